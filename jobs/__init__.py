@@ -1,0 +1,1 @@
+"""What is asked, and what came back: plain data, no torch, no celery, no click."""

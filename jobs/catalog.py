@@ -1,0 +1,73 @@
+"""The backbones a job may name, with what the controller must know of each without torch."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from jobs.errors import UnknownBackbone
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """One entry of the catalog.
+
+    `body_parameters` counts all but the last layer; `head_inputs` is the number of weights the last
+    layer has for each class (its bias not counted). `min_image_size` is the smallest side, in pixels,
+    that the network can be trained on. `relative_cost` orders the queue: time of one training step,
+    relative to the smallest network, as measured on a CPU at 64 px.
+    """
+
+    name: str
+    title: str
+    torchvision_name: str | None
+    weights_url_file: str | None
+    body_parameters: int
+    head_inputs: int
+    min_image_size: int
+    relative_cost: float
+    summary: str
+
+    def parameters(self, classes: int) -> int:
+        """How many trainable parameters the network has at this number of classes."""
+        return self.body_parameters + (self.head_inputs + 1) * classes
+
+    @property
+    def has_pretrained(self) -> bool:
+        """Whether ImageNet weights exist for this network."""
+        return self.torchvision_name is not None
+
+    @property
+    def weights_file(self) -> str | None:
+        """The file name looked for in `ORCH_WEIGHTS_DIR`: `<torchvision name>.pth`."""
+        return f"{self.torchvision_name}.pth" if self.torchvision_name else None
+
+
+CATALOG: dict[str, Backbone] = {
+    entry.name: entry
+    for entry in (
+        Backbone("scratch", "Scratch", None, None, 6_980_864, 128, 32, 1.0,
+                 "five convolutions with batch norm, three hidden linear layers; starts from random weights"),
+        Backbone("alexnet", "AlexNet", "alexnet", "alexnet-owt-7be5be79.pth", 57_003_840, 4096, 63, 5.0,
+                 "five convolutions, two hidden linear layers of 4,096"),
+        Backbone("mobilenet-v3", "MobileNet V3", "mobilenet_v3_large", "mobilenet_v3_large-5c1a4163.pth",
+                 4_202_032, 1280, 32, 6.0, "MobileNet V3 large: inverted residuals with squeeze-and-excite"),
+        Backbone("squeezenet", "SqueezeNet", "squeezenet1_0", "squeezenet1_0-b66bff10.pth", 735_424, 512, 21, 1.5,
+                 "SqueezeNet 1.0: fire modules, a 1x1 convolution as classifier"),
+        Backbone("squeezenet-finetuned", "Finetuned SqueezeNet", "squeezenet1_0", "squeezenet1_0-b66bff10.pth",
+                 735_424, 4608, 53, 1.6, "SqueezeNet 1.0 with a 3x3 convolution as classifier"),
+        Backbone("vgg16", "VGG16", "vgg16", "vgg16-397923af.pth", 134_260_544, 4096, 32, 25.0,
+                 "thirteen 3x3 convolutions, two hidden linear layers of 4,096"),
+        Backbone("resnet34", "ResNet34", "resnet34", "resnet34-b627a593.pth", 21_284_672, 512, 32, 9.0,
+                 "residual network of 34 layers"),
+    )
+}
+
+
+def find(name: str) -> Backbone:
+    """The catalog's entry of that name; raises `UnknownBackbone` with the likeliest meaning."""
+    if name in CATALOG:
+        return CATALOG[name]
+    near = difflib.get_close_matches(name.lower().replace("_", "-"), CATALOG, n=1, cutoff=0.5)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    raise UnknownBackbone(f"no backbone is called '{name}'.{hint} The catalog holds: {', '.join(CATALOG)}.")

@@ -1,0 +1,102 @@
+"""Files that land whole or not at all, and their digests."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jobs.errors import StorageFull
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn "no space" and "read-only" into `StorageFull`, naming the path."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise StorageFull(f"cannot write {path}: {error.strerror}. Free some room there; orch tries again.") from error
+
+
+@contextlib.contextmanager
+def landing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`; when the block ends well it is synced and renamed, else removed."""
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.draft")
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield draft
+            sync(draft)
+            os.replace(draft, path)
+            sync(path.parent)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Force a file or a folder's entries to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON, whole or not at all."""
+    with landing(path) as draft:
+        draft.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def create_json(path: Path, value: Any) -> bool:
+    """Write `value` as JSON only if `path` does not exist; False if it does. Atomic on NFS too (link)."""
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.draft")
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            sync(draft)
+            os.link(draft, path)
+        except FileExistsError:
+            return False
+        finally:
+            draft.unlink(missing_ok=True)
+        sync(path.parent)
+    return True
+
+
+def read_json(path: Path) -> Any | None:
+    """The value in a JSON file, or None when there is no such file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, as hexadecimal."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of a JSON value in its canonical form, as hexadecimal."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def names(folder: Path) -> list[str]:
+    """Names in a folder, sorted, drafts left out; empty when the folder is not there."""
+    try:
+        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except FileNotFoundError:
+        return []

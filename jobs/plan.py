@@ -1,0 +1,108 @@
+"""A spec unfolded into tasks, and which of them are ready.
+
+A data set is prepared first; a trial is trained from mark to mark; each mark is evaluated as soon as it is
+trained, beside the training of the next. Readiness is read off the ledger alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from jobs import catalog
+from jobs.files import digest_of
+from jobs.spec import BUILT_IN_DATA, Spec
+from jobs.store import Run, Store
+from jobs.task import Task, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a spec unfolds into: the run's name, its trials (biggest network first) and its tasks."""
+
+    run: str
+    data: str
+    trials: tuple[Trial, ...]
+    marks: tuple[int, ...]
+
+    @property
+    def tasks(self) -> list[Task]:
+        """Every task of the run: the data set first, then each trial's, big networks first."""
+        work = [Task("prepare", self.data)]
+        for trial in self.trials:
+            for epoch in self.marks:
+                work += [Task("train", trial.name, epoch), Task("evaluate", trial.name, epoch)]
+        return work
+
+
+def unfold(spec: Spec, data: str) -> Plan:
+    """The plan of a spec on the data set named `data`; the same spec always unfolds into the same plan."""
+    trials = [
+        Trial(data, name, spec.weights_of(name), spec.recipe(), seed)
+        for seed in range(spec.seeds)
+        for name in sorted(spec.backbones, key=lambda n: -catalog.CATALOG[n].relative_cost)
+    ]
+    marks = tuple(period * spec.epochs_per_period for period in range(1, spec.periods + 1))
+    return Plan(spec.name or run_name(spec, data), data, tuple(trials), marks)
+
+
+def run_name(spec: Spec, data: str) -> str:
+    """A name for a run that was given none: readable, then a hash of spec and data, so asking again is the same run."""
+    stem = spec.data if spec.data in BUILT_IN_DATA else data.rsplit("-", 2)[0]
+    asked = spec.model_dump(mode="json", exclude={"name", "data"}) | {"data": data}
+    return f"{PurePath(stem).name}-{spec.periods}x{spec.epochs_per_period}-{digest_of(asked)[:6]}"
+
+
+def ready(store: Store, run: Run) -> list[Task]:
+    """The run's tasks that could be worked on now, big networks first; held ones are among them."""
+    preparing = Task("prepare", run.data)
+    if not store.is_done(preparing):
+        return [] if store.failed_path(preparing).exists() else [preparing]
+    return [task for trial in run.trials for task in ready_of_trial(store, trial)]
+
+
+def ready_of_trial(store: Store, trial: str) -> list[Task]:
+    """The smallest untrained mark of a trial, and every trained mark that was not evaluated; failed tasks are not ready."""
+    work: list[Task] = []
+    for epoch in store.marks(trial):
+        training, evaluating = Task("train", trial, epoch), Task("evaluate", trial, epoch)
+        if not store.is_done(training):
+            work.append(training)
+            break
+        if not store.is_done(evaluating):
+            work.append(evaluating)
+    return [task for task in work if not store.failed_path(task).exists()]
+
+
+def follow(store: Store, task: Task, runs: Iterable[Run]) -> list[Task]:
+    """What became ready because `task` was done."""
+    if task.kind == "prepare":
+        return [ready_task for run in runs if run.data == task.subject for ready_task in ready(store, run)]
+    return ready_of_trial(store, task.subject) if task.kind == "train" else []
+
+
+def priority(task: Task) -> int:
+    """0 (first) to 9 (last) for the queue: data sets, then big networks, whatever their seed or kind of task."""
+    if task.kind == "prepare":
+        return 0
+    backbone = task.subject.rsplit("-s", 1)[0]
+    cost = catalog.CATALOG[backbone].relative_cost if backbone in catalog.CATALOG else 1.0
+    return max(1, 9 - round(2.4 * math.log(max(cost, 1.0))))
+
+
+def state(store: Store, run: Run) -> dict[str, str]:
+    """Each task of the run as `done`, `failed`, `blocked` (something it needs failed) or `open`."""
+    states: dict[str, str] = {}
+    blocked: set[str] = set()
+    for task_id in run.tasks:
+        task = Task.parse(task_id)
+        if store.is_done(task):
+            states[task_id] = "done"
+        elif store.failed_path(task).exists():
+            states[task_id] = "failed"
+            blocked |= set(run.trials) if task.kind == "prepare" else {task.subject} if task.kind == "train" else set()
+        else:
+            states[task_id] = "blocked" if task.subject in blocked else "open"
+    return states

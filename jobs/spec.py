@@ -1,0 +1,183 @@
+"""What a person asks to compare."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from jobs import catalog
+from jobs.errors import BadSpec
+
+BUILT_IN_DATA = ("digits",)
+ALIASES = {"backbone": "backbones", "patience": "plateau_patience"}
+
+Weights = Literal["imagenet", "none"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+class Recipe(BaseModel):
+    """How a trial is trained; the defaults are the study's. All of it can change a trial's numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch_size: int = Field(default=32, ge=1, le=65536)
+    learning_rate: float = Field(default=0.001, gt=0, allow_inf_nan=False)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    plateau_patience: int = Field(default=2, ge=0)
+    plateau_factor: float = Field(default=0.1, gt=0, lt=1)
+    precision: Precision = "auto"
+
+
+class DataSettings(BaseModel):
+    """How a data set is prepared. All of it enters the data set's fingerprint."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image_size: int = Field(default=224, ge=8, le=2048)
+    split: tuple[int, int, int] = (70, 10, 20)
+    split_seed: int = Field(default=0, ge=0, lt=2**31)
+    skip_broken: bool = False
+
+    @field_validator("split")
+    @classmethod
+    def _shares(cls, split: tuple[int, int, int]) -> tuple[int, int, int]:
+        if min(split) < 1 or sum(split) != 100:
+            raise ValueError("three shares of at least 1 that add up to 100 are needed, such as [70, 10, 20]")
+        return split
+
+
+class Spec(BaseModel):
+    """One comparison: data, backbones, periods, seeds, recipe. Frozen; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str = "digits"
+    backbones: tuple[str, ...] = Field(min_length=1)
+    periods: int = Field(default=3, ge=1, le=10_000)
+    epochs_per_period: int = Field(default=10, ge=1, le=100_000)
+    seeds: int = Field(default=1, ge=1, le=10_000)
+    weights: Weights = "imagenet"
+    name: str | None = None
+    image_size: int = Field(default=224, ge=8, le=2048)
+    batch_size: int = Field(default=32, ge=1, le=65536)
+    learning_rate: float = Field(default=0.001, gt=0, allow_inf_nan=False)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    plateau_patience: int = Field(default=2, ge=0)
+    plateau_factor: float = Field(default=0.1, gt=0, lt=1)
+    precision: Precision = "auto"
+    split: tuple[int, int, int] = (70, 10, 20)
+    split_seed: int = Field(default=0, ge=0, lt=2**31)
+    skip_broken: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _built_in_defaults(cls, values: Any) -> Any:
+        """A built-in data set brings its own defaults: digits are 64 px, without pretrained weights."""
+        if isinstance(values, dict) and values.get("data", "digits") in BUILT_IN_DATA:
+            return {"image_size": 64, "weights": "none"} | values
+        return values
+
+    @field_validator("backbones", mode="before")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        chosen = list(catalog.CATALOG) if value == "all" else [value] if isinstance(value, str) else value
+        if not isinstance(chosen, (list, tuple)):
+            raise ValueError("a list of backbone names, or 'all', is needed")
+        return tuple(dict.fromkeys(catalog.find(str(name)).name for name in chosen))
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+            raise ValueError("letters, digits, '.', '_' and '-' only, at most 80, a letter or digit first")
+        return name
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Spec:
+        for name in self.backbones:
+            smallest = catalog.CATALOG[name].min_image_size
+            if self.image_size < smallest:
+                raise ValueError(f"image_size {self.image_size} is too small for {name}, which needs {smallest} or more")
+        self.data_settings()
+        return self
+
+    def recipe(self) -> Recipe:
+        """The part that says how each trial is trained."""
+        return Recipe(**{key: getattr(self, key) for key in Recipe.model_fields})
+
+    def data_settings(self) -> DataSettings:
+        """The part that says how the data set is prepared."""
+        return DataSettings(**{key: getattr(self, key) for key in DataSettings.model_fields})
+
+    def weights_of(self, backbone: str) -> Weights:
+        """The weights this backbone starts from: none where no pretrained ones exist."""
+        return self.weights if catalog.CATALOG[backbone].has_pretrained else "none"
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of a trial in all its periods."""
+        return self.periods * self.epochs_per_period
+
+
+def build(values: dict[str, Any]) -> Spec:
+    """A spec from plain values; raises `BadSpec` with one clear line for what cannot be taken."""
+    tidy = _tidy(values)
+    if "backbones" not in tidy:
+        raise BadSpec("no backbone was named: give --all-backbones, or --backbone NAME (see 'orch models').")
+    if isinstance(data := tidy.get("data"), str) and data not in BUILT_IN_DATA:
+        tidy["data"] = str(Path(data).expanduser().absolute())
+    try:
+        return Spec(**tidy)
+    except ValidationError as error:
+        raise BadSpec(_explain(error)) from None
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML spec file, spellings made one; a data folder is relative to the file."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSpec(f"cannot read the spec {path}: {getattr(error, 'strerror', None) or error}.") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise BadSpec(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise BadSpec(f"{path} must hold keys and values, such as 'periods: 3'.")
+    tidy = _tidy(values)
+    data = tidy.get("data")
+    if isinstance(data, str) and data not in BUILT_IN_DATA:
+        tidy["data"] = str((path.absolute().parent / Path(data).expanduser()))
+    return tidy
+
+
+def _tidy(values: dict[str, Any]) -> dict[str, Any]:
+    """Keys in one spelling; `all_backbones: true` means every backbone; unknown keys are refused by name."""
+    tidy: dict[str, Any] = {}
+    for given, value in values.items():
+        key = ALIASES.get(given.replace("-", "_"), given.replace("-", "_"))
+        if key == "all_backbones":
+            if not isinstance(value, bool):
+                raise BadSpec(f"all_backbones: true or false is needed, not {value!r}.")
+            if value:
+                tidy["backbones"] = "all"
+            continue
+        if key not in Spec.model_fields:
+            near = difflib.get_close_matches(key, Spec.model_fields, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise BadSpec(f"unknown key '{given}' in the spec.{hint} Known keys: {', '.join(Spec.model_fields)}.")
+        tidy[key] = value
+    return tidy
+
+
+def _explain(error: ValidationError) -> str:
+    """The first thing wrong, as one line: option, value, reason."""
+    first = error.errors()[0]
+    option = ".".join(str(part) for part in first["loc"]) or "the spec"
+    reason = first["msg"].removeprefix("Value error, ")
+    shown = "" if option == "the spec" else f" (given: {first.get('input')!r})"
+    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{option}: {reason}{shown}{more}"

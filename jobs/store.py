@@ -1,0 +1,244 @@
+"""The shared folder that is the ledger: who owns which file name, and what is published.
+
+    store.json                                 format version
+    data/<data>/source.json, inventory.parquet what a data set is made of (written at submit)
+    data/<data>/images.npy, manifest.parquet   the prepared data set
+    trials/<trial>/trial.json                  what the trial is
+    trials/<trial>/marks/0010                  an epoch that some run wants trained to and evaluated at
+    trials/<trial>/runs/<run>                  a run that wants the trial
+    trials/<trial>/numerics.json               precision and threads, chosen by the first attempt, then kept
+    trials/<trial>/checkpoints/                see models.checkpoint
+    ledger/done/<task>.json                    published results: a task is done when this file exists
+    ledger/failed/<task>.json                  why a task will not be tried again
+    leases/<key>/<token>.json                  the highest token holds the lease
+    attempts/<task>/<number>.json, .log, /     one execution each: record, log, work folder
+    progress/<task>.json                       what the task's worker last said
+    results/<table>/trial=<trial>/*.parquet    rows
+    runs/<run>/run.json                        a run: spec, trials, tasks
+    reports/<run>/                             where `orch report` writes by default
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs import files
+from jobs.errors import LeaseLost, StoreUnusable, UnknownRun, WorkError
+from jobs.folder import Entry, Source
+from jobs.spec import DataSettings, Spec
+from jobs.task import Task, Trial
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One `orch submit`: a spec and the plan unfolded from it. `trials` and `tasks` are in the order of sending."""
+
+    name: str
+    spec: Spec
+    data: str
+    trials: tuple[str, ...]
+    tasks: tuple[str, ...]
+    submitted_at: float
+    provenance: dict[str, Any]
+
+    def period_of(self, epoch: int) -> int:
+        """The run's period (from 1) that an epoch (from 1) belongs to."""
+        return (epoch - 1) // self.spec.epochs_per_period + 1
+
+    def epoch_of(self, period: int) -> int:
+        """The last epoch of a period."""
+        return period * self.spec.epochs_per_period
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Names and facts of one store folder. Every path in the store is built here or in `results`."""
+
+    root: Path
+
+    def open(self, create: bool = False) -> Store:
+        """Check that the folder is a store that can be used; make it with `create`. Raises `StoreUnusable`."""
+        marker = self.root / "store.json"
+        try:
+            if create and not marker.exists():
+                self.root.mkdir(parents=True, exist_ok=True)
+                files.create_json(marker, {"format": FORMAT})
+            if create and not os.access(self.root, os.W_OK | os.X_OK):
+                raise StoreUnusable(f"the store {self.root} cannot be written. Set ORCH_STORE to a folder of yours.")
+            found = files.read_json(marker)
+        except (OSError, WorkError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise StoreUnusable(
+                f"the store {self.root} cannot be used: {reason}. Set ORCH_STORE to a folder of yours."
+            ) from None
+        if found is None:
+            raise StoreUnusable(f"there is no store at {self.root}. 'orch submit' makes one; or set ORCH_STORE.")
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            raise StoreUnusable(f"the store {self.root} has a format this version of orch does not read: {found}.")
+        return self
+
+    # What was asked
+
+    def save_data(self, data: str, source: Source, settings: DataSettings) -> None:
+        """Record what a data set is made of; `data` names it (see `Source.data_id`)."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        inventory = self.data_folder(data) / "inventory.parquet"
+        if not inventory.exists():
+            rows = [(e.path, e.label, e.sha256, e.bytes) for e in source.entries]
+            columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
+            types = [pa.string(), pa.string(), pa.string(), pa.int64()]
+            arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
+            with files.landing(inventory) as draft:
+                pq.write_table(pa.table(arrays, ["path", "label", "sha256", "bytes"]), draft)
+        described = {
+            "origin": source.origin,
+            "classes": list(source.classes),
+            "settings": settings.model_dump(mode="json"),
+        }
+        if files.read_json(self.data_folder(data) / "source.json") != described:
+            files.write_json(self.data_folder(data) / "source.json", described)
+
+    def load_data(self, data: str) -> tuple[Source, DataSettings]:
+        """What a data set is made of, as saved."""
+        import pyarrow.parquet as pq
+
+        found = files.read_json(self.data_folder(data) / "source.json")
+        if found is None:
+            raise StoreUnusable(f"the store {self.root} knows no data set '{data}'.")
+        rows = pq.read_table(self.data_folder(data) / "inventory.parquet").to_pylist()
+        entries = tuple(Entry(**row) for row in rows)
+        return Source(found["origin"], tuple(found["classes"]), entries), DataSettings(**found["settings"])
+
+    def save_trial(self, trial: Trial, marks: list[int], run: str) -> None:
+        """Record a trial, the epochs a run wants it evaluated at, and the run."""
+        folder = self.trial_folder(trial.name)
+        if not (folder / "trial.json").exists():
+            files.write_json(folder / "trial.json", trial.as_dict())
+        for path in [*(folder / "marks" / f"{epoch:04d}" for epoch in marks), folder / "runs" / run]:
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+
+    def load_trial(self, name: str) -> Trial:
+        """The trial of that name, as saved."""
+        found = files.read_json(self.trial_folder(name) / "trial.json")
+        if found is None:
+            raise StoreUnusable(f"the store {self.root} knows no trial '{name}'.")
+        return Trial.from_dict(found)
+
+    def marks(self, trial: str) -> list[int]:
+        """The epochs that runs want a trial trained to and evaluated at, rising."""
+        return [int(name) for name in files.names(self.trial_folder(trial) / "marks")]
+
+    def save_run(self, run: Run) -> None:
+        """Record a run; its presence is what makes workers tend it."""
+        files.write_json(self.run_folder(run.name) / "run.json", {
+            "name": run.name, "spec": run.spec.model_dump(mode="json"), "data": run.data,
+            "trials": list(run.trials), "tasks": list(run.tasks),
+            "submitted_at": run.submitted_at, "provenance": run.provenance,
+        })
+
+    def load_run(self, name: str) -> Run:
+        """The run of that name; raises `UnknownRun` with the names there are."""
+        found = files.read_json(self.run_folder(name) / "run.json") if "/" not in name and "\0" not in name else None
+        if found is None:
+            known = ", ".join(self.run_names()[-8:]) or "none yet"
+            raise UnknownRun(f"the store {self.root} holds no run '{name}'. Runs there: {known}.")
+        return Run(found["name"], Spec(**found["spec"]), found["data"], tuple(found["trials"]),
+                   tuple(found["tasks"]), found["submitted_at"], found["provenance"])
+
+    def run_names(self) -> list[str]:
+        """All runs, the one submitted last at the end."""
+        stamped = []
+        for name in files.names(self.root / "runs"):
+            try:
+                stamped.append(((self.run_folder(name) / "run.json").stat().st_mtime_ns, name))
+            except FileNotFoundError:
+                continue
+        return [name for _, name in sorted(stamped)]
+
+    def latest_run(self) -> Run:
+        """The run submitted last; raises `UnknownRun` when there is none."""
+        known = self.run_names()
+        if not known:
+            raise UnknownRun(f"the store {self.root} holds no run yet. Start one with 'orch submit --all-backbones'.")
+        return self.load_run(known[-1])
+
+    # What came back
+
+    def done(self, task: Task) -> dict[str, Any] | None:
+        """The published outcome of a task, or None."""
+        found: dict[str, Any] | None = files.read_json(self.done_path(task))
+        return found
+
+    def is_done(self, task: Task) -> bool:
+        """Whether the task's result is published."""
+        return self.done_path(task).exists()
+
+    def failed(self, task: Task) -> dict[str, Any] | None:
+        """Why the task will not be tried again (`failure`, `message`, `attempt`), or None."""
+        found: dict[str, Any] | None = files.read_json(self.failed_path(task))
+        return found
+
+    def publish(self, task: Task, outcome: dict[str, Any], work_folder: Path, holds_lease: Any) -> None:
+        """Move an attempt's files to their places, then record the task as done.
+
+        `outcome["files"]` maps names in the work folder to places in the store. Raises `LeaseLost` when
+        `holds_lease()` is no longer true; what another attempt has published stays.
+        """
+        published = []
+        if not holds_lease():
+            raise LeaseLost(f"{task.id}: another worker holds the lease; this attempt publishes nothing.")
+        for draft, place in outcome.get("files", {}).items():
+            source, target = work_folder / draft, self.root / place
+            entry = {"path": place, "sha256": files.digest(source), "bytes": source.stat().st_size}
+            with files.storage_errors(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(source, target)
+                files.sync(target.parent)
+            published.append(entry)
+        files.create_json(self.done_path(task), {**outcome, "files": published})
+
+    # Names
+
+    def done_path(self, task: Task) -> Path:
+        """The file whose existence means that the task is done."""
+        return self.root / "ledger" / "done" / f"{task.id}.json"
+
+    def failed_path(self, task: Task) -> Path:
+        """The file that says why a task will not be tried again."""
+        return self.root / "ledger" / "failed" / f"{task.id}.json"
+
+    def progress_path(self, task: Task) -> Path:
+        """The file that holds what a task's worker last said."""
+        return self.root / "progress" / f"{task.id}.json"
+
+    def attempts_folder(self, task: Task) -> Path:
+        """Records, logs and work folders of a task's attempts."""
+        return self.root / "attempts" / task.id
+
+    def lease_folder(self, key: str) -> Path:
+        """The tokens of one lease."""
+        return self.root / "leases" / key
+
+    def data_folder(self, data: str) -> Path:
+        """A data set's files."""
+        return self.root / "data" / data
+
+    def trial_folder(self, trial: str) -> Path:
+        """A trial's files."""
+        return self.root / "trials" / trial
+
+    def run_folder(self, run: str) -> Path:
+        """A run's files."""
+        return self.root / "runs" / run
+
+    def report_folder(self, run: str) -> Path:
+        """Where a run's report is written when no folder is named."""
+        return self.root / "reports" / run

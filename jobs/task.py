@@ -1,0 +1,102 @@
+"""What is queued: prepare a data set, train a trial up to an epoch, evaluate a trial at an epoch."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from jobs.errors import BadSpec
+from jobs.files import digest_of
+from jobs.spec import Recipe, Weights
+
+Kind = Literal["prepare", "train", "evaluate"]
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One unit of work. `subject` is a trial (train, evaluate) or a data set (prepare, whose epoch is 0)."""
+
+    kind: Kind
+    subject: str
+    epoch: int = 0
+
+    @property
+    def id(self) -> str:
+        """The one word a message carries, such as `train.resnet34-s0-1f3a9c2e.0010`."""
+        return f"{self.kind}.{self.subject}.{self.epoch:04d}"
+
+    @property
+    def lease_key(self) -> str:
+        """What must be held to work on it: a trial is trained by one worker at a time, whatever the epoch."""
+        return f"train.{self.subject}" if self.kind == "train" else self.id
+
+    @classmethod
+    def parse(cls, task_id: str) -> Task:
+        """The task of that id; raises `BadSpec` for anything that is not one (names that could leave the store too)."""
+        kind, _, rest = task_id.partition(".")
+        subject, _, epoch = rest.partition(".")
+        if kind not in ("prepare", "train", "evaluate") or not NAME.fullmatch(subject) or not re.fullmatch(
+            r"[0-9]{4,7}", epoch
+        ):
+            raise BadSpec(f"{task_id[:120]!r} is not a task id; one looks like 'train.resnet34-s0-1f3a9c2e.0010'.")
+        return cls(kind, subject, int(epoch))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One backbone trained once: (data set, backbone, weights, recipe, seed)."""
+
+    data: str
+    backbone: str
+    weights: Weights
+    recipe: Recipe
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Readable, then a hash of everything that can change its numbers: `resnet34-s0-1f3a9c2e`."""
+        return f"{self.backbone}-s{self.seed}-{digest_of(self.as_dict())[:8]}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The trial as plain JSON values."""
+        return {
+            "data": self.data,
+            "backbone": self.backbone,
+            "weights": self.weights,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Trial:
+        """The inverse of `as_dict`."""
+        return cls(values["data"], values["backbone"], values["weights"], Recipe(**values["recipe"]), values["seed"])
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a worker hands to the child process that does a task.
+
+    `work_folder` is the attempt's own, empty folder; `period` is the trial's period that the task closes;
+    `device` is `cpu` or `cuda` (the pinned device is the only visible one); `threads` is what the worker may use.
+    """
+
+    task: str
+    store: str
+    attempt: str
+    work_folder: str
+    period: int
+    device: str
+    threads: int
+    weights_dir: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The order as plain JSON values."""
+        return asdict(self)
+
+
+CHILD_ENTRY = "models.work:main"
+"""The function a child runs: `main(order, tell, should_stop) -> outcome`, found by name so that `workers` need not
+import `models`."""
