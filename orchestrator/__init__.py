@@ -1,0 +1,1 @@
+"""Deciding and telling: the command line, submission, status, comparison, reports."""

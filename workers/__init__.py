@@ -1,0 +1,1 @@
+"""Carrying: the queue, leases, devices and child processes; no torch."""
