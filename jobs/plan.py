@@ -64,7 +64,7 @@ def ready(store: Store, run: Run) -> list[Task]:
 
 
 def ready_of_trial(store: Store, trial: str) -> list[Task]:
-    """The smallest untrained mark of a trial, and every trained mark that was not evaluated; failed tasks are not ready."""
+    """The smallest untrained mark of a trial and every trained mark not yet evaluated, without failed tasks."""
     work: list[Task] = []
     for epoch in store.marks(trial):
         training, evaluating = Task("train", trial, epoch), Task("evaluate", trial, epoch)

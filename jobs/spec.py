@@ -102,7 +102,7 @@ class Spec(BaseModel):
         for name in self.backbones:
             smallest = catalog.CATALOG[name].min_image_size
             if self.image_size < smallest:
-                raise ValueError(f"image_size {self.image_size} is too small for {name}, which needs {smallest} or more")
+                raise ValueError(f"image_size {self.image_size} is too small for {name}; it needs {smallest} or more")
         self.data_settings()
         return self
 
@@ -150,7 +150,7 @@ def read_file(path: Path) -> dict[str, Any]:
     tidy = _tidy(values)
     data = tidy.get("data")
     if isinstance(data, str) and data not in BUILT_IN_DATA:
-        tidy["data"] = str((path.absolute().parent / Path(data).expanduser()))
+        tidy["data"] = str(path.absolute().parent / Path(data).expanduser())
     return tidy
 
 
