@@ -1,0 +1,32 @@
+"""What all tests share: where real photographs and weights may lie, and small data made on the spot."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with the study's photographs and weights; tests that need it skip where it is absent."""
+    root = Path(os.environ.get("ORCH_TEST_SHARED") or Path(__file__).parents[2] / "shared")
+    if not (root / "data" / "animals22").is_dir():
+        pytest.skip("the study's photographs and weights are not on this machine (set ORCH_TEST_SHARED)")
+    return root
+
+
+@pytest.fixture
+def animal_folder(tmp_path: Path) -> Path:
+    """Three classes of twenty small colour images each, told apart by their dominant colour."""
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (extra 'worker')")
+    numpy = pytest.importorskip("numpy")
+    dice = numpy.random.default_rng(0)
+    for channel, label in enumerate(("ape", "bear", "cat")):
+        (tmp_path / "animals" / label).mkdir(parents=True)
+        for number in range(20):
+            pixels = dice.integers(0, 120, (40, 48, 3), dtype="uint8")
+            pixels[..., channel] += 120
+            image.fromarray(pixels).save(tmp_path / "animals" / label / f"{number:03d}.png")
+    return tmp_path / "animals"
