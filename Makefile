@@ -1,0 +1,68 @@
+# make demo    the whole study on built-in images, then a report (installs into .venv first)
+# make test    the tests (installs what they need into .venv first)
+# make check   lint, types, import borders, then the tests
+# make clean   remove .venv and what the demo made
+
+SHELL  := bash
+VENV   := .venv
+BIN    := $(VENV)/bin
+DEMO   := --all-backbones --periods 3 --data digits --epochs-per-period 1
+REPORT := demo-report
+
+# The first Python 3.11 or newer on PATH that can make environments; or name one: make demo PYTHON=/path/to/python3.11
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3 python3.13 python3.14,$(shell \
+	$(name) -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $(name))))
+
+.PHONY: help demo test check lint types borders clean
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+# A store and a broker of its own, whatever the environment says. Stopped with Ctrl-C, `make demo` goes on where it was.
+demo: export ORCH_STORE = $(CURDIR)/demo-store
+demo: export ORCH_BROKER_URL =
+demo: $(VENV)/installed
+	@trap '$(BIN)/orch down' EXIT; trap 'exit 130' INT TERM; \
+	$(BIN)/orch submit $(DEMO) --wait && $(BIN)/orch report --out $(REPORT)
+	@echo
+	@echo "The report: $(CURDIR)/$(REPORT)/report.html (open it in a browser)."
+	@echo "Your own images, one folder a class:"
+	@echo "  $(BIN)/orch submit --all-backbones --periods 3 --data FOLDER --wait && $(BIN)/orch report"
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest
+
+check: lint types borders test
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/installed-dev
+	$(BIN)/mypy --strict
+
+borders: $(VENV)/installed-dev
+	$(BIN)/lint-imports
+
+$(BIN)/pip:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with its 'venv' module is on PATH. Install one" \
+	"(Debian, Ubuntu: apt install python3-venv), or name one: make demo PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Making $(VENV) with $(PYTHON) ..."
+	@"$(PYTHON)" -m venv $(VENV)
+
+$(VENV)/installed: $(BIN)/pip pyproject.toml constraints.txt
+	$(call install,all,orch and all it needs (the large part is torch: about 3 GB to fetch, one minute or several))
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(call install,all$(comma)dev,the tools of the tests)
+
+comma := ,
+define install
+	@echo "Installing $(2) ... details: $(VENV)/install.log"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --log $(VENV)/install.log \
+		-c constraints.txt -e '.[$(1)]'
+	@touch $@
+endef
+
+clean:
+	@if [ -x $(BIN)/orch ] && [ -d demo-store ]; then ORCH_BROKER_URL= ORCH_STORE=demo-store $(BIN)/orch down; fi
+	rm -rf $(VENV) demo-store $(REPORT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
