@@ -76,6 +76,22 @@ def ready_of_trial(store: Store, trial: str) -> list[Task]:
     return [task for task in work if not store.failed_path(task).exists()]
 
 
+def is_ready(store: Store, task: Task) -> bool:
+    """Whether the task itself is to be done now: wanted, not done, not failed, and what it needs is there."""
+    if task.kind == "prepare":
+        known = (store.data_folder(task.subject) / "source.json").exists()
+        return known and not store.is_done(task) and not store.failed_path(task).exists()
+    if not (store.trial_folder(task.subject) / "trial.json").exists():
+        return False
+    prepared = store.is_done(Task("prepare", store.load_trial(task.subject).data))
+    return prepared and task in ready_of_trial(store, task.subject)
+
+
+def period_closed_by(store: Store, task: Task) -> int:
+    """The period (from 1) that a task's epoch closes, counted over all marks of its trial."""
+    return sum(1 for mark in store.marks(task.subject) if mark <= task.epoch)
+
+
 def follow(store: Store, task: Task, runs: Iterable[Run]) -> list[Task]:
     """What became ready because `task` was done."""
     if task.kind == "prepare":

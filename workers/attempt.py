@@ -1,0 +1,101 @@
+"""One execution of a task, on record before it begins and until it ends."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jobs import files, results
+from jobs.errors import OrchError, WorkerLost
+from jobs.store import Store
+from jobs.task import Task
+
+MOST = 5
+NO_BLAME = {"stopped", "lease-lost"}
+DATA_SETS = "__HIVE_DEFAULT_PARTITION__"
+
+
+@dataclass(slots=True)
+class Attempt:
+    """An attempt's record; `number` counts a task's attempts from 1."""
+
+    store: Store
+    task: Task
+    number: int
+    record: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def log(self) -> Path:
+        """Where the child's output goes."""
+        return self.store.attempts_folder(self.task) / f"{self.number:04d}.log"
+
+    @property
+    def work_folder(self) -> Path:
+        """Where the child puts what is to be published."""
+        return self.store.attempts_folder(self.task) / f"{self.number:04d}"
+
+    def finish(self, state: str, error: OrchError | None = None) -> None:
+        """Record how the attempt ended (`done`, `failed`, `stopped`, `lost`) and add its row to the attempts table."""
+        self.record |= {
+            "state": state,
+            "failure": error.failure if error else None,
+            "message": str(error) if error else None,
+            "finished_at": time.time(),
+        }
+        files.write_json(self.store.attempts_folder(self.task) / f"{self.number:04d}.json", self.record)
+        trial = DATA_SETS if self.task.kind == "prepare" else self.task.subject
+        place = self.store.root / results.folder("attempts", trial) / f"{self.task.id}-{self.number:04d}.parquet"
+        results.write(place, results.table_of("attempts", [_row(self.record)]))
+
+
+def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
+    """Count and record a new attempt; attempts left running by workers that died are recorded as lost first."""
+    previous = records(store, task)
+    for record in previous:
+        if record["state"] == "running":
+            lost = Attempt(store, task, record["attempt"], record)
+            lost.finish("lost", WorkerLost(f"the worker {record['worker']} was lost."))
+    number = max((record["attempt"] for record in previous), default=0) + 1
+    record = {
+        "task": task.id, "kind": task.kind, "attempt": number, "state": "running", "failure": None,
+        "started_at": time.time(), "finished_at": None, "position": position(store, task), **who,
+    }
+    while not files.create_json(store.attempts_folder(task) / f"{number:04d}.json", record | {"attempt": number}):
+        number += 1
+    attempt = Attempt(store, task, number, record | {"attempt": number})
+    attempt.work_folder.mkdir(exist_ok=True)
+    return attempt
+
+
+def records(store: Store, task: Task) -> list[dict[str, Any]]:
+    """All attempts of a task on record, the first one first."""
+    folder = store.attempts_folder(task)
+    found = (files.read_json(folder / name) for name in files.names(folder) if name.endswith(".json"))
+    return [record for record in found if record is not None]
+
+
+def blamed(store: Store, task: Task) -> list[dict[str, Any]]:
+    """The attempts that began where the task stands now and neither finished nor were asked to stop."""
+    here = position(store, task)
+    return [r for r in records(store, task) if r["position"] == here and r["failure"] not in NO_BLAME]
+
+
+def position(store: Store, task: Task) -> str:
+    """How far the work has come: a trial's newest checkpoint; nothing for other tasks, which begin anew."""
+    if task.kind != "train":
+        return ""
+    names = files.names(store.trial_folder(task.subject) / "checkpoints")
+    marks = [m[0] for name in names if name.endswith(".json") and (m := re.match(r"e\d+(-s\d+)?", name))]
+    return max(marks, default="")
+
+
+def _row(record: dict[str, Any]) -> dict[str, Any]:
+    times = {
+        key: datetime.fromtimestamp(record[key], UTC) if record.get(key) is not None else None
+        for key in ("queued_at", "started_at", "finished_at")
+    }
+    return {key: record.get(key) for key in results.SCHEMAS["attempts"].names} | times

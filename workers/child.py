@@ -1,0 +1,189 @@
+"""A task in its own process, watched, and stopped gently.
+
+Each task runs in a fresh fork of a server that has torch loaded but has never used it. What the child says comes
+over a pipe as JSON. A child that loses its worker ends at once; one that hangs or must stop is ended by the worker.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from jobs import errors
+from jobs.files import FULL
+from jobs.task import CHILD_ENTRY, Order
+
+POLL_S = 0.25
+STALL_S = 300.0
+GRACE_S = 20.0
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds: without a word before a child counts as hung, and between asking it to stop and ending it."""
+
+    stall_s: float = STALL_S
+    grace_s: float = GRACE_S
+
+
+class Stalled(errors.WorkError):
+    """The child said nothing for too long."""
+
+    failure = "stalled"
+    retry = True
+
+
+FAILURES: dict[str, type[errors.OrchError]] = {
+    kind.__name__: kind
+    for kind in (*errors.WorkError.__subclasses__(), *errors.RequestError.__subclasses__(), errors.OrchError)
+}
+
+
+def warm_up() -> None:
+    """Start the fork server with the child's imports done, so that the first task need not wait for them."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([CHILD_ENTRY.partition(":")[0], __name__])
+    from multiprocessing import forkserver
+
+    forkserver.ensure_running()
+
+
+def run(
+    order: Order,
+    log: Path,
+    heard: Callable[[Message], None],
+    should_stop: Callable[[], bool],
+    still_mine: Callable[[], bool],
+    limits: Limits | None = None,
+    entry: str = CHILD_ENTRY,
+) -> Message:
+    """Do an order in a child and return its outcome.
+
+    `heard` gets each message; `still_mine` is asked several times a second and ends the child when False.
+    Raises the child's own error, `Stopped`, `LeaseLost`, `Stalled`, or `WorkerLost` when it died without a word.
+    """
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_main, args=(theirs, entry, order.as_dict(), str(log)), name=order.task)
+    process.start()
+    theirs.close()
+    try:
+        return _attend(process, ours, heard, should_stop, still_mine, limits or Limits())
+    finally:
+        if process.is_alive():
+            process.kill()
+        process.join()
+        ours.close()
+
+
+def _attend(
+    process: Any,
+    pipe: Connection,
+    heard: Callable[[Message], None],
+    should_stop: Callable[[], bool],
+    still_mine: Callable[[], bool],
+    limits: Limits,
+) -> Message:
+    last_word = time.monotonic()
+    told_to_stop: float | None = None
+    while True:
+        if pipe in wait([pipe], POLL_S):
+            try:
+                message = json.loads(pipe.recv_bytes())
+            except (EOFError, OSError):
+                process.join(5)
+                raise errors.WorkerLost(_obituary(process.exitcode)) from None
+            last_word = time.monotonic()
+            if "outcome" in message:
+                return dict(message["outcome"])
+            if "error" in message:
+                raise FAILURES.get(message["error"], errors.OrchError)(message["message"])
+            heard(message)
+        if not still_mine():
+            raise errors.LeaseLost("another worker holds the lease; the child was ended.")
+        if time.monotonic() - last_word > limits.stall_s:
+            raise Stalled(f"the child said nothing for {limits.stall_s:.0f} s and was ended.")
+        if should_stop() and told_to_stop is None:
+            told_to_stop = time.monotonic()
+            process.terminate()
+        if told_to_stop is not None and time.monotonic() - told_to_stop > limits.grace_s:
+            raise errors.Stopped(f"the child did not stop within {limits.grace_s:.0f} s and was ended.")
+
+
+def _obituary(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else str(-exit_code)
+        hint = " (by hand, or by the kernel for want of memory)" if name == "SIGKILL" else ""
+        return f"the child was ended by {name}{hint}."
+    return f"the child ended without a word (exit code {exit_code})."
+
+
+def _main(pipe: Connection, entry: str, order: Message, log: str) -> None:
+    """The child: stdout and stderr to the attempt's log, then the entry, then one last message."""
+    _end_with_parent()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _write_to(log)
+    talk = threading.Lock()
+
+    def tell(message: Message) -> None:
+        with talk:
+            pipe.send_bytes(json.dumps(message).encode())
+
+    try:
+        module, _, function = entry.partition(":")
+        main = getattr(importlib.import_module(module), function)
+        tell({"outcome": main(order, tell, stop.is_set)})
+    except BaseException as error:
+        traceback.print_exc()
+        kind, text = _classify(error)
+        tell({"error": kind, "message": text})
+
+
+def _classify(error: BaseException) -> tuple[str, str]:
+    """The class by its name and the message of an error in the child."""
+    if isinstance(error, errors.OrchError):
+        return type(error).__name__, str(error)
+    if isinstance(error, MemoryError):
+        return "OutOfMemory", f"the machine ran out of memory: {error}"
+    if isinstance(error, OSError) and error.errno in FULL:
+        return "StorageFull", f"cannot write {error.filename or 'to the store'}: {error.strerror}."
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return "OutOfMemory", f"the machine ran out of memory: {error}"
+    if isinstance(error, ModuleNotFoundError):
+        return "MissingExtra", f"{error}. Install what a worker needs: pip install 'orch[worker]'."
+    return "OrchError", f"{type(error).__name__}: {error}"
+
+
+def _write_to(log: str) -> None:
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.close(handle)
+
+
+def _end_with_parent() -> None:
+    """End this process when the worker ends, however it ended: an orphan must not go on training."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            wait([parent.sentinel])
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,95 @@
+"""Which GPU is mine: found without torch, and pinned by environment before anything else."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from jobs.errors import RequestError
+
+
+class NoSuchDevice(RequestError):
+    """A device that this machine does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device as the child sees it: `kind` cpu or cuda; `name` as asked for; `visible` for CUDA_VISIBLE_DEVICES."""
+
+    kind: str
+    name: str
+    visible: str
+    threads: int
+
+    def environment(self) -> dict[str, str]:
+        """What pins a process to the device: set before the fork server starts."""
+        return {
+            "CUDA_VISIBLE_DEVICES": self.visible,
+            "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+            "OMP_NUM_THREADS": str(self.threads),
+            "MKL_NUM_THREADS": str(self.threads),
+        }
+
+
+def gpus(environment: Mapping[str, str] | None = None) -> list[str]:
+    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES would name them; empty without an NVIDIA driver."""
+    values = os.environ if environment is None else environment
+    if "CUDA_VISIBLE_DEVICES" in values:
+        return [part.strip() for part in values["CUDA_VISIBLE_DEVICES"].split(",") if part.strip() not in ("", "-1")]
+    if shutil.which("nvidia-smi") is None:
+        return []
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True)
+        return re.findall(r"^GPU (\d+):", listed.stdout, re.MULTILINE)
+    return []
+
+
+def cores() -> int:
+    """The processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def choose(asked: str | None, threads: int | None, found: list[str] | None = None) -> tuple[Device, IO[str] | None]:
+    """The device asked for, else the first GPU that no other worker of this machine holds, else the CPU.
+
+    The second value is a lock that must be kept open while the device is used. By default a worker uses half the
+    cores: sums depend on the number of threads, so one or two workers on a machine give the same numbers.
+    Raises `NoSuchDevice`.
+    """
+    there = gpus() if found is None else found
+    threads_used = threads or max(1, cores() // 2)
+    if asked is None:
+        for index, visible in enumerate(there):
+            if (lock := _lock(visible)) is not None:
+                return Device("cuda", f"cuda:{index}", visible, threads_used), lock
+        return Device("cpu", "cpu", "", threads_used), None
+    if asked == "cpu":
+        return Device("cpu", "cpu", "", threads_used), None
+    match = re.fullmatch(r"(?:cuda|gpu)(?::(\d+))?", asked)
+    if match is None:
+        raise NoSuchDevice(f"'{asked}' is not a device. Give cpu, or cuda:0 for the first GPU.")
+    index = int(match[1] or 0)
+    if index >= len(there):
+        raise NoSuchDevice(f"there is no {asked} here: this machine shows {len(there)} GPU(s). Give --device cpu.")
+    return Device("cuda", f"cuda:{index}", there[index], threads_used), None
+
+
+def _lock(visible: str) -> IO[str] | None:
+    """A lock on a GPU for this machine, held as long as the file is open; None when another worker holds it."""
+    plain = re.sub(r"[^A-Za-z0-9-]", "_", visible)
+    handle = (Path(tempfile.gettempdir()) / f"orch-{os.getuid()}-gpu-{plain}.lock").open("a")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        return None
+    return handle

@@ -1,0 +1,111 @@
+"""The right to work on one task, for a while, with a token that only rises.
+
+A lease is a folder of token files in the store; the highest token holds it. Taking it is creating the next higher
+token (`link`, atomic on NFS). The holder beats by rewriting its file; a watcher calls a lease dead when it saw no
+change for `TTL_S` on its own monotonic clock, so no two machines need agree on the time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobs import files
+from jobs.store import Store
+
+TTL_S = 9.0
+RENEW_S = 2.0
+
+
+@dataclass(slots=True)
+class Lease:
+    """A lease that was claimed. It is held until it is released or a higher token exists."""
+
+    store: Store
+    key: str
+    token: int
+    holder: str
+    beats: int = 0
+
+    def holds(self) -> bool:
+        """Whether no one has taken a higher token."""
+        return highest(self.store, self.key) == self.token
+
+    def renew(self) -> bool:
+        """Beat once; False when the lease was lost."""
+        if not self.holds():
+            return False
+        self.beats += 1
+        self._write(released=False)
+        return True
+
+    def release(self) -> None:
+        """Hand the lease back, so that it can be claimed at once; nothing happens if it was lost."""
+        if self.holds():
+            self._write(released=True)
+
+    def _write(self, released: bool) -> None:
+        files.write_json(_path(self.store, self.key, self.token), _content(self.holder, self.beats, released))
+
+
+@dataclass(slots=True)
+class Watch:
+    """What one process has seen of all leases, to tell the dead from the living by its own clock."""
+
+    store: Store
+    ttl_s: float = TTL_S
+    clock: Callable[[], float] = time.monotonic
+    _seen: dict[str, tuple[Any, float]] = field(default_factory=dict)
+
+    def free(self, key: str) -> bool:
+        """Whether the lease could be claimed now: never claimed, released, or unchanged for `ttl_s`."""
+        token = highest(self.store, key)
+        if token == 0:
+            return True
+        state = (token, self._read(key, token))
+        if isinstance(state[1], dict) and state[1].get("released"):
+            return True
+        known = self._seen.get(key)
+        if known is None or known[0] != state:
+            self._seen[key] = (state, self.clock())
+            return False
+        return self.clock() - known[1] >= self.ttl_s
+
+    def claim(self, key: str, holder: str) -> Lease | None:
+        """The lease, if it was free and no one else was quicker; else None."""
+        if not self.free(key):
+            return None
+        token = highest(self.store, key) + 1
+        if not files.create_json(_path(self.store, key, token), _content(holder, 0, released=False)):
+            return None
+        self._seen.pop(key, None)
+        for name in files.names(self.store.lease_folder(key)):
+            if _token(name) < token:
+                (self.store.lease_folder(key) / name).unlink(missing_ok=True)
+        return Lease(self.store, key, token, holder)
+
+    def _read(self, key: str, token: int) -> Any:
+        with contextlib.suppress(ValueError):
+            return files.read_json(_path(self.store, key, token))
+        return None
+
+
+def highest(store: Store, key: str) -> int:
+    """The highest token of a lease; 0 when it was never claimed."""
+    return max((_token(name) for name in files.names(store.lease_folder(key))), default=0)
+
+
+def _content(holder: str, beats: int, released: bool) -> dict[str, Any]:
+    return {"holder": holder, "beats": beats, "released": released}
+
+
+def _token(name: str) -> int:
+    stem = name.removesuffix(".json")
+    return int(stem) if stem.isdecimal() else 0
+
+
+def _path(store: Store, key: str, token: int) -> Any:
+    return store.lease_folder(key) / f"{token:08d}.json"

@@ -1,0 +1,132 @@
+"""A worker's life: pin the device, take one task after another, leave well."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+from celery import Celery, signals
+
+from jobs.settings import Settings, without_password
+from jobs.store import Store
+from workers import child, device, queue, tasks
+from workers.lease import Watch
+from workers.tasks import Worker
+from workers.tend import Tender
+
+log = logging.getLogger("orch.worker")
+
+
+def run(
+    settings: Settings,
+    broker_url: str,
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    name: str | None = None,
+    idle_exit_s: float | None = None,
+) -> int:
+    """Work until stopped, or until idle for `idle_exit_s`; the exit code.
+
+    Raises `jobs.errors.RequestError` for a device, store or broker that cannot be used.
+    """
+    _log_to_stderr()
+    worker, lock = _prepare(settings, broker_url, device, threads, name)
+    try:
+        return _work(worker, idle_exit_s)
+    finally:
+        if lock is not None:
+            lock.close()
+
+
+def _prepare(
+    settings: Settings, broker_url: str, asked: str | None, threads: int | None, name: str | None
+) -> tuple[Worker, Any]:
+    chosen, lock = device.choose(asked, threads)
+    store = Store(settings.store).open(create=True)
+    queue.ping(broker_url)
+    os.environ.update(chosen.environment())
+    host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
+    called = re.sub(r"[^A-Za-z0-9._-]", "-", name or f"{host}-{chosen.name}-{os.getpid()}")
+    return Worker(store, broker_url, called, host, chosen, settings.weights_dir, Watch(store)), lock
+
+
+def _work(worker: Worker, idle_exit_s: float | None) -> int:
+    child.warm_up()
+    tender, leave = Tender(worker), threading.Event()
+    consumer = _consumer(worker)
+    _leave_on_signals(worker, consumer, leave)
+    tender.sign()
+    rounds = threading.Thread(target=tender.forever, args=(idle_exit_s, leave), daemon=True)
+    rounds.start()
+    threading.Thread(target=_leave_when_told, args=(leave, worker), daemon=True).start()
+    address = without_password(worker.broker_url)
+    log.info("worker %s on %s takes tasks from %s", worker.name, worker.device.name, address)
+    try:
+        consumer.start()
+    finally:
+        leave.set()
+        rounds.join(5)
+        tender.sign_off()
+    log.info("worker %s has left", worker.name)
+    return int(consumer.exitcode or 0)
+
+
+def _consumer(worker: Worker) -> Any:
+    """Celery's worker with one thread, and the three kinds of task that all do the same: look at the ledger."""
+    application: Celery = queue.app(worker.broker_url)
+
+    def do(task_id: str) -> str:
+        return tasks.run(worker, str(task_id))
+
+    for kind in ("prepare", "train", "evaluate"):
+        application.task(do, name=f"orch.{kind}", shared=False)
+    return application.Worker(
+        hostname=f"{worker.name}", pool="threads", concurrency=1, loglevel="INFO",
+        without_mingle=True, without_gossip=True, optimization="fair",
+    )
+
+
+def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> None:
+    """The first signal stops between two steps; a second one ends the process and its child at once."""
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if worker.stop.is_set():
+            os._exit(128 + number)
+        log.info("asked to leave: the task stops between two steps (again to end at once)")
+        worker.stop.set()
+        leave.set()
+
+    def install(**_: Any) -> None:
+        signal.signal(signal.SIGTERM, on_signal)
+        signal.signal(signal.SIGINT, on_signal)
+
+    signals.worker_ready.connect(install, weak=False)
+
+
+def _leave_when_told(leave: threading.Event, worker: Worker) -> None:
+    """Ask Celery for a warm shutdown; it waits for the task, which ends soon after `stop` was set."""
+    from celery.worker import state
+
+    leave.wait()
+    worker.stop.set()
+    state.should_stop = 0
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S",
+    )
+    for noisy in ("celery", "kombu", "amqp"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+

@@ -1,0 +1,110 @@
+"""The wire both ends hold: a doorbell on Celery and Redis that carries task ids and nothing more."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from celery import Celery
+from kombu.connection import Connection
+from kombu.entity import Queue
+from kombu.exceptions import ChannelError, OperationalError
+
+from jobs.errors import BrokerUnreachable
+from jobs.plan import priority
+from jobs.settings import without_password
+from jobs.task import Task
+
+QUEUE = "orch"
+PRIORITIES = list(range(10))
+UNREACHABLE = (OperationalError, OSError)
+
+
+def app(broker_url: str) -> Celery:
+    """The Celery application of workers, controller and Flower: JSON only, no results kept, one message at a time.
+
+    Messages are acknowledged when work begins: a lost one is sent again from the ledger, so the transport's own
+    redelivery is not needed. `worker_disable_prefetch` keeps a busy worker from holding a message others could take.
+    """
+    application = Celery("orch", broker=broker_url, set_as_current=False)
+    application.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        result_serializer="json",
+        task_ignore_result=True,
+        task_default_queue=QUEUE,
+        task_queues=[Queue(QUEUE)],
+        task_acks_late=False,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_send_task_events=True,
+        task_send_sent_event=True,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "priority_steps": PRIORITIES,
+            "sep": ":",
+            "queue_order_strategy": "priority",
+            "socket_connect_timeout": 5,
+        },
+    )
+    return application
+
+
+def name_of(task: Task) -> str:
+    """The Celery task's name, by which Flower groups: `orch.train`, `orch.evaluate`, `orch.prepare`."""
+    return f"orch.{task.kind}"
+
+
+def send(broker_url: str, tasks: Iterable[Task]) -> int:
+    """Ring for these tasks, big networks first in the queue; how many. Raises `BrokerUnreachable`."""
+    sent = 0
+    with reachable(broker_url), app(broker_url) as application, application.connection_for_write() as connection:
+        for task in tasks:
+            application.send_task(
+                name_of(task), args=[task.id], priority=priority(task), connection=connection, retry=False
+            )
+            sent += 1
+    return sent
+
+
+def ping(broker_url: str, timeout_s: float = 3.0) -> None:
+    """Return when the broker answers; raises `BrokerUnreachable` (address without its password) when it does not."""
+    with reachable(broker_url), _channel(broker_url, timeout_s) as channel:
+        channel.client.ping()
+
+
+def waiting(broker_url: str, timeout_s: float = 3.0) -> int:
+    """How many messages wait in the queue, at all priorities. Raises `BrokerUnreachable`."""
+    with reachable(broker_url), _channel(broker_url, timeout_s) as channel:
+        try:
+            return int(Queue(QUEUE)(channel).queue_declare(passive=True).message_count)
+        except ChannelError:
+            return 0
+
+
+def flower(broker_url: str, port: int, address: str = "127.0.0.1") -> None:
+    """Run Flower on the same application until it is stopped."""
+    app(broker_url).start(argv=["flower", f"--port={port}", f"--address={address}", "--purge_offline_workers=60"])
+
+
+@contextlib.contextmanager
+def reachable(broker_url: str) -> Iterator[None]:
+    """Turn every way in which a broker can be out of reach into `BrokerUnreachable`."""
+    try:
+        yield
+    except (*UNREACHABLE, ValueError, KeyError, ImportError) as error:
+        raise BrokerUnreachable(
+            f"no broker answers at {without_password(broker_url)} ({type(error).__name__}). "
+            "Check ORCH_BROKER_URL and that Redis runs there; unset it to use the embedded one."
+        ) from None
+
+
+@contextlib.contextmanager
+def _channel(broker_url: str, timeout_s: float) -> Iterator[Any]:
+    limits = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "retry_on_timeout": False,
+              "priority_steps": PRIORITIES, "sep": ":"}
+    with Connection(broker_url, transport_options=limits, connect_timeout=timeout_s) as connection:
+        yield connection.default_channel

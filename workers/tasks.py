@@ -1,0 +1,200 @@
+"""Claim, run, ring for what is next: what happens when a message arrives."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jobs import files, plan
+from jobs.errors import BadSpec, BrokerUnreachable, LeaseLost, OrchError, Stopped
+from jobs.store import Run, Store
+from jobs.task import CHILD_ENTRY, Order, Task
+from workers import attempt as attempts
+from workers import child, queue
+from workers.attempt import Attempt
+from workers.device import Device
+from workers.lease import RENEW_S, Lease, Watch
+
+log = logging.getLogger("orch.worker")
+
+TELL_S = 1.0
+LONGEST_WAIT_S = 300.0
+
+
+@dataclass(slots=True)
+class Worker:
+    """Who works: one slot on one device, its view of the store and the leases, and whether it should stop."""
+
+    store: Store
+    broker_url: str
+    name: str
+    host: str
+    device: Device
+    weights_dir: Path | None
+    watch: Watch
+    limits: child.Limits = field(default_factory=child.Limits)
+    stop: threading.Event = field(default_factory=threading.Event)
+    current: str | None = None
+    entry: str = CHILD_ENTRY
+    idle_since: float = field(default_factory=time.monotonic)
+
+
+def run(worker: Worker, task_id: str) -> str:
+    """Do one task if it is ready and free; what became of it, in a word. Never raises for a failing task."""
+    try:
+        task = Task.parse(task_id)
+    except BadSpec as error:
+        log.error("a message was refused: %s", error)
+        return "refused"
+    store = worker.store
+    if worker.stop.is_set() or not plan.is_ready(store, task) or waits(store, task):
+        return "not ready"
+    lease = worker.watch.claim(task.lease_key, worker.name)
+    if lease is None:
+        return "held"
+    worker.current = task.id
+    try:
+        if not plan.is_ready(store, task):
+            return "not ready"
+        return _attempt(worker, task, lease)
+    finally:
+        lease.release()
+        worker.current, worker.idle_since = None, time.monotonic()
+        ring(worker, plan.follow(store, task, runs_of(store, task)) or again(store, task))
+
+
+def _attempt(worker: Worker, task: Task, lease: Lease) -> str:
+    """Work on a claimed task and record how it ended."""
+    runs = runs_of(worker.store, task)
+    attempt = attempts.begin(worker.store, task, {
+        "trial": None if task.kind == "prepare" else task.subject, "run": runs[-1].name if runs else None,
+        "worker": worker.name, "host": worker.host, "device": worker.device.name, "token": lease.token,
+        "queued_at": ready_since(worker.store, task, runs),
+    })
+    log.info("%s: attempt %d begins", task.id, attempt.number)
+    try:
+        outcome = child.run(
+            _order(worker, task, attempt, lease), attempt.log,
+            heard=_Telling(worker, task, attempt), should_stop=worker.stop.is_set,
+            still_mine=_Beating(lease), limits=worker.limits, entry=worker.entry,
+        )
+        worker.store.publish(task, outcome, attempt.work_folder, lease.holds)
+    except OrchError as error:
+        return _record_failure(worker.store, task, attempt, error)
+    finally:
+        shutil.rmtree(attempt.work_folder, ignore_errors=True)
+    attempt.finish("done")
+    log.info("%s: done", task.id)
+    return "done"
+
+
+def _record_failure(store: Store, task: Task, attempt: Attempt, error: OrchError) -> str:
+    """Record a failed attempt; the task is given up when the failure is final or came too often."""
+    state = "stopped" if isinstance(error, Stopped) else "lost" if isinstance(error, LeaseLost) else "failed"
+    attempt.finish(state, error)
+    log.warning("%s: attempt %d %s (%s): %s", task.id, attempt.number, state, error.failure, error)
+    tries = len(attempts.blamed(store, task))
+    if not error.retry or tries >= attempts.MOST:
+        often = f" (the last of {tries} attempts)" if error.retry else ""
+        files.create_json(store.failed_path(task), {
+            "failure": error.failure, "message": f"{error}{often}", "attempt": attempt.number, "log": str(attempt.log),
+        })
+    return state
+
+
+def again(store: Store, task: Task) -> list[Task]:
+    """The task itself where it is still to be done and may be tried at once."""
+    return [task] if plan.is_ready(store, task) and not waits(store, task) else []
+
+
+def waits(store: Store, task: Task) -> bool:
+    """Whether the task failed so lately that it must wait: 2, 4, 8 ... seconds, at most five minutes."""
+    blamed = attempts.blamed(store, task)
+    if not blamed or blamed[-1]["state"] != "failed":
+        return False
+    pause_s = min(LONGEST_WAIT_S, 2.0 ** len(blamed))
+    return bool(time.time() < blamed[-1]["finished_at"] + pause_s)
+
+
+def runs_of(store: Store, task: Task) -> list[Run]:
+    """The runs that want a task, the one submitted last at the end."""
+    if task.kind == "prepare":
+        return [run for run in map(store.load_run, store.run_names()) if run.data == task.subject]
+    wanted = set(files.names(store.trial_folder(task.subject) / "runs"))
+    return [store.load_run(name) for name in store.run_names() if name in wanted]
+
+
+def ready_since(store: Store, task: Task, runs: list[Run]) -> float | None:
+    """When the task could first have been worked on: its run's submission, or the end of what it needed (Unix time)."""
+    times = [run.submitted_at for run in runs[:1]]
+    if task.kind != "prepare":
+        data = store.load_trial(task.subject).data
+        before = [epoch for epoch in store.marks(task.subject) if epoch < task.epoch]
+        needed = Task("train", task.subject, task.epoch if task.kind == "evaluate" else max(before, default=0))
+        paths = [store.done_path(Task("prepare", data)), store.done_path(needed)]
+        times += [path.stat().st_mtime for path in paths if path.exists()]
+    return max(times, default=None)
+
+
+def ring(worker: Worker, tasks: list[Task]) -> None:
+    """Send tasks that became ready; a broker out of reach is no loss, tending sends them later."""
+    if not tasks:
+        return
+    try:
+        queue.send(worker.broker_url, tasks)
+    except BrokerUnreachable as error:
+        log.warning("%s The tasks are sent again when it is back.", error)
+
+
+def _order(worker: Worker, task: Task, attempt: Attempt, lease: Lease) -> Order:
+    return Order(
+        task=task.id,
+        store=str(worker.store.root),
+        attempt=f"t{lease.token:06d}",
+        work_folder=str(attempt.work_folder),
+        period=0 if task.kind == "prepare" else plan.period_closed_by(worker.store, task),
+        device=worker.device.kind,
+        threads=worker.device.threads,
+        weights_dir=str(worker.weights_dir) if worker.weights_dir else None,
+    )
+
+
+class _Telling:
+    """Puts down what the child says, at most once a second, for `orch watch` and `orch status`."""
+
+    def __init__(self, worker: Worker, task: Task, attempt: Attempt) -> None:
+        self.path = worker.store.progress_path(task)
+        self.who: dict[str, Any] = {
+            "task": task.id, "attempt": attempt.number, "worker": worker.name, "host": worker.host,
+            "device": worker.device.name,
+        }
+        self.last = 0.0
+
+    def __call__(self, message: child.Message) -> None:
+        if time.monotonic() - self.last >= TELL_S:
+            self.last = time.monotonic()
+            try:
+                files.write_json(self.path, {**message, **self.who, "at": time.time()})
+            except OrchError as error:
+                log.warning("progress is not shown: %s", error)
+
+
+class _Beating:
+    """Keeps the lease while the child lives, and says whether it is still held."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease, self.last, self.held = lease, time.monotonic(), True
+
+    def __call__(self) -> bool:
+        if self.held and time.monotonic() - self.last >= RENEW_S:
+            self.last = time.monotonic()
+            try:
+                self.held = self.lease.renew()
+            except OSError as error:
+                log.warning("the lease on %s could not be renewed: %s", self.lease.key, error)
+        return self.held

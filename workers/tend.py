@@ -1,0 +1,83 @@
+"""Send again what is ready and held by nobody; every worker does it, so no single process is needed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+
+from jobs import files, plan
+from jobs.errors import OrchError
+from jobs.store import Run
+from jobs.task import Task
+from workers import queue, tasks
+from workers.tasks import Worker
+
+log = logging.getLogger("orch.tend")
+
+TEND_S = 2.0
+MOST_AT_ONCE = 20
+
+
+@dataclass(slots=True)
+class Tender:
+    """A worker's rounds: say that it lives, look at what is ready, ring for what nobody holds."""
+
+    worker: Worker
+    ended: set[tuple[str, float]] = field(default_factory=set)
+
+    def forever(self, idle_exit_s: float | None, leave: threading.Event) -> None:
+        """Go round every `TEND_S` until `leave` is set; sets it when the worker was idle for `idle_exit_s`."""
+        while not leave.wait(TEND_S):
+            try:
+                self.round()
+            except (OrchError, OSError, ValueError) as error:
+                log.warning("tending failed, it is tried again: %s", error)
+            idle_s = time.monotonic() - self.worker.idle_since
+            if idle_exit_s is not None and self.worker.current is None and idle_s > idle_exit_s:
+                log.info("idle for %.0f s: leaving", idle_s)
+                leave.set()
+
+    def round(self) -> list[Task]:
+        """One round; the tasks that were sent again."""
+        self.sign()
+        open_runs = [run for run in self._runs() if not self._over(run)]
+        loose = [task for run in open_runs for task in plan.ready(self.worker.store, run) if self._loose(task)]
+        if not loose or self.worker.current is not None or self.worker.stop.is_set():
+            return []
+        if queue.waiting(self.worker.broker_url) > 0:
+            return []
+        again = loose[:MOST_AT_ONCE]
+        queue.send(self.worker.broker_url, again)
+        return again
+
+    def sign(self) -> None:
+        """Write down that this worker lives, and what it works on."""
+        worker = self.worker
+        files.write_json(worker.store.root / "workers" / f"{worker.name}.json", {
+            "name": worker.name, "host": worker.host, "pid": os.getpid(), "device": worker.device.name,
+            "task": worker.current, "at": time.time(),
+        })
+
+    def sign_off(self) -> None:
+        """Remove the sign of life."""
+        (self.worker.store.root / "workers" / f"{self.worker.name}.json").unlink(missing_ok=True)
+
+    def _runs(self) -> list[Run]:
+        store = self.worker.store
+        return [store.load_run(name) for name in store.run_names() if self._stamp(name) not in self.ended]
+
+    def _over(self, run: Run) -> bool:
+        """Whether nothing of the run is left to do; remembered until the run is submitted again."""
+        if "open" in plan.state(self.worker.store, run).values():
+            return False
+        self.ended.add(self._stamp(run.name))
+        return True
+
+    def _stamp(self, name: str) -> tuple[str, float]:
+        return name, (self.worker.store.run_folder(name) / "run.json").stat().st_mtime
+
+    def _loose(self, task: Task) -> bool:
+        return self.worker.watch.free(task.lease_key) and not tasks.waits(self.worker.store, task)
