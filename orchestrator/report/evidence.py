@@ -1,0 +1,139 @@
+"""Everything a report tells of, read from the store once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs import plan, results
+from jobs.errors import OrchError
+from jobs.folder import Source
+from jobs.store import Run, Store
+from jobs.task import Task, Trial
+from orchestrator import compare
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+PREDICTIONS = ("trial", "epoch", "image", "label", "predicted", "confidence")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A run and what came back of it. `manifest`, `pixels` and `prepared` are None where they are not there."""
+
+    run: Run
+    trials: dict[str, Trial]
+    states: dict[str, str]
+    failures: dict[str, dict[str, Any]]
+    comparison: compare.Comparison
+    lead: compare.Lead | None
+    predictions: pa.Table
+    attempts: pa.Table
+    source: Source | None
+    prepared: dict[str, Any] | None
+    manifest: pa.Table | None
+    pixels: np.ndarray[Any, Any] | None
+    training: dict[str, dict[str, Any]]
+
+    @property
+    def periods(self) -> list[int]:
+        """The first and the last period of the run; one where there is only one."""
+        return sorted({1, self.run.spec.periods})
+
+    @property
+    def test_images(self) -> int:
+        """How many images a test looked at; 0 before any."""
+        totals = [test.total for standing in self.comparison.standings for test in standing.tests]
+        return max(totals, default=0)
+
+    @property
+    def classes(self) -> list[str]:
+        """All classes by name, from the data set and the answers."""
+        names = set(self.source.classes) if self.source else set()
+        for column in ("label", "predicted"):
+            names |= {str(name) for name in self.predictions[column].unique().to_pylist()}
+        return sorted(names)
+
+
+def read(store: Store, run: Run) -> Evidence:
+    """All that is published of a run; raises `OrchError` when nothing is done yet."""
+    trials = {name: store.load_trial(name) for name in run.trials}
+    whose = {name: (trial.backbone, trial.seed) for name, trial in trials.items()}
+    states = plan.state(store, run)
+    failures = {task: store.failed(Task.parse(task)) or {} for task, state in states.items() if state == "failed"}
+    rows = results.read(store.root, "epochs", run.trials), results.read(store.root, "evaluations", run.trials)
+    compared = compare.compare(run, whose, *rows)
+    if not compared.epochs and not any(standing.tests for standing in compared.standings):
+        raise OrchError(_nothing_yet(run, states, failures))
+    awaited = {
+        (task.subject, run.period_of(task.epoch))
+        for task in map(Task.parse, run.tasks)
+        if task.kind == "evaluate" and states[task.id] == "open"
+    }
+    folder = store.data_folder(run.data)
+    return Evidence(
+        run, trials, states, failures, compared, compare.lead(compared, awaited),
+        _predictions(store, run), _attempts(store, run), _source(store, run),
+        store.done(Task("prepare", run.data)), _manifest(folder), _pixels(folder), _training(store, run),
+    )
+
+
+def _nothing_yet(run: Run, states: dict[str, str], failures: dict[str, dict[str, Any]]) -> str:
+    message = f"the run {run.name} has no results to report yet: none of its epochs is published"
+    if not failures:
+        return f"{message}, {sum(s == 'done' for s in states.values())} of {len(states)} tasks are done. " \
+               f"'orch status {run.name}' shows how far it is."
+    task, why = next(iter(failures.items()))
+    return f"{message}, and {task} failed: {why.get('message', 'no reason was kept')} 'orch retry' tries again."
+
+
+def _predictions(store: Store, run: Run) -> pa.Table:
+    """Answers after the run's own periods, each image once a trial and epoch."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = results.read(store.root, "predictions", run.trials, PREDICTIONS)
+    marks = pa.array([run.epoch_of(period) for period in range(1, run.spec.periods + 1)], pa.int64())
+    return found.filter(pc.is_in(found["epoch"], marks))
+
+
+def _attempts(store: Store, run: Run) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = results.read(store.root, "attempts", [run.data, *run.trials])
+    return found.filter(pc.is_in(found["task"], pa.array(run.tasks, pa.string())))
+
+
+def _source(store: Store, run: Run) -> Source | None:
+    try:
+        return store.load_data(run.data)[0]
+    except (OrchError, OSError):
+        return None
+
+
+def _manifest(folder: Path) -> pa.Table | None:
+    import pyarrow.parquet as pq
+
+    path = folder / "manifest.parquet"
+    return pq.ParquetFile(path).read(columns=results.MANIFEST.names) if path.exists() else None
+
+
+def _pixels(folder: Path) -> np.ndarray[Any, Any] | None:
+    """The images, mapped, not read; None when they are not there (a store may keep only results)."""
+    import numpy as np
+
+    path = folder / "images.npy"
+    return np.load(path, mmap_mode="r") if path.exists() else None
+
+
+def _training(store: Store, run: Run) -> dict[str, dict[str, Any]]:
+    """The outcome of each trial's latest training task of this run."""
+    latest: dict[str, dict[str, Any]] = {}
+    for task in map(Task.parse, run.tasks):
+        if task.kind == "train" and (outcome := store.done(task)):
+            latest[task.subject] = outcome
+    return latest
