@@ -14,7 +14,7 @@ class Backbone:
 
     `body_parameters` counts all but the last layer; `head_inputs` is the number of weights the last
     layer has for each class (its bias not counted). `min_image_size` is the smallest side, in pixels,
-    that the network can be trained on. `relative_cost` orders the queue: time of one training step,
+    that the network can be trained on (8 where the network takes any, the least a data set may have). `relative_cost` orders the queue: time of one training step,
     relative to the smallest network, as measured on a CPU at 64 px.
     """
 
@@ -50,15 +50,15 @@ CATALOG: dict[str, Backbone] = {
                  "five convolutions with batch norm, three hidden linear layers; starts from random weights"),
         Backbone("alexnet", "AlexNet", "alexnet", "alexnet-owt-7be5be79.pth", 57_003_840, 4096, 63, 5.0,
                  "five convolutions, two hidden linear layers of 4,096"),
-        Backbone("mobilenet-v3", "MobileNet V3", "mobilenet_v3_large", "mobilenet_v3_large-5c1a4163.pth",
-                 4_202_032, 1280, 32, 6.0, "MobileNet V3 large: inverted residuals with squeeze-and-excite"),
+        Backbone("mobilenet-v3", "MobileNet V3", "mobilenet_v3_large", "mobilenet_v3_large-8738ca79.pth",
+                 4_202_032, 1280, 8, 6.0, "MobileNet V3 large: inverted residuals with squeeze-and-excite"),
         Backbone("squeezenet", "SqueezeNet", "squeezenet1_0", "squeezenet1_0-b66bff10.pth", 735_424, 512, 21, 1.5,
                  "SqueezeNet 1.0: fire modules, a 1x1 convolution as classifier"),
         Backbone("squeezenet-finetuned", "Finetuned SqueezeNet", "squeezenet1_0", "squeezenet1_0-b66bff10.pth",
                  735_424, 4608, 53, 1.6, "SqueezeNet 1.0 with a 3x3 convolution as classifier"),
         Backbone("vgg16", "VGG16", "vgg16", "vgg16-397923af.pth", 134_260_544, 4096, 32, 25.0,
                  "thirteen 3x3 convolutions, two hidden linear layers of 4,096"),
-        Backbone("resnet34", "ResNet34", "resnet34", "resnet34-b627a593.pth", 21_284_672, 512, 32, 9.0,
+        Backbone("resnet34", "ResNet34", "resnet34", "resnet34-b627a593.pth", 21_284_672, 512, 8, 9.0,
                  "residual network of 34 layers"),
     )
 }

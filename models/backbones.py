@@ -1,0 +1,95 @@
+"""A catalog name becomes a network with our head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from jobs import catalog
+from models.counted import derive
+from models.scratch import Scratch
+from models.weights import find_weights, read_weights, require_weights
+
+__all__ = ["build", "find_weights", "require_weights", "restored", "skeleton"]
+
+
+def build(name: str, classes: int, seed: int, weights: Path | None = None) -> nn.Module:
+    """The network of a catalog name with a head of `classes` outputs, in float32 on the CPU.
+
+    Random values come from (seed, name) alone. With `weights`, a file of ImageNet weights, all but the head
+    starts from those; raises `BadWeights` when the file does not fit.
+    """
+    torch.manual_seed(derive("init", seed, name))
+    if weights is None:
+        return _with_head(name, _body(name, classes), classes)
+    with torch.device("meta"):
+        body = _body(name, classes)
+    body.load_state_dict(read_weights(weights, body), assign=True)
+    return _with_head(name, body.requires_grad_(True), classes)
+
+
+def skeleton(name: str, classes: int) -> nn.Module:
+    """The network without any values: shapes only, on torch's meta device; costs no time and no memory."""
+    with torch.device("meta"):
+        return _with_head(name, _body(name, classes), classes)
+
+
+def restored(name: str, classes: int, state: dict[str, Tensor]) -> nn.Module:
+    """The network with the values of a state dict of its own; raises `RuntimeError` when it does not fit."""
+    network = skeleton(name, classes)
+    network.load_state_dict(state, assign=True)
+    return network.requires_grad_(True)
+
+
+def _body(name: str, classes: int) -> nn.Module:
+    """Torchvision's own network of 1,000 classes, or the study's Scratch, which has no other head than ours."""
+    torchvision_name = catalog.find(name).torchvision_name
+    if torchvision_name is None:
+        return Scratch(classes)
+    network: nn.Module = torchvision.models.get_model(torchvision_name, weights=None)
+    return network
+
+
+def _with_head(name: str, network: nn.Module, classes: int) -> nn.Module:
+    return HEADS[name](network, classes) if name in HEADS else network
+
+
+def _linear_head(network: nn.Module, classes: int) -> nn.Module:
+    """Replace the last layer of `classifier`, a linear one, as in AlexNet, VGG and MobileNet."""
+    classifier = network.classifier
+    if not isinstance(classifier, nn.Sequential) or not isinstance(last := classifier[-1], nn.Linear):
+        raise TypeError(f"{type(network).__name__} has no linear layer at the end of its classifier")
+    classifier[-1] = nn.Linear(last.in_features, classes)
+    return network
+
+
+def _residual_head(network: nn.Module, classes: int) -> nn.Module:
+    """Replace `fc` of a residual network."""
+    network.fc = nn.Linear(512, classes)
+    return network
+
+
+def _convolution_head(kernel: int) -> Callable[[nn.Module, int], nn.Module]:
+    """SqueezeNet's classifier with a convolution of this kernel size (no padding), as the study has it."""
+
+    def replace(network: nn.Module, classes: int) -> nn.Module:
+        network.classifier = nn.Sequential(
+            nn.Dropout(0.5), nn.Conv2d(512, classes, kernel), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1)
+        )
+        return network
+
+    return replace
+
+
+HEADS: dict[str, Callable[[nn.Module, int], nn.Module]] = {
+    "alexnet": _linear_head,
+    "mobilenet-v3": _linear_head,
+    "squeezenet": _convolution_head(1),
+    "squeezenet-finetuned": _convolution_head(3),
+    "vgg16": _linear_head,
+    "resnet34": _residual_head,
+}

@@ -1,0 +1,72 @@
+"""The bytes of one image file become a square of RGB pixels. Imports no torch: pools of processes start with it."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+Pixels = npt.NDArray[np.uint8]
+SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+
+
+class Broken(Exception):
+    """A file that is no image, or a damaged one; the message is the reason."""
+
+
+def decode(contents: bytes, size: int) -> Pixels:
+    """The image in a file's bytes as (size, size, 3); raises `Broken`."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(contents)) as image:
+                image.load()
+                return square(to_rgb(image), size)
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
+        raise Broken(_reason(error)) from error
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Upright RGB: turned as its EXIF data say, transparent parts over white, 16 bits cut to their upper 8."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode in SIXTEEN_BIT:
+        image = _from_sixteen_bits(image)
+    elif image.mode == "F":
+        image = _from_floats(image)
+    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return image.convert("RGB")
+
+
+def square(image: Image.Image, size: int) -> Pixels:
+    """Resized to a square of 256/224 of `size` (bilinear, as torchvision's `Resize`), then its centre `size` pixels."""
+    side = round(size * 256 / 224)
+    margin = round((side - size) / 2)
+    resized = image.resize((side, side), Image.Resampling.BILINEAR)
+    return np.asarray(resized.crop((margin, margin, margin + size, margin + size)), dtype=np.uint8)
+
+
+def _from_sixteen_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.int64)
+    if image.mode != "I" or values.max() > 255:
+        values = values >> 8
+    return Image.fromarray(values.clip(0, 255).astype(np.uint8))
+
+
+def _from_floats(image: Image.Image) -> Image.Image:
+    values = np.asarray(image)
+    if values.min() >= 0 and values.max() <= 1:
+        values = values * 255
+    return Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "not an image"
+    return " ".join(str(error).split())[:120] or type(error).__name__

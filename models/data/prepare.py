@@ -1,0 +1,133 @@
+"""A data set is decoded once into one array and one manifest, and split for good."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from jobs import files, results
+from jobs.errors import BadImages, DataChanged, Stopped
+from jobs.folder import Source
+from jobs.spec import DataSettings
+from models.data import digits
+from models.data.array import ArrayWriter
+from models.data.decode import Pixels
+from models.data.pool import decode_all
+from models.data.split import SPLITS, Image, split
+from models.progress import Progress, Tell
+
+SHOWN = 20
+Fetched = tuple[str, Image, Pixels]
+
+
+@dataclass(slots=True)
+class Faults:
+    """What was wrong with the files of a folder."""
+
+    broken: dict[str, str] = field(default_factory=dict)
+    changed: dict[str, str] = field(default_factory=dict)
+
+
+def prepare_folder(
+    source: Source,
+    settings: DataSettings,
+    target: Path,
+    *,
+    processes: int,
+    tell: Tell = lambda message: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Write `images.npy` and `manifest.parquet` into `target` and return the facts of the outcome.
+
+    Raises `DataChanged` when a file is not what `source` says, `BadImages` naming broken files (unless they
+    are to be skipped) or a class left without images, `Stopped` when asked to.
+    """
+    started = time.monotonic()
+    faults, kept = Faults(), []
+    total = len(source.entries) or 1797
+    progress = Progress(tell, total_work=total)
+    with files.storage_errors(target):
+        target.mkdir(parents=True, exist_ok=True)
+        writer = ArrayWriter(target / "images.npy", settings.image_size)
+        for path, image, pixels in _fetch(source, settings, processes, faults):
+            if should_stop():
+                raise Stopped(f"preparing {source.origin} was stopped after {len(kept)} images; it starts anew.")
+            writer.append(pixels)
+            kept.append((path, image))
+            progress.advance()
+            progress.say("prepare", len(kept), total)
+        writer.close()
+    _judge(source, settings, faults)
+    chosen = split([image for _, image in kept], settings.split, settings.split_seed)
+    results.write(target / "manifest.parquet", _manifest(kept, chosen))
+    return {
+        "images": len(kept),
+        "skipped": sorted(faults.broken),
+        "classes": _counted(source, [image.label for _, image in kept], chosen),
+        "seconds": time.monotonic() - started,
+    }
+
+
+def _fetch(source: Source, settings: DataSettings, processes: int, faults: Faults) -> Iterator[Fetched]:
+    """Each whole image; what is wrong with the others goes into `faults`."""
+    if source.built_in:
+        for path, label, sha256, pixels in digits.images(settings.image_size):
+            yield path, Image(label, sha256, sha256), pixels
+        return
+    for decoded in decode_all(Path(source.origin), source.entries, settings.image_size, processes):
+        entry = decoded.entry
+        if decoded.pixels is not None:
+            yield entry.path, Image(entry.label, entry.sha256, decoded.pixels_sha256), decoded.pixels
+        else:
+            (faults.changed if decoded.changed else faults.broken)[entry.path] = decoded.reason
+
+
+def _judge(source: Source, settings: DataSettings, faults: Faults) -> None:
+    """Raise what the faults amount to."""
+    if faults.changed:
+        raise DataChanged(
+            f"{source.origin} is no longer what was submitted: {_listed(faults.changed)}. "
+            "Submit it again, or put the files back."
+        )
+    if faults.broken and not settings.skip_broken:
+        raise BadImages(
+            f"{len(faults.broken)} file(s) in {source.origin} are not whole images: {_listed(faults.broken)}. "
+            "Remove or mend them, or leave them out with --skip-broken."
+        )
+
+
+def _counted(source: Source, labels: list[str], chosen: list[str]) -> dict[str, dict[str, int]]:
+    """Images of each class in each split; raises `BadImages` where learning or testing is impossible."""
+    counts = {label: dict.fromkeys(SPLITS, 0) for label in source.classes}
+    for label, name in zip(labels, chosen, strict=True):
+        counts[label][name] += 1
+    bare = [label for label, count in counts.items() if not sum(count.values())]
+    if bare:
+        raise BadImages(f"{source.origin}: no whole image is left in class(es) {', '.join(bare)}. Add some.")
+    sums = {name: sum(count[name] for count in counts.values()) for name in SPLITS}
+    lacking = [name for name in SPLITS if sums[name] < (2 if name == "train" else 1)]
+    if lacking:
+        raise BadImages(
+            f"{source.origin} has too few images to split: {len(labels)} image(s) leave {sums['train']} for training, "
+            f"{sums['validation']} for validation and {sums['test']} for test. Add images; three a class will do."
+        )
+    return counts
+
+
+def _manifest(kept: list[tuple[str, Image]], chosen: list[str]) -> pa.Table:
+    rows = [
+        {"path": path, "label": image.label, "split": name, "sha256": image.sha256, "pixels": image.pixels}
+        for (path, image), name in zip(kept, chosen, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema=results.MANIFEST)
+
+
+def _listed(faults: dict[str, str]) -> str:
+    """The first twenty names with their reasons, and how many more there are."""
+    shown = ", ".join(f"{path} ({reason})" for path, reason in sorted(faults.items())[:SHOWN])
+    return shown if len(faults) <= SHOWN else f"{shown} and {len(faults) - SHOWN} more"

@@ -1,0 +1,121 @@
+"""Pretrained weights: where their files lie, and whether their contents fit.
+
+Importing this module does not import torch, so that a submission can ask for the files cheaply.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs import catalog, files
+from jobs.errors import BadWeights, MissingWeights
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+DOWNLOADS = "https://download.pytorch.org/models"
+TIMEOUT_S = 5.0
+OPTIONAL = "num_batches_tracked"
+
+
+def require_weights(names: Iterable[str], weights_dir: Path | None, *, downloads: str | None = DOWNLOADS) -> None:
+    """See that the weights of all these backbones are on this machine; raises `MissingWeights` naming every one not."""
+    missing: list[str] = []
+    for name in dict.fromkeys(names):
+        file = catalog.find(name).weights_file
+        if file is None or file in missing:
+            continue
+        try:
+            find_weights(name, weights_dir, downloads=downloads)
+        except MissingWeights:
+            missing.append(file)
+            downloads = None
+    if missing:
+        raise MissingWeights(_missing(missing, weights_dir))
+
+
+def find_weights(name: str, weights_dir: Path | None, *, downloads: str | None = DOWNLOADS) -> Path:
+    """The file of a backbone's ImageNet weights: in `weights_dir`, else in torch's cache, else downloaded there.
+
+    `downloads` is the address of the folder to download from, None for no download. Raises `MissingWeights`
+    naming the file to put in place when there is none.
+    """
+    backbone = catalog.find(name)
+    if backbone.weights_file is None or backbone.weights_url_file is None:
+        raise MissingWeights(f"{name} has no pretrained weights; it starts from random ones (--weights none).")
+    cached = torch_cache() / backbone.weights_url_file
+    candidates = [cached] if weights_dir is None else [weights_dir / backbone.weights_file, cached]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    try:
+        if downloads is None:
+            raise FileNotFoundError("no download was tried")
+        _download(f"{downloads}/{backbone.weights_url_file}", cached)
+    except (OSError, ValueError) as error:
+        raise MissingWeights(_missing([backbone.weights_file], weights_dir)) from error
+    return cached
+
+
+def torch_cache() -> Path:
+    """The folder in which torchvision keeps the weights it downloads."""
+    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
+    return Path(home).expanduser() / "hub" / "checkpoints"
+
+
+def read_weights(path: Path, network: nn.Module) -> dict[str, Tensor]:
+    """The state dict in a file, in float32, proved to fit `network`; raises `BadWeights` with the first mismatch."""
+    import torch
+
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises whatever its unpickler meets
+        reason = " ".join(str(error).split())[:160]
+        raise BadWeights(f"{path} is not a file of weights that torch can read: {reason} Replace the file.") from error
+    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
+        raise BadWeights(f"{path} holds no plain state dict (names and tensors). Save 'network.state_dict()' there.")
+    mismatch = first_mismatch(found, network.state_dict())
+    if mismatch:
+        raise BadWeights(f"{path} does not fit the network it is named for: {mismatch}. Put the right file there.")
+    return {name: value.float() if value.is_floating_point() else value for name, value in found.items()}
+
+
+def first_mismatch(found: dict[str, Tensor], expected: dict[str, Tensor]) -> str | None:
+    """The first way in which a state dict differs from the expected one in names or shapes, in words."""
+    for name, value in expected.items():
+        if name not in found:
+            if name.endswith(OPTIONAL):
+                continue
+            return f"it lacks '{name}'"
+        if found[name].shape != value.shape:
+            return f"'{name}' has shape {list(found[name].shape)}, {list(value.shape)} is needed"
+    extra = next((name for name in found if name not in expected), None)
+    if extra is not None:
+        return f"it holds '{extra}', which the network has not"
+    broken = next((name for name, value in found.items() if not value.isfinite().all()), None)
+    return None if broken is None else f"'{broken}' holds values that are not finite numbers"
+
+
+def _download(url: str, target: Path) -> None:
+    """Fetch a file whole; the hash in its name (`vgg16-397923af.pth`) must be its own."""
+    with files.landing(target) as draft:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, draft.open("wb") as handle:
+            shutil.copyfileobj(answer, handle, 1 << 20)
+        prefix = target.stem.rsplit("-", 1)[1]
+        if not files.digest(draft).startswith(prefix):
+            raise ValueError(f"{url} does not have the digest its name promises")
+
+
+def _missing(missing: list[str], weights_dir: Path | None) -> str:
+    """What to put where."""
+    where = f"the folder {weights_dir} (ORCH_WEIGHTS_DIR)" if weights_dir else "a folder named by ORCH_WEIGHTS_DIR"
+    return (
+        f"ImageNet weights are missing and could not be downloaded: put {', '.join(missing)} (torchvision's state "
+        f"dicts under these names) into {where}, or start from random weights with --weights none."
+    )
