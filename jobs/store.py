@@ -16,6 +16,8 @@
     results/<table>/trial=<trial>/*.parquet    rows
     runs/<run>/run.json                        a run: spec, trials, tasks
     reports/<run>/                             where `orch report` writes by default
+    workers/<worker>.json                      a worker's sign of life, at most a few seconds old
+    stack/                                     the embedded broker and local workers: state, logs, the broker's log of messages
 """
 
 from __future__ import annotations
