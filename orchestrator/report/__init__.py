@@ -1,5 +1,5 @@
 """A comparison as a page, tables and figures."""
 
-from orchestrator.report.write import write
+from orchestrator.report.folder import write
 
 __all__ = ["write"]

@@ -91,7 +91,7 @@ def _nothing_yet(run: Run, states: dict[str, str], failures: dict[str, dict[str,
 
 
 def _predictions(store: Store, run: Run) -> pa.Table:
-    """Answers after the run's own periods, each image once a trial and epoch."""
+    """Answers after the run's own periods."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,0 +1,48 @@
+"""Colours and markers, the same for a backbone everywhere; each has a name that the page turns light or dark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobs import catalog
+
+INK, MUTED, GRID, PAPER, ON_FILL = "#1c2530", "#5a6572", "#e4e8ed", "#ffffff", "#fdfdfe"
+RIGHT, WRONG = "#2b6cb0", "#c2410c"
+SPLITS = {"train": "#37618f", "validation": "#7fa3c7", "test": "#d98a3d"}
+SERIES = ("#66707c", "#a87900", "#00805c", "#2e90d0", "#1f4aa0", "#9c2f7d", "#d0420f", "#2f2f2f")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+TOKENS = {
+    INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", ON_FILL: "var(--on-fill)",
+    RIGHT: "var(--right)", WRONG: "var(--wrong)",
+    **{colour: f"var(--{name})" for name, colour in SPLITS.items()},
+    **{colour: f"var(--series-{place})" for place, colour in enumerate(SERIES)},
+}
+"""What stands in the page for a colour that is drawn: its value depends on the reader's light or dark."""
+
+RC: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"], "font.size": 9.5, "text.parse_math": False, "text.usetex": False,
+    "text.color": INK, "axes.labelcolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED,
+    "axes.edgecolor": GRID, "axes.grid": True, "axes.axisbelow": True, "grid.color": GRID, "grid.linewidth": 0.8,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11, "axes.titlelocation": "left",
+    "axes.titleweight": "bold", "axes.titlepad": 20, "axes.facecolor": "none", "figure.facecolor": PAPER,
+    "xtick.major.size": 0, "ytick.major.size": 0, "legend.frameon": False, "legend.fontsize": 8.5,
+    "svg.fonttype": "none", "image.interpolation": "none", "path.simplify": True,
+}
+"""How figures are drawn; `parse_math` off, so that a class called `$x$` stays what it is."""
+
+
+def place(backbone: str) -> int:
+    """The backbone's place in the palette: its place in the catalog."""
+    known = list(catalog.CATALOG)
+    return known.index(backbone) % len(SERIES) if backbone in known else len(SERIES) - 1
+
+
+def colour(backbone: str) -> str:
+    """The backbone's colour."""
+    return SERIES[place(backbone)]
+
+
+def marker(backbone: str) -> str:
+    """The backbone's marker."""
+    return MARKERS[place(backbone)]
