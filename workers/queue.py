@@ -18,6 +18,8 @@ from jobs.task import Task
 
 QUEUE = "orch"
 PRIORITIES = list(range(10))
+SCHEMES = ("redis://", "rediss://", "redis+socket://")
+ONE_TRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 UNREACHABLE = (OperationalError, OSError)
 
 
@@ -48,6 +50,7 @@ def app(broker_url: str) -> Celery:
             "sep": ":",
             "queue_order_strategy": "priority",
             "socket_connect_timeout": 5,
+            **ONE_TRY,
         },
     )
     return application
@@ -72,6 +75,11 @@ def send(broker_url: str, tasks: Iterable[Task]) -> int:
 
 def ping(broker_url: str, timeout_s: float = 3.0) -> None:
     """Return when the broker answers; raises `BrokerUnreachable` (address without its password) when it does not."""
+    if not broker_url.startswith(SCHEMES):
+        raise BrokerUnreachable(
+            f"the broker address {without_password(broker_url)} begins with none of {', '.join(SCHEMES)}. "
+            "Check ORCH_BROKER_URL; unset it to use the embedded broker."
+        )
     with reachable(broker_url), _channel(broker_url, timeout_s) as channel:
         channel.client.ping()
 
@@ -104,7 +112,7 @@ def reachable(broker_url: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _channel(broker_url: str, timeout_s: float) -> Iterator[Any]:
-    limits = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "retry_on_timeout": False,
+    limits = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "retry_on_timeout": False, **ONE_TRY,
               "priority_steps": PRIORITIES, "sep": ":"}
     with Connection(broker_url, transport_options=limits, connect_timeout=timeout_s) as connection:
         yield connection.default_channel

@@ -1,0 +1,45 @@
+"""A child's work without learning: what it does is written in its data set's or trial's name.
+
+`main` has the signature of `models.work.main` and is found by name, as that is.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jobs.errors import LossNotFinite, Stopped
+from jobs.task import Task
+
+
+def main(order: dict[str, Any], tell: Callable[[dict[str, Any]], None], should_stop: Callable[[], bool]) -> dict[str, Any]:
+    """Do what the file `behave` in the store says, once a word: die, hang, bug, bad, slow; else succeed."""
+    behave = Path(order["store"]) / "behave"
+    words = behave.read_text().split() if behave.exists() else []
+    if words:
+        behave.write_text(" ".join(words[1:]))
+    tell({"phase": "train", "done": 1, "total": 2})
+    _misbehave(words[0] if words else "well", should_stop)
+    task = Task.parse(order["task"])
+    (Path(order["work_folder"]) / "out.txt").write_text(task.id)
+    return {"files": {"out.txt": f"results/out/{task.id}.txt"}, "epoch": task.epoch, "threads": order["threads"],
+            "visible": os.environ.get("CUDA_VISIBLE_DEVICES")}
+
+
+def _misbehave(word: str, should_stop: Callable[[], bool]) -> None:
+    if word == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if word == "bug":
+        raise ZeroDivisionError("a bug in the work")
+    if word == "bad":
+        raise LossNotFinite("epoch 1, step 3: the loss is nan")
+    if word == "hang":
+        time.sleep(600)
+    while word == "slow":
+        if should_stop():
+            raise Stopped("asked to stop at step 3")
+        time.sleep(0.02)
