@@ -1,0 +1,49 @@
+"""Which GPU is mine."""
+
+from __future__ import annotations
+
+import pytest
+
+from workers import device
+
+
+def test_visible_devices_decide_without_asking_the_driver() -> None:
+    """CUDA_VISIBLE_DEVICES is what a scheduler gave us."""
+    assert device.gpus({"CUDA_VISIBLE_DEVICES": "2, GPU-1f3a"}) == ["2", "GPU-1f3a"]
+    assert device.gpus({"CUDA_VISIBLE_DEVICES": ""}) == []
+    assert device.gpus({"CUDA_VISIBLE_DEVICES": "-1"}) == []
+
+
+def test_a_worker_is_pinned_to_the_device_asked_for() -> None:
+    """cuda:1 is the second visible GPU, and the only one its child will see."""
+    chosen, _ = device.choose("cuda:1", 4, found=["2", "5"])
+
+    assert chosen.environment()["CUDA_VISIBLE_DEVICES"] == "5"
+    assert chosen.environment()["OMP_NUM_THREADS"] == "4"
+    assert (chosen.kind, chosen.name) == ("cuda", "cuda:1")
+
+
+def test_two_workers_of_one_machine_take_two_gpus_and_a_third_the_cpu() -> None:
+    """Left alone, each worker takes the first GPU no other holds."""
+    found = ["test-a", "test-b"]
+    chosen = [device.choose(None, 1, found=found) for _ in range(3)]
+    names = [one.name for one, _ in chosen]
+    for _, lock in chosen:
+        if lock is not None:
+            lock.close()
+
+    assert names == ["cuda:0", "cuda:1", "cpu"]
+
+
+@pytest.mark.parametrize("asked", ["cuda:2", "tpu", "cuda:x", "", "cuda:-1"])
+def test_a_device_that_is_not_there_is_refused(asked: str) -> None:
+    """The message says what this machine has."""
+    with pytest.raises(device.NoSuchDevice, match="cpu"):
+        device.choose(asked, 1, found=["0", "1"])
+
+
+def test_threads_default_to_half_the_cores_so_that_two_workers_agree() -> None:
+    """One worker or two on a machine: the same number of threads, hence the same sums."""
+    chosen, _ = device.choose("cpu", None)
+
+    assert chosen.threads == max(1, device.cores() // 2)

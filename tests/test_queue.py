@@ -1,0 +1,59 @@
+"""The doorbell: ids in JSON, big networks first, addresses without passwords."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jobs.errors import BrokerUnreachable
+from jobs.settings import without_password
+from jobs.task import Task
+from workers import queue
+
+
+def test_a_message_carries_a_task_id_and_nothing_more(redis_url: str) -> None:
+    """What lies in Redis is JSON with one argument."""
+    with queue._channel(redis_url, 3.0) as channel:
+        channel.client.flushall()
+        queue.send(redis_url, [Task("train", "vgg16-s0-00000000", 10)])
+        message = json.loads(channel.client.lpop("orch:1"))
+
+    assert message["headers"]["argsrepr"] == "['train.vgg16-s0-00000000.0010']"
+    assert message["content-type"] == "application/json"
+
+
+def test_big_networks_come_out_first(redis_url: str) -> None:
+    """The queue's order is by cost, not by arrival."""
+    names = ["squeezenet-finetuned", "scratch", "vgg16", "resnet34"]
+    with queue._channel(redis_url, 3.0) as channel:
+        channel.client.flushall()
+        queue.send(redis_url, [Task("train", f"{name}-s0-00000000", 10) for name in names])
+        keys = sorted(key.decode() for key in channel.client.keys("orch*"))
+        first = json.loads(channel.client.lpop(keys[0]))["headers"]["argsrepr"]
+        last = json.loads(channel.client.lpop(keys[-1]))["headers"]["argsrepr"]
+
+    assert "vgg16" in first
+    assert "s" in last
+    assert queue.waiting(redis_url) == 2
+
+
+@pytest.mark.parametrize("url", ["redis://:secret@127.0.0.1:1/0", "redis+socket:///nowhere/r.sock", "foo://secret@x",
+                                 "rediss://u:secret@127.0.0.1:1", "redis", "", "redis://[secret"])
+def test_a_broker_out_of_reach_is_said_without_its_password(url: str) -> None:
+    """An address may be shown; a password never."""
+    with pytest.raises(BrokerUnreachable) as caught:
+        queue.ping(url, timeout_s=1)
+
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("url", "shown"), [
+    ("redis://:pw@host:6379/0", "redis://:***@host:6379/0"),
+    ("redis://me:p@w@host/1", "redis://me:***@host/1"),
+    ("redis+socket:///run/r.sock?password=pw&db=1", "redis+socket:///run/r.sock?password=***&db=1"),
+    ("redis://host/0", "redis://host/0"),
+])
+def test_passwords_become_stars(url: str, shown: str) -> None:
+    """In the address and in its query."""
+    assert without_password(url) == shown

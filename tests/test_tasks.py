@@ -1,0 +1,199 @@
+"""Claim, run, ring: what a worker does with a message, on a real store and a real queue."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from jobs import plan, results, spec
+from jobs.folder import built_in
+from jobs.store import Run, Store
+from jobs.task import Task
+from workers import attempt, queue, tasks
+from workers.device import Device
+from workers.lease import Watch
+from workers.tasks import Worker
+from workers.tend import Tender
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run of one backbone with two periods, saved in a store."""
+    store = Store(tmp_path / "store").open(create=True)
+    asked = spec.build({"backbones": ["scratch"], "periods": 2, "epochs_per_period": 3})
+    source = built_in("digits")
+    data = source.data_id(asked.data_settings())
+    unfolded = plan.unfold(asked, data)
+    store.save_data(data, source, asked.data_settings())
+    for trial in unfolded.trials:
+        store.save_trial(trial, list(unfolded.marks), unfolded.run)
+    found = Run(unfolded.run, asked, data, tuple(t.name for t in unfolded.trials),
+                tuple(t.id for t in unfolded.tasks), time.time(), {})
+    store.save_run(found)
+    return found
+
+
+@pytest.fixture
+def worker(tmp_path: Path, redis_url: str) -> Worker:
+    """A worker whose children do the fake work."""
+    store = Store(tmp_path / "store").open(create=True)
+    return Worker(store, redis_url, "w1", "host", Device("cpu", "cpu", "", 1), None, Watch(store),
+                  entry="fake_work:main")
+
+
+def behave(worker: Worker, words: str) -> None:
+    """What the next children shall do, one word each."""
+    (worker.store.root / "behave").write_text(words)
+
+
+def test_a_run_is_done_task_by_task_as_each_becomes_ready(worker: Worker, run: Run) -> None:
+    """Data first, then training; the evaluation of a mark and the training of the next are ready together."""
+    trial = run.trials[0]
+    order = []
+    while ready := plan.ready(worker.store, run):
+        order.append([task.id for task in ready])
+        assert tasks.run(worker, ready[-1].id) == "done"
+
+    assert order == [
+        [f"prepare.{run.data}.0000"],
+        [f"train.{trial}.0003"],
+        [f"evaluate.{trial}.0003", f"train.{trial}.0006"],
+        [f"evaluate.{trial}.0003", f"evaluate.{trial}.0006"],
+        [f"evaluate.{trial}.0003"],
+    ]
+    assert set(plan.state(worker.store, run).values()) == {"done"}
+    rows = results.read(worker.store.root, "attempts", [trial]).to_pylist()
+    assert sorted((row["task"], row["attempt"], row["state"]) for row in rows) == sorted(
+        (task, 1, "done") for task in run.tasks if not task.startswith("prepare")
+    )
+    assert all(row["queued_at"] <= row["started_at"] <= row["finished_at"] for row in rows)
+
+
+def test_doubled_late_and_foolish_messages_change_nothing(worker: Worker, run: Run) -> None:
+    """The receiver looks at the ledger: not ready, done, or not a task at all."""
+    first = run.tasks[0]
+    early = tasks.run(worker, run.tasks[1])
+    once, twice = tasks.run(worker, first), tasks.run(worker, first)
+    foolish = [tasks.run(worker, words) for words in ("", "train", "train.../../etc.0001", "train.nobody.0001", "x" * 9999)]
+
+    assert (early, once, twice) == ("not ready", "done", "not ready")
+    assert foolish == ["refused", "refused", "refused", "not ready", "refused"]
+    assert len(attempt.records(worker.store, Task.parse(first))) == 1
+
+
+def test_a_task_held_by_a_living_worker_is_left_alone(worker: Worker, run: Run) -> None:
+    """The lease decides, not the message."""
+    task = Task.parse(run.tasks[0])
+    lease = Watch(worker.store).claim(task.lease_key, "another")
+    held = tasks.run(worker, task.id)
+    assert lease is not None
+    lease.release()
+
+    assert held == "held"
+    assert tasks.run(worker, task.id) == "done"
+
+
+def test_a_child_that_dies_is_tried_again_and_the_attempts_are_on_record(worker: Worker, run: Run) -> None:
+    """A lost child costs an attempt, not the task."""
+    behave(worker, "die well")
+    first = tasks.run(worker, run.tasks[0])
+    at_once = tasks.run(worker, run.tasks[0])
+    time.sleep(2.1)
+    later = tasks.run(worker, run.tasks[0])
+
+    assert (first, at_once, later) == ("failed", "not ready", "done")
+    states = [(r["state"], r["failure"]) for r in attempt.records(worker.store, Task.parse(run.tasks[0]))]
+    assert states == [("failed", "worker-lost"), ("done", None)]
+
+
+def test_a_final_failure_stops_the_trial_and_nothing_else(worker: Worker, run: Run) -> None:
+    """A loss that is not finite is not tried again; what needed it is blocked."""
+    tasks.run(worker, run.tasks[0])
+    behave(worker, "bad")
+    tasks.run(worker, run.tasks[1])
+    failed = worker.store.failed(Task.parse(run.tasks[1]))
+
+    assert failed is not None
+    assert failed["failure"] == "loss-not-finite"
+    assert "epoch 1, step 3" in failed["message"]
+    assert list(plan.state(worker.store, run).values()) == ["done", "failed", "blocked", "blocked", "blocked"]
+    assert plan.ready(worker.store, run) == []
+
+
+def test_after_five_failures_a_task_is_given_up(worker: Worker, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that kills every child is quarantined."""
+    monkeypatch.setattr(tasks, "waits", lambda store, task: False)
+    behave(worker, "die " * 9)
+    ends = [tasks.run(worker, run.tasks[0]) for _ in range(7)]
+
+    assert ends == ["failed"] * 5 + ["not ready"] * 2
+    assert "last of 5 attempts" in str((worker.store.failed(Task.parse(run.tasks[0])) or {})["message"])
+
+
+def test_a_task_that_lost_its_worker_is_recorded_as_lost(worker: Worker, run: Run) -> None:
+    """The one who takes over closes the record of the one who died."""
+    task = Task.parse(run.tasks[0])
+    attempt.begin(worker.store, task, {"worker": "dead", "host": "h", "device": "cpu", "run": run.name})
+    tasks.run(worker, task.id)
+
+    states = [(r["worker"], r["state"], r["failure"]) for r in attempt.records(worker.store, task)]
+    assert states == [("dead", "lost", "worker-lost"), ("w1", "done", None)]
+
+
+def test_a_stopped_worker_hands_its_task_back_at_once(worker: Worker, run: Run) -> None:
+    """Stopping is no failure: the lease is free and the task is ready again."""
+    behave(worker, "slow")
+    worker.stop = Soon(0.5)
+    state = tasks.run(worker, run.tasks[0])
+
+    assert state == "stopped"
+    assert Watch(worker.store).free(Task.parse(run.tasks[0]).lease_key)
+    assert plan.ready(worker.store, run)
+
+
+def test_tending_sends_what_the_queue_has_lost(worker: Worker, run: Run) -> None:
+    """With an empty queue an idle worker rings for the ready task; not again while the message waits."""
+    drain(worker)
+    tender = Tender(worker)
+    first, second = tender.round(), tender.round()
+
+    assert [task.id for task in first] == [run.tasks[0]]
+    assert second == []
+    assert queue.waiting(worker.broker_url) == 1
+    assert (worker.store.root / "workers" / "w1.json").exists()
+
+
+def test_tending_leaves_held_tasks_and_ended_runs_alone(worker: Worker, run: Run) -> None:
+    """A living lease keeps others away; a run without open tasks is not looked at again."""
+    drain(worker)
+    lease = Watch(worker.store).claim(Task.parse(run.tasks[0]).lease_key, "another")
+    tender = Tender(worker)
+    held = tender.round()
+    assert lease is not None
+    lease.release()
+    while ready := plan.ready(worker.store, run):
+        tasks.run(worker, ready[0].id)
+    drain(worker)
+    ended = tender.round()
+
+    assert held == ended == []
+    assert len(tender.ended) == 1
+
+
+def drain(worker: Worker) -> None:
+    """Empty the queue."""
+    with queue._channel(worker.broker_url, 3.0) as channel:
+        channel.client.flushall()
+
+
+class Soon(type(__import__("threading").Event())):  # type: ignore[misc]
+    """An event that is set after a while."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__()
+        self.at = time.monotonic() + after_s
+
+    def is_set(self) -> bool:
+        return time.monotonic() > self.at
