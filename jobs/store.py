@@ -17,7 +17,7 @@
     runs/<run>/run.json                        a run: spec, trials, tasks
     reports/<run>/                             where `orch report` writes by default
     workers/<worker>.json                      a worker's sign of life, at most a few seconds old
-    stack/                                     the embedded broker and local workers: state, logs, the broker's log of messages
+    stack/<host>/                              a machine's embedded broker and local workers: state and logs
 """
 
 from __future__ import annotations
