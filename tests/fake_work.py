@@ -16,7 +16,9 @@ from jobs.errors import LossNotFinite, Stopped
 from jobs.task import Task
 
 
-def main(order: dict[str, Any], tell: Callable[[dict[str, Any]], None], should_stop: Callable[[], bool]) -> dict[str, Any]:
+def main(
+    order: dict[str, Any], tell: Callable[[dict[str, Any]], None], should_stop: Callable[[], bool]
+) -> dict[str, Any]:
     """Do what the file `behave` in the store says, once a word: die, hang, bug, bad, slow; else succeed."""
     behave = Path(order["store"]) / "behave"
     words = behave.read_text().split() if behave.exists() else []

@@ -76,7 +76,8 @@ def test_doubled_late_and_foolish_messages_change_nothing(worker: Worker, run: R
     first = run.tasks[0]
     early = tasks.run(worker, run.tasks[1])
     once, twice = tasks.run(worker, first), tasks.run(worker, first)
-    foolish = [tasks.run(worker, words) for words in ("", "train", "train.../../etc.0001", "train.nobody.0001", "x" * 9999)]
+    words = ("", "train", "train.../../etc.0001", "train.nobody.0001", "x" * 9999)
+    foolish = [tasks.run(worker, word) for word in words]
 
     assert (early, once, twice) == ("not ready", "done", "not ready")
     assert foolish == ["refused", "refused", "refused", "not ready", "refused"]

@@ -1,0 +1,103 @@
+"""Interrupted equals uninterrupted: kills, gentle stops and other ways of counting periods change no number."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from harness import Lab, children_of, digests, rows
+
+pytestmark = pytest.mark.whole
+
+SMALL = ("--image-size", "64", "--weights", "none", "--batch-size", "8")
+
+
+def test_a_worker_killed_in_the_middle_of_an_epoch_changes_nothing(
+    new_lab: Callable[..., Lab], animal_folder: Path
+) -> None:
+    """SIGKILL to the worker: its child ends too, the other worker finishes the trial, every number is the same."""
+    asked = (*SMALL, "--backbone", "resnet34", "--periods", "1", "--epochs-per-period", "6", "--data", str(animal_folder))
+    calm, struck = new_lab("calm"), new_lab("struck")
+    calm.worker()
+    calm_run = calm.submit(*asked)
+    calm.finished(calm_run)
+    run = struck.submit(*asked)
+    victim = struck.worker()
+    training = run.tasks[1]
+    struck.until(lambda: struck.progress(training).get("epoch", 0) >= 2, what="the second epoch")
+    other = struck.worker()
+    orphans = children_of(victim)
+    victim.send_signal(signal.SIGKILL)
+    killed_at = time.monotonic()
+    struck.until(lambda: not any(alive(pid) for pid in orphans), 10, "the end of the orphans")
+    struck.until(lambda: struck.progress(training).get("attempt") == 2, 60, "the second attempt")
+    recovery_s = time.monotonic() - killed_at
+    states = struck.finished(run)
+
+    assert other.poll() is None
+    assert set(states.values()) == {"done"}
+    assert recovery_s < 15
+    assert digests(struck, run) == digests(calm, calm_run)
+    for table in ("epochs", "evaluations", "predictions"):
+        assert rows(struck, run, table) == rows(calm, calm_run, table)
+    attempts = [(r["task"], r["state"], r["failure"]) for r in rows(struck, run, "attempts")]
+    assert (training, "lost", "worker-lost") in attempts
+
+
+def test_three_periods_of_two_epochs_are_one_of_six_bit_for_bit(
+    new_lab: Callable[..., Lab], animal_folder: Path
+) -> None:
+    """Weights and every row but times and the periods' own numbers, with learning-rate drops on the way."""
+    spec = animal_folder.parent / "drop.yaml"
+    spec.write_text("backbones: [scratch, squeezenet]\nplateau_patience: 0\nlearning_rate: 0.05\n")
+    asked = (str(spec), *SMALL, "--data", str(animal_folder))
+    thrice, once = new_lab("thrice"), new_lab("once")
+    for lab in (thrice, once):
+        lab.worker()
+        lab.worker()
+    three = thrice.submit(*asked, "--periods", "3", "--epochs-per-period", "2")
+    one = once.submit(*asked, "--periods", "1", "--epochs-per-period", "6")
+    assert set(thrice.finished(three).values()) == set(once.finished(one).values()) == {"done"}
+    epochs = rows(thrice, three, "epochs", without=("period",))
+
+    assert three.trials == one.trials
+    assert len(digests(once, one)) == 2
+    assert digests(thrice, three) == digests(once, one)
+    assert epochs == rows(once, one, "epochs", without=("period",))
+    assert len({row["learning_rate"] for row in epochs}) > 1
+    last = [r for r in rows(thrice, three, "predictions", without=("period",)) if r["epoch"] == 6]
+    assert last == rows(once, one, "predictions", without=("period",))
+
+
+def test_a_worker_asked_to_leave_hands_its_task_over(new_lab: Callable[..., Lab], animal_folder: Path) -> None:
+    """SIGTERM: the child stops between two steps, the worker exits 0, another goes on at once."""
+    lab = new_lab()
+    asked = (*SMALL, "--backbone", "resnet34", "--periods", "1", "--epochs-per-period", "5", "--data", str(animal_folder))
+    run = lab.submit(*asked)
+    first = lab.worker()
+    training = run.tasks[1]
+    lab.until(lambda: lab.progress(training).get("epoch", 0) >= 2, what="the second epoch")
+    second = lab.worker()
+    first.send_signal(signal.SIGTERM)
+    code = first.wait(30)
+    left_at = time.monotonic()
+    lab.until(lambda: lab.progress(training).get("attempt") == 2, 20, "the second attempt")
+    handover_s = time.monotonic() - left_at
+    states = lab.finished(run)
+
+    assert code == 0
+    assert handover_s < 8
+    assert second.poll() is None
+    assert set(states.values()) == {"done"}
+    assert [r["state"] for r in rows(lab, run, "attempts") if r["task"] == training] == ["stopped", "done"]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
