@@ -14,8 +14,8 @@ class Backbone:
 
     `body_parameters` counts all but the last layer; `head_inputs` is the number of weights the last
     layer has for each class (its bias not counted). `min_image_size` is the smallest side, in pixels,
-    that the network can be trained on (8 where the network takes any, the least a data set may have). `relative_cost` orders the queue: time of one training step,
-    relative to the smallest network, as measured on a CPU at 64 px.
+    that the network can be trained on (8, the least a data set may have, where it takes any). `relative_cost`
+    orders the queue: time of one training step, relative to the smallest network, as measured on a CPU at 64 px.
     """
 
     name: str

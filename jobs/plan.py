@@ -57,6 +57,8 @@ def run_name(spec: Spec, data: str) -> str:
 
 def ready(store: Store, run: Run) -> list[Task]:
     """The run's tasks that could be worked on now, big networks first; held ones are among them."""
+    if store.is_cancelled(run.name):
+        return []
     preparing = Task("prepare", run.data)
     if not store.is_done(preparing):
         return [] if store.failed_path(preparing).exists() else [preparing]
@@ -79,9 +81,10 @@ def ready_of_trial(store: Store, trial: str) -> list[Task]:
 def is_ready(store: Store, task: Task) -> bool:
     """Whether the task itself is to be done now: wanted, not done, not failed, and what it needs is there."""
     if task.kind == "prepare":
-        known = (store.data_folder(task.subject) / "source.json").exists()
-        return known and not store.is_done(task) and not store.failed_path(task).exists()
+        return bool(store.wanted_by(task)) and not store.is_done(task) and not store.failed_path(task).exists()
     if not (store.trial_folder(task.subject) / "trial.json").exists():
+        return False
+    if not store.wanted_by(task):
         return False
     prepared = store.is_done(Task("prepare", store.load_trial(task.subject).data))
     return prepared and task in ready_of_trial(store, task.subject)
@@ -109,8 +112,9 @@ def priority(task: Task) -> int:
 
 
 def state(store: Store, run: Run) -> dict[str, str]:
-    """Each task of the run as `done`, `failed`, `blocked` (something it needs failed) or `open`."""
+    """Each task of the run as `done`, `failed`, `blocked` (something it needs failed), `cancelled` or `open`."""
     states: dict[str, str] = {}
+    unfinished = "cancelled" if store.is_cancelled(run.name) else "open"
     blocked: set[str] = set()
     for task_id in run.tasks:
         task = Task.parse(task_id)
@@ -120,5 +124,5 @@ def state(store: Store, run: Run) -> dict[str, str]:
             states[task_id] = "failed"
             blocked |= set(run.trials) if task.kind == "prepare" else {task.subject} if task.kind == "train" else set()
         else:
-            states[task_id] = "blocked" if task.subject in blocked else "open"
+            states[task_id] = "blocked" if task.subject in blocked else unfinished
     return states

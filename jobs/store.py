@@ -15,6 +15,7 @@
     progress/<task>.json                       what the task's worker last said
     results/<table>/trial=<trial>/*.parquet    rows
     runs/<run>/run.json                        a run: spec, trials, tasks
+    runs/<run>/cancelled.json                  the run was cancelled and not resumed since
     reports/<run>/                             where `orch report` writes by default
     workers/<worker>.json                      a worker's sign of life, at most a few seconds old
     stack/<host>/                              a machine's embedded broker and local workers: state and logs
@@ -155,6 +156,28 @@ class Store:
         return Run(found["name"], Spec(**found["spec"]), found["data"], tuple(found["trials"]),
                    tuple(found["tasks"]), found["submitted_at"], found["provenance"])
 
+    def cancel(self, run: str) -> None:
+        """Mark a run as cancelled: its tasks are no longer ready, and workers stop those that no other run wants."""
+        files.write_json(self.cancelled_path(run), {"run": run})
+
+    def reopen(self, run: Run) -> None:
+        """Take a cancellation back and make workers tend the run again."""
+        self.cancelled_path(run.name).unlink(missing_ok=True)
+        self.save_run(run)
+
+    def is_cancelled(self, run: str) -> bool:
+        """Whether the run was cancelled and not resumed since."""
+        return self.cancelled_path(run).exists()
+
+    def wanted_by(self, task: Task) -> list[str]:
+        """The runs, not cancelled, that want a task, the one submitted last at the end."""
+        if task.kind == "prepare":
+            names = [name for name in self.run_names() if self.load_run(name).data == task.subject]
+        else:
+            asked = set(files.names(self.trial_folder(task.subject) / "runs"))
+            names = [name for name in self.run_names() if name in asked]
+        return [name for name in names if not self.is_cancelled(name)]
+
     def run_names(self) -> list[str]:
         """All runs, the one submitted last at the end."""
         stamped = []
@@ -240,6 +263,10 @@ class Store:
     def run_folder(self, run: str) -> Path:
         """A run's files."""
         return self.root / "runs" / run
+
+    def cancelled_path(self, run: str) -> Path:
+        """The file that says that a run was cancelled."""
+        return self.run_folder(run) / "cancelled.json"
 
     def report_folder(self, run: str) -> Path:
         """Where a run's report is written when no folder is named."""

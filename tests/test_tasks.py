@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -189,7 +190,7 @@ def drain(worker: Worker) -> None:
         channel.client.flushall()
 
 
-class Soon(type(__import__("threading").Event())):  # type: ignore[misc]
+class Soon(threading.Event):
     """An event that is set after a while."""
 
     def __init__(self, after_s: float) -> None:
@@ -198,3 +199,21 @@ class Soon(type(__import__("threading").Event())):  # type: ignore[misc]
 
     def is_set(self) -> bool:
         return time.monotonic() > self.at
+
+
+def test_a_cancelled_run_stops_its_child_and_can_be_taken_up_again(worker: Worker, run: Run) -> None:
+    """Cancelling makes nothing ready and stops the child; reopening goes on where it stood."""
+    behave(worker, "slow")
+    threading.Timer(0.3, worker.store.cancel, [run.name]).start()
+    began = time.monotonic()
+    state = tasks.run(worker, run.tasks[0])
+    took_s = time.monotonic() - began
+    while_cancelled = (plan.ready(worker.store, run), tasks.run(worker, run.tasks[0]))
+    states = set(plan.state(worker.store, run).values())
+    worker.store.reopen(run)
+
+    assert state == "stopped"
+    assert took_s < 10
+    assert while_cancelled == ([], "not ready")
+    assert states == {"cancelled"}
+    assert tasks.run(worker, run.tasks[0]) == "done"

@@ -12,7 +12,7 @@ from typing import Any
 
 from jobs import files, plan
 from jobs.errors import BadSpec, BrokerUnreachable, LeaseLost, OrchError, Stopped
-from jobs.store import Run, Store
+from jobs.store import Store
 from jobs.task import CHILD_ENTRY, Order, Task
 from workers import attempt as attempts
 from workers import child, queue
@@ -65,22 +65,23 @@ def run(worker: Worker, task_id: str) -> str:
     finally:
         lease.release()
         worker.current, worker.idle_since = None, time.monotonic()
-        ring(worker, plan.follow(store, task, runs_of(store, task)) or again(store, task))
+        runs = [store.load_run(name) for name in store.wanted_by(task)]
+        ring(worker, plan.follow(store, task, runs) or again(store, task))
 
 
 def _attempt(worker: Worker, task: Task, lease: Lease) -> str:
     """Work on a claimed task and record how it ended."""
-    runs = runs_of(worker.store, task)
+    runs = worker.store.wanted_by(task)
     attempt = attempts.begin(worker.store, task, {
-        "trial": None if task.kind == "prepare" else task.subject, "run": runs[-1].name if runs else None,
+        "trial": None if task.kind == "prepare" else task.subject, "run": runs[-1] if runs else None,
         "worker": worker.name, "host": worker.host, "device": worker.device.name, "token": lease.token,
-        "queued_at": ready_since(worker.store, task, runs),
+        "queued_at": ready_since(worker.store, task),
     })
     log.info("%s: attempt %d begins", task.id, attempt.number)
     try:
         outcome = child.run(
             _order(worker, task, attempt, lease), attempt.log,
-            heard=_Telling(worker, task, attempt), should_stop=worker.stop.is_set,
+            heard=_Telling(worker, task, attempt), should_stop=_Stopping(worker, task),
             still_mine=_Beating(lease), limits=worker.limits, entry=worker.entry,
         )
         worker.store.publish(task, outcome, attempt.work_folder, lease.holds)
@@ -121,17 +122,9 @@ def waits(store: Store, task: Task) -> bool:
     return bool(time.time() < blamed[-1]["finished_at"] + pause_s)
 
 
-def runs_of(store: Store, task: Task) -> list[Run]:
-    """The runs that want a task, the one submitted last at the end."""
-    if task.kind == "prepare":
-        return [run for run in map(store.load_run, store.run_names()) if run.data == task.subject]
-    wanted = set(files.names(store.trial_folder(task.subject) / "runs"))
-    return [store.load_run(name) for name in store.run_names() if name in wanted]
-
-
-def ready_since(store: Store, task: Task, runs: list[Run]) -> float | None:
+def ready_since(store: Store, task: Task) -> float | None:
     """When the task could first have been worked on: its run's submission, or the end of what it needed (Unix time)."""
-    times = [run.submitted_at for run in runs[:1]]
+    times = [store.load_run(name).submitted_at for name in store.wanted_by(task)[:1]]
     if task.kind != "prepare":
         data = store.load_trial(task.subject).data
         before = [epoch for epoch in store.marks(task.subject) if epoch < task.epoch]
@@ -182,6 +175,19 @@ class _Telling:
                 files.write_json(self.path, {**message, **self.who, "at": time.time()})
             except OrchError as error:
                 log.warning("progress is not shown: %s", error)
+
+
+class _Stopping:
+    """Whether a child should stop: the worker leaves, or no run wants the task any more."""
+
+    def __init__(self, worker: Worker, task: Task) -> None:
+        self.worker, self.task, self.last, self.unwanted = worker, task, time.monotonic(), False
+
+    def __call__(self) -> bool:
+        if time.monotonic() - self.last >= RENEW_S and not self.unwanted:
+            self.last = time.monotonic()
+            self.unwanted = not self.worker.store.wanted_by(self.task)
+        return self.unwanted or self.worker.stop.is_set()
 
 
 class _Beating:
