@@ -8,14 +8,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import yaml
+from command_lines import ROOT, parse
 
 from jobs import catalog
-from orchestrator.cli import cli
 
-ROOT = Path(__file__).parents[1]
 SYSTEMD = ROOT / "deploy" / "systemd"
 COMPOSE = ROOT / "deploy" / "compose"
 INSTALLED = "/opt/orch/.venv/bin/orch"
@@ -38,18 +36,6 @@ def compose() -> dict[str, Any]:
 def known_variables() -> set[str]:
     """The environment variables that orch reads."""
     return set(re.findall(r"ORCH_[A-Z_]+", (ROOT / "jobs" / "settings.py").read_text()))
-
-
-def parse_command(words: list[str]) -> None:
-    """Raise `click.UsageError` unless the words are a command of orch with options it has."""
-    command: click.Command = cli
-    context = click.Context(cli)
-    while isinstance(command, click.Group):
-        inner = command.get_command(context, words[0])
-        if inner is None:
-            raise click.UsageError(f"no command '{words[0]}'")
-        command, words = inner, words[1:]
-    command.make_parser(click.Context(command)).parse_args(list(words))
 
 
 def unit(name: str) -> dict[str, list[str]]:
@@ -76,8 +62,8 @@ def test_systemd_accepts_the_units(name: str, tmp_path: Path) -> None:
 def test_units_start_commands_that_orch_has(name: str) -> None:
     """The command line of each unit parses against the real command, with its options."""
     (line,) = unit(name)["ExecStart"]
-    program, *words = line.split()
-    parse_command(words)
+    program, words = line.split(maxsplit=1)
+    parse(f"orch {words}")
 
     assert program == INSTALLED
 
@@ -155,7 +141,7 @@ def test_compose_services_run_commands_that_orch_has(compose: dict[str, Any]) ->
     ours = {name: service for name, service in compose["services"].items() if "build" in service}
     for service in ours.values():
         if service["command"] != ["--help"]:
-            parse_command(service["command"])
+            parse(f"orch {' '.join(service['command'])}")
 
     assert set(ours) == {"worker", "flower", "orch"}
     assert all(set(service["environment"]) <= known_variables() for service in ours.values())
