@@ -10,6 +10,8 @@ from PIL import Image
 
 from models.data.decode import Pixels, square
 
+COUNT = 1797
+
 
 def images(size: int) -> Iterator[tuple[str, str, str, Pixels]]:
     """Path, label, digest of the original, and pixels (size, size, 3) of each digit, class by class."""

@@ -49,7 +49,7 @@ def prepare_folder(
     """
     started = time.monotonic()
     faults, kept = Faults(), []
-    total = len(source.entries) or 1797
+    total = digits.COUNT if source.built_in else len(source.entries)
     progress = Progress(tell, total_work=total)
     with files.storage_errors(target):
         target.mkdir(parents=True, exist_ok=True)
@@ -59,8 +59,9 @@ def prepare_folder(
                 raise Stopped(f"preparing {source.origin} was stopped after {len(kept)} images; it starts anew.")
             writer.append(pixels)
             kept.append((path, image))
-            progress.advance()
-            progress.say("prepare", len(kept), total)
+            seen = len(kept) + len(faults.broken) + len(faults.changed)
+            progress.done_work = seen
+            progress.say("prepare", seen, total)
         writer.close()
     _judge(source, settings, faults)
     chosen = split([image for _, image in kept], settings.split, settings.split_seed)

@@ -1,0 +1,145 @@
+"""All that a trial must remember, put down whole, found again, and thrown away when it is no longer needed.
+
+    e0003-<attempt>.pt           the trial after 3 epochs
+    e0003-s000120-<attempt>.pt   after 3 epochs and 120 steps of the fourth
+    the same name with .json     its digest; written last, so that a checkpoint without it does not count
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from jobs import files
+from jobs.errors import BadCheckpoint
+
+log = logging.getLogger(__name__)
+NAME = re.compile(r"e(\d{4,})(?:-s(\d{6,}))?-([A-Za-z0-9_-]+)")
+KEPT = 2
+ORPHAN_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A trial after `epoch` whole epochs and `step` steps of the next; `running` holds that one's sums."""
+
+    trial: str
+    epoch: int
+    step: int
+    running: dict[str, Any]
+    rows: list[dict[str, Any]]
+    network: dict[str, Any]
+    optimizer: dict[str, Any]
+    scheduler: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Found:
+    """A checkpoint on disk, by its name."""
+
+    epoch: int
+    step: int
+    path: Path
+
+    @property
+    def sidecar(self) -> Path:
+        """The file that holds its digest."""
+        return self.path.with_suffix(".json")
+
+
+def publish(folder: Path, contents: Contents, attempt: str) -> Path:
+    """Put a checkpoint down in a trial's folder, digest last; its path."""
+    middle = f"-s{contents.step:06d}" if contents.step else ""
+    path = folder / f"e{contents.epoch:04d}{middle}-{re.sub('[^A-Za-z0-9_]', '-', attempt)}.pt"
+    path.with_suffix(".json").unlink(missing_ok=True)
+    with files.landing(path) as draft:
+        torch.save({field: getattr(contents, field) for field in Contents.__slots__}, draft)
+    described = {"sha256": files.digest(path), "bytes": path.stat().st_size}
+    where = {"epoch": contents.epoch, "step": contents.step, "attempt": attempt}
+    files.write_json(path.with_suffix(".json"), described | where)
+    return path
+
+
+def restore(folder: Path, trial: str, most_epochs: int) -> tuple[Contents, Path] | None:
+    """The newest whole checkpoint that is not beyond `most_epochs`; None when there is none.
+
+    A torn or rotten one is logged by name, and the one before it is used.
+    """
+    for found in sorted(listed(folder), reverse=True):
+        if (found.epoch, found.step) > (most_epochs, 0):
+            continue
+        try:
+            return read(found.path, trial), found.path
+        except BadCheckpoint as error:
+            log.warning("%s The one before it is used.", error)
+    return None
+
+
+def read(path: Path, trial: str) -> Contents:
+    """A checkpoint's contents, on the CPU; raises `BadCheckpoint` unless it is whole and of that trial."""
+    described = _sidecar(path)
+    try:
+        if described is None or path.stat().st_size != described["bytes"] or files.digest(path) != described["sha256"]:
+            raise BadCheckpoint(f"the checkpoint {path} is torn or rotten: its digest is not the one beside it.")
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        contents = Contents(**found)
+    except BadCheckpoint:
+        raise
+    except Exception as error:  # torch.load raises whatever its unpickler meets
+        raise BadCheckpoint(f"the checkpoint {path} cannot be read: {' '.join(str(error).split())[:160]}.") from error
+    if contents.trial != trial:
+        raise BadCheckpoint(f"the checkpoint {path} is of the trial {contents.trial}, not of {trial}.")
+    return contents
+
+
+def listed(folder: Path) -> Iterator[Found]:
+    """Every checkpoint in a folder that has its sidecar."""
+    names = set(files.names(folder))
+    for name in names:
+        match = NAME.fullmatch(name.removesuffix(".pt"))
+        if match and name.endswith(".pt") and name.removesuffix(".pt") + ".json" in names:
+            yield Found(int(match[1]), int(match[2] or 0), folder / name)
+
+
+def prune(folder: Path, kept_epochs: set[int], kept_paths: set[Path]) -> None:
+    """Remove all but the newest two, whole epochs in `kept_epochs`, and `kept_paths`; old orphans and drafts too."""
+    for found in sorted(listed(folder), reverse=True)[KEPT:]:
+        if (found.step == 0 and found.epoch in kept_epochs) or found.path in kept_paths:
+            continue
+        found.sidecar.unlink(missing_ok=True)
+        found.path.unlink(missing_ok=True)
+    for orphan in [*folder.glob(".*.draft"), *folder.glob("*.pt")]:
+        if orphan.suffix == ".pt" and orphan.with_suffix(".json").exists():
+            continue
+        try:
+            if time.time() - orphan.stat().st_mtime > ORPHAN_S:
+                orphan.unlink()
+        except FileNotFoundError:
+            continue
+
+
+def weights_digest(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over a state dict: name, type, shape and bytes of each entry, in order of name."""
+    summed = hashlib.sha256()
+    for name in sorted(state):
+        value = state[name].detach().cpu().contiguous()
+        summed.update(f"{name}\0{value.dtype}\0{tuple(value.shape)}\0".encode())
+        summed.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return summed.hexdigest()
+
+
+def _sidecar(path: Path) -> dict[str, Any] | None:
+    try:
+        found = files.read_json(path.with_suffix(".json"))
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and {"sha256", "bytes"} <= found.keys() else None

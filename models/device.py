@@ -1,0 +1,43 @@
+"""Where a trial computes, and in which precision."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from jobs.errors import OutOfMemory
+from jobs.spec import Precision
+
+Chosen = Literal["fp32", "bf16"]
+
+
+def pick(name: str) -> torch.device:
+    """The device an order names, `cpu` or `cuda` (the first that is visible), made to compute repeatably."""
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    return torch.device(name)
+
+
+def choose_precision(asked: Precision, device: torch.device) -> Chosen:
+    """What was asked for; for `auto`, bf16 where the hardware multiplies it fast (AMX, a GPU of its time)."""
+    if asked != "auto":
+        return asked
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return "bf16" if torch.cpu.get_capabilities().get("amx_bf16", False) else "fp32"
+
+
+def describe(device: torch.device) -> str:
+    """The device's name for a person, such as `cuda (NVIDIA H200)` or `cpu`."""
+    return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
+
+
+def out_of_memory(error: BaseException) -> OutOfMemory | None:
+    """The error as `OutOfMemory` if that is what it is, else None."""
+    words = str(error)
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in words:
+        reason = " ".join(words.split())[:160]
+        return OutOfMemory(f"too little memory for the task: {reason or 'the machine has none left'}. "
+                           "Take a smaller --batch-size or --image-size, or a bigger device.")
+    return None

@@ -1,0 +1,90 @@
+"""Evaluate a trial at an epoch on its test images, keeping every answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from jobs import results
+from jobs.errors import BadCheckpoint, LossNotFinite, Stopped
+from jobs.store import Store
+from jobs.task import Order, Task, Trial
+from models import backbones, checkpoint, device, numerics
+from models.data.batches import Data
+from models.loop import Learner, answers, ranks
+from models.progress import Progress, Tell
+
+Row = dict[str, Any]
+
+
+def evaluate(order: Order, tell: Tell, should_stop: Callable[[], bool]) -> Row:
+    """Answer every test image with the checkpoint of the task's epoch and return the outcome."""
+    tell({"phase": "load"})
+    store, task = Store(Path(order.store)), Task.parse(order.task)
+    trial = store.load_trial(task.subject)
+    data = Data.load(store, trial.data)
+    learner = _learner(store, task, trial, data, order)
+    started = time.monotonic()
+    loss_sum, rows = _answers(learner, data, tell, should_stop, task)
+    correct, total = sum(row["label_rank"] == 0 for row in rows), len(rows)
+    facts = {
+        "loss": loss_sum / total, "correct": correct, "total": total, "accuracy": correct / total,
+        "seconds": time.monotonic() - started,
+    }
+    who = {"backbone": trial.backbone, "seed": trial.seed, "period": order.period, "epoch": task.epoch}
+    tables = {
+        "evaluations": [who | {"corruption": "none", "severity": 0} | facts],
+        "predictions": [who | row for row in rows],
+    }
+    published = {}
+    for table, found in tables.items():
+        results.write(Path(order.work_folder) / f"{table}.parquet", results.table_of(table, found))
+        place = f"{results.folder(table, trial.name)}/e{task.epoch:04d}.parquet"
+        published[f"{table}.parquet"] = place
+    return {"files": published, "epoch": task.epoch, **facts, "device": device.describe(learner.device)}
+
+
+def _learner(store: Store, task: Task, trial: Trial, data: Data, order: Order) -> Learner:
+    """The network of the checkpoint that the finished training names, in the precision it was trained in."""
+    trained = store.done(Task("train", task.subject, task.epoch))
+    if trained is None:
+        raise BadCheckpoint(f"{task.id}: the trial is not trained up to epoch {task.epoch}, so there is no checkpoint.")
+    contents = checkpoint.read(store.root / trained["checkpoint"], trial.name)
+    settled = numerics.kept(store.trial_folder(trial.name))
+    network = backbones.restored(trial.backbone, len(data.classes), contents.network)
+    return Learner.of(network, trial.recipe, trial.seed, device.pick(order.device), settled.precision)
+
+
+def _answers(
+    learner: Learner, data: Data, tell: Tell, should_stop: Callable[[], bool], task: Task
+) -> tuple[float, list[Row]]:
+    """The summed loss and one row an image: path, class, answer, confidences, rank of the true class."""
+    total = len(data.splits["test"])
+    progress, loss_sum, rows = Progress(tell, total), 0.0, list[Row]()
+    for piece, batch, scores in answers(learner, data, "test"):
+        if should_stop():
+            raise Stopped(f"{task.id} was stopped after {len(rows)} of {total} images; it starts anew.")
+        loss_sum += functional.cross_entropy(scores, batch.labels, reduction="sum").item()
+        shares = torch.softmax(scores, 1).cpu().numpy()
+        labels, predicted = data.labels[piece], scores.argmax(1).cpu().numpy()
+        placed = ranks(scores.cpu().numpy(), labels)
+        for row, index in enumerate(piece):
+            rows.append({
+                "image": data.paths[index],
+                "label": data.classes[labels[row]],
+                "predicted": data.classes[predicted[row]],
+                "confidence": float(shares[row, predicted[row]]),
+                "label_confidence": float(shares[row, labels[row]]),
+                "label_rank": int(placed[row]),
+            })
+        progress.advance(len(piece))
+        progress.say("evaluate", len(rows), total, epoch=task.epoch)
+    if not np.isfinite(loss_sum):
+        raise LossNotFinite(f"the test loss at epoch {task.epoch} is {loss_sum}. Try a smaller --learning-rate.")
+    return loss_sum, rows

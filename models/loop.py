@@ -1,0 +1,194 @@
+"""A step, an epoch, an evaluation."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import SGD
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from jobs.errors import BadSpec, LossNotFinite
+from jobs.spec import Recipe
+from models.counted import derive, order
+from models.data.batches import Batch, Data, Indices, batches, cut
+from models.device import Chosen
+
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+FLUSH_S = 0.5
+MOST_UNTRAINED = 256
+
+
+@dataclass(slots=True)
+class Learner:
+    """A network on its device with all that its training needs."""
+
+    network: nn.Module
+    optimizer: SGD
+    scheduler: ReduceLROnPlateau
+    device: torch.device
+    precision: Chosen
+    recipe: Recipe
+    seed: int
+
+    @classmethod
+    def of(cls, network: nn.Module, recipe: Recipe, seed: int, device: torch.device, precision: Chosen) -> Learner:
+        """The network moved to `device`, channels last, with SGD and a plateau scheduler as the recipe has them."""
+        network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimizer = SGD(network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum)
+        scheduler = ReduceLROnPlateau(optimizer, factor=recipe.plateau_factor, patience=recipe.plateau_patience)
+        return cls(network, optimizer, scheduler, device, precision, recipe, seed)
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the next step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def scores(self, batch: Batch) -> Tensor:
+        """Class scores (n, classes) in float32 of a batch, in the trial's precision."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            scores: Tensor = self.network(normalised(batch.images)).flatten(1)
+        return scores.float()
+
+
+@dataclass(slots=True)
+class Running:
+    """How far an epoch has come: steps done, images seen, summed loss, seconds spent."""
+
+    step: int = 0
+    images: int = 0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def loss(self) -> float:
+        """Mean loss an image so far."""
+        return self.loss_sum / max(1, self.images)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Losses of steps still on the device, added up in order once they are looked at."""
+
+    running: Running
+    epoch: int
+    learning_rate: float
+    steps: list[tuple[int, int, Tensor]] = field(default_factory=list)
+
+    def settle(self) -> None:
+        """Add the losses up; raises `LossNotFinite` with the first step whose loss is not a finite number."""
+        if not self.steps:
+            return
+        losses = torch.stack([loss for _, _, loss in self.steps]).double().tolist()
+        for (step, images, _), loss in zip(self.steps, losses, strict=True):
+            if not math.isfinite(loss):
+                raise LossNotFinite(
+                    f"the loss became {loss} in epoch {self.epoch}, step {step}, at learning rate "
+                    f"{self.learning_rate:g}. Try a smaller --learning-rate or --precision fp32."
+                )
+            self.running.loss_sum += loss * images
+            self.running.images += images
+        self.steps.clear()
+
+
+def normalised(images: Tensor) -> Tensor:
+    """Images (n, s, s, 3), uint8, as ImageNet-normalised float32 (n, 3, s, s), channels last in memory."""
+    mean = images.new_tensor(MEAN, dtype=torch.float32) * 255
+    deviation = images.new_tensor(DEVIATION, dtype=torch.float32) * 255
+    return images.float().sub_(mean).div_(deviation).permute(0, 3, 1, 2)
+
+
+def step(learner: Learner, batch: Batch, epoch: int, number: int) -> Tensor:
+    """One step of SGD; the mean loss of the batch, still on the device."""
+    # Dropout draws from what this step is, so a resumed epoch draws the same.
+    torch.manual_seed(derive("dropout", learner.seed, epoch, number))
+    loss = functional.cross_entropy(learner.scores(batch), batch.labels)
+    learner.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    learner.optimizer.step()
+    return loss.detach()
+
+
+def steps_of(data: Data, learner: Learner, epoch: int) -> list[Indices]:
+    """The images of each step of an epoch, in its order."""
+    train = data.splits["train"]
+    shuffled = train[order(len(train), learner.seed, epoch)]
+    return cut(shuffled, learner.recipe.batch_size, drop_single=True)
+
+
+def train_epoch(
+    learner: Learner, data: Data, epoch: int, running: Running, after_step: Callable[[Running], None]
+) -> None:
+    """Train the rest of an epoch, from `running.step` on; `after_step` is called about twice a second and at the end.
+
+    Raises `LossNotFinite`, or whatever `after_step` raises; `running` then says how far training has come.
+    """
+    learner.network.train()
+    pieces = steps_of(data, learner, epoch)
+    ledger = Ledger(running, epoch, learner.learning_rate)
+    before, looked = time.monotonic(), time.monotonic()
+    for batch in batches(data, pieces[running.step :], learner.device):
+        running.step += 1
+        ledger.steps.append((running.step, len(batch), _guarded_step(learner, data, batch, epoch, running.step)))
+        now = time.monotonic()
+        if now - looked >= FLUSH_S or running.step == len(pieces):
+            # Looking at a loss waits for the device, so it is done seldom.
+            ledger.settle()
+            now = time.monotonic()
+            running.seconds, before, looked = running.seconds + now - before, now, now
+            after_step(running)
+
+
+def answers(learner: Learner, data: Data, split: str) -> Iterator[tuple[Indices, Batch, Tensor]]:
+    """Indices, batch and scores of every image of a split, in order, with dropout and batch statistics at rest."""
+    learner.network.eval()
+    images = min(MOST_UNTRAINED, 4 * learner.recipe.batch_size)
+    pieces = cut(data.splits[split], max(images, 1))
+    with torch.inference_mode():
+        for piece, batch in zip(pieces, batches(data, pieces, learner.device), strict=True):
+            yield piece, batch, learner.scores(batch)
+
+
+def validate(learner: Learner, data: Data, epoch: int, tell: Callable[[int], None]) -> tuple[float, float]:
+    """Mean loss and share of right answers on the validation images; `tell` gets the number of images done."""
+    loss_sum, correct, done = 0.0, 0, 0
+    for _, batch, scores in answers(learner, data, "validation"):
+        loss_sum += functional.cross_entropy(scores, batch.labels, reduction="sum").item()
+        correct += int((scores.argmax(1) == batch.labels).sum().item())
+        done += len(batch)
+        tell(done)
+    if not math.isfinite(loss_sum):
+        raise LossNotFinite(
+            f"the validation loss became {loss_sum} after epoch {epoch}, trained at learning rate "
+            f"{learner.learning_rate:g}. Try a smaller --learning-rate or --precision fp32."
+        )
+    return loss_sum / done, correct / done
+
+
+def ranks(scores: np.ndarray[tuple[int, int], np.dtype[np.float32]], labels: Indices) -> Indices:
+    """How many classes came before the true one; of equal scores the lower class index comes first, as in argmax."""
+    own = scores[np.arange(len(labels)), labels][:, None]
+    index = np.arange(scores.shape[1])[None, :]
+    before = (scores > own) | ((scores == own) & (index < labels[:, None]))
+    counted: Indices = before.sum(axis=1)
+    return counted
+
+
+def _guarded_step(learner: Learner, data: Data, batch: Batch, epoch: int, number: int) -> Tensor:
+    """A step; batch norm's refusal of a single value becomes a message that says what to change."""
+    try:
+        return step(learner, batch, epoch, number)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise BadSpec(
+            f"batch size {len(batch)} is too small for this network at {data.images.shape[1]} px: batch normalisation "
+            "needs more than one value. Take a --batch-size of 2 or more."
+        ) from error
