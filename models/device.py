@@ -25,7 +25,8 @@ def choose_precision(asked: Precision, device: torch.device) -> Chosen:
         return asked
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    return "bf16" if torch.cpu.get_capabilities().get("amx_bf16", False) else "fp32"
+    capabilities = getattr(torch.cpu, "get_capabilities", dict[str, bool])()
+    return "bf16" if capabilities.get("amx_bf16", False) else "fp32"
 
 
 def describe(device: torch.device) -> str:

@@ -22,7 +22,7 @@ from models.device import Chosen
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
-FLUSH_S = 0.5
+SETTLE_S = 0.5
 MOST_UNTRAINED = 256
 
 
@@ -124,26 +124,31 @@ def steps_of(data: Data, learner: Learner, epoch: int) -> list[Indices]:
 
 
 def train_epoch(
-    learner: Learner, data: Data, epoch: int, running: Running, after_step: Callable[[Running], None]
+    learner: Learner, data: Data, epoch: int, running: Running, after_step: Callable[[Running, bool], None]
 ) -> None:
-    """Train the rest of an epoch, from `running.step` on; `after_step` is called about twice a second and at the end.
+    """Train the rest of an epoch, from `running.step` on.
 
-    Raises `LossNotFinite`, or whatever `after_step` raises; `running` then says how far training has come.
+    `after_step(running, settled)` is called after each step; `settled`, about twice a second and at the end, says
+    that `running` holds every loss. What it raises leaves `running` settled. Raises `LossNotFinite`.
     """
     learner.network.train()
     pieces = steps_of(data, learner, epoch)
     ledger = Ledger(running, epoch, learner.learning_rate)
-    before, looked = time.monotonic(), time.monotonic()
-    for batch in batches(data, pieces[running.step :], learner.device):
-        running.step += 1
-        ledger.steps.append((running.step, len(batch), _guarded_step(learner, data, batch, epoch, running.step)))
-        now = time.monotonic()
-        if now - looked >= FLUSH_S or running.step == len(pieces):
-            # Looking at a loss waits for the device, so it is done seldom.
-            ledger.settle()
-            now = time.monotonic()
-            running.seconds, before, looked = running.seconds + now - before, now, now
-            after_step(running)
+    before = time.monotonic()
+    try:
+        for batch in batches(data, pieces[running.step :], learner.device):
+            running.step += 1
+            ledger.steps.append((running.step, len(batch), _guarded_step(learner, data, batch, epoch, running.step)))
+            settled = running.step == len(pieces) or time.monotonic() - before >= SETTLE_S
+            if settled:
+                # Looking at a loss waits for the device, so it is done seldom.
+                ledger.settle()
+                now = time.monotonic()
+                running.seconds, before = running.seconds + now - before, now
+            after_step(running, settled)
+    finally:
+        ledger.settle()
+        running.seconds += time.monotonic() - before
 
 
 def answers(learner: Learner, data: Data, split: str) -> Iterator[tuple[Indices, Batch, Tensor]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from jobs import files
-from jobs.errors import BadWeights
-from jobs.task import Trial
+from jobs.errors import BadCheckpoint, BadWeights
+from jobs.spec import Recipe
 from models.device import Chosen, choose_precision
 
 
@@ -22,27 +22,29 @@ class Numerics:
     device: str
     weights_sha256: str | None
 
-    def check_weights(self, path: Path) -> None:
-        """Raise `BadWeights` unless the file is the one the trial was begun with."""
-        if files.digest(path) != self.weights_sha256:
+    def check_weights(self, path: Path, digest: str | None) -> None:
+        """Raise `BadWeights` unless the file's digest is that of the weights the trial was begun with."""
+        if digest != self.weights_sha256:
             raise BadWeights(
-                f"{path} is not the file this trial began with (SHA-256 {self.weights_sha256}). Put that one there, "
-                "or submit under the new weights with another seed."
+                f"{path} (SHA-256 {digest}) is not the file this trial began with (SHA-256 {self.weights_sha256}). "
+                "Put that one back, or train from the new one under another seed or recipe."
             )
 
 
-def settle(folder: Path, trial: Trial, device: torch.device, threads: int, weights: Path | None) -> Numerics:
+def settle(folder: Path, recipe: Recipe, device: torch.device, threads: int, weights_sha256: str | None) -> Numerics:
     """The trial's numerics: those on record, else chosen and recorded now. Sets torch's number of threads."""
     path = folder / "numerics.json"
     if not path.exists():
-        precision = choose_precision(trial.recipe.precision, device)
-        digest = None if weights is None else files.digest(weights)
-        files.create_json(path, asdict(Numerics(precision, threads, device.type, digest)))
+        chosen = Numerics(choose_precision(recipe.precision, device), threads, device.type, weights_sha256)
+        files.create_json(path, asdict(chosen))
     return kept(folder)
 
 
 def kept(folder: Path) -> Numerics:
     """The numerics on record, set for this process."""
-    numerics = Numerics(**files.read_json(folder / "numerics.json"))
+    found = files.read_json(folder / "numerics.json")
+    if not isinstance(found, dict):
+        raise BadCheckpoint(f"{folder / 'numerics.json'} is missing, though the trial has checkpoints. Put it back.")
+    numerics = Numerics(**found)
     torch.set_num_threads(numerics.threads)
     return numerics

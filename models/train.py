@@ -4,133 +4,95 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from jobs import files, results
-from jobs.errors import BadCheckpoint, Stopped
-from jobs.store import Store
-from jobs.task import Order, Task, Trial
-from models import backbones, checkpoint, device, numerics
-from models.data.batches import Data
-from models.loop import Learner, Running, train_epoch, validate
+from jobs.errors import Stopped
+from jobs.task import Order
+from models import checkpoint, device
+from models.loop import Running, train_epoch, validate
 from models.progress import Progress, Tell
+from models.rows import write_unpublished
+from models.training import Training, begin
 
-Row = dict[str, Any]
 VALIDATION_COST = 1 / 3
 """The work of validating an image, in training images."""
 
 
-@dataclass(slots=True)
-class Training:
-    """A trial under training: what it is, how far it has come, and where it puts its checkpoints."""
-
-    store: Store
-    order: Order
-    task: Task
-    trial: Trial
-    data: Data
-    learner: Learner
-    numerics: numerics.Numerics
-    rows: list[Row] = field(default_factory=list)
-    running: Running = field(default_factory=Running)
-    path: Path | None = None
-
-    @property
-    def epoch(self) -> int:
-        """Whole epochs done."""
-        return len(self.rows)
-
-    @property
-    def folder(self) -> Path:
-        """The trial's checkpoints."""
-        return self.store.trial_folder(self.trial.name) / "checkpoints"
-
-    def save(self) -> Path:
-        """Publish a checkpoint of this moment, then remove those no longer needed."""
-        learner = self.learner
-        contents = checkpoint.Contents(
-            self.trial.name, self.epoch, self.running.step, asdict(self.running), self.rows,
-            learner.network.state_dict(), learner.optimizer.state_dict(), learner.scheduler.state_dict(),
-        )
-        self.path = checkpoint.publish(self.folder, contents, self.order.attempt)
-        marks = set(self.store.marks(self.trial.name))
-        done = [self.store.done(Task("train", self.trial.name, epoch)) for epoch in marks]
-        referenced = {self.store.root / outcome["checkpoint"] for outcome in done if outcome}
-        checkpoint.prune(self.folder, marks | {self.task.epoch}, referenced | {self.path})
-        return self.path
-
-
-def train(order: Order, tell: Tell, should_stop: Callable[[], bool]) -> Row:
+def train(order: Order, tell: Tell, should_stop: Callable[[], bool]) -> dict[str, Any]:
     """Train until the task's epoch and return the outcome.
 
     Raises `Stopped` once `should_stop()` is true, with a checkpoint put down between two steps.
     """
     tell({"phase": "load"})
     training = begin(order)
-    progress = Progress(tell, _work_left(training))
+    narrator = Narrator(training, Progress(tell, _work_left(training)), should_stop)
     while training.epoch < training.task.epoch:
-        _one_epoch(training, progress, should_stop)
+        _one_epoch(training, narrator)
     return _outcome(training)
 
 
-def begin(order: Order) -> Training:
-    """The trial as its newest whole checkpoint has it, else from its start."""
-    store, task = Store(Path(order.store)), Task.parse(order.task)
-    trial = store.load_trial(task.subject)
-    folder, where = store.trial_folder(trial.name), device.pick(order.device)
-    data = Data.load(store, trial.data)
-    found = checkpoint.restore(folder / "checkpoints", trial.name, task.epoch)
-    weights_dir = Path(order.weights_dir) if order.weights_dir else None
-    fresh = found is None or not (folder / "numerics.json").exists()
-    weights = backbones.find_weights(trial.backbone, weights_dir) if fresh and trial.weights == "imagenet" else None
-    settled = numerics.settle(folder, trial, where, order.threads, weights)
-    if found is None:
-        if weights is not None:
-            settled.check_weights(weights)
-        network = backbones.build(trial.backbone, len(data.classes), trial.seed, weights)
-        learner = Learner.of(network, trial.recipe, trial.seed, where, settled.precision)
-        return Training(store, order, task, trial, data, learner, settled)
-    contents, path = found
-    network = backbones.restored(trial.backbone, len(data.classes), contents.network)
-    learner = Learner.of(network, trial.recipe, trial.seed, where, settled.precision)
-    learner.optimizer.load_state_dict(contents.optimizer)
-    learner.scheduler.load_state_dict(contents.scheduler)
-    return Training(
-        store, order, task, trial, data, learner, settled, contents.rows, Running(**contents.running), path
-    )
+@dataclass(slots=True)
+class Narrator:
+    """Listens to a training: tells how far it is, and stops it when it should stop."""
+
+    training: Training
+    progress: Progress
+    should_stop: Callable[[], bool]
+    images: int = 0
+    seconds: float = 0.0
+    images_before: int = 0
+
+    def open(self, running: Running) -> None:
+        """An epoch begins, or goes on from `running`."""
+        self.images = self.images_before = running.images
+        self.seconds = running.seconds
+
+    def trained(self, running: Running, settled: bool) -> None:
+        """A step is done; `settled` when its loss is known."""
+        if settled:
+            self.progress.advance(running.images - self.images)
+            self.images = running.images
+            rate = (running.images - self.images_before) / max(running.seconds - self.seconds, 1e-9)
+            self._say("train", running.images, "train", images_per_second=round(rate, 1))
+        self._stop_if_asked(f"step {running.step}")
+
+    def validated(self, images: int) -> None:
+        """Some more images are validated."""
+        self._say("validate", images, "validation")
+        self._stop_if_asked("its last step")
+
+    def _say(self, phase: str, done: int, split: str, **facts: Any) -> None:
+        training = self.training
+        self.progress.say(
+            phase, done, len(training.data.splits[split]), epoch=training.epoch + 1, epochs=training.task.epoch,
+            loss=round(training.running.loss, 6), **facts,
+        )
+
+    def _stop_if_asked(self, after: str) -> None:
+        if self.should_stop():
+            raise Stopped(f"{self.training.task.id} was stopped in epoch {self.training.epoch + 1} after {after}.")
 
 
-def _one_epoch(training: Training, progress: Progress, should_stop: Callable[[], bool]) -> None:
-    """Train the rest of one epoch, validate, step the scheduler, put a checkpoint down."""
-    learner, data, running = training.learner, training.data, training.running
-    epoch, total = training.epoch + 1, len(data.splits["train"])
-    facts = {"epoch": epoch, "epochs": training.task.epoch}
-    seen, seconds = running.images, running.seconds
-
-    def after_step(running: Running) -> None:
-        progress.advance(running.images - after_step.seen)  # type: ignore[attr-defined]
-        after_step.seen = running.images  # type: ignore[attr-defined]
-        rate = (running.images - seen) / max(running.seconds - seconds, 1e-9)
-        progress.say("train", running.images, total, **facts, loss=running.loss, images_per_second=round(rate, 1))
-        if should_stop():
-            training.save()
-            raise Stopped(f"{training.task.id} was stopped in epoch {epoch} after step {running.step}.")
-
-    after_step.seen = seen  # type: ignore[attr-defined]
+def _one_epoch(training: Training, narrator: Narrator) -> None:
+    """Train the rest of an epoch, validate, step the scheduler, put a checkpoint down."""
+    learner, data, running, epoch = training.learner, training.data, training.running, training.epoch + 1
     used_rate = learner.learning_rate
-    train_epoch(learner, data, epoch, running, after_step)
-    started = time.monotonic()
-    count = len(data.splits["validation"])
-    val_loss, val_accuracy = validate(
-        learner, data, epoch, lambda done: progress.say("validate", done, count, **facts, loss=running.loss)
-    )
-    progress.advance(count * VALIDATION_COST)
+    narrator.open(running)
+    try:
+        train_epoch(learner, data, epoch, running, narrator.trained)
+        started = time.monotonic()
+        val_loss, val_accuracy = validate(learner, data, epoch, narrator.validated)
+    except Stopped:
+        training.save()
+        raise
+    narrator.progress.advance(len(data.splits["validation"]) * VALIDATION_COST)
     learner.scheduler.step(val_loss)
     training.rows.append({
+        "backbone": training.trial.backbone, "seed": training.trial.seed, "period": training.order.period,
         "epoch": epoch, "train_loss": running.loss, "val_loss": val_loss, "val_accuracy": val_accuracy,
         "learning_rate": used_rate, "seconds": running.seconds + time.monotonic() - started,
         "images_per_second": running.images / max(running.seconds, 1e-9),
@@ -146,52 +108,20 @@ def _work_left(training: Training) -> float:
     return (training.task.epoch - training.epoch) * an_epoch - training.running.images
 
 
-def _outcome(training: Training) -> Row:
-    """The rows not yet published as files in the work folder, and the facts."""
-    task, order, rows, path = training.task, training.order, training.rows, training.path
-    if path is None:
-        raise BadCheckpoint(f"{task.id} ended without a checkpoint; its epoch must be 1 or more.")
-    earlier = [mark for mark in training.store.marks(task.subject) if mark < task.epoch]
-    since = max(earlier, default=0)
-    published = _publish_rows(training)
+def _outcome(training: Training) -> dict[str, Any]:
+    """Unpublished rows as files in the work folder, and the facts; `seconds` are those since the mark before."""
+    task, store = training.task, training.store
+    path = training.path or training.save()
+    since = max((mark for mark in store.marks(task.subject) if mark < task.epoch), default=0)
     return {
-        "files": published,
+        "files": write_unpublished(
+            training.rows, training.trial.name, store.root, Path(training.order.work_folder)
+        ),
         "epoch": task.epoch,
-        "checkpoint": path.relative_to(training.store.root).as_posix(),
+        "checkpoint": path.relative_to(store.root).as_posix(),
         "weights_digest": checkpoint.weights_digest(training.learner.network.state_dict()),
-        "precision": training.numerics.precision,
+        "precision": training.learner.precision,
         "threads": torch.get_num_threads(),
-        "seconds": sum(row["seconds"] for row in rows[since:]),
+        "seconds": sum(row["seconds"] for row in training.rows[since:]),
         "device": device.describe(training.learner.device),
-        "period": order.period,
     }
-
-
-def _publish_rows(training: Training) -> dict[str, str]:
-    """Write each unbroken stretch of unpublished epochs as one file; names in the work folder to places."""
-    place, trial = results.folder("epochs", training.trial.name), training.trial
-    covered = _covered(files.names(training.store.root / place))
-    who = {"backbone": trial.backbone, "seed": trial.seed, "period": training.order.period}
-    stretches: list[list[Row]] = []
-    for row in training.rows:
-        if row["epoch"] in covered:
-            continue
-        if not stretches or stretches[-1][-1]["epoch"] + 1 != row["epoch"]:
-            stretches.append([])
-        stretches[-1].append(who | row)
-    published = {}
-    for stretch in stretches:
-        name = f"epochs-{stretch[0]['epoch']:04d}-{stretch[-1]['epoch']:04d}.parquet"
-        results.write(Path(training.order.work_folder) / name, results.table_of("epochs", stretch))
-        published[name] = f"{place}/{name}"
-    return published
-
-
-def _covered(names: list[str]) -> set[int]:
-    """The epochs that files such as `epochs-0001-0010.parquet` hold."""
-    covered: set[int] = set()
-    for name in names:
-        parts = name.removesuffix(".parquet").split("-")
-        if len(parts) == 3 and parts[0] == "epochs":
-            covered |= set(range(int(parts[1]), int(parts[2]) + 1))
-    return covered

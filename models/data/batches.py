@@ -22,7 +22,7 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Images (n, size, size, 3) in a memory map, the class index and the path of each, and the indices of each split."""
+    """Images (n, size, size, 3) in a memory map, class index and path of each, and the indices of each split."""
 
     name: str
     classes: tuple[str, ...]

@@ -48,7 +48,7 @@ def prepare_folder(
     are to be skipped) or a class left without images, `Stopped` when asked to.
     """
     started = time.monotonic()
-    faults, kept = Faults(), []
+    faults, kept = Faults(), list[tuple[str, Image]]()
     total = digits.COUNT if source.built_in else len(source.entries)
     progress = Progress(tell, total_work=total)
     with files.storage_errors(target):

@@ -1,0 +1,86 @@
+"""A trial under training: taken up from its newest whole checkpoint, or from its start, and put down again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jobs import files
+from jobs.store import Store
+from jobs.task import Order, Task, Trial
+from models import backbones, checkpoint, device, numerics
+from models.data.batches import Data
+from models.loop import Learner, Running
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Training:
+    """What a trial is, how far it has come (`rows` of whole epochs, `running` for the next), its last checkpoint."""
+
+    store: Store
+    order: Order
+    task: Task
+    trial: Trial
+    data: Data
+    learner: Learner
+    rows: list[Row] = field(default_factory=list)
+    running: Running = field(default_factory=Running)
+    path: Path | None = None
+
+    @property
+    def epoch(self) -> int:
+        """Whole epochs done."""
+        return len(self.rows)
+
+    def save(self) -> Path:
+        """Publish a checkpoint of this moment, then remove those no longer needed."""
+        learner, folder = self.learner, _checkpoints(self.store, self.trial)
+        contents = checkpoint.Contents(
+            self.trial.name, self.epoch, self.running.step, asdict(self.running), self.rows,
+            learner.network.state_dict(), learner.optimizer.state_dict(), learner.scheduler.state_dict(),
+        )
+        self.path = checkpoint.publish(folder, contents, self.order.attempt)
+        marks = set(self.store.marks(self.trial.name))
+        done = [self.store.done(Task("train", self.trial.name, epoch)) for epoch in marks]
+        referenced = {self.store.root / outcome["checkpoint"] for outcome in done if outcome}
+        checkpoint.prune(folder, marks | {self.task.epoch}, referenced | {self.path})
+        return self.path
+
+
+def begin(order: Order) -> Training:
+    """The trial an order names, as its newest whole checkpoint has it, else from its start."""
+    store, task = Store(Path(order.store)), Task.parse(order.task)
+    trial = store.load_trial(task.subject)
+    data = Data.load(store, trial.data)
+    found = checkpoint.restore(_checkpoints(store, trial), trial.name, task.epoch)
+    if found is None:
+        return Training(store, order, task, trial, data, _from_start(store, order, trial, len(data.classes)))
+    contents, path = found
+    where = device.pick(order.device)
+    kept = numerics.settle(store.trial_folder(trial.name), trial.recipe, where, order.threads, None)
+    network = backbones.restored(trial.backbone, len(data.classes), contents.network)
+    learner = Learner.of(network, trial.recipe, trial.seed, where, kept.precision)
+    learner.optimizer.load_state_dict(contents.optimizer)
+    learner.scheduler.load_state_dict(contents.scheduler)
+    return Training(store, order, task, trial, data, learner, contents.rows, Running(**contents.running), path)
+
+
+def _from_start(store: Store, order: Order, trial: Trial, classes: int) -> Learner:
+    """The trial before its first step; weights that do not fit are refused before anything is recorded."""
+    weights = None
+    if trial.weights == "imagenet":
+        weights = backbones.find_weights(trial.backbone, Path(order.weights_dir) if order.weights_dir else None)
+    network = backbones.build(trial.backbone, classes, trial.seed, weights)
+    where = device.pick(order.device)
+    digest = None if weights is None else files.digest(weights)
+    kept = numerics.settle(store.trial_folder(trial.name), trial.recipe, where, order.threads, digest)
+    if weights is not None:
+        kept.check_weights(weights, digest)
+    return Learner.of(network, trial.recipe, trial.seed, where, kept.precision)
+
+
+def _checkpoints(store: Store, trial: Trial) -> Path:
+    return store.trial_folder(trial.name) / "checkpoints"
