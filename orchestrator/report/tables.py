@@ -1,0 +1,167 @@
+"""Tables of the report, the same for the page and for Markdown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from jobs import catalog
+from orchestrator.compare import Standing
+from orchestrator.report import wording
+from orchestrator.report.evidence import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Column heads, rows of text, which columns are numbers, and which rows (by place) are the best."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: tuple[int, ...] = ()
+    best: tuple[int, ...] = ()
+
+
+def study(evidence: Evidence, period: int) -> Table:
+    """The study's table of one period: test loss, test accuracy, training time."""
+    standings = evidence.comparison.at(period)
+    top = max((s.accuracy.mean for s in standings if s.accuracy), default=None)
+    best = tuple(i for i, s in enumerate(standings) if s.accuracy and s.accuracy.mean == top)
+    if evidence.run.spec.seeds == 1:
+        head = ("Network", "Test loss", "Test accuracy", "95% interval", "Training time")
+        return Table(head, tuple(_single(evidence, s) for s in standings), (1, 2, 3, 4), best)
+    head = ("Network", "Seeds", "Test loss", "± loss", "Test accuracy", "± accuracy", "Training time", "± time")
+    return Table(head, tuple(_several(s) for s in standings), (1, 2, 3, 4, 5, 6, 7), best)
+
+
+def networks(evidence: Evidence) -> Table:
+    """Each trial: parameters, starting weights, and the numerics that its first attempt chose."""
+    rows = []
+    for name in sorted(evidence.trials, key=lambda n: (_order(evidence, n), evidence.trials[n].seed)):
+        trial, outcome = evidence.trials[name], evidence.training.get(name, {})
+        known = catalog.CATALOG.get(trial.backbone)
+        parameters = f"{known.parameters(len(evidence.classes)):,}" if known else "–"
+        weights = "ImageNet weights" if trial.weights == "imagenet" else "random weights"
+        numerics = [str(outcome.get(key, "–")) for key in ("precision", "threads", "device")]
+        rows.append((wording.title(trial.backbone), str(trial.seed), parameters, weights, *numerics, name))
+    head = ("Network", "Seed", "Parameters", "Starts from", "Precision", "Threads", "Device", "Trial")
+    return Table(head, tuple(rows), (1, 2, 5))
+
+
+def recipe(evidence: Evidence) -> Table:
+    """How every network was trained, from the spec."""
+    spec = evidence.run.spec
+    rows = (
+        ("Epochs", f"{spec.epochs}, in {wording.count(spec.periods, 'period')} of {spec.epochs_per_period}; "
+                   "a test after each period"),
+        ("Loss", "cross entropy"),
+        ("Optimiser", f"SGD, learning rate {spec.learning_rate:g}, momentum {spec.momentum:g}"),
+        ("Learning rate", f"times {spec.plateau_factor:g} when the validation loss has not improved for more than "
+                          f"{wording.count(spec.plateau_patience, 'epoch')}"),
+        ("Batch", wording.count(spec.batch_size, "image")),
+        ("Image size", f"{spec.image_size} x {spec.image_size} pixels (resized, centre crop)"),
+        ("Weights asked for", "ImageNet, where the network has them" if spec.weights == "imagenet" else "none (random)"),
+        ("Precision asked for", spec.precision),
+        ("Seeds", wording.count(spec.seeds, "seed")),
+    )
+    return Table(("Setting", "Value"), rows)
+
+
+def data(evidence: Evidence, duplicates: dict[str, int] | None) -> Table:
+    """Where the images are from, how many, how they were split, what was left out."""
+    spec, prepared = evidence.run.spec, evidence.prepared or {}
+    counts = Counter[str]()
+    for split_counts in prepared.get("classes", {}).values():
+        counts.update(split_counts)
+    split = ", ".join(f"{counts[name]:,} {name}" for name in ("train", "validation", "test"))
+    rows = [
+        ("From", wording.plain(evidence.source.origin) if evidence.source else "unknown"),
+        ("Classes", f"{len(evidence.classes)}"),
+        ("Images", f"{prepared['images']:,}" if "images" in prepared else "not known: the data set is not prepared"),
+        ("Split", f"{split} ({' : '.join(map(str, spec.split))} by class, seed {spec.split_seed})"),
+        ("Broken files", _skipped(prepared)),
+        ("Exact duplicates", _duplicates(duplicates)),
+        ("Data set", evidence.run.data),
+    ]
+    return Table(("Fact", "Value"), tuple(rows))
+
+
+def attempts(evidence: Evidence) -> Table | None:
+    """How often each kind of task was tried and how it ended; None where nothing is recorded."""
+    if not evidence.attempts.num_rows:
+        return None
+    columns = (evidence.attempts[name].to_pylist() for name in ("kind", "state", "failure"))
+    found = Counter((kind, state, failure or "") for kind, state, failure in zip(*columns, strict=True))
+    rows = tuple((*(str(part) for part in key), f"{number:,}") for key, number in sorted(found.items()))
+    return Table(("Task", "State", "Failure", "Attempts"), rows, (3,))
+
+
+def provenance(evidence: Evidence) -> Table:
+    """What the run was made by, as recorded when it was submitted."""
+    submitted = datetime.fromtimestamp(evidence.run.submitted_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    rows = [("run", evidence.run.name), ("submitted", submitted), *_flat(evidence.run.provenance)]
+    return Table(("What", "Value"), tuple(rows))
+
+
+def _single(evidence: Evidence, standing: Standing) -> tuple[str, ...]:
+    title, time = wording.title(standing.backbone), wording.duration(standing.seconds.mean if standing.seconds else None)
+    seen = standing.results[0].epochs_seen
+    if 0 < seen < evidence.run.spec.epochs_per_period:
+        time += f" ({seen} of {evidence.run.spec.epochs_per_period} epochs)"
+    if not standing.tests:
+        return title, "–", "not tested yet", "–", time
+    test = standing.tests[0]
+    return title, wording.loss(test.loss), wording.accuracy(test.correct, test.total), wording.interval(
+        test.interval), time
+
+
+def _several(standing: Standing) -> tuple[str, ...]:
+    def part(spread: Any, mean: Any, deviation: Any) -> tuple[str, str]:
+        return (mean(spread.mean) if spread else "–",
+                deviation(spread.deviation) if spread and spread.deviation is not None else "–")
+
+    return (
+        wording.title(standing.backbone), str(len(standing.tests)),
+        *part(standing.loss, wording.loss, wording.loss),
+        *part(standing.accuracy, lambda v: wording.percent(v, 2), lambda v: wording.percent(v, 2)),
+        *part(standing.seconds, wording.duration, wording.duration),
+    )
+
+
+def _order(evidence: Evidence, trial: str) -> int:
+    return evidence.comparison.backbones.index(evidence.trials[trial].backbone)
+
+
+def _skipped(prepared: dict[str, Any]) -> str:
+    skipped: Sequence[str] = prepared.get("skipped", ())
+    if not skipped:
+        return "none left out"
+    shown = ", ".join(wording.plain(path) for path in skipped[:20])
+    more = f" and {len(skipped) - 20} more" if len(skipped) > 20 else ""
+    return f"{wording.count(len(skipped), 'file')} left out: {shown}{more}"
+
+
+def _duplicates(found: dict[str, int] | None) -> str:
+    if found is None:
+        return "not known: no manifest"
+    if not found["groups"]:
+        return "none"
+    across = "none of them on both sides of a split" if not found["across_splits"] else \
+        f"{wording.count(found['across_splits'], 'group')} on both sides of a split"
+    labels = f"; {wording.count(found['across_classes'], 'group')} under different classes" if found[
+        "across_classes"] else ""
+    return f"{wording.count(found['images'], 'image')} repeat another pixel for pixel, in " \
+           f"{wording.count(found['groups'], 'group')}; {across}{labels}"
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, value in sorted(values.items()):
+        if isinstance(value, dict):
+            rows += _flat(value, f"{prefix}{key}.")
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            rows.append((wording.plain(prefix + key), wording.plain(shown)))
+    return rows
