@@ -8,6 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DEMO   := --all-backbones --periods 3 --data digits --epochs-per-period 1
 REPORT := demo-report
+comma  := ,
 
 # The first Python 3.11 or newer on PATH that can make environments; or name one: make demo PYTHON=/path/to/python3.11
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3 python3.13 python3.14,$(shell \
@@ -50,12 +51,11 @@ $(BIN)/pip:
 	@"$(PYTHON)" -m venv $(VENV)
 
 $(VENV)/installed: $(BIN)/pip pyproject.toml constraints.txt
-	$(call install,all,orch and all it needs (the large part is torch: about 3 GB to fetch, one minute or several))
+	$(call install,all,orch and all it needs: about 3 GB to fetch$(comma) 6 GB on disk$(comma) nearly all of it torch and its GPU libraries)
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(call install,all$(comma)dev,the tools of the tests)
 
-comma := ,
 define install
 	@echo "Installing $(2) ... details: $(VENV)/install.log"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --log $(VENV)/install.log \

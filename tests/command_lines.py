@@ -11,7 +11,7 @@ import click
 from orchestrator.cli import COMMANDS, cli
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "deploy/README.md")] + sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "deploy/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BEFORE = r"(?:sudo (?:-u \w+ )?|env |\w+=\S* |docker compose run --rm (?!orch-))*(?:\S*/)?"
 
 
