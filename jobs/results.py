@@ -64,6 +64,11 @@ def write(path: Path, table: pa.Table) -> None:
         pq.write_table(table, draft, compression="zstd")
 
 
+def read_files(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """The rows of some Parquet files, in their order."""
+    return [row for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
+
+
 def read(store: Path, table: str, trials: Sequence[str], columns: Sequence[str] | None = None) -> pa.Table:
     """All published rows of these trials, with the column `trial`; an empty table where there are none."""
     parts = []

@@ -1,0 +1,98 @@
+"""What the store may forget: drafts of dead attempts, and checkpoints that a policy does not keep."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs import files, results
+from jobs.errors import BadSpec
+from jobs.store import Run, Store
+from jobs.task import Task
+
+POLICIES = ("best", "last", "periods")
+DEAD_AFTER_S = 3600.0
+CHECKPOINT = re.compile(r"e(\d{4,})(-s\d+)?-.*\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Waste:
+    """Something that can go: a file or folder, its size in bytes, and why."""
+
+    path: Path
+    bytes: int
+    reason: str
+
+
+def policy(text: str) -> frozenset[str]:
+    """The policy named by words such as `best,last`; raises `BadSpec` for an unknown word."""
+    words = frozenset(word.strip() for word in text.split(",") if word.strip())
+    if not words or not words <= set(POLICIES):
+        raise BadSpec(f"--keep {text!r}: give one or more of {', '.join(POLICIES)}, such as best,last.")
+    return words
+
+
+def waste(store: Store, runs: list[Run], keep: frozenset[str], now: float | None = None) -> Iterator[Waste]:
+    """What can go: drafts that nobody has touched for an hour, and checkpoints of finished trials beyond `keep`.
+
+    Checkpoints that something still needs always stay: all of a trial with open tasks, and those of trials that
+    belong to other runs.
+    """
+    yield from _drafts(store, time.time() if now is None else now)
+    named = {run.name for run in runs}
+    for trial in dict.fromkeys(trial for run in runs for trial in run.trials):
+        others = set(files.names(store.trial_folder(trial) / "runs")) - named
+        if not others and not _unfinished(store, trial):
+            yield from _checkpoints(store, trial, keep)
+
+
+def remove(item: Waste) -> None:
+    """Remove it; a checkpoint's digest goes first, so that half a removal leaves nothing that looks whole."""
+    if item.path.is_dir():
+        shutil.rmtree(item.path, ignore_errors=True)
+        return
+    if item.path.suffix == ".pt":
+        item.path.with_suffix(".json").unlink(missing_ok=True)
+    item.path.unlink(missing_ok=True)
+
+
+def _unfinished(store: Store, trial: str) -> bool:
+    marks = store.marks(trial)
+    trained = all(store.is_done(Task("train", trial, epoch)) for epoch in marks)
+    return not (trained and all(store.is_done(Task("evaluate", trial, epoch)) for epoch in marks))
+
+
+def _checkpoints(store: Store, trial: str, keep: frozenset[str]) -> Iterator[Waste]:
+    marks = store.marks(trial)
+    kept = set(marks) if "periods" in keep else set()
+    if "last" in keep and marks:
+        kept.add(marks[-1])
+    if "best" in keep:
+        kept |= _best(store, trial, marks)
+    named = {str((store.done(Task("train", trial, epoch)) or {}).get("checkpoint")) for epoch in kept}
+    folder = store.trial_folder(trial) / "checkpoints"
+    for name in files.names(folder):
+        path = (folder / name).with_suffix(".pt")
+        if CHECKPOINT.fullmatch(name) and path.relative_to(store.root).as_posix() not in named:
+            yield Waste(path, path.stat().st_size if path.exists() else 0, "a checkpoint the policy does not keep")
+
+
+def _best(store: Store, trial: str, marks: list[int]) -> set[int]:
+    """The period's end with the lowest validation loss."""
+    rows = results.read(store.root, "epochs", [trial], ["epoch", "val_loss"]).to_pylist()
+    ends = [(row["val_loss"], row["epoch"]) for row in rows if row["epoch"] in marks]
+    return {min(ends)[1]} if ends else set()
+
+
+def _drafts(store: Store, now: float) -> Iterator[Waste]:
+    """Temporary files, replays and work folders that nobody has touched for an hour."""
+    for path in store.root.rglob("*"):
+        draft = path.name.startswith(".") and (path.suffix == ".draft" or path.name.startswith(".replay-"))
+        work = path.parent.parent == store.root / "attempts" and path.is_dir()
+        if (draft or work) and now - path.stat().st_mtime > DEAD_AFTER_S:
+            inside = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+            yield Waste(path, sum(file.stat().st_size for file in inside), "left behind by an attempt that died")
