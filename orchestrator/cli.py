@@ -1,0 +1,122 @@
+"""The command `orch`: its subcommands, loaded when they are asked for, and the one place that catches errors."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.metadata
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from jobs.errors import OrchError
+from orchestrator.options import store_option
+
+COMMANDS = {
+    "submit": "submit:submit",
+    "status": "status:status",
+    "watch": "watch:watch",
+    "report": "report:report",
+    "resume": "resume:resume",
+    "retry": "resume:retry",
+    "cancel": "cancel:cancel",
+    "models": "models:models",
+    "data": "data:data",
+    "worker": "worker:worker",
+    "up": "stack:up",
+    "down": "stack:down",
+    "flower": "flower:flower",
+    "doctor": "doctor:doctor",
+}
+"""Each command's module in `orchestrator.commands` and its name there, in the order of the help."""
+
+EXAMPLE = """\b
+Examples:
+  orch submit --all-backbones --periods 3 --wait
+  orch submit --backbone resnet34 --data photographs/ --image-size 128
+  orch report"""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for, and suggests the likeliest name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module, _, attribute = COMMANDS.get(cmd_name, "").partition(":")
+        if not module:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"orchestrator.commands.{module}"), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0.5)
+            hint = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(COMMANDS)}."
+            raise click.UsageError(f"no command is called '{args[0]}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+def _print_version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"orch {importlib.metadata.version('orch')}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, epilog=EXAMPLE, invoke_without_command=True, context_settings={"max_content_width": 100})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
+              help="Show the version and leave.")
+@store_option
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Compare image-classification backbones: one command, many GPU machines, a report that can be trusted.
+
+    \b
+    Environment:
+      ORCH_STORE        the shared folder that holds data sets, trials and runs
+      ORCH_BROKER_URL   a Redis that workers share; unset: orch starts its own
+      ORCH_WEIGHTS_DIR  pretrained weights, files named <torchvision name>.pth
+
+    Exit codes: 0 well, 1 the work failed, 2 the request was wrong.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Do what the arguments ask; the exit code. What went wrong is one line on stderr, stdout stays as it is."""
+    try:
+        code: Any = cli.main(args=arguments, prog_name="orch", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        return _complain(error.format_message(), error.exit_code if error.exit_code != 1 else 2)
+    except OrchError as error:
+        return _complain(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        return _complain(f"the system refused{where}: {error.strerror or error}.", 1)
+
+
+def _complain(message: str, code: int) -> int:
+    click.echo(f"error: {' '.join(message.split())}", err=True)
+    return code
+
+
+def main() -> None:
+    """The door: leaves with the exit code of `run`."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

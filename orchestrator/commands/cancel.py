@@ -1,0 +1,35 @@
+"""`orch cancel`: a run is wanted no longer; what it shares with other runs goes on."""
+
+from __future__ import annotations
+
+import click
+
+from jobs.settings import Settings
+from orchestrator.options import call, emit, examples, json_option, store_option
+
+
+@click.command(epilog=examples("orch cancel digits-3x10-1f3a9c"))
+@click.argument("run")
+@json_option
+@store_option
+@click.pass_obj
+def cancel(settings: Settings, run: str, as_json: bool) -> None:
+    """Stop a run between two steps and queue no more of it; results and checkpoints are kept.
+
+    Tasks that another run wants too go on. 'orch resume RUN' takes the cancellation back.
+    """
+    from jobs.store import Store
+    from orchestrator import status, submit
+
+    store = Store(settings.store).open()
+    found = status.look(store, store.load_run(run))
+    submit.require_writable(settings.store)
+    over = found.state == "done"
+    if not over:
+        store.cancel(run)
+    if as_json:
+        emit({"run": run, "cancelled": not over, "tasks": found.tasks})
+    elif over:
+        click.echo(f"run {run} is done; there is nothing to cancel")
+    else:
+        click.echo(f"run {run} is cancelled. Go on with: {call(settings, 'resume', run)}")

@@ -1,0 +1,94 @@
+"""`orch data prepare` and `orch data inspect`: a data set without a run."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobs.errors import MissingExtra
+from jobs.settings import Settings
+from orchestrator import start
+from orchestrator.options import emit, examples, json_option, store_option
+
+SHOWN = 10
+
+
+@click.group()
+def data() -> None:
+    """Prepare a data set, or look a data folder over."""
+
+
+@data.command(epilog=examples("orch data inspect photographs/"))
+@click.argument("folder", type=click.Path(path_type=Path))
+@json_option
+def inspect(folder: Path, as_json: bool) -> None:
+    """Count classes and formats, and list broken files and duplicates of a folder of class folders."""
+    from dataclasses import asdict
+
+    from orchestrator import bar, inspection
+
+    with bar.when_long("looking at the data folder", "readings") as tell:
+        found = inspection.inspect(folder, tell)
+    if as_json:
+        emit(asdict(found))
+        return
+    click.echo(f"{found.folder}: {found.files:,} files in {len(found.classes)} classes, {found.bytes / 1e6:,.1f} MB")
+    for label, count in found.classes.items():
+        click.echo(f"  {label:<24} {count:>8,}")
+    click.echo("formats: " + (", ".join(f"{kind} {count:,}" for kind, count in found.formats.items()) or "none"))
+    if not found.decoded:
+        click.echo("Pillow is not installed: only first bytes were looked at. For more: pip install 'orch[worker]'")
+    _list("broken files", [f"{path}: {fault}" for path, fault in found.broken.items()])
+    _list("groups of exact duplicates", [" = ".join(group) for group in found.duplicates])
+    _list("of them in several classes", [" = ".join(group) for group in found.contradictions])
+
+
+def _list(title: str, lines: list[str]) -> None:
+    click.echo(f"{title}: {len(lines) or 'none'}")
+    for line in lines[:SHOWN]:
+        click.echo(f"  {line}")
+    if len(lines) > SHOWN:
+        click.echo(f"  and {len(lines) - SHOWN} more (--json lists all)")
+
+
+@data.command(epilog=examples("orch data prepare photographs/ --image-size 128", "orch data prepare digits"))
+@click.argument("folder", metavar="FOLDER|digits")
+@click.option("--image-size", type=int, metavar="PIXELS", help="Side of the images.  [default: 224; 64 for digits]")
+@click.option("--skip-broken", is_flag=True, help="Leave out files that are no images.  [default: fail]")
+@json_option
+@store_option
+@click.pass_obj
+def prepare(settings: Settings, folder: str, image_size: int | None, skip_broken: bool, as_json: bool) -> None:
+    """Decode a folder's images into the store now, so that runs on it need not wait for that.
+
+    A run asks for the same data set when its folder's contents, image size and --skip-broken are the same.
+    """
+    from jobs import folder as folders
+    from jobs import spec
+    from orchestrator import bar, submit
+
+    asked: dict[str, Any] = {"data": folder, "backbones": ["scratch"], "skip_broken": skip_broken}
+    wanted = spec.build(asked | ({} if image_size is None else {"image_size": image_size}))
+    if importlib.util.find_spec("PIL") is None or importlib.util.find_spec("torch") is None:
+        raise MissingExtra("preparing images needs more packages. Install them with: pip install 'orch[worker]'.")
+    submit.require_writable(settings.store)
+    submit.require_apart(settings.store, wanted.data)
+    with bar.when_long("reading the data folder") as tell:
+        built_in = wanted.data in spec.BUILT_IN_DATA
+        source = folders.built_in(wanted.data) if built_in else folders.read_folder(Path(wanted.data), tell)
+    store = start.open_store(settings)
+    from orchestrator import prepare as preparing
+
+    with bar.when_long("preparing", "images") as tell:
+        name, facts, known = preparing.prepare(store, source, wanted.data_settings(), tell)
+    if as_json:
+        emit({"data": name, "store": str(settings.store), "already": known,
+              **{key: facts.get(key) for key in ("images", "skipped", "classes", "seconds")}})
+        return
+    click.echo(f"data set {name} {'was ready already' if known else 'is ready'}: {facts['images']:,} images, "
+               f"{len(facts['classes'])} classes, in {settings.store}")
+    if facts["skipped"]:
+        _list("left out", list(facts["skipped"]))

@@ -1,0 +1,34 @@
+"""`orch doctor`: what is here, what is missing, and what to type."""
+
+from __future__ import annotations
+
+import click
+
+from jobs.settings import Settings
+from orchestrator.options import emit, examples, json_option, store_option
+
+
+@click.command(epilog=examples("orch doctor"))
+@json_option
+@store_option
+@click.pass_obj
+def doctor(settings: Settings, as_json: bool) -> int:
+    """Look at versions, store, broker, devices and weights; say what is missing and what to type.
+
+    Exit code 1 when something is broken; what is only missing may not be needed.
+    """
+    from dataclasses import asdict
+
+    from orchestrator import doctor as doctors
+
+    findings = doctors.examine(settings)
+    broken = [finding for finding in findings if finding.state == "broken"]
+    if as_json:
+        emit({"ok": not broken, "findings": [asdict(finding) for finding in findings]})
+        return 1 if broken else 0
+    for finding in findings:
+        click.echo(f"{finding.state:<8} {finding.subject}: {finding.found}")
+        if finding.remedy:
+            click.echo(f"{'':<8}   type or do: {finding.remedy}")
+    click.echo("something is broken; see above" if broken else "nothing is broken")
+    return 1 if broken else 0

@@ -1,0 +1,63 @@
+"""`orch models`: the catalog, or one network's layers."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+import click
+
+from jobs.errors import BadSpec, MissingExtra
+from orchestrator.options import emit, examples, json_option
+
+
+@click.command(epilog=examples("orch models", "orch models scratch --classes 20 --image-size 224"))
+@click.argument("name", required=False)
+@click.option("--classes", type=click.IntRange(2, 1_000_000), default=20, show_default=True,
+              help="Outputs of the last layer.")
+@click.option("--image-size", type=click.IntRange(8, 2048), default=224, show_default=True, metavar="PIXELS",
+              help="Side of the images, for the layer table.")
+@json_option
+def models(name: str | None, classes: int, image_size: int, as_json: bool) -> None:
+    """List the backbones with their parameter counts; with NAME, its layers one by one."""
+    from jobs import catalog
+
+    if name is not None:
+        _layers(catalog.find(name), classes, image_size, as_json)
+        return
+    rows = [_row(entry, classes) for entry in catalog.CATALOG.values()]
+    if as_json:
+        emit({"classes": classes, "models": rows})
+        return
+    click.echo(f"{'name':<21} {'parameters':>12}  {'from':<8}  what it is ({classes} classes)")
+    for row in rows:
+        origin = "ImageNet" if row["weights_file"] else "random"
+        click.echo(f"{row['name']:<21} {row['parameters']:>12,}  {origin:<8}  {row['summary']}")
+
+
+def _row(entry: Any, classes: int) -> dict[str, Any]:
+    return {
+        "name": entry.name, "title": entry.title, "parameters": entry.parameters(classes),
+        "weights_file": entry.weights_file, "min_image_size": entry.min_image_size, "summary": entry.summary,
+    }
+
+
+def _layers(entry: Any, classes: int, image_size: int, as_json: bool) -> None:
+    if image_size < entry.min_image_size:
+        raise BadSpec(f"--image-size {image_size} is too small for {entry.name}; give {entry.min_image_size} or more.")
+    if importlib.util.find_spec("torchvision") is None:
+        raise MissingExtra("the layers of a network need torch. Install it with: pip install 'orch[worker]'.")
+    from models import summary
+
+    table = summary.summarise(entry.name, classes, image_size)
+    layers = [{"layer": r.layer, "output": list(r.output), "parameters": r.parameters} for r in table.rows]
+    if as_json:
+        emit({**_row(entry, classes), "classes": classes, "image_size": image_size, "layers": layers,
+              "parameters": table.total})
+        return
+    click.echo(f"{entry.title}, {classes} classes, {image_size} px: {entry.summary}")
+    click.echo(f"{'layer':<24} {'output':>18} {'parameters':>14}")
+    for row in table.rows:
+        shape = " x ".join(str(side) for side in row.output)
+        click.echo(f"{row.layer:<24} {shape:>18} {row.parameters:>14,}")
+    click.echo(f"{'total, all trainable':<24} {'':>18} {table.total:>14,}")

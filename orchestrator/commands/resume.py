@@ -1,0 +1,53 @@
+"""`orch resume` and `orch retry`: send again what is ready; after removing the marks of failure."""
+
+from __future__ import annotations
+
+import click
+
+from jobs.settings import Settings
+from orchestrator import start
+from orchestrator.options import examples, json_option, store_option
+
+
+@click.command(epilog=examples("orch resume digits-3x10-1f3a9c --wait"))
+@click.argument("run")
+@start.options
+@json_option
+@store_option
+@click.pass_obj
+def resume(settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool) -> int:
+    """Go on with a run: start what is missing here and send what is ready.
+
+    The store knows what is done; nothing is done twice, whatever became of the queue.
+    """
+    return _again(settings, run, workers, device, wait, as_json, forgive=False)
+
+
+@click.command(epilog=examples("orch retry digits-3x10-1f3a9c"))
+@click.argument("run")
+@start.options
+@json_option
+@store_option
+@click.pass_obj
+def retry(settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool) -> int:
+    """Try a run's failed tasks again, from their last checkpoints, and what waited for them."""
+    return _again(settings, run, workers, device, wait, as_json, forgive=True)
+
+
+def _again(
+    settings: Settings, name: str, workers: int | None, device: str | None, wait: bool, as_json: bool, forgive: bool
+) -> int:
+    from jobs.store import Store
+    from orchestrator import submit
+
+    store = Store(settings.store).open()
+    run = store.load_run(name)
+    submit.require_writable(settings.store)
+    start.require(settings, workers, device)
+    if settings.broker_url is not None:
+        start.ping(settings.broker_url)
+    forgiven = submit.forgive(store, run) if forgive else []
+    store.reopen(run)
+    said = [f"run {name} goes on" + (f"; {len(forgiven)} failed task(s) to be tried again" if forgive else "")]
+    facts = {"goes_on": True, "retried": [task.id for task in forgiven]}
+    return start.go(settings, store, run, said, workers, device, wait, as_json, facts)

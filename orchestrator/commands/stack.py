@@ -1,0 +1,54 @@
+"""`orch up` and `orch down`: this machine's embedded broker and local workers."""
+
+from __future__ import annotations
+
+import click
+
+from jobs.settings import Settings
+from orchestrator import start
+from orchestrator.options import call, emit, examples, json_option, store_option
+
+
+@click.command(epilog=examples("orch up", "orch up --workers 1 --device cpu"))
+@click.option("--workers", type=click.IntRange(0, 256), metavar="N",
+              help="Workers to run on this machine.  [default: one a GPU, else 2 on a CPU]")
+@click.option("--device", metavar="cuda:0|cpu", help="Device of the workers.  [default: every GPU, else cpu]")
+@json_option
+@store_option
+@click.pass_obj
+def up(settings: Settings, workers: int | None, device: str | None, as_json: bool) -> None:
+    """Start what is missing: the embedded broker, unless ORCH_BROKER_URL names one, and local workers.
+
+    Workers leave by themselves when nothing was to be done for 30 minutes.
+    """
+    from orchestrator import stack
+    from orchestrator.submit import require_writable
+
+    require_writable(settings.store)
+    start.require(settings, workers if workers == 0 else 1, device)
+    if settings.broker_url is not None:
+        start.ping(settings.broker_url)
+    start.open_store(settings)
+    here = stack.ensure(settings, workers, device)
+    if as_json:
+        emit({"started": list(here.started), "workers": [worker.name for worker in here.workers],
+              "redis": here.redis.socket if here.redis else None})
+        return
+    click.echo(f"started {', '.join(here.started)}" if here.started else "everything is running already")
+    click.echo(f"{len(here.workers)} local worker(s); stop them with: {call(settings, 'down')}")
+
+
+@click.command(epilog=examples("orch down"))
+@json_option
+@store_option
+@click.pass_obj
+def down(settings: Settings, as_json: bool) -> None:
+    """Stop this machine's local workers between two steps, then the embedded broker. Nothing is lost."""
+    from orchestrator import stack
+
+    stopped = stack.down(settings, tell=lambda line: click.echo(line, err=True))
+    if as_json:
+        emit({"workers": [worker.name for worker in stopped.workers], "redis": stopped.redis is not None})
+        return
+    parts = [worker.name for worker in stopped.workers] + (["Redis"] if stopped.redis else [])
+    click.echo(f"stopped {', '.join(parts)}" if parts else "nothing was running here")

@@ -1,0 +1,87 @@
+"""`orch submit`: what to compare, from options and a spec file, checked, recorded, queued."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobs.settings import Settings
+from orchestrator import start
+from orchestrator.options import examples, json_option, store_option
+
+EPILOG = examples(
+    "orch submit --all-backbones --periods 3",
+    "orch submit --backbone resnet34 --backbone vgg16 --data photographs/ --epochs-per-period 2 --wait",
+    "orch submit study.yaml --seeds 5 --name five-seeds",
+)
+
+
+@click.command(epilog=EPILOG)
+@click.argument("spec_file", metavar="[SPEC.yaml]", required=False, type=click.Path(path_type=Path))
+@click.option("--all-backbones", is_flag=True, help="Compare every backbone of the catalog (see 'orch models').")
+@click.option("--backbone", "backbones", multiple=True, metavar="NAME", help="A backbone to compare; repeatable.")
+@click.option("--data", metavar="FOLDER|digits",
+              help="A folder of class folders, or built-in images.  [default: digits]")
+@click.option("--periods", type=int, help="Stretches of training, each closed by an evaluation.  [default: 3]")
+@click.option("--epochs-per-period", type=int, help="Epochs in a period.  [default: 10]")
+@click.option("--image-size", type=int, metavar="PIXELS",
+              help="Side of the square images.  [default: 224; 64 for digits]")
+@click.option("--batch-size", type=int, help="Images in a training step.  [default: 32]")
+@click.option("--learning-rate", type=float, help="Of SGD; lowered on a plateau.  [default: 0.001]")
+@click.option("--weights", type=click.Choice(["imagenet", "none"]),
+              help="What networks start from.  [default: imagenet; none for digits]")
+@click.option("--seeds", type=int, metavar="N", help="Train each backbone N times, seeds 0 to N-1.  [default: 1]")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]),
+              help="Arithmetic of training; auto: bf16 where the hardware has it.  [default: auto]")
+@click.option("--skip-broken/--no-skip-broken", default=None,
+              help="Leave out files that are no images.  [default: no-skip-broken]")
+@click.option("--name", metavar="NAME", help="What the run is called.  [default: made from data, periods and a hash]")
+@start.options
+@json_option
+@store_option
+@click.pass_obj
+def submit(settings: Settings, /, spec_file: Path | None, as_json: bool, workers: int | None, device: str | None,
+           wait: bool, **options: Any) -> int:
+    """Queue a comparison: each backbone trained in periods, evaluated after each.
+
+    A spec file holds the same keys as the options (backbones, data, periods, epochs_per_period, ...);
+    options override it. Asking for the same again goes on with the same run.
+    """
+    from orchestrator import bar, provenance
+    from orchestrator import submit as submission
+
+    spec = _spec(spec_file, options)
+    start.require(settings, workers, device)
+    with bar.when_long("reading the data folder") as tell:
+        request = submission.check(spec, settings, start.ping, _require_weights, tell)
+    store = start.open_store(settings)
+    run = submission.record(store, request, provenance.gather())
+    count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
+    said = [
+        f"run {run.name} {'goes on' if request.known else 'is submitted'}: {len(run.trials)} trial(s), "
+        f"{len(run.tasks)} tasks, {spec.periods} x {spec.epochs_per_period} epochs",
+        f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
+    ]
+    return start.go(settings, store, run, said, workers, device, wait, as_json, {"goes_on": request.known is not None})
+
+
+def _spec(spec_file: Path | None, options: dict[str, Any]) -> Any:
+    """The file's values with the options laid over them; raises `BadSpec`."""
+    from jobs import spec
+    from jobs.errors import BadSpec
+
+    if options["all_backbones"] and options["backbones"]:
+        raise BadSpec("--all-backbones and --backbone were both given; give one of them.")
+    values = spec.read_file(spec_file) if spec_file is not None else {}
+    chosen = {key: value for key, value in options.items() if value is not None and value != ()}
+    if chosen.pop("all_backbones"):
+        chosen["backbones"] = "all"
+    return spec.build(values | chosen)
+
+
+def _require_weights(names: Any, weights_dir: Path | None) -> None:
+    from models import backbones
+
+    backbones.require_weights(names, weights_dir)

@@ -1,0 +1,34 @@
+"""`orch worker`: a process that takes tasks on one device until it is stopped."""
+
+from __future__ import annotations
+
+import click
+
+from jobs.settings import Settings
+from orchestrator.options import examples, seconds, store_option
+
+
+@click.command(epilog=examples("orch worker --device cuda:0", "orch worker --device cpu --threads 4 --idle-exit 10m"))
+@click.option("--device", metavar="cuda:0|cpu", help="Where to compute.  [default: the first GPU not taken, else cpu]")
+@click.option("--threads", type=click.IntRange(1, 4096), metavar="N",
+              help="Processor threads for a task.  [default: half the cores]")
+@click.option("--name", metavar="NAME", help="What the worker is called.  [default: host, device and process]")
+@click.option("--idle-exit", "idle_exit_s", callback=seconds, metavar="TIME",
+              help="Leave after so long without work, such as 10m.  [default: never]")
+@store_option
+@click.pass_obj
+def worker(settings: Settings, device: str | None, threads: int | None, name: str | None,
+           idle_exit_s: float | None) -> int:
+    """Take tasks, one after another, on one device. Start one for each GPU.
+
+    Ctrl-C or SIGTERM stops between two steps and keeps a checkpoint; a second one ends at once.
+    Without ORCH_BROKER_URL it works for this machine's embedded broker, which it starts if need be.
+    """
+    from orchestrator import start
+    from orchestrator.submit import require_writable
+    from workers import main
+
+    require_writable(settings.store)
+    start.require(settings, 1, device)
+    return main.run(settings, start.broker(settings), device=device, threads=threads, name=name,
+                    idle_exit_s=idle_exit_s)

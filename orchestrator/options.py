@@ -1,0 +1,61 @@
+"""What several commands take and give alike: the store, JSON, durations, what to type next."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from jobs import settings
+from jobs.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _choose_store(ctx: click.Context, option: click.Parameter, folder: Path | None) -> None:
+    if folder is not None or ctx.obj is None:
+        known = ctx.obj or settings.read()
+        ctx.obj = known if folder is None else replace(known, store=folder.expanduser().absolute())
+
+
+def store_option(command: F) -> F:
+    """The option `--store DIR`, before or after the command's name; the command's object becomes `Settings`."""
+    return click.option(
+        "--store", type=click.Path(path_type=Path), metavar="DIR", expose_value=False, callback=_choose_store,
+        is_eager=True, help="The folder of data sets, trials and runs.  [env: ORCH_STORE; default: ./orch-store]",
+    )(command)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON document on stdout.")
+
+
+def examples(*lines: str) -> str:
+    """A help text's last paragraph: commands that can be typed as they stand."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def emit(value: Any) -> None:
+    """One JSON document on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def call(asked: Settings, *words: str) -> str:
+    """The command to type next, such as `orch watch NAME`, with `--store` where the environment does not say it."""
+    chosen = [] if asked.store == settings.read().store else ["--store", str(asked.store)]
+    return shlex.join(["orch", *chosen, *words])
+
+
+def seconds(ctx: click.Context, option: click.Parameter, value: str | None) -> float | None:
+    """A length of time such as `90`, `30s`, `10m`, `2h` in seconds; for `callback=`."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", value.strip())
+    if match is None:
+        raise click.BadParameter(f"{value!r} is not a length of time; give one such as 30s, 10m or 2h.", ctx, option)
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]

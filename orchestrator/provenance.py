@@ -1,0 +1,57 @@
+"""Where a run comes from: versions, code revision, machine, person, command line."""
+
+from __future__ import annotations
+
+import getpass
+import importlib.metadata
+import platform
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+PACKAGES = ("orch", "torch", "torchvision", "celery", "numpy", "pillow")
+
+
+def gather(command: Sequence[str] | None = None) -> dict[str, Any]:
+    """The facts as plain JSON values; what cannot be found out is None. Imports none of the packages."""
+    return {
+        "versions": {"python": platform.python_version(), **{name: version_of(name) for name in PACKAGES}},
+        "git": git_revision(),
+        "host": socket.gethostname(),
+        "system": platform.platform(),
+        "user": _user(),
+        "command": ["orch", *sys.argv[1:]] if command is None else list(command),
+    }
+
+
+def version_of(package: str) -> str | None:
+    """An installed package's version, or None."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def git_revision() -> str | None:
+    """The revision checked out in the current folder, with `+changes` when files differ from it; None outside git."""
+    revision = _git("rev-parse", "HEAD")
+    if revision is None:
+        return None
+    return f"{revision}+changes" if _git("status", "--porcelain", "--untracked-files=no") else revision
+
+
+def _git(*words: str) -> str | None:
+    try:
+        asked = subprocess.run(["git", *words], capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return asked.stdout.strip()
+
+
+def _user() -> str | None:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None

@@ -1,0 +1,130 @@
+"""A recorded run is set going: a broker, local workers, the doorbell, and waiting where that was asked for."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from jobs.errors import MissingExtra
+from jobs.settings import Settings
+from orchestrator.options import call, emit
+
+if TYPE_CHECKING:
+    from jobs.store import Run, Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def options(command: F) -> F:
+    """`--workers`, `--device` and `--wait`."""
+    for option in (
+        click.option("--wait", is_flag=True, help="Stay and show progress; exit code 1 when the run fails."),
+        click.option("--device", metavar="cuda:0|cpu", help="Device of local workers.  [default: every GPU, else cpu]"),
+        click.option("--workers", type=click.IntRange(0, 256), metavar="N", help=(
+            "Workers to run on this machine.  [default: one a GPU, else 2 on a CPU; 0 when ORCH_BROKER_URL is set]"
+        )),
+        click.option("--no-workers", "workers", flag_value=0, type=int, help="The same as --workers 0."),
+    ):
+        command = option(command)
+    return command
+
+
+def require(settings: Settings, workers: int | None, device: str | None) -> None:
+    """Raise `MissingExtra` or another `RequestError` now for what would keep this machine from doing its part."""
+    from orchestrator import embedded
+    from workers import device as devices
+
+    if settings.broker_url is None:
+        embedded.binary()
+    if local_workers(settings, workers) == 0:
+        return
+    if device is not None:
+        devices.choose(device, None)
+    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
+        raise MissingExtra(
+            "local workers need torch, which is not installed. Install it with: pip install 'orch[worker]' "
+            "(or give --no-workers and start 'orch worker' elsewhere)."
+        )
+
+
+def local_workers(settings: Settings, workers: int | None) -> int | None:
+    """How many workers to see to on this machine; None: as many as it has devices for."""
+    return 0 if workers is None and settings.broker_url is not None else workers
+
+
+def ping(broker_url: str) -> None:
+    """Return when the broker answers; raises `BrokerUnreachable`."""
+    from workers import queue
+
+    queue.ping(broker_url)
+
+
+def open_store(settings: Settings) -> Store:
+    """The store, made where there is none."""
+    from jobs.store import Store
+
+    return Store(settings.store).open(create=True)
+
+
+def broker(settings: Settings) -> str:
+    """The address of the broker that was named, else of the embedded one, started if need be."""
+    if settings.broker_url is not None:
+        return settings.broker_url
+    from orchestrator import stack
+
+    open_store(settings)
+    return stack.ensure(settings, workers=0).broker_url(settings)
+
+
+def go(
+    settings: Settings, store: Store, run: Run, said: Sequence[str], workers: int | None, device: str | None,
+    wait: bool, as_json: bool, facts: dict[str, Any],
+) -> int:
+    """Start what is missing, send what is ready, tell, and wait if asked to; the exit code."""
+    from jobs import plan
+    from orchestrator import stack, submit
+    from workers import queue
+
+    if plan.ready(store, run):
+        here = stack.ensure(settings, local_workers(settings, workers), device)
+        sent = submit.ring(store, run, here.broker_url(settings), queue.send)
+    else:
+        here, sent = stack.look(settings), []
+    if not as_json:
+        _tell(settings, run, [*said, *_of_stack(here), _of_sent(sent)], wait)
+    code, state = 0, {}
+    if wait:
+        from orchestrator import watch
+
+        end = watch.follow(settings, store, run, to_stderr=as_json)
+        code, state = end.exit_code, {"state": end.state}
+    if as_json:
+        emit({
+            "run": run.name, "data": run.data, "store": str(settings.store), "trials": list(run.trials),
+            "tasks": list(run.tasks), "sent": [task.id for task in sent], "started": list(here.started),
+            "workers": [worker.name for worker in here.workers], **facts, **state,
+        })
+    return code
+
+
+def _of_stack(here: Any) -> list[str]:
+    lines = [f"started {', '.join(here.started)} ('orch down' stops them)"] if here.started else []
+    running = len(here.workers) - sum(word.startswith("worker") for word in here.started)
+    return lines + ([f"{running} local worker(s) already running"] if running else [])
+
+
+def _of_sent(sent: Sequence[Any]) -> str:
+    return f"sent {len(sent)} task(s); each one that ends sends what follows" if sent else "nothing is left to be sent"
+
+
+def _tell(settings: Settings, run: Run, lines: Sequence[str], wait: bool) -> None:
+    for line in lines:
+        click.echo(line)
+    if not wait:
+        click.echo("next:")
+        for words, meaning in ((("watch", run.name), "live progress"), (("report", run.name), "the comparison"),
+                               (("flower",), "the queue in a browser")):
+            click.echo(f"  {call(settings, *words):<40} {meaning}")

@@ -1,0 +1,22 @@
+"""Durations, shares and counts as people read them in a terminal."""
+
+from __future__ import annotations
+
+
+def duration(seconds: float | None) -> str:
+    """`8s`, `3m 05s`, `2h 20m`, `3d 4h`; `?` when it is not known."""
+    if seconds is None:
+        return "?"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600}h"
+
+
+def share(value: float | None) -> str:
+    """`93.1%`; `-` when it is not known."""
+    return "-" if value is None else f"{100 * value:.1f}%"
