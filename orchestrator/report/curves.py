@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MEASURES = {
-    "train_loss": ("Training loss", "cross entropy (nats an image)", "train"),
+    "train_loss": ("Training loss", "cross entropy (nats an image)", "training"),
     "val_loss": ("Validation loss", "cross entropy (nats an image)", "validation"),
     "val_accuracy": ("Validation accuracy", "share of images right (%)", "validation"),
 }
@@ -28,7 +28,7 @@ def learning(evidence: Evidence, measure: str, period: int) -> Drawing | None:
         return None
     name, unit, split = MEASURES[measure]
     stretch = stretch_of(evidence, period)
-    images = sum(counts.get(split, 0) for counts in (evidence.prepared or {}).get("classes", {}).values())
+    images = sum(counts.get(split.removesuffix("ing"), 0) for counts in (evidence.prepared or {}).get("classes", {}).values())
     basis = " · ".join(filter(None, [
         wording.count(images, f"{split} image") if images else "", seeds_of(evidence, [row.seed for row in rows])
     ]))
@@ -57,7 +57,7 @@ def accuracies(evidence: Evidence) -> Drawing | None:
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         for period in shown:
-            _dots(axes, evidence, period, filled=period == shown[-1])
+            _dots(axes, evidence, period, 0.0 if len(shown) == 1 else 0.15 if period == shown[-1] else -0.15)
         names = [wording.title(b) for b in evidence.comparison.backbones]
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
@@ -69,9 +69,9 @@ def accuracies(evidence: Evidence) -> Drawing | None:
     after = wording.listed([f"after epoch {evidence.run.epoch_of(p)}" for p in shown])
     marks = f"Hollow: after epoch {evidence.run.epoch_of(shown[0])}; filled: after epoch " \
             f"{evidence.run.epoch_of(shown[-1])}. " if len(shown) > 1 else ""
-    caption = f"{marks}Networks whose bars overlap cannot be told apart by this test alone."
-    height = 1.25 + 0.34 * len(evidence.comparison.backbones)
-    return draw("accuracy", f"Test accuracy of each network {after}", caption, (7.6, height), paint)
+    caption = f"{marks}Where bars overlap, the order may be chance."
+    height = 1.25 + 0.42 * len(evidence.comparison.backbones)
+    return draw("accuracy", f"Test accuracy of each network {after}", caption, (6.6, height), paint)
 
 
 def stretch_of(evidence: Evidence, period: int) -> str:
@@ -106,18 +106,18 @@ def _line(axes: Axes, backbone: str, rows: Sequence[Epoch], measure: str) -> Non
                           color=look.colour(backbone), alpha=0.15, linewidth=0)
 
 
-def _dots(axes: Axes, evidence: Evidence, period: int, filled: bool) -> None:
-    for height, standing in enumerate(evidence.comparison.at(period)):
+def _dots(axes: Axes, evidence: Evidence, period: int, below: float) -> None:
+    filled = below >= 0
+    for place, standing in enumerate(evidence.comparison.at(period)):
         if not standing.accuracy:
             continue
-        mean, hue = 100 * standing.accuracy.mean, look.colour(standing.backbone)
+        height, mean, hue = place + below, 100 * standing.accuracy.mean, look.colour(standing.backbone)
         reach = standing.accuracy.deviation
         low, high = (mean - 100 * reach, mean + 100 * reach) if reach is not None else (
             100 * standing.tests[0].interval.low, 100 * standing.tests[0].interval.high)
-        axes.plot([low, high], [height, height], color=hue, linewidth=2.2 if filled else 1.2, alpha=0.9,
-                  solid_capstyle="round")
-        axes.plot([mean], [height], marker=look.marker(standing.backbone), markersize=8, color=hue,
-                  markerfacecolor=hue if filled else look.PAPER, linestyle="none")
+        axes.plot([low, high], [height, height], color=hue, linewidth=2 if filled else 1.2, solid_capstyle="round")
+        axes.plot([mean], [height], marker=look.marker(standing.backbone), markersize=7.5, color=hue,
+                  markerfacecolor=hue if filled else look.HOLLOW, linestyle="none")
 
 
 def _dress(axes: Axes, title: str, basis: str, unit: str, epochs: list[int]) -> None:

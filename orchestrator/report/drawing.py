@@ -58,6 +58,7 @@ def draw(name: str, alt: str, caption: str, inches: tuple[float, float], paint: 
         FigureCanvasAgg(figure)
         paint(figure)
         figure.savefig(png, format="png", dpi=PNG_DOTS_PER_INCH, metadata={"Software": None})
+        figure.set_layout_engine("none")
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     return Drawing(name, alt, caption, svg.getvalue(), png.getvalue())
 

@@ -105,7 +105,7 @@ def bars(evidence: Evidence) -> Drawing | None:
             left += widths
         for height, name in enumerate(names):
             axes.annotate(f"{totals[name]:,}", (totals[name], height), (4, 0), textcoords="offset points",
-                          va="center", fontsize=size - 0.5, color=look.MUTED)
+                          in_layout=False, va="center", fontsize=size - 0.5, color=look.MUTED)
         _dress_bars(axes, names, size, f"{sum(totals.values()):,} images · {len(names)} classes")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=3)
 
@@ -113,7 +113,7 @@ def bars(evidence: Evidence) -> Drawing | None:
               f"({wording.plain(many)}) a class."
     step = 0.235 if len(names) <= 60 else 0.13
     return draw("classes", f"Bar chart: images in each of {len(names)} classes, by split", caption,
-                (7.6, min(60.0, 1.5 + step * len(names))), paint)
+                (6.8, min(60.0, 1.5 + step * len(names))), paint)
 
 
 def sheet(gallery: Gallery) -> Drawing | None:
@@ -127,7 +127,7 @@ def sheet(gallery: Gallery) -> Drawing | None:
         axes = _canvas(figure, across * (SAMPLES_A_CLASS + 0.5), down * 1.55)
         for place, (label, chosen) in enumerate(gallery.samples):
             x, y = place % across * (SAMPLES_A_CLASS + 0.5), place // across * 1.55
-            axes.text(x, y + 0.36, wording.short([label], 34)[0], fontsize=9, fontweight="bold")
+            axes.text(x, y + 0.36, wording.short([label], 34)[0], fontsize=9, fontweight="bold", in_layout=False)
             for number, image in enumerate(chosen):
                 _put(axes, gallery.small(image), x + number, y + 0.5)
 
@@ -158,12 +158,12 @@ def answer_sheet(gallery: Gallery, chosen: Sequence[answers.Question]) -> Drawin
 def _ask(axes: Axes, gallery: Gallery, question: answers.Question, x: float, y: float) -> None:
     _put(axes, gallery.small(question.image), x, y + 0.1, 1.1)
     y += 1.34
-    axes.text(x, y, f"True class: {wording.short([question.label], 22)[0]}", fontsize=8.5, fontweight="bold")
+    axes.text(x, y, f"True class: {wording.short([question.label], 22)[0]}", fontsize=8.5, fontweight="bold", in_layout=False)
     for number, answer in enumerate(question.answers, 1):
         sure = f" {100 * answer.confidence:.0f}%" if answer.confidence is not None else ""
         said = f"{'✓' if answer.right else '✗'} {wording.title(answer.backbone)}: " \
                f"{wording.short([answer.predicted], 14)[0]}{sure}"
-        axes.text(x, y + 0.135 * number, said, fontsize=7.5, color=look.INK if answer.right else look.WRONG)
+        axes.text(x, y + 0.135 * number, said, fontsize=7.5, in_layout=False, color=look.INK if answer.right else look.WRONG)
 
 
 def _canvas(figure: Figure, width: float, height: float) -> Axes:

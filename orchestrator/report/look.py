@@ -6,14 +6,14 @@ from typing import Any
 
 from jobs import catalog
 
-INK, MUTED, GRID, PAPER, ON_FILL = "#1c2530", "#5a6572", "#e4e8ed", "#ffffff", "#fdfdfe"
+INK, MUTED, GRID, PAPER, ON_FILL, HOLLOW = "#1c2530", "#5a6572", "#e4e8ed", "#ffffff", "#fdfdfe", "#fefefe"
 RIGHT, WRONG = "#2b6cb0", "#c2410c"
 SPLITS = {"train": "#37618f", "validation": "#7fa3c7", "test": "#d98a3d"}
 SERIES = ("#66707c", "#a87900", "#00805c", "#2e90d0", "#1f4aa0", "#9c2f7d", "#d0420f", "#2f2f2f")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 TOKENS = {
-    INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", ON_FILL: "var(--on-fill)",
+    INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", ON_FILL: "var(--on-fill)", HOLLOW: "var(--paper)",
     RIGHT: "var(--right)", WRONG: "var(--wrong)",
     **{colour: f"var(--{name})" for name, colour in SPLITS.items()},
     **{colour: f"var(--series-{place})" for place, colour in enumerate(SERIES)},

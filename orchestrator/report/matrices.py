@@ -36,7 +36,7 @@ def confusion(evidence: Evidence, backbone: str, period: int) -> Drawing | None:
     per_seed = images // seeds
     basis = f"{wording.count(per_seed, 'test image')} · " + ("one seed" if seeds == 1 else f"{seeds} seeds, summed")
     title = f"{wording.title(backbone)} after epoch {evidence.run.epoch_of(period)}"
-    side = min(14.0, max(3.6, 1.9 + 0.235 * len(evidence.classes)))
+    side = min(14.0, max(3.6, 1.9 + 0.215 * len(evidence.classes)))
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -69,12 +69,13 @@ def _cells(axes: Axes, found: np.ndarray[Any, Any]) -> None:
     axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
     axes.grid(False, which="major")
+    size_of_counts = {1: 7.5, 2: 7.5, 3: 6.5}.get(len(str(found.max())), 5.0)
     if size <= MOST_COUNTED:
         axes.grid(True, which="minor", linewidth=0.6)
         for row, column in zip(*np.nonzero(found), strict=True):
             deep = painted[row, column, 3] > 0.55
-            axes.text(column, row, str(found[row, column]), ha="center", va="center",
-                      fontsize=7.5 if found.max() < 1000 else 5.5, color=look.ON_FILL if deep else look.INK)
+            axes.text(column, row, str(found[row, column]), ha="center", va="center", fontsize=size_of_counts,
+                      color=look.ON_FILL if deep else look.INK, in_layout=False)
     axes.tick_params(which="both", length=0)
     for side in axes.spines.values():
         side.set(visible=True, color=look.GRID)

@@ -30,7 +30,7 @@ def study(evidence: Evidence, period: int) -> Table:
     top = max((s.accuracy.mean for s in standings if s.accuracy), default=None)
     best = tuple(i for i, s in enumerate(standings) if s.accuracy and s.accuracy.mean == top)
     if evidence.run.spec.seeds == 1:
-        head = ("Network", "Test loss", "Test accuracy", "95% interval", "Training time")
+        head = ("Network", "Test loss", "Test accuracy", "Training time", "95% interval")
         return Table(head, tuple(_single(evidence, s) for s in standings), (1, 2, 3, 4), best)
     head = ("Network", "Seeds", "Test loss", "± loss", "Test accuracy", "± accuracy", "Training time", "± time")
     return Table(head, tuple(_several(s) for s in standings), (1, 2, 3, 4, 5, 6, 7), best)
@@ -111,10 +111,10 @@ def _single(evidence: Evidence, standing: Standing) -> tuple[str, ...]:
     if 0 < seen < evidence.run.spec.epochs_per_period:
         time += f" ({seen} of {evidence.run.spec.epochs_per_period} epochs)"
     if not standing.tests:
-        return title, "–", "not tested yet", "–", time
+        return title, "–", "not tested yet", time, "–"
     test = standing.tests[0]
-    return title, wording.loss(test.loss), wording.accuracy(test.correct, test.total), wording.interval(
-        test.interval), time
+    right = wording.accuracy(test.correct, test.total)
+    return title, wording.loss(test.loss), right, time, wording.interval(test.interval)
 
 
 def _several(standing: Standing) -> tuple[str, ...]:
