@@ -19,7 +19,8 @@ def test_a_worker_killed_in_the_middle_of_an_epoch_changes_nothing(
     new_lab: Callable[..., Lab], animal_folder: Path
 ) -> None:
     """SIGKILL to the worker: its child ends too, the other worker finishes the trial, every number is the same."""
-    asked = (*SMALL, "--backbone", "resnet34", "--periods", "1", "--epochs-per-period", "6", "--data", str(animal_folder))
+    asked = (*SMALL, "--backbone", "resnet34", "--periods", "1", "--epochs-per-period", "6", "--data")
+    asked = (*asked, str(animal_folder))
     calm, struck = new_lab("calm"), new_lab("struck")
     calm.worker()
     calm_run = calm.submit(*asked)
@@ -75,7 +76,8 @@ def test_three_periods_of_two_epochs_are_one_of_six_bit_for_bit(
 def test_a_worker_asked_to_leave_hands_its_task_over(new_lab: Callable[..., Lab], animal_folder: Path) -> None:
     """SIGTERM: the child stops between two steps, the worker exits 0, another goes on at once."""
     lab = new_lab()
-    asked = (*SMALL, "--backbone", "resnet34", "--periods", "1", "--epochs-per-period", "5", "--data", str(animal_folder))
+    asked = (*SMALL, "--backbone", "resnet34", "--periods", "1", "--epochs-per-period", "5", "--data")
+    asked = (*asked, str(animal_folder))
     run = lab.submit(*asked)
     first = lab.worker()
     training = run.tasks[1]
