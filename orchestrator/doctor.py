@@ -67,8 +67,8 @@ def _broker(settings: Settings) -> Finding:
     try:
         if settings.broker_url is not None:
             queue.ping(settings.broker_url)
-            waiting = queue.waiting(settings.broker_url)
-            return Finding("broker", "ok", f"{without_password(settings.broker_url)} answers; {waiting} message(s) wait")
+            shown, waiting = without_password(settings.broker_url), queue.waiting(settings.broker_url)
+            return Finding("broker", "ok", f"{shown} answers; {waiting} message(s) wait")
         binary = embedded.binary()
     except OrchError as error:
         remedy = "pip install 'orch[embedded]'" if settings.broker_url is None else "check ORCH_BROKER_URL, or unset it"

@@ -70,8 +70,9 @@ def open_store(settings: Settings) -> Store:
 
 
 def broker(settings: Settings) -> str:
-    """The address of the broker that was named, else of the embedded one, started if need be."""
+    """The broker that was named, if it answers, else the embedded one, started if need be."""
     if settings.broker_url is not None:
+        ping(settings.broker_url)
         return settings.broker_url
     from orchestrator import stack
 

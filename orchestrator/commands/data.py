@@ -66,11 +66,12 @@ def prepare(settings: Settings, folder: str, image_size: int | None, skip_broken
 
     A run asks for the same data set when its folder's contents, image size and --skip-broken are the same.
     """
+    from jobs import catalog, spec
     from jobs import folder as folders
-    from jobs import spec
     from orchestrator import bar, submit
 
-    asked: dict[str, Any] = {"data": folder, "backbones": ["scratch"], "skip_broken": skip_broken}
+    undemanding = min(catalog.CATALOG.values(), key=lambda backbone: backbone.min_image_size)
+    asked: dict[str, Any] = {"data": folder, "backbones": [undemanding.name], "skip_broken": skip_broken}
     wanted = spec.build(asked | ({} if image_size is None else {"image_size": image_size}))
     if importlib.util.find_spec("PIL") is None or importlib.util.find_spec("torch") is None:
         raise MissingExtra("preparing images needs more packages. Install them with: pip install 'orch[worker]'.")

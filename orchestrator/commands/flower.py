@@ -27,6 +27,5 @@ def flower(settings: Settings, port: int, address: str) -> None:
         raise MissingExtra("Flower is not installed. Install it with: pip install 'orch[flower]'.")
     require_writable(settings.store)
     broker_url = start.broker(settings)
-    start.ping(broker_url)
     click.echo(f"Flower listens on http://{address}:{port} (Ctrl-C ends it)", err=True)
     queue.flower(broker_url, port, address)

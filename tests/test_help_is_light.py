@@ -1,0 +1,54 @@
+"""`orch --help` starts at once: what it imports is checked in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs import files
+from orchestrator.cli import COMMANDS
+
+HEAVY = (
+    "torch", "torchvision", "celery", "kombu", "redis", "pyarrow", "numpy", "pydantic", "yaml", "rich", "matplotlib",
+    "jinja2", "PIL",
+)
+HELPS = [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)]
+
+
+def imported(arguments: list[str], heavy: tuple[str, ...] = HEAVY) -> list[str]:
+    """The heavy packages that a command line has imported when it ends."""
+    program = (
+        "import sys\nfrom orchestrator import cli\n"
+        f"code = cli.run({arguments!r})\nassert code == 0, code\n"
+        f"print('IMPORTED', *[name for name in {heavy!r} if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.splitlines()[-1].split()[1:]
+
+
+@pytest.mark.parametrize("arguments", HELPS, ids=" ".join)
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    """Neither torch nor celery nor pydantic nor any other library that costs time."""
+    found = imported(arguments)
+
+    assert found == []
+
+
+def test_a_heavy_import_would_be_noticed() -> None:
+    """The check above looks at something: listing models imports click."""
+    found = imported(["models"], ("click", "torch"))
+
+    assert found == ["click"]
+
+
+def test_listing_runs_imports_no_library_of_training_or_queueing(tmp_path: Path) -> None:
+    """`orch status` answers fast too."""
+    files.write_json(tmp_path / "store.json", {"format": 1})
+
+    found = imported(["--store", str(tmp_path), "status"])
+
+    assert set(found) <= {"pydantic", "yaml"}
