@@ -208,7 +208,7 @@ def _epochs(run: Run, whose: Mapping[str, tuple[str, int]], table: pa.Table) -> 
     for row in table.to_pylist():
         key = (row["trial"], row["epoch"])
         if row["trial"] in whose and 1 <= row["epoch"] <= run.spec.epochs and key not in rows:
-            measures = {name: _finite(row[name]) for name in Epoch.__slots__[5:]}
+            measures: dict[str, Any] = {name: _finite(row[name]) for name in Epoch.__slots__[5:]}
             rows[key] = Epoch(row["trial"], *whose[row["trial"]], run.period_of(row["epoch"]), row["epoch"], **measures)
     return [rows[key] for key in sorted(rows)]
 

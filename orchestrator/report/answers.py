@@ -74,7 +74,7 @@ def questions(tables: dict[str, pa.Table]) -> list[Question]:
 
 
 def choose(asked: Sequence[Question], shares: tuple[int, int, int] = (3, 6, 3)) -> list[Question]:
-    """Up to `shares` images of each kind, classes not yet shown first; a kind that runs short gives way to the others."""
+    """Up to `shares` images of each kind, classes not yet shown first; where a kind runs short, others fill up."""
     chosen: list[Question] = []
     for kind, share in zip(KINDS, shares, strict=True):
         chosen += _varied([q for q in asked if q.kind == kind], chosen, share)

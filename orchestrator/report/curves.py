@@ -28,7 +28,8 @@ def learning(evidence: Evidence, measure: str, period: int) -> Drawing | None:
         return None
     name, unit, split = MEASURES[measure]
     stretch = stretch_of(evidence, period)
-    images = sum(counts.get(split.removesuffix("ing"), 0) for counts in (evidence.prepared or {}).get("classes", {}).values())
+    by_class = (evidence.prepared or {}).get("classes", {})
+    images = sum(counts.get(split.removesuffix("ing"), 0) for counts in by_class.values())
     basis = " · ".join(filter(None, [
         wording.count(images, f"{split} image") if images else "", seeds_of(evidence, [row.seed for row in rows])
     ]))

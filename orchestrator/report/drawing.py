@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -35,14 +35,17 @@ class Drawing:
 
     @property
     def inline(self) -> Markup:
-        """The SVG as it stands in the page: without a size of its own, in the page's font and colours."""
+        """The SVG as it stands in the page: without a size of its own, in the page's font and colours.
+
+        Safe as markup: matplotlib has escaped every text in it.
+        """
         body = UNUSED_ID.sub("", METADATA.sub("", HEAD.sub("", self.svg)))
         body = re.sub(r'^<svg ([^>]*?)(width="[^"]*" |height="[^"]*" )+', r"<svg \1", body)
         body = re.sub(r"font: ([^;\"]*)'DejaVu Sans'", r"font: \1var(--sans)", body)
         body = body.replace(f"fill: {look.PAPER}", "fill: none")
         body = re.sub(r"#[0-9a-f]{6}", lambda found: look.TOKENS.get(found[0], found[0]), body)
         body = re.sub(r'\s*height="[^"]*pt"', "", re.sub(r'\s*width="[^"]*pt"', "", body, count=1), count=1)
-        return Markup(re.sub(r"\n\s*", "\n", body))  # noqa: S704 (matplotlib escaped every text in it)
+        return Markup(re.sub(r"\n\s*", "\n", body))
 
 
 def draw(name: str, alt: str, caption: str, inches: tuple[float, float], paint: Callable[[Figure], None]) -> Drawing:
@@ -52,7 +55,8 @@ def draw(name: str, alt: str, caption: str, inches: tuple[float, float], paint: 
     from matplotlib.figure import Figure
 
     svg, png = io.StringIO(), io.BytesIO()
-    with matplotlib.rc_context({**look.RC, "svg.hashsalt": name}), warnings.catch_warnings():
+    settings: Any = {**look.RC, "svg.hashsalt": name}
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=inches, layout="constrained")
         FigureCanvasAgg(figure)

@@ -28,7 +28,7 @@ KEYS = {
                  "classes[i] were answered with classes[j]; seeds are summed",
     "questions": "test images shown with every network's answer, and how many images all, some or none got right",
     "trials": "one entry for each trial: what it is, its parameters' numerics, and where it ran",
-    "data": "origin, classes, images of each class by split, files left out, exact duplicates, whether pixels are there",
+    "data": "origin, classes, images of each class by split, files left out, exact duplicates, whether pixels exist",
     "attempts": "how many attempts of each kind of task ended in which state, with the failure's class",
     "provenance": "what the run was made by, as recorded when it was submitted",
 }
@@ -36,14 +36,14 @@ KEYS = {
 
 def collect(evidence: Evidence, chosen: Sequence[answers.Question], tally: dict[str, int]) -> dict[str, Any]:
     """The report as JSON values under the keys of `KEYS`; a number that is not finite becomes null."""
-    run = evidence.run
+    run, states = evidence.run, list(evidence.states.values())
     found: dict[str, Any] = {
         "keys": KEYS,
         "run": {"name": run.name, "submitted_at": run.submitted_at, "data": run.data},
         "spec": run.spec.model_dump(mode="json"),
         "answer": _answer(evidence),
         "missing": answer.missing(evidence),
-        "tasks": {state: list(evidence.states.values()).count(state) for state in ("done", "open", "failed", "blocked")},
+        "tasks": {state: states.count(state) for state in ("done", "open", "failed", "blocked")},
         "standings": [_standing(standing) for standing in evidence.comparison.standings],
         "curves": [asdict(row) for row in evidence.comparison.epochs],
         "confusion": _confusion(evidence),

@@ -22,13 +22,15 @@ def write(store: Store, run: Run, out: Path) -> Path:
     need(NEEDED)
     from orchestrator.report import evidence, page
 
-    told = page.assemble(evidence.read(store, run))
-    texts = {
-        "report.json": json.dumps(told.facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-        "report.md": page.markdown(told),
-        "report.html": page.html(told),
-    }
+    found = evidence.read(store, run)
     try:
+        (out / "figures").mkdir(parents=True, exist_ok=True)
+        told = page.assemble(found)
+        texts = {
+            "report.json": json.dumps(told.facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            "report.md": page.markdown(told),
+            "report.html": page.html(told),
+        }
         for drawing in told.drawings:
             _put(out / "figures" / f"{drawing.name}.svg", drawing.svg.encode())
             _put(out / "figures" / f"{drawing.name}.png", drawing.png)

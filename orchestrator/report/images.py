@@ -158,12 +158,14 @@ def answer_sheet(gallery: Gallery, chosen: Sequence[answers.Question]) -> Drawin
 def _ask(axes: Axes, gallery: Gallery, question: answers.Question, x: float, y: float) -> None:
     _put(axes, gallery.small(question.image), x, y + 0.1, 1.1)
     y += 1.34
-    axes.text(x, y, f"True class: {wording.short([question.label], 22)[0]}", fontsize=8.5, fontweight="bold", in_layout=False)
+    axes.text(x, y, f"True class: {wording.short([question.label], 22)[0]}", fontsize=8.5, fontweight="bold",
+              in_layout=False)
     for number, answer in enumerate(question.answers, 1):
         sure = f" {100 * answer.confidence:.0f}%" if answer.confidence is not None else ""
         said = f"{'✓' if answer.right else '✗'} {wording.title(answer.backbone)}: " \
                f"{wording.short([answer.predicted], 14)[0]}{sure}"
-        axes.text(x, y + 0.135 * number, said, fontsize=7.5, in_layout=False, color=look.INK if answer.right else look.WRONG)
+        axes.text(x, y + 0.135 * number, said, fontsize=7.5, in_layout=False,
+                  color=look.INK if answer.right else look.WRONG)
 
 
 def _canvas(figure: Figure, width: float, height: float) -> Axes:

@@ -55,11 +55,12 @@ def assemble(evidence: Evidence) -> Page:
         ))
         for backbone in evidence.comparison.backbones
     ]
+    told = facts.collect(evidence, chosen, tally)
     pictures = (images.sheet(gallery), images.answer_sheet(gallery, chosen))
     return Page(
         evidence, tuple(_period(evidence, number) for number in evidence.periods), curves.accuracies(evidence),
         tuple((title, row) for title, row in rows if row), tuple(chosen), tally, gallery,
-        tuple(drawing for drawing in pictures if drawing), images.bars(evidence), facts.collect(evidence, chosen, tally),
+        tuple(drawing for drawing in pictures if drawing), images.bars(evidence), told,
     )
 
 

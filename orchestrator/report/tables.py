@@ -13,6 +13,8 @@ from orchestrator.compare import Standing
 from orchestrator.report import wording
 from orchestrator.report.evidence import Evidence
 
+MEASURED = ("Test loss", "Test accuracy", "Training time")
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -30,8 +32,8 @@ def study(evidence: Evidence, period: int) -> Table:
     top = max((s.accuracy.mean for s in standings if s.accuracy), default=None)
     best = tuple(i for i, s in enumerate(standings) if s.accuracy and s.accuracy.mean == top)
     if evidence.run.spec.seeds == 1:
-        head = ("Network", "Test loss", "Test accuracy", "Training time", "95% interval")
-        return Table(head, tuple(_single(evidence, s) for s in standings), (1, 2, 3, 4), best)
+        rows = tuple(_single(evidence, s) for s in standings)
+        return Table(("Network", *MEASURED, "95% interval"), rows, (1, 2, 3, 4), best)
     head = ("Network", "Seeds", "Test loss", "± loss", "Test accuracy", "± accuracy", "Training time", "± time")
     return Table(head, tuple(_several(s) for s in standings), (1, 2, 3, 4, 5, 6, 7), best)
 
@@ -62,7 +64,7 @@ def recipe(evidence: Evidence) -> Table:
                           f"{wording.count(spec.plateau_patience, 'epoch')}"),
         ("Batch", wording.count(spec.batch_size, "image")),
         ("Image size", f"{spec.image_size} x {spec.image_size} pixels (resized, centre crop)"),
-        ("Weights asked for", "ImageNet, where the network has them" if spec.weights == "imagenet" else "none (random)"),
+        ("Weights asked for", "ImageNet, where there are any" if spec.weights == "imagenet" else "none (random)"),
         ("Precision asked for", spec.precision),
         ("Seeds", wording.count(spec.seeds, "seed")),
     )
@@ -106,7 +108,8 @@ def provenance(evidence: Evidence) -> Table:
 
 
 def _single(evidence: Evidence, standing: Standing) -> tuple[str, ...]:
-    title, time = wording.title(standing.backbone), wording.duration(standing.seconds.mean if standing.seconds else None)
+    title = wording.title(standing.backbone)
+    time = wording.duration(standing.seconds.mean if standing.seconds else None)
     seen = standing.results[0].epochs_seen
     if 0 < seen < evidence.run.spec.epochs_per_period:
         time += f" ({seen} of {evidence.run.spec.epochs_per_period} epochs)"
