@@ -57,10 +57,20 @@ def find_weights(name: str, weights_dir: Path | None, *, downloads: str | None =
     try:
         if downloads is None:
             raise FileNotFoundError("no download was tried")
-        _download(f"{downloads}/{backbone.weights_url_file}", cached)
+        fetch(f"{downloads}/{backbone.weights_url_file}", cached)
     except (OSError, ValueError) as error:
         raise MissingWeights(_missing([backbone.weights_file], weights_dir)) from error
     return cached
+
+
+def fetch(url: str, target: Path) -> None:
+    """Download a file whole; raises `ValueError` unless the hash in its name (`vgg16-397923af.pth`) is its own."""
+    with files.landing(target) as draft:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, draft.open("wb") as handle:
+            shutil.copyfileobj(answer, handle, 1 << 20)
+        prefix = target.stem.rsplit("-", 1)[1]
+        if not files.digest(draft).startswith(prefix):
+            raise ValueError(f"{url} does not have the digest its name promises")
 
 
 def torch_cache() -> Path:
@@ -100,16 +110,6 @@ def first_mismatch(found: dict[str, Tensor], expected: dict[str, Tensor]) -> str
         return f"it holds '{extra}', which the network has not"
     broken = next((name for name, value in found.items() if not value.isfinite().all()), None)
     return None if broken is None else f"'{broken}' holds values that are not finite numbers"
-
-
-def _download(url: str, target: Path) -> None:
-    """Fetch a file whole; the hash in its name (`vgg16-397923af.pth`) must be its own."""
-    with files.landing(target) as draft:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, draft.open("wb") as handle:
-            shutil.copyfileobj(answer, handle, 1 << 20)
-        prefix = target.stem.rsplit("-", 1)[1]
-        if not files.digest(draft).startswith(prefix):
-            raise ValueError(f"{url} does not have the digest its name promises")
 
 
 def _missing(missing: list[str], weights_dir: Path | None) -> str:
