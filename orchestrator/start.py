@@ -95,7 +95,7 @@ def go(
     else:
         here, sent = stack.look(settings), []
     if not as_json:
-        _tell(settings, run, [*said, *_of_stack(here), _of_sent(sent)], wait)
+        _tell(settings, run, [*said, *_of_stack(here), _of_sent(sent), *_of_absence(settings, here, sent)], wait)
     code, state = 0, {}
     if wait:
         from orchestrator import watch
@@ -119,6 +119,15 @@ def _of_stack(here: Any) -> list[str]:
 
 def _of_sent(sent: Sequence[Any]) -> str:
     return f"sent {len(sent)} task(s); each one that ends sends what follows" if sent else "nothing is left to be sent"
+
+
+def _of_absence(settings: Settings, here: Any, sent: Sequence[Any]) -> list[str]:
+    """A warning when something was sent and no worker is there to take it."""
+    from orchestrator import signs
+
+    if not sent or here.workers or any(sign.fresh for sign in signs.read(settings.store)):
+        return []
+    return [f"no worker is alive. Start some here with: {call(settings, 'up')}; on a GPU machine with: orch worker"]
 
 
 def _tell(settings: Settings, run: Run, lines: Sequence[str], wait: bool) -> None:

@@ -24,12 +24,6 @@ PATIENCE_S = 15.0
 COSTS = {name: entry.relative_cost for name, entry in catalog.CATALOG.items()}
 
 
-class LeftRunning(click.ClickException):
-    """Ctrl-C while watching: the run goes on, and the message says how to come back."""
-
-    exit_code = 130
-
-
 def follow(
     settings: Settings,
     store: Store,
@@ -38,14 +32,15 @@ def follow(
     look: Callable[[], RunStatus] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> RunStatus:
-    """Show the run until it ends; its last status. Ctrl-C raises `LeftRunning`."""
+    """Show the run until it ends; its last status. Ctrl-C says how to come back and leaves with exit code 130."""
     out = sys.stderr if to_stderr else sys.stdout
     observe = look or (lambda: statuses.look(store, run))
     show = _live if out.isatty() else _plain
     try:
         return show(settings, observe, out, sleep)
     except KeyboardInterrupt:
-        raise LeftRunning(f"the run goes on. Come back with: {call(settings, 'watch', run.name)}") from None
+        click.echo(f"the run goes on. Come back with: {call(settings, 'watch', run.name)}", err=True)
+        raise click.exceptions.Exit(130) from None
 
 
 def _plain(

@@ -46,10 +46,10 @@ def _list(settings: Settings, all_runs: list[Any], now: float) -> None:
                    + call(settings, "submit", "--all-backbones"))
         return
     width = max(len(each.run) for each in all_runs)
-    click.echo(f"{'run':<{width}}  state    tasks done  submitted")
+    click.echo(f"{'run':<{width}}  state      tasks done  submitted")
     for each in all_runs:
         done = f"{each.tasks.get('done', 0)}/{sum(each.tasks.values())}"
-        click.echo(f"{each.run:<{width}}  {each.state:<7}  {done:>10}  {duration(now - each.submitted_at)} ago")
+        click.echo(f"{each.run:<{width}}  {each.state:<9}  {done:>10}  {duration(now - each.submitted_at)} ago")
     _workers(all_runs[-1])
     click.echo(f"one run in detail: {call(settings, 'status', all_runs[-1].run)}")
 
@@ -60,11 +60,11 @@ def _show(settings: Settings, found: Any, now: float) -> None:
     if found.preparing != "done":
         click.echo(f"data set {found.data}: {'being prepared' if found.data_progress else found.preparing}")
     width = max(len(trial.trial) for trial in found.trials)
-    click.echo(f"{'trial':<{width}}  state    period  epochs   accuracy  now")
+    click.echo(f"{'trial':<{width}}  state      period  epochs   accuracy  now")
     for trial in found.trials:
         epochs = f"{trial.epochs_done}/{trial.epochs}"
         now_doing = "; ".join(f"{p.phase or p.kind} on {p.worker}" for p in trial.progress)
-        click.echo(f"{trial.trial:<{width}}  {trial.state:<7}  {trial.period}/{trial.periods:<4}  {epochs:<7}  "
+        click.echo(f"{trial.trial:<{width}}  {trial.state:<9}  {trial.period}/{trial.periods:<4}  {epochs:<7}  "
                    f"{share(trial.accuracy):>8}  {now_doing}".rstrip())
     for failure in found.failures:
         click.echo(f"failed: {failure.task} ({failure.failure}): {failure.message}\n  log: {failure.log}")
