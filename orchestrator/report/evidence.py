@@ -12,6 +12,7 @@ from jobs.folder import Source
 from jobs.store import Run, Store
 from jobs.task import Task, Trial
 from orchestrator import compare
+from workers.attempt import DATA_SETS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,7 +105,7 @@ def _attempts(store: Store, run: Run) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    found = results.read(store.root, "attempts", [run.data, *run.trials])
+    found = results.read(store.root, "attempts", [DATA_SETS, *run.trials])
     return found.filter(pc.is_in(found["task"], pa.array(run.tasks, pa.string())))
 
 

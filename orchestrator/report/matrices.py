@@ -97,6 +97,6 @@ def _seen(found: np.ndarray[Any, Any], classes: Sequence[str]) -> str:
     worst = answers.worst(found, classes)
     if not worst:
         return "No mistake."
-    told = [f"{wording.plain(true)} taken for {wording.plain(answer)} ({wrong} of {images})"
-            for true, answer, wrong, images in worst]
+    called = dict(zip(classes, wording.short(classes, 28), strict=True))
+    told = [f"{called[true]} taken for {called[answer]} ({wrong} of {images})" for true, answer, wrong, images in worst]
     return f"Commonest mistakes: {', '.join(told)}."
