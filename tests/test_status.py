@@ -1,0 +1,247 @@
+"""How far a run is, as the store shows it; and what a watcher is told of it."""
+
+from __future__ import annotations
+
+import io
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import fill_store
+
+from jobs import files
+from jobs.settings import Settings
+from jobs.store import Run, Store
+from jobs.task import Task
+from orchestrator import signs, status, watch
+
+NOW = time.time()
+
+
+@pytest.fixture
+def half(tmp_path: Path) -> tuple[Store, Run]:
+    """A run of two backbones and two periods of two epochs; only the first period is trained and evaluated."""
+    return fill_store(tmp_path, backbones=["scratch", "resnet34"], periods=2, pixels=False,
+                      finished=lambda task: task.epoch <= 2)
+
+
+def say(store: Store, task: Task, age_s: float = 1.0, **message: Any) -> None:
+    """A worker's last word on a task, and its sign of life of the same age."""
+    who = {"task": task.id, "worker": "alpha-1", "host": "alpha", "device": "cpu", "attempt": 1, "at": NOW - age_s}
+    files.write_json(store.progress_path(task), {**message, **who})
+    sign(store, task.id, age_s)
+
+
+def sign(store: Store, task: str | None, age_s: float = 1.0) -> None:
+    """A worker's sign of life."""
+    files.write_json(store.root / "workers" / "alpha-1.json", {
+        "name": "alpha-1", "host": "alpha", "pid": 1, "device": "cpu", "task": task, "at": NOW - age_s,
+    })
+
+
+def training(run: Run) -> Task:
+    """The second period of the run's first trial."""
+    return Task("train", run.trials[0], 4)
+
+
+def test_a_run_nobody_works_on_waits(half: tuple[Store, Run]) -> None:
+    """Epochs, period and accuracy come from what is published."""
+    found = status.look(*half, now=NOW)
+    trial = found.trials[0]
+
+    assert (found.state, found.workers) == ("waiting", ())
+    assert found.tasks == {"done": 5, "open": 4}
+    assert (trial.state, trial.epochs_done, trial.epochs, trial.period, trial.periods) == ("waiting", 2, 4, 2, 2)
+    assert trial.accuracy_epoch == 2
+    assert 0 < (trial.accuracy or 0) < 1
+
+
+def test_a_task_that_was_just_spoken_of_is_running(half: tuple[Store, Run]) -> None:
+    """Its epoch counts the ones before it as done."""
+    store, run = half
+    say(store, training(run), phase="train", epoch=4, epochs=4, done=10, total=40, loss=0.5, images_per_second=99.0)
+
+    found = status.look(store, run, now=NOW)
+    trial = found.trials[0]
+
+    assert (found.state, trial.state, trial.epochs_done) == ("running", "running", 3)
+    assert [(p.phase, p.loss, p.worker) for p in trial.progress] == [("train", 0.5, "alpha-1")]
+    assert found.trials[1].state == "waiting"
+
+
+def test_old_words_of_a_dead_worker_do_not_count(half: tuple[Store, Run]) -> None:
+    """Neither its progress nor its sign of life."""
+    store, run = half
+    say(store, training(run), age_s=120, phase="train", epoch=4)
+
+    found = status.look(store, run, now=NOW)
+
+    assert (found.state, found.workers, found.trials[0].progress) == ("waiting", (), ())
+
+
+def test_a_living_worker_that_turned_to_something_else_does_not_count(half: tuple[Store, Run]) -> None:
+    """Its last word on the task may be seconds old."""
+    store, run = half
+    say(store, training(run), phase="train", epoch=4)
+    sign(store, None)
+
+    found = status.look(store, run, now=NOW)
+
+    assert found.trials[0].progress == ()
+    assert len(found.workers) == 1
+
+
+def test_a_task_that_a_worker_signs_for_runs_before_its_first_word(half: tuple[Store, Run]) -> None:
+    """Loading may take a while."""
+    store, run = half
+    sign(store, training(run).id)
+
+    found = status.look(store, run, now=NOW)
+
+    assert [(p.phase, p.worker) for p in found.trials[0].progress] == [(None, "alpha-1")]
+
+
+def test_a_torn_sign_of_life_is_passed_over(half: tuple[Store, Run]) -> None:
+    """Looking never fails on what another program is writing."""
+    store, _ = half
+    (store.root / "workers").mkdir()
+    (store.root / "workers" / "torn.json").write_text('{"name": "to')
+
+    assert signs.read(store.root) == []
+
+
+def test_a_run_is_over_when_the_rest_is_blocked_by_a_failure(tmp_path: Path) -> None:
+    """It failed; the failure says its class, message and log."""
+    store, run = fill_store(tmp_path, backbones=["scratch"], periods=2, pixels=False,
+                            finished=lambda task: task.epoch <= 2)
+    failing = training(run)
+    files.write_json(store.failed_path(failing), {"failure": "out-of-memory", "message": "too little.", "attempt": 3})
+
+    found = status.look(store, run, now=NOW)
+
+    assert (found.state, found.over, found.exit_code) == ("failed", True, 1)
+    assert [(f.failure, f.message) for f in found.failures] == [("out-of-memory", "too little.")]
+    assert found.failures[0].log == str(store.attempts_folder(failing) / "0003.log")
+
+
+def test_a_run_is_done_when_all_of_it_is_published(tmp_path: Path) -> None:
+    """Every trial done, exit code 0."""
+    found = status.look(*fill_store(tmp_path, backbones=["scratch"], pixels=False))
+
+    assert (found.state, found.exit_code) == ("done", 0)
+    assert [(trial.state, trial.epochs_done) for trial in found.trials] == [("done", 6)]
+
+
+def test_a_cancelled_run_is_over_but_not_well(half: tuple[Store, Run]) -> None:
+    """Waiting for it ends with exit code 1."""
+    store, run = half
+    store.cancel(run.name)
+
+    found = status.look(store, run)
+
+    assert (found.state, found.over, found.exit_code) == ("cancelled", True, 1)
+
+
+def test_the_time_left_is_shared_by_the_workers(half: tuple[Store, Run]) -> None:
+    """Two trials of 10 and 30 s an epoch with two epochs left each: 80 s alone, 60 s by two (the longer one)."""
+    store, run = half
+    found = status.look(store, run, now=NOW)
+    big, small = (replace(trial, seconds=pace * 2) for trial, pace in zip(found.trials, (30, 10), strict=True))
+    worker = signs.Sign("a", "alpha", 1, "cpu", None, 1.0)
+
+    alone = status.seconds_left(replace(found, trials=(big, small), workers=(worker,)), {})
+    two = status.seconds_left(replace(found, trials=(big, small), workers=(worker, worker)), {})
+
+    assert (alone, two) == (80, 60)
+
+
+def test_a_trial_that_was_not_timed_is_estimated_by_its_cost(half: tuple[Store, Run]) -> None:
+    """resnet34 at three times the cost of Scratch takes three times as long."""
+    found = status.look(*half, now=NOW)
+    big, small = found.trials
+    timed = replace(found, trials=(replace(big, seconds=0.0), replace(small, seconds=20.0)))
+
+    left = status.seconds_left(timed, {"resnet34": 3.0, "scratch": 1.0})
+
+    assert left == 2 * 10 + 2 * 30
+
+
+class Stage:
+    """A run that changes at each look, and the lines a log gets to see of it."""
+
+    def __init__(self, store: Store, run: Run, *changes: Any) -> None:
+        self.store, self.run, self.changes, self.clock = store, run, list(changes), 0.0
+        self.teller = watch.Teller(Settings(store.root, None, None), clock=lambda: self.clock)
+
+    def lines(self) -> list[str]:
+        """What is told after the next change and a second."""
+        self.clock += 1
+        if self.changes:
+            self.changes.pop(0)()
+        return self.teller.changes(status.look(self.store, self.run, now=NOW))
+
+
+def test_a_log_tells_starts_results_and_progress_now_and_then(half: tuple[Store, Run]) -> None:
+    """An unchanged run is silent; an epoch speaks at most every five seconds."""
+    store, run = half
+    task = training(run)
+    stage = Stage(store, run, lambda: None, *(
+        lambda done=done: say(store, task, phase="train", epoch=4, done=done, total=40, loss=1 / done)
+        for done in range(1, 9)
+    ))
+
+    first, *later = [stage.lines() for _ in range(9)]
+    silent = stage.lines()
+
+    assert sum("test accuracy" in line for line in first) == 2
+    assert later[0] == [
+        f"{task.subject}: train started on alpha-1 (cpu)",
+        f"{task.subject}: period 2/2 epoch 4 train 2%, loss 1.000",
+    ]
+    assert [len(lines) for lines in later[1:]] == [0, 0, 0, 0, 1, 0, 0]
+    assert silent == []
+
+
+def test_a_log_tells_when_tasks_wait_and_nobody_is_there(half: tuple[Store, Run]) -> None:
+    """Not at once, and then not every second."""
+    stage = Stage(*half)
+
+    told = [line for _ in range(40) for line in stage.lines() if "no worker is alive" in line]
+
+    assert len(told) == 1
+    assert "orch --store" in told[0]
+
+
+def test_following_ends_with_the_run_and_says_what_to_type(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that is done ends at once."""
+    store, run = fill_store(tmp_path, backbones=["scratch"], pixels=False)
+
+    end = watch.follow(Settings(tmp_path, None, None), store, run)
+
+    assert end.exit_code == 0
+    assert f"report {run.name}" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_the_display_shows_each_trial_and_fits_the_terminal(half: tuple[Store, Run]) -> None:
+    """Backbones, phase, speed and loss; trials that find no room are counted."""
+    from rich.console import Console
+
+    from orchestrator import screen
+
+    store, run = half
+    say(store, training(run), phase="train", epoch=4, done=10, total=40, loss=0.5, images_per_second=99.0, eta_s=65)
+    found = status.look(store, run, now=NOW)
+    many = replace(found, trials=found.trials * 20)
+
+    def drawn(shown: status.RunStatus, height: int) -> str:
+        console = Console(file=io.StringIO(), width=140, height=height)
+        console.print(screen.draw(shown, None, height))
+        return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+    assert all(word in drawn(found, 40) for word in ("resnet34", "scratch", "99", "0.500", "1m 05s", "alpha-1", "5/9"))
+    assert len(drawn(many, 20).splitlines()) <= 20
+    assert "and 28 more" in drawn(many, 20)
