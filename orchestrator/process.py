@@ -12,6 +12,9 @@ from pathlib import Path
 import psutil
 
 
+KILL_S = 2.0
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """A process; `born` (Unix time) tells it from a later one that was given the same number."""
@@ -62,11 +65,16 @@ def end(processes: Sequence[Process], gentle_s: float) -> None:
     """SIGTERM to all; SIGKILL to those, and their children, that are still there after `gentle_s`."""
     for each in processes:
         each.ask_to_end()
-    deadline = time.monotonic() + gentle_s
-    while any(each.alive() for each in processes) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    _await_end(processes, gentle_s)
     for each in processes:
         each.kill()
+    _await_end(processes, KILL_S)
+
+
+def _await_end(processes: Sequence[Process], patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
+    while any(each.alive() for each in processes) and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def last_line(log: Path) -> str:

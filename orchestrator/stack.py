@@ -136,7 +136,7 @@ def _with_broker(settings: Settings, folder: Path, found: Stack) -> Stack:
 def _started_by_hand(store: Path, stack: Stack) -> list[str]:
     """The devices of living workers of this machine that the stack did not start."""
     known = {worker.process.pid for worker in stack.workers}
-    return [sign.device for sign in signs.read(store) if sign.host == _host() and sign.fresh and sign.pid not in known]
+    return [sign.device for sign in signs.read(store) if sign.host == host() and sign.fresh and sign.pid not in known]
 
 
 def _missing_devices(taken: Sequence[str], wanted: int, device: str | None, gpus: int) -> list[str]:
@@ -155,8 +155,8 @@ def _start_worker(
     settings: Settings, folder: Path, stack: Stack, device: str, threads: int, command: Command
 ) -> LocalWorker:
     taken = {worker.name for worker in stack.workers}
-    number = next(n for n in range(1, len(taken) + 2) if f"{_host()}-{n}" not in taken)
-    name, broker_url = f"{_host()}-{number}", stack.broker_url(settings)
+    number = next(n for n in range(1, len(taken) + 2) if f"{host()}-{n}" not in taken)
+    name, broker_url = f"{host()}-{number}", stack.broker_url(settings)
     environment = os.environ | {"ORCH_STORE": str(settings.store), "ORCH_BROKER_URL": broker_url}
     started = process.start(command(name, device, threads), folder / f"worker-{number}.log", environment)
     return LocalWorker(name, device, _mark(broker_url), started)
@@ -167,12 +167,13 @@ def _mark(broker_url: str) -> str:
     return hashlib.sha256(broker_url.encode()).hexdigest()[:12]
 
 
-def _host() -> str:
+def host() -> str:
+    """This machine as workers name it."""
     return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
 
 
 def _folder(store: Path) -> Path:
-    return store / "stack" / _host()
+    return store / "stack" / host()
 
 
 @contextlib.contextmanager
