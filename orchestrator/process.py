@@ -11,7 +11,6 @@ from pathlib import Path
 
 import psutil
 
-
 KILL_S = 2.0
 
 
