@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -95,13 +96,15 @@ def go(
     else:
         here, sent = stack.look(settings), []
     if not as_json:
-        _tell(settings, run, [*said, *_of_stack(here), _of_sent(sent), *_of_absence(settings, here, sent)], wait)
-    code, state = 0, {}
+        lines = [*said, *_of_stack(here), _of_sent(sent), *_of_absence(settings, here, sent)]
+        _tell(settings, run, lines + _of_failures(settings, plan.state(store, run), run.name), wait)
+    code = 0
+    state: dict[str, Any] = {}
     if wait:
         from orchestrator import watch
 
         end = watch.follow(settings, store, run, to_stderr=as_json)
-        code, state = end.exit_code, {"state": end.state}
+        code, state = end.exit_code, {"state": end.state, "failures": [asdict(failure) for failure in end.failures]}
     if as_json:
         emit({
             "run": run.name, "data": run.data, "store": str(settings.store), "trials": list(run.trials),
@@ -119,6 +122,11 @@ def _of_stack(here: Any) -> list[str]:
 
 def _of_sent(sent: Sequence[Any]) -> str:
     return f"sent {len(sent)} task(s); each one that ends sends what follows" if sent else "nothing is left to be sent"
+
+
+def _of_failures(settings: Settings, states: dict[str, str], run: str) -> list[str]:
+    failed = sum(state == "failed" for state in states.values())
+    return [f"{failed} task(s) failed before. Try them again with: {call(settings, 'retry', run)}"] if failed else []
 
 
 def _of_absence(settings: Settings, here: Any, sent: Sequence[Any]) -> list[str]:
