@@ -89,7 +89,7 @@ def test_the_answer_comes_first_and_one_seed_is_called_one(finished: tuple[Path,
 def test_both_tables_of_the_study_hold_each_network(finished: tuple[Path, Any]) -> None:
     """Loss with six decimals, accuracy with counts, time in words, as the study has them."""
     markdown = (finished[0].parent / "report.md").read_text()
-    rows = re.findall(r"^\| \**Finetuned SqueezeNet\** \| \**\d\.\d{6}\** \| \**\d+% \\\(\d+/\d+\\\)\** \| "
+    rows = re.findall(r"^\| \**Finetuned SqueezeNet\** \| \**\d\.\d{6}\** \| \**\d+% \(\d+/\d+\)\** \| "
                       r"\**\d+m \d\ds\** \|", markdown, re.MULTILINE)
 
     assert len(rows) == 2
@@ -98,14 +98,14 @@ def test_both_tables_of_the_study_hold_each_network(finished: tuple[Path, Any]) 
 
 
 def test_every_figure_is_there_twice_and_every_svg_is_well_formed(finished: tuple[Path, Any]) -> None:
-    """Six curves, fourteen matrices, accuracies, classes, samples, answers."""
+    """Nine curves, fourteen matrices, accuracies, classes, samples, answers."""
     figures = finished[0].parent / "figures"
     drawn = sorted(path.stem for path in figures.glob("*.svg"))
     for path in figures.glob("*.svg"):
         ET.parse(path)
 
     assert drawn == sorted(path.stem for path in figures.glob("*.png"))
-    assert len(drawn) == 6 + 14 + 4
+    assert len(drawn) == 9 + 14 + 4
     assert {"train-loss-period-1", "val-accuracy-period-3", "confusion-vgg16-period-3", "samples"} <= set(drawn)
 
 
@@ -113,7 +113,7 @@ def test_markdown_links_only_figures_that_exist(finished: tuple[Path, Any]) -> N
     """Each link is a file beside it."""
     links = re.findall(r"\]\((\S+?)\)", (finished[0].parent / "report.md").read_text())
 
-    assert len(links) == 24
+    assert len(links) == 27
     assert all((finished[0].parent / link).is_file() for link in links)
 
 
@@ -139,7 +139,7 @@ def test_data_facts_tell_duplicates_and_files_left_out(finished: tuple[Path, Any
 
     assert finished[1]["data"]["duplicates"] == {"images": 6, "groups": 3, "across_splits": 0, "across_classes": 0}
     assert "1 file left out: ape/broken.jpg" in told
-    assert "6 images repeat another pixel for pixel, in 3 groups; none of them on both sides of a split" in told
+    assert "6 images in 3 groups of equal pixels; none of them on both sides of a split" in told
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
@@ -247,6 +247,8 @@ def test_one_period_has_one_table(tmp_path: Path) -> None:
     _, facts, markdown = small(tmp_path, periods=1, backbones=["scratch"])
 
     assert "### All epochs, epoch 1" in markdown
+    assert "figures/val-loss-all.png" in markdown
+    assert "val-loss-period-1" not in markdown
     assert "First period" not in markdown
     assert {standing["period"] for standing in facts["standings"]} == {1}
 

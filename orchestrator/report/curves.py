@@ -21,9 +21,9 @@ MEASURES = {
 }
 
 
-def learning(evidence: Evidence, measure: str, period: int) -> Drawing | None:
-    """One measure over the epochs of one period, all backbones in one axes; None where no epoch is published."""
-    rows = [row for row in evidence.comparison.epochs if row.period == period]
+def learning(evidence: Evidence, measure: str, period: int | None) -> Drawing | None:
+    """One measure over one period's epochs (None: all), all backbones in one axes; None where none is published."""
+    rows = [row for row in evidence.comparison.epochs if period in (None, row.period)]
     if not any(getattr(row, measure) is not None for row in rows):
         return None
     name, unit, split = MEASURES[measure]
@@ -38,12 +38,15 @@ def learning(evidence: Evidence, measure: str, period: int) -> Drawing | None:
         axes = figure.add_subplot()
         for backbone in evidence.comparison.backbones:
             _line(axes, backbone, [row for row in rows if row.backbone == backbone], measure)
+        if period is None:
+            _mark_periods(axes, evidence)
         _dress(axes, f"{name}, {stretch}", basis, unit, sorted({row.epoch for row in rows}))
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=4, columnspacing=1.2,
                       handletextpad=0.4)
 
     alt = f"{name} by epoch, {stretch}, one line for each of {len(evidence.comparison.backbones)} networks"
-    return draw(f"{measure.replace('_', '-')}-period-{period}", alt, _seen(rows, measure), (5.8, 4.0), paint)
+    file = f"{measure.replace('_', '-')}-{'all' if period is None else f'period-{period}'}"
+    return draw(file, alt, _seen(rows, measure), (5.8, 4.0), paint)
 
 
 def accuracies(evidence: Evidence) -> Drawing | None:
@@ -75,9 +78,10 @@ def accuracies(evidence: Evidence) -> Drawing | None:
     return draw("accuracy", f"Test accuracy of each network {after}", caption, (6.6, height), paint)
 
 
-def stretch_of(evidence: Evidence, period: int) -> str:
-    """A period in words: `epochs 1–10`."""
-    first, last = evidence.run.epoch_of(period - 1) + 1, evidence.run.epoch_of(period)
+def stretch_of(evidence: Evidence, period: int | None) -> str:
+    """A period, or the whole run, in words: `epochs 1–10`."""
+    run = evidence.run
+    first, last = (1, run.spec.epochs) if period is None else (run.epoch_of(period - 1) + 1, run.epoch_of(period))
     return f"epoch {last}" if first == last else f"epochs {first}–{last}"
 
 
@@ -105,6 +109,13 @@ def _line(axes: Axes, backbone: str, rows: Sequence[Epoch], measure: str) -> Non
     if any(len(values) > 1 for values in found.values()):
         axes.fill_between(epochs, [min(found[e]) for e in epochs], [max(found[e]) for e in epochs],
                           color=look.colour(backbone), alpha=0.15, linewidth=0)
+
+
+def _mark_periods(axes: Axes, evidence: Evidence) -> None:
+    """A dotted line where each period but the last ends: there, the network was tested."""
+    if evidence.run.spec.epochs_per_period > 1:
+        for period in range(1, evidence.run.spec.periods):
+            axes.axvline(evidence.run.epoch_of(period), color=look.MUTED, linewidth=0.8, linestyle=":")
 
 
 def _dots(axes: Axes, evidence: Evidence, period: int, below: float) -> None:

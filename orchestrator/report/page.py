@@ -12,7 +12,10 @@ from orchestrator.report.evidence import Evidence
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The first or the last period: what it is called, its table and its learning curves."""
+    """The first or the last period: what it is called, its table, and its learning curves.
+
+    A period of one epoch, or one that is the whole run, has no curves of its own.
+    """
 
     number: int
     called: str
@@ -27,6 +30,7 @@ class Page:
 
     evidence: Evidence
     periods: tuple[Period, ...]
+    whole: tuple[Drawing, ...]
     accuracies: Drawing | None
     matrices: tuple[tuple[str, tuple[Drawing, ...]], ...]
     questions: tuple[answers.Question, ...]
@@ -40,7 +44,7 @@ class Page:
     def drawings(self) -> list[Drawing]:
         """Every figure, in the order of the page."""
         single = [drawing for drawing in (self.accuracies, self.bars) if drawing]
-        many = [drawing for period in self.periods for drawing in period.curves]
+        many = [*self.whole, *(drawing for period in self.periods for drawing in period.curves)]
         return [*single, *many, *(drawing for _, row in self.matrices for drawing in row), *self.pictures]
 
 
@@ -58,7 +62,8 @@ def assemble(evidence: Evidence) -> Page:
     told = facts.collect(evidence, chosen, tally)
     pictures = (images.sheet(gallery), images.answer_sheet(gallery, chosen))
     return Page(
-        evidence, tuple(_period(evidence, number) for number in evidence.periods), curves.accuracies(evidence),
+        evidence, tuple(_period(evidence, number) for number in evidence.periods), _curves(evidence, None),
+        curves.accuracies(evidence),
         tuple((title, row) for title, row in rows if row), tuple(chosen), tally, gallery,
         tuple(drawing for drawing in pictures if drawing), images.bars(evidence), told,
     )
@@ -97,9 +102,14 @@ def _told(template: str, page: Page, as_html: bool) -> str:
 def _period(evidence: Evidence, number: int) -> Period:
     last = evidence.run.spec.periods
     called = "All epochs" if last == 1 else "Last period" if number == last else "First period"
-    drawn = (curves.learning(evidence, measure, number) for measure in curves.MEASURES)
+    own = last > 1 and evidence.run.spec.epochs_per_period > 1
     return Period(number, called, curves.stretch_of(evidence, number), tables.study(evidence, number),
-                  tuple(drawing for drawing in drawn if drawing))
+                  _curves(evidence, number) if own else ())
+
+
+def _curves(evidence: Evidence, period: int | None) -> tuple[Drawing, ...]:
+    drawn = (curves.learning(evidence, measure, period) for measure in curves.MEASURES)
+    return tuple(drawing for drawing in drawn if drawing)
 
 
 def _answered(evidence: Evidence) -> dict[str, Any]:

@@ -155,8 +155,8 @@ def _duplicates(found: dict[str, int] | None) -> str:
         f"{wording.count(found['across_splits'], 'group')} on both sides of a split"
     labels = f"; {wording.count(found['across_classes'], 'group')} under different classes" if found[
         "across_classes"] else ""
-    return f"{wording.count(found['images'], 'image')} repeat another pixel for pixel, in " \
-           f"{wording.count(found['groups'], 'group')}; {across}{labels}"
+    return f"{wording.count(found['images'], 'image')} in {wording.count(found['groups'], 'group')} of equal pixels; " \
+           f"{across}{labels}"
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

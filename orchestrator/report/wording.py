@@ -11,7 +11,7 @@ from markupsafe import Markup
 from jobs import catalog
 from orchestrator.compare import Interval, Spread
 
-MARKDOWN = re.compile(r"([\\`*_\[\](){}|$~#!^])")
+MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
 
 
 def accuracy(correct: int, total: int) -> str:
