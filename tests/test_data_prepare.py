@@ -14,17 +14,17 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
 
-import numpy as np  # noqa: E402
-import pyarrow.parquet as pq  # noqa: E402
-from learning import Laboratory, stop_after  # noqa: E402
-from PIL import Image  # noqa: E402
+import numpy as np
+import pyarrow.parquet as pq
+from learning import Laboratory, stop_after
+from PIL import Image
 
-from jobs import folder, results  # noqa: E402
-from jobs.errors import BadImages, DataChanged, Stopped  # noqa: E402
-from jobs.spec import DataSettings  # noqa: E402
-from jobs.task import Task  # noqa: E402
-from models.data.decode import decode  # noqa: E402
-from models.data.prepare import prepare_folder  # noqa: E402
+from jobs import folder, results
+from jobs.errors import BadImages, DataChanged, Stopped
+from jobs.spec import DataSettings
+from jobs.task import Task
+from models.data.decode import decode
+from models.data.prepare import prepare_folder
 
 
 def test_the_array_and_the_manifest_describe_each_image(animal_folder: Path, tmp_path: Path) -> None:

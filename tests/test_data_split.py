@@ -10,10 +10,10 @@ import pytest
 
 pytest.importorskip("hypothesis")
 
-from hypothesis import given, settings  # noqa: E402
-from hypothesis import strategies as some  # noqa: E402
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
-from models.data.split import Image, split  # noqa: E402
+from models.data.split import Image, split
 
 SHARES = (70, 10, 20)
 

@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
 
-from jobs.catalog import CATALOG  # noqa: E402
-from models.summary import summarise  # noqa: E402
+from jobs.catalog import CATALOG
+from models.summary import summarise
 
 STUDY = """
 Conv2d-1 16x224x224 448
