@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,16 @@ def discard(store: Store, findings: list[Finding]) -> list[str]:
             store.done_path(Task.parse(finding.task)).unlink(missing_ok=True)
             again.add(finding.task)
     return sorted(again)
+
+
+def take_back(store: Store, trained: Task) -> None:
+    """Have a training done again whose checkpoint can no longer be read: from the one before, it ends the same."""
+    with contextlib.suppress(ValueError):
+        checkpoint = (store.done(trained) or {}).get("checkpoint")
+        if checkpoint:
+            (store.root / checkpoint).with_suffix(".json").unlink(missing_ok=True)
+            (store.root / checkpoint).unlink(missing_ok=True)
+    store.done_path(trained).unlink(missing_ok=True)
 
 
 def _audit_task(store: Store, task: Task) -> Iterator[Finding]:

@@ -19,13 +19,25 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn "no space" and "read-only" into `StorageFull`, naming the path."""
+    """Turn "no space" and "read-only" into `StorageFull`, naming the path, whatever the writer made of it."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in FULL:
+    except Exception as error:
+        cause = _of_full_storage(error)
+        if cause is None:
             raise
-        raise StorageFull(f"cannot write {path}: {error.strerror}. Free some room there; orch tries again.") from error
+        raise StorageFull(f"cannot write {path}: {cause.strerror}. Free some room there; orch tries again.") from error
+
+
+def _of_full_storage(error: BaseException | None) -> OSError | None:
+    """The "no space" or "read-only" that an error began with, if one did."""
+    while error is not None:
+        if isinstance(error, StorageFull):
+            return None
+        if isinstance(error, OSError) and error.errno in FULL:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs import files
+from jobs import files, placing
 from jobs.errors import LeaseLost, StoreUnusable, UnknownRun, WorkError
 from jobs.folder import Entry, Source
 from jobs.spec import DataSettings, Spec
@@ -212,23 +212,20 @@ class Store:
         return found
 
     def publish(self, task: Task, outcome: dict[str, Any], work_folder: Path, holds_lease: Any) -> None:
-        """Move an attempt's files to their places, then record the task as done.
+        """Put an attempt's files in their places, then record the task as done.
 
         `outcome["files"]` maps names in the work folder to places in the store. Raises `LeaseLost` when
-        `holds_lease()` is no longer true; what another attempt has published stays.
+        `holds_lease()` is no longer true or another attempt was quicker; what that one has published stays.
         """
         published = []
         if not holds_lease():
             raise LeaseLost(f"{task.id}: another worker holds the lease; this attempt publishes nothing.")
         for draft, place in outcome.get("files", {}).items():
-            source, target = work_folder / draft, self.root / place
-            entry = {"path": place, "sha256": files.digest(source), "bytes": source.stat().st_size}
-            with files.storage_errors(target):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(source, target)
-                files.sync(target.parent)
-            published.append(entry)
-        files.create_json(self.done_path(task), {**outcome, "files": published})
+            target = self.root / place
+            placing.place(work_folder / draft, target, lambda: self.is_done(task))
+            published.append({"path": place, "sha256": files.digest(target), "bytes": target.stat().st_size})
+        if not files.create_json(self.done_path(task), {**outcome, "files": published}):
+            raise LeaseLost(f"{task.id}: another attempt has published it meanwhile; this one changes nothing.")
 
     # Names
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from jobs import files
 from jobs.errors import BadCheckpoint
+from models.device import out_of_memory
 
 log = logging.getLogger(__name__)
 NAME = re.compile(r"e(\d{4,})(?:-s(\d{6,}))?-([A-Za-z0-9_-]+)")
@@ -62,7 +63,9 @@ def publish(folder: Path, contents: Contents, attempt: str) -> Path:
     path = folder / f"e{contents.epoch:04d}{middle}-{re.sub('[^A-Za-z0-9_]', '-', attempt)}.pt"
     path.with_suffix(".json").unlink(missing_ok=True)
     with files.landing(path) as draft:
-        torch.save({field: getattr(contents, field) for field in Contents.__slots__}, draft)
+        # Through a handle of ours: torch's own writer would not say that the disk is full.
+        with draft.open("wb") as handle:
+            torch.save({field: getattr(contents, field) for field in Contents.__slots__}, handle)
     described = {"sha256": files.digest(path), "bytes": path.stat().st_size}
     where = {"epoch": contents.epoch, "step": contents.step, "attempt": attempt}
     files.write_json(path.with_suffix(".json"), described | where)
@@ -95,6 +98,8 @@ def read(path: Path, trial: str) -> Contents:
     except BadCheckpoint:
         raise
     except Exception as error:  # torch.load raises whatever its unpickler meets
+        if out_of_memory(error):
+            raise
         raise BadCheckpoint(f"the checkpoint {path} cannot be read: {' '.join(str(error).split())[:160]}.") from error
     if contents.trial != trial:
         raise BadCheckpoint(f"the checkpoint {path} is of the trial {contents.trial}, not of {trial}.")
