@@ -68,6 +68,7 @@ def find(name: str) -> Backbone:
     """The catalog's entry of that name; raises `UnknownBackbone` with the likeliest meaning."""
     if name in CATALOG:
         return CATALOG[name]
+    name = name[:80]
     near = difflib.get_close_matches(name.lower().replace("_", "-"), CATALOG, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     raise UnknownBackbone(f"no backbone is called '{name}'.{hint} The catalog holds: {', '.join(CATALOG)}.")

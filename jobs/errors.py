@@ -26,6 +26,10 @@ class BadSpec(RequestError):
     """A spec or an option holds a value that orch cannot take."""
 
 
+class BadEnvironment(RequestError):
+    """An environment variable holds a value that orch cannot take."""
+
+
 class UnknownBackbone(BadSpec):
     """A backbone that the catalog does not hold."""
 
@@ -58,6 +62,12 @@ class MissingExtra(RequestError):
 
 class WorkError(OrchError):
     """A task failed; `retry` says whether another attempt may end differently."""
+
+
+class DamagedFile(WorkError, ValueError):
+    """A file in the store that does not hold what was written there, or never was orch's; named in the message."""
+
+    failure = "damaged-file"
 
 
 class BadImages(WorkError):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+
+from jobs.errors import BadEnvironment
 
 DEFAULT_STORE = "orch-store"
+PUBLIC = ("db", "virtual_host", "ssl_cert_reqs", "health_check_interval")
+HOST = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^:\[]*)(:\d*)?(/[^:]*)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +29,39 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
     values = os.environ if environment is None else environment
     weights_dir = values.get("ORCH_WEIGHTS_DIR")
     return Settings(
-        store=Path(values.get("ORCH_STORE") or DEFAULT_STORE).expanduser().absolute(),
+        store=folder(values.get("ORCH_STORE") or DEFAULT_STORE, "ORCH_STORE"),
         broker_url=values.get("ORCH_BROKER_URL") or None,
-        weights_dir=Path(weights_dir).expanduser().absolute() if weights_dir else None,
+        weights_dir=folder(weights_dir, "ORCH_WEIGHTS_DIR") if weights_dir else None,
     )
+
+
+def folder(value: str, origin: str) -> Path:
+    """An absolute path from what `origin` (a variable or an option) holds; raises `BadEnvironment`."""
+    if not value.strip():
+        raise BadEnvironment(f"{origin} is empty. Give it a folder.")
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError:
+        raise BadEnvironment(f"{origin}: {value[:80]} begins with a user that this machine does not know.") from None
 
 
 def without_password(url: str) -> str:
-    """The address as it may be shown: a password becomes `***`, in the address and in its query."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "(an address that cannot be read)"
-    netloc = parts.netloc
-    if "@" in netloc:
-        user, host = netloc.rsplit("@", 1)
-        netloc = f"{user.split(':', 1)[0]}:***@{host}" if ":" in user else f"***@{host}"
-    query = "&".join(
-        f"{pair.split('=', 1)[0]}=***" if "password" in pair.lower() else pair
-        for pair in parts.query.split("&")
-        if pair
-    )
-    scheme = f"{parts.scheme}://" if "://" in url else ""
-    return f"{scheme}{netloc}{parts.path}{'?' if query else ''}{query}"
+    """The address as it may be shown: whatever may be a password becomes `***`, also where the address is malformed."""
+    scheme, separator, rest = url.partition("://") if url.count("://") == 1 else ("", "", url)
+    end = next((place for place, each in enumerate(rest) if each in "?#"), len(rest))
+    place, extra = rest[:end], rest[end:]
+    before, at, after = place.rpartition("@")
+    if "@" in extra:
+        place, extra = "***", ""
+    elif at:
+        place = f"{before.partition(':')[0]}:***@{after}" if ":" in before else f"***@{after}"
+    elif not HOST.match(place):
+        place = f"{place.partition(':')[0]}:***" if ":" in place and "[" not in place else "***"
+    pairs = [_shown(pair) for pair in extra.partition("#")[0].removeprefix("?").split("&") if pair]
+    shown = f"{scheme}{separator}{place}{'?' if pairs else ''}{'&'.join(pairs)}"
+    return "".join(each if each.isprintable() else "?" for each in shown)[:200]
+
+
+def _shown(pair: str) -> str:
+    key, equals, _ = pair.partition("=")
+    return pair if key in PUBLIC else f"{key}=***" if equals else "***"

@@ -7,10 +7,9 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from jobs import catalog
+from jobs import catalog, specfile
 from jobs.errors import BadSpec
 
 BUILT_IN_DATA = ("digits",)
@@ -18,6 +17,11 @@ ALIASES = {"backbone": "backbones", "patience": "plateau_patience"}
 
 Weights = Literal["imagenet", "none"]
 Precision = Literal["auto", "fp32", "bf16"]
+MOST_EPOCHS = 9_999_999
+MOST_TASKS = 100_000
+SHOWN = 80
+NUMBERS = ("periods", "epochs_per_period", "seeds", "image_size", "batch_size", "learning_rate", "momentum",
+           "plateau_patience", "plateau_factor", "split", "split_seed")
 
 
 class Recipe(BaseModel):
@@ -28,7 +32,7 @@ class Recipe(BaseModel):
     batch_size: int = Field(default=32, ge=1, le=65536)
     learning_rate: float = Field(default=0.001, gt=0, allow_inf_nan=False)
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    plateau_patience: int = Field(default=2, ge=0)
+    plateau_patience: int = Field(default=2, ge=0, le=1_000_000)
     plateau_factor: float = Field(default=0.1, gt=0, lt=1)
     precision: Precision = "auto"
 
@@ -67,7 +71,7 @@ class Spec(BaseModel):
     batch_size: int = Field(default=32, ge=1, le=65536)
     learning_rate: float = Field(default=0.001, gt=0, allow_inf_nan=False)
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    plateau_patience: int = Field(default=2, ge=0)
+    plateau_patience: int = Field(default=2, ge=0, le=1_000_000)
     plateau_factor: float = Field(default=0.1, gt=0, lt=1)
     precision: Precision = "auto"
     split: tuple[int, int, int] = (70, 10, 20)
@@ -81,6 +85,14 @@ class Spec(BaseModel):
         if isinstance(values, dict) and values.get("data", "digits") in BUILT_IN_DATA:
             return {"image_size": 64, "weights": "none"} | values
         return values
+
+    @field_validator(*NUMBERS, mode="before")
+    @classmethod
+    def _no_truths(cls, value: Any) -> Any:
+        """YAML's `yes` and `true` are no numbers, though Python counts with them."""
+        if any(isinstance(each, bool) for each in (value if isinstance(value, (list, tuple)) else [value])):
+            raise ValueError("a number is needed, not true or false")
+        return value
 
     @field_validator("backbones", mode="before")
     @classmethod
@@ -104,6 +116,13 @@ class Spec(BaseModel):
             if self.image_size < smallest:
                 raise ValueError(f"image_size {self.image_size} is too small for {name}; it needs {smallest} or more")
         self.data_settings()
+        if self.epochs > MOST_EPOCHS:
+            raise ValueError(f"{self.periods} x {self.epochs_per_period} epochs are more than the {MOST_EPOCHS:,} "
+                             "a trial can have; give fewer periods or shorter ones")
+        tasks = 2 * self.periods * self.seeds * len(self.backbones)
+        if tasks > MOST_TASKS:
+            raise ValueError(f"a run of {tasks:,} tasks is more than the {MOST_TASKS:,} that one can have; "
+                             "give fewer periods, seeds or backbones")
         return self
 
     def recipe(self) -> Recipe:
@@ -130,7 +149,7 @@ def build(values: dict[str, Any]) -> Spec:
     if "backbones" not in tidy:
         raise BadSpec("no backbone was named: give --all-backbones, or --backbone NAME (see 'orch models').")
     if isinstance(data := tidy.get("data"), str) and data not in BUILT_IN_DATA:
-        tidy["data"] = str(Path(data).expanduser().absolute())
+        tidy["data"] = _place(data, Path())
     try:
         return Spec(**tidy)
     except ValidationError as error:
@@ -139,19 +158,21 @@ def build(values: dict[str, Any]) -> Spec:
 
 def read_file(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML spec file, spellings made one; a data folder is relative to the file."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadSpec(f"cannot read the spec {path}: {getattr(error, 'strerror', None) or error}.") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadSpec(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise BadSpec(f"{path} must hold keys and values, such as 'periods: 3'.")
-    tidy = _tidy(values)
+    tidy = _tidy(specfile.read(path))
     data = tidy.get("data")
     if isinstance(data, str) and data not in BUILT_IN_DATA:
-        tidy["data"] = str(path.absolute().parent / Path(data).expanduser())
+        tidy["data"] = _place(data, path.absolute().parent)
     return tidy
+
+
+def _place(data: str, beside: Path) -> str:
+    """The data folder as an absolute path; raises `BadSpec` for what no folder can be called."""
+    if not data.strip() or any(ord(each) < 32 or 0xD800 <= ord(each) <= 0xDFFF for each in data):
+        raise BadSpec(f"data: {data[:SHOWN]!r} is no folder's name. Give a folder of class folders, or 'digits'.")
+    try:
+        return str((beside / Path(data).expanduser()).absolute())
+    except RuntimeError:
+        raise BadSpec(f"data: {data[:SHOWN]} begins with a user that this machine does not know.") from None
 
 
 def _tidy(values: dict[str, Any]) -> dict[str, Any]:
@@ -166,9 +187,10 @@ def _tidy(values: dict[str, Any]) -> dict[str, Any]:
                 tidy["backbones"] = "all"
             continue
         if key not in Spec.model_fields:
-            near = difflib.get_close_matches(key, Spec.model_fields, n=1)
+            near = difflib.get_close_matches(key[:SHOWN], Spec.model_fields, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise BadSpec(f"unknown key '{given}' in the spec.{hint} Known keys: {', '.join(Spec.model_fields)}.")
+            known = ", ".join(Spec.model_fields)
+            raise BadSpec(f"unknown key '{given[:SHOWN]}' in the spec.{hint} Known keys: {known}.")
         tidy[key] = value
     return tidy
 
@@ -178,6 +200,7 @@ def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     option = ".".join(str(part) for part in first["loc"]) or "the spec"
     reason = first["msg"].removeprefix("Value error, ")
-    shown = "" if option == "the spec" else f" (given: {first.get('input')!r})"
+    given = repr(first.get("input"))
+    shown = "" if option == "the spec" else f" (given: {given if len(given) <= SHOWN else given[:SHOWN] + '...'})"
     more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{option}: {reason}{shown}{more}"

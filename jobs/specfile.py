@@ -1,0 +1,53 @@
+"""The text of a spec file: YAML of plain values, read without trust."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jobs.errors import BadSpec
+
+MOST_BYTES = 100_000
+PLAIN = (str, int, float, bool, type(None))
+
+
+class Loader(yaml.SafeLoader):
+    """YAML's safe loader; a key given twice is refused, and so is `<<`, with which a few lines fill a memory."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(None, None, "'<<' is not taken here", key.start_mark)
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' is given twice", key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else "")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The keys of a spec file with their values, plain ones or lists of them; raises `BadSpec`."""
+    try:
+        values = yaml.load(_text(path), Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise BadSpec(f"{path} is not valid YAML: {' '.join(str(error).split())[:300]}") from None
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise BadSpec(f"{path} must hold keys and values, such as 'periods: 3'.")
+    for key, value in values.items():
+        if not all(isinstance(each, PLAIN) for each in (value if isinstance(value, list) else [value])):
+            raise BadSpec(f"{path}: {key} holds more than a value or a list of values, such as 'split: [70, 10, 20]'.")
+    return values
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as handle:
+            found = handle.read(MOST_BYTES + 1)
+        if len(found) > MOST_BYTES:
+            raise BadSpec(f"{path} is no spec: it has more than {MOST_BYTES:,} bytes.")
+        return found.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadSpec(f"cannot read the spec {path}: it is not UTF-8 text ({error}). Save it as UTF-8.") from None
+    except (OSError, ValueError) as error:
+        raise BadSpec(f"cannot read the spec {path}: {getattr(error, 'strerror', None) or error}.") from None
