@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +11,28 @@ from jobs import files, results
 Row = dict[str, Any]
 
 
-def write_unpublished(rows: Sequence[Row], trial: str, store: Path, work_folder: Path) -> dict[str, str]:
-    """Write the epochs no published file holds, a file for each unbroken stretch.
+def write_unpublished(
+    rows: Sequence[Row], trial: str, store: Path, work_folder: Path, recorded: Set[str]
+) -> dict[str, str]:
+    """Write the epochs that no published file holds, a file for each unbroken stretch.
 
+    `recorded` are the places of files that some done task names; a file that is not among them was left there by an
+    attempt that died before it recorded anything. It is published anew, or removed where it overlaps what is.
     Returns names in the work folder and the places in the store they are meant for.
     """
     place = results.folder("epochs", trial)
-    published = covered(files.names(store / place))
+    there = set(files.names(store / place))
+    known = {name for name in there if f"{place}/{name}" in recorded}
+    published = covered(sorted(known))
     written = {}
     for stretch in stretches([row for row in rows if row["epoch"] not in published]):
         name = f"epochs-{stretch[0]['epoch']:04d}-{stretch[-1]['epoch']:04d}.parquet"
         results.write(work_folder / name, results.table_of("epochs", stretch))
         written[name] = f"{place}/{name}"
+    now_held = published | covered(sorted(written))
+    for name in there - known - written.keys():
+        if covered([name]) & now_held:
+            (store / place / name).unlink(missing_ok=True)
     return written
 
 

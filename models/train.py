@@ -92,7 +92,7 @@ def _one_epoch(training: Training, narrator: Narrator) -> None:
     narrator.progress.advance(len(data.splits["validation"]) * VALIDATION_COST)
     learner.scheduler.step(val_loss)
     training.rows.append({
-        "backbone": training.trial.backbone, "seed": training.trial.seed, "period": training.order.period,
+        "backbone": training.trial.backbone, "seed": training.trial.seed, "period": training.period,
         "epoch": epoch, "train_loss": running.loss, "val_loss": val_loss, "val_accuracy": val_accuracy,
         "learning_rate": used_rate, "seconds": running.seconds + time.monotonic() - started,
         "images_per_second": running.images / max(running.seconds, 1e-9),
@@ -112,10 +112,11 @@ def _outcome(training: Training) -> dict[str, Any]:
     """Unpublished rows as files in the work folder, and the facts; `seconds` are those since the mark before."""
     task, store = training.task, training.store
     path = training.path or training.save()
+    recorded = {entry["path"] for outcome in training.outcomes() for entry in outcome["files"]}
     since = max((mark for mark in store.marks(task.subject) if mark < task.epoch), default=0)
     return {
         "files": write_unpublished(
-            training.rows, training.trial.name, store.root, Path(training.order.work_folder)
+            training.rows, training.trial.name, store.root, Path(training.order.work_folder), recorded
         ),
         "epoch": task.epoch,
         "checkpoint": path.relative_to(store.root).as_posix(),

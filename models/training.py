@@ -35,6 +35,17 @@ class Training:
         """Whole epochs done."""
         return len(self.rows)
 
+    @property
+    def period(self) -> int:
+        """The period of the next epoch; a trial taken up from far back has more than one before its task's."""
+        return 1 + sum(mark <= self.epoch for mark in self.store.marks(self.trial.name))
+
+    def outcomes(self) -> list[dict[str, Any]]:
+        """What was recorded of the trial's finished trainings."""
+        marks = self.store.marks(self.trial.name)
+        found = [self.store.done(Task("train", self.trial.name, epoch)) for epoch in marks]
+        return [outcome for outcome in found if outcome]
+
     def save(self) -> Path:
         """Publish a checkpoint of this moment, then remove those no longer needed."""
         learner, folder = self.learner, _checkpoints(self.store, self.trial)
@@ -44,8 +55,7 @@ class Training:
         )
         self.path = checkpoint.publish(folder, contents, self.order.attempt)
         marks = set(self.store.marks(self.trial.name))
-        done = [self.store.done(Task("train", self.trial.name, epoch)) for epoch in marks]
-        referenced = {self.store.root / outcome["checkpoint"] for outcome in done if outcome}
+        referenced = {self.store.root / outcome["checkpoint"] for outcome in self.outcomes()}
         checkpoint.prune(folder, marks | {self.task.epoch}, referenced | {self.path})
         return self.path
 

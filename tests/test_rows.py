@@ -32,9 +32,24 @@ def test_only_epochs_that_no_file_holds_are_written(tmp_path: Path) -> None:
     place = results.folder("epochs", "t")
     (tmp_path / "store" / place).mkdir(parents=True)
     (tmp_path / "store" / place / "epochs-0002-0003.parquet").touch()
-    written = write_unpublished([row(epoch) for epoch in range(1, 6)], "t", tmp_path / "store", tmp_path / "work")
+    recorded = {f"{place}/epochs-0002-0003.parquet"}
+    written = write_unpublished(
+        [row(epoch) for epoch in range(1, 6)], "t", tmp_path / "store", tmp_path / "work", recorded
+    )
     epochs = {name: pq.read_table(tmp_path / "work" / name)["epoch"].to_pylist() for name in written}
 
     assert epochs == {"epochs-0001-0001.parquet": [1], "epochs-0004-0005.parquet": [4, 5]}
     assert set(written.values()) == {f"{place}/{name}" for name in written}
     assert files.names(tmp_path / "work") == sorted(written)
+
+
+def test_what_a_dead_attempt_left_is_published_anew_and_never_doubled(tmp_path: Path) -> None:
+    """A file that no done task names does not count as published; one that would double rows is removed."""
+    place = tmp_path / "store" / results.folder("epochs", "t")
+    place.mkdir(parents=True)
+    for name in ("epochs-0001-0002.parquet", "epochs-0001-0003.parquet", "epochs-0007-0009.parquet"):
+        (place / name).touch()
+    written = write_unpublished([row(1), row(2)], "t", tmp_path / "store", tmp_path / "work", set())
+
+    assert list(written) == ["epochs-0001-0002.parquet"]
+    assert files.names(place) == ["epochs-0001-0002.parquet", "epochs-0007-0009.parquet"]
