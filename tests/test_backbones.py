@@ -69,6 +69,19 @@ def test_squeezenets_head_is_the_studys(name: str) -> None:
     assert (head[1].stride, head[1].padding, head[0].p) == ((1, 1), (0, 0), 0.5)
 
 
+@pytest.mark.parametrize("name", [name for name in CATALOG if CATALOG[name].has_pretrained])
+def test_a_heads_first_values_are_spread_as_torchvisions(name: str) -> None:
+    """The same layer in torchvision's network of 1,000 classes has first values of the same deviation."""
+    own = backbones.build(name, 1000, 0)
+    theirs = torchvision.models.get_model(CATALOG[name].torchvision_name)
+    found, expected = (
+        [value for value in network.parameters() if value.shape[0] == 1000][-2:] for network in (own, theirs)
+    )
+
+    for mine, other in zip(found, expected, strict=True):
+        assert mine.std().item() == pytest.approx(other.std().item(), rel=0.15)
+
+
 def test_random_values_come_from_the_seed_and_the_name_alone() -> None:
     """Neither the state of torch's generator nor earlier networks matter; another seed does."""
     first = weights_digest(backbones.build("squeezenet", 5, 3).state_dict())
