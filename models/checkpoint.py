@@ -62,10 +62,9 @@ def publish(folder: Path, contents: Contents, attempt: str) -> Path:
     middle = f"-s{contents.step:06d}" if contents.step else ""
     path = folder / f"e{contents.epoch:04d}{middle}-{re.sub('[^A-Za-z0-9_]', '-', attempt)}.pt"
     path.with_suffix(".json").unlink(missing_ok=True)
-    with files.landing(path) as draft:
-        # Through a handle of ours: torch's own writer would not say that the disk is full.
-        with draft.open("wb") as handle:
-            torch.save({field: getattr(contents, field) for field in Contents.__slots__}, handle)
+    # Through a handle of ours: torch's own writer would not say that the disk is full.
+    with files.landing(path) as draft, draft.open("wb") as handle:
+        torch.save({field: getattr(contents, field) for field in Contents.__slots__}, handle)
     described = {"sha256": files.digest(path), "bytes": path.stat().st_size}
     where = {"epoch": contents.epoch, "step": contents.step, "attempt": attempt}
     files.write_json(path.with_suffix(".json"), described | where)
