@@ -16,8 +16,8 @@ def place(source: Path, target: Path, recorded: Callable[[], bool]) -> None:
     """Put a synced file in its place; a whole one that is there already stays.
 
     One who lost the lease without knowing it may come this far, and a file must stay what the record of the other
-    attempt says: raises `LeaseLost` where the place is taken and `recorded()` is true. What an attempt left there when it
-    died before it recorded anything is replaced only when it says something else.
+    attempt says: raises `LeaseLost` where the place is taken and `recorded()` is true. What an attempt left there when
+    it died before it recorded anything is replaced only when it says something else.
     """
     with files.storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -89,10 +89,11 @@ def _best(store: Store, trial: str, marks: list[int]) -> set[int]:
 
 
 def _drafts(store: Store, now: float) -> Iterator[Waste]:
-    """Temporary files, replays and work folders that nobody has touched for an hour."""
+    """Temporary files, replays, work folders and checkpoints without a digest that nobody has touched for an hour."""
     for path in store.root.rglob("*"):
         draft = path.name.startswith(".") and (path.suffix == ".draft" or path.name.startswith(".replay-"))
         work = path.parent.parent == store.root / "attempts" and path.is_dir()
-        if (draft or work) and now - path.stat().st_mtime > DEAD_AFTER_S:
+        half = path.parent.name == "checkpoints" and path.suffix == ".pt" and not path.with_suffix(".json").exists()
+        if (draft or work or half) and now - path.stat().st_mtime > DEAD_AFTER_S:
             inside = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
             yield Waste(path, sum(file.stat().st_size for file in inside), "left behind by an attempt that died")

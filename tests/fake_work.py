@@ -12,14 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jobs.errors import LossNotFinite, Stopped
+from jobs.errors import BadCheckpoint, LossNotFinite, Stopped, StorageFull
 from jobs.task import Task
 
 
 def main(
     order: dict[str, Any], tell: Callable[[dict[str, Any]], None], should_stop: Callable[[], bool]
 ) -> dict[str, Any]:
-    """Do what the file `behave` in the store says, once a word: die, hang, bug, bad, slow; else succeed."""
+    """Do what the file `behave` in the store says, once a word (see `_misbehave`); else succeed."""
     behave = Path(order["store"]) / "behave"
     words = behave.read_text().split() if behave.exists() else []
     if words:
@@ -37,6 +37,10 @@ def _misbehave(word: str, should_stop: Callable[[], bool]) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if word == "bug":
         raise ZeroDivisionError("a bug in the work")
+    if word == "full":
+        raise StorageFull("cannot write the checkpoint: No space left on device")
+    if word == "rotten":
+        raise BadCheckpoint("the checkpoint is torn or rotten")
     if word == "bad":
         raise LossNotFinite("epoch 1, step 3: the loss is nan")
     if word == "hang":

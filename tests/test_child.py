@@ -104,3 +104,32 @@ def test_children_run_beside_each_other_from_threads(tmp_path: Path) -> None:
         thread.join(30)
 
     assert len(found) == 4
+
+
+def test_a_child_whose_worker_is_silent_ends_itself(tmp_path: Path) -> None:
+    """A worker that hangs sends no beat: the child must not go on beside whoever took the lease meanwhile."""
+    asked: list[float] = []
+
+    def hangs() -> bool:
+        asked.append(time.monotonic())
+        if len(asked) == 2:
+            time.sleep(1.5)
+        return True
+
+    (tmp_path / "behave").write_text("slow")
+    (tmp_path / "w").mkdir()
+    order = Order("train.scratch-s0-12345678.0001", str(tmp_path), "t1", str(tmp_path / "w"), 1, "cpu", 1, None)
+    with pytest.raises(errors.LeaseLost, match="the worker was away"):
+        child.run(order, tmp_path / "log", lambda message: None, lambda: False, hangs, Limits(away_s=1.0),
+                  entry="fake_work:main")
+
+    assert len(asked) >= 2
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """The child says why it ends, though it has nowhere to print it."""
+    order = Order("train.scratch-s0-12345678.0001", str(tmp_path), "t1", str(tmp_path), 1, "cpu", 1, None)
+
+    with pytest.raises(errors.OrchError, match="FileNotFoundError"):
+        child.run(order, tmp_path / "no" / "log", lambda message: None, lambda: False, lambda: True,
+                  entry="fake_work:main")

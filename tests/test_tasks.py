@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs import plan, results, spec
+from jobs import files, plan, results, spec
 from jobs.folder import built_in
 from jobs.store import Run, Store
 from jobs.task import Task
@@ -217,3 +217,65 @@ def test_a_cancelled_run_stops_its_child_and_can_be_taken_up_again(worker: Worke
     assert while_cancelled == ([], "not ready")
     assert states == {"cancelled"}
     assert tasks.run(worker, run.tasks[0]) == "done"
+
+
+def test_a_full_disk_uses_up_no_attempts_and_is_tried_again_ever_more_seldom(worker: Worker, run: Run) -> None:
+    """Storage full is nobody's fault: growing waits, no quarantine."""
+    behave(worker, "full " * 3 + "well")
+    ends, pauses = [], []
+    for _ in range(3):
+        ends.append(tasks.run(worker, run.tasks[0]))
+        record = attempt.records(worker.store, Task.parse(run.tasks[0]))[-1]
+        files.write_json(worker.store.attempts_folder(Task.parse(run.tasks[0])) / f"{record['attempt']:04d}.json",
+                         record | {"finished_at": record["finished_at"] - 7.0})
+        pauses.append(tasks.waits(worker.store, Task.parse(run.tasks[0])))
+
+    assert ends == ["failed"] * 3
+    assert pauses == [False, False, True]
+    assert attempt.blamed(worker.store, Task.parse(run.tasks[0])) == []
+    assert worker.store.failed(Task.parse(run.tasks[0])) is None
+
+
+def test_a_store_that_the_worker_cannot_write_makes_it_pause(worker: Worker, run: Run) -> None:
+    """Leases and records cannot be written: the worker lives, says so, and looks again later."""
+    leases = worker.store.root / "leases"
+    leases.write_text("in the way")
+    first, second = tasks.run(worker, run.tasks[0]), tasks.run(worker, run.tasks[0])
+    leases.unlink()
+    worker.pause.until = 0.0
+
+    assert (first, second) == ("paused", "paused")
+    assert worker.pause.times == 1
+    assert worker.current is None
+    assert tasks.run(worker, run.tasks[0]) == "done"
+    assert worker.pause.times == 0
+
+
+def test_an_evaluation_that_meets_a_bad_checkpoint_has_the_training_done_again(worker: Worker, run: Run) -> None:
+    """The done marker is taken back with the rotten file; nothing is given up."""
+    tasks.run(worker, run.tasks[0])
+    tasks.run(worker, run.tasks[1])
+    behave(worker, "rotten")
+    state = tasks.run(worker, run.tasks[2])
+    again = [task.id for task in plan.ready(worker.store, run)]
+    tasks.run(worker, run.tasks[1])
+    time.sleep(2.1)
+
+    assert state == "failed"
+    assert again == [run.tasks[1]]
+    assert tasks.run(worker, run.tasks[2]) == "done"
+    assert "failed" not in plan.state(worker.store, run).values()
+
+
+def test_torn_records_of_attempts_are_counted_and_forgiven(worker: Worker, run: Run) -> None:
+    """A torn record keeps its number and is nobody's blame."""
+    task = Task.parse(run.tasks[0])
+    worker.store.attempts_folder(task).mkdir(parents=True)
+    for number, text in enumerate(('{"att', "[]", "{}"), 1):
+        (worker.store.attempts_folder(task) / f"{number:04d}.json").write_text(text)
+    state = tasks.run(worker, task.id)
+
+    assert state == "done"
+    assert [(r["attempt"], r["state"]) for r in attempt.records(worker.store, task)] == [
+        (1, "lost"), (2, "lost"), (3, "lost"), (4, "done")
+    ]

@@ -15,7 +15,7 @@ from jobs.store import Store
 from jobs.task import Task
 
 MOST = 5
-NO_BLAME = {"stopped", "lease-lost"}
+NO_BLAME = {"stopped", "lease-lost", "storage-full"}
 DATA_SETS = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -72,16 +72,20 @@ def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
 
 
 def records(store: Store, task: Task) -> list[dict[str, Any]]:
-    """All attempts of a task on record, the first one first."""
+    """All attempts of a task on record, the first one first; a record that is torn counts as one that was lost."""
     folder = store.attempts_folder(task)
-    found = (files.read_json(folder / name) for name in files.names(folder) if name.endswith(".json"))
-    return [record for record in found if record is not None]
+    return [_read(folder / name) for name in files.names(folder) if re.fullmatch(r"\d+\.json", name)]
 
 
 def blamed(store: Store, task: Task) -> list[dict[str, Any]]:
-    """The attempts that began where the task stands now and neither finished nor were asked to stop."""
-    here = position(store, task)
-    return [r for r in records(store, task) if r["position"] == here and r["failure"] not in NO_BLAME]
+    """The attempts that began where the task stands now and failed for a reason that lies in the task."""
+    return [record for record in here(store, task) if record["failure"] not in NO_BLAME]
+
+
+def here(store: Store, task: Task) -> list[dict[str, Any]]:
+    """The attempts that began where the task stands now."""
+    stands = position(store, task)
+    return [record for record in records(store, task) if record["position"] == stands]
 
 
 def position(store: Store, task: Task) -> str:
@@ -91,6 +95,15 @@ def position(store: Store, task: Task) -> str:
     names = files.names(store.trial_folder(task.subject) / "checkpoints")
     marks = [m[0] for name in names if name.endswith(".json") and (m := re.match(r"e\d+(-s\d+)?", name))]
     return max(marks, default="")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    torn = {"attempt": int(path.stem), "state": "lost", "failure": "lease-lost", "position": None, "worker": None}
+    try:
+        found = files.read_json(path)
+    except ValueError:
+        return torn
+    return found if isinstance(found, dict) and torn.keys() <= found.keys() else torn
 
 
 def _row(record: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ over a pipe as JSON. A child that loses its worker ends at once; one that hangs 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import json
@@ -24,8 +25,12 @@ from typing import Any
 from jobs import errors
 from jobs.files import FULL
 from jobs.task import CHILD_ENTRY, Order
+from workers.lease import TTL_S
 
 POLL_S = 0.25
+BEAT_S = 1.0
+ALONE = 75
+"""The exit code of a child that ended itself because its worker was silent."""
 STALL_S = 300.0
 GRACE_S = 20.0
 
@@ -34,10 +39,12 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds: without a word before a child counts as hung, and between asking it to stop and ending it."""
+    """Seconds: without a word before a child counts as hung, between asking it to stop and ending it, and without a
+    beat of its worker before a child ends itself."""
 
     stall_s: float = STALL_S
     grace_s: float = GRACE_S
+    away_s: float = TTL_S
 
 
 class Stalled(errors.WorkError):
@@ -77,17 +84,37 @@ def run(
     Raises the child's own error, `Stopped`, `LeaseLost`, `Stalled`, or `WorkerLost` when it died without a word.
     """
     context = multiprocessing.get_context("forkserver")
+    limits = limits or Limits()
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_main, args=(theirs, entry, order.as_dict(), str(log)), name=order.task)
+    felt, pulse = context.Pipe(duplex=False)
+    given = (theirs, felt, limits.away_s, entry, order.as_dict(), str(log))
+    process = context.Process(target=_main, args=given, name=order.task)
     process.start()
     theirs.close()
+    felt.close()
     try:
-        return _attend(process, ours, heard, should_stop, still_mine, limits or Limits())
+        return _attend(process, ours, heard, should_stop, _Alive(still_mine, pulse), limits)
     finally:
         if process.is_alive():
             process.kill()
         process.join()
         ours.close()
+        pulse.close()
+
+
+class _Alive:
+    """Asks whether the task is still ours, and lets the child feel it: a worker that is away sends no beat."""
+
+    def __init__(self, still_mine: Callable[[], bool], pulse: Connection) -> None:
+        self.still_mine, self.pulse, self.last = still_mine, pulse, float("-inf")
+
+    def __call__(self) -> bool:
+        mine = self.still_mine()
+        if mine and time.monotonic() - self.last >= BEAT_S:
+            self.last = time.monotonic()
+            with contextlib.suppress(OSError):
+                self.pulse.send_bytes(b".")
+        return mine
 
 
 def _attend(
@@ -106,6 +133,8 @@ def _attend(
                 message = json.loads(pipe.recv_bytes())
             except (EOFError, OSError):
                 process.join(5)
+                if process.exitcode == ALONE:
+                    raise errors.LeaseLost("the worker was away for too long; the child ended itself.") from None
                 raise errors.WorkerLost(_obituary(process.exitcode)) from None
             last_word = time.monotonic()
             if "outcome" in message:
@@ -132,13 +161,12 @@ def _obituary(exit_code: int | None) -> str:
     return f"the child ended without a word (exit code {exit_code})."
 
 
-def _main(pipe: Connection, entry: str, order: Message, log: str) -> None:
+def _main(pipe: Connection, pulse: Connection, away_s: float, entry: str, order: Message, log: str) -> None:
     """The child: stdout and stderr to the attempt's log, then the entry, then one last message."""
-    _end_with_parent()
+    _end_with_parent(pulse, away_s)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _write_to(log)
     talk = threading.Lock()
 
     def tell(message: Message) -> None:
@@ -146,11 +174,13 @@ def _main(pipe: Connection, entry: str, order: Message, log: str) -> None:
             pipe.send_bytes(json.dumps(message).encode())
 
     try:
+        _write_to(log)
         module, _, function = entry.partition(":")
         main = getattr(importlib.import_module(module), function)
         tell({"outcome": main(order, tell, stop.is_set)})
     except BaseException as error:
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # the log may lie on a full disk
+            traceback.print_exc()
         kind, text = _classify(error)
         tell({"error": kind, "message": text})
 
@@ -177,13 +207,24 @@ def _write_to(log: str) -> None:
     os.close(handle)
 
 
-def _end_with_parent() -> None:
-    """End this process when the worker ends, however it ended: an orphan must not go on training."""
+def _end_with_parent(pulse: Connection, away_s: float) -> None:
+    """End this process when the worker ends, or is silent for so long that its lease may be another's.
+
+    Neither an orphan nor the child of a worker that hangs must go on training.
+    """
     parent = multiprocessing.parent_process()
 
     def watch() -> None:
-        if parent is not None:
-            wait([parent.sentinel])
-            os.kill(os.getpid(), signal.SIGKILL)
+        sentinels = [] if parent is None else [parent.sentinel]
+        while True:
+            felt = wait([*sentinels, pulse], away_s)
+            if not felt:
+                os._exit(ALONE)
+            try:
+                if pulse not in felt:
+                    raise EOFError
+                pulse.recv_bytes()
+            except (EOFError, OSError):
+                os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -10,6 +10,7 @@ from celery import Celery
 from kombu.connection import Connection
 from kombu.entity import Queue
 from kombu.exceptions import ChannelError, OperationalError
+from redis.exceptions import RedisError
 
 from jobs.errors import BrokerUnreachable
 from jobs.plan import priority
@@ -20,7 +21,7 @@ QUEUE = "orch"
 PRIORITIES = list(range(10))
 SCHEMES = ("redis://", "rediss://", "redis+socket://")
 ONE_TRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
-UNREACHABLE = (OperationalError, OSError)
+UNREACHABLE = (OperationalError, RedisError, OSError)
 
 
 def app(broker_url: str) -> Celery:

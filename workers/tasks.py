@@ -10,20 +10,39 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs import files, plan
-from jobs.errors import BadSpec, BrokerUnreachable, LeaseLost, OrchError, Stopped
+from jobs import audit, files, plan
+from jobs.errors import BadCheckpoint, BadSpec, BrokerUnreachable, LeaseLost, OrchError, Stopped, StorageFull
 from jobs.store import Store
 from jobs.task import CHILD_ENTRY, Order, Task
 from workers import attempt as attempts
 from workers import child, queue
 from workers.attempt import Attempt
 from workers.device import Device
-from workers.lease import RENEW_S, Lease, Watch
+from workers.lease import RENEW_S, TTL_S, Lease, Watch
 
 log = logging.getLogger("orch.worker")
 
 TELL_S = 1.0
 LONGEST_WAIT_S = 300.0
+
+
+@dataclass(slots=True)
+class Pause:
+    """How long a worker leaves a store alone that it could not use: 2, 4, 8 ... seconds, at most five minutes."""
+
+    until: float = 0.0
+    times: int = 0
+
+    def longer(self) -> float:
+        """Wait longer than the time before; the seconds."""
+        self.times += 1
+        pause_s = min(LONGEST_WAIT_S, 2.0 ** self.times)
+        self.until = time.monotonic() + pause_s
+        return pause_s
+
+    def over(self) -> None:
+        """The store can be used again."""
+        self.until, self.times = 0.0, 0
 
 
 @dataclass(slots=True)
@@ -41,6 +60,7 @@ class Worker:
     stop: threading.Event = field(default_factory=threading.Event)
     current: str | None = None
     entry: str = CHILD_ENTRY
+    pause: Pause = field(default_factory=Pause)
     idle_since: float = field(default_factory=time.monotonic)
 
 
@@ -51,6 +71,21 @@ def run(worker: Worker, task_id: str) -> str:
     except BadSpec as error:
         log.error("a message was refused: %s", error)
         return "refused"
+    if time.monotonic() < worker.pause.until:
+        return "paused"
+    try:
+        state = _claimed(worker, task)
+    except (OrchError, OSError, ValueError) as error:
+        pause_s = worker.pause.longer()
+        log.error("%s: the store cannot be used, the next try is in %.0f s: %s", task.id, pause_s, error)
+        return "paused"
+    if state == "done":
+        worker.pause.over()
+    return state
+
+
+def _claimed(worker: Worker, task: Task) -> str:
+    """Do a task if it can be claimed, hand it back, ring for what is next."""
     store = worker.store
     if worker.stop.is_set() or not plan.is_ready(store, task) or waits(store, task):
         return "not ready"
@@ -63,8 +98,8 @@ def run(worker: Worker, task_id: str) -> str:
             return "not ready"
         return _attempt(worker, task, lease)
     finally:
-        lease.release()
         worker.current, worker.idle_since = None, time.monotonic()
+        lease.release()
         runs = [store.load_run(name) for name in store.wanted_by(task)]
         ring(worker, plan.follow(store, task, runs) or again(store, task))
 
@@ -86,7 +121,7 @@ def _attempt(worker: Worker, task: Task, lease: Lease) -> str:
         )
         worker.store.publish(task, outcome, attempt.work_folder, lease.holds)
     except OrchError as error:
-        return _record_failure(worker.store, task, attempt, error)
+        return _record_failure(worker.store, task, attempt, error, lease)
     finally:
         shutil.rmtree(attempt.work_folder, ignore_errors=True)
     attempt.finish("done")
@@ -94,14 +129,18 @@ def _attempt(worker: Worker, task: Task, lease: Lease) -> str:
     return "done"
 
 
-def _record_failure(store: Store, task: Task, attempt: Attempt, error: OrchError) -> str:
+def _record_failure(store: Store, task: Task, attempt: Attempt, error: OrchError, lease: Lease) -> str:
     """Record a failed attempt; the task is given up when the failure is final or came too often."""
     state = "stopped" if isinstance(error, Stopped) else "lost" if isinstance(error, LeaseLost) else "failed"
     attempt.finish(state, error)
     log.warning("%s: attempt %d %s (%s): %s", task.id, attempt.number, state, error.failure, error)
-    tries = len(attempts.blamed(store, task))
-    if not error.retry or tries >= attempts.MOST:
-        often = f" (the last of {tries} attempts)" if error.retry else ""
+    mendable = isinstance(error, BadCheckpoint) and task.kind == "evaluate"
+    if mendable and lease.holds():
+        # The training is done again from the checkpoint before, and ends the same.
+        audit.take_back(store, Task("train", task.subject, task.epoch))
+    retry, tries = error.retry or mendable, len(attempts.blamed(store, task))
+    if not retry or tries >= attempts.MOST:
+        often = f" (the last of {tries} attempts)" if retry else ""
         files.create_json(store.failed_path(task), {
             "failure": error.failure, "message": f"{error}{often}", "attempt": attempt.number, "log": str(attempt.log),
         })
@@ -115,11 +154,12 @@ def again(store: Store, task: Task) -> list[Task]:
 
 def waits(store: Store, task: Task) -> bool:
     """Whether the task failed so lately that it must wait: 2, 4, 8 ... seconds, at most five minutes."""
-    blamed = attempts.blamed(store, task)
-    if not blamed or blamed[-1]["state"] != "failed":
+    tried = attempts.here(store, task)
+    failed = [record for record in tried if record["state"] == "failed"]
+    if not failed or tried[-1] is not failed[-1]:
         return False
-    pause_s = min(LONGEST_WAIT_S, 2.0 ** len(blamed))
-    return bool(time.time() < blamed[-1]["finished_at"] + pause_s)
+    pause_s = min(LONGEST_WAIT_S, 2.0 ** len(failed))
+    return bool(time.time() < failed[-1]["finished_at"] + pause_s)
 
 
 def ready_since(store: Store, task: Task) -> float | None:
@@ -173,7 +213,7 @@ class _Telling:
             self.last = time.monotonic()
             try:
                 files.write_json(self.path, {**message, **self.who, "at": time.time()})
-            except OrchError as error:
+            except (OrchError, OSError) as error:
                 log.warning("progress is not shown: %s", error)
 
 
@@ -195,12 +235,16 @@ class _Beating:
 
     def __init__(self, lease: Lease) -> None:
         self.lease, self.last, self.held = lease, time.monotonic(), True
+        self.renewed = self.last
 
     def __call__(self) -> bool:
         if self.held and time.monotonic() - self.last >= RENEW_S:
             self.last = time.monotonic()
             try:
                 self.held = self.lease.renew()
-            except OSError as error:
+                self.renewed = self.last
+            except (OSError, StorageFull) as error:
                 log.warning("the lease on %s could not be renewed: %s", self.lease.key, error)
+                if self.last - self.renewed > TTL_S:
+                    raise StorageFull(f"the lease on {self.lease.key} could not be renewed: {error}") from error
         return self.held

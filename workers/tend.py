@@ -35,6 +35,8 @@ class Tender:
                 self.round()
             except (OrchError, OSError, ValueError) as error:
                 log.warning("tending failed, it is tried again: %s", error)
+            except Exception:  # a round that nobody foresaw must not be the last
+                log.exception("tending failed, it is tried again")
             idle_s = time.monotonic() - self.worker.idle_since
             if idle_exit_s is not None and self.worker.current is None and idle_s > idle_exit_s:
                 log.info("idle for %.0f s: leaving", idle_s)
@@ -42,7 +44,10 @@ class Tender:
 
     def round(self) -> list[Task]:
         """One round; the tasks that were sent again."""
-        self.sign()
+        try:
+            self.sign()
+        except (OrchError, OSError) as error:
+            log.warning("the sign of life could not be written: %s", error)
         open_runs = [run for run in self._runs() if not self._over(run)]
         loose = [task for run in open_runs for task in plan.ready(self.worker.store, run) if self._loose(task)]
         if not loose or self.worker.current is not None or self.worker.stop.is_set():
