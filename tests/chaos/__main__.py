@@ -1,0 +1,26 @@
+"""Deal faults to a study and compare it with its undisturbed twin: `python -m chaos --faults 50 --seed 1`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from chaos.study import study
+
+
+def main() -> int:
+    """0 when every promise was held, else 1."""
+    asked = argparse.ArgumentParser(prog="chaos", description=__doc__)
+    asked.add_argument("--faults", type=int, default=50, help="how many (default 50)")
+    asked.add_argument("--seed", type=int, default=1, help="the list of faults that is drawn (default 1)")
+    asked.add_argument("--workers", type=int, default=3, help="how many (default 3)")
+    asked.add_argument("--json", type=Path, help="write what happened to this file, too")
+    asked.add_argument("--folder", type=Path, help="work here and keep it (default: a temporary folder)")
+    given = asked.parse_args()
+    if given.faults < 1 or given.workers < 1:
+        asked.error("give at least one fault and one worker")
+    return 0 if study(given.faults, given.seed, given.workers, given.json, given.folder) else 1
+
+
+sys.exit(main())

@@ -1,0 +1,391 @@
+"""The faults: each strikes a study at work, and says what it struck; None when there was nothing to strike."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from chaos.pulse import Blow
+from chaos.scene import Scene, descendants, runs
+from jobs import audit, files
+from jobs.task import Task
+from workers import queue
+
+Strike = Callable[[Scene, random.Random, Blow], bool]
+KINDS: dict[str, Strike] = {}
+NEEDS_DISK = {"disk full"}
+
+
+def kind(name: str) -> Callable[[Strike], Strike]:
+    """Enter a fault under its name."""
+    def enter(strike: Strike) -> Strike:
+        KINDS[name] = strike
+        return strike
+
+    return enter
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A fault to come: its kind, the pause before it, and the seed of its own dice."""
+
+    number: int
+    kind: str
+    pause_s: float
+    seed: str
+
+
+def draw(count: int, seed: int, with_disk: bool) -> list[Drawn]:
+    """The list of faults of a seed: each kind about as often, in an order drawn anew for each round of kinds."""
+    dice = random.Random(seed)
+    kinds: list[str] = []
+    while len(kinds) < count:
+        names = [name for name in KINDS if with_disk or name not in NEEDS_DISK]
+        kinds += dice.sample(names, len(names))
+    return [Drawn(n, name, dice.uniform(2.0, 4.5), f"{seed}-{n}") for n, name in enumerate(kinds[:count], 1)]
+
+
+def _victim(scene: Scene, dice: random.Random, blow: Blow, newer: bool = True) -> tuple[str, psutil.Process] | None:
+    """A worker at work and its child, noted as struck; with `newer` only another attempt counts as recovery."""
+    at_work = scene.at_work()
+    if not at_work:
+        return None
+    name = dice.choice(sorted(at_work))
+    child, task = at_work[name]
+    blow.task, blow.detail = task, f"{name}: {task.id}"
+    said = [values["attempt"] for values in scene.said() if values["task"] == task.id]
+    blow.attempt = max(said, default=None) if newer else None
+    return name, child
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(psutil.Error):
+        process.send_signal(number)
+
+
+# Processes
+
+
+@kind("SIGKILL of a child")
+def kill_child(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """As the kernel does for want of memory."""
+    victim = _victim(scene, dice, blow)
+    if victim:
+        _signal(victim[1], signal.SIGKILL)
+    return victim is not None
+
+
+@kind("SIGKILL of a worker")
+def kill_worker(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """The worker only; its child must end by itself."""
+    victim = _victim(scene, dice, blow)
+    if victim:
+        _kill(scene, [victim[0]])
+    return victim is not None
+
+
+@kind("SIGKILL of all workers")
+def kill_all(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """As when the machine goes down."""
+    if _victim(scene, dice, blow) is None:
+        return False
+    _kill(scene, list(scene.crew.running))
+    return True
+
+
+def _kill(scene: Scene, names: list[str]) -> None:
+    processes = [scene.crew.running[name] for name in names]
+    orphans = [child for process in processes for child in descendants(process.pid)]
+    for process in processes:
+        process.send_signal(signal.SIGKILL)
+
+    def look() -> None:
+        left = [process.pid for process in orphans if runs(process)]
+        if left:
+            scene.troubles.append(f"{len(left)} process(es) outlived their killed worker by 6 s")
+
+    scene.later(6.0, look)
+
+
+@kind("SIGTERM of a worker")
+def stop_worker(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """As systemd and Slurm do; it must be gone within 30 s."""
+    victim = _victim(scene, dice, blow)
+    if victim is None:
+        return False
+    process = scene.crew.running[victim[0]]
+    process.send_signal(signal.SIGTERM)
+
+    def look() -> None:
+        if process.poll() is None and psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+            scene.troubles.append(f"worker {victim[0]} did not leave within 30 s of SIGTERM")
+
+    scene.later(30.0, look)
+    return True
+
+
+@kind("SIGSTOP of worker and child beyond the lease")
+def stop_both(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """A machine that freezes; what wakes up must publish nothing."""
+    victim = _victim(scene, dice, blow)
+    if victim:
+        worker = psutil.Process(scene.crew.running[victim[0]].pid)
+        _freeze(scene, [worker, *descendants(worker.pid)], dice.uniform(11, 16))
+    return victim is not None
+
+
+@kind("SIGSTOP of a worker beyond the lease")
+def stop_worker_only(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """Its child goes on for a while, but not beyond the lease."""
+    victim = _victim(scene, dice, blow)
+    if victim:
+        _freeze(scene, [psutil.Process(scene.crew.running[victim[0]].pid)], dice.uniform(11, 16))
+    return victim is not None
+
+
+@kind("SIGSTOP of a child for a while")
+def stop_child(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """A hiccup: nobody else may step in."""
+    victim = _victim(scene, dice, blow, newer=False)
+    if victim:
+        _freeze(scene, [victim[1]], dice.uniform(2, 5))
+    return victim is not None
+
+
+def _freeze(scene: Scene, processes: list[psutil.Process], seconds: float) -> None:
+    for process in processes:
+        _signal(process, signal.SIGSTOP)
+    scene.later(seconds, lambda: _thaw(processes))
+
+
+def _thaw(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        _signal(process, signal.SIGCONT)
+
+
+# The queue
+
+
+@kind("Redis killed, back without its file")
+def kill_redis(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """Away for some seconds, and everything it held is gone."""
+    away_s = dice.uniform(0.5, 8)
+    scene.broker.kill()
+    blow.detail = f"away for {away_s:.1f} s"
+    time.sleep(away_s)
+    scene.broker.start()
+    return True
+
+
+@kind("FLUSHALL")
+def flush(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """Every message is gone."""
+    scene.broker.client().flushall()
+    return True
+
+
+@kind("messages doubled and reordered")
+def doubled(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """Every task of the run, done or not, three times, shuffled."""
+    tasks = [Task.parse(task_id) for task_id in scene.run.tasks] * 3
+    dice.shuffle(tasks)
+    queue.send(scene.broker.url, tasks[:60])
+    return True
+
+
+@kind("foolish messages")
+def foolish(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """Not a task id, pickled, huge, unknown, not even a message."""
+    words = ["", "train.../../../etc/passwd.0001", "x" * 1_000_000, "train.nobody-s0-00000000.0001", None, {"a": 1}]
+    with queue.app(scene.broker.url) as application:
+        for word in words:
+            application.send_task("orch.train", args=[word])
+        application.send_task("orch.train", args=[])
+        application.send_task("os.system", args=["true"])
+        application.send_task("orch.train", args=[scene.run.tasks[0]], serializer="pickle")
+    rubbish = dice.choice([b"\xff\xfe rubbish", b"{}", b"[1, 2]", b'"a"', b'{"body": "!", "headers": 3}'])
+    scene.broker.client().lpush("orch", rubbish)
+    blow.detail = f"and {rubbish!r}"
+    return True
+
+
+# The store
+
+
+@kind("newest checkpoint truncated, its child killed")
+def truncate_checkpoint(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """The one before it must be used."""
+    return _damage_checkpoint(scene, dice, blow, _truncate)
+
+
+@kind("bytes flipped in a checkpoint, its child killed")
+def flip_checkpoint(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """The same size, other contents: only the digest shows it."""
+    return _damage_checkpoint(scene, dice, blow, _flip)
+
+
+def _damage_checkpoint(
+    scene: Scene, dice: random.Random, blow: Blow, damage: Callable[[Path, random.Random], None]
+) -> bool:
+    at_work = {name: (child, task) for name, (child, task) in scene.at_work().items() if task.kind == "train"}
+    for name in dice.sample(sorted(at_work), len(at_work)):
+        child, task = at_work[name]
+        folder = scene.lab.store.trial_folder(task.subject) / "checkpoints"
+        whole = [folder / n for n in files.names(folder) if n.endswith(".pt") and (folder / n[:-3]).with_suffix(
+            ".json").exists()]
+        if whole:
+            damage(whole[-1], dice)
+            scene.damaged.add(whole[-1].relative_to(scene.lab.store.root).as_posix())
+            said = [values["attempt"] for values in scene.said() if values["task"] == task.id]
+            blow.task, blow.attempt, blow.detail = task, max(said, default=None), whole[-1].name
+            _signal(child, signal.SIGKILL)
+            return True
+    return False
+
+
+@kind("published Parquet file truncated")
+def truncate_rows(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """Noticed by its digest, made again by resuming."""
+    return _damage_rows(scene, dice, blow, _truncate)
+
+
+@kind("bytes flipped in a published Parquet file")
+def flip_rows(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """Noticed by its digest, made again by resuming."""
+    return _damage_rows(scene, dice, blow, _flip)
+
+
+def _damage_rows(scene: Scene, dice: random.Random, blow: Blow, damage: Callable[[Path, random.Random], None]) -> bool:
+    store = scene.lab.store
+    done = [Task.parse(name.removesuffix(".json")) for name in files.names(store.root / "ledger" / "done")]
+    with_rows = [(task, entry["path"]) for task in done for entry in (store.done(task) or {"files": []})["files"]
+                 if task.kind != "prepare" and entry["path"].endswith(".parquet")]
+    if not with_rows:
+        return False
+    task, place = dice.choice(with_rows)
+    damage(store.root / place, dice)
+    blow.task, blow.detail = task, place
+    findings = [finding for run in scene.runs for finding in audit.audit(store, run) if finding.problem]
+    if place not in {finding.path for finding in findings}:
+        scene.troubles.append(f"the audit did not notice damage to {place}")
+    audit.discard(store, [finding for finding in findings if finding.path == place])
+    scene.broker.wait()
+    scene.orch("resume", scene.run.name)
+    return True
+
+
+def _truncate(path: Path, dice: random.Random) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.truncate(path, dice.randrange(path.stat().st_size))
+
+
+def _flip(path: Path, dice: random.Random) -> None:
+    with contextlib.suppress(FileNotFoundError), path.open("r+b") as handle:
+        for _ in range(8):
+            where = dice.randrange(path.stat().st_size)
+            handle.seek(where)
+            byte = handle.read(1)[0]
+            handle.seek(where)
+            handle.write(bytes([byte ^ dice.randrange(1, 256)]))
+
+
+@kind("disk full")
+def fill_disk(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """Not a byte is left for some seconds."""
+    filler = scene.lab.store.root / "filler"
+    held_s = dice.uniform(3, 8)
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as handle:
+        while handle.write(b"\0" * (1 << 22)):
+            pass
+    blow.detail = f"for {held_s:.1f} s"
+    scene.later(held_s, lambda: filler.unlink(missing_ok=True))
+    return True
+
+
+# The lease
+
+
+def _lease_file(scene: Scene, dice: random.Random, blow: Blow, newer: bool) -> Path | None:
+    victim = _victim(scene, dice, blow, newer)
+    if victim is None or blow.task is None:
+        return None
+    folder = scene.lab.store.lease_folder(blow.task.lease_key)
+    names = files.names(folder)
+    return folder / names[-1] if names else None
+
+
+@kind("clock of the lease pushed")
+def push_clock(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """The beat's file is of yesterday or tomorrow."""
+    path = _lease_file(scene, dice, blow, newer=False)
+    if path is None:
+        return False
+    there = time.time() + dice.choice([-86_400, 86_400])
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(path, (there, there))
+    return True
+
+
+@kind("lease file torn")
+def tear_lease(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """Half a beat."""
+    path = _lease_file(scene, dice, blow, newer=False)
+    if path is None:
+        return False
+    with contextlib.suppress(FileNotFoundError):
+        path.write_bytes(path.read_bytes()[:9])
+    return True
+
+
+@kind("a stranger takes the lease and is silent")
+def stranger(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """A higher token that never beats: the holder stops, and after the lease's time another goes on."""
+    path = _lease_file(scene, dice, blow, newer=True)
+    if path is None:
+        return False
+    token = int(path.stem) + dice.choice([1, 7])
+    return files.create_json(path.with_name(f"{token:08d}.json"), {"holder": "stranger", "beats": 0})
+
+
+# The user
+
+
+@kind("orch cancel, then orch resume")
+def cancel(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """Its children are gone within 10 s; then it goes on."""
+    if scene.over() or not scene.at_work():
+        return False
+    run, frozen = scene.run, [t for t in scene.timers if t.is_alive()]
+    scene.orch("cancel", run.name)
+    began = time.monotonic()
+    while scene.at_work() and time.monotonic() - began < 10.0:
+        time.sleep(0.1)
+    took_s = time.monotonic() - began
+    if scene.at_work() and not frozen:
+        scene.troubles.append(f"children of the cancelled run {run.name} still ran after 10 s")
+    scene.broker.wait()
+    scene.orch("resume", run.name)
+    blow.detail = f"children gone after {took_s:.1f} s"
+    return True
+
+
+@kind("a record torn")
+def tear_record(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+    """A record of an attempt, a report of progress or a sign of life, cut in half."""
+    root = scene.lab.store.root
+    there = [*root.glob("attempts/*/*.json"), *root.glob("progress/*.json"), *root.glob("workers/*.json")]
+    if not there:
+        return False
+    path = dice.choice(sorted(there))
+    blow.detail = path.relative_to(root).as_posix()
+    with contextlib.suppress(FileNotFoundError):
+        path.write_bytes(path.read_bytes()[: dice.randrange(30)])
+    return True

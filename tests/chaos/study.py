@@ -1,0 +1,180 @@
+"""From the first fault to the verdict."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import random
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness import Lab
+
+from chaos import faults, scene, verdict
+from chaos.faults import Drawn
+from chaos.pulse import Blow, Pulse
+from chaos.scene import Broker, Crew, Scene, small_disk
+from chaos.verdict import Check
+from jobs import plan
+from jobs.store import Run
+
+FAULTS_A_PERIOD = 9
+FIND_S = 60.0
+END_S = 300.0
+
+
+def study(count: int, seed: int, workers: int, report: Path | None = None, folder: Path | None = None) -> bool:
+    """Run the twin, deal the faults, compare, print; whether every promise was held."""
+    began = time.monotonic()
+    with ExitStack() as stack:
+        place = folder or Path(tempfile.mkdtemp(prefix="orch-chaos-"))
+        if folder is None:
+            stack.callback(shutil.rmtree, place, ignore_errors=True)
+        images, periods = scene.paint(place / "images"), max(2, round(count / FAULTS_A_PERIOD))
+        twin, calm = _calm(place, images, workers, periods)
+        told(began, f"the undisturbed twin is done: {len(calm.tasks)} tasks")
+        struck = stack.enter_context(_scene(place, images, workers))
+        if not struck.has_disk:
+            told(began, "skipped: 'disk full' (mounting a small disk takes root)")
+        blows = _deal(struck, faults.draw(count, seed, struck.has_disk), periods, began)
+        if struck.run.spec.periods > periods:
+            told(began, f"the twin is taken on to {struck.run.spec.periods} periods, as the study was")
+            twin, calm = _calm(place, images, workers, struck.run.spec.periods)
+        checks = verdict.judge(struck, twin, calm)
+        restarts = struck.crew.restarts
+    held = all(check.held for check in checks)
+    _print(blows, checks, held)
+    if report is not None:
+        asked = {"faults": count, "seed": seed, "workers": workers, "restarts": restarts}
+        facts = _facts(blows, checks) | asked | {"held": held, "seconds": round(time.monotonic() - began, 1)}
+        report.write_text(json.dumps(facts, indent=1) + "\n")
+    return held
+
+
+def told(began: float, words: str) -> None:
+    """A line of progress with the seconds since the beginning."""
+    print(f"{time.monotonic() - began:7.1f} s  {words}", flush=True)
+
+
+def _calm(place: Path, images: Path, workers: int, periods: int) -> tuple[Lab, Run]:
+    """The undisturbed study, begun or taken on to so many periods."""
+    broker = Broker()
+    broker.start()
+    lab = Lab(place / "calm", broker.url)
+    crew = Crew(lab, tuple(f"w{number}" for number in range(1, workers + 1)))
+    try:
+        crew.start()
+        run = scene.submit(lab, images, periods)
+        lab.finished(run, timeout_s=1800)
+    finally:
+        crew.close()
+        broker.close()
+    return lab, run
+
+
+@contextmanager
+def _scene(place: Path, images: Path, workers: int) -> Iterator[Scene]:
+    """The study to be struck, with nothing at work yet; what was started for it is ended."""
+    broker = Broker()
+    with small_disk(place / "struck" / "store") as has_disk:
+        lab = Lab(place / "struck", broker.url)
+        crew = Crew(lab, tuple(f"w{number}" for number in range(1, workers + 1)))
+        broker.start()
+        try:
+            yield Scene(lab, broker, crew, has_disk, images)
+        finally:
+            crew.leave.set()
+            lab.close()
+            broker.close()
+
+
+def _deal(struck: Scene, drawn: Sequence[Drawn], periods: int, began: float) -> list[Blow]:
+    """Deal every fault, taking the study on when it ends before; then wait for its end and mend what is damaged."""
+    pulse = Pulse(struck.said, struck.done)
+    struck.submit(periods)
+    struck.crew.start()
+    pulse.start()
+    for each in drawn:
+        time.sleep(each.pause_s)
+        blow = _strike(struck, each, pulse, began)
+        told(began, f"fault {each.number}/{len(drawn)}: {each.kind} ({blow.detail})")
+    told(began, "all faults are dealt; the study goes on to its end")
+    struck.settle()
+    for _ in range(3):
+        _finish(struck, began)
+        struck.troubles += verdict.repair(struck)
+    pulse.close()
+    codes = struck.crew.close()
+    if any(codes):
+        struck.troubles.append(f"workers asked to leave left with {codes}")
+    struck.troubles += [f"no work after fault {blow.number}, {blow.kind}" for blow in pulse.blows
+                        if blow.recovery_s is None]
+    return pulse.blows
+
+
+def _strike(struck: Scene, drawn: Drawn, pulse: Pulse, began: float) -> Blow:
+    """Try until there is something to strike; a study that is over is taken on."""
+    strike, dice = faults.KINDS[drawn.kind], random.Random(drawn.seed)
+    deadline = time.monotonic() + FIND_S
+    while time.monotonic() < deadline:
+        blow = Blow(drawn.number, drawn.kind, done_before=struck.done())
+        if strike(struck, dice, blow):
+            pulse.blows.append(blow)
+            return blow
+        if struck.over():
+            periods = struck.run.spec.periods + max(1, struck.runs[0].spec.periods // 2)
+            told(began, f"nothing is left to strike: the study is taken on to {periods} periods")
+            struck.submit(periods)
+        time.sleep(0.2)
+    struck.troubles.append(f"nothing could be struck by fault {drawn.number}, {drawn.kind}, for {FIND_S:.0f} s")
+    return Blow(drawn.number, drawn.kind, detail="not dealt")
+
+
+def _finish(struck: Scene, began: float) -> None:
+    deadline, spoken = time.monotonic() + END_S, time.monotonic()
+    while not struck.over():
+        time.sleep(0.2)
+        if time.monotonic() - spoken > 10:
+            spoken = time.monotonic()
+            states = list(plan.state(struck.lab.store, struck.run).values())
+            told(began, f"{states.count('done')} of {len(states)} tasks are done")
+        if time.monotonic() > deadline:
+            struck.troubles.append(f"the study did not end within {END_S:.0f} s of its last fault")
+            return
+
+
+def _print(blows: Sequence[Blow], checks: Sequence[Check], held: bool) -> None:
+    print(f"\n{'fault':<50} {'dealt':>5}  {'recovery: median':>16}  {'worst':>7}")
+    for kind, figures in recoveries(blows).items():
+        times = [figures["median_s"], figures["worst_s"]]
+        middle, worst = ("-" if seconds is None else f"{seconds:.1f} s" for seconds in times)
+        print(f"{kind:<50} {figures['dealt']:>5}  {middle:>16}  {worst:>7}")
+    print()
+    for check in checks:
+        print(f"{'held  ' if check.held else 'BROKEN'}  {check.promise}: {check.detail}")
+    print(f"\n{len(blows)} faults: {'nothing lost, nothing twice' if held else 'the study did NOT end as its twin'}")
+
+
+def recoveries(blows: Sequence[Blow]) -> dict[str, dict[str, Any]]:
+    """By kind, and for all: how many were dealt, the median and the worst time to recovery in seconds."""
+    table = {}
+    for kind in [*sorted({blow.kind for blow in blows}), "all"]:
+        mine = [blow for blow in blows if kind in ("all", blow.kind)]
+        times = [blow.recovery_s for blow in mine if blow.recovery_s is not None]
+        table[kind] = {"dealt": len(mine), "median_s": round(statistics.median(times), 2) if times else None,
+                       "worst_s": round(max(times), 2) if times else None}
+    return table
+
+
+def _facts(blows: Sequence[Blow], checks: Sequence[Check]) -> dict[str, Any]:
+    listed = [{"number": b.number, "kind": b.kind, "detail": b.detail, "recovery_s": b.recovery_s} for b in blows]
+    machine = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}
+    return {"recoveries": recoveries(blows), "dealt": listed, "checks": [asdict(c) for c in checks], "machine": machine}

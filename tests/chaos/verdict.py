@@ -1,0 +1,83 @@
+"""Whether a struck study ended as its undisturbed twin did."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+from harness import Lab, rows
+
+from chaos.scene import Scene, runs
+from jobs import audit, plan, prune
+from jobs.store import Run
+from jobs.task import Task
+
+TABLES = ("epochs", "evaluations", "predictions")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One promise, whether it was held, and what was counted."""
+
+    promise: str
+    held: bool
+    detail: str
+
+
+def judge(scene: Scene, twin: Lab, calm: Run) -> list[Check]:
+    """All promises, once the study is over and its workers have left."""
+    lab, run = scene.lab, scene.run
+    states = [state for each in scene.runs for state in plan.state(lab.store, each).values()]
+    struck, expected = digests(lab, run), digests(twin, calm)
+    checks = [
+        Check("every task is done", set(states) == {"done"}, _counts(states)),
+        Check("weights digests are the twin's", struck == expected, f"{len(expected)} of {len(run.trials)} trials"),
+    ]
+    for table in TABLES:
+        found, wanted = rows(lab, run, table), rows(twin, calm, table)
+        detail = f"{len(found)} rows, {len(wanted)} in the twin"
+        checks.append(Check(f"rows of {table} are the twin's, none missing, none twice", found == wanted, detail))
+    return [*checks, _audited(scene), _orphans(scene), _drafts(scene),
+            Check("nothing else was amiss on the way", not scene.troubles, "; ".join(scene.troubles) or "nothing")]
+
+
+def digests(lab: Lab, run: Run) -> dict[str, Any]:
+    """The digest of each trial's weights at each mark."""
+    marks = [Task.parse(task_id) for task_id in run.tasks if task_id.startswith("train.")]
+    return {task.id: (lab.store.done(task) or {}).get("weights_digest") for task in marks}
+
+
+def repair(scene: Scene) -> list[str]:
+    """Have made again what was damaged and not yet noticed; what was broken though nobody had struck it."""
+    findings = [finding for run in scene.runs for finding in audit.audit(scene.lab.store, run) if finding.problem]
+    audit.discard(scene.lab.store, findings)
+    if findings:
+        scene.orch("resume", scene.run.name)
+    return [f"{f.path} {f.problem}" for f in findings if f.path not in scene.damaged]
+
+
+def _audited(scene: Scene) -> Check:
+    found = [finding for run in scene.runs for finding in audit.audit(scene.lab.store, run)]
+    broken = [f"{finding.path} {finding.problem}" for finding in found if finding.problem]
+    return Check("the audit finds nothing broken", not broken, "; ".join(broken[:5]) or f"{len(found)} files looked at")
+
+
+def _orphans(scene: Scene) -> Check:
+    _, left = psutil.wait_procs([p for p in scene.crew.seen.values() if runs(p)], timeout=10)
+    return Check("no process is left", not left, f"{len(left)} of {len(scene.crew.seen)} that were started")
+
+
+def _drafts(scene: Scene) -> Check:
+    store = scene.lab.store
+    named = {waste.path for waste in prune.waste(store, scene.runs, frozenset(prune.POLICIES), time.time() + 7200)}
+    drafts = set(store.root.rglob(".*")) | {
+        path for path in store.root.glob("trials/*/checkpoints/*.pt") if not path.with_suffix(".json").exists()
+    } | {path for path in store.root.glob("attempts/*/*") if path.is_dir()}
+    hidden = [path.name for path in drafts if path not in named and not named & set(path.parents)]
+    return Check("prune names every draft that is left", not hidden, f"{len(drafts)} left; not named: {hidden[:5]}")
+
+
+def _counts(states: list[str]) -> str:
+    return ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
