@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -57,3 +58,29 @@ def test_a_broker_out_of_reach_is_said_without_its_password(url: str) -> None:
 def test_passwords_become_stars(url: str, shown: str) -> None:
     """In the address and in its query."""
     assert without_password(url) == shown
+
+
+def test_what_is_no_message_is_dropped_and_the_next_one_is_taken(redis_url: str) -> None:
+    """Rubbish in the list that workers read ends no worker."""
+    task = Task("train", "scratch-s0-00000000", 10)
+    with queue._channel(redis_url, 3.0) as channel:
+        channel.client.flushall()
+    with queue.app(redis_url) as application, application.connection_for_read() as connection:
+        taken: list[str] = []
+        consumer = connection.Consumer(queues=application.amqp.queues.values(), accept=["json"], on_message=(
+            lambda message: taken.append(message.headers["argsrepr"])))
+        rubbish = (b"\xff\xfe", b"{", b"{}", b"[1, 2]", b'"a"', b"null", b'{"body": "!", "headers": 3}',
+                   b'{"body": "", "properties": 7, "headers": {}}')
+        for each in rubbish:
+            consumer.channel.client.lpush("orch", each)
+        queue.send(redis_url, [task])
+        with consumer:
+            for _ in range(40):
+                with contextlib.suppress(TimeoutError):
+                    connection.drain_events(timeout=0.2)
+                if taken:
+                    break
+            left = consumer.channel.client.llen("orch")
+
+    assert left == 0
+    assert taken == [f"['{task.id}']"]

@@ -10,12 +10,15 @@ from celery import Celery
 from kombu.connection import Connection
 from kombu.entity import Queue
 from kombu.exceptions import ChannelError, OperationalError
+from kombu.transport import TRANSPORT_ALIASES
 from redis.exceptions import RedisError
 
 from jobs.errors import BrokerUnreachable
 from jobs.plan import priority
 from jobs.settings import without_password
 from jobs.task import Task
+
+TRANSPORT_ALIASES.update(redis="workers.wire:Transport", rediss="workers.wire:Transport")
 
 QUEUE = "orch"
 PRIORITIES = list(range(10))
