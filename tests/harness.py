@@ -79,8 +79,8 @@ class Lab:
     def progress(self, task_id: str) -> dict[str, Any]:
         """What the task's worker last said."""
         try:
-            return json.loads(self.store.progress_path(Task.parse(task_id)).read_text())
-        except FileNotFoundError:
+            return dict(json.loads(self.store.progress_path(Task.parse(task_id)).read_text()))
+        except (OSError, ValueError):
             return {}
 
     def last_words(self) -> str:

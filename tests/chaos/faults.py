@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from chaos.pulse import Blow
-from chaos.scene import Scene, descendants, runs
+from chaos.scene import Scene, descendants, patiently, runs
 from jobs import audit, files
 from jobs.task import Task
 from workers import queue
@@ -273,13 +273,21 @@ def _damage_rows(scene: Scene, dice: random.Random, blow: Blow, damage: Callable
     task, place = dice.choice(with_rows)
     damage(store.root / place, dice)
     blow.task, blow.detail = task, place
-    findings = [finding for run in scene.runs for finding in audit.audit(store, run) if finding.problem]
-    if place not in {finding.path for finding in findings}:
+    scene.damaged.add(place)
+    if place not in repair(scene):
         scene.troubles.append(f"the audit did not notice damage to {place}")
-    audit.discard(store, [finding for finding in findings if finding.path == place])
+    return True
+
+
+def repair(scene: Scene) -> list[str]:
+    """Take what is damaged out of the ledger and have it made again, as `orch verify --repair` and `orch resume` do."""
+    store = scene.lab.store
+    findings = [finding for run in scene.runs for finding in audit.audit(store, run) if finding.problem]
+    scene.troubles += [f"{f.path} {f.problem}, though nobody struck it" for f in findings if f.path not in scene.damaged]
+    patiently(lambda: audit.discard(store, findings))
     scene.broker.wait()
     scene.orch("resume", scene.run.name)
-    return True
+    return [finding.path for finding in findings]
 
 
 def _truncate(path: Path, dice: random.Random) -> None:

@@ -20,6 +20,7 @@ from conftest import redis_binary
 from harness import Lab
 
 from jobs import files, plan
+from jobs.errors import OrchError
 from jobs.store import Run
 from jobs.task import Task
 
@@ -199,7 +200,7 @@ def patiently(act: Callable[[], T], timeout_s: float = 60.0) -> T:
     while True:
         try:
             return act()
-        except AssertionError:
+        except (AssertionError, OrchError, OSError):
             if time.monotonic() > deadline:
                 raise
             time.sleep(1.0)

@@ -110,7 +110,7 @@ def _deal(struck: Scene, drawn: Sequence[Drawn], periods: int, began: float) -> 
     struck.settle()
     for _ in range(3):
         _finish(struck, began)
-        struck.troubles += verdict.repair(struck)
+        faults.repair(struck)
     pulse.close()
     codes = struck.crew.close()
     if any(codes):

@@ -49,15 +49,6 @@ def digests(lab: Lab, run: Run) -> dict[str, Any]:
     return {task.id: (lab.store.done(task) or {}).get("weights_digest") for task in marks}
 
 
-def repair(scene: Scene) -> list[str]:
-    """Have made again what was damaged and not yet noticed; what was broken though nobody had struck it."""
-    findings = [finding for run in scene.runs for finding in audit.audit(scene.lab.store, run) if finding.problem]
-    audit.discard(scene.lab.store, findings)
-    if findings:
-        scene.orch("resume", scene.run.name)
-    return [f"{f.path} {f.problem}" for f in findings if f.path not in scene.damaged]
-
-
 def _audited(scene: Scene) -> Check:
     found = [finding for run in scene.runs for finding in audit.audit(scene.lab.store, run)]
     broken = [f"{finding.path} {finding.problem}" for finding in found if finding.problem]
