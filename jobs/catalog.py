@@ -16,6 +16,8 @@ class Backbone:
     layer has for each class (its bias not counted). `min_image_size` is the smallest side, in pixels,
     that the network can be trained on (8, the least a data set may have, where it takes any). `relative_cost`
     orders the queue: time of one training step, relative to the smallest network, as measured on a CPU at 64 px.
+    `body_macs` counts the multiply-adds of convolutions and linear layers, but the last, for one image of 224 px;
+    `head_macs` those of the last layer for each class. With 1,000 classes they add up to what torchvision publishes.
     """
 
     name: str
@@ -26,11 +28,17 @@ class Backbone:
     head_inputs: int
     min_image_size: int
     relative_cost: float
+    body_macs: int
+    head_macs: int
     summary: str
 
     def parameters(self, classes: int) -> int:
         """How many trainable parameters the network has at this number of classes."""
         return self.body_parameters + (self.head_inputs + 1) * classes
+
+    def gmacs(self, classes: int) -> float:
+        """Thousands of millions of multiply-adds for one image of 224 px, forward only, at this number of classes."""
+        return (self.body_macs + self.head_macs * classes) / 1e9
 
     @property
     def has_pretrained(self) -> bool:
@@ -46,19 +54,25 @@ class Backbone:
 CATALOG: dict[str, Backbone] = {
     entry.name: entry
     for entry in (
-        Backbone("scratch", "Scratch", None, None, 6_980_864, 128, 32, 1.0,
+        Backbone("scratch", "Scratch", None, None, 6_980_864, 128, 32, 1.0, 259_473_408, 128,
                  "five convolutions with batch norm, three hidden linear layers; starts from random weights"),
         Backbone("alexnet", "AlexNet", "alexnet", "alexnet-owt-7be5be79.pth", 57_003_840, 4096, 63, 5.0,
+                 710_092_480, 4096,
                  "five convolutions, two hidden linear layers of 4,096"),
         Backbone("mobilenet-v3", "MobileNet V3", "mobilenet_v3_large", "mobilenet_v3_large-8738ca79.pth",
-                 4_202_032, 1280, 8, 6.0, "MobileNet V3 large: inverted residuals with squeeze-and-excite"),
+                 4_202_032, 1280, 8, 6.0, 215_309_760, 1280,
+                 "MobileNet V3 large: inverted residuals with squeeze-and-excite"),
         Backbone("squeezenet", "SqueezeNet", "squeezenet1_0", "squeezenet1_0-b66bff10.pth", 735_424, 512, 21, 1.5,
+                 732_396_576, 86_528,
                  "SqueezeNet 1.0: fire modules, a 1x1 convolution as classifier"),
         Backbone("squeezenet-finetuned", "Finetuned SqueezeNet", "squeezenet1_0", "squeezenet1_0-b66bff10.pth",
-                 735_424, 4608, 53, 1.6, "SqueezeNet 1.0 with a 3x3 convolution as classifier"),
+                 735_424, 4608, 53, 1.6, 732_396_576, 557_568,
+                 "SqueezeNet 1.0 with a 3x3 convolution as classifier"),
         Backbone("vgg16", "VGG16", "vgg16", "vgg16-397923af.pth", 134_260_544, 4096, 32, 25.0,
+                 15_466_168_320, 4096,
                  "thirteen 3x3 convolutions, two hidden linear layers of 4,096"),
         Backbone("resnet34", "ResNet34", "resnet34", "resnet34-b627a593.pth", 21_284_672, 512, 8, 9.0,
+                 3_663_249_408, 512,
                  "residual network of 34 layers"),
     )
 }
