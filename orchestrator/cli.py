@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.metadata
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,8 @@ COMMANDS = {
     "doctor": "doctor:doctor",
 }
 """Each command's module in `orchestrator.commands` and its name there, in the order of the help."""
+
+LONGEST = 4000
 
 EXAMPLE = """\b
 Examples:
@@ -109,12 +112,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    click.echo(f"error: {' '.join(message.split())}", err=True)
+    plain = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in " ".join(message.split()))
+    click.echo(f"error: {plain if len(plain) <= LONGEST else plain[:LONGEST] + ' ...'}", err=True)
     return code
 
 
 def main() -> None:
-    """The door: leaves with the exit code of `run`."""
+    """The door: leaves with the exit code of `run`. A file's name that is no UTF-8 is shown escaped."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run())
 
 

@@ -7,7 +7,6 @@ import re
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -18,16 +17,16 @@ from jobs.settings import Settings
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _choose_store(ctx: click.Context, option: click.Parameter, folder: Path | None) -> None:
+def _choose_store(ctx: click.Context, option: click.Parameter, folder: str | None) -> None:
     if folder is not None or ctx.obj is None:
         known = ctx.obj or settings.read()
-        ctx.obj = known if folder is None else replace(known, store=folder.expanduser().absolute())
+        ctx.obj = known if folder is None else replace(known, store=settings.folder(folder, "--store"))
 
 
 def store_option(command: F) -> F:
     """The option `--store DIR`, before or after the command's name; the command's object becomes `Settings`."""
     return click.option(
-        "--store", type=click.Path(path_type=Path), metavar="DIR", expose_value=False, callback=_choose_store,
+        "--store", metavar="DIR", expose_value=False, callback=_choose_store,
         is_eager=True, help="The folder of data sets, trials and runs.  [env: ORCH_STORE; default: ./orch-store]",
     )(command)
 
