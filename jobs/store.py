@@ -170,13 +170,15 @@ class Store:
         return self.cancelled_path(run).exists()
 
     def wanted_by(self, task: Task) -> list[str]:
-        """The runs, not cancelled, that want a task, the one submitted last at the end."""
+        """The runs, not cancelled, that want a task, the one submitted last at the end.
+
+        A trial is trained from mark to mark, so a run wants the marks of others too, up to its own last epoch.
+        """
+        names = [name for name in self.run_names() if not self.is_cancelled(name)]
         if task.kind == "prepare":
-            names = [name for name in self.run_names() if self.load_run(name).data == task.subject]
-        else:
-            asked = set(files.names(self.trial_folder(task.subject) / "runs"))
-            names = [name for name in self.run_names() if name in asked]
-        return [name for name in names if not self.is_cancelled(name)]
+            return [name for name in names if self.load_run(name).data == task.subject]
+        asked = set(files.names(self.trial_folder(task.subject) / "runs"))
+        return [name for name in names if name in asked and task.epoch <= self.load_run(name).spec.epochs]
 
     def run_names(self) -> list[str]:
         """All runs, the one submitted last at the end."""

@@ -133,3 +133,10 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(errors.OrchError, match="FileNotFoundError"):
         child.run(order, tmp_path / "no" / "log", lambda message: None, lambda: False, lambda: True,
                   entry="fake_work:main")
+
+
+def test_a_child_asked_to_stop_before_it_listens_is_stopped_not_lost(tmp_path: Path) -> None:
+    """The signal may come before the child has begun: that is nobody's failure."""
+    for _ in range(5):
+        with pytest.raises(errors.Stopped):
+            work(tmp_path, "slow", stop=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from pathlib import Path
@@ -279,3 +280,17 @@ def test_torn_records_of_attempts_are_counted_and_forgiven(worker: Worker, run: 
     assert [(r["attempt"], r["state"]) for r in attempt.records(worker.store, task)] == [
         (1, "lost"), (2, "lost"), (3, "lost"), (4, "done")
     ]
+
+
+def test_cancelling_a_longer_run_stops_it_though_a_shorter_one_has_the_same_trial(worker: Worker, run: Run) -> None:
+    """A finished run of six epochs does not want the ninth."""
+    store = worker.store
+    longer = dataclasses.replace(run, name="longer", spec=run.spec.model_copy(update={"periods": 3}))
+    store.save_trial(store.load_trial(run.trials[0]), [9], "longer")
+    store.save_run(longer)
+    sixth, ninth = (Task("train", run.trials[0], epoch) for epoch in (6, 9))
+    before = (store.wanted_by(sixth), store.wanted_by(ninth))
+    store.cancel("longer")
+
+    assert before == ([run.name, "longer"], ["longer"])
+    assert (store.wanted_by(sixth), store.wanted_by(ninth)) == ([run.name], [])

@@ -133,6 +133,8 @@ def _attend(
                 message = json.loads(pipe.recv_bytes())
             except (EOFError, OSError):
                 process.join(5)
+                if told_to_stop is not None and process.exitcode == -signal.SIGTERM:
+                    raise errors.Stopped("the child was stopped before it had begun.") from None
                 if process.exitcode == ALONE:
                     raise errors.LeaseLost("the worker was away for too long; the child ended itself.") from None
                 raise errors.WorkerLost(_obituary(process.exitcode)) from None

@@ -283,7 +283,8 @@ def repair(scene: Scene) -> list[str]:
     """Take what is damaged out of the ledger and have it made again, as `orch verify --repair` and `orch resume` do."""
     store = scene.lab.store
     findings = [finding for run in scene.runs for finding in audit.audit(store, run) if finding.problem]
-    scene.troubles += [f"{f.path} {f.problem}, though nobody struck it" for f in findings if f.path not in scene.damaged]
+    unstruck = [finding for finding in findings if finding.path not in scene.damaged]
+    scene.troubles += [f"{finding.path} {finding.problem}, though nobody struck it" for finding in unstruck]
     patiently(lambda: audit.discard(store, findings))
     scene.broker.wait()
     scene.orch("resume", scene.run.name)
