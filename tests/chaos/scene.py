@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
-from conftest import redis_binary
-from harness import Lab
+from harness import Lab, redis_binary
 
 from jobs import files, plan
 from jobs.errors import OrchError

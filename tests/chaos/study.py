@@ -31,7 +31,9 @@ FIND_S = 60.0
 END_S = 300.0
 
 
-def study(count: int, seed: int, workers: int, report: Path | None = None, folder: Path | None = None) -> bool:
+def study(
+    count: int, seed: int, workers: int, pause_s: float, report: Path | None = None, folder: Path | None = None
+) -> bool:
     """Run the twin, deal the faults, compare, print; whether every promise was held."""
     began = time.monotonic()
     with ExitStack() as stack:
@@ -44,7 +46,7 @@ def study(count: int, seed: int, workers: int, report: Path | None = None, folde
         struck = stack.enter_context(_scene(place, images, workers))
         if not struck.has_disk:
             told(began, "skipped: 'disk full' (mounting a small disk takes root)")
-        blows = _deal(struck, faults.draw(count, seed, struck.has_disk), periods, began)
+        blows = _deal(struck, faults.draw(count, seed, struck.has_disk, pause_s), periods, began)
         if struck.run.spec.periods > periods:
             told(began, f"the twin is taken on to {struck.run.spec.periods} periods, as the study was")
             twin, calm = _calm(place, images, workers, struck.run.spec.periods)
