@@ -3,34 +3,67 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from jobs import files
+from jobs import files, plan
+from jobs.errors import OrchError
 from jobs.store import Run, Store
 from jobs.task import Task
+
+CHUNK = 1 << 23
+
+Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One file that was looked at: `problem` is None when it is whole; `task` is what made it (None: a checkpoint)."""
+    """One file that was looked at: `problem` is None when it is whole; `task` makes it again (None: nothing has to)."""
 
     path: str
+    bytes: int
     problem: str | None
     task: str | None
 
 
-def audit(store: Store, run: Run) -> Iterator[Finding]:
-    """Look at every file that the run's done tasks published and every checkpoint of its trials, reading each whole."""
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What a record says of a file."""
+
+    path: str
+    sha256: str
+    bytes: int
+    task: str | None
+    record: Path
+
+
+def audit(store: Store, run: Run, tell: Tell = lambda done, total: None) -> Iterator[Finding]:
+    """Look at every file that the run's done tasks published and every checkpoint of its trials, reading each whole.
+
+    `tell(done, total)` counts bytes. What changes while it is looked at, because a worker is at work, is no finding.
+    """
+    looked: list[_Claim | Finding] = []
     for task_id in run.tasks:
-        yield from _audit_task(store, Task.parse(task_id))
+        looked += _of_task(store, Task.parse(task_id))
     for trial in run.trials:
-        yield from _audit_checkpoints(store, trial)
+        looked += [*_of_trial(store, trial), *_of_checkpoints(store, trial)]
+    done, total = 0, sum(each.bytes for each in looked if isinstance(each, _Claim))
+    for each in looked:
+        if isinstance(each, Finding):
+            yield each
+            continue
+        before = _contents(each.record)
+        problem = _problem(store.root / each.path, each, partial(_further, tell, done, total))
+        done += each.bytes
+        tell(done, total)
+        if problem is None or (before is not None and _contents(each.record) == before):
+            yield Finding(each.path, each.bytes, problem, each.task)
 
 
-def discard(store: Store, findings: list[Finding]) -> list[str]:
+def discard(store: Store, findings: list[Finding], run: Run | None = None) -> list[str]:
     """Take damaged files out of the ledger so that `orch resume` makes them again; the tasks to be done again.
 
     Every file is made from what came before it with counted randomness, so what is made again is the same.
@@ -40,12 +73,14 @@ def discard(store: Store, findings: list[Finding]) -> list[str]:
         if finding.problem is None:
             continue
         path = store.root / finding.path
-        path.unlink(missing_ok=True)
-        if finding.task is None:
-            path.with_suffix(".json").unlink(missing_ok=True)
-        else:
+        if finding.task is not None:
             store.done_path(Task.parse(finding.task)).unlink(missing_ok=True)
             again.add(finding.task)
+        if path.suffix == ".pt":
+            path.with_suffix(".json").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        if run is not None and path.name == "trial.json":
+            _describe_again(store, run, path.parent.name)
     return sorted(again)
 
 
@@ -59,44 +94,96 @@ def take_back(store: Store, trained: Task) -> None:
     store.done_path(trained).unlink(missing_ok=True)
 
 
-def _audit_task(store: Store, task: Task) -> Iterator[Finding]:
-    place = store.done_path(task).relative_to(store.root).as_posix()
+def _of_task(store: Store, task: Task) -> Iterator[_Claim | Finding]:
+    record = store.done_path(task)
+    place = record.relative_to(store.root).as_posix()
     try:
-        outcome = store.done(task)
-    except ValueError:
-        yield Finding(place, "is not whole JSON", task.id)
+        outcome = files.read_json(record)
+        if outcome is None:
+            return
+        claims = [_Claim(e["path"], e["sha256"], int(e["bytes"]), task.id, record) for e in outcome["files"]]
+    except (ValueError, TypeError, KeyError):
+        yield Finding(place, 0, "is not a whole record", task.id)
         return
-    if outcome is None:
-        return
-    yield Finding(place, None, task.id)
-    for entry in outcome["files"]:
-        yield Finding(entry["path"], _problem(store.root / entry["path"], entry), task.id)
-    checkpoint, needed = outcome.get("checkpoint"), not store.is_done(Task("evaluate", task.subject, task.epoch))
-    if checkpoint and needed and not (store.root / checkpoint).exists():
-        yield Finding(checkpoint, "is missing", task.id)
+    yield Finding(place, 0, None, task.id)
+    yield from claims
+    checkpoint = _needed(store, task)
+    if checkpoint and not (store.root / checkpoint).exists():
+        yield Finding(checkpoint, 0, "is missing", task.id)
 
 
-def _audit_checkpoints(store: Store, trial: str) -> Iterator[Finding]:
+def _of_trial(store: Store, name: str) -> Iterator[Finding]:
+    """A trial's name ends in the digest of what it is."""
+    path = (store.trial_folder(name) / "trial.json").relative_to(store.root).as_posix()
+    try:
+        whole = store.load_trial(name).name == name
+    except (OrchError, ValueError, TypeError, KeyError):
+        whole = False
+    yield Finding(path, 0, None if whole else "is not what the trial's name says", None)
+
+
+def _of_checkpoints(store: Store, trial: str) -> Iterator[_Claim | Finding]:
+    needed = {
+        checkpoint: task.id for epoch in store.marks(trial)
+        if (checkpoint := _needed(store, task := Task("train", trial, epoch)))
+    }
     folder = store.trial_folder(trial) / "checkpoints"
     for name in files.names(folder):
         if name.endswith(".json"):
-            path = (folder / name).with_suffix(".pt")
+            place = (folder / name).with_suffix(".pt").relative_to(store.root).as_posix()
             try:
-                described = files.read_json(folder / name)
-            except ValueError:
-                described = None
-            whole = isinstance(described, dict) and {"sha256", "bytes"} <= described.keys()
-            problem = _problem(path, described) if whole else "has a torn digest file"
-            yield Finding(path.relative_to(store.root).as_posix(), problem, None)
+                said = files.read_json(folder / name) or {}
+                yield _Claim(place, said["sha256"], int(said["bytes"]), needed.get(place), folder / name)
+            except (ValueError, TypeError, KeyError):
+                if (folder / name).exists():
+                    yield Finding(place, 0, "has a torn digest file", needed.get(place))
 
 
-def _problem(path: Path, entry: Any) -> str | None:
+def _needed(store: Store, task: Task) -> str | None:
+    """The checkpoint that a finished training names, as long as its evaluation is to come."""
+    if task.kind != "train" or store.is_done(Task("evaluate", task.subject, task.epoch)):
+        return None
+    with contextlib.suppress(ValueError, TypeError, AttributeError):
+        checkpoint = (store.done(task) or {}).get("checkpoint")
+        return str(checkpoint) if checkpoint else None
+    return None
+
+
+def _problem(path: Path, claim: _Claim, tell: Callable[[int], None]) -> str | None:
     try:
         size = path.stat().st_size
-        if size != entry["bytes"]:
-            return f"has {size} bytes instead of {entry['bytes']}"
-        return None if files.digest(path) == entry["sha256"] else "has other contents than its digest says"
+        if size != claim.bytes:
+            return f"has {size:,} bytes instead of {claim.bytes:,}"
+        return None if _digest(path, tell) == claim.sha256 else "has other contents than its digest says"
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
+
+
+def _digest(path: Path, tell: Callable[[int], None]) -> str:
+    summed, read = hashlib.sha256(), 0
+    with path.open("rb") as handle:
+        while chunk := handle.read(CHUNK):
+            summed.update(chunk)
+            read += len(chunk)
+            tell(read)
+    return summed.hexdigest()
+
+
+def _further(tell: Tell, done: int, total: int, more: int) -> None:
+    tell(done + more, total)
+
+
+def _contents(record: Path) -> bytes | None:
+    with contextlib.suppress(OSError):
+        return record.read_bytes()
+    return None
+
+
+def _describe_again(store: Store, run: Run, name: str) -> None:
+    """Write a trial down once more, as the run's spec has it."""
+    unfolded = plan.unfold(run.spec, run.data)
+    for trial in unfolded.trials:
+        if trial.name == name:
+            store.save_trial(trial, list(unfolded.marks), run.name)

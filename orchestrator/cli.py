@@ -15,6 +15,7 @@ import click
 
 from jobs.errors import OrchError
 from orchestrator.options import store_option
+from orchestrator.words import plain
 
 COMMANDS = {
     "submit": "submit:submit",
@@ -24,6 +25,8 @@ COMMANDS = {
     "resume": "resume:resume",
     "retry": "resume:retry",
     "cancel": "cancel:cancel",
+    "verify": "verify:verify",
+    "prune": "prune:prune",
     "models": "models:models",
     "data": "data:data",
     "worker": "worker:worker",
@@ -112,8 +115,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    plain = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in " ".join(message.split()))
-    click.echo(f"error: {plain if len(plain) <= LONGEST else plain[:LONGEST] + ' ...'}", err=True)
+    line = plain(" ".join(message.split()))
+    click.echo(f"error: {line if len(line) <= LONGEST else line[:LONGEST] + ' ...'}", err=True)
     return code
 
 

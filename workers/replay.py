@@ -6,22 +6,26 @@ data (linked), no checkpoint. Children are killed without warning and started ag
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from jobs import files, results
 from jobs.errors import LeaseLost, StoreUnusable, WorkerLost
 from jobs.store import Store
-from jobs.task import Order, Task
-from workers import child
+from jobs.task import CHILD_ENTRY, Order, Task
+from workers import child, device
 
 TIMES = {"seconds", "images_per_second"}
+SHORTEST_S = 0.2
+
+Tell = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +41,41 @@ class Verdict:
 
 
 def replay(
-    store: Store, trial: str, *, kills: int, seed: int, threads: int, weights_dir: Path | None,
-    tell: Callable[[dict[str, Any]], None] = lambda message: None,
+    store: Store, trial: str, *, kills: int, seed: int, weights_dir: Path | None,
+    tell: Tell = lambda message: None, entry: str = CHILD_ENTRY,
 ) -> Verdict:
     """Train `trial` again up to its last published epoch with `kills` kills at random points.
 
-    Raises `StoreUnusable` when nothing of the trial is published yet, or what the training raises.
+    `tell` gets what the children say, and `{"phase": "killed", "done": n, "total": kills}`. Precision, threads and
+    kind of device are those on record. Raises `StoreUnusable` when nothing of the trial is published yet,
+    `NoSuchDevice` when it was trained on what this machine lacks, or what the training raises.
     """
     done = [e for e in store.marks(trial) if store.is_done(Task("train", trial, e))]
-    if not done:
+    numerics = files.read_json(store.trial_folder(trial) / "numerics.json")
+    if not done or not isinstance(numerics, dict):
         raise StoreUnusable(f"nothing of the trial {trial} is trained yet, so there is nothing to compare with.")
+    chosen, lock = device.choose("cpu" if numerics["device"] == "cpu" else None, numerics["threads"])
+    if chosen.kind != numerics["device"]:
+        raise device.NoSuchDevice(f"the trial {trial} was trained on {numerics['device']}, and none is free here. "
+                                  "Type the same on a machine that has one.")
+    os.environ.update(chosen.environment())
+    child.warm_up()
     task, began = Task("train", trial, done[-1]), time.monotonic()
     published = store.done(task) or {}
+    seconds = sum(float((store.done(Task("train", trial, epoch)) or {}).get("seconds", 0.0)) for epoch in done)
     folder = Path(tempfile.mkdtemp(prefix=".replay-", dir=store.root))
     try:
         copy = _copy(store, trial, folder, done[-1])
-        struck, outcome = _train(copy, task, kills, random.Random(seed), published, threads, weights_dir, tell)
+        order = Order(task.id, str(copy.root), "", str(folder / "work"), 1, chosen.kind, chosen.threads,
+                      str(weights_dir) if weights_dir else None)
+        struck, outcome = _train(order, kills, seconds / (kills + 1), random.Random(seed), tell, entry)
         rows = results.read_files([folder / "work" / name for name in outcome["files"]])
         theirs = [row for row in results.read(store.root, "epochs", [trial]).to_pylist() if row["epoch"] <= task.epoch]
         same_rows = _timeless(rows) == _timeless(theirs)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            lock.close()
     same_weights = outcome["weights_digest"] == published["weights_digest"]
     return Verdict(trial, task.epoch, struck, time.monotonic() - began, same_weights, same_rows)
 
@@ -67,35 +85,52 @@ def _copy(store: Store, trial: str, folder: Path, epoch: int) -> Store:
     copy = Store(folder / "store").open(create=True)
     described = store.load_trial(trial)
     copy.save_trial(described, [epoch], "replay")
-    numerics = store.trial_folder(trial) / "numerics.json"
-    files.write_json(copy.trial_folder(trial) / "numerics.json", files.read_json(numerics))
+    for name in files.names(store.trial_folder(trial)):
+        if name.endswith(".json"):
+            shutil.copy(store.trial_folder(trial) / name, copy.trial_folder(trial) / name)
     copy.data_folder(described.data).parent.mkdir(parents=True, exist_ok=True)
-    copy.data_folder(described.data).symlink_to(store.data_folder(described.data), target_is_directory=True)
+    copy.data_folder(described.data).symlink_to(store.data_folder(described.data).absolute(), target_is_directory=True)
     files.write_json(copy.done_path(Task("prepare", described.data)), store.done(Task("prepare", described.data)))
     return copy
 
 
 def _train(
-    copy: Store, task: Task, kills: int, dice: random.Random, published: dict[str, Any], threads: int,
-    weights_dir: Path | None, tell: Callable[[dict[str, Any]], None],
+    order: Order, kills: int, mean_s: float, dice: random.Random, tell: Tell, entry: str
 ) -> tuple[int, dict[str, Any]]:
     """Run children until one finishes; each of the first `kills` dies at a random moment. Kills made, outcome."""
-    work, struck = copy.root.parent / "work", 0
-    mean_s = max(0.5, published.get("seconds", 10.0) / (kills + 1))
-    device = "cpu" if str(published.get("device", "cpu")).startswith("cpu") else "cuda"
+    work, struck = Path(order.work_folder), 0
     for attempt in range(1, kills + 2):
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
-        order = Order(task.id, str(copy.root), f"t{attempt:06d}", str(work), 1, device, threads,
-                      str(weights_dir) if weights_dir else None)
         last = attempt == kills + 1
-        until = None if last else time.monotonic() + dice.uniform(0.2, 1.8) * mean_s
-        alive = (lambda: True) if until is None else (lambda until=until: time.monotonic() < until)
+        fate = _Fate(float("inf") if last else max(SHORTEST_S, dice.uniform(0.2, 1.8) * mean_s), tell)
         try:
-            return struck, child.run(order, copy.root / "log", tell, lambda: False, alive)
+            outcome = child.run(replace(order, attempt=f"t{attempt:06d}"), work.parent / "log", fate.hear,
+                                lambda: False, fate.lives, entry=entry)
+            return struck, outcome
         except (LeaseLost, WorkerLost):
+            if fate.lives():
+                raise
             struck += 1
-    raise WorkerLost(f"the replay of {task.id} lost its last child; look for what ended it.")
+            tell({"phase": "killed", "done": struck, "total": kills})
+    raise WorkerLost(f"the replay of {order.task} lost its last child; look for what ended it.")
+
+
+class _Fate:
+    """How long a child has from its first word on."""
+
+    def __init__(self, seconds: float, tell: Tell) -> None:
+        self.seconds, self.tell, self.until = seconds, tell, float("inf")
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """Pass on what the child says."""
+        if self.until == float("inf"):
+            self.until = time.monotonic() + self.seconds
+        self.tell(message)
+
+    def lives(self) -> bool:
+        """Whether it is not to be killed yet."""
+        return time.monotonic() < self.until
 
 
 def _timeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

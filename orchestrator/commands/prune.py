@@ -1,0 +1,64 @@
+"""`orch prune`: give back the room of drafts left behind and of checkpoints that nobody needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from jobs.settings import Settings
+from orchestrator.options import call, emit, examples, json_option, store_option
+
+SHOWN = 20
+
+
+@click.command(epilog=examples("orch prune --dry-run", "orch prune digits-3x10-1f3a9c --keep best,last"))
+@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@click.option("--keep", default="best,last,periods", show_default=True, metavar="best,last,periods",
+              help="Checkpoints of finished trials to keep: the best and the last period's end, or every period's.")
+@click.option("--dry-run", is_flag=True, help="Show what would go, and remove nothing.")
+@json_option
+@store_option
+@click.pass_obj
+def prune(settings: Settings, runs: tuple[str, ...], keep: str, dry_run: bool, as_json: bool) -> int:
+    """Remove what attempts left behind when they died, and checkpoints of finished trials that --keep does not name.
+
+    Without RUN, of all runs. Results stay, and so does every checkpoint that an open task or another run needs.
+    Without its last checkpoint a trial that is given more periods later is trained from the newest one kept.
+    """
+    from jobs import prune as pruning
+    from jobs.store import Store
+    from orchestrator import submit
+
+    policy = pruning.policy(keep)
+    store = Store(settings.store).open()
+    chosen = [store.load_run(name) for name in (runs or store.run_names())]
+    if not dry_run:
+        submit.require_writable(settings.store)
+    found = []
+    for item in pruning.waste(store, chosen, policy):
+        if not dry_run:
+            pruning.remove(item)
+        found.append(item)
+    size = sum(item.bytes for item in found)
+    if as_json:
+        emit({"removed": not dry_run, "bytes": size, "items": [
+            {"path": str(item.path.relative_to(store.root)), "bytes": item.bytes, "reason": item.reason}
+            for item in found
+        ]})
+        return 0
+    _tell(settings, found, size, dry_run, runs, keep)
+    return 0
+
+
+def _tell(settings: Settings, found: list[Any], size: int, dry_run: bool, runs: tuple[str, ...], keep: str) -> None:
+    if not found:
+        click.echo("nothing can go")
+        return
+    for item in sorted(found, key=lambda each: -each.bytes)[:SHOWN]:
+        click.echo(f"{item.bytes / 1e6:>10,.1f} MB  {item.path}: {item.reason}")
+    if len(found) > SHOWN:
+        click.echo(f"{'':>13}  and {len(found) - SHOWN:,} more (--json lists all)")
+    click.echo(f"{len(found):,} file(s) and folder(s), {size / 1e6:,.1f} MB, "
+               + ("can go. Remove them with: " + call(settings, "prune", *runs, "--keep", keep) if dry_run
+                  else "removed"))
