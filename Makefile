@@ -7,7 +7,7 @@
 SHELL  := bash
 VENV   := .venv
 BIN    := $(VENV)/bin
-DEMO   := --all-backbones --periods 3 --data digits --epochs-per-period 1 --learning-rate 0.01
+DEMO   := --all-backbones --periods 3 --data digits --epochs-per-period 1 --learning-rate 0.003
 REPORT := demo-report
 comma  := ,
 

@@ -29,7 +29,10 @@ def build(name: str, classes: int, seed: int, weights: Path | None = None) -> nn
     with torch.device("meta"):
         body = _body(name, classes)
     body.load_state_dict(read_weights(weights, body), assign=True)
-    return _with_head(name, body.requires_grad_(True), classes)
+    network = _with_head(name, body.requires_grad_(True), classes)
+    if name.startswith("squeezenet"):
+        _small(_convolution_of(network))
+    return network
 
 
 def skeleton(name: str, classes: int) -> nn.Module:
@@ -88,17 +91,27 @@ def _residual_head(network: nn.Module, classes: int) -> nn.Module:
 def _convolution_head(kernel: int) -> Callable[[nn.Module, int], nn.Module]:
     """SqueezeNet's classifier with a convolution of this kernel size (no padding), as the study has it.
 
-    Its first values are torchvision's for that layer. Layers' usual ones are larger and learn much slower here:
-    photographs of 22 classes, the study's recipe, validation accuracy after 4 epochs 75% against 60% (one seed).
+    Its first values are the layer's usual ones on a random network, and torchvision's smaller ones on a pretrained
+    one. Each learns much slower with the other's: photographs of 22 classes, pretrained, the study's recipe,
+    validation accuracy after 4 epochs 75% small, 60% usual; digits, random, learning rate 0.003, test accuracy
+    after 3 epochs 17% small (one seed each).
     """
 
     def replace(network: nn.Module, classes: int) -> nn.Module:
         network.classifier = nn.Sequential(
-            nn.Dropout(0.5), _small(nn.Conv2d(512, classes, kernel)), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1)
+            nn.Dropout(0.5), nn.Conv2d(512, classes, kernel), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1)
         )
         return network
 
     return replace
+
+
+def _convolution_of(network: nn.Module) -> nn.Conv2d:
+    """The convolution in SqueezeNet's classifier."""
+    classifier = network.classifier
+    if not isinstance(classifier, nn.Sequential) or not isinstance(layer := classifier[1], nn.Conv2d):
+        raise TypeError(f"{type(network).__name__} has no convolution in its classifier")
+    return layer
 
 
 def _small(layer: nn.Conv2d | nn.Linear) -> nn.Module:
