@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def waste(store: Store, runs: list[Run], keep: frozenset[str], now: float | None
 
 def remove(item: Waste) -> None:
     """Remove it; a checkpoint's digest goes first, so that half a removal leaves nothing that looks whole."""
-    if item.path.is_dir():
+    if item.path.is_dir() and not item.path.is_symlink():
         shutil.rmtree(item.path, ignore_errors=True)
         return
     if item.path.suffix == ".pt":
@@ -82,18 +83,43 @@ def _checkpoints(store: Store, trial: str, keep: frozenset[str]) -> Iterator[Was
 
 
 def _best(store: Store, trial: str, marks: list[int]) -> set[int]:
-    """The period's end with the lowest validation loss."""
-    rows = results.read(store.root, "epochs", [trial], ["epoch", "val_loss"]).to_pylist()
+    """The period's end with the lowest validation loss; every one where the rows cannot be read."""
+    try:
+        rows = results.read(store.root, "epochs", [trial], ["epoch", "val_loss"]).to_pylist()
+    except (OSError, ValueError):
+        return set(marks)
     ends = [(row["val_loss"], row["epoch"]) for row in rows if row["epoch"] in marks]
-    return {min(ends)[1]} if ends else set()
+    return {min(ends)[1]} if ends else set(marks)
 
 
 def _drafts(store: Store, now: float) -> Iterator[Waste]:
     """Temporary files, replays, work folders and checkpoints without a digest that nobody has touched for an hour."""
-    for path in store.root.rglob("*"):
+    for path in list(store.root.rglob("*")):
         draft = path.name.startswith(".") and (path.suffix == ".draft" or path.name.startswith(".replay-"))
-        work = path.parent.parent == store.root / "attempts" and path.is_dir()
+        work = path.parent.parent == store.root / "attempts" and path.is_dir() and not _may_be_running(store, path)
         half = path.parent.name == "checkpoints" and path.suffix == ".pt" and not path.with_suffix(".json").exists()
-        if (draft or work or half) and now - path.stat().st_mtime > DEAD_AFTER_S:
-            inside = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-            yield Waste(path, sum(file.stat().st_size for file in inside), "left behind by an attempt that died")
+        if draft or work or half:
+            touched, size = _touched(path)
+            if now - touched > DEAD_AFTER_S:
+                yield Waste(path, size, "left behind by an attempt that died")
+
+
+def _touched(path: Path) -> tuple[float, int]:
+    """When anything in it was last changed, and the bytes in it; what has gone meanwhile was touched just now."""
+    try:
+        states = [path.lstat(), *(inner.lstat() for inner in path.rglob("*"))]
+    except FileNotFoundError:
+        return float("inf"), 0
+    return max(state.st_mtime for state in states), sum(s.st_size for s in states if stat.S_ISREG(s.st_mode))
+
+
+def _may_be_running(store: Store, work: Path) -> bool:
+    """Whether a work folder is that of its task's latest attempt, which has not ended as far as the record says."""
+    try:
+        task = Task.parse(work.parent.name)
+        record = files.read_json(work.with_suffix(".json"))
+        latest = max(name for name in files.names(work.parent) if name.endswith(".json") and name[:-5].isdecimal())
+    except (BadSpec, ValueError):
+        return False
+    running = isinstance(record, dict) and record.get("state") == "running" and latest == f"{work.name}.json"
+    return running and not store.is_done(task)
