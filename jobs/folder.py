@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -54,29 +55,20 @@ class Source:
 
 def list_folder(folder: Path) -> Source:
     """Classes and files without contents (digests empty); raises `BadFolder` for what cannot be compared on."""
-    if not folder.exists():
-        raise BadFolder(f"the data folder {folder} does not exist.")
-    if not folder.is_dir():
-        raise BadFolder(f"{folder} is not a folder. Give a folder that holds one folder for each class.")
     try:
-        classes = sorted(item.name for item in os.scandir(folder) if item.is_dir() and not _ignored(item.name))
-        files = {label: sorted(_walk(folder / label)) for label in classes}
+        classes = _classes(folder)
+        entries = [entry for label in classes for entry in sorted(_walk(folder, label), key=_parts)]
+    except FileNotFoundError as error:
+        raise BadFolder(f"the data folder {error.filename or folder} does not exist.") from None
     except OSError as error:
         raise BadFolder(f"cannot read {error.filename or folder}: {error.strerror}.") from None
-    if not classes:
-        raise BadFolder(f"{folder} is empty of class folders. Put each class's images in a folder of their own.")
     if len(classes) == 1:
         raise BadFolder(f"{folder} holds one class only ('{classes[0]}'); a comparison needs at least two.")
-    empty = [label for label, paths in files.items() if not paths]
+    empty = sorted(set(classes) - {entry.label for entry in entries})
     if empty:
         raise BadFolder(f"{folder}: no file in class folder(s) {', '.join(empty)}. Fill or remove them.")
-    entries = [
-        Entry(path.relative_to(folder).as_posix(), label, "", path.stat().st_size)
-        for label, paths in files.items()
-        for path in paths
-    ]
     for entry in entries:
-        if not entry.path.isprintable() and any(0xD800 <= ord(c) <= 0xDFFF for c in entry.path):
+        if any(0xD800 <= ord(c) <= 0xDFFF for c in entry.path):
             raise BadFolder(f"{folder}: a file's name is not valid UTF-8: {entry.path!r}. Rename it.")
     return Source(str(folder.absolute()), tuple(classes), tuple(entries))
 
@@ -107,10 +99,55 @@ def _with_digest(folder: Path, entry: Entry) -> Entry:
         raise BadFolder(f"cannot read {folder / entry.path}: {error.strerror}.") from None
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for where, folders, files in os.walk(folder):
+def _classes(folder: Path) -> list[str]:
+    """The names of a folder's class folders, sorted; raises `BadFolder` for links that lead nowhere or back."""
+    if not stat.S_ISDIR(folder.stat().st_mode):
+        raise BadFolder(f"{folder} is not a folder. Give a folder that holds one folder for each class.")
+    items = sorted((item for item in os.scandir(folder) if not _ignored(item.name)), key=lambda item: item.name)
+    places: dict[str, str] = {}
+    for item in items:
+        if item.is_symlink() and not os.path.exists(item.path):
+            raise BadFolder(f"{item.path} is a link that leads nowhere. Mend or remove it.")
+        if item.is_dir():
+            place = os.path.realpath(item.path)
+            if Path(os.path.realpath(folder)).is_relative_to(place):
+                raise BadFolder(f"{item.path} is a link back to the folder that it lies in. Remove it.")
+            if place in places:
+                raise BadFolder(f"the classes {places[place]} and {item.name} in {folder} are the same folder.")
+            places[place] = item.name
+    if not places:
+        raise BadFolder(f"{folder} is empty of class folders. Put each class's images in a folder of their own.")
+    return list(places.values())
+
+
+def _walk(folder: Path, label: str) -> Iterator[Entry]:
+    """Every file of a class; raises `OSError`, and `BadFolder` for what is neither a file nor a folder."""
+    for where, folders, names in os.walk(folder / label, onerror=_raise):
         folders[:] = [name for name in folders if not _ignored(name)]
-        yield from (Path(where) / name for name in files if not _ignored(name))
+        for name in folders:
+            if os.path.islink(Path(where, name)):
+                raise BadFolder(f"{Path(where, name)} is a link to a folder, and such are not followed within a class. "
+                                "Put the folder itself there.")
+        for path in (Path(where, name) for name in names if not _ignored(name)):
+            yield _entry(folder, label, path)
+
+
+def _entry(folder: Path, label: str, path: Path) -> Entry:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise BadFolder(f"{path} is a link that leads nowhere. Mend or remove it.") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise BadFolder(f"{path} is no file that can be read to its end (a pipe, socket or device). Remove it.")
+    return Entry(path.relative_to(folder).as_posix(), label, "", found.st_size)
+
+
+def _parts(entry: Entry) -> list[str]:
+    return entry.path.split("/")
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _ignored(name: str) -> bool:

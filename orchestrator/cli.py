@@ -116,7 +116,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _complain(message: str, code: int) -> int:
     line = plain(" ".join(message.split()))
-    click.echo(f"error: {line if len(line) <= LONGEST else line[:LONGEST] + ' ...'}", err=True)
+    shown = line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
+    click.echo(f"error: {shown}", err=True)
     return code
 
 

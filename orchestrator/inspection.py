@@ -19,6 +19,8 @@ SIGNATURES = {
     b"MM\x00*": "TIFF", b"RIFF": "WEBP",
 }
 
+PROGRAMS = ("EPS", "WMF")
+
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
@@ -76,6 +78,8 @@ def _decode(path: Path) -> tuple[str, str]:
     try:
         with warnings.catch_warnings(), Image.open(path) as image:
             warnings.simplefilter("ignore")
+            if image.format in PROGRAMS:
+                return "", f"{image.format} is a program that draws, not an image"
             image.load()
             return image.format or "unknown", ""
     except UnidentifiedImageError:

@@ -128,7 +128,7 @@ def require_writable(root: Path) -> None:
 
 def require_apart(root: Path, data: str) -> None:
     """Raise `BadFolder` when the store lies inside the data folder."""
-    if data not in BUILT_IN_DATA and root.resolve().is_relative_to(Path(data).resolve()):
+    if data not in BUILT_IN_DATA and Path(os.path.realpath(root)).is_relative_to(os.path.realpath(data)):
         raise BadFolder(
             f"the store {root} lies inside the data folder {data} and would be read as a class. "
             "Set ORCH_STORE to a folder elsewhere."

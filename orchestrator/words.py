@@ -1,4 +1,4 @@
-"""Durations, shares and counts as people read them in a terminal."""
+"""Durations, shares and names as people read them in a terminal."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def duration(seconds: float | None) -> str:
 def share(value: float | None) -> str:
     """`93.1%`; `-` when it is not known."""
     return "-" if value is None else f"{100 * value:.1f}%"
+
+
+def plain(text: str) -> str:
+    """The text in one line, with what could steer a terminal escaped."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 Pixels = npt.NDArray[np.uint8]
+PROGRAMS = ("EPS", "WMF")
 SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 
@@ -23,6 +24,8 @@ def decode(contents: bytes, size: int) -> Pixels:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(contents)) as image:
+                if image.format in PROGRAMS:
+                    raise Broken(f"{image.format} is a program that draws, not an image")
                 image.load()
                 return square(to_rgb(image), size)
     except MemoryError:

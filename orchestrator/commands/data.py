@@ -12,6 +12,7 @@ from jobs.errors import MissingExtra
 from jobs.settings import Settings
 from orchestrator import start
 from orchestrator.options import emit, examples, json_option, store_option
+from orchestrator.words import plain
 
 SHOWN = 10
 
@@ -37,7 +38,7 @@ def inspect(folder: Path, as_json: bool) -> None:
         return
     click.echo(f"{found.folder}: {found.files:,} files in {len(found.classes)} classes, {found.bytes / 1e6:,.1f} MB")
     for label, count in found.classes.items():
-        click.echo(f"  {label:<24} {count:>8,}")
+        click.echo(f"  {plain(label):<24} {count:>8,}")
     click.echo("formats: " + (", ".join(f"{kind} {count:,}" for kind, count in found.formats.items()) or "none"))
     if not found.decoded:
         click.echo("Pillow is not installed: only first bytes were looked at. For more: pip install 'orch[worker]'")
@@ -49,7 +50,7 @@ def inspect(folder: Path, as_json: bool) -> None:
 def _list(title: str, lines: list[str]) -> None:
     click.echo(f"{title}: {len(lines) or 'none'}")
     for line in lines[:SHOWN]:
-        click.echo(f"  {line}")
+        click.echo(f"  {plain(line)}")
     if len(lines) > SHOWN:
         click.echo(f"  and {len(lines) - SHOWN} more (--json lists all)")
 
