@@ -69,7 +69,17 @@ def test_squeezenets_head_is_the_studys(name: str) -> None:
     assert (head[1].stride, head[1].padding, head[0].p) == ((1, 1), (0, 0), 0.5)
 
 
-@pytest.mark.parametrize("name", [name for name in CATALOG if CATALOG[name].has_pretrained])
+def test_squeezenets_head_starts_small_on_a_pretrained_body_only(squeezenet_file: Path) -> None:
+    """Torchvision's deviation of 0.01 and no bias with weights; the layer's usual, larger values without."""
+    small = backbones.build("squeezenet", 20, 0, squeezenet_file).classifier[1]
+    usual = backbones.build("squeezenet", 20, 0).classifier[1]
+
+    assert small.weight.std().item() == pytest.approx(0.01, rel=0.1)
+    assert small.bias.abs().max().item() == 0
+    assert usual.weight.std().item() == pytest.approx(512**-0.5 / 3**0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["alexnet", "mobilenet-v3", "vgg16", "resnet34"])
 def test_a_heads_first_values_are_spread_as_torchvisions(name: str) -> None:
     """The same layer in torchvision's network of 1,000 classes has first values of the same deviation."""
     own = backbones.build(name, 1000, 0)
