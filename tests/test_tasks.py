@@ -294,3 +294,23 @@ def test_cancelling_a_longer_run_stops_it_though_a_shorter_one_has_the_same_tria
 
     assert before == ([run.name, "longer"], ["longer"])
     assert (store.wanted_by(sixth), store.wanted_by(ninth)) == ([run.name], [])
+
+
+def test_lost_workers_are_no_blame_until_twenty_were_lost_without_progress(worker: Worker, run: Run) -> None:
+    """Machines come and go; but a task that takes a machine down each time is given up in the end."""
+    task = Task.parse(run.tasks[0])
+    who = {"worker": "dead", "host": "h", "device": "cpu", "run": run.name}
+    for _ in range(attempt.MOST_LOST):
+        attempt.begin(worker.store, task, who)
+    behave(worker, "die")
+    still_tried = tasks.run(worker, task.id)
+    attempt.begin(worker.store, task, who)
+    attempt.begin(worker.store, task, who)
+    blamed = [record["state"] for record in attempt.blamed(worker.store, task)]
+    time.sleep(2.1)
+    given_up = tasks.run(worker, task.id)
+
+    assert still_tried == "failed"
+    assert blamed == ["failed", "running"]
+    assert given_up == "failed"
+    assert "20 workers were lost" in str((worker.store.failed(task) or {})["message"])

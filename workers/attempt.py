@@ -78,8 +78,14 @@ def records(store: Store, task: Task) -> list[dict[str, Any]]:
 
 
 def blamed(store: Store, task: Task) -> list[dict[str, Any]]:
-    """The attempts that began where the task stands now and failed for a reason that lies in the task."""
-    return [record for record in here(store, task) if record["failure"] not in NO_BLAME]
+    """The attempts that began where the task stands now and failed for a reason that may lie in the task."""
+    return [r for r in here(store, task) if r["failure"] not in NO_BLAME and r["state"] != "lost"]
+
+
+def wears_out(store: Store, task: Task) -> bool:
+    """Whether so many workers were lost over it, where it stands now, that this can hardly be chance."""
+    lost = [r for r in here(store, task) if r["state"] == "lost" and r["failure"] == WorkerLost.failure]
+    return len(lost) >= MOST_LOST
 
 
 def here(store: Store, task: Task) -> list[dict[str, Any]]:

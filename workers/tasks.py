@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import audit, files, plan
-from jobs.errors import BadCheckpoint, BadSpec, BrokerUnreachable, LeaseLost, OrchError, Stopped, StorageFull
+from jobs.errors import BadCheckpoint, BadSpec, BrokerUnreachable, LeaseLost, OrchError, Stopped, StorageFull, WorkerLost
 from jobs.store import Store
 from jobs.task import CHILD_ENTRY, Order, Task
 from workers import attempt as attempts
@@ -107,6 +107,8 @@ def _claimed(worker: Worker, task: Task) -> str:
 def _attempt(worker: Worker, task: Task, lease: Lease) -> str:
     """Work on a claimed task and record how it ended."""
     runs = worker.store.wanted_by(task)
+    if attempts.wears_out(worker.store, task):
+        return _give_up(worker.store, task, f"{attempts.MOST_LOST} workers were lost over it without any progress")
     attempt = attempts.begin(worker.store, task, {
         "trial": None if task.kind == "prepare" else task.subject, "run": runs[-1] if runs else None,
         "worker": worker.name, "host": worker.host, "device": worker.device.name, "token": lease.token,
@@ -127,6 +129,16 @@ def _attempt(worker: Worker, task: Task, lease: Lease) -> str:
     attempt.finish("done")
     log.info("%s: done", task.id)
     return "done"
+
+
+def _give_up(store: Store, task: Task, why: str) -> str:
+    """Quarantine a task that no attempt could even be begun on any more."""
+    last = attempts.records(store, task)[-1]["attempt"]
+    log.error("%s: given up: %s", task.id, why)
+    files.create_json(store.failed_path(task), {
+        "failure": WorkerLost.failure, "message": f"{why}; look at the workers' own logs.", "attempt": last,
+    })
+    return "failed"
 
 
 def _record_failure(store: Store, task: Task, attempt: Attempt, error: OrchError, lease: Lease) -> str:

@@ -25,8 +25,8 @@ from jobs.task import Task
 
 T = TypeVar("T")
 BACKBONES = ("scratch", "squeezenet", "squeezenet-finetuned")
-EPOCHS_PER_PERIOD = 6
-DISK_BYTES = 1_500_000_000
+EPOCHS_PER_PERIOD = 8
+DISK_BYTES = 2_000_000_000
 RESTART_S = 1.0
 
 

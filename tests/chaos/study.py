@@ -26,7 +26,7 @@ from chaos.verdict import Check
 from jobs import plan
 from jobs.store import Run
 
-FAULTS_A_PERIOD = 9
+FAULTS_A_PERIOD = 6
 FIND_S = 60.0
 END_S = 300.0
 
