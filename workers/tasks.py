@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs import audit, files, plan
-from jobs.errors import BadCheckpoint, BadSpec, BrokerUnreachable, LeaseLost, OrchError, Stopped, StorageFull, WorkerLost
+from jobs import audit, errors, files, plan
+from jobs.errors import BadCheckpoint, BadSpec, BrokerUnreachable, LeaseLost, OrchError, Stopped, StorageFull
 from jobs.store import Store
 from jobs.task import CHILD_ENTRY, Order, Task
 from workers import attempt as attempts
@@ -136,7 +136,7 @@ def _give_up(store: Store, task: Task, why: str) -> str:
     last = attempts.records(store, task)[-1]["attempt"]
     log.error("%s: given up: %s", task.id, why)
     files.create_json(store.failed_path(task), {
-        "failure": WorkerLost.failure, "message": f"{why}; look at the workers' own logs.", "attempt": last,
+        "failure": errors.WorkerLost.failure, "message": f"{why}; look at the workers' own logs.", "attempt": last,
     })
     return "failed"
 
