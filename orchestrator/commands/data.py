@@ -17,9 +17,12 @@ from orchestrator.words import plain
 SHOWN = 10
 
 
-@click.group()
-def data() -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def data(ctx: click.Context) -> None:
     """Prepare a data set, or look a data folder over."""
+    if ctx.invoked_subcommand is None:
+        raise click.UsageError("a command is missing: give 'orch data inspect FOLDER' or 'orch data prepare FOLDER'.")
 
 
 @data.command(epilog=examples("orch data inspect photographs/"))
