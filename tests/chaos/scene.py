@@ -174,12 +174,12 @@ class Scene:
             timer.join()
 
     def at_work(self) -> dict[str, tuple[psutil.Process, Task]]:
-        """The workers that have a child, with the child and its task."""
-        found = {}
+        """The workers that have a child, with the child and its task; without those that have only just begun one."""
+        found, done = {}, self.done()
         for name, process in self.crew.running.items():
             children = task_children(process.pid)
             said = [(values["at"], values["task"]) for values in self.said() if values.get("worker") == name]
-            if children and said:
+            if children and said and max(said)[1] not in done:
                 found[name] = (children[0], Task.parse(max(said)[1]))
         return found
 

@@ -26,8 +26,9 @@ from chaos.verdict import Check
 from jobs import plan
 from jobs.store import Run
 
-FAULTS_A_PERIOD = 6
+FAULTS_A_PERIOD = 4
 FIND_S = 60.0
+AWAY_S = 16.0
 END_S = 300.0
 
 
@@ -154,11 +155,11 @@ def _finish(struck: Scene, began: float) -> None:
 
 
 def _print(blows: Sequence[Blow], checks: Sequence[Check], held: bool) -> None:
-    print(f"\n{'fault':<50} {'dealt':>5}  {'recovery: median':>16}  {'worst':>7}")
+    print(f"\n{'fault':<50} {'dealt':>5}  {'recovery: median':>16}  {'worst':>7}  {'worst, no other within':>22}")
     for kind, figures in recoveries(blows).items():
-        times = [figures["median_s"], figures["worst_s"]]
-        middle, worst = ("-" if seconds is None else f"{seconds:.1f} s" for seconds in times)
-        print(f"{kind:<50} {figures['dealt']:>5}  {middle:>16}  {worst:>7}")
+        times = [figures["median_s"], figures["worst_s"], figures["worst_alone_s"]]
+        middle, worst, alone = ("-" if seconds is None else f"{seconds:.1f} s" for seconds in times)
+        print(f"{kind:<50} {figures['dealt']:>5}  {middle:>16}  {worst:>7}  {alone:>22}")
     print()
     for check in checks:
         print(f"{'held  ' if check.held else 'BROKEN'}  {check.promise}: {check.detail}")
@@ -166,14 +167,29 @@ def _print(blows: Sequence[Blow], checks: Sequence[Check], held: bool) -> None:
 
 
 def recoveries(blows: Sequence[Blow]) -> dict[str, dict[str, Any]]:
-    """By kind, and for all: how many were dealt, the median and the worst time to recovery in seconds."""
+    """By kind, and for all: how many were dealt, the median and the worst time to recovery in seconds.
+
+    Faults overlap: `worst_alone_s` is of those that no other fault came upon before they were recovered from, and that
+    came when no frozen worker was still away.
+    """
     table = {}
     for kind in [*sorted({blow.kind for blow in blows}), "all"]:
         mine = [blow for blow in blows if kind in ("all", blow.kind)]
         times = [blow.recovery_s for blow in mine if blow.recovery_s is not None]
+        alone = [blow.recovery_s for blow in mine if blow.recovery_s is not None and _alone(blow, blows)]
         table[kind] = {"dealt": len(mine), "median_s": round(statistics.median(times), 2) if times else None,
-                       "worst_s": round(max(times), 2) if times else None}
+                       "worst_s": round(max(times), 2) if times else None,
+                       "worst_alone_s": round(max(alone), 2) if alone else None}
     return table
+
+
+def _alone(blow: Blow, blows: Sequence[Blow]) -> bool:
+    end = blow.at + (blow.recovery_s or 0.0)
+    others = [other for other in blows if other is not blow]
+    return not any(
+        other.at < end and other.at + max(other.recovery_s or 0.0, AWAY_S if "beyond" in other.kind else 0.0) > blow.at
+        for other in others
+    )
 
 
 def _facts(blows: Sequence[Blow], checks: Sequence[Check]) -> dict[str, Any]:
