@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from jobs import catalog, specfile
+from jobs import catalog, duration, specfile
 from jobs.errors import BadSpec
 
 BUILT_IN_DATA = ("digits",)
@@ -22,6 +22,9 @@ MOST_TASKS = 100_000
 SHOWN = 80
 NUMBERS = ("periods", "epochs_per_period", "seeds", "image_size", "batch_size", "learning_rate", "momentum",
            "plateau_patience", "plateau_factor", "split", "split_seed")
+NEVER = "never"
+NOT_ASKED = frozenset({"name", "data", "checkpoint_every"})
+"""Keys that do not make a run another one: asking again with other values goes on with the same."""
 
 
 class Recipe(BaseModel):
@@ -35,6 +38,12 @@ class Recipe(BaseModel):
     plateau_patience: int = Field(default=2, ge=0, le=1_000_000)
     plateau_factor: float = Field(default=0.1, gt=0, lt=1)
     precision: Precision = "auto"
+    deterministic: bool = False
+
+    def identity(self) -> dict[str, Any]:
+        """What a trial's name is made from: every key, `deterministic` only where it was asked for."""
+        values = self.model_dump(mode="json")
+        return values if self.deterministic else {key: values[key] for key in values if key != "deterministic"}
 
 
 class DataSettings(BaseModel):
@@ -74,6 +83,8 @@ class Spec(BaseModel):
     plateau_patience: int = Field(default=2, ge=0, le=1_000_000)
     plateau_factor: float = Field(default=0.1, gt=0, lt=1)
     precision: Precision = "auto"
+    deterministic: bool = False
+    checkpoint_every: str = "5m"
     split: tuple[int, int, int] = (70, 10, 20)
     split_seed: int = Field(default=0, ge=0, lt=2**31)
     skip_broken: bool = False
@@ -101,6 +112,15 @@ class Spec(BaseModel):
         if not isinstance(chosen, (list, tuple)):
             raise ValueError("a list of backbone names, or 'all', is needed")
         return tuple(dict.fromkeys(catalog.find(str(name)).name for name in chosen))
+
+    @field_validator("checkpoint_every", mode="before")
+    @classmethod
+    def _length_of_time(cls, value: Any) -> Any:
+        """YAML's bare `300` is a number of seconds; nothing at all is `never`."""
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise ValueError("a length of time is needed, such as 30s or 5m, or 'never'")
+        text = str(value).strip()
+        return NEVER if text == NEVER or duration.seconds(text) == 0 else text
 
     @field_validator("name")
     @classmethod
@@ -136,6 +156,11 @@ class Spec(BaseModel):
     def weights_of(self, backbone: str) -> Weights:
         """The weights this backbone starts from: none where no pretrained ones exist."""
         return self.weights if catalog.CATALOG[backbone].has_pretrained else "none"
+
+    @property
+    def checkpoint_every_s(self) -> float | None:
+        """Seconds between two checkpoints within an epoch; None for none but at its end."""
+        return None if self.checkpoint_every == NEVER else duration.seconds(self.checkpoint_every)
 
     @property
     def epochs(self) -> int:

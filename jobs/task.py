@@ -65,7 +65,7 @@ class Trial:
             "data": self.data,
             "backbone": self.backbone,
             "weights": self.weights,
-            "recipe": self.recipe.model_dump(mode="json"),
+            "recipe": self.recipe.identity(),
             "seed": self.seed,
         }
 
@@ -80,7 +80,8 @@ class Order:
     """What a worker hands to the child process that does a task.
 
     `work_folder` is the attempt's own, empty folder; `period` is the trial's period that the task closes;
-    `device` is `cpu` or `cuda` (the pinned device is the only visible one); `threads` is what the worker may use.
+    `device` is `cpu` or `cuda` (the pinned device is the only visible one); `threads` is what the worker may use;
+    `checkpoint_every_s` is the time between two checkpoints within an epoch (None: only at its end).
     """
 
     task: str
@@ -91,6 +92,7 @@ class Order:
     device: str
     threads: int
     weights_dir: str | None
+    checkpoint_every_s: float | None = 300.0
 
     def as_dict(self) -> dict[str, Any]:
         """The order as plain JSON values."""

@@ -8,14 +8,19 @@ import torch
 
 from jobs.errors import OutOfMemory
 from jobs.spec import Precision
+from models import repeatable
 
 Chosen = Literal["fp32", "bf16"]
 
 
-def pick(name: str) -> torch.device:
-    """The device an order names, `cpu` or `cuda` (the first that is visible), made to compute repeatably."""
+def pick(name: str, deterministic: bool = False) -> torch.device:
+    """The device an order names, `cpu` or `cuda` (the first that is visible), with cuDNN made to compute repeatably.
+
+    `deterministic` demands the same of everything else on a GPU; a processor does so anyway.
+    """
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+    repeatable.demand(deterministic and name != "cpu")
     return torch.device(name)
 
 

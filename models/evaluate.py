@@ -58,7 +58,8 @@ def _learner(store: Store, task: Task, trial: Trial, data: Data, order: Order) -
     contents = checkpoint.read(store.root / trained["checkpoint"], trial.name)
     settled = numerics.kept(store.trial_folder(trial.name))
     network = backbones.restored(trial.backbone, len(data.classes), contents.network)
-    return Learner.of(network, trial.recipe, trial.seed, device.pick(order.device), settled.precision)
+    where = device.pick(order.device, trial.recipe.deterministic)
+    return Learner.of(network, trial.recipe, trial.seed, where, settled.precision)
 
 
 def _answers(

@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from jobs.errors import BadSpec, LossNotFinite
 from jobs.spec import Recipe
+from models import repeatable
 from models.counted import derive, order
 from models.data.batches import Batch, Data, Indices, batches, cut
 from models.device import Chosen
@@ -41,6 +42,8 @@ class Learner:
     @classmethod
     def of(cls, network: nn.Module, recipe: Recipe, seed: int, device: torch.device, precision: Chosen) -> Learner:
         """The network moved to `device`, channels last, with SGD and a plateau scheduler as the recipe has them."""
+        if recipe.deterministic and device.type == "cuda":
+            network = repeatable.replace_pools(network)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = SGD(network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum)
         scheduler = ReduceLROnPlateau(optimizer, factor=recipe.plateau_factor, patience=recipe.plateau_patience)

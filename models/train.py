@@ -58,6 +58,7 @@ class Narrator:
             self.images = running.images
             rate = (running.images - self.images_before) / max(running.seconds - self.seconds, 1e-9)
             self._say("train", running.images, "train", images_per_second=round(rate, 1))
+            self.training.save_if_due()
         self._stop_if_asked(f"step {running.step}")
 
     def validated(self, images: int) -> None:

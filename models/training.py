@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ class Training:
     rows: list[Row] = field(default_factory=list)
     running: Running = field(default_factory=Running)
     path: Path | None = None
+    saved_at: float = field(default_factory=time.monotonic)
 
     @property
     def epoch(self) -> int:
@@ -46,6 +48,12 @@ class Training:
         found = [self.store.done(Task("train", self.trial.name, epoch)) for epoch in marks]
         return [outcome for outcome in found if outcome]
 
+    def save_if_due(self) -> None:
+        """Publish a checkpoint when the last one is older than the order allows."""
+        every_s = self.order.checkpoint_every_s
+        if every_s is not None and time.monotonic() - self.saved_at >= every_s:
+            self.save()
+
     def save(self) -> Path:
         """Publish a checkpoint of this moment, then remove those no longer needed."""
         learner, folder = self.learner, _checkpoints(self.store, self.trial)
@@ -53,7 +61,7 @@ class Training:
             self.trial.name, self.epoch, self.running.step, asdict(self.running), self.rows,
             learner.network.state_dict(), learner.optimizer.state_dict(), learner.scheduler.state_dict(),
         )
-        self.path = checkpoint.publish(folder, contents, self.order.attempt)
+        self.path, self.saved_at = checkpoint.publish(folder, contents, self.order.attempt), time.monotonic()
         marks = set(self.store.marks(self.trial.name))
         referenced = {self.store.root / outcome["checkpoint"] for outcome in self.outcomes()}
         checkpoint.prune(folder, marks | {self.task.epoch}, referenced | {self.path})
@@ -69,7 +77,7 @@ def begin(order: Order) -> Training:
     if found is None:
         return Training(store, order, task, trial, data, _from_start(store, order, trial, len(data.classes)))
     contents, path = found
-    where = device.pick(order.device)
+    where = device.pick(order.device, trial.recipe.deterministic)
     kept = numerics.settle(store.trial_folder(trial.name), trial.recipe, where, order.threads, None)
     network = backbones.restored(trial.backbone, len(data.classes), contents.network)
     learner = Learner.of(network, trial.recipe, trial.seed, where, kept.precision)
@@ -84,7 +92,7 @@ def _from_start(store: Store, order: Order, trial: Trial, classes: int) -> Learn
     if trial.weights == "imagenet":
         weights = backbones.find_weights(trial.backbone, Path(order.weights_dir) if order.weights_dir else None)
     network = backbones.build(trial.backbone, classes, trial.seed, weights)
-    where = device.pick(order.device)
+    where = device.pick(order.device, trial.recipe.deterministic)
     digest = None if weights is None else files.digest(weights)
     kept = numerics.settle(store.trial_folder(trial.name), trial.recipe, where, order.threads, digest)
     if weights is not None:

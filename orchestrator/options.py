@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from jobs import settings
+from jobs import duration, settings
 from jobs.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,7 +53,7 @@ def seconds(ctx: click.Context, option: click.Parameter, value: str | None) -> f
     """A length of time such as `90`, `30s`, `10m`, `2h` in seconds; for `callback=`."""
     if value is None:
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", value.strip())
-    if match is None:
-        raise click.BadParameter(f"{value!r} is not a length of time; give one such as 30s, 10m or 2h.", ctx, option)
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+    try:
+        return duration.seconds(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, option) from None

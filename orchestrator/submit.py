@@ -15,7 +15,7 @@ from jobs.errors import BadFolder, BadSpec, StoreUnusable, UnknownRun
 from jobs.folder import Source
 from jobs.plan import Plan
 from jobs.settings import Settings
-from jobs.spec import BUILT_IN_DATA, Spec
+from jobs.spec import BUILT_IN_DATA, NOT_ASKED, Spec
 from jobs.store import Run, Store
 from jobs.task import Task
 
@@ -142,7 +142,7 @@ def _known_run(root: Path, spec: Spec, unfolded: Plan | None) -> Run | None:
         known = Store(root).load_run(name)
     except UnknownRun:
         return None
-    there, here = (s.model_dump(exclude={"name", "data"}) for s in (known.spec, spec))
+    there, here = (s.model_dump(exclude=set(NOT_ASKED)) for s in (known.spec, spec))
     differing = [f"{key} {there[key]} there, {here[key]} here" for key in here if there[key] != here[key]]
     if unfolded is not None and unfolded.data != known.data:
         differing.append(f"data {known.data} there, {unfolded.data} here")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,11 @@ class Laboratory:
         weights_dir = str(self.weights_dir) if self.weights_dir else None
         return Order(task.id, str(self.store.root), str(self.attempts), str(place), period, "cpu", 1, weights_dir)
 
-    def do(self, task: Task, should_stop: Callable[[], bool] = lambda: False, period: int = 1) -> dict[str, Any]:
-        """Do a task and publish its outcome."""
-        order = self.order(task, period)
+    def do(
+        self, task: Task, should_stop: Callable[[], bool] = lambda: False, period: int = 1, **changed: Any
+    ) -> dict[str, Any]:
+        """Do a task, the order changed in some places, and publish its outcome."""
+        order = replace(self.order(task, period), **changed)
         outcome = work.main(order.as_dict(), self.told.append, should_stop)
         self.store.publish(task, outcome, Path(order.work_folder), lambda: True)
         return outcome

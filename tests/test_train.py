@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,61 @@ def test_a_trial_stopped_in_mid_epoch_again_and_again_is_the_same(
     assert stops >= 6
     assert outcome["weights_digest"] == digest
     assert rows_of(laboratory, trial) == rows
+
+
+class Killed(BaseException):
+    """What SIGKILL would be, were it an exception: nothing is put down."""
+
+
+@BOTH
+def test_a_trial_killed_in_mid_epoch_goes_on_from_the_middle_and_is_the_same(
+    prepared: Callable[[], Laboratory], straight: Any, backbone: str, precision: str
+) -> None:
+    """Checkpoints by time: the second attempt begins where an epoch's middle was put down, not at the epoch's start."""
+    laboratory = prepared()
+    trial = laboratory.trial(backbone, [6], precision=precision, **RECIPE)
+    folder = laboratory.store.trial_folder(trial) / "checkpoints"
+
+    def struck() -> bool:
+        time.sleep(0.2)
+        if any(found.step for found in listed(folder)):
+            raise Killed
+        return False
+
+    with pytest.raises(Killed):
+        laboratory.train(trial, 6, should_stop=struck, checkpoint_every_s=0.0)
+    middle = max(listed(folder))
+    laboratory.told.clear()
+    outcome = laboratory.train(trial, 6, checkpoint_every_s=None)
+    first = next(told for told in laboratory.told if told["phase"] == "train")
+    digest, rows = straight(backbone, precision)
+
+    assert middle.step > 0
+    assert first["epoch"] == middle.epoch + 1
+    assert outcome["weights_digest"] == digest
+    assert rows_of(laboratory, trial) == rows
+    assert not any(found.step for found in listed(folder))
+
+
+def test_checkpoints_within_an_epoch_are_made_by_time_and_only_when_asked_for(
+    prepared: Callable[[], Laboratory]
+) -> None:
+    """With `never` none, with an hour none in a short epoch, with none to wait for some."""
+    made: dict[float | None, int] = {}
+    for every_s in (None, 3600.0, 0.0):
+        laboratory = prepared()
+        trial, steps = laboratory.trial("squeezenet", [1], **RECIPE), set[int]()
+
+        def look(trial: str = trial, laboratory: Laboratory = laboratory, steps: set[int] = steps) -> bool:
+            time.sleep(0.15)
+            steps |= {found.step for found in listed(laboratory.store.trial_folder(trial) / "checkpoints")}
+            return False
+
+        laboratory.train(trial, 1, should_stop=look, checkpoint_every_s=every_s)
+        made[every_s] = len(steps - {0})
+
+    assert made[None] == made[3600.0] == 0
+    assert made[0.0] >= 1
 
 
 def in_a_process_of_its_own(order: dict[str, Any], answers: Any) -> None:

@@ -37,6 +37,8 @@ class Device:
             "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
             "OMP_NUM_THREADS": str(self.threads),
             "MKL_NUM_THREADS": str(self.threads),
+            # What cuBLAS needs to repeat its sums; without it torch refuses --deterministic on a GPU.
+            "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         }
 
 

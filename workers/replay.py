@@ -67,7 +67,7 @@ def replay(
     try:
         copy = _copy(store, trial, folder, done[-1])
         order = Order(task.id, str(copy.root), "", str(folder / "work"), 1, chosen.kind, chosen.threads,
-                      str(weights_dir) if weights_dir else None)
+                      str(weights_dir) if weights_dir else None, max(0.5, seconds / (kills + 1) / 4))
         struck, outcome = _train(order, kills, seconds / (kills + 1), random.Random(seed), tell, entry)
         rows = results.read_files([folder / "work" / name for name in outcome["files"]])
         theirs = [row for row in results.read(store.root, "epochs", [trial]).to_pylist() if row["epoch"] <= task.epoch]

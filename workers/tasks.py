@@ -206,7 +206,14 @@ def _order(worker: Worker, task: Task, attempt: Attempt, lease: Lease) -> Order:
         device=worker.device.kind,
         threads=worker.device.threads,
         weights_dir=str(worker.weights_dir) if worker.weights_dir else None,
+        checkpoint_every_s=_checkpoint_every_s(worker.store, task),
     )
+
+
+def _checkpoint_every_s(store: Store, task: Task) -> float | None:
+    """As the run asks that was submitted last of those that want the task."""
+    names = store.wanted_by(task)
+    return store.load_run(names[-1]).spec.checkpoint_every_s if names else None
 
 
 class _Telling:

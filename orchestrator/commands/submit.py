@@ -35,6 +35,10 @@ EPILOG = examples(
 @click.option("--seeds", type=int, metavar="N", help="Train each backbone N times, seeds 0 to N-1.  [default: 1]")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]),
               help="Arithmetic of training; auto: bf16 where the hardware has it.  [default: auto]")
+@click.option("--deterministic/--no-deterministic", default=None,
+              help="On a GPU only arithmetic that repeats bit for bit; slower.  [default: no-deterministic]")
+@click.option("--checkpoint-every", metavar="TIME|never",
+              help="Time between two checkpoints within an epoch.  [default: 5m]")
 @click.option("--skip-broken/--no-skip-broken", default=None,
               help="Leave out files that are no images.  [default: no-skip-broken]")
 @click.option("--name", metavar="NAME", help="What the run is called.  [default: made from data, periods and a hash]")
@@ -82,6 +86,6 @@ def _spec(spec_file: Path | None, options: dict[str, Any]) -> Any:
 
 
 def _require_weights(names: Any, weights_dir: Path | None) -> None:
-    from models import backbones
+    from models import weights
 
-    backbones.require_weights(names, weights_dir)
+    weights.require_weights(names, weights_dir)

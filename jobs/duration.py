@@ -1,0 +1,17 @@
+"""Lengths of time as people write them: `90`, `30s`, `5m`, `2h`, `1d`."""
+
+from __future__ import annotations
+
+import re
+
+UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST_DIGITS = 9
+
+
+def seconds(text: str) -> float:
+    """The seconds; raises `ValueError` with a sentence for what is no length of time."""
+    match = re.fullmatch(rf"(\d{{1,{LONGEST_DIGITS}}}(?:\.\d{{1,{LONGEST_DIGITS}}})?)\s*([smhd]?)", text.strip(), re.A)
+    if match is None:
+        shown = text if len(text) <= 80 else text[:80] + "..."
+        raise ValueError(f"{shown!r} is not a length of time; give one such as 30s, 10m or 2h.")
+    return float(match[1]) * UNITS_S[match[2]]
