@@ -15,6 +15,7 @@ from jobs.store import Store
 from jobs.task import Task
 
 MOST = 5
+MOST_LOST = 20
 NO_BLAME = {"stopped", "lease-lost", "storage-full"}
 DATA_SETS = "__HIVE_DEFAULT_PARTITION__"
 
