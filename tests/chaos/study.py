@@ -26,7 +26,8 @@ from chaos.verdict import Check
 from jobs import plan
 from jobs.store import Run
 
-FAULTS_A_PERIOD = 4
+PERIOD_S = 13.0
+"""About how long the study works on a period while it is struck; a guess that only spares taking it on too often."""
 FIND_S = 60.0
 AWAY_S = 16.0
 END_S = 300.0
@@ -41,7 +42,7 @@ def study(
         place = folder or Path(tempfile.mkdtemp(prefix="orch-chaos-"))
         if folder is None:
             stack.callback(shutil.rmtree, place, ignore_errors=True)
-        images, periods = scene.paint(place / "images"), max(2, round(count / FAULTS_A_PERIOD))
+        images, periods = scene.paint(place / "images"), max(2, round(count * pause_s / PERIOD_S))
         twin, calm = _calm(place, images, workers, periods)
         told(began, f"the undisturbed twin is done: {len(calm.tasks)} tasks")
         struck = stack.enter_context(_scene(place, images, workers))
