@@ -59,11 +59,10 @@ def _victim(scene: Scene, dice: random.Random, blow: Blow, newer: bool = True) -
     if not at_work:
         return None
     name = dice.choice(sorted(at_work))
-    child, task = at_work[name]
-    blow.task, blow.detail = task, f"{name}: {task.id}"
-    said = [values["attempt"] for values in scene.said() if values["task"] == task.id]
-    blow.attempt = max(said, default=None) if newer else None
-    return name, child
+    busy = at_work[name]
+    blow.task, blow.detail = busy.task, f"{name}: {busy.task.id}"
+    blow.attempt = busy.attempt if newer else None
+    return name, busy.child
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:
@@ -235,17 +234,16 @@ def flip_checkpoint(scene: Scene, dice: random.Random, blow: Blow) -> bool:
 def _damage_checkpoint(
     scene: Scene, dice: random.Random, blow: Blow, damage: Callable[[Path, random.Random], None]
 ) -> bool:
-    at_work = {name: (child, task) for name, (child, task) in scene.at_work().items() if task.kind == "train"}
-    for name in dice.sample(sorted(at_work), len(at_work)):
-        child, task = at_work[name]
+    training = {name: busy for name, busy in scene.at_work().items() if busy.task.kind == "train"}
+    for name in dice.sample(sorted(training), len(training)):
+        child, task = training[name].child, training[name].task
         folder = scene.lab.store.trial_folder(task.subject) / "checkpoints"
         whole = [folder / n for n in files.names(folder) if n.endswith(".pt") and (folder / n[:-3]).with_suffix(
             ".json").exists()]
         if whole:
             damage(whole[-1], dice)
             scene.damaged.add(whole[-1].relative_to(scene.lab.store.root).as_posix())
-            said = [values["attempt"] for values in scene.said() if values["task"] == task.id]
-            blow.task, blow.attempt, blow.detail = task, max(said, default=None), whole[-1].name
+            blow.task, blow.attempt, blow.detail = task, training[name].attempt, whole[-1].name
             _signal(child, signal.SIGKILL)
             return True
     return False

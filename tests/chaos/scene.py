@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -127,6 +128,15 @@ class Crew:
         return [process.wait(timeout_s) for process in self.running.values()]
 
 
+@dataclass(frozen=True)
+class Busy:
+    """A worker's child, its task and the number of the attempt."""
+
+    child: psutil.Process
+    task: Task
+    attempt: int
+
+
 @dataclass
 class Scene:
     """All that faults can strike, and what they leave behind to be known at the end."""
@@ -173,15 +183,24 @@ class Scene:
         for timer in self.timers:
             timer.join()
 
-    def at_work(self) -> dict[str, tuple[psutil.Process, Task]]:
-        """The workers that have a child, with the child and its task; without those that have only just begun one."""
+    def at_work(self) -> dict[str, Busy]:
+        """The workers that have a child."""
         found, done = {}, self.done()
+        begun = [record for record in self._attempts() if record["state"] == "running" and record["task"] not in done]
         for name, process in self.crew.running.items():
             children = task_children(process.pid)
-            said = [(values["at"], values["task"]) for values in self.said() if values.get("worker") == name]
-            if children and said and max(said)[1] not in done:
-                found[name] = (children[0], Task.parse(max(said)[1]))
+            mine = [record for record in begun if record["worker"] == name]
+            if children and mine:
+                last = max(mine, key=lambda record: float(record["started_at"]))
+                found[name] = Busy(children[0], Task.parse(last["task"]), last["attempt"])
         return found
+
+    def _attempts(self) -> Iterator[dict[str, Any]]:
+        for path in self.lab.store.root.glob("attempts/*/*.json"):
+            with contextlib.suppress(OSError, ValueError):
+                record = json.loads(path.read_text())
+                if isinstance(record, dict) and {"state", "task", "worker", "attempt", "started_at"} <= record.keys():
+                    yield record
 
     def said(self) -> list[dict[str, Any]]:
         """What was last said of each task."""
