@@ -98,7 +98,7 @@ def _of_task(store: Store, task: Task) -> Iterator[_Claim | Finding]:
     record = store.done_path(task)
     place = record.relative_to(store.root).as_posix()
     try:
-        outcome = files.read_json(record)
+        outcome = store.done(task)
         if outcome is None:
             return
         claims = [_Claim(e["path"], e["sha256"], int(e["bytes"]), task.id, record) for e in outcome["files"]]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jobs.errors import StorageFull
+from jobs.errors import DamagedFile, StorageFull
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
@@ -88,11 +88,16 @@ def create_json(path: Path, value: Any) -> bool:
 
 
 def read_json(path: Path) -> Any | None:
-    """The value in a JSON file, or None when there is no such file."""
+    """The value in a JSON file, or None when there is no such file; raises `DamagedFile` when it is not whole."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except (ValueError, RecursionError) as error:
+        raise DamagedFile(
+            f"{path} is damaged, it is not whole JSON ({' '.join(str(error).split())[:80]}). "
+            "Put it back from a copy, or remove it and submit the run again."
+        ) from error
 
 
 def digest(path: Path) -> str:

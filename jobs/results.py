@@ -6,6 +6,7 @@ A hive-partitioned data set any tool can open: `<store>/results/<table>/trial=<t
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs import files
+from jobs import files, record
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 _WHO = [("backbone", pa.string()), ("seed", pa.int64()), ("period", pa.int64()), ("epoch", pa.int64())]
@@ -47,6 +48,18 @@ MANIFEST = pa.schema([
 ])
 """A prepared data set: row i describes image i of the array. `sha256` is of the file, `pixels` of the stored pixels."""
 
+INVENTORY = pa.schema([("path", pa.string()), ("label", pa.string()), ("sha256", pa.string()), ("bytes", pa.int64())])
+"""The files that a data set is to be made of, as submitted."""
+
+NEVER_NULL = {
+    "backbone", "seed", "period", "epoch", "correct", "total", "loss", "image", "label", "predicted", "confidence",
+    "task", "kind", "attempt", "state", "path", "split", "sha256", "pixels", "bytes",
+}
+
+
+DATA_SETS = "__HIVE_DEFAULT_PARTITION__"
+"""The partition of attempts that belong to no trial: hive's own word for null, which every reader knows."""
+
 
 def folder(table: str, trial: str) -> str:
     """Where a trial's rows of a table lie, relative to the store."""
@@ -65,22 +78,50 @@ def write(path: Path, table: pa.Table) -> None:
 
 
 def read_files(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """The rows of some Parquet files, in their order."""
-    return [row for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
+    """The rows of some Parquet files, in their order; raises `DamagedFile`."""
+    return [row for path in paths for row in _whole(path, None).to_pylist()]
 
 
-def read(store: Path, table: str, trials: Sequence[str], columns: Sequence[str] | None = None) -> pa.Table:
-    """All published rows of these trials, with the column `trial`; an empty table where there are none."""
+def table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of one Parquet file, held against a schema; raises `DamagedFile`, naming the file."""
+    names = list(schema.names if columns is None else columns)
+    found = _whole(path, names)
+    for name in names:
+        kind = found.schema.field(name).type if name in found.column_names else None
+        if kind != schema.field(name).type:
+            raise record.damaged(path, f"its column '{name}' is {kind or 'missing'}, not {schema.field(name).type}")
+        if name in NEVER_NULL and found[name].null_count:
+            raise record.damaged(path, f"its column '{name}' has gaps")
+    return found
+
+
+def read(store: Path, table_name: str, trials: Sequence[str], columns: Sequence[str] | None = None) -> pa.Table:
+    """All published rows of these trials, with the column `trial`; an empty table where there are none.
+
+    Raises `DamagedFile`, naming the first file that is not whole.
+    """
     parts = []
     for trial in trials:
-        where = store / folder(table, trial)
+        where = store / folder(table_name, trial)
         for name in files.names(where):
             if name.endswith(".parquet"):
                 wanted = None if columns is None else [c for c in columns if c != "trial"]
-                part = pq.ParquetFile(where / name).read(columns=wanted)
+                part = table(where / name, SCHEMAS[table_name], wanted)
                 parts.append(part.append_column("trial", pa.array([trial] * part.num_rows, pa.string())))
     if not parts:
-        schema = SCHEMAS[table].append(pa.field("trial", pa.string()))
+        schema = SCHEMAS[table_name].append(pa.field("trial", pa.string()))
         return schema.empty_table() if columns is None else schema.empty_table().select(list(columns))
     joined = pa.concat_tables(parts).unify_dictionaries()
     return joined if columns is None else joined.select(list(columns))
+
+
+def _whole(path: Path, columns: Sequence[str] | None) -> pa.Table:
+    """What a Parquet file holds of these columns, every value looked at."""
+    try:
+        found = pq.ParquetFile(path).read(columns=columns)
+        found.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+            raise
+        raise record.damaged(path, " ".join(str(error).split())[:120]) from None
+    return found

@@ -23,18 +23,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs import files, placing
-from jobs.errors import LeaseLost, StoreUnusable, UnknownRun, WorkError
+from jobs import files, placing, record
+from jobs.errors import DamagedFile, LeaseLost, RequestError, StoreUnusable, UnknownRun, WorkError
 from jobs.folder import Entry, Source
 from jobs.spec import DataSettings, Spec
-from jobs.task import Task, Trial
+from jobs.task import NAME, Task, Trial
 
 FORMAT = 1
+NAME_OF_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+RUN: record.Kinds = {
+    "name": str, "spec": dict, "data": str, "trials": list, "tasks": list, "submitted_at": record.NUMBER,
+    "provenance": dict,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +117,18 @@ class Store:
 
     def load_data(self, data: str) -> tuple[Source, DataSettings]:
         """What a data set is made of, as saved."""
-        import pyarrow.parquet as pq
+        from jobs import results
 
-        found = files.read_json(self.data_folder(data) / "source.json")
+        path = self.data_folder(data) / "source.json"
+        found = record.read(path, {"origin": str, "classes": list, "settings": dict})
         if found is None:
             raise StoreUnusable(f"the store {self.root} knows no data set '{data}'.")
-        rows = pq.read_table(self.data_folder(data) / "inventory.parquet").to_pylist()
+        rows = results.table(self.data_folder(data) / "inventory.parquet", results.INVENTORY).to_pylist()
         entries = tuple(Entry(**row) for row in rows)
-        return Source(found["origin"], tuple(found["classes"]), entries), DataSettings(**found["settings"])
+        try:
+            return Source(found["origin"], tuple(found["classes"]), entries), DataSettings(**found["settings"])
+        except (TypeError, ValueError) as error:
+            raise record.damaged(path, str(error)[:80]) from None
 
     def save_trial(self, trial: Trial, marks: list[int], run: str) -> None:
         """Record a trial, the epochs a run wants it evaluated at, and the run."""
@@ -130,14 +141,18 @@ class Store:
 
     def load_trial(self, name: str) -> Trial:
         """The trial of that name, as saved."""
-        found = files.read_json(self.trial_folder(name) / "trial.json")
+        path = self.trial_folder(name) / "trial.json"
+        found = record.read(path, {"data": str, "backbone": str, "weights": str, "recipe": dict, "seed": int})
         if found is None:
             raise StoreUnusable(f"the store {self.root} knows no trial '{name}'.")
-        return Trial.from_dict(found)
+        try:
+            return Trial.from_dict(found)
+        except (TypeError, ValueError) as error:
+            raise record.damaged(path, str(error)[:80]) from None
 
     def marks(self, trial: str) -> list[int]:
         """The epochs that runs want a trial trained to and evaluated at, rising."""
-        return [int(name) for name in files.names(self.trial_folder(trial) / "marks")]
+        return [int(name) for name in files.names(self.trial_folder(trial) / "marks") if name.isdecimal()]
 
     def save_run(self, run: Run) -> None:
         """Record a run; its presence is what makes workers tend it."""
@@ -149,12 +164,28 @@ class Store:
 
     def load_run(self, name: str) -> Run:
         """The run of that name; raises `UnknownRun` with the names there are."""
-        found = files.read_json(self.run_folder(name) / "run.json") if "/" not in name and "\0" not in name else None
+        path = self.run_folder(name) / "run.json"
+        found = record.read(path, RUN) if NAME_OF_RUN.fullmatch(name) else None
         if found is None:
             known = ", ".join(self.run_names()[-8:]) or "none yet"
-            raise UnknownRun(f"the store {self.root} holds no run '{name}'. Runs there: {known}.")
-        return Run(found["name"], Spec(**found["spec"]), found["data"], tuple(found["trials"]),
-                   tuple(found["tasks"]), found["submitted_at"], found["provenance"])
+            raise UnknownRun(f"the store {self.root} holds no run '{name[:120]}'. Runs there: {known}.")
+        try:
+            if found["name"] != name or not all(NAME.fullmatch(each) for each in (found["data"], *found["trials"])):
+                raise ValueError("it names what is not the run's own")
+            for task_id in found["tasks"]:
+                Task.parse(task_id)
+            return Run(found["name"], Spec(**found["spec"]), found["data"], tuple(found["trials"]),
+                       tuple(found["tasks"]), found["submitted_at"], found["provenance"])
+        except (TypeError, ValueError, AttributeError, RequestError) as error:
+            raise record.damaged(path, " ".join(str(error).split())[:80]) from None
+
+    def whole_runs(self, names: list[str]) -> list[Run]:
+        """The runs of these names, without those whose record is damaged: they must not keep the others waiting."""
+        found = []
+        for name in names:
+            with contextlib.suppress(DamagedFile, UnknownRun):
+                found.append(self.load_run(name))
+        return found
 
     def cancel(self, run: str) -> None:
         """Mark a run as cancelled: its tasks are no longer ready, and workers stop those that no other run wants."""
@@ -176,9 +207,10 @@ class Store:
         """
         names = [name for name in self.run_names() if not self.is_cancelled(name)]
         if task.kind == "prepare":
-            return [name for name in names if self.load_run(name).data == task.subject]
+            return [run.name for run in self.whole_runs(names) if run.data == task.subject]
         asked = set(files.names(self.trial_folder(task.subject) / "runs"))
-        return [name for name in names if name in asked and task.epoch <= self.load_run(name).spec.epochs]
+        wanting = self.whole_runs([name for name in names if name in asked])
+        return [run.name for run in wanting if task.epoch <= run.spec.epochs]
 
     def run_names(self) -> list[str]:
         """All runs, the one submitted last at the end."""
@@ -201,8 +233,7 @@ class Store:
 
     def done(self, task: Task) -> dict[str, Any] | None:
         """The published outcome of a task, or None."""
-        found: dict[str, Any] | None = files.read_json(self.done_path(task))
-        return found
+        return record.read_outcome(self.done_path(task))
 
     def is_done(self, task: Task) -> bool:
         """Whether the task's result is published."""
@@ -210,8 +241,7 @@ class Store:
 
     def failed(self, task: Task) -> dict[str, Any] | None:
         """Why the task will not be tried again (`failure`, `message`, `attempt`), or None."""
-        found: dict[str, Any] | None = files.read_json(self.failed_path(task))
-        return found
+        return record.read(self.failed_path(task), known=record.FAILURE)
 
     def publish(self, task: Task, outcome: dict[str, Any], work_folder: Path, holds_lease: Any) -> None:
         """Put an attempt's files in their places, then record the task as done.
@@ -223,6 +253,8 @@ class Store:
         if not holds_lease():
             raise LeaseLost(f"{task.id}: another worker holds the lease; this attempt publishes nothing.")
         for draft, place in outcome.get("files", {}).items():
+            if not record.inside(place):
+                raise WorkError(f"{task.id} would publish '{place}' outside the store; nothing is published.")
             target = self.root / place
             placing.place(work_folder / draft, target, lambda: self.is_done(task))
             published.append({"path": place, "sha256": files.digest(target), "bytes": target.stat().st_size})

@@ -72,7 +72,7 @@ class Tender:
 
     def _runs(self) -> list[Run]:
         store = self.worker.store
-        return [store.load_run(name) for name in store.run_names() if self._stamp(name) not in self.ended]
+        return store.whole_runs([name for name in store.run_names() if self._stamp(name) not in self.ended])
 
     def _over(self, run: Run) -> bool:
         """Whether nothing of the run is left to do; remembered until the run is submitted again."""
