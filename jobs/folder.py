@@ -103,7 +103,7 @@ def _classes(folder: Path) -> list[str]:
     """The names of a folder's class folders, sorted; raises `BadFolder` for links that lead nowhere or back."""
     if not stat.S_ISDIR(folder.stat().st_mode):
         raise BadFolder(f"{folder} is not a folder. Give a folder that holds one folder for each class.")
-    items = sorted((item for item in os.scandir(folder) if not _ignored(item.name)), key=lambda item: item.name)
+    items = sorted((item for item in os.scandir(folder) if not is_ignored(item.name)), key=lambda item: item.name)
     places: dict[str, str] = {}
     for item in items:
         if item.is_symlink() and not os.path.exists(item.path):
@@ -123,12 +123,12 @@ def _classes(folder: Path) -> list[str]:
 def _walk(folder: Path, label: str) -> Iterator[Entry]:
     """Every file of a class; raises `OSError`, and `BadFolder` for what is neither a file nor a folder."""
     for where, folders, names in os.walk(folder / label, onerror=_raise):
-        folders[:] = [name for name in folders if not _ignored(name)]
+        folders[:] = [name for name in folders if not is_ignored(name)]
         for name in folders:
             if os.path.islink(Path(where, name)):
                 raise BadFolder(f"{Path(where, name)} is a link to a folder, and such are not followed within a class. "
                                 "Put the folder itself there.")
-        for path in (Path(where, name) for name in names if not _ignored(name)):
+        for path in (Path(where, name) for name in names if not is_ignored(name)):
             yield _entry(folder, label, path)
 
 
@@ -150,5 +150,6 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _ignored(name: str) -> bool:
+def is_ignored(name: str) -> bool:
+    """Whether a file or folder of that name is the system's own, not a person's."""
     return name.startswith(".") or name.lower() in IGNORED

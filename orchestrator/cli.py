@@ -22,6 +22,7 @@ COMMANDS = {
     "status": "status:status",
     "watch": "watch:watch",
     "report": "report:report",
+    "predict": "predict:predict",
     "resume": "resume:resume",
     "retry": "resume:retry",
     "cancel": "cancel:cancel",

@@ -1,0 +1,44 @@
+"""The image files that a person names one by one or by their folders."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from jobs.errors import BadFolder
+from jobs.folder import is_ignored
+
+
+def find(named: Iterable[Path]) -> list[Path]:
+    """Every file named, and every file in the folders named, once each; folders are read in order of name.
+
+    Raises `BadFolder` for what is not there, an empty folder, and what is no file that ends.
+    """
+    found: dict[Path, None] = {}
+    for path in named:
+        try:
+            inside = sorted(_walk(path)) if path.is_dir() else [path]
+            for each in inside:
+                if not stat.S_ISREG(each.stat().st_mode):
+                    raise BadFolder(f"{each} is no file that can be read to its end (a pipe, socket or device).")
+        except FileNotFoundError as error:
+            raise BadFolder(f"the image {error.filename or path} does not exist.") from None
+        except (OSError, ValueError) as error:
+            raise BadFolder(f"cannot read {path}: {getattr(error, 'strerror', None) or error}.") from None
+        if not inside:
+            raise BadFolder(f"the folder {path} holds no file. Name images, or a folder of them.")
+        found |= dict.fromkeys(inside)
+    return list(found)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Files at any depth; links to folders are not followed."""
+    for where, folders, names in os.walk(folder, onerror=_raise):
+        folders[:] = [name for name in folders if not is_ignored(name)]
+        yield from (Path(where, name) for name in names if not is_ignored(name))
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -1,0 +1,123 @@
+"""`orch predict`: every backbone's answer to new images."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobs.errors import MissingExtra
+from jobs.settings import Settings
+from orchestrator.options import emit, examples, json_option, store_option
+from orchestrator.words import plain
+
+if TYPE_CHECKING:
+    from models.predict import Predicted
+    from orchestrator.trained import Chosen
+
+
+EPILOG = examples("orch predict cat.jpg dog.jpg", "orch predict holidays/ --run digits-3x10-1f3a9c --json")
+
+
+@click.command(epilog=EPILOG)
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path(path_type=Path))
+@click.option("--run", metavar="RUN", help="Whose networks answer.  [default: the latest run]")
+@click.option("--period", type=int, metavar="N", help="As trained after this period.  [default: the newest evaluated]")
+@click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda:0", help="Where to compute.")
+@json_option
+@store_option
+@click.pass_obj
+def predict(settings: Settings, images: tuple[Path, ...], run: str | None, period: int | None, device: str,
+            as_json: bool) -> int:
+    """Ask every backbone of a run what it sees in images, or in folders of images.
+
+    A backbone trained with several seeds answers with the mean of its networks. Exit code 1 when a file is no
+    whole image; the others are answered all the same.
+    """
+    from jobs import pictures
+    from jobs.store import Store
+    from orchestrator import bar, trained
+
+    found = pictures.find(images)
+    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
+        raise MissingExtra("predicting needs torch. Install it with: pip install 'orch[worker]'.")
+    store = Store(settings.store).open()
+    chosen_run = store.load_run(run) if run is not None else store.latest_run()
+    chosen = trained.choose(store, chosen_run, period)
+    from models import predict as predicting
+
+    with bar.when_long("asking every network", "answers") as tell:
+        answered = predicting.predict(store, chosen_run.data, chosen.trials, found, device, tell)
+    if as_json:
+        emit(_facts(chosen_run.name, chosen, answered, device))
+    else:
+        _show(chosen_run.name, chosen, answered)
+    broken = [each for each in answered if each.broken]
+    for each in broken:
+        click.echo(f"{plain(str(each.image))} is no whole image: {plain(each.broken or '')}", err=True)
+    return 1 if broken else 0
+
+
+def _facts(run: str, chosen: Chosen, answered: list[Predicted], device: str) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "run": run, "device": device, "confidence": "mean softmax over the seeds of a backbone",
+        "backbones": {
+            name: [{"trial": task.subject, "epoch": task.epoch} for task in tasks]
+            for name, tasks in chosen.trials.items()
+        },
+        "not_evaluated": list(chosen.absent),
+        "images": [
+            {"image": str(each.image), "known": asdict(each.known) if each.known else None,
+             "answers": [
+                 {"backbone": answer.backbone, "answer": answer.top[0].label, "confidence": answer.top[0].confidence,
+                  "top": [asdict(choice) for choice in answer.top]}
+                 for answer in each.answers
+             ]}
+            for each in answered if not each.broken
+        ],
+        "broken": [{"image": str(each.image), "reason": each.broken} for each in answered if each.broken],
+    }
+
+
+def _show(run: str, chosen: Chosen, answered: list[Predicted]) -> None:
+    """A table for each image."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    seeds = max(len(tasks) for tasks in chosen.trials.values())
+    mean = f"; confidences are means over up to {seeds} seeds" if seeds > 1 else ""
+    console.print(f"run {plain(run)}{mean}", markup=False)
+    for each in answered:
+        if not each.broken:
+            console.print()
+            console.print(_table(each, chosen))
+    if chosen.absent:
+        console.print(f"\nnot evaluated yet: {', '.join(chosen.absent)}", markup=False)
+
+
+def _table(each: Predicted, chosen: Chosen) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    title = plain(str(each.image))
+    if each.known:
+        title += f" (a {plain(each.known.label)}, one of the run's {each.known.split} images)"
+    table = Table(title=Text(title, style="bold"), title_justify="left", box=None, padding=(0, 2, 0, 0),
+                  header_style="dim")
+    for column, side in (("backbone", "left"), ("epoch", "right"), ("answer", "left"), ("confidence", "right"),
+                         ("then", "left")):
+        table.add_column(column, justify=side, no_wrap=column != "then")  # type: ignore[arg-type]
+    for answer in each.answers:
+        first, *others = answer.top
+        epochs = sorted({task.epoch for task in chosen.trials[answer.backbone]})
+        style = "" if each.known is None else "green" if first.label == each.known.label else "red"
+        table.add_row(
+            answer.backbone, "-".join(map(str, dict.fromkeys((epochs[0], epochs[-1])))),
+            Text(plain(first.label), style=style), f"{100 * first.confidence:.1f}%",
+            Text(", ".join(f"{plain(c.label)} {100 * c.confidence:.1f}%" for c in others), style="dim"),
+        )
+    return table
