@@ -106,6 +106,13 @@ class OutOfMemory(WorkError):
     failure = "out-of-memory"
 
 
+class BatchSplit(WorkError):
+    """A batch did not fit into memory; from that step on the trial trains it in smaller parts."""
+
+    failure = "out-of-memory"
+    retry = True
+
+
 class StorageFull(WorkError):
     """The store has no room left, or is read-only."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch.nn import functional
 
 from jobs import results
 from jobs.errors import BadCheckpoint, LossNotFinite, Stopped
@@ -17,7 +16,7 @@ from jobs.store import Store
 from jobs.task import Order, Task, Trial
 from models import backbones, checkpoint, device, numerics
 from models.data.batches import Data
-from models.loop import Learner, answers, ranks
+from models.loop import Learner, answers, losses_of, ranks
 from models.progress import Progress, Tell
 
 Row = dict[str, Any]
@@ -67,11 +66,11 @@ def _answers(
 ) -> tuple[float, list[Row]]:
     """The summed loss and one row an image: path, class, answer, confidences, rank of the true class."""
     total = len(data.splits["test"])
-    progress, loss_sum, rows = Progress(tell, total), 0.0, list[Row]()
+    progress, losses, rows = Progress(tell, total), list[float](), list[Row]()
     for piece, batch, scores in answers(learner, data, "test"):
         if should_stop():
             raise Stopped(f"{task.id} was stopped after {len(rows)} of {total} images; it starts anew.")
-        loss_sum += functional.cross_entropy(scores, batch.labels, reduction="sum").item()
+        losses += losses_of(scores, batch)
         shares = torch.softmax(scores, 1).cpu().numpy()
         labels, predicted = data.labels[piece], scores.argmax(1).cpu().numpy()
         placed = ranks(scores.cpu().numpy(), labels)
@@ -86,6 +85,7 @@ def _answers(
             })
         progress.advance(len(piece))
         progress.say("evaluate", len(rows), total, epoch=task.epoch)
-    if not np.isfinite(loss_sum):
+    loss_sum = math.fsum(losses)
+    if not math.isfinite(loss_sum):
         raise LossNotFinite(f"the test loss at epoch {task.epoch} is {loss_sum}. Try a smaller --learning-rate.")
     return loss_sum, rows

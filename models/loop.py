@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -14,13 +15,15 @@ from torch.nn import functional
 from torch.optim import SGD
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from jobs.errors import BadSpec, LossNotFinite
+from jobs.errors import BadSpec, LossNotFinite, OutOfMemory
 from jobs.spec import Recipe
-from models import repeatable
+from models import microbatches, repeatable
 from models.counted import derive, order
 from models.data.batches import Batch, Data, Indices, batches, cut
-from models.device import Chosen
+from models.device import Chosen, out_of_memory
+from models.microbatches import Splits
 
+log = logging.getLogger(__name__)
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 SETTLE_S = 0.5
@@ -38,16 +41,20 @@ class Learner:
     precision: Chosen
     recipe: Recipe
     seed: int
+    splits: Splits = ()
 
     @classmethod
-    def of(cls, network: nn.Module, recipe: Recipe, seed: int, device: torch.device, precision: Chosen) -> Learner:
+    def of(
+        cls, network: nn.Module, recipe: Recipe, seed: int, device: torch.device, precision: Chosen,
+        splits: Splits = (),
+    ) -> Learner:
         """The network moved to `device`, channels last, with SGD and a plateau scheduler as the recipe has them."""
         if recipe.deterministic and device.type == "cuda":
             network = repeatable.replace_pools(network)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = SGD(network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum)
         scheduler = ReduceLROnPlateau(optimizer, factor=recipe.plateau_factor, patience=recipe.plateau_patience)
-        return cls(network, optimizer, scheduler, device, precision, recipe, seed)
+        return cls(network, optimizer, scheduler, device, precision, recipe, seed, splits)
 
     @property
     def learning_rate(self) -> float:
@@ -109,14 +116,18 @@ def normalised(images: Tensor) -> Tensor:
 
 
 def step(learner: Learner, batch: Batch, epoch: int, number: int) -> Tensor:
-    """One step of SGD; the mean loss of the batch, still on the device."""
+    """One step of SGD, in micro-batches where the trial keeps to such; the batch's mean loss, still on the device."""
     # Dropout draws from what this step is, so a resumed epoch draws the same.
     torch.manual_seed(derive("dropout", learner.seed, epoch, number))
-    loss = functional.cross_entropy(learner.scores(batch), batch.labels)
     learner.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    parts = microbatches.parts_at(learner.splits, epoch, number)
+    losses = []
+    for part in batch.split(microbatches.sizes(len(batch), learner.recipe.batch_size, parts)):
+        loss = functional.cross_entropy(learner.scores(part), part.labels) * (len(part) / len(batch))
+        loss.backward()  # type: ignore[no-untyped-call]
+        losses.append(loss.detach())
     learner.optimizer.step()
-    return loss.detach()
+    return torch.stack(losses).sum() if len(losses) > 1 else losses[0]
 
 
 def steps_of(data: Data, learner: Learner, epoch: int) -> list[Indices]:
@@ -155,29 +166,49 @@ def train_epoch(
 
 
 def answers(learner: Learner, data: Data, split: str) -> Iterator[tuple[Indices, Batch, Tensor]]:
-    """Indices, batch and scores of every image of a split, in order, with dropout and batch statistics at rest."""
+    """Indices, batch and scores of every image of a split, in order, with dropout and batch statistics at rest.
+
+    Half as many images at a time are looked at when memory runs out; an image's scores do not depend on the others.
+    """
     learner.network.eval()
-    images = min(MOST_UNTRAINED, 4 * learner.recipe.batch_size)
-    pieces = cut(data.splits[split], max(images, 1))
-    with torch.inference_mode():
-        for piece, batch in zip(pieces, batches(data, pieces, learner.device), strict=True):
-            yield piece, batch, learner.scores(batch)
+    images, left = min(MOST_UNTRAINED, 4 * learner.recipe.batch_size), data.splits[split]
+    while len(left):
+        pieces = cut(left, images)
+        try:
+            with torch.inference_mode():
+                for piece, batch in zip(pieces, batches(data, pieces, learner.device), strict=True):
+                    scores = learner.scores(batch)
+                    left = left[len(piece) :]
+                    yield piece, batch, scores
+        except (MemoryError, RuntimeError) as error:
+            if out_of_memory(error) is None or images == 1:
+                raise
+            log.warning("%d images at once do not fit into memory: half as many are looked at", images)
+            images //= 2
+        torch.cuda.empty_cache()
 
 
 def validate(learner: Learner, data: Data, epoch: int, tell: Callable[[int], None]) -> tuple[float, float]:
     """Mean loss and share of right answers on the validation images; `tell` gets the number of images done."""
-    loss_sum, correct, done = 0.0, 0, 0
+    losses, correct, done = list[float](), 0, 0
     for _, batch, scores in answers(learner, data, "validation"):
-        loss_sum += functional.cross_entropy(scores, batch.labels, reduction="sum").item()
+        losses += losses_of(scores, batch)
         correct += int((scores.argmax(1) == batch.labels).sum().item())
         done += len(batch)
         tell(done)
+    loss_sum = math.fsum(losses)
     if not math.isfinite(loss_sum):
         raise LossNotFinite(
             f"the validation loss became {loss_sum} after epoch {epoch}, trained at learning rate "
             f"{learner.learning_rate:g}. Try a smaller --learning-rate or --precision fp32."
         )
     return loss_sum / done, correct / done
+
+
+def losses_of(scores: Tensor, batch: Batch) -> list[float]:
+    """Each image's loss. Summed exactly (`math.fsum`), they do not depend on how many were looked at at once."""
+    found: list[float] = functional.cross_entropy(scores, batch.labels, reduction="none").double().tolist()
+    return found
 
 
 def ranks(scores: np.ndarray[tuple[int, int], np.dtype[np.float32]], labels: Indices) -> Indices:
@@ -196,6 +227,11 @@ def _guarded_step(learner: Learner, data: Data, batch: Batch, epoch: int, number
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
+        if microbatches.parts_at(learner.splits, epoch, number) > 1:
+            raise OutOfMemory(
+                f"a batch of {learner.recipe.batch_size} does not fit into memory, and batch normalisation cannot be "
+                "trained on parts of a single image. Take a smaller --image-size, or a bigger device."
+            ) from error
         raise BadSpec(
             f"batch size {len(batch)} is too small for this network at {data.images.shape[1]} px: batch normalisation "
             "needs more than one value. Take a --batch-size of 2 or more."

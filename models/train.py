@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from jobs.errors import Stopped
+from jobs.errors import BatchSplit, OutOfMemory, Stopped
 from jobs.task import Order
-from models import checkpoint, device
+from models import checkpoint, device, microbatches
 from models.loop import Running, train_epoch, validate
 from models.progress import Progress, Tell
 from models.rows import write_unpublished
@@ -22,13 +22,17 @@ VALIDATION_COST = 1 / 3
 """The work of validating an image, in training images."""
 
 
-def train(order: Order, tell: Tell, should_stop: Callable[[], bool]) -> dict[str, Any]:
+def train(
+    order: Order, tell: Tell, should_stop: Callable[[], bool], take_up: Callable[[Order], Training] = begin
+) -> dict[str, Any]:
     """Train until the task's epoch and return the outcome.
 
-    Raises `Stopped` once `should_stop()` is true, with a checkpoint put down between two steps.
+    Raises `BatchSplit` when a batch did not fit into memory and the next attempt shall train it in smaller parts,
+    `OutOfMemory` when it cannot be split any further, `Stopped` once `should_stop()` is true, with a checkpoint put
+    down between two steps.
     """
     tell({"phase": "load"})
-    training = begin(order)
+    training = take_up(order)
     narrator = Narrator(training, Progress(tell, _work_left(training)), should_stop)
     while training.epoch < training.task.epoch:
         _one_epoch(training, narrator)
@@ -84,7 +88,7 @@ def _one_epoch(training: Training, narrator: Narrator) -> None:
     used_rate = learner.learning_rate
     narrator.open(running)
     try:
-        train_epoch(learner, data, epoch, running, narrator.trained)
+        _train_epoch(training, narrator)
         started = time.monotonic()
         val_loss, val_accuracy = validate(learner, data, epoch, narrator.validated)
     except Stopped:
@@ -100,6 +104,24 @@ def _one_epoch(training: Training, narrator: Narrator) -> None:
     })
     training.running = Running()
     training.save()
+
+
+def _train_epoch(training: Training, narrator: Narrator) -> None:
+    """Train the rest of an epoch; a step that does not fit into memory makes the next attempt's parts smaller."""
+    epoch, running = training.epoch + 1, training.running
+    try:
+        train_epoch(training.learner, training.data, epoch, running, narrator.trained)
+    except (MemoryError, RuntimeError) as error:
+        explained = device.out_of_memory(error)
+        if explained is None:
+            raise
+        folder, images = training.store.trial_folder(training.trial.name), training.trial.recipe.batch_size
+        parts = microbatches.halve(folder, epoch, running.step, images)
+        if parts is None:
+            raise OutOfMemory(f"{explained} It ran out in epoch {epoch}, step {running.step}, with the batch of "
+                              f"{images} already split into single images.") from error
+        raise BatchSplit(f"a batch of {images} did not fit into memory in epoch {epoch}, step {running.step}; from "
+                         f"there on it is trained in {parts} micro-batches.") from error
 
 
 def _work_left(training: Training) -> float:
@@ -124,6 +146,7 @@ def _outcome(training: Training) -> dict[str, Any]:
         "weights_digest": checkpoint.weights_digest(training.learner.network.state_dict()),
         "precision": training.learner.precision,
         "threads": torch.get_num_threads(),
+        "micro_batches": [asdict(split) for split in training.learner.splits if split.epoch <= task.epoch],
         "seconds": sum(row["seconds"] for row in training.rows[since:]),
         "device": device.describe(training.learner.device),
     }

@@ -10,7 +10,7 @@ from typing import Any
 from jobs import files
 from jobs.store import Store
 from jobs.task import Order, Task, Trial
-from models import backbones, checkpoint, device, numerics
+from models import backbones, checkpoint, device, microbatches, numerics
 from models.data.batches import Data
 from models.loop import Learner, Running
 
@@ -80,7 +80,8 @@ def begin(order: Order) -> Training:
     where = device.pick(order.device, trial.recipe.deterministic)
     kept = numerics.settle(store.trial_folder(trial.name), trial.recipe, where, order.threads, None)
     network = backbones.restored(trial.backbone, len(data.classes), contents.network)
-    learner = Learner.of(network, trial.recipe, trial.seed, where, kept.precision)
+    splits = microbatches.read(store.trial_folder(trial.name))
+    learner = Learner.of(network, trial.recipe, trial.seed, where, kept.precision, splits)
     learner.optimizer.load_state_dict(contents.optimizer)
     learner.scheduler.load_state_dict(contents.scheduler)
     return Training(store, order, task, trial, data, learner, contents.rows, Running(**contents.running), path)
@@ -97,7 +98,8 @@ def _from_start(store: Store, order: Order, trial: Trial, classes: int) -> Learn
     kept = numerics.settle(store.trial_folder(trial.name), trial.recipe, where, order.threads, digest)
     if weights is not None:
         kept.check_weights(weights, digest)
-    return Learner.of(network, trial.recipe, trial.seed, where, kept.precision)
+    splits = microbatches.read(store.trial_folder(trial.name))
+    return Learner.of(network, trial.recipe, trial.seed, where, kept.precision, splits)
 
 
 def _checkpoints(store: Store, trial: Trial) -> Path:

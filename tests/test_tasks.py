@@ -314,3 +314,14 @@ def test_lost_workers_are_no_blame_until_twenty_were_lost_without_progress(worke
     assert blamed == ["failed", "running"]
     assert given_up == "failed"
     assert "20 workers were lost" in str((worker.store.failed(task) or {})["message"])
+
+
+def test_a_batch_that_must_be_split_uses_up_no_attempts_and_is_tried_again_at_once(worker: Worker, run: Run) -> None:
+    """As often as it can be halved; the attempts say why."""
+    tasks.run(worker, run.tasks[0])
+    behave(worker, "big " * 7 + "well")
+    ends = [tasks.run(worker, run.tasks[1]) for _ in range(8)]
+    failures = [record["failure"] for record in attempt.records(worker.store, Task.parse(run.tasks[1]))]
+
+    assert ends == ["failed"] * 7 + ["done"]
+    assert failures == ["out-of-memory"] * 7 + [None]

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from jobs import files, results
-from jobs.errors import OrchError, WorkerLost
+from jobs.errors import BatchSplit, OrchError, WorkerLost
 from jobs.store import Store
 from jobs.task import Task
 
 MOST = 5
 MOST_LOST = 20
-NO_BLAME = {"stopped", "lease-lost", "storage-full"}
+NO_BLAME = {"stopped", "lease-lost", "storage-full", BatchSplit.failure}
 DATA_SETS = "__HIVE_DEFAULT_PARTITION__"
 
 

@@ -167,7 +167,7 @@ def again(store: Store, task: Task) -> list[Task]:
 def waits(store: Store, task: Task) -> bool:
     """Whether the task failed so lately that it must wait: 2, 4, 8 ... seconds, at most five minutes."""
     tried = attempts.here(store, task)
-    failed = [record for record in tried if record["state"] == "failed"]
+    failed = [r for r in tried if r["state"] == "failed" and r["failure"] != errors.BatchSplit.failure]
     if not failed or tried[-1] is not failed[-1]:
         return False
     pause_s = min(LONGEST_WAIT_S, 2.0 ** len(failed))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from jobs import results
 from jobs.errors import DataChanged
 from jobs.store import Store
 from models.data import array
@@ -38,9 +38,9 @@ class Data:
         folder = store.data_folder(name)
         try:
             images = array.read(folder / "images.npy")
-            manifest = pq.read_table(folder / "manifest.parquet")
+            manifest = results.table(folder / "manifest.parquet", results.MANIFEST)
         except (OSError, ValueError, EOFError) as error:
-            reason = " ".join(str(error).split())[:160]
+            reason = " ".join(str(error).split())[:400]
             raise DataChanged(
                 f"the prepared data set {name} cannot be read: {reason}. Remove {folder} and submit the data again."
             ) from error
@@ -51,6 +51,10 @@ class Data:
                 f"Remove {folder} and submit the data again."
             )
         number = {label: index for index, label in enumerate(source.classes)}
+        strange = sorted(set(manifest["label"].to_pylist()) - number.keys())
+        if strange:
+            raise DataChanged(f"{folder / 'manifest.parquet'} names the class '{strange[0]}', which the data set has "
+                              f"not. Remove {folder} and submit the data again.")
         labels = np.array([number[label] for label in manifest["label"].to_pylist()], dtype=np.int64)
         split = np.array(manifest["split"].to_pylist())
         splits = {each: np.flatnonzero(split == each) for each in ("train", "validation", "test")}
@@ -66,6 +70,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def split(self, sizes: list[int]) -> Iterator[Batch]:
+        """The batch in parts of these sizes, in order."""
+        for images, labels in zip(torch.split(self.images, sizes), torch.split(self.labels, sizes), strict=True):
+            yield Batch(images, labels)
 
 
 def cut(indices: Indices, batch_images: int, *, drop_single: bool = False) -> list[Indices]:
