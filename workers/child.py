@@ -127,32 +127,42 @@ def _attend(
 ) -> Message:
     last_word = time.monotonic()
     told_to_stop: float | None = None
+    listens = False
     while True:
         if pipe in wait([pipe], POLL_S):
             try:
                 message = json.loads(pipe.recv_bytes())
             except (EOFError, OSError):
                 process.join(5)
-                if told_to_stop is not None and process.exitcode == -signal.SIGTERM:
-                    raise errors.Stopped("the child was stopped before it had begun.") from None
-                if process.exitcode == ALONE:
-                    raise errors.LeaseLost("the worker was away for too long; the child ended itself.") from None
-                raise errors.WorkerLost(_obituary(process.exitcode)) from None
+                raise _death(process.exitcode) from None
             last_word = time.monotonic()
             if "outcome" in message:
                 return dict(message["outcome"])
             if "error" in message:
                 raise FAILURES.get(message["error"], errors.OrchError)(message["message"])
-            heard(message)
+            if "listens" in message:
+                listens = True
+            else:
+                heard(message)
         if not still_mine():
             raise errors.LeaseLost("another worker holds the lease; the child was ended.")
         if time.monotonic() - last_word > limits.stall_s:
             raise Stalled(f"the child said nothing for {limits.stall_s:.0f} s and was ended.")
-        if should_stop() and told_to_stop is None:
+        if told_to_stop is None and should_stop():
             told_to_stop = time.monotonic()
+        if told_to_stop is not None and listens:
+            # Not before: a child that has no handler yet would die of the signal.
+            listens = False
             process.terminate()
         if told_to_stop is not None and time.monotonic() - told_to_stop > limits.grace_s:
             raise errors.Stopped(f"the child did not stop within {limits.grace_s:.0f} s and was ended.")
+
+
+def _death(exit_code: int | None) -> errors.WorkError:
+    """Why a child ended without a last word."""
+    if exit_code == ALONE:
+        return errors.LeaseLost("the worker was away for too long; the child ended itself.")
+    return errors.WorkerLost(_obituary(exit_code))
 
 
 def _obituary(exit_code: int | None) -> str:
@@ -176,6 +186,7 @@ def _main(pipe: Connection, pulse: Connection, away_s: float, entry: str, order:
             pipe.send_bytes(json.dumps(message).encode())
 
     try:
+        tell({"listens": True})
         _write_to(log)
         module, _, function = entry.partition(":")
         main = getattr(importlib.import_module(module), function)
