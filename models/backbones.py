@@ -10,9 +10,10 @@ import torchvision
 from torch import Tensor, nn
 
 from jobs import catalog
+from jobs.errors import BadCheckpoint
 from models.counted import derive
 from models.scratch import Scratch
-from models.weights import find_weights, read_weights, require_weights
+from models.weights import find_weights, first_mismatch, read_weights, require_weights
 
 __all__ = ["build", "find_weights", "require_weights", "restored", "skeleton"]
 
@@ -42,8 +43,11 @@ def skeleton(name: str, classes: int) -> nn.Module:
 
 
 def restored(name: str, classes: int, state: dict[str, Tensor]) -> nn.Module:
-    """The network with the values of a state dict of its own; raises `RuntimeError` when it does not fit."""
+    """The network with the values of a state dict of its own; raises `BadCheckpoint` when it does not fit."""
     network = skeleton(name, classes)
+    mismatch = first_mismatch(state, network.state_dict(), finite=False)
+    if mismatch:
+        raise BadCheckpoint(f"the checkpoint does not fit {name} with {classes} classes: {mismatch}.")
     network.load_state_dict(state, assign=True)
     return network.requires_grad_(True)
 

@@ -94,6 +94,7 @@ def read(path: Path, trial: str) -> Contents:
             raise BadCheckpoint(f"the checkpoint {path} is torn or rotten: its digest is not the one beside it.")
         found = torch.load(path, map_location="cpu", weights_only=True)
         contents = Contents(**found)
+        _check(contents)
     except BadCheckpoint:
         raise
     except Exception as error:  # torch.load raises whatever its unpickler meets
@@ -139,6 +140,19 @@ def weights_digest(state: Mapping[str, Tensor]) -> str:
         summed.update(f"{name}\0{value.dtype}\0{tuple(value.shape)}\0".encode())
         summed.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return summed.hexdigest()
+
+
+def _check(contents: Contents) -> None:
+    """Raise `TypeError` or `ValueError` unless every part is of its kind."""
+    parts = (contents.running, contents.network, contents.optimizer, contents.scheduler)
+    if not all(isinstance(part, dict) for part in parts) or not isinstance(contents.trial, str):
+        raise TypeError("a part of it is of another kind")
+    if not all(isinstance(value, Tensor) for value in contents.network.values()):
+        raise TypeError("its network holds more than tensors")
+    if type(contents.epoch) is not int or type(contents.step) is not int:
+        raise TypeError("its epoch is no number")
+    if [row["epoch"] for row in contents.rows] != list(range(1, contents.epoch + 1)):
+        raise ValueError(f"its rows are not those of {contents.epoch} epochs")
 
 
 def _sidecar(path: Path) -> dict[str, Any] | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import NoneType
+from typing import get_args
 
 import torch
 
-from jobs import files
+from jobs import files, record
 from jobs.errors import BadCheckpoint, BadWeights
 from jobs.spec import Recipe
 from models.device import Chosen, choose_precision
@@ -42,9 +44,12 @@ def settle(folder: Path, recipe: Recipe, device: torch.device, threads: int, wei
 
 def kept(folder: Path) -> Numerics:
     """The numerics on record, set for this process."""
-    found = files.read_json(folder / "numerics.json")
-    if not isinstance(found, dict):
-        raise BadCheckpoint(f"{folder / 'numerics.json'} is missing, though the trial has checkpoints. Put it back.")
-    numerics = Numerics(**found)
+    path = folder / "numerics.json"
+    found = record.read(path, {"precision": str, "threads": int, "device": str, "weights_sha256": (str, NoneType)})
+    if found is None:
+        raise BadCheckpoint(f"{path} is missing, though the trial has checkpoints. Put it back.")
+    if found["precision"] not in get_args(Chosen) or found["threads"] < 1:
+        raise record.damaged(path, "no such precision or number of threads")
+    numerics = Numerics(found["precision"], found["threads"], found["device"], found["weights_sha256"])
     torch.set_num_threads(numerics.threads)
     return numerics

@@ -96,8 +96,11 @@ def read_weights(path: Path, network: nn.Module) -> dict[str, Tensor]:
     return {name: value.float() if value.is_floating_point() else value for name, value in found.items()}
 
 
-def first_mismatch(found: dict[str, Tensor], expected: dict[str, Tensor]) -> str | None:
-    """The first way in which a state dict differs from the expected one in names or shapes, in words."""
+def first_mismatch(found: dict[str, Tensor], expected: dict[str, Tensor], finite: bool = True) -> str | None:
+    """The first way in which a state dict differs from the expected one in names, shapes or kinds, in words.
+
+    With `finite`, values must be finite numbers.
+    """
     for name, value in expected.items():
         if name not in found:
             if name.endswith(OPTIONAL):
@@ -105,10 +108,14 @@ def first_mismatch(found: dict[str, Tensor], expected: dict[str, Tensor]) -> str
             return f"it lacks '{name}'"
         if found[name].shape != value.shape:
             return f"'{name}' has shape {list(found[name].shape)}, {list(value.shape)} is needed"
+        if found[name].is_floating_point() != value.is_floating_point():
+            return f"'{name}' holds {found[name].dtype}, {value.dtype} is needed"
+        if found[name].layout != value.layout or found[name].is_meta:
+            return f"'{name}' is no plain tensor"
     extra = next((name for name in found if name not in expected), None)
     if extra is not None:
         return f"it holds '{extra}', which the network has not"
-    broken = next((name for name, value in found.items() if not value.isfinite().all()), None)
+    broken = next((name for name, value in found.items() if finite and not value.isfinite().all()), None)
     return None if broken is None else f"'{broken}' holds values that are not finite numbers"
 
 

@@ -6,11 +6,15 @@ import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
-from jobs import files
+from jobs import files, record
 
 WORKER_FRESH_S = 15.0
+SIGN: record.Kinds = {
+    "name": str, "host": str, "pid": int, "device": str, "task": (str, NoneType), "at": record.NUMBER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +39,15 @@ def read(store: Path, now: float | None = None) -> list[Sign]:
     now = time.time() if now is None else now
     found = []
     for name in files.names(store / "workers"):
-        values = read_quietly(store / "workers" / name)
+        values = read_quietly(store / "workers" / name, SIGN)
         if values:
-            age_s = now - float(values.get("at", 0))
-            found.append(Sign(values["name"], values["host"], values["pid"], values["device"], values["task"], age_s))
+            found.append(Sign(values["name"], values["host"], values["pid"], values["device"], values["task"],
+                              now - values["at"]))
     return found
 
 
-def read_quietly(path: Path) -> dict[str, Any]:
+def read_quietly(path: Path, needed: record.Kinds | None = None, known: record.Kinds | None = None) -> dict[str, Any]:
     """A JSON file's values; empty when it is missing or cannot be read, as what others write while we look may be."""
     with contextlib.suppress(OSError, ValueError):
-        found = files.read_json(path)
-        return found if isinstance(found, dict) else {}
+        return record.read(path, needed, known) or {}
     return {}

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from types import NoneType
 
-from jobs import files
+from jobs import files, record
 from jobs.errors import BrokerUnreachable
 from jobs.settings import Settings
 from orchestrator import embedded, process, signs
@@ -188,9 +188,13 @@ def _locked(store: Path) -> Iterator[Path]:
 
 def _read(folder: Path) -> Stack:
     """What is on record and still alive."""
-    state: dict[str, Any] = files.read_json(folder / "stack.json") or {}
-    redis = Server(state["redis"]["socket"], Process(**state["redis"]["process"])) if state.get("redis") else None
-    workers = [LocalWorker(**{**entry, "process": Process(**entry["process"])}) for entry in state.get("workers", [])]
+    path = folder / "stack.json"
+    state = record.read(path, known={"redis": (dict, NoneType), "workers": list}) or {}
+    try:
+        redis = Server(state["redis"]["socket"], Process(**state["redis"]["process"])) if state.get("redis") else None
+        workers = [LocalWorker(**{**each, "process": Process(**each["process"])}) for each in state.get("workers", [])]
+    except (TypeError, KeyError) as error:
+        raise record.damaged(path, f"{type(error).__name__}: {error}") from None
     alive = tuple(worker for worker in workers if worker.process.alive())
     return Stack(redis if redis is not None and redis.process.alive() else None, alive)
 

@@ -7,15 +7,22 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from jobs import plan
+from jobs.record import NUMBER, Kinds
 from jobs.store import Run, Store
 from jobs.task import Task
 from orchestrator import signs
 from orchestrator.signs import Sign
 
 PROGRESS_FRESH_S = 60.0
+PERHAPS = (int, float, NoneType)
+SAID: Kinds = {
+    "attempt": int, "phase": (str, NoneType), "done": PERHAPS, "total": PERHAPS, "epoch": (int, NoneType),
+    "loss": PERHAPS, "images_per_second": PERHAPS, "val_accuracy": PERHAPS, "eta_s": PERHAPS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +161,9 @@ def _state(trial: str, states: dict[str, str], working: bool) -> str:
 
 def _progress(store: Store, task: Task, workers: Sequence[Sign], now: float) -> Progress | None:
     """What was last said of a task, if somebody works on it: it was said lately, or a living worker signs for it."""
-    said = signs.read_quietly(store.progress_path(task))
+    said = signs.read_quietly(store.progress_path(task), {"worker": str, "device": str, "at": NUMBER}, SAID)
     holder = next((worker for worker in workers if worker.task == task.id), None)
-    age_s = now - float(said.get("at", 0)) if said else float("inf")
+    age_s = now - said["at"] if said else float("inf")
     if holder is None and (age_s > PROGRESS_FRESH_S or (said and _is_idle(said["worker"], workers))):
         return None
     if holder is not None and said.get("worker") != holder.name:
