@@ -17,6 +17,7 @@
     runs/<run>/run.json                        a run: spec, trials, tasks
     runs/<run>/cancelled.json                  the run was cancelled and not resumed since
     reports/<run>/                             where `orch report` writes by default
+    exports/<run>/<program>/                   where `orch export` writes by default
     workers/<worker>.json                      a worker's sign of life, at most a few seconds old
     stack/<host>/                              a machine's embedded broker and local workers: state and logs
 """
@@ -302,3 +303,7 @@ class Store:
     def report_folder(self, run: str) -> Path:
         """Where a run's report is written when no folder is named."""
         return self.root / "reports" / run
+
+    def export_folder(self, run: str) -> Path:
+        """Where a run's exports are written when no folder is named."""
+        return self.root / "exports" / run
