@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobs.task import Task
 from orchestrator import compare
-from orchestrator.report import wording
+from orchestrator.report import memory, wording
 from orchestrator.report.evidence import Evidence
 
 MOST_OPEN_SHOWN = 12
@@ -44,7 +44,7 @@ def cautions(evidence: Evidence) -> list[str]:
     if len(devices) > 1:
         told.append(f"Training ran on different devices ({', '.join(sorted(devices))}): times cannot be compared "
                     "between networks as they stand.")
-    return told
+    return [*told, *filter(None, [memory.caution(evidence)])]
 
 
 def missing(evidence: Evidence) -> list[str]:

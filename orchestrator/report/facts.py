@@ -103,7 +103,8 @@ def _confusion(evidence: Evidence) -> list[dict[str, Any]]:
 
 def _trial(evidence: Evidence, name: str) -> dict[str, Any]:
     outcome = evidence.training.get(name, {})
-    numerics = {key: outcome.get(key) for key in ("epoch", "precision", "threads", "device", "weights_digest")}
+    numerics = {key: outcome.get(key) for key in ("epoch", "precision", "threads", "micro_batches", "device",
+                                                    "weights_digest")}
     return {"name": name, **evidence.trials[name].as_dict(), "training": numerics}
 
 

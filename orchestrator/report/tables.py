@@ -10,7 +10,7 @@ from typing import Any
 
 from jobs import catalog
 from orchestrator.compare import Standing
-from orchestrator.report import wording
+from orchestrator.report import memory, wording
 from orchestrator.report.evidence import Evidence
 
 MEASURED = ("Test loss", "Test accuracy", "Training time")
@@ -40,15 +40,17 @@ def study(evidence: Evidence, period: int) -> Table:
 
 def networks(evidence: Evidence) -> Table:
     """Each trial: parameters, starting weights, and the numerics that its first attempt chose."""
-    rows = []
+    rows, split = [], any(memory.told(outcome) for outcome in evidence.training.values())
     for name in sorted(evidence.trials, key=lambda n: (_order(evidence, n), evidence.trials[n].seed)):
         trial, outcome = evidence.trials[name], evidence.training.get(name, {})
         known = catalog.CATALOG.get(trial.backbone)
         parameters = f"{known.parameters(len(evidence.classes)):,}" if known else "–"
         weights = "ImageNet weights" if trial.weights == "imagenet" else "random weights"
         numerics = [str(outcome.get(key, "–")) for key in ("precision", "threads", "device")]
-        rows.append((wording.title(trial.backbone), str(trial.seed), parameters, weights, *numerics, name))
-    head = ("Network", "Seed", "Parameters", "Starts from", "Precision", "Threads", "Device", "Trial")
+        fitted = [memory.told(outcome) or "whole batches"] if split else []
+        rows.append((wording.title(trial.backbone), str(trial.seed), parameters, weights, *numerics, *fitted, name))
+    head = ("Network", "Seed", "Parameters", "Starts from", "Precision", "Threads", "Device",
+            *(["Memory"] if split else []), "Trial")
     return Table(head, tuple(rows), (1, 2, 5))
 
 
@@ -65,7 +67,7 @@ def recipe(evidence: Evidence) -> Table:
         ("Batch", wording.count(spec.batch_size, "image")),
         ("Image size", f"{spec.image_size} x {spec.image_size} pixels (resized, centre crop)"),
         ("Weights asked for", "ImageNet, where there are any" if spec.weights == "imagenet" else "none (random)"),
-        ("Precision asked for", spec.precision),
+        ("Precision asked for", spec.precision + (", deterministic" if spec.deterministic else "")),
         ("Seeds", wording.count(spec.seeds, "seed")),
     )
     return Table(("Setting", "Value"), rows)
