@@ -1,41 +1,18 @@
-"""Rows become standings: means, spreads and intervals, by backbone and period."""
+"""Rows become standings, by backbone and period."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jobs import catalog
 from jobs.store import Run
+from orchestrator.statistics import Interval, Spread, spread, wilson
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Z95 = 1.959963984540054
-"""The normal quantile that leaves 2.5% on either side."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A range of shares, 0..1."""
-
-    low: float
-    high: float
-
-    def overlaps(self, other: Interval) -> bool:
-        """Whether the two ranges share a point."""
-        return self.low <= other.high and other.low <= self.high
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """The mean over n seeds and its sample deviation (n - 1), which one seed does not have."""
-
-    mean: float
-    deviation: float | None
-    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,40 +93,6 @@ class Comparison:
         return [standing for standing in self.standings if standing.period == period]
 
 
-@dataclass(frozen=True, slots=True)
-class Lead:
-    """Who is ahead after a period: the ranking, how many share the first place, and how far the next one is."""
-
-    period: int
-    epoch: int
-    ranking: tuple[Standing, ...]
-    shared_by: int
-    margin: float | None
-    doubtful: bool
-
-
-def wilson(correct: int, total: int, z: float = Z95) -> Interval:
-    """The score interval of a share (Wilson 1927, JASA 22:209-212, without continuity correction)."""
-    if total == 0:
-        return Interval(0.0, 1.0)
-    share, fraction = correct / total, z * z / total
-    middle = (share + fraction / 2) / (1 + fraction)
-    half = z * math.sqrt(share * (1 - share) / total + fraction / (4 * total)) / (1 + fraction)
-    low = 0.0 if correct == 0 else middle - half
-    return Interval(max(0.0, low), 1.0 if correct == total else min(1.0, middle + half))
-
-
-def spread(values: Iterable[float]) -> Spread | None:
-    """Mean and sample deviation; None of no values, deviation None of one."""
-    known = list(values)
-    if not known:
-        return None
-    mean = math.fsum(known) / len(known)
-    if len(known) == 1:
-        return Spread(mean, None, 1)
-    return Spread(mean, math.sqrt(math.fsum((v - mean) ** 2 for v in known) / (len(known) - 1)), len(known))
-
-
 def compare(run: Run, whose: Mapping[str, tuple[str, int]], epochs: pa.Table, evaluations: pa.Table) -> Comparison:
     """The run's standings from rows of `epochs` and `evaluations`; `whose` gives each trial's backbone and seed.
 
@@ -170,37 +113,6 @@ def compare(run: Run, whose: Mapping[str, tuple[str, int]], epochs: pa.Table, ev
         for name in order
     ]
     return Comparison(tuple(order), run.spec.periods, tuple(standings), tuple(lines))
-
-
-def lead(comparison: Comparison, awaited: Collection[tuple[str, int]] = ()) -> Lead | None:
-    """Who is ahead by test accuracy, after the last period that has no test still `awaited` (trial, period).
-
-    While every period still waits for some, the one with most backbones tested is taken. None without any test.
-    """
-    tested = {p: sum(bool(s.tests) for s in comparison.at(p)) for p in range(1, comparison.periods + 1)}
-    if not any(tested.values()):
-        return None
-    waiting = {period for _, period in awaited}
-    settled = [period for period, count in tested.items() if count and period not in waiting]
-    period = max(settled) if settled else max(tested, key=lambda p: (tested[p], p))
-    ranking = sorted((s for s in comparison.at(period) if s.accuracy), key=lambda s: -_mean(s))
-    shared_by = sum(_mean(s) == _mean(ranking[0]) for s in ranking)
-    rest = ranking[shared_by:]
-    margin = _mean(ranking[0]) - _mean(rest[0]) if rest else None
-    doubtful = bool(rest) and _doubtful(ranking[0], rest[0])
-    return Lead(period, ranking[0].epoch, tuple(ranking), shared_by, margin, doubtful)
-
-
-def _mean(standing: Standing) -> float:
-    return standing.accuracy.mean if standing.accuracy else -1.0
-
-
-def _doubtful(first: Standing, second: Standing) -> bool:
-    """One seed: the intervals overlap. Several: the means are closer than the larger of the two deviations."""
-    deviations = [s.accuracy.deviation for s in (first, second) if s.accuracy and s.accuracy.deviation is not None]
-    if deviations:
-        return _mean(first) - _mean(second) < max(deviations)
-    return first.tests[0].interval.overlaps(second.tests[0].interval)
 
 
 def _epochs(run: Run, whose: Mapping[str, tuple[str, int]], table: pa.Table) -> list[Epoch]:

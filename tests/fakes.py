@@ -15,7 +15,6 @@ from jobs import catalog, files, plan, results, spec
 from jobs.folder import Entry, Source
 from jobs.store import Run, Store
 from jobs.task import Task, Trial
-from workers.attempt import DATA_SETS
 
 ANIMALS = (
     "ape", "bear", "bison", "cat", "chicken", "cow", "deer", "dog", "dolphin", "duck", "eagle",
@@ -161,7 +160,7 @@ def _attempt(store: Store, run: Run, task: Task, state: str) -> None:
     row = {"task": task.id, "kind": task.kind, "run": run.name, "attempt": 1, "state": state,
            "failure": "bad-image" if state == "failed" else None, "worker": "alpha-1", "host": "alpha", "device": "cpu",
            "queued_at": began, "started_at": began + timedelta(seconds=1), "finished_at": began + timedelta(seconds=9)}
-    trial = DATA_SETS if task.kind == "prepare" else task.subject
+    trial = results.DATA_SETS if task.kind == "prepare" else task.subject
     place = store.root / results.folder("attempts", trial) / f"{task.id}-0001.parquet"
     results.write(place, results.table_of("attempts", [row]))
 

@@ -17,7 +17,6 @@ from jobs.task import Task
 MOST = 5
 MOST_LOST = 20
 NO_BLAME = {"stopped", "lease-lost", "storage-full", BatchSplit.failure}
-DATA_SETS = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(slots=True)
@@ -48,7 +47,7 @@ class Attempt:
             "finished_at": time.time(),
         }
         files.write_json(self.store.attempts_folder(self.task) / f"{self.number:04d}.json", self.record)
-        trial = DATA_SETS if self.task.kind == "prepare" else self.task.subject
+        trial = results.DATA_SETS if self.task.kind == "prepare" else self.task.subject
         place = self.store.root / results.folder("attempts", trial) / f"{self.task.id}-{self.number:04d}.parquet"
         results.write(place, results.table_of("attempts", [_row(self.record)]))
 

@@ -1,45 +1,74 @@
-"""The answer in one sentence, what to hold against it, and what is missing."""
+"""The answer in one sentence, what it costs, what to hold against it, and what is missing."""
 
 from __future__ import annotations
 
 from jobs.task import Task
-from orchestrator import compare
+from orchestrator.compare import Standing
+from orchestrator.duels import Duel
+from orchestrator.lead import Lead
 from orchestrator.report import memory, wording
 from orchestrator.report.evidence import Evidence
+from orchestrator.report.findings import Findings
+from orchestrator.statistics import seed_deviation_that_voids
 
 MOST_OPEN_SHOWN = 12
 
 
-def sentence(evidence: Evidence) -> str:
-    """Which backbone leads, after which epoch, by how much, on how many images."""
+def sentence(evidence: Evidence, findings: Findings) -> str:
+    """Which backbone is ahead, by how much and with what certainty; it "leads" only where the data support it."""
     lead = evidence.lead
     if lead is None:
         return "No network has been tested yet: there are learning curves, and no leader."
     first = lead.ranking[: lead.shared_by]
     names = wording.listed([wording.title(standing.backbone) for standing in first])
     right = _right(first[0], evidence.test_images)
-    opening = f"{'' if lead.period == evidence.run.spec.periods else 'So far, '}{_after(evidence, lead)}, {names}"
+    opening = f"{_after(evidence, lead)}, {names}"
     opening = opening[0].upper() + opening[1:]
     if len(lead.ranking) == 1:
         return f"{opening} has {right}; no other network has been tested."
     if lead.margin is None or lead.shared_by > 1:
         return f"{opening} share the lead with {right} each."
-    second = lead.ranking[lead.shared_by]
-    return f"{opening} leads with {right}, {_points(100 * lead.margin)} ahead of {wording.title(second.backbone)}."
+    second = wording.title(lead.ranking[lead.shared_by].backbone)
+    duel = findings.verdict.duel if findings.verdict else None
+    verb = "leads" if duel and duel.told_apart else "is ahead"
+    return f"{opening} {verb} with {right}, {_points(100 * lead.margin)} ahead of {second}{_certainty(duel)}."
 
 
-def cautions(evidence: Evidence) -> list[str]:
+def price(evidence: Evidence, findings: Findings) -> str:
+    """What the leader costs, and which network is the cheapest that cannot be told apart from it; empty without one."""
+    if evidence.lead is None or findings.verdict is None:
+        return ""
+    costs = {cost.backbone: cost for cost in findings.costs}
+    leader = costs[evidence.lead.ranking[0].backbone]
+    told = f"{wording.title(leader.backbone)} took {_time(leader.seconds.mean if leader.seconds else None)} to train"
+    if evidence.run.spec.seeds > 1:
+        told += " a seed"
+    if leader.parameters and leader.gmacs:
+        told += f" and has {wording.size(leader.parameters)} parameters ({leader.gmacs:.2f} GMACs)"
+    alike = [costs[name] for name in findings.verdict.alike]
+    quicker = [c for c in alike if c.seconds and leader.seconds and c.seconds.mean < leader.seconds.mean]
+    if not quicker:
+        return f"{told}."
+    best = min(quicker, key=lambda c: c.seconds.mean if c.seconds else 0.0)
+    times = f"{_time(best.seconds.mean if best.seconds else None)}"
+    return f"{told}; {wording.title(best.backbone)}, which cannot be told apart from it, took {times}."
+
+
+def cautions(evidence: Evidence, findings: Findings) -> list[str]:
     """What must be known to read the answer rightly."""
     told = []
-    spec, lead = evidence.run.spec, evidence.lead
+    spec, lead, verdict = evidence.run.spec, evidence.lead, findings.verdict
+    if lead and verdict and verdict.alike:
+        names = wording.listed([wording.title(name) for name in verdict.alike])
+        told.append(f"No ranking at the top: {wording.title(lead.ranking[0].backbone)} cannot be told apart from "
+                    f"{names} on {wording.count(findings.duels[0].images, 'test image')}. The order may be chance.")
+    if lead and verdict and verdict.untested and len(lead.ranking) > 1:
+        names = wording.listed([wording.title(name) for name in verdict.untested])
+        told.append(f"The answers needed to test {names} against the leader are not published.")
     if spec.seeds == 1:
-        told.append("One seed: the spread over seeds is unknown.")
+        told.append(_one_seed(lead, verdict.duel if verdict else None))
     elif lead and min(len(standing.tests) for standing in lead.ranking) < spec.seeds:
         told.append(f"Not every network has been tested with all {spec.seeds} seeds yet; each row says with how many.")
-    if lead and lead.shared_by > 1:
-        told.append("A shared lead is no ranking: this test cannot tell these networks apart.")
-    elif lead and lead.doubtful:
-        told.append(_doubt(lead, spec.seeds))
     devices = {str(outcome.get("device")) for outcome in evidence.training.values()}
     if len(devices) > 1:
         told.append(f"Training ran on different devices ({', '.join(sorted(devices))}): times cannot be compared "
@@ -66,15 +95,17 @@ def missing(evidence: Evidence) -> list[str]:
     return lines
 
 
-def _after(evidence: Evidence, lead: compare.Lead) -> str:
+def _after(evidence: Evidence, lead: Lead) -> str:
     periods = evidence.run.spec.periods
     if periods == 1:
         return f"after epoch {lead.epoch}"
-    which = "the last period" if lead.period == periods else f"period {lead.period} of {periods}"
-    return f"after {which} (epoch {lead.epoch})"
+    if lead.period == periods:
+        return f"after the last period (epoch {lead.epoch})"
+    asked = lead.period == evidence.periods[-1]
+    return f"{'' if asked else 'so far, '}after period {lead.period} of {periods} (epoch {lead.epoch})"
 
 
-def _right(standing: compare.Standing, images: int) -> str:
+def _right(standing: Standing, images: int) -> str:
     if len(standing.tests) == 1:
         test = standing.tests[0]
         return f"{wording.percent(test.accuracy)} of {wording.count(test.total, 'test image')} right ({test.correct:,})"
@@ -88,14 +119,27 @@ def _points(points: float) -> str:
     return f"{points:.{digits}f} percentage point{'' if f'{points:.{digits}f}' == '1.0' else 's'}"
 
 
-def _doubt(lead: compare.Lead, seeds: int) -> str:
-    first, second = lead.ranking[0], lead.ranking[1]
-    names = f"{wording.title(first.backbone)} and {wording.title(second.backbone)}"
-    if seeds > 1 and first.accuracy and first.accuracy.n > 1:
-        return f"Caution: the means of {names} are closer than their spread over seeds; the order may be chance."
-    ranges = [wording.interval(standing.tests[0].interval) for standing in (first, second)]
-    return f"Caution: the Wilson 95% intervals of {names} overlap ({ranges[0]} and {ranges[1]}); " \
-           f"on {wording.count(first.tests[0].total, 'image')} the order may be chance."
+def _certainty(duel: Duel | None) -> str:
+    if duel is None:
+        return ""
+    return f" (95% interval {wording.difference(duel.interval)}, {wording.p_equals(duel.p_holm)})"
+
+
+def _one_seed(lead: Lead | None, duel: Duel | None) -> str:
+    """What one seed leaves open, and how much spread over seeds the lead could bear."""
+    told = "One seed: the spread over seeds is unknown, and intervals and p-values cover the choice of test images " \
+           "only, not the luck of training."
+    if lead is None or duel is None or lead.margin is None:
+        return told
+    limit = seed_deviation_that_voids(lead.margin, duel.interval)
+    if limit is None or not duel.told_apart:
+        return f"{told} Another seed could change the order; --seeds 3 measures it."
+    return f"{told} A deviation over seeds of {_points(100 * limit)} would make this lead uncertain; " \
+           "--seeds 3 measures it."
+
+
+def _time(seconds: float | None) -> str:
+    return "an unknown time" if seconds is None else wording.duration(seconds)
 
 
 def _told(evidence: Evidence, task_id: str) -> str:

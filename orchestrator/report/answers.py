@@ -1,16 +1,14 @@
-"""What each network answered: confusion counts, and test images worth looking at."""
+"""Test images worth looking at: who got each right, and which ones to show."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+from orchestrator.book import Answers, Book
 
 KINDS = ("all right", "networks disagree", "all wrong")
 
@@ -35,42 +33,57 @@ class Question:
     answers: tuple[Answer, ...]
 
 
-def of(predictions: pa.Table, trial: str, epoch: int) -> pa.Table:
-    """One trial's answers after one epoch."""
-    import pyarrow.compute as pc
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A book's images that all these networks have answered, in an order that only the images' names decide."""
 
-    return predictions.filter(pc.and_(pc.equal(predictions["trial"], trial), pc.equal(predictions["epoch"], epoch)))
+    book: Book
+    networks: Mapping[str, Answers]
+    order: tuple[int, ...]
+    right: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+
+    def question(self, place: int) -> Question:
+        """The image at a place of the book."""
+        book = self.book
+        label, given = int(book.labels[place]), []
+        for backbone, answers in self.networks.items():
+            code, sure = int(answers.predicted[place]), float(answers.confidence[place])
+            given.append(Answer(backbone, book.classes[code], None if np.isnan(sure) else sure, code == label))
+        return Question(book.images[place], book.classes[label], _kind(given), tuple(given))
+
+    def questions(self) -> list[Question]:
+        """Every image."""
+        return [self.question(place) for place in self.order]
+
+    def only(self, backbone: str) -> list[int]:
+        """Places of the images that this network alone got right."""
+        row = list(self.networks).index(backbone)
+        alone = np.asarray(self.right[row] & (self.right.sum(axis=0) == 1))
+        return [place for place in self.order if alone[place]]
+
+    def all_wrong(self) -> list[int]:
+        """Places of the images that none got right, those first on which the networks were surest on average."""
+        wrong = np.asarray(~self.right.any(axis=0))
+        sure = np.nanmean(np.stack([answers.confidence for answers in self.networks.values()]), axis=0)
+        return sorted((p for p in self.order if wrong[p]), key=lambda p: -float(np.nan_to_num(sure[p])))
+
+    def taken_for(self, label: str, answer: str) -> list[int]:
+        """Places of images of one class that networks took for another, those first that most networks did."""
+        book = self.book
+        true, said = book.classes.index(label), book.classes.index(answer)
+        votes = sum((answers.predicted == said).astype(int) for answers in self.networks.values())
+        there = [place for place in self.order if book.labels[place] == true and np.asarray(votes)[place] > 0]
+        return sorted(there, key=lambda place: -int(np.asarray(votes)[place]))
 
 
-def confusion(predictions: pa.Table, classes: Sequence[str]) -> np.ndarray[Any, Any]:
-    """Counts of images, rows the true classes, columns the answers: (classes, classes) int64."""
-    counts = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(counts, (_codes(predictions["label"], classes), _codes(predictions["predicted"], classes)), 1)
-    return counts
-
-
-def worst(counts: np.ndarray[Any, Any], classes: Sequence[str], most: int = 3) -> list[tuple[str, str, int, int]]:
-    """The commonest mistakes, as (true class, answer, images, images of that true class)."""
-    wrong = counts - np.diag(np.diag(counts))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
-    places = [divmod(int(flat), len(classes)) for flat in order]
-    return [(classes[i], classes[j], int(wrong[i, j]), int(counts[i].sum())) for i, j in places if wrong[i, j] > 0]
-
-
-def questions(tables: dict[str, pa.Table]) -> list[Question]:
-    """Every image that all networks (by backbone) have answered, in an order that only the images' names decide."""
-    answered: dict[str, tuple[str, list[Answer]]] = {}
-    for backbone, table in tables.items():
-        names = (table[name].to_pylist() for name in ("image", "label", "predicted", "confidence"))
-        for image, label, predicted, confidence in zip(*names, strict=True):
-            answer = Answer(backbone, predicted, confidence, predicted == label)
-            answered.setdefault(image, (label, []))[1].append(answer)
-    whole = [
-        Question(image, label, _kind(answers), tuple(answers))
-        for image, (label, answers) in answered.items()
-        if len(answers) == len(tables)
-    ]
-    return sorted(whole, key=lambda q: hashlib.sha256(q.image.encode()).digest())
+def ask(book: Book, networks: Mapping[str, Answers]) -> Asked:
+    """The images that every one of these networks (by backbone) has answered."""
+    if not networks:
+        return Asked(book, networks, (), np.zeros((0, len(book.images)), bool))
+    given = np.logical_and.reduce([answers.predicted >= 0 for answers in networks.values()])
+    right = np.stack([book.right(answers) for answers in networks.values()])
+    places = sorted(np.flatnonzero(given).tolist(), key=lambda p: hashlib.sha256(book.images[p].encode()).digest())
+    return Asked(book, networks, tuple(places), right)
 
 
 def choose(asked: Sequence[Question], shares: tuple[int, int, int] = (3, 6, 3)) -> list[Question]:
@@ -94,7 +107,9 @@ def _varied(asked: Sequence[Question], chosen: Sequence[Question], share: int) -
     seen = {question.label for question in chosen}
     for fresh in (True, False):
         for question in asked:
-            if len(taken) < share and question not in taken and (not fresh or question.label not in seen):
+            if len(taken) >= share:
+                return taken
+            if question not in taken and (not fresh or question.label not in seen):
                 taken.append(question)
                 seen.add(question.label)
     return taken
@@ -103,11 +118,3 @@ def _varied(asked: Sequence[Question], chosen: Sequence[Question], share: int) -
 def _kind(answers: Sequence[Answer]) -> str:
     right = sum(answer.right for answer in answers)
     return KINDS[0] if right == len(answers) else KINDS[1] if right else KINDS[2]
-
-
-def _codes(column: Any, classes: Sequence[str]) -> np.ndarray[Any, Any]:
-    """Each value's place in `classes`; works for plain and dictionary columns."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    return np.asarray(pc.index_in(column.cast(pa.string()), pa.array(list(classes), pa.string())), np.int64)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from orchestrator.compare import Epoch, spread
+from orchestrator.compare import Epoch
 from orchestrator.report import look, wording
 from orchestrator.report.drawing import Drawing, draw, whole_ticks
 from orchestrator.report.evidence import Evidence
+from orchestrator.statistics import spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,6 +55,7 @@ def accuracies(evidence: Evidence) -> Drawing | None:
     shown = [p for p in evidence.periods if any(s.tests for s in evidence.comparison.at(p))]
     if not shown:
         return None
+    shown = sorted({shown[0], shown[-1]})
     several = evidence.run.spec.seeds > 1
     bars = "bars: one deviation over seeds" if several else "bars: Wilson 95% interval"
     basis = f"{wording.count(evidence.test_images, 'test image')} · {seeds_of(evidence)} · {bars}"
@@ -73,7 +75,7 @@ def accuracies(evidence: Evidence) -> Drawing | None:
     after = wording.listed([f"after epoch {evidence.run.epoch_of(p)}" for p in shown])
     marks = f"Hollow: after epoch {evidence.run.epoch_of(shown[0])}; filled: after epoch " \
             f"{evidence.run.epoch_of(shown[-1])}. " if len(shown) > 1 else ""
-    caption = f"{marks}Where bars overlap, the order may be chance."
+    caption = f"{marks}Bars that overlap do not decide: the networks answered the same images, so paired tests do."
     height = 1.25 + 0.42 * len(evidence.comparison.backbones)
     return draw("accuracy", f"Test accuracy of each network {after}", caption, (6.6, height), paint)
 

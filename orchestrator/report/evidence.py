@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs import plan, results
-from jobs.errors import OrchError
+from jobs.errors import OrchError, RequestError
 from jobs.folder import Source
 from jobs.store import Run, Store
 from jobs.task import Task, Trial
 from orchestrator import compare
-from workers.attempt import DATA_SETS
+from orchestrator.book import COLUMNS, Answers, Book, bind
+from orchestrator.lead import Lead, lead
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
-
-PREDICTIONS = ("trial", "epoch", "image", "label", "predicted", "confidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,9 @@ class Evidence:
     states: dict[str, str]
     failures: dict[str, dict[str, Any]]
     comparison: compare.Comparison
-    lead: compare.Lead | None
-    predictions: pa.Table
+    lead: Lead | None
+    periods: tuple[int, ...]
+    book: Book
     attempts: pa.Table
     source: Source | None
     prepared: dict[str, Any] | None
@@ -40,9 +41,15 @@ class Evidence:
     training: dict[str, dict[str, Any]]
 
     @property
-    def periods(self) -> list[int]:
-        """The first and the last period of the run; one where there is only one."""
-        return sorted({1, self.run.spec.periods})
+    def period(self) -> int:
+        """The period that networks are compared after: the lead's, else the last one shown."""
+        return self.lead.period if self.lead else self.periods[-1]
+
+    def answers(self, backbone: str, period: int) -> list[Answers]:
+        """One backbone's answers after a period, by seed; seeds without any are left out."""
+        epoch = self.run.epoch_of(period)
+        names = sorted((n for n, t in self.trials.items() if t.backbone == backbone), key=lambda n: self.trials[n].seed)
+        return [answers for name in names if (answers := self.book.of(name, epoch))]
 
     @property
     def test_images(self) -> int:
@@ -53,14 +60,15 @@ class Evidence:
     @property
     def classes(self) -> list[str]:
         """All classes by name, from the data set and the answers."""
-        names = set(self.source.classes) if self.source else set()
-        for column in ("label", "predicted"):
-            names |= {str(name) for name in self.predictions[column].unique().to_pylist()}
-        return sorted(names)
+        return list(self.book.classes)
 
 
-def read(store: Store, run: Run) -> Evidence:
-    """All that is published of a run; raises `OrchError` when nothing is done yet."""
+def read(store: Store, run: Run, periods: Sequence[int] = ()) -> Evidence:
+    """All that is published of a run, to be shown after `periods`; the first and the last where none is named.
+
+    Raises `OrchError` when nothing is done yet, `RequestError` for a period that the run does not have.
+    """
+    _check(run, periods)
     trials = {name: store.load_trial(name) for name in run.trials}
     whose = {name: (trial.backbone, trial.seed) for name, trial in trials.items()}
     states = plan.state(store, run)
@@ -74,12 +82,20 @@ def read(store: Store, run: Run) -> Evidence:
         for task in map(Task.parse, run.tasks)
         if task.kind == "evaluate" and states[task.id] == "open"
     }
+    shown = tuple(sorted(set(periods) or {1, run.spec.periods}))
+    found, source = lead(compared, awaited, shown[-1] if periods else None), _source(store, run)
     folder = store.data_folder(run.data)
     return Evidence(
-        run, trials, states, failures, compared, compare.lead(compared, awaited),
-        _predictions(store, run), _attempts(store, run), _source(store, run),
+        run, trials, states, failures, compared, found, shown,
+        _book(store, run, source, {*shown, *([found.period] if found else [])}), _attempts(store, run), source,
         store.done(Task("prepare", run.data)), _manifest(folder), _pixels(folder), _training(store, run),
     )
+
+
+def _check(run: Run, periods: Sequence[int]) -> None:
+    for period in periods:
+        if not 1 <= period <= run.spec.periods:
+            raise RequestError(f"--period {period}: the run {run.name} has periods 1 to {run.spec.periods}.")
 
 
 def _nothing_yet(run: Run, states: dict[str, str], failures: dict[str, dict[str, Any]]) -> str:
@@ -91,21 +107,17 @@ def _nothing_yet(run: Run, states: dict[str, str], failures: dict[str, dict[str,
     return f"{message}, and {task} failed: {why.get('message', 'no reason was kept')} 'orch retry' tries again."
 
 
-def _predictions(store: Store, run: Run) -> pa.Table:
-    """Answers after the run's own periods."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    found = results.read(store.root, "predictions", run.trials, PREDICTIONS)
-    marks = pa.array([run.epoch_of(period) for period in range(1, run.spec.periods + 1)], pa.int64())
-    return found.filter(pc.is_in(found["epoch"], marks))
+def _book(store: Store, run: Run, source: Source | None, periods: set[int]) -> Book:
+    """Answers after these periods of the run."""
+    tables = [results.read(store.root, "predictions", [name], COLUMNS) for name in run.trials]
+    return bind(tables, source.classes if source else (), {run.epoch_of(period) for period in periods})
 
 
 def _attempts(store: Store, run: Run) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    found = results.read(store.root, "attempts", [DATA_SETS, *run.trials])
+    found = results.read(store.root, "attempts", [results.DATA_SETS, *run.trials])
     return found.filter(pc.is_in(found["task"], pa.array(run.tasks, pa.string())))
 
 

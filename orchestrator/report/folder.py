@@ -10,7 +10,7 @@ from jobs import files
 from jobs.errors import MissingExtra, RequestError
 from jobs.store import Run, Store
 
-NEEDED = ("jinja2", "matplotlib", "numpy", "PIL")
+NEEDED = ("jinja2", "matplotlib", "numpy", "PIL", "scipy")
 
 
 def write(store: Store, run: Run, out: Path) -> Path:

@@ -1,76 +1,87 @@
-"""The report's parts put together, then told as HTML and as Markdown."""
+"""The report's sections put together, then told as HTML and as Markdown."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from orchestrator.report import answer, answers, curves, facts, images, matrices, tables, wording
+from orchestrator.report import (
+    answer,
+    certainty,
+    course,
+    curves,
+    facts,
+    halt,
+    images,
+    matrices,
+    mistakes,
+    parts,
+    price,
+    tables,
+    trust,
+    wording,
+)
+from orchestrator.report.answers import KINDS, Question
 from orchestrator.report.drawing import Drawing
 from orchestrator.report.evidence import Evidence
+from orchestrator.report.findings import Findings, find
+from orchestrator.report.parts import Cards, Figures, Heading, Part, Samples, Section, Switch, Text
+
+SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
-    """The first or the last period: what it is called, its table, and its learning curves.
-
-    A period of one epoch, or one that is the whole run, has no curves of its own.
-    """
-
-    number: int
-    called: str
-    stretch: str
-    table: tables.Table
-    curves: tuple[Drawing, ...]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Page:
-    """Everything the templates tell, every figure drawn once, and the same facts as JSON values."""
+    """Everything that is told of: title, answer, what to hold against it, sections, and the same as JSON values."""
 
-    evidence: Evidence
-    periods: tuple[Period, ...]
-    whole: tuple[Drawing, ...]
-    accuracies: Drawing | None
-    matrices: tuple[tuple[str, tuple[Drawing, ...]], ...]
-    questions: tuple[answers.Question, ...]
-    tally: dict[str, int]
-    gallery: images.Gallery
-    pictures: tuple[Drawing, ...]
-    bars: Drawing | None
+    title: str
+    about: str
+    sentence: str
+    price: str
+    cautions: tuple[str, ...]
+    missing: tuple[str, ...]
+    sections: tuple[Section, ...]
     facts: dict[str, Any]
+    gallery: images.Gallery | None
 
-    @property
+    @cached_property
     def drawings(self) -> list[Drawing]:
         """Every figure, in the order of the page."""
-        single = [drawing for drawing in (self.accuracies, self.bars) if drawing]
-        many = [*self.whole, *(drawing for period in self.periods for drawing in period.curves)]
-        return [*single, *many, *(drawing for _, row in self.matrices for drawing in row), *self.pictures]
+        return list(parts.drawings(self.sections))
 
 
-def assemble(evidence: Evidence) -> Page:
+def assemble(evidence: Evidence, findings: Findings | None = None) -> Page:
     """Draw and count everything that the evidence holds."""
-    asked = answers.questions(_answered(evidence))
-    chosen, tally = answers.choose(asked), answers.tally(asked)
+    found = findings or find(evidence)
     gallery = images.Gallery(evidence)
-    rows = [
-        (wording.title(backbone), tuple(
-            drawing for period in evidence.periods if (drawing := matrices.confusion(evidence, backbone, period))
-        ))
-        for backbone in evidence.comparison.backbones
-    ]
-    told = facts.collect(evidence, chosen, tally)
-    pictures = (images.sheet(gallery), images.answer_sheet(gallery, chosen))
+    chosen, tally = mistakes.shown(found)
+    duplicates = images.duplicates(evidence)
+    sections = (
+        _results(evidence), certainty.section(evidence, found), _curves(evidence), _confusion(evidence),
+        mistakes.classes(evidence, found), mistakes.together(evidence, found, gallery),
+        _answers(evidence, found, gallery, chosen, tally), trust.section(evidence, found),
+        price.section(evidence, found), halt.section(evidence, found), _data(evidence, gallery, duplicates),
+        _recipe(evidence), course.section(evidence, found), _provenance(evidence),
+    )
+    spec = evidence.run.spec
+    about = " · ".join((
+        wording.count(len(evidence.comparison.backbones), "network"), f"{len(evidence.classes)} classes",
+        wording.count(spec.epochs, "epoch"), curves.seeds_of(evidence),
+    ))
     return Page(
-        evidence, tuple(_period(evidence, number) for number in evidence.periods), _curves(evidence, None),
-        curves.accuracies(evidence),
-        tuple((title, row) for title, row in rows if row), tuple(chosen), tally, gallery,
-        tuple(drawing for drawing in pictures if drawing), images.bars(evidence), told,
+        evidence.run.name, about, answer.sentence(evidence, found), answer.price(evidence, found),
+        tuple(answer.cautions(evidence, found)), tuple(answer.missing(evidence)),
+        tuple(section for section in sections if section),
+        facts.collect(evidence, found, chosen, tally, duplicates), gallery,
     )
 
 
 def html(page: Page) -> str:
-    """One page that needs nothing else: style, figures and pictures are inside."""
+    """One page that needs nothing else: style, figures, pictures and a short script are inside."""
     return _told("page.html.j2", page, True)
 
 
@@ -88,40 +99,92 @@ def _told(template: str, page: Page, as_html: bool) -> str:
         finalize=None if as_html else wording.markdown,
     )
     world.filters.update(plain=wording.plain, percent=wording.percent, title=wording.title)
-    evidence = page.evidence
-    return world.get_template(template).render(
-        page=page, evidence=evidence, run=evidence.run, sentence=answer.sentence(evidence),
-        cautions=answer.cautions(evidence), missing=answer.missing(evidence), several=evidence.run.spec.seeds > 1,
-        data=tables.data(evidence, images.duplicates(evidence)), recipe=tables.recipe(evidence),
-        networks=tables.networks(evidence), attempts=tables.attempts(evidence), provenance=tables.provenance(evidence),
-        drawn={drawing.name: drawing for drawing in page.drawings}, asked_after=_asked_after(evidence),
-        seeds=curves.seeds_of(evidence), most_sampled=images.MOST_CLASSES_SAMPLED,
-    )
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    return world.get_template(template).render(page=page, script=SCRIPT, script_digest=digest, kinds=KINDS)
 
 
-def _period(evidence: Evidence, number: int) -> Period:
+def _results(evidence: Evidence) -> Section:
+    several = "Each figure is the mean over the seeds that were tested, with its sample deviation and Student’s 95% " \
+              "interval of the mean; counts of each seed are in report.json."
+    single = "Percentages of test accuracy are rounded down, the counts are exact; the interval is Wilson’s."
+    told = several if evidence.run.spec.seeds > 1 else single
+    lead = f"Test loss is the mean cross entropy in nats an image. {told} " \
+           "Training time is the wall time of the period’s epochs."
+    built: list[Part] = []
+    for number in evidence.periods:
+        built += [Heading(f"{_called(evidence, number)}, {curves.stretch_of(evidence, number)}"),
+                  tables.study(evidence, number)]
+    return Section("results", "Results", lead, (*built, *parts.figures([curves.accuracies(evidence)])))
+
+
+def _called(evidence: Evidence, number: int) -> str:
     last = evidence.run.spec.periods
-    called = "All epochs" if last == 1 else "Last period" if number == last else "First period"
-    own = last > 1 and evidence.run.spec.epochs_per_period > 1
-    return Period(number, called, curves.stretch_of(evidence, number), tables.study(evidence, number),
-                  _curves(evidence, number) if own else ())
+    return "All epochs" if last == 1 else "Last period" if number == last else \
+        "First period" if number == 1 else f"Period {number}"
 
 
-def _curves(evidence: Evidence, period: int | None) -> tuple[Drawing, ...]:
-    drawn = (curves.learning(evidence, measure, period) for measure in curves.MEASURES)
-    return tuple(drawing for drawing in drawn if drawing)
+def _curves(evidence: Evidence) -> Section:
+    spec = evidence.run.spec
+    lead = "Every network has one colour and one marker throughout. Each figure has a scale of its own."
+    if spec.periods > 1:
+        lead += " Dotted lines: the ends of periods, where the networks were tested." if spec.epochs_per_period > 1 \
+            else " A period is one epoch here, so first and last period are the ends of each curve."
+    whole = parts.figures([curves.learning(evidence, measure, None) for measure in curves.MEASURES], 2)
+    built: list[Part] = whole or [Text("No epoch is published yet.")]
+    if spec.periods > 1 and spec.epochs_per_period > 1:
+        own = [curves.learning(evidence, m, number) for m in curves.MEASURES for number in evidence.periods]
+        called = "First and last period" if len(evidence.periods) > 1 else _called(evidence, evidence.periods[0])
+        built += [Heading(called), *drawn] if (drawn := parts.figures(own, 2)) else []
+    return Section("curves", "Learning curves", lead, tuple(built))
 
 
-def _answered(evidence: Evidence) -> dict[str, Any]:
-    """Each backbone's answers by its first seed that has any, after the period of the lead."""
-    tables_by_backbone: dict[str, Any] = {}
-    for name in sorted(evidence.trials, key=lambda n: evidence.trials[n].seed):
-        table = answers.of(evidence.predictions, name, _asked_after(evidence))
-        if table.num_rows:
-            tables_by_backbone.setdefault(evidence.trials[name].backbone, table)
-    order = evidence.comparison.backbones
-    return {backbone: tables_by_backbone[backbone] for backbone in order if backbone in tables_by_backbone}
+def _confusion(evidence: Evidence) -> Section | None:
+    few = "matrix small" if len(evidence.classes) <= 10 else "matrix"
+    built: list[Part] = []
+    for backbone in evidence.comparison.backbones:
+        row = tuple(drawn for p in evidence.periods if (drawn := matrices.confusion(evidence, backbone, p)))
+        built += [Heading(wording.title(backbone)), Figures(row, 2, few)] if row else []
+    lead = "Rows are true classes, columns are answers, numbers are test images. Blue on the diagonal is right, " \
+           "orange is wrong; the deeper the colour, the larger the share of its row."
+    return Section("confusion", "Confusion matrices", lead, (Switch(), *built)) if built else None
 
 
-def _asked_after(evidence: Evidence) -> int:
-    return evidence.lead.epoch if evidence.lead else evidence.run.spec.epochs
+def _answers(
+    evidence: Evidence, findings: Findings, gallery: images.Gallery, chosen: list[Question], tally: dict[str, int]
+) -> Section | None:
+    if not chosen:
+        return None
+    seeds = ", by each network’s first seed" if evidence.run.spec.seeds > 1 else ""
+    right, wrong, split = (tally[kind] for kind in (KINDS[0], KINDS[2], KINDS[1]))
+    lead = f"After epoch {findings.epoch}{seeds}: of {wording.count(sum(tally.values()), 'test image')} all networks " \
+           f"got {right:,} right and {wrong:,} wrong; on {split:,} they disagree. The images below are chosen by the " \
+           "digest of their names, not by hand. ✓ right, ✗ wrong; the percentage is the network’s own confidence."
+    absent: list[Part] = [] if gallery.rows else \
+        [Text("The prepared pixels are not in this store, so the answers stand without their pictures.")]
+    built: tuple[Part, ...] = (*absent, Cards(tuple(chosen), images.answer_sheet(gallery, chosen), grouped=True))
+    return Section("answers", "Test images and every network’s answer", lead, built)
+
+
+def _data(evidence: Evidence, gallery: images.Gallery, duplicates: dict[str, int] | None) -> Section:
+    more = f" The first {images.MOST_CLASSES_SAMPLED} of {len(evidence.classes)} classes." \
+        if len(evidence.classes) > images.MOST_CLASSES_SAMPLED else ""
+    samples: tuple[Part, ...] = (
+        Text(f"Training images as the networks see them, before normalisation.{more}"),
+        Samples(tuple((label, tuple(chosen)) for label, chosen in gallery.samples), images.sheet(gallery)),
+    ) if gallery.samples else (Text("The prepared pixels are not in this store, so there are no sample images."),)
+    return Section("data", "Data", "", (
+        tables.data(evidence, duplicates), *parts.figures([images.bars(evidence)]),
+        Heading("Samples of each class"), *samples,
+    ))
+
+
+def _recipe(evidence: Evidence) -> Section:
+    told = "Precision, threads and device are those of the latest training; a trial keeps its first precision and " \
+           "threads, because they can change its numbers."
+    return Section("recipe", "Recipe and networks", "", (
+        tables.recipe(evidence), Heading("Networks"), Text(told), tables.networks(evidence),
+    ))
+
+
+def _provenance(evidence: Evidence) -> Section:
+    return Section("provenance", "Provenance", "", (tables.provenance(evidence),))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,18 +11,9 @@ from jobs import catalog
 from orchestrator.compare import Standing
 from orchestrator.report import memory, wording
 from orchestrator.report.evidence import Evidence
+from orchestrator.report.parts import Cell, Table
 
 MEASURED = ("Test loss", "Test accuracy", "Training time")
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Column heads, rows of text, which columns are numbers, and which rows (by place) are the best."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numeric: tuple[int, ...] = ()
-    best: tuple[int, ...] = ()
 
 
 def study(evidence: Evidence, period: int) -> Table:
@@ -31,11 +21,13 @@ def study(evidence: Evidence, period: int) -> Table:
     standings = evidence.comparison.at(period)
     top = max((s.accuracy.mean for s in standings if s.accuracy), default=None)
     best = tuple(i for i, s in enumerate(standings) if s.accuracy and s.accuracy.mean == top)
+    name, title = f"period-{period}", f"Period {period}, to epoch {evidence.run.epoch_of(period)}"
     if evidence.run.spec.seeds == 1:
         rows = tuple(_single(evidence, s) for s in standings)
-        return Table(("Network", *MEASURED, "95% interval"), rows, (1, 2, 3, 4), best)
-    head = ("Network", "Seeds", "Test loss", "± loss", "Test accuracy", "± accuracy", "Training time", "± time")
-    return Table(head, tuple(_several(s) for s in standings), (1, 2, 3, 4, 5, 6, 7), best)
+        return Table(("Network", *MEASURED, "95% interval"), rows, (1, 2, 3, 4), best, name, title, "study")
+    head = ("Network", "Seeds", "Test loss", "± loss", "Test accuracy", "± accuracy", "95% interval", "Training time",
+            "± time")
+    return Table(head, tuple(_several(s) for s in standings), tuple(range(1, 9)), best, name, title, "study")
 
 
 def networks(evidence: Evidence) -> Table:
@@ -51,7 +43,7 @@ def networks(evidence: Evidence) -> Table:
         rows.append((wording.title(trial.backbone), str(trial.seed), parameters, weights, *numerics, *fitted, name))
     head = ("Network", "Seed", "Parameters", "Starts from", "Precision", "Threads", "Device",
             *(["Memory"] if split else []), "Trial")
-    return Table(head, tuple(rows), (1, 2, 5))
+    return Table(head, tuple(rows), (1, 2, 5), name="networks", title="Networks", style="long")
 
 
 def recipe(evidence: Evidence) -> Table:
@@ -70,7 +62,7 @@ def recipe(evidence: Evidence) -> Table:
         ("Precision asked for", spec.precision + (", deterministic" if spec.deterministic else "")),
         ("Seeds", wording.count(spec.seeds, "seed")),
     )
-    return Table(("Setting", "Value"), rows)
+    return Table(("Setting", "Value"), rows, name="recipe", title="Recipe", style="pairs")
 
 
 def data(evidence: Evidence, duplicates: dict[str, int] | None) -> Table:
@@ -89,7 +81,7 @@ def data(evidence: Evidence, duplicates: dict[str, int] | None) -> Table:
         ("Exact duplicates", _duplicates(duplicates)),
         ("Data set", evidence.run.data),
     ]
-    return Table(("Fact", "Value"), tuple(rows))
+    return Table(("Fact", "Value"), tuple(rows), name="data", title="Data", style="pairs")
 
 
 def attempts(evidence: Evidence) -> Table | None:
@@ -99,40 +91,52 @@ def attempts(evidence: Evidence) -> Table | None:
     columns = (evidence.attempts[name].to_pylist() for name in ("kind", "state", "failure"))
     found = Counter((kind, state, failure or "") for kind, state, failure in zip(*columns, strict=True))
     rows = tuple((*(str(part) for part in key), f"{number:,}") for key, number in sorted(found.items()))
-    return Table(("Task", "State", "Failure", "Attempts"), rows, (3,))
+    return Table(("Task", "State", "Failure", "Attempts"), rows, (3,), name="attempts", title="Attempts")
 
 
 def provenance(evidence: Evidence) -> Table:
     """What the run was made by, as recorded when it was submitted."""
     submitted = datetime.fromtimestamp(evidence.run.submitted_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    rows = [("run", evidence.run.name), ("submitted", submitted), *_flat(evidence.run.provenance)]
-    return Table(("What", "Value"), tuple(rows))
+    rows = [("run", evidence.run.name), ("submitted", submitted), ("data", evidence.run.data), *_fingerprint(evidence),
+            *flat(evidence.run.provenance)]
+    return Table(("What", "Value"), tuple(rows), name="provenance", title="Provenance", style="pairs mono")
 
 
 def _single(evidence: Evidence, standing: Standing) -> tuple[str, ...]:
-    title = wording.title(standing.backbone)
-    time = wording.duration(standing.seconds.mean if standing.seconds else None)
-    seen = standing.results[0].epochs_seen
+    title, took = wording.title(standing.backbone), standing.seconds.mean if standing.seconds else None
+    seen, shown = standing.results[0].epochs_seen, wording.duration(took)
     if 0 < seen < evidence.run.spec.epochs_per_period:
-        time += f" ({seen} of {evidence.run.spec.epochs_per_period} epochs)"
+        shown += f" ({seen} of {evidence.run.spec.epochs_per_period} epochs)"
+    time = Cell(shown, took if took is not None else -1.0)
     if not standing.tests:
         return title, "–", "not tested yet", time, "–"
     test = standing.tests[0]
-    right = wording.accuracy(test.correct, test.total)
-    return title, wording.loss(test.loss), right, time, wording.interval(test.interval)
+    right = Cell(wording.accuracy(test.correct, test.total), test.accuracy)
+    return title, Cell(wording.loss(test.loss), test.loss), right, time, Cell(wording.interval(test.interval),
+                                                                             test.interval.low)
 
 
 def _several(standing: Standing) -> tuple[str, ...]:
     def part(spread: Any, mean: Any, deviation: Any) -> tuple[str, str]:
-        return (mean(spread.mean) if spread else "–",
-                deviation(spread.deviation) if spread and spread.deviation is not None else "–")
+        return (Cell(mean(spread.mean), spread.mean) if spread else "–",
+                Cell(deviation(spread.deviation), spread.deviation)
+                if spread and spread.deviation is not None else "–")
 
+    found = standing.accuracy.interval if standing.accuracy else None
+    interval = Cell(f"{100 * found.low:.1f} to {100 * found.high:.1f}%", found.low) if found else "–"
     return (
         wording.title(standing.backbone), str(len(standing.tests)),
         *part(standing.loss, wording.loss, wording.loss),
-        *part(standing.accuracy, lambda v: wording.percent(v, 2), lambda v: wording.percent(v, 2)),
+        *part(standing.accuracy, lambda v: wording.percent(v, 2), lambda v: wording.percent(v, 2)), interval,
         *part(standing.seconds, wording.duration, wording.duration),
     )
+
+
+def _fingerprint(evidence: Evidence) -> list[tuple[str, str]]:
+    """The data set's whole fingerprint, where its inventory is there."""
+    if evidence.source is None:
+        return []
+    return [("data fingerprint (SHA-256)", evidence.source.fingerprint(evidence.run.spec.data_settings()))]
 
 
 def _order(evidence: Evidence, trial: str) -> int:
@@ -161,11 +165,12 @@ def _duplicates(found: dict[str, int] | None) -> str:
            f"{across}{labels}"
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested values as rows of text: `versions.torch`, `2.14.1`."""
     rows: list[tuple[str, str]] = []
     for key, value in sorted(values.items()):
         if isinstance(value, dict):
-            rows += _flat(value, f"{prefix}{key}.")
+            rows += flat(value, f"{prefix}{key}.")
         else:
             shown = ", ".join(map(str, value)) if isinstance(value, list) else "–" if value is None else str(value)
             rows.append((wording.plain(prefix + key), wording.plain(shown)))

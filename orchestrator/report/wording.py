@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from jobs import catalog
-from orchestrator.compare import Interval, Spread
+from orchestrator.statistics import Interval, Spread
 
 MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
 
@@ -34,6 +34,34 @@ def points(spread: Spread) -> str:
     if spread.deviation is None:
         return percent(spread.mean)
     return f"{100 * spread.mean:.1f} ± {100 * spread.deviation:.1f}%"
+
+
+def signed(difference: float) -> str:
+    """A difference between shares in percentage points: `+1.3`, `−0.02`."""
+    points = 100 * difference
+    digits = 1 if abs(points) >= 0.05 or points == 0 else 2
+    return f"{points:+.{digits}f}".replace("-", "−") if points else "0.0"
+
+
+def difference(found: Interval) -> str:
+    """A range of differences in percentage points: `−0.5 to 4.7`."""
+    digits = 1 if max(abs(found.low), abs(found.high)) >= 0.005 else 2
+    return f"{100 * found.low:.{digits}f} to {100 * found.high:.{digits}f}".replace("-", "−")
+
+
+def p_value(p: float) -> str:
+    """`0.034`, `0.52`, `< 0.001`; never 0."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def p_equals(p: float) -> str:
+    """The same as part of a sentence: `p = 0.034`, `p < 0.001`."""
+    return f"p {p_value(p)}" if p < 0.001 else f"p = {p_value(p)}"
+
+
+def size(parameters: int) -> str:
+    """A number of parameters as people say it: `21.3 million`."""
+    return f"{parameters / 1e6:.1f} million"
 
 
 def loss(value: float | None) -> str:

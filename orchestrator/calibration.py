@@ -1,0 +1,63 @@
+"""Whether a network's confidence can be believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+BINS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """The answers with a confidence in one range: how many, how sure on average, how many right (shares)."""
+
+    low: float
+    high: float
+    images: int
+    confidence: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Expected calibration error, Brier score of the answer given, means, and the bins of the reliability curve.
+
+    `gap` is mean confidence minus accuracy: above zero, the network is too sure of itself.
+    """
+
+    ece: float
+    brier: float
+    confidence: float
+    accuracy: float
+    images: int
+    bins: tuple[Bin, ...]
+
+    @property
+    def gap(self) -> float:
+        """Mean confidence minus accuracy."""
+        return self.confidence - self.accuracy
+
+
+def calibrate(confidence: np.ndarray[Any, Any], right: np.ndarray[Any, Any], bins: int = BINS) -> Calibration | None:
+    """Measure answers with confidences in [0, 1]; those without one (NaN) are left out. None where none is left.
+
+    ECE over bins of equal width, each open below and closed above (Guo et al. 2017, ICML, PMLR 70:1321-1330); the
+    Brier score (Brier 1950, Monthly Weather Review 78:1-3) of "this answer is right".
+    """
+    known = ~np.isnan(confidence)
+    sure, good = np.clip(confidence[known].astype(float), 0, 1), right[known].astype(float)
+    if not len(sure):
+        return None
+    which = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+    number = np.bincount(which, minlength=bins)
+    means = [np.bincount(which, weights, bins) / np.maximum(number, 1) for weights in (sure, good)]
+    ece = float((np.abs(means[0] - means[1]) * number).sum() / len(sure))
+    found = tuple(
+        Bin(i / bins, (i + 1) / bins, int(number[i]), *(float(m[i]) if number[i] else None for m in means))
+        for i in range(bins)
+    )
+    return Calibration(ece, float(np.mean((sure - good) ** 2)), float(sure.mean()), float(good.mean()), len(sure),
+                       found)

@@ -1,0 +1,94 @@
+"""When to stop: training against validation loss, and the advice that follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.report import look, parts, wording
+from orchestrator.report.curves import stretch_of
+from orchestrator.report.drawing import Drawing, draw, whole_ticks
+from orchestrator.report.evidence import Evidence
+from orchestrator.report.findings import Findings
+from orchestrator.report.parts import Cell, Section, Table
+from orchestrator.stopping import PATIENCE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ACROSS = 4
+
+
+def section(evidence: Evidence, findings: Findings) -> Section | None:
+    """The advice of every trial; None where no validation loss is known, or one epoch is all there is."""
+    if not findings.stopping or max(one.epochs for one in findings.stopping) < 2:
+        return None
+    saved = sum(one.saved_seconds for one in findings.stopping)
+    total = sum(row.seconds or 0.0 for row in evidence.comparison.epochs)
+    early = [one for one in findings.stopping if one.saved_epochs]
+    told = f"With a patience of {PATIENCE} epochs, {len(early)} of {len(findings.stopping)} trainings would have " \
+           f"ended early and saved {wording.duration(saved)}, {wording.percent(saved / total, 0)} of all training." \
+        if early and total else f"With a patience of {PATIENCE} epochs, every training would have run to its end."
+    lead = f"{told} The best epoch has the lowest validation loss; the gap is validation minus training loss. " \
+           "Overfitting is named where validation loss rose after its best epoch while training loss kept falling."
+    return Section("stopping", "When to stop", lead,
+                   (_table(evidence, findings), *parts.figures([_figure(evidence, findings)], style="wide")))
+
+
+def _table(evidence: Evidence, findings: Findings) -> Table:
+    order = {name: place for place, name in enumerate(evidence.comparison.backbones)}
+    rows = []
+    for one in sorted(findings.stopping, key=lambda s: (order[s.backbone], s.seed)):
+        lost = "" if one.best_kept else " (before the best)"
+        rows.append((
+            wording.title(one.backbone), Cell(str(one.seed), one.seed), Cell(f"{one.best_epoch} of {one.epochs}",
+                                                                             one.best_epoch),
+            Cell(f"{one.best_loss:.4f}", one.best_loss), Cell(f"{one.last_loss:.4f}", one.last_loss),
+            _gap(one.gap_at_best), _gap(one.gap_at_end),
+            Cell(f"epoch {one.overfits_from}" if one.overfits_from else "not seen", one.overfits_from or 1e9),
+            Cell(f"epoch {one.stopped_at}{lost}", one.stopped_at),
+            Cell(f"{one.saved_epochs} epochs, {wording.duration(one.saved_seconds)}" if one.saved_epochs else "nothing",
+                 one.saved_seconds)))
+    head = ("Network", "Seed", "Best epoch", "Best loss", "Last loss", "Gap at best", "Gap at end", "Overfits from",
+            f"Patience {PATIENCE} stops at", "and saves")
+    return Table(head, tuple(rows), (1, 2, 3, 4, 5, 6, 7, 8, 9), name="stopping", title="When to stop", style="long")
+
+
+def _gap(value: float | None) -> Cell:
+    return Cell("–" if value is None else f"{value:+.4f}".replace("-", "−"), value if value is not None else -1e9)
+
+
+def _figure(evidence: Evidence, findings: Findings) -> Drawing:
+    names = [n for n in evidence.comparison.backbones if any(one.backbone == n for one in findings.stopping)]
+    down = -(-len(names) // ACROSS)
+    across = min(ACROSS, len(names))
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots(down, across, sharex=True, squeeze=False)
+        for place, panel in enumerate(axes.flat):
+            if place < len(names):
+                _panel(panel, evidence, findings, names[place])
+            else:
+                panel.axis("off")
+        figure.supxlabel("epoch", fontsize=9, color=look.MUTED)
+        figure.supylabel("cross entropy (nats an image)", fontsize=9, color=look.MUTED)
+        figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower left", ncols=3)
+
+    seed = " by the first seed" if evidence.run.spec.seeds > 1 else ""
+    return draw("stopping", f"Training and validation loss of {len(names)} networks, {stretch_of(evidence, None)}",
+                f"Training and validation loss{seed}; the vertical line is the epoch with the lowest validation loss.",
+                (2.45 * across + 0.6, 1.9 * down + 0.8), paint)
+
+
+def _panel(axes: Axes, evidence: Evidence, findings: Findings, backbone: str) -> None:
+    one = min((s for s in findings.stopping if s.backbone == backbone), key=lambda s: s.seed)
+    rows = [row for row in evidence.comparison.epochs if row.trial == one.trial]
+    for measure, style, called in (("train_loss", ":", "training loss"), ("val_loss", "-", "validation loss")):
+        known = [(row.epoch, value) for row in rows if (value := getattr(row, measure)) is not None]
+        if known:
+            axes.plot(*zip(*known, strict=True), color=look.INK if style == "-" else look.RIGHT, linestyle=style,
+                      linewidth=1.4, label=called)
+    axes.axvline(one.best_epoch, color=look.WRONG, linewidth=1, label="best epoch")
+    axes.set_title(f"{wording.title(backbone)}: {one.best_epoch}", fontsize=9, pad=4)
+    axes.set_xticks(whole_ticks([row.epoch for row in rows], 6))
+    axes.tick_params(labelsize=7.5)

@@ -1,0 +1,85 @@
+"""What accuracy costs: a table, and the networks that no other beats in both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.cost import Cost, pareto
+from orchestrator.report import look, parts, wording
+from orchestrator.report.drawing import Drawing, draw
+from orchestrator.report.evidence import Evidence
+from orchestrator.report.findings import Findings
+from orchestrator.report.parts import Cell, Section, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MEASURES = {"seconds": ("training time (minutes, log scale)", "training time"),
+            "gmacs": ("multiply-adds for one image (GMACs, log scale)", "multiply-adds")}
+
+
+def section(evidence: Evidence, findings: Findings) -> Section:
+    """Cost up to the period of the comparison."""
+    several = ", mean over seeds" if evidence.run.spec.seeds > 1 else ""
+    size = evidence.run.spec.image_size
+    scale = "" if size == 224 else f" (this run's images have {size} px: convolutions need about " \
+                                   f"{(size / 224) ** 2:.2f} times as many)"
+    lead = f"Training time is the wall time of all epochs up to epoch {findings.epoch}{several}; images/s are those " \
+           f"of training. Multiply-adds are of one image of 224 px, forward, with this data set's head{scale}."
+    drawn = [_plot(findings, measure) for measure in MEASURES]
+    return Section("cost", "Cost", lead, (_table(findings), *parts.figures(drawn, 2)))
+
+
+def _table(findings: Findings) -> Table:
+    rows = []
+    for cost in findings.costs:
+        seconds = cost.seconds.mean if cost.seconds else None
+        rows.append((
+            wording.title(cost.backbone), _cell(wording.percent(cost.accuracy), cost.accuracy),
+            _cell(wording.duration(seconds), seconds),
+            _cell("–" if cost.images_per_second is None else f"{cost.images_per_second:,.0f}", cost.images_per_second),
+            _cell("–" if cost.parameters is None else f"{cost.parameters:,}", cost.parameters),
+            _cell("–" if cost.gmacs is None else f"{cost.gmacs:.3f}", cost.gmacs)))
+    head = ("Network", "Test accuracy", "Training time", "Images/s", "Parameters", "GMACs")
+    return Table(head, tuple(rows), (1, 2, 3, 4, 5), name="cost", title="Cost", style="long")
+
+
+def _cell(text: str, key: float | None) -> Cell:
+    return Cell(text, -1.0 if key is None else float(key))
+
+
+def price(cost: Cost, measure: str) -> float | None:
+    """What a measure counts of a network: minutes of training, or GMACs; None where it is not known."""
+    value = cost.seconds.mean / 60 if measure == "seconds" and cost.seconds else cost.gmacs
+    return value if value and not (measure == "seconds" and not cost.seconds) else None
+
+
+def _plot(findings: Findings, measure: str) -> Drawing | None:
+    priced = [(cost, value) for cost in findings.costs if (value := price(cost, measure)) and cost.accuracy is not None]
+    if len(priced) < 2:
+        return None
+    points = [(value, 100 * (cost.accuracy or 0.0)) for cost, value in priced]
+    line = pareto(points)
+    unit, called = MEASURES[measure]
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        axes.plot([points[i][0] for i in line], [points[i][1] for i in line], color=look.MUTED, linewidth=1.1,
+                  linestyle="--")
+        for (cost, _), (x, y) in zip(priced, points, strict=True):
+            axes.plot([x], [y], marker=look.marker(cost.backbone), color=look.colour(cost.backbone), markersize=8.5,
+                      linestyle="none", label=wording.title(cost.backbone))
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(lambda value, _: "")
+        axes.margins(x=0.08, y=0.1)
+        axes.set(xlabel=unit, ylabel="test images right (%)")
+        axes.set_title(f"Accuracy against {called}")
+        axes.annotate(f"after epoch {findings.epoch} · dashed: the Pareto line", (0, 1), (0, 7), "axes fraction",
+                      textcoords="offset points", fontsize=8.5, color=look.MUTED)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=4, columnspacing=1.2,
+                      handletextpad=0.2)
+
+    best = wording.listed([wording.title(priced[i][0].backbone) for i in line])
+    return draw(f"cost-{measure}", f"Test accuracy against {called}",
+                f"No network is both cheaper and better than {best}.", (5.8, 4.2), paint)

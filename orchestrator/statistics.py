@@ -1,0 +1,111 @@
+"""Shares, spreads and paired tests: what a difference between two networks is worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+Z95 = 1.959963984540054
+"""The normal quantile that leaves 2.5% on either side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A range of shares, or of differences between shares (-1..1)."""
+
+    low: float
+    high: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the whole range lies on one side of zero."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The mean over n seeds, its sample deviation (n - 1) and its 95% t interval; one seed has neither."""
+
+    mean: float
+    deviation: float | None
+    n: int
+    interval: Interval | None = None
+
+
+def wilson(correct: int, total: int, z: float = Z95) -> Interval:
+    """The score interval of a share (Wilson 1927, JASA 22:209-212, without continuity correction)."""
+    if total == 0:
+        return Interval(0.0, 1.0)
+    share, fraction = correct / total, z * z / total
+    middle = (share + fraction / 2) / (1 + fraction)
+    half = z * math.sqrt(share * (1 - share) / total + fraction / (4 * total)) / (1 + fraction)
+    low = 0.0 if correct == 0 else middle - half
+    return Interval(max(0.0, low), 1.0 if correct == total else min(1.0, middle + half))
+
+
+def spread(values: Iterable[float]) -> Spread | None:
+    """Mean, sample deviation and Student's 95% interval of the mean (Student 1908, Biometrika 6:1-25).
+
+    None of no values; one value has no deviation and no interval.
+    """
+    known = list(values)
+    if not known:
+        return None
+    mean = math.fsum(known) / len(known)
+    if len(known) == 1:
+        return Spread(mean, None, 1)
+    deviation = math.sqrt(math.fsum((v - mean) ** 2 for v in known) / (len(known) - 1))
+    half = _student(len(known) - 1) * deviation / math.sqrt(len(known))
+    return Spread(mean, deviation, len(known), Interval(mean - half, mean + half))
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """The exact two-sided p-value of McNemar's test (McNemar 1947, Psychometrika 12:153-157).
+
+    The arguments count the images that only the first network got right, and only the second. Were both equally
+    good, each such image would be a fair coin: a binomial test (`scipy.stats.binomtest`). 1 without any.
+    """
+    from scipy import stats
+
+    if only_first + only_second == 0:
+        return 1.0
+    return float(stats.binomtest(only_first, only_first + only_second, 0.5).pvalue)
+
+
+def over_seeds(p_values: Sequence[float]) -> float:
+    """One p-value from the same test at n seeds, valid however the tests depend on each other.
+
+    `n / k` times the k-th smallest, k just above the middle (Rüger 1978, Metrika 25:171-178); one stays what it is.
+    """
+    n, k = len(p_values), len(p_values) // 2 + 1
+    return min(1.0, sorted(p_values)[k - 1] * n / k)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values corrected for their number, in the order given (Holm 1979, Scand. J. Statist. 6:65-70).
+
+    The smallest is multiplied by m, the next by m - 1, ...; none gets smaller than one before it, or larger than 1.
+    """
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for passed, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(p_values) - passed) * p_values[place]))
+        corrected[place] = largest
+    return corrected
+
+
+def seed_deviation_that_voids(margin: float, interval: Interval) -> float | None:
+    """How large a deviation over seeds would make a lead of one seed uncertain; None where it is uncertain already.
+
+    The variances of the test images (from the interval, taken as normal) and of two networks' seeds add up:
+    the lead is within 1.96 standard errors as soon as `margin < 1.96 * sqrt(images**2 + 2 * deviation**2)`.
+    """
+    images = (interval.high - interval.low) / (2 * Z95)
+    left = (margin / Z95) ** 2 - images**2
+    return math.sqrt(left / 2) if left > 0 and interval.excludes_zero else None
+
+
+def _student(degrees: int) -> float:
+    from scipy import stats
+
+    return float(stats.t.ppf(0.975, degrees))

@@ -1,0 +1,75 @@
+"""When to stop: the best epoch of each trial, where overfitting starts, what stopping early would have saved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.compare import Epoch
+
+PATIENCE = 3
+"""Epochs without a better validation loss after which early stopping would have ended the training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """One trial's advice. Gaps are validation minus training loss (nats an image).
+
+    `overfits_from` is the first epoch after the best one, where validation loss ended higher while training loss
+    ended lower; None where that did not happen. `stopped_at` is where a patience of `PATIENCE` would have ended it.
+    """
+
+    trial: str
+    backbone: str
+    seed: int
+    epochs: int
+    best_epoch: int
+    best_loss: float
+    last_loss: float
+    gap_at_best: float | None
+    gap_at_end: float | None
+    overfits_from: int | None
+    stopped_at: int
+    saved_epochs: int
+    saved_seconds: float
+    best_kept: bool
+
+
+def advise(rows: Sequence[Epoch], patience: int = PATIENCE) -> Stopping | None:
+    """The advice of one trial's epochs; None where no validation loss is known.
+
+    Early stopping as in Prechelt 1998 (Neural Networks: Tricks of the Trade, LNCS 1524:55-69), criterion UP without
+    strips: stop when the best validation loss is `patience` epochs old.
+    """
+    known = sorted((row for row in rows if row.val_loss is not None), key=lambda row: row.epoch)
+    if not known:
+        return None
+    best, last = min(known, key=_loss), known[-1]
+    end = _stop(known, patience)
+    after = [row for row in known if row.epoch > end.epoch]
+    worse = last.epoch > best.epoch and _loss(last) > _loss(best)
+    learning = best.train_loss is not None and last.train_loss is not None and last.train_loss < best.train_loss
+    return Stopping(
+        last.trial, last.backbone, last.seed, last.epoch, best.epoch, _loss(best), _loss(last), _gap(best), _gap(last),
+        best.epoch + 1 if worse and learning else None, end.epoch, len(after),
+        math.fsum(row.seconds or 0.0 for row in after), end.epoch >= best.epoch,
+    )
+
+
+def _stop(known: Sequence[Epoch], patience: int) -> Epoch:
+    best = known[0]
+    for row in known:
+        if _loss(row) < _loss(best):
+            best = row
+        elif row.epoch - best.epoch >= patience:
+            return row
+    return known[-1]
+
+
+def _loss(row: Epoch) -> float:
+    return row.val_loss if row.val_loss is not None else math.inf
+
+
+def _gap(row: Epoch) -> float | None:
+    return None if row.val_loss is None or row.train_loss is None else row.val_loss - row.train_loss
