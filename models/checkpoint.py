@@ -24,7 +24,7 @@ from jobs.errors import BadCheckpoint
 from models.device import out_of_memory
 
 log = logging.getLogger(__name__)
-NAME = re.compile(r"e(\d{4,})(?:-s(\d{6,}))?-([A-Za-z0-9_-]+)")
+NAME = re.compile(r"e([0-9]{4,})(?:-s([0-9]{6,}))?-([A-Za-z0-9_-]+)")
 KEPT = 2
 ORPHAN_S = 3600.0
 
