@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import time
@@ -47,6 +48,8 @@ def _misbehave(word: str, should_stop: Callable[[], bool]) -> None:
         raise LossNotFinite("epoch 1, step 3: the loss is nan")
     if word == "hang":
         time.sleep(600)
+    if word == "grip":
+        ctypes.PyDLL(None).sleep(600)
     while word == "slow":
         if should_stop():
             raise Stopped("asked to stop at step 3")

@@ -25,6 +25,7 @@ from typing import Any
 from jobs import errors
 from jobs.files import FULL
 from jobs.task import CHILD_ENTRY, Order
+from workers import tether
 from workers.lease import TTL_S
 
 POLL_S = 0.25
@@ -61,9 +62,12 @@ FAILURES: dict[str, type[errors.OrchError]] = {
 
 
 def warm_up() -> None:
-    """Start the fork server with the child's imports done, so that the first task need not wait for them."""
+    """Start the fork server with the child's imports done, so that the first task need not wait for them.
+
+    Call it from a thread that lives as long as this process: the fork server dies with it (see `workers.tether`).
+    """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([CHILD_ENTRY.partition(":")[0], __name__])
+    context.set_forkserver_preload(["workers.forked", CHILD_ENTRY.partition(":")[0], __name__])
     from multiprocessing import forkserver
 
     forkserver.ensure_running()
@@ -175,6 +179,7 @@ def _obituary(exit_code: int | None) -> str:
 
 def _main(pipe: Connection, pulse: Connection, away_s: float, entry: str, order: Message, log: str) -> None:
     """The child: stdout and stderr to the attempt's log, then the entry, then one last message."""
+    tether.tie()
     _end_with_parent(pulse, away_s)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -223,7 +228,8 @@ def _write_to(log: str) -> None:
 def _end_with_parent(pulse: Connection, away_s: float) -> None:
     """End this process when the worker ends, or is silent for so long that its lease may be another's.
 
-    Neither an orphan nor the child of a worker that hangs must go on training.
+    Neither an orphan nor the child of a worker that hangs must go on training. Where the kernel does not end orphans
+    itself (see `workers.tether`), this does, as soon as Python's global lock is free.
     """
     parent = multiprocessing.parent_process()
 
