@@ -23,6 +23,7 @@ COMMANDS = {
     "watch": "watch:watch",
     "report": "report:report",
     "predict": "predict:predict",
+    "export": "export:export",
     "resume": "resume:resume",
     "retry": "resume:retry",
     "cancel": "cancel:cancel",

@@ -1,0 +1,1 @@
+"""A run's numbers for other programs, written by those programs' own writers."""

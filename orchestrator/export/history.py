@@ -1,0 +1,132 @@
+"""A run as other programs keep it: each trial's settings, and its numbers as points in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from jobs import results
+from jobs.errors import OrchError
+from jobs.store import Run, Store
+from jobs.task import Task, Trial
+
+OF_EPOCHS = {
+    "loss/train": "train_loss", "loss/validation": "val_loss", "accuracy/validation": "val_accuracy",
+    "learning_rate": "learning_rate", "seconds/epoch": "seconds", "images_per_second": "images_per_second",
+}
+OF_TESTS = {"loss/test": "loss", "accuracy/test": "accuracy", "correct/test": "correct", "seconds/test": "seconds"}
+"""Names of series, and the columns of `epochs` and `evaluations` that they hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One number of a series, at an epoch (from 1), and when it came about (Unix time, seconds)."""
+
+    series: str
+    epoch: int
+    value: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One trial: what it was trained with, words to find it by, and its points in the order of time."""
+
+    trial: str
+    began: float
+    ended: float
+    finished: bool
+    settings: dict[str, str | int | float | bool]
+    tags: dict[str, str]
+    points: tuple[Point, ...]
+
+
+def histories(store: Store, run: Run) -> list[History]:
+    """Every trial of the run that has numbers, up to the run's last epoch; raises `OrchError` when none has any.
+
+    A row holds how long it took; when it ended follows from the attempt that ended its period, counted back.
+    """
+    found = [_history(store, run, store.load_trial(name)) for name in run.trials]
+    with_points = [history for history in found if history.points]
+    if not with_points:
+        raise OrchError(
+            f"the run {run.name} has no numbers to export yet. 'orch status {run.name}' shows how far it is."
+        )
+    return with_points
+
+
+def _history(store: Store, run: Run, trial: Trial) -> History:
+    attempts = results.read(store.root, "attempts", [trial.name]).to_pylist()
+    ended = {row["task"]: row["finished_at"].timestamp() for row in attempts if row["state"] == "done"}
+    began = min((row["started_at"].timestamp() for row in attempts), default=run.submitted_at)
+    rows = _sorted(store, "epochs", trial.name, run)
+    times = _times(rows, store.marks(trial.name), trial.name, ended, began)
+    points = [
+        Point(series, row["epoch"], row[column], times[row["epoch"]])
+        for row in rows for series, column in OF_EPOCHS.items() if row[column] is not None
+    ]
+    points += _tests(_sorted(store, "evaluations", trial.name, run), trial.name, ended, times, began)
+    points.sort(key=lambda point: (point.at, point.epoch, point.series))
+    tasks = [Task.parse(task) for task in run.tasks]
+    finished = all(store.is_done(task) for task in tasks if task.subject == trial.name)
+    tags = {"orch.run": run.name, "orch.trial": trial.name, "orch.data": trial.data, "backbone": trial.backbone}
+    return History(
+        trial.name, began, max((point.at for point in points), default=began), finished, _settings(run, trial),
+        tags | _provenance(run.provenance), tuple(points),
+    )
+
+
+def _sorted(store: Store, table: str, trial: str, run: Run) -> list[dict[str, Any]]:
+    """A trial's rows in the order of epochs, one each, none beyond the run's last epoch."""
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in results.read(store.root, table, [trial]).to_pylist():
+        if row["epoch"] <= run.spec.epochs:
+            rows.setdefault((row["epoch"], row.get("corruption"), row.get("severity")), row)
+    return sorted(rows.values(), key=lambda row: row["epoch"])
+
+
+def _times(
+    rows: Sequence[dict[str, Any]], marks: Sequence[int], trial: str, ended: dict[str, float], began: float
+) -> dict[int, float]:
+    """When each epoch ended: counted back from the end of its period's attempt, else on from the epoch before."""
+    times: dict[int, float] = {}
+    for before, mark in pairwise([0, *marks, *([rows[-1]["epoch"]] if rows else [])]):
+        inside = [row for row in rows if before < row["epoch"] <= mark]
+        lengths = [row["seconds"] or 0.0 for row in inside]
+        started = times.get(before, began)
+        end = ended.get(Task("train", trial, mark).id, started + sum(lengths))
+        for number, row in enumerate(inside, 1):
+            times[row["epoch"]] = end - sum(lengths[number:])
+    return times
+
+
+def _tests(
+    rows: Sequence[dict[str, Any]], trial: str, ended: dict[str, float], times: dict[int, float], began: float
+) -> Iterator[Point]:
+    """Points of the tests; those on images made harder are series of their own, such as `accuracy/test/blur-3`."""
+    for row in rows:
+        variant = "" if row["corruption"] in (None, "none") else f"{row['corruption']}-{row['severity']}"
+        task = f"evaluate.{trial}.{row['epoch']:04d}{'.' if variant else ''}{variant}"
+        at = ended.get(task, times.get(row["epoch"], began))
+        for series, column in OF_TESTS.items():
+            if row[column] is not None:
+                yield Point(f"{series}/{variant}" if variant else series, row["epoch"], float(row[column]), at)
+
+
+def _settings(run: Run, trial: Trial) -> dict[str, str | int | float | bool]:
+    recipe = {key: value for key, value in trial.recipe.model_dump(mode="json").items() if value is not None}
+    return {"backbone": trial.backbone, "seed": trial.seed, "weights": trial.weights, "data": trial.data,
+            "image_size": run.spec.image_size, **recipe}
+
+
+def _provenance(values: dict[str, Any], prefix: str = "orch.") -> dict[str, str]:
+    """What the run was made by, flat: `orch.git.commit` and so on; unknown things are left out."""
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _provenance(value, f"{prefix}{key}.")
+        elif value is not None:
+            flat[f"{prefix}{key}"] = str(value)
+    return flat

@@ -1,0 +1,64 @@
+"""Histories as an MLflow experiment in a database file, by MLflow's own client."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.export.history import History, Point
+
+DATABASE = "mlflow.db"
+MOST_METRICS = 1000
+"""MLflow takes this many metrics in one call."""
+
+
+def write(histories: Sequence[History], experiment: str, out: Path) -> None:
+    """One MLflow run for each trial, in the experiment of that name in `out`/mlflow.db.
+
+    Exporting again adds what is new to the runs that are there; what is there already is not doubled.
+    """
+    client = _client(out)
+    for history in histories:
+        _write(client, _experiment(client, experiment, out), history)
+
+
+def _client(out: Path) -> Any:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    from mlflow import MlflowClient
+
+    out.mkdir(parents=True, exist_ok=True)
+    return MlflowClient(tracking_uri=f"sqlite:///{(out / DATABASE).absolute()}")
+
+
+def _experiment(client: Any, name: str, out: Path) -> str:
+    known = client.get_experiment_by_name(name)
+    return str(known.experiment_id if known else client.create_experiment(
+        name, artifact_location=(out / "artifacts").absolute().as_uri()
+    ))
+
+
+def _write(client: Any, experiment: str, history: History) -> None:
+    from mlflow.entities import Param
+
+    known = client.search_runs([experiment], f"tags.`orch.trial` = '{history.trial}'")
+    run = known[0] if known else client.create_run(
+        experiment, start_time=round(1000 * history.began), tags=history.tags, run_name=history.trial
+    )
+    params = [Param(key, str(value)) for key, value in history.settings.items()]
+    client.log_batch(run.info.run_id, params=params)
+    for start in range(0, len(history.points), MOST_METRICS):
+        some = history.points[start : start + MOST_METRICS]
+        client.log_batch(run.info.run_id, metrics=[_metric(point) for point in some])
+    if history.finished:
+        client.set_terminated(run.info.run_id, "FINISHED", end_time=round(1000 * history.ended))
+
+
+def _metric(point: Point) -> Any:
+    from mlflow.entities import Metric
+
+    return Metric(point.series, point.value, round(1000 * point.at), point.epoch)

@@ -1,0 +1,39 @@
+"""Histories as TensorBoard's event files, by its own writer; no tensorflow and no torch is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.export.history import History
+
+EVENTS = "events.out.tfevents.*"
+
+
+def write(histories: Sequence[History], out: Path) -> None:
+    """A folder for each trial in `out`, with its scalars and its settings; what was written there before is replaced.
+
+    TensorBoard keeps numbers in single precision.
+    """
+    for history in histories:
+        folder = out / history.trial
+        folder.mkdir(parents=True, exist_ok=True)
+        before = list(folder.glob(EVENTS))
+        _write(history, folder)
+        for path in before:
+            path.unlink(missing_ok=True)
+
+
+def _write(history: History, folder: Path) -> None:
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.plugins.hparams import summary_v2 as hparams
+    from tensorboard.plugins.scalar import summary_v2 as scalars
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    writer = EventFileWriter(str(folder))
+    settings = hparams.hparams_pb(history.settings, trial_id=history.trial, start_time_secs=history.began)
+    writer.add_event(Event(wall_time=history.began, step=0, summary=settings))
+    for point in history.points:
+        summary = scalars.scalar_pb(point.series, point.value)
+        writer.add_event(Event(wall_time=point.at, step=point.epoch, summary=summary))
+    writer.close()
