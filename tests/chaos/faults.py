@@ -107,9 +107,10 @@ def _kill(scene: Scene, names: list[str]) -> None:
         process.send_signal(signal.SIGKILL)
 
     def look() -> None:
-        left = [process.pid for process in orphans if runs(process)]
-        if left:
-            scene.troubles.append(f"{len(left)} process(es) outlived their killed worker by 6 s")
+        # One that was frozen until now gets as long as the others had.
+        _, left = psutil.wait_procs([process for process in orphans if runs(process)], timeout=6)
+        if any(runs(process) for process in left):
+            scene.troubles.append(f"{len(left)} process(es) outlived their killed worker: {', '.join(names)}")
 
     scene.later(6.0, look)
 
