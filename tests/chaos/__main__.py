@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from chaos.study import study
+from chaos.study import Places, study
 
 
 def main() -> int:
@@ -18,10 +18,12 @@ def main() -> int:
     asked.add_argument("--workers", type=int, default=3, help="how many (default 3)")
     asked.add_argument("--json", type=Path, help="write what happened to this file, too")
     asked.add_argument("--folder", type=Path, help="work here and keep it (default: a temporary folder)")
+    asked.add_argument("--twin", type=Path, help="keep the undisturbed study in this folder, and use it again")
     given = asked.parse_args()
     if given.faults < 1 or given.workers < 1 or given.pause <= 0:
         asked.error("give at least one fault, one worker, and a pause")
-    return 0 if study(given.faults, given.seed, given.workers, given.pause, given.json, given.folder) else 1
+    places = Places(given.folder, given.twin, given.json)
+    return 0 if study(given.faults, given.seed, given.workers, given.pause, places) else 1
 
 
 sys.exit(main())

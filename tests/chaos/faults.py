@@ -87,7 +87,7 @@ def kill_worker(scene: Scene, dice: random.Random, blow: Blow) -> bool:
     """The worker only; its child must end by itself."""
     victim = _victim(scene, dice, blow)
     if victim:
-        _kill(scene, [victim[0]])
+        _kill(scene, [victim[0]], blow)
     return victim is not None
 
 
@@ -96,11 +96,11 @@ def kill_all(scene: Scene, dice: random.Random, blow: Blow) -> bool:
     """As when the machine goes down."""
     if _victim(scene, dice, blow) is None:
         return False
-    _kill(scene, list(scene.crew.running))
+    _kill(scene, list(scene.crew.running), blow)
     return True
 
 
-def _kill(scene: Scene, names: list[str]) -> None:
+def _kill(scene: Scene, names: list[str], blow: Blow) -> None:
     processes = [scene.crew.running[name] for name in names]
     orphans = [child for process in processes for child in descendants(process.pid)]
     for process in processes:
@@ -109,8 +109,9 @@ def _kill(scene: Scene, names: list[str]) -> None:
     def look() -> None:
         # One that was frozen until now gets as long as the others had.
         _, left = psutil.wait_procs([process for process in orphans if runs(process)], timeout=6)
-        if any(runs(process) for process in left):
-            scene.troubles.append(f"{len(left)} process(es) outlived their killed worker: {', '.join(names)}")
+        still = [f"{process.name()} ({process.status()})" for process in left if runs(process)]
+        if still:
+            scene.troubles.append(f"outlived their worker, killed as fault {blow.number}: {', '.join(still)}")
 
     scene.later(6.0, look)
 

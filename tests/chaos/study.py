@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +33,25 @@ AWAY_S = 16.0
 END_S = 300.0
 
 
-def study(
-    count: int, seed: int, workers: int, pause_s: float, report: Path | None = None, folder: Path | None = None
-) -> bool:
+@dataclass(frozen=True)
+class Places:
+    """Where to work (None: a temporary folder), where the twin lies (None: there too), where to write the facts."""
+
+    folder: Path | None = None
+    twin: Path | None = None
+    report: Path | None = None
+
+
+def study(count: int, seed: int, workers: int, pause_s: float, places: Places) -> bool:
     """Run the twin, deal the faults, compare, print; whether every promise was held."""
     began = time.monotonic()
     with ExitStack() as stack:
-        place = folder or Path(tempfile.mkdtemp(prefix="orch-chaos-"))
-        if folder is None:
+        place = places.folder or Path(tempfile.mkdtemp(prefix="orch-chaos-"))
+        beside = places.twin or place / "calm"
+        if places.folder is None:
             stack.callback(shutil.rmtree, place, ignore_errors=True)
         images, periods = scene.paint(place / "images"), max(2, round(count * pause_s / PERIOD_S))
-        twin, calm = _calm(place, images, workers, periods)
+        twin, calm = _calm(beside, images, workers, periods)
         told(began, f"the undisturbed twin is done: {len(calm.tasks)} tasks")
         struck = stack.enter_context(_scene(place, images, workers))
         if not struck.has_disk:
@@ -51,15 +59,15 @@ def study(
         blows = _deal(struck, faults.draw(count, seed, struck.has_disk, pause_s), periods, began)
         if struck.run.spec.periods > periods:
             told(began, f"the twin is taken on to {struck.run.spec.periods} periods, as the study was")
-            twin, calm = _calm(place, images, workers, struck.run.spec.periods)
+            twin, calm = _calm(beside, images, workers, struck.run.spec.periods)
         checks = verdict.judge(struck, twin, calm)
         restarts = struck.crew.restarts
     held = all(check.held for check in checks)
     _print(blows, checks, held)
-    if report is not None:
+    if places.report is not None:
         asked = {"faults": count, "seed": seed, "workers": workers, "restarts": restarts}
         facts = _facts(blows, checks) | asked | {"held": held, "seconds": round(time.monotonic() - began, 1)}
-        report.write_text(json.dumps(facts, indent=1) + "\n")
+        places.report.write_text(json.dumps(facts, indent=1) + "\n")
     return held
 
 
@@ -68,11 +76,11 @@ def told(began: float, words: str) -> None:
     print(f"{time.monotonic() - began:7.1f} s  {words}", flush=True)
 
 
-def _calm(place: Path, images: Path, workers: int, periods: int) -> tuple[Lab, Run]:
+def _calm(folder: Path, images: Path, workers: int, periods: int) -> tuple[Lab, Run]:
     """The undisturbed study, begun or taken on to so many periods."""
     broker = Broker()
     broker.start()
-    lab = Lab(place / "calm", broker.url)
+    lab = Lab(folder, broker.url)
     crew = Crew(lab, tuple(f"w{number}" for number in range(1, workers + 1)))
     try:
         crew.start()
