@@ -1,37 +1,53 @@
-"""`orch report`: a run's comparison as a folder with a page, tables and figures."""
+"""`orch report`: a comparison of one run or several as a folder with a page, tables and figures."""
 
 from __future__ import annotations
 
-import importlib.util
-
 import click
 
-from jobs.errors import MissingExtra
+from jobs.errors import RequestError
 from jobs.settings import Settings, folder
 from orchestrator.options import emit, examples, json_option, store_option
 
 
-@click.command(epilog=examples("orch report", "orch report digits-3x10-1f3a9c --out comparison/"))
-@click.argument("run", required=False)
-@click.option("--out", metavar="DIR",
-              help="Where to write it.  [default: reports/RUN in the store]")
+@click.command(epilog=examples(
+    "orch report", "orch report digits-3x10-1f3a9c --out comparison/", "orch report --period 2 --format html,csv,latex",
+    "orch report digits-3x10-1f3a9c animals-3x10-77ab01 --out both/",
+))
+@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@click.option("--period", "periods", type=int, multiple=True, metavar="N",
+              help="A period to show, and to compare after; may be given again.  [default: the first and the last]")
+@click.option("--format", "formats", metavar="LIST", default="html,md,json", show_default=True,
+              help="What to write, of html, md, json, latex, csv, parquet, separated by commas.")
+@click.option("--out", metavar="DIR", help="Where to write it.  [default: reports/RUN in the store]")
 @json_option
 @store_option
 @click.pass_obj
-def report(settings: Settings, run: str | None, out: str | None, as_json: bool) -> None:
-    """Compare the backbones of a run, the latest if none is named, with what is done so far."""
+def report(
+    settings: Settings, runs: tuple[str, ...], periods: tuple[int, ...], formats: str, out: str | None, as_json: bool
+) -> None:
+    """Compare the backbones of a run, the latest if none is named, with what is done so far.
+
+    Several runs are put side by side, with what differs between them.
+    """
     from jobs.store import Store
-
-    missing = [name for name in ("matplotlib", "jinja2", "numpy") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise MissingExtra(f"a report needs {', '.join(missing)}. Install with: pip install 'orch[report]'.")
-    store = Store(settings.store).open()
-    chosen = store.load_run(run) if run is not None else store.latest_run()
     from orchestrator import report as reports
+    from orchestrator.report import folder as places
 
-    place = store.report_folder(chosen.name) if out is None else folder(out, "--out")
-    page = reports.write(store, chosen, place)
-    if as_json:
-        emit({"run": chosen.name, "report": str(page.absolute()), "folder": str(page.parent.absolute())})
+    places.need(places.NEEDED)
+    wanted = [name.strip() for name in formats.split(",") if name.strip()]
+    if not wanted:
+        raise RequestError(f"--format names nothing: a report can be {', '.join(reports.FORMATS)}.")
+    places.check(wanted)
+    store = Store(settings.store).open()
+    chosen = [store.load_run(name) for name in dict.fromkeys(runs)] or [store.latest_run()]
+    name = "+".join(run.name for run in chosen)[:200]
+    place = store.report_folder(name) if out is None else folder(out, "--out")
+    if len(chosen) == 1:
+        page = reports.write(store, chosen[0], place, periods, wanted)
     else:
-        click.echo(f"report of {chosen.name}: {page}")
+        page = reports.write_several(store, chosen, place, periods, wanted)
+    if as_json:
+        names = {"run": chosen[0].name} if len(chosen) == 1 else {"runs": [run.name for run in chosen]}
+        emit({**names, "report": str(page.absolute()), "folder": str(page.parent.absolute())})
+    else:
+        click.echo(f"report of {' and '.join(run.name for run in chosen)}: {page}")

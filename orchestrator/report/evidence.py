@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs import plan, results
+from jobs import plan, record, results
 from jobs.errors import OrchError, RequestError
 from jobs.folder import Source
 from jobs.store import Run, Store
@@ -129,10 +129,8 @@ def _source(store: Store, run: Run) -> Source | None:
 
 
 def _manifest(folder: Path) -> pa.Table | None:
-    import pyarrow.parquet as pq
-
     path = folder / "manifest.parquet"
-    return pq.ParquetFile(path).read(columns=results.MANIFEST.names) if path.exists() else None
+    return results.table(path, results.MANIFEST) if path.exists() else None
 
 
 def _pixels(folder: Path) -> np.ndarray[Any, Any] | None:
@@ -140,7 +138,15 @@ def _pixels(folder: Path) -> np.ndarray[Any, Any] | None:
     import numpy as np
 
     path = folder / "images.npy"
-    return np.load(path, mmap_mode="r") if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        found: np.ndarray[Any, Any] = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise record.damaged(path, " ".join(str(error).split())[:120]) from None
+    if found.ndim != 4 or found.shape[3] != 3 or found.dtype != np.uint8:
+        raise record.damaged(path, f"it holds {found.shape} {found.dtype}, no images")
+    return found
 
 
 def _training(store: Store, run: Run) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from orchestrator.report import memory, wording
 from orchestrator.report.evidence import Evidence
 from orchestrator.report.parts import Cell, Table
 
+AUGMENTATIONS = {"none": "none", "flip": "mirrored at random", "crop-flip": "moved and mirrored at random"}
 MEASURED = ("Test loss", "Test accuracy", "Training time")
 
 
@@ -58,6 +59,7 @@ def recipe(evidence: Evidence) -> Table:
                           f"{wording.count(spec.plateau_patience, 'epoch')}"),
         ("Batch", wording.count(spec.batch_size, "image")),
         ("Image size", f"{spec.image_size} x {spec.image_size} pixels (resized, centre crop)"),
+        ("Augmentation", AUGMENTATIONS[spec.augment]),
         ("Weights asked for", "ImageNet, where there are any" if spec.weights == "imagenet" else "none (random)"),
         ("Precision asked for", spec.precision + (", deterministic" if spec.deterministic else "")),
         ("Seeds", wording.count(spec.seeds, "seed")),
