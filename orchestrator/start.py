@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -83,16 +83,16 @@ def broker(settings: Settings) -> str:
 
 def go(
     settings: Settings, store: Store, run: Run, said: Sequence[str], workers: int | None, device: str | None,
-    wait: bool, as_json: bool, facts: dict[str, Any],
+    wait: bool, as_json: bool, facts: dict[str, Any], only: Collection[str] | None = None,
 ) -> int:
-    """Start what is missing, send what is ready, tell, and wait if asked to; the exit code."""
+    """Start what is missing, send what is ready (of `only`), tell, and wait if asked to; the exit code."""
     from jobs import plan
     from orchestrator import stack, submit
     from workers import queue
 
     if plan.ready(store, run):
         here = stack.ensure(settings, local_workers(settings, workers), device)
-        sent = submit.ring(store, run, here.broker_url(settings), queue.send)
+        sent = submit.ring(store, run, here.broker_url(settings), queue.send, only)
     else:
         here, sent = stack.look(settings), []
     if not as_json:

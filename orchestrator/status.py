@@ -51,12 +51,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a task will not be tried again, and where its last attempt's output lies."""
+    """Why a task will not be tried again, and where its last attempt's output lies.
+
+    `quarantined`: another attempt might have ended differently, but there were too many already.
+    """
 
     task: str
     failure: str
     message: str
     log: str
+    quarantined: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +189,8 @@ def _failures(store: Store, states: dict[str, str]) -> tuple[Failure, ...]:
         if why:
             folder = store.attempts_folder(task)
             log = why.get("log") or (folder / f"{why['attempt']:04d}.log" if "attempt" in why else folder)
-            found.append(Failure(task_id, why.get("failure", "bug"), why.get("message", ""), str(Path(log))))
+            found.append(Failure(task_id, why.get("failure", "bug"), why.get("message", ""), str(Path(log)),
+                                 why.get("quarantined") is True))
     return tuple(found)
 
 

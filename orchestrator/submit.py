@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -94,18 +94,26 @@ def record(store: Store, request: Request, provenance: dict[str, Any]) -> Run:
     return run
 
 
-def ring(store: Store, run: Run, broker_url: str, send: Send) -> list[Task]:
-    """Send the run's tasks that are ready; workers send what follows. Raises `BrokerUnreachable`."""
-    ready = plan.ready(store, run)
+def ring(
+    store: Store, run: Run, broker_url: str, send: Send, only: Collection[str] | None = None
+) -> list[Task]:
+    """Send the run's tasks that are ready (of those in `only`); workers send what follows.
+
+    Raises `BrokerUnreachable`.
+    """
+    ready = [task for task in plan.ready(store, run) if only is None or task.id in only]
     if ready:
         send(broker_url, ready)
     return ready
 
 
 def forgive(store: Store, run: Run) -> list[Task]:
-    """Remove the marks of failure of a run's tasks; which tasks had one."""
+    """Remove the marks of failure of a run's tasks, their attempts no longer held against them; which tasks."""
+    from workers import attempt as attempts
+
     failed = [task for task in map(Task.parse, run.tasks) if store.failed_path(task).exists()]
     for task in failed:
+        attempts.forgive(store, task)
         store.failed_path(task).unlink(missing_ok=True)
     return failed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from jobs.task import Task
 
 MOST = 5
 MOST_LOST = 20
+FORGIVEN = "forgiven.json"
 NO_BLAME = {"stopped", "lease-lost", "storage-full", BatchSplit.failure}
 
 
@@ -89,9 +91,16 @@ def wears_out(store: Store, task: Task) -> bool:
 
 
 def here(store: Store, task: Task) -> list[dict[str, Any]]:
-    """The attempts that began where the task stands now."""
-    stands = position(store, task)
-    return [record for record in records(store, task) if record["position"] == stands]
+    """The attempts that began where the task stands now, without those that were forgiven."""
+    stands, forgiven = position(store, task), _forgiven(store, task)
+    return [r for r in records(store, task) if r["position"] == stands and r["attempt"] > forgiven]
+
+
+def forgive(store: Store, task: Task) -> None:
+    """Hold the attempts so far against the task no longer: it may be tried at once, and as often as a new one."""
+    last = max((record["attempt"] for record in records(store, task)), default=0)
+    if last:
+        files.write_json(store.attempts_folder(task) / FORGIVEN, {"attempt": last})
 
 
 def position(store: Store, task: Task) -> str:
@@ -101,6 +110,12 @@ def position(store: Store, task: Task) -> str:
     names = files.names(store.trial_folder(task.subject) / "checkpoints")
     marks = [m[0] for name in names if name.endswith(".json") and (m := re.match(r"e\d+(-s\d+)?", name))]
     return max(marks, default="")
+
+
+def _forgiven(store: Store, task: Task) -> int:
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        return int((files.read_json(store.attempts_folder(task) / FORGIVEN) or {"attempt": 0})["attempt"])
+    return 0
 
 
 def _read(path: Path) -> dict[str, Any]:

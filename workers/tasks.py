@@ -137,6 +137,7 @@ def _give_up(store: Store, task: Task, why: str) -> str:
     log.error("%s: given up: %s", task.id, why)
     files.create_json(store.failed_path(task), {
         "failure": errors.WorkerLost.failure, "message": f"{why}; look at the workers' own logs.", "attempt": last,
+        "quarantined": True,
     })
     return "failed"
 
@@ -155,6 +156,7 @@ def _record_failure(store: Store, task: Task, attempt: Attempt, error: OrchError
         often = f" (the last of {tries} attempts)" if retry else ""
         files.create_json(store.failed_path(task), {
             "failure": error.failure, "message": f"{error}{often}", "attempt": attempt.number, "log": str(attempt.log),
+            "quarantined": retry,
         })
     return state
 

@@ -6,7 +6,7 @@ import click
 
 from jobs.settings import Settings
 from orchestrator import start
-from orchestrator.options import examples, json_option, store_option
+from orchestrator.options import call, emit, examples, json_option, store_option
 
 
 @click.command(epilog=examples("orch resume digits-3x10-1f3a9c --wait"))
@@ -30,7 +30,7 @@ def resume(settings: Settings, run: str, workers: int | None, device: str | None
 @store_option
 @click.pass_obj
 def retry(settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool) -> int:
-    """Try a run's failed tasks again, from their last checkpoints, and what waited for them."""
+    """Try just a run's failed tasks again, from their last checkpoints, and then what waited for them."""
     return _again(settings, run, workers, device, wait, as_json, forgive=True)
 
 
@@ -47,7 +47,14 @@ def _again(
     if settings.broker_url is not None:
         start.ping(settings.broker_url)
     forgiven = submit.forgive(store, run) if forgive else []
+    if forgive and not forgiven:
+        if as_json:
+            emit({"run": name, "goes_on": False, "retried": [], "sent": []})
+        else:
+            click.echo(f"nothing of run {name} has failed. To go on with it: {call(settings, 'resume', name)}")
+        return 0
     store.reopen(run)
     said = [f"run {name} goes on" + (f"; {len(forgiven)} failed task(s) to be tried again" if forgive else "")]
     facts = {"goes_on": True, "retried": [task.id for task in forgiven]}
-    return start.go(settings, store, run, said, workers, device, wait, as_json, facts)
+    only = {task.id for task in forgiven} if forgive else None
+    return start.go(settings, store, run, said, workers, device, wait, as_json, facts, only)

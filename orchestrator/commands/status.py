@@ -9,25 +9,34 @@ import click
 
 from jobs.settings import Settings
 from orchestrator.options import call, emit, examples, json_option, store_option
-from orchestrator.words import duration, share
+from orchestrator.words import duration, plain, share
 
 
-@click.command(epilog=examples("orch status", "orch status digits-3x10-1f3a9c --json"))
+@click.command(epilog=examples("orch status", "orch status digits-3x10-1f3a9c --attempts"))
 @click.argument("run", required=False)
+@click.option("--attempts", is_flag=True, help="List every attempt of the run: state, failure, worker, when, log.")
 @json_option
 @store_option
 @click.pass_obj
-def status(settings: Settings, run: str | None, as_json: bool) -> None:
+def status(settings: Settings, run: str | None, attempts: bool, as_json: bool) -> None:
     """Show how far a run is; without RUN, list the runs of the store."""
     import time
 
     from jobs.store import Store
+    from orchestrator import history
     from orchestrator import status as statuses
 
+    if attempts and run is None:
+        raise click.UsageError("--attempts needs the RUN whose attempts it lists (see 'orch status').")
     store, now = Store(settings.store).open(), time.time()
     if run is not None:
         found = statuses.look(store, store.load_run(run), now)
-        emit(_described(found)) if as_json else _show(settings, found, now)
+        tried = history.of_run(store, store.load_run(run)) if attempts else None
+        if as_json:
+            emit(_described(found) | ({} if tried is None else {"attempts": [asdict(each) for each in tried]}))
+        else:
+            _show(settings, found, now)
+            _attempts(tried, now)
         return
     all_runs = [statuses.look(store, store.load_run(name), now) for name in store.run_names()]
     if as_json:
@@ -67,12 +76,31 @@ def _show(settings: Settings, found: Any, now: float) -> None:
         click.echo(f"{trial.trial:<{width}}  {trial.state:<9}  {trial.period}/{trial.periods:<4}  {epochs:<7}  "
                    f"{share(trial.accuracy):>8}  {now_doing}".rstrip())
     for failure in found.failures:
-        click.echo(f"failed: {failure.task} ({failure.failure}): {failure.message}\n  log: {failure.log}")
+        word = "quarantined" if failure.quarantined else "failed"
+        click.echo(f"{word}: {failure.task} ({failure.failure}): {failure.message}\n  log: {failure.log}")
     _workers(found)
     if found.failures:
         click.echo(f"try again: {call(settings, 'retry', found.run)}")
     elif found.state == "waiting" and not found.workers:
         click.echo(f"no worker is alive. Start some with: {call(settings, 'up')}")
+
+
+def _attempts(tried: list[Any] | None, now: float) -> None:
+    """A line an attempt, its message and log under those that did not end well."""
+    if tried is None:
+        return
+    if not tried:
+        click.echo("no attempt has been made yet")
+        return
+    width = max(len(each.task) for each in tried)
+    click.echo(f"{'task':<{width}}  attempt  state    failure           began       took      worker")
+    for each in tried:
+        began = "?" if each.started_at is None else f"{duration(now - each.started_at)} ago"
+        took = duration(each.finished_at - each.started_at) if each.finished_at and each.started_at else "-"
+        click.echo(f"{each.task:<{width}}  {each.attempt:>7}  {each.state:<7}  {each.failure or '-':<16}  {began:<10}  "
+                   f"{took:<8}  {each.worker or '?'}".rstrip())
+        if each.state in ("failed", "lost") and each.message:
+            click.echo(f"  {plain(each.message)}\n  log: {each.log}")
 
 
 def _workers(found: Any) -> None:

@@ -1,0 +1,128 @@
+"""Attempts as a person sees them, and what is tried again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from fakes import fill_store
+
+from jobs import files
+from jobs.errors import StorageFull, WorkerLost
+from jobs.store import Run, Store
+from jobs.task import Task
+from orchestrator import cli, history, submit
+from workers import attempt, queue, tasks
+
+WHO = {"worker": "alpha-1", "host": "alpha", "device": "cpu"}
+
+
+@pytest.fixture
+def half(tmp_path: Path) -> tuple[Store, Run]:
+    """Two backbones and one period; nothing but the data set is done."""
+    return fill_store(tmp_path / "store", backbones=["scratch", "squeezenet"], periods=1, pixels=False,
+                      finished=lambda task: task.kind == "prepare")
+
+
+def give_up(store: Store, task: Task, times: int = attempt.MOST) -> None:
+    """Fail a task as a worker would, so often that it is quarantined."""
+    for _ in range(times):
+        attempt.begin(store, task, WHO).finish("failed", WorkerLost("the child was ended by SIGKILL."))
+    files.create_json(store.failed_path(task), {
+        "failure": "worker-lost", "message": "the child was ended by SIGKILL. (the last of 5 attempts)",
+        "attempt": times, "log": str(store.attempts_folder(task) / f"{times:04d}.log"), "quarantined": True,
+    })
+
+
+def orch(capsys: pytest.CaptureFixture[str], store: Store, *words: str) -> tuple[int, str]:
+    """Type a command; its exit code and what it printed."""
+    code = cli.run(["--store", str(store.root), *words])
+    return code, capsys.readouterr().out
+
+
+def test_attempts_are_listed_in_the_order_in_which_they_began(
+    half: tuple[Store, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """State, class of failure, worker, when; message and log where it did not end well."""
+    store, run = half
+    first, second = Task("train", run.trials[0], 2), Task("train", run.trials[1], 2)
+    attempt.begin(store, second, WHO).finish("failed", StorageFull("cannot write x: no space.\x1b[31m"))
+    attempt.begin(store, first, WHO)
+    attempt.begin(store, second, WHO).finish("done")
+    found = [each for each in history.of_run(store, run) if each.task.startswith("train")]
+    code, text = orch(capsys, store, "status", run.name, "--attempts")
+    told = json.loads(orch(capsys, store, "status", run.name, "--attempts", "--json")[1])
+
+    assert [(each.task, each.attempt, each.state) for each in found] == [
+        (second.id, 1, "failed"), (first.id, 1, "running"), (second.id, 2, "done"),
+    ]
+    assert code == 0
+    assert "storage-full" in text
+    assert "alpha-1" in text
+    assert "\x1b" not in text
+    assert f"log: {store.attempts_folder(second) / '0001.log'}" in text
+    assert [each["attempt"] for each in told["attempts"] if each["task"] == second.id] == [1, 2]
+
+
+def test_a_quarantined_task_is_called_so_with_its_log(
+    half: tuple[Store, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A failure that another attempt could not mend is a plain failure."""
+    store, run = half
+    give_up(store, Task("train", run.trials[0], 2))
+    files.create_json(store.failed_path(Task("train", run.trials[1], 2)),
+                      {"failure": "loss-not-finite", "message": "the loss became nan", "attempt": 1})
+    _, text = orch(capsys, store, "status", run.name)
+
+    assert f"quarantined: train.{run.trials[0]}.0002 (worker-lost)" in text
+    assert f"log: {store.root / 'attempts'}/train.{run.trials[0]}.0002/0005.log" in text
+    assert f"failed: train.{run.trials[1]}.0002 (loss-not-finite)" in text
+    assert f"retry {run.name}" in text
+
+
+def test_what_is_forgiven_may_be_tried_at_once_and_as_often_as_new(half: tuple[Store, Run]) -> None:
+    """Five failures before do not make the next one the last; what comes after counts."""
+    store, run = half
+    task = Task("train", run.trials[0], 2)
+    give_up(store, task)
+    before = (len(attempt.blamed(store, task)), tasks.waits(store, task))
+    forgiven = submit.forgive(store, run)
+    after = (len(attempt.blamed(store, task)), tasks.waits(store, task))
+    attempt.begin(store, task, WHO).finish("failed", WorkerLost("again"))
+
+    assert before == (5, True)
+    assert forgiven == [task]
+    assert after == (0, False)
+    assert len(attempt.blamed(store, task)) == 1
+    assert len(attempt.records(store, task)) == 6
+
+
+def test_retry_sends_just_what_had_failed(
+    half: tuple[Store, Run], redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The other trial's training is ready too, and is left to the workers; without a failure nothing is sent."""
+    store, run = half
+    monkeypatch.setenv("ORCH_BROKER_URL", f"{redis_url}?virtual_host=7")
+    task = Task("train", run.trials[1], 2)
+    give_up(store, task)
+    code, said = orch(capsys, store, "retry", run.name, "--json")
+    told, waiting = json.loads(said), queue.waiting(f"{redis_url}?virtual_host=7")
+    again, nothing = orch(capsys, store, "retry", run.name)
+
+    assert (code, again) == (0, 0)
+    assert told["retried"] == told["sent"] == [task.id]
+    assert waiting == 1
+    assert not store.failed_path(task).exists()
+    assert f"nothing of run {run.name} has failed" in nothing
+
+
+def test_a_torn_forgiveness_forgives_nothing(half: tuple[Store, Run]) -> None:
+    """And breaks nothing."""
+    store, run = half
+    task = Task("train", run.trials[0], 2)
+    give_up(store, task)
+    for text in ("{", "[]", '{"attempt": "x"}', "7"):
+        (store.attempts_folder(task) / attempt.FORGIVEN).write_text(text)
+
+        assert len(attempt.blamed(store, task)) == 5
