@@ -13,7 +13,7 @@ from pathlib import PurePath
 
 from jobs import catalog
 from jobs.files import digest_of
-from jobs.spec import BUILT_IN_DATA, NOT_ASKED, Spec
+from jobs.spec import BUILT_IN_DATA, NOT_ASKED, Spec, named_by
 from jobs.store import Run, Store
 from jobs.task import Task, Trial
 
@@ -51,9 +51,7 @@ def unfold(spec: Spec, data: str) -> Plan:
 def run_name(spec: Spec, data: str) -> str:
     """A name for a run that was given none: readable, then a hash of spec and data, so asking again is the same run."""
     stem = spec.data if spec.data in BUILT_IN_DATA else data.rsplit("-", 2)[0]
-    asked = spec.model_dump(mode="json", exclude=set(NOT_ASKED)) | {"data": data}
-    if not spec.deterministic:
-        del asked["deterministic"]
+    asked = {key: value for key, value in named_by(spec).items() if key not in NOT_ASKED} | {"data": data}
     return f"{PurePath(stem).name}-{spec.periods}x{spec.epochs_per_period}-{digest_of(asked)[:6]}"
 
 

@@ -17,6 +17,7 @@ ALIASES = {"backbone": "backbones", "patience": "plateau_patience"}
 
 Weights = Literal["imagenet", "none"]
 Precision = Literal["auto", "fp32", "bf16"]
+Augment = Literal["none", "flip", "crop-flip"]
 MOST_EPOCHS = 9_999_999
 MOST_TASKS = 100_000
 SHOWN = 80
@@ -25,6 +26,15 @@ NUMBERS = ("periods", "epochs_per_period", "seeds", "image_size", "batch_size", 
 NEVER = "never"
 NOT_ASKED = frozenset({"name", "data", "checkpoint_every"})
 """Keys that do not make a run another one: asking again with other values goes on with the same."""
+LATER = frozenset({"deterministic", "augment"})
+"""Keys that came after trials and runs had been named: at their defaults they stay out of names, which so stay."""
+
+
+def named_by(model: BaseModel) -> dict[str, Any]:
+    """What names are made from: every key, those of `LATER` only where they are not at their defaults."""
+    defaults = {key: type(model).model_fields[key].default for key in LATER & type(model).model_fields.keys()}
+    same = {key for key, default in defaults.items() if getattr(model, key) == default}
+    return model.model_dump(mode="json", exclude=same)
 
 
 class Recipe(BaseModel):
@@ -39,11 +49,7 @@ class Recipe(BaseModel):
     plateau_factor: float = Field(default=0.1, gt=0, lt=1)
     precision: Precision = "auto"
     deterministic: bool = False
-
-    def identity(self) -> dict[str, Any]:
-        """What a trial's name is made from: every key, `deterministic` only where it was asked for."""
-        values = self.model_dump(mode="json")
-        return values if self.deterministic else {key: values[key] for key in values if key != "deterministic"}
+    augment: Augment = "none"
 
 
 class DataSettings(BaseModel):
@@ -84,6 +90,7 @@ class Spec(BaseModel):
     plateau_factor: float = Field(default=0.1, gt=0, lt=1)
     precision: Precision = "auto"
     deterministic: bool = False
+    augment: Augment = "none"
     checkpoint_every: str = "5m"
     split: tuple[int, int, int] = (70, 10, 20)
     split_seed: int = Field(default=0, ge=0, lt=2**31)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from jobs.errors import BadSpec
 from jobs.files import digest_of
-from jobs.spec import Recipe, Weights
+from jobs.spec import Recipe, Weights, named_by
 
 Kind = Literal["prepare", "train", "evaluate"]
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
@@ -65,7 +65,7 @@ class Trial:
             "data": self.data,
             "backbone": self.backbone,
             "weights": self.weights,
-            "recipe": self.recipe.identity(),
+            "recipe": named_by(self.recipe),
             "seed": self.seed,
         }
 

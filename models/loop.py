@@ -19,6 +19,7 @@ from jobs.errors import BadSpec, LossNotFinite, OutOfMemory
 from jobs.spec import Recipe
 from models import microbatches, repeatable
 from models.counted import derive, order
+from models.data.augment import changes
 from models.data.batches import Batch, Data, Indices, batches, cut
 from models.device import Chosen, out_of_memory
 from models.microbatches import Splits
@@ -147,11 +148,14 @@ def train_epoch(
     """
     learner.network.train()
     pieces = steps_of(data, learner, epoch)
+    changed = changes(learner.recipe.augment, len(data.images), learner.seed, epoch)
     ledger = Ledger(running, epoch, learner.learning_rate)
     before = time.monotonic()
+    left = pieces[running.step :]
     try:
-        for batch in batches(data, pieces[running.step :], learner.device):
+        for piece, fetched in zip(left, batches(data, left, learner.device), strict=True):
             running.step += 1
+            batch = Batch(changed(fetched.images, piece), fetched.labels)
             ledger.steps.append((running.step, len(batch), _guarded_step(learner, data, batch, epoch, running.step)))
             settled = running.step == len(pieces) or time.monotonic() - before >= SETTLE_S
             if settled:

@@ -35,6 +35,8 @@ EPILOG = examples(
 @click.option("--seeds", type=int, metavar="N", help="Train each backbone N times, seeds 0 to N-1.  [default: 1]")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]),
               help="Arithmetic of training; auto: bf16 where the hardware has it.  [default: auto]")
+@click.option("--augment", type=click.Choice(["none", "flip", "crop-flip"]),
+              help="Change training images at random: mirrored, or moved and mirrored.  [default: none]")
 @click.option("--deterministic/--no-deterministic", default=None,
               help="On a GPU only arithmetic that repeats bit for bit; slower.  [default: no-deterministic]")
 @click.option("--checkpoint-every", metavar="TIME|never",

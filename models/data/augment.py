@@ -1,0 +1,60 @@
+"""Training images changed a little, by randomness that is counted.
+
+What happens to an image in an epoch is settled before the epoch begins, wherever its batches are cut and however
+often it is taken up again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from jobs.spec import Augment
+from models.counted import derive
+
+Words = npt.NDArray[np.uint64]
+Change = Callable[[Tensor, npt.NDArray[np.int64]], Tensor]
+MARGIN = 1 / 8
+"""How far a crop may be moved to each side, as a share of the image's side; what it uncovers is the mirror image."""
+
+
+def changes(kind: Augment, count: int, seed: int, epoch: int) -> Change:
+    """A function that changes images (n, s, s, 3), uint8, given the places of each in the data set of `count` images.
+
+    `flip` mirrors every other image from left to right; `crop-flip` moves each by up to an eighth of its side up or
+    down and left or right, too. What is drawn for an image comes from (seed, epoch, its place) alone.
+    """
+    if kind == "none":
+        return lambda images, places: images
+    # As in `counted.order`: the raw words of a Philox generator, whose stream NumPy keeps the same over its versions.
+    words = np.random.Philox(key=derive("augment", seed, epoch)).random_raw(3 * count).reshape(count, 3)
+    return lambda images, places: _changed(images, words[places], kind == "crop-flip")
+
+
+def _changed(images: Tensor, words: Words, crop: bool) -> Tensor:
+    """Every image's pixels gathered from where they are to come, all at once."""
+    side = images.shape[1]
+    flip, most = words[:, 0] >> np.uint64(63) == 1, round(side * MARGIN) if crop else 0
+    rows, columns = (_below(words[:, each], 2 * most + 1) - most for each in (1, 2))
+    across = np.arange(side)[None, :].repeat(len(words), 0)
+    across[flip] = across[flip][:, ::-1]
+    down = torch.from_numpy(_mirrored(np.arange(side)[None, :] + rows[:, None], side)).to(images.device)
+    right = torch.from_numpy(_mirrored(across + columns[:, None], side)).to(images.device)
+    number = torch.arange(len(images), device=images.device)
+    return images[number[:, None, None], down[:, :, None], right[:, None, :]]
+
+
+def _below(words: Words, count: int) -> npt.NDArray[np.int64]:
+    """Each word as a number from 0 to below `count`, by its upper 32 bits."""
+    return ((words >> np.uint64(32)) * np.uint64(count) >> np.uint64(32)).astype(np.int64)
+
+
+def _mirrored(places: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.int64]:
+    """Places outside an image as those inside that lie as far from its edge."""
+    last = side - 1
+    inside: npt.NDArray[np.int64] = last - np.abs(last - np.abs(places))
+    return inside
