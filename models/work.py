@@ -13,6 +13,7 @@ from models.device import out_of_memory
 from models.evaluate import evaluate
 from models.progress import Tell
 from models.train import train
+from models.weights import require_weights
 
 Outcome = dict[str, Any]
 
@@ -34,8 +35,15 @@ def main(order: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> 
 
 
 def prepare(order: Order, tell: Tell, should_stop: Callable[[], bool]) -> Outcome:
-    """Prepare the data set the order names into its work folder."""
+    """Prepare the data set the order names into its work folder.
+
+    First it sees that the pretrained weights of the runs that wait for the data are here: all training comes after
+    this task, so a missing file is said before any begins. Raises `MissingWeights`.
+    """
     store, data = Store(Path(order.store)), Task.parse(order.task).subject
+    specs = [store.load_run(name).spec for name in store.wanted_by(Task.parse(order.task))]
+    pretrained = [name for spec in specs for name in spec.backbones if spec.weights_of(name) == "imagenet"]
+    require_weights(pretrained, Path(order.weights_dir) if order.weights_dir else None)
     source, settings = store.load_data(data)
     facts = prepare_folder(
         source, settings, Path(order.work_folder), processes=order.threads, tell=tell, should_stop=should_stop
