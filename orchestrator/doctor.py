@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 from jobs import catalog
-from jobs.errors import OrchError
+from jobs.errors import MissingWeights, OrchError
 from jobs.settings import Settings, without_password
+from models import weights
 from orchestrator import embedded, signs, stack, submit
 from orchestrator.provenance import version_of
 from workers import device, queue
@@ -90,16 +93,19 @@ def _devices() -> Finding:
 
 
 def _weights(settings: Settings) -> list[Finding]:
-    """One finding for the weights there are, one for each file that is not."""
-    folder = settings.weights_dir
-    if folder is None:
-        return [Finding("weights", "missing", "ORCH_WEIGHTS_DIR is not set; torchvision downloads what it needs",
+    """One finding for the files of weights that training would find on this machine, one for each that it would not."""
+    pretrained = [entry for entry in catalog.CATALOG.values() if entry.weights_file]
+    there: dict[str, str] = {}
+    for entry in pretrained:
+        with contextlib.suppress(MissingWeights):
+            there[str(entry.weights_file)] = str(weights.find_weights(entry.name, settings.weights_dir, downloads=None))
+    where = settings.weights_dir or f"{weights.torch_cache()}; ORCH_WEIGHTS_DIR is not set"
+    if not there:
+        return [Finding("weights", "missing", f"none in {where}; a submission downloads what it needs",
                         "export ORCH_WEIGHTS_DIR=/folder/with/pth/files where there is no internet")]
-    wanted = dict.fromkeys(entry.weights_file for entry in catalog.CATALOG.values() if entry.weights_file)
-    there = [name for name in wanted if (folder / name).is_file()]
-    findings = [Finding("weights", "ok" if there else "missing", f"{folder}: {', '.join(there) or 'no weights'}",
-                        "" if there else "put weights there, or unset ORCH_WEIGHTS_DIR")]
-    return findings + [
-        Finding("weights", "missing", f"{name} is not in {folder}", f"put {name} there, or let torchvision download it")
-        for name in wanted if there and name not in there
-    ]
+    folders = ", ".join(sorted({str(Path(path).parent) for path in there.values()}))
+    absent = dict.fromkeys(str(entry.weights_file) for entry in pretrained if entry.weights_file not in there)
+    return [Finding("weights", "ok", f"{folders}: {', '.join(there)}"), *(
+        Finding("weights", "missing", f"{name} is not in {where}", f"put {name} there, or let a submission download it")
+        for name in absent
+    )]

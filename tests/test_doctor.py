@@ -1,0 +1,59 @@
+"""What the doctor says of pretrained weights: what training would find, and what it would not. No torch is imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs.catalog import CATALOG
+from jobs.settings import Settings
+from orchestrator import doctor
+
+FILES = {entry.weights_file for entry in CATALOG.values() if entry.weights_file}
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of torch's."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    folder = tmp_path / "torch" / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_weights_in_the_folder_and_in_torchs_cache_both_count(cache: Path, tmp_path: Path) -> None:
+    """As a submission would look for them; each file that is nowhere is named once."""
+    given = tmp_path / "weights"
+    given.mkdir()
+    (given / "resnet34.pth").touch()
+    (cache / str(CATALOG["vgg16"].weights_url_file)).touch()
+    found, *absent = doctor._weights(Settings(tmp_path, None, given))
+
+    assert found.state == "ok"
+    assert "resnet34.pth" in found.found
+    assert "vgg16.pth" in found.found
+    assert str(cache) in found.found
+    assert {finding.state for finding in absent} == {"missing"}
+    assert sorted(finding.found.split()[0] for finding in absent) == sorted(FILES - {"resnet34.pth", "vgg16.pth"})
+
+
+def test_without_any_weights_it_says_what_to_set(cache: Path, tmp_path: Path) -> None:
+    """They may not be needed, so nothing is broken."""
+    finding, = doctor._weights(Settings(tmp_path, None, None))
+
+    assert (finding.state, finding.remedy.split("=")[0]) == ("missing", "export ORCH_WEIGHTS_DIR")
+
+
+@pytest.mark.parametrize("module", ["orchestrator.doctor", "orchestrator.commands.submit", "orchestrator.submit"])
+def test_looking_for_weights_needs_no_torch(module: str) -> None:
+    """A machine that only submits has none."""
+    program = (
+        f"import sys, importlib; importlib.import_module({module!r}); from models import weights; "
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+
+    assert done.stdout == "False\n", done.stderr
