@@ -7,11 +7,13 @@
     trials/<trial>/marks/0010                  an epoch that some run wants trained to and evaluated at
     trials/<trial>/runs/<run>                  a run that wants the trial
     trials/<trial>/numerics.json               precision and threads, chosen by the first attempt, then kept
+    trials/<trial>/microbatches.json           from which step on a batch is trained in parts, for want of memory
     trials/<trial>/checkpoints/                see models.checkpoint
     ledger/done/<task>.json                    published results: a task is done when this file exists
     ledger/failed/<task>.json                  why a task will not be tried again
     leases/<key>/<token>.json                  the highest token holds the lease
     attempts/<task>/<number>.json, .log, /     one execution each: record, log, work folder
+    attempts/<task>/forgiven.json              attempts up to this one are no longer held against the task
     progress/<task>.json                       what the task's worker last said
     results/<table>/trial=<trial>/*.parquet    rows
     runs/<run>/run.json                        a run: spec, trials, tasks
@@ -87,7 +89,7 @@ class Store:
             raise StoreUnusable(
                 f"the store {self.root} cannot be used: {reason}. Set ORCH_STORE to a folder of yours."
             ) from None
-        if found is None:
+        if found is None and not marker.exists():
             raise StoreUnusable(f"there is no store at {self.root}. 'orch submit' makes one; or set ORCH_STORE.")
         if not isinstance(found, dict) or found.get("format") != FORMAT:
             raise StoreUnusable(f"the store {self.root} has a format this version of orch does not read: {found}.")
