@@ -71,7 +71,7 @@ def _work(
     skipped: Sequence[str], finished: Callable[[Task], bool], failed: Mapping[str, str],
 ) -> None:
     trials = {trial.name: trial for trial in unfolded.trials}
-    for task in unfolded.tasks:
+    for task in (task for task in unfolded.tasks if not store.is_done(task)):
         if task.id in failed:
             _fail(store, task, failed[task.id])
         elif finished(task):
