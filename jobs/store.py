@@ -8,11 +8,13 @@
     trials/<trial>/runs/<run>                  a run that wants the trial
     trials/<trial>/numerics.json               precision and threads, chosen by the first attempt, then kept
     trials/<trial>/microbatches.json           from which step on a batch is trained in parts, for want of memory
+    trials/<trial>/microbatches.json           from which step on a batch is trained in parts, for want of memory
     trials/<trial>/checkpoints/                see models.checkpoint
     ledger/done/<task>.json                    published results: a task is done when this file exists
     ledger/failed/<task>.json                  why a task will not be tried again
     leases/<key>/<token>.json                  the highest token holds the lease
     attempts/<task>/<number>.json, .log, /     one execution each: record, log, work folder
+    attempts/<task>/forgiven.json              attempts up to this one are no longer held against the task
     attempts/<task>/forgiven.json              attempts up to this one are no longer held against the task
     progress/<task>.json                       what the task's worker last said
     results/<table>/trial=<trial>/*.parquet    rows
