@@ -84,7 +84,8 @@ def measure(root: Path, out: Path) -> bool:
     rows = sum(int((answers.predicted >= 0).sum()) for answers in read.book.answers.values())
     for part, seconds in parts.items():
         print(f"{part:24} {seconds:6.2f} s")
-    print(f"{'in all':24} {total:6.2f} s ({time.process_time() - worked:.2f} s of CPU), peak {peak:.2f} GiB, {rows:,} predictions in memory, "
+    print(f"{'in all':24} {total:6.2f} s ({time.process_time() - worked:.2f} s of CPU), peak {peak:.2f} GiB, "
+          f"{rows:,} predictions in memory, "
           f"{len(told.drawings)} figures")
     return total <= MOST_SECONDS and peak <= MOST_GIB
 

@@ -23,35 +23,56 @@ def section(evidence: Evidence, findings: Findings) -> Section | None:
     """The advice of every trial; None where no validation loss is known, or one epoch is all there is."""
     if not findings.stopping or max(one.epochs for one in findings.stopping) < 2:
         return None
-    saved = sum(one.saved_seconds for one in findings.stopping)
-    total = sum(row.seconds or 0.0 for row in evidence.comparison.epochs)
-    early = [one for one in findings.stopping if one.saved_epochs]
-    told = f"With a patience of {PATIENCE} epochs, {len(early)} of {len(findings.stopping)} trainings would have " \
-           f"ended early and saved {wording.duration(saved)}, {wording.percent(saved / total, 0)} of all training." \
-        if early and total else f"With a patience of {PATIENCE} epochs, every training would have run to its end."
-    lead = f"{told} The best epoch has the lowest validation loss; the gap is validation minus training loss. " \
-           "Overfitting is named where validation loss rose after its best epoch while training loss kept falling."
+    lead = f"{_saved(evidence, findings)} The best epoch has the lowest validation loss; the gap is validation minus " \
+           "training loss. Overfitting is named where validation loss rose after its best epoch while training loss " \
+           "kept falling."
     return Section("stopping", "When to stop", lead,
                    (_table(evidence, findings), *parts.figures([_figure(evidence, findings)], style="wide")))
 
 
+def _stopped(evidence: Evidence) -> str:
+    """Which trainings the run's own patience ended, and where."""
+    stops, patience = evidence.comparison.stops, evidence.run.spec.early_stop
+    if patience is None:
+        return ""
+    named = [
+        f"{wording.title(trial.backbone)}{f' (seed {trial.seed})' if evidence.run.spec.seeds > 1 else ''} "
+        f"stopped early at epoch {stops[name]}"
+        for name, trial in evidence.trials.items() if name in stops
+    ]
+    told = wording.listed(named) if named else "none has come to its end"
+    return f"The run stops early, with a patience of {wording.count(patience, 'epoch')}: {told}. "
+
+
+def _saved(evidence: Evidence, findings: Findings) -> str:
+    """What early stopping would have saved, and where it would have come too early."""
+    saved = sum(one.saved_seconds for one in findings.stopping)
+    total = sum(row.seconds or 0.0 for row in evidence.comparison.epochs)
+    early = [one for one in findings.stopping if one.saved_epochs]
+    if not early or not total:
+        return f"With a patience of {PATIENCE} epochs, every training would have run to its end."
+    soon = sum(not one.best_kept for one in early)
+    but = f"; in {soon} of them the best epoch was still to come" if soon else ", losing no best epoch"
+    return f"With a patience of {PATIENCE} epochs, {len(early)} of {len(findings.stopping)} trainings would have " \
+           f"ended early and saved {wording.duration(saved)}, {wording.percent(saved / total, 0)} of all training{but}."
+
+
 def _table(evidence: Evidence, findings: Findings) -> Table:
-    order = {name: place for place, name in enumerate(evidence.comparison.backbones)}
+    order, several = {n: i for i, n in enumerate(evidence.comparison.backbones)}, evidence.run.spec.seeds > 1
     rows = []
     for one in sorted(findings.stopping, key=lambda s: (order[s.backbone], s.seed)):
-        lost = "" if one.best_kept else " (before the best)"
+        name = f"{wording.title(one.backbone)}, seed {one.seed}" if several else wording.title(one.backbone)
+        saved = f"{one.saved_epochs} epochs, {wording.duration(one.saved_seconds)}" if one.saved_epochs else "nothing"
         rows.append((
-            wording.title(one.backbone), Cell(str(one.seed), one.seed), Cell(f"{one.best_epoch} of {one.epochs}",
-                                                                             one.best_epoch),
-            Cell(f"{one.best_loss:.4f}", one.best_loss), Cell(f"{one.last_loss:.4f}", one.last_loss),
+            name, Cell(f"{one.best_epoch} of {one.epochs}", one.best_epoch),
+            Cell(f"{one.best_loss:.4f}", one.best_loss),
             _gap(one.gap_at_best), _gap(one.gap_at_end),
             Cell(f"epoch {one.overfits_from}" if one.overfits_from else "not seen", one.overfits_from or 1e9),
-            Cell(f"epoch {one.stopped_at}{lost}", one.stopped_at),
-            Cell(f"{one.saved_epochs} epochs, {wording.duration(one.saved_seconds)}" if one.saved_epochs else "nothing",
-                 one.saved_seconds)))
-    head = ("Network", "Seed", "Best epoch", "Best loss", "Last loss", "Gap at best", "Gap at end", "Overfits from",
+            Cell(f"{one.stopped_at}{'' if one.best_kept else ', too early'}", one.stopped_at),
+            Cell(saved, one.saved_seconds)))
+    head = ("Network", "Best epoch", "Best loss", "Gap at best", "Gap at end", "Overfits from",
             f"Patience {PATIENCE} stops at", "and saves")
-    return Table(head, tuple(rows), (1, 2, 3, 4, 5, 6, 7, 8, 9), name="stopping", title="When to stop", style="long")
+    return Table(head, tuple(rows), (1, 2, 3, 4, 5, 6, 7), name="stopping", title="When to stop", style="long")
 
 
 def _gap(value: float | None) -> Cell:

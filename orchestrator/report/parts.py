@@ -49,10 +49,11 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A sentence or several."""
+    """A sentence or several; with `href`, a link to a file beside the page."""
 
     kind: ClassVar[str] = "text"
     text: str
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)

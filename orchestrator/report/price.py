@@ -63,6 +63,8 @@ def _plot(findings: Findings, measure: str) -> Drawing | None:
     unit, called = MEASURES[measure]
 
     def paint(figure: Figure) -> None:
+        from matplotlib.ticker import LogLocator
+
         axes = figure.add_subplot()
         axes.plot([points[i][0] for i in line], [points[i][1] for i in line], color=look.MUTED, linewidth=1.1,
                   linestyle="--")
@@ -70,6 +72,7 @@ def _plot(findings: Findings, measure: str) -> Drawing | None:
             axes.plot([x], [y], marker=look.marker(cost.backbone), color=look.colour(cost.backbone), markersize=8.5,
                       linestyle="none", label=wording.title(cost.backbone))
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(lambda value, _: "")
         axes.margins(x=0.08, y=0.1)

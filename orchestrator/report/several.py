@@ -119,8 +119,8 @@ def _results(sides: Sequence[Side]) -> Section:
     built: list[Part] = [Heading("Test accuracy"), _table(sides, names, "accuracy"), Heading("Test loss"),
                          _table(sides, names, "loss"), Heading("Training time up to there"), _times(sides, names)]
     epochs = wording.listed([f"epoch {side.findings.epoch} of {side.name}" for side in sides])
-    return Section("results", "Side by side", f"After {epochs}; with several seeds, the mean ± deviation over seeds. "
-                   "The best of each run is bold in that run’s own report.", tuple(built))
+    return Section("results", "Side by side", f"After {epochs}; with several seeds, the mean ± deviation over "
+                   "seeds.", tuple(built))
 
 
 def _table(sides: Sequence[Side], names: Sequence[str], measure: str) -> Table:
@@ -213,7 +213,7 @@ def _answer(side: Side) -> str:
 
 
 def _link(side: Side) -> Text:
-    return Text(f"Its own report, with everything in it, lies beside this page: {side.name}/")
+    return Text("Its own report, with everything in it", f"{side.name}/report.html")
 
 
 def _side(sides: Sequence[Side], name: str) -> Side:
