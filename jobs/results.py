@@ -92,6 +92,11 @@ def table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -
             raise record.damaged(path, f"its column '{name}' is {kind or 'missing'}, not {schema.field(name).type}")
         if name in NEVER_NULL and found[name].null_count:
             raise record.damaged(path, f"its column '{name}' has gaps")
+    if {"correct", "total"} <= {*names}:
+        counts = zip(found["correct"].to_pylist(), found["total"].to_pylist(), strict=True)
+        wrong = next((pair for pair in counts if not 0 <= pair[0] <= pair[1]), None)
+        if wrong:
+            raise record.damaged(path, f"{wrong[0]} of {wrong[1]} images right is no count")
     return found
 
 

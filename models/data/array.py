@@ -40,5 +40,5 @@ class ArrayWriter:
 
 def read(path: Path) -> Pixels:
     """The images (n, size, size, 3) of a file, as a memory map; raises `OSError` or `ValueError` for a broken file."""
-    found: Pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+    found: Pixels = np.lib.format.open_memmap(path, mode="r")
     return found

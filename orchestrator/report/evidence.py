@@ -141,7 +141,7 @@ def _pixels(folder: Path) -> np.ndarray[Any, Any] | None:
     if not path.exists():
         return None
     try:
-        found: np.ndarray[Any, Any] = np.load(path, mmap_mode="r")
+        found: np.ndarray[Any, Any] = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise record.damaged(path, " ".join(str(error).split())[:120]) from None
     if found.ndim != 4 or found.shape[3] != 3 or found.dtype != np.uint8:
