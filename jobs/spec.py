@@ -22,11 +22,11 @@ MOST_EPOCHS = 9_999_999
 MOST_TASKS = 100_000
 SHOWN = 80
 NUMBERS = ("periods", "epochs_per_period", "seeds", "image_size", "batch_size", "learning_rate", "momentum",
-           "plateau_patience", "plateau_factor", "split", "split_seed")
+           "plateau_patience", "plateau_factor", "split", "split_seed", "early_stop")
 NEVER = "never"
 NOT_ASKED = frozenset({"name", "data", "checkpoint_every"})
 """Keys that do not make a run another one: asking again with other values goes on with the same."""
-LATER = frozenset({"deterministic", "augment"})
+LATER = frozenset({"deterministic", "augment", "early_stop"})
 """Keys that came after trials and runs had been named: at their defaults they stay out of names, which so stay."""
 
 
@@ -50,6 +50,7 @@ class Recipe(BaseModel):
     precision: Precision = "auto"
     deterministic: bool = False
     augment: Augment = "none"
+    early_stop: int | None = Field(default=None, ge=1, le=1_000_000)
 
 
 class DataSettings(BaseModel):
@@ -91,6 +92,7 @@ class Spec(BaseModel):
     precision: Precision = "auto"
     deterministic: bool = False
     augment: Augment = "none"
+    early_stop: int | None = Field(default=None, ge=1, le=1_000_000)
     checkpoint_every: str = "5m"
     split: tuple[int, int, int] = (70, 10, 20)
     split_seed: int = Field(default=0, ge=0, lt=2**31)
@@ -111,6 +113,12 @@ class Spec(BaseModel):
         if any(isinstance(each, bool) for each in (value if isinstance(value, (list, tuple)) else [value])):
             raise ValueError("a number is needed, not true or false")
         return value
+
+    @field_validator("early_stop", mode="before")
+    @classmethod
+    def _or_none(cls, value: Any) -> Any:
+        """`none` is how the other keys say it."""
+        return None if value == "none" else value
 
     @field_validator("backbones", mode="before")
     @classmethod

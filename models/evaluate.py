@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from jobs import results
-from jobs.errors import BadCheckpoint, LossNotFinite, Stopped
+from jobs.errors import LossNotFinite, Stopped
 from jobs.store import Store
-from jobs.task import Order, Task, Trial
-from models import backbones, checkpoint, device, numerics
+from jobs.task import Order, Task
+from models import device, trained
 from models.data.batches import Data
 from models.loop import Learner, answers, losses_of, ranks
 from models.progress import Progress, Tell
@@ -26,9 +26,11 @@ def evaluate(order: Order, tell: Tell, should_stop: Callable[[], bool]) -> Row:
     """Answer every test image with the checkpoint of the task's epoch and return the outcome."""
     tell({"phase": "load"})
     store, task = Store(Path(order.store)), Task.parse(order.task)
-    trial = store.load_trial(task.subject)
+    trial, training = store.load_trial(task.subject), Task("train", task.subject, task.epoch)
     data = Data.load(store, trial.data)
-    learner = _learner(store, task, trial, data, order)
+    learner = trained.learner(store, training, len(data.classes), order.device)
+    # A trial that stopped early stands at the epoch of its stop, whatever the mark.
+    epoch = (store.done(training) or {}).get("epoch", task.epoch)
     started = time.monotonic()
     loss_sum, rows = _answers(learner, data, tell, should_stop, task)
     correct, total = sum(row["label_rank"] == 0 for row in rows), len(rows)
@@ -36,7 +38,7 @@ def evaluate(order: Order, tell: Tell, should_stop: Callable[[], bool]) -> Row:
         "loss": loss_sum / total, "correct": correct, "total": total, "accuracy": correct / total,
         "seconds": time.monotonic() - started,
     }
-    who = {"backbone": trial.backbone, "seed": trial.seed, "period": order.period, "epoch": task.epoch}
+    who = {"backbone": trial.backbone, "seed": trial.seed, "period": order.period, "epoch": epoch}
     tables = {
         "evaluations": [who | {"corruption": "none", "severity": 0} | facts],
         "predictions": [who | row for row in rows],
@@ -46,19 +48,7 @@ def evaluate(order: Order, tell: Tell, should_stop: Callable[[], bool]) -> Row:
         results.write(Path(order.work_folder) / f"{table}.parquet", results.table_of(table, found))
         place = f"{results.folder(table, trial.name)}/e{task.epoch:04d}.parquet"
         published[f"{table}.parquet"] = place
-    return {"files": published, "epoch": task.epoch, **facts, "device": device.describe(learner.device)}
-
-
-def _learner(store: Store, task: Task, trial: Trial, data: Data, order: Order) -> Learner:
-    """The network of the checkpoint that the finished training names, in the precision it was trained in."""
-    trained = store.done(Task("train", task.subject, task.epoch))
-    if trained is None:
-        raise BadCheckpoint(f"{task.id}: the trial is not trained up to epoch {task.epoch}, so there is no checkpoint.")
-    contents = checkpoint.read(store.root / trained["checkpoint"], trial.name)
-    settled = numerics.kept(store.trial_folder(trial.name))
-    network = backbones.restored(trial.backbone, len(data.classes), contents.network)
-    where = device.pick(order.device, trial.recipe.deterministic)
-    return Learner.of(network, trial.recipe, trial.seed, where, settled.precision)
+    return {"files": published, "epoch": epoch, **facts, "device": device.describe(learner.device)}
 
 
 def _answers(

@@ -25,7 +25,7 @@ VALIDATION_COST = 1 / 3
 def train(
     order: Order, tell: Tell, should_stop: Callable[[], bool], take_up: Callable[[Order], Training] = begin
 ) -> dict[str, Any]:
-    """Train until the task's epoch and return the outcome.
+    """Train until the task's epoch, or until the recipe's patience is at its end, and return the outcome.
 
     Raises `BatchSplit` when a batch did not fit into memory and the next attempt shall train it in smaller parts,
     `OutOfMemory` when it cannot be split any further, `Stopped` once `should_stop()` is true, with a checkpoint put
@@ -34,7 +34,7 @@ def train(
     tell({"phase": "load"})
     training = take_up(order)
     narrator = Narrator(training, Progress(tell, _work_left(training)), should_stop)
-    while training.epoch < training.task.epoch:
+    while training.epoch < training.task.epoch and training.stopped_early is None:
         _one_epoch(training, narrator)
     return _outcome(training)
 
@@ -141,7 +141,8 @@ def _outcome(training: Training) -> dict[str, Any]:
         "files": write_unpublished(
             training.rows, training.trial.name, store.root, Path(training.order.work_folder), recorded
         ),
-        "epoch": task.epoch,
+        "epoch": training.epoch,
+        "stopped_early": training.stopped_early is not None,
         "checkpoint": path.relative_to(store.root).as_posix(),
         "weights_digest": checkpoint.weights_digest(training.learner.network.state_dict()),
         "precision": training.learner.precision,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import files
+from jobs.early import stop_epoch
 from jobs.store import Store
 from jobs.task import Order, Task, Trial
 from models import backbones, checkpoint, device, microbatches, numerics
@@ -36,6 +37,11 @@ class Training:
     def epoch(self) -> int:
         """Whole epochs done."""
         return len(self.rows)
+
+    @property
+    def stopped_early(self) -> int | None:
+        """The epoch at which the trial's patience came to its end; later marks are reached without further epochs."""
+        return stop_epoch((row["val_loss"] for row in self.rows), self.trial.recipe.early_stop)
 
     @property
     def period(self) -> int:

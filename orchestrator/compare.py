@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jobs import catalog
+from jobs.early import stop_epoch
 from jobs.store import Run
 from orchestrator.statistics import Interval, Spread, spread, wilson
 
@@ -49,7 +50,10 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One trial in one period: its test at the end (None: not yet), and the seconds of the epochs seen in it."""
+    """One trial in one period: its test at the end (None: not yet), and the seconds of the epochs seen in it.
+
+    `epoch` is that of the network tested: the period's last, or an earlier one where the trial stopped early.
+    """
 
     trial: str
     backbone: str
@@ -81,12 +85,17 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All standings of a run, backbones in the catalog's order, and every epoch's row."""
+    """All standings of a run, backbones in the catalog's order, every epoch's row, and where trials stopped early."""
 
     backbones: tuple[str, ...]
     periods: int
     standings: tuple[Standing, ...]
     epochs: tuple[Epoch, ...]
+    stops: Mapping[str, int] = field(default_factory=dict)
+
+    def tested_at(self, trial: str, epoch: int) -> int:
+        """The epoch whose network stands for a trial at the end of a period: an earlier one where it stopped early."""
+        return min(epoch, self.stops.get(trial, epoch))
 
     def at(self, period: int) -> list[Standing]:
         """One standing a backbone, after that period."""
@@ -100,19 +109,30 @@ def compare(run: Run, whose: Mapping[str, tuple[str, int]], epochs: pa.Table, ev
     count, and a row that stands twice counts once.
     """
     lines = _epochs(run, whose, epochs)
+    stops = _stops(run, lines)
     tests = _tests(run, whose, evaluations)
     present = {backbone for backbone, _ in whose.values()}
     order = [*(name for name in catalog.CATALOG if name in present), *sorted(present - set(catalog.CATALOG))]
     standings = [
         _standing(name, period, run.epoch_of(period), [
-            _result(trial, name, seed, period, run.epoch_of(period), tests, lines)
+            _result(trial, name, seed, period, min(run.epoch_of(period), stops.get(trial, run.spec.epochs)), tests,
+                    lines)
             for trial, (backbone, seed) in sorted(whose.items(), key=lambda item: item[1][1])
             if backbone == name
         ])
         for period in range(1, run.spec.periods + 1)
         for name in order
     ]
-    return Comparison(tuple(order), run.spec.periods, tuple(standings), tuple(lines))
+    return Comparison(tuple(order), run.spec.periods, tuple(standings), tuple(lines), stops)
+
+
+def _stops(run: Run, lines: Sequence[Epoch]) -> dict[str, int]:
+    """Where the run's patience ended trials before their time, by trial."""
+    losses: dict[str, list[float | None]] = {}
+    for line in lines:
+        losses.setdefault(line.trial, []).append(line.val_loss)
+    found = {trial: stop_epoch(of_trial, run.spec.early_stop) for trial, of_trial in losses.items()}
+    return {trial: epoch for trial, epoch in found.items() if epoch is not None}
 
 
 def _epochs(run: Run, whose: Mapping[str, tuple[str, int]], table: pa.Table) -> list[Epoch]:

@@ -52,7 +52,7 @@ def _epochs(trial: TrialStatus) -> float:
     parts = [
         (p.done or 0) / p.total for p in trial.progress if p.kind == "train" and p.phase == "train" and p.total
     ]
-    return min(trial.epochs, trial.epochs_done + max(parts, default=0.0))
+    return min(trial.epochs, trial.epochs - trial.epochs_left + max(parts, default=0.0))
 
 
 def _preparing(status: RunStatus, progress: Progress) -> RenderableType:
@@ -74,12 +74,16 @@ def _trials(trials: list[TrialStatus], seeds: bool) -> RenderableType:
     return table
 
 
+def _said(trial: TrialStatus) -> str:
+    return trial.state if trial.stopped_early is None else f"{trial.state}, stopped early"
+
+
 def _row(trial: TrialStatus, name: str, progress: Progress | None, first: bool) -> list[RenderableType]:
     epoch = f"{(progress and progress.epoch) or trial.epochs_done}/{trial.epochs}"
     test = share(trial.accuracy) if first else ""
     style = STYLES.get(trial.state, "dim")
     if progress is None:
-        return [Text(name), f"{trial.period}/{trial.periods}", epoch, Text(trial.state, style=style), "", "", "", "",
+        return [Text(name), f"{trial.period}/{trial.periods}", epoch, Text(_said(trial), style=style), "", "", "", "",
                 test, "", ""]
     return [
         Text(name, style="bold"), f"{trial.period}/{trial.periods}" if progress.kind == "train" else "", epoch,

@@ -65,7 +65,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class TrialStatus:
-    """One trial: `state` is waiting, running, done, failed, blocked or cancelled; `accuracy` is the last evaluated."""
+    """One trial: `state` is waiting, running, done, failed, blocked or cancelled; `accuracy` is the last evaluated.
+
+    `stopped_early` is the epoch at which its patience ended its training; `epochs_done` then stays there.
+    """
 
     trial: str
     backbone: str
@@ -79,6 +82,12 @@ class TrialStatus:
     accuracy_epoch: int | None
     seconds: float
     progress: tuple[Progress, ...]
+    stopped_early: int | None = None
+
+    @property
+    def epochs_left(self) -> int:
+        """Epochs still to be trained."""
+        return 0 if self.stopped_early is not None else self.epochs - self.epochs_done
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +150,17 @@ def _trial(
     ]
     progress = tuple(p for task in open_tasks if (p := _progress(store, task, workers, now)) is not None)
     trained = [epoch for epoch in ours if states[Task("train", name, epoch).id] == "done"]
-    epochs_done = max([*trained, *(p.epoch - 1 for p in progress if p.kind == "train" and p.epoch)], default=0)
+    last = (store.done(Task("train", name, trained[-1])) or {}) if trained else {}
+    stopped = int(last["epoch"]) if last.get("stopped_early") else None
+    training = (p.epoch - 1 for p in progress if p.kind == "train" and p.epoch)
+    epochs_done = stopped or max([*trained, *training], default=0)
     evaluated = [epoch for epoch in ours if states[Task("evaluate", name, epoch).id] == "done"]
     accuracy = (store.done(Task("evaluate", name, evaluated[-1])) or {}).get("accuracy") if evaluated else None
     seconds = sum((store.done(Task("train", name, epoch)) or {}).get("seconds", 0.0) for epoch in trained)
     return TrialStatus(
         name, trial.backbone, trial.seed, _state(name, states, bool(progress)), min(epochs_done, ours[-1]), ours[-1],
         min(run.period_of(epochs_done + 1), run.spec.periods), run.spec.periods, accuracy,
-        evaluated[-1] if evaluated else None, seconds, progress,
+        evaluated[-1] if evaluated else None, seconds, progress, stopped,
     )
 
 
@@ -205,7 +217,7 @@ def seconds_left(status: RunStatus, costs: dict[str, float]) -> float | None:
     units = {trial.trial: costs.get(trial.backbone, 1.0) for trial in status.trials}
     typical = sum(paces.values()) / sum(units[name] for name in paces)
     left = [
-        (trial.epochs - trial.epochs_done) * paces.get(trial.trial, typical * units[trial.trial])
+        trial.epochs_left * paces.get(trial.trial, typical * units[trial.trial])
         for trial in status.trials
         if trial.state in ("running", "waiting")
     ]
@@ -215,6 +227,7 @@ def seconds_left(status: RunStatus, costs: dict[str, float]) -> float | None:
 def _pace(trial: TrialStatus) -> float | None:
     """Seconds an epoch: of what was trained, else what the running task expects."""
     trained = (trial.epochs // trial.periods) * (trial.period - 1) if trial.state != "done" else trial.epochs
+    trained = trial.stopped_early or trained
     if trained and trial.seconds:
         return trial.seconds / trained
     running = next((p for p in trial.progress if p.kind == "train" and p.eta_s and p.epoch and p.done), None)

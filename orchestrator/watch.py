@@ -117,6 +117,8 @@ class Teller:
 
     def _trial(self, trial: TrialStatus) -> list[str]:
         lines = []
+        if trial.stopped_early is not None:
+            lines += self._once(f"{trial.trial} early", f"{trial.trial}: stopped early at epoch {trial.stopped_early}")
         if trial.accuracy is not None:
             result = f"epoch {trial.accuracy_epoch}/{trial.epochs} evaluated, test accuracy {share(trial.accuracy)}"
             lines += self._once(f"{trial.trial} {trial.accuracy_epoch}", f"{trial.trial}: {result}")

@@ -72,7 +72,8 @@ def _show(settings: Settings, found: Any, now: float) -> None:
     click.echo(f"{'trial':<{width}}  state      period  epochs   accuracy  now")
     for trial in found.trials:
         epochs = f"{trial.epochs_done}/{trial.epochs}"
-        now_doing = "; ".join(f"{p.phase or p.kind} on {p.worker}" for p in trial.progress)
+        stopped = [f"stopped early at epoch {trial.stopped_early}"] if trial.stopped_early is not None else []
+        now_doing = "; ".join([*stopped, *(f"{p.phase or p.kind} on {p.worker}" for p in trial.progress)])
         click.echo(f"{trial.trial:<{width}}  {trial.state:<9}  {trial.period}/{trial.periods:<4}  {epochs:<7}  "
                    f"{share(trial.accuracy):>8}  {now_doing}".rstrip())
     for failure in found.failures:

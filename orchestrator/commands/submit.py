@@ -37,6 +37,8 @@ EPILOG = examples(
               help="Arithmetic of training; auto: bf16 where the hardware has it.  [default: auto]")
 @click.option("--augment", type=click.Choice(["none", "flip", "crop-flip"]),
               help="Change training images at random: mirrored, or moved and mirrored.  [default: none]")
+@click.option("--early-stop", type=int, metavar="PATIENCE",
+              help="End a training whose validation loss has not improved for so many epochs.  [default: none]")
 @click.option("--deterministic/--no-deterministic", default=None,
               help="On a GPU only arithmetic that repeats bit for bit; slower.  [default: no-deterministic]")
 @click.option("--checkpoint-every", metavar="TIME|never",

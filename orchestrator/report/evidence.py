@@ -49,7 +49,7 @@ class Evidence:
         """One backbone's answers after a period, by seed; seeds without any are left out."""
         epoch = self.run.epoch_of(period)
         names = sorted((n for n, t in self.trials.items() if t.backbone == backbone), key=lambda n: self.trials[n].seed)
-        return [answers for name in names if (answers := self.book.of(name, epoch))]
+        return [answers for name in names if (answers := self.book.of(name, self.comparison.tested_at(name, epoch)))]
 
     @property
     def test_images(self) -> int:
@@ -87,8 +87,8 @@ def read(store: Store, run: Run, periods: Sequence[int] = ()) -> Evidence:
     folder = store.data_folder(run.data)
     return Evidence(
         run, trials, states, failures, compared, found, shown,
-        _book(store, run, source, {*shown, *([found.period] if found else [])}), _attempts(store, run), source,
-        store.done(Task("prepare", run.data)), _manifest(folder), _pixels(folder), _training(store, run),
+        _book(store, run, source, compared, {*shown, *([found.period] if found else [])}), _attempts(store, run),
+        source, store.done(Task("prepare", run.data)), _manifest(folder), _pixels(folder), _training(store, run),
     )
 
 
@@ -107,10 +107,13 @@ def _nothing_yet(run: Run, states: dict[str, str], failures: dict[str, dict[str,
     return f"{message}, and {task} failed: {why.get('message', 'no reason was kept')} 'orch retry' tries again."
 
 
-def _book(store: Store, run: Run, source: Source | None, periods: set[int]) -> Book:
+def _book(
+    store: Store, run: Run, source: Source | None, compared: compare.Comparison, periods: set[int]
+) -> Book:
     """Answers after these periods of the run."""
     tables = [results.read(store.root, "predictions", [name], COLUMNS) for name in run.trials]
-    return bind(tables, source.classes if source else (), {run.epoch_of(period) for period in periods})
+    epochs = {compared.tested_at(name, run.epoch_of(period)) for name in run.trials for period in periods}
+    return bind(tables, source.classes if source else (), epochs)
 
 
 def _attempts(store: Store, run: Run) -> pa.Table:

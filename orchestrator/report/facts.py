@@ -135,8 +135,8 @@ def _spread(spread: Spread | None) -> dict[str, Any] | None:
 
 
 def _result(result: Result) -> dict[str, Any]:
-    told: dict[str, Any] = {"trial": result.trial, "seed": result.seed, "epochs_seen": result.epochs_seen,
-                            "train_seconds": result.seconds, "test": None}
+    told: dict[str, Any] = {"trial": result.trial, "seed": result.seed, "epoch": result.epoch,
+                            "epochs_seen": result.epochs_seen, "train_seconds": result.seconds, "test": None}
     if result.tested:
         test = result.tested
         told["test"] = {"loss": test.loss, "correct": test.correct, "total": test.total, "accuracy": test.accuracy,
@@ -146,8 +146,8 @@ def _result(result: Result) -> dict[str, Any]:
 
 def _trial(evidence: Evidence, name: str) -> dict[str, Any]:
     outcome = evidence.training.get(name, {})
-    numerics = {key: outcome.get(key) for key in ("epoch", "precision", "threads", "micro_batches", "device",
-                                                    "weights_digest")}
+    numerics = {key: outcome.get(key) for key in ("epoch", "stopped_early", "precision", "threads", "micro_batches",
+                                                  "device", "weights_digest")}
     return {"name": name, **evidence.trials[name].as_dict(), "training": numerics}
 
 

@@ -57,6 +57,8 @@ def recipe(evidence: Evidence) -> Table:
         ("Optimiser", f"SGD, learning rate {spec.learning_rate:g}, momentum {spec.momentum:g}"),
         ("Learning rate", f"times {spec.plateau_factor:g} when the validation loss has not improved for more than "
                           f"{wording.count(spec.plateau_patience, 'epoch')}"),
+        ("Early stopping", "none" if spec.early_stop is None else
+         f"after {wording.count(spec.early_stop, 'epoch')} without a lower validation loss"),
         ("Batch", wording.count(spec.batch_size, "image")),
         ("Image size", f"{spec.image_size} x {spec.image_size} pixels (resized, centre crop)"),
         ("Augmentation", AUGMENTATIONS[spec.augment]),

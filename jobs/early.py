@@ -1,0 +1,20 @@
+"""Where a training ends before its time, counted along the trial's epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def stop_epoch(val_losses: Iterable[float | None], patience: int | None) -> int | None:
+    """The first epoch (from 1) whose best validation loss is `patience` epochs old; None while there is none such.
+
+    What has happened up to an epoch decides alone, so it does not matter into which periods the epochs are cut.
+    Prechelt 1998 (Neural Networks: Tricks of the Trade, LNCS 1524:55-69), criterion UP without strips.
+    """
+    best, best_epoch = float("inf"), 0
+    for epoch, loss in enumerate(val_losses, 1):
+        if loss is not None and loss < best:
+            best, best_epoch = loss, epoch
+        elif patience is not None and epoch - best_epoch >= patience:
+            return epoch
+    return None
