@@ -17,14 +17,19 @@ from learning import Laboratory, stop_after  # noqa: E402
 from test_loop import learner, some_data  # noqa: E402
 from torch import nn  # noqa: E402
 
-from jobs import results  # noqa: E402
+from jobs import results, spec  # noqa: E402
 from jobs.errors import BadCheckpoint, BatchSplit, OutOfMemory, Stopped  # noqa: E402
+from jobs.store import Run  # noqa: E402
 from jobs.task import Order, Task  # noqa: E402
 from models.data.batches import Batch  # noqa: E402
 from models.loop import answers, step, validate  # noqa: E402
 from models.microbatches import Split, halve, parts_at, read, sizes  # noqa: E402
 from models.train import train  # noqa: E402
 from models.training import Training, begin  # noqa: E402
+from workers import attempt, tasks  # noqa: E402
+from workers.device import Device  # noqa: E402
+from workers.lease import Watch  # noqa: E402
+from workers.tasks import Worker  # noqa: E402
 
 RECIPE: dict[str, Any] = {"batch_size": 8, "learning_rate": 0.01}
 
@@ -201,3 +206,22 @@ def test_another_failure_of_an_evaluation_is_not_taken_for_want_of_memory() -> N
         list(answers(some, data, "validation"))
     with pytest.raises(torch.OutOfMemoryError):
         list(answers(some, replace(data, splits={"validation": data.splits["validation"][:1]}), "validation"))
+
+
+def test_a_worker_on_a_small_device_finishes_a_run_that_does_not_fit(
+    laboratory: Laboratory, redis_url: str, tmp_path: Path
+) -> None:
+    """Real children, tried again at once with smaller parts; no attempt is blamed, the trial is done and evaluated."""
+    store, trial = laboratory.store, laboratory.trial("squeezenet", [1], **RECIPE)
+    asked = spec.build({"data": str(tmp_path / "animals"), "backbones": ["squeezenet"], "periods": 1})
+    work = [Task("train", trial, 1), Task("evaluate", trial, 1)]
+    store.save_run(Run("run", asked, laboratory.data, (trial,), tuple(task.id for task in work), 0.0, {}))
+    worker = Worker(store, redis_url, "small", "host", Device("cpu", "cpu", "", 1), None, Watch(store),
+                    entry="hungry_work:main")
+    ends = [tasks.run(worker, work[0].id) for _ in range(3)] + [tasks.run(worker, work[1].id)]
+    tried = [(record["state"], record["failure"]) for record in attempt.records(store, work[0])]
+
+    assert ends == ["failed", "failed", "done", "done"]
+    assert tried == [("failed", "out-of-memory")] * 2 + [("done", None)]
+    assert (store.done(work[0]) or {})["micro_batches"] == [{"epoch": 1, "step": 1, "parts": 4}]
+    assert store.failed(work[0]) is None

@@ -23,7 +23,7 @@ from jobs.task import CHILD_ENTRY, Order, Task
 from workers import child, device
 
 TIMES = {"seconds", "images_per_second"}
-SHORTEST_S = 0.2
+LATEST_S = 0.5
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -68,7 +68,7 @@ def replay(
         copy = _copy(store, trial, folder, done[-1])
         order = Order(task.id, str(copy.root), "", str(folder / "work"), 1, chosen.kind, chosen.threads,
                       str(weights_dir) if weights_dir else None, max(0.5, seconds / (kills + 1) / 4))
-        struck, outcome = _train(order, kills, seconds / (kills + 1), random.Random(seed), tell, entry)
+        struck, outcome = _train(order, _fates(random.Random(seed), kills, task.epoch, seconds, tell), entry)
         rows = results.read_files([folder / "work" / name for name in outcome["files"]])
         theirs = [row for row in results.read(store.root, "epochs", [trial]).to_pylist() if row["epoch"] <= task.epoch]
         same_rows = _timeless(rows) == _timeless(theirs)
@@ -94,16 +94,42 @@ def _copy(store: Store, trial: str, folder: Path, epoch: int) -> Store:
     return copy
 
 
-def _train(
-    order: Order, kills: int, mean_s: float, dice: random.Random, tell: Tell, entry: str
-) -> tuple[int, dict[str, Any]]:
-    """Run children until one finishes; each of the first `kills` dies at a random moment. Kills made, outcome."""
+@dataclass(slots=True)
+class _Fate:
+    """Listens to a child, and ends it some seconds after it has come so far (in epochs) for the first time."""
+
+    epochs: float
+    later_s: float
+    tell: Tell
+    until: float = float("inf")
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """Pass on what the child says."""
+        self.tell(message)
+        if message.get("phase") in ("train", "validate") and self.until == float("inf"):
+            share = message["done"] / message["total"] if message["phase"] == "train" else 1.0
+            if message["epoch"] - 1 + share >= self.epochs:
+                self.until = time.monotonic() + self.later_s
+
+    def lives(self) -> bool:
+        """Whether it is not to be killed yet."""
+        return time.monotonic() < self.until
+
+
+def _fates(dice: random.Random, kills: int, epochs: int, seconds: float, tell: Tell) -> list[_Fate]:
+    """One for each kill, at random points of the line of epochs, and one for the child that lives to the end."""
+    latest_s = min(LATEST_S, max(0.0, seconds / 20 - LATEST_S))
+    points = sorted(dice.uniform(0, epochs) for _ in range(kills))
+    drawn = [_Fate(point, dice.uniform(0, latest_s), tell) for point in points]
+    return [*drawn, _Fate(float("inf"), 0.0, tell)]
+
+
+def _train(order: Order, fates: list[_Fate], entry: str) -> tuple[int, dict[str, Any]]:
+    """Run children until one finishes. Kills made, outcome."""
     work, struck = Path(order.work_folder), 0
-    for attempt in range(1, kills + 2):
+    for attempt, fate in enumerate(fates, 1):
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
-        last = attempt == kills + 1
-        fate = _Fate(float("inf") if last else max(SHORTEST_S, dice.uniform(0.2, 1.8) * mean_s), tell)
         try:
             outcome = child.run(replace(order, attempt=f"t{attempt:06d}"), work.parent / "log", fate.hear,
                                 lambda: False, fate.lives, entry=entry)
@@ -112,25 +138,8 @@ def _train(
             if fate.lives():
                 raise
             struck += 1
-            tell({"phase": "killed", "done": struck, "total": kills})
+            fate.tell({"phase": "killed", "done": struck, "total": len(fates) - 1})
     raise WorkerLost(f"the replay of {order.task} lost its last child; look for what ended it.")
-
-
-class _Fate:
-    """How long a child has from its first word on."""
-
-    def __init__(self, seconds: float, tell: Tell) -> None:
-        self.seconds, self.tell, self.until = seconds, tell, float("inf")
-
-    def hear(self, message: dict[str, Any]) -> None:
-        """Pass on what the child says."""
-        if self.until == float("inf"):
-            self.until = time.monotonic() + self.seconds
-        self.tell(message)
-
-    def lives(self) -> bool:
-        """Whether it is not to be killed yet."""
-        return time.monotonic() < self.until
 
 
 def _timeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

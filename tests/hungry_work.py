@@ -1,0 +1,39 @@
+"""A child's work on a device that holds three images at a time when it trains; all else is `models.work`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from jobs.task import Order, Task
+from models import work
+from models.train import train
+from models.training import Training, begin
+
+MOST = 3
+
+
+def main(
+    order: dict[str, Any], tell: Callable[[dict[str, Any]], None], should_stop: Callable[[], bool]
+) -> dict[str, Any]:
+    """Do the order; a training runs out of memory on more than `MOST` images at once."""
+    given = Order(**order)
+    if Task.parse(given.task).kind != "train":
+        return work.main(order, tell, should_stop)
+    return train(given, tell, should_stop, small_device)
+
+
+def small_device(order: Order) -> Training:
+    """The training, its network refusing what does not fit."""
+    training = begin(order)
+    training.learner.network.register_forward_pre_hook(refuse)
+    return training
+
+
+def refuse(module: nn.Module, given: tuple[Any, ...]) -> None:
+    """Run out of memory as a GPU does."""
+    if module.training and len(given[0]) > MOST:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
