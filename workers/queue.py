@@ -84,8 +84,13 @@ def ping(broker_url: str, timeout_s: float = 3.0) -> None:
             f"the broker address {without_password(broker_url)} begins with none of {', '.join(SCHEMES)}. "
             "Check ORCH_BROKER_URL; unset it to use the embedded broker."
         )
-    with reachable(broker_url), _channel(broker_url, timeout_s) as channel:
-        channel.client.ping()
+    try:
+        with reachable(broker_url), _channel(broker_url, timeout_s) as channel:
+            channel.client.ping()
+    except TypeError:  # kombu's way of refusing an option in the address
+        shown = without_password(broker_url)
+        raise BrokerUnreachable(f"the broker address {shown} has a part or an option that is not taken. "
+                                "Check ORCH_BROKER_URL; unset it to use the embedded broker.") from None
 
 
 def waiting(broker_url: str, timeout_s: float = 3.0) -> int:
@@ -109,7 +114,7 @@ def reachable(broker_url: str) -> Iterator[None]:
         yield
     except (*UNREACHABLE, ValueError, KeyError, ImportError) as error:
         raise BrokerUnreachable(
-            f"no broker answers at {without_password(broker_url)} ({type(error).__name__}). "
+            f"no broker answers at {without_password(broker_url)} ({type(error.__cause__ or error).__name__}). "
             "Check ORCH_BROKER_URL and that Redis runs there; unset it to use the embedded one."
         ) from None
 
