@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jobs.early import stop_epoch
 from orchestrator.compare import Epoch
 
 PATIENCE = 3
@@ -37,16 +38,12 @@ class Stopping:
 
 
 def advise(rows: Sequence[Epoch], patience: int = PATIENCE) -> Stopping | None:
-    """The advice of one trial's epochs; None where no validation loss is known.
-
-    Early stopping as in Prechelt 1998 (Neural Networks: Tricks of the Trade, LNCS 1524:55-69), criterion UP without
-    strips: stop when the best validation loss is `patience` epochs old.
-    """
+    """The advice of one trial's epochs, by the rule that `--early-stop` acts on; None without a validation loss."""
     known = sorted((row for row in rows if row.val_loss is not None), key=lambda row: row.epoch)
     if not known:
         return None
     best, last = min(known, key=_loss), known[-1]
-    end = _stop(known, patience)
+    end = _stop(rows, known, patience)
     after = [row for row in known if row.epoch > end.epoch]
     worse = last.epoch > best.epoch and _loss(last) > _loss(best)
     learning = best.train_loss is not None and last.train_loss is not None and last.train_loss < best.train_loss
@@ -57,14 +54,11 @@ def advise(rows: Sequence[Epoch], patience: int = PATIENCE) -> Stopping | None:
     )
 
 
-def _stop(known: Sequence[Epoch], patience: int) -> Epoch:
-    best = known[0]
-    for row in known:
-        if _loss(row) < _loss(best):
-            best = row
-        elif row.epoch - best.epoch >= patience:
-            return row
-    return known[-1]
+def _stop(rows: Sequence[Epoch], known: Sequence[Epoch], patience: int) -> Epoch:
+    """The epoch whose end is the training's under that patience."""
+    losses = {row.epoch: row.val_loss for row in rows}
+    epoch = stop_epoch((losses.get(each) for each in range(1, known[-1].epoch + 1)), patience)
+    return next((row for row in known if epoch is not None and row.epoch >= epoch), known[-1])
 
 
 def _loss(row: Epoch) -> float:

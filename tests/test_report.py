@@ -85,7 +85,7 @@ def test_the_answer_comes_first_and_one_seed_is_called_one(finished: tuple[Path,
     sentence = finished[1]["answer"]["sentence"]
 
     assert re.match(r"After the last period \(epoch 6\), .+ with [\d.]+% of \d+ test images right.+ahead of "
-                    r".+ \(95% interval .+ to .+, p (=|<) [\d.]+\)\.$", sentence)
+                    r".+ \(95% interval .+ to .+, corrected p (=|<) [\d.]+\)\.$", sentence)
     assert text.index(sentence) < text.index("Results")
     assert "One seed: the spread over seeds is unknown, and intervals and p-values cover the choice of test" in text
     assert re.match(r".+ took .+ to train and has [\d.]+ million parameters", finished[1]["answer"]["price"])

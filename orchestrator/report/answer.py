@@ -122,7 +122,7 @@ def _points(points: float) -> str:
 def _certainty(duel: Duel | None) -> str:
     if duel is None:
         return ""
-    return f" (95% interval {wording.difference(duel.interval)}, {wording.p_equals(duel.p_holm)})"
+    return f" (95% interval {wording.difference(duel.interval)}, corrected {wording.p_equals(duel.p_holm)})"
 
 
 def _one_seed(lead: Lead | None, duel: Duel | None) -> str:
