@@ -10,7 +10,7 @@ from orchestrator.report.drawing import Drawing, draw, whole_ticks
 from orchestrator.report.evidence import Evidence
 from orchestrator.report.findings import Findings
 from orchestrator.report.parts import Cell, Section, Table
-from orchestrator.stopping import PATIENCE
+from orchestrator.stopping import PATIENCE, Stopping
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,11 +68,17 @@ def _table(evidence: Evidence, findings: Findings) -> Table:
             Cell(f"{one.best_loss:.4f}", one.best_loss),
             _gap(one.gap_at_best), _gap(one.gap_at_end),
             Cell(f"epoch {one.overfits_from}" if one.overfits_from else "not seen", one.overfits_from or 1e9),
-            Cell(f"{one.stopped_at}{'' if one.best_kept else ', too early'}", one.stopped_at),
+            Cell(_stop(one), one.stopped_at),
             Cell(saved, one.saved_seconds)))
     head = ("Network", "Best epoch", "Best loss", "Gap at best", "Gap at end", "Overfits from",
             f"Patience {PATIENCE} stops at", "and saves")
     return Table(head, tuple(rows), (1, 2, 3, 4, 5, 6, 7), name="stopping", title="When to stop", style="long")
+
+
+def _stop(one: Stopping) -> str:
+    if not one.saved_epochs:
+        return "the end"
+    return f"{one.stopped_at}{'' if one.best_kept else ', too early'}"
 
 
 def _gap(value: float | None) -> Cell:
