@@ -52,7 +52,7 @@ def find_weights(name: str, weights_dir: Path | None, *, downloads: str | None =
     cached = torch_cache() / backbone.weights_url_file
     candidates = [cached] if weights_dir is None else [weights_dir / backbone.weights_file, cached]
     for candidate in candidates:
-        if candidate.is_file():
+        if os.path.isfile(candidate):
             return candidate
     try:
         if downloads is None:
@@ -65,8 +65,8 @@ def find_weights(name: str, weights_dir: Path | None, *, downloads: str | None =
 
 def fetch(url: str, target: Path) -> None:
     """Download a file whole; raises `ValueError` unless the hash in its name (`vgg16-397923af.pth`) is its own."""
-    with files.landing(target) as draft:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, draft.open("wb") as handle:
+    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, files.landing(target) as draft:
+        with draft.open("wb") as handle:
             shutil.copyfileobj(answer, handle, 1 << 20)
         prefix = target.stem.rsplit("-", 1)[1]
         if not files.digest(draft).startswith(prefix):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
@@ -121,6 +122,8 @@ def forgive(store: Store, run: Run) -> list[Task]:
 def require_writable(root: Path) -> None:
     """Raise `StoreUnusable` unless a store is at `root`, or can be made there; leaves nothing behind."""
     try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(root / "store.json")
         if os.path.lexists(root / "store.json"):
             Store(root).open()
         place = next(folder for folder in (root, *root.parents) if os.path.lexists(folder))

@@ -6,7 +6,7 @@ import importlib.util
 
 import click
 
-from jobs.errors import MissingExtra
+from jobs.errors import MissingExtra, RequestError
 from jobs.settings import Settings
 from orchestrator.options import examples, store_option
 
@@ -25,7 +25,22 @@ def flower(settings: Settings, port: int, address: str) -> None:
 
     if importlib.util.find_spec("flower") is None:
         raise MissingExtra("Flower is not installed. Install it with: pip install 'orch[flower]'.")
+    _require_free(address, port)
     require_writable(settings.store)
     broker_url = start.broker(settings)
     click.echo(f"Flower listens on http://{address}:{port} (Ctrl-C ends it)", err=True)
     queue.flower(broker_url, port, address)
+
+
+def _require_free(address: str, port: int) -> None:
+    """Raise `RequestError` unless the address is this machine's and the port is nobody's."""
+    import socket
+
+    try:
+        found = socket.getaddrinfo(address or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        with socket.socket(found[0][0], socket.SOCK_STREAM) as line:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            line.bind(found[0][4])
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RequestError(f"cannot listen on {address}:{port}: {reason}. Give another --address or --port.") from None

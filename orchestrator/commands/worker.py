@@ -7,6 +7,8 @@ import click
 from jobs.settings import Settings
 from orchestrator.options import examples, seconds, store_option
 
+LONGEST_NAME = 100
+
 
 @click.command(epilog=examples("orch worker --device cuda:0", "orch worker --device cpu --threads 4 --idle-exit 10m"))
 @click.option("--device", metavar="cuda:0|cpu", help="Where to compute.  [default: the first GPU not taken, else cpu]")
@@ -28,6 +30,8 @@ def worker(settings: Settings, device: str | None, threads: int | None, name: st
     from orchestrator.submit import require_writable
     from workers import main
 
+    if name is not None and len(name) > LONGEST_NAME:
+        raise click.UsageError(f"--name is longer than {LONGEST_NAME} letters; give a shorter one.")
     require_writable(settings.store)
     start.require(settings, 1, device)
     return main.run(settings, start.broker(settings), device=device, threads=threads, name=name,
