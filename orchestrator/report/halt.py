@@ -24,8 +24,8 @@ def section(evidence: Evidence, findings: Findings) -> Section | None:
     if not findings.stopping or max(one.epochs for one in findings.stopping) < 2:
         return None
     lead = f"{_stopped(evidence)}{_saved(evidence, findings)} The best epoch has the lowest validation loss; the " \
-           "gap is validation minus training loss. Overfitting is named where validation loss rose after its best epoch " \
-           "while training loss kept falling."
+           "gap is validation minus training loss. Overfitting is named where validation loss rose after its best " \
+           "epoch while training loss kept falling."
     return Section("stopping", "When to stop", lead,
                    (_table(evidence, findings), *parts.figures([_figure(evidence, findings)], style="wide")))
 
