@@ -140,8 +140,8 @@ def _of_checkpoints(store: Store, trial: str) -> Iterator[_Claim | Finding]:
 
 
 def _needed(store: Store, task: Task) -> str | None:
-    """The checkpoint that a finished training names, as long as its evaluation is to come."""
-    if task.kind != "train" or store.is_done(Task("evaluate", task.subject, task.epoch)):
+    """The checkpoint that a finished training names, as long as an evaluation is to come."""
+    if task.kind != "train" or all(map(store.is_done, store.tests(task.subject, task.epoch))):
         return None
     with contextlib.suppress(ValueError, TypeError, AttributeError):
         checkpoint = (store.done(task) or {}).get("checkpoint")
@@ -186,4 +186,4 @@ def _describe_again(store: Store, run: Run, name: str) -> None:
     unfolded = plan.unfold(run.spec, run.data)
     for trial in unfolded.trials:
         if trial.name == name:
-            store.save_trial(trial, list(unfolded.marks), run.name)
+            store.save_trial(trial, list(unfolded.marks), run.name, unfolded.variants)

@@ -1,7 +1,8 @@
 """A spec unfolded into tasks, and which of them are ready.
 
 A data set is prepared first; a trial is trained from mark to mark; each mark is evaluated as soon as it is
-trained, beside the training of the next. Readiness is read off the ledger alone.
+trained, beside the training of the next; after the last mark there may be tests on images made harder. Readiness
+is read off the ledger alone.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Plan:
     data: str
     trials: tuple[Trial, ...]
     marks: tuple[int, ...]
+    variants: tuple[str, ...] = ()
 
     @property
     def tasks(self) -> list[Task]:
@@ -34,6 +36,7 @@ class Plan:
         for trial in self.trials:
             for epoch in self.marks:
                 work += [Task("train", trial.name, epoch), Task("evaluate", trial.name, epoch)]
+            work += [Task("evaluate", trial.name, self.marks[-1], variant) for variant in self.variants]
         return work
 
 
@@ -45,7 +48,7 @@ def unfold(spec: Spec, data: str) -> Plan:
         for name in sorted(spec.backbones, key=lambda n: -catalog.CATALOG[n].relative_cost)
     ]
     marks = tuple(period * spec.epochs_per_period for period in range(1, spec.periods + 1))
-    return Plan(spec.name or run_name(spec, data), data, tuple(trials), marks)
+    return Plan(spec.name or run_name(spec, data), data, tuple(trials), marks, tuple(spec.variants))
 
 
 def run_name(spec: Spec, data: str) -> str:
@@ -69,12 +72,11 @@ def ready_of_trial(store: Store, trial: str) -> list[Task]:
     """The smallest untrained mark of a trial and every trained mark not yet evaluated, without failed tasks."""
     work: list[Task] = []
     for epoch in store.marks(trial):
-        training, evaluating = Task("train", trial, epoch), Task("evaluate", trial, epoch)
+        training = Task("train", trial, epoch)
         if not store.is_done(training):
             work.append(training)
             break
-        if not store.is_done(evaluating):
-            work.append(evaluating)
+        work += [test for test in store.tests(trial, epoch) if not store.is_done(test)]
     return [task for task in work if not store.failed_path(task).exists()]
 
 
@@ -103,9 +105,12 @@ def follow(store: Store, task: Task, runs: Iterable[Run]) -> list[Task]:
 
 
 def priority(task: Task) -> int:
-    """0 (first) to 9 (last) for the queue: data sets, then big networks, whatever their seed or kind of task."""
-    if task.kind == "prepare":
-        return 0
+    """0 (first) to 9 (last) for the queue: data sets, then big networks, whatever their seed or kind of task.
+
+    Tests on images made harder come last: nothing waits for them.
+    """
+    if task.kind == "prepare" or task.variant:
+        return 9 if task.variant else 0
     backbone = task.subject.rsplit("-s", 1)[0]
     cost = catalog.CATALOG[backbone].relative_cost if backbone in catalog.CATALOG else 1.0
     return max(1, 9 - round(2.4 * math.log(max(cost, 1.0))))

@@ -64,7 +64,7 @@ def remove(item: Waste) -> None:
 def _unfinished(store: Store, trial: str) -> bool:
     marks = store.marks(trial)
     trained = all(store.is_done(Task("train", trial, epoch)) for epoch in marks)
-    return not (trained and all(store.is_done(Task("evaluate", trial, epoch)) for epoch in marks))
+    return not (trained and all(store.is_done(test) for epoch in marks for test in store.tests(trial, epoch)))
 
 
 def _checkpoints(store: Store, trial: str, keep: frozenset[str]) -> Iterator[Waste]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from jobs import catalog, duration, specfile
+from jobs import corruptions as harder
 from jobs.errors import BadSpec
 
 BUILT_IN_DATA = ("digits",)
@@ -26,7 +27,7 @@ NUMBERS = ("periods", "epochs_per_period", "seeds", "image_size", "batch_size", 
 NEVER = "never"
 NOT_ASKED = frozenset({"name", "data", "checkpoint_every"})
 """Keys that do not make a run another one: asking again with other values goes on with the same."""
-LATER = frozenset({"deterministic", "augment", "early_stop"})
+LATER = frozenset({"deterministic", "augment", "early_stop", "corruptions"})
 """Keys that came after trials and runs had been named: at their defaults they stay out of names, which so stay."""
 
 
@@ -93,6 +94,7 @@ class Spec(BaseModel):
     deterministic: bool = False
     augment: Augment = "none"
     early_stop: int | None = Field(default=None, ge=1, le=1_000_000)
+    corruptions: tuple[str, ...] = ()
     checkpoint_every: str = "5m"
     split: tuple[int, int, int] = (70, 10, 20)
     split_seed: int = Field(default=0, ge=0, lt=2**31)
@@ -119,6 +121,11 @@ class Spec(BaseModel):
     def _or_none(cls, value: Any) -> Any:
         """`none` is how the other keys say it."""
         return None if value == "none" else value
+
+    @field_validator("corruptions", mode="before")
+    @classmethod
+    def _of_those_there_are(cls, value: Any) -> Any:
+        return harder.chosen(value)
 
     @field_validator("backbones", mode="before")
     @classmethod
@@ -154,7 +161,7 @@ class Spec(BaseModel):
         if self.epochs > MOST_EPOCHS:
             raise ValueError(f"{self.periods} x {self.epochs_per_period} epochs are more than the {MOST_EPOCHS:,} "
                              "a trial can have; give fewer periods or shorter ones")
-        tasks = 2 * self.periods * self.seeds * len(self.backbones)
+        tasks = (2 * self.periods + len(self.variants)) * self.seeds * len(self.backbones)
         if tasks > MOST_TASKS:
             raise ValueError(f"a run of {tasks:,} tasks is more than the {MOST_TASKS:,} that one can have; "
                              "give fewer periods, seeds or backbones")
@@ -171,6 +178,11 @@ class Spec(BaseModel):
     def weights_of(self, backbone: str) -> Weights:
         """The weights this backbone starts from: none where no pretrained ones exist."""
         return self.weights if catalog.CATALOG[backbone].has_pretrained else "none"
+
+    @property
+    def variants(self) -> list[str]:
+        """The ways in which the test images are made harder, after the last period: `blur-1`, `blur-2`, ..."""
+        return [harder.variant(name, severity) for name in self.corruptions for severity in harder.SEVERITIES]
 
     @property
     def checkpoint_every_s(self) -> float | None:

@@ -5,16 +5,15 @@
     data/<data>/images.npy, manifest.parquet   the prepared data set
     trials/<trial>/trial.json                  what the trial is
     trials/<trial>/marks/0010                  an epoch that some run wants trained to and evaluated at
+    trials/<trial>/marks/0010.blur-3           and evaluated at on test images made harder
     trials/<trial>/runs/<run>                  a run that wants the trial
     trials/<trial>/numerics.json               precision and threads, chosen by the first attempt, then kept
-    trials/<trial>/microbatches.json           from which step on a batch is trained in parts, for want of memory
     trials/<trial>/microbatches.json           from which step on a batch is trained in parts, for want of memory
     trials/<trial>/checkpoints/                see models.checkpoint
     ledger/done/<task>.json                    published results: a task is done when this file exists
     ledger/failed/<task>.json                  why a task will not be tried again
     leases/<key>/<token>.json                  the highest token holds the lease
     attempts/<task>/<number>.json, .log, /     one execution each: record, log, work folder
-    attempts/<task>/forgiven.json              attempts up to this one are no longer held against the task
     attempts/<task>/forgiven.json              attempts up to this one are no longer held against the task
     progress/<task>.json                       what the task's worker last said
     results/<table>/trial=<trial>/*.parquet    rows
@@ -31,12 +30,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jobs import files, placing, record
-from jobs.errors import DamagedFile, LeaseLost, RequestError, StoreUnusable, UnknownRun, WorkError
+from jobs.errors import BadSpec, DamagedFile, LeaseLost, RequestError, StoreUnusable, UnknownRun, WorkError
 from jobs.folder import Entry, Source
 from jobs.spec import DataSettings, Spec
 from jobs.task import NAME, Task, Trial
@@ -135,12 +135,16 @@ class Store:
         except (TypeError, ValueError) as error:
             raise record.damaged(path, str(error)[:80]) from None
 
-    def save_trial(self, trial: Trial, marks: list[int], run: str) -> None:
-        """Record a trial, the epochs a run wants it evaluated at, and the run."""
+    def save_trial(self, trial: Trial, marks: list[int], run: str, variants: Sequence[str] = ()) -> None:
+        """Record a trial, the epochs a run wants it evaluated at, and the run.
+
+        `variants` are the ways in which test images are to be made harder, at the last of the epochs.
+        """
         folder = self.trial_folder(trial.name)
         if not (folder / "trial.json").exists():
             files.write_json(folder / "trial.json", trial.as_dict())
-        for path in [*(folder / "marks" / f"{epoch:04d}" for epoch in marks), folder / "runs" / run]:
+        wanted = [f"{epoch:04d}" for epoch in marks] + [f"{marks[-1]:04d}.{variant}" for variant in variants]
+        for path in [*(folder / "marks" / name for name in wanted), folder / "runs" / run]:
             path.parent.mkdir(exist_ok=True)
             path.touch()
 
@@ -158,6 +162,15 @@ class Store:
     def marks(self, trial: str) -> list[int]:
         """The epochs that runs want a trial trained to and evaluated at, rising."""
         return [int(name) for name in files.names(self.trial_folder(trial) / "marks") if name.isdecimal()]
+
+    def tests(self, trial: str, epoch: int) -> list[Task]:
+        """The evaluations that runs want of a trial at a mark: on the test images as they are, then made harder."""
+        found, start = [Task("evaluate", trial, epoch)], f"{epoch:04d}."
+        for name in files.names(self.trial_folder(trial) / "marks"):
+            if name.startswith(start):
+                with contextlib.suppress(BadSpec):
+                    found.append(Task.parse(f"evaluate.{trial}.{name}"))
+        return found
 
     def save_run(self, run: Run) -> None:
         """Record a run; its presence is what makes workers tend it."""
@@ -215,6 +228,8 @@ class Store:
             return [run.name for run in self.whole_runs(names) if run.data == task.subject]
         asked = set(files.names(self.trial_folder(task.subject) / "runs"))
         wanting = self.whole_runs([name for name in names if name in asked])
+        if task.variant:
+            return [run.name for run in wanting if task.id in run.tasks]
         return [run.name for run in wanting if task.epoch <= run.spec.epochs]
 
     def run_names(self) -> list[str]:

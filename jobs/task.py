@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from jobs import corruptions
 from jobs.errors import BadSpec
 from jobs.files import digest_of
 from jobs.spec import Recipe, Weights, named_by
@@ -16,16 +17,20 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One unit of work. `subject` is a trial (train, evaluate) or a data set (prepare, whose epoch is 0)."""
+    """One unit of work. `subject` is a trial (train, evaluate) or a data set (prepare, whose epoch is 0).
+
+    `variant` is how the test images of an evaluation are made harder, such as `blur-3`; empty: they stay as they are.
+    """
 
     kind: Kind
     subject: str
     epoch: int = 0
+    variant: str = ""
 
     @property
     def id(self) -> str:
         """The one word a message carries, such as `train.resnet34-s0-1f3a9c2e.0010`."""
-        return f"{self.kind}.{self.subject}.{self.epoch:04d}"
+        return f"{self.kind}.{self.subject}.{self.epoch:04d}{'.' if self.variant else ''}{self.variant}"
 
     @property
     def lease_key(self) -> str:
@@ -36,12 +41,20 @@ class Task:
     def parse(cls, task_id: str) -> Task:
         """The task of that id; raises `BadSpec` for anything that is not one (names that could leave the store too)."""
         kind, _, rest = task_id.partition(".")
-        subject, _, epoch = rest.partition(".")
+        subject, _, rest = rest.partition(".")
+        epoch, dot, variant = rest.partition(".")
         if kind not in ("prepare", "train", "evaluate") or not NAME.fullmatch(subject) or not re.fullmatch(
             r"[0-9]{4,7}", epoch
-        ):
+        ) or (dot and not (kind == "evaluate" and _is_variant(variant))):
             raise BadSpec(f"{task_id[:120]!r} is not a task id; one looks like 'train.resnet34-s0-1f3a9c2e.0010'.")
-        return cls(kind, subject, int(epoch))  # type: ignore[arg-type]
+        return cls(kind, subject, int(epoch), variant)  # type: ignore[arg-type]
+
+
+def _is_variant(word: str) -> bool:
+    try:
+        return corruptions.variant(*corruptions.parse(word)) == word
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Evaluate a trial at an epoch on its test images, keeping every answer."""
+"""Evaluate a trial at an epoch on its test images, keeping every answer; on images made harder, only their sum."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 
-from jobs import results
+from jobs import corruptions, results
 from jobs.errors import LossNotFinite, Stopped
 from jobs.store import Store
 from jobs.task import Order, Task
 from models import device, trained
+from models.data.augment import Change
 from models.data.batches import Data
+from models.data.corrupt import harder
 from models.loop import Learner, answers, losses_of, ranks
 from models.progress import Progress, Tell
 
@@ -32,32 +34,32 @@ def evaluate(order: Order, tell: Tell, should_stop: Callable[[], bool]) -> Row:
     # A trial that stopped early stands at the epoch of its stop, whatever the mark.
     epoch = (store.done(training) or {}).get("epoch", task.epoch)
     started = time.monotonic()
-    loss_sum, rows = _answers(learner, data, tell, should_stop, task)
+    corruption, severity = corruptions.parse(task.variant) if task.variant else ("none", 0)
+    loss_sum, rows = _answers(learner, data, tell, should_stop, task, harder(corruption, severity))
     correct, total = sum(row["label_rank"] == 0 for row in rows), len(rows)
     facts = {
         "loss": loss_sum / total, "correct": correct, "total": total, "accuracy": correct / total,
         "seconds": time.monotonic() - started,
     }
     who = {"backbone": trial.backbone, "seed": trial.seed, "period": order.period, "epoch": epoch}
-    tables = {
-        "evaluations": [who | {"corruption": "none", "severity": 0} | facts],
-        "predictions": [who | row for row in rows],
-    }
+    tables = {"evaluations": [who | {"corruption": corruption, "severity": severity} | facts]}
+    if not task.variant:
+        tables["predictions"] = [who | row for row in rows]
     published = {}
     for table, found in tables.items():
         results.write(Path(order.work_folder) / f"{table}.parquet", results.table_of(table, found))
-        place = f"{results.folder(table, trial.name)}/e{task.epoch:04d}.parquet"
-        published[f"{table}.parquet"] = place
+        name = f"e{task.epoch:04d}-{task.variant}" if task.variant else f"e{task.epoch:04d}"
+        published[f"{table}.parquet"] = f"{results.folder(table, trial.name)}/{name}.parquet"
     return {"files": published, "epoch": epoch, **facts, "device": device.describe(learner.device)}
 
 
 def _answers(
-    learner: Learner, data: Data, tell: Tell, should_stop: Callable[[], bool], task: Task
+    learner: Learner, data: Data, tell: Tell, should_stop: Callable[[], bool], task: Task, change: Change
 ) -> tuple[float, list[Row]]:
     """The summed loss and one row an image: path, class, answer, confidences, rank of the true class."""
     total = len(data.splits["test"])
     progress, losses, rows = Progress(tell, total), list[float](), list[Row]()
-    for piece, batch, scores in answers(learner, data, "test"):
+    for piece, batch, scores in answers(learner, data, "test", change):
         if should_stop():
             raise Stopped(f"{task.id} was stopped after {len(rows)} of {total} images; it starts anew.")
         losses += losses_of(scores, batch)

@@ -19,7 +19,7 @@ from jobs.errors import BadSpec, LossNotFinite, OutOfMemory
 from jobs.spec import Recipe
 from models import microbatches, repeatable
 from models.counted import derive, order
-from models.data.augment import changes
+from models.data.augment import Change, changes
 from models.data.batches import Batch, Data, Indices, batches, cut
 from models.device import Chosen, out_of_memory
 from models.microbatches import Splits
@@ -169,9 +169,12 @@ def train_epoch(
         running.seconds += time.monotonic() - before
 
 
-def answers(learner: Learner, data: Data, split: str) -> Iterator[tuple[Indices, Batch, Tensor]]:
+def answers(
+    learner: Learner, data: Data, split: str, change: Change = lambda images, places: images
+) -> Iterator[tuple[Indices, Batch, Tensor]]:
     """Indices, batch and scores of every image of a split, in order, with dropout and batch statistics at rest.
 
+    `change` is what is done to a batch's images, given their places in the data set, before they are looked at.
     Half as many images at a time are looked at when memory runs out; an image's scores do not depend on the others.
     """
     learner.network.eval()
@@ -181,7 +184,7 @@ def answers(learner: Learner, data: Data, split: str) -> Iterator[tuple[Indices,
         try:
             with torch.inference_mode():
                 for piece, batch in zip(pieces, batches(data, pieces, learner.device), strict=True):
-                    scores = learner.scores(batch)
+                    scores = learner.scores(Batch(change(batch.images, piece), batch.labels))
                     left = left[len(piece) :]
                     yield piece, batch, scores
         except (MemoryError, RuntimeError) as error:

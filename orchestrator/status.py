@@ -145,7 +145,7 @@ def _trial(
     open_tasks = [
         task
         for epoch in sorted({*ours, *(mark for mark in store.marks(name) if mark <= ours[-1])})
-        for task in (Task("train", name, epoch), Task("evaluate", name, epoch))
+        for task in (Task("train", name, epoch), *store.tests(name, epoch))
         if states.get(task.id, "open") == "open" and not store.is_done(task)
     ]
     progress = tuple(p for task in open_tasks if (p := _progress(store, task, workers, now)) is not None)

@@ -84,7 +84,7 @@ def record(store: Store, request: Request, provenance: dict[str, Any]) -> Run:
     unfolded = request.plan
     store.save_data(unfolded.data, request.source, request.spec.data_settings())
     for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.marks), unfolded.run)
+        store.save_trial(trial, list(unfolded.marks), unfolded.run, unfolded.variants)
     if request.known is not None:
         run = replace(request.known, spec=request.spec)
     else:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from jobs import catalog, files, plan, results, spec
+from jobs import catalog, corruptions, files, plan, results, spec
 from jobs.folder import Entry, Source
 from jobs.store import Run, Store
 from jobs.task import Task, Trial
@@ -40,6 +40,7 @@ def fill_store(
     finished: Callable[[Task], bool] = lambda task: True,
     failed: Mapping[str, str] | None = None,
     name: str | None = None,
+    harder: Sequence[str] = (),
 ) -> tuple[Store, Run]:
     """A store that holds one run with plausible, repeatable rows; needs neither torch nor a worker.
 
@@ -50,6 +51,7 @@ def fill_store(
     asked = spec.build({
         "data": str(root / "photos"), "backbones": backbones, "seeds": seeds, "periods": periods, "name": name,
         "epochs_per_period": epochs_per_period, "image_size": image_size, "skip_broken": bool(skipped),
+        "corruptions": list(harder),
     })
     manifest = _manifest(classes, images_a_class)
     entries = tuple(Entry(row["path"], row["label"], row["sha256"], 1000) for row in manifest)
@@ -60,7 +62,7 @@ def fill_store(
     run = Run(unfolded.run, asked, data, tuple(trial.name for trial in unfolded.trials),
               tuple(task.id for task in unfolded.tasks), SUBMITTED_AT, {"orch": "0.1.0", "host": "alpha"})
     for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.marks), run.name)
+        store.save_trial(trial, list(unfolded.marks), run.name, unfolded.variants)
     store.save_run(run)
     _work(store, run, unfolded, manifest, pixels, skipped, finished, failed or {})
     return store, run
@@ -83,6 +85,8 @@ def _work(
                 outcome = _train(work, run, trials[task.subject], task.epoch)
             else:
                 outcome = _evaluate(work, run, trials[task.subject], task.epoch, manifest)
+                if task.variant:
+                    outcome = _harder(work, task, outcome)
             store.publish(task, outcome, work, lambda: True)
         if task.id in failed or finished(task):
             _attempt(store, run, task, "failed" if task.id in failed else "done")
@@ -149,6 +153,19 @@ def _evaluate(work: Path, run: Run, trial: Trial, epoch: int, manifest: list[dic
     published = {f"{table}.parquet": f"{results.folder(table, trial.name)}/{epoch:04d}.parquet"
                  for table in ("predictions", "evaluations")}
     return {"files": published, **facts, "device": "cpu"}
+
+
+def _harder(work: Path, task: Task, outcome: dict[str, Any]) -> dict[str, Any]:
+    """An evaluation on harder images: a tenth fewer right at each severity, answers not kept."""
+    corruption, severity = corruptions.parse(task.variant)
+    row, = results.read_files([work / "evaluations.parquet"])
+    correct = round(row["correct"] * (1 - 0.1 * severity))
+    facts = {"correct": correct, "accuracy": correct / row["total"]}
+    results.write(work / "evaluations.parquet", results.table_of("evaluations", [
+        row | facts | {"corruption": corruption, "severity": severity}
+    ]))
+    place = f"{results.folder('evaluations', task.subject)}/{task.epoch:04d}-{task.variant}.parquet"
+    return outcome | facts | {"files": {"evaluations.parquet": place}}
 
 
 def _fail(store: Store, task: Task, message: str) -> None:

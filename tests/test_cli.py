@@ -216,7 +216,7 @@ def test_the_defaults_that_the_help_of_submit_shows_are_those_of_the_spec() -> N
     fields = {name: field.default for name, field in Spec.model_fields.items()
               if name in helps and not field.is_required()}
     wrong = [name for name, value in fields.items()
-             if value not in (None, False) and f"[default: {value}" not in helps[name]]
+             if value not in (None, False, ()) and f"[default: {value}" not in helps[name]]
     digits = Spec(backbones="all")  # type: ignore[arg-type]
 
     assert len(fields) >= 10

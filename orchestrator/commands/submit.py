@@ -39,6 +39,9 @@ EPILOG = examples(
               help="Change training images at random: mirrored, or moved and mirrored.  [default: none]")
 @click.option("--early-stop", type=int, metavar="PATIENCE",
               help="End a training whose validation loss has not improved for so many epochs.  [default: none]")
+@click.option("--corruptions", metavar="all|NAME,...",
+              help="After the last period, test on harder images too: blur, noise, rotation, jpeg, brightness, "
+                   "contrast, occlusion.  [default: none]")
 @click.option("--deterministic/--no-deterministic", default=None,
               help="On a GPU only arithmetic that repeats bit for bit; slower.  [default: no-deterministic]")
 @click.option("--checkpoint-every", metavar="TIME|never",

@@ -149,4 +149,5 @@ def _told(evidence: Evidence, task_id: str) -> str:
         return "Preparing the data set"
     trial = evidence.trials[task.subject]
     what = "training up to" if task.kind == "train" else "test after"
-    return f"{wording.title(trial.backbone)} (seed {trial.seed}): {what} epoch {task.epoch}"
+    return f"{wording.title(trial.backbone)} (seed {trial.seed}): {what} epoch {task.epoch}" \
+           f"{f' on images made harder ({task.variant})' if task.variant else ''}"

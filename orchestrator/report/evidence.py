@@ -15,6 +15,7 @@ from jobs.task import Task, Trial
 from orchestrator import compare
 from orchestrator.book import COLUMNS, Answers, Book, bind
 from orchestrator.lead import Lead, lead
+from orchestrator.robustness import Robustness, measure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +40,7 @@ class Evidence:
     manifest: pa.Table | None
     pixels: np.ndarray[Any, Any] | None
     training: dict[str, dict[str, Any]]
+    robustness: Robustness | None = None
 
     @property
     def period(self) -> int:
@@ -80,7 +82,7 @@ def read(store: Store, run: Run, periods: Sequence[int] = ()) -> Evidence:
     awaited = {
         (task.subject, run.period_of(task.epoch))
         for task in map(Task.parse, run.tasks)
-        if task.kind == "evaluate" and states[task.id] == "open"
+        if task.kind == "evaluate" and not task.variant and states[task.id] == "open"
     }
     shown = tuple(sorted(set(periods) or {1, run.spec.periods}))
     found, source = lead(compared, awaited, shown[-1] if periods else None), _source(store, run)
@@ -89,6 +91,7 @@ def read(store: Store, run: Run, periods: Sequence[int] = ()) -> Evidence:
         run, trials, states, failures, compared, found, shown,
         _book(store, run, source, compared, {*shown, *([found.period] if found else [])}), _attempts(store, run),
         source, store.done(Task("prepare", run.data)), _manifest(folder), _pixels(folder), _training(store, run),
+        measure(run, compared, whose, rows[1]),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.compare import Result, Standing
 from orchestrator.duels import Duel
-from orchestrator.report import answer, answers, tables, wording
+from orchestrator.report import answer, answers, corruptions, tables, wording
 from orchestrator.report.evidence import Evidence
 from orchestrator.report.findings import Findings
 from orchestrator.statistics import Spread
@@ -41,6 +41,8 @@ KEYS = {
             "parameters, thousands of millions of multiply-adds for one image of 224 px",
     "stopping": "for each trial: best epoch by validation loss, gaps between validation and training loss, where "
                 "overfitting starts, where early stopping would have ended it and what that would have saved",
+    "corruptions": "test accuracy (share) of each network on images made harder, by corruption and severity; "
+                   "corruption errors are relative to `reference`; null where the run asked for none",
     "curves": "one entry for each trial and epoch: losses in nats an image, accuracy as a share, times in seconds",
     "confusion": "one entry for each network and shown period: counts[i][j] test images of class classes[i] were "
                  "answered with classes[j]; seeds are summed",
@@ -70,6 +72,7 @@ def collect(
         "tasks": {state: states.count(state) for state in ("done", "open", "failed", "blocked")},
         "standings": [_standing(standing) for standing in evidence.comparison.standings],
         **_tested(findings),
+        "corruptions": corruptions.facts(evidence.robustness),
         "curves": [asdict(row) for row in evidence.comparison.epochs],
         "confusion": [
             {"backbone": backbone, "period": period, "epoch": run.epoch_of(period), "classes": evidence.classes,

@@ -12,6 +12,7 @@ from typing import Any
 from orchestrator.report import (
     answer,
     certainty,
+    corruptions,
     course,
     curves,
     facts,
@@ -64,6 +65,7 @@ def assemble(evidence: Evidence, findings: Findings | None = None) -> Page:
         _results(evidence), certainty.section(evidence, found), _curves(evidence), _confusion(evidence),
         mistakes.classes(evidence, found), mistakes.together(evidence, found, gallery),
         _answers(evidence, found, gallery, chosen, tally), trust.section(evidence, found),
+        corruptions.section(evidence),
         price.section(evidence, found), halt.section(evidence, found), _data(evidence, gallery, duplicates),
         _recipe(evidence), course.section(evidence, found), _provenance(evidence),
     )

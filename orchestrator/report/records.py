@@ -34,6 +34,12 @@ def records(evidence: Evidence, findings: Findings) -> dict[str, pa.Table]:
         "reliability": [{"backbone": name, **asdict(each)}
                         for name, one in findings.calibration.items() for each in one.bins],
         "agreement": [asdict(one) for one in findings.agreement],
+        "corruptions": [
+            {"backbone": one.backbone, "corruption": corruption, "severity": severity, "accuracy": accuracy,
+             "corruption_error": one.errors.get(corruption), "mean_corruption_error": one.mean_error}
+            for one in (evidence.robustness.networks if evidence.robustness else ())
+            for (corruption, severity), accuracy in one.accuracies.items()
+        ],
         "cost": [_flat(asdict(one)) for one in findings.costs],
         "stopping": [asdict(one) for one in findings.stopping],
         "timeline": [asdict(one) for one in findings.timeline.stints],

@@ -62,6 +62,7 @@ def recipe(evidence: Evidence) -> Table:
         ("Batch", wording.count(spec.batch_size, "image")),
         ("Image size", f"{spec.image_size} x {spec.image_size} pixels (resized, centre crop)"),
         ("Augmentation", AUGMENTATIONS[spec.augment]),
+        ("Harder images", ", ".join(spec.corruptions) or "none"),
         ("Weights asked for", "ImageNet, where there are any" if spec.weights == "imagenet" else "none (random)"),
         ("Precision asked for", spec.precision + (", deterministic" if spec.deterministic else "")),
         ("Seeds", wording.count(spec.seeds, "seed")),
