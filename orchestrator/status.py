@@ -151,7 +151,7 @@ def _trial(
     progress = tuple(p for task in open_tasks if (p := _progress(store, task, workers, now)) is not None)
     trained = [epoch for epoch in ours if states[Task("train", name, epoch).id] == "done"]
     last = (store.done(Task("train", name, trained[-1])) or {}) if trained else {}
-    stopped = int(last["epoch"]) if last.get("stopped_early") else None
+    stopped = int(last["epoch"]) if last.get("stopped_early") and last["epoch"] < ours[-1] else None
     training = (p.epoch - 1 for p in progress if p.kind == "train" and p.epoch)
     epochs_done = stopped or max([*trained, *training], default=0)
     evaluated = [epoch for epoch in ours if states[Task("evaluate", name, epoch).id] == "done"]

@@ -182,8 +182,11 @@ def test_the_comparison_takes_the_network_as_it_stopped(halted: tuple[Store, Run
 
 
 def test_the_status_says_where_it_stopped(halted: tuple[Store, Run]) -> None:
-    """Nothing is left to be trained, and the trial is done."""
+    """Nothing is left to be trained, and the trial is done; a stop at the run's last epoch is none."""
     store, run = halted
+    other = next(name for name in run.trials if name.startswith("resnet34"))
+    path = store.done_path(Task("train", other, 6))
+    files.write_json(path, files.read_json(path) | {"stopped_early": True})
     found = {trial.backbone: trial for trial in status.look(store, run).trials}
 
     assert (found["scratch"].stopped_early, found["scratch"].epochs_done, found["scratch"].epochs_left) == (3, 3, 0)

@@ -154,6 +154,7 @@ def test_mlflow_reads_what_was_written(
 
     assert codes == [0, 0]
     assert "mlflow ui --backend-store-uri sqlite:///" in said.out
+    assert said.err == ""
     assert set(runs) == set(before) == set(run.trials)
     for trial, found in runs.items():
         wanted = of_trial(store, run, trial)

@@ -27,9 +27,11 @@ def write(histories: Sequence[History], experiment: str, out: Path) -> None:
 
 def _client(out: Path) -> Any:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow import MlflowClient
+
+    # Once imported: MLflow sets its own level then.
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    from mlflow import MlflowClient
 
     out.mkdir(parents=True, exist_ok=True)
     return MlflowClient(tracking_uri=f"sqlite:///{(out / DATABASE).absolute()}")

@@ -78,6 +78,7 @@ def _figure(found: Robustness) -> Drawing:
         for place, panel in enumerate(axes.flat):
             if place < len(found.corruptions):
                 _panel(panel, found, found.corruptions[place])
+                panel.tick_params(labelbottom=place + across >= len(found.corruptions))
             else:
                 panel.axis("off")
         figure.supxlabel("severity (0: as it is)", fontsize=9, color=look.MUTED)

@@ -38,9 +38,9 @@ def _stopped(evidence: Evidence) -> str:
     named = [
         f"{wording.title(trial.backbone)}{f' (seed {trial.seed})' if evidence.run.spec.seeds > 1 else ''} "
         f"stopped early at epoch {stops[name]}"
-        for name, trial in evidence.trials.items() if name in stops
+        for name, trial in evidence.trials.items() if name in stops and stops[name] < evidence.run.spec.epochs
     ]
-    told = wording.listed(named) if named else "none has come to its end"
+    told = wording.listed(named) if named else "it has ended none before its time"
     return f"The run stops early, with a patience of {wording.count(patience, 'epoch')}: {told}. "
 
 
