@@ -65,7 +65,8 @@ def ready(store: Store, run: Run) -> list[Task]:
     preparing = Task("prepare", run.data)
     if not store.is_done(preparing):
         return [] if store.failed_path(preparing).exists() else [preparing]
-    return [task for trial in run.trials for task in ready_of_trial(store, trial)]
+    found, own = [task for trial in run.trials for task in ready_of_trial(store, trial)], set(run.tasks)
+    return [task for task in found if not task.variant or task.id in own]
 
 
 def ready_of_trial(store: Store, trial: str) -> list[Task]:

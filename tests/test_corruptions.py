@@ -79,6 +79,7 @@ def test_harder_tests_are_ready_once_the_last_mark_is_trained(tmp_path: Path) ->
     test = Task("evaluate", trial, 2, "blur-1")
 
     assert same.trials == run.trials
+    assert not any(task.variant for task in plan.ready(store, same))
     assert before == [Task("evaluate", trial, 1), Task("train", trial, 2)]
     assert ready == [Task("evaluate", trial, 1), Task("evaluate", trial, 2),
                      *(Task("evaluate", trial, 2, f"blur-{severity}") for severity in SEVERITIES)]
