@@ -31,8 +31,10 @@ demo: $(VENV)/installed
 	@echo "Your own images, one folder a class:"
 	@echo "  $(BIN)/orch submit --all-backbones --periods 3 --data FOLDER --wait && $(BIN)/orch report"
 
+# Tests of the whole measure how soon work goes on after a fault, so they run alone; the others two at a time.
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not whole" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m whole
 
 # FILE=chaos.json keeps what happened, too.
 chaos: N ?= 50

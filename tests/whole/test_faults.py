@@ -19,7 +19,7 @@ def test_a_worker_killed_in_the_middle_of_an_epoch_changes_nothing(
     new_lab: Callable[..., Lab], animal_folder: Path
 ) -> None:
     """SIGKILL to the worker: its child ends too, the other worker finishes the trial, every number is the same."""
-    asked = (*SMALL, "--backbone", "resnet34", "--periods", "1", "--epochs-per-period", "6", "--data")
+    asked = (*SMALL, "--backbone", "resnet34", "--periods", "1", "--epochs-per-period", "4", "--data")
     asked = (*asked, str(animal_folder))
     calm, struck = new_lab("calm"), new_lab("struck")
     calm.worker()
