@@ -14,6 +14,7 @@ from jobs.errors import BatchSplit, OutOfMemory, Stopped
 from jobs.task import Order
 from models import checkpoint, device, microbatches
 from models.loop import Running, train_epoch, validate
+from models.meter import Meter
 from models.progress import Progress, Tell
 from models.rows import write_unpublished
 from models.training import Training, begin
@@ -33,10 +34,11 @@ def train(
     """
     tell({"phase": "load"})
     training = take_up(order)
+    meter = Meter.begin(training.learner.device, _position(training))
     narrator = Narrator(training, Progress(tell, _work_left(training)), should_stop)
     while training.epoch < training.task.epoch and training.stopped_early is None:
         _one_epoch(training, narrator)
-    return _outcome(training)
+    return _outcome(training, meter)
 
 
 @dataclass(slots=True)
@@ -131,8 +133,16 @@ def _work_left(training: Training) -> float:
     return (training.task.epoch - training.epoch) * an_epoch - training.running.images
 
 
-def _outcome(training: Training) -> dict[str, Any]:
-    """Unpublished rows as files in the work folder, and the facts; `seconds` are those since the mark before."""
+def _position(training: Training) -> float:
+    """Epochs done, with the share of the next one that is."""
+    return training.epoch + training.running.images / max(len(training.data.splits["train"]), 1)
+
+
+def _outcome(training: Training, meter: Meter) -> dict[str, Any]:
+    """Unpublished rows as files in the work folder, and the facts; `seconds` are those since the mark before.
+
+    What the meter says is of this attempt alone, from `measured_from` on.
+    """
     task, store = training.task, training.store
     path = training.path or training.save()
     recorded = {entry["path"] for outcome in training.outcomes() for entry in outcome["files"]}
@@ -150,4 +160,5 @@ def _outcome(training: Training) -> dict[str, Any]:
         "micro_batches": [asdict(split) for split in training.learner.splits if split.epoch <= task.epoch],
         "seconds": sum(row["seconds"] for row in training.rows[since:]),
         "device": device.describe(training.learner.device),
+        **meter.read(),
     }

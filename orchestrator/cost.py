@@ -1,13 +1,18 @@
-"""What accuracy costs: training time, speed, size, multiply-adds."""
+"""What accuracy costs: training time, speed, size, multiply-adds, memory, energy."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs import catalog
-from orchestrator.compare import Comparison
+from orchestrator.compare import Comparison, Epoch
+from orchestrator.consumption import Consumption, Outcomes, consumption
 from orchestrator.statistics import Spread, spread
+
+JOULES_A_KWH = 3.6e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +20,8 @@ class Cost:
     """One network's price up to a period, for one seed (mean over seeds), beside its accuracy there.
 
     `gmacs` is thousands of millions of multiply-adds for one image of 224 px; None outside the catalog.
+    `peak_memory_bytes` is the largest over seeds, `memory_of` whose it is (see `Consumption`). `energy_kwh` is the mean
+    over the seeds it was counted of, `energy_share` the part of their epochs that it stands for.
     """
 
     backbone: str
@@ -23,10 +30,19 @@ class Cost:
     images_per_second: float | None
     parameters: int | None
     gmacs: float | None
+    peak_memory_bytes: int | None = None
+    memory_of: str | None = None
+    energy_kwh: float | None = None
+    energy_share: float | None = None
 
 
-def costs(comparison: Comparison, period: int, classes: int) -> list[Cost]:
-    """The price of every backbone: the wall time of all its epochs up to the end of `period`."""
+def costs(
+    comparison: Comparison, period: int, classes: int, trainings: Mapping[str, Outcomes] | None = None
+) -> list[Cost]:
+    """The price of every backbone: the wall time of all its epochs up to the end of `period`.
+
+    `trainings` are the outcomes of each trial's trainings: where memory and energy are told.
+    """
     found = []
     for standing in comparison.at(period):
         name = standing.backbone
@@ -40,8 +56,24 @@ def costs(comparison: Comparison, period: int, classes: int) -> list[Cost]:
             name, standing.accuracy.mean if standing.accuracy else None, spread(by_trial.values()),
             speeds.mean if speeds else None, known.parameters(classes) if known else None,
             known.gmacs(classes) if known else None,
+            *_consumed(rows, standing.epoch, trainings or {}),
         ))
     return found
+
+
+def _consumed(
+    rows: Sequence[Epoch], until: int, trainings: Mapping[str, Outcomes]
+) -> tuple[int | None, str | None, float | None, float | None]:
+    """The last four of a `Cost`, from the rows of a backbone's epochs and its trainings up to the epoch `until`."""
+    epochs = Counter(row.trial for row in rows)
+    used: dict[str, Consumption] = {trial: consumption(trainings.get(trial, {}), until) for trial in epochs}
+    peaks = [(one.memory_of == "gpu", one.memory_bytes, one.memory_of) for one in used.values() if one.memory_bytes]
+    _, memory, whose = max(peaks, default=(False, None, None))
+    counted = {trial: one.joules for trial, one in used.items() if one.joules is not None}
+    if not counted:
+        return memory, whose, None, None
+    share = sum(used[trial].epochs for trial in counted) / sum(epochs[trial] for trial in counted)
+    return memory, whose, math.fsum(counted.values()) / len(counted) / JOULES_A_KWH, min(share, 1.0)
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[int]:

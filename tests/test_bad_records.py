@@ -57,6 +57,7 @@ DONE_CHANGES: list[tuple[str, Any]] = [
     ("seconds", None), ("seconds", {}), ("epoch", "1"), ("epoch", 1.5), ("correct", "all"), ("total", None),
     ("checkpoint", 3), ("checkpoint", None), ("checkpoint", "../../x.pt"), ("checkpoint", "/x.pt"),
     ("weights_digest", 3), ("precision", None), ("threads", "2"), ("device", 0), ("loss", "x"), ("classes", []),
+    ("peak_memory_bytes", "1 GB"), ("peak_memory_bytes", None), ("energy_joules", True), ("measured_from", []),
 ]
 FAILED_CHANGES: list[tuple[str, Any]] = [
     ("failure", 3), ("failure", None), ("message", []), ("message", None), ("attempt", "1"), ("attempt", None),

@@ -49,3 +49,21 @@ def test_long_names_are_cut_in_the_middle_and_stay_apart() -> None:
 def test_lists_read_as_sentences() -> None:
     """One, two and three names."""
     assert [wording.listed(names) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
+
+
+@pytest.mark.parametrize(("found", "said"), [
+    (None, "–"), (0, "0 MB"), (812_400_000, "812 MB"), (999_499_999, "999 MB"), (999_600_000, "1.0 GB"),
+    (1_240_000_000, "1.2 GB"), (139_000_000_000, "139.0 GB"),
+])
+def test_memory_reads_in_powers_of_ten(found: int | None, said: str) -> None:
+    """Never 1,000 MB, whatever the rounding."""
+    assert wording.memory(found) == said
+
+
+@pytest.mark.parametrize(("kwh", "whole", "said"), [
+    (None, True, "–"), (0.0, True, "0"), (0.04123, True, "0.0412"), (0.04123, False, "≥ 0.0412"), (1.0, True, "1.00"),
+    (1234.5, True, "1,234"), (3e-12, True, "0.000000000"),
+])
+def test_energy_reads_with_three_digits_that_count(kwh: float | None, whole: bool, said: str) -> None:
+    """A part of it is at least so much."""
+    assert wording.energy(kwh, whole) == said

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs import plan, record, results
-from jobs.errors import OrchError, RequestError
+from jobs.errors import DamagedFile, OrchError, RequestError
 from jobs.folder import Source
 from jobs.store import Run, Store
 from jobs.task import Task, Trial
@@ -41,6 +42,7 @@ class Evidence:
     pixels: np.ndarray[Any, Any] | None
     training: dict[str, dict[str, Any]]
     robustness: Robustness | None = None
+    trainings: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
 
     @property
     def period(self) -> int:
@@ -91,7 +93,7 @@ def read(store: Store, run: Run, periods: Sequence[int] = ()) -> Evidence:
         run, trials, states, failures, compared, found, shown,
         _book(store, run, source, compared, {*shown, *([found.period] if found else [])}), _attempts(store, run),
         source, store.done(Task("prepare", run.data)), _manifest(folder), _pixels(folder), _training(store, run),
-        measure(run, compared, whose, rows[1]),
+        measure(run, compared, whose, rows[1]), _trainings(store, run),
     )
 
 
@@ -162,3 +164,14 @@ def _training(store: Store, run: Run) -> dict[str, dict[str, Any]]:
         if task.kind == "train" and (outcome := store.done(task)):
             latest[task.subject] = outcome
     return latest
+
+
+def _trainings(store: Store, run: Run) -> dict[str, dict[int, dict[str, Any]]]:
+    """The outcomes of all trainings of the run's trials, by trial and mark; other runs' marks are among them."""
+    found: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in run.trials}
+    for name in run.trials:
+        for mark in store.marks(name):
+            with contextlib.suppress(DamagedFile):  # that of another run; one of this run is named by `_training`
+                if outcome := store.done(Task("train", name, mark)):
+                    found[name][mark] = outcome
+    return found

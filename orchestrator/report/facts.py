@@ -38,7 +38,10 @@ KEYS = {
     "top5": "for each network the share of images whose true class was among its first five answers",
     "images": "how many images each network alone got right, and those that all got wrong, surest first",
     "cost": "for each network up to the answer's period: seconds of training (mean over seeds), images a second, "
-            "parameters, thousands of millions of multiply-adds for one image of 224 px",
+            "parameters, thousands of millions of multiply-adds for one image of 224 px; peak memory in bytes "
+            "(`memory_of`: gpu, what torch held there; process, what was resident of it), energy of the GPU in kWh "
+            "(mean over the seeds it was counted of) and the share of their epochs that it stands for; null: not "
+            "measured",
     "stopping": "for each trial: best epoch by validation loss, gaps between validation and training loss, where "
                 "overfitting starts, where early stopping would have ended it and what that would have saved",
     "corruptions": "test accuracy (share) of each network on images made harder, by corruption and severity; "

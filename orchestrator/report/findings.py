@@ -70,7 +70,7 @@ def find(evidence: Evidence) -> Findings:
         tuple(confused(pooled, book.classes, CONFUSED_PAIRS)), _calibration(evidence, answered),
         tuple(agree(a, b, first[a].predicted[places], first[b].predicted[places], book.labels[places])
               for a, b in combinations(first, 2)),
-        _top(answered), tuple(costs(evidence.comparison, period, len(book.classes))),
+        _top(answered), tuple(costs(evidence.comparison, period, len(book.classes), evidence.trainings)),
         tuple(advice for trial in evidence.trials if (advice := advise([r for r in rows if r.trial == trial]))),
         timeline(evidence.attempts, whose, evidence.states),
     )

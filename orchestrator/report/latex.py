@@ -13,7 +13,7 @@ SPECIAL = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "'": "'", "`": r"\textasciigrave{}", "-": "-",
     "–": "--", "−": "$-$", "±": r"$\pm$", "·": r"$\cdot$", "…": r"\ldots{}", "’": "'", "×": r"$\times$",
-    "✓": r"$\surd$", "✗": r"$\times$",
+    "≥": r"$\geq$", "✓": r"$\surd$", "✗": r"$\times$",
 }
 HEAD = r"""% Every table of the report. Compiles with pdflatex, xelatex and lualatex.
 % \input{tables/NAME.tex} takes one of them (it needs the packages and \uni below).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from orchestrator.cost import Cost, pareto
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 MEASURES = {"seconds": ("training time (minutes, log scale)", "training time"),
             "gmacs": ("multiply-adds for one image (GMACs, log scale)", "multiply-adds")}
 
+MEMORY = {"gpu": "the most that torch held in tensors on the GPU",
+          "process": "on a processor the most that was resident of the training process, with Python, torch and the "
+                     "images read"}
+
 
 def section(evidence: Evidence, findings: Findings) -> Section:
     """Cost up to the period of the comparison."""
@@ -25,7 +30,8 @@ def section(evidence: Evidence, findings: Findings) -> Section:
     scale = "" if size == 224 else f" (this run's images have {size} px: convolutions need about " \
                                    f"{(size / 224) ** 2:.2f} times as many)"
     lead = f"Training time is the wall time of all epochs up to epoch {findings.epoch}{several}; images/s are those " \
-           f"of training. Multiply-adds are of one image of 224 px, forward, with this data set's head{scale}."
+           f"of training. Multiply-adds are of one image of 224 px, forward, with this data set's head{scale}. " \
+           f"{_consumption(findings.costs)}"
     drawn = [_plot(findings, measure) for measure in MEASURES]
     return Section("cost", "Cost", lead, (_table(findings), *parts.figures(drawn, 2)))
 
@@ -39,9 +45,35 @@ def _table(findings: Findings) -> Table:
             _cell(wording.duration(seconds), seconds),
             _cell("–" if cost.images_per_second is None else f"{cost.images_per_second:,.0f}", cost.images_per_second),
             _cell("–" if cost.parameters is None else f"{cost.parameters:,}", cost.parameters),
-            _cell("–" if cost.gmacs is None else f"{cost.gmacs:.3f}", cost.gmacs)))
-    head = ("Network", "Test accuracy", "Training time", "Images/s", "Parameters", "GMACs")
-    return Table(head, tuple(rows), (1, 2, 3, 4, 5), name="cost", title="Cost", style="long")
+            _cell("–" if cost.gmacs is None else f"{cost.gmacs:.3f}", cost.gmacs),
+            _cell(_memory(cost, findings.costs), cost.peak_memory_bytes),
+            _cell(wording.energy(cost.energy_kwh, _whole(cost)), cost.energy_kwh)))
+    head = ("Network", "Test accuracy", "Training time", "Images/s", "Parameters", "GMACs", "Peak memory", "kWh")
+    return Table(head, tuple(rows), (1, 2, 3, 4, 5, 6, 7), name="cost", title="Cost", style="long")
+
+
+def _consumption(costs: Sequence[Cost]) -> str:
+    """What peak memory and energy are of, as far as any was measured."""
+    of = [MEMORY[whose] for whose in MEMORY if any(cost.memory_of == whose for cost in costs)]
+    told = [f"Peak memory is {'; '.join(of)}."] if of else []
+    if any(cost.energy_kwh is not None for cost in costs):
+        told.append("kWh is what the GPU counted while it trained, by NVML: the whole board, whoever used it, and "
+                    "nothing of the machine around it.")
+    if told:
+        told.append("Both are of the attempts that finished a period, from where they took the training up.")
+    if any(cost.energy_kwh is not None and not _whole(cost) for cost in costs):
+        told.append("≥: some epochs are not counted, being trained by an attempt that did not finish, or unmetered.")
+    return " ".join(told) or "Neither peak memory nor energy was recorded."
+
+
+def _memory(cost: Cost, costs: Sequence[Cost]) -> str:
+    """The peak; with whose it is, where not all are of a kind."""
+    mixed = len({each.memory_of for each in costs if each.memory_of}) > 1
+    return wording.memory(cost.peak_memory_bytes) + (f" ({cost.memory_of})" if mixed and cost.memory_of else "")
+
+
+def _whole(cost: Cost) -> bool:
+    return cost.energy_share is not None and cost.energy_share > 0.9999
 
 
 def _cell(text: str, key: float | None) -> Cell:

@@ -94,6 +94,19 @@ def durations(spread: Spread) -> str:
     return f"{duration(spread.mean)} ± {duration(spread.deviation)}"
 
 
+def memory(found: int | None) -> str:
+    """Bytes as people say them, in powers of ten: `1.2 GB`, `812 MB`; a dash for none."""
+    return "–" if found is None else f"{found / 1e9:,.1f} GB" if found >= 9.995e8 else f"{found / 1e6:,.0f} MB"
+
+
+def energy(kwh: float | None, whole: bool = True) -> str:
+    """Kilowatt hours with three digits that count: `0.0412`; `≥ 0.0412` of a part that is not whole."""
+    if kwh is None:
+        return "–"
+    digits = min(max(2 - math.floor(math.log10(kwh)), 0), 9) if kwh > 0 else 0
+    return f"{'' if whole else '≥ '}{kwh:,.{digits}f}"
+
+
 def count(number: int, one: str, many: str | None = None) -> str:
     """`1 image`, `12,183 images`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
