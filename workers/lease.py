@@ -16,7 +16,7 @@ from typing import Any
 from jobs import files
 from jobs.store import Store
 
-TTL_S = 9.0
+TTL_S = 8.0
 RENEW_S = 2.0
 
 
