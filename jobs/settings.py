@@ -12,6 +12,7 @@ from jobs.errors import BadEnvironment
 
 DEFAULT_STORE = "orch-store"
 PUBLIC = ("db", "virtual_host", "ssl_cert_reqs", "health_check_interval")
+SCHEME = re.compile(r"[A-Za-z0-9+.-]*")
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^:\[]*)(:\d*)?(/[^:]*)?$")
 
 
@@ -48,6 +49,8 @@ def folder(value: str, origin: str) -> Path:
 def without_password(url: str) -> str:
     """The address as it may be shown: whatever may be a password becomes `***`, also where the address is malformed."""
     scheme, separator, rest = url.partition("://") if url.count("://") == 1 else ("", "", url)
+    if not SCHEME.fullmatch(scheme):
+        scheme, separator, rest = "", "", url
     end = next((place for place, each in enumerate(rest) if each in "?#"), len(rest))
     place, extra = rest[:end], rest[end:]
     before, at, after = place.rpartition("@")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from attacks import SECRET, UNREACHABLE, Bad, Desk, listing, make_desk
 from fakes import fill_store
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jobs.errors import BadEnvironment, BrokerUnreachable
@@ -185,6 +185,17 @@ def test_what_listens_and_is_no_redis_is_no_broker(
     assert SECRET not in str(caught.value)
 
 
+@pytest.mark.parametrize("answer", [b"-NOAUTH Authentication required.\r\n", b"-WRONGPASS invalid pair\r\n"])
+def test_a_broker_that_refuses_the_password_is_not_called_silent(
+    answer: bytes, stranger: Callable[[bytes | None], int]
+) -> None:
+    """Redis runs; looking for it would be the wrong advice."""
+    with pytest.raises(BrokerUnreachable, match="refuses the password, or wants one") as caught:
+        queue.ping(f"redis://user:{SECRET}@127.0.0.1:{stranger(answer)}/0", timeout_s=1)
+
+    assert SECRET not in str(caught.value)
+
+
 @pytest.mark.parametrize("query", ["?virtual_host=99999", "?password=" + SECRET])
 def test_a_real_redis_that_refuses_is_no_broker(redis_url: str, query: str) -> None:
     """A data base that it has not, a password that it does not know."""
@@ -200,6 +211,7 @@ def test_a_real_redis_that_refuses_is_no_broker(redis_url: str, query: str) -> N
 
 
 @settings(max_examples=300, deadline=None)
+@example("", "", "", "://")
 @given(
     st.sampled_from(["redis://", "rediss://", "redis+socket://", "", "redis:", "://"]),
     st.text("ab:/?#@[]%;=&", max_size=8), st.text("ab:/?#@[]%;=& ", max_size=12), st.text("ab:/?#[]%;= ", max_size=8),

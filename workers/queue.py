@@ -113,6 +113,11 @@ def reachable(broker_url: str) -> Iterator[None]:
     try:
         yield
     except (*UNREACHABLE, ValueError, KeyError, ImportError) as error:
+        if "Authentication" in type(error.__cause__ or error).__name__:
+            raise BrokerUnreachable(
+                f"the broker at {without_password(broker_url)} refuses the password, or wants one. "
+                "Check ORCH_BROKER_URL: redis://:PASSWORD@HOST:PORT/0."
+            ) from None
         raise BrokerUnreachable(
             f"no broker answers at {without_password(broker_url)} ({type(error.__cause__ or error).__name__}). "
             "Check ORCH_BROKER_URL and that Redis runs there; unset it to use the embedded one."
