@@ -59,14 +59,23 @@ def run_name(spec: Spec, data: str) -> str:
 
 
 def ready(store: Store, run: Run) -> list[Task]:
-    """The run's tasks that could be worked on now, big networks first; held ones are among them."""
+    """What could be worked on now and brings the run on, big networks first; held ones are among them.
+
+    Trainings up to a mark of another run are among them where the run's own way leads over that mark.
+    """
     if store.is_cancelled(run.name):
         return []
     preparing = Task("prepare", run.data)
     if not store.is_done(preparing):
         return [] if store.failed_path(preparing).exists() else [preparing]
     found, own = [task for trial in run.trials for task in ready_of_trial(store, trial)], set(run.tasks)
-    return [task for task in found if not task.variant or task.id in own]
+    return [task for task in found if task.id in own or (task.kind == "train" and _leads_on(store, run, task))]
+
+
+def _leads_on(store: Store, run: Run, task: Task) -> bool:
+    """Whether the run has to train a trial further than to this mark of another run."""
+    marks = (run.epoch_of(period) for period in range(1, run.spec.periods + 1))
+    return any(mark > task.epoch and not store.is_done(Task("train", task.subject, mark)) for mark in marks)
 
 
 def ready_of_trial(store: Store, trial: str) -> list[Task]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import fill_store
 
-from jobs import spec
+from jobs import plan, spec
 from jobs.errors import BadFolder, BadSpec, BrokerUnreachable, MissingWeights, RequestError, StoreUnusable
 from jobs.settings import Settings
 from jobs.store import Run, Store
@@ -231,3 +232,16 @@ def test_provenance_names_versions_machine_and_command() -> None:
     assert found["versions"]["python"]
     assert set(found["versions"]) >= {"orch", "torch"}
     assert found["host"]
+
+
+def test_a_run_sends_only_what_brings_it_on(tmp_path: Path) -> None:
+    """Runs share trials: one that is done leaves a longer one's work alone, and goes over others' marks to its own."""
+    small: dict[str, Any] = {"backbones": ["scratch"], "pixels": False}
+    store, short = fill_store(tmp_path, name="short", periods=2, **small)
+    _, long = fill_store(tmp_path, name="long", periods=4, **small, finished=lambda task: task.epoch <= 4)
+    _, straight = fill_store(tmp_path, name="straight", periods=1, epochs_per_period=8, **small,
+                             finished=lambda task: task.epoch <= 4)
+
+    assert short.trials == long.trials == straight.trials
+    assert plan.ready(store, short) == []
+    assert plan.ready(store, long) == plan.ready(store, straight) == [Task("train", long.trials[0], 6)]
