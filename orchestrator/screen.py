@@ -12,20 +12,23 @@ from orchestrator.status import Progress, RunStatus, TrialStatus
 from orchestrator.watch import COSTS, failure_line
 from orchestrator.words import duration, share
 
+NARROW = 110
+"""Below so many columns a terminal has no room for bars, validation and workers."""
+
 ORDER = ("running", "failed", "waiting", "blocked", "cancelled", "done")
 STYLES = {"running": "cyan", "failed": "red", "blocked": "red", "done": "green", "cancelled": "yellow"}
 
 
-def draw(status: RunStatus, warning: str | None, height: int) -> RenderableType:
-    """The whole display, cut to the terminal's height (lines): running trials first."""
+def draw(status: RunStatus, warning: str | None, height: int, width: int) -> RenderableType:
+    """The whole display, cut to the terminal's height (lines) and width (columns): running trials first."""
     room = max(3, height - 8 - len(status.failures[:3]))
     trials = sorted(status.trials, key=lambda trial: ORDER.index(trial.state)) if len(status.trials) > room else list(
         status.trials
     )
-    parts: list[RenderableType] = [_overall(status)]
+    parts: list[RenderableType] = [_overall(status, width)]
     if status.data_progress is not None:
         parts.append(_preparing(status, status.data_progress))
-    parts.append(_trials(trials[:room], len({trial.seed for trial in trials}) > 1))
+    parts.append(_trials(trials[:room], len({trial.seed for trial in trials}) > 1, width))
     if len(trials) > room:
         parts.append(Text(f"  and {len(trials) - room} more", style="dim"))
     parts += [Text(failure_line(failure), style="red") for failure in status.failures[-3:]]
@@ -34,14 +37,15 @@ def draw(status: RunStatus, warning: str | None, height: int) -> RenderableType:
     return Group(*parts)
 
 
-def _overall(status: RunStatus) -> RenderableType:
+def _overall(status: RunStatus, width: int) -> RenderableType:
     total = sum(COSTS.get(trial.backbone, 1.0) * trial.epochs for trial in status.trials)
     done = sum(COSTS.get(trial.backbone, 1.0) * _epochs(trial) for trial in status.trials)
     left = statuses.seconds_left(status, COSTS)
     time_left = "" if status.over else f"  {'about ' + duration(left) if left is not None else 'unknown time'} left"
     tasks = f"  {status.tasks.get('done', 0)}/{sum(status.tasks.values())} tasks"
     line = Table.grid(padding=(0, 1))
-    line.add_row(Text(status.run, style="bold"), ProgressBar(total=total, completed=done, width=30),
+    line.add_row(Text(status.run, style="bold"), ProgressBar(total=total, completed=done,
+                                                             width=30 if width >= NARROW else 8),
                  Text(f"{100 * done / total if total else 0:.0f}%{tasks}{time_left}"
                       f"  {len(status.workers)} worker(s)"))
     return line
@@ -62,15 +66,19 @@ def _preparing(status: RunStatus, progress: Progress) -> RenderableType:
     return line
 
 
-def _trials(trials: list[TrialStatus], seeds: bool) -> RenderableType:
-    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
-    for title, right in (("backbone", False), ("period", True), ("epoch", True), ("phase", False), ("", False),
-                         ("img/s", True), ("loss", True), ("val", True), ("test", True), ("left", True), ("on", False)):
+def _trials(trials: list[TrialStatus], seeds: bool, width: int) -> RenderableType:
+    wide = width >= NARROW
+    table = Table(box=None, padding=(0, 1) if wide else (0, 1, 0, 0), pad_edge=False, header_style="dim")
+    columns = (("backbone", False), ("period", True), ("epoch", True), ("phase", False), ("", False), ("img/s", True),
+               ("loss", True), ("val", True), ("test", True), ("left", True), ("on", False))
+    shown = [number for number, (title, _) in enumerate(columns) if wide or title not in ("", "val", "on")]
+    for title, right in (columns[number] for number in shown):
         table.add_column(title, justify="right" if right else "left", no_wrap=True)
     for trial in trials:
         name = f"{trial.backbone} s{trial.seed}" if seeds else trial.backbone
         for number, progress in enumerate(trial.progress or (None,)):
-            table.add_row(*_row(trial, name if number == 0 else "", progress, number == 0))
+            row = _row(trial, name if number == 0 else "", progress, number == 0, wide)
+            table.add_row(*(row[place] for place in shown))
     return table
 
 
@@ -78,16 +86,17 @@ def _said(trial: TrialStatus) -> str:
     return trial.state if trial.stopped_early is None else f"{trial.state}, stopped early"
 
 
-def _row(trial: TrialStatus, name: str, progress: Progress | None, first: bool) -> list[RenderableType]:
+def _row(trial: TrialStatus, name: str, progress: Progress | None, first: bool, wide: bool) -> list[RenderableType]:
     epoch = f"{(progress and progress.epoch) or trial.epochs_done}/{trial.epochs}"
     test = share(trial.accuracy) if first else ""
     style = STYLES.get(trial.state, "dim")
     if progress is None:
         return [Text(name), f"{trial.period}/{trial.periods}", epoch, Text(_said(trial), style=style), "", "", "", "",
                 test, "", ""]
+    percent = "" if wide or not progress.total else f" {100 * (progress.done or 0) / progress.total:.0f}%"
     return [
         Text(name, style="bold"), f"{trial.period}/{trial.periods}" if progress.kind == "train" else "", epoch,
-        Text(progress.phase or progress.kind, style=style),
+        Text(f"{progress.phase or progress.kind}{percent}", style=style),
         ProgressBar(total=progress.total or 1, completed=progress.done or 0, width=12),
         f"{progress.images_per_second:.0f}" if progress.images_per_second else "",
         f"{progress.loss:.3f}" if progress.loss is not None else "",

@@ -66,13 +66,15 @@ def _live(
 
     console = Console(file=out)
     teller = Teller(settings)
+    waited = False
     with Live(console=console, auto_refresh=False, transient=True) as display:
         while not (status := look()).over:
+            waited = True
             warning = teller.no_worker(status)
-            display.update(screen.draw(status, warning, console.height), refresh=True)
+            display.update(screen.draw(status, warning, console.height, console.width), refresh=True)
             sleep(LOOK_S)
-    console.print(screen.draw(status, None, 10_000))
-    for line in ending(settings, status):
+    console.print(screen.draw(status, None, 10_000, console.width))
+    for line in ending(settings, status, waited):
         console.print(line, markup=False, highlight=False)
     return status
 
@@ -86,9 +88,11 @@ class Teller:
     told: set[str] = field(default_factory=set)
     spoken_at: dict[str, float] = field(default_factory=dict)
     lonely_since: float | None = None
+    waited: bool = False
 
     def changes(self, status: RunStatus) -> list[str]:
         """The lines to print now."""
+        self.waited = self.waited or not status.over
         lines = self._once(f"run {status.run}", f"run {status.run}: {sum(status.tasks.values())} tasks, "
                            f"{status.tasks.get('done', 0)} done")
         if status.data_progress is not None:
@@ -102,7 +106,7 @@ class Teller:
         warning = self.no_worker(status)
         if warning and self._due("warning", 60.0):
             lines.append(warning)
-        return lines + (ending(self.settings, status) if status.over else [])
+        return lines + (ending(self.settings, status, self.waited) if status.over else [])
 
     def no_worker(self, status: RunStatus) -> str | None:
         """What to say when tasks wait and no worker was alive for some time."""
@@ -169,11 +173,11 @@ def failure_line(failure: statuses.Failure) -> str:
     return f"failed: {failure.task} ({failure.failure}): {failure.message} Log: {failure.log}"
 
 
-def ending(settings: Settings, status: RunStatus) -> list[str]:
-    """The last lines of a run that is over."""
-    took = duration(time.time() - status.submitted_at)
+def ending(settings: Settings, status: RunStatus, waited: bool) -> list[str]:
+    """The last lines of a run that is over; with the time it took, if it ended while we `waited`."""
+    took = f", {duration(time.time() - status.submitted_at)} after it was submitted" if waited else ""
     if status.state == "done":
-        return [f"run {status.run} is done, {took} after it was submitted. Compare with: "
+        return [f"run {status.run} is done{took}. Compare with: "
                 f"{call(settings, 'report', status.run)}"]
     if status.state == "cancelled":
         return [f"run {status.run} is cancelled. Go on with: {call(settings, 'resume', status.run)}"]

@@ -20,6 +20,13 @@ from orchestrator import signs, status, watch
 NOW = time.time()
 
 
+def seeded(found: status.RunStatus) -> status.RunStatus:
+    """The same run with the longest name there is, and two seeds."""
+    first, second = found.trials
+    long = replace(first, backbone="squeezenet-finetuned", seed=1, epochs=30, epochs_done=20)
+    return replace(found, run="photographs-3x10-1f3a9c", trials=(long, second))
+
+
 @pytest.fixture
 def half(tmp_path: Path) -> tuple[Store, Run]:
     """A run of two backbones and two periods of two epochs; only the first period is trained and evaluated."""
@@ -222,8 +229,11 @@ def test_following_ends_with_the_run_and_says_what_to_type(
 
     end = watch.follow(Settings(tmp_path, None, None), store, run)
 
+    last = capsys.readouterr().out.splitlines()[-1]
+
     assert end.exit_code == 0
-    assert f"report {run.name}" in capsys.readouterr().out.splitlines()[-1]
+    assert f"report {run.name}" in last
+    assert "after it was submitted" not in last
 
 
 def test_the_display_shows_each_trial_and_fits_the_terminal(half: tuple[Store, Run]) -> None:
@@ -237,11 +247,14 @@ def test_the_display_shows_each_trial_and_fits_the_terminal(half: tuple[Store, R
     found = status.look(store, run, now=NOW)
     many = replace(found, trials=found.trials * 20)
 
-    def drawn(shown: status.RunStatus, height: int) -> str:
-        console = Console(file=io.StringIO(), width=140, height=height)
-        console.print(screen.draw(shown, None, height))
+    def drawn(shown: status.RunStatus, height: int, width: int = 140) -> str:
+        console = Console(file=io.StringIO(), width=width, height=height)
+        console.print(screen.draw(shown, None, height, width))
         return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
     assert all(word in drawn(found, 40) for word in ("resnet34", "scratch", "99", "0.500", "1m 05s", "alpha-1", "5/9"))
     assert len(drawn(many, 20).splitlines()) <= 20
     assert "and 28 more" in drawn(many, 20)
+    assert all(word in drawn(seeded(found), 40, 80) for word in ("squeezenet-finetuned s1", "train 25%", "99", "0.500",
+                                                                 "1m 05s"))
+    assert "…" not in drawn(seeded(found), 40, 80)
