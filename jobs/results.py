@@ -128,5 +128,5 @@ def _whole(path: Path, columns: Sequence[str] | None) -> pa.Table:
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
             raise
-        raise record.damaged(path, " ".join(str(error).split())[:120]) from None
+        raise record.damaged(path, " ".join(str(error).split())[:120].rstrip(".")) from None
     return found

@@ -31,7 +31,8 @@ def read(path: Path) -> dict[str, Any]:
     try:
         values = yaml.load(_text(path), Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadSpec(f"{path} is not valid YAML: {' '.join(str(error).split())[:300]}") from None
+        why = " ".join(str(error).replace(' in "<unicode string>", line', " at line").split())
+        raise BadSpec(f"{path} is not valid YAML: {why[:300]}") from None
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise BadSpec(f"{path} must hold keys and values, such as 'periods: 3'.")
     for key, value in values.items():
@@ -49,5 +50,7 @@ def _text(path: Path) -> str:
         return found.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadSpec(f"cannot read the spec {path}: it is not UTF-8 text ({error}). Save it as UTF-8.") from None
+    except IsADirectoryError:
+        raise BadSpec(f"cannot read the spec {path}: it is a folder. Images are given with --data {path}.") from None
     except (OSError, ValueError) as error:
         raise BadSpec(f"cannot read the spec {path}: {getattr(error, 'strerror', None) or error}.") from None

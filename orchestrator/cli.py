@@ -103,7 +103,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code: Any = cli.main(args=arguments, prog_name="orch", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
-        return _complain(error.format_message(), error.exit_code if error.exit_code != 1 else 2)
+        named = isinstance(error, click.MissingParameter) and error.param is not None and error.param.name == "run"
+        hint = " 'orch status' lists the runs." if named else ""
+        return _complain(error.format_message() + hint, error.exit_code if error.exit_code != 1 else 2)
     except OrchError as error:
         return _complain(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):

@@ -83,7 +83,7 @@ def ensure(
         _write(folder, stack)
         mark = _mark(stack.broker_url(settings))
         ours = [worker for worker in stack.workers if worker.broker == mark]
-        strangers = _started_by_hand(settings.store, stack)
+        strangers = started_by_hand(settings.store, stack)
         wanted = default_workers(cores, gpus) if workers is None else workers
         threads = worker_threads(cores, wanted)
         for where in _missing_devices([*(w.device for w in ours), *strangers], wanted, device, gpus):
@@ -133,7 +133,7 @@ def _with_broker(settings: Settings, folder: Path, found: Stack) -> Stack:
     return Stack(embedded.start(folder, embedded.socket_path(settings.store)), found.workers, ("Redis",))
 
 
-def _started_by_hand(store: Path, stack: Stack) -> list[str]:
+def started_by_hand(store: Path, stack: Stack) -> list[str]:
     """The devices of living workers of this machine that the stack did not start."""
     known = {worker.process.pid for worker in stack.workers}
     return [sign.device for sign in signs.read(store) if sign.host == host() and sign.fresh and sign.pid not in known]

@@ -90,14 +90,15 @@ def go(
     from orchestrator import stack, submit
     from workers import queue
 
+    states = plan.state(store, run)
     if plan.ready(store, run):
         here = stack.ensure(settings, local_workers(settings, workers), device)
         sent = submit.ring(store, run, here.broker_url(settings), queue.send, only)
     else:
         here, sent = stack.look(settings), []
     if not as_json:
-        lines = [*said, *_of_stack(here), _of_sent(sent), *_of_absence(settings, here, sent)]
-        _tell(settings, run, lines + _of_failures(settings, plan.state(store, run), run.name), wait)
+        lines = [*said, *_of_stack(here), _of_sent(sent, states), *_of_absence(settings, here, sent)]
+        _tell(settings, run, lines + _of_failures(settings, states, run.name), wait)
     code = 0
     state: dict[str, Any] = {}
     if wait:
@@ -115,13 +116,16 @@ def go(
 
 
 def _of_stack(here: Any) -> list[str]:
-    lines = [f"started {', '.join(here.started)} ('orch down' stops them)"] if here.started else []
+    them = "it" if len(here.started) == 1 else "them"
+    lines = [f"started {', '.join(here.started)} ('orch down' stops {them})"] if here.started else []
     running = len(here.workers) - sum(word.startswith("worker") for word in here.started)
     return lines + ([f"{running} local worker(s) already running"] if running else [])
 
 
-def _of_sent(sent: Sequence[Any]) -> str:
-    return f"sent {len(sent)} task(s); each one that ends sends what follows" if sent else "nothing is left to be sent"
+def _of_sent(sent: Sequence[Any], states: dict[str, str]) -> str:
+    if sent:
+        return f"sent {len(sent)} task(s); each one that ends sends what follows"
+    return "all of it is done already" if set(states.values()) == {"done"} else "nothing is left to be sent"
 
 
 def _of_failures(settings: Settings, states: dict[str, str], run: str) -> list[str]:

@@ -197,7 +197,7 @@ def test_a_wrong_option_of_submit_is_refused(row: Bad, desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(("place", "fragment"), [
-    ("missing.yaml", "No such file"), (".", "Is a directory"), ("", "Is a directory"), ("x" * 300, "name too long"),
+    ("missing.yaml", "No such file"), (".", "it is a folder"), ("", "it is a folder"), ("x" * 300, "name too long"),
     ("missing/study.yaml", "No such file"), ("file/study.yaml", "Not a directory"), ("loop", "Too many levels"),
     ("/dev/zero", "more than 100,000 bytes"), ("/dev/null", "must hold keys"), ("\udcff.yaml", "No such file"),
 ])

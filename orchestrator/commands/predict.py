@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.trained import Chosen
 
 
+SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 EPILOG = examples("orch predict cat.jpg dog.jpg", "orch predict holidays/ --run digits-3x10-1f3a9c --json")
 
 
@@ -94,20 +95,24 @@ def _show(run: str, chosen: Chosen, answered: list[Predicted]) -> None:
     for each in answered:
         if not each.broken:
             console.print()
+            console.print(_title(each), soft_wrap=True)
             console.print(_table(each, chosen))
     if chosen.absent:
         console.print(f"\nnot evaluated yet: {', '.join(chosen.absent)}", markup=False)
+
+
+def _title(each: Predicted) -> Any:
+    from rich.text import Text
+
+    known = f" (a {plain(each.known.label)}, one of the run's {SPLITS[each.known.split]} images)" if each.known else ""
+    return Text(plain(str(each.image)) + known, style="bold")
 
 
 def _table(each: Predicted, chosen: Chosen) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    title = plain(str(each.image))
-    if each.known:
-        title += f" (a {plain(each.known.label)}, one of the run's {each.known.split} images)"
-    table = Table(title=Text(title, style="bold"), title_justify="left", box=None, padding=(0, 2, 0, 0),
-                  header_style="dim")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column, side in (("backbone", "left"), ("epoch", "right"), ("answer", "left"), ("confidence", "right"),
                          ("then", "left")):
         table.add_column(column, justify=side, no_wrap=column != "then")  # type: ignore[arg-type]

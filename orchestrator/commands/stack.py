@@ -35,7 +35,11 @@ def up(settings: Settings, workers: int | None, device: str | None, as_json: boo
               "redis": here.redis.socket if here.redis else None})
         return
     click.echo(f"started {', '.join(here.started)}" if here.started else "everything is running already")
-    click.echo(f"{len(here.workers)} local worker(s); stop them with: {call(settings, 'down')}")
+    by_hand = len(stack.started_by_hand(settings.store, here))
+    if here.workers or not by_hand:
+        click.echo(f"{len(here.workers)} local worker(s); stop them with: {call(settings, 'down')}")
+    if by_hand:
+        click.echo(f"{by_hand} worker(s) started by hand, which 'orch down' leaves alone")
 
 
 @click.command(epilog=examples("orch down"))
