@@ -75,7 +75,7 @@ def _live(
             sleep(LOOK_S)
     console.print(screen.draw(status, None, 10_000, console.width))
     for line in ending(settings, status, waited):
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     return status
 
 
