@@ -21,6 +21,7 @@ from orchestrator.words import duration, share
 LOOK_S = 1.0
 PLAIN_EVERY_S = 5.0
 PATIENCE_S = 15.0
+OF_THE_FOLDER = {"bad-image", "data-changed"}
 COSTS = {name: entry.relative_cost for name, entry in catalog.CATALOG.items()}
 
 
@@ -181,5 +182,8 @@ def ending(settings: Settings, status: RunStatus, waited: bool) -> list[str]:
                 f"{call(settings, 'report', status.run)}"]
     if status.state == "cancelled":
         return [f"run {status.run} is cancelled. Go on with: {call(settings, 'resume', status.run)}"]
+    if any(failure.failure in OF_THE_FOLDER for failure in status.failures):
+        return [f"run {status.run} failed: its data folder must be mended first. Then submit it again: a folder with "
+                "other contents is another data set and another run."]
     return [f"run {status.run} failed: {len(status.failures)} task(s). Try them again with: "
             f"{call(settings, 'retry', status.run)}"]

@@ -258,3 +258,16 @@ def test_the_display_shows_each_trial_and_fits_the_terminal(half: tuple[Store, R
     assert all(word in drawn(seeded(found), 40, 80) for word in ("squeezenet-finetuned s1", "train 25%", "99", "0.500",
                                                                  "1m 05s"))
     assert "…" not in drawn(seeded(found), 40, 80)
+
+
+def test_a_run_whose_images_are_bad_is_to_be_submitted_again(tmp_path: Path) -> None:
+    """Trying again cannot help: a mended folder is another data set."""
+    store, run = fill_store(tmp_path, backbones=["scratch"], pixels=False, finished=lambda task: False)
+    task = Task.parse(run.tasks[0])
+    files.write_json(store.failed_path(task), {
+        "failure": "bad-image", "message": "2 file(s) are not whole images.", "attempt": 1, "log": "log",
+    })
+    lines = watch.ending(Settings(store.root, None, None), status.look(store, run), waited=False)
+
+    assert "submit it again" in lines[0]
+    assert "retry" not in lines[0]

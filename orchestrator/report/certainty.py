@@ -26,7 +26,10 @@ def section(evidence: Evidence, findings: Findings) -> Section | None:
     names = [name for name in evidence.comparison.backbones if name in findings.first]
     built: list[Part] = [
         *parts.figures([matrix(findings.duels, names, findings.epoch)], style="compact"),
-        Fold(f"All {len(findings.duels)} tests: counts, intervals and p-values", table(findings.duels, several)),
+        Fold(
+            f"{wording.count(len(findings.duels), 'test')}: counts, intervals and p-values",
+            table(findings.duels, several),
+        ),
     ]
     if findings.ranks:
         built += [parts.Heading("Ranks over seeds"), parts.Text(told(findings.ranks, "seeds")),
@@ -117,8 +120,8 @@ def _bars(axes: Axes, found: Ranks) -> None:
 def _lead(findings: Findings, several: bool) -> str:
     images = wording.count(findings.duels[0].images, "test image")
     opening = f"After epoch {findings.epoch}, on the same {images}: McNemar's exact test looks only at images that " \
-              f"one of two networks got right and the other wrong; its {len(findings.duels)} p-values are corrected " \
-              "together (Holm). "
+              "one of two networks got right and the other wrong; " \
+              f"{wording.count(len(findings.duels), 'p-value')}, corrected together (Holm). "
     if several:
         return opening + "The interval of the difference resamples seeds and images (4,000 bootstrap draws); an " \
                          "order counts as supported when p and interval agree."
