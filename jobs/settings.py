@@ -12,8 +12,8 @@ from jobs.errors import BadEnvironment
 
 DEFAULT_STORE = "orch-store"
 PUBLIC = ("db", "virtual_host", "ssl_cert_reqs", "health_check_interval")
-SCHEME = re.compile(r"[A-Za-z0-9+.-]*")
-HOST = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^:\[]*)(:\d*)?(/[^:]*)?$")
+SCHEME = r"[A-Za-z0-9+.-]*"
+HOST = r"(\[[0-9A-Fa-f:.]*\]|[^:\[]*)(:\d*)?(/[^:]*)?$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def folder(value: str, origin: str) -> Path:
 def without_password(url: str) -> str:
     """The address as it may be shown: whatever may be a password becomes `***`, also where the address is malformed."""
     scheme, separator, rest = url.partition("://") if url.count("://") == 1 else ("", "", url)
-    if not SCHEME.fullmatch(scheme):
+    if not re.fullmatch(SCHEME, scheme):
         scheme, separator, rest = "", "", url
     end = next((place for place, each in enumerate(rest) if each in "?#"), len(rest))
     place, extra = rest[:end], rest[end:]
@@ -58,7 +58,7 @@ def without_password(url: str) -> str:
         place, extra = "***", ""
     elif at:
         place = f"{before.partition(':')[0]}:***@{after}" if ":" in before else f"***@{after}"
-    elif not HOST.match(place):
+    elif not re.match(HOST, place):
         place = f"{place.partition(':')[0]}:***" if ":" in place and "[" not in place else "***"
     pairs = [_shown(pair) for pair in extra.partition("#")[0].removeprefix("?").split("&") if pair]
     shown = f"{scheme}{separator}{place}{'?' if pairs else ''}{'&'.join(pairs)}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
-import importlib.metadata
 import io
 import os
 import sys
@@ -18,26 +16,29 @@ from orchestrator.options import store_option
 from orchestrator.words import plain
 
 COMMANDS = {
-    "submit": "submit:submit",
-    "status": "status:status",
-    "watch": "watch:watch",
-    "report": "report:report",
-    "predict": "predict:predict",
-    "export": "export:export",
-    "resume": "resume:resume",
-    "retry": "resume:retry",
-    "cancel": "cancel:cancel",
-    "verify": "verify:verify",
-    "prune": "prune:prune",
-    "models": "models:models",
-    "data": "data:data",
-    "worker": "worker:worker",
-    "up": "stack:up",
-    "down": "stack:down",
-    "flower": "flower:flower",
-    "doctor": "doctor:doctor",
+    "submit": ("submit:submit", "Queue a comparison: trained in periods, evaluated after each."),
+    "status": ("status:status", "Show how far a run is; without RUN, list the runs."),
+    "watch": ("watch:watch", "Show a run's progress until it ends."),
+    "report": ("report:report", "Compare the backbones of a run with what is done so far."),
+    "predict": ("predict:predict", "Ask every backbone of a run what it sees in images."),
+    "export": ("export:export", "Write a run's numbers for TensorBoard or MLflow."),
+    "resume": ("resume:resume", "Go on with a run: start what is missing, send what is ready."),
+    "retry": ("resume:retry", "Try just a run's failed tasks again."),
+    "cancel": ("cancel:cancel", "Stop a run between two steps; what it has is kept."),
+    "verify": ("verify:verify", "Hold a run's files against their digests."),
+    "prune": ("prune:prune", "Remove what attempts left behind, and old checkpoints."),
+    "models": ("models:models", "List the backbones; with NAME, its layers one by one."),
+    "data": ("data:data", "Prepare a data set, or look a data folder over."),
+    "worker": ("worker:worker", "Take tasks on one device until stopped."),
+    "up": ("stack:up", "Start the embedded broker and local workers."),
+    "down": ("stack:down", "Stop local workers and the embedded broker."),
+    "flower": ("flower:flower", "Show the queue in a browser (Flower)."),
+    "doctor": ("doctor:doctor", "Say what is missing here, and what to type."),
 }
-"""Each command's module in `orchestrator.commands` and its name there, in the order of the help."""
+"""Each command's module in `orchestrator.commands` and its name there, and what the help says of it.
+
+The help stands here so that `orch --help` need not import every command.
+"""
 
 LONGEST = 4000
 
@@ -55,16 +56,22 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module, _, attribute = COMMANDS.get(cmd_name, "").partition(":")
-        if not module:
+        if cmd_name not in COMMANDS:
             return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(f"orchestrator.commands.{module}"), attribute)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            import difflib
+
             near = difflib.get_close_matches(args[0][:80].lower(), COMMANDS, n=1, cutoff=0.5)
             hint = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(COMMANDS)}."
             raise click.UsageError(f"no command is called '{args[0]}'.{hint}")
@@ -73,7 +80,9 @@ class LazyGroup(click.Group):
 
 def _print_version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
     if wanted:
-        click.echo(f"orch {importlib.metadata.version('orch')}")
+        from importlib import metadata
+
+        click.echo(f"orch {metadata.version('orch')}")
         ctx.exit()
 
 

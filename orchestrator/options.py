@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from jobs import duration, settings
-from jobs.settings import Settings
+if TYPE_CHECKING:
+    from jobs.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _choose_store(ctx: click.Context, option: click.Parameter, folder: str | None) -> None:
     if folder is not None or ctx.obj is None:
+        from dataclasses import replace
+
+        from jobs import settings
+
         known = ctx.obj or settings.read()
         ctx.obj = known if folder is None else replace(known, store=settings.folder(folder, "--store"))
 
@@ -40,11 +41,17 @@ def examples(*lines: str) -> str:
 
 def emit(value: Any) -> None:
     """One JSON document on stdout."""
+    import json
+
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def call(asked: Settings, *words: str) -> str:
     """The command to type next, such as `orch watch NAME`, with `--store` where the environment does not say it."""
+    import shlex
+
+    from jobs import settings
+
     chosen = [] if asked.store == settings.read().store else ["--store", str(asked.store)]
     return shlex.join(["orch", *chosen, *words])
 
@@ -53,6 +60,8 @@ def seconds(ctx: click.Context, option: click.Parameter, value: str | None) -> f
     """A length of time such as `90`, `30s`, `10m`, `2h` in seconds; for `callback=`."""
     if value is None:
         return None
+    from jobs import duration
+
     try:
         return duration.seconds(value)
     except ValueError as error:

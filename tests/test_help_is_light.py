@@ -15,6 +15,10 @@ HEAVY = (
     "torch", "torchvision", "celery", "kombu", "redis", "pyarrow", "numpy", "pydantic", "yaml", "rich", "matplotlib",
     "jinja2", "PIL",
 )
+NEEDLESS = (*HEAVY, "importlib.metadata", "difflib", "json", "logging", "hashlib", "jobs.settings",
+            "orchestrator.start",
+            *(f"orchestrator.commands.{entry.partition(':')[0]}" for entry, _ in COMMANDS.values()))
+"""What the help of all of orch has no use for."""
 HELPS = [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)]
 
 
@@ -36,6 +40,22 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     found = imported(arguments)
 
     assert found == []
+
+
+def test_the_help_of_all_of_orch_imports_no_command() -> None:
+    """What it says of each stands in one table."""
+    found = imported(["--help"], NEEDLESS)
+
+    assert found == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_the_help_says_of_a_command_fits_a_line(name: str) -> None:
+    """Of a terminal of 80 columns, as a whole sentence."""
+    told = COMMANDS[name][1]
+
+    assert len(told) + len("  predict  ") < 80
+    assert told.endswith(".")
 
 
 def test_a_heavy_import_would_be_noticed() -> None:
