@@ -113,6 +113,13 @@ class BatchSplit(WorkError):
     retry = True
 
 
+class Crowded(WorkError):
+    """Memory ran out while other tasks ran on the same device; the task is run alone next, with nothing changed."""
+
+    failure = "crowded"
+    retry = True
+
+
 class StorageFull(WorkError):
     """The store has no room left, or is read-only."""
 

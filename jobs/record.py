@@ -15,8 +15,8 @@ NUMBER = (int, float)
 OUTCOME: Kinds = {
     "files": list, "epoch": int, "checkpoint": str, "weights_digest": str, "precision": str, "threads": int,
     "seconds": NUMBER, "device": str, "loss": NUMBER, "correct": int, "total": int, "accuracy": NUMBER,
-    "images": int, "skipped": list, "classes": dict, "peak_memory_bytes": int, "energy_joules": NUMBER,
-    "measured_from": NUMBER,
+    "images": int, "skipped": list, "classes": dict, "peak_memory_bytes": int, "peak_reserved_bytes": int,
+    "energy_joules": NUMBER, "measured_from": NUMBER,
 }
 FAILURE: Kinds = {"failure": str, "message": str, "attempt": int, "log": str}
 

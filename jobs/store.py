@@ -135,6 +135,17 @@ class Store:
         except (TypeError, ValueError) as error:
             raise record.damaged(path, str(error)[:80]) from None
 
+    def data_settings(self, data: str) -> DataSettings:
+        """How a data set is prepared, without its inventory."""
+        path = self.data_folder(data) / "source.json"
+        found = record.read(path, {"settings": dict})
+        if found is None:
+            raise StoreUnusable(f"the store {self.root} knows no data set '{data}'.")
+        try:
+            return DataSettings(**found["settings"])
+        except (TypeError, ValueError) as error:
+            raise record.damaged(path, str(error)[:80]) from None
+
     def save_trial(self, trial: Trial, marks: list[int], run: str, variants: Sequence[str] = ()) -> None:
         """Record a trial, the epochs a run wants it evaluated at, and the run.
 

@@ -94,7 +94,8 @@ class Order:
 
     `work_folder` is the attempt's own, empty folder; `period` is the trial's period that the task closes;
     `device` is `cpu` or `cuda` (the pinned device is the only visible one); `threads` is what the worker may use;
-    `checkpoint_every_s` is the time between two checkpoints within an epoch (None: only at its end).
+    `checkpoint_every_s` is the time between two checkpoints within an epoch (None: only at its end); `alone` says that
+    no other task of this worker runs on the device meanwhile, so that memory that runs out is the task's own matter.
     """
 
     task: str
@@ -106,6 +107,7 @@ class Order:
     threads: int
     weights_dir: str | None
     checkpoint_every_s: float | None = 300.0
+    alone: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """The order as plain JSON values."""

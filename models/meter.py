@@ -47,6 +47,8 @@ class Meter:
     def read(self) -> dict[str, Any]:
         """Facts for the outcome; `energy_joules` is left out where it was not counted from begin to end."""
         facts: dict[str, Any] = {"peak_memory_bytes": peak_memory(self.device), "measured_from": self.begun}
+        if self.device.type == "cuda":
+            facts["peak_reserved_bytes"] = taken_memory(self.device)
         now = millijoules(self.nvml, self.uuid)
         if self.before is not None and now is not None and now >= self.before:
             facts["energy_joules"] = (now - self.before) / 1000
@@ -59,6 +61,11 @@ def peak_memory(device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def taken_memory(device: torch.device) -> int:
+    """Bytes: the most that others could not use meanwhile; on a GPU torch's reserve, without the CUDA context."""
+    return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else peak_memory(device)
 
 
 def millijoules(nvml: Nvml | None, uuid: str | None) -> int | None:

@@ -14,7 +14,7 @@ from jobs.errors import BatchSplit, OutOfMemory, Stopped
 from jobs.task import Order
 from models import checkpoint, device, microbatches
 from models.loop import Running, train_epoch, validate
-from models.meter import Meter
+from models.meter import Meter, taken_memory
 from models.progress import Progress, Tell
 from models.rows import write_unpublished
 from models.training import Training, begin
@@ -76,7 +76,7 @@ class Narrator:
         training = self.training
         self.progress.say(
             phase, done, len(training.data.splits[split]), epoch=training.epoch + 1, epochs=training.task.epoch,
-            loss=round(training.running.loss, 6), **facts,
+            loss=round(training.running.loss, 6), memory_bytes=taken_memory(training.learner.device), **facts,
         )
 
     def _stop_if_asked(self, after: str) -> None:
@@ -109,13 +109,16 @@ def _one_epoch(training: Training, narrator: Narrator) -> None:
 
 
 def _train_epoch(training: Training, narrator: Narrator) -> None:
-    """Train the rest of an epoch; a step that does not fit into memory makes the next attempt's parts smaller."""
+    """Train the rest of an epoch; a step that does not fit into memory makes the next attempt's parts smaller.
+
+    Not so while other tasks run on the device: the batch must not be split because of a neighbour.
+    """
     epoch, running = training.epoch + 1, training.running
     try:
         train_epoch(training.learner, training.data, epoch, running, narrator.trained)
     except (MemoryError, RuntimeError) as error:
         explained = device.out_of_memory(error)
-        if explained is None:
+        if explained is None or not training.order.alone:
             raise
         folder, images = training.store.trial_folder(training.trial.name), training.trial.recipe.batch_size
         parts = microbatches.halve(folder, epoch, running.step, images)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from jobs.errors import Crowded
 from jobs.store import Store
 from jobs.task import Order, Task
 from models.data.prepare import prepare_folder
@@ -31,7 +32,11 @@ def main(order: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> 
         explained = out_of_memory(error)
         if explained is None:
             raise
-        raise explained from error
+        raise (explained if given.alone else _crowded(given)) from error
+
+
+def _crowded(order: Order) -> Crowded:
+    return Crowded(f"{order.task} ran out of memory beside other tasks of its worker; it is tried again alone.")
 
 
 def prepare(order: Order, tell: Tell, should_stop: Callable[[], bool]) -> Outcome:

@@ -84,7 +84,7 @@ def _workers(settings: Settings) -> Finding:
     alive = [sign for sign in signs.read(settings.store) if sign.fresh]
     if not alive:
         return Finding("workers", "missing", "none alive", "orch up")
-    return Finding("workers", "ok", ", ".join(f"{sign.name} ({sign.device})" for sign in alive))
+    return Finding("workers", "ok", ", ".join(sign.label for sign in alive))
 
 
 def _devices() -> Finding:

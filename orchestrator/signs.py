@@ -15,11 +15,13 @@ WORKER_FRESH_S = 15.0
 SIGN: record.Kinds = {
     "name": str, "host": str, "pid": int, "device": str, "task": (str, NoneType), "at": record.NUMBER,
 }
+LATER: record.Kinds = {"tasks": list, "slots": int}
+"""What workers of before there were slots do not sign."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """A worker as it last signed: `task` is what it works on, `age_s` how long ago that was."""
+    """A worker as it last signed, `age_s` ago; `tasks` is what it works on, up to `slots` of them, `task` the first."""
 
     name: str
     host: str
@@ -27,11 +29,19 @@ class Sign:
     device: str
     task: str | None
     age_s: float
+    tasks: tuple[str, ...] = ()
+    slots: int = 1
 
     @property
     def fresh(self) -> bool:
         """Whether the worker can be taken to be alive."""
         return self.age_s < WORKER_FRESH_S
+
+    @property
+    def label(self) -> str:
+        """Name and device, and how many of its slots are taken where it has several."""
+        slots = f", {len(self.tasks)} of {self.slots} slots" if self.slots > 1 else ""
+        return f"{self.name} ({self.device}{slots})"
 
 
 def read(store: Path, now: float | None = None) -> list[Sign]:
@@ -39,10 +49,11 @@ def read(store: Path, now: float | None = None) -> list[Sign]:
     now = time.time() if now is None else now
     found = []
     for name in files.names(store / "workers"):
-        values = read_quietly(store / "workers" / name, SIGN)
+        values = read_quietly(store / "workers" / name, SIGN, LATER)
         if values:
+            tasks = values.get("tasks", [values["task"]] if values["task"] else [])
             found.append(Sign(values["name"], values["host"], values["pid"], values["device"], values["task"],
-                              now - values["at"]))
+                              now - values["at"], tuple(map(str, tasks)), values.get("slots", 1)))
     return found
 
 

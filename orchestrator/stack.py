@@ -57,10 +57,10 @@ Command = Callable[[str, str, int], Sequence[str]]
 """The command line of a worker from its name, device and threads."""
 
 
-def worker_command(name: str, device: str, threads: int) -> list[str]:
+def worker_command(name: str, device: str, threads: int, slots: int = 1) -> list[str]:
     """`orch worker` with the Python that runs now."""
     return [sys.executable, "-m", "orchestrator.cli", "worker", "--name", name, "--device", device,
-            "--threads", str(threads), "--idle-exit", IDLE_EXIT]
+            "--threads", str(threads), "--slots", str(slots), "--idle-exit", IDLE_EXIT]
 
 
 def ensure(

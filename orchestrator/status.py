@@ -178,7 +178,7 @@ def _state(trial: str, states: dict[str, str], working: bool) -> str:
 def _progress(store: Store, task: Task, workers: Sequence[Sign], now: float) -> Progress | None:
     """What was last said of a task, if somebody works on it: it was said lately, or a living worker signs for it."""
     said = signs.read_quietly(store.progress_path(task), {"worker": str, "device": str, "at": NUMBER}, SAID)
-    holder = next((worker for worker in workers if worker.task == task.id), None)
+    holder = next((worker for worker in workers if task.id in worker.tasks), None)
     age_s = now - said["at"] if said else float("inf")
     if holder is None and (age_s > PROGRESS_FRESH_S or (said and _is_idle(said["worker"], workers))):
         return None
@@ -207,7 +207,7 @@ def _failures(store: Store, states: dict[str, str]) -> tuple[Failure, ...]:
 
 
 def seconds_left(status: RunStatus, costs: dict[str, float]) -> float | None:
-    """About how long the run still takes: what trials took so far for an epoch, spread over the workers at hand.
+    """About how long the run still takes: what trials took so far for an epoch, spread over the workers' slots at hand.
 
     `costs` gives each backbone's relative cost, for trials that have not been timed yet. None before anything is known.
     """
@@ -221,7 +221,7 @@ def seconds_left(status: RunStatus, costs: dict[str, float]) -> float | None:
         for trial in status.trials
         if trial.state in ("running", "waiting")
     ]
-    return max([sum(left) / max(1, len(status.workers)), *left, 0.0]) if left else 0.0
+    return max([sum(left) / max(1, sum(worker.slots for worker in status.workers)), *left, 0.0]) if left else 0.0
 
 
 def _pace(trial: TrialStatus) -> float | None:

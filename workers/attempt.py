@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from jobs import files, results
-from jobs.errors import BatchSplit, OrchError, WorkerLost
+from jobs.errors import BatchSplit, Crowded, OrchError, WorkerLost
 from jobs.store import Store
 from jobs.task import Task
 
 MOST = 5
 MOST_LOST = 20
 FORGIVEN = "forgiven.json"
-NO_BLAME = {"stopped", "lease-lost", "storage-full", BatchSplit.failure}
+AT_ONCE = {BatchSplit.failure, Crowded.failure}
+"""Failures after which the next attempt is another one: it need not wait."""
+NO_BLAME = {"stopped", "lease-lost", "storage-full", *AT_ONCE}
 
 
 @dataclass(slots=True)
@@ -88,6 +90,12 @@ def wears_out(store: Store, task: Task) -> bool:
     """Whether so many workers were lost over it, where it stands now, that this can hardly be chance."""
     lost = [r for r in here(store, task) if r["state"] == "lost" and r["failure"] == WorkerLost.failure]
     return len(lost) >= MOST_LOST
+
+
+def wants_solitude(store: Store, task: Task) -> bool:
+    """Whether memory ran out over it where it stands now, or may have: its child died without a word."""
+    tried = [record["failure"] for record in here(store, task) if record["state"] == "failed"]
+    return bool({*AT_ONCE, WorkerLost.failure} & set(tried))
 
 
 def here(store: Store, task: Task) -> list[dict[str, Any]]:

@@ -36,6 +36,8 @@ STALL_S = 300.0
 GRACE_S = 20.0
 
 Message = dict[str, Any]
+_COUNTING = threading.Lock()
+"""Multiprocessing reads the exit codes of all children whenever one is started, and each can be read only once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +95,16 @@ def run(
     felt, pulse = context.Pipe(duplex=False)
     given = (theirs, felt, limits.away_s, entry, order.as_dict(), str(log))
     process = context.Process(target=_main, args=given, name=order.task)
-    process.start()
+    with _COUNTING:
+        process.start()
     theirs.close()
     felt.close()
     try:
         return _attend(process, ours, heard, should_stop, _Alive(still_mine, pulse), limits)
     finally:
-        if process.is_alive():
+        if not wait([process.sentinel], 0):
             process.kill()
-        process.join()
+        _exit_code(process)
         ours.close()
         pulse.close()
 
@@ -137,8 +140,7 @@ def _attend(
             try:
                 message = json.loads(pipe.recv_bytes())
             except (EOFError, OSError):
-                process.join(5)
-                raise _death(process.exitcode) from None
+                raise _death(_exit_code(process, 5)) from None
             last_word = time.monotonic()
             if "outcome" in message:
                 return dict(message["outcome"])
@@ -160,6 +162,15 @@ def _attend(
             process.terminate()
         if told_to_stop is not None and time.monotonic() - told_to_stop > limits.grace_s:
             raise errors.Stopped(f"the child did not stop within {limits.grace_s:.0f} s and was ended.")
+
+
+def _exit_code(process: Any, patience_s: float | None = None) -> int | None:
+    """How a child ended, waited for; None when it has not."""
+    wait([process.sentinel], patience_s)
+    with _COUNTING:
+        process.join(0)
+        code: int | None = process.exitcode
+        return code
 
 
 def _death(exit_code: int | None) -> errors.WorkError:
@@ -200,6 +211,8 @@ def _main(pipe: Connection, pulse: Connection, away_s: float, entry: str, order:
         with contextlib.suppress(OSError):  # the log may lie on a full disk
             traceback.print_exc()
         kind, text = _classify(error)
+        if kind == errors.OutOfMemory.__name__ and not order.get("alone", True):
+            kind, text = errors.Crowded.__name__, f"{text} (beside other tasks of its worker; it is tried again alone)"
         tell({"error": kind, "message": text})
 
 

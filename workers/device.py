@@ -23,7 +23,10 @@ class NoSuchDevice(RequestError):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device as the child sees it: `kind` cpu or cuda; `name` as asked for; `visible` for CUDA_VISIBLE_DEVICES."""
+    """A device as a child sees it: `kind` cpu or cuda; `name` as asked for; `visible` for CUDA_VISIBLE_DEVICES.
+
+    `threads` are those of one child.
+    """
 
     kind: str
     name: str
@@ -60,15 +63,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def choose(asked: str | None, threads: int | None, found: list[str] | None = None) -> tuple[Device, IO[str] | None]:
+def choose(
+    asked: str | None, threads: int | None, found: list[str] | None = None, slots: int = 1
+) -> tuple[Device, IO[str] | None]:
     """The device asked for, else the first GPU that no other worker of this machine holds, else the CPU.
 
     The second value is a lock that must be kept open while the device is used. By default a worker uses half the
-    cores: sums depend on the number of threads, so one or two workers on a machine give the same numbers.
+    cores: sums depend on the number of threads, so one or two workers on a machine give the same numbers. `slots`
+    tasks at a time share the worker's threads, each has at least one.
     Raises `NoSuchDevice`.
     """
     there = gpus() if found is None else found
-    threads_used = threads or max(1, cores() // 2)
+    threads_used = max(1, (threads or max(1, cores() // 2)) // slots)
     if asked is None:
         for index, visible in enumerate(there):
             if (lock := _lock(visible)) is not None:

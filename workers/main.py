@@ -1,4 +1,4 @@
-"""A worker's life: pin the device, take one task after another, leave well."""
+"""A worker's life: pin the device, take one task after another in each slot, leave well."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from celery.platforms import SecurityWarning
 
 from jobs.settings import Settings, without_password
 from jobs.store import Store
-from workers import child, device, queue, tasks
+from workers import child, device, memory, queue, tasks
 from workers.lease import Watch
+from workers.room import Room
 from workers.tasks import Worker
 from workers.tend import Tender
 
@@ -34,13 +35,14 @@ def run(
     threads: int | None = None,
     name: str | None = None,
     idle_exit_s: float | None = None,
+    slots: int = 1,
 ) -> int:
-    """Work until stopped, or until idle for `idle_exit_s`; the exit code.
+    """Work until stopped, or until idle for `idle_exit_s`, on up to `slots` tasks at a time; the exit code.
 
     Raises `jobs.errors.RequestError` for a device, store or broker that cannot be used.
     """
     _log_to_stderr()
-    worker, lock = _prepare(settings, broker_url, device, threads, name)
+    worker, lock = _prepare(settings, broker_url, device, threads, name, slots)
     try:
         return _work(worker, idle_exit_s)
     finally:
@@ -49,15 +51,16 @@ def run(
 
 
 def _prepare(
-    settings: Settings, broker_url: str, asked: str | None, threads: int | None, name: str | None
+    settings: Settings, broker_url: str, asked: str | None, threads: int | None, name: str | None, slots: int
 ) -> tuple[Worker, Any]:
-    chosen, lock = device.choose(asked, threads)
+    chosen, lock = device.choose(asked, threads, slots=slots)
     store = Store(settings.store).open(create=True)
     queue.ping(broker_url)
     os.environ.update(chosen.environment())
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
     called = re.sub(r"[^A-Za-z0-9._-]", "-", name or f"{host}-{chosen.name}-{os.getpid()}")
-    return Worker(store, broker_url, called, host, chosen, settings.weights_dir, Watch(store)), lock
+    room = Room(slots, memory.total_bytes(chosen) if slots > 1 else 0)
+    return Worker(store, broker_url, called, host, chosen, settings.weights_dir, Watch(store), room=room), lock
 
 
 def _work(worker: Worker, idle_exit_s: float | None) -> int:
@@ -71,6 +74,8 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
     threading.Thread(target=_leave_when_told, args=(leave, worker), daemon=True).start()
     address = without_password(worker.broker_url)
     log.info("worker %s on %s takes tasks from %s", worker.name, worker.device.name, address)
+    if worker.room.slots > 1:
+        _tell_room(worker)
     try:
         consumer.start()
     finally:
@@ -81,8 +86,15 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
     return int(consumer.exitcode or 0)
 
 
+def _tell_room(worker: Worker) -> None:
+    room, threads = worker.room, worker.device.threads
+    log.info("up to %d tasks at a time, %d thread(s) each, in %.1f GB", room.slots, threads, room.total_bytes / 1e9)
+    if not room.total_bytes:
+        log.warning("the memory of %s cannot be found out: tasks run one at a time", worker.device.name)
+
+
 def _consumer(worker: Worker) -> Any:
-    """Celery's worker with one thread, and the three kinds of task that all do the same: look at the ledger."""
+    """Celery's worker with a thread a slot, and the three kinds of task that all do the same: look at the ledger."""
     application: Celery = queue.app(worker.broker_url)
 
     def do(task_id: str) -> str:
@@ -91,18 +103,18 @@ def _consumer(worker: Worker) -> Any:
     for kind in ("prepare", "train", "evaluate"):
         application.task(do, name=f"orch.{kind}", shared=False)
     return application.Worker(
-        hostname=f"{worker.name}", pool="threads", concurrency=1, loglevel="INFO",
+        hostname=f"{worker.name}", pool="threads", concurrency=worker.room.slots, loglevel="INFO",
         without_mingle=True, without_gossip=True, optimization="fair", quiet=True,
     )
 
 
 def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> None:
-    """The first signal stops between two steps; a second one ends the process and its child at once."""
+    """The first signal stops between two steps; a second one ends the process and its children at once."""
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if worker.stop.is_set():
             os._exit(128 + number)
-        log.info("asked to leave: the task stops between two steps (again to end at once)")
+        log.info("asked to leave: what runs stops between two steps (again to end at once)")
         worker.stop.set()
         leave.set()
 
@@ -114,7 +126,7 @@ def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> 
 
 
 def _leave_when_told(leave: threading.Event, worker: Worker) -> None:
-    """Ask Celery for a warm shutdown; it waits for the task, which ends soon after `stop` was set."""
+    """Ask Celery for a warm shutdown; it waits for the tasks, which end soon after `stop` was set."""
     from celery.worker import state
 
     leave.wait()

@@ -6,6 +6,7 @@ import logging
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from workers import child, queue
 from workers.attempt import Attempt
 from workers.device import Device
 from workers.lease import RENEW_S, TTL_S, Lease, Watch
+from workers.memory import Measured
+from workers.room import Need, Room
 
 log = logging.getLogger("orch.worker")
 
@@ -34,7 +37,9 @@ class Pause:
     times: int = 0
 
     def longer(self) -> float:
-        """Wait longer than the time before; the seconds."""
+        """Wait longer than the time before; the seconds. Slots that fail together lengthen it once."""
+        if (left_s := self.until - time.monotonic()) > 0:
+            return left_s
         self.times += 1
         pause_s = min(LONGEST_WAIT_S, 2.0 ** self.times)
         self.until = time.monotonic() + pause_s
@@ -47,7 +52,10 @@ class Pause:
 
 @dataclass(slots=True)
 class Worker:
-    """Who works: one slot on one device, its view of the store and the leases, and whether it should stop."""
+    """Who works on one device: its view of the store and the leases, the room for tasks, and whether it should stop.
+
+    Each slot's thread works with the same one. Of two threads that claim a lease the file system lets one have it.
+    """
 
     store: Store
     broker_url: str
@@ -58,10 +66,15 @@ class Worker:
     watch: Watch
     limits: child.Limits = field(default_factory=child.Limits)
     stop: threading.Event = field(default_factory=threading.Event)
-    current: str | None = None
+    room: Room = field(default_factory=Room)
     entry: str = CHILD_ENTRY
+    run_child: Callable[..., child.Message] = child.run
     pause: Pause = field(default_factory=Pause)
     idle_since: float = field(default_factory=time.monotonic)
+    measured: Measured = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.measured = Measured(self.store, self.device.kind)
 
 
 def run(worker: Worker, task_id: str) -> str:
@@ -85,26 +98,51 @@ def run(worker: Worker, task_id: str) -> str:
 
 
 def _claimed(worker: Worker, task: Task) -> str:
-    """Do a task if it can be claimed, hand it back, ring for what is next."""
-    store = worker.store
-    if worker.stop.is_set() or not plan.is_ready(store, task) or waits(store, task):
+    """Do a task once there is room for it, if it can be claimed then."""
+    if not _may_begin(worker, task):
         return "not ready"
-    lease = worker.watch.claim(task.lease_key, worker.name)
-    if lease is None:
-        return "held"
-    worker.current = task.id
+    need = worker.room.enter(task.id, lambda: _need(worker, task), lambda: _still_ours(worker, task))
+    if need is None:
+        return "not now"
+    try:
+        lease = worker.watch.claim(task.lease_key, worker.name)
+        return "held" if lease is None else _held(worker, task, lease, need)
+    finally:
+        worker.room.leave(task.id)
+
+
+def _may_begin(worker: Worker, task: Task) -> bool:
+    return not (worker.stop.is_set() or not plan.is_ready(worker.store, task) or waits(worker.store, task))
+
+
+def _still_ours(worker: Worker, task: Task) -> bool:
+    """Whether a task that waits for room is still to be done, and nobody else has begun it."""
+    return _may_begin(worker, task) and worker.watch.free(task.lease_key)
+
+
+def _need(worker: Worker, task: Task) -> Need:
+    """What room a task needs; with a single slot nobody reckons."""
+    if worker.room.slots == 1:
+        return Need(alone=True)
+    return Need(worker.measured.expected(task), attempts.wants_solitude(worker.store, task))
+
+
+def _held(worker: Worker, task: Task, lease: Lease, need: Need) -> str:
+    """Do a task that was claimed, hand it back, ring for what is next."""
+    store = worker.store
     try:
         if not plan.is_ready(store, task):
             return "not ready"
-        return _attempt(worker, task, lease)
+        return _attempt(worker, task, lease, need.alone)
     finally:
-        worker.current, worker.idle_since = None, time.monotonic()
+        worker.idle_since = time.monotonic()
+        worker.room.leave(task.id)
         lease.release()
         runs = [store.load_run(name) for name in store.wanted_by(task)]
         ring(worker, plan.follow(store, task, runs) or again(store, task))
 
 
-def _attempt(worker: Worker, task: Task, lease: Lease) -> str:
+def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
     """Work on a claimed task and record how it ended."""
     runs = worker.store.wanted_by(task)
     if attempts.wears_out(worker.store, task):
@@ -116,8 +154,8 @@ def _attempt(worker: Worker, task: Task, lease: Lease) -> str:
     })
     log.info("%s: attempt %d begins", task.id, attempt.number)
     try:
-        outcome = child.run(
-            _order(worker, task, attempt, lease), attempt.log,
+        outcome = worker.run_child(
+            _order(worker, task, attempt, lease, alone), attempt.log,
             heard=_Telling(worker, task, attempt), should_stop=_Stopping(worker, task),
             still_mine=_Beating(lease), limits=worker.limits, entry=worker.entry,
         )
@@ -169,7 +207,7 @@ def again(store: Store, task: Task) -> list[Task]:
 def waits(store: Store, task: Task) -> bool:
     """Whether the task failed so lately that it must wait: 2, 4, 8 ... seconds, at most five minutes."""
     tried = attempts.here(store, task)
-    failed = [r for r in tried if r["state"] == "failed" and r["failure"] != errors.BatchSplit.failure]
+    failed = [r for r in tried if r["state"] == "failed" and r["failure"] not in attempts.AT_ONCE]
     if not failed or tried[-1] is not failed[-1]:
         return False
     pause_s = min(LONGEST_WAIT_S, 2.0 ** len(failed))
@@ -198,7 +236,7 @@ def ring(worker: Worker, tasks: list[Task]) -> None:
         log.warning("%s The tasks are sent again when it is back.", error)
 
 
-def _order(worker: Worker, task: Task, attempt: Attempt, lease: Lease) -> Order:
+def _order(worker: Worker, task: Task, attempt: Attempt, lease: Lease, alone: bool) -> Order:
     return Order(
         task=task.id,
         store=str(worker.store.root),
@@ -209,6 +247,7 @@ def _order(worker: Worker, task: Task, attempt: Attempt, lease: Lease) -> Order:
         threads=worker.device.threads,
         weights_dir=str(worker.weights_dir) if worker.weights_dir else None,
         checkpoint_every_s=_checkpoint_every_s(worker.store, task),
+        alone=alone,
     )
 
 
@@ -219,10 +258,10 @@ def _checkpoint_every_s(store: Store, task: Task) -> float | None:
 
 
 class _Telling:
-    """Puts down what the child says, at most once a second, for `orch watch` and `orch status`."""
+    """Puts down what the child says, at most once a second, for `orch watch` and `orch status`; tells its memory."""
 
     def __init__(self, worker: Worker, task: Task, attempt: Attempt) -> None:
-        self.path = worker.store.progress_path(task)
+        self.path, self.room = worker.store.progress_path(task), worker.room
         self.who: dict[str, Any] = {
             "task": task.id, "attempt": attempt.number, "worker": worker.name, "host": worker.host,
             "device": worker.device.name,
@@ -230,6 +269,8 @@ class _Telling:
         self.last = 0.0
 
     def __call__(self, message: child.Message) -> None:
+        if isinstance(taken := message.get("memory_bytes"), int):
+            self.room.told(self.who["task"], taken)
         if time.monotonic() - self.last >= TELL_S:
             self.last = time.monotonic()
             try:

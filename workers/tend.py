@@ -38,7 +38,7 @@ class Tender:
             except Exception:  # a round that nobody foresaw must not be the last
                 log.exception("tending failed, it is tried again")
             idle_s = time.monotonic() - self.worker.idle_since
-            if idle_exit_s is not None and self.worker.current is None and idle_s > idle_exit_s:
+            if idle_exit_s is not None and not self.worker.room.tasks and idle_s > idle_exit_s:
                 log.info("idle for %.0f s: leaving", idle_s)
                 leave.set()
 
@@ -50,7 +50,7 @@ class Tender:
             log.warning("the sign of life could not be written: %s", error)
         open_runs = [run for run in self._runs() if not self._over(run)]
         loose = [task for run in open_runs for task in plan.ready(self.worker.store, run) if self._loose(task)]
-        if not loose or self.worker.current is not None or self.worker.stop.is_set():
+        if not loose or len(self.worker.room.asked_for) >= self.worker.room.slots or self.worker.stop.is_set():
             return []
         if queue.waiting(self.worker.broker_url) > 0:
             return []
@@ -60,10 +60,10 @@ class Tender:
 
     def sign(self) -> None:
         """Write down that this worker lives, and what it works on."""
-        worker = self.worker
+        worker, tasks = self.worker, self.worker.room.tasks
         files.write_json(worker.store.root / "workers" / f"{worker.name}.json", {
             "name": worker.name, "host": worker.host, "pid": os.getpid(), "device": worker.device.name,
-            "task": worker.current, "at": time.time(),
+            "task": next(iter(tasks), None), "tasks": tasks, "slots": worker.room.slots, "at": time.time(),
         })
 
     def sign_off(self) -> None:
@@ -85,4 +85,6 @@ class Tender:
         return name, (self.worker.store.run_folder(name) / "run.json").stat().st_mtime
 
     def _loose(self, task: Task) -> bool:
+        if task.id in self.worker.room.asked_for:
+            return False
         return self.worker.watch.free(task.lease_key) and not tasks.waits(self.worker.store, task)

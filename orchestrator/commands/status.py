@@ -105,5 +105,5 @@ def _attempts(tried: list[Any] | None, now: float) -> None:
 
 
 def _workers(found: Any) -> None:
-    named = ", ".join(f"{sign.name} ({sign.device})" for sign in found.workers)
+    named = ", ".join(sign.label for sign in found.workers)
     click.echo(f"workers alive: {named or 'none'}")
