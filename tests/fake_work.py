@@ -26,16 +26,21 @@ def main(
     if words:
         behave.write_text(" ".join(words[1:]))
     tell({"phase": "train", "done": 1, "total": 2})
+    if words and words[0].startswith("takes"):
+        tell({"phase": "train", "memory_bytes": int(words[0].removeprefix("takes"))})
+        words = ["slow"]
     _misbehave(words[0] if words else "well", should_stop)
     task = Task.parse(order["task"])
     (Path(order["work_folder"]) / "out.txt").write_text(task.id)
     return {"files": {"out.txt": f"results/out/{task.id}.txt"}, "epoch": task.epoch, "threads": order["threads"],
-            "visible": os.environ.get("CUDA_VISIBLE_DEVICES")}
+            "visible": os.environ.get("CUDA_VISIBLE_DEVICES"), "alone": order["alone"]}
 
 
 def _misbehave(word: str, should_stop: Callable[[], bool]) -> None:
     if word == "die":
         os.kill(os.getpid(), signal.SIGKILL)
+    if word == "fat":
+        raise MemoryError
     if word == "bug":
         raise ZeroDivisionError("a bug in the work")
     if word == "full":

@@ -39,7 +39,7 @@ def total_bytes(device: Device) -> int:
     """
     if device.kind == "cuda":
         return int(GPU_SHARE * _gpu_bytes(device.visible))
-    return int(CPU_SHARE * min([psutil.virtual_memory().available, *_limits()]))
+    return int(CPU_SHARE * min([psutil.virtual_memory().available, *limits()]))
 
 
 def on_gpu(tensor_bytes: int, reserved_bytes: int | None = None) -> int:
@@ -103,13 +103,13 @@ def _gpu_bytes(visible: str) -> int:
     return 0
 
 
-def _limits() -> list[int]:
-    """The limits of this process's control group (both versions), and of the container it may be in."""
+def limits(groups: Path = CGROUPS) -> list[int]:
+    """The limits (bytes) of this process's control group, of both versions, and of the container it may be in."""
     own = []
     with contextlib.suppress(OSError):
         own = [line.partition("::")[2].lstrip("/") for line in Path("/proc/self/cgroup").read_text().splitlines()]
-    places = [*(CGROUPS / path / "memory.max" for path in own), CGROUPS / "memory.max",
-              CGROUPS / "memory" / "memory.limit_in_bytes"]
+    places = {*(groups / path / "memory.max" for path in own), groups / "memory.max",
+              groups / "memory" / "memory.limit_in_bytes"}
     found = []
     for place in places:
         with contextlib.suppress(OSError, ValueError):
