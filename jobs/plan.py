@@ -11,12 +11,15 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from jobs import catalog
 from jobs.files import digest_of
-from jobs.spec import BUILT_IN_DATA, NOT_ASKED, Spec, named_by
-from jobs.store import Run, Store
+from jobs.store import Ledger, Outline, Run, Store
 from jobs.task import Task, Trial
+
+if TYPE_CHECKING:
+    from jobs.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,53 +56,62 @@ def unfold(spec: Spec, data: str) -> Plan:
 
 def run_name(spec: Spec, data: str) -> str:
     """A name for a run that was given none: readable, then a hash of spec and data, so asking again is the same run."""
+    from jobs.spec import BUILT_IN_DATA, NOT_ASKED, named_by
+
     stem = spec.data if spec.data in BUILT_IN_DATA else data.rsplit("-", 2)[0]
     asked = {key: value for key, value in named_by(spec).items() if key not in NOT_ASKED} | {"data": data}
     return f"{PurePath(stem).name}-{spec.periods}x{spec.epochs_per_period}-{digest_of(asked)[:6]}"
 
 
-def ready(store: Store, run: Run) -> list[Task]:
+def ready(store: Store, run: Run, ledger: Ledger | None = None) -> list[Task]:
     """What could be worked on now and brings the run on, big networks first; held ones are among them.
 
-    Trainings up to a mark of another run are among them where the run's own way leads over that mark.
+    Trainings up to a mark of another run are among them where the run's own way leads over that mark. `ledger` is the
+    store's as listed a moment ago; without one it is listed now.
     """
     if store.is_cancelled(run.name):
         return []
+    ledger = ledger or store.ledger()
     preparing = Task("prepare", run.data)
-    if not store.is_done(preparing):
-        return [] if store.failed_path(preparing).exists() else [preparing]
-    found, own = [task for trial in run.trials for task in ready_of_trial(store, trial)], set(run.tasks)
-    return [task for task in found if task.id in own or (task.kind == "train" and _leads_on(store, run, task))]
+    if not ledger.is_done(preparing):
+        return [] if ledger.has_failed(preparing) else [preparing]
+    found = [task for trial in run.trials for task in ready_of_trial(store, trial, ledger)]
+    own = set(run.tasks)
+    return [task for task in found if task.id in own or (task.kind == "train" and _leads_on(ledger, run, task))]
 
 
-def _leads_on(store: Store, run: Run, task: Task) -> bool:
+def _leads_on(ledger: Ledger, run: Run, task: Task) -> bool:
     """Whether the run has to train a trial further than to this mark of another run."""
     marks = (run.epoch_of(period) for period in range(1, run.spec.periods + 1))
-    return any(mark > task.epoch and not store.is_done(Task("train", task.subject, mark)) for mark in marks)
+    return any(mark > task.epoch and not ledger.is_done(Task("train", task.subject, mark)) for mark in marks)
 
 
-def ready_of_trial(store: Store, trial: str) -> list[Task]:
+def ready_of_trial(store: Store, trial: str, ledger: Ledger) -> list[Task]:
     """The smallest untrained mark of a trial and every trained mark not yet evaluated, without failed tasks."""
     work: list[Task] = []
-    for epoch in store.marks(trial):
+    tests = store.tests(trial)
+    for epoch in sorted(tests):
         training = Task("train", trial, epoch)
-        if not store.is_done(training):
+        if not ledger.is_done(training):
             work.append(training)
             break
-        work += [test for test in store.tests(trial, epoch) if not store.is_done(test)]
-    return [task for task in work if not store.failed_path(task).exists()]
+        work += [test for test in tests[epoch] if not ledger.is_done(test)]
+    return [task for task in work if not ledger.has_failed(task)]
 
 
 def is_ready(store: Store, task: Task) -> bool:
     """Whether the task itself is to be done now: wanted, not done, not failed, and what it needs is there."""
+    if store.is_done(task) or store.has_failed(task) or not store.wanted_by(task):
+        return False
     if task.kind == "prepare":
-        return bool(store.wanted_by(task)) and not store.is_done(task) and not store.failed_path(task).exists()
-    if not (store.trial_folder(task.subject) / "trial.json").exists():
+        return True
+    if not store.has_trial(task.subject) or not store.is_done(Task("prepare", store.load_trial(task.subject).data)):
         return False
-    if not store.wanted_by(task):
+    tests = store.tests(task.subject)
+    if task.kind == "evaluate" and task not in tests.get(task.epoch, []):
         return False
-    prepared = store.is_done(Task("prepare", store.load_trial(task.subject).data))
-    return prepared and task in ready_of_trial(store, task.subject)
+    before = [epoch for epoch in tests if epoch < task.epoch or (epoch == task.epoch and task.kind == "evaluate")]
+    return task.epoch in tests and all(store.is_done(Task("train", task.subject, epoch)) for epoch in before)
 
 
 def period_closed_by(store: Store, task: Task) -> int:
@@ -110,8 +122,15 @@ def period_closed_by(store: Store, task: Task) -> int:
 def follow(store: Store, task: Task, runs: Iterable[Run]) -> list[Task]:
     """What became ready because `task` was done."""
     if task.kind == "prepare":
-        return [ready_task for run in runs if run.data == task.subject for ready_task in ready(store, run)]
-    return ready_of_trial(store, task.subject) if task.kind == "train" else []
+        ledger = store.ledger()
+        return [ready_task for run in runs if run.data == task.subject for ready_task in ready(store, run, ledger)]
+    if task.kind == "evaluate":
+        return []
+    tests = store.tests(task.subject)
+    open_marks = (Task("train", task.subject, epoch) for epoch in sorted(tests))
+    next_mark = next((training for training in open_marks if not store.is_done(training)), None)
+    found = [*tests.get(task.epoch, []), *([next_mark] if next_mark else [])]
+    return [each for each in found if not store.is_done(each) and not store.has_failed(each)]
 
 
 def priority(task: Task) -> int:
@@ -126,18 +145,22 @@ def priority(task: Task) -> int:
     return max(1, 9 - round(2.4 * math.log(max(cost, 1.0))))
 
 
-def state(store: Store, run: Run) -> dict[str, str]:
-    """Each task of the run as `done`, `failed`, `blocked` (something it needs failed), `cancelled` or `open`."""
+def state(store: Store, run: Run | Outline, ledger: Ledger | None = None) -> dict[str, str]:
+    """Each task of the run as `done`, `failed`, `blocked` (something it needs failed), `cancelled` or `open`.
+
+    `ledger` is the store's as listed a moment ago; without one it is listed now.
+    """
+    ledger = ledger or store.ledger()
     states: dict[str, str] = {}
     unfinished = "cancelled" if store.is_cancelled(run.name) else "open"
     blocked: set[str] = set()
     for task_id in run.tasks:
-        task = Task.parse(task_id)
-        if store.is_done(task):
+        kind, subject, _ = task_id.split(".", 2)
+        if task_id in ledger.done:
             states[task_id] = "done"
-        elif store.failed_path(task).exists():
+        elif task_id in ledger.failed:
             states[task_id] = "failed"
-            blocked |= set(run.trials) if task.kind == "prepare" else {task.subject} if task.kind == "train" else set()
+            blocked |= set(run.trials) if kind == "prepare" else {subject} if kind == "train" else set()
         else:
-            states[task_id] = "blocked" if task.subject in blocked else unfinished
+            states[task_id] = "blocked" if subject in blocked else unfinished
     return states

@@ -28,19 +28,23 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jobs import files, placing, record
 from jobs.errors import BadSpec, DamagedFile, LeaseLost, RequestError, StoreUnusable, UnknownRun, WorkError
-from jobs.folder import Entry, Source
-from jobs.spec import DataSettings, Spec
 from jobs.task import NAME, Task, Trial
 
+if TYPE_CHECKING:
+    from jobs.folder import Source
+    from jobs.spec import DataSettings, Spec
+
+T = TypeVar("T")
 FORMAT = 1
 NAME_OF_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 RUN: record.Kinds = {
@@ -68,6 +72,33 @@ class Run:
     def epoch_of(self, period: int) -> int:
         """The last epoch of a period."""
         return period * self.spec.epochs_per_period
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A run without its spec: what it takes to look for it in the ledger."""
+
+    name: str
+    data: str
+    trials: tuple[str, ...]
+    tasks: tuple[str, ...]
+    submitted_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The ids of all tasks that are done and of those that will not be tried again, as listed at one moment."""
+
+    done: frozenset[str]
+    failed: frozenset[str]
+
+    def is_done(self, task: Task) -> bool:
+        """Whether the task's result was published then."""
+        return task.id in self.done
+
+    def has_failed(self, task: Task) -> bool:
+        """Whether the task had been given up then."""
+        return task.id in self.failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +154,8 @@ class Store:
     def load_data(self, data: str) -> tuple[Source, DataSettings]:
         """What a data set is made of, as saved."""
         from jobs import results
+        from jobs.folder import Entry, Source
+        from jobs.spec import DataSettings
 
         path = self.data_folder(data) / "source.json"
         found = record.read(path, {"origin": str, "classes": list, "settings": dict})
@@ -137,6 +170,8 @@ class Store:
 
     def data_settings(self, data: str) -> DataSettings:
         """How a data set is prepared, without its inventory."""
+        from jobs.spec import DataSettings
+
         path = self.data_folder(data) / "source.json"
         found = record.read(path, {"settings": dict})
         if found is None:
@@ -162,13 +197,10 @@ class Store:
     def load_trial(self, name: str) -> Trial:
         """The trial of that name, as saved."""
         path = self.trial_folder(name) / "trial.json"
-        found = record.read(path, {"data": str, "backbone": str, "weights": str, "recipe": dict, "seed": int})
-        if found is None:
-            raise StoreUnusable(f"the store {self.root} knows no trial '{name}'.")
         try:
-            return Trial.from_dict(found)
-        except (TypeError, ValueError) as error:
-            raise record.damaged(path, str(error)[:80]) from None
+            return _trial_in(path, files.state(path))
+        except (FileNotFoundError, NotADirectoryError):
+            raise StoreUnusable(f"the store {self.root} knows no trial '{name}'.") from None
 
     def marks(self, trial: str) -> list[int]:
         """The epochs that runs want a trial trained to and evaluated at, rising."""
@@ -185,28 +217,36 @@ class Store:
 
     def save_run(self, run: Run) -> None:
         """Record a run; its presence is what makes workers tend it."""
-        files.write_json(self.run_folder(run.name) / "run.json", {
+        files.write_json(self.run_path(run.name), {
             "name": run.name, "spec": run.spec.model_dump(mode="json"), "data": run.data,
             "trials": list(run.trials), "tasks": list(run.tasks),
             "submitted_at": run.submitted_at, "provenance": run.provenance,
         })
 
     def load_run(self, name: str) -> Run:
-        """The run of that name; raises `UnknownRun` with the names there are."""
-        path = self.run_folder(name) / "run.json"
-        found = record.read(path, RUN) if NAME_OF_RUN.fullmatch(name) else None
-        if found is None:
-            known = ", ".join(self.run_names()[-8:]) or "none yet"
-            raise UnknownRun(f"the store {self.root} holds no run '{name[:120]}'. Runs there: {known}.")
+        """The run of that name; raises `UnknownRun` with the likeliest of the names there are."""
+        return self._described(name, _run_in)
+
+    def outline(self, name: str) -> Outline:
+        """The run of that name without its spec, which may then be damaged; raises as `load_run` does."""
+        return self._described(name, _outline_in)
+
+    def _described(self, name: str, read: Callable[[Path, tuple[int, ...]], T]) -> T:
+        path = self.run_path(name)
         try:
-            if found["name"] != name or not all(NAME.fullmatch(each) for each in (found["data"], *found["trials"])):
-                raise ValueError("it names what is not the run's own")
-            for task_id in found["tasks"]:
-                Task.parse(task_id)
-            return Run(found["name"], Spec(**found["spec"]), found["data"], tuple(found["trials"]),
-                       tuple(found["tasks"]), found["submitted_at"], found["provenance"])
-        except (TypeError, ValueError, AttributeError, RequestError) as error:
-            raise record.damaged(path, " ".join(str(error).split())[:80]) from None
+            if NAME_OF_RUN.fullmatch(name):
+                return read(path, files.state(path))
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        raise UnknownRun(f"the store {self.root} holds no run '{name[:120]}'.{self._other_runs(name)}")
+
+    def _other_runs(self, name: str) -> str:
+        import difflib
+
+        known = self.run_names()
+        near = difflib.get_close_matches(name[:120], known, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        return f"{hint} Runs there: {', '.join(known[-8:]) or 'none yet'}."
 
     def whole_runs(self, names: list[str]) -> list[Run]:
         """The runs of these names, without those whose record is damaged: they must not keep the others waiting."""
@@ -234,22 +274,24 @@ class Store:
 
         A trial is trained from mark to mark, so a run wants the marks of others too, up to its own last epoch.
         """
-        names = [name for name in self.run_names() if not self.is_cancelled(name)]
         if task.kind == "prepare":
-            return [run.name for run in self.whole_runs(names) if run.data == task.subject]
-        asked = set(files.names(self.trial_folder(task.subject) / "runs"))
-        wanting = self.whole_runs([name for name in names if name in asked])
+            return [run.name for run in self._wanting(files.names(self.root / "runs")) if run.data == task.subject]
+        wanting = self._wanting(files.names(self.trial_folder(task.subject) / "runs"))
         if task.variant:
             return [run.name for run in wanting if task.id in run.tasks]
         return [run.name for run in wanting if task.epoch <= run.spec.epochs]
 
-    def run_names(self) -> list[str]:
-        """All runs, the one submitted last at the end."""
+    def _wanting(self, names: list[str]) -> list[Run]:
+        """Those of these runs that are whole and were not cancelled, the one submitted last at the end."""
+        return self.whole_runs([name for name in self.run_names(names) if not self.is_cancelled(name)])
+
+    def run_names(self, among: list[str] | None = None) -> list[str]:
+        """All runs (of some names), the one submitted last at the end."""
         stamped = []
-        for name in files.names(self.root / "runs"):
+        for name in files.names(self.root / "runs") if among is None else among:
             try:
-                stamped.append(((self.run_folder(name) / "run.json").stat().st_mtime_ns, name))
-            except FileNotFoundError:
+                stamped.append((self.run_path(name).stat().st_mtime_ns, name))
+            except (FileNotFoundError, NotADirectoryError):
                 continue
         return [name for _, name in sorted(stamped)]
 
@@ -262,6 +304,14 @@ class Store:
 
     # What came back
 
+    def ledger(self) -> Ledger:
+        """What is done and what has failed, by two listings, however many tasks there are."""
+        done, failed = (
+            frozenset(name.removesuffix(".json") for name in files.names(self.root / "ledger" / kind))
+            for kind in ("done", "failed")
+        )
+        return Ledger(done, failed)
+
     def done(self, task: Task) -> dict[str, Any] | None:
         """The published outcome of a task, or None."""
         return record.read_outcome(self.done_path(task))
@@ -273,6 +323,10 @@ class Store:
     def failed(self, task: Task) -> dict[str, Any] | None:
         """Why the task will not be tried again (`failure`, `message`, `attempt`), or None."""
         return record.read(self.failed_path(task), known=record.FAILURE)
+
+    def has_failed(self, task: Task) -> bool:
+        """Whether the task will not be tried again."""
+        return self.failed_path(task).exists()
 
     def publish(self, task: Task, outcome: dict[str, Any], work_folder: Path, holds_lease: Any) -> None:
         """Put an attempt's files in their places, then record the task as done.
@@ -326,6 +380,10 @@ class Store:
         """A run's files."""
         return self.root / "runs" / run
 
+    def run_path(self, run: str) -> Path:
+        """The file that records a run."""
+        return self.run_folder(run) / "run.json"
+
     def cancelled_path(self, run: str) -> Path:
         """The file that says that a run was cancelled."""
         return self.run_folder(run) / "cancelled.json"
@@ -337,3 +395,50 @@ class Store:
     def export_folder(self, run: str) -> Path:
         """Where a run's exports are written when no folder is named."""
         return self.root / "exports" / run
+
+
+# What does not change until it is put down anew is read once: a large plan takes a while.
+
+
+@functools.lru_cache(maxsize=256)
+def _trial_in(path: Path, state: tuple[int, ...]) -> Trial:
+    found = record.read(path, {"data": str, "backbone": str, "weights": str, "recipe": dict, "seed": int})
+    if found is None:
+        raise FileNotFoundError(path)
+    try:
+        return Trial.from_dict(found)
+    except (TypeError, ValueError) as error:
+        raise record.damaged(path, str(error)[:80]) from None
+
+
+@functools.lru_cache(maxsize=16)
+def _run_in(path: Path, state: tuple[int, ...]) -> Run:
+    from jobs.spec import Spec
+
+    outline, found = _read_run(path)
+    try:
+        spec = Spec(**found["spec"])
+    except (TypeError, ValueError, AttributeError, RequestError) as error:
+        raise record.damaged(path, " ".join(str(error).split())[:80]) from None
+    return Run(outline.name, spec, outline.data, outline.trials, outline.tasks, outline.submitted_at,
+               found["provenance"])
+
+
+@functools.lru_cache(maxsize=16)
+def _outline_in(path: Path, state: tuple[int, ...]) -> Outline:
+    return _read_run(path)[0]
+
+
+def _read_run(path: Path) -> tuple[Outline, dict[str, Any]]:
+    found = record.read(path, RUN)
+    if found is None:
+        raise FileNotFoundError(path)
+    name = path.parent.name
+    try:
+        if found["name"] != name or not all(NAME.fullmatch(each) for each in (found["data"], *found["trials"])):
+            raise ValueError("it names what is not the run's own")
+        for task_id in found["tasks"]:
+            Task.parse(task_id)
+    except (TypeError, ValueError, RequestError) as error:
+        raise record.damaged(path, " ".join(str(error).split())[:80]) from None
+    return Outline(name, found["data"], tuple(found["trials"]), tuple(found["tasks"]), found["submitted_at"]), found

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jobs import corruptions
 from jobs.errors import BadSpec
 from jobs.files import digest_of
-from jobs.spec import Recipe, Weights, named_by
+
+if TYPE_CHECKING:
+    from jobs.spec import Recipe, Weights
 
 Kind = Literal["prepare", "train", "evaluate"]
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
+ID = re.compile(rf"(prepare|train|evaluate)\.({NAME.pattern})\.([0-9]{{4,7}})(?:\.(.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +42,14 @@ class Task:
         return f"train.{self.subject}" if self.kind == "train" else self.id
 
     @classmethod
+    @functools.lru_cache(maxsize=1 << 17)  # a large plan is gone through again and again
     def parse(cls, task_id: str) -> Task:
         """The task of that id; raises `BadSpec` for anything that is not one (names that could leave the store too)."""
-        kind, _, rest = task_id.partition(".")
-        subject, _, rest = rest.partition(".")
-        epoch, dot, variant = rest.partition(".")
-        if kind not in ("prepare", "train", "evaluate") or not NAME.fullmatch(subject) or not re.fullmatch(
-            r"[0-9]{4,7}", epoch
-        ) or (dot and not (kind == "evaluate" and _is_variant(variant))):
+        found = ID.fullmatch(task_id)
+        kind, subject, epoch, variant = found.groups() if found else ("", "", "", None)
+        if found is None or (variant is not None and not (kind == "evaluate" and _is_variant(variant))):
             raise BadSpec(f"{task_id[:120]!r} is not a task id; one looks like 'train.resnet34-s0-1f3a9c2e.0010'.")
-        return cls(kind, subject, int(epoch), variant)  # type: ignore[arg-type]
+        return cls(kind, subject, int(epoch), variant or "")  # type: ignore[arg-type]
 
 
 def _is_variant(word: str) -> bool:
@@ -74,6 +76,8 @@ class Trial:
 
     def as_dict(self) -> dict[str, Any]:
         """The trial as plain JSON values."""
+        from jobs.spec import named_by
+
         return {
             "data": self.data,
             "backbone": self.backbone,
@@ -85,6 +89,8 @@ class Trial:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Trial:
         """The inverse of `as_dict`."""
+        from jobs.spec import Recipe
+
         return cls(values["data"], values["backbone"], values["weights"], Recipe(**values["recipe"]), values["seed"])
 
 
