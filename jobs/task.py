@@ -94,6 +94,13 @@ class Trial:
         return cls(values["data"], values["backbone"], values["weights"], Recipe(**values["recipe"]), values["seed"])
 
 
+def origin(trial: str) -> tuple[str, int]:
+    """The backbone and the seed that a trial's name begins with."""
+    backbone, _, rest = trial.rpartition("-s")
+    seed = rest.partition("-")[0]
+    return (backbone, int(seed)) if seed.isdecimal() else (trial, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What a worker hands to the child process that does a task.
