@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator import status as statuses
-from orchestrator.status import Progress, RunStatus, TrialStatus
+from orchestrator.progress import Progress
+from orchestrator.status import RunStatus, TrialStatus
 from orchestrator.watch import COSTS, failure_line
 from orchestrator.words import duration, share
 

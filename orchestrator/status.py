@@ -3,50 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 from jobs import plan
-from jobs.record import NUMBER, Kinds
-from jobs.store import Run, Store
-from jobs.task import Task
-from orchestrator import signs
+from jobs.store import Outline, Run, Store
+from jobs.task import Task, origin
+from orchestrator import progress
+from orchestrator.progress import Progress, Scene
 from orchestrator.signs import Sign
-
-PROGRESS_FRESH_S = 60.0
-PERHAPS = (int, float, NoneType)
-SAID: Kinds = {
-    "attempt": int, "phase": (str, NoneType), "done": PERHAPS, "total": PERHAPS, "epoch": (int, NoneType),
-    "loss": PERHAPS, "images_per_second": PERHAPS, "val_accuracy": PERHAPS, "eta_s": PERHAPS,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What the worker of a task last said; keys without meaning for the phase are None."""
-
-    task: str
-    worker: str
-    device: str
-    attempt: int
-    age_s: float
-    phase: str | None
-    done: float | None
-    total: float | None
-    epoch: int | None
-    loss: float | None
-    images_per_second: float | None
-    val_accuracy: float | None
-    eta_s: float | None
-
-    @property
-    def kind(self) -> str:
-        """`prepare`, `train` or `evaluate`."""
-        return self.task.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,88 +83,109 @@ class RunStatus:
         return 0 if self.state == "done" else 1
 
 
-def look(store: Store, run: Run, now: float | None = None) -> RunStatus:
-    """The run as the store shows it now."""
-    now = time.time() if now is None else now
-    workers = tuple(sign for sign in signs.read(store.root, now) if sign.fresh)
-    states = plan.state(store, run)
-    preparing = Task("prepare", run.data)
-    data_progress = None if states[preparing.id] != "open" else _progress(store, preparing, workers, now)
-    trials = tuple(_trial(store, run, name, states, workers, now) for name in run.trials)
-    working = data_progress is not None or any(trial.progress for trial in trials)
-    ended = "open" not in states.values()
-    state = _end(states) if ended else "running" if working else "waiting"
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One run in a line: its state, and its tasks counted by state."""
+
+    run: str
+    state: str
+    tasks: dict[str, int]
+    submitted_at: float
+
+
+@dataclass(slots=True)
+class _Share:
+    """What of a run's tasks is one trial's: their states, its marks, and which of those are trained and evaluated."""
+
+    states: set[str] = field(default_factory=set)
+    marks: list[int] = field(default_factory=list)
+    trained: list[int] = field(default_factory=list)
+    evaluated: list[int] = field(default_factory=list)
+
+
+def overview(store: Store, run: Run | Outline, scene: Scene) -> Overview:
+    """The run in a line, from listings alone."""
+    states = plan.state(store, run, scene.ledger)
+    working = any(_under_way(scene, run, subject, states) for subject in (run.data, *run.trials))
+    return Overview(run.name, _state(states, working), dict(Counter(states.values())), run.submitted_at)
+
+
+def look(store: Store, run: Run | Outline, now: float | None = None, scene: Scene | None = None) -> RunStatus:
+    """The run as the store shows it now, or in a scene that was surveyed a moment ago."""
+    scene = scene or progress.survey(store, time.time() if now is None else now)
+    states = plan.state(store, run, scene.ledger)
+    preparing = next(iter(_under_way(scene, run, run.data, states)), None)
+    shares = _shares(states)
+    trials = tuple(_trial(store, name, shares[name], _under_way(scene, run, name, states)) for name in run.trials)
+    working = preparing is not None or any(trial.progress for trial in trials)
     return RunStatus(
-        run.name, run.data, state, dict(Counter(states.values())), run.submitted_at, states[preparing.id],
-        data_progress, trials, _failures(store, states), workers,
+        run.name, run.data, _state(states, working), dict(Counter(states.values())), run.submitted_at,
+        states[Task("prepare", run.data).id], preparing, trials, _failures(store, states), scene.workers,
     )
 
 
-def _end(states: dict[str, str]) -> str:
-    return next((end for end in ("cancelled", "failed") if end in states.values()), "done")
+def _state(states: dict[str, str], working: bool) -> str:
+    found = set(states.values())
+    if "open" in found:
+        return "running" if working else "waiting"
+    return next((end for end in ("cancelled", "failed") if end in found), "done")
 
 
-def _trial(
-    store: Store, run: Run, name: str, states: dict[str, str], workers: Sequence[Sign], now: float
-) -> TrialStatus:
-    trial = store.load_trial(name)
-    ours = [run.epoch_of(period) for period in range(1, run.spec.periods + 1)]
-    open_tasks = [
-        task
-        for epoch in sorted({*ours, *(mark for mark in store.marks(name) if mark <= ours[-1])})
-        for task in (Task("train", name, epoch), *store.tests(name, epoch))
-        if states.get(task.id, "open") == "open" and not store.is_done(task)
-    ]
-    progress = tuple(p for task in open_tasks if (p := _progress(store, task, workers, now)) is not None)
-    trained = [epoch for epoch in ours if states[Task("train", name, epoch).id] == "done"]
-    last = (store.done(Task("train", name, trained[-1])) or {}) if trained else {}
-    stopped = int(last["epoch"]) if last.get("stopped_early") and last["epoch"] < ours[-1] else None
-    training = (p.epoch - 1 for p in progress if p.kind == "train" and p.epoch)
-    epochs_done = stopped or max([*trained, *training], default=0)
-    evaluated = [epoch for epoch in ours if states[Task("evaluate", name, epoch).id] == "done"]
+def _under_way(scene: Scene, run: Run | Outline, subject: str, states: dict[str, str]) -> tuple[Progress, ...]:
+    """What is being done for the run on a trial or data set: its own tasks, and trainings that lie on its way."""
+    if subject not in scene.progress:
+        return ()
+    last = Task.parse(run.tasks[-1]).epoch
+    return tuple(each for each in scene.progress[subject]
+                 if states.get(each.task, "open") == "open" and Task.parse(each.task).epoch <= last)
+
+
+def _shares(states: dict[str, str]) -> dict[str, _Share]:
+    """Each trial's share of the tasks, in one pass."""
+    found: defaultdict[str, _Share] = defaultdict(_Share)
+    for task_id, state in states.items():
+        kind, trial, epoch, *variant = task_id.split(".")
+        share = found[trial]
+        share.states.add(state)
+        if kind == "train":
+            share.marks.append(int(epoch))
+        if state == "done" and not variant:
+            (share.trained if kind == "train" else share.evaluated).append(int(epoch))
+    return found
+
+
+def _trial(store: Store, name: str, share: _Share, progress: tuple[Progress, ...]) -> TrialStatus:
+    backbone, seed = origin(name)
+    epochs, trained, evaluated = share.marks[-1], share.trained, share.evaluated
+    outcomes = [store.done(Task("train", name, epoch)) or {} for epoch in trained]
+    last = outcomes[-1] if outcomes else {}
+    stopped = int(last["epoch"]) if last.get("stopped_early") and last["epoch"] < epochs else None
+    training = (each.epoch - 1 for each in progress if each.kind == "train" and each.epoch)
+    epochs_done = stopped or max([*trained[-1:], *training], default=0)
     accuracy = (store.done(Task("evaluate", name, evaluated[-1])) or {}).get("accuracy") if evaluated else None
-    seconds = sum((store.done(Task("train", name, epoch)) or {}).get("seconds", 0.0) for epoch in trained)
     return TrialStatus(
-        name, trial.backbone, trial.seed, _state(name, states, bool(progress)), min(epochs_done, ours[-1]), ours[-1],
-        min(run.period_of(epochs_done + 1), run.spec.periods), run.spec.periods, accuracy,
-        evaluated[-1] if evaluated else None, seconds, progress, stopped,
+        name, backbone, seed, _state_of_trial(share.states, bool(progress)), min(epochs_done, epochs), epochs,
+        min(epochs_done // share.marks[0] + 1, len(share.marks)), len(share.marks), accuracy,
+        evaluated[-1] if evaluated else None, sum(outcome.get("seconds", 0.0) for outcome in outcomes), progress,
+        stopped,
     )
 
 
-def _state(trial: str, states: dict[str, str], working: bool) -> str:
-    mine = {state for task, state in states.items() if Task.parse(task).subject == trial}
-    if "failed" in mine:
+def _state_of_trial(states: set[str], working: bool) -> str:
+    if "failed" in states:
         return "failed"
-    if mine == {"done"}:
+    if states == {"done"}:
         return "done"
     if working:
         return "running"
-    return next(state for state in ("open", "blocked", "cancelled") if state in mine).replace("open", "waiting")
-
-
-def _progress(store: Store, task: Task, workers: Sequence[Sign], now: float) -> Progress | None:
-    """What was last said of a task, if somebody works on it: it was said lately, or a living worker signs for it."""
-    said = signs.read_quietly(store.progress_path(task), {"worker": str, "device": str, "at": NUMBER}, SAID)
-    holder = next((worker for worker in workers if task.id in worker.tasks), None)
-    age_s = now - said["at"] if said else float("inf")
-    if holder is None and (age_s > PROGRESS_FRESH_S or (said and _is_idle(said["worker"], workers))):
-        return None
-    if holder is not None and said.get("worker") != holder.name:
-        said, age_s = {"worker": holder.name, "device": holder.device}, holder.age_s
-    keys = ("phase", "done", "total", "epoch", "loss", "images_per_second", "val_accuracy", "eta_s")
-    return Progress(task.id, said["worker"], said["device"], said.get("attempt", 1), age_s,
-                    *(said.get(key) for key in keys))
-
-
-def _is_idle(worker: str, workers: Sequence[Sign]) -> bool:
-    return any(sign.name == worker and sign.age_s < 5 for sign in workers)
+    return next(state for state in ("open", "blocked", "cancelled") if state in states).replace("open", "waiting")
 
 
 def _failures(store: Store, states: dict[str, str]) -> tuple[Failure, ...]:
     found = []
-    for task_id, state in states.items():
+    for task_id in (task_id for task_id, state in states.items() if state == "failed"):
         task = Task.parse(task_id)
-        why: dict[str, Any] = (store.failed(task) or {}) if state == "failed" else {}
+        why: dict[str, Any] = store.failed(task) or {}
         if why:
             folder = store.attempts_folder(task)
             log = why.get("log") or (folder / f"{why['attempt']:04d}.log" if "attempt" in why else folder)

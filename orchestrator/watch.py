@@ -15,7 +15,8 @@ from jobs.settings import Settings
 from jobs.store import Run, Store
 from orchestrator import status as statuses
 from orchestrator.options import call
-from orchestrator.status import Progress, RunStatus, TrialStatus
+from orchestrator.progress import Progress
+from orchestrator.status import RunStatus, TrialStatus
 from orchestrator.words import duration, share
 
 LOOK_S = 1.0

@@ -35,7 +35,7 @@ RUN_CHANGES: list[tuple[str, Any]] = [
     ("trials", "scratch"), ("trials", [1]), ("trials", ["../../x"]), ("trials", [None]), ("trials", {}),
     ("trials", ["/etc"]), ("trials", ["x" * 300]), ("trials", [["a"]]),
     ("tasks", "x"), ("tasks", [1]), ("tasks", ["train"]), ("tasks", ["train.../../x.0001"]), ("tasks", [None]),
-    ("tasks", ["explode.scratch-s0-00000000.0001"]), ("tasks", {}), ("tasks", ["train.x.1"]),
+    ("tasks", []), ("tasks", ["explode.scratch-s0-00000000.0001"]), ("tasks", {}), ("tasks", ["train.x.1"]),
     ("submitted_at", "yesterday"), ("submitted_at", None), ("submitted_at", [1]), ("submitted_at", True),
     ("provenance", None), ("provenance", "me"), ("provenance", []),
 ]
@@ -123,12 +123,13 @@ def kept(desk: Desk, name: str) -> Path:
 @pytest.mark.parametrize("text", [*TORN.values(), *(json.dumps(v).encode() for v in NO_OBJECT.values())],
                          ids=[*TORN, *NO_OBJECT])
 def test_a_torn_record_is_named(name: str, text: bytes, desk: Desk) -> None:
-    """Status, cancelling and the report, where it reads it, end with 1 and the file's path; what to do is said."""
+    """Status, cancelling and the report, where they read it, end with 1 and the file's path; what to do is said."""
     path = kept(desk, name)
     path.write_bytes(text)
 
     reporting = [] if name == "evaluated" else [("report", "study")]
-    for words in (("status", "study"), ("status", "study", "--json"), ("cancel", "study"), *reporting):
+    looking = [] if name == "trial" else [("status", "study"), ("status", "study", "--json"), ("cancel", "study")]
+    for words in (*looking, *reporting):
         line = desk.refuses(Bad(words, str(path), 1))
 
         assert "Put it back from a copy, or remove it" in line
@@ -142,11 +143,12 @@ ROWS = [
 
 @pytest.mark.parametrize(("name", "key", "value"), ROWS, ids=[f"{n}: {k} {str(v)[:30]!r}" for n, k, v in ROWS])
 def test_a_record_with_a_value_of_another_kind_is_named(name: str, key: str, value: Any, desk: Desk) -> None:
-    """No value that others rely on is taken on trust."""
+    """No value that others rely on is taken on trust; status relies neither on the spec nor on what a trial is."""
     path = kept(desk, name)
     change(path, key, value)
 
-    desk.refuses(Bad(("status", "study"), str(path), 1))
+    if name != "trial" and not (key == "spec" and isinstance(value, dict)):
+        desk.refuses(Bad(("status", "study"), str(path), 1))
     desk.refuses(Bad(("report", "study"), str(path), 1))
 
 
@@ -191,6 +193,33 @@ def test_a_damaged_run_keeps_no_other_waiting(desk: Desk) -> None:
 
     assert [each.name for each in store.whole_runs(store.run_names())] == ["study"]
     assert store.wanted_by(Task("prepare", run.data)) == ["study"]
+
+
+def test_a_damaged_run_keeps_no_other_from_being_listed(desk: Desk) -> None:
+    """The others are shown; the damaged one is named, and what to do; exit code 1, for programs too."""
+    store, _ = opened(desk)
+    (store.root / "runs" / "torn").mkdir()
+    (store.root / "runs" / "torn" / "run.json").write_text('{"name": "to')
+
+    code = cli.run(["status"])
+    shown = desk.capsys.readouterr()
+    code_json = cli.run(["status", "--json"])
+    listed = json.loads(desk.capsys.readouterr().out)
+
+    assert code == code_json == 1
+    assert "study  failed" in shown.out
+    assert "torn   damaged" in shown.out
+    assert "torn/run.json is damaged" in shown.err
+    assert "Put it back from a copy, or remove it" in shown.err
+    assert [each["run"] for each in listed["runs"]] == ["study"]
+    assert [each["run"] for each in listed["damaged"]] == ["torn"]
+
+
+def test_a_misspelt_run_is_answered_with_the_likeliest(desk: Desk) -> None:
+    """Whatever the command."""
+    line = desk.refuses(Bad(("report", "stduy"), "Did you mean 'study'?"))
+
+    assert "Runs there: study" in line
 
 
 SIGN = {"name": "w1", "host": "h", "pid": 3, "device": "cpu", "task": None, "at": 9e9}

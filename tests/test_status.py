@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from jobs import files
 from jobs.settings import Settings
 from jobs.store import Run, Store
 from jobs.task import Task
-from orchestrator import signs, status, watch
+from orchestrator import cli, progress, signs, status, watch
 
 NOW = time.time()
 
@@ -173,6 +175,79 @@ def test_a_trial_that_was_not_timed_is_estimated_by_its_cost(half: tuple[Store, 
     left = status.seconds_left(timed, {"resnet34": 3.0, "scratch": 1.0})
 
     assert left == 2 * 10 + 2 * 30
+
+
+def test_a_trial_that_stopped_early_needs_no_more_time(half: tuple[Store, Run]) -> None:
+    """Though its later periods are not closed yet."""
+    found = status.look(*half, now=NOW)
+    big, small = found.trials
+    stopped = replace(big, seconds=60.0, stopped_early=2)
+
+    left = status.seconds_left(replace(found, trials=(stopped, replace(small, seconds=20.0))), {})
+
+    assert left == 2 * 10
+
+
+def touches(look: Callable[[], object]) -> int:
+    """How often files and folders are asked for: opened, listed, looked for."""
+    counted = 0
+
+    def count(frame: object, event: str, called: Any) -> None:
+        nonlocal counted
+        counted += event == "c_call" and called.__name__ in ("open", "stat", "lstat", "listdir", "scandir", "readlink")
+
+    sys.setprofile(count)
+    try:
+        look()
+    finally:
+        sys.setprofile(None)
+    return counted
+
+
+def test_looking_asks_for_few_files_a_trial_and_a_line_for_none(tmp_path: Path) -> None:
+    """However many trials there are: an outcome for each period of a trial at work or done, and one of its tests."""
+    counts: dict[str, list[int]] = {"look": [], "line": [], "waiting": []}
+    for seeds in (2, 6):
+        store, run = fill_store(tmp_path / f"{seeds}", backbones=["scratch"], seeds=seeds, periods=3, pixels=False)
+        outline, scene = store.outline(run.name), progress.survey(store, NOW)
+        counts["look"].append(touches(lambda: status.look(store, outline, NOW)))  # noqa: B023
+        counts["line"].append(touches(lambda: status.overview(store, outline, scene)))  # noqa: B023
+        waiting, later = fill_store(tmp_path / f"none-{seeds}", backbones=["scratch"], seeds=seeds, periods=3,
+                                    pixels=False, finished=lambda task: task.kind == "prepare")
+        counts["waiting"].append(touches(lambda: status.look(waiting, later, NOW)))  # noqa: B023
+
+    assert counts["look"][0] > 0
+    assert counts["look"][1] - counts["look"][0] <= 4 * (3 + 1)
+    assert counts["line"][1] == counts["line"][0] <= 2
+    assert counts["waiting"][1] == counts["waiting"][0]
+
+
+def test_many_runs_are_listed_from_one_look_at_the_ledger(tmp_path: Path) -> None:
+    """The lines say what a look at each run would."""
+    store, _ = fill_store(tmp_path, backbones=["scratch"], pixels=False, name="first",
+                            finished=lambda task: task.kind == "prepare")
+    fill_store(tmp_path, backbones=["resnet34"], pixels=False, name="second")
+    scene = progress.survey(store, NOW)
+
+    lines = [status.overview(store, store.outline(name), scene) for name in ("first", "second")]
+    looks = [status.look(store, store.outline(name), NOW) for name in ("first", "second")]
+
+    assert [each.state for each in lines] == ["waiting", "done"]
+    assert [(each.state, each.tasks) for each in lines] == [(each.state, each.tasks) for each in looks]
+
+
+@pytest.mark.parametrize("asked", [[], ["study"]], ids=["all", "one"])
+def test_status_says_what_to_start_when_tasks_wait_and_nobody_is_there(
+    asked: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Workers here, or on a GPU machine."""
+    fill_store(tmp_path, backbones=["scratch"], pixels=False, name="study", finished=lambda task: False)
+
+    code = cli.run(["--store", str(tmp_path), "status", *asked])
+    shown = capsys.readouterr().out
+
+    assert code == 0
+    assert "up; on a GPU machine with: orch worker" in shown
 
 
 class Stage:

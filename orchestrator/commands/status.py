@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobs.settings import Settings
 from orchestrator.options import call, emit, examples, json_option, store_option
 from orchestrator.words import duration, plain, share
+
+if TYPE_CHECKING:
+    from orchestrator.signs import Sign
 
 
 @click.command(epilog=examples("orch status", "orch status digits-3x10-1f3a9c --attempts"))
@@ -18,92 +23,120 @@ from orchestrator.words import duration, plain, share
 @json_option
 @store_option
 @click.pass_obj
-def status(settings: Settings, run: str | None, attempts: bool, as_json: bool) -> None:
-    """Show how far a run is; without RUN, list the runs of the store."""
-    import time
+def status(settings: Settings, run: str | None, attempts: bool, as_json: bool) -> int:
+    """Show how far a run is; without RUN, list the runs of the store.
 
+    Exit code 1 when a run's record is damaged; the others are listed all the same.
+    """
     from jobs.store import Store
-    from orchestrator import history
-    from orchestrator import status as statuses
 
     if attempts and run is None:
         raise click.UsageError("--attempts needs the RUN whose attempts it lists (see 'orch status').")
-    store, now = Store(settings.store).open(), time.time()
-    if run is not None:
-        found = statuses.look(store, store.load_run(run), now)
-        tried = history.of_run(store, store.load_run(run)) if attempts else None
-        if as_json:
-            emit(_described(found) | ({} if tried is None else {"attempts": [asdict(each) for each in tried]}))
-        else:
-            _show(settings, found, now)
-            _attempts(tried, now)
-        return
-    all_runs = [statuses.look(store, store.load_run(name), now) for name in store.run_names()]
+    store = Store(settings.store).open()
+    if run is None:
+        return _all(settings, store, as_json)
+    _one(settings, store, run, attempts, as_json)
+    return 0
+
+
+def _one(settings: Settings, store: Any, name: str, attempts: bool, as_json: bool) -> None:
+    from orchestrator import history
+    from orchestrator import status as statuses
+
+    run, now = store.outline(name), time.time()
+    found = statuses.look(store, run, now)
+    tried = history.of_run(store, run) if attempts else None
     if as_json:
-        emit({"store": str(settings.store), "runs": [_described(each) for each in all_runs]})
+        emit(asdict(found) | ({} if tried is None else {"attempts": [asdict(each) for each in tried]}))
+        return
+    lines = [*_described(settings, found, now), *_attempts(tried, now)]
+    click.echo("\n".join(lines))
+
+
+def _all(settings: Settings, store: Any, as_json: bool) -> int:
+    """Every run, and which ones are damaged."""
+    from jobs.errors import DamagedFile
+    from orchestrator import progress
+    from orchestrator import status as statuses
+
+    now = time.time()
+    scene = progress.survey(store, now)
+    found: list[Any] = []
+    damaged: dict[str, str] = {}
+    for name in store.run_names():
+        try:
+            run = store.outline(name)
+            found.append(statuses.look(store, run, scene=scene) if as_json
+                         else statuses.overview(store, run, scene))
+        except DamagedFile as error:
+            damaged[name] = str(error)
+    if as_json:
+        emit({"store": str(settings.store), "runs": [asdict(each) for each in found],
+              "damaged": [{"run": name, "problem": problem} for name, problem in damaged.items()]})
+    elif found or damaged:
+        click.echo("\n".join(_listed(settings, found, list(damaged), scene, now)))
     else:
-        _list(settings, all_runs, now)
-
-
-def _described(found: Any) -> dict[str, Any]:
-    return asdict(found)
-
-
-def _list(settings: Settings, all_runs: list[Any], now: float) -> None:
-    if not all_runs:
         click.echo(f"The store {settings.store} holds no run yet. Start one with: "
                    + call(settings, "submit", "--all-backbones"))
-        return
-    width = max(len(each.run) for each in all_runs)
-    click.echo(f"{'run':<{width}}  state      tasks done  submitted")
-    for each in all_runs:
+    for problem in damaged.values():
+        click.echo(f"error: {plain(problem)}", err=True)
+    return 1 if damaged else 0
+
+
+def _listed(settings: Settings, found: list[Any], damaged: list[str], scene: Any, now: float) -> Iterator[str]:
+    width = max(map(len, [*(each.run for each in found), *damaged]))
+    yield f"{'run':<{width}}  state      tasks done  submitted"
+    for each in found:
         done = f"{each.tasks.get('done', 0)}/{sum(each.tasks.values())}"
-        click.echo(f"{each.run:<{width}}  {each.state:<9}  {done:>10}  {duration(now - each.submitted_at)} ago")
-    _workers(all_runs[-1])
-    click.echo(f"one run in detail: {call(settings, 'status', all_runs[-1].run)}")
+        yield f"{each.run:<{width}}  {each.state:<9}  {done:>10}  {duration(now - each.submitted_at)} ago"
+    for name in damaged:
+        yield f"{name:<{width}}  damaged"
+    yield from _workers(settings, scene.workers, any(each.state == "waiting" for each in found))
+    if found:
+        yield f"one run in detail: {call(settings, 'status', found[-1].run)}"
 
 
-def _show(settings: Settings, found: Any, now: float) -> None:
+def _described(settings: Settings, found: Any, now: float) -> Iterator[str]:
     counts = ", ".join(f"{number} {state}" for state, number in sorted(found.tasks.items()))
-    click.echo(f"run {found.run}: {found.state}; tasks: {counts}; submitted {duration(now - found.submitted_at)} ago")
+    yield f"run {found.run}: {found.state}; tasks: {counts}; submitted {duration(now - found.submitted_at)} ago"
     if found.preparing != "done":
-        click.echo(f"data set {found.data}: {'being prepared' if found.data_progress else found.preparing}")
-    width = max(len(trial.trial) for trial in found.trials)
-    click.echo(f"{'trial':<{width}}  state      period  epochs   accuracy  now")
+        yield f"data set {found.data}: {'being prepared' if found.data_progress else found.preparing}"
+    width = max((len(trial.trial) for trial in found.trials), default=5)
+    yield f"{'trial':<{width}}  state      period  epochs   accuracy  now"
     for trial in found.trials:
         epochs = f"{trial.epochs_done}/{trial.epochs}"
         stopped = [f"stopped early at epoch {trial.stopped_early}"] if trial.stopped_early is not None else []
         now_doing = "; ".join([*stopped, *(f"{p.phase or p.kind} on {p.worker}" for p in trial.progress)])
-        click.echo(f"{trial.trial:<{width}}  {trial.state:<9}  {trial.period}/{trial.periods:<4}  {epochs:<7}  "
-                   f"{share(trial.accuracy):>8}  {now_doing}".rstrip())
+        yield (f"{trial.trial:<{width}}  {trial.state:<9}  {trial.period}/{trial.periods:<4}  {epochs:<7}  "
+               f"{share(trial.accuracy):>8}  {now_doing}".rstrip())
     for failure in found.failures:
         word = "quarantined" if failure.quarantined else "failed"
-        click.echo(f"{word}: {failure.task} ({failure.failure}): {failure.message}\n  log: {failure.log}")
-    _workers(found)
+        yield f"{word}: {failure.task} ({failure.failure}): {failure.message}\n  log: {failure.log}"
+    yield from _workers(settings, found.workers, found.state == "waiting")
     if found.failures:
-        click.echo(f"try again: {call(settings, 'retry', found.run)}")
-    elif found.state == "waiting" and not found.workers:
-        click.echo(f"no worker is alive. Start some with: {call(settings, 'up')}")
+        yield f"try again: {call(settings, 'retry', found.run)}"
 
 
-def _attempts(tried: list[Any] | None, now: float) -> None:
+def _attempts(tried: list[Any] | None, now: float) -> Iterator[str]:
     """A line an attempt, its message and log under those that did not end well."""
     if tried is None:
         return
     if not tried:
-        click.echo("no attempt has been made yet")
+        yield "no attempt has been made yet"
         return
     width = max(len(each.task) for each in tried)
-    click.echo(f"{'task':<{width}}  attempt  state    failure           began       took      worker")
+    yield f"{'task':<{width}}  attempt  state    failure           began       took      worker"
     for each in tried:
         began = "?" if each.started_at is None else f"{duration(now - each.started_at)} ago"
         took = duration(each.finished_at - each.started_at) if each.finished_at and each.started_at else "-"
-        click.echo(f"{each.task:<{width}}  {each.attempt:>7}  {each.state:<7}  {each.failure or '-':<16}  {began:<10}  "
-                   f"{took:<8}  {each.worker or '?'}".rstrip())
+        yield (f"{each.task:<{width}}  {each.attempt:>7}  {each.state:<7}  {each.failure or '-':<16}  {began:<10}  "
+               f"{took:<8}  {each.worker or '?'}".rstrip())
         if each.state in ("failed", "lost") and each.message:
-            click.echo(f"  {plain(each.message)}\n  log: {each.log}")
+            yield f"  {plain(each.message)}\n  log: {each.log}"
 
 
-def _workers(found: Any) -> None:
-    named = ", ".join(sign.label for sign in found.workers)
-    click.echo(f"workers alive: {named or 'none'}")
+def _workers(settings: Settings, workers: Sequence[Sign], waiting: bool) -> Iterator[str]:
+    """Who is alive; what to do when tasks wait and nobody is."""
+    yield f"workers alive: {', '.join(sign.label for sign in workers) or 'none'}"
+    if waiting and not workers:
+        yield f"tasks wait. Start workers here with: {call(settings, 'up')}; on a GPU machine with: orch worker"

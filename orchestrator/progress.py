@@ -1,0 +1,96 @@
+"""What is being worked on, by what workers last said of their tasks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from types import NoneType
+
+from jobs import files
+from jobs.errors import BadSpec
+from jobs.record import NUMBER, Kinds
+from jobs.store import Ledger, Store
+from jobs.task import Task
+from orchestrator import signs
+from orchestrator.signs import Sign
+
+PROGRESS_FRESH_S = 60.0
+PERHAPS = (int, float, NoneType)
+SAID: Kinds = {
+    "attempt": int, "phase": (str, NoneType), "done": PERHAPS, "total": PERHAPS, "epoch": (int, NoneType),
+    "loss": PERHAPS, "images_per_second": PERHAPS, "val_accuracy": PERHAPS, "eta_s": PERHAPS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the worker of a task last said; keys without meaning for the phase are None."""
+
+    task: str
+    worker: str
+    device: str
+    attempt: int
+    age_s: float
+    phase: str | None
+    done: float | None
+    total: float | None
+    epoch: int | None
+    loss: float | None
+    images_per_second: float | None
+    val_accuracy: float | None
+    eta_s: float | None
+
+    @property
+    def kind(self) -> str:
+        """`prepare`, `train` or `evaluate`."""
+        return self.task.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a store shows of all its runs at one moment: the ledger, who is alive, and who works on what.
+
+    `progress` holds what is worked on by the trial or data set it is about, each one's trainings first.
+    """
+
+    ledger: Ledger
+    workers: tuple[Sign, ...]
+    progress: dict[str, tuple[Progress, ...]]
+
+
+def survey(store: Store, now: float) -> Scene:
+    """The store as it is now (Unix time), however many runs it holds: listings, and a file for each task under way."""
+    ledger = store.ledger()
+    workers = tuple(sign for sign in signs.read(store.root, now) if sign.fresh)
+    spoken_of = {name.removesuffix(".json") for name in files.names(store.root / "progress")}
+    named = spoken_of.union(*(worker.tasks for worker in workers)) - ledger.done - ledger.failed
+    found: dict[str, tuple[Progress, ...]] = {}
+    for task in sorted(_tasks(named), key=lambda task: (task.epoch, task.kind != "train", task.variant)):
+        if (progress := _progress(store, task, workers, now)) is not None:
+            found[task.subject] = (*found.get(task.subject, ()), progress)
+    return Scene(ledger, workers, found)
+
+
+def _tasks(names: Iterable[str]) -> Iterator[Task]:
+    for name in names:
+        with contextlib.suppress(BadSpec):
+            yield Task.parse(name)
+
+
+def _progress(store: Store, task: Task, workers: Sequence[Sign], now: float) -> Progress | None:
+    """What was last said of a task, if somebody works on it: it was said lately, or a living worker signs for it."""
+    said = signs.read_quietly(store.progress_path(task), {"worker": str, "device": str, "at": NUMBER}, SAID)
+    holder = next((worker for worker in workers if task.id in worker.tasks), None)
+    age_s = now - said["at"] if said else float("inf")
+    if holder is None and (age_s > PROGRESS_FRESH_S or (said and _is_idle(said["worker"], workers))):
+        return None
+    if holder is not None and said.get("worker") != holder.name:
+        said, age_s = {"worker": holder.name, "device": holder.device}, holder.age_s
+    keys = ("phase", "done", "total", "epoch", "loss", "images_per_second", "val_accuracy", "eta_s")
+    return Progress(task.id, said["worker"], said["device"], said.get("attempt", 1), age_s,
+                    *(said.get(key) for key in keys))
+
+
+def _is_idle(worker: str, workers: Sequence[Sign]) -> bool:
+    return any(sign.name == worker and sign.age_s < 5 for sign in workers)
