@@ -41,18 +41,24 @@ def _of_full_storage(error: BaseException | None) -> OSError | None:
 
 
 @contextlib.contextmanager
-def landing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`; when the block ends well it is synced and renamed, else removed."""
+def landing(path: Path, durable: bool = True) -> Iterator[Path]:
+    """A temporary path beside `path`; when the block ends well it is synced and renamed, else removed.
+
+    What need not outlive a power cut is not `durable`: it still lands whole for every process, but is not synced.
+    """
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.draft")
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield draft
-            sync(draft)
+            if durable:
+                sync(draft)
             os.replace(draft, path)
-            sync(path.parent)
-        finally:
+            if durable:
+                sync(path.parent)
+        except BaseException:
             draft.unlink(missing_ok=True)
+            raise
 
 
 def sync(path: Path) -> None:
@@ -64,26 +70,31 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON, whole or not at all."""
-    with landing(path) as draft:
+def write_json(path: Path, value: Any, durable: bool = True) -> None:
+    """Write `value` as JSON, whole or not at all (`durable` as of `landing`)."""
+    with landing(path, durable) as draft:
         draft.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def create_json(path: Path, value: Any) -> bool:
-    """Write `value` as JSON only if `path` does not exist; False if it does. Atomic on NFS too (link)."""
+def create_json(path: Path, value: Any, durable: bool = True) -> bool:
+    """Write `value` as JSON only if `path` does not exist; False if it does. Atomic on NFS too (link).
+
+    `durable` as of `landing`.
+    """
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.draft")
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             draft.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-            sync(draft)
+            if durable:
+                sync(draft)
             os.link(draft, path)
         except FileExistsError:
             return False
         finally:
             draft.unlink(missing_ok=True)
-        sync(path.parent)
+        if durable:
+            sync(path.parent)
     return True
 
 
@@ -98,6 +109,12 @@ def read_json(path: Path) -> Any | None:
             f"{path} is damaged, it is not whole JSON ({' '.join(str(error).split())[:80]}). "
             "Put it back from a copy, or remove it and submit the run again."
         ) from error
+
+
+def state(path: Path) -> tuple[int, ...]:
+    """What changes whenever a file is put down anew: inode, size and times. Raises `FileNotFoundError`."""
+    found = os.stat(path)
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def digest(path: Path) -> str:

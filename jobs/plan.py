@@ -7,6 +7,7 @@ is read off the ledger alone.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,10 +37,10 @@ class Plan:
     def tasks(self) -> list[Task]:
         """Every task of the run: the data set first, then each trial's, big networks first."""
         work = [Task("prepare", self.data)]
-        for trial in self.trials:
+        for name in (trial.name for trial in self.trials):
             for epoch in self.marks:
-                work += [Task("train", trial.name, epoch), Task("evaluate", trial.name, epoch)]
-            work += [Task("evaluate", trial.name, self.marks[-1], variant) for variant in self.variants]
+                work += [Task("train", name, epoch), Task("evaluate", name, epoch)]
+            work += [Task("evaluate", name, self.marks[-1], variant) for variant in self.variants]
         return work
 
 
@@ -89,13 +90,12 @@ def _leads_on(ledger: Ledger, run: Run, task: Task) -> bool:
 def ready_of_trial(store: Store, trial: str, ledger: Ledger) -> list[Task]:
     """The smallest untrained mark of a trial and every trained mark not yet evaluated, without failed tasks."""
     work: list[Task] = []
-    tests = store.tests(trial)
-    for epoch in sorted(tests):
+    for epoch, tests in store.marked(trial).items():
         training = Task("train", trial, epoch)
         if not ledger.is_done(training):
             work.append(training)
             break
-        work += [test for test in tests[epoch] if not ledger.is_done(test)]
+        work += [test for test in tests if not ledger.is_done(test)]
     return [task for task in work if not ledger.has_failed(task)]
 
 
@@ -107,11 +107,11 @@ def is_ready(store: Store, task: Task) -> bool:
         return True
     if not store.has_trial(task.subject) or not store.is_done(Task("prepare", store.load_trial(task.subject).data)):
         return False
-    tests = store.tests(task.subject)
-    if task.kind == "evaluate" and task not in tests.get(task.epoch, []):
+    marked = store.marked(task.subject)
+    if task.epoch not in marked or (task.kind == "evaluate" and task not in marked[task.epoch]):
         return False
-    before = [epoch for epoch in tests if epoch < task.epoch or (epoch == task.epoch and task.kind == "evaluate")]
-    return task.epoch in tests and all(store.is_done(Task("train", task.subject, epoch)) for epoch in before)
+    needed = [epoch for epoch in marked if epoch < task.epoch + (task.kind == "evaluate")]
+    return all(store.is_done(Task("train", task.subject, epoch)) for epoch in needed)
 
 
 def period_closed_by(store: Store, task: Task) -> int:
@@ -120,16 +120,16 @@ def period_closed_by(store: Store, task: Task) -> int:
 
 
 def follow(store: Store, task: Task, runs: Iterable[Run]) -> list[Task]:
-    """What became ready because `task` was done."""
+    """What became ready because `task` was done; nothing where it was not."""
+    if not store.is_done(task) or task.kind == "evaluate":
+        return []
     if task.kind == "prepare":
         ledger = store.ledger()
         return [ready_task for run in runs if run.data == task.subject for ready_task in ready(store, run, ledger)]
-    if task.kind == "evaluate":
-        return []
-    tests = store.tests(task.subject)
-    open_marks = (Task("train", task.subject, epoch) for epoch in sorted(tests))
-    next_mark = next((training for training in open_marks if not store.is_done(training)), None)
-    found = [*tests.get(task.epoch, []), *([next_mark] if next_mark else [])]
+    marked = store.marked(task.subject)
+    trainings = (Task("train", task.subject, epoch) for epoch in marked)
+    following = itertools.islice((training for training in trainings if not store.is_done(training)), 1)
+    found = [*marked.get(task.epoch, []), *following]
     return [each for each in found if not store.is_done(each) and not store.has_failed(each)]
 
 

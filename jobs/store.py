@@ -202,17 +202,27 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             raise StoreUnusable(f"the store {self.root} knows no trial '{name}'.") from None
 
+    def has_trial(self, name: str) -> bool:
+        """Whether a trial of that name was saved."""
+        return (self.trial_folder(name) / "trial.json").exists()
+
     def marks(self, trial: str) -> list[int]:
         """The epochs that runs want a trial trained to and evaluated at, rising."""
-        return [int(name) for name in files.names(self.trial_folder(trial) / "marks") if name.isdecimal()]
+        return list(self.marked(trial))
 
     def tests(self, trial: str, epoch: int) -> list[Task]:
         """The evaluations that runs want of a trial at a mark: on the test images as they are, then made harder."""
-        found, start = [Task("evaluate", trial, epoch)], f"{epoch:04d}."
-        for name in files.names(self.trial_folder(trial) / "marks"):
-            if name.startswith(start):
-                with contextlib.suppress(BadSpec):
-                    found.append(Task.parse(f"evaluate.{trial}.{name}"))
+        return self.marked(trial).get(epoch, [Task("evaluate", trial, epoch)])
+
+    def marked(self, trial: str) -> dict[int, list[Task]]:
+        """Each mark of a trial, rising, with the evaluations that runs want there (see `tests`)."""
+        names = files.names(self.trial_folder(trial) / "marks")
+        found = {epoch: [Task("evaluate", trial, epoch)] for epoch in sorted(map(int, filter(str.isdecimal, names)))}
+        for name in names:
+            if not name.isdecimal():
+                with contextlib.suppress(BadSpec, KeyError):
+                    harder = Task.parse(f"evaluate.{trial}.{name}")
+                    found[harder.epoch].append(harder)
         return found
 
     def save_run(self, run: Run) -> None:
@@ -437,8 +447,10 @@ def _read_run(path: Path) -> tuple[Outline, dict[str, Any]]:
     try:
         if found["name"] != name or not all(NAME.fullmatch(each) for each in (found["data"], *found["trials"])):
             raise ValueError("it names what is not the run's own")
-        for task_id in found["tasks"]:
-            Task.parse(task_id)
+        tasks = {(task.kind, task.subject) for task in map(Task.parse, found["tasks"])}
+        lacking = {("prepare", found["data"]), *(("train", trial) for trial in found["trials"])} - tasks
+        if lacking:
+            raise ValueError(f"it lacks a task to {' '.join(min(lacking))}")
     except (TypeError, ValueError, RequestError) as error:
         raise record.damaged(path, " ".join(str(error).split())[:80]) from None
     return Outline(name, found["data"], tuple(found["trials"]), tuple(found["tasks"]), found["submitted_at"]), found

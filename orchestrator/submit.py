@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,9 @@ from jobs.settings import Settings
 from jobs.spec import BUILT_IN_DATA, NOT_ASKED, Spec
 from jobs.store import Run, Store
 from jobs.task import Task
+
+AT_ONCE = 8
+"""Trials that are put down at the same time."""
 
 
 class Ping(Protocol):
@@ -83,8 +87,9 @@ def record(store: Store, request: Request, provenance: dict[str, Any]) -> Run:
     """
     unfolded = request.plan
     store.save_data(unfolded.data, request.source, request.spec.data_settings())
-    for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.marks), unfolded.run, unfolded.variants)
+    with ThreadPoolExecutor(AT_ONCE) as several:  # the disk, not this process, is what takes the time
+        list(several.map(lambda trial: store.save_trial(trial, list(unfolded.marks), unfolded.run, unfolded.variants),
+                         unfolded.trials))
     if request.known is not None:
         run = replace(request.known, spec=request.spec)
     else:

@@ -50,7 +50,7 @@ class Attempt:
             "message": str(error) if error else None,
             "finished_at": time.time(),
         }
-        files.write_json(self.store.attempts_folder(self.task) / f"{self.number:04d}.json", self.record)
+        files.write_json(self.store.attempts_folder(self.task) / f"{self.number:04d}.json", self.record, durable=False)
         trial = results.DATA_SETS if self.task.kind == "prepare" else self.task.subject
         place = self.store.root / results.folder("attempts", trial) / f"{self.task.id}-{self.number:04d}.parquet"
         results.write(place, results.table_of("attempts", [_row(self.record)]))
@@ -68,7 +68,8 @@ def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
         "task": task.id, "kind": task.kind, "attempt": number, "state": "running", "failure": None,
         "started_at": time.time(), "finished_at": None, "position": position(store, task), **who,
     }
-    while not files.create_json(store.attempts_folder(task) / f"{number:04d}.json", record | {"attempt": number}):
+    while not files.create_json(store.attempts_folder(task) / f"{number:04d}.json", record | {"attempt": number},
+                                durable=False):
         number += 1
     attempt = Attempt(store, task, number, record | {"attempt": number})
     attempt.work_folder.mkdir(exist_ok=True)

@@ -13,10 +13,12 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -95,7 +97,7 @@ def run(
     felt, pulse = context.Pipe(duplex=False)
     given = (theirs, felt, limits.away_s, entry, order.as_dict(), str(log))
     process = context.Process(target=_main, args=given, name=order.task)
-    with _COUNTING:
+    with _COUNTING, _without_main():
         process.start()
     theirs.close()
     felt.close()
@@ -107,6 +109,17 @@ def run(
         _exit_code(process)
         ours.close()
         pulse.close()
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the program that runs here: multiprocessing would have the child run it anew, which is for nothing."""
+    hidden = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = hidden
 
 
 class _Alive:

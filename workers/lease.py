@@ -2,7 +2,8 @@
 
 A lease is a folder of token files in the store; the highest token holds it. Taking it is creating the next higher
 token (`link`, atomic on NFS). The holder beats by rewriting its file; a watcher calls a lease dead when it saw no
-change for `TTL_S` on its own monotonic clock, so no two machines need agree on the time.
+change for `TTL_S` on its own monotonic clock, so no two machines need agree on the time. Nothing here is synced: a
+power cut ends the holders too, and a token that it tore is held until it has been watched for as long.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Lease:
             self._write(released=True)
 
     def _write(self, released: bool) -> None:
-        files.write_json(_path(self.store, self.key, self.token), _content(self.holder, self.beats, released))
+        files.write_json(_path(self.store, self.key, self.token), _content(self.holder, self.beats, released),
+                         durable=False)
 
 
 @dataclass(slots=True)
@@ -62,7 +64,9 @@ class Watch:
 
     def free(self, key: str) -> bool:
         """Whether the lease could be claimed now: never claimed, released, or unchanged for `ttl_s`."""
-        token = highest(self.store, key)
+        return self._free_after(key, highest(self.store, key))
+
+    def _free_after(self, key: str, token: int) -> bool:
         if token == 0:
             return True
         state = (token, self._read(key, token))
@@ -76,10 +80,12 @@ class Watch:
 
     def claim(self, key: str, holder: str) -> Lease | None:
         """The lease, if it was free and no one else was quicker; else None."""
-        if not self.free(key):
+        seen = highest(self.store, key)
+        if not self._free_after(key, seen):
             return None
-        token = highest(self.store, key) + 1
-        if not files.create_json(_path(self.store, key, token), _content(holder, 0, released=False)):
+        # The token after the one that was free: a higher one might take the lease from who was just quicker.
+        token = seen + 1
+        if not files.create_json(_path(self.store, key, token), _content(holder, 0, released=False), durable=False):
             return None
         self._seen.pop(key, None)
         for name in files.names(self.store.lease_folder(key)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -66,15 +67,24 @@ def name_of(task: Task) -> str:
 
 
 def send(broker_url: str, tasks: Iterable[Task]) -> int:
-    """Ring for these tasks, big networks first in the queue; how many. Raises `BrokerUnreachable`."""
+    """Ring for these tasks, big networks first in the queue; how many. Raises `BrokerUnreachable`.
+
+    The connection is kept for the next time; where it has broken meanwhile, a message is tried again on a new one.
+    """
     sent = 0
-    with reachable(broker_url), app(broker_url) as application, application.connection_for_write() as connection:
+    with reachable(broker_url):
         for task in tasks:
-            application.send_task(
-                name_of(task), args=[task.id], priority=priority(task), connection=connection, retry=False
+            _sender(broker_url).send_task(
+                name_of(task), args=[task.id], priority=priority(task), retry=True, retry_policy=ONE_TRY
             )
             sent += 1
     return sent
+
+
+@functools.lru_cache(maxsize=1)
+def _sender(broker_url: str) -> Celery:
+    """The application whose pool holds the connections that messages are sent on, one a thread that sends."""
+    return app(broker_url)
 
 
 def ping(broker_url: str, timeout_s: float = 3.0) -> None:

@@ -274,7 +274,7 @@ class _Telling:
         if time.monotonic() - self.last >= TELL_S:
             self.last = time.monotonic()
             try:
-                files.write_json(self.path, {**message, **self.who, "at": time.time()})
+                files.write_json(self.path, {**message, **self.who, "at": time.time()}, durable=False)
             except (OrchError, OSError) as error:
                 log.warning("progress is not shown: %s", error)
 

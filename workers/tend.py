@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from jobs import files, plan
 from jobs.errors import OrchError
-from jobs.store import Run
+from jobs.store import Ledger, Run
 from jobs.task import Task
 from workers import queue, tasks
 from workers.tasks import Worker
@@ -19,6 +19,8 @@ log = logging.getLogger("orch.tend")
 
 TEND_S = 2.0
 MOST_AT_ONCE = 20
+MOST_SHARE = 0.02
+"""The share of a worker's time that looks at the ledger may take."""
 
 
 @dataclass(slots=True)
@@ -27,9 +29,14 @@ class Tender:
 
     worker: Worker
     ended: set[tuple[str, float]] = field(default_factory=set)
+    next_look: float = 0.0
 
     def forever(self, idle_exit_s: float | None, leave: threading.Event) -> None:
-        """Go round every `TEND_S` until `leave` is set; sets it when the worker was idle for `idle_exit_s`."""
+        """Go round every `TEND_S` until `leave` is set; sets it when the worker was idle for `idle_exit_s`.
+
+        In a large plan a look takes a while: there is one so seldom that it takes up no more than `MOST_SHARE` of the
+        time. The worker signs every time.
+        """
         while not leave.wait(TEND_S):
             try:
                 self.round()
@@ -48,8 +55,11 @@ class Tender:
             self.sign()
         except (OrchError, OSError) as error:
             log.warning("the sign of life could not be written: %s", error)
-        open_runs = [run for run in self._runs() if not self._over(run)]
-        loose = [task for run in open_runs for task in plan.ready(self.worker.store, run) if self._loose(task)]
+        began = time.monotonic()
+        if began < self.next_look:
+            return []
+        loose = self._look()
+        self.next_look = time.monotonic() + (time.monotonic() - began) / MOST_SHARE - TEND_S
         if not loose or len(self.worker.room.asked_for) >= self.worker.room.slots or self.worker.stop.is_set():
             return []
         if queue.waiting(self.worker.broker_url) > 0:
@@ -58,13 +68,22 @@ class Tender:
         queue.send(self.worker.broker_url, again)
         return again
 
+    def _look(self) -> list[Task]:
+        """What is ready and held by nobody; also that others are silent is noticed here, however busy this one is."""
+        if not (runs := self._runs()):
+            return []
+        ledger = self.worker.store.ledger()
+        open_runs = [run for run in runs if not self._over(run, ledger)]
+        return [task for run in open_runs for task in plan.ready(self.worker.store, run, ledger)
+                if self._loose(task)]
+
     def sign(self) -> None:
         """Write down that this worker lives, and what it works on."""
         worker, tasks = self.worker, self.worker.room.tasks
         files.write_json(worker.store.root / "workers" / f"{worker.name}.json", {
             "name": worker.name, "host": worker.host, "pid": os.getpid(), "device": worker.device.name,
             "task": next(iter(tasks), None), "tasks": tasks, "slots": worker.room.slots, "at": time.time(),
-        })
+        }, durable=False)
 
     def sign_off(self) -> None:
         """Remove the sign of life."""
@@ -74,9 +93,9 @@ class Tender:
         store = self.worker.store
         return store.whole_runs([name for name in store.run_names() if self._stamp(name) not in self.ended])
 
-    def _over(self, run: Run) -> bool:
+    def _over(self, run: Run, ledger: Ledger) -> bool:
         """Whether nothing of the run is left to do; remembered until the run is submitted again."""
-        if "open" in plan.state(self.worker.store, run).values():
+        if "open" in plan.state(self.worker.store, run, ledger).values():
             return False
         self.ended.add(self._stamp(run.name))
         return True
