@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from jobs.errors import OutOfMemory
+from jobs.errors import Crowded, OutOfMemory
 from jobs.spec import Precision
 from models import repeatable
 
@@ -39,11 +39,14 @@ def describe(device: torch.device) -> str:
     return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
 
 
-def out_of_memory(error: BaseException) -> OutOfMemory | None:
-    """The error as `OutOfMemory` if that is what it is, else None."""
+def out_of_memory(error: BaseException, alone: bool = True) -> OutOfMemory | Crowded | None:
+    """The error as `OutOfMemory`, or as `Crowded` of a task that is not alone on its device, if it is that, else None.
+    """
     words = str(error)
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in words:
-        reason = " ".join(words.split())[:160]
-        return OutOfMemory(f"too little memory for the task: {reason or 'the machine has none left'}. "
+        reason = " ".join(words.split())[:160] or "the machine has none left"
+        if not alone:
+            return Crowded(f"too little memory beside other tasks: {reason}. The task is tried again alone.")
+        return OutOfMemory(f"too little memory for the task: {reason}. "
                            "Take a smaller --batch-size or --image-size, or a bigger device.")
     return None

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from jobs.errors import BatchSplit, OutOfMemory, Stopped
+from jobs.errors import BatchSplit, Crowded, OutOfMemory, Stopped
 from jobs.task import Order
 from models import checkpoint, device, microbatches
 from models.loop import Running, train_epoch, validate
@@ -29,8 +29,8 @@ def train(
     """Train until the task's epoch, or until the recipe's patience is at its end, and return the outcome.
 
     Raises `BatchSplit` when a batch did not fit into memory and the next attempt shall train it in smaller parts,
-    `OutOfMemory` when it cannot be split any further, `Stopped` once `should_stop()` is true, with a checkpoint put
-    down between two steps.
+    `OutOfMemory` when it cannot be split any further, `Crowded` when it did not fit beside other tasks, `Stopped`
+    once `should_stop()` is true, with a checkpoint put down between two steps.
     """
     tell({"phase": "load"})
     training = take_up(order)
@@ -109,17 +109,17 @@ def _one_epoch(training: Training, narrator: Narrator) -> None:
 
 
 def _train_epoch(training: Training, narrator: Narrator) -> None:
-    """Train the rest of an epoch; a step that does not fit into memory makes the next attempt's parts smaller.
-
-    Not so while other tasks run on the device: the batch must not be split because of a neighbour.
-    """
+    """Train the rest of an epoch; a step that does not fit into memory makes the next attempt's parts smaller."""
     epoch, running = training.epoch + 1, training.running
     try:
         train_epoch(training.learner, training.data, epoch, running, narrator.trained)
     except (MemoryError, RuntimeError) as error:
-        explained = device.out_of_memory(error)
-        if explained is None or not training.order.alone:
+        explained = device.out_of_memory(error, training.order.alone)
+        if explained is None:
             raise
+        if isinstance(explained, Crowded):
+            # The batch must not be split because of a neighbour.
+            raise explained from error
         folder, images = training.store.trial_folder(training.trial.name), training.trial.recipe.batch_size
         parts = microbatches.halve(folder, epoch, running.step, images)
         if parts is None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jobs.errors import Crowded
 from jobs.store import Store
 from jobs.task import Order, Task
 from models.data.prepare import prepare_folder
@@ -29,14 +28,10 @@ def main(order: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> 
     try:
         return doors[Task.parse(given.task).kind](given, tell, should_stop)
     except (MemoryError, RuntimeError) as error:
-        explained = out_of_memory(error)
+        explained = out_of_memory(error, given.alone)
         if explained is None:
             raise
-        raise (explained if given.alone else _crowded(given)) from error
-
-
-def _crowded(order: Order) -> Crowded:
-    return Crowded(f"{order.task} ran out of memory beside other tasks of its worker; it is tried again alone.")
+        raise explained from error
 
 
 def prepare(order: Order, tell: Tell, should_stop: Callable[[], bool]) -> Outcome:

@@ -101,6 +101,7 @@ BAD: list[tuple[list[str], str, dict[str, str]]] = [
     (["worker", "--device", "tpu"], "'tpu' is not a device", {}),
     (["worker", "--idle-exit", "soon"], "is not a length of time", {}),
     (["worker", "--threads", "0"], "--threads", {}),
+    (["worker", "--slots", "0"], "--slots", {}),
     (["worker"], "redis://user:***@127.0.0.1:1/0", UNREACHABLE),
     (["flower", "--port", "0"], "--port", {}),
     (["flower"], "redis://user:***@127.0.0.1:1/0", UNREACHABLE),

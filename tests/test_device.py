@@ -42,6 +42,15 @@ def test_a_device_that_is_not_there_is_refused(asked: str) -> None:
         device.choose(asked, 1, found=["0", "1"])
 
 
+@pytest.mark.parametrize(("threads", "slots", "each"), [(8, 1, 8), (8, 3, 2), (1, 4, 1)])
+def test_slots_share_the_threads_of_a_worker(threads: int, slots: int, each: int) -> None:
+    """Each task has at least one."""
+    chosen, _ = device.choose("cpu", threads, slots=slots)
+
+    assert chosen.threads == each
+    assert chosen.environment()["OMP_NUM_THREADS"] == str(each)
+
+
 def test_threads_default_to_half_the_cores_so_that_two_workers_agree() -> None:
     """One worker or two on a machine: the same number of threads, hence the same sums."""
     chosen, _ = device.choose("cpu", None)

@@ -91,6 +91,7 @@ def test_an_outcome_tells_memory_and_from_where_the_last_attempt_measured(animal
         laboratory.train(trial, 3, should_stop=stop_after(3))
     rest = laboratory.train(trial, 3)
 
+    assert any(message.get("memory_bytes", 0) > 10_000_000 for message in laboratory.told)
     assert [outcome["measured_from"] for outcome in whole] == [0.0, 1.0]
     assert 2 < rest["measured_from"] < 3
     assert all(outcome["peak_memory_bytes"] > 10_000_000 for outcome in [*whole, rest])

@@ -18,7 +18,7 @@ from test_loop import learner, some_data  # noqa: E402
 from torch import nn  # noqa: E402
 
 from jobs import results, spec  # noqa: E402
-from jobs.errors import BadCheckpoint, BatchSplit, OutOfMemory, Stopped  # noqa: E402
+from jobs.errors import BadCheckpoint, BatchSplit, Crowded, OutOfMemory, Stopped  # noqa: E402
 from jobs.store import Run  # noqa: E402
 from jobs.task import Order, Task  # noqa: E402
 from models.data.batches import Batch  # noqa: E402
@@ -164,6 +164,17 @@ def test_what_cannot_be_split_any_further_fails_for_good_with_what_to_change(lab
     assert "--image-size" in str(caught.value)
     assert not caught.value.retry
     assert [split.parts for split in read(laboratory.store.trial_folder(trial))] == [8]
+
+
+def test_beside_other_tasks_no_batch_is_split(laboratory: Laboratory) -> None:
+    """A neighbour must not change numbers: nothing is recorded, and alone the whole batch may fit."""
+    trial = laboratory.trial("squeezenet", [1], **RECIPE)
+    order = laboratory.order(Task("train", trial, 1))
+    with pytest.raises(Crowded, match="tried again alone"):
+        train(replace(order, alone=False), laboratory.told.append, lambda: False, small_device(2))
+    outcome, said = attempts_until_done(laboratory, trial, 1, small_device(8))
+
+    assert (said, outcome["micro_batches"]) == ([], [])
 
 
 def test_batch_norm_that_cannot_take_a_single_image_fails_for_good_too(laboratory: Laboratory) -> None:
