@@ -13,6 +13,7 @@
     ledger/done/<task>.json                    published results: a task is done when this file exists
     ledger/failed/<task>.json                  why a task will not be tried again
     leases/<key>/<token>.json                  the highest token holds the lease
+    asked/<key>/<token>.json                   which worker wants to take over what is held with this token
     attempts/<task>/<number>.json, .log, /     one execution each: record, log, work folder
     attempts/<task>/forgiven.json              attempts up to this one are no longer held against the task
     progress/<task>.json                       what the task's worker last said
@@ -22,6 +23,7 @@
     reports/<run>/                             where `orch report` writes by default
     exports/<run>/<program>/                   where `orch export` writes by default
     workers/<worker>.json                      a worker's sign of life, at most a few seconds old
+    pace/<host>-<device>.json                  images a second that a device was measured at, by kind of training
     stack/<host>/                              a machine's embedded broker and local workers: state and logs
 """
 
@@ -377,6 +379,14 @@ class Store:
     def lease_folder(self, key: str) -> Path:
         """The tokens of one lease."""
         return self.root / "leases" / key
+
+    def asked_path(self, key: str, token: int) -> Path:
+        """The file that says which worker wants to take over what is held with a token of a lease."""
+        return self.root / "asked" / key / f"{token:06d}.json"
+
+    def pace_path(self, host: str, device: str) -> Path:
+        """The file that says how fast a device was measured to train."""
+        return self.root / "pace" / f"{host}-{device.replace(':', '-')}.json"
 
     def data_folder(self, data: str) -> Path:
         """A data set's files."""

@@ -82,6 +82,7 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
         leave.set()
         rounds.join(5)
         tender.sign_off()
+        queue.forget(worker.broker_url, worker.name)
     log.info("worker %s has left", worker.name)
     return int(consumer.exitcode or 0)
 
@@ -104,6 +105,7 @@ def _consumer(worker: Worker) -> Any:
         application.task(do, name=f"orch.{kind}", shared=False)
     return application.Worker(
         hostname=f"{worker.name}", pool="threads", concurrency=worker.room.slots, loglevel="INFO",
+        queues=[queue.mailbox(worker.name), queue.QUEUE],
         without_mingle=True, without_gossip=True, optimization="fair", quiet=True,
     )
 

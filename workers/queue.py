@@ -66,8 +66,15 @@ def name_of(task: Task) -> str:
     return f"orch.{task.kind}"
 
 
-def send(broker_url: str, tasks: Iterable[Task]) -> int:
+def mailbox(worker: str) -> str:
+    """The queue that only this worker listens to, before it listens to the one of all."""
+    return f"{QUEUE}.{worker}"
+
+
+def send(broker_url: str, tasks: Iterable[Task], to: str | None = None) -> int:
     """Ring for these tasks, big networks first in the queue; how many. Raises `BrokerUnreachable`.
+
+    With `to` only that worker hears it.
 
     The connection is kept for the next time; where it has broken meanwhile, a message is tried again on a new one.
     """
@@ -75,7 +82,8 @@ def send(broker_url: str, tasks: Iterable[Task]) -> int:
     with reachable(broker_url):
         for task in tasks:
             _sender(broker_url).send_task(
-                name_of(task), args=[task.id], priority=priority(task), retry=True, retry_policy=ONE_TRY
+                name_of(task), args=[task.id], queue=mailbox(to) if to else QUEUE,
+                priority=0 if to else priority(task), retry=True, retry_policy=ONE_TRY,
             )
             sent += 1
     return sent
@@ -85,6 +93,12 @@ def send(broker_url: str, tasks: Iterable[Task]) -> int:
 def _sender(broker_url: str) -> Celery:
     """The application whose pool holds the connections that messages are sent on, one a thread that sends."""
     return app(broker_url)
+
+
+def forget(broker_url: str, worker: str) -> None:
+    """Remove the mailbox of a worker that leaves; what lies in it is sent again from the ledger."""
+    with contextlib.suppress(BrokerUnreachable), reachable(broker_url), _channel(broker_url, 3.0) as channel:
+        channel.queue_delete(mailbox(worker))
 
 
 def ping(broker_url: str, timeout_s: float = 3.0) -> None:

@@ -19,6 +19,7 @@ from workers import attempt as attempts
 from workers import child, queue
 from workers.attempt import Attempt
 from workers.device import Device
+from workers.handover import LOOK_S, Handover
 from workers.lease import RENEW_S, TTL_S, Lease, Watch
 from workers.memory import Measured
 from workers.room import Need, Room
@@ -72,8 +73,11 @@ class Worker:
     pause: Pause = field(default_factory=Pause)
     idle_since: float = field(default_factory=time.monotonic)
     measured: Measured = field(init=False)
+    handover: Handover = field(init=False)
 
     def __post_init__(self) -> None:
+        threads = self.device.threads if self.device.kind == "cpu" else None
+        self.handover = Handover(self.store, self.name, self.host, self.device.name, threads)
         self.measured = Measured(self.store, self.device.kind)
 
 
@@ -101,6 +105,8 @@ def _claimed(worker: Worker, task: Task) -> str:
     """Do a task once there is room for it, if it can be claimed then."""
     if not _may_begin(worker, task):
         return "not ready"
+    if worker.handover.declines(task):
+        return "another's"
     need = worker.room.enter(task.id, lambda: _need(worker, task), lambda: _still_ours(worker, task))
     if need is None:
         return "not now"
@@ -129,17 +135,21 @@ def _need(worker: Worker, task: Task) -> Need:
 
 def _held(worker: Worker, task: Task, lease: Lease, need: Need) -> str:
     """Do a task that was claimed, hand it back, ring for what is next."""
-    store = worker.store
+    store, state = worker.store, ""
+    ring(worker, worker.handover.fulfilled(task))
     try:
-        if not plan.is_ready(store, task):
-            return "not ready"
-        return _attempt(worker, task, lease, need.alone)
+        if plan.is_ready(store, task):
+            state = _attempt(worker, task, lease, need.alone)
+        return state or "not ready"
     finally:
         worker.idle_since = time.monotonic()
         worker.room.leave(task.id)
         lease.release()
         runs = [store.load_run(name) for name in store.wanted_by(task)]
-        ring(worker, plan.follow(store, task, runs) or again(store, task))
+        following = plan.follow(store, task, runs) or again(store, task)
+        stays = state == "done" and not worker.stop.is_set()
+        for to, tasks in worker.handover.whose(task, lease.token, following, stays).items():
+            ring(worker, tasks, to)
 
 
 def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
@@ -156,13 +166,14 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
     try:
         outcome = worker.run_child(
             _order(worker, task, attempt, lease, alone), attempt.log,
-            heard=_Telling(worker, task, attempt), should_stop=_Stopping(worker, task),
+            heard=_Telling(worker, task, attempt), should_stop=_Stopping(worker, task, lease.token),
             still_mine=_Beating(lease), limits=worker.limits, entry=worker.entry,
         )
         worker.store.publish(task, outcome, attempt.work_folder, lease.holds)
     except OrchError as error:
         return _record_failure(worker.store, task, attempt, error, lease)
     finally:
+        worker.handover.ended(task)
         shutil.rmtree(attempt.work_folder, ignore_errors=True)
     attempt.finish("done")
     log.info("%s: done", task.id)
@@ -226,12 +237,12 @@ def ready_since(store: Store, task: Task) -> float | None:
     return max(times, default=None)
 
 
-def ring(worker: Worker, tasks: list[Task]) -> None:
-    """Send tasks that became ready; a broker out of reach is no loss, tending sends them later."""
+def ring(worker: Worker, tasks: list[Task], to: str | None = None) -> None:
+    """Send tasks that became ready, with `to` to one worker; a broker out of reach is no loss, tending sends later."""
     if not tasks:
         return
     try:
-        queue.send(worker.broker_url, tasks)
+        queue.send(worker.broker_url, tasks, to)
     except BrokerUnreachable as error:
         log.warning("%s The tasks are sent again when it is back.", error)
 
@@ -261,7 +272,8 @@ class _Telling:
     """Puts down what the child says, at most once a second, for `orch watch` and `orch status`; tells its memory."""
 
     def __init__(self, worker: Worker, task: Task, attempt: Attempt) -> None:
-        self.path, self.room = worker.store.progress_path(task), worker.room
+        self.path, self.room, self.handover, self.task = (
+            worker.store.progress_path(task), worker.room, worker.handover, task)
         self.who: dict[str, Any] = {
             "task": task.id, "attempt": attempt.number, "worker": worker.name, "host": worker.host,
             "device": worker.device.name,
@@ -271,6 +283,7 @@ class _Telling:
     def __call__(self, message: child.Message) -> None:
         if isinstance(taken := message.get("memory_bytes"), int):
             self.room.told(self.who["task"], taken)
+        self.handover.told(self.task, message)
         if time.monotonic() - self.last >= TELL_S:
             self.last = time.monotonic()
             try:
@@ -280,15 +293,19 @@ class _Telling:
 
 
 class _Stopping:
-    """Whether a child should stop: the worker leaves, or no run wants the task any more."""
+    """Whether a child should stop: the worker leaves, no run wants the task any more, or a faster worker does."""
 
-    def __init__(self, worker: Worker, task: Task) -> None:
+    def __init__(self, worker: Worker, task: Task, token: int) -> None:
         self.worker, self.task, self.last, self.unwanted = worker, task, time.monotonic(), False
+        self.token, self.looked = token, self.last
 
     def __call__(self) -> bool:
         if time.monotonic() - self.last >= RENEW_S and not self.unwanted:
             self.last = time.monotonic()
             self.unwanted = not self.worker.store.wanted_by(self.task)
+        if time.monotonic() - self.looked >= LOOK_S and not self.unwanted:
+            self.looked = time.monotonic()
+            self.unwanted = self.worker.handover.stops(self.task, self.token)
         return self.unwanted or self.worker.stop.is_set()
 
 

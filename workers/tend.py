@@ -13,6 +13,7 @@ from jobs.errors import OrchError
 from jobs.store import Ledger, Run
 from jobs.task import Task
 from workers import queue, tasks
+from workers.fleet import Fleet
 from workers.tasks import Worker
 
 log = logging.getLogger("orch.tend")
@@ -30,6 +31,11 @@ class Tender:
     worker: Worker
     ended: set[tuple[str, float]] = field(default_factory=set)
     next_look: float = 0.0
+    loose: list[Task] = field(default_factory=list)
+    fleet: Fleet = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fleet = Fleet(self.worker.store)
 
     def forever(self, idle_exit_s: float | None, leave: threading.Event) -> None:
         """Go round every `TEND_S` until `leave` is set; sets it when the worker was idle for `idle_exit_s`.
@@ -55,10 +61,11 @@ class Tender:
             self.sign()
         except (OrchError, OSError) as error:
             log.warning("the sign of life could not be written: %s", error)
+        self._relieve()
         began = time.monotonic()
         if began < self.next_look:
             return []
-        loose = self._look()
+        loose = self.loose = self._look()
         self.next_look = time.monotonic() + (time.monotonic() - began) / MOST_SHARE - TEND_S
         if not loose or len(self.worker.room.asked_for) >= self.worker.room.slots or self.worker.stop.is_set():
             return []
@@ -77,16 +84,31 @@ class Tender:
         return [task for run in open_runs for task in plan.ready(self.worker.store, run, ledger)
                 if self._loose(task)]
 
+    def _relieve(self) -> None:
+        """Ask for the training of a slower worker, if the study ends sooner then."""
+        handover, room = self.worker.handover, self.worker.room
+        tasks.ring(self.worker, handover.late())
+        if room.slots > 1 or handover.wish or handover.given or self.worker.stop.is_set():
+            return
+        if room.tasks and handover.training is None:
+            return
+        waiting = [task for task in self.loose if task.kind == "train"]
+        wanted = self.fleet.wanted(handover, waiting)
+        if wanted is not None:
+            handover.ask(wanted)
+
     def sign(self) -> None:
         """Write down that this worker lives, and what it works on."""
         worker, tasks = self.worker, self.worker.room.tasks
         files.write_json(worker.store.root / "workers" / f"{worker.name}.json", {
             "name": worker.name, "host": worker.host, "pid": os.getpid(), "device": worker.device.name,
             "task": next(iter(tasks), None), "tasks": tasks, "slots": worker.room.slots, "at": time.time(),
+            **worker.handover.sign(busy=bool(tasks)),
         }, durable=False)
 
     def sign_off(self) -> None:
-        """Remove the sign of life."""
+        """Remove the sign of life, and what was asked for."""
+        self.worker.handover.withdraw()
         (self.worker.store.root / "workers" / f"{self.worker.name}.json").unlink(missing_ok=True)
 
     def _runs(self) -> list[Run]:
@@ -105,5 +127,7 @@ class Tender:
 
     def _loose(self, task: Task) -> bool:
         if task.id in self.worker.room.asked_for:
+            return False
+        if self.worker.handover.declines(task):
             return False
         return self.worker.watch.free(task.lease_key) and not tasks.waits(self.worker.store, task)

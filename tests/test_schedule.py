@@ -1,0 +1,109 @@
+"""Who takes over whose training: estimates, decisions, and what is left alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs import pace, schedule
+from jobs.schedule import Mate, Training
+
+VGG, SMALL = "vgg16@224", "squeezenet@224"
+
+
+def worker(name: str, speed: float, kind: str | None = None, images: float = 0.0, **more: bool) -> Mate:
+    """A worker that trains VGG16 at `speed` images a second and the small network at ten times that."""
+    training = Training(f"train.{kind.partition('@')[0]}-s0-1.0010", kind, images) if kind else None
+    return Mate(name, {VGG: speed, SMALL: 10 * speed}, training is not None, training, **more)
+
+
+def test_an_idle_faster_worker_takes_over_the_longest_training() -> None:
+    """Of two slow workers the one that would end last is relieved."""
+    mates = [worker("fast", 100.0), worker("a", 25.0, VGG, 20_000.0), worker("b", 25.0, SMALL, 20_000.0)]
+    found = schedule.take_overs(mates)
+
+    assert [(each.taker, each.holder, each.task) for each in found] == [("fast", "a", "train.vgg16-s0-1.0010")]
+    assert found[0].saves_s == pytest.approx(800 - 200 - schedule.TAKE_OVER_S)
+
+
+def test_two_workers_change_trainings_when_the_long_one_is_on_the_slow_one() -> None:
+    """The fast one gives its short training back."""
+    mates = [worker("fast", 100.0, SMALL, 20_000.0), worker("slow", 25.0, VGG, 20_000.0)]
+
+    assert [(each.taker, each.holder) for each in schedule.take_overs(mates)] == [("fast", "slow")]
+
+
+@pytest.mark.parametrize("mates", [
+    [worker("a", 100.0), worker("b", 100.0, VGG, 20_000.0)],
+    [worker("a", 110.0), worker("b", 100.0, VGG, 2_000.0)],
+    [worker("slow", 25.0), worker("fast", 100.0, VGG, 20_000.0)],
+    [worker("fast", 100.0, settled=False), worker("slow", 25.0, VGG, 20_000.0)],
+    [worker("fast", 100.0), worker("slow", 25.0, VGG, 20_000.0, settled=False)],
+    [worker("fast", 100.0, VGG, 20_000.0), worker("slow", 25.0, SMALL, 20_000.0)],
+    [Mate("new", {}), Mate("other", {}, True, Training("train.vgg16-s0-1.0010", VGG, 20_000.0))],
+    [],
+])
+def test_what_saves_little_or_is_under_way_is_left_alone(mates: list[Mate]) -> None:
+    """Equal speeds, small gains, slower takers, workers in the middle of a take-over, nothing measured."""
+    assert schedule.take_overs(mates) == []
+
+
+def test_nothing_moves_while_waiting_work_takes_longer_anyway() -> None:
+    """A slow worker's training that ends before all the waiting ones do is in nobody's way."""
+    mates = [worker("fast", 100.0, SMALL, 20_000.0), worker("slow", 25.0, VGG, 5_000.0)]
+    waiting = [Training(f"train.vgg16-s{seed}-1.0010", VGG, 20_000.0) for seed in range(1, 5)]
+
+    assert schedule.take_overs(mates) != []
+    assert schedule.take_overs(mates, waiting) == []
+
+
+def test_a_take_over_is_not_undone() -> None:
+    """After the change the same rule finds nothing to change, even with estimates that were wrong by a tenth."""
+    after = [worker("fast", 90.0, VGG, 20_000.0), worker("slow", 27.0, SMALL, 20_000.0)]
+
+    assert schedule.take_overs(after) == []
+
+
+def test_all_workers_decide_the_same_in_whatever_order_they_read() -> None:
+    """The order in which signs are read does not matter."""
+    mates = [worker(f"w{place}", 100.0 - 9 * place, (VGG, SMALL)[place % 2] if place > 3 else None, 9e4)
+             for place in range(9)]
+
+    assert schedule.take_overs(mates) == schedule.take_overs(mates[::-1]) != []
+
+
+def test_a_worker_never_measured_is_tried() -> None:
+    """It is taken for a fast one until it has trained for a few seconds."""
+    mates = [Mate("new", {}), worker("fast", 100.0, SMALL, 90_000.0), worker("slow", 25.0, VGG, 20_000.0)]
+
+    assert [(each.taker, each.holder) for each in schedule.take_overs(mates)] in (
+        [("new", "slow")], [("fast", "slow")])
+
+
+def test_a_pace_is_measured_or_reckoned_from_others_and_else_from_the_catalog() -> None:
+    """Own figures first, then another worker's by the ratio of what both did, then relative costs."""
+    mine, theirs = {VGG: 50.0}, {VGG: 100.0, "resnet34@224": 300.0}
+
+    assert pace.expected(mine, VGG, [theirs]) == 50.0
+    assert pace.expected(mine, "resnet34@224", [mine, theirs]) == pytest.approx(150.0)
+    assert pace.expected(mine, "scratch@224", [mine]) == pytest.approx(50.0 * 25)
+    assert pace.expected(mine, "vgg16@112", [mine]) == pytest.approx(200.0)
+
+
+def test_kinds_tell_what_a_pace_depends_on() -> None:
+    """Backbone and image size; on a processor the threads too."""
+    assert pace.kind_of("vgg16", 224, None) == VGG
+    assert pace.kind_of("vgg16", 64, 4) == "vgg16@64x4"
+    assert pace.work("vgg16@64x4") == 25 * 64 ** 2
+
+
+@pytest.mark.parametrize(("chains", "speeds", "least"), [
+    ([4.0], [1.0, 1.0], 4.0),
+    ([1.0] * 8, [1.0, 1.0], 4.0),
+    ([1.0] * 4, [1.0, 0.25, 0.25, 0.25], 4 / 1.75),
+    ([25.0, 9.0, 1.0], [4.0, 1.0, 1.0], 34 / 5),
+])
+def test_the_least_time_counts_work_and_the_longest_chains(
+    chains: list[float], speeds: list[float], least: float
+) -> None:
+    """All work by all speeds, or the k longest by the k fastest."""
+    assert schedule.least_s(chains, speeds) == pytest.approx(least)
