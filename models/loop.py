@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import time
@@ -53,7 +54,9 @@ class Learner:
         if recipe.deterministic and device.type == "cuda":
             network = repeatable.replace_pools(network)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer = SGD(network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum)
+        # On a GPU one kernel for all parameters; on a processor it would round otherwise and gain little.
+        fused = device.type == "cuda"
+        optimizer = SGD(network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, fused=fused)
         scheduler = ReduceLROnPlateau(optimizer, factor=recipe.plateau_factor, patience=recipe.plateau_patience)
         return cls(network, optimizer, scheduler, device, precision, recipe, seed, splits)
 
@@ -110,10 +113,20 @@ class Ledger:
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Images (n, s, s, 3), uint8, as ImageNet-normalised float32 (n, 3, s, s), channels last in memory."""
-    mean = images.new_tensor(MEAN, dtype=torch.float32) * 255
-    deviation = images.new_tensor(DEVIATION, dtype=torch.float32) * 255
-    return images.float().sub_(mean).div_(deviation).permute(0, 3, 1, 2)
+    """Images (n, s, s, 3), uint8, as ImageNet-normalised float32 (n, 3, s, s), channels last in memory.
+
+    The values are, bit for bit, those of torchvision's `ToTensor` and `Normalize`.
+    """
+    mean, deviation = _row(MEAN, images.shape[2], images.device), _row(DEVIATION, images.shape[2], images.device)
+    # Row by row of an image: a processor works on long rows three times as fast as on single pixels.
+    values = images.reshape(-1, len(mean)).float().div_(255).sub_(mean).div_(deviation)
+    return values.view(images.shape).permute(0, 3, 1, 2)
+
+
+@functools.cache
+def _row(colour: tuple[float, float, float], width: int, device: torch.device) -> Tensor:
+    """A colour for each pixel of a row of an image, on the device, which needs to be sent there only once."""
+    return torch.tensor(colour, device=device).repeat(width)
 
 
 def step(learner: Learner, batch: Batch, epoch: int, number: int) -> Tensor:

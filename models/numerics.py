@@ -11,7 +11,7 @@ import torch
 
 from jobs import files, record
 from jobs.errors import BadCheckpoint, BadWeights
-from jobs.spec import Recipe
+from jobs.task import Trial
 from models.device import Chosen, choose_precision
 
 
@@ -33,11 +33,12 @@ class Numerics:
             )
 
 
-def settle(folder: Path, recipe: Recipe, device: torch.device, threads: int, weights_sha256: str | None) -> Numerics:
+def settle(folder: Path, trial: Trial, device: torch.device, threads: int, weights_sha256: str | None) -> Numerics:
     """The trial's numerics: those on record, else chosen and recorded now. Sets torch's number of threads."""
     path = folder / "numerics.json"
     if not path.exists():
-        chosen = Numerics(choose_precision(recipe.precision, device), threads, device.type, weights_sha256)
+        precision = choose_precision(trial.recipe.precision, device, trial.backbone)
+        chosen = Numerics(precision, threads, device.type, weights_sha256)
         files.create_json(path, asdict(chosen))
     return kept(folder)
 

@@ -84,7 +84,7 @@ def begin(order: Order) -> Training:
         return Training(store, order, task, trial, data, _from_start(store, order, trial, len(data.classes)))
     contents, path = found
     where = device.pick(order.device, trial.recipe.deterministic)
-    kept = numerics.settle(store.trial_folder(trial.name), trial.recipe, where, order.threads, None)
+    kept = numerics.settle(store.trial_folder(trial.name), trial, where, order.threads, None)
     network = backbones.restored(trial.backbone, len(data.classes), contents.network)
     splits = microbatches.read(store.trial_folder(trial.name))
     learner = Learner.of(network, trial.recipe, trial.seed, where, kept.precision, splits)
@@ -101,7 +101,7 @@ def _from_start(store: Store, order: Order, trial: Trial, classes: int) -> Learn
     network = backbones.build(trial.backbone, classes, trial.seed, weights)
     where = device.pick(order.device, trial.recipe.deterministic)
     digest = None if weights is None else files.digest(weights)
-    kept = numerics.settle(store.trial_folder(trial.name), trial.recipe, where, order.threads, digest)
+    kept = numerics.settle(store.trial_folder(trial.name), trial, where, order.threads, digest)
     if weights is not None:
         kept.check_weights(weights, digest)
     splits = microbatches.read(store.trial_folder(trial.name))

@@ -333,13 +333,19 @@ def test_a_trial_begun_from_one_weights_file_is_not_begun_again_from_another(
 
 
 def test_automatic_precision_follows_the_hardware_and_a_wish_is_a_wish() -> None:
-    """bf16 on a processor with AMX, fp32 on one without; what is asked for is what is done."""
+    """bf16 on a processor that multiplies it fast, fp32 elsewhere; what is asked for is what is done."""
     cpu = torch.device("cpu")
-    has_amx = "amx_bf16" in Path("/proc/cpuinfo").read_text()
+    flags = Path("/proc/cpuinfo").read_text()
+    fast = "amx_bf16" in flags or "avx512_bf16" in flags
 
-    assert choose_precision("auto", cpu) == ("bf16" if has_amx else "fp32")
-    assert choose_precision("fp32", cpu) == "fp32"
-    assert choose_precision("bf16", cpu) == "bf16"
+    assert choose_precision("auto", cpu, "resnet34") == ("bf16" if fast else "fp32")
+    assert choose_precision("fp32", cpu, "resnet34") == "fp32"
+    assert choose_precision("bf16", cpu, "mobilenet-v3") == "bf16"
+
+
+def test_depthwise_convolutions_stay_in_float32_on_a_processor() -> None:
+    """They are slower in bf16 on every processor that was measured."""
+    assert choose_precision("auto", torch.device("cpu"), "mobilenet-v3") == "fp32"
 
 
 def test_running_out_of_memory_is_recognised() -> None:

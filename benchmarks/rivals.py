@@ -1,0 +1,177 @@
+"""What training and evaluation are measured against: the loops one writes by hand, and the network alone.
+
+The loop by hand is that of torchvision's reference recipe: ImageFolder, its transforms, a DataLoader with a process
+for each core, float32. The network alone does its step on one batch that lies ready in memory.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+import photographs
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import SGD
+from torch.utils.data import DataLoader, Subset
+from torchvision import datasets, transforms
+
+from jobs import catalog, folder
+from jobs.spec import DataSettings, Precision, Recipe
+from jobs.store import Store
+from models import backbones, device
+from models.data.batches import Data
+from models.data.prepare import prepare_folder
+from models.loop import MEAN, DEVIATION, Learner
+
+RECIPE = Recipe()
+
+
+@dataclass(frozen=True, slots=True)
+class Photographs:
+    """The same images as files and prepared, all of them in every split, and where torch computes."""
+
+    files: Path
+    data: Data
+    size: int
+    device: torch.device
+
+    def of(self, images: int) -> Data:
+        """The prepared data with only the first `images` of them in its splits."""
+        some = np.arange(images)
+        data = self.data
+        return Data(data.name, data.classes, data.images, data.labels, data.paths,
+                    dict.fromkeys(("train", "validation", "test"), some))
+
+
+@contextmanager
+def prepared(images: int, size: int, given: Path | None, where: torch.device) -> Iterator[Photographs]:
+    """Photographs made, or those of a folder, prepared as `orch` does, in a folder that is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="orch-benchmark-") as place:
+        common.say("making photographs")
+        files = given or photographs.make(Path(place) / "photographs", images)
+        store = Store(Path(place) / "store").open(create=True)
+        source, settings = folder.read_folder(files), DataSettings(image_size=size)
+        name = source.data_id(settings)
+        store.save_data(name, source, settings)
+        prepare_folder(source, settings, store.data_folder(name), processes=torch.get_num_threads())
+        yield Photographs(files, Data.load(store, name), size, where)
+
+
+def learner(name: str, photos: Photographs, precision: Precision) -> Learner:
+    """Our learner of a backbone, from random weights."""
+    network = backbones.build(name, len(photos.data.classes), 0)
+    chosen = device.choose_precision(precision, photos.device, name)
+    return Learner.of(network, RECIPE, 0, photos.device, chosen)
+
+
+def by_hand(name: str, photos: Photographs) -> tuple[nn.Module, SGD]:
+    """The network and its optimiser as one writes them by hand."""
+    network = backbones.build(name, len(photos.data.classes), 0).to(photos.device)
+    return network, SGD(network.parameters(), lr=RECIPE.learning_rate, momentum=RECIPE.momentum)
+
+
+def loader(photos: Photographs, images: int, batch_images: int, workers: int, shuffle: bool) -> DataLoader[Any]:
+    """Torchvision's files and transforms, decoded by `workers` processes that stay."""
+    side = round(photos.size * 256 / 224)
+    transform = transforms.Compose([
+        transforms.Resize((side, side)), transforms.CenterCrop(photos.size), transforms.ToTensor(),
+        transforms.Normalize(MEAN, DEVIATION),
+    ])
+    some = Subset(datasets.ImageFolder(str(photos.files), transform), range(images))
+    return DataLoader(some, batch_images, shuffle=shuffle, num_workers=workers, persistent_workers=workers > 0,
+                      pin_memory=photos.device.type == "cuda")
+
+
+def train_by_hand(network: nn.Module, optimizer: SGD, images: DataLoader[Any], where: torch.device) -> float:
+    """One epoch; seconds."""
+    network.train()
+    started = time.perf_counter()
+    for batch, labels in images:
+        batch, labels = batch.to(where, non_blocking=True), labels.to(where, non_blocking=True)
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(network(batch).flatten(1), labels)
+        loss.backward()
+        optimizer.step()
+    wait(where)
+    return time.perf_counter() - started
+
+
+def evaluate_by_hand(network: nn.Module, images: DataLoader[Any], where: torch.device) -> float:
+    """Loss and accuracy over all images; seconds."""
+    network.eval()
+    started, loss, correct = time.perf_counter(), 0.0, 0
+    with torch.inference_mode():
+        for batch, labels in images:
+            batch, labels = batch.to(where, non_blocking=True), labels.to(where, non_blocking=True)
+            scores = network(batch).flatten(1)
+            loss += functional.cross_entropy(scores, labels, reduction="sum").item()
+            correct += int((scores.argmax(1) == labels).sum().item())
+    return time.perf_counter() - started
+
+
+def ready(photos: Photographs, images: int) -> tuple[Tensor, Tensor]:
+    """One batch in memory as the network takes it: float32, normalised, channels last."""
+    batch = torch.rand(images, 3, photos.size, photos.size).contiguous(memory_format=torch.channels_last)
+    return batch.to(photos.device), torch.randint(len(photos.data.classes), (images,)).to(photos.device)
+
+
+def bare_steps(ours: Learner, batch: tuple[Tensor, Tensor], steps: int) -> float:
+    """The learner's network, precision and optimiser on one batch, nothing else; seconds."""
+    images, labels = batch
+    ours.network.train()
+    started = time.perf_counter()
+    for _ in range(steps):
+        ours.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(ours.device.type, torch.bfloat16, enabled=ours.precision == "bf16"):
+            scores = ours.network(images).flatten(1)
+        functional.cross_entropy(scores.float(), labels).backward()
+        ours.optimizer.step()
+    wait(ours.device)
+    return time.perf_counter() - started
+
+
+def bare_answers(ours: Learner, batch: tuple[Tensor, Tensor], batches: int) -> float:
+    """The learner's network on one batch without gradients, nothing else; seconds."""
+    ours.network.eval()
+    started = time.perf_counter()
+    with torch.inference_mode():
+        for _ in range(batches):
+            with torch.autocast(ours.device.type, torch.bfloat16, enabled=ours.precision == "bf16"):
+                ours.network(batch[0])
+    wait(ours.device)
+    return time.perf_counter() - started
+
+
+def training_flops(name: str, classes: int, size: int) -> float:
+    """Floating point operations of a training step for one image: forward, and twice as many backward."""
+    return 6e9 * catalog.find(name).gmacs(classes) * (size / 224) ** 2
+
+
+def matmul_flops(where: torch.device, precision: str, side: int = 2048, seconds: float = 1.0) -> float:
+    """Floating point operations a second of a square matrix product, as fast as torch does it here."""
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    a, b = (torch.rand(side, side, device=where, dtype=kind) for _ in range(2))
+    a @ b
+    wait(where)
+    started, done = time.perf_counter(), 0
+    while time.perf_counter() - started < seconds:
+        for _ in range(1 if where.type == "cpu" else 50):
+            a @ b
+            done += 1
+        wait(where)
+    return done * 2 * side**3 / (time.perf_counter() - started)
+
+
+def wait(where: torch.device) -> None:
+    """Until the device has done what it was given."""
+    if where.type == "cuda":
+        torch.cuda.synchronize(where)
