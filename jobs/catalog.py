@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 from jobs.errors import UnknownBackbone
@@ -82,6 +81,8 @@ def find(name: str) -> Backbone:
     """The catalog's entry of that name; raises `UnknownBackbone` with the likeliest meaning."""
     if name in CATALOG:
         return CATALOG[name]
+    import difflib
+
     name = name[:80]
     near = difflib.get_close_matches(name.lower().replace("_", "-"), CATALOG, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""

@@ -133,7 +133,8 @@ class Spec(BaseModel):
         chosen = list(catalog.CATALOG) if value == "all" else [value] if isinstance(value, str) else value
         if not isinstance(chosen, (list, tuple)):
             raise ValueError("a list of backbone names, or 'all', is needed")
-        return tuple(dict.fromkeys(catalog.find(str(name)).name for name in chosen))
+        names = (name.strip() for each in chosen for name in str(each).split(","))
+        return tuple(dict.fromkeys(catalog.find(name).name for name in names))
 
     @field_validator("checkpoint_every", mode="before")
     @classmethod

@@ -40,10 +40,17 @@ def examples(*lines: str) -> str:
 
 
 def emit(value: Any) -> None:
-    """One JSON document on stdout."""
+    """One JSON document on stdout; records within become keys and values."""
     import json
 
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=fields))
+
+
+def fields(value: Any) -> dict[str, Any]:
+    """A dataclass's fields; those that are dataclasses themselves stay as they are."""
+    import dataclasses
+
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
 def call(asked: Settings, *words: str) -> str:

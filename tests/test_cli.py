@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import click
 import pytest
 from command_lines import commands
+from fakes import fill_store
 
-from orchestrator import cli
+from orchestrator import bar, cli
 
 SPECS = {
     "not-yaml.yaml": "periods: [1, 2",
@@ -233,6 +235,54 @@ def test_the_catalog_is_listed_as_one_json_document(capsys: pytest.CaptureFixtur
 
     assert code == 0
     assert rows["scratch"]["parameters"] == 6_983_444
+
+
+@pytest.mark.parametrize("given", [["--backbone", "scratch, vgg16"], ["--backbone", "scratch", "--backbone", "vgg16"],
+                                   ["--backbone", "scratch,vgg16,scratch"]], ids=" ".join)
+def test_backbones_may_be_named_with_commas(given: list[str]) -> None:
+    """As a list, as options again, or both; each is compared once."""
+    from orchestrator.commands.submit import _spec, submit
+
+    options = submit.make_context("submit", given, resilient_parsing=True).params
+    asked = _spec(None, {"all_backbones": False, "backbones": options["backbones"]})
+
+    assert asked.backbones == ("scratch", "vgg16")
+
+
+class Terminal(io.StringIO):
+    """A stream that calls itself a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("out", "quiet", "shown"), [
+    (Terminal(), False, "\r\x1b[Kloading ...\r\x1b[Kasking ...\r\x1b[K"),
+    (Terminal(), True, ""), (io.StringIO(), False, ""),
+], ids=["terminal", "for a program", "file"])
+def test_slow_work_is_told_in_one_line_that_goes_away(out: io.StringIO, quiet: bool, shown: str) -> None:
+    """On a terminal only, and not where a program reads."""
+    with bar.saying("loading", quiet, out) as say:
+        say("asking")
+
+    assert out.getvalue() == shown
+
+
+@pytest.mark.parametrize("words", [["models", "scratch"], ["report", "--format", "json"]], ids=" ".join)
+def test_slow_commands_show_that_they_work(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something stands on a terminal while libraries are loaded, and is gone at the end."""
+    pytest.importorskip("torch")
+    fill_store(tmp_path / "store", backbones=["scratch"], pixels=False)
+    monkeypatch.setenv("ORCH_STORE", str(tmp_path / "store"))
+    monkeypatch.setattr("sys.stderr", screen := Terminal())
+
+    code = cli.run(words)
+
+    assert code == 0
+    assert " ..." in screen.getvalue()
+    assert screen.getvalue().endswith("\r\x1b[K")
 
 
 def test_a_folder_is_inspected(desk: Path, animal_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

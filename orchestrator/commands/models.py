@@ -47,9 +47,12 @@ def _layers(entry: Any, classes: int, image_size: int, as_json: bool) -> None:
         raise BadSpec(f"--image-size {image_size} is too small for {entry.name}; give {entry.min_image_size} or more.")
     if importlib.util.find_spec("torchvision") is None:
         raise MissingExtra("the layers of a network need torch. Install it with: pip install 'orch[worker]'.")
-    from models import summary
+    from orchestrator import bar
 
-    table = summary.summarise(entry.name, classes, image_size)
+    with bar.saying("loading torch", as_json):
+        from models import summary
+
+        table = summary.summarise(entry.name, classes, image_size)
     layers = [{"layer": r.layer, "output": list(r.output), "parameters": r.parameters} for r in table.rows]
     if as_json:
         emit({**_row(entry, classes), "classes": classes, "image_size": image_size, "layers": layers,

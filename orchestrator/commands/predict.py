@@ -47,10 +47,12 @@ def predict(settings: Settings, images: tuple[Path, ...], run: str | None, perio
     store = Store(settings.store).open()
     chosen_run = store.load_run(run) if run is not None else store.latest_run()
     chosen = trained.choose(store, chosen_run, period)
-    from models import predict as predicting
+    with bar.saying("loading torch", as_json) as say:
+        from models import predict as predicting
 
-    with bar.when_long("asking every network", "answers") as tell:
-        answered = predicting.predict(store, chosen_run.data, chosen.trials, found, device, tell)
+        say("asking every network")
+        with bar.when_long("asking every network", "answers", before=lambda: say("")) as tell:
+            answered = predicting.predict(store, chosen_run.data, chosen.trials, found, device, tell)
     if as_json:
         emit(_facts(chosen_run.name, chosen, answered, device))
     else:

@@ -30,6 +30,7 @@ def report(
     Several runs are put side by side, with what differs between them.
     """
     from jobs.store import Store
+    from orchestrator import bar
     from orchestrator import report as reports
     from orchestrator.report import folder as places
 
@@ -42,10 +43,11 @@ def report(
     chosen = [store.load_run(name) for name in dict.fromkeys(runs)] or [store.latest_run()]
     name = "+".join(run.name for run in chosen)[:200]
     place = store.report_folder(name) if out is None else folder(out, "--out")
-    if len(chosen) == 1:
-        page = reports.write(store, chosen[0], place, periods, wanted)
-    else:
-        page = reports.write_several(store, chosen, place, periods, wanted)
+    with bar.saying(f"comparing what {len(chosen)} run(s) have done", as_json):
+        if len(chosen) == 1:
+            page = reports.write(store, chosen[0], place, periods, wanted)
+        else:
+            page = reports.write_several(store, chosen, place, periods, wanted)
     if as_json:
         names = {"run": chosen[0].name} if len(chosen) == 1 else {"runs": [run.name for run in chosen]}
         emit({**names, "report": str(page.absolute()), "folder": str(page.parent.absolute())})

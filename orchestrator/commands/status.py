@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobs.settings import Settings
-from orchestrator.options import call, emit, examples, json_option, store_option
+from orchestrator.options import call, emit, examples, fields, json_option, store_option
 from orchestrator.words import duration, plain, share
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def _one(settings: Settings, store: Any, name: str, attempts: bool, as_json: boo
     found = statuses.look(store, run, now)
     tried = history.of_run(store, run) if attempts else None
     if as_json:
-        emit(asdict(found) | ({} if tried is None else {"attempts": [asdict(each) for each in tried]}))
+        emit(fields(found) | ({} if tried is None else {"attempts": tried}))
         return
     lines = [*_described(settings, found, now), *_attempts(tried, now)]
     click.echo("\n".join(lines))
@@ -71,7 +70,7 @@ def _all(settings: Settings, store: Any, as_json: bool) -> int:
         except DamagedFile as error:
             damaged[name] = str(error)
     if as_json:
-        emit({"store": str(settings.store), "runs": [asdict(each) for each in found],
+        emit({"store": str(settings.store), "runs": found,
               "damaged": [{"run": name, "problem": problem} for name, problem in damaged.items()]})
     elif found or damaged:
         click.echo("\n".join(_listed(settings, found, list(damaged), scene, now)))

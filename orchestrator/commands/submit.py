@@ -21,7 +21,8 @@ EPILOG = examples(
 @click.command(epilog=EPILOG)
 @click.argument("spec_file", metavar="[SPEC.yaml]", required=False, type=click.Path(path_type=Path))
 @click.option("--all-backbones", is_flag=True, help="Compare every backbone of the catalog (see 'orch models').")
-@click.option("--backbone", "backbones", multiple=True, metavar="NAME", help="A backbone to compare; repeatable.")
+@click.option("--backbone", "backbones", multiple=True, metavar="NAME,...",
+              help="A backbone to compare, or several; repeatable.")
 @click.option("--data", metavar="FOLDER|digits",
               help="A folder of class folders, or built-in images.  [default: digits]")
 @click.option("--periods", type=int, help="Stretches of training, each closed by an evaluation.  [default: 3]")
