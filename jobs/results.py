@@ -58,7 +58,7 @@ NEVER_NULL = {
 
 
 FEW = 100
-"""Rows up to which a file is not compressed: there is nothing to gain, and it is written in half the time."""
+"""Rows up to which a file is drawn up in memory, uncompressed: it is as small, and takes a third of the time."""
 
 DATA_SETS = "__HIVE_DEFAULT_PARTITION__"
 """The partition of attempts that belong to no trial: hive's own word for null, which every reader knows."""
@@ -74,10 +74,17 @@ def table_of(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMAS[name])
 
 
-def write(path: Path, table: pa.Table) -> None:
-    """One Parquet file, whole or not at all."""
-    with files.landing(path) as draft:
-        pq.write_table(table, draft, compression="zstd" if table.num_rows > FEW else "none")
+def write(path: Path, table: pa.Table, durable: bool = True) -> None:
+    """One Parquet file, whole or not at all; one that is not `durable` may be missing after a power cut, never torn."""
+    with files.landing(path, durable) as draft:
+        if table.num_rows > FEW:
+            pq.write_table(table, draft, compression="zstd")
+        else:
+            drawn_up = pa.BufferOutputStream()
+            pq.write_table(table, drawn_up, compression="none")
+            draft.write_bytes(drawn_up.getvalue())
+        if not durable:
+            files.sync(draft)
 
 
 def read_files(paths: Iterable[Path]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -59,3 +60,12 @@ def _misbehave(word: str, should_stop: Callable[[], bool]) -> None:
         if should_stop():
             raise Stopped("asked to stop at step 3")
         time.sleep(0.02)
+
+
+def program(
+    order: dict[str, Any], tell: Callable[[dict[str, Any]], None], should_stop: Callable[[], bool]
+) -> dict[str, Any]:
+    """Which program multiprocessing made this child run before its work."""
+    started = sys.modules.get("__mp_main__")
+    described = getattr(started, "__spec__", None)
+    return {"file": getattr(started, "__file__", None), "name": getattr(described, "name", None)}

@@ -53,7 +53,7 @@ class Attempt:
         files.write_json(self.store.attempts_folder(self.task) / f"{self.number:04d}.json", self.record, durable=False)
         trial = results.DATA_SETS if self.task.kind == "prepare" else self.task.subject
         place = self.store.root / results.folder("attempts", trial) / f"{self.task.id}-{self.number:04d}.parquet"
-        results.write(place, results.table_of("attempts", [_row(self.record)]))
+        results.write(place, results.table_of("attempts", [_row(self.record)]), durable=False)
 
 
 def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
