@@ -9,8 +9,10 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -27,33 +29,37 @@ from torchvision import datasets, transforms
 from jobs import catalog, folder
 from jobs.spec import DataSettings, Precision, Recipe
 from jobs.store import Store
-from models import backbones, device
+from models import allocator, backbones, device
 from models.data.batches import Data
 from models.data.prepare import prepare_folder
-from models.loop import MEAN, DEVIATION, Learner
+from models.loop import DEVIATION, MEAN, Learner
 
 RECIPE = Recipe()
 
 
 @dataclass(frozen=True, slots=True)
 class Photographs:
-    """The same images as files and prepared, all of them in every split, and where torch computes."""
+    """The same images as files and prepared (all of them in every split), and where torch computes."""
 
     files: Path
-    data: Data
+    store: Path
+    name: str
     size: int
-    device: torch.device
+    device: str
 
-    def of(self, images: int) -> Data:
-        """The prepared data with only the first `images` of them in its splits."""
-        some = np.arange(images)
-        data = self.data
-        return Data(data.name, data.classes, data.images, data.labels, data.paths,
-                    dict.fromkeys(("train", "validation", "test"), some))
+    @property
+    def where(self) -> torch.device:
+        """The device."""
+        return torch.device(self.device)
+
+    def first(self, images: int) -> Data:
+        """The prepared data with the first `images` of them in its splits."""
+        data = Data.load(Store(self.store), self.name)
+        return replace(data, splits=dict.fromkeys(("train", "validation", "test"), np.arange(images)))
 
 
 @contextmanager
-def prepared(images: int, size: int, given: Path | None, where: torch.device) -> Iterator[Photographs]:
+def prepared(images: int, size: int, given: Path | None, device: str, threads: int) -> Iterator[Photographs]:
     """Photographs made, or those of a folder, prepared as `orch` does, in a folder that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="orch-benchmark-") as place:
         common.say("making photographs")
@@ -62,20 +68,35 @@ def prepared(images: int, size: int, given: Path | None, where: torch.device) ->
         source, settings = folder.read_folder(files), DataSettings(image_size=size)
         name = source.data_id(settings)
         store.save_data(name, source, settings)
-        prepare_folder(source, settings, store.data_folder(name), processes=torch.get_num_threads())
-        yield Photographs(files, Data.load(store, name), size, where)
+        prepare_folder(source, settings, store.data_folder(name), processes=threads)
+        yield Photographs(files, store.root, name, size, device)
 
 
-def learner(name: str, photos: Photographs, precision: Precision) -> Learner:
+@contextmanager
+def process(ours: bool, threads: int) -> Iterator[ProcessPoolExecutor]:
+    """A process with a torch of its own: what `orch` sets for all of its process must not help the loop by hand."""
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_set_up, initargs=(ours, threads)) as one:
+        yield one
+
+
+def _set_up(ours: bool, threads: int) -> None:
+    torch.set_num_threads(threads)
+    if ours:
+        allocator.keep_freed_memory()
+
+
+def learner(name: str, photos: Photographs, precision: Precision, batch_images: int) -> Learner:
     """Our learner of a backbone, from random weights."""
-    network = backbones.build(name, len(photos.data.classes), 0)
-    chosen = device.choose_precision(precision, photos.device, name)
-    return Learner.of(network, RECIPE, 0, photos.device, chosen)
+    classes = len(Store(photos.store).load_data(photos.name)[0].classes)
+    recipe = RECIPE.model_copy(update={"batch_size": batch_images})
+    chosen = device.choose_precision(precision, photos.where, name)
+    return Learner.of(backbones.build(name, classes, 0), recipe, 0, photos.where, chosen)
 
 
-def by_hand(name: str, photos: Photographs) -> tuple[nn.Module, SGD]:
+def by_hand(name: str, photos: Photographs, images: DataLoader[Any]) -> tuple[nn.Module, SGD]:
     """The network and its optimiser as one writes them by hand."""
-    network = backbones.build(name, len(photos.data.classes), 0).to(photos.device)
+    classes = len(images.dataset.dataset.classes)  # type: ignore[attr-defined]
+    network = backbones.build(name, classes, 0).to(photos.where)
     return network, SGD(network.parameters(), lr=RECIPE.learning_rate, momentum=RECIPE.momentum)
 
 
@@ -88,7 +109,7 @@ def loader(photos: Photographs, images: int, batch_images: int, workers: int, sh
     ])
     some = Subset(datasets.ImageFolder(str(photos.files), transform), range(images))
     return DataLoader(some, batch_images, shuffle=shuffle, num_workers=workers, persistent_workers=workers > 0,
-                      pin_memory=photos.device.type == "cuda")
+                      pin_memory=photos.device == "cuda")
 
 
 def train_by_hand(network: nn.Module, optimizer: SGD, images: DataLoader[Any], where: torch.device) -> float:
@@ -121,7 +142,7 @@ def evaluate_by_hand(network: nn.Module, images: DataLoader[Any], where: torch.d
 def ready(photos: Photographs, images: int) -> tuple[Tensor, Tensor]:
     """One batch in memory as the network takes it: float32, normalised, channels last."""
     batch = torch.rand(images, 3, photos.size, photos.size).contiguous(memory_format=torch.channels_last)
-    return batch.to(photos.device), torch.randint(len(photos.data.classes), (images,)).to(photos.device)
+    return batch.to(photos.where), torch.randint(2, (images,)).to(photos.where)
 
 
 def bare_steps(ours: Learner, batch: tuple[Tensor, Tensor], steps: int) -> float:
