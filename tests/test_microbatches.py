@@ -226,7 +226,8 @@ def test_a_worker_on_a_small_device_finishes_a_run_that_does_not_fit(
     store, trial = laboratory.store, laboratory.trial("squeezenet", [1], **RECIPE)
     asked = spec.build({"data": str(tmp_path / "animals"), "backbones": ["squeezenet"], "periods": 1})
     work = [Task("train", trial, 1), Task("evaluate", trial, 1)]
-    store.save_run(Run("run", asked, laboratory.data, (trial,), tuple(task.id for task in work), 0.0, {}))
+    named = tuple(task.id for task in (Task("prepare", laboratory.data), *work))
+    store.save_run(Run("run", asked, laboratory.data, (trial,), named, 0.0, {}))
     worker = Worker(store, redis_url, "small", "host", Device("cpu", "cpu", "", 1), None, Watch(store),
                     entry="hungry_work:main")
     ends = [tasks.run(worker, work[0].id) for _ in range(3)] + [tasks.run(worker, work[1].id)]
