@@ -81,8 +81,9 @@ class Simulation:
     """One study on one fleet; `run` says when it ends."""
 
     def __init__(self, asked: Plan, truth: Truth, known: Sequence[dict[str, float]], costs: Costs,
-                 take_overs: Policy, seed: int = 0) -> None:
+                 take_overs: Policy, seed: int = 0, goes_on: bool = True) -> None:
         self.asked, self.truth, self.costs, self.take_overs = asked, truth, costs, take_overs
+        self.goes_on = goes_on
         self.over, self.dice = set[Task](), random.Random(seed)
         self.hands = [Hand(place, dict(rates)) for place, rates in enumerate(known)]
         self.backbones = {trial.name: trial.backbone for trial in asked.trials}
@@ -170,7 +171,7 @@ class Simulation:
             self._hand_over(taker, ours[0])
         elif taker is not None and task.kind == "train":
             taker.wants = None
-        elif task.kind == "train" and task in self.over and hand.wants is None:
+        elif self.goes_on and task.kind == "train" and task in self.over and hand.wants is None:
             hand.mail = next((each for each in following if each.kind == "train"), None)
         self._ring([each for each in following if each not in (*ours, hand.mail)])
 

@@ -84,8 +84,10 @@ class Fleet:
     def of(cls, mates: Sequence[Mate], waiting: Sequence[Training]) -> Fleet:
         """The fleet of these workers, with this to do; one never measured is taken for a fast one, so it is tried."""
         rates = [mate.rates for mate in mates if mate.rates]
-        hoped = max(rates, key=lambda each: pace.ratio(each, rates[0]), default={})
-        known = [mate if mate.rates else replace(mate, rates=hoped) for mate in mates] if rates else []
+        known = [mate for mate in mates if mate.rates]
+        if known and len(known) < len(mates):
+            hoped = max(rates, key=lambda each: pace.ratio(each, rates[0]))
+            known = [mate if mate.rates else replace(mate, rates=hoped) for mate in mates]
         left = [*(mate.training for mate in known if mate.training), *waiting]
         if not left or not known:
             return cls(known, rates, 0.0)

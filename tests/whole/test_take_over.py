@@ -1,0 +1,67 @@
+"""A faster worker relieves a slower one, and no number changes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from harness import Lab, children_of, digests, rows
+
+pytestmark = pytest.mark.whole
+
+ASKED = ("--backbone", "resnet34", "--backbone", "squeezenet", "--periods", "1", "--epochs-per-period", "30",
+         "--image-size", "64", "--weights", "none", "--batch-size", "8", "--data")
+
+
+def slow_down(worker: subprocess.Popen[bytes], over: threading.Event) -> None:
+    """Let a worker's children work for a fifth of the time only."""
+    while not over.wait(0.04):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            stopped = children_of(worker)
+            strike(stopped, signal.SIGSTOP)
+            over.wait(0.16)
+            strike(stopped, signal.SIGCONT)
+
+
+def strike(processes: list[int], blow: signal.Signals) -> None:
+    """Send a signal to those that still live."""
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, blow)
+
+
+def test_an_idle_faster_worker_takes_over_and_every_number_is_the_same(
+    new_lab: Callable[..., Lab], animal_folder: Path
+) -> None:
+    """The long training begins on a slow worker; it is handed over between two steps, and ends as if undisturbed."""
+    calm, moved, over = new_lab("calm"), new_lab("moved"), threading.Event()
+    calm.worker()
+    calm_run = calm.submit(*ASKED, str(animal_folder))
+    calm.finished(calm_run)
+    slow = moved.worker("--name", "slow")
+    run = moved.submit(*ASKED, str(animal_folder))
+    training = next(task for task in run.tasks if task.startswith("train.resnet34"))
+    moved.until(lambda: moved.progress(training).get("epoch", 0) >= 1, what="the long training")
+    brake = threading.Thread(target=slow_down, args=(slow, over))
+    brake.start()
+    try:
+        moved.worker("--name", "fast")
+        states = moved.finished(run)
+    finally:
+        over.set()
+        brake.join()
+    attempts = [(row["worker"], row["state"]) for row in rows(moved, run, "attempts") if row["task"] == training]
+
+    assert set(states.values()) == {"done"}
+    assert sorted(attempts) == [("fast", "done"), ("slow", "stopped")]
+    assert digests(moved, run) == digests(calm, calm_run)
+    for table in ("epochs", "evaluations", "predictions"):
+        assert rows(moved, run, table) == rows(calm, calm_run, table)
+    assert not list(moved.store.root.glob("asked/*/*.json"))
