@@ -101,7 +101,8 @@ def create_json(path: Path, value: Any, durable: bool = True) -> bool:
 def read_json(path: Path) -> Any | None:
     """The value in a JSON file, or None when there is no such file; raises `DamagedFile` when it is not whole."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb", buffering=0) as handle:
+            return json.loads(handle.read().decode("utf-8"))
     except FileNotFoundError:
         return None
     except (ValueError, RecursionError) as error:

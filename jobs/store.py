@@ -362,7 +362,7 @@ class Store:
 
     def done_path(self, task: Task) -> Path:
         """The file whose existence means that the task is done."""
-        return self.root / "ledger" / "done" / f"{task.id}.json"
+        return self.root.joinpath("ledger", "done", f"{task.id}.json")
 
     def failed_path(self, task: Task) -> Path:
         """The file that says why a task will not be tried again."""
