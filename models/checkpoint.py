@@ -12,9 +12,10 @@ import logging
 import re
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 NAME = re.compile(r"e([0-9]{4,})(?:-s([0-9]{6,}))?-([A-Za-z0-9_-]+)")
 KEPT = 2
 ORPHAN_S = 3600.0
+PIECE_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,10 @@ class Contents:
     network: dict[str, Any]
     optimizer: dict[str, Any]
     scheduler: dict[str, Any]
+
+    def parts(self) -> dict[str, Any]:
+        """Its fields by name, nothing copied."""
+        return {field: getattr(self, field) for field in Contents.__slots__}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,6 +63,26 @@ class Found:
         return self.path.with_suffix(".json")
 
 
+class Summing:
+    """Sums up the bytes that go through it to a file; torch writes them in order and never goes back."""
+
+    def __init__(self, handle: IO[bytes]) -> None:
+        self.handle, self.digest = handle, hashlib.sha256()
+
+    def write(self, given: bytes | memoryview) -> int:
+        """Write it all, in pieces that are still in the processor's cache when they are written."""
+        with memoryview(given) as view:
+            for start in range(0, len(view), PIECE_BYTES):
+                piece = view[start : start + PIECE_BYTES]
+                self.digest.update(piece)
+                self.handle.write(piece)
+            return len(view)
+
+    def flush(self) -> None:
+        """Hand all of it to the system."""
+        self.handle.flush()
+
+
 def publish(folder: Path, contents: Contents, attempt: str) -> Path:
     """Put a checkpoint down in a trial's folder, digest last; its path."""
     middle = f"-s{contents.step:06d}" if contents.step else ""
@@ -64,8 +90,9 @@ def publish(folder: Path, contents: Contents, attempt: str) -> Path:
     path.with_suffix(".json").unlink(missing_ok=True)
     # Through a handle of ours: torch's own writer would not say that the disk is full.
     with files.landing(path) as draft, draft.open("wb") as handle:
-        torch.save({field: getattr(contents, field) for field in Contents.__slots__}, handle)
-    described = {"sha256": files.digest(path), "bytes": path.stat().st_size}
+        summing = Summing(handle)
+        torch.save(contents.parts(), summing)
+    described = {"sha256": summing.digest.hexdigest(), "bytes": path.stat().st_size}
     where = {"epoch": contents.epoch, "step": contents.step, "attempt": attempt}
     files.write_json(path.with_suffix(".json"), described | where)
     return path
@@ -90,10 +117,9 @@ def read(path: Path, trial: str) -> Contents:
     """A checkpoint's contents, on the CPU; raises `BadCheckpoint` unless it is whole and of that trial."""
     described = _sidecar(path)
     try:
-        if described is None or path.stat().st_size != described["bytes"] or files.digest(path) != described["sha256"]:
-            raise BadCheckpoint(f"the checkpoint {path} is torn or rotten: its digest is not the one beside it.")
-        found = torch.load(path, map_location="cpu", weights_only=True)
-        contents = Contents(**found)
+        if described is None or path.stat().st_size != described["bytes"]:
+            raise _torn(path)
+        contents = Contents(**_loaded(path, described["sha256"]))
         _check(contents)
     except BadCheckpoint:
         raise
@@ -138,8 +164,24 @@ def weights_digest(state: Mapping[str, Tensor]) -> str:
     for name in sorted(state):
         value = state[name].detach().cpu().contiguous()
         summed.update(f"{name}\0{value.dtype}\0{tuple(value.shape)}\0".encode())
-        summed.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+        summed.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return summed.hexdigest()
+
+
+def _loaded(path: Path, sha256: str) -> Any:
+    """What a file holds; it is summed up at the same time, and nothing is handed on where the digest is another."""
+    with ThreadPoolExecutor(1) as beside:
+        digest = beside.submit(files.digest, path)
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        finally:
+            # Before any error of loading: what is rotten is no matter of memory or of format.
+            if digest.result() != sha256:
+                raise _torn(path)
+
+
+def _torn(path: Path) -> BadCheckpoint:
+    return BadCheckpoint(f"the checkpoint {path} is torn or rotten: its digest is not the one beside it.")
 
 
 def _check(contents: Contents) -> None:

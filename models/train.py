@@ -36,9 +36,10 @@ def train(
     training = take_up(order)
     meter = Meter.begin(training.learner.device, _position(training))
     narrator = Narrator(training, Progress(tell, _work_left(training)), should_stop)
-    while training.epoch < training.task.epoch and training.stopped_early is None:
-        _one_epoch(training, narrator)
-    return _outcome(training, meter)
+    with training.saver:
+        while not training.ended:
+            _one_epoch(training, narrator)
+        return _outcome(training, meter)
 
 
 @dataclass(slots=True)
@@ -94,7 +95,8 @@ def _one_epoch(training: Training, narrator: Narrator) -> None:
         started = time.monotonic()
         val_loss, val_accuracy = validate(learner, data, epoch, narrator.validated)
     except Stopped:
-        training.save()
+        training.save(at_rest=True)
+        training.saver.wait()
         raise
     narrator.progress.advance(len(data.splits["validation"]) * VALIDATION_COST)
     learner.scheduler.step(val_loss)
@@ -105,7 +107,7 @@ def _one_epoch(training: Training, narrator: Narrator) -> None:
         "images_per_second": running.images / max(running.seconds, 1e-9),
     })
     training.running = Running()
-    training.save()
+    training.save(at_rest=training.ended)
 
 
 def _train_epoch(training: Training, narrator: Narrator) -> None:
@@ -147,7 +149,8 @@ def _outcome(training: Training, meter: Meter) -> dict[str, Any]:
     What the meter says is of this attempt alone, from `measured_from` on.
     """
     task, store = training.task, training.store
-    path = training.path or training.save()
+    # While the last checkpoint is still being written.
+    weights_digest = checkpoint.weights_digest(training.learner.network.state_dict())
     recorded = {entry["path"] for outcome in training.outcomes() for entry in outcome["files"]}
     since = max((mark for mark in store.marks(task.subject) if mark < task.epoch), default=0)
     return {
@@ -156,8 +159,8 @@ def _outcome(training: Training, meter: Meter) -> dict[str, Any]:
         ),
         "epoch": training.epoch,
         "stopped_early": training.stopped_early is not None,
-        "checkpoint": path.relative_to(store.root).as_posix(),
-        "weights_digest": checkpoint.weights_digest(training.learner.network.state_dict()),
+        "checkpoint": training.last_checkpoint().relative_to(store.root).as_posix(),
+        "weights_digest": weights_digest,
         "precision": training.learner.precision,
         "threads": torch.get_num_threads(),
         "micro_batches": [asdict(split) for split in training.learner.splits if split.epoch <= task.epoch],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ from jobs import files
 from jobs.early import stop_epoch
 from jobs.store import Store
 from jobs.task import Order, Task, Trial
-from models import backbones, checkpoint, device, microbatches, numerics
+from models import backbones, checkpoint, device, microbatches, numerics, snapshot
 from models.data.batches import Data
 from models.loop import Learner, Running
+from models.saver import Saver
 
 Row = dict[str, Any]
 
@@ -32,6 +35,8 @@ class Training:
     running: Running = field(default_factory=Running)
     path: Path | None = None
     saved_at: float = field(default_factory=time.monotonic)
+    saver: Saver = field(default_factory=Saver)
+    publish: Callable[[Path, checkpoint.Contents, str], Path] = checkpoint.publish
 
     @property
     def epoch(self) -> int:
@@ -42,6 +47,11 @@ class Training:
     def stopped_early(self) -> int | None:
         """The epoch at which the trial's patience came to its end; later marks are reached without further epochs."""
         return stop_epoch((row["val_loss"] for row in self.rows), self.trial.recipe.early_stop)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to train."""
+        return self.epoch >= self.task.epoch or self.stopped_early is not None
 
     @property
     def period(self) -> int:
@@ -55,23 +65,54 @@ class Training:
         return [outcome for outcome in found if outcome]
 
     def save_if_due(self) -> None:
-        """Publish a checkpoint when the last one is older than the order allows."""
-        every_s = self.order.checkpoint_every_s
-        if every_s is not None and time.monotonic() - self.saved_at >= every_s:
+        """Begin a checkpoint when the last one is older than the order allows and is down."""
+        every_s, free = self.order.checkpoint_every_s, self.saver.free()
+        if free and every_s is not None and time.monotonic() - self.saved_at >= every_s:
             self.save()
 
-    def save(self) -> Path:
-        """Publish a checkpoint of this moment, then remove those no longer needed."""
-        learner, folder = self.learner, _checkpoints(self.store, self.trial)
-        contents = checkpoint.Contents(
+    def save(self, at_rest: bool = False) -> None:
+        """Begin a checkpoint of this moment, which is written, and old ones removed, while the training goes on.
+
+        Without a copy of the state where the training is `at_rest` until it is written. Waits for the checkpoint
+        before; where memory for a copy is lacking, for this one too. Raises what went wrong with the one before.
+        """
+        self.saver.wait()
+        contents = self._contents()
+        copied = None if at_rest else snapshot.of(contents.parts())
+        self.saver.begin(partial(self._write, checkpoint.Contents(**copied) if copied else contents))
+        if copied is None and not at_rest:
+            self.saver.wait()
+        self.saved_at = time.monotonic()
+
+    def last_checkpoint(self) -> Path:
+        """The last checkpoint, once it is down; one of this moment where there is none."""
+        self.saver.wait()
+        if self.path is None:
+            self.save(at_rest=True)
+            return self.last_checkpoint()
+        return self.path
+
+    def _contents(self) -> checkpoint.Contents:
+        learner = self.learner
+        return checkpoint.Contents(
             self.trial.name, self.epoch, self.running.step, asdict(self.running), self.rows,
             learner.network.state_dict(), learner.optimizer.state_dict(), learner.scheduler.state_dict(),
         )
-        self.path, self.saved_at = checkpoint.publish(folder, contents, self.order.attempt), time.monotonic()
+
+    def _write(self, contents: checkpoint.Contents) -> None:
+        """Publish a checkpoint, then remove those no longer needed."""
+        folder = _checkpoints(self.store, self.trial)
+        try:
+            self.path = self.publish(folder, contents, self.order.attempt)
+        except (MemoryError, RuntimeError) as error:
+            explained = device.out_of_memory(error, self.order.alone)
+            if explained is None:
+                raise
+            # As it was, it would pass for a batch that does not fit.
+            raise explained from error
         marks = set(self.store.marks(self.trial.name))
         referenced = {self.store.root / outcome["checkpoint"] for outcome in self.outcomes()}
         checkpoint.prune(folder, marks | {self.task.epoch}, referenced | {self.path})
-        return self.path
 
 
 def begin(order: Order) -> Training:
@@ -81,7 +122,8 @@ def begin(order: Order) -> Training:
     data = Data.load(store, trial.data)
     found = checkpoint.restore(_checkpoints(store, trial), trial.name, task.epoch)
     if found is None:
-        return Training(store, order, task, trial, data, _from_start(store, order, trial, len(data.classes)))
+        learner = _from_start(store, order, trial, len(data.classes))
+        return Training(store, order, task, trial, data.near(learner.device), learner)
     contents, path = found
     where = device.pick(order.device, trial.recipe.deterministic)
     kept = numerics.settle(store.trial_folder(trial.name), trial, where, order.threads, None)
@@ -90,6 +132,7 @@ def begin(order: Order) -> Training:
     learner = Learner.of(network, trial.recipe, trial.seed, where, kept.precision, splits)
     learner.optimizer.load_state_dict(contents.optimizer)
     learner.scheduler.load_state_dict(contents.scheduler)
+    data = data.near(where)
     return Training(store, order, task, trial, data, learner, contents.rows, Running(**contents.running), path)
 
 
