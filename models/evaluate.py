@@ -59,13 +59,13 @@ def _answers(
     """The summed loss and one row an image: path, class, answer, confidences, rank of the true class."""
     total = len(data.splits["test"])
     progress, losses, rows = Progress(tell, total), list[float](), list[Row]()
-    for piece, batch, scores in answers(learner, data, "test", change):
+    for piece, true, scores in answers(learner, data, "test", change):
         if should_stop():
             raise Stopped(f"{task.id} was stopped after {len(rows)} of {total} images; it starts anew.")
-        losses += losses_of(scores, batch)
-        shares = torch.softmax(scores, 1).cpu().numpy()
-        labels, predicted = data.labels[piece], scores.argmax(1).cpu().numpy()
-        placed = ranks(scores.cpu().numpy(), labels)
+        losses += losses_of(scores, true)
+        shares = torch.softmax(scores, 1).numpy()
+        labels, predicted = data.labels[piece], scores.argmax(1).numpy()
+        placed = ranks(scores.numpy(), labels)
         for row, index in enumerate(piece):
             rows.append({
                 "image": data.paths[index],

@@ -18,12 +18,14 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from jobs.errors import BadSpec, LossNotFinite, OutOfMemory
 from jobs.spec import Recipe
-from models import microbatches, repeatable
+from models import graphs, microbatches, repeatable
 from models.counted import derive, order
 from models.data.augment import Change, changes
 from models.data.batches import Batch, Data, Indices, batches, cut
+from models.data.transfer import Coming
 from models.device import Chosen, out_of_memory
 from models.microbatches import Splits
+from models.redo import Undone
 
 log = logging.getLogger(__name__)
 MEAN = (0.485, 0.456, 0.406)
@@ -44,6 +46,7 @@ class Learner:
     recipe: Recipe
     seed: int
     splits: Splits = ()
+    replay: graphs.Replay | None = None
 
     @classmethod
     def of(
@@ -58,7 +61,12 @@ class Learner:
         fused = device.type == "cuda"
         optimizer = SGD(network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, fused=fused)
         scheduler = ReduceLROnPlateau(optimizer, factor=recipe.plateau_factor, patience=recipe.plateau_patience)
-        return cls(network, optimizer, scheduler, device, precision, recipe, seed, splits)
+        made = cls(network, optimizer, scheduler, device, precision, recipe, seed, splits)
+        if graphs.wanted(device, recipe.deterministic):
+            made.replay = graphs.Replay(
+                network, optimizer, recipe.batch_size, lambda batch: _in_parts(made, batch, [len(batch)])
+            )
+        return made
 
     @property
     def learning_rate(self) -> float:
@@ -132,11 +140,19 @@ def _row(colour: tuple[float, float, float], width: int, device: torch.device) -
 def step(learner: Learner, batch: Batch, epoch: int, number: int) -> Tensor:
     """One step of SGD, in micro-batches where the trial keeps to such; the batch's mean loss, still on the device."""
     # Dropout draws from what this step is, so a resumed epoch draws the same.
-    torch.manual_seed(derive("dropout", learner.seed, epoch, number))
-    learner.optimizer.zero_grad(set_to_none=True)
+    seed = derive("dropout", learner.seed, epoch, number)
     parts = microbatches.parts_at(learner.splits, epoch, number)
+    if learner.replay is not None and parts == 1:
+        return learner.replay.step(batch, seed)
+    torch.manual_seed(seed)
+    return _in_parts(learner, batch, microbatches.sizes(len(batch), learner.recipe.batch_size, parts))
+
+
+def _in_parts(learner: Learner, batch: Batch, sizes: list[int]) -> Tensor:
+    """One step of SGD in micro-batches of these sizes; the batch's mean loss."""
+    learner.optimizer.zero_grad(set_to_none=True)
     losses = []
-    for part in batch.split(microbatches.sizes(len(batch), learner.recipe.batch_size, parts)):
+    for part in batch.split(sizes):
         loss = functional.cross_entropy(learner.scores(part), part.labels) * (len(part) / len(batch))
         loss.backward()  # type: ignore[no-untyped-call]
         losses.append(loss.detach())
@@ -161,15 +177,11 @@ def train_epoch(
     """
     learner.network.train()
     pieces = steps_of(data, learner, epoch)
-    changed = changes(learner.recipe.augment, len(data.images), learner.seed, epoch)
     ledger = Ledger(running, epoch, learner.learning_rate)
     before = time.monotonic()
-    left = pieces[running.step :]
     try:
-        for piece, fetched in zip(left, batches(data, left, learner.device), strict=True):
-            running.step += 1
-            batch = Batch(changed(fetched.images, piece), fetched.labels)
-            ledger.steps.append((running.step, len(batch), _guarded_step(learner, data, batch, epoch, running.step)))
+        for images, loss in _steps(learner, data, pieces, epoch, running):
+            ledger.steps.append((running.step, images, loss))
             settled = running.step == len(pieces) or time.monotonic() - before >= SETTLE_S
             if settled:
                 # Looking at a loss waits for the device, so it is done seldom.
@@ -182,39 +194,86 @@ def train_epoch(
         running.seconds += time.monotonic() - before
 
 
+def _steps(
+    learner: Learner, data: Data, pieces: list[Indices], epoch: int, running: Running
+) -> Iterator[tuple[int, Tensor]]:
+    """Images and loss of each step after `running.step`, which is the step that failed when an error is raised.
+
+    Where memory runs out beside images that are kept on the device, those make room and the step is done again.
+    """
+    changed = changes(learner.recipe.augment, len(data.images), learner.seed, epoch)
+    undone = Undone(learner.network) if data.resident is not None else None
+    while running.step < len(pieces):
+        left, done = pieces[running.step :], running.step
+        try:
+            for piece, fetched in zip(left, batches(data, left, learner.device), strict=True):
+                running.step += 1
+                if undone is not None:
+                    undone.keep()
+                batch = Batch(changed(fetched.images, piece), fetched.labels)
+                loss = _guarded_step(learner, data, batch, epoch, running.step)
+                done = running.step
+                yield len(batch), loss
+        except (MemoryError, RuntimeError) as error:
+            if undone is None or out_of_memory(error) is None or not data.make_room():
+                raise
+            if running.step > done:
+                undone.put_back()
+                running.step = done
+        else:
+            return
+        # Only now nothing of the failed step is held any more.
+        torch.cuda.empty_cache()
+
+
 def answers(
     learner: Learner, data: Data, split: str, change: Change = lambda images, places: images
-) -> Iterator[tuple[Indices, Batch, Tensor]]:
-    """Indices, batch and scores of every image of a split, in order, with dropout and batch statistics at rest.
+) -> Iterator[tuple[Indices, Tensor, Tensor]]:
+    """Indices, labels and scores of every image of a split, in order, with dropout and batch statistics at rest.
 
-    `change` is what is done to a batch's images, given their places in the data set, before they are looked at.
-    Half as many images at a time are looked at when memory runs out; an image's scores do not depend on the others.
+    Labels and scores are on the host, brought there while the next images are looked at. `change` is what is done to
+    a batch's images, given their places in the data set, before they are looked at. Half as many images at a time
+    are looked at when memory runs out; an image's scores do not depend on the others.
     """
     learner.network.eval()
     images, left = min(MOST_UNTRAINED, 4 * learner.recipe.batch_size), data.splits[split]
+    ahead: tuple[Indices, Coming] | None = None
+
+    def known(piece: Indices, scores: Coming) -> tuple[Indices, Tensor, Tensor]:
+        return piece, torch.from_numpy(data.labels[piece]), scores.arrived()
+
     while len(left):
         pieces = cut(left, images)
         try:
-            with torch.inference_mode():
-                for piece, batch in zip(pieces, batches(data, pieces, learner.device), strict=True):
+            for piece, batch in zip(pieces, batches(data, pieces, learner.device), strict=True):
+                with torch.inference_mode():
                     scores = learner.scores(Batch(change(batch.images, piece), batch.labels))
-                    left = left[len(piece) :]
-                    yield piece, batch, scores
+                    ready, ahead = ahead, (piece, Coming.of(scores))
+                left = left[len(piece) :]
+                if ready is not None:
+                    yield known(*ready)
         except (MemoryError, RuntimeError) as error:
-            if out_of_memory(error) is None or images == 1:
+            if out_of_memory(error) is None:
                 raise
-            log.warning("%d images at once do not fit into memory: half as many are looked at", images)
-            images //= 2
+            if not data.make_room():
+                if images == 1:
+                    raise
+                log.warning("%d images at once do not fit into memory: half as many are looked at", images)
+                images //= 2
+        else:
+            break
         torch.cuda.empty_cache()
+    if ahead is not None:
+        yield known(*ahead)
 
 
 def validate(learner: Learner, data: Data, epoch: int, tell: Callable[[int], None]) -> tuple[float, float]:
     """Mean loss and share of right answers on the validation images; `tell` gets the number of images done."""
     losses, correct, done = list[float](), 0, 0
-    for _, batch, scores in answers(learner, data, "validation"):
-        losses += losses_of(scores, batch)
-        correct += int((scores.argmax(1) == batch.labels).sum().item())
-        done += len(batch)
+    for piece, labels, scores in answers(learner, data, "validation"):
+        losses += losses_of(scores, labels)
+        correct += int((scores.argmax(1) == labels).sum().item())
+        done += len(piece)
         tell(done)
     loss_sum = math.fsum(losses)
     if not math.isfinite(loss_sum):
@@ -225,9 +284,9 @@ def validate(learner: Learner, data: Data, epoch: int, tell: Callable[[int], Non
     return loss_sum / done, correct / done
 
 
-def losses_of(scores: Tensor, batch: Batch) -> list[float]:
+def losses_of(scores: Tensor, labels: Tensor) -> list[float]:
     """Each image's loss. Summed exactly (`math.fsum`), they do not depend on how many were looked at at once."""
-    found: list[float] = functional.cross_entropy(scores, batch.labels, reduction="none").double().tolist()
+    found: list[float] = functional.cross_entropy(scores, labels, reduction="none").double().tolist()
     return found
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from jobs.spec import Augment
 from models.counted import derive
+from models.data.transfer import sent
 
 Words = npt.NDArray[np.uint64]
 Change = Callable[[Tensor, npt.NDArray[np.int64]], Tensor]
@@ -42,8 +43,8 @@ def _changed(images: Tensor, words: Words, crop: bool) -> Tensor:
     rows, columns = (_below(words[:, each], 2 * most + 1) - most for each in (1, 2))
     across = np.arange(side)[None, :].repeat(len(words), 0)
     across[flip] = across[flip][:, ::-1]
-    down = torch.from_numpy(_mirrored(np.arange(side)[None, :] + rows[:, None], side)).to(images.device)
-    right = torch.from_numpy(_mirrored(across + columns[:, None], side)).to(images.device)
+    down = sent(_mirrored(np.arange(side)[None, :] + rows[:, None], side), images.device)
+    right = sent(_mirrored(across + columns[:, None], side), images.device)
     number = torch.arange(len(images), device=images.device)
     return images[number[:, None, None], down[:, :, None], right[:, None, :]]
 
