@@ -1,6 +1,7 @@
 # make demo    the whole study on built-in images, then a report (installs into .venv first)
 # make test    the tests (installs what they need into .venv first)
 # make chaos   faults dealt to a study at work, then a comparison with an undisturbed one (make chaos N=50 SEED=1)
+# make bench   speeds beside rivals', on this processor (benchmarks/README.md), in 15 minutes; JSON into bench-results/
 # make check   lint, types, import borders, then the tests
 # make clean   remove .venv and what the demo made
 
@@ -15,7 +16,10 @@ comma  := ,
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3 python3.13 python3.14,$(shell \
 	$(name) -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $(name))))
 
-.PHONY: help demo test chaos check lint types borders clean
+# What needs a GPU: benchmarks/gpu.py.
+BENCHMARKS := training evaluation preparing checkpoints overhead plan slots startup makespan
+
+.PHONY: help demo test chaos bench check lint types borders clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -41,6 +45,12 @@ chaos: N ?= 50
 chaos: SEED ?= 1
 chaos: $(VENV)/installed-dev
 	PYTHONPATH=tests $(BIN)/python -m chaos --faults $(N) --seed $(SEED) $(if $(FILE),--json '$(FILE)')
+
+bench: $(VENV)/installed-dev
+	@mkdir -p bench-results
+	@for name in $(BENCHMARKS); do \
+		$(BIN)/python benchmarks/$$name.py --json bench-results/$$name.json || exit; echo; \
+	done
 
 check: lint types borders test
 

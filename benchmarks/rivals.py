@@ -126,8 +126,8 @@ def train_by_hand(network: nn.Module, optimizer: SGD, images: DataLoader[Any], w
     return time.perf_counter() - started
 
 
-def evaluate_by_hand(network: nn.Module, images: DataLoader[Any], where: torch.device) -> float:
-    """Loss and accuracy over all images; seconds."""
+def evaluate_by_hand(network: nn.Module, optimizer: SGD, images: DataLoader[Any], where: torch.device) -> float:
+    """Loss and accuracy over all images, the optimiser at rest; seconds."""
     network.eval()
     started, loss, correct = time.perf_counter(), 0.0, 0
     with torch.inference_mode():
