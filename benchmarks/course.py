@@ -132,7 +132,7 @@ def asked_for(about: str | None, seconds: float) -> argparse.Namespace:
     parser.add_argument("--backbone", dest="backbones", action="append", choices=list(catalog.CATALOG),
                         help="one network, may be given several times (default: all seven)")
     parser.add_argument("--images", type=Path, help="a folder of class folders; photographs are made if left out")
-    parser.add_argument("--count", type=int, default=320, help="how many photographs (default 320)")
+    parser.add_argument("--count", type=int, default=160, help="how many photographs (default 160)")
     parser.add_argument("--size", type=int, default=224, help="pixels (default 224)")
     parser.add_argument("--batch-size", type=int, default=32,
                         help="images a training step (default 32; at most 8 for VGG16 on a processor)")

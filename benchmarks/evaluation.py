@@ -28,8 +28,8 @@ def all_images(learner: Learner, data: Data) -> None:
 
 def main() -> int:
     """Measure, print, and say which goals were met."""
-    asked = course.asked_for(__doc__, seconds=1.5)
-    how = course.Course(rivals.evaluate_by_hand, rivals.bare_answers, all_images, shuffle=False, batches=4)
+    asked = course.asked_for(__doc__, seconds=1.0)
+    how = course.Course(rivals.evaluate_by_hand, rivals.bare_answers, all_images, shuffle=False, batches=2)
     with rivals.prepared(asked.count, asked.size, asked.images, asked.device, asked.threads) as photos:
         found = course.run(how, photos, asked)
     shown = course.table(found, lambda name: rivals.training_flops(name, CLASSES, asked.size) / 3)

@@ -28,7 +28,7 @@ def an_epoch(learner: Learner, data: Data) -> None:
 
 def main() -> int:
     """Measure, print, and say which goals were met."""
-    asked = course.asked_for(__doc__, seconds=2.0)
+    asked = course.asked_for(__doc__, seconds=1.5)
     how = course.Course(rivals.train_by_hand, rivals.bare_steps, an_epoch, shuffle=True, batches=1)
     with rivals.prepared(asked.count, asked.size, asked.images, asked.device, asked.threads) as photos:
         found = course.run(how, photos, asked)
