@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import torch
 from torch import Tensor
@@ -91,7 +91,7 @@ def publish(folder: Path, contents: Contents, attempt: str) -> Path:
     # Through a handle of ours: torch's own writer would not say that the disk is full.
     with files.landing(path) as draft, draft.open("wb") as handle:
         summing = Summing(handle)
-        torch.save(contents.parts(), summing)
+        torch.save(contents.parts(), cast(IO[bytes], summing))
     described = {"sha256": summing.digest.hexdigest(), "bytes": path.stat().st_size}
     where = {"epoch": contents.epoch, "step": contents.step, "attempt": attempt}
     files.write_json(path.with_suffix(".json"), described | where)
