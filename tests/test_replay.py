@@ -80,7 +80,8 @@ def test_verify_tells_other_weights_and_other_rows_apart(
     path = store.root / results.folder("epochs", trial) / "epochs-0001-0001.parquet"
     row, = results.read_files([path])
     results.write(path, results.table_of("epochs", [row | {"val_loss": row["val_loss"] + 1e-9}]))
-    store.save_run(Run("small", asked, laboratory.data, (trial,), (f"prepare.{laboratory.data}.0000",), 0.0, {}))
+    tasks = (f"prepare.{laboratory.data}.0000", Task("train", trial, 2).id)
+    store.save_run(Run("small", asked, laboratory.data, (trial,), tasks, 0.0, {}))
     code = cli.run(["--store", str(store.root), "verify", "small", "--replay", "--kills", "0"])
     told = capsys.readouterr()
 
