@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 import tomllib
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,10 @@ def start(clone: Path, *words: str, **environment: str) -> subprocess.Popen[str]
     """`make` in a process group of its own, with an environment that names a broker and a store."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
     settings = inherited | {"ORCH_BROKER_URL": "redis://elsewhere", "ORCH_STORE": "elsewhere"} | environment
+    # Tests that a shell runs in the background would hand on that they ignore Ctrl-C.
+    heeds_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(["make", *words], cwd=clone, env=settings, text=True, start_new_session=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heeds_ctrl_c)
 
 
 def calls(clone: Path) -> list[str]:
