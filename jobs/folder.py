@@ -13,6 +13,8 @@ from pathlib import Path
 from jobs.errors import BadFolder
 from jobs.spec import BUILT_IN_DATA, DataSettings
 
+CHUNK_FILES = 32
+AT_ONCE_BYTES = 2**20
 IGNORED = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
@@ -76,11 +78,13 @@ def list_folder(folder: Path) -> Source:
 def read_folder(folder: Path, tell: Callable[[int, int], None] = lambda done, total: None) -> Source:
     """`list_folder` with every file's SHA-256, read by several threads; `tell(done, total)` counts files."""
     listed = list_folder(folder)
+    total = len(listed.entries)
+    chunks = [listed.entries[start : start + CHUNK_FILES] for start in range(0, total, CHUNK_FILES)]
     with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as pool:
-        entries = []
-        for entry in pool.map(lambda e: _with_digest(folder, e), listed.entries):
-            entries.append(entry)
-            tell(len(entries), len(listed.entries))
+        entries: list[Entry] = []
+        for chunk in pool.map(lambda chunk: [_with_digest(folder, entry) for entry in chunk], chunks):
+            entries += chunk
+            tell(len(entries), total)
     return Source(listed.origin, listed.classes, tuple(entries))
 
 
@@ -93,8 +97,10 @@ def built_in(name: str) -> Source:
 
 def _with_digest(folder: Path, entry: Entry) -> Entry:
     try:
-        with (folder / entry.path).open("rb") as handle:
-            return Entry(entry.path, entry.label, hashlib.file_digest(handle, "sha256").hexdigest(), entry.bytes)
+        with open(f"{folder}/{entry.path}", "rb", buffering=0) as handle:
+            small = entry.bytes < AT_ONCE_BYTES
+            digest = hashlib.sha256(handle.readall()) if small else hashlib.file_digest(handle, "sha256")
+            return Entry(entry.path, entry.label, digest.hexdigest(), entry.bytes)
     except OSError as error:
         raise BadFolder(f"cannot read {folder / entry.path}: {error.strerror}.") from None
 
@@ -128,18 +134,21 @@ def _walk(folder: Path, label: str) -> Iterator[Entry]:
             if os.path.islink(Path(where, name)):
                 raise BadFolder(f"{Path(where, name)} is a link to a folder, and such are not followed within a class. "
                                 "Put the folder itself there.")
-        for path in (Path(where, name) for name in names if not is_ignored(name)):
-            yield _entry(folder, label, path)
+        below = Path(where).relative_to(folder).as_posix()
+        for name in names:
+            if not is_ignored(name):
+                yield Entry(f"{below}/{name}", label, "", _size(f"{where}/{name}"))
 
 
-def _entry(folder: Path, label: str, path: Path) -> Entry:
+def _size(path: str) -> int:
+    """A file's bytes; raises `BadFolder` for what is no file."""
     try:
-        found = path.stat()
+        found = os.stat(path)
     except FileNotFoundError:
         raise BadFolder(f"{path} is a link that leads nowhere. Mend or remove it.") from None
     if not stat.S_ISREG(found.st_mode):
         raise BadFolder(f"{path} is no file that can be read to its end (a pipe, socket or device). Remove it.")
-    return Entry(path.relative_to(folder).as_posix(), label, "", found.st_size)
+    return found.st_size
 
 
 def _parts(entry: Entry) -> list[str]:

@@ -183,10 +183,12 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from jobs import folder
+from models.data.array import ArrayWriter
 from models.data.pool import decode_all
 if __name__ == "__main__":
     source = folder.read_folder(Path(sys.argv[1]))
-    found = decode_all(Path(sys.argv[1]), source.entries * 50, 64, 2)
+    rows = ArrayWriter(Path(sys.argv[2]), 64).rows
+    found = decode_all(Path(sys.argv[1]), source.entries * 50, 64, rows, 2)
     next(found)
     print("ready", flush=True)
     time.sleep(60)
@@ -198,7 +200,8 @@ def test_the_decoding_processes_die_with_the_one_that_asked(animal_folder: Path,
     psutil = pytest.importorskip("psutil")
     (tmp_path / "killed.py").write_text(KILLED)
     asking = subprocess.Popen(
-        [sys.executable, str(tmp_path / "killed.py"), str(animal_folder)], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(tmp_path / "killed.py"), str(animal_folder), str(tmp_path / "images.npy")],
+        stdout=subprocess.PIPE, text=True
     )
     assert asking.stdout is not None
     with asking.stdout:

@@ -1,7 +1,11 @@
-"""One `.npy` file of images, written from front to back and read through a memory map."""
+"""One `.npy` file of images, written by one process or by several at once, and read through a memory map."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,22 +15,36 @@ from models.data.decode import Pixels
 
 
 class ArrayWriter:
-    """Appends images of (size, size, 3) to a `.npy` file; the count in its header is put right by `close`."""
+    """Appends images of (size, size, 3) to a new `.npy` file; the count in its header is put right by `close`.
+
+    Other processes may put images at their rows meanwhile (`Rows`); `close` is then told which rows to keep.
+    """
 
     def __init__(self, path: Path, size: int) -> None:
+        self.path = path
         self.size = size
         self.count = 0
-        self.handle: BinaryIO = path.open("wb")
+        self.handle: BinaryIO = path.open("w+b")
         self._header()
+        self.handle.flush()
         self.start = self.handle.tell()
+
+    @property
+    def rows(self) -> Rows:
+        """What another process needs to put images into this file."""
+        return Rows(self.path, self.start, self.size * self.size * 3)
 
     def append(self, pixels: Pixels) -> None:
         """Write one image at the end."""
-        self.handle.write(np.ascontiguousarray(pixels).tobytes())
+        self.handle.write(np.ascontiguousarray(pixels).data)
         self.count += 1
 
-    def close(self) -> None:
-        """Write the final count into the header (it has room for any) and close the file."""
+    def close(self, kept: Sequence[int] | None = None) -> None:
+        """Finish the file: all that was appended, or of the rows put into it only those `kept` (rising), moved up."""
+        if kept is not None:
+            self.rows.move_up(kept)
+            self.count = len(kept)
+            self.handle.truncate(self.start + self.count * self.rows.row_bytes)
         self.handle.seek(0)
         self._header()
         if self.handle.tell() != self.start:
@@ -36,6 +54,49 @@ class ArrayWriter:
     def _header(self) -> None:
         shape = (self.count, self.size, self.size, 3)
         np.lib.format.write_array_header_1_0(self.handle, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The places of images in an array file that is there already.
+
+    Written with `pwrite`, not through a memory map: a full disk is then an `OSError`, not the end of the process.
+    """
+
+    path: Path
+    start: int
+    row_bytes: int
+
+    @contextlib.contextmanager
+    def putting(self) -> Iterator[Callable[[int, Pixels], None]]:
+        """A way to write images at their rows. The end closes the file: a network file system may say so late that the
+        disk is full."""
+        descriptor = os.open(self.path, os.O_WRONLY)
+        try:
+            yield lambda row, pixels: _write_whole(descriptor, pixels.tobytes(), self._place(row))
+        finally:
+            os.close(descriptor)
+
+    def move_up(self, kept: Sequence[int]) -> None:
+        """Close the gaps: the rows `kept` (rising) become the first ones, in their order."""
+        descriptor = os.open(self.path, os.O_RDWR)
+        try:
+            for to, row in enumerate(kept):
+                if to != row:
+                    contents = os.pread(descriptor, self.row_bytes, self._place(row))
+                    _write_whole(descriptor, contents, self._place(to))
+        finally:
+            os.close(descriptor)
+
+    def _place(self, row: int) -> int:
+        return self.start + row * self.row_bytes
+
+
+def _write_whole(descriptor: int, contents: bytes, place: int) -> None:
+    """`pwrite` writes less than asked for where a disk fills up; the next call then raises `OSError`."""
+    written = 0
+    while written < len(contents):
+        written += os.pwrite(descriptor, memoryview(contents)[written:], place + written)
 
 
 def read(path: Path) -> Pixels:

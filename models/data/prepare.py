@@ -16,13 +16,11 @@ from jobs.folder import Source
 from jobs.spec import DataSettings
 from models.data import digits
 from models.data.array import ArrayWriter
-from models.data.decode import Pixels
 from models.data.pool import decode_all
 from models.data.split import SPLITS, Image, split
 from models.progress import Progress, Tell
 
 SHOWN = 20
-Fetched = tuple[str, Image, Pixels]
 
 
 @dataclass(slots=True)
@@ -48,22 +46,22 @@ def prepare_folder(
     are to be skipped) or a class left without images, `Stopped` when asked to.
     """
     started = time.monotonic()
-    faults, kept = Faults(), list[tuple[str, Image]]()
+    faults, kept, rows = Faults(), list[tuple[str, Image]](), list[int]()
     total = digits.COUNT if source.built_in else len(source.entries)
     progress = Progress(tell, total_work=total)
     with files.storage_errors(target):
         target.mkdir(parents=True, exist_ok=True)
         writer = ArrayWriter(target / "images.npy", settings.image_size)
-        for path, image, pixels in _fetch(source, settings, processes, faults):
+        for row, (path, image) in enumerate(_fetch(source, settings, writer, processes, faults)):
             if should_stop():
                 raise Stopped(f"preparing {source.origin} was stopped after {len(kept)} images; it starts anew.")
-            writer.append(pixels)
-            kept.append((path, image))
-            seen = len(kept) + len(faults.broken) + len(faults.changed)
-            progress.done_work = seen
-            progress.say("prepare", seen, total)
-        writer.close()
-    _judge(source, settings, faults)
+            if image is not None:
+                kept.append((path, image))
+                rows.append(row)
+            progress.done_work = row + 1
+            progress.say("prepare", row + 1, total)
+        _judge(source, settings, faults)
+        writer.close(rows)
     chosen = split([image for _, image in kept], settings.split, settings.split_seed)
     results.write(target / "manifest.parquet", _manifest(kept, chosen))
     return {
@@ -74,18 +72,21 @@ def prepare_folder(
     }
 
 
-def _fetch(source: Source, settings: DataSettings, processes: int, faults: Faults) -> Iterator[Fetched]:
-    """Each whole image; what is wrong with the others goes into `faults`."""
+def _fetch(
+    source: Source, settings: DataSettings, writer: ArrayWriter, processes: int, faults: Faults
+) -> Iterator[tuple[str, Image | None]]:
+    """Each file's path and image, its pixels in its row of the array; no image where the file is in `faults`."""
     if source.built_in:
         for path, label, sha256, pixels in digits.images(settings.image_size):
-            yield path, Image(label, sha256, sha256), pixels
+            writer.append(pixels)
+            yield path, Image(label, sha256, sha256)
         return
-    for decoded in decode_all(Path(source.origin), source.entries, settings.image_size, processes):
-        entry = decoded.entry
-        if decoded.pixels is not None:
-            yield entry.path, Image(entry.label, entry.sha256, decoded.pixels_sha256), decoded.pixels
+    for entry, decoded in decode_all(Path(source.origin), source.entries, settings.image_size, writer.rows, processes):
+        if decoded.pixels_sha256:
+            yield entry.path, Image(entry.label, entry.sha256, decoded.pixels_sha256)
         else:
             (faults.changed if decoded.changed else faults.broken)[entry.path] = decoded.reason
+            yield entry.path, None
 
 
 def _judge(source: Source, settings: DataSettings, faults: Faults) -> None:

@@ -1,0 +1,115 @@
+"""Preparing a data set: `prepare_folder` with a process a core, against one process that decodes with Pillow.
+
+    python benchmarks/preparing.py                            # 10,000 JPEGs made for it
+    python benchmarks/preparing.py --images photographs/      # a folder of class folders
+
+Both make the same array of 224 x 224 pixels and are held against each other, pixel for pixel. Ours also compares every
+file with the digest it was submitted with, notices broken ones, and splits. `read_folder` is what `orch submit` does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import common
+import numpy as np
+
+SIZE, SIDE = 224, 256
+PER_CORE = 0.9
+DIFFERENT = 1000
+
+
+def main() -> int:
+    """Make or take the images, measure in turn, print."""
+    asked = _asked()
+    with tempfile.TemporaryDirectory(prefix="orch-benchmark-", dir=asked.scratch) as scratch:
+        common.say("making photographs" if asked.images is None else "")
+        folder = asked.images or copies(DIFFERENT, Path(scratch, "photographs"), asked.images_count)
+        return measure(folder, Path(scratch), asked)
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="take the JPEGs of this folder of class folders")
+    parser.add_argument("--images-count", type=int, default=10_000, metavar="N", help="how many to make (10000)")
+    parser.add_argument("--repeats", type=int, default=3, metavar="N", help="measurements of each (3)")
+    parser.add_argument("--processes", type=int, default=common.machine()["cores"], metavar="N", help="(the cores)")
+    parser.add_argument("--scratch", type=Path, metavar="FOLDER", help="where images and arrays are written")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--check", action="store_true", help="exit code 1 where the goal is missed")
+    return parser.parse_args()
+
+
+def measure(folder: Path, scratch: Path, asked: argparse.Namespace) -> int:
+    """Images a second of the plain loop, of ours and of hashing, on warm files; the goal is per core."""
+    from jobs import folder as folders
+
+    source = folders.read_folder(folder)
+    paths = [folder / entry.path for entry in source.entries]
+    ours = functools.partial(_ours, source, scratch / "ours", asked.processes)
+    rivals = {
+        "one process with PIL": lambda: len(paths) / common.timed(lambda: plain(paths, scratch / "plain.bin")),
+        "prepare_folder": lambda: len(paths) / common.timed(ours),
+        "read_folder (hashing at submit)": lambda: len(paths) / common.timed(lambda: folders.read_folder(folder)),
+    }
+    found = common.interleaved(rivals, asked.repeats, f"{len(paths)} JPEGs,", warm_ups=0)
+    agree(scratch / "plain.bin", scratch / "ours" / "images.npy")
+    speed = common.medians(found)
+    gain = common.paired(found, "prepare_folder", "one process with PIL")
+    rows = [[name, value, value / speed["one process with PIL"]] for name, value in speed.items()]
+    goal = common.Goal(f"prepare_folder with {asked.processes} processes against one with PIL, per process",
+                       gain / asked.processes, PER_CORE)
+    kilobytes = sum(entry.bytes for entry in source.entries) / len(paths) / 1000
+    figures = {"images": len(paths), "kilobytes": kilobytes, "processes": asked.processes, "images_per_second": found}
+    shown = common.table(["", "images/s", "times the loop"], rows)
+    title = f"Preparing {len(paths):,} JPEGs of {kilobytes:.0f} kB"
+    return common.publish(title, shown, [goal], figures, asked.json, asked.check)
+
+
+def _ours(source: object, target: Path, processes: int) -> None:
+    from jobs.spec import DataSettings
+    from models.data.prepare import prepare_folder
+
+    shutil.rmtree(target, ignore_errors=True)
+    prepare_folder(source, DataSettings(image_size=SIZE), target, processes=processes)  # type: ignore[arg-type]
+
+
+def plain(paths: list[Path], target: Path) -> None:
+    """The loop one writes by hand."""
+    from PIL import Image
+
+    margin = (SIDE - SIZE) // 2
+    with target.open("wb") as handle:
+        for path in paths:
+            with Image.open(path) as image:
+                resized = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+            handle.write(np.asarray(resized.crop((margin, margin, margin + SIZE, margin + SIZE))).tobytes())
+
+
+def agree(plainly: Path, prepared: Path) -> None:
+    """Stop when the two arrays differ anywhere."""
+    ours = np.load(prepared, mmap_mode="r")
+    theirs = np.memmap(plainly, np.uint8, "r").reshape(ours.shape)
+    if not all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True)):
+        sys.exit("the two arrays differ: nothing is measured.")
+
+
+def copies(different: int, folder: Path, count: int) -> Path:
+    """A folder of `count` photographs of which so many are different: each is decoded all the same."""
+    import photographs
+
+    photographs.make(folder, min(different, count))
+    made = sorted(folder.rglob("*.jpg"))
+    for number in range(len(made), count):
+        original = made[number % len(made)]
+        shutil.copyfile(original, original.with_name(f"{number:05d}.jpg"))
+    return folder
+
+
+if __name__ == "__main__":
+    sys.exit(main())
