@@ -69,7 +69,11 @@ def main() -> int:
             common.say(title)
             gate = Path(place) / title.replace(" ", "-")
             gate.mkdir()
-            report.put(title, together(scene, jobs, gate, min(budget_s, report.left_s)))
+            try:
+                found = together(scene, jobs, gate, min(budget_s, report.left_s))
+            except Exception:  # a fork server that died, say; the next section starts another
+                found = {"error": traceback.format_exc()[-2000:]}
+            report.put(title, found)
     report.put("the study, extrapolated", study_extrapolated(report.found))
     print(json.dumps(report.found["the study, extrapolated"], indent=1))
     print(shown(report.found, list(names)))
