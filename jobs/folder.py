@@ -83,8 +83,9 @@ def read_folder(folder: Path, tell: Callable[[int, int], None] = lambda done, to
     with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as pool:
         entries: list[Entry] = []
         for chunk in pool.map(lambda chunk: [_with_digest(folder, entry) for entry in chunk], chunks):
-            entries += chunk
-            tell(len(entries), total)
+            for entry in chunk:
+                entries.append(entry)
+                tell(len(entries), total)
     return Source(listed.origin, listed.classes, tuple(entries))
 
 
