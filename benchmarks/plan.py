@@ -25,8 +25,9 @@ from typing import Any
 import common
 
 from jobs import spec
+from jobs.run import Run
 from jobs.settings import Settings
-from jobs.store import Run, Store
+from jobs.store import Store
 from jobs.task import Order, Task
 from orchestrator import embedded, submit
 from orchestrator.embedded import Server

@@ -22,7 +22,8 @@ import pyarrow as pa
 
 from jobs import catalog, plan, results, spec
 from jobs.folder import Entry, Source
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task, Trial
 
 CLASSES, TEST_IMAGES, TRAIN_IMAGES = 20, 12_183, 48_724

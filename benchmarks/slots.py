@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import common
 from jobs import plan
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task
 from orchestrator import embedded
 from workers import attempt

@@ -21,7 +21,8 @@ from typing import Any
 import common
 
 from jobs import catalog, files, plan, results, spec
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task
 from workers import attempt
 

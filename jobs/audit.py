@@ -11,7 +11,8 @@ from pathlib import Path
 
 from jobs import files, plan
 from jobs.errors import OrchError
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task
 
 CHUNK = 1 << 23

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from jobs import catalog
 from jobs.files import digest_of
-from jobs.store import Ledger, Outline, Run, Store
+from jobs.run import Outline, Run
+from jobs.store import Ledger, Store
 from jobs.task import Task, Trial
 
 if TYPE_CHECKING:

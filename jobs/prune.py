@@ -12,7 +12,8 @@ from pathlib import Path
 
 from jobs import files, results
 from jobs.errors import BadSpec
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task
 
 POLICIES = ("best", "last", "periods")

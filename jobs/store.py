@@ -1,90 +1,27 @@
-"""The shared folder that is the ledger: who owns which file name, and what is published.
-
-    store.json                                 format version
-    data/<data>/source.json, inventory.parquet what a data set is made of (written at submit)
-    data/<data>/images.npy, manifest.parquet   the prepared data set
-    trials/<trial>/trial.json                  what the trial is
-    trials/<trial>/marks/0010                  an epoch that some run wants trained to and evaluated at
-    trials/<trial>/marks/0010.blur-3           and evaluated at on test images made harder
-    trials/<trial>/runs/<run>                  a run that wants the trial
-    trials/<trial>/numerics.json               precision and threads, chosen by the first attempt, then kept
-    trials/<trial>/microbatches.json           from which step on a batch is trained in parts, for want of memory
-    trials/<trial>/checkpoints/                see models.checkpoint
-    ledger/done/<task>.json                    published results: a task is done when this file exists
-    ledger/failed/<task>.json                  why a task will not be tried again
-    leases/<key>/<token>.json                  the highest token holds the lease
-    asked/<key>/<token>.json                   which worker wants to take over what is held with this token
-    attempts/<task>/<number>.json, .log, /     one execution each: record, log, work folder
-    attempts/<task>/forgiven.json              attempts up to this one are no longer held against the task
-    progress/<task>.json                       what the task's worker last said
-    results/<table>/trial=<trial>/*.parquet    rows
-    runs/<run>/run.json                        a run: spec, trials, tasks
-    runs/<run>/cancelled.json                  the run was cancelled and not resumed since
-    reports/<run>/                             where `orch report` writes by default
-    exports/<run>/<program>/                   where `orch export` writes by default
-    workers/<worker>.json                      a worker's sign of life, at most a few seconds old
-    pace/<host>-<device>.json                  images a second that a device was measured at, by kind of training
-    stack/<host>/                              a machine's embedded broker and local workers: state and logs
-"""
+"""The shared folder that is the ledger: what is asked, what came back. Where each file lies: `jobs.layout`."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import os
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jobs import files, placing, record
-from jobs.errors import BadSpec, DamagedFile, LeaseLost, RequestError, StoreUnusable, UnknownRun, WorkError
-from jobs.task import NAME, Task, Trial
+from jobs.errors import BadSpec, DamagedFile, LeaseLost, StoreUnusable, UnknownRun, WorkError
+from jobs.layout import Layout
+from jobs.run import NAME_OF_RUN, Outline, Run, read_outline, read_run
+from jobs.task import Task, Trial
 
 if TYPE_CHECKING:
     from jobs.folder import Source
-    from jobs.spec import DataSettings, Spec
+    from jobs.spec import DataSettings
 
 T = TypeVar("T")
 FORMAT = 1
-NAME_OF_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-RUN: record.Kinds = {
-    "name": str, "spec": dict, "data": str, "trials": list, "tasks": list, "submitted_at": record.NUMBER,
-    "provenance": dict,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One `orch submit`: a spec and the plan unfolded from it. `trials` and `tasks` are in the order of sending."""
-
-    name: str
-    spec: Spec
-    data: str
-    trials: tuple[str, ...]
-    tasks: tuple[str, ...]
-    submitted_at: float
-    provenance: dict[str, Any]
-
-    def period_of(self, epoch: int) -> int:
-        """The run's period (from 1) that an epoch (from 1) belongs to."""
-        return (epoch - 1) // self.spec.epochs_per_period + 1
-
-    def epoch_of(self, period: int) -> int:
-        """The last epoch of a period."""
-        return period * self.spec.epochs_per_period
-
-
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """A run without its spec: what it takes to look for it in the ledger."""
-
-    name: str
-    data: str
-    trials: tuple[str, ...]
-    tasks: tuple[str, ...]
-    submitted_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +41,8 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
-    """Names and facts of one store folder. Every path in the store is built here or in `results`."""
-
-    root: Path
+class Store(Layout):
+    """What is known of one store folder."""
 
     def open(self, create: bool = False) -> Store:
         """Check that the folder is a store that can be used; make it with `create`. Raises `StoreUnusable`."""
@@ -237,11 +172,11 @@ class Store:
 
     def load_run(self, name: str) -> Run:
         """The run of that name; raises `UnknownRun` with the likeliest of the names there are."""
-        return self._described(name, _run_in)
+        return self._described(name, read_run)
 
     def outline(self, name: str) -> Outline:
         """The run of that name without its spec, which may then be damaged; raises as `load_run` does."""
-        return self._described(name, _outline_in)
+        return self._described(name, read_outline)
 
     def _described(self, name: str, read: Callable[[Path, tuple[int, ...]], T]) -> T:
         path = self.run_path(name)
@@ -358,64 +293,6 @@ class Store:
         if not files.create_json(self.done_path(task), {**outcome, "files": published}):
             raise LeaseLost(f"{task.id}: another attempt has published it meanwhile; this one changes nothing.")
 
-    # Names
-
-    def done_path(self, task: Task) -> Path:
-        """The file whose existence means that the task is done."""
-        return self.root.joinpath("ledger", "done", f"{task.id}.json")
-
-    def failed_path(self, task: Task) -> Path:
-        """The file that says why a task will not be tried again."""
-        return self.root / "ledger" / "failed" / f"{task.id}.json"
-
-    def progress_path(self, task: Task) -> Path:
-        """The file that holds what a task's worker last said."""
-        return self.root / "progress" / f"{task.id}.json"
-
-    def attempts_folder(self, task: Task) -> Path:
-        """Records, logs and work folders of a task's attempts."""
-        return self.root / "attempts" / task.id
-
-    def lease_folder(self, key: str) -> Path:
-        """The tokens of one lease."""
-        return self.root / "leases" / key
-
-    def asked_path(self, key: str, token: int) -> Path:
-        """The file that says which worker wants to take over what is held with a token of a lease."""
-        return self.root / "asked" / key / f"{token:06d}.json"
-
-    def pace_path(self, host: str, device: str) -> Path:
-        """The file that says how fast a device was measured to train."""
-        return self.root / "pace" / f"{host}-{device.replace(':', '-')}.json"
-
-    def data_folder(self, data: str) -> Path:
-        """A data set's files."""
-        return self.root / "data" / data
-
-    def trial_folder(self, trial: str) -> Path:
-        """A trial's files."""
-        return self.root / "trials" / trial
-
-    def run_folder(self, run: str) -> Path:
-        """A run's files."""
-        return self.root / "runs" / run
-
-    def run_path(self, run: str) -> Path:
-        """The file that records a run."""
-        return self.run_folder(run) / "run.json"
-
-    def cancelled_path(self, run: str) -> Path:
-        """The file that says that a run was cancelled."""
-        return self.run_folder(run) / "cancelled.json"
-
-    def report_folder(self, run: str) -> Path:
-        """Where a run's report is written when no folder is named."""
-        return self.root / "reports" / run
-
-    def export_folder(self, run: str) -> Path:
-        """Where a run's exports are written when no folder is named."""
-        return self.root / "exports" / run
-
 
 # What does not change until it is put down anew is read once: a large plan takes a while.
 
@@ -429,38 +306,3 @@ def _trial_in(path: Path, state: tuple[int, ...]) -> Trial:
         return Trial.from_dict(found)
     except (TypeError, ValueError) as error:
         raise record.damaged(path, str(error)[:80]) from None
-
-
-@functools.lru_cache(maxsize=16)
-def _run_in(path: Path, state: tuple[int, ...]) -> Run:
-    from jobs.spec import Spec
-
-    outline, found = _read_run(path)
-    try:
-        spec = Spec(**found["spec"])
-    except (TypeError, ValueError, AttributeError, RequestError) as error:
-        raise record.damaged(path, " ".join(str(error).split())[:80]) from None
-    return Run(outline.name, spec, outline.data, outline.trials, outline.tasks, outline.submitted_at,
-               found["provenance"])
-
-
-@functools.lru_cache(maxsize=16)
-def _outline_in(path: Path, state: tuple[int, ...]) -> Outline:
-    return _read_run(path)[0]
-
-
-def _read_run(path: Path) -> tuple[Outline, dict[str, Any]]:
-    found = record.read(path, RUN)
-    if found is None:
-        raise FileNotFoundError(path)
-    name = path.parent.name
-    try:
-        if found["name"] != name or not all(NAME.fullmatch(each) for each in (found["data"], *found["trials"])):
-            raise ValueError("it names what is not the run's own")
-        tasks = {(task.kind, task.subject) for task in map(Task.parse, found["tasks"])}
-        lacking = {("prepare", found["data"]), *(("train", trial) for trial in found["trials"])} - tasks
-        if lacking:
-            raise ValueError(f"it lacks a task to {' '.join(min(lacking))}")
-    except (TypeError, ValueError, RequestError) as error:
-        raise record.damaged(path, " ".join(str(error).split())[:80]) from None
-    return Outline(name, found["data"], tuple(found["trials"]), tuple(found["tasks"]), found["submitted_at"]), found

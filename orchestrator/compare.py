@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs import catalog
 from jobs.early import stop_epoch
-from jobs.store import Run
+from jobs.run import Run
 from orchestrator.statistics import Interval, Spread, spread, wilson
 
 if TYPE_CHECKING:

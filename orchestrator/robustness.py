@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.corruptions import CORRUPTIONS, SEVERITIES
-from jobs.store import Run
+from jobs.run import Run
 from orchestrator.compare import Comparison
 from orchestrator.statistics import spread
 

@@ -14,7 +14,8 @@ from jobs.settings import Settings
 from orchestrator.options import call, emit
 
 if TYPE_CHECKING:
-    from jobs.store import Run, Store
+    from jobs.run import Run
+    from jobs.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
 

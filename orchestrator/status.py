@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs import plan
-from jobs.store import Outline, Run, Store
+from jobs.run import Outline, Run
+from jobs.store import Store
 from jobs.task import Task, origin
 from orchestrator import progress
 from orchestrator.progress import Progress, Scene

@@ -16,9 +16,10 @@ from jobs import folder, plan
 from jobs.errors import BadFolder, BadSpec, StoreUnusable, UnknownRun
 from jobs.folder import Source
 from jobs.plan import Plan
+from jobs.run import Run
 from jobs.settings import Settings
 from jobs.spec import BUILT_IN_DATA, NOT_ASKED, Spec
-from jobs.store import Run, Store
+from jobs.store import Store
 from jobs.task import Task
 
 AT_ONCE = 8

@@ -9,7 +9,8 @@ from typing import Any
 from jobs import audit, catalog
 from jobs.audit import Finding
 from jobs.errors import BadSpec, StoreUnusable
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task
 
 MEGABYTE = 1_000_000

@@ -11,8 +11,9 @@ from typing import TextIO
 import click
 
 from jobs import catalog
+from jobs.run import Run
 from jobs.settings import Settings
-from jobs.store import Run, Store
+from jobs.store import Store
 from orchestrator import status as statuses
 from orchestrator.options import call
 from orchestrator.progress import Progress

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from jobs import catalog, corruptions, files, plan, results, spec
 from jobs.folder import Entry, Source
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task, Trial
 
 ANIMALS = (

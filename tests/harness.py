@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs import plan, results
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task
 
 ORCH = [sys.executable, "-m", "orchestrator.cli"]

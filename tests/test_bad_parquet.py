@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from jobs import results
 from jobs.errors import DamagedFile, DataChanged
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 
 Change = Callable[[bytes], bytes]
 

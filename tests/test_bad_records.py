@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from jobs import audit, record
 from jobs.errors import DamagedFile, OrchError, WorkError
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task
 from orchestrator import cli
 

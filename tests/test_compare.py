@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jobs import results, spec
-from jobs.store import Run
+from jobs.run import Run
 from orchestrator import compare
 from orchestrator.statistics import Spread
 

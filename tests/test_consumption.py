@@ -10,7 +10,8 @@ import pytest
 from fakes import fill_store
 
 from jobs import files
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task
 from orchestrator.consumption import Consumption, consumption
 

@@ -11,7 +11,8 @@ from fakes import fill_store
 from jobs import corruptions, plan, results, spec
 from jobs.corruptions import CORRUPTIONS, SEVERITIES
 from jobs.errors import BadSpec
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task
 from orchestrator import robustness, status
 

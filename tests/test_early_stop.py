@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from jobs import files, results, spec
 from jobs.early import stop_epoch
 from jobs.errors import BadSpec
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task
 from orchestrator import compare, status, stopping
 from orchestrator.compare import Epoch

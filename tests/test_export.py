@@ -13,7 +13,8 @@ from fakes import SUBMITTED_AT, fill_store
 
 from jobs import results
 from jobs.errors import OrchError
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task
 from orchestrator import cli
 from orchestrator.export import history

@@ -10,7 +10,8 @@ import pytest
 
 from jobs import plan, spec
 from jobs.folder import built_in
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task
 from workers.fleet import Fleet
 from workers.handover import MEASURED_S, PATIENCE_S, Handover

@@ -10,7 +10,8 @@ from fakes import fill_store
 
 from jobs import files
 from jobs.errors import StorageFull, WorkerLost
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task
 from orchestrator import cli, history, submit
 from workers import attempt, queue, tasks

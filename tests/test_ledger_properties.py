@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from jobs import files, plan, spec
 from jobs.errors import LeaseLost
 from jobs.folder import built_in
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task
 from workers.lease import Lease, Watch
 

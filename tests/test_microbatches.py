@@ -19,7 +19,7 @@ from torch import nn  # noqa: E402
 
 from jobs import results, spec  # noqa: E402
 from jobs.errors import BadCheckpoint, BatchSplit, Crowded, OutOfMemory, Stopped  # noqa: E402
-from jobs.store import Run  # noqa: E402
+from jobs.run import Run  # noqa: E402
 from jobs.task import Order, Task  # noqa: E402
 from models.data.batches import Batch  # noqa: E402
 from models.loop import answers, step, validate  # noqa: E402

@@ -10,7 +10,8 @@ import fakes
 import pytest
 
 from jobs import files, plan
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Order, Task
 from workers import child, queue
 

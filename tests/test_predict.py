@@ -15,8 +15,9 @@ from learning import Laboratory  # noqa: E402
 
 from jobs import pictures, plan, results  # noqa: E402
 from jobs.errors import BadCheckpoint, BadFolder, BadSpec, OrchError, RequestError  # noqa: E402
+from jobs.run import Run  # noqa: E402
 from jobs.spec import Spec  # noqa: E402
-from jobs.store import Run, Store  # noqa: E402
+from jobs.store import Store  # noqa: E402
 from jobs.task import Task  # noqa: E402
 from models.predict import predict  # noqa: E402
 from orchestrator import cli, trained  # noqa: E402

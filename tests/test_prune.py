@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from jobs import audit, files, plan, prune, results, spec
 from jobs.errors import BadSpec
 from jobs.folder import built_in
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task
 from orchestrator import cli
 from workers import attempt

@@ -14,7 +14,7 @@ from learning import Laboratory
 
 from jobs import files, results, spec
 from jobs.errors import StoreUnusable
-from jobs.store import Run
+from jobs.run import Run
 from jobs.task import Task
 from orchestrator import cli
 from orchestrator.verify import done_of

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.errors import RequestError
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from orchestrator import report
 from orchestrator.report import latex
 from orchestrator.report.parts import Table

@@ -13,7 +13,8 @@ import pytest
 
 from jobs import files, plan, spec
 from jobs.folder import built_in
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task
 from orchestrator import signs
 from workers import attempt, child, queue, tasks

@@ -14,8 +14,9 @@ import pytest
 from fakes import fill_store
 
 from jobs import files
+from jobs.run import Run
 from jobs.settings import Settings
-from jobs.store import Run, Store
+from jobs.store import Store
 from jobs.task import Task
 from orchestrator import cli, progress, signs, status, watch
 

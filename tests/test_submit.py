@@ -13,8 +13,9 @@ from fakes import fill_store
 
 from jobs import plan, spec
 from jobs.errors import BadFolder, BadSpec, BrokerUnreachable, MissingWeights, RequestError, StoreUnusable
+from jobs.run import Run
 from jobs.settings import Settings
-from jobs.store import Run, Store
+from jobs.store import Store
 from jobs.task import Task
 from orchestrator import provenance, submit
 

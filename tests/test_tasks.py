@@ -11,7 +11,8 @@ import pytest
 
 from jobs import files, plan, results, spec
 from jobs.folder import built_in
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task
 from workers import attempt, queue, tasks
 from workers.device import Device

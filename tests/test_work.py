@@ -11,7 +11,8 @@ pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
 
 from jobs import folder, plan, spec
 from jobs.errors import MissingWeights
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Order, Task
 from models import weights, work
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from jobs import files, plan
 from jobs.errors import OrchError
-from jobs.store import Ledger, Run
+from jobs.run import Run
+from jobs.store import Ledger
 from jobs.task import Task
 from workers import queue, tasks
 from workers.fleet import Fleet

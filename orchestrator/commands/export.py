@@ -13,7 +13,7 @@ from jobs.settings import Settings, folder
 from orchestrator.options import emit, examples, json_option, store_option
 
 if TYPE_CHECKING:
-    from jobs.store import Run
+    from jobs.run import Run
     from orchestrator.export.history import History
 
 

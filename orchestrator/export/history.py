@@ -9,7 +9,8 @@ from typing import Any
 
 from jobs import results
 from jobs.errors import OrchError
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task, Trial
 
 OF_EPOCHS = {

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from jobs import plan, record, results
 from jobs.errors import DamagedFile, OrchError, RequestError
 from jobs.folder import Source
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 from jobs.task import Task, Trial
 from orchestrator import compare
 from orchestrator.book import COLUMNS, Answers, Book, bind

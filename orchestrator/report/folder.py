@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from jobs import files
 from jobs.errors import MissingExtra, RequestError
-from jobs.store import Run, Store
+from jobs.run import Run
+from jobs.store import Store
 
 if TYPE_CHECKING:
     from orchestrator.report.page import Page

@@ -21,7 +21,7 @@ from harness import Lab, redis_binary
 
 from jobs import files, plan
 from jobs.errors import OrchError
-from jobs.store import Run
+from jobs.run import Run
 from jobs.task import Task
 
 T = TypeVar("T")

@@ -24,7 +24,7 @@ from chaos.pulse import Blow, Pulse
 from chaos.scene import Broker, Crew, Scene, small_disk
 from chaos.verdict import Check
 from jobs import plan
-from jobs.store import Run
+from jobs.run import Run
 
 PERIOD_S = 13.0
 """About how long the study works on a period while it is struck; a guess that only spares taking it on too often."""

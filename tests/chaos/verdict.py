@@ -11,7 +11,7 @@ from harness import Lab, rows
 
 from chaos.scene import Scene, runs
 from jobs import audit, plan, prune
-from jobs.store import Run
+from jobs.run import Run
 from jobs.task import Task
 
 TABLES = ("epochs", "evaluations", "predictions")

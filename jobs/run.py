@@ -1,0 +1,94 @@
+"""A run as the store records it: what was asked, and the plan unfolded from it."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs import record
+from jobs.errors import RequestError
+from jobs.task import NAME, Task
+
+if TYPE_CHECKING:
+    from jobs.spec import Spec
+
+NAME_OF_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+RUN: record.Kinds = {
+    "name": str, "spec": dict, "data": str, "trials": list, "tasks": list, "submitted_at": record.NUMBER,
+    "provenance": dict,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One `orch submit`: a spec and the plan unfolded from it. `trials` and `tasks` are in the order of sending."""
+
+    name: str
+    spec: Spec
+    data: str
+    trials: tuple[str, ...]
+    tasks: tuple[str, ...]
+    submitted_at: float
+    provenance: dict[str, Any]
+
+    def period_of(self, epoch: int) -> int:
+        """The run's period (from 1) that an epoch (from 1) belongs to."""
+        return (epoch - 1) // self.spec.epochs_per_period + 1
+
+    def epoch_of(self, period: int) -> int:
+        """The last epoch of a period."""
+        return period * self.spec.epochs_per_period
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A run without its spec: what it takes to look for it in the ledger."""
+
+    name: str
+    data: str
+    trials: tuple[str, ...]
+    tasks: tuple[str, ...]
+    submitted_at: float
+
+
+# What does not change until it is put down anew is read once: a large plan takes a while.
+
+
+@functools.lru_cache(maxsize=16)
+def read_run(path: Path, state: tuple[int, ...]) -> Run:
+    """The run that a file records, read again only when its `files.state` is another; raises `FileNotFoundError`."""
+    from jobs.spec import Spec
+
+    outline, found = _checked(path)
+    try:
+        spec = Spec(**found["spec"])
+    except (TypeError, ValueError, AttributeError, RequestError) as error:
+        raise record.damaged(path, " ".join(str(error).split())[:80]) from None
+    return Run(outline.name, spec, outline.data, outline.trials, outline.tasks, outline.submitted_at,
+               found["provenance"])
+
+
+@functools.lru_cache(maxsize=16)
+def read_outline(path: Path, state: tuple[int, ...]) -> Outline:
+    """The same without the spec, which may then be damaged."""
+    return _checked(path)[0]
+
+
+def _checked(path: Path) -> tuple[Outline, dict[str, Any]]:
+    found = record.read(path, RUN)
+    if found is None:
+        raise FileNotFoundError(path)
+    name = path.parent.name
+    try:
+        if found["name"] != name or not all(NAME.fullmatch(each) for each in (found["data"], *found["trials"])):
+            raise ValueError("it names what is not the run's own")
+        tasks = {(task.kind, task.subject) for task in map(Task.parse, found["tasks"])}
+        lacking = {("prepare", found["data"]), *(("train", trial) for trial in found["trials"])} - tasks
+        if lacking:
+            raise ValueError(f"it lacks a task to {' '.join(min(lacking))}")
+    except (TypeError, ValueError, RequestError) as error:
+        raise record.damaged(path, " ".join(str(error).split())[:80]) from None
+    return Outline(name, found["data"], tuple(found["trials"]), tuple(found["tasks"]), found["submitted_at"]), found
