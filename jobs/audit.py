@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from jobs import files, plan
-from jobs.errors import OrchError
+from jobs.errors import DamagedFile, OrchError, StoreUnusable
 from jobs.run import Run
 from jobs.store import Store
 from jobs.task import Task
@@ -32,25 +32,28 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """What a record says of a file."""
+    """What a record says of a file; no digest (None) where none is kept, of a table that has to be read instead."""
 
     path: str
-    sha256: str
+    sha256: str | None
     bytes: int
     task: str | None
     record: Path
 
 
 def audit(store: Store, run: Run, tell: Tell = lambda done, total: None) -> Iterator[Finding]:
-    """Look at every file that the run's done tasks published and every checkpoint of its trials, reading each whole.
+    """Look at every file that a report of the run reads and every checkpoint of its trials, reading each whole.
 
+    Those are what its done tasks published, and what tasks of other runs published of the same trials.
     `tell(done, total)` counts bytes. What changes while it is looked at, because a worker is at work, is no finding.
     """
     looked: list[_Claim | Finding] = []
-    for task_id in run.tasks:
-        looked += _of_task(store, Task.parse(task_id))
+    for task in _tasks(store, run):
+        looked += _of_task(store, task)
     for trial in run.trials:
         looked += [*_of_trial(store, trial), *_of_checkpoints(store, trial)]
+    looked += [*_of_failures(store, run), *_of_data(store, run)]
+    looked += _of_tables(store, run, {each.path for each in looked})
     done, total = 0, sum(each.bytes for each in looked if isinstance(each, _Claim))
     for each in looked:
         if isinstance(each, Finding):
@@ -95,6 +98,16 @@ def take_back(store: Store, trained: Task) -> None:
     store.done_path(trained).unlink(missing_ok=True)
 
 
+def _tasks(store: Store, run: Run) -> list[Task]:
+    """The run's tasks, then those of other runs at its trials' marks: reports of all of them read the same tables."""
+    own = map(Task.parse, run.tasks)
+    shared = (
+        task for trial in run.trials for mark, tests in store.marked(trial).items()
+        for task in (Task("train", trial, mark), *tests)
+    )
+    return list(dict.fromkeys([*own, *shared]))
+
+
 def _of_task(store: Store, task: Task) -> Iterator[_Claim | Finding]:
     record = store.done_path(task)
     place = record.relative_to(store.root).as_posix()
@@ -111,6 +124,35 @@ def _of_task(store: Store, task: Task) -> Iterator[_Claim | Finding]:
     checkpoint = _needed(store, task)
     if checkpoint and not (store.root / checkpoint).exists():
         yield Finding(checkpoint, 0, "is missing", task.id)
+
+
+def _of_failures(store: Store, run: Run) -> Iterator[Finding]:
+    """Records of tasks that will not be tried again; a torn one is tried again."""
+    for task in map(Task.parse, run.tasks):
+        if store.has_failed(task):
+            place = store.failed_path(task).relative_to(store.root).as_posix()
+            try:
+                store.failed(task)
+                yield Finding(place, 0, None, None)
+            except DamagedFile:
+                yield Finding(place, 0, "is not a whole record", task.id)
+
+
+def _of_data(store: Store, run: Run) -> Iterator[Finding]:
+    """What the data set is made of, as submitted; asking for the same again writes it anew."""
+    from jobs import results
+
+    folder = store.data_folder(run.data)
+    for name, read in (
+        ("source.json", partial(store.data_settings, run.data)),
+        ("inventory.parquet", partial(results.table, folder / "inventory.parquet", results.INVENTORY)),
+    ):
+        place = (folder / name).relative_to(store.root).as_posix()
+        try:
+            read()
+            yield Finding(place, 0, None, None)
+        except (DamagedFile, StoreUnusable):
+            yield Finding(place, 0, "cannot be read; the same 'orch submit' writes it anew once it is taken out", None)
 
 
 def _of_trial(store: Store, name: str) -> Iterator[Finding]:
@@ -140,6 +182,19 @@ def _of_checkpoints(store: Store, trial: str) -> Iterator[_Claim | Finding]:
                     yield Finding(place, 0, "has a torn digest file", needed.get(place))
 
 
+def _of_tables(store: Store, run: Run, known: set[str]) -> Iterator[_Claim]:
+    """Tables of the run's trials of which nobody keeps a digest: attempts, and what a dead attempt left there."""
+    from jobs import results
+
+    for table in results.SCHEMAS:
+        for subject in (results.DATA_SETS, *run.trials):
+            folder = results.folder(table, subject)
+            for place in (f"{folder}/{name}" for name in files.names(store.root / folder)):
+                path = store.root / place
+                if place.endswith(".parquet") and place not in known and path.is_file():
+                    yield _Claim(place, None, path.stat().st_size, None, path)
+
+
 def _needed(store: Store, task: Task) -> str | None:
     """The checkpoint that a finished training names, as long as an evaluation is to come."""
     if task.kind != "train" or all(map(store.is_done, store.tests(task.subject, task.epoch))):
@@ -152,6 +207,8 @@ def _needed(store: Store, task: Task) -> str | None:
 
 def _problem(path: Path, claim: _Claim, tell: Callable[[int], None]) -> str | None:
     try:
+        if claim.sha256 is None:
+            return _unread(path)
         size = path.stat().st_size
         if size != claim.bytes:
             return f"has {size:,} bytes instead of {claim.bytes:,}"
@@ -160,6 +217,17 @@ def _problem(path: Path, claim: _Claim, tell: Callable[[int], None]) -> str | No
         return "is missing"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
+
+
+def _unread(path: Path) -> str | None:
+    """What keeps a table of the results from being read."""
+    from jobs import results
+
+    try:
+        results.table(path, results.SCHEMAS[path.parent.parent.name])
+    except DamagedFile:
+        return "is not a whole table"
+    return None
 
 
 def _digest(path: Path, tell: Callable[[int], None]) -> str:

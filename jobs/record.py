@@ -61,8 +61,8 @@ def inside(place: str) -> bool:
     return not place.startswith("/") and ".." not in place.split("/") and "\0" not in place
 
 
-def damaged(path: Path, reason: str) -> DamagedFile:
+def damaged(
+    path: Path, reason: str, remedy: str = "Put it back from a copy, or remove it and submit the run again."
+) -> DamagedFile:
     """What to raise of a file of the store that does not hold what it should."""
-    return DamagedFile(
-        f"{path} is damaged: {reason}. Put it back from a copy, or remove it and submit the run again."
-    )
+    return DamagedFile(f"{path} is damaged: {reason}. {remedy}")

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs import files, record
+from jobs.errors import DamagedFile
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 _WHO = [("backbone", pa.string()), ("seed", pa.int64()), ("period", pa.int64()), ("epoch", pa.int64())]
@@ -99,14 +100,14 @@ def table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -
     for name in names:
         kind = found.schema.field(name).type if name in found.column_names else None
         if kind != schema.field(name).type:
-            raise record.damaged(path, f"its column '{name}' is {kind or 'missing'}, not {schema.field(name).type}")
+            raise _damaged(path, f"its column '{name}' is {kind or 'missing'}, not {schema.field(name).type}")
         if name in NEVER_NULL and found[name].null_count:
-            raise record.damaged(path, f"its column '{name}' has gaps")
+            raise _damaged(path, f"its column '{name}' has gaps")
     if {"correct", "total"} <= {*names}:
         counts = zip(found["correct"].to_pylist(), found["total"].to_pylist(), strict=True)
         wrong = next((pair for pair in counts if not 0 <= pair[0] <= pair[1]), None)
         if wrong:
-            raise record.damaged(path, f"{wrong[0]} of {wrong[1]} images right is no count")
+            raise _damaged(path, f"{wrong[0]} of {wrong[1]} images right is no count")
     return found
 
 
@@ -130,6 +131,10 @@ def read(store: Path, table_name: str, trials: Sequence[str], columns: Sequence[
     return joined if columns is None else joined.select(list(columns))
 
 
+def _damaged(path: Path, reason: str) -> DamagedFile:
+    return record.damaged(path, reason, "Take it out, to be made again, with: orch verify RUN --repair")
+
+
 def _whole(path: Path, columns: Sequence[str] | None) -> pa.Table:
     """What a Parquet file holds of these columns, every value looked at."""
     try:
@@ -138,5 +143,5 @@ def _whole(path: Path, columns: Sequence[str] | None) -> pa.Table:
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
             raise
-        raise record.damaged(path, " ".join(str(error).split())[:120].rstrip(".")) from None
+        raise _damaged(path, " ".join(str(error).split())[:120].rstrip(".")) from None
     return found
