@@ -29,7 +29,7 @@ from jobs import files
 from jobs.spec import Recipe
 from models import backbones, checkpoint, device, snapshot
 from models.checkpoint import Contents
-from models.loop import Learner
+from models.learner import Learner
 from models.saver import Saver
 
 SIZE, BATCH_IMAGES = 64, 8

@@ -16,7 +16,7 @@ from rivals import Photographs
 
 from jobs import catalog
 from models.data.batches import Data
-from models.loop import Learner
+from models.learner import Learner
 
 HEAVY_GMACS = 5.0
 KINDS = ("auto", "fp32")

@@ -13,8 +13,9 @@ import course
 import rivals
 from common import Goal
 
+from models.answers import validate
 from models.data.batches import Data
-from models.loop import Learner, validate
+from models.learner import Learner
 
 CLASSES = 10
 """For which operations are counted; the head has a small share of them."""

@@ -22,9 +22,11 @@ from jobs.spec import Recipe
 from jobs.store import Store
 from jobs.task import Order, Task, Trial
 from models import backbones, device, training
+from models.answers import answers
 from models.checkpoint import weights_digest
 from models.data.batches import Batch, Data
-from models.loop import Learner, Running, answers, normalised, steps_of, train_epoch
+from models.learner import Learner, normalised
+from models.loop import Running, steps_of, train_epoch
 from models.train import train
 
 CLASSES = 22

@@ -32,7 +32,7 @@ from jobs.store import Store
 from models import allocator, backbones, device
 from models.data.batches import Data
 from models.data.prepare import prepare_folder
-from models.loop import DEVIATION, MEAN, Learner
+from models.learner import DEVIATION, MEAN, Learner
 
 RECIPE = Recipe()
 

@@ -14,7 +14,8 @@ import rivals
 from common import Goal
 
 from models.data.batches import Data
-from models.loop import Learner, Running, train_epoch
+from models.learner import Learner
+from models.loop import Running, train_epoch
 
 CLASSES = 10
 """For which operations are counted; the head has a small share of them."""

@@ -15,10 +15,11 @@ from jobs.errors import LossNotFinite, Stopped
 from jobs.store import Store
 from jobs.task import Order, Task
 from models import device, trained
+from models.answers import answers, losses_of, ranks
 from models.data.augment import Change
 from models.data.batches import Data
 from models.data.corrupt import harder
-from models.loop import Learner, answers, losses_of, ranks
+from models.learner import Learner
 from models.progress import Progress, Tell
 
 Row = dict[str, Any]

@@ -21,7 +21,7 @@ from models import trained
 from models.data import array
 from models.data.batches import Batch
 from models.data.decode import Broken, Pixels, decode
-from models.loop import Learner
+from models.learner import Learner
 
 BATCH_IMAGES = 64
 TOP = 3

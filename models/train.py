@@ -13,7 +13,8 @@ import torch
 from jobs.errors import BatchSplit, Crowded, OutOfMemory, Stopped
 from jobs.task import Order
 from models import checkpoint, device, microbatches
-from models.loop import Running, train_epoch, validate
+from models.answers import validate
+from models.loop import Running, train_epoch
 from models.meter import Meter, taken_memory
 from models.progress import Progress, Tell
 from models.rows import write_unpublished

@@ -6,7 +6,7 @@ from jobs.errors import BadCheckpoint
 from jobs.store import Store
 from jobs.task import Task
 from models import backbones, checkpoint, device, numerics
-from models.loop import Learner
+from models.learner import Learner
 
 
 def learner(store: Store, trained: Task, classes: int, on: str) -> Learner:

@@ -15,7 +15,8 @@ from jobs.store import Store
 from jobs.task import Order, Task, Trial
 from models import backbones, checkpoint, device, microbatches, numerics, snapshot
 from models.data.batches import Data
-from models.loop import Learner, Running
+from models.learner import Learner
+from models.loop import Running
 from models.saver import Saver
 
 Row = dict[str, Any]

@@ -15,7 +15,8 @@ from test_loop import CPU, learner, nothing, some_data  # noqa: E402
 from models import graphs  # noqa: E402
 from models.checkpoint import weights_digest  # noqa: E402
 from models.graphs import Recorded, Replay, wanted  # noqa: E402
-from models.loop import Learner, Running, _in_parts, train_epoch  # noqa: E402
+from models.learner import Learner, _in_parts  # noqa: E402
+from models.loop import Running, train_epoch  # noqa: E402
 from models.microbatches import Split  # noqa: E402
 
 Record = Callable[[Callable[[], Any]], Recorded]

@@ -13,9 +13,11 @@ from torch import nn  # noqa: E402
 
 from jobs.errors import BadSpec, LossNotFinite  # noqa: E402
 from jobs.spec import Recipe  # noqa: E402
+from models.answers import answers, ranks, validate  # noqa: E402
 from models.backbones import build  # noqa: E402
 from models.data.batches import Batch, Data  # noqa: E402
-from models.loop import Learner, Running, answers, normalised, ranks, step, train_epoch, validate  # noqa: E402
+from models.learner import Learner, normalised, step  # noqa: E402
+from models.loop import Running, train_epoch  # noqa: E402
 
 CPU = torch.device("cpu")
 

@@ -21,8 +21,9 @@ from jobs import results, spec  # noqa: E402
 from jobs.errors import BadCheckpoint, BatchSplit, Crowded, OutOfMemory, Stopped  # noqa: E402
 from jobs.run import Run  # noqa: E402
 from jobs.task import Order, Task  # noqa: E402
+from models.answers import answers, validate  # noqa: E402
 from models.data.batches import Batch  # noqa: E402
-from models.loop import answers, step, validate  # noqa: E402
+from models.learner import step  # noqa: E402
 from models.microbatches import Split, halve, parts_at, read, sizes  # noqa: E402
 from models.train import train  # noqa: E402
 from models.training import Training, begin  # noqa: E402

@@ -21,7 +21,8 @@ from jobs.store import Store  # noqa: E402
 from models import backbones  # noqa: E402
 from models.data.batches import Data  # noqa: E402
 from models.data.prepare import prepare_folder  # noqa: E402
-from models.loop import DEVIATION, MEAN, Learner, Running, steps_of, train_epoch  # noqa: E402
+from models.learner import DEVIATION, MEAN, Learner  # noqa: E402
+from models.loop import Running, steps_of, train_epoch  # noqa: E402
 
 SIZE, BATCH = 64, 8
 CPU = torch.device("cpu")

@@ -14,7 +14,7 @@ from jobs.catalog import CATALOG  # noqa: E402
 from jobs.spec import Recipe, build  # noqa: E402
 from jobs.task import Trial  # noqa: E402
 from models import backbones, device  # noqa: E402
-from models.loop import Learner  # noqa: E402
+from models.learner import Learner  # noqa: E402
 from models.repeatable import AveragePool, replace_pools  # noqa: E402
 from workers.device import Device  # noqa: E402
 

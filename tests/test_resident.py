@@ -14,10 +14,12 @@ import numpy as np  # noqa: E402
 from test_loop import CPU, learner, nothing, some_data  # noqa: E402
 
 from jobs.spec import Augment  # noqa: E402
+from models.answers import answers, validate  # noqa: E402
 from models.checkpoint import weights_digest  # noqa: E402
 from models.data.batches import Data, batches, cut  # noqa: E402
 from models.data.resident import Resident, free_memory  # noqa: E402
-from models.loop import Learner, Running, answers, train_epoch, validate  # noqa: E402
+from models.learner import Learner  # noqa: E402
+from models.loop import Running, train_epoch  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
