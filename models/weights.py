@@ -21,23 +21,45 @@ if TYPE_CHECKING:
 
 DOWNLOADS = "https://download.pytorch.org/models"
 TIMEOUT_S = 5.0
+IMAGENET_CLASSES = 1000
 OPTIONAL = "num_batches_tracked"
 
 
 def require_weights(names: Iterable[str], weights_dir: Path | None, *, downloads: str | None = DOWNLOADS) -> None:
-    """See that the weights of all these backbones are on this machine; raises `MissingWeights` naming every one not."""
+    """See that the weights of all these backbones are on this machine; raises `MissingWeights` naming every one not.
+
+    A file that cannot be what its name says is as good as none; it is named by itself.
+    """
     missing: list[str] = []
     for name in dict.fromkeys(names):
         file = catalog.find(name).weights_file
         if file is None or file in missing:
             continue
         try:
-            find_weights(name, weights_dir, downloads=downloads)
+            path = find_weights(name, weights_dir, downloads=downloads)
         except MissingWeights:
             missing.append(file)
             downloads = None
+        else:
+            _require_sound(name, path)
     if missing:
         raise MissingWeights(_missing(missing, weights_dir))
+
+
+def unsound(name: str, path: Path) -> str | None:
+    """Why a file cannot hold a backbone's ImageNet weights, as far as can be seen in milliseconds; None: it may."""
+    from models import state_file
+
+    file = catalog.find(name).weights_file
+    trained = next(entry for entry in catalog.CATALOG.values() if entry.weights_file == file)
+    return state_file.problem(path, trained.parameters(IMAGENET_CLASSES))
+
+
+def _require_sound(name: str, path: Path) -> None:
+    reason = unsound(name, path)
+    if reason is not None:
+        raise MissingWeights(f"{path} is no file of ImageNet weights for {name}: {reason}. Put the right file there "
+                             "(or none, to have it downloaded), or start from random weights with --weights none.")
 
 
 def find_weights(name: str, weights_dir: Path | None, *, downloads: str | None = DOWNLOADS) -> Path:

@@ -93,19 +93,24 @@ def _devices() -> Finding:
 
 
 def _weights(settings: Settings) -> list[Finding]:
-    """One finding for the files of weights that training would find on this machine, one for each that it would not."""
-    pretrained = [entry for entry in catalog.CATALOG.values() if entry.weights_file]
-    there: dict[str, str] = {}
-    for entry in pretrained:
+    """One finding for the files of weights that training would find on this machine, one for each that it would not,
+    and one for each that is not what its name says."""
+    entries = {str(entry.weights_file): entry for entry in reversed(catalog.CATALOG.values()) if entry.weights_file}
+    there: dict[str, Path] = {}
+    for name, entry in reversed(entries.items()):
         with contextlib.suppress(MissingWeights):
-            there[str(entry.weights_file)] = str(weights.find_weights(entry.name, settings.weights_dir, downloads=None))
+            there[name] = weights.find_weights(entry.name, settings.weights_dir, downloads=None)
     where = settings.weights_dir or f"{weights.torch_cache()}; ORCH_WEIGHTS_DIR is not set"
     if not there:
         return [Finding("weights", "missing", f"none in {where}; a submission downloads what it needs",
                         "export ORCH_WEIGHTS_DIR=/folder/with/pth/files where there is no internet")]
-    folders = ", ".join(sorted({str(Path(path).parent) for path in there.values()}))
-    absent = dict.fromkeys(str(entry.weights_file) for entry in pretrained if entry.weights_file not in there)
-    return [Finding("weights", "ok", f"{folders}: {', '.join(there)}"), *(
-        Finding("weights", "missing", f"{name} is not in {where}", f"put {name} there, or let a submission download it")
-        for name in absent
-    )]
+    unsound = {name: reason for name, path in there.items() if (reason := weights.unsound(entries[name].name, path))}
+    sound = [name for name in there if name not in unsound]
+    folders = ", ".join(sorted({str(there[name].parent) for name in sound}))
+    return [
+        *([Finding("weights", "ok", f"{folders}: {', '.join(sound)}")] if sound else []),
+        *(Finding("weights", "broken", f"{there[name]} is not what its name says: {reason}",
+                  "put the right file there, or remove it") for name, reason in unsound.items()),
+        *(Finding("weights", "missing", f"{name} is not in {where}", f"put {name} there, or have it downloaded")
+          for name in reversed(entries) if name not in there),
+    ]

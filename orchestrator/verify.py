@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from jobs import audit, catalog
 from jobs.audit import Finding
-from jobs.errors import BadSpec, StoreUnusable
+from jobs.errors import BadSpec, DamagedFile, StoreUnusable, UnknownRun
 from jobs.run import Run
 from jobs.store import Store
 from jobs.task import Task
@@ -18,12 +19,16 @@ MEGABYTE = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was looked at: files and bytes, the damaged ones, and the tasks taken back so that they are done again."""
+    """What was looked at: files and bytes, the damaged ones, and the tasks taken back so that they are done again.
+
+    `resume` names the runs that do these tasks, the one looked at first.
+    """
 
     files: int
     bytes: int
     damaged: tuple[Finding, ...]
     again: tuple[str, ...]
+    resume: tuple[str, ...] = ()
 
 
 def check(store: Store, run: Run, repair: bool, tell: Callable[[int, int], None]) -> Checked:
@@ -31,7 +36,19 @@ def check(store: Store, run: Run, repair: bool, tell: Callable[[int, int], None]
     found = list(audit.audit(store, run, lambda done, total: tell(done // MEGABYTE, total // MEGABYTE)))
     damaged = [finding for finding in found if finding.problem]
     again = audit.discard(store, damaged, run) if repair else []
-    return Checked(len(found), sum(finding.bytes for finding in found), tuple(damaged), tuple(again))
+    return Checked(len(found), sum(finding.bytes for finding in found), tuple(damaged), tuple(again),
+                   tuple(_who_do(store, run, again)))
+
+
+def _who_do(store: Store, run: Run, tasks: list[str]) -> list[str]:
+    """The runs that these tasks belong to: this one, then others that share its trials."""
+    left, found = set(tasks), []
+    for name in [run.name, *reversed(store.run_names())] if left else []:
+        with contextlib.suppress(DamagedFile, UnknownRun):
+            if own := left.intersection(store.outline(name).tasks):
+                found.append(name)
+                left -= own
+    return found
 
 
 def trial_to_replay(store: Store, run: Run, asked: str | None) -> str:

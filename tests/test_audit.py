@@ -136,6 +136,47 @@ def test_a_checkpoint_that_is_removed_while_it_is_looked_at_is_no_finding(half: 
     assert len([finding for finding in found if finding.path.endswith(".pt")]) == 1
 
 
+@pytest.mark.parametrize("table", ["epochs", "evaluations", "predictions"])
+def test_a_table_of_a_longer_run_is_found_by_every_run_whose_report_reads_it(
+    table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The short run's report stops there, so its verify names the file, and repairing names the run that makes it."""
+    asked: dict[str, Any] = {"backbones": ["scratch"], "epochs_per_period": 2}
+    store, short = fill_store(tmp_path / "store", periods=1, name="short", **asked)
+    _, long = fill_store(tmp_path / "store", periods=2, name="long", **asked)
+    rows = store.root / "results" / table / f"trial={short.trials[0]}" / "0004.parquet"
+    rows.write_bytes(b"rotten")
+    refused = cli.run(["--store", str(store.root), "report", "short", "--out", str(tmp_path / "out")])
+    named = capsys.readouterr().err
+    code, told = orch(capsys, store, "verify", "short", "--repair")
+    states = plan.state(store, long)
+    mended = cli.run(["--store", str(store.root), "report", "short", "--out", str(tmp_path / "out")])
+
+    assert (refused, code, mended) == (1, 1, 0)
+    assert str(rows) in named
+    assert f"damaged: {rows}" in told
+    assert f"1 task(s) are to be done again: orch --store {store.root} resume long\n" in told
+    assert [task for task, state in states.items() if state == "open"] == [
+        f"{'train' if table == 'epochs' else 'evaluate'}.{short.trials[0]}.0004"]
+
+
+def test_what_nobody_keeps_a_digest_of_is_read(half: Half) -> None:
+    """An attempt's row, the record of a failure, the list of a data set's files: named, and taken out."""
+    store, run = half
+    task = Task("evaluate", run.trials[0], 2)
+    places = [next((store.root / "results" / "attempts").rglob("train.*.parquet")), store.failed_path(task),
+              store.data_folder(run.data) / "source.json", store.data_folder(run.data) / "inventory.parquet"]
+    for place in places:
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(b"rotten")
+    found = damaged(store, run)
+    again = audit.discard(store, list(audit.audit(store, run)), run)
+
+    assert sorted(path for path, _ in found) == sorted(p.relative_to(store.root).as_posix() for p in places)
+    assert again == [task.id]
+    assert not any(place.exists() for place in places)
+
+
 def orch(capsys: pytest.CaptureFixture[str], store: Store, *words: str) -> tuple[int, str]:
     """Type a command; its exit code and what it printed."""
     code = cli.run(["--store", str(store.root), *words])

@@ -266,6 +266,20 @@ def test_a_weights_folder_without_weights_is_refused_at_submit(place: str, desk:
     assert "(ORCH_WEIGHTS_DIR)" in line
 
 
+def test_a_file_of_weights_with_rubbish_in_it_is_refused_at_submit(desk: Desk) -> None:
+    """By its name, before anything is queued; training would refuse it hours later."""
+    pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
+    place = desk.temporary / "weights" / "resnet34.pth"
+    place.parent.mkdir()
+    place.write_bytes(b"rubbish" * 1000)
+    words = ("submit", "--backbone", "resnet34", "--weights", "imagenet")
+
+    line = desk.refuses(Bad(words, f"{place} is no file of ImageNet weights", 2,
+                            {"ORCH_WEIGHTS_DIR": str(place.parent)}))
+
+    assert "--weights none" in line
+
+
 def test_a_weights_folder_of_an_unknown_user_is_refused(desk: Desk) -> None:
     """By whatever command."""
     desk.refuses(Bad(("status",), "ORCH_WEIGHTS_DIR: ~nobody", 2, {"ORCH_WEIGHTS_DIR": "~nobody-of-that-name/w"}))

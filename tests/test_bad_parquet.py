@@ -18,7 +18,7 @@ from fakes import fill_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs import results
+from jobs import audit, results
 from jobs.errors import DamagedFile, DataChanged
 from jobs.run import Run
 from jobs.store import Store
@@ -203,14 +203,17 @@ def opened(desk: Desk) -> tuple[Store, Run]:
 @pytest.mark.parametrize("name", ["epochs", "evaluations", "predictions", "attempts", "manifest"])
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_table_is_named_by_the_report(name: str, damage: Change, desk: Desk) -> None:
-    """The report ends with 1 and the file's path, and leaves no half a report; `orch status` needs no tables."""
+    """The report ends with 1, the file's path and what mends it, and leaves no half a report; verify finds the same."""
     path = place(desk, name)
     path.write_bytes(damage(path.read_bytes()))
 
     line = desk.refuses(Bad(("report", "study", "--out", "out"), f"{path} is damaged", 1))
+    store, run = opened(desk)
+    found = [finding.path for finding in audit.audit(store, run) if finding.problem]
 
     assert not (desk.folder / "out").exists()
-    assert "Put it back from a copy" in line
+    assert "orch verify RUN --repair" in line
+    assert found == [path.relative_to(store.root).as_posix()]
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)

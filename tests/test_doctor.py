@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from state_files import put_weights
 
 from jobs.catalog import CATALOG
 from jobs.settings import Settings
@@ -28,8 +29,8 @@ def test_weights_in_the_folder_and_in_torchs_cache_both_count(cache: Path, tmp_p
     """As a submission would look for them; each file that is nowhere is named once."""
     given = tmp_path / "weights"
     given.mkdir()
-    (given / "resnet34.pth").touch()
-    (cache / str(CATALOG["vgg16"].weights_url_file)).touch()
+    put_weights(given / "resnet34.pth")
+    put_weights(cache / str(CATALOG["vgg16"].weights_url_file), "vgg16")
     found, *absent = doctor._weights(Settings(tmp_path, None, given))
 
     assert found.state == "ok"
@@ -38,6 +39,21 @@ def test_weights_in_the_folder_and_in_torchs_cache_both_count(cache: Path, tmp_p
     assert str(cache) in found.found
     assert {finding.state for finding in absent} == {"missing"}
     assert sorted(finding.found.split()[0] for finding in absent) == sorted(FILES - {"resnet34.pth", "vgg16.pth"})
+
+
+def test_weights_that_are_not_what_their_name_says_are_broken(cache: Path, tmp_path: Path) -> None:
+    """Named once, though two backbones start from it, with the reason; the others are still told of."""
+    given = tmp_path / "weights"
+    given.mkdir()
+    put_weights(given / "resnet34.pth")
+    (given / "squeezenet1_0.pth").write_bytes(b"rubbish")
+    found, broken, *absent = doctor._weights(Settings(tmp_path, None, given))
+
+    assert found.found == f"{given}: resnet34.pth"
+    assert (broken.state, broken.remedy) == ("broken", "put the right file there, or remove it")
+    assert broken.found == f"{given}/squeezenet1_0.pth is not what its name says: it is no file that torch has " \
+                           "written, or only a part of one"
+    assert {finding.state for finding in absent} == {"missing"}
 
 
 def test_without_any_weights_it_says_what_to_set(cache: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from state_files import put_weights
 
 from jobs.errors import MissingWeights
 from models.weights import fetch, find_weights, require_weights, torch_cache
@@ -56,7 +57,7 @@ def test_the_weights_folder_comes_first_then_torchs_cache(tmp_path: Path, cache:
 
 def test_all_missing_files_are_named_at_once(tmp_path: Path) -> None:
     """One message says every file to put in place, each once, and in which folder."""
-    (tmp_path / "alexnet.pth").write_bytes(b"there")
+    put_weights(tmp_path / "alexnet.pth")
     names = ["scratch", "alexnet", "squeezenet", "squeezenet-finetuned", "vgg16"]
     with pytest.raises(MissingWeights) as refusal:
         require_weights(names, tmp_path, downloads=None)

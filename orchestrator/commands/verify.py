@@ -57,6 +57,7 @@ def verify(settings: Settings, run: str, repair: bool, replay: bool, kills: int 
             "run": run, "ok": not checked.damaged and same, "files": checked.files, "bytes": checked.bytes,
             "damaged": [{"path": each.path, "problem": each.problem, "task": each.task} for each in checked.damaged],
             "repaired": repair and bool(checked.damaged), "again": list(checked.again),
+            "resume": list(checked.resume),
             "replay": None if verdict is None else asdict(verdict),
         })
     return 1 if checked.damaged or not same else 0
@@ -81,8 +82,9 @@ def _tell(settings: Settings, run: str, checked: Any, repair: bool) -> None:
         click.echo(f"{len(checked.damaged):,} of {size} are damaged. "
                    f"Take them out, to be made again, with: {call(settings, 'verify', run, '--repair')}")
     else:
+        ways = [call(settings, "resume", name) for name in checked.resume]
         click.echo(f"{len(checked.damaged):,} of {size} were damaged and are taken out. " + (
-            f"{len(checked.again)} task(s) are to be done again: {call(settings, 'resume', run)}"
+            f"{len(checked.again)} task(s) are to be done again: {'; '.join(ways)}"
             if checked.again else "Nothing has to be made again."))
 
 
