@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import NoneType
 
@@ -62,12 +62,14 @@ class Scene:
 def survey(store: Store, now: float) -> Scene:
     """The store as it is now (Unix time), however many runs it holds: listings, and a file for each task under way."""
     ledger = store.ledger()
-    workers = tuple(sign for sign in signs.read(store.root, now) if sign.fresh)
+    signed = signs.read(store.root, now)
+    workers = tuple(sign for sign in signed if sign.fresh)
+    ended = frozenset(sign.name for sign in signed if sign.ended)
     spoken_of = {name.removesuffix(".json") for name in files.names(store.root / "progress")}
     named = spoken_of.union(*(worker.tasks for worker in workers)) - ledger.done - ledger.failed
     found: dict[str, tuple[Progress, ...]] = {}
     for task in sorted(_tasks(named), key=lambda task: (task.epoch, task.kind != "train", task.variant)):
-        if (progress := _progress(store, task, workers, now)) is not None:
+        if (progress := _progress(store, task, workers, ended, now)) is not None:
             found[task.subject] = (*found.get(task.subject, ()), progress)
     return Scene(ledger, workers, found)
 
@@ -78,12 +80,19 @@ def _tasks(names: Iterable[str]) -> Iterator[Task]:
             yield Task.parse(name)
 
 
-def _progress(store: Store, task: Task, workers: Sequence[Sign], now: float) -> Progress | None:
-    """What was last said of a task, if somebody works on it: it was said lately, or a living worker signs for it."""
+def _progress(
+    store: Store, task: Task, workers: Sequence[Sign], ended: Collection[str], now: float
+) -> Progress | None:
+    """What was last said of a task, if somebody works on it: it was said lately, or a living worker signs for it.
+
+    What workers that have `ended` said does not count.
+    """
     said = signs.read_quietly(store.progress_path(task), {"worker": str, "device": str, "at": NUMBER}, SAID)
     holder = next((worker for worker in workers if task.id in worker.tasks), None)
     age_s = now - said["at"] if said else float("inf")
-    if holder is None and (age_s > PROGRESS_FRESH_S or (said and _is_idle(said["worker"], workers))):
+    if holder is None and (
+        age_s > PROGRESS_FRESH_S or (said and (said["worker"] in ended or _is_idle(said["worker"], workers)))
+    ):
         return None
     if holder is not None and said.get("worker") != holder.name:
         said, age_s = {"worker": holder.name, "device": holder.device}, holder.age_s

@@ -10,18 +10,22 @@ from types import NoneType
 from typing import Any
 
 from jobs import files, record
+from workers import birth
 
 WORKER_FRESH_S = 15.0
 SIGN: record.Kinds = {
     "name": str, "host": str, "pid": int, "device": str, "task": (str, NoneType), "at": record.NUMBER,
 }
-LATER: record.Kinds = {"tasks": list, "slots": int}
-"""What workers of before there were slots do not sign."""
+LATER: record.Kinds = {"tasks": list, "slots": int, "process": (str, NoneType)}
+"""What older workers do not sign."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """A worker as it last signed, `age_s` ago; `tasks` is what it works on, up to `slots` of them, `task` the first."""
+    """A worker as it last signed, `age_s` ago; `tasks` is what it works on, up to `slots` of them, `task` the first.
+
+    `ended`: it ran on this machine, and its process is no longer there.
+    """
 
     name: str
     host: str
@@ -31,11 +35,12 @@ class Sign:
     age_s: float
     tasks: tuple[str, ...] = ()
     slots: int = 1
+    ended: bool = False
 
     @property
     def fresh(self) -> bool:
         """Whether the worker can be taken to be alive."""
-        return self.age_s < WORKER_FRESH_S
+        return self.age_s < WORKER_FRESH_S and not self.ended
 
     @property
     def label(self) -> str:
@@ -53,7 +58,8 @@ def read(store: Path, now: float | None = None) -> list[Sign]:
         if values:
             tasks = values.get("tasks", [values["task"]] if values["task"] else [])
             found.append(Sign(values["name"], values["host"], values["pid"], values["device"], values["task"],
-                              now - values["at"], tuple(map(str, tasks)), values.get("slots", 1)))
+                              now - values["at"], tuple(map(str, tasks)), values.get("slots", 1),
+                              birth.ended(values.get("process"))))
     return found
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs import plan
+from jobs import files, plan
 from jobs.run import Outline, Run
 from jobs.store import Store
 from jobs.task import Task, origin
 from orchestrator import progress
 from orchestrator.progress import Progress, Scene
 from orchestrator.signs import Sign
+
+CHECKPOINT = re.compile(r"e(\d{4,})-.*\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,10 @@ def look(store: Store, run: Run | Outline, now: float | None = None, scene: Scen
     states = plan.state(store, run, scene.ledger)
     preparing = next(iter(_under_way(scene, run, run.data, states)), None)
     shares = _shares(states)
-    trials = tuple(_trial(store, name, shares[name], _under_way(scene, run, name, states)) for name in run.trials)
+    begun = _begun(store, scene)
+    trials = tuple(
+        _trial(store, name, shares[name], _under_way(scene, run, name, states), name in begun) for name in run.trials
+    )
     working = preparing is not None or any(trial.progress for trial in trials)
     return RunStatus(
         run.name, run.data, _state(states, working), dict(Counter(states.values())), run.submitted_at,
@@ -155,14 +161,30 @@ def _shares(states: dict[str, str]) -> dict[str, _Share]:
     return found
 
 
-def _trial(store: Store, name: str, share: _Share, progress: tuple[Progress, ...]) -> TrialStatus:
+def _begun(store: Store, scene: Scene) -> frozenset[str]:
+    """The trials with a training that was begun and is not done, by one listing."""
+    tried = (name.split(".") for name in files.names(store.root / "attempts") if name not in scene.ledger.done)
+    return frozenset(parts[1] for parts in tried if parts[0] == "train" and len(parts) > 1)
+
+
+def _kept(store: Store, trial: str, most: int) -> int:
+    """The epochs of the newest checkpoint that a training up to `most` epochs would go on from."""
+    names = files.names(store.trial_folder(trial) / "checkpoints")
+    epochs = (int(found[1]) for name in names if (found := CHECKPOINT.match(name)))
+    return max((epoch for epoch in epochs if epoch <= most), default=0)
+
+
+def _trial(
+    store: Store, name: str, share: _Share, progress: tuple[Progress, ...], begun: bool
+) -> TrialStatus:
     backbone, seed = origin(name)
     epochs, trained, evaluated = share.marks[-1], share.trained, share.evaluated
     outcomes = [store.done(Task("train", name, epoch)) or {} for epoch in trained]
     last = outcomes[-1] if outcomes else {}
     stopped = int(last["epoch"]) if last.get("stopped_early") and last["epoch"] < epochs else None
     training = (each.epoch - 1 for each in progress if each.kind == "train" and each.epoch)
-    epochs_done = stopped or max([*trained[-1:], *training], default=0)
+    kept = _kept(store, name, epochs) if begun else 0
+    epochs_done = stopped or max([kept, *trained[-1:], *training])
     accuracy = (store.done(Task("evaluate", name, evaluated[-1])) or {}).get("accuracy") if evaluated else None
     return TrialStatus(
         name, backbone, seed, _state_of_trial(share.states, bool(progress)), min(epochs_done, epochs), epochs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from jobs.settings import Settings
 from jobs.store import Store
 from jobs.task import Task
 from orchestrator import cli, progress, signs, status, watch
+from workers import birth
 
 NOW = time.time()
 
@@ -111,6 +113,55 @@ def test_a_task_that_a_worker_signs_for_runs_before_its_first_word(half: tuple[S
     found = status.look(store, run, now=NOW)
 
     assert [(p.phase, p.worker) for p in found.trials[0].progress] == [(None, "alpha-1")]
+
+
+def test_a_worker_that_was_killed_here_is_not_alive_any_more(half: tuple[Store, Run]) -> None:
+    """Its process is looked for, not only its sign of a second ago; another process with its number is not it."""
+    store, run = half
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    marked = birth.mark(child.pid)
+    say(store, training(run), phase="train", epoch=4)
+    path = store.root / "workers" / "alpha-1.json"
+    files.write_json(path, {**files.read_json(path), "process": marked})  # type: ignore[dict-item]
+    alive = status.look(store, run, now=NOW)
+    child.kill()
+    child.wait()
+    killed = status.look(store, run, now=NOW)
+
+    assert marked is not None
+    assert (len(alive.workers), alive.state) == (1, "running")
+    assert (killed.workers, killed.state, killed.trials[0].progress) == ((), "waiting", ())
+    assert birth.ended(f"{birth.mark()}0")
+    assert not birth.ended(str(birth.mark()))
+
+
+@pytest.mark.parametrize("process", [None, "another-boot pid:[1] 1 1", "rubbish", ""])
+def test_a_worker_of_another_machine_is_judged_by_its_sign(half: tuple[Store, Run], process: str | None) -> None:
+    """Its processes cannot be seen from here, nor those of a container beside."""
+    store, run = half
+    sign(store, training(run).id)
+    path = store.root / "workers" / "alpha-1.json"
+    files.write_json(path, {**files.read_json(path), "process": process})  # type: ignore[dict-item]
+
+    assert len(status.look(store, run, now=NOW).workers) == 1
+
+
+@pytest.mark.parametrize(("kept", "shown"), [(["e0003-a1"], 3), (["e0003-a1", "e0003-s000120-a1", "e0006-b1"], 3),
+                                             (["e0004-s000007-a1"], 4), ([], 2)])
+def test_a_cancelled_trial_shows_the_epochs_that_its_checkpoints_keep(
+    half: tuple[Store, Run], kept: list[str], shown: int
+) -> None:
+    """Not only those of its last mark; what a longer run has kept beyond this one's end does not count."""
+    store, run = half
+    task = training(run)
+    for name in kept:
+        files.write_json(store.trial_folder(task.subject) / "checkpoints" / f"{name}.json", {})
+    store.attempts_folder(task).mkdir(parents=True)
+    store.cancel(run.name)
+
+    found = status.look(store, run, now=NOW)
+
+    assert [trial.epochs_done for trial in found.trials] == [shown, 2]
 
 
 def test_a_torn_sign_of_life_is_passed_over(half: tuple[Store, Run]) -> None:

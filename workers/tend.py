@@ -13,7 +13,7 @@ from jobs.errors import OrchError
 from jobs.run import Run
 from jobs.store import Ledger
 from jobs.task import Task
-from workers import queue, tasks
+from workers import birth, queue, tasks
 from workers.fleet import Fleet
 from workers.tasks import Worker
 
@@ -104,6 +104,7 @@ class Tender:
         files.write_json(worker.store.root / "workers" / f"{worker.name}.json", {
             "name": worker.name, "host": worker.host, "pid": os.getpid(), "device": worker.device.name,
             "task": next(iter(tasks), None), "tasks": tasks, "slots": worker.room.slots, "at": time.time(),
+            "process": birth.mark(),
             **worker.handover.sign(busy=bool(tasks)),
         }, durable=False)
 
