@@ -62,8 +62,21 @@ def test_attempts_are_listed_in_the_order_in_which_they_began(
     assert "storage-full" in text
     assert "alpha-1" in text
     assert "\x1b" not in text
-    assert f"log: {store.attempts_folder(second) / '0001.log'}" in text
+    assert f"each attempt has a log: {store.root / 'attempts'}/TASK/ATTEMPT.log, such as {second.id}/0001.log" in text
     assert [each["attempt"] for each in told["attempts"] if each["task"] == second.id] == [1, 2]
+
+
+def test_a_message_that_comes_again_is_told_once(
+    half: tuple[Store, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Five attempts that failed alike are five lines and one reason."""
+    store, run = half
+    give_up(store, Task("train", run.trials[0], 2))
+    text = orch(capsys, store, "status", run.name, "--attempts")[1].partition("attempt  state")[2]
+
+    assert text.count("the child was ended by SIGKILL") == 1
+    assert text.count("the same again") == 4
+    assert text.count(".log") == 2
 
 
 def test_a_quarantined_task_is_called_so_with_its_log(

@@ -302,6 +302,26 @@ def test_status_says_what_to_start_when_tasks_wait_and_nobody_is_there(
     assert "up; on a GPU machine with: orch worker" in shown
 
 
+@pytest.mark.parametrize("many", [3, 4])
+def test_many_workers_are_listed_one_a_line(many: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Up to three stand in one line; more say what they do."""
+    fill_store(tmp_path, backbones=["scratch"], pixels=False, name="study", finished=lambda task: False)
+    for number in range(many):
+        files.write_json(tmp_path / "workers" / f"alpha-{number}.json", {
+            "name": f"alpha-{number}", "host": "alpha", "pid": 1, "device": "cpu", "at": time.time(),
+            "task": None if number else "train.scratch-s0-1f3a9c2e.0010",
+        })
+
+    cli.run(["--store", str(tmp_path), "status"])
+    lines = [line for line in capsys.readouterr().out.splitlines() if "alpha" in line or "alive" in line]
+
+    assert lines == {
+        3: ["workers alive: alpha-0 (cpu), alpha-1 (cpu), alpha-2 (cpu)"],
+        4: ["workers alive: 4, 3 of them idle", "  alpha-0 (cpu)  train.scratch-s0-1f3a9c2e.0010",
+            "  alpha-1 (cpu)  idle", "  alpha-2 (cpu)  idle", "  alpha-3 (cpu)  idle"],
+    }[many]
+
+
 class Stage:
     """A run that changes at each look, and the lines a log gets to see of it."""
 

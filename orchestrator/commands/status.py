@@ -15,10 +15,13 @@ from orchestrator.words import duration, plain, share
 if TYPE_CHECKING:
     from orchestrator.signs import Sign
 
+IN_A_LINE = 3
+"""Workers up to which one line names them all."""
+
 
 @click.command(epilog=examples("orch status", "orch status digits-3x10-1f3a9c --attempts"))
 @click.argument("run", required=False)
-@click.option("--attempts", is_flag=True, help="List every attempt of the run: state, failure, worker, when, log.")
+@click.option("--attempts", is_flag=True, help="List every attempt of the run: state, failure, worker, when.")
 @json_option
 @store_option
 @click.pass_obj
@@ -48,7 +51,7 @@ def _one(settings: Settings, store: Any, name: str, attempts: bool, as_json: boo
     if as_json:
         emit(fields(found) | ({} if tried is None else {"attempts": tried}))
         return
-    lines = [*_described(settings, found, now), *_attempts(tried, now)]
+    lines = [*_described(settings, found, now), *_attempts(settings, tried, now)]
     click.echo("\n".join(lines))
 
 
@@ -116,14 +119,15 @@ def _described(settings: Settings, found: Any, now: float) -> Iterator[str]:
         yield f"try again: {call(settings, 'retry', found.run)}"
 
 
-def _attempts(tried: list[Any] | None, now: float) -> Iterator[str]:
-    """A line an attempt, its message and log under those that did not end well."""
+def _attempts(settings: Settings, tried: list[Any] | None, now: float) -> Iterator[str]:
+    """A line an attempt, its message under those that did not end well, and where their logs lie."""
     if tried is None:
         return
     if not tried:
         yield "no attempt has been made yet"
         return
     width = max(len(each.task) for each in tried)
+    told: dict[str, str] = {}
     yield f"{'task':<{width}}  attempt  state    failure           began       took      worker"
     for each in tried:
         began = "?" if each.started_at is None else f"{duration(now - each.started_at)} ago"
@@ -131,11 +135,22 @@ def _attempts(tried: list[Any] | None, now: float) -> Iterator[str]:
         yield (f"{each.task:<{width}}  {each.attempt:>7}  {each.state:<7}  {each.failure or '-':<16}  {began:<10}  "
                f"{took:<8}  {each.worker or '?'}".rstrip())
         if each.state in ("failed", "lost") and each.message:
-            yield f"  {plain(each.message)}\n  log: {each.log}"
+            yield "  the same again" if told.get(each.task) == each.message else f"  {plain(each.message)}"
+            told[each.task] = each.message
+    example = next((each for each in reversed(tried) if each.state in ("failed", "lost")), tried[-1])
+    yield (f"each attempt has a log: {settings.store / 'attempts'}/TASK/ATTEMPT.log, "
+           f"such as {example.task}/{example.attempt:04d}.log")
 
 
 def _workers(settings: Settings, workers: Sequence[Sign], waiting: bool) -> Iterator[str]:
-    """Who is alive; what to do when tasks wait and nobody is."""
-    yield f"workers alive: {', '.join(sign.label for sign in workers) or 'none'}"
+    """Who is alive, and what many of them do; what to do when tasks wait and nobody is."""
+    if len(workers) <= IN_A_LINE:
+        yield f"workers alive: {', '.join(sign.label for sign in workers) or 'none'}"
+    else:
+        idle = sum(not sign.tasks for sign in workers)
+        yield f"workers alive: {len(workers)}, {idle} of them idle"
+        width = max(len(sign.label) for sign in workers)
+        for sign in workers:
+            yield f"  {sign.label:<{width}}  {', '.join(sign.tasks) or 'idle'}"
     if waiting and not workers:
         yield f"tasks wait. Start workers here with: {call(settings, 'up')}; on a GPU machine with: orch worker"
