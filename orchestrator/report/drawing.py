@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PNG_DOTS_PER_INCH = 144
+SVG_DOTS_PER_INCH = 100
+"""Of the photographs within."""
 HEAD = re.compile(r"^.*?(?=<svg )", re.DOTALL)
 METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 UNUSED_ID = re.compile(r' id="(?:figure|axes|patch|text|line2d|matplotlib\.axis|xtick|ytick|legend|[A-Za-z]+'
@@ -53,17 +55,20 @@ def draw(name: str, alt: str, caption: str, inches: tuple[float, float], paint: 
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    svg, png = io.StringIO(), io.BytesIO()
+    svg, png, engine = io.StringIO(), io.BytesIO(), ConstrainedLayoutEngine()
     settings: Any = {**look.RC, "svg.hashsalt": name}
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=inches, layout="constrained")
+        figure = Figure(figsize=inches, dpi=PNG_DOTS_PER_INCH, layout=engine)
         FigureCanvasAgg(figure)
         paint(figure)
+        # Laid out once, here: with an engine left on it, each `savefig` would draw the figure twice.
+        engine.execute(figure)
+        figure.set_layout_engine(None)
         figure.savefig(png, format="png", dpi=PNG_DOTS_PER_INCH, metadata={"Software": None})
-        figure.set_layout_engine("none")
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(svg, format="svg", dpi=SVG_DOTS_PER_INCH, metadata={"Date": None, "Creator": None})
     return Drawing(name, alt, caption, svg.getvalue(), png.getvalue())
 
 

@@ -15,6 +15,8 @@ from orchestrator.report.drawing import Drawing
 
 TITLE, BASIS, LABEL = 13.0, 9.5, 9.0
 SCALE = 2
+MOST_SCALE = 1.3
+"""How much larger than drawn the page may show a matrix (`--most` in its style sheet): few cells stay small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ def _svg(grid: Grid) -> str:
     bottom = top + side * len(grid.rows)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" style="font: {grid.font:g}px \'DejaVu Sans\'">',
+        f'viewBox="0 0 {width:.0f} {height:.0f}" style="font: {grid.font:g}px \'DejaVu Sans\'; '
+        f'--most: {MOST_SCALE * width:.0f}px">',
         _text(4, 15, grid.title, f"font-size:{TITLE}px;font-weight:bold;fill:{look.INK}"),
         _text(4, 32, grid.basis, f"font-size:{BASIS}px;fill:{look.MUTED}"),
         f'<g style="font-size:{LABEL}px;fill:{look.INK}">',
@@ -94,8 +97,9 @@ def _svg(grid: Grid) -> str:
 
 def _labels(grid: Grid, which: str, style: str, hidden: str) -> list[str]:
     """The texts in the cells, as one group that the page can hide."""
+    left = grid.left
     lines = [
-        _text(grid.left + grid.side * (across + 0.5), 46 + grid.side * (down + 0.5) + grid.font * 0.36,
+        _text(left + grid.side * (across + 0.5), 46 + grid.side * (down + 0.5) + grid.font * 0.36,
               getattr(square, which), f"fill:{look.ON_FILL if square.depth > 0.55 else look.INK}")
         for down, row in enumerate(grid.squares) for across, square in enumerate(row) if getattr(square, which)
     ]
