@@ -84,8 +84,10 @@ def test_the_answer_comes_first_and_one_seed_is_called_one(finished: tuple[Path,
     text = "".join(parsed(finished[0]).text)
     sentence = finished[1]["answer"]["sentence"]
 
-    assert re.match(r"After the last period \(epoch 6\), .+ with [\d.]+% of \d+ test images right.+ahead of "
-                    r".+ \(95% interval .+ to .+, corrected p (=|<) [\d.]+\)\.$", sentence)
+    assert re.match(r"After the last period \(epoch 6\), .+ has the highest accuracy, [\d.]+% of \d+ test images "
+                    r"right .+, but "
+                    r"its .+ more than .+ cannot be told from chance "
+                    r"\(95% interval .+ to .+, corrected p (=|<) [\d.]+\)\.$", sentence)
     assert text.index(sentence) < text.index("Results")
     assert "One seed: the spread over seeds is unknown, and intervals and p-values cover the choice of test" in text
     assert re.match(r".+ took .+ to train and has [\d.]+ million parameters", finished[1]["answer"]["price"])

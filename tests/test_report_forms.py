@@ -20,7 +20,7 @@ from jobs.errors import RequestError
 from jobs.run import Run
 from jobs.store import Store
 from orchestrator import report
-from orchestrator.report import latex
+from orchestrator.report import answer, evidence, findings, latex, parts, several, wording
 from orchestrator.report.parts import Table
 
 HOSTILE = ("<img src=x onerror=alert(1)>", r"a_b & 50% #1 \end{document}", "$x^2$ ~ {|}", "中文 [x]")
@@ -85,7 +85,7 @@ def test_any_text_is_text_in_latex(cells: list[str]) -> None:
     row = told.splitlines()[5]
     bare = re.sub(r"\\[{}$&#_%]", "", row.removesuffix(r" \\"))
     ours = {"textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar", "textquotedbl",
-            "textasciigrave", "ldots", "uni", "pm", "cdot", "times", "surd"}
+            "textasciigrave", "ldots", "geq", "uni", "pm", "cdot", "times", "surd"}
 
     assert told.isascii()
     assert bare.count("{") == bare.count("}")
@@ -155,6 +155,50 @@ def test_two_runs_stand_side_by_side(tmp_path: Path) -> None:
     assert "spec.batch" not in markdown
     assert all((tmp_path / "out" / name / "report.html").exists() for name in ("short", "long"))
     assert 'href="short/report.html"' in page.read_text()
+
+
+def sides(store: Store, *runs: Run) -> list[several.Side]:
+    """What is known of each of some runs."""
+    read = [evidence.read(store, run) for run in runs]
+    return [several.Side(each, findings.find(each)) for each in read]
+
+
+def test_runs_tested_on_harder_images_have_them_side_by_side(tmp_path: Path) -> None:
+    """On what all were tested on; a run that was not has no column."""
+    store, one = small(tmp_path, name="one", periods=1, harder=["blur", "noise"])
+    _, other = small(tmp_path, name="other", periods=2, harder=["blur"])
+    _, plain = small(tmp_path, name="plain", periods=3)
+    page = several.assemble(sides(store, one, other, plain))
+    harder = next(section for section in page.sections if section.place == "corruptions")
+    tables = parts.tables([harder])
+
+    assert "what all of them were tested on (blur)" in harder.lead
+    assert [table.head for table in tables] == [("Network", "one", "other")] * 2
+    assert all({row[0] for row in table.rows} == {wording.title(name) for name in TRIO} for table in tables)
+    assert all("–" not in row for table in tables for row in table.rows)
+
+
+def test_a_matrix_of_few_cells_is_shown_small(tmp_path: Path) -> None:
+    """Its width in the page is bounded by what was drawn, not only by the page."""
+    store, run = fill_store(tmp_path, backbones=["scratch", "resnet34"], classes=["cat", "dog"], periods=1)
+    page = report.write(store, run, tmp_path / "out", formats=["html"]).read_text()
+    bounds = [int(width) for width in re.findall(r"--most: (\d+)px", page)]
+
+    assert len(bounds) == 3
+    assert max(bounds) < 360
+    assert "max-width: min(440px, var(--most" in page
+
+
+def test_a_lead_that_may_be_chance_is_called_so(tmp_path: Path) -> None:
+    """Seventeen images cannot tell two networks apart; the first sentence says it, side by side too."""
+    side, = sides(*small(tmp_path, backbones=["scratch", "resnet34"], images_a_class=40, periods=1))
+    sentence = answer.sentence(side.evidence, side.findings)
+    beside = several.sentence([side], None)
+
+    assert not re.search("ahead|leads", sentence)
+    assert "ResNet34 has the highest accuracy, " in sentence
+    assert "cannot be told from chance (95% interval" in sentence
+    assert beside.endswith(f"In {side.name} the first place may be chance.")
 
 
 def test_the_order_of_runs_changes_no_number(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ MOST_OPEN_SHOWN = 12
 
 
 def sentence(evidence: Evidence, findings: Findings) -> str:
-    """Which backbone is ahead, by how much and with what certainty; it "leads" only where the data support it."""
+    """Which backbone did best, by how much and with what certainty; it "leads" only where the data support it."""
     lead = evidence.lead
     if lead is None:
         return "No network has been tested yet: there are learning curves, and no leader."
@@ -30,8 +30,13 @@ def sentence(evidence: Evidence, findings: Findings) -> str:
         return f"{opening} share the lead with {right} each."
     second = wording.title(lead.ranking[lead.shared_by].backbone)
     duel = findings.verdict.duel if findings.verdict else None
-    verb = "leads" if duel and duel.told_apart else "is ahead"
-    return f"{opening} {verb} with {right}, {_points(100 * lead.margin)} ahead of {second}{_certainty(duel)}."
+    points = _points(100 * lead.margin)
+    if duel is None:
+        return f"{opening} is ahead with {right}, {points} more than {second}; whether that is chance is not tested."
+    if not duel.told_apart:
+        return f"{opening} has the highest accuracy, {right}, but its {points} more than {second} cannot be told " \
+               f"from chance{_certainty(duel)}."
+    return f"{opening} leads with {right}, {points} ahead of {second}{_certainty(duel)}."
 
 
 def price(evidence: Evidence, findings: Findings) -> str:
@@ -119,9 +124,7 @@ def _points(points: float) -> str:
     return f"{points:.{digits}f} percentage point{'' if f'{points:.{digits}f}' == '1.0' else 's'}"
 
 
-def _certainty(duel: Duel | None) -> str:
-    if duel is None:
-        return ""
+def _certainty(duel: Duel) -> str:
     return f" (95% interval {wording.difference(duel.interval)}, corrected {wording.p_equals(duel.p_holm)})"
 
 

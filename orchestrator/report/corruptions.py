@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jobs.corruptions import SEVERITIES
+from jobs.corruptions import CORRUPTIONS, SEVERITIES
 from orchestrator.report import look, parts, wording
 from orchestrator.report.drawing import Drawing, draw
 from orchestrator.report.evidence import Evidence
-from orchestrator.report.parts import Cell, Section, Table
+from orchestrator.report.parts import Cell, Heading, Section, Table
 from orchestrator.robustness import Robust, Robustness
 
 if TYPE_CHECKING:
@@ -31,6 +32,35 @@ def section(evidence: Evidence) -> Section | None:
            "mean over corruptions stands in the second column."
     return Section("corruptions", "Harder images", lead,
                    (_table(found), *parts.figures([_figure(found)], style="wide")))
+
+
+def together(runs: Sequence[tuple[str, Robustness | None]]) -> Section | None:
+    """The same of several runs, on the harder images that all of those have that were tested so; None without any."""
+    there = [(name, found) for name, found in runs if found]
+    tested = [set(one.accuracies) for _, found in there for one in found.networks]
+    if not there:
+        return None
+    shared = set.intersection(*tested)
+    kinds = [name for name in CORRUPTIONS if any(corruption == name for corruption, _ in shared)]
+    mean = f"the mean over what all of them were tested on ({wording.listed(kinds)})" if kinds else \
+        "left out, since no test is shared"
+    references = wording.listed([f"{wording.title(found.reference)} of {name}" for name, found in there])
+    lead = f"Accuracy is {mean}; a mean corruption error is relative to {references}, so only those with the same " \
+           "reference can be compared."
+    names = list(dict.fromkeys(one.backbone for _, found in there for one in found.networks))
+    return Section("corruptions", "Harder images", lead, (
+        Heading("Accuracy on harder images"), _beside(there, names, "harder", lambda one: _mean(one, shared)),
+        Heading("Mean corruption error"), _beside(there, names, "corruption-errors", lambda one: one.mean_error),
+    ))
+
+
+def _beside(
+    runs: Sequence[tuple[str, Robustness]], names: Sequence[str], name: str, measure: Callable[[Robust], float | None]
+) -> Table:
+    found = {(run, one.backbone): measure(one) for run, of_run in runs for one in of_run.networks}
+    rows = tuple((wording.title(who), *(_percent(found.get((run, who))) for run, _ in runs)) for who in names)
+    head = ("Network", *(run for run, _ in runs))
+    return Table(head, rows, tuple(range(1, len(head))), name=name, title="Harder images in each run")
 
 
 def facts(found: Robustness | None) -> dict[str, Any] | None:
@@ -60,8 +90,8 @@ def _table(found: Robustness) -> Table:
     return Table(head, rows, tuple(range(1, len(head))), best, "corruptions", "Harder images", "long")
 
 
-def _mean(one: Robust) -> float | None:
-    values = list(one.accuracies.values())
+def _mean(one: Robust, among: Collection[tuple[str, int]] | None = None) -> float | None:
+    values = [value for key, value in one.accuracies.items() if among is None or key in among]
     return sum(values) / len(values) if values else None
 
 

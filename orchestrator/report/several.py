@@ -11,7 +11,7 @@ import numpy as np
 
 from orchestrator.duels import Duel, duels
 from orchestrator.ranks import Ranks, ranks
-from orchestrator.report import certainty, facts, parts, tables, wording
+from orchestrator.report import certainty, corruptions, facts, parts, tables, wording
 from orchestrator.report.evidence import Evidence
 from orchestrator.report.findings import Findings
 from orchestrator.report.page import Page
@@ -43,7 +43,8 @@ def assemble(sides: Sequence[Side]) -> Page:
     """The page that holds the runs next to each other."""
     found, twins = rank(sides), across(sides)
     own = tuple(Section(f"run-{i}", side.name, _answer(side), (_link(side),)) for i, side in enumerate(sides, 1))
-    sections = (_results(sides), *(_certainty(found, twins)), _differences(sides), *own)
+    harder = corruptions.together([(side.name, side.evidence.robustness) for side in sides])
+    sections = (_results(sides), *(_certainty(found, twins)), *([harder] if harder else []), _differences(sides), *own)
     images = {s.findings.duels[0].images for s in sides if s.findings.duels}
     sizes = wording.listed([f"{n:,}" for n in sorted(images)]) if images else "no"
     about = f"{wording.count(len(sides), 'run')} · {sizes} test images"
@@ -65,7 +66,9 @@ def sentence(sides: Sequence[Side], found: Ranks | None) -> str:
                f"(Friedman {wording.p_equals(found.p)}){alike}."
     told = [f"{wording.title(name)} in {run} ({wording.percent(_side(sides, run).accuracy[name])})"
             for run, name in leaders.items()]
-    return f"Highest test accuracy: {wording.listed(told)}."
+    unsure = [side.name for side in sides if side.findings.verdict and side.findings.verdict.alike]
+    chance = f" In {wording.listed(unsure)} the first place may be chance." if unsure else ""
+    return f"Highest test accuracy: {wording.listed(told)}.{chance}"
 
 
 def rank(sides: Sequence[Side]) -> Ranks | None:

@@ -46,7 +46,8 @@ def signed(difference: float) -> str:
 def difference(found: Interval) -> str:
     """A range of differences in percentage points: `−0.5 to 4.7`."""
     digits = 1 if max(abs(found.low), abs(found.high)) >= 0.005 else 2
-    return f"{100 * found.low:.{digits}f} to {100 * found.high:.{digits}f}".replace("-", "−")
+    low, high = (round(100 * end, digits) + 0.0 for end in (found.low, found.high))  # + 0.0: no "-0.0"
+    return f"{low:.{digits}f} to {high:.{digits}f}".replace("-", "−")
 
 
 def p_value(p: float) -> str:
