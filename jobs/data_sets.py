@@ -41,7 +41,7 @@ class DataSets(Layout):
 
     def load_data(self, data: str) -> tuple[Source, DataSettings]:
         """What a data set is made of, as saved."""
-        from jobs import results
+        from jobs import needed, results
         from jobs.folder import Entry, Source
         from jobs.spec import DataSettings
 
@@ -54,10 +54,11 @@ class DataSets(Layout):
         try:
             return Source(found["origin"], tuple(found["classes"]), entries), DataSettings(**found["settings"])
         except (TypeError, ValueError) as error:
-            raise record.damaged(path, str(error)[:80]) from None
+            raise record.damaged(path, needed.told(error, DataSettings)) from None
 
     def data_settings(self, data: str) -> DataSettings:
         """How a data set is prepared, without its inventory."""
+        from jobs import needed
         from jobs.spec import DataSettings
 
         path = self.data_folder(data) / "source.json"
@@ -67,4 +68,4 @@ class DataSets(Layout):
         try:
             return DataSettings(**found["settings"])
         except (TypeError, ValueError) as error:
-            raise record.damaged(path, str(error)[:80]) from None
+            raise record.damaged(path, needed.told(error, DataSettings)) from None

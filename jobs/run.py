@@ -60,13 +60,14 @@ class Outline:
 @functools.lru_cache(maxsize=16)
 def read_run(path: Path, state: tuple[int, ...]) -> Run:
     """The run that a file records, read again only when its `files.state` is another; raises `FileNotFoundError`."""
+    from jobs import needed
     from jobs.spec import Spec
 
     outline, found = _checked(path)
     try:
         spec = Spec(**found["spec"])
     except (TypeError, ValueError, AttributeError, RequestError) as error:
-        raise record.damaged(path, " ".join(str(error).split())[:80]) from None
+        raise record.damaged(path, needed.told(error, Spec)) from None
     return Run(outline.name, spec, outline.data, outline.trials, outline.tasks, outline.submitted_at,
                found["provenance"])
 

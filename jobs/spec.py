@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from jobs import catalog, duration, specfile
+from jobs import catalog, duration, needed, specfile
 from jobs import corruptions as harder
 from jobs.errors import BadSpec
 
@@ -206,7 +206,7 @@ def build(values: dict[str, Any]) -> Spec:
     try:
         return Spec(**tidy)
     except ValidationError as error:
-        raise BadSpec(_explain(error)) from None
+        raise BadSpec(f"{needed.explain(error, Spec)}.") from None
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -246,14 +246,3 @@ def _tidy(values: dict[str, Any]) -> dict[str, Any]:
             raise BadSpec(f"unknown key '{given[:SHOWN]}' in the spec.{hint} Known keys: {known}.")
         tidy[key] = value
     return tidy
-
-
-def _explain(error: ValidationError) -> str:
-    """The first thing wrong, as one line: option, value, reason."""
-    first = error.errors()[0]
-    option = ".".join(str(part) for part in first["loc"]) or "the spec"
-    reason = first["msg"].removeprefix("Value error, ")
-    given = repr(first.get("input"))
-    shown = "" if option == "the spec" else f" (given: {given if len(given) <= SHOWN else given[:SHOWN] + '...'})"
-    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{option}: {reason}{shown}{more}"

@@ -1,0 +1,76 @@
+"""What the keys of a spec need, in words, and what is wrong with one: pydantic's errors as a person can use them."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Sequence
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+SHOWN = 80
+OURS = "value_error"
+"""The kind of error that our own checks raise: its message is ours already."""
+
+IN_WORDS = {
+    "data": "a folder of class folders, or 'digits',",
+    "backbones": "a list of backbone names, or 'all',",
+    "name": "a text (in quotation marks, if it looks like a number)",
+    "split": "a list of three shares of at least 1 that add up to 100, such as [70, 10, 20],",
+    "corruptions": "a list of corruptions, or 'all',",
+    "checkpoint_every": "a length of time, such as 30s or 5m, or 'never',",
+}
+"""Of the keys whose type does not say it."""
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first thing wrong, as one line: key, what it needs, what was given."""
+    first = error.errors()[0]
+    place = first["loc"]
+    key = str(place[0]) if place else "the spec"
+    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == OURS:
+        reason = first["msg"].removeprefix("Value error, ")
+    elif key not in model.model_fields:
+        return f"unknown key '{key[:SHOWN]}'{more}"
+    else:
+        reason = f"{needed(key, model.model_fields[key])} is needed"
+    given = repr(first.get("input"))
+    if not place or (first["type"] == "missing" and len(place) == 1):
+        return f"{key}: {reason}{more}"
+    return f"{key}: {reason} (given: {given if len(given) <= SHOWN else given[:SHOWN] + '...'}){more}"
+
+
+def told(error: Exception, model: type[BaseModel]) -> str:
+    """The same of any error that a record's values may raise, at most 120 characters."""
+    text = explain(error, model) if isinstance(error, ValidationError) else " ".join(str(error).split())
+    return text[:120].rstrip(".")
+
+
+def needed(key: str, field: FieldInfo) -> str:
+    """What a key takes: `a whole number from 1 to 10,000`, `one of auto, fp32, bf16`."""
+    if key in IN_WORDS:
+        return IN_WORDS[key]
+    kinds = get_args(field.annotation) if get_origin(field.annotation) in (Union, types.UnionType) else (
+        field.annotation,)
+    words = [_kind(kind, field.metadata) for kind in kinds if kind is not type(None)]
+    return " or ".join([*words, *(["none"] if len(words) < len(kinds) else [])])
+
+
+def _kind(kind: Any, metadata: Sequence[Any]) -> str:
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(get_args(kind))}"
+    if kind is bool:
+        return "true or false"
+    return f"{'a whole number' if kind is int else 'a number'}{_bounds(metadata)}"
+
+
+def _bounds(metadata: Sequence[Any]) -> str:
+    """`from 1 to 10,000`, `above 0 and below 1`."""
+    words = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
+    bounds = {name: getattr(each, name) for each in metadata for name in words if hasattr(each, name)}
+    if bounds.keys() == {"ge", "le"}:
+        return f" from {bounds['ge']:,} to {bounds['le']:,}"
+    told = " and ".join(f"{words[name]} {bound:,}" for name, bound in bounds.items())
+    return f" {told}" if told else ""
