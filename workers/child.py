@@ -24,7 +24,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from jobs import errors
+from jobs import errors, extras
 from jobs.files import FULL
 from jobs.task import CHILD_ENTRY, Order
 from workers import tether
@@ -240,7 +240,7 @@ def _classify(error: BaseException) -> tuple[str, str]:
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return "OutOfMemory", f"the machine ran out of memory: {error}"
     if isinstance(error, ModuleNotFoundError):
-        return "MissingExtra", f"{error}. Install what a worker needs: pip install 'orch[worker]'."
+        return "MissingExtra", f"{error}. Install what a worker needs: {extras.install('worker')}"
     return "OrchError", f"{type(error).__name__}: {error}"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from jobs import extras
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
 from orchestrator import start
@@ -44,7 +45,7 @@ def inspect(folder: Path, as_json: bool) -> None:
         click.echo(f"  {plain(label):<24} {count:>8,}")
     click.echo("formats: " + (", ".join(f"{kind} {count:,}" for kind, count in found.formats.items()) or "none"))
     if not found.decoded:
-        click.echo("Pillow is not installed: only first bytes were looked at. For more: pip install 'orch[worker]'")
+        click.echo(f"Pillow is not installed: only first bytes were looked at. For more: {extras.install('worker')}")
     _list("broken files", [f"{path}: {fault}" for path, fault in found.broken.items()])
     _list("groups of exact duplicates", [" = ".join(group) for group in found.duplicates])
     _list("of them in several classes", [" = ".join(group) for group in found.contradictions])
@@ -78,7 +79,7 @@ def prepare(settings: Settings, folder: str, image_size: int | None, skip_broken
     asked: dict[str, Any] = {"data": folder, "backbones": [undemanding.name], "skip_broken": skip_broken}
     wanted = spec.build(asked | ({} if image_size is None else {"image_size": image_size}))
     if importlib.util.find_spec("PIL") is None or importlib.util.find_spec("torch") is None:
-        raise MissingExtra("preparing images needs more packages. Install them with: pip install 'orch[worker]'.")
+        raise MissingExtra(f"preparing images needs more packages. Install them with: {extras.install('worker')}")
     submit.require_writable(settings.store)
     submit.require_apart(settings.store, wanted.data)
     with bar.when_long("reading the data folder") as tell:

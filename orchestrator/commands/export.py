@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jobs import extras
 from jobs.errors import MissingExtra, RequestError
 from jobs.settings import Settings, folder
 from orchestrator.options import emit, examples, json_option, store_option
@@ -70,7 +71,7 @@ def mlflow(settings: Settings, run: str | None, out: str | None, as_json: bool) 
 def _need(extra: str, modules: tuple[str, ...]) -> None:
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
-        raise MissingExtra(f"this export needs {', '.join(missing)}. Install with: pip install 'orch[{extra}]'.")
+        raise MissingExtra(f"this export needs {', '.join(missing)}. Install with: {extras.install(extra)}")
 
 
 def _gather(settings: Settings, run: str | None, out: str | None, kind: str) -> tuple[Run, list[History], Path]:

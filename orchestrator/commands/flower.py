@@ -6,6 +6,7 @@ import importlib.util
 
 import click
 
+from jobs import extras
 from jobs.errors import MissingExtra, RequestError
 from jobs.settings import Settings
 from orchestrator.options import examples, store_option
@@ -24,7 +25,7 @@ def flower(settings: Settings, port: int, address: str) -> None:
     from workers import queue
 
     if importlib.util.find_spec("flower") is None:
-        raise MissingExtra("Flower is not installed. Install it with: pip install 'orch[flower]'.")
+        raise MissingExtra(f"Flower is not installed. Install it with: {extras.install('flower')}")
     _require_free(address, port)
     require_writable(settings.store)
     broker_url = start.broker(settings)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from jobs import extras
 from jobs.errors import BadSpec, MissingExtra
 from orchestrator.options import emit, examples, json_option
 
@@ -46,7 +47,7 @@ def _layers(entry: Any, classes: int, image_size: int, as_json: bool) -> None:
     if image_size < entry.min_image_size:
         raise BadSpec(f"--image-size {image_size} is too small for {entry.name}; give {entry.min_image_size} or more.")
     if importlib.util.find_spec("torchvision") is None:
-        raise MissingExtra("the layers of a network need torch. Install it with: pip install 'orch[worker]'.")
+        raise MissingExtra(f"the layers of a network need torch. Install it with: {extras.install('worker')}")
     from orchestrator import bar
 
     with bar.saying("loading torch", as_json):

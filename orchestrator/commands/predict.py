@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jobs import extras
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
 from orchestrator.options import emit, examples, json_option, store_option
@@ -43,7 +44,7 @@ def predict(settings: Settings, images: tuple[Path, ...], run: str | None, perio
 
     found = pictures.find(images)
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
-        raise MissingExtra("predicting needs torch. Install it with: pip install 'orch[worker]'.")
+        raise MissingExtra(f"predicting needs torch. Install it with: {extras.install('worker')}")
     store = Store(settings.store).open()
     chosen_run = store.load_run(run) if run is not None else store.latest_run()
     chosen = trained.choose(store, chosen_run, period)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from jobs import extras
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
 from orchestrator.options import call, emit, examples, json_option, store_option
@@ -67,7 +68,7 @@ def _replayable(store: Any, run: Any, asked: str | None) -> str:
     from orchestrator import verify as verifying
 
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
-        raise MissingExtra("a replay trains, which needs torch. Install it with: pip install 'orch[worker]'.")
+        raise MissingExtra(f"a replay trains, which needs torch. Install it with: {extras.install('worker')}")
     return verifying.trial_to_replay(store, run, asked)
 
 

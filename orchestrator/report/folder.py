@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs import files
+from jobs import extras, files
 from jobs.errors import MissingExtra, RequestError
 from jobs.run import Run
 from jobs.store import Store
@@ -105,7 +105,7 @@ def need(modules: tuple[str, ...]) -> None:
     """Raise `MissingExtra` when a module that the report is made with is not installed."""
     absent = [name for name in modules if importlib.util.find_spec(name) is None]
     if absent:
-        raise MissingExtra(f"a report needs {', '.join(absent)}, not installed here: pip install 'orch[report]'.")
+        raise MissingExtra(f"a report needs {', '.join(absent)}, not installed here: {extras.install('report')}")
 
 
 def _take_away(out: Path, contents: Iterable[str]) -> None:
