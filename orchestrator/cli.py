@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -41,6 +42,8 @@ The help stands here so that `orch --help` need not import every command.
 """
 
 LONGEST = 4000
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
 
 EXAMPLE = """\b
 Examples:
@@ -112,17 +115,20 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code: Any = cli.main(args=arguments, prog_name="orch", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
-        named = isinstance(error, click.MissingParameter) and error.param is not None and error.param.name == "run"
-        hint = " 'orch status' lists the runs." if named else ""
-        return _complain(error.format_message() + hint, error.exit_code if error.exit_code != 1 else 2)
+        from orchestrator import refusal
+
+        return _complain(refusal.told(error), error.exit_code if error.exit_code != 1 else 2)
     except OrchError as error:
         return _complain(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
+        if "AF_UNIX path too long" in str(error):
+            return _complain("the folder for temporary files has too long a name for a socket. Set TMPDIR to a shorter "
+                             "one, such as /tmp.", 1)
         where = f" {error.filename}" if error.filename else ""
         return _complain(f"the system refused{where}: {error.strerror or error}.", 1)
 
@@ -138,7 +144,10 @@ def main() -> None:
     """The door: leaves with the exit code of `run`. A file's name that is no UTF-8 is shown escaped."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(run())
+    code = run()
+    if code == INTERRUPTED:  # a second Ctrl-C while threads come to their end shall show no traceback
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from orchestrator.words import duration, share
 
 NARROW = 110
 """Below so many columns a terminal has no room for bars, validation and workers."""
+TIGHT = 76
+"""Below so many, none for periods, speed and loss either."""
 
 ORDER = ("running", "failed", "waiting", "blocked", "cancelled", "done")
 STYLES = {"running": "cyan", "failed": "red", "blocked": "red", "done": "green", "cancelled": "yellow"}
@@ -44,11 +46,12 @@ def _overall(status: RunStatus, width: int) -> RenderableType:
     left = statuses.seconds_left(status, COSTS)
     time_left = "" if status.over else f"  {'about ' + duration(left) if left is not None else 'unknown time'} left"
     tasks = f"  {status.tasks.get('done', 0)}/{sum(status.tasks.values())} tasks"
+    told = f"{100 * done / total if total else 0:.0f}%{tasks}{time_left}  {len(status.workers)} worker(s)"
+    if width < TIGHT:
+        return Group(Text(status.run, style="bold"), Text(told))
     line = Table.grid(padding=(0, 1))
-    line.add_row(Text(status.run, style="bold"), ProgressBar(total=total, completed=done,
-                                                             width=30 if width >= NARROW else 8),
-                 Text(f"{100 * done / total if total else 0:.0f}%{tasks}{time_left}"
-                      f"  {len(status.workers)} worker(s)"))
+    bar = ProgressBar(total=total, completed=done, width=30 if width >= NARROW else 8)
+    line.add_row(Text(status.run, style="bold"), bar, Text(told))
     return line
 
 
@@ -72,7 +75,8 @@ def _trials(trials: list[TrialStatus], seeds: bool, width: int) -> RenderableTyp
     table = Table(box=None, padding=(0, 1) if wide else (0, 1, 0, 0), pad_edge=False, header_style="dim")
     columns = (("backbone", False), ("period", True), ("epoch", True), ("phase", False), ("", False), ("img/s", True),
                ("loss", True), ("val", True), ("test", True), ("left", True), ("on", False))
-    shown = [number for number, (title, _) in enumerate(columns) if wide or title not in ("", "val", "on")]
+    left_out = () if wide else ("", "val", "on") if width >= TIGHT else ("", "val", "on", "period", "img/s", "loss")
+    shown = [number for number, (title, _) in enumerate(columns) if title not in left_out]
     for title, right in (columns[number] for number in shown):
         table.add_column(title, justify="right" if right else "left", no_wrap=True)
     for trial in trials:

@@ -80,7 +80,7 @@ class Desk:
 
 def make_desk(tmp_path: Path, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
     """An empty desk as the working folder; temporary files go to a folder beside it."""
-    desk = Desk(tmp_path / "desk", tmp_path / "temporary", patch, capsys)
+    desk = Desk(tmp_path / "desk", tmp_path / "t", patch, capsys)
     for folder in (desk.folder, desk.temporary):
         folder.mkdir()
     for variable in VARIABLES:

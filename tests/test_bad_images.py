@@ -203,8 +203,8 @@ def test_too_few_images_to_split_are_refused(desk: Desk) -> None:
 @pytest.mark.parametrize("row", [
     Bad(("data", "prepare", "photos", "--image-size", "7"), "image_size"),
     Bad(("data", "prepare", "photos", "--image-size", "4096"), "image_size"),
-    Bad(("data", "prepare", "photos", "--image-size", "big"), "not a valid integer"),
-    Bad(("data", "prepare", "photos", "--image-size", ""), "not a valid integer"),
+    Bad(("data", "prepare", "photos", "--image-size", "big"), "a whole number is needed"),
+    Bad(("data", "prepare", "photos", "--image-size", ""), "a whole number is needed"),
     Bad(("data", "prepare", ""), "no folder's name"),
     Bad(("data", "prepare"), "Missing argument"),
     Bad(("data", "prepare", "photos", "photos"), "unexpected extra argument"),

@@ -405,6 +405,8 @@ def test_the_display_shows_each_trial_and_fits_the_terminal(half: tuple[Store, R
     assert all(word in drawn(seeded(found), 40, 80) for word in ("squeezenet-finetuned s1", "train 25%", "99", "0.500",
                                                                  "1m 05s"))
     assert "…" not in drawn(seeded(found), 40, 80)
+    assert all(word in drawn(seeded(found), 40, 60) for word in ("squeezenet-finetuned s1", "train 25%", "1m 05s"))
+    assert "…" not in drawn(seeded(found), 40, 60)
 
 
 def test_a_run_whose_images_are_bad_is_to_be_submitted_again(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from orchestrator.words import plain
 SHOWN = 10
 
 
-@click.group(invoke_without_command=True)
+@click.group(epilog=examples("orch data inspect photographs/", "orch data prepare digits"),
+             invoke_without_command=True)
 @click.pass_context
 def data(ctx: click.Context) -> None:
     """Prepare a data set, or look a data folder over."""

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from orchestrator.export.history import History
 
 
-@click.group(invoke_without_command=True)
+@click.group(epilog=examples("orch export tensorboard", "orch export mlflow --out tracking/"),
+             invoke_without_command=True)
 @click.pass_context
 def export(ctx: click.Context) -> None:
     """Write a run's numbers for TensorBoard or MLflow."""
