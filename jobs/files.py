@@ -48,7 +48,7 @@ def landing(path: Path, durable: bool = True) -> Iterator[Path]:
     """
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.draft")
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         try:
             yield draft
             if durable:
@@ -59,6 +59,11 @@ def landing(path: Path, durable: bool = True) -> Iterator[Path]:
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
+
+
+def _make_folder(folder: Path) -> None:
+    if not os.path.isdir(folder):  # looked at first: nearly always it is there
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def sync(path: Path) -> None:
@@ -73,29 +78,57 @@ def sync(path: Path) -> None:
 def write_json(path: Path, value: Any, durable: bool = True) -> None:
     """Write `value` as JSON, whole or not at all (`durable` as of `landing`)."""
     with landing(path, durable) as draft:
-        draft.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        draft.write_bytes(_as_json(value))
 
 
-def create_json(path: Path, value: Any, durable: bool = True) -> bool:
-    """Write `value` as JSON only if `path` does not exist; False if it does. Atomic on NFS too (link).
+def create_json(path: Path, value: Any) -> bool:
+    """Write `value` as JSON, synced and whole, only if `path` does not exist; False if it does.
 
-    `durable` as of `landing`.
+    Atomic on NFS too (link).
     """
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.draft")
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         try:
-            draft.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-            if durable:
-                sync(draft)
+            draft.write_bytes(_as_json(value))
+            sync(draft)
             os.link(draft, path)
         except FileExistsError:
             return False
         finally:
             draft.unlink(missing_ok=True)
-        if durable:
-            sync(path.parent)
+        sync(path.parent)
     return True
+
+
+def claim_json(path: Path, value: Any) -> bool:
+    """Write `value` as JSON only if `path` does not exist; False if it does. Only one of many gets True.
+
+    It is not synced, and who reads it meanwhile may find it torn: for what is better lost than waited for.
+    """
+    with storage_errors(path):
+        _make_folder(path.parent)
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        except FileExistsError:
+            return False
+        with open(handle, "wb") as file:
+            file.write(_as_json(value))
+    return True
+
+
+def rewrite_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON over what a file holds, in place; raises `FileNotFoundError` where there is none.
+
+    As of `claim_json`, it is not synced, and who reads it meanwhile may find it torn.
+    """
+    with storage_errors(path), path.open("r+b") as file:
+        file.write(_as_json(value))
+        file.truncate()
+
+
+def _as_json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
 
 
 def read_json(path: Path) -> Any | None:

@@ -161,17 +161,17 @@ class Store(DataSets):
         """Whether the run was cancelled and not resumed since."""
         return self.cancelled_path(run).exists()
 
-    def wanted_by(self, task: Task) -> list[str]:
+    def wanted_by(self, task: Task) -> list[Run]:
         """The runs, not cancelled, that want a task, the one submitted last at the end.
 
         A trial is trained from mark to mark, so a run wants the marks of others too, up to its own last epoch.
         """
         if task.kind == "prepare":
-            return [run.name for run in self._wanting(files.names(self.root / "runs")) if run.data == task.subject]
+            return [run for run in self._wanting(files.names(self.root / "runs")) if run.data == task.subject]
         wanting = self._wanting(files.names(self.trial_folder(task.subject) / "runs"))
         if task.variant:
-            return [run.name for run in wanting if task.id in run.tasks]
-        return [run.name for run in wanting if task.epoch <= run.spec.epochs]
+            return [run for run in wanting if task.id in run.tasks]
+        return [run for run in wanting if task.epoch <= run.spec.epochs]
 
     def _wanting(self, names: list[str]) -> list[Run]:
         """Those of these runs that are whole and were not cancelled, the one submitted last at the end."""
@@ -210,7 +210,7 @@ class Store(DataSets):
 
     def is_done(self, task: Task) -> bool:
         """Whether the task's result is published."""
-        return self.done_path(task).exists()
+        return os.path.exists(f"{self.root}/ledger/done/{task.id}.json")  # a Path for it would cost more than the look
 
     def failed(self, task: Task) -> dict[str, Any] | None:
         """Why the task will not be tried again (`failure`, `message`, `attempt`), or None."""
@@ -218,7 +218,7 @@ class Store(DataSets):
 
     def has_failed(self, task: Task) -> bool:
         """Whether the task will not be tried again."""
-        return self.failed_path(task).exists()
+        return os.path.exists(f"{self.root}/ledger/failed/{task.id}.json")
 
     def publish(self, task: Task, outcome: dict[str, Any], work_folder: Path, holds_lease: Any) -> None:
         """Put an attempt's files in their places, then record the task as done.
@@ -250,4 +250,7 @@ def _trial_in(path: Path, state: tuple[int, ...]) -> Trial:
     try:
         return Trial.from_dict(found)
     except (TypeError, ValueError) as error:
-        raise record.damaged(path, str(error)[:80]) from None
+        from jobs import needed
+        from jobs.spec import Recipe
+
+        raise record.damaged(path, needed.told(error, Recipe)) from None

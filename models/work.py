@@ -41,7 +41,7 @@ def prepare(order: Order, tell: Tell, should_stop: Callable[[], bool]) -> Outcom
     this task, so a missing file is said before any begins. Raises `MissingWeights`.
     """
     store, data = Store(Path(order.store)), Task.parse(order.task).subject
-    specs = [store.load_run(name).spec for name in store.wanted_by(Task.parse(order.task))]
+    specs = [run.spec for run in store.wanted_by(Task.parse(order.task))]
     pretrained = [name for spec in specs for name in spec.backbones if spec.weights_of(name) == "imagenet"]
     require_weights(pretrained, Path(order.weights_dir) if order.weights_dir else None)
     source, settings = store.load_data(data)

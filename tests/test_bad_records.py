@@ -193,7 +193,7 @@ def test_a_damaged_run_keeps_no_other_waiting(desk: Desk) -> None:
     (store.root / "runs" / "torn" / "run.json").write_text('{"name": "to')
 
     assert [each.name for each in store.whole_runs(store.run_names())] == ["study"]
-    assert store.wanted_by(Task("prepare", run.data)) == ["study"]
+    assert [each.name for each in store.wanted_by(Task("prepare", run.data))] == ["study"]
 
 
 def test_a_damaged_run_keeps_no_other_from_being_listed(desk: Desk) -> None:

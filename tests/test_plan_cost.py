@@ -73,7 +73,7 @@ def test_a_message_is_sent_on_a_new_connection_when_the_kept_one_was_cut(redis_u
 def test_what_is_not_synced_lands_whole_all_the_same(tmp_path: Path) -> None:
     """A reader sees all of it or none, and no draft is left."""
     files.write_json(tmp_path / "a.json", [1], durable=False)
-    created = [files.create_json(tmp_path / "b.json", n, durable=False) for n in (1, 2)]
+    created = [files.claim_json(tmp_path / "b.json", n) for n in (1, 2)]
 
     assert created == [True, False]
     assert [files.read_json(tmp_path / f"{name}.json") for name in "ab"] == [[1], 1]

@@ -293,8 +293,8 @@ def test_cancelling_a_longer_run_stops_it_though_a_shorter_one_has_the_same_tria
     before = (store.wanted_by(sixth), store.wanted_by(ninth))
     store.cancel("longer")
 
-    assert before == ([run.name, "longer"], ["longer"])
-    assert (store.wanted_by(sixth), store.wanted_by(ninth)) == ([run.name], [])
+    assert [[r.name for r in wanting] for wanting in before] == [[run.name, "longer"], ["longer"]]
+    assert ([r.name for r in store.wanted_by(sixth)], store.wanted_by(ninth)) == ([run.name], [])
 
 
 def test_lost_workers_are_no_blame_until_twenty_were_lost_without_progress(worker: Worker, run: Run) -> None:

@@ -68,8 +68,7 @@ def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
         "task": task.id, "kind": task.kind, "attempt": number, "state": "running", "failure": None,
         "started_at": time.time(), "finished_at": None, "position": position(store, task), **who,
     }
-    while not files.create_json(store.attempts_folder(task) / f"{number:04d}.json", record | {"attempt": number},
-                                durable=False):
+    while not files.claim_json(store.attempts_folder(task) / f"{number:04d}.json", record | {"attempt": number}):
         number += 1
     attempt = Attempt(store, task, number, record | {"attempt": number})
     attempt.work_folder.mkdir(exist_ok=True)

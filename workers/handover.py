@@ -113,7 +113,7 @@ class Handover:
         token = lease.highest(self.store, task.lease_key)
         if token == 0 or self.wish is not None:
             return False
-        if not files.create_json(self.store.asked_path(task.lease_key, token), {"by": self.name}, durable=False):
+        if not files.claim_json(self.store.asked_path(task.lease_key, token), {"by": self.name}):
             return False
         log.info("%s: asked for, to end sooner", task.id)
         self.wish = Wish(task, token, self.clock())

@@ -1,9 +1,10 @@
 """The right to work on one task, for a while, with a token that only rises.
 
 A lease is a folder of token files in the store; the highest token holds it. Taking it is creating the next higher
-token (`link`, atomic on NFS). The holder beats by rewriting its file; a watcher calls a lease dead when it saw no
-change for `TTL_S` on its own monotonic clock, so no two machines need agree on the time. Nothing here is synced: a
-power cut ends the holders too, and a token that it tore is held until it has been watched for as long.
+token (`O_EXCL`, atomic on NFS since its version 3). The holder beats by rewriting its file; a watcher calls a lease
+dead when it saw no change for `TTL_S` on its own monotonic clock, so no two machines need agree on the time. Nothing
+here is synced: a power cut ends the holders too, and a token that it tore is held until it has been watched for as
+long.
 """
 
 from __future__ import annotations
@@ -40,17 +41,21 @@ class Lease:
         if not self.holds():
             return False
         self.beats += 1
-        self._write(released=False)
-        return True
+        return self._write(released=False)
 
     def release(self) -> None:
         """Hand the lease back, so that it can be claimed at once; nothing happens if it was lost."""
         if self.holds():
             self._write(released=True)
 
-    def _write(self, released: bool) -> None:
-        files.write_json(_path(self.store, self.key, self.token), _content(self.holder, self.beats, released),
-                         durable=False)
+    def _write(self, released: bool) -> bool:
+        """Put down what became of it; False where it is no longer there, because another has claimed it."""
+        content = _content(self.holder, self.beats, released)
+        try:
+            files.rewrite_json(_path(self.store, self.key, self.token), content)
+        except FileNotFoundError:
+            return False
+        return True
 
 
 @dataclass(slots=True)
@@ -85,7 +90,7 @@ class Watch:
             return None
         # The token after the one that was free: a higher one might take the lease from who was just quicker.
         token = seen + 1
-        if not files.create_json(_path(self.store, key, token), _content(holder, 0, released=False), durable=False):
+        if not files.claim_json(_path(self.store, key, token), _content(holder, 0, released=False)):
             return None
         self._seen.pop(key, None)
         for name in files.names(self.store.lease_folder(key)):

@@ -6,13 +6,14 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jobs import audit, errors, files, plan
 from jobs.errors import BadCheckpoint, BadSpec, BrokerUnreachable, LeaseLost, OrchError, Stopped, StorageFull
+from jobs.run import Run
 from jobs.store import Store
 from jobs.task import CHILD_ENTRY, Order, Task
 from workers import attempt as attempts
@@ -145,8 +146,7 @@ def _held(worker: Worker, task: Task, lease: Lease, need: Need) -> str:
         worker.idle_since = time.monotonic()
         worker.room.leave(task.id)
         lease.release()
-        runs = [store.load_run(name) for name in store.wanted_by(task)]
-        following = plan.follow(store, task, runs) or again(store, task)
+        following = plan.follow(store, task, store.wanted_by(task)) or again(store, task)
         stays = state == "done" and not worker.stop.is_set()
         for to, tasks in worker.handover.whose(task, lease.token, following, stays).items():
             ring(worker, tasks, to)
@@ -158,14 +158,14 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
     if attempts.wears_out(worker.store, task):
         return _give_up(worker.store, task, f"{attempts.MOST_LOST} workers were lost over it without any progress")
     attempt = attempts.begin(worker.store, task, {
-        "trial": None if task.kind == "prepare" else task.subject, "run": runs[-1] if runs else None,
+        "trial": None if task.kind == "prepare" else task.subject, "run": runs[-1].name if runs else None,
         "worker": worker.name, "host": worker.host, "device": worker.device.name, "token": lease.token,
-        "queued_at": ready_since(worker.store, task),
+        "queued_at": ready_since(worker.store, task, runs),
     })
     log.info("%s: attempt %d begins", task.id, attempt.number)
     try:
         outcome = worker.run_child(
-            _order(worker, task, attempt, lease, alone), attempt.log,
+            _order(worker, task, attempt, lease, alone, runs), attempt.log,
             heard=_Telling(worker, task, attempt), should_stop=_Stopping(worker, task, lease.token),
             still_mine=_Beating(lease), limits=worker.limits, entry=worker.entry,
         )
@@ -225,9 +225,9 @@ def waits(store: Store, task: Task) -> bool:
     return bool(time.time() < failed[-1]["finished_at"] + pause_s)
 
 
-def ready_since(store: Store, task: Task) -> float | None:
+def ready_since(store: Store, task: Task, runs: Sequence[Run]) -> float | None:
     """When the task could first have been worked on: its run's submission, or the end of what it needed (Unix time)."""
-    times = [store.load_run(name).submitted_at for name in store.wanted_by(task)[:1]]
+    times = [run.submitted_at for run in runs[:1]]
     if task.kind != "prepare":
         data = store.load_trial(task.subject).data
         before = [epoch for epoch in store.marks(task.subject) if epoch < task.epoch]
@@ -247,7 +247,10 @@ def ring(worker: Worker, tasks: list[Task], to: str | None = None) -> None:
         log.warning("%s The tasks are sent again when it is back.", error)
 
 
-def _order(worker: Worker, task: Task, attempt: Attempt, lease: Lease, alone: bool) -> Order:
+def _order(
+    worker: Worker, task: Task, attempt: Attempt, lease: Lease, alone: bool, runs: Sequence[Run]
+) -> Order:
+    """What the child is told; the time between checkpoints is as the run asks that was submitted last."""
     return Order(
         task=task.id,
         store=str(worker.store.root),
@@ -257,15 +260,9 @@ def _order(worker: Worker, task: Task, attempt: Attempt, lease: Lease, alone: bo
         device=worker.device.kind,
         threads=worker.device.threads,
         weights_dir=str(worker.weights_dir) if worker.weights_dir else None,
-        checkpoint_every_s=_checkpoint_every_s(worker.store, task),
+        checkpoint_every_s=runs[-1].spec.checkpoint_every_s if runs else None,
         alone=alone,
     )
-
-
-def _checkpoint_every_s(store: Store, task: Task) -> float | None:
-    """As the run asks that was submitted last of those that want the task."""
-    names = store.wanted_by(task)
-    return store.load_run(names[-1]).spec.checkpoint_every_s if names else None
 
 
 class _Telling:
