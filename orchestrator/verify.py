@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs import audit, catalog
-from jobs.audit import Finding
+from jobs.claims import Finding
 from jobs.errors import BadSpec, DamagedFile, StoreUnusable, UnknownRun
 from jobs.run import Run
 from jobs.store import Store

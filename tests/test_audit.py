@@ -146,11 +146,12 @@ def test_a_table_of_a_longer_run_is_found_by_every_run_whose_report_reads_it(
     _, long = fill_store(tmp_path / "store", periods=2, name="long", **asked)
     rows = store.root / "results" / table / f"trial={short.trials[0]}" / "0004.parquet"
     rows.write_bytes(b"rotten")
-    refused = cli.run(["--store", str(store.root), "report", "short", "--out", str(tmp_path / "out")])
+    report = ["--store", str(store.root), "report", "short", "--format", "json", "--out", str(tmp_path / "out")]
+    refused = cli.run(report)
     named = capsys.readouterr().err
     code, told = orch(capsys, store, "verify", "short", "--repair")
     states = plan.state(store, long)
-    mended = cli.run(["--store", str(store.root), "report", "short", "--out", str(tmp_path / "out")])
+    mended = cli.run(report)
 
     assert (refused, code, mended) == (1, 1, 0)
     assert str(rows) in named
