@@ -7,7 +7,7 @@ import itertools
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from jobs import pace, plan, schedule
@@ -68,6 +68,8 @@ class Hand:
     ends_at: float = 0.0
     stops_at: float | None = None
     wants: str | None = None
+    asked: Hand | None = None
+    owed: Task | None = None
     mail: Task | None = None
     sign: schedule.Mate = field(default_factory=lambda: schedule.Mate("", {}))
 
@@ -140,6 +142,9 @@ class Simulation:
         self.held[task.lease_key] = hand
         if task.kind == "train" and hand.wants == task.subject:
             hand.wants, self.handed_over = None, self.handed_over + 1
+            owed, hand.owed = hand.owed, None
+            if owed is not None and not self._placed([owed], *([hand.asked] if hand.asked else [])):
+                self._ring([owed])
         hand.ends_at = self.now + self._begin_s(hand) + self._work_s(hand, task)
         self._at(hand.ends_at, lambda: self._end(hand, task))
 
@@ -165,19 +170,43 @@ class Simulation:
         task, hand.task = cast(Task, hand.task), None
         del self.held[task.lease_key]
         taker = next((other for other in self.hands if other.wants == task.subject), None)
-        ours = [each for each in following if taker is not None and each.kind == "train"]
+        ours = [each for each in following if each.kind == "train"]
         self.idle.append(hand)
         if taker is not None and ours:
-            self._hand_over(taker, ours[0])
+            self._mail(taker, ours[0])
         elif taker is not None and task.kind == "train":
             taker.wants = None
-        elif self.goes_on and task.kind == "train" and task in self.over and hand.wants is None:
-            hand.mail = next((each for each in following if each.kind == "train"), None)
-        self._ring([each for each in following if each not in (*ours, hand.mail)])
+        elif hand.wants is not None and ours:
+            hand.owed = ours[0]
+        elif self.goes_on and task.kind == "train" and task in self.over and ours:
+            self._mail(hand, ours[0])
+        elif self.goes_on and task.kind == "train" and hand.wants is None and len(following) == 1:
+            ours = following[:1]
+            self._mail(hand, ours[0])
+        else:
+            ours = self._placed(following, hand) if self.goes_on else []
+        self._ring([each for each in following if each not in ours])
 
-    def _hand_over(self, taker: Hand, task: Task) -> None:
-        taker.mail = task
-        self._at(self.now + self.costs.message_s, self._deliver)
+    def _mail(self, hand: Hand, task: Task) -> None:
+        def arrive() -> None:
+            if hand.task is None or hand.wants == task.subject:
+                hand.mail = task
+                self._deliver()
+            else:
+                self._ring([task])
+
+        self._at(self.now + self.costs.message_s, arrive)
+
+    def _placed(self, tasks: Sequence[Task], *also: Hand) -> list[Task]:
+        """Send trainings to the idle workers that do best with them; those that were sent."""
+        idle = {hand.name for hand in also}
+        signs = [replace(hand.sign, busy=False, settled=True) if hand.name in idle else hand.sign
+                 for hand in self.hands if hand.sign.name]
+        placed = schedule.place(signs, [self._training(task) for task in tasks if task.kind == "train"])
+        for task in tasks:
+            if task.id in placed:
+                self._mail(next(hand for hand in self.hands if hand.name == placed[task.id]), task)
+        return [task for task in tasks if task.id in placed]
 
     def _stop_soon(self, hand: Hand) -> None:
         """Within the time between two looks, and what it takes to put a checkpoint down."""
@@ -227,16 +256,19 @@ class Simulation:
 
     def _unheld(self) -> list[schedule.Training]:
         last = self.asked.marks[-1]
-        return [schedule.Training("", pace.kind_of(backbone, 224, None), (last - self.epochs[name]) * IMAGES_AN_EPOCH)
-                for name, backbone in self.backbones.items()
+        return [self._training(Task("train", name, last)) for name in self.backbones
                 if f"train.{name}" not in self.held and self.epochs[name] < last]
+
+    def _training(self, task: Task) -> schedule.Training:
+        left = (self.asked.marks[-1] - self.epochs[task.subject]) * IMAGES_AN_EPOCH
+        return schedule.Training(task.id, pace.kind_of(self.backbones[task.subject], 224, None), left)
 
     def _ask(self, hand: Hand, wish: schedule.TakeOver) -> None:
         subject = Task.parse(wish.task).subject
         holder = next((other for other in self.hands if other.name == wish.holder), hand)
         asked = any(other.wants == subject for other in self.hands)
         if not asked and holder.task is not None and holder.task.subject == subject and holder.wants is None:
-            hand.wants = subject
+            hand.wants, hand.asked = subject, holder
             self._stop_soon(holder)
             if hand.task is not None:
                 self._stop_soon(hand)

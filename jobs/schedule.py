@@ -6,7 +6,9 @@ one asks, the slower one stops between two steps, and the trial goes on where it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jobs import pace
@@ -53,68 +55,117 @@ class TakeOver:
 
 
 def take_overs(mates: Sequence[Mate], waiting: Sequence[Training] = ()) -> list[TakeOver]:
-    """What should change hands now, each worker at most once, the fastest takers first.
+    """What should change hands now, each worker at most once, what saves most first.
 
     `waiting` are trainings that nobody holds: they too will take time, on the workers that are free first.
     """
     fleet = Fleet.of(mates, waiting)
     free = {mate.name for mate in fleet.mates if mate.settled}
-    found = []
-    for taker in fleet.mates:
-        if taker.name not in free or (taker.busy and taker.training is None):
-            continue
-        offers = [offer for holder in fleet.mates if holder.name in free - {taker.name}
-                  if (offer := fleet.offer(taker, holder)) is not None]
-        best = max(offers, key=lambda offer: offer.saves_s, default=None)
-        if best is not None:
-            found.append(best)
-            free -= {best.taker, best.holder}
+    found: list[TakeOver] = []
+    while (best := fleet.best(free)) is not None:
+        fleet, change = best
+        found.append(change)
+        free -= {change.taker, change.holder}
+    return found
+
+
+def place(mates: Sequence[Mate], trainings: Sequence[Training]) -> dict[str, str]:
+    """Which idle worker should begin which training, by task: the longest first, each by the one that ends it first."""
+    fleet, found = Fleet.of(mates, trainings), dict[str, str]()
+    idle = [mate for mate in fleet.mates if not mate.busy and mate.settled]
+    for training in fleet.waiting:
+        if idle:
+            first = min(idle, key=lambda mate: fleet.seconds(mate, training))
+            idle.remove(first)
+            found[training.task] = first.name
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Workers that were measured, the fastest first; `least_s` is about the least time that all is left will take."""
+    """Workers that were measured and what waits, the longest first; `least_s` is about the least all of it will take.
 
-    mates: list[Mate]
-    rates: list[pace.Rates]
+    `paces` are images a second by worker and kind. `changing` are workers that begin something else just now.
+    """
+
+    mates: tuple[Mate, ...]
+    waiting: tuple[Training, ...]
+    paces: Mapping[tuple[str, str], float]
     least_s: float
+    changing: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, mates: Sequence[Mate], waiting: Sequence[Training]) -> Fleet:
         """The fleet of these workers, with this to do; one never measured is taken for a fast one, so it is tried."""
         rates = [mate.rates for mate in mates if mate.rates]
-        known = [mate for mate in mates if mate.rates]
-        if known and len(known) < len(mates):
-            hoped = max(rates, key=lambda each: pace.ratio(each, rates[0]))
-            known = [mate if mate.rates else replace(mate, rates=hoped) for mate in mates]
-        left = [*(mate.training for mate in known if mate.training), *waiting]
-        if not left or not known:
-            return cls(known, rates, 0.0)
-        took = {mate.name: [each.images_left / pace.expected(mate.rates, each.kind, rates) for each in left]
-                for mate in known}
-        known.sort(key=lambda mate: (sum(took[mate.name]), mate.name))
+        if not rates:
+            return cls((), tuple(waiting), {}, 0.0)
+        hoped = max(rates, key=lambda each: pace.ratio(each, rates[0]))
+        left = [*(mate.training for mate in mates if mate.training), *waiting]
+        paces = {(mate.name, kind): pace.expected(mate.rates or hoped, kind, rates)
+                 for mate in mates for kind in {training.kind for training in left}}
+        took = {mate.name: [each.images_left / paces[mate.name, each.kind] for each in left] for mate in mates}
+        known = sorted(mates, key=lambda mate: (sum(took[mate.name]), mate.name))
         fastest = took[known[0].name]
-        speeds = [sum(fastest) / sum(took[mate.name]) for mate in known]
-        return cls(known, rates, least_s(fastest, speeds))
+        speeds = [sum(fastest) / sum(took[mate.name]) for mate in known] if left else []
+        longest = sorted(waiting, key=lambda each: -each.images_left / paces[known[0].name, each.kind])
+        return cls(tuple(known), tuple(longest), paces, least_s(fastest, speeds) if left else 0.0)
 
-    def seconds(self, mate: Mate, training: Training | None) -> float:
+    def seconds(self, mate: Mate, training: Training) -> float:
         """How long a worker would still need for a training until its trial's end."""
-        return training.images_left / pace.expected(mate.rates, training.kind, self.rates) if training else 0.0
+        return training.images_left / self.paces[mate.name, training.kind]
 
-    def offer(self, taker: Mate, holder: Mate) -> TakeOver | None:
-        """The take-over of a holder's training, the taker's own going back, if the later end of both comes sooner."""
-        given = holder.training
-        if given is None:
+    def best(self, free: set[str]) -> tuple[Fleet, TakeOver] | None:
+        """The take-over among these workers that saves most, if it is worth it, and the fleet after it."""
+        before = self.lateness_s()
+        worth, found = max(WORTH_S, WORTH_SHARE * before), list[tuple[float, Fleet, TakeOver]]()
+        if before < worth:
             return None
-        without = max(self.seconds(taker, taker.training), self.seconds(holder, given))
-        if without < self.least_s + WORTH_S:
-            return None
-        changed = max(self.seconds(taker, given), self.seconds(holder, taker.training), self.least_s) + TAKE_OVER_S
-        saves_s = without - changed
-        if saves_s < max(WORTH_S, WORTH_SHARE * (without - self.least_s)):
-            return None
-        return TakeOver(taker.name, holder.name, given.task, saves_s)
+        able = [mate for mate in self.mates if mate.name in free]
+        for taker, holder in itertools.permutations(able, 2):
+            given = holder.training
+            if given is None or (taker.busy and taker.training is None):
+                continue
+            if max(self.least_s, self.seconds(taker, given)) < self.seconds(holder, given):
+                after = self._after(taker, holder)
+                saves_s = before - after.lateness_s()
+                found.append((saves_s, after, TakeOver(taker.name, holder.name, given.task, saves_s)))
+        saves_s, after, change = max(found, key=lambda each: each[0], default=(0.0, self, None))
+        return (after, change) if change and saves_s >= worth else None
+
+    def _after(self, taker: Mate, holder: Mate) -> Fleet:
+        """The fleet once the taker goes on with the holder's training, and the holder with the taker's."""
+        changed = {taker.name: replace(taker, training=holder.training, busy=True),
+                   holder.name: replace(holder, training=taker.training, busy=taker.busy)}
+        return replace(self, mates=tuple(changed.get(mate.name, mate) for mate in self.mates),
+                       changing=self.changing | changed.keys())
+
+    def lateness_s(self) -> float:
+        """How much later than the least time trainings will end: the root of the sum of squares.
+
+        Whoever becomes free begins the longest that waits; when nothing does, it takes over what would end last, if
+        that ends sooner then. Who is idle already takes nothing over: whether it should is what is asked.
+        """
+        waiting, late = list(self.waiting), 0.0
+        kinds = {mate.name: mate.training.kind for mate in self.mates if mate.training}
+        idle = {mate.name for mate in self.mates if not mate.busy} - self.changing
+        ends = {mate.name: (TAKE_OVER_S if mate.name in self.changing else 0.0)
+                + (self.seconds(mate, mate.training) if mate.training else 0.0) for mate in self.mates}
+        while ends:
+            name, now = min(ends.items(), key=lambda each: each[1])
+            del ends[name]
+            if kinds.pop(name, None):
+                late += max(0.0, now - self.least_s) ** 2
+            if waiting:
+                begun = waiting.pop(0)
+                kinds[name], ends[name] = begun.kind, now + begun.images_left / self.paces[name, begun.kind]
+                idle.discard(name)
+            elif kinds and name not in idle:
+                end, last = max((ends[each], each) for each in kinds)
+                rest_s = (end - now) * self.paces[last, kinds[last]] / self.paces[name, kinds[last]]
+                if now + TAKE_OVER_S + rest_s + WORTH_S < end:
+                    kinds[name], ends[name], ends[last] = kinds.pop(last), now + TAKE_OVER_S + rest_s, now + TAKE_OVER_S
+        return math.sqrt(late)
 
 
 def least_s(chains: Sequence[float], speeds: Sequence[float]) -> float:

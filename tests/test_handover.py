@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ def test_a_training_asked_for_is_stopped_by_its_holder_and_sent_to_the_asker(
     lease = Watch(store).claim(task.lease_key, "slow")
     assert lease is not None
     before = slow.stops(task, lease.token)
-    asked, again = fast.ask(task), third.ask(task)
+    asked, again = fast.ask(task, "slow"), third.ask(task, "slow")
     stops = slow.stops(task, lease.token)
     lease.release()
     sent = slow.whose(task, lease.token, [task], done=False)
@@ -86,7 +85,7 @@ def test_an_asker_gives_up_its_own_training_which_is_sent_when_it_has_the_other(
     wanted, own = Task("train", trial, 3), Task("train", "other-s0-00000000", 3)
     fast = hand(tmp_path, "fast", clock)
     Watch(Store(tmp_path)).claim(wanted.lease_key, "slow")
-    fast.ask(wanted)
+    fast.ask(wanted, "slow")
     stops = fast.stops(own, 1)
     sent = fast.whose(own, 1, [own], done=False)
 
@@ -102,6 +101,7 @@ def test_a_training_goes_on_where_it_is_at_a_mark(tmp_path: Path, trial: str, cl
     ended, following, test = Task("train", trial, 3), Task("train", trial, 6), Task("evaluate", trial, 3)
 
     assert fast.whose(ended, 1, [test, following], done=True) == {None: [test], "fast": [following]}
+    assert fast.whose(following, 1, [test], done=True) == {"fast": [test]}
     assert fast.whose(ended, 1, [ended], done=False) == {None: [ended]}
 
 
@@ -111,7 +111,7 @@ def test_an_asker_that_dies_binds_nobody_for_long(tmp_path: Path, trial: str, cl
     slow, dead = hand(tmp_path, "slow", clock), hand(tmp_path, "dead", clock)
     lease = Watch(store).claim(task.lease_key, "slow")
     assert lease is not None
-    dead.ask(task)
+    dead.ask(task, "slow")
     lease.release()
     at_first = slow.declines(task)
     clock.now += PATIENCE_S
@@ -129,7 +129,7 @@ def test_an_asker_does_not_wait_for_ever(tmp_path: Path, trial: str, clock: Cloc
     fast = hand(tmp_path, "fast", clock)
     lease = Watch(Store(tmp_path)).claim(wanted.lease_key, "slow")
     assert lease is not None
-    fast.ask(wanted)
+    fast.ask(wanted, "slow")
     fast.whose(own, 1, [own], done=False)
     early = fast.late()
     clock.now += PATIENCE_S + 1
@@ -182,6 +182,8 @@ def test_a_worker_reads_the_signs_of_the_others_and_finds_what_to_take_over(
     slow, fast = hand(tmp_path, "slow", clock), hand(tmp_path, "fast", clock)
     slow.rates, fast.rates = {"scratch@64x2": 10.0}, {"scratch@64x2": 40.0}
     slow.told(Task("train", trial, 3), training(1, 0, 10.0))
+    data = store.load_trial(trial).data
+    files.write_json(store.done_path(Task("prepare", data)), {"classes": {"0": {"train": 1000}}})
 
     def sign(at: float) -> None:
         for each in (slow, fast):
@@ -189,15 +191,18 @@ def test_a_worker_reads_the_signs_of_the_others_and_finds_what_to_take_over(
                              {"name": each.name, "at": at, "slots": 1, **each.sign(each.training is not None)})
 
     sign(1.0)
-    from_the_dead = fleet.wanted(fast, [])
+    from_the_dead = fleet.mates()
     sign(2.0)
-    wanted = fleet.wanted(fast, [])
-    mine = fleet.wanted(slow, [])
-    several = dataclasses.replace(fleet.mates()[0], settled=False)
+    fleet.mates()
+    wanted, mine = fleet.wanted(fast, []), fleet.wanted(slow, [])
+    placed = fleet.placed(fast, [Task("train", trial, 3), Task("evaluate", trial, 3)])
+    given_up = fleet.placed(slow, [Task("train", trial, 3)], "slow")
     clock.now += 60
 
-    assert from_the_dead is None
-    assert wanted == Task("train", trial, 3)
+    assert from_the_dead == ()
+    assert placed == {"fast": [Task("train", trial, 3)], None: [Task("evaluate", trial, 3)]}
+    assert given_up == {"fast": [Task("train", trial, 3)]}
+    assert wanted is not None
+    assert (wanted.task, wanted.holder) == (f"train.{trial}.0003", "slow")
     assert mine is None
-    assert not several.settled
-    assert fleet.mates() == []
+    assert fleet.mates() == ()

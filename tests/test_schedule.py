@@ -49,11 +49,29 @@ def test_what_saves_little_or_is_under_way_is_left_alone(mates: list[Mate]) -> N
 
 def test_nothing_moves_while_waiting_work_takes_longer_anyway() -> None:
     """A slow worker's training that ends before all the waiting ones do is in nobody's way."""
-    mates = [worker("fast", 100.0, SMALL, 20_000.0), worker("slow", 25.0, VGG, 5_000.0)]
+    mates = [worker("fast", 100.0), worker("slow", 25.0, VGG, 5_000.0)]
     waiting = [Training(f"train.vgg16-s{seed}-1.0010", VGG, 20_000.0) for seed in range(1, 5)]
 
     assert schedule.take_overs(mates) != []
     assert schedule.take_overs(mates, waiting) == []
+
+
+def test_a_short_training_is_finished_before_another_is_taken_over() -> None:
+    """The faster worker will be free soon, and one change is cheaper than two."""
+    mates = [worker("fast", 100.0, SMALL, 20_000.0), worker("slow", 25.0, VGG, 5_000.0)]
+
+    assert schedule.take_overs(mates) == []
+
+
+def test_idle_workers_begin_with_the_longest_on_the_fastest() -> None:
+    """By what was measured, in whatever order they arrive; busy and unsettled ones get nothing, nor unknown ones."""
+    mates = [worker("slow", 25.0), worker("fast", 100.0), worker("middle", 50.0), worker("busy", 200.0, VGG, 9e4),
+             worker("begins", 200.0, settled=False)]
+    trainings = [Training("small", SMALL, 20_000.0), Training("long", VGG, 40_000.0), Training("vgg", VGG, 20_000.0),
+                 Training("least", SMALL, 1_000.0)]
+
+    assert schedule.place(mates, trainings) == {"long": "fast", "vgg": "middle", "small": "slow"}
+    assert schedule.place([Mate("new", {})], trainings) == {}
 
 
 def test_a_take_over_is_not_undone() -> None:

@@ -1,15 +1,15 @@
-"""What all workers say of themselves, and whom this one should relieve."""
+"""What all workers say of themselves: whom this one should relieve, and who should begin what."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jobs import files, record, schedule
-from jobs.errors import DamagedFile
+from jobs.errors import DamagedFile, OrchError
 from jobs.store import Store
 from jobs.task import Task
 from workers.handover import Handover
@@ -28,25 +28,41 @@ class Fleet:
     clock: Callable[[], float] = time.monotonic
     _seen: dict[str, tuple[Any, float]] = field(default_factory=dict)
     _images: dict[str, float] = field(default_factory=dict)
+    _last: tuple[schedule.Mate, ...] = ()
 
-    def mates(self) -> list[schedule.Mate]:
-        """The workers that have signed lately and say what they do."""
+    def mates(self) -> tuple[schedule.Mate, ...]:
+        """The workers that have signed lately and say what they do; to be read every few seconds."""
         found = [self._mate(name) for name in files.names(self.store.root / "workers")]
-        return [mate for mate in found if mate is not None]
+        self._last = tuple(mate for mate in found if mate is not None)
+        return self._last
 
-    def wanted(self, ours: Handover, waiting: Sequence[Task]) -> Task | None:
-        """The training that this worker should take over now, if any; `waiting` are those that nobody holds."""
-        if len(waiting) > MOST_WAITING:
+    def wanted(self, ours: Handover, waiting: Sequence[Task]) -> schedule.TakeOver | None:
+        """What this worker should take over now, by what was read last; `waiting` are trainings that nobody holds."""
+        if len(waiting) > MOST_WAITING or not any(mate.training for mate in self._last if mate.name != ours.name):
             return None
-        mates = self.mates()
-        if not any(mate.training for mate in mates if mate.name != ours.name):
-            return None
-        left = [training for task in waiting if (training := self._whole(ours, task)) is not None]
-        found = (each for each in schedule.take_overs(mates, left) if each.taker == ours.name)
-        return next((Task.parse(each.task) for each in found), None)
+        found = schedule.take_overs(self._last, self._whole(ours, waiting))
+        return next((each for each in found if each.taker == ours.name), None)
 
-    def _whole(self, ours: Handover, task: Task) -> schedule.Training | None:
-        """A waiting training, counted from the mark before it to its trial's last."""
+    def placed(self, ours: Handover, tasks: Sequence[Task], *free: str) -> dict[str | None, list[Task]]:
+        """By worker that should begin it (None: any), tasks that became ready, by what was read last.
+
+        `free` are workers that have nothing to do any more, whatever they said.
+        """
+        idle = [replace(mate, busy=False, training=None, settled=True) if mate.name in free else mate
+                for mate in self._last]
+        by, found = dict[str, str](), dict[str | None, list[Task]]()
+        with contextlib.suppress(OSError, OrchError, TypeError, ValueError):
+            trainings = [task for task in tasks if task.kind == "train"]
+            by = schedule.place(idle, self._whole(ours, trainings[:MOST_WAITING]))
+        for task in tasks:
+            found.setdefault(by.get(task.id), []).append(task)
+        return found
+
+    def _whole(self, ours: Handover, tasks: Sequence[Task]) -> list[schedule.Training]:
+        """Waiting trainings, each counted from the mark before it to its trial's last."""
+        return [training for task in tasks if (training := self._one(ours, task)) is not None]
+
+    def _one(self, ours: Handover, task: Task) -> schedule.Training | None:
         data = self.store.load_trial(task.subject).data
         if data not in self._images:
             classes = (self.store.done(Task("prepare", data)) or {}).get("classes", {})

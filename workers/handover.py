@@ -30,9 +30,10 @@ PATIENCE_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a worker asked for: the training, and the token of the lease that the holder then had."""
+    """What a worker asked for: the training, who holds it, and the token of the lease that the holder then had."""
 
     task: Task
+    holder: str
     token: int
     since: float
 
@@ -108,15 +109,15 @@ class Handover:
 
     # The one who asks
 
-    def ask(self, task: Task) -> bool:
-        """Ask for a training that another worker holds; False where another asked before, or nothing is held."""
+    def ask(self, task: Task, holder: str) -> bool:
+        """Ask for a training that `holder` works on; False where another asked before, or nothing is held."""
         token = lease.highest(self.store, task.lease_key)
         if token == 0 or self.wish is not None:
             return False
         if not files.claim_json(self.store.asked_path(task.lease_key, token), {"by": self.name}):
             return False
         log.info("%s: asked for, to end sooner", task.id)
-        self.wish = Wish(task, token, self.clock())
+        self.wish = Wish(task, holder, token, self.clock())
         return True
 
     def fulfilled(self, task: Task) -> list[Task]:
@@ -175,7 +176,8 @@ class Handover:
     def whose(self, ended: Task, token: int, tasks: Sequence[Task], done: bool) -> dict[str | None, list[Task]]:
         """By worker that shall do it (None: any), what is to be sent after a task.
 
-        A training goes on where it is, to whom asked for it, or, given up for another, to anybody a little later.
+        A training goes on where it is, to whom asked for it, or, given up for another, to anybody a little later. After
+        the last one its test stays there too: the study may end with it, and others may be slower.
         """
         by, self.given = self.asker(ended, token), None
         found: dict[str | None, list[Task]] = {}
@@ -185,4 +187,6 @@ class Handover:
                 self.owed.append(task)
             else:
                 found.setdefault((by or (self.name if done else None)) if ours else None, []).append(task)
-        return found
+        if done and ended.kind == "train" and self.wish is None and None in found and self.name not in found:
+            found[self.name] = [found[None].pop(0)]
+        return {to: sent for to, sent in found.items() if sent}

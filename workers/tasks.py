@@ -20,6 +20,7 @@ from workers import attempt as attempts
 from workers import child, queue
 from workers.attempt import Attempt
 from workers.device import Device
+from workers.fleet import Fleet
 from workers.handover import LOOK_S, Handover
 from workers.lease import RENEW_S, TTL_S, Lease, Watch
 from workers.memory import Measured
@@ -75,8 +76,10 @@ class Worker:
     idle_since: float = field(default_factory=time.monotonic)
     measured: Measured = field(init=False)
     handover: Handover = field(init=False)
+    fleet: Fleet = field(init=False)
 
     def __post_init__(self) -> None:
+        self.fleet = Fleet(self.store)
         threads = self.device.threads if self.device.kind == "cpu" else None
         self.handover = Handover(self.store, self.name, self.host, self.device.name, threads)
         self.measured = Measured(self.store, self.device.kind)
@@ -137,19 +140,29 @@ def _need(worker: Worker, task: Task) -> Need:
 def _held(worker: Worker, task: Task, lease: Lease, need: Need) -> str:
     """Do a task that was claimed, hand it back, ring for what is next."""
     store, state = worker.store, ""
-    ring(worker, worker.handover.fulfilled(task))
+    wish = worker.handover.wish
+    _pass_on(worker, worker.handover.fulfilled(task), wish.holder if wish else "")
     try:
-        if plan.is_ready(store, task):
+        if not (store.is_done(task) or store.has_failed(task)):  # all else was looked at just before it was claimed
             state = _attempt(worker, task, lease, need.alone)
         return state or "not ready"
     finally:
         worker.idle_since = time.monotonic()
         worker.room.leave(task.id)
         lease.release()
-        following = plan.follow(store, task, store.wanted_by(task)) or again(store, task)
+        following = plan.follow(store, task) or again(store, task)
         stays = state == "done" and not worker.stop.is_set()
         for to, tasks in worker.handover.whose(task, lease.token, following, stays).items():
-            ring(worker, tasks, to)
+            if to is None:
+                _pass_on(worker, tasks, worker.name if stays else "")
+            else:
+                ring(worker, tasks, to)
+
+
+def _pass_on(worker: Worker, tasks: list[Task], *free: str) -> None:
+    """Send each training to the idle worker that does best with it, all else to any; `free` are idle since now."""
+    for to, sent in (worker.fleet.placed(worker.handover, tasks, *free) if tasks else {}).items():
+        ring(worker, sent, to)
 
 
 def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:

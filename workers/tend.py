@@ -14,7 +14,6 @@ from jobs.run import Run
 from jobs.store import Ledger
 from jobs.task import Task
 from workers import birth, queue, tasks
-from workers.fleet import Fleet
 from workers.tasks import Worker
 
 log = logging.getLogger("orch.tend")
@@ -33,10 +32,6 @@ class Tender:
     ended: set[tuple[str, float]] = field(default_factory=set)
     next_look: float = 0.0
     loose: list[Task] = field(default_factory=list)
-    fleet: Fleet = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.fleet = Fleet(self.worker.store)
 
     def forever(self, idle_exit_s: float | None, leave: threading.Event) -> None:
         """Go round every `TEND_S` until `leave` is set; sets it when the worker was idle for `idle_exit_s`.
@@ -89,14 +84,15 @@ class Tender:
         """Ask for the training of a slower worker, if the study ends sooner then."""
         handover, room = self.worker.handover, self.worker.room
         tasks.ring(self.worker, handover.late())
+        self.worker.fleet.mates()
         if room.slots > 1 or handover.wish or handover.given or self.worker.stop.is_set():
             return
         if room.tasks and handover.training is None:
             return
         waiting = [task for task in self.loose if task.kind == "train"]
-        wanted = self.fleet.wanted(handover, waiting)
+        wanted = self.worker.fleet.wanted(handover, waiting)
         if wanted is not None:
-            handover.ask(wanted)
+            handover.ask(Task.parse(wanted.task), wanted.holder)
 
     def sign(self) -> None:
         """Write down that this worker lives, and what it works on."""
