@@ -175,7 +175,8 @@ class Simulation:
         if taker is not None and ours:
             self._mail(taker, ours[0])
         elif taker is not None and task.kind == "train":
-            taker.wants = None
+            self._ring([taker.owed] if taker.owed else [])
+            taker.wants = taker.owed = None
         elif hand.wants is not None and ours:
             hand.owed = ours[0]
         elif self.goes_on and task.kind == "train" and task in self.over and ours:
@@ -189,7 +190,7 @@ class Simulation:
 
     def _mail(self, hand: Hand, task: Task) -> None:
         def arrive() -> None:
-            if hand.task is None or hand.wants == task.subject:
+            if hand.mail is None and (hand.task is None or hand.wants == task.subject):
                 hand.mail = task
                 self._deliver()
             else:
