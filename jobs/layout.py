@@ -47,39 +47,39 @@ class Layout:
 
     def failed_path(self, task: Task) -> Path:
         """The file that says why a task will not be tried again."""
-        return self.root / "ledger" / "failed" / f"{task.id}.json"
+        return self.root.joinpath("ledger", "failed", f"{task.id}.json")
 
     def progress_path(self, task: Task) -> Path:
         """The file that holds what a task's worker last said."""
-        return self.root / "progress" / f"{task.id}.json"
+        return self.root.joinpath("progress", f"{task.id}.json")
 
     def attempts_folder(self, task: Task) -> Path:
         """Records, logs and work folders of a task's attempts."""
-        return self.root / "attempts" / task.id
+        return self.root.joinpath("attempts", task.id)
 
     def lease_folder(self, key: str) -> Path:
         """The tokens of one lease."""
-        return self.root / "leases" / key
+        return self.root.joinpath("leases", key)
 
     def asked_path(self, key: str, token: int) -> Path:
         """The file that says which worker wants to take over what is held with a token of a lease."""
-        return self.root / "asked" / key / f"{token:06d}.json"
+        return self.root.joinpath("asked", key, f"{token:06d}.json")
 
     def pace_path(self, host: str, device: str) -> Path:
         """The file that says how fast a device was measured to train."""
-        return self.root / "pace" / f"{host}-{device.replace(':', '-')}.json"
+        return self.root.joinpath("pace", f"{host}-{device.replace(':', '-')}.json")
 
     def data_folder(self, data: str) -> Path:
         """A data set's files."""
-        return self.root / "data" / data
+        return self.root.joinpath("data", data)
 
     def trial_folder(self, trial: str) -> Path:
         """A trial's files."""
-        return self.root / "trials" / trial
+        return self.root.joinpath("trials", trial)
 
     def run_folder(self, run: str) -> Path:
         """A run's files."""
-        return self.root / "runs" / run
+        return self.root.joinpath("runs", run)
 
     def run_path(self, run: str) -> Path:
         """The file that records a run."""
@@ -91,8 +91,8 @@ class Layout:
 
     def report_folder(self, run: str) -> Path:
         """Where a run's report is written when no folder is named."""
-        return self.root / "reports" / run
+        return self.root.joinpath("reports", run)
 
     def export_folder(self, run: str) -> Path:
         """Where a run's exports are written when no folder is named."""
-        return self.root / "exports" / run
+        return self.root.joinpath("exports", run)

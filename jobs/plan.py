@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -120,13 +119,13 @@ def period_closed_by(store: Store, task: Task) -> int:
     return sum(1 for mark in store.marks(task.subject) if mark <= task.epoch)
 
 
-def follow(store: Store, task: Task, runs: Iterable[Run]) -> list[Task]:
+def follow(store: Store, task: Task) -> list[Task]:
     """What became ready because `task` was done; nothing where it was not."""
     if not store.is_done(task) or task.kind == "evaluate":
         return []
     if task.kind == "prepare":
         ledger = store.ledger()
-        return [ready_task for run in runs if run.data == task.subject for ready_task in ready(store, run, ledger)]
+        return [ready_task for run in store.wanted_by(task) for ready_task in ready(store, run, ledger)]
     marked = store.marked(task.subject)
     trainings = (Task("train", task.subject, epoch) for epoch in marked)
     following = itertools.islice((training for training in trainings if not store.is_done(training)), 1)

@@ -27,7 +27,7 @@ def test_a_training_is_followed_by_its_own_tests_and_the_next_training(trained: 
     """Those of marks before were sent when these were trained; sending them again each time would fill the queue."""
     store, run = trained
     trial = run.trials[0]
-    following = plan.follow(store, Task("train", trial, 4), [run])
+    following = plan.follow(store, Task("train", trial, 4))
 
     assert [task.id for task in following] == [f"evaluate.{trial}.0004", f"train.{trial}.0006"]
     assert len(plan.ready(store, run)) == 3
@@ -37,7 +37,7 @@ def test_nothing_follows_a_task_that_was_not_done(trained: tuple[Store, Run]) ->
     """It is sent again itself, if it may be tried at once."""
     store, run = trained
 
-    assert plan.follow(store, Task("train", run.trials[0], 6), [run]) == []
+    assert plan.follow(store, Task("train", run.trials[0], 6)) == []
 
 
 def test_what_is_ready_one_by_one_is_what_is_ready_of_the_whole_plan(trained: tuple[Store, Run]) -> None:

@@ -1,4 +1,4 @@
-"""Redis as Celery's transport, with one difference: what is no message is dropped, and the worker lives on."""
+"""Redis as Celery's transport, with two differences: what is no message is dropped, and clients are kept."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ log = logging.getLogger("orch.worker")
 
 class Channel(redis.Channel):
     """Kombu's channel; anyone who can reach the broker can put rubbish into the list that it reads."""
+
+    _kept: Any = None
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        """A client, kept as long as its pool; kombu makes one for every command, which takes as long as the command."""
+        if asynchronous:
+            return super()._create_client(asynchronous=True)
+        if self._kept is None or self._kept.connection_pool is not self.pool:
+            self._kept = super()._create_client()
+        return self._kept
 
     def _brpop_read(self, **options: Any) -> Any:
         """Deliver the next message; kombu itself lets one that is no message end the whole worker."""
