@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from harness import Lab, children_of, digests, rows
+
+from workers.lease import TTL_S
+from workers.tend import TEND_S
 
 pytestmark = pytest.mark.whole
 
@@ -26,8 +30,8 @@ def test_a_worker_killed_in_the_middle_of_an_epoch_changes_nothing(
     calm_run = calm.submit(*asked)
     calm.finished(calm_run)
     run = struck.submit(*asked)
-    victim = struck.worker()
     training = run.tasks[1]
+    victim, start_s = first_step(struck, training)
     struck.until(lambda: struck.progress(training).get("epoch", 0) >= 2, what="the second epoch")
     other = struck.worker()
     orphans = children_of(victim)
@@ -40,7 +44,7 @@ def test_a_worker_killed_in_the_middle_of_an_epoch_changes_nothing(
 
     assert other.poll() is None
     assert set(states.values()) == {"done"}
-    assert recovery_s < 15
+    assert recovery_s < TTL_S + TEND_S + start_s
     assert digests(struck, run) == digests(calm, calm_run)
     for table in ("epochs", "evaluations", "predictions"):
         assert rows(struck, run, table) == rows(calm, calm_run, table)
@@ -56,8 +60,7 @@ def test_three_periods_of_two_epochs_are_one_of_six_bit_for_bit(
     spec.write_text("backbones: [scratch, squeezenet]\nplateau_patience: 0\nlearning_rate: 0.05\n")
     asked = (str(spec), *SMALL, "--data", str(animal_folder))
     thrice, once = new_lab("thrice"), new_lab("once")
-    for lab in (thrice, once):
-        lab.worker()
+    for lab in (thrice, thrice, once):
         lab.worker()
     three = thrice.submit(*asked, "--periods", "3", "--epochs-per-period", "2")
     one = once.submit(*asked, "--periods", "1", "--epochs-per-period", "6")
@@ -79,8 +82,8 @@ def test_a_worker_asked_to_leave_hands_its_task_over(new_lab: Callable[..., Lab]
     asked = (*SMALL, "--backbone", "resnet34", "--periods", "1", "--epochs-per-period", "5", "--data")
     asked = (*asked, str(animal_folder))
     run = lab.submit(*asked)
-    first = lab.worker()
     training = run.tasks[1]
+    first, start_s = first_step(lab, training)
     lab.until(lambda: lab.progress(training).get("epoch", 0) >= 2, what="the second epoch")
     second = lab.worker()
     first.send_signal(signal.SIGTERM)
@@ -91,10 +94,21 @@ def test_a_worker_asked_to_leave_hands_its_task_over(new_lab: Callable[..., Lab]
     states = lab.finished(run)
 
     assert code == 0
-    assert handover_s < 8
+    assert handover_s < TEND_S + start_s
     assert second.poll() is None
     assert set(states.values()) == {"done"}
     assert [r["state"] for r in rows(lab, run, "attempts") if r["task"] == training] == ["stopped", "done"]
+
+
+def first_step(lab: Lab, training: str) -> tuple[subprocess.Popen[bytes], float]:
+    """A worker that has begun with a training, and the seconds from its start to the first step.
+
+    A busy machine slows a recovery as it slows this, so what may pass before work goes on is reckoned with it.
+    """
+    began = time.monotonic()
+    worker = lab.worker()
+    lab.until(lambda: lab.progress(training).get("phase") == "train", what="the first step")
+    return worker, time.monotonic() - began
 
 
 def alive(pid: int) -> bool:

@@ -22,7 +22,7 @@ def test_seven_backbones_in_three_periods_by_two_workers(new_lab: Callable[..., 
     lab.worker("--name", "two")
     run = lab.submit(
         "--all-backbones", "--periods", "3", "--epochs-per-period", "1", "--data", str(animal_folder),
-        "--image-size", "64", "--weights", "none", "--batch-size", "16",
+        "--image-size", "64", "--weights", "none", "--batch-size", "64",
     )
     states = lab.finished(run)
     evaluations = rows(lab, run, "evaluations")
