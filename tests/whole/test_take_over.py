@@ -19,7 +19,7 @@ from jobs import files
 
 pytestmark = pytest.mark.whole
 
-ASKED = ("--backbone", "resnet34", "--periods", "1", "--epochs-per-period", "12",
+ASKED = ("--backbone", "resnet34", "--periods", "1", "--epochs-per-period", "8",
          "--image-size", "64", "--weights", "none", "--batch-size", "8", "--data")
 
 
@@ -45,10 +45,10 @@ def test_an_idle_faster_worker_takes_over_and_every_number_is_the_same(
 ) -> None:
     """One on record as fast asks, the training changes hands between two steps, and ends as if undisturbed."""
     calm, moved, over = new_lab("calm"), new_lab("moved"), threading.Event()
+    slow = moved.worker("--name", "slow")
     calm.worker()
     calm_run = calm.submit(*ASKED, str(animal_folder))
     calm.finished(calm_run)
-    slow = moved.worker("--name", "slow")
     run = moved.submit(*ASKED, str(animal_folder))
     training = next(task for task in run.tasks if task.startswith("train.resnet34"))
     moved.until(lambda: moved.progress(training).get("epoch", 0) >= 1, what="the long training")
