@@ -137,5 +137,5 @@ def test_a_run_is_another_one_only_where_something_was_asked_for() -> None:
 
 def test_an_unknown_augmentation_is_refused() -> None:
     """With the ones there are."""
-    with pytest.raises(BadSpec, match="'none', 'flip' or 'crop-flip'"):
+    with pytest.raises(BadSpec, match="augment: one of none, flip, crop-flip is needed"):
         spec.build({"backbones": "all", "augment": "rotate"})

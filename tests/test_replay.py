@@ -80,6 +80,10 @@ def test_verify_tells_other_weights_and_other_rows_apart(
     path = store.root / results.folder("epochs", trial) / "epochs-0001-0001.parquet"
     row, = results.read_files([path])
     results.write(path, results.table_of("epochs", [row | {"val_loss": row["val_loss"] + 1e-9}]))
+    first = store.done_path(Task("train", trial, 1))
+    claimed = {"path": path.relative_to(store.root).as_posix(), "sha256": files.digest(path),
+               "bytes": path.stat().st_size}
+    files.write_json(first, json.loads(first.read_text()) | {"files": [claimed]})
     tasks = (f"prepare.{laboratory.data}.0000", Task("train", trial, 2).id)
     store.save_run(Run("small", asked, laboratory.data, (trial,), tasks, 0.0, {}))
     code = cli.run(["--store", str(store.root), "verify", "small", "--replay", "--kills", "0"])
