@@ -41,6 +41,8 @@ from workers.tend import Tender
 SHAPES = {100: (1, 7), 1_000: (7, 10), 10_000: (51, 14)}
 """Tasks (about): seeds and periods of a plan of all seven backbones."""
 DRAINED, WARM_UP = 1_000, 20
+End = tuple[float, str]
+"""When a task ended (seconds of `time.perf_counter`), and its kind: its bookkeeping comes after."""
 MOST_SUBMIT_S, MOST_OVER_CELERY_MS, MOST_GROWTH = 5.0, 5.0, 1.25
 
 
@@ -101,8 +103,8 @@ def one_round(folder: Path, server: Server, sizes: list[int], most: int, turn: i
         _wipe(server)
         tasks = min(most, len(submitted_run(root, server.url, size).tasks))
         common.say(f"round {turn + 1}: draining {tasks:,} of {size:,} tasks")
+        # The store stays until the end: ext4 makes files slowly for seconds after thousands were removed.
         found[str(size)] = _in_a_process(str(root), server.url, tasks)
-        shutil.rmtree(root)
     _wipe(server)
     common.say(f"round {turn + 1}: Celery alone")
     with queue.app(server.url) as application, application.connection_for_write() as connection:
@@ -115,7 +117,7 @@ def one_round(folder: Path, server: Server, sizes: list[int], most: int, turn: i
 
 def drain(root: Path, broker_url: str, tasks: int) -> dict[str, float]:
     """Work like `orch worker` until so many tasks were done; milliseconds each, the first ones not counted."""
-    store, ends = Store(root), list[float]()
+    store, ends = Store(root), list[End]()
     worker = Worker(store, broker_url, "w1", "host", Device("cpu", "cpu", "", 1), None, Watch(store))
     worker.run_child = lambda order, *_, **__: _outcome(order, ends, tasks, stop)
     consumer, leave, stop = workers._consumer(worker), threading.Event(), threading.Event()
@@ -125,18 +127,20 @@ def drain(root: Path, broker_url: str, tasks: int) -> dict[str, float]:
 
 def drain_celery(broker_url: str, tasks: int) -> dict[str, float]:
     """The same with tasks that do nothing, and no store."""
-    application, ends, stop = queue.app(broker_url), list[float](), threading.Event()
+    application, ends, stop = queue.app(broker_url), list[End](), threading.Event()
 
     @application.task(name="orch.train", shared=False)
     def nothing(task_id: str) -> None:
-        _count(ends, tasks, stop)
+        _count(ends, "train", tasks, stop)
 
     consumer = application.Worker(pool="threads", concurrency=1, loglevel="INFO", without_mingle=True,
                                   without_gossip=True, optimization="fair", quiet=True)
     return _timed(consumer, ends, stop, tasks)
 
 
-def _timed(consumer: Any, ends: list[float], stop: threading.Event, tasks: int) -> dict[str, float]:
+def _timed(consumer: Any, ends: list[End], stop: threading.Event, tasks: int) -> dict[str, float]:
+    """Milliseconds a task: the mean of each kind, and of those the mean. A plan holds as many trainings as evaluations,
+    whatever the share among those drained first; a training, when it ends, sends two more, an evaluation none."""
     def leave() -> None:
         from celery.worker import state
 
@@ -146,20 +150,24 @@ def _timed(consumer: Any, ends: list[float], stop: threading.Event, tasks: int) 
     threading.Thread(target=leave, daemon=True).start()
     spent = time.process_time()
     consumer.start()
+    spent_ms = (time.process_time() - spent) / tasks * 1000
     counted = ends[min(WARM_UP, tasks // 5):]
-    between = [after - before for before, after in itertools.pairwise(counted)]
-    return {"ms": (counted[-1] - counted[0]) / len(between) * 1000, "median_ms": statistics.median(between) * 1000,
-            "worst_ms": max(between) * 1000, "cpu_ms": (time.process_time() - spent) / tasks * 1000}
+    after: dict[str, list[float]] = {}
+    for (began, kind), (ended, _) in itertools.pairwise(counted):
+        after.setdefault(kind, []).append((ended - began) * 1000)
+    return {"ms": statistics.mean(map(statistics.mean, after.values())),
+            "median_ms": statistics.mean(map(statistics.median, after.values())),
+            "worst_ms": max(map(max, after.values())), "cpu_ms": spent_ms}
 
 
-def _outcome(order: Order, ends: list[float], tasks: int, stop: threading.Event) -> dict[str, Any]:
-    _count(ends, tasks, stop)
+def _outcome(order: Order, ends: list[End], tasks: int, stop: threading.Event) -> dict[str, Any]:
     task = Task.parse(order.task)
+    _count(ends, task.kind, tasks, stop)
     return {"files": {}, "epoch": task.epoch, "seconds": 0.0, "device": "cpu"}
 
 
-def _count(ends: list[float], tasks: int, stop: threading.Event) -> None:
-    ends.append(time.perf_counter())
+def _count(ends: list[End], kind: str, tasks: int, stop: threading.Event) -> None:
+    ends.append((time.perf_counter(), kind))
     if len(ends) >= tasks:
         stop.set()
 

@@ -50,7 +50,11 @@ class Attempt:
             "message": str(error) if error else None,
             "finished_at": time.time(),
         }
-        files.write_json(self.store.attempts_folder(self.task) / f"{self.number:04d}.json", self.record, durable=False)
+        path = self.store.attempts_folder(self.task) / f"{self.number:04d}.json"
+        try:
+            files.rewrite_json(path, self.record)
+        except FileNotFoundError:
+            files.claim_json(path, self.record)
         trial = results.DATA_SETS if self.task.kind == "prepare" else self.task.subject
         place = self.store.root / results.folder("attempts", trial) / f"{self.task.id}-{self.number:04d}.parquet"
         results.write(place, results.table_of("attempts", [_row(self.record)]), durable=False)
