@@ -16,8 +16,13 @@ comma  := ,
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3 python3.13 python3.14,$(shell \
 	$(name) -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $(name))))
 
-# What needs a GPU: benchmarks/gpu.py.
+# What needs a GPU: benchmarks/gpu.py. Sizes such that all of them end within a quarter of an hour on two cores.
 BENCHMARKS := training evaluation preparing checkpoints overhead plan slots startup makespan
+SIZE_training    := --seconds 1 --repeats 2 --count 96
+SIZE_evaluation  := --seconds 0.5 --repeats 2 --count 64
+SIZE_preparing   := --images-count 4000 --repeats 2
+SIZE_checkpoints := --repeats 2
+SIZE_plan        := --repeats 2
 
 .PHONY: help demo test chaos bench check lint types borders clean
 
@@ -47,9 +52,8 @@ chaos: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	@mkdir -p bench-results
-	@for name in $(BENCHMARKS); do \
-		$(BIN)/python benchmarks/$$name.py --json bench-results/$$name.json || exit; echo; \
-	done
+	@$(foreach name,$(BENCHMARKS),\
+		$(BIN)/python benchmarks/$(name).py $(SIZE_$(name)) --json bench-results/$(name).json || exit; echo;)
 
 check: lint types borders test
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from kombu.entity import Queue
 
 from jobs import files, plan, results, spec
 from jobs.folder import built_in
@@ -16,6 +17,7 @@ from jobs.store import Store
 from jobs.task import Task
 from workers import attempt, queue, tasks
 from workers.device import Device
+from workers.handover import Handover
 from workers.lease import Watch
 from workers.tasks import Worker
 from workers.tend import Tender
@@ -184,6 +186,29 @@ def test_tending_leaves_held_tasks_and_ended_runs_alone(worker: Worker, run: Run
 
     assert held == ended == []
     assert len(tender.ended) == 1
+
+
+def test_when_the_data_is_ready_the_training_begins_on_the_fastest_idle_worker(worker: Worker, run: Run) -> None:
+    """It is put into that worker's own queue; the worker that prepared the data would take ten times as long."""
+    drain(worker)
+    kind, store = worker.handover.kind_of(Task("train", run.trials[0], 3)), worker.store
+    fast = Handover(store, "fast", "host", "cuda:0", None)
+    worker.handover.rates, fast.rates = {kind: 10.0}, {kind: 100.0}
+    for at in (1.0, 2.0):
+        sign = {"name": "fast", "at": at, "slots": 1, **fast.sign(busy=False)}
+        files.write_json(store.root / "workers" / "fast.json", sign)
+        worker.fleet.mates()
+    worker.fleet._images[run.data] = 1000.0  # the fake work counts none
+    done = tasks.run(worker, run.tasks[0])
+
+    assert done == "done"
+    assert (mailed(worker, "fast"), queue.waiting(worker.broker_url)) == (1, 0)
+
+
+def mailed(worker: Worker, to: str) -> int:
+    """How many messages wait for one worker."""
+    with queue._channel(worker.broker_url, 3.0) as channel:
+        return int(Queue(queue.mailbox(to))(channel).queue_declare(passive=True).message_count)
 
 
 def drain(worker: Worker) -> None:
