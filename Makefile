@@ -21,7 +21,7 @@ BENCHMARKS := training evaluation preparing checkpoints overhead plan slots star
 SIZE_training    := --seconds 0.6 --repeats 2 --count 64
 SIZE_evaluation  := --seconds 0.4 --repeats 2 --count 64
 SIZE_preparing   := --images-count 4000 --repeats 2
-SIZE_checkpoints := --seconds 3 --repeats 2
+SIZE_checkpoints := --seconds 2 --repeats 1
 SIZE_plan        := --repeats 2
 
 .PHONY: help demo test chaos bench check lint types borders clean
