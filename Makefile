@@ -18,11 +18,12 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3 python3.13 py
 
 # What needs a GPU: benchmarks/gpu.py. Sizes such that all of them end within a quarter of an hour on two cores.
 BENCHMARKS := training evaluation preparing checkpoints overhead plan slots startup makespan
-SIZE_training    := --seconds 0.6 --repeats 2 --count 64
-SIZE_evaluation  := --seconds 0.4 --repeats 2 --count 64
+SIZE_training    := --seconds 0.5 --repeats 1 --count 64
+SIZE_evaluation  := --seconds 0.4 --repeats 1 --count 64
 SIZE_preparing   := --images-count 4000 --repeats 2
 SIZE_checkpoints := --seconds 2 --repeats 1
 SIZE_plan        := --repeats 2
+SIZE_slots       := --repeats 1
 
 .PHONY: help demo test chaos bench check lint types borders clean
 
