@@ -26,7 +26,8 @@ def storage_errors(path: Path) -> Iterator[None]:
         cause = _of_full_storage(error)
         if cause is None:
             raise
-        raise StorageFull(f"cannot write {path}: {cause.strerror}. Free some room there; orch tries again.") from error
+        remedy = "Make it writable" if cause.errno == errno.EROFS else "Free some room there"
+        raise StorageFull(f"cannot write {path}: {cause.strerror}. {remedy}; workers then go on.") from error
 
 
 def _of_full_storage(error: BaseException | None) -> OSError | None:

@@ -211,6 +211,32 @@ def mailed(worker: Worker, to: str) -> int:
         return int(Queue(queue.mailbox(to))(channel).queue_declare(passive=True).message_count)
 
 
+def test_an_attempt_that_was_lost_ended_when_it_was_last_heard_of(worker: Worker, run: Run) -> None:
+    """Nobody noticed for an hour: that was no work. Nor is it time in the queue for the next attempt."""
+    store, task, now = worker.store, Task.parse(run.tasks[0]), time.time()
+    who = {"worker": "w0", "queued_at": now - 4000}
+    files.write_json(store.attempts_folder(task) / "0001.json", {
+        "task": task.id, "kind": "prepare", "attempt": 1, "state": "running", "failure": None,
+        "started_at": now - 3700, "finished_at": None, "position": "", **who})
+    files.write_json(store.progress_path(task), {"attempt": 1, "worker": "w0", "at": now - 3600})
+    second = attempt.begin(store, task, {"worker": "w1", "queued_at": now - 4000})
+    first, _ = attempt.records(store, task)
+
+    assert first["state"] == "lost"
+    assert first["finished_at"] == now - 3600
+    assert second.record["queued_at"] == now - 3600
+
+
+def test_what_was_stopped_is_not_shown_as_running(worker: Worker, run: Run) -> None:
+    """The worker that left has taken its last words with it."""
+    behave(worker, "slow")
+    threading.Timer(1.0, worker.stop.set).start()
+    state = tasks.run(worker, run.tasks[0])
+
+    assert state == "stopped"
+    assert not worker.store.progress_path(Task.parse(run.tasks[0])).exists()
+
+
 def drain(worker: Worker) -> None:
     """Empty the queue."""
     with queue._channel(worker.broker_url, 3.0) as channel:

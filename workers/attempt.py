@@ -42,13 +42,16 @@ class Attempt:
         """Where the child puts what is to be published."""
         return self.store.attempts_folder(self.task) / f"{self.number:04d}"
 
-    def finish(self, state: str, error: OrchError | None = None) -> None:
-        """Record how the attempt ended (`done`, `failed`, `stopped`, `lost`) and add its row to the attempts table."""
+    def finish(self, state: str, error: OrchError | None = None, at: float | None = None) -> None:
+        """Record how the attempt ended (`done`, `failed`, `stopped`, `lost`) and add its row to the attempts table.
+
+        `at` is when it did (Unix time); None: just now.
+        """
         self.record |= {
             "state": state,
             "failure": error.failure if error else None,
             "message": str(error) if error else None,
-            "finished_at": time.time(),
+            "finished_at": time.time() if at is None else at,
         }
         path = self.store.attempts_folder(self.task) / f"{self.number:04d}.json"
         try:
@@ -66,17 +69,30 @@ def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
     for record in previous:
         if record["state"] == "running":
             lost = Attempt(store, task, record["attempt"], record)
-            lost.finish("lost", WorkerLost(f"the worker {record['worker']} was lost."))
+            lost.finish("lost", WorkerLost(f"the worker {record['worker']} was lost."), last_heard(store, task, record))
     number = max((record["attempt"] for record in previous), default=0) + 1
+    now, ended = time.time(), [float(record.get("finished_at") or 0) for record in previous]
     record = {
         "task": task.id, "kind": task.kind, "attempt": number, "state": "running", "failure": None,
-        "started_at": time.time(), "finished_at": None, "position": position(store, task), **who,
+        "started_at": now, "finished_at": None, "position": position(store, task), **who,
     }
+    if record.get("queued_at") is not None:  # an attempt before this one was no waiting
+        record["queued_at"] = min(now, max([record["queued_at"], *ended]))
     while not files.claim_json(store.attempts_folder(task) / f"{number:04d}.json", record | {"attempt": number}):
         number += 1
     attempt = Attempt(store, task, number, record | {"attempt": number})
     attempt.work_folder.mkdir(exist_ok=True)
     return attempt
+
+
+def last_heard(store: Store, task: Task, record: dict[str, Any]) -> float:
+    """When the worker of an attempt last said something of it, else when it began (Unix time, by its own clock)."""
+    said: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        said = dict(files.read_json(store.progress_path(task)) or {})
+    its_own = (said.get("attempt"), said.get("worker")) == (record["attempt"], record["worker"])
+    times = [record.get("started_at"), said.get("at") if its_own else None]
+    return max((float(at) for at in times if isinstance(at, int | float)), default=time.time())
 
 
 def records(store: Store, task: Task) -> list[dict[str, Any]]:
