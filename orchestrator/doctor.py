@@ -11,6 +11,7 @@ from pathlib import Path
 from jobs import catalog, extras
 from jobs.errors import MissingWeights, OrchError
 from jobs.settings import Settings, without_password
+from jobs.store import Store
 from models import weights
 from orchestrator import embedded, signs, stack, submit
 from orchestrator.provenance import version_of
@@ -37,7 +38,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """All findings, in the order in which a person would ask."""
-    return [_python(), *_packages(), _store(settings), _broker(settings), _workers(settings), _devices(),
+    return [_python(), *_packages(), _store(settings), *_runs(settings), _broker(settings), _workers(settings), _devices(),
             *_weights(settings)]
 
 
@@ -66,6 +67,16 @@ def _store(settings: Settings) -> Finding:
     free_gb = shutil.disk_usage(settings.store).free / 1e9
     return Finding("store", "ok" if free_gb > 1 else "broken", f"{settings.store}, {free_gb:,.1f} GB free",
                    "" if free_gb > 1 else "free some room there")
+
+
+def _runs(settings: Settings) -> list[Finding]:
+    """Runs whose record is damaged: nobody works on them."""
+    store = Store(settings.store)
+    with contextlib.suppress(OSError):
+        damaged = [name for name in store.run_names() if not store.whole_runs([name])]
+        if damaged:
+            return [Finding("runs", "broken", f"damaged: {', '.join(damaged)}", "'orch status RUN' says what to do")]
+    return []
 
 
 def _broker(settings: Settings) -> Finding:

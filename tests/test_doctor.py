@@ -73,3 +73,13 @@ def test_looking_for_weights_needs_no_torch(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
 
     assert done.stdout == "False\n", done.stderr
+
+
+def test_runs_whose_record_is_damaged_are_named(tmp_path: Path) -> None:
+    """A store that was never made has none."""
+    (tmp_path / "store" / "runs" / "big").mkdir(parents=True)
+    (tmp_path / "store" / "runs" / "big" / "run.json").write_text('{"name": "big", ')
+    none, (found,) = (doctor._runs(Settings(tmp_path / name, None, None)) for name in ("nowhere", "store"))
+
+    assert none == []
+    assert (found.state, found.found) == ("broken", "damaged: big")

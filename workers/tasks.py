@@ -314,6 +314,9 @@ class _Stopping:
         if time.monotonic() - self.last >= RENEW_S and not self.unwanted:
             self.last = time.monotonic()
             self.unwanted = not self.worker.store.wanted_by(self.task)
+            if self.unwanted:
+                log.warning("%s: no run wants it any more: cancelled, or the run's record is damaged (see 'orch status')",
+                            self.task.id)
         if time.monotonic() - self.looked >= LOOK_S and not self.unwanted:
             self.looked = time.monotonic()
             self.unwanted = self.worker.handover.stops(self.task, self.token)
