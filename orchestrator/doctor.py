@@ -38,8 +38,8 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """All findings, in the order in which a person would ask."""
-    return [_python(), *_packages(), _store(settings), *_runs(settings), _broker(settings), _workers(settings), _devices(),
-            *_weights(settings)]
+    return [_python(), *_packages(), _store(settings), *_runs(settings), _broker(settings), _workers(settings),
+            _devices(), *_weights(settings)]
 
 
 def _python() -> Finding:

@@ -315,7 +315,7 @@ class _Stopping:
             self.last = time.monotonic()
             self.unwanted = not self.worker.store.wanted_by(self.task)
             if self.unwanted:
-                log.warning("%s: no run wants it any more: cancelled, or the run's record is damaged (see 'orch status')",
+                log.warning("%s: no run wants it any more: cancelled, or the run's record is damaged (orch status)",
                             self.task.id)
         if time.monotonic() - self.looked >= LOOK_S and not self.unwanted:
             self.looked = time.monotonic()
