@@ -11,6 +11,7 @@ import pytest
 from kombu.entity import Queue
 
 from jobs import files, plan, results, spec
+from jobs.errors import LeaseLost
 from jobs.folder import built_in
 from jobs.run import Run
 from jobs.store import Store
@@ -225,6 +226,31 @@ def test_an_attempt_that_was_lost_ended_when_it_was_last_heard_of(worker: Worker
     assert first["state"] == "lost"
     assert first["finished_at"] == now - 3600
     assert second.record["queued_at"] == now - 3600
+
+
+@pytest.mark.parametrize("ended", ["yesterday", [], {}, None])
+def test_a_record_whose_end_is_no_time_keeps_no_attempt_from_beginning(worker: Worker, run: Run, ended: object) -> None:
+    """Somebody may have edited it."""
+    store, task = worker.store, Task.parse(run.tasks[0])
+    files.write_json(store.attempts_folder(task) / "0001.json", {
+        "task": task.id, "kind": "prepare", "attempt": 1, "state": "stopped", "failure": "stopped", "worker": "w0",
+        "started_at": 1.0, "finished_at": ended, "position": "", "queued_at": 1.0})
+
+    assert tasks.run(worker, task.id) == "done"
+
+
+def test_who_lost_the_lease_leaves_what_the_next_one_says(worker: Worker, run: Run) -> None:
+    """Only the one that holds the task may take its last words away."""
+    task = Task.parse(run.tasks[0])
+    begun = attempt.begin(worker.store, task, {"worker": "w1"})
+    lease = worker.watch.claim(task.lease_key, "w1")
+    files.claim_json(worker.store.lease_folder(task.lease_key) / "00000002.json", {"holder": "w2"})
+    files.write_json(worker.store.progress_path(task), {"attempt": 2, "worker": "w2"})
+    assert lease is not None
+    state = tasks._record_failure(worker.store, task, begun, LeaseLost("lost"), lease)
+
+    assert state == "lost"
+    assert worker.store.progress_path(task).exists()
 
 
 def test_what_was_stopped_is_not_shown_as_running(worker: Worker, run: Run) -> None:

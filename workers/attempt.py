@@ -71,7 +71,7 @@ def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
             lost = Attempt(store, task, record["attempt"], record)
             lost.finish("lost", WorkerLost(f"the worker {record['worker']} was lost."), last_heard(store, task, record))
     number = max((record["attempt"] for record in previous), default=0) + 1
-    now, ended = time.time(), [float(record.get("finished_at") or 0) for record in previous]
+    now, ended = time.time(), [at for r in previous if isinstance(at := r.get("finished_at"), int | float)]
     record = {
         "task": task.id, "kind": task.kind, "attempt": number, "state": "running", "failure": None,
         "started_at": now, "finished_at": None, "position": position(store, task), **who,

@@ -208,7 +208,8 @@ def _record_failure(store: Store, task: Task, attempt: Attempt, error: OrchError
     """Record a failed attempt; the task is given up when the failure is final or came too often."""
     state = "stopped" if isinstance(error, Stopped) else "lost" if isinstance(error, LeaseLost) else "failed"
     attempt.finish(state, error)
-    store.progress_path(task).unlink(missing_ok=True)  # it no longer runs
+    if lease.holds():  # else what is there may be said by who has it now
+        store.progress_path(task).unlink(missing_ok=True)
     log.warning("%s: attempt %d %s (%s): %s", task.id, attempt.number, state, error.failure, error)
     mendable = isinstance(error, BadCheckpoint) and task.kind == "evaluate"
     if mendable and lease.holds():
