@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.errors import WorkerLost
 from jobs.run import Run
 from jobs.store import Store
 from jobs.task import Task
+from orchestrator import signs
+from orchestrator.words import duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,12 @@ class Tried:
 
 
 def of_run(store: Store, run: Run) -> list[Tried]:
-    """Every attempt on the run's tasks, those begun first at the front; other runs may have shared them."""
-    found = [tried for task_id in run.tasks for tried in _of_task(store, Task.parse(task_id))]
+    """Every attempt on the run's tasks, those begun first at the front; other runs may have shared them.
+
+    A record says "running" until another worker takes over; where its own is silent, the attempt counts as lost here.
+    """
+    silent = {sign.name: sign.age_s for sign in signs.read(store.root) if not sign.fresh}
+    found = [_as_heard(store, tried, silent) for task_id in run.tasks for tried in _of_task(store, Task.parse(task_id))]
     return sorted(found, key=lambda tried: (tried.started_at or 0.0, tried.task, tried.attempt))
 
 
@@ -43,3 +51,14 @@ def _of_task(store: Store, task: Task) -> Iterator[Tried]:
             task.id, record["attempt"], record["state"], record["failure"], record.get("message"), record["worker"],
             record.get("host"), record.get("device"), record.get("started_at"), record.get("finished_at"), str(log),
         )
+
+
+def _as_heard(store: Store, tried: Tried, silent: dict[str, float]) -> Tried:
+    """The attempt, lost where it is on record as running and its worker was not heard of lately."""
+    from workers import attempt as attempts
+
+    if tried.state != "running" or tried.worker not in silent:
+        return tried
+    heard = attempts.last_heard(store, Task.parse(tried.task), dataclasses.asdict(tried))
+    why = f"its worker was last heard of {duration(silent[tried.worker])} ago; another one will go on from there"
+    return dataclasses.replace(tried, state="lost", failure=WorkerLost.failure, message=why, finished_at=heard)

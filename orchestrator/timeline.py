@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -77,3 +77,12 @@ def timeline(attempts: pa.Table, whose: Mapping[str, tuple[str, int]], states: M
         tuple(stints), began, max(stint.end for stint in stints), sum(stint.end - stint.start for stint in stints),
         sum(waits) / len(waits) if waits else None, len(faults), sum(states.get(s.task) == "done" for s in faults),
     )
+
+
+def covered(stints: Iterable[Stint]) -> float:
+    """Seconds in which at least one of these went on: a worker's slots work side by side."""
+    total, until = 0.0, 0.0
+    for stint in sorted(stints, key=lambda each: each.start):
+        total += max(0.0, stint.end - max(stint.start, until))
+        until = max(until, stint.end)
+    return total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,26 @@ def test_attempts_are_listed_in_the_order_in_which_they_began(
     assert "\x1b" not in text
     assert f"each attempt has a log: {store.root / 'attempts'}/TASK/ATTEMPT.log, such as {second.id}/0001.log" in text
     assert [each["attempt"] for each in told["attempts"] if each["task"] == second.id] == [1, 2]
+
+
+def test_what_a_silent_worker_had_begun_is_shown_as_lost(half: tuple[Store, Run]) -> None:
+    """Its record says "running" until somebody takes over; it ended when it was last heard of."""
+    store, run = half
+    first, second = (Task("train", trial, 2) for trial in run.trials)
+    attempt.begin(store, first, WHO)
+    attempt.begin(store, second, WHO | {"worker": "beta-1"})
+    for name, silent_s in (("alpha-1", 100.0), ("beta-1", 1.0)):
+        files.write_json(store.root / "workers" / f"{name}.json", {
+            "name": name, "host": "elsewhere", "pid": 1, "device": "cpu", "task": None, "at": time.time() - silent_s,
+        })
+    began = attempt.records(store, first)[0]["started_at"]
+    files.write_json(store.progress_path(first), {"attempt": 1, "worker": "alpha-1", "at": began + 3.0})
+    silent, alive = (each for each in history.of_run(store, run) if each.task.startswith("train"))
+
+    assert (silent.task, silent.state, silent.failure, silent.finished_at) == (
+        first.id, "lost", "worker-lost", began + 3.0)
+    assert "last heard of 1m 40s ago" in str(silent.message)
+    assert (alive.task, alive.state, alive.finished_at) == (second.id, "running", None)
 
 
 def test_a_message_that_comes_again_is_told_once(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jobs import results
 from orchestrator import agreement, book, calibration, classes, cost, stopping
 from orchestrator.compare import Epoch
+from orchestrator.timeline import Stint, covered
 
 
 def test_calibration_by_hand() -> None:
@@ -166,3 +167,14 @@ def test_a_book_puts_every_answer_at_its_images_place() -> None:
     assert found.confusion(first)[1, 2] == found.confusion(second)[2, 3] == 1
     assert np.isnan(second.confidence[1])
     assert first.rank.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(("spans", "seconds"), [
+    ([], 0.0), ([(0.0, 2.0), (5.0, 6.0)], 3.0), ([(4.0, 5.0), (0.0, 3.0), (1.0, 2.0), (2.0, 4.5)], 5.0),
+])
+def test_a_worker_with_slots_is_busy_once_at_a_time(spans: list[tuple[float, float]], seconds: float) -> None:
+    """What goes on side by side is counted once, so that no worker is busy for longer than the run took."""
+    stints = [Stint("t", "train", None, None, 1, "done", None, "w", "h", "cpu", start, end, None)
+              for start, end in spans]
+
+    assert covered(stints) == pytest.approx(seconds)

@@ -315,6 +315,28 @@ def test_a_full_disk_uses_up_no_attempts_and_is_tried_again_ever_more_seldom(wor
     assert worker.store.failed(Task.parse(run.tasks[0])) is None
 
 
+def test_an_idle_worker_stays_as_long_as_a_task_waits_for_its_next_try(
+    worker: Worker, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However short `--idle-exit` is; it leaves when nothing is to be tried any more."""
+    monkeypatch.setattr("workers.tend.TEND_S", 0.1)
+    monkeypatch.setattr("workers.tend.LEAST_IDLE_S", 0.5)
+    behave(worker, "full well")
+    tender, leave = Tender(worker), threading.Event()
+    ended = tasks.run(worker, run.tasks[0])
+    rounds = threading.Thread(target=tender.forever, args=(0.1, leave), daemon=True)
+    rounds.start()
+    stayed = not leave.wait(1.5)
+    worker.store.cancel(run.name)
+    left = leave.wait(10)
+    leave.set()
+    rounds.join(10)
+
+    assert ended == "failed"
+    assert stayed
+    assert left
+
+
 def test_a_store_that_the_worker_cannot_write_makes_it_pause(worker: Worker, run: Run) -> None:
     """Leases and records cannot be written: the worker lives, says so, and looks again later."""
     leases = worker.store.root / "leases"

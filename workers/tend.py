@@ -14,6 +14,7 @@ from jobs.run import Run
 from jobs.store import Ledger
 from jobs.task import Task
 from workers import birth, queue, tasks
+from workers.lease import TTL_S
 from workers.tasks import Worker
 
 log = logging.getLogger("orch.tend")
@@ -22,6 +23,8 @@ TEND_S = 2.0
 MOST_AT_ONCE = 20
 MOST_SHARE = 0.02
 """The share of a worker's time that looks at the ledger may take."""
+LEAST_IDLE_S = 2 * TTL_S
+"""No worker leaves earlier: only after `TTL_S` can it tell that another one died and left work behind."""
 
 
 @dataclass(slots=True)
@@ -32,12 +35,14 @@ class Tender:
     ended: set[tuple[str, float]] = field(default_factory=set)
     next_look: float = 0.0
     loose: list[Task] = field(default_factory=list)
+    tried_later: bool = False
 
     def forever(self, idle_exit_s: float | None, leave: threading.Event) -> None:
         """Go round every `TEND_S` until `leave` is set; sets it when the worker was idle for `idle_exit_s`.
 
-        In a large plan a look takes a while: there is one so seldom that it takes up no more than `MOST_SHARE` of the
-        time. The worker signs every time.
+        It stays for at least `LEAST_IDLE_S`, and while a failed task waits for its next try. In a large plan a look
+        takes a while: there is one so seldom that it takes up no more than `MOST_SHARE` of the time. The worker signs
+        every time.
         """
         while not leave.wait(TEND_S):
             try:
@@ -47,7 +52,9 @@ class Tender:
             except Exception:  # a round that nobody foresaw must not be the last
                 log.exception("tending failed, it is tried again")
             idle_s = time.monotonic() - self.worker.idle_since
-            if idle_exit_s is not None and not self.worker.room.tasks and idle_s > idle_exit_s:
+            if idle_exit_s is None or self.worker.room.tasks or self.tried_later:
+                continue
+            if idle_s > max(idle_exit_s, LEAST_IDLE_S):
                 log.info("idle for %.0f s: leaving", idle_s)
                 leave.set()
 
@@ -73,12 +80,15 @@ class Tender:
 
     def _look(self) -> list[Task]:
         """What is ready and held by nobody; also that others are silent is noticed here, however busy this one is."""
+        self.tried_later = False
         if not (runs := self._runs()):
             return []
         ledger = self.worker.store.ledger()
         open_runs = [run for run in runs if not self._over(run, ledger)]
-        return [task for run in open_runs for task in plan.ready(self.worker.store, run, ledger)
-                if self._loose(task)]
+        free = [task for run in open_runs for task in plan.ready(self.worker.store, run, ledger) if self._free(task)]
+        loose = [task for task in free if not tasks.waits(self.worker.store, task)]
+        self.tried_later = len(loose) < len(free)
+        return loose
 
     def _relieve(self) -> None:
         """Ask for the training of a slower worker, if the study ends sooner then."""
@@ -123,9 +133,9 @@ class Tender:
     def _stamp(self, name: str) -> tuple[str, float]:
         return name, (self.worker.store.run_folder(name) / "run.json").stat().st_mtime
 
-    def _loose(self, task: Task) -> bool:
+    def _free(self, task: Task) -> bool:
         if task.id in self.worker.room.asked_for:
             return False
         if self.worker.handover.declines(task):
             return False
-        return self.worker.watch.free(task.lease_key) and not tasks.waits(self.worker.store, task)
+        return self.worker.watch.free(task.lease_key)

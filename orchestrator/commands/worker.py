@@ -20,7 +20,7 @@ MOST_SLOTS = 64
               help="Tasks at a time, as far as their memory fits.")
 @click.option("--name", metavar="NAME", help="What the worker is called.  [default: host, device and process]")
 @click.option("--idle-exit", "idle_exit_s", callback=seconds, metavar="TIME",
-              help="Leave after so long without work, such as 10m.  [default: never]")
+              help="Leave after so long without work (16s at least), such as 10m.  [default: never]")
 @store_option
 @click.pass_obj
 def worker(settings: Settings, device: str | None, threads: int | None, name: str | None,

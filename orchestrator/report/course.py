@@ -9,7 +9,7 @@ from orchestrator.report.drawing import Drawing, draw
 from orchestrator.report.evidence import Evidence
 from orchestrator.report.findings import Findings
 from orchestrator.report.parts import Cell, Part, Section, Table
-from orchestrator.timeline import Stint, Timeline
+from orchestrator.timeline import Stint, Timeline, covered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +49,7 @@ def _hardware(found: Timeline) -> list[Part]:
     rows = []
     for place in sorted({(s.worker, s.host, s.device) for s in found.stints}):
         own = [s for s in found.stints if (s.worker, s.host, s.device) == place]
-        busy, lost = sum(s.end - s.start for s in own), sum(s.state != "done" for s in own)
+        busy, lost = covered(own), sum(s.state != "done" for s in own)
         share = wording.percent(busy / found.span if found.span else 0.0, 0)
         rows.append((*map(wording.plain, place), Cell(f"{len(own):,}", len(own)), Cell(f"{lost:,}", lost),
                      Cell(wording.duration(busy), busy), Cell(share, busy)))
