@@ -34,8 +34,8 @@ from workers import child, queue
 from workers import main as workers
 from workers.device import Device
 from workers.lease import Watch
-from workers.tasks import Worker
 from workers.tend import Tender
+from workers.worker import Worker
 
 PARTS = ("queue and claim", "fork", "data and network", "in all")
 MOST_OVER_CELERY_MS, LEAST_TIMES_RAY = 100.0, 5.0

@@ -35,8 +35,8 @@ from workers import main as workers
 from workers import queue
 from workers.device import Device
 from workers.lease import Watch
-from workers.tasks import Worker
 from workers.tend import Tender
+from workers.worker import Worker
 
 SHAPES = {100: (1, 7), 1_000: (7, 10), 10_000: (51, 14)}
 """Tasks (about): seeds and periods of a plan of all seven backbones."""

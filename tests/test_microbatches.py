@@ -30,7 +30,7 @@ from models.training import Training, begin  # noqa: E402
 from workers import attempt, tasks  # noqa: E402
 from workers.device import Device  # noqa: E402
 from workers.lease import Watch  # noqa: E402
-from workers.tasks import Worker  # noqa: E402
+from workers.worker import Worker  # noqa: E402
 
 RECIPE: dict[str, Any] = {"batch_size": 8, "learning_rate": 0.01}
 

@@ -21,8 +21,8 @@ from workers import attempt, child, queue, tasks
 from workers.device import Device
 from workers.lease import Lease, Watch
 from workers.room import Room
-from workers.tasks import Worker
 from workers.tend import Tender
+from workers.worker import Worker
 
 GB = 10**9
 

@@ -20,8 +20,8 @@ from workers import attempt, queue, tasks
 from workers.device import Device
 from workers.handover import Handover
 from workers.lease import Watch
-from workers.tasks import Worker
 from workers.tend import Tender
+from workers.worker import Worker
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from jobs.store import Store
 from workers import child, device, memory, queue, tasks
 from workers.lease import Watch
 from workers.room import Room
-from workers.tasks import Worker
 from workers.tend import Tender
+from workers.worker import Worker
 
 log = logging.getLogger("orch.worker")
 

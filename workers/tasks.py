@@ -4,85 +4,23 @@ from __future__ import annotations
 
 import logging
 import shutil
-import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from jobs import audit, errors, files, plan
-from jobs.errors import BadCheckpoint, BadSpec, BrokerUnreachable, LeaseLost, OrchError, Stopped, StorageFull
+from jobs.errors import BadCheckpoint, BadSpec, BrokerUnreachable, LeaseLost, OrchError, Stopped
 from jobs.run import Run
 from jobs.store import Store
-from jobs.task import CHILD_ENTRY, Order, Task
+from jobs.task import Order, Task
 from workers import attempt as attempts
-from workers import child, queue
+from workers import queue
 from workers.attempt import Attempt
-from workers.device import Device
-from workers.fleet import Fleet
-from workers.handover import LOOK_S, Handover
-from workers.lease import RENEW_S, TTL_S, Lease, Watch
-from workers.memory import Measured
-from workers.room import Need, Room
+from workers.lease import Lease
+from workers.minding import Beating, Stopping, Telling
+from workers.room import Need
+from workers.worker import LONGEST_WAIT_S, Worker
 
 log = logging.getLogger("orch.worker")
-
-TELL_S = 1.0
-LONGEST_WAIT_S = 300.0
-
-
-@dataclass(slots=True)
-class Pause:
-    """How long a worker leaves a store alone that it could not use: 2, 4, 8 ... seconds, at most five minutes."""
-
-    until: float = 0.0
-    times: int = 0
-
-    def longer(self) -> float:
-        """Wait longer than the time before; the seconds. Slots that fail together lengthen it once."""
-        if (left_s := self.until - time.monotonic()) > 0:
-            return left_s
-        self.times += 1
-        pause_s = min(LONGEST_WAIT_S, 2.0 ** self.times)
-        self.until = time.monotonic() + pause_s
-        return pause_s
-
-    def over(self) -> None:
-        """The store can be used again."""
-        self.until, self.times = 0.0, 0
-
-
-@dataclass(slots=True)
-class Worker:
-    """Who works on one device: its view of the store and the leases, the room for tasks, and whether it should stop.
-
-    Each slot's thread works with the same one. Of two threads that claim a lease the file system lets one have it.
-    """
-
-    store: Store
-    broker_url: str
-    name: str
-    host: str
-    device: Device
-    weights_dir: Path | None
-    watch: Watch
-    limits: child.Limits = field(default_factory=child.Limits)
-    stop: threading.Event = field(default_factory=threading.Event)
-    room: Room = field(default_factory=Room)
-    entry: str = CHILD_ENTRY
-    run_child: Callable[..., child.Message] = child.run
-    pause: Pause = field(default_factory=Pause)
-    idle_since: float = field(default_factory=time.monotonic)
-    measured: Measured = field(init=False)
-    handover: Handover = field(init=False)
-    fleet: Fleet = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.fleet = Fleet(self.store)
-        threads = self.device.threads if self.device.kind == "cpu" else None
-        self.handover = Handover(self.store, self.name, self.host, self.device.name, threads)
-        self.measured = Measured(self.store, self.device.kind)
 
 
 def run(worker: Worker, task_id: str) -> str:
@@ -179,8 +117,8 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
     try:
         outcome = worker.run_child(
             _order(worker, task, attempt, lease, alone, runs), attempt.log,
-            heard=_Telling(worker, task, attempt), should_stop=_Stopping(worker, task, lease.token),
-            still_mine=_Beating(lease), limits=worker.limits, entry=worker.entry,
+            heard=Telling(worker, task, attempt), should_stop=Stopping(worker, task, lease.token),
+            still_mine=Beating(lease), limits=worker.limits, entry=worker.entry,
         )
         worker.store.publish(task, outcome, attempt.work_folder, lease.holds)
     except OrchError as error:
@@ -278,67 +216,3 @@ def _order(
         checkpoint_every_s=runs[-1].spec.checkpoint_every_s if runs else None,
         alone=alone,
     )
-
-
-class _Telling:
-    """Puts down what the child says, at most once a second, for `orch watch` and `orch status`; tells its memory."""
-
-    def __init__(self, worker: Worker, task: Task, attempt: Attempt) -> None:
-        self.path, self.room, self.handover, self.task = (
-            worker.store.progress_path(task), worker.room, worker.handover, task)
-        self.who: dict[str, Any] = {
-            "task": task.id, "attempt": attempt.number, "worker": worker.name, "host": worker.host,
-            "device": worker.device.name,
-        }
-        self.last = 0.0
-
-    def __call__(self, message: child.Message) -> None:
-        if isinstance(taken := message.get("memory_bytes"), int):
-            self.room.told(self.who["task"], taken)
-        self.handover.told(self.task, message)
-        if time.monotonic() - self.last >= TELL_S:
-            self.last = time.monotonic()
-            try:
-                files.write_json(self.path, {**message, **self.who, "at": time.time()}, durable=False)
-            except (OrchError, OSError) as error:
-                log.warning("progress is not shown: %s", error)
-
-
-class _Stopping:
-    """Whether a child should stop: the worker leaves, no run wants the task any more, or a faster worker does."""
-
-    def __init__(self, worker: Worker, task: Task, token: int) -> None:
-        self.worker, self.task, self.last, self.unwanted = worker, task, time.monotonic(), False
-        self.token, self.looked = token, self.last
-
-    def __call__(self) -> bool:
-        if time.monotonic() - self.last >= RENEW_S and not self.unwanted:
-            self.last = time.monotonic()
-            self.unwanted = not self.worker.store.wanted_by(self.task)
-            if self.unwanted:
-                log.warning("%s: no run wants it any more: cancelled, or the run's record is damaged (orch status)",
-                            self.task.id)
-        if time.monotonic() - self.looked >= LOOK_S and not self.unwanted:
-            self.looked = time.monotonic()
-            self.unwanted = self.worker.handover.stops(self.task, self.token)
-        return self.unwanted or self.worker.stop.is_set()
-
-
-class _Beating:
-    """Keeps the lease while the child lives, and says whether it is still held."""
-
-    def __init__(self, lease: Lease) -> None:
-        self.lease, self.last, self.held = lease, time.monotonic(), True
-        self.renewed = self.last
-
-    def __call__(self) -> bool:
-        if self.held and time.monotonic() - self.last >= RENEW_S:
-            self.last = time.monotonic()
-            try:
-                self.held = self.lease.renew()
-                self.renewed = self.last
-            except (OSError, StorageFull) as error:
-                log.warning("the lease on %s could not be renewed: %s", self.lease.key, error)
-                if self.last - self.renewed > TTL_S:
-                    raise StorageFull(f"the lease on {self.lease.key} could not be renewed: {error}") from error
-        return self.held

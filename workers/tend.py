@@ -15,7 +15,7 @@ from jobs.store import Ledger
 from jobs.task import Task
 from workers import birth, queue, tasks
 from workers.lease import TTL_S
-from workers.tasks import Worker
+from workers.worker import Worker
 
 log = logging.getLogger("orch.tend")
 
