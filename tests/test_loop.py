@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 import numpy as np  # noqa: E402
 from torch import nn  # noqa: E402
 
+from jobs import catalog  # noqa: E402
 from jobs.errors import BadSpec, LossNotFinite  # noqa: E402
 from jobs.spec import Recipe  # noqa: E402
 from models.answers import answers, ranks, validate  # noqa: E402
@@ -49,18 +50,33 @@ def nothing(running: Running, settled: bool) -> None:
     """Listen to nothing."""
 
 
-def test_images_are_normalised_as_imagenets() -> None:
+@pytest.mark.parametrize(("count", "size"), [(4, 9), (7, 224), (1, 700), (0, 9)])
+def test_images_are_normalised_as_imagenets(count: int, size: int) -> None:
     """Bit for bit those of torchvision's `ToTensor` and `Normalize`, channels last in memory."""
     transforms = pytest.importorskip("torchvision.transforms")
-    images = torch.randint(0, 256, (4, 9, 9, 3), dtype=torch.uint8)
+    images = torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8)
     reference = transforms.Compose([
         transforms.ToTensor(), transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     ])
-    expected = torch.stack([reference(image.numpy()) for image in images])
-    found = normalised(images)
+    expected = torch.stack([reference(image.numpy()) for image in images]) if count else torch.empty(0, 3, size, size)
+    found, half = normalised(images), normalised(images, torch.bfloat16)
 
     assert torch.equal(found, expected)
+    assert torch.equal(half, expected.to(torch.bfloat16))
     assert found.is_contiguous(memory_format=torch.channels_last)
+    assert half.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("name", list(catalog.CATALOG))
+def test_in_bf16_a_network_answers_as_autocast_of_float32_images_does(name: str) -> None:
+    """Images are rounded before the first layer and not in it: bit for bit the same."""
+    trained = Learner.of(build(name, 2, 0), Recipe(), 0, CPU, "bf16")
+    images = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
+    trained.network.eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        expected = trained.network(normalised(images)).flatten(1).float()
+
+    assert torch.equal(trained.scores(Batch(images, torch.zeros(2, dtype=torch.long))), expected)
 
 
 def test_a_step_is_sgd_with_momentum_on_cross_entropy() -> None:
