@@ -37,7 +37,10 @@ class Course:
 
 def run(course: Course, photos: Photographs, asked: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Every backbone's rates and ratios, and what a matrix product reaches in the same run."""
-    with rivals.process(False, asked.threads) as hand, rivals.process(True, asked.threads) as ours:
+    with (
+        rivals.process(False, asked.threads, asked.device) as hand,
+        rivals.process(True, asked.threads, asked.device) as ours,
+    ):
         matmul = {kind: ours.submit(rivals.matmul_flops, photos.where, kind).result() for kind in ("fp32", "bf16")}
         found = {name: _backbone(course, name, photos, asked, hand, ours) for name in asked.backbones}
     for row in found.values():

@@ -7,8 +7,9 @@ Needs only `models/` and `jobs/` (run from the repository, nothing installed): t
 pillow, pyarrow, psutil, pyyaml, scikit-learn (for nothing but an import where images are prepared), and pydantic 2
 with its own needs (pydantic-core, annotated-types, typing-inspection); no celery, no redis, no click.
 
-Each section has a process and a time of its own. One that fails or runs late leaves its error in the file, which is
-written anew after each section; the others go on. What is extrapolated from a slice of an epoch is called so.
+Each section has a process and a time of its own. One that fails or runs late leaves its error in the file, and what it
+had found by then; the file is written anew after each section, and the others go on. `--only` runs some sections.
+What is extrapolated from a slice of an epoch is called so.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ Job = tuple[str, dict[str, Any]]
 def main() -> int:
     """Run every section, write what it found, print the most of it."""
     asked = _asked()
+    _start_server()
     report = Report(asked.json, time.monotonic() + 60 * asked.minutes)
     with scene_of(asked) as scene, tempfile.TemporaryDirectory(prefix="orch-gpu-") as place:
         report.put("machine", common.machine())
@@ -55,15 +57,17 @@ def main() -> int:
         several = [names[0]] * (2 if asked.tiny else 4)
         plan: list[tuple[str, float, list[Job]]] = [
             ("device", 30, [("machine", {})]),
-            ("exact", 90, [("exact", {})]),
             ("study alone", 90, [("study", {})]),
             ("study side by side", 90, [("beside", {"name": name, "whole": True}) for name in names]),
-            *((f"backbone {name}", 45, [("backbone", {"name": name})]) for name in names),
             ("checkpoints", 40, [("checkpoints", {"name": "resnet34" if "resnet34" in names else names[0]})]),
             ("one alone", 30, [("beside", {"name": several[0], "whole": False})]),
             ("several side by side", 60, [("beside", {"name": name, "whole": False}) for name in several]),
+            *((f"backbone {name}", 45, [("backbone", {"name": name})]) for name in names),
+            ("exact", 150, [("exact", {})]),
         ]
         for title, budget_s, jobs in plan:
+            if asked.only and not any(title.startswith(each) for each in asked.only):
+                continue
             # A processor has other work beside tests.
             budget_s = 3 * budget_s if asked.tiny else budget_s
             common.say(title)
@@ -109,7 +113,6 @@ def together(scene: Scene, jobs: list[Job], gate: Path, budget_s: float) -> Any:
     if budget_s < 5:
         return {"error": "no time was left"}
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["gpu_sections"])
     deadline, children = time.monotonic() + budget_s, []
     for number, (function, given) in enumerate(jobs):
         if function == "beside":
@@ -126,25 +129,41 @@ def together(scene: Scene, jobs: list[Job], gate: Path, budget_s: float) -> Any:
             child.join()
         path = gate / f"{number}.json"
         missing = f"not done after {budget_s:.0f} s" if late else f"the process ended with {child.exitcode}"
-        results.append(json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"error": missing})
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        results.append(found if found and not late and child.exitcode == 0 else found | {"error": missing})
     if len(jobs) == 1:
         return results[0]
     return [{"name": given["name"]} | result for (_, given), result in zip(jobs, results, strict=True)]
 
 
 def _child(function: str, scene: Scene, given: dict[str, Any], path: Path) -> None:
-    """Run a section in this process; its result or its error as a file."""
+    """Run a section in this process; its result, so far and in the end, or its error as a file."""
+    def put(found: dict[str, Any]) -> None:
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(found, default=str), encoding="utf-8")
+        draft.replace(path)
+
     try:
-        found = getattr(gpu_sections, function)(scene, **given)
+        found = getattr(gpu_sections, function)(scene, put, **given)
     except BaseException:  # whatever it is, it is a finding
         found = {"error": traceback.format_exc()[-2000:]}
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(found, default=str), encoding="utf-8")
-    draft.replace(path)
+        # Those beside it shall not wait for it.
+        (path.parent / f"ready-{os.getpid()}").touch()
+    put(found)
+
+
+def _start_server() -> None:
+    """Start the server that children are forked from, with torch loaded, before anything else starts one without."""
+    from multiprocessing import forkserver
+
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["gpu_sections"])
+    forkserver.ensure_running()
 
 
 def study_extrapolated(found: dict[str, Any]) -> dict[str, Any]:
     """The study's seconds, one network after another and all side by side, from the slices that were measured."""
+    if "error" in found.get("study alone", {}):
+        return {"error": "a slice is missing: the study alone was not done"}
     try:
         alone = {name: row["extrapolated_seconds"] for name, row in found["study alone"].items()
                  if isinstance(row, dict)}
@@ -175,8 +194,8 @@ def shown(found: dict[str, Any], names: list[str]) -> str:
     columns = ("bare auto", "ours auto resident", "ours auto streamed", "ours auto replayed", "bare fp32",
                "ours fp32 resident", "ours auto resident evaluated")
     rows = []
-    for name in names:
-        row = found.get(f"backbone {name}", {})
+    for name in (each for each in names if f"backbone {each}" in found):
+        row = found[f"backbone {name}"]
         rates = row.get("images_per_second", {})
         by_hand = row.get("by hand", "-")
         known = (rates.get(column, "-") for column in columns)
@@ -214,6 +233,8 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--tiny", action="store_true", help="two networks, 64 px, 400 images: about a minute on a CPU")
     parser.add_argument("--minutes", type=float, default=7.5, help="sections begun later are left out (default 7.5)")
+    parser.add_argument("--only", action="append", metavar="SECTION",
+                        help="sections whose title begins so, such as study; may be given several times (default: all)")
     parser.add_argument("--json", type=Path, help="write everything there, anew after each section")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a section or an equality failed")
     return parser.parse_args()

@@ -35,6 +35,10 @@ EVALUATIONS = 3
 PLENTY = 2**60
 
 
+Put = Callable[[dict[str, Any]], None]
+"""Puts down what a section has found so far, in case that it does not come to its end."""
+
+
 class Enough(Exception):
     """The time for a measurement is over."""
 
@@ -77,7 +81,9 @@ class Scene:
 
 def learner(scene: Scene, name: str, precision: Any = "auto", graphs: bool = False, **recipe: Any) -> Learner:
     """A network from random weights, as a child of `orch` has it."""
-    where, asked = scene.where, Recipe(**recipe)
+    asked = Recipe(**recipe)
+    torch.set_num_threads(scene.threads)
+    where = device.pick(scene.photos.device, asked.deterministic)
     with _graphs(graphs):
         chosen = device.choose_precision(precision, where, name)
         return Learner.of(backbones.build(name, CLASSES, 0), asked, 0, where, chosen)
@@ -108,7 +114,7 @@ def answering_rate(ours: Learner, data: Data, seconds: float) -> float:
     return images / (time.perf_counter() - started)
 
 
-def machine(scene: Scene) -> dict[str, Any]:
+def machine(scene: Scene, put: Put) -> dict[str, Any]:
     """The device, its memory, and matrix products on it."""
     where = scene.where
     about: dict[str, Any] = {"device": device.describe(where), "torch": torch.__version__, "cores": scene.cores}
@@ -122,7 +128,7 @@ def machine(scene: Scene) -> dict[str, Any]:
     return about
 
 
-def exact(scene: Scene) -> dict[str, Any]:
+def exact(scene: Scene, put: Put) -> dict[str, Any]:
     """Digests after an epoch of a few steps that are to be equal, and how far float32 is from a plain loop."""
     found: dict[str, Any] = {}
     data = scene.some(3 * 32 + 5)
@@ -133,10 +139,10 @@ def exact(scene: Scene) -> dict[str, Any]:
 
         checks: dict[str, Callable[[], Any]] = {
             "resident": lambda kept=kept: kept.resident is not None,
-            "same seed twice": lambda digest=digest: digest(data) == digest(data),
+            "same seed = again": lambda digest=digest: digest(data) == digest(data),
             "resident = streamed": lambda digest=digest: digest(kept) == digest(data),
             "interrupted = not": lambda digest=digest: digest(kept, stop=2) == digest(kept),
-            "deterministic recipe twice": lambda digest=digest: digest(data, deterministic=True)
+            "deterministic = again": lambda digest=digest: digest(data, deterministic=True)
             == digest(data, deterministic=True),
             "replayed": lambda name=name: _replayed(scene, name, kept),
             "replayed = plain": lambda digest=digest: digest(kept, graphs=True) == digest(kept),
@@ -144,12 +150,13 @@ def exact(scene: Scene) -> dict[str, Any]:
         }
         found[name] = {what: _tried(check) for what, check in checks.items()}
         device.pick(scene.photos.device)
+        put(found)
     return found
 
 
-def backbone(scene: Scene, name: str) -> dict[str, Any]:
+def backbone(scene: Scene, put: Put, name: str) -> dict[str, Any]:
     """Images a second of one backbone, trained and tested: by hand, the bare step, ours; and its peak memory."""
-    where, seconds, batch_images = scene.where, scene.seconds, 32
+    where, seconds, batch_images = scene.where, scene.seconds / 2, 32
     many = scene.some(min(len(scene.data().images), 8192))
     kept = scene.near(many)
     rates: dict[str, float] = {}
@@ -173,6 +180,7 @@ def backbone(scene: Scene, name: str) -> dict[str, Any]:
             rates[f"ours {precision} resident"] * rivals.training_flops(name, CLASSES, scene.photos.size)
             / rivals.matmul_flops(where, label, 8192 if where.type == "cuda" else 256, seconds / 4)
         )
+        put({"images_per_second": rates})
     replay = learner(scene, name, graphs=True)
     training_rate(replay, kept, seconds / 4)
     rates["ours auto replayed"] = training_rate(replay, kept, seconds)
@@ -180,10 +188,10 @@ def backbone(scene: Scene, name: str) -> dict[str, Any]:
     peak = torch.cuda.max_memory_allocated(where) if where.type == "cuda" else None
     hand = _tried(lambda: _by_hand(scene, name))
     found = {"images_per_second": rates, "replay trusted": trusted, "peak_memory_bytes": peak}
-    return found | (hand if isinstance(hand, dict) else {"by hand": {"error": hand}})
+    return found | ({"by hand": hand} if "error" in hand else hand)
 
 
-def study(scene: Scene) -> dict[str, Any]:
+def study(scene: Scene, put: Put) -> dict[str, Any]:
     """Each network alone on the whole data set: upload, and seconds extrapolated from a slice of an epoch."""
     data = scene.data()
     started = time.perf_counter()
@@ -196,6 +204,7 @@ def study(scene: Scene) -> dict[str, Any]:
         rates = training_rate(ours, kept, 2 * scene.seconds), answering_rate(ours, _slice(data), scene.seconds)
         found[name] = {"training_rate": rates[0], "answering_rate": rates[1],
                        "extrapolated_seconds": extrapolated(data, *rates)}
+        put(found)
         del ours
     return found
 
@@ -207,7 +216,7 @@ def extrapolated(data: Data, training: float, answering: float) -> float:
     return EPOCHS * sizes["train"] / training + looked_at / answering
 
 
-def beside(scene: Scene, name: str, gate: Path, others: int, whole: bool) -> dict[str, Any]:
+def beside(scene: Scene, put: Put, name: str, gate: Path, others: int, whole: bool) -> dict[str, Any]:
     """Images a second of one network while so many processes train, from when all of them are ready."""
     data = scene.data() if whole else scene.some(min(len(scene.data().images), 4096))
     ours, kept = learner(scene, name), scene.near(data)
@@ -223,7 +232,7 @@ def beside(scene: Scene, name: str, gate: Path, others: int, whole: bool) -> dic
             "extrapolated_training_seconds": EPOCHS * len(scene.data().splits["train"]) / rate}
 
 
-def checkpoints(scene: Scene, name: str) -> dict[str, Any]:
+def checkpoints(scene: Scene, put: Put, name: str) -> dict[str, Any]:
     """How long a checkpoint holds a training up and how long it takes; and a real task, stopped and taken up again."""
     with tempfile.TemporaryDirectory(prefix="orch-benchmark-") as place:
         order = _order(scene, name, Path(place), 0, "stopped")
@@ -333,7 +342,7 @@ def _tried(check: Callable[[], Any]) -> Any:
     try:
         return check()
     except Exception as error:
-        return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        return {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
 
 
 def _silent(message: dict[str, Any]) -> None:

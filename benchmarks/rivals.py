@@ -29,7 +29,7 @@ from torchvision import datasets, transforms
 from jobs import catalog, folder
 from jobs.spec import DataSettings, Precision, Recipe
 from jobs.store import Store
-from models import allocator, backbones, device
+from models import backbones, device
 from models.data.batches import Data
 from models.data.prepare import prepare_folder
 from models.learner import DEVIATION, MEAN, Learner
@@ -73,16 +73,16 @@ def prepared(images: int, size: int, given: Path | None, device: str, threads: i
 
 
 @contextmanager
-def process(ours: bool, threads: int) -> Iterator[ProcessPoolExecutor]:
+def process(ours: bool, threads: int, where: str) -> Iterator[ProcessPoolExecutor]:
     """A process with a torch of its own: what `orch` sets for all of its process must not help the loop by hand."""
-    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_set_up, initargs=(ours, threads)) as one:
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_set_up, initargs=(ours, threads, where)) as one:
         yield one
 
 
-def _set_up(ours: bool, threads: int) -> None:
+def _set_up(ours: bool, threads: int, where: str) -> None:
     torch.set_num_threads(threads)
     if ours:
-        allocator.keep_freed_memory()
+        device.pick(where)
 
 
 def learner(name: str, photos: Photographs, precision: Precision, batch_images: int) -> Learner:

@@ -8,6 +8,7 @@ from typing import Any
 
 from jobs.task import Order, Task
 from models import train, work
+from models.data.resident import Heard
 from models.training import Training, begin
 
 Tell = Callable[[dict[str, Any]], None]
@@ -26,8 +27,8 @@ def real(order: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> 
     if Task.parse(order["task"]).kind != "train":
         return work.main(order, tell, should_stop)
 
-    def take_up(given: Order) -> Training:
-        training = begin(given)
+    def take_up(given: Order, heard: Heard) -> Training:
+        training = begin(given, heard)
         tell({"phase": "begun", "at": time.time()})
         return training
 

@@ -82,7 +82,7 @@ def write(path: Path, table: pa.Table, durable: bool = True) -> None:
             pq.write_table(table, draft, compression="zstd")
         else:
             drawn_up = pa.BufferOutputStream()
-            pq.write_table(table, drawn_up, compression="none")
+            pq.write_table(table, drawn_up, compression="none", use_dictionary=False)
             draft.write_bytes(drawn_up.getvalue())
         if not durable:
             files.sync(draft)

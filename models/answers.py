@@ -51,7 +51,7 @@ def answers(
         except (MemoryError, RuntimeError) as error:
             if out_of_memory(error) is None:
                 raise
-            if not data.make_room():
+            if not (learner.make_room() or data.make_room()):
                 if images == 1:
                     raise
                 log.warning("%d images at once do not fit into memory: half as many are looked at", images)

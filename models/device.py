@@ -13,6 +13,11 @@ from models import allocator, repeatable
 Chosen = Literal["fp32", "bf16"]
 BF16_UNITS = ("amx_bf16", "avx512_bf16")
 """What a processor that multiplies bf16 faster than float32 says of itself."""
+NO_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
+"""How torch, the CUDA driver, cuBLAS and cuDNN say that there is no memory left."""
+NO_ENGINE = "unable to find an engine"
+"""What cuDNN says when each of its ways to compute was refused, be it for want of memory or of a way."""
+LITTLE_BYTES = 2**30
 DEPTHWISE = frozenset({"mobilenet-v3"})
 """Backbones of depthwise convolutions, which a processor computes slower in bf16 (0.8 x at 224 px, 0.45 x at 64)."""
 
@@ -52,12 +57,20 @@ def describe(device: torch.device) -> str:
 
 def out_of_memory(error: BaseException, alone: bool = True) -> OutOfMemory | Crowded | None:
     """The error as `OutOfMemory`, or as `Crowded` of a task that is not alone on its device, if it is that, else None.
+
+    Not all of CUDA's errors of this kind are torch's own: its driver, cuBLAS and cuDNN say it in words.
     """
     words = str(error)
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in words:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(each in words for each in NO_MEMORY) or (
+        NO_ENGINE in words and (not alone or _little_left())
+    ):
         reason = " ".join(words.split())[:160] or "the machine has none left"
         if not alone:
             return Crowded(f"too little memory beside other tasks: {reason}. The task is tried again alone.")
         return OutOfMemory(f"too little memory for the task: {reason}. "
                            "Take a smaller --batch-size or --image-size, or a bigger device.")
     return None
+
+
+def _little_left() -> bool:
+    return torch.cuda.is_initialized() and torch.cuda.mem_get_info()[0] < LITTLE_BYTES  # type: ignore[no-untyped-call]

@@ -18,6 +18,9 @@ from models.data.batches import Batch
 from models.device import Chosen
 from models.microbatches import Splits
 
+FULL = (255.0, 255.0, 255.0)
+"""What is divided by, as values and not as a number: a GPU would multiply by the inverse of that, and round otherwise.
+"""
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 CACHED = 600_000
@@ -63,6 +66,10 @@ class Learner:
         """The rate of the next step."""
         return float(self.optimizer.param_groups[0]["lr"])
 
+    def make_room(self) -> bool:
+        """Free what a recorded step holds of the device's memory; False where nothing is held."""
+        return self.replay is not None and self.replay.let_go()
+
     def scores(self, batch: Batch) -> Tensor:
         """Class scores (n, classes) in float32 of a batch, in the trial's precision."""
         half = self.precision == "bf16"
@@ -77,13 +84,13 @@ def normalised(images: Tensor, kind: torch.dtype = torch.float32) -> Tensor:
 
     The values are, bit for bit, those of torchvision's `ToTensor` and `Normalize`, rounded to `kind` as autocast does.
     """
-    mean, deviation = _row(MEAN, images.shape[2], images.device), _row(DEVIATION, images.shape[2], images.device)
+    full, mean, deviation = (_row(colour, images.shape[2], images.device) for colour in (FULL, MEAN, DEVIATION))
     # Row by row of an image: a processor works on long rows three times as fast as on single pixels.
     rows = images.reshape(-1, len(mean))
     values = torch.empty(rows.shape, dtype=kind, device=images.device)
     at_once = max(1, CACHED // len(mean)) if images.device.type == "cpu" else max(1, len(rows))
     for some, place in zip(torch.split(rows, at_once), torch.split(values, at_once), strict=True):
-        place.copy_(some.float().div_(255).sub_(mean).div_(deviation))
+        place.copy_(some.float().div_(full).sub_(mean).div_(deviation))
     return values.view(images.shape).permute(0, 3, 1, 2)
 
 

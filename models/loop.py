@@ -101,10 +101,11 @@ def _steps(
 ) -> Iterator[tuple[int, Tensor]]:
     """Images and loss of each step after `running.step`, which is the step that failed when an error is raised.
 
-    Where memory runs out beside images that are kept on the device, those make room and the step is done again.
+    Where memory runs out beside images that are kept on the device, or beside a recorded step, those make room and the
+    step is done again.
     """
     changed = changes(learner.recipe.augment, len(data.images), learner.seed, epoch)
-    undone = Undone(learner.network) if data.resident is not None else None
+    undone = Undone(learner.network) if data.resident is not None or learner.replay is not None else None
     while running.step < len(pieces):
         left, done = pieces[running.step :], running.step
         try:
@@ -117,7 +118,7 @@ def _steps(
                 done = running.step
                 yield len(batch), loss
         except (MemoryError, RuntimeError) as error:
-            if undone is None or out_of_memory(error) is None or not data.make_room():
+            if undone is None or out_of_memory(error) is None or not (learner.make_room() or data.make_room()):
                 raise
             if running.step > done:
                 undone.put_back()

@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from models.scratch import Scratch
+
 
 class AveragePool(nn.Module):
     """What `nn.AdaptiveAvgPool2d` does, as two products of matrices, whose order of summing is fixed."""
@@ -46,6 +48,8 @@ def demand(wanted: bool) -> None:
 
 def replace_pools(network: nn.Module) -> nn.Module:
     """Put `AveragePool` in the place of adaptive pooling wherever a network pools to more than one place."""
+    if isinstance(network, Scratch):
+        network.average = AveragePool(7, 7)
     for name, inner in network.named_children():
         if isinstance(inner, nn.AdaptiveAvgPool2d):
             size = inner.output_size

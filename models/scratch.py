@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -28,6 +31,7 @@ class Scratch(nn.Module):
             for before, after in blocks
         )
         self.hidden = nn.ModuleList([nn.Linear(256 * 7 * 7, 512), nn.Linear(512, 256), nn.Linear(256, 128)])
+        self.average: Callable[[Tensor], Tensor] = functools.partial(functional.adaptive_avg_pool2d, output_size=7)
         self.dropout_first = nn.Dropout(dropout)
         self.dropout_last = nn.Dropout(dropout)
         self.head = nn.Linear(128, classes)
@@ -37,7 +41,7 @@ class Scratch(nn.Module):
         x = images
         for block in self.blocks:
             x = block["norm"](block["pool"](functional.relu(block["convolution"](x))))  # type: ignore[index]
-        x = self.dropout_first(functional.adaptive_avg_pool2d(x, 7).flatten(1))
+        x = self.dropout_first(self.average(x).flatten(1))
         for linear in self.hidden:
             x = functional.relu(linear(x))
         scores: Tensor = self.head(self.dropout_last(x))

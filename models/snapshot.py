@@ -34,8 +34,7 @@ def of(state: dict[str, Any], spare: Callable[[], int] | None = None) -> dict[st
             arrived.record()
             arrived.synchronize()
     except (MemoryError, RuntimeError) as error:
-        # Pinned memory that cannot be had is an error of CUDA like any other, but for its words.
-        if out_of_memory(error) is None and "out of memory" not in str(error):
+        if out_of_memory(error) is None:
             raise
         return None
     return copied

@@ -14,6 +14,7 @@ from jobs.errors import BatchSplit, Crowded, OutOfMemory, Stopped
 from jobs.task import Order
 from models import checkpoint, device, microbatches
 from models.answers import validate
+from models.data.resident import Heard
 from models.loop import Running, train_epoch
 from models.meter import Meter, taken_memory
 from models.progress import Progress, Tell
@@ -25,7 +26,7 @@ VALIDATION_COST = 1 / 3
 
 
 def train(
-    order: Order, tell: Tell, should_stop: Callable[[], bool], take_up: Callable[[Order], Training] = begin
+    order: Order, tell: Tell, should_stop: Callable[[], bool], take_up: Callable[[Order, Heard], Training] = begin
 ) -> dict[str, Any]:
     """Train until the task's epoch, or until the recipe's patience is at its end, and return the outcome.
 
@@ -34,7 +35,14 @@ def train(
     once `should_stop()` is true, with a checkpoint put down between two steps.
     """
     tell({"phase": "load"})
-    training = take_up(order)
+    uploading = Progress(tell, 0.0)
+
+    def uploaded(done: int, total: int) -> None:
+        uploading.say("load", done, total)
+        if should_stop():
+            raise Stopped(f"{order.task} was stopped while its images were sent to the device.")
+
+    training = take_up(order, uploaded)
     meter = Meter.begin(training.learner.device, _position(training))
     narrator = Narrator(training, Progress(tell, _work_left(training)), should_stop)
     with training.saver:

@@ -15,6 +15,7 @@ from jobs.store import Store
 from jobs.task import Order, Task, Trial
 from models import backbones, checkpoint, device, microbatches, numerics, snapshot
 from models.data.batches import Data
+from models.data.resident import Heard, unheard
 from models.learner import Learner
 from models.loop import Running
 from models.saver import Saver
@@ -116,15 +117,15 @@ class Training:
         checkpoint.prune(folder, marks | {self.task.epoch}, referenced | {self.path})
 
 
-def begin(order: Order) -> Training:
-    """The trial an order names, as its newest whole checkpoint has it, else from its start."""
+def begin(order: Order, heard: Heard = unheard) -> Training:
+    """The trial an order names, as its newest whole checkpoint has it, else from its start (`heard`: see `near`)."""
     store, task = Store(Path(order.store)), Task.parse(order.task)
     trial = store.load_trial(task.subject)
     data = Data.load(store, trial.data)
     found = checkpoint.restore(_checkpoints(store, trial), trial.name, task.epoch)
     if found is None:
         learner = _from_start(store, order, trial, len(data.classes))
-        return Training(store, order, task, trial, data.near(learner.device), learner)
+        return Training(store, order, task, trial, data.near(learner.device, heard=heard), learner)
     contents, path = found
     where = device.pick(order.device, trial.recipe.deterministic)
     kept = numerics.settle(store.trial_folder(trial.name), trial, where, order.threads, None)
@@ -133,7 +134,7 @@ def begin(order: Order) -> Training:
     learner = Learner.of(network, trial.recipe, trial.seed, where, kept.precision, splits)
     learner.optimizer.load_state_dict(contents.optimizer)
     learner.scheduler.load_state_dict(contents.scheduler)
-    data = data.near(where)
+    data = data.near(where, heard=heard)
     return Training(store, order, task, trial, data, learner, contents.rows, Running(**contents.running), path)
 
 

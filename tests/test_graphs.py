@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 
 from test_loop import CPU, learner, nothing, some_data  # noqa: E402
 
+from jobs.errors import WorkError  # noqa: E402
 from models import graphs  # noqa: E402
 from models.checkpoint import weights_digest  # noqa: E402
 from models.graphs import Recorded, Replay, wanted  # noqa: E402
@@ -111,13 +112,56 @@ def test_weights_that_differ_are_noticed_though_the_loss_is_equal() -> None:
     assert not made.replay.trusted
 
 
-def test_whatever_a_recording_raises_the_step_is_done_plainly() -> None:
-    """In the midst of it, with weights changed already."""
+def test_without_memory_for_a_recording_steps_are_done_plainly(caplog: pytest.LogCaptureFixture) -> None:
+    """Though weights were changed already in the midst of it."""
+    def hungry(work: Callable[[], Any]) -> Recorded:
+        work()
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    made = replaying(hungry)
+
+    assert epochs(made) == epochs(learner(learning_rate=0.01))
+    assert made.replay is not None
+    assert made.replay.batch is None
+    assert [line for line in caplog.messages if "not replayed" in line] == [
+        "steps are not replayed: CUDA out of memory. Tried to allocate 2.00 GiB."
+    ]
+
+
+def test_a_recording_that_is_broken_off_ends_the_task() -> None:
+    """torch's generator and allocator may think that a recording goes on: nothing may be computed there any more."""
     def broken(work: Callable[[], Any]) -> Recorded:
         work()
         raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
 
-    assert epochs(replaying(broken)) == epochs(learner(learning_rate=0.01))
+    with pytest.raises(WorkError, match="Unset ORCH_CUDA_GRAPHS") as caught:
+        epochs(replaying(broken))
+
+    assert not caught.value.retry
+
+
+@pytest.mark.parametrize("resident", [False, True])
+def test_a_recording_makes_room_for_a_step_that_runs_out_of_memory(resident: bool) -> None:
+    """The short batch at an epoch's end is done again, the same, and all steps after it plainly."""
+    made, data = replaying(Recorder()), some_data(20)
+    sizes = list[int]()
+
+    def refuse(module: Any, given: Any) -> None:
+        sizes.append(len(given[0]))
+        if module.training and sizes.count(4) == 1 and len(given[0]) == 4:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    made.network.head.register_forward_pre_hook(refuse)  # type: ignore[operator, union-attr]
+    plain = learner(learning_rate=0.01)
+    held = data.near(CPU, lambda device: 2**40) if resident else data
+    for epoch in (1, 2):
+        train_epoch(made, held, epoch, Running(), nothing)
+        train_epoch(plain, data, epoch, Running(), nothing)
+
+    assert weights_digest(made.network.state_dict()) == weights_digest(plain.network.state_dict())
+    assert made.replay is not None
+    assert not made.replay.trusted
+    assert held.resident is None or held.resident.images is not None
 
 
 def test_a_batch_in_parts_is_not_replayed() -> None:

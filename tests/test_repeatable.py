@@ -71,9 +71,25 @@ def test_no_backbone_keeps_a_layer_that_torch_would_refuse(name: str) -> None:
     names = list(network.state_dict())
     replaced = replace_pools(network)
     left = [module.output_size for module in replaced.modules() if isinstance(module, nn.AdaptiveAvgPool2d)]
+    done = {operation for size in (64, 224) for operation in operations(replaced(torch.rand(2, 3, size, size)))}
 
     assert set(left) <= {1, (1, 1)}
     assert list(replaced.state_dict()) == names
+    assert not any("AdaptiveAvgPool" in operation for operation in done), done
+    assert any("Convolution" in operation for operation in done)
+
+
+def operations(scores: torch.Tensor) -> set[str]:
+    """The backward operations that lead to some scores, whether a module or a function called them."""
+    found, left = set[str](), [scores.grad_fn]
+    seen = set[object]()
+    while left:
+        node = left.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            found.add(node.name())
+            left += [after for after, _ in node.next_functions]
+    return found
 
 
 def test_asking_for_it_makes_another_trial_and_not_asking_changes_no_name() -> None:

@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 import numpy as np  # noqa: E402
 from test_loop import CPU, learner, nothing, some_data  # noqa: E402
 
+from jobs.errors import Stopped  # noqa: E402
 from jobs.spec import Augment  # noqa: E402
 from models.answers import answers, validate  # noqa: E402
 from models.checkpoint import weights_digest  # noqa: E402
@@ -80,6 +81,20 @@ def test_images_are_uploaded_whole_however_many_chunks_that_takes() -> None:
 
         assert held.images is not None
         assert np.array_equal(held.images.numpy(), data.images[3:20])
+
+
+def test_how_far_the_sending_is_is_told_and_can_be_stopped() -> None:
+    """After each chunk: it may take minutes, and must neither be taken for a hang nor outlast a request to stop."""
+    data, told = some_data(13), list[tuple[int, int]]()
+
+    def stop(done: int, total: int) -> None:
+        raise Stopped("enough")
+
+    Resident(data.images, data.labels, np.arange(5), CPU, 2 * 32 * 32 * 3, lambda *how_far: told.append(how_far))
+
+    assert told == [(2, 5), (4, 5), (5, 5)]
+    with pytest.raises(Stopped):
+        data.near(CPU, lambda device: 2**40, stop)
 
 
 def test_test_images_are_not_kept_and_are_streamed() -> None:

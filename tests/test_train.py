@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 from learning import Laboratory, stop_after  # noqa: E402
 
 from jobs import results  # noqa: E402
-from jobs.errors import BadWeights, LossNotFinite, MissingWeights, OutOfMemory, Stopped  # noqa: E402
+from jobs.errors import BadWeights, Crowded, LossNotFinite, MissingWeights, OutOfMemory, Stopped  # noqa: E402
 from jobs.task import Task  # noqa: E402
 from models import work  # noqa: E402
 from models.checkpoint import listed  # noqa: E402
@@ -354,8 +354,15 @@ def test_running_out_of_memory_is_recognised() -> None:
         out_of_memory(MemoryError()), out_of_memory(torch.OutOfMemoryError("CUDA out of memory")),
         out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")),
     ]
+    engine = "GET was unable to find an engine to execute this computation"
 
     assert all(isinstance(each, OutOfMemory) and "--batch-size" in str(each) for each in found)
+    assert all(type(out_of_memory(RuntimeError(words))) is OutOfMemory for words in (
+        "CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    ))
+    assert isinstance(out_of_memory(RuntimeError(engine), alone=False), Crowded)
+    assert out_of_memory(RuntimeError(engine)) is None
     assert out_of_memory(RuntimeError("another matter")) is None
 
 

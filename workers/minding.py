@@ -9,7 +9,7 @@ from typing import Any
 from jobs import files
 from jobs.errors import OrchError, StorageFull
 from jobs.task import Task
-from workers import child
+from workers import child, memory
 from workers.attempt import Attempt
 from workers.handover import LOOK_S
 from workers.lease import RENEW_S, TTL_S, Lease
@@ -26,6 +26,7 @@ class Telling:
     def __init__(self, worker: Worker, task: Task, attempt: Attempt) -> None:
         self.path, self.room, self.handover, self.task = (
             worker.store.progress_path(task), worker.room, worker.handover, task)
+        self.on_gpu = worker.device.kind == "cuda"
         self.who: dict[str, Any] = {
             "task": task.id, "attempt": attempt.number, "worker": worker.name, "host": worker.host,
             "device": worker.device.name,
@@ -34,7 +35,7 @@ class Telling:
 
     def __call__(self, message: child.Message) -> None:
         if isinstance(taken := message.get("memory_bytes"), int):
-            self.room.told(self.who["task"], taken)
+            self.room.told(self.who["task"], memory.on_gpu(taken, taken) if self.on_gpu else taken)
         self.handover.told(self.task, message)
         if time.monotonic() - self.last >= TELL_S:
             self.last = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from jobs.errors import DataChanged
 from jobs.store import Store
 from models.data import array
 from models.data.decode import Pixels
-from models.data.resident import Resident, free_memory
+from models.data.resident import Heard, Resident, free_memory, unheard
 from models.data.transfer import gathered
 
 Indices = npt.NDArray[np.int64]
@@ -67,10 +68,15 @@ class Data:
         splits = {each: np.flatnonzero(split == each) for each in ("train", "validation", "test")}
         return cls(name, source.classes, images, labels, tuple(manifest["path"].to_pylist()), splits)
 
-    def near(self, device: torch.device, free_bytes: Callable[[torch.device], int] = free_memory) -> Data:
-        """The same data; what a training reads of it is kept on the device where a quarter of its memory holds that."""
-        read = np.sort(np.concatenate([self.splits["train"], self.splits["validation"]]))
-        return replace(self, resident=Resident.fitting(self.images, self.labels, read, device, free_bytes(device)))
+    def near(self, device: torch.device, free_bytes: Callable[[torch.device], int] = free_memory,
+             heard: Heard = unheard) -> Data:
+        """The same data; what a training reads of it is kept on the device where a quarter of its memory holds that.
+
+        `heard` gets the number of images sent, and of all, now and then.
+        """
+        read = np.unique(np.concatenate([self.splits["train"], self.splits["validation"]]))
+        held = Resident.fitting(self.images, self.labels, read, device, free_bytes(device), heard)
+        return replace(self, resident=held)
 
     def make_room(self) -> bool:
         """Free the device's memory of images, which are streamed from then on; False where none are kept there."""
@@ -115,7 +121,7 @@ def _streamed(data: Data, pieces: list[Indices], device: torch.device) -> Iterat
 
     A GPU copies them in a stream beside its work; that work waits for its own batch alone, and no thread for either.
     """
-    beside = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+    beside = _copying(device) if device.type == "cuda" else None
     left, fetcher = iter(pieces), ThreadPoolExecutor(1)
     try:
         coming = deque(fetcher.submit(_fetch, data, piece, device, beside) for piece in islice(left, AHEAD))
@@ -131,6 +137,12 @@ def _streamed(data: Data, pieces: list[Indices], device: torch.device) -> Iterat
             yield batch
     finally:
         fetcher.shutdown(cancel_futures=True)
+
+
+@functools.cache
+def _copying(device: torch.device) -> torch.cuda.Stream:
+    """The stream that images are copied to a GPU in: always the same, for torch keeps memory by stream."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def _fetch(

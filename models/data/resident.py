@@ -6,7 +6,7 @@ The batches are, bit for bit, those that would be streamed. Nothing here needs a
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -22,30 +22,40 @@ Indices = npt.NDArray[np.int64]
 MOST_SHARE = 1 / 4
 """The share of the device's free memory that images may take: the rest is for training, and for neighbours."""
 CHUNK_BYTES = 64 * 2**20
+Heard = Callable[[int, int], None]
+
+
+def unheard(done: int, total: int) -> None:
+    """Tell nobody."""
 
 
 class Resident:
     """Images and labels on a device, those of `wanted` places in the data set; gone for good once let go."""
 
     def __init__(
-        self, images: Pixels, labels: Indices, wanted: Indices, device: torch.device, chunk_bytes: int = CHUNK_BYTES
+        self, images: Pixels, labels: Indices, wanted: Indices, device: torch.device, chunk_bytes: int = CHUNK_BYTES,
+        heard: Heard = unheard,
     ) -> None:
         self.device = device
         self.rows = np.full(len(images), -1, np.int64)
         self.rows[wanted] = np.arange(len(wanted))
         self.labels: Tensor | None = sent(labels[wanted], device)
-        self.images: Tensor | None = _uploaded(images, wanted, device, chunk_bytes)
+        self.images: Tensor | None = _uploaded(images, wanted, device, chunk_bytes, heard)
 
     @classmethod
     def fitting(
-        cls, images: Pixels, labels: Indices, wanted: Indices, device: torch.device, free_bytes: int
+        cls, images: Pixels, labels: Indices, wanted: Indices, device: torch.device, free_bytes: int,
+        heard: Heard = unheard,
     ) -> Resident | None:
-        """The images on the device; None where they would take more than a quarter of `free_bytes`."""
+        """The images on the device; None where they would take more than a quarter of `free_bytes`.
+
+        `heard` gets the number of images sent, and of all, after each chunk; what it raises ends the sending.
+        """
         needed = len(wanted) * int(np.prod(images.shape[1:]))
         if not len(wanted) or needed > MOST_SHARE * free_bytes:
             return None
         try:
-            return cls(images, labels, wanted, device)
+            return cls(images, labels, wanted, device, heard=heard)
         except (MemoryError, RuntimeError) as error:
             if out_of_memory(error) is None:
                 raise
@@ -78,7 +88,7 @@ def free_memory(device: torch.device) -> int:
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
 
 
-def _uploaded(images: Pixels, wanted: Indices, device: torch.device, chunk_bytes: int) -> Tensor:
+def _uploaded(images: Pixels, wanted: Indices, device: torch.device, chunk_bytes: int, heard: Heard) -> Tensor:
     """Those images on the device, sent in chunks: one is gathered while the one before it is copied."""
     found = torch.empty((len(wanted), *images.shape[1:]), dtype=torch.uint8, device=device)
     chunk_images = max(1, chunk_bytes // found[0].numel())
@@ -89,4 +99,5 @@ def _uploaded(images: Pixels, wanted: Indices, device: torch.device, chunk_bytes
             # So that no more than two chunks are ever held in pages that cannot be swapped.
             torch.cuda.current_stream(device).synchronize()
         found[start : start + len(places)].copy_(chunk, non_blocking=True)
+        heard(start + len(places), len(wanted))
     return found
