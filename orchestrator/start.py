@@ -73,14 +73,17 @@ def open_store(settings: Settings) -> Store:
 
 
 def broker(settings: Settings) -> str:
-    """The broker that was named, if it answers, else the embedded one, started if need be."""
+    """The broker that was named, if it answers, else the embedded one, started if need be, which is said."""
     if settings.broker_url is not None:
         ping(settings.broker_url)
         return settings.broker_url
     from orchestrator import stack
 
     open_store(settings)
-    return stack.ensure(settings, workers=0).broker_url(settings)
+    here = stack.ensure(settings, workers=0)
+    if here.started:
+        click.echo(f"started {', '.join(here.started)}, which goes on ('{call(settings, 'down')}' stops it)", err=True)
+    return here.broker_url(settings)
 
 
 def go(

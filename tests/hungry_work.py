@@ -10,6 +10,7 @@ from torch import nn
 
 from jobs.task import Order, Task
 from models import work
+from models.data.resident import Heard
 from models.train import train
 from models.training import Training, begin
 
@@ -26,9 +27,9 @@ def main(
     return train(given, tell, should_stop, small_device)
 
 
-def small_device(order: Order) -> Training:
+def small_device(order: Order, heard: Heard) -> Training:
     """The training, its network refusing what does not fit."""
-    training = begin(order)
+    training = begin(order, heard)
     training.learner.network.register_forward_pre_hook(refuse)
     return training
 

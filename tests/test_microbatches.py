@@ -23,6 +23,7 @@ from jobs.run import Run  # noqa: E402
 from jobs.task import Order, Task  # noqa: E402
 from models.answers import answers, validate  # noqa: E402
 from models.data.batches import Batch  # noqa: E402
+from models.data.resident import Heard  # noqa: E402
 from models.learner import step  # noqa: E402
 from models.microbatches import Split, halve, parts_at, read, sizes  # noqa: E402
 from models.train import train  # noqa: E402
@@ -54,10 +55,10 @@ def hungry(network: nn.Module, most: int, from_call: int = 1) -> None:
     network.register_forward_pre_hook(refuse)
 
 
-def small_device(most: int, from_call: int = 1) -> Callable[[Order], Training]:
+def small_device(most: int, from_call: int = 1) -> Callable[[Order, Heard], Training]:
     """Takes trainings up on a device that holds so many images."""
-    def take_up(order: Order) -> Training:
-        training = begin(order)
+    def take_up(order: Order, heard: Heard) -> Training:
+        training = begin(order, heard)
         hungry(training.learner.network, most, from_call)
         return training
 
@@ -65,7 +66,7 @@ def small_device(most: int, from_call: int = 1) -> Callable[[Order], Training]:
 
 
 def attempts_until_done(
-    laboratory: Laboratory, trial: str, epoch: int, take_up: Callable[[Order], Training], stops: Any = None
+    laboratory: Laboratory, trial: str, epoch: int, take_up: Callable[[Order, Heard], Training], stops: Any = None
 ) -> tuple[dict[str, Any], list[str]]:
     """Attempt a training until it is done; the outcome, and what the failed attempts said."""
     task, said = Task("train", trial, epoch), list[str]()

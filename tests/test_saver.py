@@ -35,6 +35,7 @@ from models.checkpoint import (  # noqa: E402
     restore,
     weights_digest,
 )
+from models.data.resident import Heard  # noqa: E402
 from models.saver import Saver  # noqa: E402
 from models.train import train  # noqa: E402
 from models.training import Training, begin  # noqa: E402
@@ -51,10 +52,10 @@ def laboratory(animal_folder: Path, tmp_path: Path) -> Laboratory:
     return made
 
 
-def publishing(with_: Publish) -> Callable[[Order], Training]:
+def publishing(with_: Publish) -> Callable[[Order, Heard], Training]:
     """Takes trainings up whose checkpoints are published by another function."""
-    def take_up(order: Order) -> Training:
-        training = begin(order)
+    def take_up(order: Order, heard: Heard) -> Training:
+        training = begin(order, heard)
         training.publish = with_
         return training
 
@@ -153,8 +154,8 @@ def test_a_training_that_fails_leaves_the_checkpoint_it_had_begun(laboratory: La
     """The next attempt goes on from there; what failed is said, not what was being written."""
     trial = laboratory.trial("scratch", [3], **RECIPE)
 
-    def take_up(order: Order) -> Training:
-        training = begin(order)
+    def take_up(order: Order, heard: Heard) -> Training:
+        training = begin(order, heard)
 
         def poison(folder: Path, contents: Contents, attempt: str) -> Path:
             next(training.learner.network.parameters()).data.fill_(float("nan"))
