@@ -38,7 +38,7 @@ import common  # noqa: E402
 import gpu_sections  # noqa: E402
 import numpy as np  # noqa: E402
 import rivals  # noqa: E402
-from gpu_sections import Scene  # noqa: E402
+from gpu_scene import Scene  # noqa: E402
 
 from jobs import catalog  # noqa: E402
 

@@ -5,113 +5,28 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import rivals
 import torch
-from torch.nn import functional
-from torch.optim import SGD
+from gpu_exact import exact
+from gpu_scene import CLASSES, Put, Scene, answering_rate, learner, training_rate, tried
 
 from jobs.errors import Stopped
 from jobs.spec import Recipe
 from jobs.store import Store
 from jobs.task import Order, Task, Trial
-from models import backbones, device, training
-from models.answers import answers
-from models.checkpoint import weights_digest
-from models.data.batches import Batch, Data
-from models.learner import Learner, normalised
-from models.loop import Running, steps_of, train_epoch
+from models import device, training
+from models.data.batches import Data
+from models.loop import train_epoch
 from models.train import train
 
-CLASSES = 22
+__all__ = ["backbone", "beside", "checkpoints", "exact", "machine", "study"]
+
 EPOCHS = 30
 EVALUATIONS = 3
-PLENTY = 2**60
-
-
-Put = Callable[[dict[str, Any]], None]
-"""Puts down what a section has found so far, in case that it does not come to its end."""
-
-
-class Enough(Exception):
-    """The time for a measurement is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What all sections measure on: made photographs, and a prepared data set of the study's size."""
-
-    photos: rivals.Photographs
-    big: Path
-    names: tuple[str, ...]
-    photographs: int
-    cores: int
-    threads: int
-    seconds: float
-
-    @property
-    def where(self) -> torch.device:
-        """Where torch computes; set up as `orch` does for its children."""
-        torch.set_num_threads(self.threads)
-        return device.pick(self.photos.device)
-
-    def data(self) -> Data:
-        """The data set of the study's size, through a memory map."""
-        images = np.load(self.big, mmap_mode="r")
-        places = np.arange(len(images))
-        cut = [len(places) * 7 // 10, len(places) * 8 // 10]
-        train, validation, test = np.split(np.random.default_rng(0).permutation(places), cut)
-        return Data("big", tuple(map(str, range(CLASSES))), images, places % CLASSES, tuple(map(str, places)),
-                    {"train": np.sort(train), "validation": np.sort(validation), "test": np.sort(test)})
-
-    def some(self, images: int) -> Data:
-        """The same with so many images in each split."""
-        return replace(self.data(), splits=dict.fromkeys(("train", "validation", "test"), np.arange(images)))
-
-    def near(self, data: Data) -> Data:
-        """Kept on the device, be it a processor."""
-        return data.near(self.where) if self.where.type == "cuda" else data.near(self.where, lambda _: PLENTY)
-
-
-def learner(scene: Scene, name: str, precision: Any = "auto", graphs: bool = False, **recipe: Any) -> Learner:
-    """A network from random weights, as a child of `orch` has it."""
-    asked = Recipe(**recipe)
-    torch.set_num_threads(scene.threads)
-    where = device.pick(scene.photos.device, asked.deterministic)
-    with _graphs(graphs):
-        chosen = device.choose_precision(precision, where, name)
-        return Learner.of(backbones.build(name, CLASSES, 0), asked, 0, where, chosen)
-
-
-def training_rate(ours: Learner, data: Data, seconds: float) -> float:
-    """Images a second of real epochs, about so long."""
-    started, images, epoch = time.perf_counter(), 0, 0
-
-    def until(running: Running, settled: bool) -> None:
-        if time.perf_counter() - started > seconds:
-            raise Enough
-
-    while time.perf_counter() - started < seconds:
-        running, epoch = Running(), epoch + 1
-        with suppress(Enough):
-            train_epoch(ours, data, epoch, running, until)
-        images += running.images
-    rivals.wait(ours.device)
-    return images / (time.perf_counter() - started)
-
-
-def answering_rate(ours: Learner, data: Data, seconds: float) -> float:
-    """Images a second of real evaluations, about so long."""
-    started, images = time.perf_counter(), 0
-    while time.perf_counter() - started < seconds:
-        images += sum(len(piece) for piece, *_ in answers(ours, data, "test"))
-    return images / (time.perf_counter() - started)
 
 
 def machine(scene: Scene, put: Put) -> dict[str, Any]:
@@ -126,32 +41,6 @@ def machine(scene: Scene, put: Put) -> dict[str, Any]:
     side = 8192 if where.type == "cuda" else 256
     about["matmul_flops"] = {kind: rivals.matmul_flops(where, kind, side, scene.seconds) for kind in ("fp32", "bf16")}
     return about
-
-
-def exact(scene: Scene, put: Put) -> dict[str, Any]:
-    """Digests after an epoch of a few steps that are to be equal, and how far float32 is from a plain loop."""
-    found: dict[str, Any] = {}
-    data = scene.some(3 * 32 + 5)
-    kept = scene.near(data)
-    for name in scene.names:
-        def digest(on: Data, stop: int = 0, name: str = name, **how: Any) -> str:
-            return _digest(learner(scene, name, **how), on, stop)
-
-        checks: dict[str, Callable[[], Any]] = {
-            "resident": lambda kept=kept: kept.resident is not None,
-            "same seed = again": lambda digest=digest: digest(data) == digest(data),
-            "resident = streamed": lambda digest=digest: digest(kept) == digest(data),
-            "interrupted = not": lambda digest=digest: digest(kept, stop=2) == digest(kept),
-            "deterministic = again": lambda digest=digest: digest(data, deterministic=True)
-            == digest(data, deterministic=True),
-            "replayed": lambda name=name: _replayed(scene, name, kept),
-            "replayed = plain": lambda digest=digest: digest(kept, graphs=True) == digest(kept),
-            "float32 from a plain loop, most": lambda name=name: _from_plain(scene, name, data),
-        }
-        found[name] = {what: _tried(check) for what, check in checks.items()}
-        device.pick(scene.photos.device)
-        put(found)
-    return found
 
 
 def backbone(scene: Scene, put: Put, name: str) -> dict[str, Any]:
@@ -186,7 +75,7 @@ def backbone(scene: Scene, put: Put, name: str) -> dict[str, Any]:
     rates["ours auto replayed"] = training_rate(replay, kept, seconds)
     trusted = replay.replay is not None and replay.replay.trusted and replay.replay.again is not None
     peak = torch.cuda.max_memory_allocated(where) if where.type == "cuda" else None
-    hand = _tried(lambda: _by_hand(scene, name))
+    hand = tried(lambda: _by_hand(scene, name))
     found = {"images_per_second": rates, "replay trusted": trusted, "peak_memory_bytes": peak}
     return found | ({"by hand": hand} if "error" in hand else hand)
 
@@ -277,52 +166,6 @@ def _order(scene: Scene, name: str, place: Path, number: int, store: str) -> Ord
                  scene.threads, None)
 
 
-def _digest(ours: Learner, data: Data, stop: int) -> str:
-    """Weights after an epoch; with `stop`, of another learner that goes on from that step."""
-    def until(running: Running, settled: bool) -> None:
-        if running.step == stop:
-            raise Enough
-
-    running = Running()
-    with suppress(Enough):
-        train_epoch(ours, data, 1, running, until)
-    if stop:
-        other = Learner.of(ours.network, ours.recipe, ours.seed, ours.device, ours.precision)
-        other.optimizer.load_state_dict(ours.optimizer.state_dict())
-        train_epoch(other, data, 1, running, lambda *_: None)
-        ours = other
-    return weights_digest(ours.network.state_dict())
-
-
-def _replayed(scene: Scene, name: str, data: Data) -> bool:
-    """Whether steps are replayed, if asked for."""
-    ours = learner(scene, name, graphs=True)
-    train_epoch(ours, data, 1, Running(), lambda *_: None)
-    return ours.replay is not None and ours.replay.trusted and ours.replay.again is not None
-
-
-def _from_plain(scene: Scene, name: str, data: Data) -> float:
-    """The largest difference of a weight after an epoch from a loop written plainly, on the same order of images.
-
-    Without dropout: it draws in the order of memory, which is another one with channels last.
-    """
-    ours = learner(scene, name, "fp32")
-    network = backbones.build(name, CLASSES, 0).to(scene.where)
-    for module in (*ours.network.modules(), *network.modules()):
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-    plain = SGD(network.parameters(), lr=ours.recipe.learning_rate, momentum=ours.recipe.momentum)
-    for piece in steps_of(data, ours, 1):
-        batch = Batch(torch.from_numpy(data.images[piece]), torch.from_numpy(data.labels[piece]))
-        images = normalised(batch.images).contiguous().to(scene.where)
-        plain.zero_grad()
-        functional.cross_entropy(network(images).flatten(1), batch.labels.to(scene.where)).backward()
-        plain.step()
-    train_epoch(ours, data, 1, Running(), lambda *_: None)
-    pairs = zip(ours.network.parameters(), network.parameters(), strict=True)
-    return max(float((a - b).detach().abs().max()) for a, b in pairs)
-
-
 def _by_hand(scene: Scene, name: str) -> dict[str, Any]:
     """Images a second of the loop one writes by hand: float32, a DataLoader with all cores."""
     loader = rivals.loader(scene.photos, scene.photographs, 32, scene.cores, shuffle=True)
@@ -338,25 +181,5 @@ def _slice(data: Data) -> Data:
     return replace(data, splits=data.splits | {"test": data.splits["test"][:4096]})
 
 
-def _tried(check: Callable[[], Any]) -> Any:
-    try:
-        return check()
-    except Exception as error:
-        return {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
-
-
 def _silent(message: dict[str, Any]) -> None:
     """Tell nobody."""
-
-
-@contextmanager
-def _graphs(wanted: bool) -> Iterator[None]:
-    before = os.environ.pop("ORCH_CUDA_GRAPHS", None)
-    if wanted:
-        os.environ["ORCH_CUDA_GRAPHS"] = "1"
-    try:
-        yield
-    finally:
-        os.environ.pop("ORCH_CUDA_GRAPHS", None)
-        if before is not None:
-            os.environ["ORCH_CUDA_GRAPHS"] = before

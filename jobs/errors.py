@@ -120,6 +120,13 @@ class Crowded(WorkError):
     retry = True
 
 
+class DeviceFailed(WorkError):
+    """The GPU, its driver or torch's way to it gave up; the same work may succeed elsewhere, or a little later."""
+
+    failure = "device-failed"
+    retry = True
+
+
 class StorageFull(WorkError):
     """The store has no room left, or is read-only."""
 

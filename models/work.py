@@ -9,7 +9,7 @@ from typing import Any
 from jobs.store import Store
 from jobs.task import Order, Task
 from models.data.prepare import prepare_folder
-from models.device import out_of_memory
+from models.device import explained
 from models.evaluate import evaluate
 from models.progress import Tell
 from models.train import train
@@ -21,17 +21,17 @@ Outcome = dict[str, Any]
 def main(order: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> Outcome:
     """Do the task an order names (see `docs/architecture.md` for what is told and returned).
 
-    Raises an `OrchError` for all that can be explained, running out of memory among it.
+    Raises an `OrchError` for all that can be explained, running out of memory and a device that fails among it.
     """
     given = Order(**order)
     doors = {"prepare": prepare, "train": train, "evaluate": evaluate}
     try:
         return doors[Task.parse(given.task).kind](given, tell, should_stop)
-    except (MemoryError, RuntimeError) as error:
-        explained = out_of_memory(error, given.alone)
-        if explained is None:
+    except (MemoryError, RuntimeError, AssertionError) as error:
+        reason = explained(error, given.alone)
+        if reason is None:
             raise
-        raise explained from error
+        raise reason from error
 
 
 def prepare(order: Order, tell: Tell, should_stop: Callable[[], bool]) -> Outcome:

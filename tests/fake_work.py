@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jobs.errors import BadCheckpoint, BatchSplit, LossNotFinite, Stopped, StorageFull
+from jobs.errors import BadCheckpoint, BatchSplit, DeviceFailed, LossNotFinite, Stopped, StorageFull
 from jobs.task import Task
 
 
@@ -50,6 +50,8 @@ def _misbehave(word: str, should_stop: Callable[[], bool]) -> None:
         raise BadCheckpoint("the checkpoint is torn or rotten")
     if word == "big":
         raise BatchSplit("a batch of 32 did not fit into memory; from there on it is trained in 2 micro-batches")
+    if word == "broken":
+        raise DeviceFailed("the GPU cannot be used: CUDA error: uncorrectable ECC error encountered.")
     if word == "bad":
         raise LossNotFinite("epoch 1, step 3: the loss is nan")
     if word == "hang":

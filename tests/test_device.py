@@ -14,6 +14,20 @@ def test_visible_devices_decide_without_asking_the_driver() -> None:
     assert device.gpus({"CUDA_VISIBLE_DEVICES": "-1"}) == []
 
 
+def test_parts_of_a_divided_gpu_are_devices_each() -> None:
+    """By number CUDA would show one part alone, whichever. The listing is NVIDIA's own example."""
+    listed = """GPU 0: A100-SXM4-40GB (UUID: GPU-e86cb44c-6756-fd30-cd4a-1e6da3caf9b0)
+  MIG 3g.20gb     Device  0: (UUID: MIG-c7384736-a75d-5afc-978f-d2f1294409fd)
+  MIG 3g.20gb     Device  1: (UUID: MIG-a28ad590-3fda-56dd-84fc-0a0b96edc58d)
+GPU 1: NVIDIA H200 (UUID: GPU-11111111-6756-fd30-cd4a-1e6da3caf9b0)
+"""
+
+    assert device.listed_gpus(listed) == [
+        "MIG-c7384736-a75d-5afc-978f-d2f1294409fd", "MIG-a28ad590-3fda-56dd-84fc-0a0b96edc58d", "1",
+    ]
+    assert device.listed_gpus("No devices found.\n") == []
+
+
 def test_a_worker_is_pinned_to_the_device_asked_for() -> None:
     """cuda:1 is the second visible GPU, and the only one its child will see."""
     chosen, _ = device.choose("cuda:1", 4, found=["2", "5"])

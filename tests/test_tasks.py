@@ -315,6 +315,23 @@ def test_a_full_disk_uses_up_no_attempts_and_is_tried_again_ever_more_seldom(wor
     assert worker.store.failed(Task.parse(run.tasks[0])) is None
 
 
+def test_a_worker_whose_gpu_fails_leaves_the_work_to_others_for_a_while(worker: Worker, run: Run) -> None:
+    """It would else be the first to take what is tried again, and wear every task out."""
+    other = Worker(worker.store, worker.broker_url, "w2", "host", worker.device, None, Watch(worker.store),
+                   entry="fake_work:main")
+    behave(worker, "broken")
+    failed, declined = tasks.run(worker, run.tasks[0]), tasks.run(worker, run.tasks[0])
+    waits = tasks.waits(worker.store, Task.parse(run.tasks[0]))
+    time.sleep(2.1)
+    done = tasks.run(other, run.tasks[0])
+    record = attempt.records(worker.store, Task.parse(run.tasks[0]))[0]
+
+    assert (failed, declined, waits, done) == ("failed", "paused", True, "done")
+    assert record["failure"] == "device-failed"
+    assert tasks.run(worker, run.tasks[1]) == "done"
+    assert worker.pause.times == 0
+
+
 def test_an_idle_worker_stays_as_long_as_a_task_waits_for_its_next_try(
     worker: Worker, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

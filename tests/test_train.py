@@ -16,11 +16,11 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 from learning import Laboratory, stop_after  # noqa: E402
 
 from jobs import results  # noqa: E402
-from jobs.errors import BadWeights, Crowded, LossNotFinite, MissingWeights, OutOfMemory, Stopped  # noqa: E402
+from jobs.errors import BadWeights, Crowded, DeviceFailed, LossNotFinite, MissingWeights, OutOfMemory, Stopped  # noqa: E402
 from jobs.task import Task  # noqa: E402
 from models import work  # noqa: E402
 from models.checkpoint import listed  # noqa: E402
-from models.device import choose_precision, out_of_memory  # noqa: E402
+from models.device import choose_precision, explained, out_of_memory  # noqa: E402
 
 TIMES = ("seconds", "images_per_second", "period")
 RECIPE: dict[str, Any] = {"batch_size": 8, "learning_rate": 0.05, "plateau_patience": 0}
@@ -364,6 +364,29 @@ def test_running_out_of_memory_is_recognised() -> None:
     assert isinstance(out_of_memory(RuntimeError(engine), alone=False), Crowded)
     assert out_of_memory(RuntimeError(engine)) is None
     assert out_of_memory(RuntimeError("another matter")) is None
+
+
+@pytest.mark.parametrize("error", [
+    torch.AcceleratorError("CUDA error: an illegal memory access was encountered"),
+    RuntimeError("CUDA error: uncorrectable ECC error encountered"), RuntimeError("No CUDA GPUs are available"),
+    RuntimeError("Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU"),
+    AssertionError("Torch not compiled with CUDA enabled"), RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+])
+def test_a_gpu_that_fails_is_no_bug_of_the_work(
+    prepared: Callable[[], Laboratory], error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said as such, and tried again; a bug stays a bug."""
+    def fail(*_: Any) -> Any:
+        raise error
+
+    laboratory = prepared()
+    trial = laboratory.trial("squeezenet", [1], **RECIPE)
+    monkeypatch.setattr(work, "train", fail)
+    with pytest.raises(DeviceFailed, match="cannot be used") as caught:
+        work.main(laboratory.order(Task("train", trial, 1)).as_dict(), laboratory.told.append, lambda: False)
+
+    assert caught.value.retry
+    assert explained(AssertionError("a wrong turn")) is None
 
 
 def test_a_batch_that_does_not_fit_into_memory_fails_as_such(prepared: Callable[[], Laboratory]) -> None:

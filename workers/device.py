@@ -54,8 +54,19 @@ def gpus(environment: Mapping[str, str] | None = None) -> list[str]:
         return []
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True)
-        return re.findall(r"^GPU (\d+):", listed.stdout, re.MULTILINE)
+        return listed_gpus(listed.stdout)
     return []
+
+
+def listed_gpus(text: str) -> list[str]:
+    """The GPUs that `nvidia-smi -L` lists: their numbers, or the identities of its parts where one is divided (MIG)."""
+    found: list[tuple[str, list[str]]] = []
+    for line in text.splitlines():
+        if whole := re.match(r"GPU (\d+):", line):
+            found.append((whole[1], []))
+        elif found and (part := re.search(r"\(UUID: (MIG-[^)\s]+)\)", line)):
+            found[-1][1].append(part[1])
+    return [each for number, parts in found for each in (parts or [number])]
 
 
 def cores() -> int:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from jobs import audit, errors, files, plan
-from jobs.errors import BadCheckpoint, BadSpec, BrokerUnreachable, LeaseLost, OrchError, Stopped
+from jobs.errors import BadCheckpoint, BadSpec, BrokerUnreachable, DeviceFailed, LeaseLost, OrchError, Stopped
 from jobs.run import Run
 from jobs.store import Store
 from jobs.task import Order, Task
@@ -122,6 +122,9 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
         )
         worker.store.publish(task, outcome, attempt.work_folder, lease.holds)
     except OrchError as error:
+        if isinstance(error, DeviceFailed):
+            # Else a broken GPU, always idle, would take every task from those that work.
+            log.error("%s cannot be used: no task is taken for %.0f s", worker.device.name, worker.pause.longer())
         return _record_failure(worker.store, task, attempt, error, lease)
     finally:
         worker.handover.ended(task)

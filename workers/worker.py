@@ -23,7 +23,7 @@ LONGEST_WAIT_S = 300.0
 
 @dataclass(slots=True)
 class Pause:
-    """How long a worker leaves a store alone that it could not use: 2, 4, 8 ... seconds, at most five minutes."""
+    """How long a worker takes no task, when its store or device could not be used: 2, 4, 8 ... s, at most 5 minutes."""
 
     until: float = 0.0
     times: int = 0
