@@ -18,7 +18,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3 python3.13 py
 
 # What needs a GPU: benchmarks/gpu.py. Sizes such that all of them end within a quarter of an hour on two cores.
 BENCHMARKS := training evaluation preparing checkpoints overhead plan slots startup makespan
-SIZE_training    := --seconds 0.5 --repeats 1 --count 64
+SIZE_training    := --seconds 1.2 --repeats 1 --count 96
 SIZE_evaluation  := --seconds 0.4 --repeats 1 --count 64
 SIZE_preparing   := --images-count 4000 --repeats 2
 SIZE_checkpoints := --seconds 2 --repeats 1
