@@ -51,12 +51,14 @@ class Progress:
 class Scene:
     """What a store shows of all its runs at one moment: the ledger, who is alive, and who works on what.
 
-    `progress` holds what is worked on by the trial or data set it is about, each one's trainings first.
+    `progress` holds what is worked on by the trial or data set it is about, each one's trainings first; `begun` are the
+    trials with a training that was begun and is not done.
     """
 
     ledger: Ledger
     workers: tuple[Sign, ...]
     progress: dict[str, tuple[Progress, ...]]
+    begun: frozenset[str]
 
 
 def survey(store: Store, now: float) -> Scene:
@@ -71,7 +73,9 @@ def survey(store: Store, now: float) -> Scene:
     for task in sorted(_tasks(named), key=lambda task: (task.epoch, task.kind != "train", task.variant)):
         if (progress := _progress(store, task, workers, ended, now)) is not None:
             found[task.subject] = (*found.get(task.subject, ()), progress)
-    return Scene(ledger, workers, found)
+    tried = (name.split(".") for name in set(files.names(store.root / "attempts")) - ledger.done)
+    begun = frozenset(parts[1] for parts in tried if parts[0] == "train" and len(parts) > 1)
+    return Scene(ledger, workers, found, begun)
 
 
 def _tasks(names: Iterable[str]) -> Iterator[Task]:

@@ -120,9 +120,9 @@ def look(store: Store, run: Run | Outline, now: float | None = None, scene: Scen
     states = plan.state(store, run, scene.ledger)
     preparing = next(iter(_under_way(scene, run, run.data, states)), None)
     shares = _shares(states)
-    begun = _begun(store, scene)
     trials = tuple(
-        _trial(store, name, shares[name], _under_way(scene, run, name, states), name in begun) for name in run.trials
+        _trial(store, name, shares[name], _under_way(scene, run, name, states), name in scene.begun)
+        for name in run.trials
     )
     working = preparing is not None or any(trial.progress for trial in trials)
     return RunStatus(
@@ -159,12 +159,6 @@ def _shares(states: dict[str, str]) -> dict[str, _Share]:
         if state == "done" and not variant:
             (share.trained if kind == "train" else share.evaluated).append(int(epoch))
     return found
-
-
-def _begun(store: Store, scene: Scene) -> frozenset[str]:
-    """The trials with a training that was begun and is not done, by one listing."""
-    tried = (name.split(".") for name in files.names(store.root / "attempts") if name not in scene.ledger.done)
-    return frozenset(parts[1] for parts in tried if parts[0] == "train" and len(parts) > 1)
 
 
 def _kept(store: Store, trial: str, most: int) -> int:

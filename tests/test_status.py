@@ -288,6 +288,26 @@ def test_many_runs_are_listed_from_one_look_at_the_ledger(tmp_path: Path) -> Non
     assert [(each.state, each.tasks) for each in lines] == [(each.state, each.tasks) for each in looks]
 
 
+def test_however_many_runs_are_told_whole_each_folder_of_all_is_listed_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store of many runs has tens of thousands of attempts and records."""
+    for name in ("first", "second", "third"):
+        fill_store(tmp_path, backbones=["scratch"], pixels=False, name=name)
+    listed, names = list[str](), files.names
+
+    def counted(folder: Path) -> list[str]:
+        listed.append(folder.relative_to(tmp_path).as_posix())
+        return names(folder)
+
+    monkeypatch.setattr(files, "names", counted)
+    code = cli.run(["--store", str(tmp_path), "status", "--json"])
+
+    assert code == 0
+    assert capsys.readouterr().out.count('"trials": [') == 3
+    assert [listed.count(folder) for folder in ("attempts", "ledger/done", "ledger/failed", "progress")] == [1] * 4
+
+
 @pytest.mark.parametrize("asked", [[], ["study"]], ids=["all", "one"])
 def test_status_says_what_to_start_when_tasks_wait_and_nobody_is_there(
     asked: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
