@@ -124,7 +124,8 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
     except OrchError as error:
         if isinstance(error, DeviceFailed):
             # Else a broken GPU, always idle, would take every task from those that work.
-            log.error("%s cannot be used: no task is taken for %.0f s", worker.device.name, worker.pause.longer())
+            pause_s = worker.pause.longer()
+            log.error("%s cannot be used: no task is taken for %.0f s", worker.device.name, pause_s)
         return _record_failure(worker.store, task, attempt, error, lease)
     finally:
         worker.handover.ended(task)
