@@ -39,7 +39,10 @@ def test_seven_backbones_in_three_periods_by_two_workers(new_lab: Callable[..., 
     assert len(rows(lab, run, "predictions")) == 7 * 3 * 12
     assert {row["worker"] for row in attempts} == {"one", "two"}
     assert [row["attempt"] for row in attempts] == [1] * 42
-    assert "vgg16" in min(attempts, key=lambda row: row["started_at"])["task"]
+    # Both begin at once, so which of them is written down first is chance: the largest network is one of their firsts.
+    in_order = sorted(attempts, key=lambda row: row["started_at"])
+    firsts = {row["worker"]: row["task"] for row in reversed(in_order)}
+    assert any("vgg16" in task for task in firsts.values())
     assert all((out / name).stat().st_size > 1000 for name in ("report.html", "report.md", "report.json"))
     page = (out / "report.html").read_text()
     assert all(entry.title in page for entry in CATALOG.values())
