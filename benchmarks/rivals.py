@@ -87,7 +87,7 @@ def _set_up(ours: bool, threads: int, where: str) -> None:
 
 def learner(name: str, photos: Photographs, precision: Precision, batch_images: int) -> Learner:
     """Our learner of a backbone, from random weights."""
-    classes = len(Store(photos.store).load_data(photos.name)[0].classes)
+    classes = len(Store(photos.store).described(photos.name).classes)
     recipe = RECIPE.model_copy(update={"batch_size": batch_images})
     chosen = device.choose_precision(precision, photos.where, name)
     return Learner.of(backbones.build(name, classes, 0), recipe, 0, photos.where, chosen)

@@ -96,7 +96,7 @@ def _of_data(store: Store, run: Run) -> Iterator[Finding]:
 
     folder = store.data_folder(run.data)
     for name, read in (
-        ("source.json", partial(store.data_settings, run.data)),
+        ("source.json", partial(store.described, run.data)),
         ("inventory.parquet", partial(results.table, folder / "inventory.parquet", results.INVENTORY)),
     ):
         place = (folder / name).relative_to(store.root).as_posix()

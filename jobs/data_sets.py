@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs import files, record
@@ -11,6 +12,15 @@ from jobs.layout import Layout
 if TYPE_CHECKING:
     from jobs.folder import Source
     from jobs.spec import DataSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Where a data set's images come from, its classes in their order, and how it is prepared."""
+
+    origin: str
+    classes: tuple[str, ...]
+    settings: DataSettings
 
 
 class DataSets(Layout):
@@ -40,32 +50,25 @@ class DataSets(Layout):
             files.write_json(self.data_folder(data) / "source.json", described)
 
     def load_data(self, data: str) -> tuple[Source, DataSettings]:
-        """What a data set is made of, as saved."""
-        from jobs import needed, results
+        """What a data set is made of, file by file, and how it is prepared, as saved."""
+        from jobs import results
         from jobs.folder import Entry, Source
+
+        described = self.described(data)
+        rows = results.table(self.data_folder(data) / "inventory.parquet", results.INVENTORY).to_pylist()
+        entries = tuple(Entry(**row) for row in rows)
+        return Source(described.origin, described.classes, entries), described.settings
+
+    def described(self, data: str) -> Described:
+        """The same without the inventory, which of a large data set takes a while to read."""
+        from jobs import needed
         from jobs.spec import DataSettings
 
         path = self.data_folder(data) / "source.json"
         found = record.read(path, {"origin": str, "classes": list, "settings": dict})
         if found is None:
             raise StoreUnusable(f"the store {self.root} knows no data set '{data}'.")
-        rows = results.table(self.data_folder(data) / "inventory.parquet", results.INVENTORY).to_pylist()
-        entries = tuple(Entry(**row) for row in rows)
         try:
-            return Source(found["origin"], tuple(found["classes"]), entries), DataSettings(**found["settings"])
-        except (TypeError, ValueError) as error:
-            raise record.damaged(path, needed.told(error, DataSettings)) from None
-
-    def data_settings(self, data: str) -> DataSettings:
-        """How a data set is prepared, without its inventory."""
-        from jobs import needed
-        from jobs.spec import DataSettings
-
-        path = self.data_folder(data) / "source.json"
-        found = record.read(path, {"settings": dict})
-        if found is None:
-            raise StoreUnusable(f"the store {self.root} knows no data set '{data}'.")
-        try:
-            return DataSettings(**found["settings"])
+            return Described(found["origin"], tuple(found["classes"]), DataSettings(**found["settings"]))
         except (TypeError, ValueError) as error:
             raise record.damaged(path, needed.told(error, DataSettings)) from None

@@ -73,18 +73,18 @@ def predict(
     `BadCheckpoint` for a checkpoint that is not whole, `BadSpec` for a device that is not there.
     """
     check_device(on)
-    source, settings = store.load_data(data)
+    described = store.described(data)
     members = _members(store, data)
     total = len(images) * (1 + sum(map(len, trials.values())))
     with tempfile.TemporaryDirectory(prefix="orch-predict-") as folder:
         path = Path(folder) / "images.npy"
-        reasons, digests = _prepare(images, settings.image_size, path, lambda done: tell(done, total))
+        reasons, digests = _prepare(images, described.settings.image_size, path, lambda done: tell(done, total))
         whole = array.read(path) if len(reasons) < len(images) else np.empty((0, 1, 1, 3), np.uint8)
         shares, done = {}, len(images)
         for backbone, tasks in trials.items():
-            summed = np.zeros((len(whole), len(source.classes)), np.float64)
+            summed = np.zeros((len(whole), len(described.classes)), np.float64)
             for task in tasks:
-                summed += softmax(trained.learner(store, task, len(source.classes), on), whole)
+                summed += softmax(trained.learner(store, task, len(described.classes), on), whole)
                 tell(done := done + len(images), total)
             shares[backbone] = (summed / len(tasks)).astype(np.float32)
         del whole
@@ -92,7 +92,7 @@ def predict(
     for image, digest in zip(images, digests, strict=True):
         reason = reasons.get(image)
         answers = () if reason else tuple(
-            Answer(backbone, _top(of_all[place], source.classes)) for backbone, of_all in shares.items()
+            Answer(backbone, _top(of_all[place], described.classes)) for backbone, of_all in shares.items()
         )
         place += reason is None
         found.append(Predicted(image, reason, members.get(digest), answers))

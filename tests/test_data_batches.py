@@ -33,6 +33,17 @@ def test_every_image_is_in_one_split_with_its_class(laboratory: Laboratory) -> N
     assert data.classes == ("ape", "bear", "cat")
 
 
+def test_the_list_of_files_is_not_read_for_every_task(laboratory: Laboratory) -> None:
+    """Each task loads the data set; the inventory, long for a large one, is needed only to prepare it."""
+    whole = Data.load(laboratory.store, laboratory.data)
+    (laboratory.store.data_folder(laboratory.data) / "inventory.parquet").unlink()
+    found = Data.load(laboratory.store, laboratory.data)
+
+    assert found.paths == whole.paths
+    assert np.array_equal(found.labels, whole.labels)
+    assert laboratory.store.described(laboratory.data).classes == found.classes
+
+
 def test_batches_hold_the_images_asked_for_in_order(laboratory: Laboratory) -> None:
     """Pixels and labels of each piece, the last one shorter."""
     data = Data.load(laboratory.store, laboratory.data)

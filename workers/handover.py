@@ -97,7 +97,7 @@ class Handover:
         if threads is not None:
             with contextlib.suppress(OSError, DamagedFile, KeyError, TypeError, ValueError):
                 threads = int((files.read_json(self.store.trial_folder(trial.name) / "numerics.json") or {})["threads"])
-        return pace.kind_of(trial.backbone, self.store.data_settings(trial.data).image_size, threads)
+        return pace.kind_of(trial.backbone, self.store.described(trial.data).settings.image_size, threads)
 
     def sign(self, busy: bool) -> dict[str, Any]:
         """What the worker says of itself to the others, beside its sign of life."""

@@ -90,7 +90,7 @@ class Measured:
         self._peaks[alike] = max(taken, self._peaks.get(alike, 0))
 
     def _likeness(self, trial: Trial) -> Likeness:
-        size = self.store.data_settings(trial.data).image_size
+        size = self.store.described(trial.data).settings.image_size
         return trial.backbone, size, trial.recipe.batch_size, trial.recipe.precision
 
 

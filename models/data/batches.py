@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -23,6 +24,7 @@ from models.data.resident import Heard, Resident, free_memory, unheard
 from models.data.transfer import gathered
 
 Indices = npt.NDArray[np.int64]
+SPLITS = ("train", "validation", "test")
 AHEAD = 2
 """Batches fetched before they are asked for."""
 
@@ -42,7 +44,7 @@ class Data:
     @classmethod
     def load(cls, store: Store, name: str) -> Data:
         """The prepared data set of that name; raises `DataChanged` when its files are missing or do not agree."""
-        source, settings = store.load_data(name)
+        described = store.described(name)
         folder = store.data_folder(name)
         try:
             images = array.read(folder / "images.npy")
@@ -52,21 +54,21 @@ class Data:
             raise DataChanged(
                 f"the prepared data set {name} cannot be read: {reason}. Remove {folder} and submit the data again."
             ) from error
-        expected = (manifest.num_rows, settings.image_size, settings.image_size, 3)
+        size = described.settings.image_size
+        expected = (manifest.num_rows, size, size, 3)
         if images.shape != expected or images.dtype != np.uint8:
             raise DataChanged(
                 f"{folder / 'images.npy'} holds {images.shape} {images.dtype}, its manifest promises {expected} uint8. "
                 f"Remove {folder} and submit the data again."
             )
-        number = {label: index for index, label in enumerate(source.classes)}
-        strange = sorted(set(manifest["label"].to_pylist()) - number.keys())
-        if strange:
-            raise DataChanged(f"{folder / 'manifest.parquet'} names the class '{strange[0]}', which the data set has "
+        labels = _numbered(manifest["label"], described.classes)
+        if (labels < 0).any():
+            strange = manifest["label"][int(labels.argmin())]
+            raise DataChanged(f"{folder / 'manifest.parquet'} names the class '{strange}', which the data set has "
                               f"not. Remove {folder} and submit the data again.")
-        labels = np.array([number[label] for label in manifest["label"].to_pylist()], dtype=np.int64)
-        split = np.array(manifest["split"].to_pylist())
-        splits = {each: np.flatnonzero(split == each) for each in ("train", "validation", "test")}
-        return cls(name, source.classes, images, labels, tuple(manifest["path"].to_pylist()), splits)
+        split = _numbered(manifest["split"], SPLITS)
+        splits = {each: np.flatnonzero(split == number) for number, each in enumerate(SPLITS)}
+        return cls(name, described.classes, images, labels, tuple(manifest["path"].to_pylist()), splits)
 
     def near(self, device: torch.device, free_bytes: Callable[[torch.device], int] = free_memory,
              heard: Heard = unheard) -> Data:
@@ -74,7 +76,7 @@ class Data:
 
         `heard` gets the number of images sent, and of all, now and then.
         """
-        read = np.unique(np.concatenate([self.splits["train"], self.splits["validation"]]))
+        read = np.sort(np.concatenate([self.splits["train"], self.splits["validation"]]))
         held = Resident.fitting(self.images, self.labels, read, device, free_bytes(device), heard)
         return replace(self, resident=held)
 
@@ -97,6 +99,15 @@ class Batch:
         """The batch in parts of these sizes, in order."""
         for images, labels in zip(torch.split(self.images, sizes), torch.split(self.labels, sizes), strict=True):
             yield Batch(images, labels)
+
+
+def _numbered(column: pa.ChunkedArray, names: Sequence[str]) -> Indices:
+    """The place among `names` of each row's name (n); -1 where it is none of them."""
+    number = {name: place for place, name in enumerate(names)}
+    coded = column.unify_dictionaries().combine_chunks()
+    numbers = np.array([number.get(name, -1) for name in coded.dictionary.to_pylist()], np.int64)
+    found: Indices = numbers[coded.indices.to_numpy()]
+    return found
 
 
 def cut(indices: Indices, batch_images: int, *, drop_single: bool = False) -> list[Indices]:
