@@ -245,7 +245,8 @@ class Simulation:
             training = schedule.Training(task.id, pace.kind_of(self.backbones[task.subject], 224, None), left)
         settled = hand.wants is None and hand.stops_at is None and (
             self.now - hand.since > self._begin_s(hand) if task else not self.waiting)
-        hand.sign = schedule.Mate(hand.name, dict(hand.rates), task is not None, training, settled)
+        hand.sign = schedule.Mate(hand.name, dict(hand.rates), task is not None, training, settled,
+                                  model=str(self.truth.speeds[hand.place]))
         self._at(self.now + self.costs.tend_s, lambda: self._round(hand))
         if not settled:
             return

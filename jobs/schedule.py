@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,10 @@ WORTH_S = 10.0
 """A take-over that saves less is left: estimates are never exact, and work must not wander to and fro."""
 WORTH_SHARE = 0.5
 """So is one that saves less than this share of what could be saved: the same work would soon move again."""
+
+
+HOPE = 2.0
+"""How many times as fast as workers that are all alike another one may be, before it was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,8 @@ class Training:
 class Mate:
     """A worker as it describes itself: what it was measured at, whether it is busy and, when it trains, with what.
 
-    `settled` is False while a take-over that it has part in is under way, or while it only begins a task.
+    `settled` is False while a take-over that it has part in is under way, or while it only begins a task. `model` is
+    what devices of equal speed have in common, such as a GPU's name; empty where that is not known.
     """
 
     name: str
@@ -42,6 +48,7 @@ class Mate:
     busy: bool = False
     training: Training | None = None
     settled: bool = True
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +103,18 @@ class Fleet:
 
     @classmethod
     def of(cls, mates: Sequence[Mate], waiting: Sequence[Training]) -> Fleet:
-        """The fleet of these workers, with this to do; one never measured is taken for a fast one, so it is tried."""
+        """The fleet of these workers, with this to do.
+
+        A worker was measured at what others of its model were. One of which nothing is known at all is taken for a
+        fast one, so that it is tried: for as fast as the fastest, or `HOPE` times that where all others are alike.
+        """
+        mates = pooled(mates)
         rates = [mate.rates for mate in mates if mate.rates]
         if not rates:
             return cls((), tuple(waiting), {}, 0.0)
         hoped = max(rates, key=lambda each: pace.ratio(each, rates[0]))
+        if len({mate.model or mate.name for mate in mates if mate.rates}) == 1:
+            hoped = {kind: HOPE * rate for kind, rate in hoped.items()}
         left = [*(mate.training for mate in mates if mate.training), *waiting]
         paces = {(mate.name, kind): pace.expected(mate.rates or hoped, kind, rates)
                  for mate in mates for kind in {training.kind for training in left}}
@@ -166,6 +180,17 @@ class Fleet:
                 if now + TAKE_OVER_S + rest_s + WORTH_S < end:
                     kinds[name], ends[name], ends[last] = kinds.pop(last), now + TAKE_OVER_S + rest_s, now + TAKE_OVER_S
         return math.sqrt(late)
+
+
+def pooled(mates: Sequence[Mate]) -> list[Mate]:
+    """The same workers, each with what others of its model were measured at (the median) where it was not itself."""
+    of_model: dict[str, dict[str, list[float]]] = {}
+    for mate in mates:
+        for kind, rate in mate.rates.items():
+            of_model.setdefault(mate.model or mate.name, {}).setdefault(kind, []).append(rate)
+    typical = {model: {kind: statistics.median(rates) for kind, rates in each.items()}
+               for model, each in of_model.items()}
+    return [replace(mate, rates={**typical.get(mate.model or mate.name, {}), **mate.rates}) for mate in mates]
 
 
 def least_s(chains: Sequence[float], speeds: Sequence[float]) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from workers import device
@@ -70,3 +73,22 @@ def test_threads_default_to_half_the_cores_so_that_two_workers_agree() -> None:
     chosen, _ = device.choose("cpu", None)
 
     assert chosen.threads == max(1, device.cores() // 2)
+
+
+def test_devices_of_one_model_say_the_same_of_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU by its name, a processor by its name and threads; parts of a divided GPU say nothing."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text("""#!/bin/sh
+case "$*" in
+    *--id=[01]*--query-gpu=name*) echo 'NVIDIA H200' ;;
+    *) echo 'No devices were found'; exit 6 ;;
+esac
+""")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    found = [device.choose(f"cuda:{index}", 1, found=["0", "1", "MIG-c7384736"])[0] for index in range(3)]
+    processors = [device.model(device.choose("cpu", threads)[0]) for threads in (1, 2, 1)]
+
+    assert [device.model(each) for each in found] == ["NVIDIA H200", "NVIDIA H200", ""]
+    assert processors[0] == processors[2] != processors[1]
+    assert processors[0].endswith(" x1")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from jobs import pace, schedule
@@ -125,3 +127,35 @@ def test_the_least_time_counts_work_and_the_longest_chains(
 ) -> None:
     """All work by all speeds, or the k longest by the k fastest."""
     assert schedule.least_s(chains, speeds) == pytest.approx(least)
+
+
+def test_workers_of_one_model_are_equally_fast_before_both_were_measured_at_the_same() -> None:
+    """The catalog, which is wrong at such small images, would have the two change places for nothing."""
+    scratch, squeezenet = "scratch@32x1", "squeezenet@32x1"
+    mates = [Mate("a", {scratch: 400.0}, True, Training("train.scratch-s0-1.0002", scratch, 68_000.0)),
+             Mate("b", {squeezenet: 700.0}, True, Training("train.squeezenet-s0-1.0003", squeezenet, 17_000.0))]
+    alike = [replace(mate, model="EPYC x1") for mate in mates]
+
+    assert [(each.taker, each.holder) for each in schedule.take_overs(mates)] == [("b", "a")]
+    assert schedule.take_overs(alike) == []
+    assert [mate.rates for mate in schedule.pooled(alike)] == [{scratch: 400.0, squeezenet: 700.0}] * 2
+    assert [mate.rates for mate in schedule.pooled(mates)] == [mate.rates for mate in mates]
+
+
+def test_a_workers_own_measurements_count_more_than_those_of_its_model() -> None:
+    """One GPU of several may be slower for a reason of its own."""
+    mates = [Mate("a", {VGG: 10.0}, model="H200"), Mate("b", {VGG: 20.0, SMALL: 90.0}, model="H200"),
+             Mate("c", {VGG: 30.0, SMALL: 70.0}, model="H200"), Mate("d", {}, model="A100")]
+
+    assert [mate.rates for mate in schedule.pooled(mates)] == [
+        {VGG: 10.0, SMALL: 80.0}, {VGG: 20.0, SMALL: 90.0}, {VGG: 30.0, SMALL: 70.0}, {},
+    ]
+
+
+def test_a_worker_unlike_all_others_is_tried() -> None:
+    """It may be twice as fast; one like them is known to be no faster."""
+    busy = [Mate(name, {VGG: 25.0}, True, Training(f"train.vgg16-s{name}-1.0010", VGG, 20_000.0), model="T4")
+            for name in ("0", "1")]
+
+    assert [each.taker for each in schedule.take_overs([*busy, Mate("new", {}, model="H200")])] == ["new"]
+    assert schedule.take_overs([*busy, Mate("new", {}, model="T4")]) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -67,6 +68,31 @@ def listed_gpus(text: str) -> list[str]:
         elif found and (part := re.search(r"\(UUID: (MIG-[^)\s]+)\)", line)):
             found[-1][1].append(part[1])
     return [each for number, parts in found for each in (parts or [number])]
+
+
+def model(device: Device) -> str:
+    """What devices of equal speed have in common: a GPU's name, or the processor's with the threads of one child.
+
+    Empty where nobody says it, as of the parts of a divided GPU.
+    """
+    if device.kind == "cuda":
+        return asked_of_gpu(device.visible, "name")
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError, IndexError):
+        name = re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)[0]
+    return f"{name} x{device.threads}"
+
+
+def asked_of_gpu(visible: str, what: str) -> str:
+    """What nvidia-smi says of a GPU (an index or identity of its own); empty for parts of one, which it does not tell.
+
+    `what` is a field of its `--query-gpu`.
+    """
+    asked = ["nvidia-smi", f"--id={visible}", f"--query-gpu={what}", "--format=csv,noheader,nounits"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True).stdout.splitlines()
+        return said[0].strip() if said else ""
+    return ""
 
 
 def cores() -> int:

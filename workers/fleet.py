@@ -78,13 +78,14 @@ class Fleet:
             sign = record.read(self.store.root / "workers" / file, {"name": str, "rates": dict, "at": record.NUMBER})
             if sign is None or not self._fresh(file, sign["at"]):
                 return None
-            training = sign["training"]
+            training, alone = sign["training"], sign.get("slots", 1) == 1
             return schedule.Mate(
                 sign["name"], {str(kind): float(rate) for kind, rate in sign["rates"].items() if float(rate) > 0},
                 bool(sign["busy"]),
                 training and schedule.Training(Task.parse(training["task"]).id, str(training["kind"]),
                                                float(training["left"])),
-                bool(sign["settled"]) and sign.get("slots", 1) == 1,
+                bool(sign["settled"]) and alone,
+                str(sign.get("model", "")) if alone else "",
             )
         return None
 

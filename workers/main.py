@@ -60,7 +60,8 @@ def _prepare(
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
     called = re.sub(r"[^A-Za-z0-9._-]", "-", name or f"{host}-{chosen.name}-{os.getpid()}")
     room = Room(slots, memory.total_bytes(chosen) if slots > 1 else 0)
-    return Worker(store, broker_url, called, host, chosen, settings.weights_dir, Watch(store), room=room), lock
+    return Worker(store, broker_url, called, host, chosen, settings.weights_dir, Watch(store), room=room,
+                  model=device.model(chosen)), lock
 
 
 def _work(worker: Worker, idle_exit_s: float | None) -> int:

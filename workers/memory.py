@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from jobs import files
 from jobs.errors import OrchError
 from jobs.store import Store
 from jobs.task import Task, Trial
-from workers.device import Device
+from workers.device import Device, asked_of_gpu
 
 GPU_SHARE = 0.95
 CPU_SHARE = 0.8
@@ -95,12 +94,9 @@ class Measured:
 
 
 def _gpu_bytes(visible: str) -> int:
-    """All the memory of a GPU (an index or identity of nvidia-smi's); 0 for parts of one, which it does not tell."""
-    asked = ["nvidia-smi", f"--id={visible}", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-    with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError):
-        said = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True)
-        return int(said.stdout.split()[0]) * 2**20 if said.stdout.split() else 0
-    return 0
+    """All the memory of a GPU; 0 where it cannot be found out."""
+    said = asked_of_gpu(visible, "memory.total")
+    return int(said) * 2**20 if said.isdecimal() else 0
 
 
 def limits(groups: Path = CGROUPS) -> list[int]:

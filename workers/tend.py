@@ -110,7 +110,7 @@ class Tender:
         files.write_json(worker.store.root / "workers" / f"{worker.name}.json", {
             "name": worker.name, "host": worker.host, "pid": os.getpid(), "device": worker.device.name,
             "task": next(iter(tasks), None), "tasks": tasks, "slots": worker.room.slots, "at": time.time(),
-            "process": birth.mark(),
+            "model": worker.model, "process": birth.mark(),
             **worker.handover.sign(busy=bool(tasks)),
         }, durable=False)
 

@@ -59,6 +59,7 @@ class Worker:
     limits: child.Limits = field(default_factory=child.Limits)
     stop: threading.Event = field(default_factory=threading.Event)
     room: Room = field(default_factory=Room)
+    model: str = ""
     entry: str = CHILD_ENTRY
     run_child: Callable[..., child.Message] = child.run
     pause: Pause = field(default_factory=Pause)
