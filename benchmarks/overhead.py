@@ -129,7 +129,7 @@ def at_work(root: Path, broker_url: str, entry: str, tasks: int) -> dict[str, di
 
     worker.run_child = run_child
     child.warm_up()
-    time.sleep(5)  # the fork server has its imports done
+    child.warm(leave)
     threading.Thread(target=Tender(worker).forever, args=(None, leave), daemon=True).start()
     consume(workers._consumer(worker), over)
     return started

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -77,7 +78,15 @@ class Lab:
             state = plan.state(self.store, run)
             return None if "open" in state.values() else state
 
-        return dict(self.until(ended, timeout_s, f"the end of {run.name}"))
+        found = dict(self.until(ended, timeout_s, f"the end of {run.name}"))
+        with contextlib.suppress(AssertionError):  # an attempt's row follows its result; those of the dead have none
+            self.until(self._told, 5)
+        return found
+
+    def _told(self) -> bool:
+        """Whether each attempt on record has its row."""
+        begun = {f"{path.parent.name}-{path.stem}" for path in self.store.root.glob("attempts/*/[0-9]*.json")}
+        return begun <= {path.stem for path in self.store.root.glob("results/attempts/*/*.parquet")}
 
     def progress(self, task_id: str) -> dict[str, Any]:
         """What the task's worker last said."""

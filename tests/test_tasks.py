@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import threading
 import time
 from pathlib import Path
@@ -170,6 +171,25 @@ def test_tending_sends_what_the_queue_has_lost(worker: Worker, run: Run) -> None
     assert second == []
     assert queue.waiting(worker.broker_url) == 1
     assert (worker.store.root / "workers" / "w1.json").exists()
+
+
+def test_a_worker_that_still_loads_signs_and_does_no_more(worker: Worker, run: Run) -> None:
+    """It rings for nothing, is no idle one to the others, and does not leave for being idle."""
+    drain(worker)
+    tender, leave = Tender(worker), threading.Event()
+    worker.loading, worker.idle_since = True, time.monotonic() - 1000
+    sent = tender.round()
+    sign = json.loads((worker.store.root / "workers" / "w1.json").read_text())
+    threading.Timer(3.0, leave.set).start()
+    began = time.monotonic()
+    tender.forever(0.0, leave)
+
+    assert sent == []
+    assert sign["busy"]
+    assert time.monotonic() - began > 2.5
+    worker.loading = False
+    assert [task.id for task in tender.round()] == [run.tasks[0]]
+    assert not json.loads((worker.store.root / "workers" / "w1.json").read_text())["busy"]
 
 
 def test_tending_leaves_held_tasks_and_ended_runs_alone(worker: Worker, run: Run) -> None:

@@ -69,12 +69,38 @@ def warm_up() -> None:
     """Start the fork server with the child's imports done, so that the first task need not wait for them.
 
     Call it from a thread that lives as long as this process: the fork server dies with it (see `workers.tether`).
+    The imports take seconds, or a minute from a slow disk; `warm` waits for them.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["workers.forked", CHILD_ENTRY.partition(":")[0], __name__])
     from multiprocessing import forkserver
 
     forkserver.ensure_running()
+
+
+def warm(leave: threading.Event) -> bool:
+    """Wait until a child can begin at once; False when `leave` was set before.
+
+    Until then whoever starts a child waits in the middle of it, and keeps no lease.
+    """
+    begun = threading.Event()
+
+    def first() -> None:
+        process = multiprocessing.get_context("forkserver").Process(target=_nothing)
+        with _COUNTING, _without_main():
+            process.start()
+        _exit_code(process, None)
+        begun.set()
+
+    threading.Thread(target=first, daemon=True).start()
+    while not begun.wait(POLL_S / 10):
+        if leave.is_set():
+            return False
+    return True
+
+
+def _nothing() -> None:
+    """What the first child does."""
 
 
 def run(

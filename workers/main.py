@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import warnings
 from types import FrameType
 from typing import Any
@@ -69,16 +70,15 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
     tender, leave = Tender(worker), threading.Event()
     consumer = _consumer(worker)
     _leave_on_signals(worker, consumer, leave)
+    worker.loading = True
     tender.sign()
     rounds = threading.Thread(target=tender.forever, args=(idle_exit_s, leave), daemon=True)
     rounds.start()
-    threading.Thread(target=_leave_when_told, args=(leave, worker), daemon=True).start()
-    address = without_password(worker.broker_url)
-    log.info("worker %s on %s takes tasks from %s", worker.name, worker.device.name, address)
-    if worker.room.slots > 1:
-        _tell_room(worker)
     try:
-        consumer.start()
+        log.info("worker %s on %s loads what its tasks need", worker.name, worker.device.name)
+        if child.warm(leave):
+            worker.loading, worker.idle_since = False, time.monotonic()
+            _take_tasks(worker, consumer, leave)
     finally:
         leave.set()
         rounds.join(5)
@@ -86,6 +86,16 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
         queue.forget(worker.broker_url, worker.name)
     log.info("worker %s has left", worker.name)
     return int(consumer.exitcode or 0)
+
+
+def _take_tasks(worker: Worker, consumer: Any, leave: threading.Event) -> None:
+    """One task after another in each slot, until `leave` is set."""
+    threading.Thread(target=_leave_when_told, args=(leave, worker), daemon=True).start()
+    address = without_password(worker.broker_url)
+    log.info("worker %s on %s takes tasks from %s", worker.name, worker.device.name, address)
+    if worker.room.slots > 1:
+        _tell_room(worker)
+    consumer.start()
 
 
 def _tell_room(worker: Worker) -> None:
@@ -125,7 +135,8 @@ def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> 
         signal.signal(signal.SIGTERM, on_signal)
         signal.signal(signal.SIGINT, on_signal)
 
-    signals.worker_ready.connect(install, weak=False)
+    install()
+    signals.worker_ready.connect(install, weak=False)  # Celery has put its own in their place
 
 
 def _leave_when_told(leave: threading.Event, worker: Worker) -> None:

@@ -52,7 +52,7 @@ class Tender:
             except Exception:  # a round that nobody foresaw must not be the last
                 log.exception("tending failed, it is tried again")
             idle_s = time.monotonic() - self.worker.idle_since
-            if idle_exit_s is None or self.worker.room.tasks or self.tried_later:
+            if idle_exit_s is None or self.worker.loading or self.worker.room.tasks or self.tried_later:
                 continue
             if idle_s > max(idle_exit_s, LEAST_IDLE_S):
                 log.info("idle for %.0f s: leaving", idle_s)
@@ -64,6 +64,8 @@ class Tender:
             self.sign()
         except (OrchError, OSError) as error:
             log.warning("the sign of life could not be written: %s", error)
+        if self.worker.loading:
+            return []
         self._relieve()
         began = time.monotonic()
         if began < self.next_look:
@@ -111,7 +113,7 @@ class Tender:
             "name": worker.name, "host": worker.host, "pid": os.getpid(), "device": worker.device.name,
             "task": next(iter(tasks), None), "tasks": tasks, "slots": worker.room.slots, "at": time.time(),
             "model": worker.model, "process": birth.mark(),
-            **worker.handover.sign(busy=bool(tasks)),
+            **worker.handover.sign(busy=worker.loading or bool(tasks)),
         }, durable=False)
 
     def sign_off(self) -> None:

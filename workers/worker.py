@@ -47,6 +47,7 @@ class Worker:
     """Who works on one device: its view of the store and the leases, the room for tasks, and whether it should stop.
 
     Each slot's thread works with the same one. Of two threads that claim a lease the file system lets one have it.
+    While it is `loading` what its children need, it takes nothing.
     """
 
     store: Store
@@ -60,6 +61,7 @@ class Worker:
     stop: threading.Event = field(default_factory=threading.Event)
     room: Room = field(default_factory=Room)
     model: str = ""
+    loading: bool = False
     entry: str = CHILD_ENTRY
     run_child: Callable[..., child.Message] = child.run
     pause: Pause = field(default_factory=Pause)

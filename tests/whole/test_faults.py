@@ -11,11 +11,28 @@ from pathlib import Path
 import pytest
 from harness import Lab, children_of, digests, rows
 
+from jobs import results
 from workers.lease import TTL_S
 from workers.tend import TEND_S
 
 pytestmark = pytest.mark.whole
 
+SLOW_TORCH = """
+import importlib.machinery, sys, time
+
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name != "torch":
+            return None
+        found = importlib.machinery.PathFinder.find_spec(name, path)
+        load = found.loader.exec_module
+        found.loader.exec_module = lambda module: (time.sleep({seconds}), load(module))
+        return found
+
+
+sys.meta_path.insert(0, Slow())
+"""
 SMALL = ("--image-size", "64", "--weights", "none", "--batch-size", "8")
 
 
@@ -98,6 +115,23 @@ def test_a_worker_asked_to_leave_hands_its_task_over(new_lab: Callable[..., Lab]
     assert second.poll() is None
     assert set(states.values()) == {"done"}
     assert [r["state"] for r in rows(lab, run, "attempts") if r["task"] == training] == ["stopped", "done"]
+
+
+def test_a_worker_that_is_slow_to_load_takes_no_task_before_it_can_begin_one(
+    new_lab: Callable[..., Lab], animal_folder: Path, tmp_path: Path
+) -> None:
+    """Torch may lie on a slow disk: a lease that nobody renews meanwhile would go from worker to worker."""
+    lab = new_lab()
+    (tmp_path / "sitecustomize.py").write_text(SLOW_TORCH.format(seconds=1.5 * TTL_S))
+    lab.extra["PYTHONPATH"] = str(tmp_path)
+    workers = [lab.worker(), lab.worker()]
+    run = lab.submit(*SMALL, "--backbone", "squeezenet", "--periods", "1", "--data", str(animal_folder))
+    states = lab.finished(run)
+    done = results.read(lab.store.root, "attempts", [results.DATA_SETS, *run.trials]).to_pylist()
+
+    assert [worker.poll() for worker in workers] == [None, None]
+    assert set(states.values()) == {"done"}
+    assert [(each["attempt"], each["state"]) for each in done] == [(1, "done")] * 3
 
 
 def first_step(lab: Lab, training: str) -> tuple[subprocess.Popen[bytes], float]:
