@@ -103,6 +103,29 @@ def test_a_task_held_by_a_living_worker_is_left_alone(worker: Worker, run: Run) 
     assert tasks.run(worker, task.id) == "done"
 
 
+def test_a_lease_is_kept_while_a_large_result_is_published(
+    worker: Worker, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The digest of a large data set takes longer than a lease lives; nobody else begins the task meanwhile."""
+    others, digest, free = Watch(worker.store, ttl_s=0.5), files.digest, list[bool]()
+
+    def slow(path: Path) -> str:
+        until = time.monotonic() + 1.5
+        while time.monotonic() < until:
+            free.append(others.free(Task.parse(run.tasks[0]).lease_key))
+            time.sleep(0.05)
+        return digest(path)
+
+    monkeypatch.setattr(files, "digest", slow)
+    monkeypatch.setattr("workers.minding.RENEW_S", 0.05)
+    done = tasks.run(worker, run.tasks[0])
+
+    assert done == "done"
+    assert len(free) > 5
+    assert not any(free)
+    assert others.free(Task.parse(run.tasks[0]).lease_key)
+
+
 def test_a_child_that_dies_is_tried_again_and_the_attempts_are_on_record(worker: Worker, run: Run) -> None:
     """A lost child costs an attempt, not the task."""
     behave(worker, "die well")

@@ -16,7 +16,7 @@ from workers import attempt as attempts
 from workers import queue
 from workers.attempt import Attempt
 from workers.lease import Lease
-from workers.minding import Beating, Stopping, Telling
+from workers.minding import Beating, Stopping, Telling, kept
 from workers.room import Need
 from workers.worker import LONGEST_WAIT_S, Worker
 
@@ -120,7 +120,8 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
             heard=Telling(worker, task, attempt), should_stop=Stopping(worker, task, lease.token),
             still_mine=Beating(lease), limits=worker.limits, entry=worker.entry,
         )
-        worker.store.publish(task, outcome, attempt.work_folder, lease.holds)
+        with kept(lease):
+            worker.store.publish(task, outcome, attempt.work_folder, lease.holds)
     except OrchError as error:
         if isinstance(error, DeviceFailed):
             # Else a broken GPU, always idle, would take every task from those that work.
