@@ -17,7 +17,7 @@ from jobs.folder import built_in
 from jobs.run import Run
 from jobs.store import Store
 from jobs.task import Task
-from workers import attempt, queue, tasks
+from workers import attempt, lease, queue, tasks
 from workers.device import Device
 from workers.handover import Handover
 from workers.lease import Watch
@@ -117,7 +117,8 @@ def test_a_lease_is_kept_while_a_large_result_is_published(
         return digest(path)
 
     monkeypatch.setattr(files, "digest", slow)
-    monkeypatch.setattr("workers.minding.RENEW_S", 0.05)
+    monkeypatch.setattr(lease, "RENEW_S", 0.05)
+    monkeypatch.setattr(lease, "_KEEPER", lease._Keeper())
     done = tasks.run(worker, run.tasks[0])
 
     assert done == "done"

@@ -10,12 +10,14 @@ long.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from jobs import files
+from jobs.errors import StorageFull
 from jobs.store import Store
 
 TTL_S = 8.0
@@ -56,6 +58,48 @@ class Lease:
         except FileNotFoundError:
             return False
         return True
+
+
+class _Keeper:
+    """Renews leases in one thread for all: to start one for each task would cost it half a millisecond."""
+
+    def __init__(self) -> None:
+        self.lock, self.leases = threading.Lock(), list[Lease]()
+        self.thread: threading.Thread | None = None
+
+    def add(self, lease: Lease) -> None:
+        """Renew a lease from now on."""
+        with self.lock:
+            self.leases.append(lease)
+            if self.thread is None:
+                self.thread = threading.Thread(target=self._forever, daemon=True)
+                self.thread.start()
+
+    def remove(self, lease: Lease) -> None:
+        """Leave a lease alone; once this returns it is not written any more."""
+        with self.lock:
+            self.leases = [each for each in self.leases if each is not lease]
+
+    def _forever(self) -> None:
+        while True:
+            time.sleep(RENEW_S)
+            with self.lock:
+                for lease in self.leases:
+                    with contextlib.suppress(OSError, StorageFull):
+                        lease.renew()
+
+
+_KEEPER = _Keeper()
+
+
+@contextlib.contextmanager
+def kept(lease: Lease) -> Iterator[None]:
+    """Renew a lease while something takes long: putting down and summing up a data set may take a minute."""
+    _KEEPER.add(lease)
+    try:
+        yield
+    finally:
+        _KEEPER.remove(lease)
 
 
 @dataclass(slots=True)

@@ -1,13 +1,9 @@
-"""What a worker does while a child runs: pass on what it says, keep the lease (until all is published), see whether
-it should stop."""
+"""What a worker does while a child runs: pass on what it says, keep the lease, see whether it should stop."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from jobs import files
@@ -22,25 +18,6 @@ from workers.worker import Worker
 log = logging.getLogger("orch.worker")
 
 TELL_S = 1.0
-
-
-@contextlib.contextmanager
-def kept(lease: Lease) -> Iterator[None]:
-    """Keep a lease from a thread beside while something takes long: a data set's digest may take a minute."""
-    over = threading.Event()
-
-    def renew() -> None:
-        while not over.wait(RENEW_S):
-            with contextlib.suppress(OSError, StorageFull):
-                lease.renew()
-
-    beside = threading.Thread(target=renew, daemon=True)
-    beside.start()
-    try:
-        yield
-    finally:
-        over.set()
-        beside.join()
 
 
 class Telling:

@@ -15,8 +15,8 @@ from jobs.task import Order, Task
 from workers import attempt as attempts
 from workers import queue
 from workers.attempt import Attempt
-from workers.lease import Lease
-from workers.minding import Beating, Stopping, Telling, kept
+from workers.lease import Lease, kept
+from workers.minding import Beating, Stopping, Telling
 from workers.room import Need
 from workers.worker import LONGEST_WAIT_S, Worker
 
