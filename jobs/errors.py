@@ -60,6 +60,10 @@ class MissingExtra(RequestError):
     """A command that needs an optional dependency that is not installed."""
 
 
+class CannotLoad(RequestError):
+    """A machine on which a worker's children cannot even load what they need."""
+
+
 class WorkError(OrchError):
     """A task failed; `retry` says whether another attempt may end differently."""
 

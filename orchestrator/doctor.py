@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import platform
 import shutil
+import subprocess
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from jobs import catalog, extras
 from jobs.errors import MissingWeights, OrchError
 from jobs.settings import Settings, without_password
 from jobs.store import Store
+from jobs.task import CHILD_ENTRY
 from models import weights
 from orchestrator import embedded, signs, stack, submit
 from orchestrator.provenance import version_of
@@ -24,6 +28,8 @@ EXTRAS = {
     "tensorboard": ("tensorboard",),
     "mlflow": ("mlflow-skinny", "sqlalchemy", "alembic"),
 }
+
+LOADING_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +44,8 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """All findings, in the order in which a person would ask."""
-    return [_python(), *_packages(), _store(settings), *_runs(settings), _broker(settings), _workers(settings),
-            _devices(), *_weights(settings)]
+    return [_python(), *_packages(), *_loading(), _store(settings), *_runs(settings), _broker(settings),
+            _workers(settings), _devices(), *_weights(settings)]
 
 
 def _python() -> Finding:
@@ -55,6 +61,25 @@ def _packages() -> list[Finding]:
         state, remedy = ("missing", extras.install(extra)) if absent else ("ok", "")
         findings.append(Finding(f"packages for '{extra}'", state, found or "none", remedy))
     return findings
+
+
+def _loading() -> list[Finding]:
+    """Whether what a worker's tasks import can be imported: installed is not enough where a library of its is missing.
+
+    In a process of its own, which may die of it; and with how long it took, which on a slow disk may be a minute.
+    """
+    if any(version_of(package) is None for package in EXTRAS["worker"]):
+        return []
+    began = time.monotonic()
+    command = [sys.executable, "-c", f"import {CHILD_ENTRY.partition(':')[0]}"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LOADING_S)
+    except subprocess.TimeoutExpired:
+        return [Finding("loading torch", "broken", f"not done in {LOADING_S:.0f} s", "install orch on a local disk")]
+    if done.returncode == 0:
+        return [Finding("loading torch", "ok", f"{time.monotonic() - began:.1f} s")]
+    said = (done.stderr.strip().splitlines() or [f"the process died (exit code {done.returncode})"])[-1]
+    return [Finding("loading torch", "broken", said[:300], f"install it anew: {extras.install('worker')}")]
 
 
 def _store(settings: Settings) -> Finding:

@@ -83,3 +83,21 @@ def test_runs_whose_record_is_damaged_are_named(tmp_path: Path) -> None:
 
     assert none == []
     assert (found.state, found.found) == ("broken", "damaged: big")
+
+
+@pytest.mark.parametrize(("torch", "found"), [
+    ("raise OSError('libcudart.so.12: cannot open shared object file')", "OSError: libcudart.so.12: cannot open"),
+    ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "the process died (exit code -11)"),
+])
+def test_a_torch_that_is_installed_but_cannot_be_loaded_is_broken(
+    torch: str, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what it says, or that it says nothing."""
+    pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
+    (tmp_path / "torch.py").write_text(torch)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (finding,) = doctor._loading()
+
+    assert finding.state == "broken"
+    assert found in finding.found
+    assert "pip install" in finding.remedy

@@ -78,29 +78,49 @@ def warm_up() -> None:
     forkserver.ensure_running()
 
 
-def warm(leave: threading.Event) -> bool:
+def warm(leave: threading.Event, entry: str = CHILD_ENTRY) -> bool:
     """Wait until a child can begin at once; False when `leave` was set before.
 
-    Until then whoever starts a child waits in the middle of it, and keeps no lease.
+    Until then whoever starts a child waits in the middle of it, and keeps no lease. Raises `CannotLoad` where a child
+    can do nothing: its worker would take task after task from those that can.
     """
-    begun = threading.Event()
-
-    def first() -> None:
-        process = multiprocessing.get_context("forkserver").Process(target=_nothing)
-        with _COUNTING, _without_main():
-            process.start()
-        _exit_code(process, None)
-        begun.set()
-
-    threading.Thread(target=first, daemon=True).start()
-    while not begun.wait(POLL_S / 10):
+    said: list[str] = []
+    beside = threading.Thread(target=lambda: said.append(_first_child(entry)), daemon=True)
+    beside.start()
+    while not said:
+        beside.join(POLL_S / 10)
         if leave.is_set():
             return False
+    if said[0]:
+        raise errors.CannotLoad(f"what tasks need cannot be loaded on this machine: {said[0]}. See 'orch doctor'.")
     return True
 
 
-def _nothing() -> None:
-    """What the first child does."""
+def _first_child(entry: str) -> str:
+    """Have a child import what all children run; what was wrong, else nothing."""
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_import, args=(theirs, entry.partition(":")[0]))
+    try:
+        with _COUNTING, _without_main():
+            process.start()
+        theirs.close()
+        said = ours.recv_bytes().decode()
+        _exit_code(process, 5)
+        return said
+    except (OSError, EOFError):
+        return "the process that loads it died"
+    finally:
+        ours.close()
+
+
+def _import(pipe: Connection, module: str) -> None:
+    """The first child."""
+    try:
+        importlib.import_module(module)
+        pipe.send_bytes(b"")
+    except BaseException as error:
+        pipe.send_bytes(f"{type(error).__name__}: {' '.join(str(error).split())[:300].rstrip('.')}".encode())
 
 
 def run(

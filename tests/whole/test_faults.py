@@ -134,6 +134,22 @@ def test_a_worker_that_is_slow_to_load_takes_no_task_before_it_can_begin_one(
     assert [(each["attempt"], each["state"]) for each in done] == [(1, "done")] * 3
 
 
+def test_a_worker_that_cannot_load_torch_takes_no_task(
+    new_lab: Callable[..., Lab], animal_folder: Path, tmp_path: Path
+) -> None:
+    """Else a broken machine, always idle, would use up the attempts of every task."""
+    lab = new_lab()
+    (tmp_path / "torch.py").write_text("raise ImportError('libcudart.so.12: cannot open shared object file')\n")
+    run = lab.submit(*SMALL, "--backbone", "squeezenet", "--periods", "1", "--data", str(animal_folder), "--no-workers")
+    lab.extra["PYTHONPATH"] = str(tmp_path)
+    code = lab.worker().wait(60)
+
+    assert code == 2
+    assert "cannot be loaded on this machine: ImportError: libcudart.so.12" in lab.last_words()
+    assert not list(lab.store.root.glob(f"attempts/{run.tasks[0]}/*"))
+    assert not list(lab.store.root.glob("workers/*"))
+
+
 def first_step(lab: Lab, training: str) -> tuple[subprocess.Popen[bytes], float]:
     """A worker that has begun with a training, and the seconds from its start to the first step.
 
