@@ -134,3 +134,14 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(errors.OrchError, match="FileNotFoundError"):
         child.run(order, tmp_path / "no" / "log", lambda message: None, lambda: False, lambda: True,
                   entry="fake_work:main")
+
+
+def test_a_worker_waits_until_its_children_can_load_what_they_need() -> None:
+    """A module that is there is loaded; one that is not is told of; who leaves meanwhile does not wait."""
+    leave = threading.Event()
+
+    assert child.warm(leave, "fake_work:main")
+    with pytest.raises(errors.CannotLoad, match="ModuleNotFoundError: No module named 'nowhere'.*orch doctor"):
+        child.warm(leave, "nowhere:main")
+    leave.set()
+    assert not child.warm(leave, "fake_work:main")

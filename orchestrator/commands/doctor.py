@@ -13,15 +13,17 @@ from orchestrator.options import emit, examples, json_option, store_option
 @store_option
 @click.pass_obj
 def doctor(settings: Settings, as_json: bool) -> int:
-    """Look at versions, store, broker, devices and weights; say what is missing and what to type.
+    """Look at versions (and load torch), store, broker, devices and weights; say what is missing and what to type.
 
     Exit code 1 when something is broken; what is only missing may not be needed.
     """
     from dataclasses import asdict
 
+    from orchestrator import bar
     from orchestrator import doctor as doctors
 
-    findings = doctors.examine(settings)
+    with bar.saying("looking at this machine, loading torch", as_json):
+        findings = doctors.examine(settings)
     broken = [finding for finding in findings if finding.state == "broken"]
     if as_json:
         emit({"ok": not broken, "findings": [asdict(finding) for finding in findings]})
