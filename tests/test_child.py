@@ -141,7 +141,7 @@ def test_a_worker_waits_until_its_children_can_load_what_they_need() -> None:
     leave = threading.Event()
 
     assert child.warm(leave, "fake_work:main")
-    with pytest.raises(errors.CannotLoad, match="ModuleNotFoundError: No module named 'nowhere'.*orch doctor"):
+    with pytest.raises(errors.CannotLoad, match=r"ModuleNotFoundError: No module named 'nowhere'.*orch doctor"):
         child.warm(leave, "nowhere:main")
     leave.set()
     assert not child.warm(leave, "fake_work:main")
