@@ -73,7 +73,8 @@ def _loading() -> list[Finding]:
     began = time.monotonic()
     command = [sys.executable, "-c", f"import {CHILD_ENTRY.partition(':')[0]}"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LOADING_S)
+        # From orch's own folder: one named `models` where the person stands is another.
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LOADING_S, cwd=extras.HOME)
     except subprocess.TimeoutExpired:
         return [Finding("loading torch", "broken", f"not done in {LOADING_S:.0f} s", "install orch on a local disk")]
     if done.returncode == 0:

@@ -87,12 +87,12 @@ def warm(leave: threading.Event, entry: str = CHILD_ENTRY) -> bool:
     said: list[str] = []
     beside = threading.Thread(target=lambda: said.append(_first_child(entry)), daemon=True)
     beside.start()
-    while not said and not leave.is_set():
+    while beside.is_alive() and not leave.is_set():
         beside.join(POLL_S / 10)
     if leave.is_set():
         return False
-    if said[0]:
-        raise errors.CannotLoad(f"what tasks need cannot be loaded on this machine: {said[0]}. See 'orch doctor'.")
+    if wrong := said[0] if said else "its process cannot be started":
+        raise errors.CannotLoad(f"what tasks need cannot be loaded on this machine: {wrong}. See 'orch doctor'.")
     return True
 
 
