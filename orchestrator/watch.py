@@ -120,7 +120,8 @@ class Teller:
             self.lonely_since = self.clock()
         if self.clock() - self.lonely_since < PATIENCE_S:
             return None
-        return f"tasks wait, but no worker is alive. Start some with: {call(self.settings, 'up')}"
+        return (f"tasks wait, but no worker is alive. Start some with: {call(self.settings, 'up')}; "
+                "if they end at once, see: orch doctor")
 
     def _trial(self, trial: TrialStatus) -> list[str]:
         lines = []
