@@ -20,8 +20,6 @@ WORTH_S = 10.0
 """A take-over that saves less is left: estimates are never exact, and work must not wander to and fro."""
 WORTH_SHARE = 0.5
 """So is one that saves less than this share of what could be saved: the same work would soon move again."""
-
-
 HOPE = 2.0
 """How many times as fast as workers that are all alike another one may be, before it was measured."""
 
