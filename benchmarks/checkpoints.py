@@ -25,8 +25,8 @@ from common import Goal
 from torch import nn
 from torch.nn import functional
 
-from jobs import files
-from jobs.spec import Recipe
+from jobs import atomic
+from jobs.spec.model import Recipe
 from models import backbones, checkpoint, device, snapshot
 from models.checkpoint import Contents
 from models.learner import Learner
@@ -96,15 +96,15 @@ def at_once(folder: Path, given: Contents) -> Path:
     """The rival: as one writes it by hand, with the same promises."""
     path = folder / "e0000-rival.pt"
     path.with_suffix(".json").unlink(missing_ok=True)
-    with files.landing(path) as draft, draft.open("wb") as handle:
+    with atomic.atomic_write(path) as draft, draft.open("wb") as handle:
         torch.save(given.parts(), handle)
-    files.write_json(path.with_suffix(".json"), {"sha256": files.digest(path), "bytes": path.stat().st_size})
+    atomic.write_json(path.with_suffix(".json"), {"sha256": atomic.file_digest(path), "bytes": path.stat().st_size})
     return path
 
 
 def read_twice(path: Path) -> None:
     """The rival: the digest, then the contents."""
-    if files.digest(path) != (files.read_json(path.with_suffix(".json")) or {})["sha256"]:
+    if atomic.file_digest(path) != (atomic.read_json(path.with_suffix(".json")) or {})["sha256"]:
         raise SystemExit(f"{path} is rotten: nothing is measured.")
     torch.load(path, map_location="cpu", weights_only=True)
 

@@ -14,7 +14,7 @@ import rivals
 import torch
 from rivals import Photographs
 
-from jobs import catalog
+from jobs.catalog import backbones
 from models.data.batches import Data
 from models.learner import Learner
 
@@ -77,7 +77,7 @@ def _backbone(
 
 def batch_of(name: str, asked: argparse.Namespace) -> int:
     """Images a step: as asked, but few for a network that a processor takes half a minute for otherwise."""
-    heavy = asked.device == "cpu" and catalog.find(name).gmacs(10) > HEAVY_GMACS
+    heavy = asked.device == "cpu" and backbones.find_backbone(name).gmacs(10) > HEAVY_GMACS
     return min(8, asked.batch_size) if heavy else int(asked.batch_size)
 
 
@@ -132,7 +132,7 @@ def table(found: dict[str, dict[str, Any]], flops: Callable[[str], float]) -> st
 def asked_for(about: str | None, seconds: float) -> argparse.Namespace:
     """What was asked on the command line."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backbone", dest="backbones", action="append", choices=list(catalog.CATALOG),
+    parser.add_argument("--backbone", dest="backbones", action="append", choices=list(backbones.CATALOG),
                         help="one network, may be given several times (default: all seven)")
     parser.add_argument("--images", type=Path, help="a folder of class folders; photographs are made if left out")
     parser.add_argument("--count", type=int, default=160, help="how many photographs (default 160)")
@@ -147,5 +147,5 @@ def asked_for(about: str | None, seconds: float) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write all figures there")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a goal is missed")
     asked = parser.parse_args()
-    asked.backbones = asked.backbones or list(catalog.CATALOG)
+    asked.backbones = asked.backbones or list(backbones.CATALOG)
     return asked

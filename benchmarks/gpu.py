@@ -40,7 +40,7 @@ import numpy as np  # noqa: E402
 import rivals  # noqa: E402
 from gpu_scene import Scene  # noqa: E402
 
-from jobs import catalog  # noqa: E402
+from jobs.catalog import backbones  # noqa: E402
 
 STUDY_IMAGES = 60_907
 Job = tuple[str, dict[str, Any]]
@@ -222,7 +222,7 @@ def scene_of(asked: argparse.Namespace) -> Iterator[Scene]:
         for start in range(0, count, len(block)):
             images[start : start + len(block)] = block[: count - start]
         del images
-        names = ("scratch", "squeezenet") if asked.tiny else tuple(catalog.CATALOG)
+        names = ("scratch", "squeezenet") if asked.tiny else tuple(backbones.CATALOG)
         # Seven processes side by side shall not have more threads than there are cores.
         threads = 1 if asked.tiny else max(1, cores // len(names))
         yield Scene(photos, path, names, photographs, 1 if asked.tiny else cores, threads, 0.05 if asked.tiny else 2.0)

@@ -14,7 +14,7 @@ import numpy as np
 import rivals
 import torch
 
-from jobs.spec import Recipe
+from jobs.spec.model import Recipe
 from models import backbones, device
 from models.answers import answers
 from models.data.batches import Data

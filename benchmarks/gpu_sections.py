@@ -15,9 +15,9 @@ from gpu_exact import exact
 from gpu_scene import CLASSES, Put, Scene, answering_rate, learner, training_rate, tried
 
 from jobs.errors import Stopped
-from jobs.spec import Recipe
-from jobs.store import Store
-from jobs.task import Order, Task, Trial
+from jobs.spec.model import Recipe
+from jobs.store.store import Store
+from jobs.task import Task, TaskRequest, Trial
 from models import device, training
 from models.data.batches import Data
 from models.loop import train_epoch
@@ -148,7 +148,7 @@ def checkpoints(scene: Scene, put: Put, name: str) -> dict[str, Any]:
             "peak_memory_bytes": straight["peak_memory_bytes"]}
 
 
-def _order(scene: Scene, name: str, place: Path, number: int, store: str) -> Order:
+def _order(scene: Scene, name: str, place: Path, number: int, store: str) -> TaskRequest:
     """A training of one epoch of the photographs, in a store of its own."""
     opened = Store(place / store).open(create=True)
     if not opened.data_folder(scene.photos.name).exists():
@@ -162,7 +162,7 @@ def _order(scene: Scene, name: str, place: Path, number: int, store: str) -> Ord
     opened.save_trial(trial, [1], "run")
     work = place / f"work-{number}"
     work.mkdir()
-    return Order(Task("train", trial.name, 1).id, str(opened.root), str(number), str(work), 1, scene.photos.device,
+    return TaskRequest(Task("train", trial.name, 1).id, str(opened.root), str(number), str(work), 1, scene.photos.device,
                  scene.threads, None)
 
 

@@ -18,8 +18,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import common
 from benchmarks.simulation import EVALUATION_EPOCHS, IMAGES_AN_EPOCH, Costs, Simulation, Truth
-from jobs import catalog, pace, plan, schedule, spec
+from jobs import plan
+from jobs.catalog import backbones
 from jobs.plan import Plan
+from jobs.spec import model
+from workers.scheduling import rebalance, throughput
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,12 @@ def fleets(draws: int) -> Iterator[Fleet]:
 def case(fleet: Fleet, seeds: int, study_s: float, costs: Costs, wrong: float, history: bool, seed: int) -> Case:
     """`wrong`: real costs differ from the catalog's by up to this factor; `history`: past attempts are on record."""
     dice = random.Random(seed)
-    asked = plan.unfold(spec.build({"backbones": list(catalog.CATALOG), "seeds": seeds, "data": "digits"}), "study")
-    real = {name: entry.relative_cost * wrong ** dice.uniform(-1, 1) for name, entry in catalog.CATALOG.items()}
+    asked = plan.unfold(model.build({"backbones": list(backbones.CATALOG), "seeds": seeds, "data": "digits"}), "study")
+    real = {name: entry.relative_cost * wrong ** dice.uniform(-1, 1) for name, entry in backbones.CATALOG.items()}
     images = asked.marks[-1] * IMAGES_AN_EPOCH
     unit = images * sum(real.values()) / study_s
     rates = tuple({name: speed * unit / cost for name, cost in real.items()} for speed in fleet.speeds)
-    known = tuple({pace.kind_of(name, 224, None): rate * (1 + dice.uniform(-costs.noise, costs.noise))
+    known = tuple({throughput.training_kind(name, 224, None): rate * (1 + dice.uniform(-costs.noise, costs.noise))
                    for name, rate in each.items()} if history else {} for each in rates)
     return Case(asked, Truth(fleet.speeds, rates), known, seed)
 
@@ -89,7 +92,7 @@ def bounds(each: Case, speeds: Sequence[float], costs: Costs) -> Bounds:
                      for epoch_s in epochs), reverse=True)
     beside = (marks - 1) * sum(EVALUATION_EPOCHS * epoch_s + costs.begin_s for epoch_s in epochs)
     stated = max((sum(chains) + beside) / sum(fast), chains[0])
-    several = schedule.least_s(chains, fast)
+    several = rebalance.least_s(chains, fast)
     return Bounds(costs.prepare_s + stated, costs.prepare_s + max(stated, several))
 
 
@@ -106,7 +109,7 @@ def clairvoyant(each: Case, costs: Costs) -> float:
     return max(ends)
 
 
-def stay(mates: Sequence[schedule.Mate], waiting: Sequence[schedule.Training]) -> list[schedule.TakeOver]:
+def stay(mates: Sequence[rebalance.Peer], waiting: Sequence[rebalance.ActiveTraining]) -> list[rebalance.Reassignment]:
     """Nothing is taken over."""
     return []
 
@@ -127,7 +130,7 @@ def measured(fleet: Fleet, options: argparse.Namespace, variant: str) -> dict[st
     costs = Costs(stop_s=max(0.0, options.take_over_s - 1.5))
     each = case(fleet, seeds, options.study_minutes * 60, costs, wrong, history, seed=len(fleet.name))
     least = bounds(each, fleet.speeds, costs)
-    ours = Simulation(each.asked, each.truth, each.known, costs, schedule.take_overs, each.seed)
+    ours = Simulation(each.asked, each.truth, each.known, costs, rebalance.reassignments, each.seed)
     today = Simulation(each.asked, each.truth, each.known, costs, stay, each.seed, goes_on=False)
     times = (today.run(), clairvoyant(each, costs), ours.run())
     return {"variant": variant, "fleet": fleet.name, "speeds": fleet.speeds, "stated_s": least.stated,

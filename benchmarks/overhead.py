@@ -23,10 +23,10 @@ from typing import Any
 
 import common
 
-from jobs import spec
-from jobs.run import Run
 from jobs.settings import Settings
-from jobs.store import Store
+from jobs.spec import model
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import embedded, submit
 from orchestrator.embedded import Server
@@ -86,7 +86,7 @@ def main() -> int:
 def study(root: Path, server: Server, entry: str, periods: int) -> list[dict[str, float]]:
     """A run of one network, done by a worker of its own; the parts of the way to each training but the first, in ms."""
     common.say(f"{entry}: {periods} periods")
-    asked = spec.build({"backbones": ["squeezenet"], "periods": periods, "epochs_per_period": 1})
+    asked = model.build({"backbones": ["squeezenet"], "periods": periods, "epochs_per_period": 1})
     request = submit.check(asked, Settings(root, server.url, None), queue.ping, lambda names, folder: None)
     store = Store(root).open(create=True)
     run = submit.record(store, request, {"orch": "benchmark"})

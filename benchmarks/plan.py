@@ -24,11 +24,11 @@ from typing import Any
 
 import common
 
-from jobs import spec
-from jobs.run import Run
 from jobs.settings import Settings
-from jobs.store import Store
-from jobs.task import Order, Task
+from jobs.spec import model
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from jobs.task import Task, TaskRequest
 from orchestrator import embedded, submit
 from orchestrator.embedded import Server
 from workers import main as workers
@@ -87,7 +87,7 @@ def submitting(folder: Path, server: Server, size: int) -> dict[str, float]:
 def submitted_run(root: Path, broker_url: str, size: int) -> Run:
     """A run of about `size` tasks, checked, recorded and queued as `orch submit` does."""
     seeds, periods = SHAPES[size]
-    asked = spec.build({"backbones": "all", "seeds": seeds, "periods": periods, "epochs_per_period": 1})
+    asked = model.build({"backbones": "all", "seeds": seeds, "periods": periods, "epochs_per_period": 1})
     request = submit.check(asked, Settings(root, broker_url, None), queue.ping, lambda names, folder: None)
     store = Store(root).open(create=True)
     run = submit.record(store, request, {"orch": "benchmark"})
@@ -160,7 +160,7 @@ def _timed(consumer: Any, ends: list[End], stop: threading.Event, tasks: int) ->
             "worst_ms": max(map(max, after.values())), "cpu_ms": spent_ms}
 
 
-def _outcome(order: Order, ends: list[End], tasks: int, stop: threading.Event) -> dict[str, Any]:
+def _outcome(order: TaskRequest, ends: list[End], tasks: int, stop: threading.Event) -> dict[str, Any]:
     task = Task.parse(order.task)
     _count(ends, task.kind, tasks, stop)
     return {"files": {}, "epoch": task.epoch, "seconds": 0.0, "device": "cpu"}

@@ -47,15 +47,15 @@ def _asked() -> argparse.Namespace:
 
 def measure(folder: Path, scratch: Path, asked: argparse.Namespace) -> int:
     """Images a second of the plain loop, of ours and of hashing, on warm files; the goal is per core."""
-    from jobs import folder as folders
+    from jobs.data import image_folder
 
-    source = folders.read_folder(folder)
+    source = image_folder.read_folder(folder)
     paths = [folder / entry.path for entry in source.entries]
     ours = functools.partial(_ours, source, scratch / "ours", asked.processes)
     rivals = {
         "one process with PIL": lambda: len(paths) / common.timed(lambda: plain(paths, scratch / "plain.bin")),
         "prepare_folder": lambda: len(paths) / common.timed(ours),
-        "read_folder (hashing at submit)": lambda: len(paths) / common.timed(lambda: folders.read_folder(folder)),
+        "read_folder (hashing at submit)": lambda: len(paths) / common.timed(lambda: image_folder.read_folder(folder)),
     }
     found = common.interleaved(rivals, asked.repeats, f"{len(paths)} JPEGs,", warm_ups=0)
     agree(scratch / "plain.bin", scratch / "ours" / "images.npy")
@@ -72,7 +72,7 @@ def measure(folder: Path, scratch: Path, asked: argparse.Namespace) -> int:
 
 
 def _ours(source: object, target: Path, processes: int) -> None:
-    from jobs.spec import DataSettings
+    from jobs.spec.model import DataSettings
     from models.data.prepare import prepare_folder
 
     shutil.rmtree(target, ignore_errors=True)

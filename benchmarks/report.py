@@ -20,10 +20,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from jobs import catalog, plan, results, spec
-from jobs.folder import Entry, Source
-from jobs.run import Run
-from jobs.store import Store
+from jobs import plan
+from jobs.catalog import backbones
+from jobs.data.image_folder import DataSource, ImageFile
+from jobs.spec import model
+from jobs.store import tables
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task, Trial
 
 CLASSES, TEST_IMAGES, TRAIN_IMAGES = 20, 12_183, 48_724
@@ -33,11 +36,11 @@ MOST_SECONDS, MOST_GIB = 20.0, 2.0
 def fill(root: Path, seeds: int, periods: int, epochs: int) -> None:
     """A store with one finished run of the study's size, without pixels."""
     store = Store(root).open(create=True)
-    asked = spec.build({"data": str(root / "animals"), "backbones": "all", "seeds": seeds, "periods": periods,
+    asked = model.build({"data": str(root / "animals"), "backbones": "all", "seeds": seeds, "periods": periods,
                         "epochs_per_period": epochs, "name": "study"})
     labels = [f"class {i:02d}" for i in range(CLASSES)]
     names = [(f"{labels[i % CLASSES]}/{i:05d}.jpg", labels[i % CLASSES]) for i in range(TEST_IMAGES + TRAIN_IMAGES)]
-    source = Source(str(root / "animals"), tuple(labels), tuple(Entry(path, label, "", 1) for path, label in names))
+    source = DataSource(str(root / "animals"), tuple(labels), tuple(ImageFile(path, label, "", 1) for path, label in names))
     data = source.data_id(asked.data_settings())
     store.save_data(data, source, asked.data_settings())
     unfolded = plan.unfold(asked, data)
@@ -117,7 +120,7 @@ def _prepare(work: Path, data: str, names: list[tuple[str, str]]) -> dict[str, A
     splits = ["test" if i < TEST_IMAGES else "validation" if i % 8 == 0 else "train" for i in range(len(names))]
     rows = [{"path": path, "label": label, "split": split, "sha256": f"{i}", "pixels": f"{i}"}
             for i, ((path, label), split) in enumerate(zip(names, splits, strict=True))]
-    results.write(work / "manifest.parquet", pa.Table.from_pylist(rows, schema=results.MANIFEST))
+    tables.write_table(work / "manifest.parquet", pa.Table.from_pylist(rows, schema=tables.MANIFEST))
     counts: dict[str, dict[str, int]] = {}
     for row in rows:
         counts.setdefault(row["label"], {"train": 0, "validation": 0, "test": 0})[row["split"]] += 1
@@ -126,13 +129,13 @@ def _prepare(work: Path, data: str, names: list[tuple[str, str]]) -> dict[str, A
 
 
 def _train(work: Path, run: Run, trial: Trial, until: int, names: object) -> dict[str, Any]:
-    seconds = 60.0 * catalog.CATALOG[trial.backbone].relative_cost
+    seconds = 60.0 * backbones.CATALOG[trial.backbone].relative_cost
     rows = [{"backbone": trial.backbone, "seed": trial.seed, "period": run.period_of(e), "epoch": e,
              "train_loss": 1 / e, "val_loss": 0.3 + 1 / e + 0.01 * e, "val_accuracy": 0.9, "learning_rate": 0.001,
              "seconds": seconds, "images_per_second": 42_000 / seconds}
             for e in range(until - run.spec.epochs_per_period + 1, until + 1)]
-    results.write(work / "epochs.parquet", results.table_of("epochs", rows))
-    return {"files": {"epochs.parquet": f"{results.folder('epochs', trial.name)}/{until:04d}.parquet"}, "epoch": until,
+    tables.write_table(work / "epochs.parquet", tables.build_table("epochs", rows))
+    return {"files": {"epochs.parquet": f"{tables.table_folder('epochs', trial.name)}/{until:04d}.parquet"}, "epoch": until,
             "precision": "fp32", "threads": 2, "seconds": seconds, "device": "cpu"}
 
 
@@ -151,15 +154,15 @@ def _evaluate(work: Path, run: Run, trial: Trial, epoch: int, names: list[tuple[
         "label": pa.DictionaryArray.from_arrays(pa.array(label, pa.int32()), classes),
         "predicted": pa.DictionaryArray.from_arrays(pa.array(answer, pa.int32()), classes),
         "confidence": sure, "label_confidence": sure, "label_rank": pa.array(wrong.astype(np.int32)),
-    }).cast(results.SCHEMAS["predictions"])
-    results.write(work / "predictions.parquet", table)
+    }).cast(tables.SCHEMAS["predictions"])
+    tables.write_table(work / "predictions.parquet", table)
     correct = int((~wrong).sum())
     facts = {"epoch": epoch, "loss": 0.3, "correct": correct, "total": TEST_IMAGES, "accuracy": correct / TEST_IMAGES,
              "seconds": 1.0}
-    results.write(work / "evaluations.parquet", results.table_of("evaluations", [{
+    tables.write_table(work / "evaluations.parquet", tables.build_table("evaluations", [{
         "backbone": trial.backbone, "seed": trial.seed, "period": run.period_of(epoch), "corruption": "none",
         "severity": 0, **facts}]))
-    return {"files": {f"{name}.parquet": f"{results.folder(name, trial.name)}/{epoch:04d}.parquet"
+    return {"files": {f"{name}.parquet": f"{tables.table_folder(name, trial.name)}/{epoch:04d}.parquet"
                       for name in ("predictions", "evaluations")}, **facts, "device": "cpu"}
 
 
@@ -167,12 +170,12 @@ def _attempt(store: Store, run: Run, task: Task) -> None:
     from datetime import UTC, datetime, timedelta
 
     began = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=60 * run.tasks.index(task.id))
-    trial = results.DATA_SETS if task.kind == "prepare" else task.subject
+    trial = tables.DATA_SETS if task.kind == "prepare" else task.subject
     row = {"task": task.id, "kind": task.kind, "run": run.name, "attempt": 1, "state": "done", "failure": None,
            "worker": f"gpu-{len(task.subject) % 4}", "host": "alpha", "device": "cuda:0", "queued_at": began,
            "started_at": began, "finished_at": began + timedelta(seconds=55)}
-    results.write(store.root / results.folder("attempts", trial) / f"{task.id}-0001.parquet",
-                  results.table_of("attempts", [row]))
+    tables.write_table(store.root / tables.table_folder("attempts", trial) / f"{task.id}-0001.parquet",
+                  tables.build_table("attempts", [row]))
 
 
 if __name__ == "__main__":

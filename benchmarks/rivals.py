@@ -26,9 +26,10 @@ from torch.optim import SGD
 from torch.utils.data import DataLoader, Subset
 from torchvision import datasets, transforms
 
-from jobs import catalog, folder
-from jobs.spec import DataSettings, Precision, Recipe
-from jobs.store import Store
+from jobs.catalog.backbones import find_backbone
+from jobs.data import image_folder
+from jobs.spec.model import DataSettings, Precision, Recipe
+from jobs.store.store import Store
 from models import backbones, device
 from models.data.batches import Data
 from models.data.prepare import prepare_folder
@@ -65,7 +66,7 @@ def prepared(images: int, size: int, given: Path | None, device: str, threads: i
         common.say("making photographs")
         files = given or photographs.make(Path(place) / "photographs", images)
         store = Store(Path(place) / "store").open(create=True)
-        source, settings = folder.read_folder(files), DataSettings(image_size=size)
+        source, settings = image_folder.read_folder(files), DataSettings(image_size=size)
         name = source.data_id(settings)
         store.save_data(name, source, settings)
         prepare_folder(source, settings, store.data_folder(name), processes=threads)
@@ -174,7 +175,7 @@ def bare_answers(ours: Learner, batch: tuple[Tensor, Tensor], batches: int) -> f
 
 def training_flops(name: str, classes: int, size: int) -> float:
     """Floating point operations of a training step for one image: forward, and twice as many backward."""
-    return 6e9 * catalog.find(name).gmacs(classes) * (size / 224) ** 2
+    return 6e9 * find_backbone(name).gmacs(classes) * (size / 224) ** 2
 
 
 def matmul_flops(where: torch.device, precision: str, side: int = 2048, seconds: float = 1.0) -> float:

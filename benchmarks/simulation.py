@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-from jobs import pace, plan, schedule
+from jobs import plan
 from jobs.plan import Plan
 from jobs.task import Task
+from workers.scheduling import rebalance, throughput
 
-Policy = Callable[[Sequence[schedule.Mate], Sequence[schedule.Training]], list[schedule.TakeOver]]
+Policy = Callable[[Sequence[rebalance.Peer], Sequence[rebalance.ActiveTraining]], list[rebalance.Reassignment]]
 
 IMAGES_AN_EPOCH = 44_665.0
 """The study's 60,907 images: 70% to train on, and 10% to validate on, which takes a third of the time."""
@@ -71,7 +72,7 @@ class Hand:
     asked: Hand | None = None
     owed: Task | None = None
     mail: Task | None = None
-    sign: schedule.Mate = field(default_factory=lambda: schedule.Mate("", {}))
+    sign: rebalance.Peer = field(default_factory=lambda: rebalance.Peer("", {}))
 
     @property
     def name(self) -> str:
@@ -203,7 +204,7 @@ class Simulation:
         idle = {hand.name for hand in also}
         signs = [replace(hand.sign, busy=False, settled=True) if hand.name in idle else hand.sign
                  for hand in self.hands if hand.sign.name]
-        placed = schedule.place(signs, [self._training(task) for task in tasks if task.kind == "train"])
+        placed = rebalance.assign_trainings(signs, [self._training(task) for task in tasks if task.kind == "train"])
         for task in tasks:
             if task.id in placed:
                 self._mail(next(hand for hand in self.hands if hand.name == placed[task.id]), task)
@@ -235,17 +236,17 @@ class Simulation:
         if hand.task is not None and self.now - hand.since - self._begin_s(hand) >= self.costs.measured_s:
             backbone = self.backbones[hand.task.subject]
             noise = 1 + self.dice.uniform(-self.costs.noise, self.costs.noise)
-            hand.rates[pace.kind_of(backbone, 224, None)] = self.truth.rates[hand.place][backbone] * noise
+            hand.rates[throughput.training_kind(backbone, 224, None)] = self.truth.rates[hand.place][backbone] * noise
 
     def _round(self, hand: Hand) -> None:
         training, task = None, hand.task
         if task is not None and task.kind == "train":
             self._measure(hand)
             left = (self.asked.marks[-1] - self._position(hand, self.now)) * IMAGES_AN_EPOCH
-            training = schedule.Training(task.id, pace.kind_of(self.backbones[task.subject], 224, None), left)
+            training = rebalance.ActiveTraining(task.id, throughput.training_kind(self.backbones[task.subject], 224, None), left)
         settled = hand.wants is None and hand.stops_at is None and (
             self.now - hand.since > self._begin_s(hand) if task else not self.waiting)
-        hand.sign = schedule.Mate(hand.name, dict(hand.rates), task is not None, training, settled,
+        hand.sign = rebalance.Peer(hand.name, dict(hand.rates), task is not None, training, settled,
                                   model=str(self.truth.speeds[hand.place]))
         self._at(self.now + self.costs.tend_s, lambda: self._round(hand))
         if not settled:
@@ -256,16 +257,16 @@ class Simulation:
         if mine is not None:
             self._ask(hand, mine)
 
-    def _unheld(self) -> list[schedule.Training]:
+    def _unheld(self) -> list[rebalance.ActiveTraining]:
         last = self.asked.marks[-1]
         return [self._training(Task("train", name, last)) for name in self.backbones
                 if f"train.{name}" not in self.held and self.epochs[name] < last]
 
-    def _training(self, task: Task) -> schedule.Training:
+    def _training(self, task: Task) -> rebalance.ActiveTraining:
         left = (self.asked.marks[-1] - self.epochs[task.subject]) * IMAGES_AN_EPOCH
-        return schedule.Training(task.id, pace.kind_of(self.backbones[task.subject], 224, None), left)
+        return rebalance.ActiveTraining(task.id, throughput.training_kind(self.backbones[task.subject], 224, None), left)
 
-    def _ask(self, hand: Hand, wish: schedule.TakeOver) -> None:
+    def _ask(self, hand: Hand, wish: rebalance.Reassignment) -> None:
         subject = Task.parse(wish.task).subject
         holder = next((other for other in self.hands if other.name == wish.holder), hand)
         asked = any(other.wants == subject for other in self.hands)

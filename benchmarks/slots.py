@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import common
 from jobs import plan
-from jobs.run import Run
-from jobs.store import Store
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import embedded
 from workers import attempt
@@ -93,7 +93,7 @@ def finished(store: Store, worker: subprocess.Popen[bytes]) -> Run:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and worker.poll() is None:
         run = store.load_run("slots")
-        if set(plan.state(store, run).values()) == {"done"}:
+        if set(plan.task_states(store, run).values()) == {"done"}:
             return run
         time.sleep(0.2)
     raise SystemExit(f"the study was not done after {PATIENCE_S:.0f} s")

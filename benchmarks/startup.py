@@ -20,9 +20,12 @@ from typing import Any
 
 import common
 
-from jobs import catalog, files, plan, results, spec
-from jobs.run import Run
-from jobs.store import Store
+from jobs import atomic, plan
+from jobs.catalog.backbones import CATALOG
+from jobs.spec import model
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from jobs.store.tables import table_folder
 from jobs.task import Task
 from workers import attempt
 
@@ -100,7 +103,7 @@ def fill(root: Path, trials: int, runs: int) -> str:
         for number in range(runs):
             if number % 10 == 0:
                 common.say(f"making a store of {trials:,} trials: run {number + 1} of {runs}")
-            name = _one_run(store, pool, spec.build({
+            name = _one_run(store, pool, model.build({
                 "backbones": list(backbones), "seeds": seeds, "periods": PERIODS, "epochs_per_period": EPOCHS,
                 "momentum": 0.9 - number / 1000, "name": f"study-{number:03d}",
             }), working=number == runs - 1)
@@ -108,7 +111,7 @@ def fill(root: Path, trials: int, runs: int) -> str:
     return name
 
 
-def _one_run(store: Store, pool: ThreadPoolExecutor, asked: spec.Spec, working: bool) -> str:
+def _one_run(store: Store, pool: ThreadPoolExecutor, asked: model.Spec, working: bool) -> str:
     data = "digits-64px-00000000"
     unfolded = plan.unfold(asked, data)
     run = Run(unfolded.run, asked, data, tuple(t.name for t in unfolded.trials), tuple(t.id for t in unfolded.tasks),
@@ -144,13 +147,13 @@ def _done(store: Store, run: Run, task: Task) -> None:
         (made.work_folder / f"{table}.parquet").write_bytes(b"PAR1")
     facts: dict[str, Any] = {"epoch": task.epoch, "seconds": 61.5, "device": "cuda:0"}
     if task.kind == "train":
-        cost = catalog.CATALOG[task.subject.rsplit("-s", 1)[0]].relative_cost
+        cost = CATALOG[task.subject.rsplit("-s", 1)[0]].relative_cost
         facts |= {"stopped_early": False, "checkpoint": f"trials/{task.subject}/checkpoints/e{task.epoch:04d}.pt",
                   "weights_digest": "0" * 64, "precision": "bf16", "threads": 2, "micro_batches": 1,
                   "seconds": 20 * cost, "peak_memory_bytes": 10**9, "measured_from": task.epoch - EPOCHS}
     elif task.kind == "evaluate":
         facts |= {"loss": 0.4, "correct": 300, "total": 360, "accuracy": 300 / 360}
-    places = {f"{table}.parquet": f"{results.folder(table, task.subject)}/{task.epoch:04d}.parquet"
+    places = {f"{table}.parquet": f"{table_folder(table, task.subject)}/{task.epoch:04d}.parquet"
               for table in tables}
     store.publish(task, {"files": places, **facts}, made.work_folder, lambda: True)
     shutil.rmtree(made.work_folder)
@@ -164,12 +167,12 @@ def _running(store: Store, run: Run, trial: str) -> None:
     """
     task, worker = Task("train", trial, 2 * EPOCHS), f"alpha-{trial.rsplit('-', 1)[1]}"
     _begin(store, run, task, worker)
-    files.write_json(store.progress_path(task), {
+    atomic.write_json(store.progress_path(task), {
         "task": task.id, "attempt": 1, "worker": worker, "host": "alpha", "device": "cuda:0", "phase": "train",
         "done": 12, "total": 40, "epoch": EPOCHS + 3, "epochs": 2 * EPOCHS, "loss": 0.41, "images_per_second": 2100.5,
         "val_accuracy": 0.71, "eta_s": 33.0, "at": time.time() + 3600,
     })
-    files.write_json(store.root / "workers" / f"{worker}.json", {
+    atomic.write_json(store.root / "workers" / f"{worker}.json", {
         "name": worker, "host": "alpha", "pid": 1, "device": "cuda:0", "task": task.id, "at": time.time() + 3600,
     })
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from jobs.task import Order, Task
+from jobs.task import Task, TaskRequest
 from models import train, work
 from models.data.resident import Heard
 from models.training import Training, begin
@@ -27,9 +27,9 @@ def real(order: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> 
     if Task.parse(order["task"]).kind != "train":
         return work.main(order, tell, should_stop)
 
-    def take_up(given: Order, heard: Heard) -> Training:
+    def take_up(given: TaskRequest, heard: Heard) -> Training:
         training = begin(given, heard)
         tell({"phase": "begun", "at": time.time()})
         return training
 
-    return train.train(Order(**order), tell, should_stop, take_up)
+    return train.train(TaskRequest(**order), tell, should_stop, take_up)

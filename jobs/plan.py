@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from jobs import catalog
-from jobs.files import digest_of
-from jobs.run import Outline, Run
-from jobs.store import Ledger, Store
+from jobs.atomic import json_digest
+from jobs.catalog import backbones
+from jobs.store.runs import Run, RunOutline
+from jobs.store.store import Ledger, Store
 from jobs.task import Task, Trial
 
 if TYPE_CHECKING:
-    from jobs.spec import Spec
+    from jobs.spec.model import Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def unfold(spec: Spec, data: str) -> Plan:
     trials = [
         Trial(data, name, spec.weights_of(name), spec.recipe(), seed)
         for seed in range(spec.seeds)
-        for name in sorted(spec.backbones, key=lambda n: -catalog.CATALOG[n].relative_cost)
+        for name in sorted(spec.backbones, key=lambda n: -backbones.CATALOG[n].relative_cost)
     ]
     marks = tuple(period * spec.epochs_per_period for period in range(1, spec.periods + 1))
     return Plan(spec.name or run_name(spec, data), data, tuple(trials), marks, tuple(spec.variants))
@@ -57,14 +57,14 @@ def unfold(spec: Spec, data: str) -> Plan:
 
 def run_name(spec: Spec, data: str) -> str:
     """A name for a run that was given none: readable, then a hash of spec and data, so asking again is the same run."""
-    from jobs.spec import BUILT_IN_DATA, NOT_ASKED, named_by
+    from jobs.spec.model import BUILT_IN_DATA, NOT_ASKED, named_by
 
     stem = spec.data if spec.data in BUILT_IN_DATA else data.rsplit("-", 2)[0]
     asked = {key: value for key, value in named_by(spec).items() if key not in NOT_ASKED} | {"data": data}
-    return f"{PurePath(stem).name}-{spec.periods}x{spec.epochs_per_period}-{digest_of(asked)[:6]}"
+    return f"{PurePath(stem).name}-{spec.periods}x{spec.epochs_per_period}-{json_digest(asked)[:6]}"
 
 
-def ready(store: Store, run: Run, ledger: Ledger | None = None) -> list[Task]:
+def ready_tasks(store: Store, run: Run, ledger: Ledger | None = None) -> list[Task]:
     """What could be worked on now and brings the run on, big networks first; held ones are among them.
 
     Trainings up to a mark of another run are among them where the run's own way leads over that mark. `ledger` is the
@@ -76,7 +76,7 @@ def ready(store: Store, run: Run, ledger: Ledger | None = None) -> list[Task]:
     preparing = Task("prepare", run.data)
     if not ledger.is_done(preparing):
         return [] if ledger.has_failed(preparing) else [preparing]
-    found = [task for trial in run.trials for task in ready_of_trial(store, trial, ledger)]
+    found = [task for trial in run.trials for task in ready_tasks_of_trial(store, trial, ledger)]
     own = set(run.tasks)
     return [task for task in found if task.id in own or (task.kind == "train" and _leads_on(ledger, run, task))]
 
@@ -87,7 +87,7 @@ def _leads_on(ledger: Ledger, run: Run, task: Task) -> bool:
     return any(mark > task.epoch and not ledger.is_done(Task("train", task.subject, mark)) for mark in marks)
 
 
-def ready_of_trial(store: Store, trial: str, ledger: Ledger) -> list[Task]:
+def ready_tasks_of_trial(store: Store, trial: str, ledger: Ledger) -> list[Task]:
     """The smallest untrained mark of a trial and every trained mark not yet evaluated, without failed tasks."""
     work: list[Task] = []
     for epoch, tests in store.marked(trial).items():
@@ -119,13 +119,13 @@ def period_closed_by(store: Store, task: Task) -> int:
     return sum(1 for mark in store.marks(task.subject) if mark <= task.epoch)
 
 
-def follow(store: Store, task: Task) -> list[Task]:
+def next_tasks(store: Store, task: Task) -> list[Task]:
     """What became ready because `task` was done; nothing where it was not."""
     if not store.is_done(task) or task.kind == "evaluate":
         return []
     if task.kind == "prepare":
         ledger = store.ledger()
-        return [ready_task for run in store.wanted_by(task) for ready_task in ready(store, run, ledger)]
+        return [ready_task for run in store.wanted_by(task) for ready_task in ready_tasks(store, run, ledger)]
     marked = store.marked(task.subject)
     trainings = (Task("train", task.subject, epoch) for epoch in marked)
     following = itertools.islice((training for training in trainings if not store.is_done(training)), 1)
@@ -141,11 +141,11 @@ def priority(task: Task) -> int:
     if task.kind == "prepare" or task.variant:
         return 9 if task.variant else 0
     backbone = task.subject.rsplit("-s", 1)[0]
-    cost = catalog.CATALOG[backbone].relative_cost if backbone in catalog.CATALOG else 1.0
+    cost = backbones.CATALOG[backbone].relative_cost if backbone in backbones.CATALOG else 1.0
     return max(1, 9 - round(2.4 * math.log(max(cost, 1.0))))
 
 
-def state(store: Store, run: Run | Outline, ledger: Ledger | None = None) -> dict[str, str]:
+def task_states(store: Store, run: Run | RunOutline, ledger: Ledger | None = None) -> dict[str, str]:
     """Each task of the run as `done`, `failed`, `blocked` (something it needs failed), `cancelled` or `open`.
 
     `ledger` is the store's as listed a moment ago; without one it is listed now.

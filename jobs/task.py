@@ -7,12 +7,12 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from jobs import corruptions
+from jobs.atomic import json_digest
+from jobs.catalog import corruptions
 from jobs.errors import BadSpec
-from jobs.files import digest_of
 
 if TYPE_CHECKING:
-    from jobs.spec import Recipe, Weights
+    from jobs.spec.model import Recipe, Weights
 
 Kind = Literal["prepare", "train", "evaluate"]
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
@@ -54,7 +54,7 @@ class Task:
 
 def _is_variant(word: str) -> bool:
     try:
-        return corruptions.variant(*corruptions.parse(word)) == word
+        return corruptions.level_name(*corruptions.parse_level(word)) == word
     except ValueError:
         return False
 
@@ -72,11 +72,11 @@ class Trial:
     @property
     def name(self) -> str:
         """Readable, then a hash of everything that can change its numbers: `resnet34-s0-1f3a9c2e`."""
-        return f"{self.backbone}-s{self.seed}-{digest_of(self.as_dict())[:8]}"
+        return f"{self.backbone}-s{self.seed}-{json_digest(self.as_dict())[:8]}"
 
     def as_dict(self) -> dict[str, Any]:
         """The trial as plain JSON values."""
-        from jobs.spec import named_by
+        from jobs.spec.model import named_by
 
         return {
             "data": self.data,
@@ -89,12 +89,12 @@ class Trial:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Trial:
         """The inverse of `as_dict`."""
-        from jobs.spec import Recipe
+        from jobs.spec.model import Recipe
 
         return cls(values["data"], values["backbone"], values["weights"], Recipe(**values["recipe"]), values["seed"])
 
 
-def origin(trial: str) -> tuple[str, int]:
+def backbone_and_seed(trial: str) -> tuple[str, int]:
     """The backbone and the seed that a trial's name begins with."""
     backbone, _, rest = trial.rpartition("-s")
     seed = rest.partition("-")[0]
@@ -102,7 +102,7 @@ def origin(trial: str) -> tuple[str, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class TaskRequest:
     """What a worker hands to the child process that does a task.
 
     `work_folder` is the attempt's own, empty folder; `period` is the trial's period that the task closes;

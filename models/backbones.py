@@ -9,7 +9,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from jobs import catalog
+from jobs.catalog import backbones
 from jobs.errors import BadCheckpoint
 from models.counted import derive
 from models.scratch import Scratch
@@ -54,7 +54,7 @@ def restored(name: str, classes: int, state: dict[str, Tensor]) -> nn.Module:
 
 def _body(name: str, classes: int) -> nn.Module:
     """Torchvision's own network of 1,000 classes, or the study's Scratch, which has no other head than ours."""
-    torchvision_name = catalog.find(name).torchvision_name
+    torchvision_name = backbones.find_backbone(name).torchvision_name
     if torchvision_name is None:
         return Scratch(classes)
     network: nn.Module = torchvision.models.get_model(torchvision_name, weights=None)

@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 import torch
 from torch import Tensor
 
-from jobs import files
+from jobs import atomic
 from jobs.errors import BadCheckpoint
 from models.device import out_of_memory
 
@@ -89,12 +89,12 @@ def publish(folder: Path, contents: Contents, attempt: str) -> Path:
     path = folder / f"e{contents.epoch:04d}{middle}-{re.sub('[^A-Za-z0-9_]', '-', attempt)}.pt"
     path.with_suffix(".json").unlink(missing_ok=True)
     # Through a handle of ours: torch's own writer would not say that the disk is full.
-    with files.landing(path) as draft, draft.open("wb") as handle:
+    with atomic.atomic_write(path) as draft, draft.open("wb") as handle:
         summing = Summing(handle)
         torch.save(contents.parts(), cast(IO[bytes], summing))
     described = {"sha256": summing.digest.hexdigest(), "bytes": path.stat().st_size}
     where = {"epoch": contents.epoch, "step": contents.step, "attempt": attempt}
-    files.write_json(path.with_suffix(".json"), described | where)
+    atomic.write_json(path.with_suffix(".json"), described | where)
     return path
 
 
@@ -134,7 +134,7 @@ def read(path: Path, trial: str) -> Contents:
 
 def listed(folder: Path) -> Iterator[Found]:
     """Every checkpoint in a folder that has its sidecar."""
-    names = set(files.names(folder))
+    names = set(atomic.list_names(folder))
     for name in names:
         match = NAME.fullmatch(name.removesuffix(".pt"))
         if match and name.endswith(".pt") and name.removesuffix(".pt") + ".json" in names:
@@ -171,7 +171,7 @@ def weights_digest(state: Mapping[str, Tensor]) -> str:
 def _loaded(path: Path, sha256: str) -> Any:
     """What a file holds; it is summed up at the same time, and nothing is handed on where the digest is another."""
     with ThreadPoolExecutor(1) as beside:
-        digest = beside.submit(files.digest, path)
+        digest = beside.submit(atomic.file_digest, path)
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         finally:
@@ -199,7 +199,7 @@ def _check(contents: Contents) -> None:
 
 def _sidecar(path: Path) -> dict[str, Any] | None:
     try:
-        found = files.read_json(path.with_suffix(".json"))
+        found = atomic.read_json(path.with_suffix(".json"))
     except ValueError:
         return None
     return found if isinstance(found, dict) and {"sha256", "bytes"} <= found.keys() else None

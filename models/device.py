@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 
 from jobs.errors import Crowded, DeviceFailed, OutOfMemory, WorkError
-from jobs.spec import Precision
+from jobs.spec.model import Precision
 from models import allocator, repeatable
 
 Chosen = Literal["fp32", "bf16"]

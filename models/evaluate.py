@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 
-from jobs import corruptions, results
+from jobs.catalog import corruptions
 from jobs.errors import LossNotFinite, Stopped
-from jobs.store import Store
-from jobs.task import Order, Task
+from jobs.store.store import Store
+from jobs.store.tables import build_table, table_folder, write_table
+from jobs.task import Task, TaskRequest
 from models import device, trained
 from models.answers import answers, losses_of, ranks
 from models.data.augment import Change
@@ -25,7 +26,7 @@ from models.progress import Progress, Tell
 Row = dict[str, Any]
 
 
-def evaluate(order: Order, tell: Tell, should_stop: Callable[[], bool]) -> Row:
+def evaluate(order: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) -> Row:
     """Answer every test image with the checkpoint of the task's epoch and return the outcome."""
     tell({"phase": "load"})
     store, task = Store(Path(order.store)), Task.parse(order.task)
@@ -35,7 +36,7 @@ def evaluate(order: Order, tell: Tell, should_stop: Callable[[], bool]) -> Row:
     # A trial that stopped early stands at the epoch of its stop, whatever the mark.
     epoch = (store.done(training) or {}).get("epoch", task.epoch)
     started = time.monotonic()
-    corruption, severity = corruptions.parse(task.variant) if task.variant else ("none", 0)
+    corruption, severity = corruptions.parse_level(task.variant) if task.variant else ("none", 0)
     loss_sum, rows = _answers(learner, data, tell, should_stop, task, harder(corruption, severity))
     correct, total = sum(row["label_rank"] == 0 for row in rows), len(rows)
     facts = {
@@ -48,9 +49,9 @@ def evaluate(order: Order, tell: Tell, should_stop: Callable[[], bool]) -> Row:
         tables["predictions"] = [who | row for row in rows]
     published = {}
     for table, found in tables.items():
-        results.write(Path(order.work_folder) / f"{table}.parquet", results.table_of(table, found))
+        write_table(Path(order.work_folder) / f"{table}.parquet", build_table(table, found))
         name = f"e{task.epoch:04d}-{task.variant}" if task.variant else f"e{task.epoch:04d}"
-        published[f"{table}.parquet"] = f"{results.folder(table, trial.name)}/{name}.parquet"
+        published[f"{table}.parquet"] = f"{table_folder(table, trial.name)}/{name}.parquet"
     return {"files": published, "epoch": epoch, **facts, "device": device.describe(learner.device)}
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.optim import SGD
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from jobs.spec import Recipe
+from jobs.spec.model import Recipe
 from models import graphs, microbatches, repeatable
 from models.counted import derive
 from models.data.batches import Batch

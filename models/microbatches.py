@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs import files
+from jobs import atomic
 from jobs.errors import BadCheckpoint
 
 NAME = "microbatches.json"
@@ -32,7 +32,7 @@ def read(trial_folder: Path) -> Splits:
     """The splits on record, the first one first; raises `BadCheckpoint` for a record that cannot be read."""
     path = trial_folder / NAME
     try:
-        found: list[dict[str, Any]] = files.read_json(path) or []
+        found: list[dict[str, Any]] = atomic.read_json(path) or []
         return tuple(sorted((Split(**each) for each in found), key=lambda split: (split.epoch, split.step)))
     except (ValueError, TypeError, AttributeError) as error:
         raise BadCheckpoint(f"{path} cannot be read: {error}. Remove the trial's folder to train it anew.") from error
@@ -51,7 +51,7 @@ def halve(trial_folder: Path, epoch: int, step: int, batch_images: int) -> int |
         return None
     doubled = min(2 * parts, batch_images)
     kept = [split for split in splits if (split.epoch, split.step) != (epoch, step)]
-    files.write_json(trial_folder / NAME, [asdict(split) for split in (*kept, Split(epoch, step, doubled))])
+    atomic.write_json(trial_folder / NAME, [asdict(split) for split in (*kept, Split(epoch, step, doubled))])
     return doubled
 
 

@@ -9,8 +9,9 @@ from typing import get_args
 
 import torch
 
-from jobs import files, record
+from jobs import atomic
 from jobs.errors import BadCheckpoint, BadWeights
+from jobs.store import records
 from jobs.task import Trial
 from models.device import Chosen, choose_precision
 
@@ -39,18 +40,18 @@ def settle(folder: Path, trial: Trial, device: torch.device, threads: int, weigh
     if not path.exists():
         precision = choose_precision(trial.recipe.precision, device, trial.backbone)
         chosen = Numerics(precision, threads, device.type, weights_sha256)
-        files.create_json(path, asdict(chosen))
+        atomic.create_json(path, asdict(chosen))
     return kept(folder)
 
 
 def kept(folder: Path) -> Numerics:
     """The numerics on record, set for this process."""
     path = folder / "numerics.json"
-    found = record.read(path, {"precision": str, "threads": int, "device": str, "weights_sha256": (str, NoneType)})
+    found = records.read(path, {"precision": str, "threads": int, "device": str, "weights_sha256": (str, NoneType)})
     if found is None:
         raise BadCheckpoint(f"{path} is missing, though the trial has checkpoints. Put it back.")
     if found["precision"] not in get_args(Chosen) or found["threads"] < 1:
-        raise record.damaged(path, "no such precision or number of threads")
+        raise records.damaged_file(path, "no such precision or number of threads")
     numerics = Numerics(found["precision"], found["threads"], found["device"], found["weights_sha256"])
     torch.set_num_threads(numerics.threads)
     return numerics

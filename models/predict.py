@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import torch
 
 from jobs.errors import BadSpec
-from jobs.store import Store
+from jobs.store.store import Store
 from jobs.task import Task
 from models import trained
 from models.data import array

@@ -6,7 +6,8 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
-from jobs import files, results
+from jobs import atomic
+from jobs.store import tables
 
 Row = dict[str, Any]
 
@@ -20,14 +21,14 @@ def write_unpublished(
     attempt that died before it recorded anything. It is published anew, or removed where it overlaps what is.
     Returns names in the work folder and the places in the store they are meant for.
     """
-    place = results.folder("epochs", trial)
-    there = set(files.names(store / place))
+    place = tables.table_folder("epochs", trial)
+    there = set(atomic.list_names(store / place))
     known = {name for name in there if f"{place}/{name}" in recorded}
     published = covered(sorted(known))
     written = {}
     for stretch in stretches([row for row in rows if row["epoch"] not in published]):
         name = f"epochs-{stretch[0]['epoch']:04d}-{stretch[-1]['epoch']:04d}.parquet"
-        results.write(work_folder / name, results.table_of("epochs", stretch))
+        tables.write_table(work_folder / name, tables.build_table("epochs", stretch))
         written[name] = f"{place}/{name}"
     now_held = published | covered(sorted(written))
     for name in there - known - written.keys():

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from jobs.errors import BatchSplit, Crowded, OutOfMemory, Stopped
-from jobs.task import Order
+from jobs.task import TaskRequest
 from models import checkpoint, device, microbatches
 from models.answers import validate
 from models.data.resident import Heard
@@ -26,7 +26,7 @@ VALIDATION_COST = 1 / 3
 
 
 def train(
-    order: Order, tell: Tell, should_stop: Callable[[], bool], take_up: Callable[[Order, Heard], Training] = begin
+    order: TaskRequest, tell: Tell, should_stop: Callable[[], bool], take_up: Callable[[TaskRequest, Heard], Training] = begin
 ) -> dict[str, Any]:
     """Train until the task's epoch, or until the recipe's patience is at its end, and return the outcome.
 

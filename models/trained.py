@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.errors import BadCheckpoint
-from jobs.store import Store
+from jobs.store.store import Store
 from jobs.task import Task
 from models import backbones, checkpoint, device, numerics
 from models.learner import Learner

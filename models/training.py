@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jobs import files
-from jobs.early import stop_epoch
-from jobs.store import Store
-from jobs.task import Order, Task, Trial
+from jobs import atomic
+from jobs.early_stopping import stop_epoch
+from jobs.store.store import Store
+from jobs.task import Task, TaskRequest, Trial
 from models import backbones, checkpoint, device, microbatches, numerics, snapshot
 from models.data.batches import Data
 from models.data.resident import Heard, unheard
@@ -28,7 +28,7 @@ class Training:
     """What a trial is, how far it has come (`rows` of whole epochs, `running` for the next), its last checkpoint."""
 
     store: Store
-    order: Order
+    order: TaskRequest
     task: Task
     trial: Trial
     data: Data
@@ -117,7 +117,7 @@ class Training:
         checkpoint.prune(folder, marks | {self.task.epoch}, referenced | {self.path})
 
 
-def begin(order: Order, heard: Heard = unheard) -> Training:
+def begin(order: TaskRequest, heard: Heard = unheard) -> Training:
     """The trial an order names, as its newest whole checkpoint has it, else from its start (`heard`: see `near`)."""
     store, task = Store(Path(order.store)), Task.parse(order.task)
     trial = store.load_trial(task.subject)
@@ -138,14 +138,14 @@ def begin(order: Order, heard: Heard = unheard) -> Training:
     return Training(store, order, task, trial, data, learner, contents.rows, Running(**contents.running), path)
 
 
-def _from_start(store: Store, order: Order, trial: Trial, classes: int) -> Learner:
+def _from_start(store: Store, order: TaskRequest, trial: Trial, classes: int) -> Learner:
     """The trial before its first step; weights that do not fit are refused before anything is recorded."""
     weights = None
     if trial.weights == "imagenet":
         weights = backbones.find_weights(trial.backbone, Path(order.weights_dir) if order.weights_dir else None)
     network = backbones.build(trial.backbone, classes, trial.seed, weights)
     where = device.pick(order.device, trial.recipe.deterministic)
-    digest = None if weights is None else files.digest(weights)
+    digest = None if weights is None else atomic.file_digest(weights)
     kept = numerics.settle(store.trial_folder(trial.name), trial, where, order.threads, digest)
     if weights is not None:
         kept.check_weights(weights, digest)

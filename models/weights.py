@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs import catalog, files
+from jobs import atomic
+from jobs.catalog import backbones
 from jobs.errors import BadWeights, MissingWeights
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def require_weights(names: Iterable[str], weights_dir: Path | None, *, downloads
     """
     missing: list[str] = []
     for name in dict.fromkeys(names):
-        file = catalog.find(name).weights_file
+        file = backbones.find_backbone(name).weights_file
         if file is None or file in missing:
             continue
         try:
@@ -50,8 +51,8 @@ def unsound(name: str, path: Path) -> str | None:
     """Why a file cannot hold a backbone's ImageNet weights, as far as can be seen in milliseconds; None: it may."""
     from models import state_file
 
-    file = catalog.find(name).weights_file
-    trained = next(entry for entry in catalog.CATALOG.values() if entry.weights_file == file)
+    file = backbones.find_backbone(name).weights_file
+    trained = next(entry for entry in backbones.CATALOG.values() if entry.weights_file == file)
     return state_file.problem(path, trained.parameters(IMAGENET_CLASSES))
 
 
@@ -68,7 +69,7 @@ def find_weights(name: str, weights_dir: Path | None, *, downloads: str | None =
     `downloads` is the address of the folder to download from, None for no download. Raises `MissingWeights`
     naming the file to put in place when there is none.
     """
-    backbone = catalog.find(name)
+    backbone = backbones.find_backbone(name)
     if backbone.weights_file is None or backbone.weights_url_file is None:
         raise MissingWeights(f"{name} has no pretrained weights; it starts from random ones (--weights none).")
     cached = torch_cache() / backbone.weights_url_file
@@ -87,11 +88,11 @@ def find_weights(name: str, weights_dir: Path | None, *, downloads: str | None =
 
 def fetch(url: str, target: Path) -> None:
     """Download a file whole; raises `ValueError` unless the hash in its name (`vgg16-397923af.pth`) is its own."""
-    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, files.landing(target) as draft:
+    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, atomic.atomic_write(target) as draft:
         with draft.open("wb") as handle:
             shutil.copyfileobj(answer, handle, 1 << 20)
         prefix = target.stem.rsplit("-", 1)[1]
-        if not files.digest(draft).startswith(prefix):
+        if not atomic.file_digest(draft).startswith(prefix):
             raise ValueError(f"{url} does not have the digest its name promises")
 
 

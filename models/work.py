@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jobs.store import Store
-from jobs.task import Order, Task
+from jobs.store.store import Store
+from jobs.task import Task, TaskRequest
 from models.data.prepare import prepare_folder
 from models.device import explained
 from models.evaluate import evaluate
@@ -23,7 +23,7 @@ def main(order: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> 
 
     Raises an `OrchError` for all that can be explained, running out of memory and a device that fails among it.
     """
-    given = Order(**order)
+    given = TaskRequest(**order)
     doors = {"prepare": prepare, "train": train, "evaluate": evaluate}
     try:
         return doors[Task.parse(given.task).kind](given, tell, should_stop)
@@ -34,7 +34,7 @@ def main(order: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> 
         raise reason from error
 
 
-def prepare(order: Order, tell: Tell, should_stop: Callable[[], bool]) -> Outcome:
+def prepare(order: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) -> Outcome:
     """Prepare the data set the order names into its work folder.
 
     First it sees that the pretrained weights of the runs that wait for the data are here: all training comes after

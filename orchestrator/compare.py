@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from jobs import catalog
-from jobs.early import stop_epoch
-from jobs.run import Run
+from jobs.catalog.backbones import CATALOG
+from jobs.early_stopping import stop_epoch
+from jobs.store.runs import Run
 from orchestrator.statistics import Interval, Spread, spread, wilson
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def compare(run: Run, whose: Mapping[str, tuple[str, int]], epochs: pa.Table, ev
     stops = _stops(run, lines)
     tests = _tests(run, whose, evaluations)
     present = {backbone for backbone, _ in whose.values()}
-    order = [*(name for name in catalog.CATALOG if name in present), *sorted(present - set(catalog.CATALOG))]
+    order = [*(name for name in CATALOG if name in present), *sorted(present - set(CATALOG))]
     standings = [
         _standing(name, period, run.epoch_of(period), [
             _result(trial, name, seed, period, min(run.epoch_of(period), stops.get(trial, run.spec.epochs)), tests,

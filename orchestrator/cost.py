@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jobs import catalog
+from jobs.catalog import backbones
 from orchestrator.compare import Comparison, Epoch
 from orchestrator.consumption import Consumption, Outcomes, consumption
 from orchestrator.statistics import Spread, spread
@@ -51,7 +51,7 @@ def costs(
         for row in rows:
             by_trial[row.trial] = by_trial.get(row.trial, 0.0) + (row.seconds or 0.0)
         speeds = spread(row.images_per_second for row in rows if row.images_per_second)
-        known = catalog.CATALOG.get(name)
+        known = backbones.CATALOG.get(name)
         found.append(Cost(
             name, standing.accuracy.mean if standing.accuracy else None, spread(by_trial.values()),
             speeds.mean if speeds else None, known.parameters(classes) if known else None,

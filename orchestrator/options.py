@@ -67,7 +67,7 @@ def seconds(ctx: click.Context, option: click.Parameter, value: str | None) -> f
     """A length of time such as `90`, `30s`, `10m`, `2h` in seconds; for `callback=`."""
     if value is None:
         return None
-    from jobs import duration
+    from jobs.spec import duration
 
     try:
         return duration.seconds(value)

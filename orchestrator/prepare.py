@@ -9,17 +9,17 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from jobs.data.image_folder import DataSource
 from jobs.errors import StoreUnusable
-from jobs.folder import Source
-from jobs.spec import DataSettings
-from jobs.store import Store
+from jobs.spec.model import DataSettings
+from jobs.store.store import Store
 from jobs.task import Task
 from models.data.prepare import prepare_folder
 from workers.lease import RENEW_S, Lease, Watch
 
 
 def prepare(
-    store: Store, source: Source, settings: DataSettings, tell: Callable[[int, int], None] = lambda done, total: None
+    store: Store, source: DataSource, settings: DataSettings, tell: Callable[[int, int], None] = lambda done, total: None
 ) -> tuple[str, dict[str, Any], bool]:
     """The data set's name, the facts of its outcome, and whether it was there already.
 

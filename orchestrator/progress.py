@@ -7,17 +7,17 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import NoneType
 
-from jobs import files
+from jobs import atomic
 from jobs.errors import BadSpec
-from jobs.record import NUMBER, Kinds
-from jobs.store import Ledger, Store
+from jobs.store.records import NUMBER, FieldTypes
+from jobs.store.store import Ledger, Store
 from jobs.task import Task
 from orchestrator import signs
 from orchestrator.signs import Sign
 
 PROGRESS_FRESH_S = 60.0
 PERHAPS = (int, float, NoneType)
-SAID: Kinds = {
+SAID: FieldTypes = {
     "attempt": int, "phase": (str, NoneType), "done": PERHAPS, "total": PERHAPS, "epoch": (int, NoneType),
     "loss": PERHAPS, "images_per_second": PERHAPS, "val_accuracy": PERHAPS, "eta_s": PERHAPS,
 }
@@ -67,13 +67,13 @@ def survey(store: Store, now: float) -> Scene:
     signed = signs.read(store.root, now)
     workers = tuple(sign for sign in signed if sign.fresh)
     ended = frozenset(sign.name for sign in signed if sign.ended)
-    spoken_of = {name.removesuffix(".json") for name in files.names(store.root / "progress")}
+    spoken_of = {name.removesuffix(".json") for name in atomic.list_names(store.root / "progress")}
     named = spoken_of.union(*(worker.tasks for worker in workers)) - ledger.done - ledger.failed
     found: dict[str, tuple[Progress, ...]] = {}
     for task in sorted(_tasks(named), key=lambda task: (task.epoch, task.kind != "train", task.variant)):
         if (progress := _progress(store, task, workers, ended, now)) is not None:
             found[task.subject] = (*found.get(task.subject, ()), progress)
-    tried = (name.split(".") for name in set(files.names(store.root / "attempts")) - ledger.done)
+    tried = (name.split(".") for name in set(atomic.list_names(store.root / "attempts")) - ledger.done)
     begun = frozenset(parts[1] for parts in tried if parts[0] == "train" and len(parts) > 1)
     return Scene(ledger, workers, found, begun)
 

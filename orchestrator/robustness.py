@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobs.corruptions import CORRUPTIONS, SEVERITIES
-from jobs.run import Run
+from jobs.catalog.corruptions import CORRUPTIONS, SEVERITIES
+from jobs.store.runs import Run
 from orchestrator.compare import Comparison
 from orchestrator.statistics import spread
 

@@ -9,14 +9,15 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from jobs import files, record
+from jobs import atomic
+from jobs.store import records
 from workers import birth
 
 WORKER_FRESH_S = 15.0
-SIGN: record.Kinds = {
-    "name": str, "host": str, "pid": int, "device": str, "task": (str, NoneType), "at": record.NUMBER,
+SIGN: records.FieldTypes = {
+    "name": str, "host": str, "pid": int, "device": str, "task": (str, NoneType), "at": records.NUMBER,
 }
-LATER: record.Kinds = {"tasks": list, "slots": int, "process": (str, NoneType)}
+LATER: records.FieldTypes = {"tasks": list, "slots": int, "process": (str, NoneType)}
 """What older workers do not sign."""
 
 
@@ -53,7 +54,7 @@ def read(store: Path, now: float | None = None) -> list[Sign]:
     """All signs in the store, stale ones too."""
     now = time.time() if now is None else now
     found = []
-    for name in files.names(store / "workers"):
+    for name in atomic.list_names(store / "workers"):
         values = read_quietly(store / "workers" / name, SIGN, LATER)
         if values:
             tasks = values.get("tasks", [values["task"]] if values["task"] else [])
@@ -63,8 +64,8 @@ def read(store: Path, now: float | None = None) -> list[Sign]:
     return found
 
 
-def read_quietly(path: Path, needed: record.Kinds | None = None, known: record.Kinds | None = None) -> dict[str, Any]:
+def read_quietly(path: Path, needed: records.FieldTypes | None = None, known: records.FieldTypes | None = None) -> dict[str, Any]:
     """A JSON file's values; empty when it is missing or cannot be read, as what others write while we look may be."""
     with contextlib.suppress(OSError, ValueError):
-        return record.read(path, needed, known) or {}
+        return records.read(path, needed, known) or {}
     return {}

@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import NoneType
 
-from jobs import files, record
+from jobs import atomic
 from jobs.errors import BrokerUnreachable
 from jobs.settings import Settings
+from jobs.store import records
 from orchestrator import embedded, process, signs
 from orchestrator.embedded import Server
 from orchestrator.process import Process
@@ -189,17 +190,17 @@ def _locked(store: Path) -> Iterator[Path]:
 def _read(folder: Path) -> Stack:
     """What is on record and still alive."""
     path = folder / "stack.json"
-    state = record.read(path, known={"redis": (dict, NoneType), "workers": list}) or {}
+    state = records.read(path, known={"redis": (dict, NoneType), "workers": list}) or {}
     try:
         redis = Server(state["redis"]["socket"], Process(**state["redis"]["process"])) if state.get("redis") else None
         workers = [LocalWorker(**{**each, "process": Process(**each["process"])}) for each in state.get("workers", [])]
     except (TypeError, KeyError) as error:
-        raise record.damaged(path, f"{type(error).__name__}: {error}") from None
+        raise records.damaged_file(path, f"{type(error).__name__}: {error}") from None
     alive = tuple(worker for worker in workers if worker.process.alive())
     return Stack(redis if redis is not None and redis.process.alive() else None, alive)
 
 
 def _write(folder: Path, stack: Stack) -> None:
-    files.write_json(folder / "stack.json", {
+    atomic.write_json(folder / "stack.json", {
         "redis": asdict(stack.redis) if stack.redis else None, "workers": [asdict(worker) for worker in stack.workers],
     })

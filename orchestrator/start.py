@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from jobs import extras
+from jobs import install_hints
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
 from orchestrator.options import call, emit
 
 if TYPE_CHECKING:
-    from jobs.run import Run
-    from jobs.store import Store
+    from jobs.store.runs import Run
+    from jobs.store.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,7 +48,7 @@ def require(settings: Settings, workers: int | None, device: str | None) -> None
         devices.choose(device, None)
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
-            f"local workers need torch, which is not installed. Install it with: {extras.install('worker')} "
+            f"local workers need torch, which is not installed. Install it with: {install_hints.install_command('worker')} "
             "(or give --no-workers and start 'orch worker' elsewhere)."
         )
 
@@ -67,7 +67,7 @@ def ping(broker_url: str) -> None:
 
 def open_store(settings: Settings) -> Store:
     """The store, made where there is none."""
-    from jobs.store import Store
+    from jobs.store.store import Store
 
     return Store(settings.store).open(create=True)
 
@@ -95,8 +95,8 @@ def go(
     from orchestrator import stack, submit
     from workers import queue
 
-    states = plan.state(store, run)
-    if plan.ready(store, run):
+    states = plan.task_states(store, run)
+    if plan.ready_tasks(store, run):
         here = stack.ensure(settings, local_workers(settings, workers), device)
         sent = submit.ring(store, run, here.broker_url(settings), queue.send, only)
     else:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs import files, plan
-from jobs.run import Outline, Run
-from jobs.store import Store
-from jobs.task import Task, origin
+from jobs import atomic, plan
+from jobs.store.runs import Run, RunOutline
+from jobs.store.store import Store
+from jobs.task import Task, backbone_and_seed
 from orchestrator import progress
 from orchestrator.progress import Progress, Scene
 from orchestrator.signs import Sign
@@ -107,17 +107,17 @@ class _Share:
     evaluated: list[int] = field(default_factory=list)
 
 
-def overview(store: Store, run: Run | Outline, scene: Scene) -> Overview:
+def overview(store: Store, run: Run | RunOutline, scene: Scene) -> Overview:
     """The run in a line, from listings alone."""
-    states = plan.state(store, run, scene.ledger)
+    states = plan.task_states(store, run, scene.ledger)
     working = any(_under_way(scene, run, subject, states) for subject in (run.data, *run.trials))
     return Overview(run.name, _state(states, working), dict(Counter(states.values())), run.submitted_at)
 
 
-def look(store: Store, run: Run | Outline, now: float | None = None, scene: Scene | None = None) -> RunStatus:
+def look(store: Store, run: Run | RunOutline, now: float | None = None, scene: Scene | None = None) -> RunStatus:
     """The run as the store shows it now, or in a scene that was surveyed a moment ago."""
     scene = scene or progress.survey(store, time.time() if now is None else now)
-    states = plan.state(store, run, scene.ledger)
+    states = plan.task_states(store, run, scene.ledger)
     preparing = next(iter(_under_way(scene, run, run.data, states)), None)
     shares = _shares(states)
     trials = tuple(
@@ -138,7 +138,7 @@ def _state(states: dict[str, str], working: bool) -> str:
     return next((end for end in ("cancelled", "failed") if end in found), "done")
 
 
-def _under_way(scene: Scene, run: Run | Outline, subject: str, states: dict[str, str]) -> tuple[Progress, ...]:
+def _under_way(scene: Scene, run: Run | RunOutline, subject: str, states: dict[str, str]) -> tuple[Progress, ...]:
     """What is being done for the run on a trial or data set: its own tasks, and trainings that lie on its way."""
     if subject not in scene.progress:
         return ()
@@ -163,7 +163,7 @@ def _shares(states: dict[str, str]) -> dict[str, _Share]:
 
 def _kept(store: Store, trial: str, most: int) -> int:
     """The epochs of the newest checkpoint that a training up to `most` epochs would go on from."""
-    names = files.names(store.trial_folder(trial) / "checkpoints")
+    names = atomic.list_names(store.trial_folder(trial) / "checkpoints")
     epochs = (int(found[1]) for name in names if (found := CHECKPOINT.match(name)))
     return max((epoch for epoch in epochs if epoch <= most), default=0)
 
@@ -171,7 +171,7 @@ def _kept(store: Store, trial: str, most: int) -> int:
 def _trial(
     store: Store, name: str, share: _Share, progress: tuple[Progress, ...], begun: bool
 ) -> TrialStatus:
-    backbone, seed = origin(name)
+    backbone, seed = backbone_and_seed(name)
     epochs, trained, evaluated = share.marks[-1], share.trained, share.evaluated
     outcomes = [store.done(Task("train", name, epoch)) or {} for epoch in trained]
     last = outcomes[-1] if outcomes else {}

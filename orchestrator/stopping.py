@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.early import stop_epoch
+from jobs.early_stopping import stop_epoch
 from orchestrator.compare import Epoch
 
 PATIENCE = 3

@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from jobs import folder, plan
+from jobs import plan
+from jobs.data import image_folder
+from jobs.data.image_folder import DataSource
 from jobs.errors import BadFolder, BadSpec, StoreUnusable, UnknownRun
-from jobs.folder import Source
 from jobs.plan import Plan
-from jobs.run import Run
 from jobs.settings import Settings
-from jobs.spec import BUILT_IN_DATA, NOT_ASKED, Spec
-from jobs.store import Store
+from jobs.spec.model import BUILT_IN_DATA, NOT_ASKED, Spec
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 
 AT_ONCE = 8
@@ -49,7 +50,7 @@ class Request:
     """A spec that passed every check. `known` is the run of the same name and spec that the store holds already."""
 
     spec: Spec
-    source: Source
+    source: DataSource
     plan: Plan
     known: Run | None
 
@@ -72,7 +73,7 @@ def check(
         _known_run(settings.store, spec, None)
     if settings.broker_url is not None:
         ping(settings.broker_url)
-    source = folder.built_in(spec.data) if spec.data in BUILT_IN_DATA else folder.read_folder(Path(spec.data), tell)
+    source = image_folder.built_in(spec.data) if spec.data in BUILT_IN_DATA else image_folder.read_folder(Path(spec.data), tell)
     unfolded = plan.unfold(spec, source.data_id(spec.data_settings()))
     known = _known_run(settings.store, spec, unfolded)
     pretrained = [name for name in spec.backbones if spec.weights_of(name) == "imagenet"]
@@ -108,7 +109,7 @@ def ring(
 
     Raises `BrokerUnreachable`.
     """
-    ready = [task for task in plan.ready(store, run) if only is None or task.id in only]
+    ready = [task for task in plan.ready_tasks(store, run) if only is None or task.id in only]
     if ready:
         send(broker_url, ready)
     return ready

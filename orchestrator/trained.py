@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jobs.errors import OrchError, RequestError
-from jobs.run import Run
-from jobs.store import Store
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from jobs import audit, catalog
-from jobs.claims import Finding
+from jobs.catalog import backbones
 from jobs.errors import BadSpec, DamagedFile, StoreUnusable, UnknownRun
-from jobs.run import Run
-from jobs.store import Store
+from jobs.maintenance import verify
+from jobs.maintenance.inventory import FileCheck
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 
 MEGABYTE = 1_000_000
@@ -26,16 +27,16 @@ class Checked:
 
     files: int
     bytes: int
-    damaged: tuple[Finding, ...]
+    damaged: tuple[FileCheck, ...]
     again: tuple[str, ...]
     resume: tuple[str, ...] = ()
 
 
 def check(store: Store, run: Run, repair: bool, tell: Callable[[int, int], None]) -> Checked:
     """Read every file of the run; `tell(done, total)` counts megabytes. With `repair` damaged ones are taken out."""
-    found = list(audit.audit(store, run, lambda done, total: tell(done // MEGABYTE, total // MEGABYTE)))
+    found = list(verify.verify_files(store, run, lambda done, total: tell(done // MEGABYTE, total // MEGABYTE)))
     damaged = [finding for finding in found if finding.problem]
-    again = audit.discard(store, damaged, run) if repair else []
+    again = verify.remove_damaged(store, damaged, run) if repair else []
     return Checked(len(found), sum(finding.bytes for finding in found), tuple(damaged), tuple(again),
                    tuple(_who_do(store, run, again)))
 
@@ -62,7 +63,7 @@ def trial_to_replay(store: Store, run: Run, asked: str | None) -> str:
     ]
     if not trained:
         raise StoreUnusable(f"nothing of the run {run.name} is trained yet, so there is nothing to compare with.")
-    return min(trained, key=lambda name: catalog.CATALOG[store.load_trial(name).backbone].relative_cost)
+    return min(trained, key=lambda name: backbones.CATALOG[store.load_trial(name).backbone].relative_cost)
 
 
 def done_of(message: dict[str, Any]) -> tuple[float, int] | None:

@@ -10,10 +10,10 @@ from typing import TextIO
 
 import click
 
-from jobs import catalog
-from jobs.run import Run
+from jobs.catalog import backbones
 from jobs.settings import Settings
-from jobs.store import Store
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from orchestrator import status as statuses
 from orchestrator.options import call
 from orchestrator.progress import Progress
@@ -24,7 +24,7 @@ LOOK_S = 1.0
 PLAIN_EVERY_S = 5.0
 PATIENCE_S = 15.0
 OF_THE_FOLDER = {"bad-image", "data-changed"}
-COSTS = {name: entry.relative_cost for name, entry in catalog.CATALOG.items()}
+COSTS = {name: entry.relative_cost for name, entry in backbones.CATALOG.items()}
 
 
 def follow(

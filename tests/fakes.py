@@ -11,10 +11,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from jobs import catalog, corruptions, files, plan, results, spec
-from jobs.folder import Entry, Source
-from jobs.run import Run
-from jobs.store import Store
+from jobs import atomic, plan
+from jobs.catalog import corruptions
+from jobs.catalog.backbones import CATALOG
+from jobs.data.image_folder import DataSource, ImageFile
+from jobs.spec import model
+from jobs.store import tables
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task, Trial
 
 ANIMALS = (
@@ -49,14 +53,14 @@ def fill_store(
     A fifth of each class is for testing, and every class holds one exact duplicate.
     """
     store = Store(root).open(create=True)
-    asked = spec.build({
+    asked = model.build({
         "data": str(root / "photos"), "backbones": backbones, "seeds": seeds, "periods": periods, "name": name,
         "epochs_per_period": epochs_per_period, "image_size": image_size, "skip_broken": bool(skipped),
         "corruptions": list(harder),
     })
     manifest = _manifest(classes, images_a_class)
-    entries = tuple(Entry(row["path"], row["label"], row["sha256"], 1000) for row in manifest)
-    source = Source(str(root / "photos"), tuple(classes), entries)
+    entries = tuple(ImageFile(row["path"], row["label"], row["sha256"], 1000) for row in manifest)
+    source = DataSource(str(root / "photos"), tuple(classes), entries)
     data = source.data_id(asked.data_settings())
     store.save_data(data, source, asked.data_settings())
     unfolded = plan.unfold(asked, data)
@@ -97,7 +101,7 @@ def _prepare(
     work: Path, run: Run, manifest: list[dict[str, str]], pixels: bool, skipped: Sequence[str]
 ) -> dict[str, Any]:
     place = f"data/{run.data}"
-    results.write(work / "manifest.parquet", pa.Table.from_pylist(manifest, schema=results.MANIFEST))
+    tables.write_table(work / "manifest.parquet", pa.Table.from_pylist(manifest, schema=tables.MANIFEST))
     published = {"manifest.parquet": f"{place}/manifest.parquet"}
     if pixels:
         np.save(work / "images.npy", _pictures(manifest, run.spec.image_size))
@@ -110,7 +114,7 @@ def _prepare(
 
 def _train(work: Path, run: Run, trial: Trial, until: int) -> dict[str, Any]:
     dice = _dice("train", trial.backbone, trial.seed, until)
-    rows, cost = [], catalog.CATALOG[trial.backbone].relative_cost
+    rows, cost = [], CATALOG[trial.backbone].relative_cost
     for epoch in range(until - run.spec.epochs_per_period + 1, until + 1):
         right = _right(trial, epoch)
         seconds = cost * 31.7 * float(dice.uniform(0.95, 1.05))
@@ -121,9 +125,9 @@ def _train(work: Path, run: Run, trial: Trial, until: int) -> dict[str, Any]:
             "val_accuracy": right - 0.02 * float(dice.random()), "learning_rate": 0.001,
             "seconds": seconds, "images_per_second": 1400 / seconds,
         })
-    results.write(work / "epochs.parquet", results.table_of("epochs", rows))
+    tables.write_table(work / "epochs.parquet", tables.build_table("epochs", rows))
     return {
-        "files": {"epochs.parquet": f"{results.folder('epochs', trial.name)}/{until:04d}.parquet"}, "epoch": until,
+        "files": {"epochs.parquet": f"{tables.table_folder('epochs', trial.name)}/{until:04d}.parquet"}, "epoch": until,
         "checkpoint": f"{until:04d}.pt", "weights_digest": hashlib.sha256(f"{trial.name}{until}".encode()).hexdigest(),
         "precision": "bf16", "threads": 2, "seconds": sum(row["seconds"] for row in rows), "device": "cpu",
     }
@@ -140,7 +144,7 @@ def _evaluate(work: Path, run: Run, trial: Trial, epoch: int, manifest: list[dic
     answers = [labels[(where[row["label"]] + 1 + i % 3) % len(labels)] if wrong[i] else row["label"]
                for i, row in enumerate(test)]
     sure = 0.99 - 0.5 * np.abs(hard - 0.2)
-    results.write(work / "predictions.parquet", results.table_of("predictions", [
+    tables.write_table(work / "predictions.parquet", tables.build_table("predictions", [
         {**who, "image": row["path"], "label": row["label"], "predicted": answer, "confidence": float(sure[i]),
          "label_confidence": float(1 - sure[i] if wrong[i] else sure[i]), "label_rank": int(wrong[i])}
         for i, (row, answer) in enumerate(zip(test, answers, strict=True))
@@ -148,29 +152,29 @@ def _evaluate(work: Path, run: Run, trial: Trial, epoch: int, manifest: list[dic
     correct = int((~wrong).sum())
     facts = {"epoch": epoch, "loss": 2.5 * (1 - correct / len(test)) + 0.05, "correct": correct, "total": len(test),
              "accuracy": correct / len(test), "seconds": 3.3}
-    results.write(work / "evaluations.parquet", results.table_of("evaluations", [
+    tables.write_table(work / "evaluations.parquet", tables.build_table("evaluations", [
         {**who, **facts, "corruption": "none", "severity": 0}
     ]))
-    published = {f"{table}.parquet": f"{results.folder(table, trial.name)}/{epoch:04d}.parquet"
+    published = {f"{table}.parquet": f"{tables.table_folder(table, trial.name)}/{epoch:04d}.parquet"
                  for table in ("predictions", "evaluations")}
     return {"files": published, **facts, "device": "cpu"}
 
 
 def _harder(work: Path, task: Task, outcome: dict[str, Any]) -> dict[str, Any]:
     """An evaluation on harder images: a tenth fewer right at each severity, answers not kept."""
-    corruption, severity = corruptions.parse(task.variant)
-    row, = results.read_files([work / "evaluations.parquet"])
+    corruption, severity = corruptions.parse_level(task.variant)
+    row, = tables.read_files([work / "evaluations.parquet"])
     correct = round(row["correct"] * (1 - 0.1 * severity))
     facts = {"correct": correct, "accuracy": correct / row["total"]}
-    results.write(work / "evaluations.parquet", results.table_of("evaluations", [
+    tables.write_table(work / "evaluations.parquet", tables.build_table("evaluations", [
         row | facts | {"corruption": corruption, "severity": severity}
     ]))
-    place = f"{results.folder('evaluations', task.subject)}/{task.epoch:04d}-{task.variant}.parquet"
+    place = f"{tables.table_folder('evaluations', task.subject)}/{task.epoch:04d}-{task.variant}.parquet"
     return outcome | facts | {"files": {"evaluations.parquet": place}}
 
 
 def _fail(store: Store, task: Task, message: str) -> None:
-    files.create_json(store.failed_path(task), {"failure": "bad-image", "message": message, "attempt": 1})
+    atomic.create_json(store.failed_path(task), {"failure": "bad-image", "message": message, "attempt": 1})
 
 
 def _attempt(store: Store, run: Run, task: Task, state: str) -> None:
@@ -178,9 +182,9 @@ def _attempt(store: Store, run: Run, task: Task, state: str) -> None:
     row = {"task": task.id, "kind": task.kind, "run": run.name, "attempt": 1, "state": state,
            "failure": "bad-image" if state == "failed" else None, "worker": "alpha-1", "host": "alpha", "device": "cpu",
            "queued_at": began, "started_at": began + timedelta(seconds=1), "finished_at": began + timedelta(seconds=9)}
-    trial = results.DATA_SETS if task.kind == "prepare" else task.subject
-    place = store.root / results.folder("attempts", trial) / f"{task.id}-0001.parquet"
-    results.write(place, results.table_of("attempts", [row]))
+    trial = tables.DATA_SETS if task.kind == "prepare" else task.subject
+    place = store.root / tables.table_folder("attempts", trial) / f"{task.id}-0001.parquet"
+    tables.write_table(place, tables.build_table("attempts", [row]))
 
 
 def _right(trial: Trial, epoch: int) -> float:

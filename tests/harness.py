@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs import plan, results
-from jobs.run import Run
-from jobs.store import Store
+from jobs import plan
+from jobs.store import tables
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 
 ORCH = [sys.executable, "-m", "orchestrator.cli"]
@@ -75,7 +76,7 @@ class Lab:
     def finished(self, run: Run, timeout_s: float = 240) -> dict[str, str]:
         """Wait until nothing of the run is open; the state of each task."""
         def ended() -> dict[str, str] | None:
-            state = plan.state(self.store, run)
+            state = plan.task_states(self.store, run)
             return None if "open" in state.values() else state
 
         found = dict(self.until(ended, timeout_s, f"the end of {run.name}"))
@@ -111,7 +112,7 @@ class Lab:
 def rows(lab: Lab, run: Run, table: str, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """A run's rows of a table, sorted, without the columns that hold times."""
     times = {"seconds", "images_per_second", *without}
-    found = results.read(lab.store.root, table, run.trials).to_pylist()
+    found = tables.read_rows(lab.store.root, table, run.trials).to_pylist()
     kept = [{key: value for key, value in row.items() if key not in times} for row in found]
     return sorted(kept, key=lambda row: tuple(str(row.get(key)) for key in ("trial", "epoch", "image")))
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from jobs.task import Order, Task
+from jobs.task import Task, TaskRequest
 from models import work
 from models.data.resident import Heard
 from models.train import train
@@ -21,13 +21,13 @@ def main(
     order: dict[str, Any], tell: Callable[[dict[str, Any]], None], should_stop: Callable[[], bool]
 ) -> dict[str, Any]:
     """Do the order; a training runs out of memory on more than `MOST` images at once."""
-    given = Order(**order)
+    given = TaskRequest(**order)
     if Task.parse(given.task).kind != "train":
         return work.main(order, tell, should_stop)
     return train(given, tell, should_stop, small_device)
 
 
-def small_device(order: Order, heard: Heard) -> Training:
+def small_device(order: TaskRequest, heard: Heard) -> Training:
     """The training, its network refusing what does not fit."""
     training = begin(order, heard)
     training.learner.network.register_forward_pre_hook(refuse)

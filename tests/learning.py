@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from jobs import folder
-from jobs.spec import DataSettings, Recipe, Weights
-from jobs.store import Store
-from jobs.task import Order, Task, Trial
+from jobs.data import image_folder
+from jobs.spec.model import DataSettings, Recipe, Weights
+from jobs.store.store import Store
+from jobs.task import Task, TaskRequest, Trial
 from models import work
 
 
@@ -28,7 +28,7 @@ class Laboratory:
     def of(cls, root: Path, images: Path, **settings: Any) -> Laboratory:
         """A new store with the data set of a folder, not yet prepared."""
         store = Store(root).open(create=True)
-        source, chosen = folder.read_folder(images), DataSettings(**settings)
+        source, chosen = image_folder.read_folder(images), DataSettings(**settings)
         data = source.data_id(chosen)
         store.save_data(data, source, chosen)
         return cls(store, data)
@@ -39,13 +39,13 @@ class Laboratory:
         self.store.save_trial(trial, marks, "run")
         return trial.name
 
-    def order(self, task: Task, period: int = 1) -> Order:
+    def order(self, task: Task, period: int = 1) -> TaskRequest:
         """The order of a new attempt, with an empty work folder."""
         self.attempts += 1
         place = self.store.attempts_folder(task) / f"{self.attempts:04d}"
         place.mkdir(parents=True)
         weights_dir = str(self.weights_dir) if self.weights_dir else None
-        return Order(task.id, str(self.store.root), str(self.attempts), str(place), period, "cpu", 1, weights_dir)
+        return TaskRequest(task.id, str(self.store.root), str(self.attempts), str(place), period, "cpu", 1, weights_dir)
 
     def do(
         self, task: Task, should_stop: Callable[[], bool] = lambda: False, period: int = 1, **changed: Any

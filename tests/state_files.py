@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from jobs import catalog
+from jobs.catalog import backbones
 from models.state_file import MAGIC
 
 IMAGENET = 1000
@@ -16,8 +16,8 @@ IMAGENET = 1000
 
 def put_weights(path: Path, backbone: str = "") -> None:
     """Put down what may pass for a backbone's ImageNet weights; it is called by the file's name unless named."""
-    name = backbone or next(each.name for each in catalog.CATALOG.values() if each.weights_file == path.name)
-    write_zip(path, pickled({"all": [catalog.find(name).parameters(IMAGENET)]}))
+    name = backbone or next(each.name for each in backbones.CATALOG.values() if each.weights_file == path.name)
+    write_zip(path, pickled({"all": [backbones.find_backbone(name).parameters(IMAGENET)]}))
 
 
 def write_zip(path: Path, header: bytes, numbers: bytes = bytes(4)) -> None:

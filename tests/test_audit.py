@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from fakes import fill_store
 
-from jobs import audit, files, plan
-from jobs.run import Run
-from jobs.store import Store
+from jobs import atomic, plan
+from jobs.maintenance import verify
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import cli
 
@@ -27,10 +28,10 @@ def half(tmp_path: Path) -> Half:
         path = checkpoint(store, run, epoch)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"weights" * 100)
-        files.write_json(path.with_suffix(".json"), {"sha256": files.digest(path), "bytes": 700})
+        atomic.write_json(path.with_suffix(".json"), {"sha256": atomic.file_digest(path), "bytes": 700})
         task = Task("train", run.trials[0], epoch)
         outcome = (store.done(task) or {}) | {"checkpoint": path.relative_to(store.root).as_posix()}
-        files.write_json(store.done_path(task), outcome)
+        atomic.write_json(store.done_path(task), outcome)
     return store, run
 
 
@@ -41,13 +42,13 @@ def checkpoint(store: Store, run: Run, epoch: int) -> Path:
 
 def damaged(store: Store, run: Run) -> list[tuple[str, str | None]]:
     """The damaged files of a run and what makes them again."""
-    return [(finding.path, finding.task) for finding in audit.audit(store, run) if finding.problem]
+    return [(finding.path, finding.task) for finding in verify.verify_files(store, run) if finding.problem]
 
 
 def test_a_whole_run_has_no_findings_and_every_byte_is_counted(half: Half) -> None:
     """Records, rows, the prepared data set, the trial's description, both checkpoints."""
     told: list[tuple[int, int]] = []
-    found = list(audit.audit(*half, lambda done, total: told.append((done, total))))
+    found = list(verify.verify_files(*half, lambda done, total: told.append((done, total))))
 
     assert [finding for finding in found if finding.problem] == []
     assert {Path(finding.path).suffix for finding in found} == {".json", ".parquet", ".npy", ".pt"}
@@ -69,7 +70,7 @@ def test_damage_of_every_kind_is_found_and_named(half: Half) -> None:
     store.done_path(Task("train", trial, 4)).write_text('{"epoch": 4, "fi')
     described = store.trial_folder(trial) / "trial.json"
     described.write_text(described.read_text().replace('"momentum": 0.9', '"momentum": 0.8'))
-    found = {finding.path: finding.problem for finding in audit.audit(store, run) if finding.problem}
+    found = {finding.path: finding.problem for finding in verify.verify_files(store, run) if finding.problem}
 
     assert found == {
         epochs.relative_to(store.root).as_posix(): "has other contents than its digest says",
@@ -87,13 +88,13 @@ def test_what_was_taken_out_is_ready_to_be_done_again_and_nothing_else(half: Hal
     trial = run.trials[0]
     rows = next((store.root / "results" / "epochs").rglob("0002.parquet"))
     rows.write_bytes(b"rotten")
-    again = audit.discard(store, list(audit.audit(store, run)), run)
-    states = plan.state(store, run)
+    again = verify.remove_damaged(store, list(verify.verify_files(store, run)), run)
+    states = plan.task_states(store, run)
 
     assert again == [f"train.{trial}.0002"]
     assert not rows.exists()
     assert [task for task, state in states.items() if state == "open"] == [again[0], f"evaluate.{trial}.0004"]
-    assert plan.ready(store, run) == [Task("train", trial, 2)]
+    assert plan.ready_tasks(store, run) == [Task("train", trial, 2)]
     assert damaged(store, run) == []
 
 
@@ -105,7 +106,7 @@ def test_a_checkpoint_is_made_again_only_where_its_evaluation_needs_it(half: Hal
         path = checkpoint(store, run, epoch)
         (path if how == "rotten" else path.with_suffix(".json")).write_bytes(b"rotten")
     found = damaged(store, run)
-    again = audit.discard(store, list(audit.audit(store, run)), run)
+    again = verify.remove_damaged(store, list(verify.verify_files(store, run)), run)
 
     assert [task for _, task in found] == [None, f"train.{run.trials[0]}.0004"]
     assert again == [f"train.{run.trials[0]}.0004"]
@@ -117,7 +118,7 @@ def test_a_trials_description_is_written_again_from_the_runs_spec(half: Half) ->
     """The name proves it."""
     store, run = half
     (store.trial_folder(run.trials[0]) / "trial.json").write_text("{")
-    again = audit.discard(store, list(audit.audit(store, run)), run)
+    again = verify.remove_damaged(store, list(verify.verify_files(store, run)), run)
 
     assert again == []
     assert store.load_trial(run.trials[0]).name == run.trials[0]
@@ -126,7 +127,7 @@ def test_a_trials_description_is_written_again_from_the_runs_spec(half: Half) ->
 def test_a_checkpoint_that_is_removed_while_it_is_looked_at_is_no_finding(half: Half) -> None:
     """A worker prunes as it goes on; digest first, then the file."""
     store, run = half
-    looks = audit.audit(store, run)
+    looks = verify.verify_files(store, run)
     first = next(looks)
     for path in (checkpoint(store, run, 2).with_suffix(".json"), checkpoint(store, run, 2)):
         path.unlink()
@@ -150,7 +151,7 @@ def test_a_table_of_a_longer_run_is_found_by_every_run_whose_report_reads_it(
     refused = cli.run(report)
     named = capsys.readouterr().err
     code, told = orch(capsys, store, "verify", "short", "--repair")
-    states = plan.state(store, long)
+    states = plan.task_states(store, long)
     mended = cli.run(report)
 
     assert (refused, code, mended) == (1, 1, 0)
@@ -171,7 +172,7 @@ def test_what_nobody_keeps_a_digest_of_is_read(half: Half) -> None:
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(b"rotten")
     found = damaged(store, run)
-    again = audit.discard(store, list(audit.audit(store, run)), run)
+    again = verify.remove_damaged(store, list(verify.verify_files(store, run)), run)
 
     assert sorted(path for path, _ in found) == sorted(p.relative_to(store.root).as_posix() for p in places)
     assert again == [task.id]

@@ -13,10 +13,12 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 import numpy as np  # noqa: E402
 from learning import Laboratory, stop_after  # noqa: E402
 
-from jobs import plan, results, spec  # noqa: E402
+from jobs import plan  # noqa: E402
+from jobs.atomic import json_digest  # noqa: E402
 from jobs.errors import BadSpec, Stopped  # noqa: E402
-from jobs.files import digest_of  # noqa: E402
-from jobs.spec import Recipe, Spec  # noqa: E402
+from jobs.spec import model  # noqa: E402
+from jobs.spec.model import Recipe, Spec  # noqa: E402
+from jobs.store import tables  # noqa: E402
 from jobs.task import Trial  # noqa: E402
 from models.data.augment import changes  # noqa: E402
 
@@ -101,7 +103,7 @@ def test_a_trial_stopped_in_mid_epoch_sees_the_same_images(animal_folder: Path, 
             try:
                 stop = (lambda: False) if calls is None else stop_after(calls)
                 digest = laboratory.train(trial, 2, should_stop=stop)["weights_digest"]
-                rows = results.read(laboratory.store.root, "epochs", [trial]).to_pylist()
+                rows = tables.read_rows(laboratory.store.root, "epochs", [trial]).to_pylist()
                 outcomes[name] = digest, [(row["train_loss"], row["val_loss"]) for row in rows], stops
             except Stopped:
                 stops += 1
@@ -116,7 +118,7 @@ def test_keys_that_came_later_leave_names_as_they_were() -> None:
     first = {"batch_size": 32, "learning_rate": 0.001, "momentum": 0.9, "plateau_factor": 0.1, "plateau_patience": 2,
              "precision": "auto"}
     plain = Trial("d", "vgg16", "none", Recipe(), 0)
-    wanted = digest_of({"data": "d", "backbone": "vgg16", "weights": "none", "recipe": first, "seed": 0})
+    wanted = json_digest({"data": "d", "backbone": "vgg16", "weights": "none", "recipe": first, "seed": 0})
     flipped = Trial("d", "vgg16", "none", Recipe(augment="flip"), 0)
 
     assert plain.name == f"vgg16-s0-{wanted[:8]}"
@@ -127,15 +129,15 @@ def test_keys_that_came_later_leave_names_as_they_were() -> None:
 
 def test_a_run_is_another_one_only_where_something_was_asked_for() -> None:
     """The name of a run without the later keys is made of the first ones."""
-    plain, flipped = (spec.build({"backbones": "all", **more}) for more in ({}, {"augment": "flip"}))
-    asked = spec.named_by(plain)
+    plain, flipped = (model.build({"backbones": "all", **more}) for more in ({}, {"augment": "flip"}))
+    asked = model.named_by(plain)
 
-    assert spec.LATER & asked.keys() == set()
-    assert spec.named_by(flipped) == asked | {"augment": "flip"}
+    assert model.LATER & asked.keys() == set()
+    assert model.named_by(flipped) == asked | {"augment": "flip"}
     assert plan.run_name(plain, "d") == plan.run_name(Spec(**plain.model_dump()), "d") != plan.run_name(flipped, "d")
 
 
 def test_an_unknown_augmentation_is_refused() -> None:
     """With the ones there are."""
     with pytest.raises(BadSpec, match="augment: one of none, flip, crop-flip is needed"):
-        spec.build({"backbones": "all", "augment": "rotate"})
+        model.build({"backbones": "all", "augment": "rotate"})

@@ -11,9 +11,9 @@ torchvision = pytest.importorskip("torchvision")
 
 from torch import nn  # noqa: E402
 
-from jobs.catalog import CATALOG  # noqa: E402
+from jobs.catalog.backbones import CATALOG  # noqa: E402
 from jobs.errors import BadSpec, BadWeights  # noqa: E402
-from jobs.spec import build as build_spec  # noqa: E402
+from jobs.spec.model import build as build_spec  # noqa: E402
 from models import backbones  # noqa: E402
 from models.checkpoint import weights_digest  # noqa: E402
 

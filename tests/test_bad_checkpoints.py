@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from jobs import files  # noqa: E402
+from jobs import atomic  # noqa: E402
 from jobs.errors import BadCheckpoint, BadWeights, DamagedFile, MissingWeights, OrchError  # noqa: E402
 from models import backbones, checkpoint, numerics  # noqa: E402
 from models.weights import find_weights, read_weights, require_weights  # noqa: E402
@@ -194,7 +194,7 @@ def put(folder: Path, name: str, stored: bytes, sidecar: object = ...) -> Path:
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}.pt"
     path.write_bytes(stored)
-    right = {"sha256": files.digest(path), "bytes": len(stored), "epoch": 2, "step": 0, "attempt": "t1"}
+    right = {"sha256": atomic.file_digest(path), "bytes": len(stored), "epoch": 2, "step": 0, "attempt": "t1"}
     told = right if sidecar is ... else {**right, **sidecar} if isinstance(sidecar, dict) else sidecar
     path.with_suffix(".json").write_text(told if isinstance(told, str) else json.dumps(told))
     return path

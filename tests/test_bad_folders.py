@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from attacks import Bad, Desk, listing, make_desk
 
-from jobs import folder, spec
+from jobs.data import image_folder
 from jobs.errors import BadFolder, BadSpec
 from jobs.settings import Settings
+from jobs.spec import model
 from orchestrator import cli, submit
 
 Make = Callable[[Path], object]
@@ -121,7 +122,7 @@ def test_a_folder_that_cannot_be_compared_on_is_refused(make: Make, fragment: st
     desk.refuses(Bad(("data", "inspect", "photos"), fragment))
     desk.refuses(Bad(("data", "prepare", "photos"), fragment))
     desk.refuses(Bad(("data", "inspect", "photos", "--json"), fragment))
-    asked = spec.build({"backbones": "scratch", "data": "photos", "weights": "none"})
+    asked = model.build({"backbones": "scratch", "data": "photos", "weights": "none"})
     with pytest.raises(BadFolder, match=r"\S"):
         submit.check(asked, Settings(desk.folder / "store", "redis://x", None), nothing, nothing)
     assert not (desk.folder / "store").exists()
@@ -142,7 +143,7 @@ def test_a_place_that_is_no_folder_is_refused(place: str, fragment: str, desk: D
 def test_a_name_that_no_folder_can_have_is_refused_before_it_is_looked_for(place: str) -> None:
     """An empty variable in a script must not mean the working folder."""
     with pytest.raises(BadSpec, match=r"^data: "):
-        spec.build({"backbones": "scratch", "data": place})
+        model.build({"backbones": "scratch", "data": place})
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="the superuser may read everything")
@@ -153,7 +154,7 @@ def test_what_may_not_be_read_is_named(place: str, desk: Desk) -> None:
     (desk.folder / "photos" / place).chmod(0)
 
     with pytest.raises(BadFolder, match="Permission denied"):
-        folder.read_folder(desk.folder / "photos")
+        image_folder.read_folder(desk.folder / "photos")
     (desk.folder / "photos" / place).chmod(0o700)
 
 
@@ -167,7 +168,7 @@ def test_odd_names_that_are_text_are_taken_as_they_are(desk: Desk) -> None:
 
     assert code == 0
     assert "\x1b" not in said.out
-    assert set(folder.list_folder(desk.folder / "photos").classes) == set(odd)
+    assert set(image_folder.list_folder(desk.folder / "photos").classes) == set(odd)
 
 
 def test_a_class_that_is_a_link_to_a_folder_elsewhere_is_read(desk: Desk) -> None:
@@ -176,7 +177,7 @@ def test_a_class_that_is_a_link_to_a_folder_elsewhere_is_read(desk: Desk) -> Non
         desk.folder / "photos"
     )
 
-    source = folder.read_folder(desk.folder / "photos")
+    source = image_folder.read_folder(desk.folder / "photos")
 
     assert source.classes == ("a", "b", "c")
 
@@ -186,7 +187,7 @@ def test_a_store_inside_the_data_is_refused(desk: Desk) -> None:
     TWO(desk.folder / "photos")
     (desk.folder / "alias").symlink_to("photos")
     before = listing(desk.folder)
-    asked = spec.build({"backbones": "scratch", "data": "alias", "weights": "none"})
+    asked = model.build({"backbones": "scratch", "data": "alias", "weights": "none"})
 
     with pytest.raises(BadFolder, match="lies inside the data folder"):
         submit.check(asked, Settings(desk.folder / "photos" / "store", "redis://x", None), nothing, nothing)

@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from jobs import folder
+from jobs.data import image_folder
 from jobs.errors import BadImages
-from jobs.spec import DataSettings
+from jobs.spec.model import DataSettings
 from models.data.decode import Broken, decode
 from models.data.prepare import prepare_folder
 from orchestrator import inspection
@@ -156,7 +156,7 @@ def test_a_folder_of_all_of_them_names_each(desk: Desk) -> None:
     """Twenty are named, the others counted, and with `skip_broken` the whole ones are prepared."""
     for number, contents in enumerate(NO_IMAGES.values()):
         (desk.folder / "photos" / "a" / f"x{number:03d}.jpg").write_bytes(contents)
-    source = folder.read_folder(desk.folder / "photos")
+    source = image_folder.read_folder(desk.folder / "photos")
 
     with pytest.raises(BadImages, match=rf"{len(NO_IMAGES)} file\(s\).*a/x000.jpg \(not an image\).* and \d+ more"):
         prepare_folder(source, DataSettings(image_size=SIZE), desk.folder / "w1", processes=1)

@@ -18,10 +18,11 @@ from fakes import fill_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs import audit, results
 from jobs.errors import DamagedFile, DataChanged
-from jobs.run import Run
-from jobs.store import Store
+from jobs.maintenance import verify
+from jobs.store import tables
+from jobs.store.runs import Run
+from jobs.store.store import Store
 
 Change = Callable[[bytes], bytes]
 
@@ -191,7 +192,7 @@ def place(desk: Desk, name: str) -> Path:
     store, run = opened(desk)
     if name in ("manifest", "inventory"):
         return store.data_folder(run.data) / f"{name}.parquet"
-    return next((store.root / results.folder(name, run.trials[0])).glob("*.parquet"))
+    return next((store.root / tables.table_folder(name, run.trials[0])).glob("*.parquet"))
 
 
 def opened(desk: Desk) -> tuple[Store, Run]:
@@ -209,7 +210,7 @@ def test_a_damaged_table_is_named_by_the_report(name: str, damage: Change, desk:
 
     line = desk.refuses(Bad(("report", "study", "--out", "out"), f"{path} is damaged", 1))
     store, run = opened(desk)
-    found = [finding.path for finding in audit.audit(store, run) if finding.problem]
+    found = [finding.path for finding in verify.verify_files(store, run) if finding.problem]
 
     assert not (desk.folder / "out").exists()
     assert "orch verify RUN --repair" in line
@@ -273,7 +274,7 @@ def test_a_manifest_that_names_a_strange_class_stops_training(desk: Desk) -> Non
     path = place(desk, "manifest")
     rows = table(path.read_bytes()).to_pylist()
     rows[0]["label"] = "unicorn"
-    path.write_bytes(stored(pa.Table.from_pylist(rows, schema=results.MANIFEST)))
+    path.write_bytes(stored(pa.Table.from_pylist(rows, schema=tables.MANIFEST)))
 
     with pytest.raises(DataChanged, match="'unicorn'"):
         batches.Data.load(store, run.data)
@@ -296,7 +297,7 @@ def test_rows_that_cannot_be_are_told_or_left_out_without_a_traceback(
 
     path = place(desk, name)
     rows = [row | change for row in table(path.read_bytes()).to_pylist()]
-    path.write_bytes(stored(pa.Table.from_pylist(rows, schema=results.SCHEMAS[name])))
+    path.write_bytes(stored(pa.Table.from_pylist(rows, schema=tables.SCHEMAS[name])))
 
     code = cli.run(["report", "study", "--out", "out"])
     said = desk.capsys.readouterr()
@@ -325,7 +326,7 @@ def test_turned_bytes_are_rows_or_damage(finished: Path, name: str, data: st.Dat
     """Whatever is turned, cut or put in, reading ends well or with `DamagedFile` that names the file."""
     store = Store(finished)
     run = store.load_run("study")
-    source = next((finished / results.folder(name, run.trials[0])).glob("*.parquet"))
+    source = next((finished / tables.table_folder(name, run.trials[0])).glob("*.parquet"))
     good = source.read_bytes()
     at = data.draw(st.integers(0, len(good) - 1))
     bad = good[:at] + data.draw(st.binary(min_size=1, max_size=3)) + good[at + data.draw(st.integers(0, 3)) :]
@@ -335,10 +336,10 @@ def test_turned_bytes_are_rows_or_damage(finished: Path, name: str, data: st.Dat
     target.write_bytes(bad)
 
     try:
-        found = results.read(root, name, run.trials)
+        found = tables.read_rows(root, name, run.trials)
     except DamagedFile as error:
         assert str(target) in str(error)  # noqa: PT017
         return
 
-    assert set(found.column_names) == {*results.SCHEMAS[name].names, "trial"}
+    assert set(found.column_names) == {*tables.SCHEMAS[name].names, "trial"}
     assert isinstance(found.to_pylist(), list)

@@ -13,10 +13,11 @@ from fakes import fill_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs import audit, record
 from jobs.errors import DamagedFile, OrchError, WorkError
-from jobs.run import Run
-from jobs.store import Store
+from jobs.maintenance import verify
+from jobs.store import records
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import cli
 
@@ -284,9 +285,9 @@ def test_no_path_of_a_record_is_removed_outside_the_store(desk: Desk) -> None:
         change(path, "files", [{"path": "../victim.pt", "sha256": "0" * 64, "bytes": 1}])
     change(store.done_path(Task.parse(run.tasks[1])), "checkpoint", "../victim.pt")
 
-    found = list(audit.audit(store, run))
-    audit.discard(store, [each for each in found if each.problem], run)
-    audit.take_back(store, Task.parse(run.tasks[1]))
+    found = list(verify.verify_files(store, run))
+    verify.remove_damaged(store, [each for each in found if each.problem], run)
+    verify.redo_training(store, Task.parse(run.tasks[1]))
 
     assert victim.read_bytes() == b"precious"
     assert not store.is_done(Task.parse(run.tasks[0]))
@@ -314,7 +315,7 @@ JSON = st.recursive(
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.dictionaries(st.sampled_from(sorted(record.OUTCOME)) | st.text(max_size=5), JSON, max_size=6))
+@given(st.dictionaries(st.sampled_from(sorted(records.RESULT_FIELDS)) | st.text(max_size=5), JSON, max_size=6))
 def test_any_outcome_is_of_the_right_kinds_or_damaged(
     tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]
 ) -> None:
@@ -323,12 +324,12 @@ def test_any_outcome_is_of_the_right_kinds_or_damaged(
     path.write_text(json.dumps(values))
 
     try:
-        found = record.read_outcome(path)
+        found = records.read_result(path)
     except DamagedFile:
         return
 
     assert found is not None
-    assert all(isinstance(found[key], kind) for key, kind in record.OUTCOME.items() if key in found)
+    assert all(isinstance(found[key], kind) for key, kind in records.RESULT_FIELDS.items() if key in found)
 
 
 @settings(max_examples=200, deadline=None)

@@ -11,9 +11,9 @@ from attacks import UNREACHABLE, Bad, Desk, make_desk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs import needed, spec
 from jobs.errors import BadSpec
-from jobs.spec import Spec
+from jobs.spec import explain, model
+from jobs.spec.model import Spec
 
 ONE = "backbones: scratch\n"
 NAMES_BOMB = "l0: &l0 [x]\n" + "".join(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 10)}]\n" for i in range(1, 12))
@@ -215,7 +215,7 @@ def test_a_spec_with_the_mark_that_windows_writes_is_read(desk: Desk) -> None:
     """A byte order mark is no error."""
     (desk.folder / "study.yaml").write_text(ONE, encoding="utf-8-sig")
 
-    assert spec.read_file(desk.folder / "study.yaml") == {"backbones": "scratch"}
+    assert model.read_file(desk.folder / "study.yaml") == {"backbones": "scratch"}
 
 
 NEEDS = {
@@ -237,7 +237,7 @@ def test_each_key_says_what_it_takes(key: str) -> None:
     """In our words, with its bounds, whatever pydantic calls the error."""
     value, said = NEEDS[key]
     with pytest.raises(BadSpec) as refusal:
-        spec.build({"backbones": "scratch", key: value})
+        model.build({"backbones": "scratch", key: value})
 
     assert str(refusal.value).startswith(f"{key}: ")
     assert said in str(refusal.value)
@@ -246,7 +246,7 @@ def test_each_key_says_what_it_takes(key: str) -> None:
 @pytest.mark.parametrize("key", Spec.model_fields)
 def test_what_a_key_takes_can_be_said_of_every_one(key: str) -> None:
     """A new key needs words, or a type that says it."""
-    said = needed.needed(key, Spec.model_fields[key])
+    said = explain.describe_key(key, Spec.model_fields[key])
 
     assert re.match(r"(an?|one of|true or false)\b", said)
     assert said != "a number"
@@ -261,7 +261,7 @@ KEYS = st.sampled_from([*Spec.model_fields, "all_backbones", "backbone", "patien
 def test_any_values_make_a_spec_or_one_clear_error(values: dict[str, object]) -> None:
     """Whatever values come, a spec is built that keeps its own rules, or `BadSpec` says why not."""
     try:
-        made = spec.build({"backbones": "scratch"} | values)
+        made = model.build({"backbones": "scratch"} | values)
     except BadSpec as error:
         assert not re.search(r"Input should|unable to parse|validation error|type=", str(error))  # noqa: PT017
         return
@@ -278,7 +278,7 @@ def test_any_text_is_a_spec_or_one_clear_error(tmp_path_factory: pytest.TempPath
     path.write_text(ONE + text, encoding="utf-8", newline="")
 
     try:
-        values = spec.read_file(path)
+        values = model.read_file(path)
     except BadSpec:
         return
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs import catalog
+from jobs.catalog.backbones import CATALOG
 
 PUBLISHED = {"alexnet": 0.71, "mobilenet-v3": 0.22, "squeezenet": 0.82, "vgg16": 15.47, "resnet34": 3.66}
 
@@ -32,10 +32,10 @@ def counted(name: str, classes: int) -> int:
     return total
 
 
-@pytest.mark.parametrize("name", catalog.CATALOG)
+@pytest.mark.parametrize("name", CATALOG)
 def test_multiply_adds_are_those_of_the_network(name: str) -> None:
     """Body and head, at the study's 20 classes."""
-    found = catalog.CATALOG[name].gmacs(20)
+    found = CATALOG[name].gmacs(20)
 
     assert found == counted(name, 20) / 1e9
 
@@ -43,6 +43,6 @@ def test_multiply_adds_are_those_of_the_network(name: str) -> None:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_multiply_adds_are_the_published_ones_at_1000_classes(name: str) -> None:
     """Torchvision's table of GFLOPS (multiply-adds, rounded to two digits)."""
-    found = catalog.CATALOG[name].gmacs(1000)
+    found = CATALOG[name].gmacs(1000)
 
     assert round(found, 2) == PUBLISHED[name]

@@ -94,9 +94,9 @@ def test_a_whole_file_with_foreign_contents_is_refused(tmp_path: Path) -> None:
     """Its digest is right and yet it is no checkpoint."""
     path = put(tmp_path, 1)
     torch.save([1, 2], path)
-    from jobs.files import digest
+    from jobs.atomic import file_digest
 
-    path.with_suffix(".json").write_text(json.dumps({"sha256": digest(path), "bytes": path.stat().st_size}))
+    path.with_suffix(".json").write_text(json.dumps({"sha256": file_digest(path), "bytes": path.stat().st_size}))
     with pytest.raises(BadCheckpoint, match="cannot be read"):
         read(path, TRIAL)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jobs import errors
-from jobs.task import Order
+from jobs.task import TaskRequest
 from workers import child
 from workers.child import Limits
 
@@ -23,7 +23,7 @@ def work(
     (folder / "behave").write_text(behave)
     (folder / "w").mkdir(exist_ok=True)
     said: list[dict[str, Any]] = []
-    order = Order("train.scratch-s0-12345678.0001", str(folder), "t1", str(folder / "w"), 1, "cpu", 1, None)
+    order = TaskRequest("train.scratch-s0-12345678.0001", str(folder), "t1", str(folder / "w"), 1, "cpu", 1, None)
     outcome = child.run(
         order, folder / "log", said.append, lambda: stop, lambda: mine, limits, entry="fake_work:main"
     )
@@ -90,7 +90,7 @@ def test_a_child_whose_lease_is_lost_is_ended_at_once(tmp_path: Path) -> None:
 def test_a_module_that_is_missing_names_the_extra(tmp_path: Path) -> None:
     """A worker installed without torch says what to install."""
     (tmp_path / "w").mkdir()
-    order = Order("train.a.0001", str(tmp_path), "t1", str(tmp_path / "w"), 1, "cpu", 1, None)
+    order = TaskRequest("train.a.0001", str(tmp_path), "t1", str(tmp_path / "w"), 1, "cpu", 1, None)
     with pytest.raises(errors.MissingExtra, match=r"pip install .*\[worker\]"):
         child.run(order, tmp_path / "log", lambda m: None, lambda: False, lambda: True, entry="no_such_module:main")
 
@@ -119,7 +119,7 @@ def test_a_child_whose_worker_is_silent_ends_itself(tmp_path: Path) -> None:
 
     (tmp_path / "behave").write_text("slow")
     (tmp_path / "w").mkdir()
-    order = Order("train.scratch-s0-12345678.0001", str(tmp_path), "t1", str(tmp_path / "w"), 1, "cpu", 1, None)
+    order = TaskRequest("train.scratch-s0-12345678.0001", str(tmp_path), "t1", str(tmp_path / "w"), 1, "cpu", 1, None)
     with pytest.raises(errors.LeaseLost, match="the worker was away"):
         child.run(order, tmp_path / "log", lambda message: None, lambda: False, hangs, Limits(away_s=1.0),
                   entry="fake_work:main")
@@ -129,7 +129,7 @@ def test_a_child_whose_worker_is_silent_ends_itself(tmp_path: Path) -> None:
 
 def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """The child says why it ends, though it has nowhere to print it."""
-    order = Order("train.scratch-s0-12345678.0001", str(tmp_path), "t1", str(tmp_path), 1, "cpu", 1, None)
+    order = TaskRequest("train.scratch-s0-12345678.0001", str(tmp_path), "t1", str(tmp_path), 1, "cpu", 1, None)
 
     with pytest.raises(errors.OrchError, match="FileNotFoundError"):
         child.run(order, tmp_path / "no" / "log", lambda message: None, lambda: False, lambda: True,

@@ -243,7 +243,7 @@ def test_every_option_says_what_it_does_and_its_default(command: click.Command) 
 
 def test_the_defaults_that_the_help_of_submit_shows_are_those_of_the_spec() -> None:
     """The help is written by hand so that it need not import the spec; it may not drift from it."""
-    from jobs.spec import Spec
+    from jobs.spec.model import Spec
 
     submit = cli.cli.get_command(click.Context(cli.cli), "submit")
     assert submit is not None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs import results, spec
-from jobs.run import Run
+from jobs.spec import model
+from jobs.store import tables
+from jobs.store.runs import Run
 from orchestrator import compare
 from orchestrator.statistics import Spread
 
@@ -14,16 +15,16 @@ WHOSE = {"v": ("vgg16", 0), "r": ("resnet34", 0)}
 
 def run_of(periods: int = 3, epochs_per_period: int = 2, seeds: int = 1) -> Run:
     """A run of two networks, not laid down anywhere."""
-    asked = spec.build({"backbones": ["vgg16", "resnet34"], "periods": periods, "seeds": seeds,
+    asked = model.build({"backbones": ["vgg16", "resnet34"], "periods": periods, "seeds": seeds,
                         "epochs_per_period": epochs_per_period})
     return Run("a", asked, "digits-64px-00000000", tuple(WHOSE), (), 0.0, {})
 
 
 def rows_of(table: str, rows: list[dict[str, Any]]) -> Any:
     """An Arrow table as `results.read` gives it: the schema's columns and `trial`."""
-    made = results.table_of(table, rows)
+    made = tables.build_table(table, rows)
     return made.append_column("trial", [[row["trial"] for row in rows]]) if rows else made.append_column(
-        "trial", results.pa.array([], results.pa.string()))
+        "trial", tables.pa.array([], tables.pa.string()))
 
 
 def scored(trial: str, epoch: int, correct: int, total: int = 100, **more: Any) -> dict[str, Any]:

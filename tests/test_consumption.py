@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from fakes import fill_store
 
-from jobs import files
-from jobs.run import Run
-from jobs.store import Store
+from jobs import atomic
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.consumption import Consumption, consumption
 
@@ -83,7 +83,7 @@ def amend(store: Store, run: Run, backbone: str, mark: int, facts: dict[str, Any
     """Add facts to the outcome of a network's training, all seeds."""
     for trial in (name for name in run.trials if name.startswith(backbone)):
         path = store.done_path(Task("train", trial, mark))
-        files.write_json(path, json.loads(path.read_text()) | facts)
+        atomic.write_json(path, json.loads(path.read_text()) | facts)
 
 
 def row(page: str, network: str) -> list[str]:

@@ -8,20 +8,23 @@ from typing import Any
 import pytest
 from fakes import fill_store
 
-from jobs import corruptions, plan, results, spec
-from jobs.corruptions import CORRUPTIONS, SEVERITIES
+from jobs import plan
+from jobs.catalog import corruptions
+from jobs.catalog.corruptions import CORRUPTIONS, SEVERITIES
 from jobs.errors import BadSpec
-from jobs.run import Run
-from jobs.store import Store
+from jobs.spec import model
+from jobs.store import tables
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import robustness, status
 
-VARIANTS = [corruptions.variant(name, severity) for name in CORRUPTIONS for severity in SEVERITIES]
+VARIANTS = [corruptions.level_name(name, severity) for name in CORRUPTIONS for severity in SEVERITIES]
 
 
-def asked(**values: Any) -> spec.Spec:
+def asked(**values: Any) -> model.Spec:
     """A spec of two small networks."""
-    return spec.build({"backbones": ["scratch", "squeezenet"], "periods": 2, "epochs_per_period": 1, **values})
+    return model.build({"backbones": ["scratch", "squeezenet"], "periods": 2, "epochs_per_period": 1, **values})
 
 
 @pytest.mark.parametrize("task_id", [f"evaluate.vgg16-s0-1f3a9c2e.0010.{word}" for word in VARIANTS])
@@ -73,14 +76,14 @@ def test_harder_tests_are_ready_once_the_last_mark_is_trained(tmp_path: Path) ->
     store, run = fill_store(tmp_path, backbones=["scratch"], classes=("a", "b"), periods=2, epochs_per_period=1,
                             harder=["blur"], name="harder", finished=lambda task: task.kind != "evaluate" and
                             task.epoch < 2)
-    trial, before = run.trials[0], plan.ready(store, run)
+    trial, before = run.trials[0], plan.ready_tasks(store, run)
     _, same = fill_store(tmp_path, backbones=["scratch"], classes=("a", "b"), periods=2, epochs_per_period=1,
                          name="plain", finished=lambda task: task.kind == "train")
-    ready = plan.ready(store, run)
+    ready = plan.ready_tasks(store, run)
     test = Task("evaluate", trial, 2, "blur-1")
 
     assert same.trials == run.trials
-    assert not any(task.variant for task in plan.ready(store, same))
+    assert not any(task.variant for task in plan.ready_tasks(store, same))
     assert before == [Task("evaluate", trial, 1), Task("train", trial, 2)]
     assert ready == [Task("evaluate", trial, 1), Task("evaluate", trial, 2),
                      *(Task("evaluate", trial, 2, f"blur-{severity}") for severity in SEVERITIES)]
@@ -129,7 +132,7 @@ def test_the_report_tells_of_harder_images(compared: tuple[Store, Run], tmp_path
 
     store, run = compared
     found = evidence.read(store, run)
-    rows = results.read(store.root, "evaluations", run.trials).to_pylist()
+    rows = tables.read_rows(store.root, "evaluations", run.trials).to_pylist()
     mine = [row["accuracy"] for row in rows if (row["backbone"], row["corruption"], row["severity"]) == (
         "resnet34", "blur", 3)]
     assert found.robustness is not None
@@ -232,8 +235,8 @@ def test_a_harder_test_is_done_like_any_other(animal_folder: Path, tmp_path: Pat
     laboratory.train(trial, 1)
     plain = laboratory.evaluate(trial, 1)
     noisy = [laboratory.do(Task("evaluate", trial, 1, word)) for word in ("noise-1", "noise-5", "jpeg-2")]
-    rows = results.read(laboratory.store.root, "evaluations", [trial]).to_pylist()
-    answers = results.read(laboratory.store.root, "predictions", [trial])
+    rows = tables.read_rows(laboratory.store.root, "evaluations", [trial]).to_pylist()
+    answers = tables.read_rows(laboratory.store.root, "predictions", [trial])
     torch.set_num_threads(1)
 
     assert {(row["corruption"], row["severity"]): row["loss"] for row in rows} == {

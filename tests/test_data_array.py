@@ -9,9 +9,9 @@ import pytest
 np = pytest.importorskip("numpy")
 pytest.importorskip("PIL", reason="Pillow is not installed (extra 'worker')")
 
-from jobs import files  # noqa: E402
+from jobs import atomic  # noqa: E402
+from jobs.data.image_folder import read_folder  # noqa: E402
 from jobs.errors import StorageFull  # noqa: E402
-from jobs.folder import read_folder  # noqa: E402
 from models.data.array import ArrayWriter, Rows, read  # noqa: E402
 from models.data.decode import Pixels  # noqa: E402
 from models.data.pool import decode_all  # noqa: E402
@@ -51,5 +51,5 @@ def test_a_disk_that_is_full_where_a_process_decodes_is_said_as_such(animal_fold
     source = read_folder(animal_folder)
     rows = Rows(Path("/dev/full"), 128, 16 * 16 * 3)
 
-    with pytest.raises(StorageFull, match="No space left on device"), files.storage_errors(Path("images.npy")):
+    with pytest.raises(StorageFull, match="No space left on device"), atomic.storage_errors(Path("images.npy")):
         list(decode_all(animal_folder, source.entries, 16, rows, 2))

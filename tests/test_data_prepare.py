@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 from learning import Laboratory, stop_after
 from PIL import Image
 
-from jobs import folder, results
+from jobs.data import image_folder
 from jobs.errors import BadImages, DataChanged, Stopped
-from jobs.spec import DataSettings
+from jobs.spec.model import DataSettings
+from jobs.store import tables
 from jobs.task import Task
 from models.data.decode import decode
 from models.data.prepare import prepare_folder
@@ -35,7 +36,7 @@ def test_the_array_and_the_manifest_describe_each_image(animal_folder: Path, tmp
     images, manifest = np.load(place / "images.npy"), pq.read_table(place / "manifest.parquet")
     rows = manifest.to_pylist()
 
-    assert manifest.schema.equals(results.MANIFEST)
+    assert manifest.schema.equals(tables.MANIFEST)
     assert (images.shape, images.dtype, len(rows)) == ((60, 24, 24, 3), np.uint8, 60)
     for pixels, row in zip(images, rows, strict=True):
         assert np.array_equal(pixels, decode((animal_folder / row["path"]).read_bytes(), 24))
@@ -169,7 +170,7 @@ def test_duplicates_stay_on_one_side(animal_folder: Path, tmp_path: Path) -> Non
 
 def test_digits_are_prepared_like_any_other_images(tmp_path: Path) -> None:
     """All 1,797 of them, ten classes, upright grey, through the same resizing."""
-    facts = prepare_folder(folder.built_in("digits"), DataSettings(image_size=16), tmp_path, processes=1)
+    facts = prepare_folder(image_folder.built_in("digits"), DataSettings(image_size=16), tmp_path, processes=1)
     images = np.load(tmp_path / "images.npy", mmap_mode="r")
 
     assert facts["images"] == len(images) == 1797

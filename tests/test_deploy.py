@@ -12,7 +12,7 @@ import pytest
 import yaml
 from command_lines import ROOT, parse
 
-from jobs import catalog
+from jobs.catalog import backbones
 
 SYSTEMD = ROOT / "deploy" / "systemd"
 COMPOSE = ROOT / "deploy" / "compose"
@@ -91,7 +91,7 @@ def test_environment_examples_name_variables_that_orch_reads() -> None:
     example = (SYSTEMD / "worker.env.example").read_text()
 
     assert set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE)) == known_variables()
-    assert all(entry.weights_file in example for entry in catalog.CATALOG.values() if entry.weights_file)
+    assert all(entry.weights_file in example for entry in backbones.CATALOG.values() if entry.weights_file)
 
 
 def test_compose_uses_known_keys_only(compose: dict[str, Any]) -> None:

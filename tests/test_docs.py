@@ -13,8 +13,10 @@ import pytest
 import yaml
 from command_lines import PAGES, ROOT, fenced, inline, options, parse, shown
 
-from jobs import catalog, results, spec
-from jobs.store import Store
+from jobs.catalog import backbones
+from jobs.spec import model
+from jobs.store import tables
+from jobs.store.store import Store
 
 SPEC_PAGE = ROOT / "docs" / "spec.md"
 
@@ -82,7 +84,7 @@ def test_every_spec_on_a_page_builds(page: Path, tmp_path: Path) -> None:
     for number, block in enumerate(fenced(page, "yaml")):
         path = tmp_path / f"{number}.yaml"
         path.write_text(block)
-        built = spec.build(spec.read_file(path))
+        built = model.build(model.read_file(path))
 
         assert built.data == str(tmp_path / "animals")
 
@@ -91,9 +93,9 @@ def test_every_key_of_a_spec_is_documented_with_its_default() -> None:
     """The table of docs/spec.md holds every key, and the defaults are the code's."""
     rows = {row[0].strip("`"): row[1] for row in cells(SPEC_PAGE.read_text())}
     defaults = {key: yaml.safe_load(code.strip("`")) for key, code in rows.items() if code.startswith("`")}
-    real = {key: field.default for key, field in spec.Spec.model_fields.items() if not field.is_required()}
+    real = {key: field.default for key, field in model.Spec.model_fields.items() if not field.is_required()}
 
-    assert set(rows) == set(spec.Spec.model_fields)
+    assert set(rows) == set(model.Spec.model_fields)
     assert {key: tuple(v) if isinstance(v, list) else v for key, v in defaults.items()} == {
         key: value for key, value in real.items() if key != "name"
     }
@@ -102,10 +104,10 @@ def test_every_key_of_a_spec_is_documented_with_its_default() -> None:
 def test_the_long_spec_holds_the_defaults() -> None:
     """The first block of docs/spec.md says nothing but defaults, its first two lines left out."""
     block = yaml.safe_load(fenced(SPEC_PAGE, "yaml")[0])
-    given = spec.build(block)
-    plain = spec.build({"data": block["data"], "backbones": "all"})
+    given = model.build(block)
+    plain = model.build({"data": block["data"], "backbones": "all"})
 
-    assert set(block) == set(spec.Spec.model_fields) - {"name"}
+    assert set(block) == set(model.Spec.model_fields) - {"name"}
     assert given == plain
 
 
@@ -118,14 +120,14 @@ def test_every_column_of_every_table_is_documented() -> None:
         if (match := re.match(r"`(\w+)`", section))
     }
 
-    assert documented == {table: {"trial", *schema.names} for table, schema in results.SCHEMAS.items()}
+    assert documented == {table: {"trial", *schema.names} for table, schema in tables.SCHEMAS.items()}
 
 
 def test_every_column_of_the_manifest_is_documented() -> None:
     """The manifest's columns are named where the prepared data set is described."""
     section = (ROOT / "docs" / "results.md").read_text().split("## The prepared data set")[1]
 
-    assert [name for name in results.MANIFEST.names if f"`{name}`" not in section] == []
+    assert [name for name in tables.MANIFEST.names if f"`{name}`" not in section] == []
 
 
 def test_variables_of_the_environment_are_those_that_orch_reads() -> None:
@@ -142,7 +144,7 @@ def test_variables_of_the_environment_are_those_that_orch_reads() -> None:
 def test_the_readme_names_every_weights_file_and_the_exit_codes() -> None:
     """Files that a user must provide are named as the catalog looks for them."""
     text = (ROOT / "README.md").read_text()
-    files = {entry.weights_file for entry in catalog.CATALOG.values() if entry.weights_file}
+    files = {entry.weights_file for entry in backbones.CATALOG.values() if entry.weights_file}
 
     assert [name for name in files if f"`{name}`" not in text] == []
     assert "0 when all went well, 1 when the work failed, 2 when the request was wrong" in text
@@ -181,8 +183,8 @@ def test_the_lines_that_read_results_work(tmp_path: Path) -> None:
     store = Store(tmp_path / "orch-store").open(create=True)
     who = {"backbone": "scratch", "seed": 0, "period": 1, "epoch": 1}
     for table, extra in (("epochs", {"train_loss": 0.5}), ("evaluations", {"accuracy": 0.25})):
-        place = store.root / results.folder(table, "scratch-s0-00000000") / "0001.parquet"
-        results.write(place, results.table_of(table, [who | extra]))
+        place = store.root / tables.table_folder(table, "scratch-s0-00000000") / "0001.parquet"
+        tables.write_table(place, tables.build_table(table, [who | extra]))
     pages = [ROOT / "README.md", ROOT / "docs" / "results.md"]
     lines = [line for page in pages for block in fenced(page, "sh") for line in block.splitlines()]
     codes = [match[1] for line in lines if (match := re.fullmatch(r'python -c "(import pyarrow.*)"', line))]

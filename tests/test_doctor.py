@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from state_files import put_weights
 
-from jobs.catalog import CATALOG
+from jobs.catalog.backbones import CATALOG
 from jobs.settings import Settings
 from orchestrator import doctor
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from jobs import duration, plan
+from jobs import plan
 from jobs.errors import BadSpec
-from jobs.spec import build
+from jobs.spec import duration
+from jobs.spec.model import build
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("30s", 30), ("5m", 300), ("1.5h", 5400), (" 2 d ", 172800)])

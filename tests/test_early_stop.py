@@ -12,11 +12,13 @@ from fakes import fill_store
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import files, results, spec
-from jobs.early import stop_epoch
+from jobs import atomic
+from jobs.early_stopping import stop_epoch
 from jobs.errors import BadSpec
-from jobs.run import Run
-from jobs.store import Store
+from jobs.spec import model
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from jobs.store.tables import build_table, read_files, read_rows, table_folder, write_table
 from jobs.task import Task
 from orchestrator import compare, status, stopping
 from orchestrator.compare import Epoch
@@ -56,13 +58,13 @@ def test_the_report_advises_what_the_training_does(losses: list[float], patience
 
 def test_a_patience_is_a_number_of_epochs_or_none() -> None:
     """Zero, words and truths are refused; `none` means none."""
-    built = spec.build({"backbones": "all", "early_stop": 3})
+    built = model.build({"backbones": "all", "early_stop": 3})
 
     assert built.recipe().early_stop == 3
-    assert spec.build({"backbones": "all", "early_stop": "none"}) == spec.build({"backbones": "all"})
+    assert model.build({"backbones": "all", "early_stop": "none"}) == model.build({"backbones": "all"})
     for bad in (0, "soon", True):
         with pytest.raises(BadSpec, match="early_stop"):
-            spec.build({"backbones": "all", "early_stop": bad})
+            model.build({"backbones": "all", "early_stop": bad})
 
 
 RECIPE: dict[str, Any] = {"batch_size": 8, "learning_rate": 0.3, "early_stop": 1}
@@ -93,7 +95,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
 
 def timeless(laboratory: Any, trial: str) -> list[dict[str, Any]]:
     """The trial's rows of epochs without their times."""
-    rows = results.read(laboratory.store.root, "epochs", [trial]).sort_by("epoch").to_pylist()
+    rows = read_rows(laboratory.store.root, "epochs", [trial]).sort_by("epoch").to_pylist()
     return [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second", "period")} for row in rows]
 
 
@@ -130,7 +132,7 @@ def test_later_marks_are_evaluated_with_the_network_as_it_stopped(prepared: Call
     trial = laboratory.trial("squeezenet", [1, 8, 12], **RECIPE)
     outcomes = [laboratory.train(trial, epoch) for epoch in (1, 8, 12)]
     tested = [laboratory.evaluate(trial, epoch, period=period) for period, epoch in enumerate((1, 8, 12), 1)]
-    rows = results.read(laboratory.store.root, "evaluations", [trial]).sort_by("period").to_pylist()
+    rows = read_rows(laboratory.store.root, "evaluations", [trial]).sort_by("period").to_pylist()
     stop = outcomes[-1]["epoch"]
 
     assert [outcome["stopped_early"] for outcome in outcomes] == [False, True, True]
@@ -147,22 +149,22 @@ def halted(tmp_path: Path) -> tuple[Store, Run]:
     run = replace(run, spec=run.spec.model_copy(update={"early_stop": 1}))
     store.save_run(run)
     trial = next(name for name in run.trials if name.startswith("scratch"))
-    place = store.root / results.folder("epochs", trial)
+    place = store.root / table_folder("epochs", trial)
     for path in sorted(place.glob("*.parquet")):
         rows = [row | {"val_loss": {1: 0.5, 2: 0.4, 3: 0.45}.get(row["epoch"], 0.3)}
-                for row in results.read_files([path]) if row["epoch"] <= 3]
-        results.write(path, results.table_of("epochs", rows))
+                for row in read_files([path]) if row["epoch"] <= 3]
+        write_table(path, build_table("epochs", rows))
     for table in ("evaluations", "predictions"):
-        for path in sorted((store.root / results.folder(table, trial)).glob("*.parquet")):
-            rows = [row | {"epoch": min(row["epoch"], 3)} for row in results.read_files([path])]
-            results.write(path, results.table_of(table, rows))
+        for path in sorted((store.root / table_folder(table, trial)).glob("*.parquet")):
+            rows = [row | {"epoch": min(row["epoch"], 3)} for row in read_files([path])]
+            write_table(path, build_table(table, rows))
     other = next(name for name in run.trials if name.startswith("resnet34"))
-    for path in sorted((store.root / results.folder("epochs", other)).glob("*.parquet")):
-        rows = [row | {"val_loss": 1 / row["epoch"]} for row in results.read_files([path])]
-        results.write(path, results.table_of("epochs", rows))
+    for path in sorted((store.root / table_folder("epochs", other)).glob("*.parquet")):
+        rows = [row | {"val_loss": 1 / row["epoch"]} for row in read_files([path])]
+        write_table(path, build_table("epochs", rows))
     for epoch in (4, 6):
         done = store.done_path(Task("train", trial, epoch))
-        files.write_json(done, files.read_json(done) | {"epoch": 3, "stopped_early": True})
+        atomic.write_json(done, atomic.read_json(done) | {"epoch": 3, "stopped_early": True})
     return store, run
 
 
@@ -170,7 +172,7 @@ def test_the_comparison_takes_the_network_as_it_stopped(halted: tuple[Store, Run
     """Both later periods have a test, that of the epoch of the stop; the other network has its own."""
     store, run = halted
     whose = {name: (name.split("-s")[0], 0) for name in run.trials}
-    tables = (results.read(store.root, table, run.trials) for table in ("epochs", "evaluations"))
+    tables = (read_rows(store.root, table, run.trials) for table in ("epochs", "evaluations"))
 
     found = compare.compare(run, whose, *tables)
     tested = {(s.backbone, s.period): s.results[0] for s in found.standings}
@@ -187,7 +189,7 @@ def test_the_status_says_where_it_stopped(halted: tuple[Store, Run]) -> None:
     store, run = halted
     other = next(name for name in run.trials if name.startswith("resnet34"))
     path = store.done_path(Task("train", other, 6))
-    files.write_json(path, files.read_json(path) | {"stopped_early": True})
+    atomic.write_json(path, atomic.read_json(path) | {"stopped_early": True})
     found = {trial.backbone: trial for trial in status.look(store, run).trials}
 
     assert (found["scratch"].stopped_early, found["scratch"].epochs_done, found["scratch"].epochs_left) == (3, 3, 0)

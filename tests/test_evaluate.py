@@ -11,8 +11,8 @@ pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
 
 from learning import Laboratory, stop_after
 
-from jobs import results
 from jobs.errors import BadCheckpoint, Stopped
+from jobs.store import tables
 from jobs.task import Task
 
 
@@ -35,7 +35,7 @@ def trial(laboratory: Laboratory) -> str:
 
 def read(laboratory: Laboratory, table: str, trial: str) -> list[dict[str, Any]]:
     """All rows of a table."""
-    rows: list[dict[str, Any]] = results.read(laboratory.store.root, table, [trial]).to_pylist()
+    rows: list[dict[str, Any]] = tables.read_rows(laboratory.store.root, table, [trial]).to_pylist()
     return rows
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from fakes import SUBMITTED_AT, fill_store
 
-from jobs import results
 from jobs.errors import OrchError
-from jobs.run import Run
-from jobs.store import Store
+from jobs.store import tables
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import cli
 from orchestrator.export import history
@@ -29,10 +29,10 @@ def study(tmp_path: Path) -> tuple[Store, Run]:
 
 def ended(store: Store, task: Task, at: float) -> None:
     """Record an attempt that was done at that time, a minute after it began."""
-    path = store.root / results.folder("attempts", task.subject) / f"{task.id}-0001.parquet"
-    row, = results.read_files([path])
+    path = store.root / tables.table_folder("attempts", task.subject) / f"{task.id}-0001.parquet"
+    row, = tables.read_files([path])
     row["started_at"] = datetime.fromtimestamp(at, UTC) - timedelta(seconds=60)
-    results.write(path, results.table_of("attempts", [row | {"finished_at": datetime.fromtimestamp(at, UTC)}]))
+    tables.write_table(path, tables.build_table("attempts", [row | {"finished_at": datetime.fromtimestamp(at, UTC)}]))
 
 
 def of_trial(store: Store, run: Run, trial: str) -> history.History:
@@ -45,8 +45,8 @@ def test_every_number_of_every_epoch_and_test_is_a_point(study: tuple[Store, Run
     store, run = study
     trial = run.trials[0]
     points = {(p.series, p.epoch): p.value for p in of_trial(store, run, trial).points}
-    rows = results.read(store.root, "epochs", [trial]).to_pylist()
-    tests = results.read(store.root, "evaluations", [trial]).to_pylist()
+    rows = tables.read_rows(store.root, "epochs", [trial]).to_pylist()
+    tests = tables.read_rows(store.root, "evaluations", [trial]).to_pylist()
 
     assert len(points) == 6 * 4 + 4 * 2
     for row in rows:
@@ -61,7 +61,7 @@ def test_times_count_back_from_the_end_of_the_attempt(study: tuple[Store, Run]) 
     trial = run.trials[0]
     for kind, epoch, at in (("train", 2, 5000), ("train", 4, 9000), ("evaluate", 4, 9100)):
         ended(store, Task.parse(f"{kind}.{trial}.{epoch:04d}"), SUBMITTED_AT + at)
-    seconds = {row["epoch"]: row["seconds"] for row in results.read(store.root, "epochs", [trial]).to_pylist()}
+    seconds = {row["epoch"]: row["seconds"] for row in tables.read_rows(store.root, "epochs", [trial]).to_pylist()}
 
     at = {(p.series, p.epoch): p.at - SUBMITTED_AT for p in of_trial(store, run, trial).points}
 

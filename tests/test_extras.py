@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs import extras
+from jobs import install_hints
 from orchestrator import doctor
 
-DECLARED = tomllib.loads((Path(extras.HOME) / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+DECLARED = tomllib.loads((Path(install_hints.HOME) / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
 def test_the_command_holds_the_tested_versions_and_the_folder_that_orch_runs_from(tmp_path: Path) -> None:
@@ -19,24 +19,24 @@ def test_the_command_holds_the_tested_versions_and_the_folder_that_orch_runs_fro
     for name in ("pyproject.toml", "constraints.txt"):
         (tmp_path / name).touch()
 
-    assert extras.install("worker", tmp_path) == (
+    assert install_hints.install_command("worker", tmp_path) == (
         f"pip install -c {tmp_path}/constraints.txt -e '{tmp_path}[worker]'")
 
 
 def test_an_installed_copy_names_the_folder_to_be_in(tmp_path: Path) -> None:
     """Packages alone do not say where they came from."""
-    assert extras.install("flower", tmp_path).startswith("pip install -c constraints.txt '.[flower]' (in the folder")
+    assert install_hints.install_command("flower", tmp_path).startswith("pip install -c constraints.txt '.[flower]' (in the folder")
 
 
 def test_what_all_leaves_out_is_said() -> None:
     """In the command's message and in the README, which names each extra."""
     everything = re.findall(r"[a-z]+", DECLARED["all"][0].partition("[")[2])
     left_out = DECLARED.keys() - set(everything) - {"all", "dev"}
-    readme = (Path(extras.HOME) / "README.md").read_text()
+    readme = (Path(install_hints.HOME) / "README.md").read_text()
 
-    assert left_out == set(extras.NOT_IN_ALL)
-    assert "(the extra 'all' does not bring it)" in extras.install("mlflow")
-    assert "does not bring" not in extras.install("worker")
+    assert left_out == set(install_hints.NOT_IN_ALL)
+    assert "(the extra 'all' does not bring it)" in install_hints.install_command("mlflow")
+    assert "does not bring" not in install_hints.install_command("worker")
     assert all(f"`{name}`" in readme for name in DECLARED if name != "dev")
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from jobs import plan, spec
-from jobs.folder import built_in
-from jobs.run import Run
-from jobs.store import Store
+from jobs import plan
+from jobs.data.image_folder import built_in
+from jobs.spec import model
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 from workers.fleet import Fleet
 from workers.handover import MEASURED_S, PATIENCE_S, Handover
@@ -37,7 +38,7 @@ def clock() -> Clock:
 def trial(tmp_path: Path) -> str:
     """A trial of two periods in a store."""
     store = Store(tmp_path).open(create=True)
-    asked = spec.build({"backbones": ["scratch"], "periods": 2, "epochs_per_period": 3})
+    asked = model.build({"backbones": ["scratch"], "periods": 2, "epochs_per_period": 3})
     data = built_in("digits").data_id(asked.data_settings())
     unfolded = plan.unfold(asked, data)
     store.save_data(data, built_in("digits"), asked.data_settings())
@@ -176,18 +177,18 @@ def test_a_worker_reads_the_signs_of_the_others_and_finds_what_to_take_over(
     tmp_path: Path, trial: str, clock: Clock
 ) -> None:
     """Only from signs that change: one that was left by a dead worker counts for nothing."""
-    from jobs import files
+    from jobs import atomic
 
     store, fleet = Store(tmp_path), Fleet(Store(tmp_path), clock)
     slow, fast = hand(tmp_path, "slow", clock), hand(tmp_path, "fast", clock)
     slow.rates, fast.rates = {"scratch@64x2": 10.0}, {"scratch@64x2": 40.0}
     slow.told(Task("train", trial, 3), training(1, 0, 10.0))
     data = store.load_trial(trial).data
-    files.write_json(store.done_path(Task("prepare", data)), {"classes": {"0": {"train": 1000}}})
+    atomic.write_json(store.done_path(Task("prepare", data)), {"classes": {"0": {"train": 1000}}})
 
     def sign(at: float) -> None:
         for each in (slow, fast):
-            files.write_json(store.root / "workers" / f"{each.name}.json",
+            atomic.write_json(store.root / "workers" / f"{each.name}.json",
                              {"name": each.name, "at": at, "slots": 1, **each.sign(each.training is not None)})
 
     sign(1.0)

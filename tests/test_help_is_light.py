@@ -70,6 +70,6 @@ def test_looking_at_runs_imports_nothing_heavy(asked: list[str], tmp_path: Path)
     """`orch status` answers fast too: no spec is held against its kinds for it."""
     fill_store(tmp_path, backbones=["scratch"], pixels=False, name="study")
 
-    found = imported(["--store", str(tmp_path), "status", *asked], (*HEAVY, "jobs.spec", "importlib.metadata"))
+    found = imported(["--store", str(tmp_path), "status", *asked], (*HEAVY, "jobs.spec.model", "importlib.metadata"))
 
     assert found == []

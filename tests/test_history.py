@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from fakes import fill_store
 
-from jobs import files
+from jobs import atomic
 from jobs.errors import StorageFull, WorkerLost
-from jobs.run import Run
-from jobs.store import Store
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import cli, history, submit
 from workers import attempt, queue, tasks
@@ -31,7 +31,7 @@ def give_up(store: Store, task: Task, times: int = attempt.MOST) -> None:
     """Fail a task as a worker would, so often that it is quarantined."""
     for _ in range(times):
         attempt.begin(store, task, WHO).finish("failed", WorkerLost("the child was ended by SIGKILL."))
-    files.create_json(store.failed_path(task), {
+    atomic.create_json(store.failed_path(task), {
         "failure": "worker-lost", "message": "the child was ended by SIGKILL. (the last of 5 attempts)",
         "attempt": times, "log": str(store.attempts_folder(task) / f"{times:04d}.log"), "quarantined": True,
     })
@@ -74,11 +74,11 @@ def test_what_a_silent_worker_had_begun_is_shown_as_lost(half: tuple[Store, Run]
     attempt.begin(store, first, WHO)
     attempt.begin(store, second, WHO | {"worker": "beta-1"})
     for name, silent_s in (("alpha-1", 100.0), ("beta-1", 1.0)):
-        files.write_json(store.root / "workers" / f"{name}.json", {
+        atomic.write_json(store.root / "workers" / f"{name}.json", {
             "name": name, "host": "elsewhere", "pid": 1, "device": "cpu", "task": None, "at": time.time() - silent_s,
         })
     began = attempt.records(store, first)[0]["started_at"]
-    files.write_json(store.progress_path(first), {"attempt": 1, "worker": "alpha-1", "at": began + 3.0})
+    atomic.write_json(store.progress_path(first), {"attempt": 1, "worker": "alpha-1", "at": began + 3.0})
     silent, alive = (each for each in history.of_run(store, run) if each.task.startswith("train"))
 
     assert (silent.task, silent.state, silent.failure, silent.finished_at) == (
@@ -106,7 +106,7 @@ def test_a_quarantined_task_is_called_so_with_its_log(
     """A failure that another attempt could not mend is a plain failure."""
     store, run = half
     give_up(store, Task("train", run.trials[0], 2))
-    files.create_json(store.failed_path(Task("train", run.trials[1], 2)),
+    atomic.create_json(store.failed_path(Task("train", run.trials[1], 2)),
                       {"failure": "loss-not-finite", "message": "the loss became nan", "attempt": 1})
     _, text = orch(capsys, store, "status", run.name)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.store import Store
+from jobs.store.store import Store
 from workers.lease import Lease, Watch
 
 

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs import files, plan, spec
+from jobs import atomic, plan
+from jobs.data.image_folder import built_in
 from jobs.errors import LeaseLost
-from jobs.folder import built_in
-from jobs.run import Run
-from jobs.store import Store
+from jobs.spec import model
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 from workers.lease import Lease, Watch
 
@@ -53,7 +54,7 @@ class World:
         self.run = self._submit()
 
     def _submit(self) -> Run:
-        asked = spec.build({"backbones": ["scratch", "squeezenet"], "periods": 2, "epochs_per_period": 1})
+        asked = model.build({"backbones": ["scratch", "squeezenet"], "periods": 2, "epochs_per_period": 1})
         source = built_in("digits")
         data = source.data_id(asked.data_settings())
         unfolded = plan.unfold(asked, data)
@@ -111,7 +112,7 @@ class World:
     def finish(self) -> None:
         """Time goes on and well-behaved workers do the rest."""
         for _ in range(400):
-            ready = plan.ready(self.store, self.run)
+            ready = plan.ready_tasks(self.store, self.run)
             if not ready:
                 return
             for task in ready:
@@ -208,8 +209,8 @@ def test_what_is_created_is_created_once_and_read_back(value: Any) -> None:
     """`create_json` never overwrites; `read_json` gives back what was written."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x" / "fact.json"
-        first, second = files.create_json(path, value), files.create_json(path, "other")
+        first, second = atomic.create_json(path, value), atomic.create_json(path, "other")
 
         assert (first, second) == (True, False)
-        assert files.read_json(path) == value
-        assert files.names(path.parent) == ["fact.json"]
+        assert atomic.read_json(path) == value
+        assert atomic.list_names(path.parent) == ["fact.json"]

@@ -11,9 +11,9 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 import numpy as np  # noqa: E402
 from torch import nn  # noqa: E402
 
-from jobs import catalog  # noqa: E402
+from jobs.catalog import backbones  # noqa: E402
 from jobs.errors import BadSpec, LossNotFinite  # noqa: E402
-from jobs.spec import Recipe  # noqa: E402
+from jobs.spec.model import Recipe  # noqa: E402
 from models.answers import answers, ranks, validate  # noqa: E402
 from models.backbones import build  # noqa: E402
 from models.data.batches import Batch, Data  # noqa: E402
@@ -67,7 +67,7 @@ def test_images_are_normalised_as_imagenets(count: int, size: int) -> None:
     assert half.is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("name", list(catalog.CATALOG))
+@pytest.mark.parametrize("name", list(backbones.CATALOG))
 def test_in_bf16_a_network_answers_as_autocast_of_float32_images_does(name: str) -> None:
     """Images are rounded before the first layer and not in it: bit for bit the same."""
     trained = Learner.of(build(name, 2, 0), Recipe(), 0, CPU, "bf16")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs import results
+from jobs.store import tables
 from orchestrator import agreement, book, calibration, classes, cost, stopping
 from orchestrator.compare import Epoch
 from orchestrator.timeline import Stint, covered
@@ -144,7 +144,7 @@ def rows(trial: str, answers: list[tuple[str, str, str]], epoch: int = 2) -> pa.
          "predicted": predicted, "confidence": 0.5, "label_confidence": 0.5, "label_rank": int(label != predicted)}
         for image, label, predicted in answers
     ]
-    table = results.table_of("predictions", made).append_column("trial", pa.array([trial] * len(made), pa.string()))
+    table = tables.build_table("predictions", made).append_column("trial", pa.array([trial] * len(made), pa.string()))
     return table.select(list(book.COLUMNS))
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jobs import files, plan, spec
-from jobs.folder import built_in
-from jobs.store import Store
+from jobs import atomic, plan
+from jobs.data.image_folder import built_in
+from jobs.spec import model
+from jobs.store.store import Store
 from jobs.task import Task, Trial
 from workers import memory
 from workers.device import Device
@@ -70,7 +71,7 @@ def store(tmp_path: Path) -> Store:
 
 def trial(store: Store, backbone: str = "scratch", **asked: object) -> Trial:
     """A trial of digits, saved."""
-    wanted = spec.build({"backbones": [backbone], "periods": 1, **asked})
+    wanted = model.build({"backbones": [backbone], "periods": 1, **asked})
     source = built_in("digits")
     data = source.data_id(wanted.data_settings())
     store.save_data(data, source, wanted.data_settings())
@@ -82,7 +83,7 @@ def trial(store: Store, backbone: str = "scratch", **asked: object) -> Trial:
 def done(store: Store, trial: Trial, epoch: int = 10, device: str = "cpu", **facts: object) -> None:
     """Put a finished training on record."""
     task = Task("train", trial.name, epoch)
-    files.create_json(store.done_path(task), {"files": [], "epoch": epoch, "device": device, **facts})
+    atomic.create_json(store.done_path(task), {"files": [], "epoch": epoch, "device": device, **facts})
 
 
 def test_what_is_expected_is_the_highest_peak_of_trainings_alike(store: Store) -> None:
@@ -131,6 +132,6 @@ def test_records_that_are_torn_or_of_trials_that_are_gone_measure_nothing(store:
     done(store, whole, 10, peak_memory_bytes=500)
     store.done_path(Task("train", whole.name, 20)).write_text('{"pea')
     gone = Task("train", "scratch-s9-00000000", 10)
-    files.create_json(store.done_path(gone), {"device": "cpu", "peak_memory_bytes": 9000})
+    atomic.create_json(store.done_path(gone), {"device": "cpu", "peak_memory_bytes": 9000})
 
     assert Measured(store, "cpu").expected(Task("train", whole.name, 10)) == 500

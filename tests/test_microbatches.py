@@ -17,10 +17,11 @@ from learning import Laboratory, stop_after  # noqa: E402
 from test_loop import learner, some_data  # noqa: E402
 from torch import nn  # noqa: E402
 
-from jobs import results, spec  # noqa: E402
 from jobs.errors import BadCheckpoint, BatchSplit, Crowded, OutOfMemory, Stopped  # noqa: E402
-from jobs.run import Run  # noqa: E402
-from jobs.task import Order, Task  # noqa: E402
+from jobs.spec import model  # noqa: E402
+from jobs.store import tables  # noqa: E402
+from jobs.store.runs import Run  # noqa: E402
+from jobs.task import Task, TaskRequest  # noqa: E402
 from models.answers import answers, validate  # noqa: E402
 from models.data.batches import Batch  # noqa: E402
 from models.data.resident import Heard  # noqa: E402
@@ -55,9 +56,9 @@ def hungry(network: nn.Module, most: int, from_call: int = 1) -> None:
     network.register_forward_pre_hook(refuse)
 
 
-def small_device(most: int, from_call: int = 1) -> Callable[[Order, Heard], Training]:
+def small_device(most: int, from_call: int = 1) -> Callable[[TaskRequest, Heard], Training]:
     """Takes trainings up on a device that holds so many images."""
-    def take_up(order: Order, heard: Heard) -> Training:
+    def take_up(order: TaskRequest, heard: Heard) -> Training:
         training = begin(order, heard)
         hungry(training.learner.network, most, from_call)
         return training
@@ -66,7 +67,7 @@ def small_device(most: int, from_call: int = 1) -> Callable[[Order, Heard], Trai
 
 
 def attempts_until_done(
-    laboratory: Laboratory, trial: str, epoch: int, take_up: Callable[[Order, Heard], Training], stops: Any = None
+    laboratory: Laboratory, trial: str, epoch: int, take_up: Callable[[TaskRequest, Heard], Training], stops: Any = None
 ) -> tuple[dict[str, Any], list[str]]:
     """Attempt a training until it is done; the outcome, and what the failed attempts said."""
     task, said = Task("train", trial, epoch), list[str]()
@@ -132,7 +133,7 @@ def test_a_trial_that_runs_out_of_memory_is_trained_in_parts_from_there_on(labor
     """In the second epoch's second step: twice halved, said in the outcome, every row there."""
     trial = laboratory.trial("squeezenet", [3], **RECIPE)
     outcome, said = attempts_until_done(laboratory, trial, 3, small_device(2, from_call=8))
-    epochs = [row["epoch"] for row in results.read(laboratory.store.root, "epochs", [trial]).to_pylist()]
+    epochs = [row["epoch"] for row in tables.read_rows(laboratory.store.root, "epochs", [trial]).to_pylist()]
 
     assert "a batch of 8 did not fit into memory in epoch 2, step 2" in said[0]
     assert "in 2 micro-batches" in said[0]
@@ -226,7 +227,7 @@ def test_a_worker_on_a_small_device_finishes_a_run_that_does_not_fit(
 ) -> None:
     """Real children, tried again at once with smaller parts; no attempt is blamed, the trial is done and evaluated."""
     store, trial = laboratory.store, laboratory.trial("squeezenet", [1], **RECIPE)
-    asked = spec.build({"data": str(tmp_path / "animals"), "backbones": ["squeezenet"], "periods": 1})
+    asked = model.build({"data": str(tmp_path / "animals"), "backbones": ["squeezenet"], "periods": 1})
     work = [Task("train", trial, 1), Task("evaluate", trial, 1)]
     named = tuple(task.id for task in (Task("prepare", laboratory.data), *work))
     store.save_run(Run("run", asked, laboratory.data, (trial,), named, 0.0, {}))

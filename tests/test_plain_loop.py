@@ -15,9 +15,9 @@ from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 from torchvision import datasets, transforms  # noqa: E402
 
-from jobs import folder  # noqa: E402
-from jobs.spec import DataSettings, Recipe  # noqa: E402
-from jobs.store import Store  # noqa: E402
+from jobs.data import image_folder  # noqa: E402
+from jobs.spec.model import DataSettings, Recipe  # noqa: E402
+from jobs.store.store import Store  # noqa: E402
 from models import backbones  # noqa: E402
 from models.data.batches import Data  # noqa: E402
 from models.data.prepare import prepare_folder  # noqa: E402
@@ -39,7 +39,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Data]:
         coarse = Image.fromarray(random.integers(0, 256, (6, 8, 3), np.uint8))
         coarse.resize((120, 90), Image.Resampling.BICUBIC).save(place / f"{number}.jpg", quality=90)
     store, settings = Store(root / "store").open(create=True), DataSettings(image_size=SIZE)
-    source = folder.read_folder(root / "files")
+    source = image_folder.read_folder(root / "files")
     name = source.data_id(settings)
     store.save_data(name, source, settings)
     prepare_folder(source, settings, store.data_folder(name), processes=1)

@@ -9,10 +9,10 @@ from pathlib import Path
 import fakes
 import pytest
 
-from jobs import files, plan
-from jobs.run import Run
-from jobs.store import Store
-from jobs.task import Order, Task
+from jobs import atomic, plan
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from jobs.task import Task, TaskRequest
 from workers import child, queue
 
 
@@ -27,17 +27,17 @@ def test_a_training_is_followed_by_its_own_tests_and_the_next_training(trained: 
     """Those of marks before were sent when these were trained; sending them again each time would fill the queue."""
     store, run = trained
     trial = run.trials[0]
-    following = plan.follow(store, Task("train", trial, 4))
+    following = plan.next_tasks(store, Task("train", trial, 4))
 
     assert [task.id for task in following] == [f"evaluate.{trial}.0004", f"train.{trial}.0006"]
-    assert len(plan.ready(store, run)) == 3
+    assert len(plan.ready_tasks(store, run)) == 3
 
 
 def test_nothing_follows_a_task_that_was_not_done(trained: tuple[Store, Run]) -> None:
     """It is sent again itself, if it may be tried at once."""
     store, run = trained
 
-    assert plan.follow(store, Task("train", run.trials[0], 6)) == []
+    assert plan.next_tasks(store, Task("train", run.trials[0], 6)) == []
 
 
 def test_what_is_ready_one_by_one_is_what_is_ready_of_the_whole_plan(trained: tuple[Store, Run]) -> None:
@@ -45,7 +45,7 @@ def test_what_is_ready_one_by_one_is_what_is_ready_of_the_whole_plan(trained: tu
     store, run = trained
     one_by_one = [task for task in map(Task.parse, run.tasks) if plan.is_ready(store, task)]
 
-    assert sorted(task.id for task in one_by_one) == sorted(task.id for task in plan.ready(store, run))
+    assert sorted(task.id for task in one_by_one) == sorted(task.id for task in plan.ready_tasks(store, run))
 
 
 def test_a_run_that_was_put_down_anew_is_read_anew(trained: tuple[Store, Run]) -> None:
@@ -72,18 +72,18 @@ def test_a_message_is_sent_on_a_new_connection_when_the_kept_one_was_cut(redis_u
 
 def test_what_is_not_synced_lands_whole_all_the_same(tmp_path: Path) -> None:
     """A reader sees all of it or none, and no draft is left."""
-    files.write_json(tmp_path / "a.json", [1], durable=False)
-    created = [files.claim_json(tmp_path / "b.json", n) for n in (1, 2)]
+    atomic.write_json(tmp_path / "a.json", [1], durable=False)
+    created = [atomic.claim_json(tmp_path / "b.json", n) for n in (1, 2)]
 
     assert created == [True, False]
-    assert [files.read_json(tmp_path / f"{name}.json") for name in "ab"] == [[1], 1]
-    assert files.names(tmp_path) == ["a.json", "b.json"]
+    assert [atomic.read_json(tmp_path / f"{name}.json") for name in "ab"] == [[1], 1]
+    assert atomic.list_names(tmp_path) == ["a.json", "b.json"]
     assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_child_does_not_run_the_program_that_started_it(tmp_path: Path) -> None:
     """Multiprocessing would do so by itself."""
-    order = Order("train.scratch-s0-00000000.0001", str(tmp_path), "a", str(tmp_path), 1, "cpu", 1, None)
+    order = TaskRequest("train.scratch-s0-00000000.0001", str(tmp_path), "a", str(tmp_path), 1, "cpu", 1, None)
     outcome = child.run(order, tmp_path / "log", lambda message: None, lambda: False, lambda: True,
                         entry="fake_work:program")
 

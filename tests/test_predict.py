@@ -13,11 +13,13 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 
 from learning import Laboratory  # noqa: E402
 
-from jobs import pictures, plan, results  # noqa: E402
+from jobs import plan  # noqa: E402
+from jobs.data import image_paths  # noqa: E402
 from jobs.errors import BadCheckpoint, BadFolder, BadSpec, OrchError, RequestError  # noqa: E402
-from jobs.run import Run  # noqa: E402
-from jobs.spec import Spec  # noqa: E402
-from jobs.store import Store  # noqa: E402
+from jobs.spec.model import Spec  # noqa: E402
+from jobs.store import tables  # noqa: E402
+from jobs.store.runs import Run  # noqa: E402
+from jobs.store.store import Store  # noqa: E402
 from jobs.task import Task  # noqa: E402
 from models.predict import predict  # noqa: E402
 from orchestrator import cli, trained  # noqa: E402
@@ -76,7 +78,7 @@ def study(finished: tuple[Laboratory, Run], tmp_path: Path) -> tuple[Laboratory,
 def test_an_answer_is_the_one_that_the_evaluation_gave(study: tuple[Laboratory, Run], photographs: Path) -> None:
     """A test image given as a file has the class and confidence of its row, averaged over seeds."""
     laboratory, run = study
-    rows = results.read(laboratory.store.root, "predictions", run.trials).to_pylist()
+    rows = tables.read_rows(laboratory.store.root, "predictions", run.trials).to_pylist()
     names = sorted({row["image"] for row in rows})
     chosen = trained.choose(laboratory.store, run, 1)
 
@@ -204,14 +206,14 @@ def test_pictures_are_found_in_order_and_once(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "empty").mkdir()
 
-    found = pictures.find([tmp_path / "z.png", tmp_path / "f", tmp_path / "z.png"])
+    found = image_paths.find([tmp_path / "z.png", tmp_path / "f", tmp_path / "z.png"])
 
     assert [path.relative_to(tmp_path).as_posix() for path in found] == ["z.png", "f/a/c.png", "f/b.png"]
     for name in ("missing.png", "empty", "missing/x.png"):
         with pytest.raises(BadFolder, match=name.split("/")[0]):
-            pictures.find([tmp_path / name])
+            image_paths.find([tmp_path / name])
     with pytest.raises(BadFolder, match="no file that can be read to its end"):
-        pictures.find([Path("/dev/zero")])
+        image_paths.find([Path("/dev/zero")])
 
 
 def test_a_missing_image_is_a_wrong_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

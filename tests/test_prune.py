@@ -14,11 +14,14 @@ from fakes import fill_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs import audit, files, plan, prune, results, spec
+from jobs import atomic, plan
+from jobs.data.image_folder import built_in
 from jobs.errors import BadSpec
-from jobs.folder import built_in
-from jobs.run import Run
-from jobs.store import Store
+from jobs.maintenance import prune, verify
+from jobs.spec import model
+from jobs.store import tables
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import cli
 from workers import attempt
@@ -40,7 +43,7 @@ class World:
         self.trials = list(dict.fromkeys(trial for run in self.runs for trial in run.trials))
 
     def _submit(self, name: str, backbones: tuple[str, ...], periods: int) -> Run:
-        asked = spec.build({"backbones": backbones, "periods": periods, "epochs_per_period": 2, "name": name})
+        asked = model.build({"backbones": backbones, "periods": periods, "epochs_per_period": 2, "name": name})
         source = built_in("digits")
         data = source.data_id(asked.data_settings())
         unfolded = plan.unfold(asked, data)
@@ -50,7 +53,7 @@ class World:
         run = Run(name, asked, data, tuple(t.name for t in unfolded.trials), tuple(t.id for t in unfolded.tasks), 0.0,
                   {})
         self.store.save_run(run)
-        files.write_json(self.store.done_path(Task("prepare", data)), {"files": []})
+        atomic.write_json(self.store.done_path(Task("prepare", data)), {"files": []})
         return run
 
     def work(self, trial: str, trained: int, evaluated: int, losses: list[float]) -> None:
@@ -63,8 +66,8 @@ class World:
             self._record(Task("evaluate", trial, mark), {})
         rows = [{"backbone": "x", "seed": 0, "period": 1, "epoch": epoch + 1, "val_loss": loss}
                 for epoch, loss in enumerate(losses[: marks[-1]])]
-        results.write(self.store.root / results.folder("epochs", trial) / "e.parquet",
-                      results.table_of("epochs", rows))
+        tables.write_table(self.store.root / tables.table_folder("epochs", trial) / "e.parquet",
+                      tables.build_table("epochs", rows))
         for epoch in range(1, 6):
             self.checkpoint(trial, epoch)
             self.checkpoint(trial, epoch, "-s000007")
@@ -73,9 +76,9 @@ class World:
         published = self.store.root / "results" / "out" / task.id
         published.parent.mkdir(parents=True, exist_ok=True)
         published.write_text(task.id)
-        entry = {"path": published.relative_to(self.store.root).as_posix(), "sha256": files.digest(published),
+        entry = {"path": published.relative_to(self.store.root).as_posix(), "sha256": atomic.file_digest(published),
                  "bytes": published.stat().st_size}
-        files.write_json(self.store.done_path(task), {"files": [entry], **facts})
+        atomic.write_json(self.store.done_path(task), {"files": [entry], **facts})
 
     def checkpoint(self, trial: str, epoch: int, middle: str = "") -> Path:
         """A checkpoint of a trial, written if it is not there."""
@@ -83,7 +86,7 @@ class World:
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
             path.write_text(path.name)
-            files.write_json(path.with_suffix(".json"), {"sha256": files.digest(path), "bytes": path.stat().st_size})
+            atomic.write_json(path.with_suffix(".json"), {"sha256": atomic.file_digest(path), "bytes": path.stat().st_size})
         return path
 
     def there(self, trial: str) -> set[str]:
@@ -120,14 +123,14 @@ def test_nothing_that_is_referenced_ever_goes(
         for number, trial in enumerate(world.trials):
             world.work(trial, done[2 * number], done[2 * number + 1], losses)
         runs = [world.runs[number] for number in sorted(chosen)]
-        ready = [plan.ready(world.store, run) for run in world.runs]
+        ready = [plan.ready_tasks(world.store, run) for run in world.runs]
         stay = {trial: world.must_stay(trial, runs, frozenset(keep), losses) for trial in world.trials}
-        for item in prune.waste(world.store, runs, frozenset(keep), time.time() + LATER_S):
+        for item in prune.find_prunable(world.store, runs, frozenset(keep), time.time() + LATER_S):
             prune.remove(item)
 
         assert {trial: world.there(trial) for trial in world.trials} == stay
-        assert [plan.ready(world.store, run) for run in world.runs] == ready
-        assert [f for run in world.runs for f in audit.audit(world.store, run) if f.problem] == []
+        assert [plan.ready_tasks(world.store, run) for run in world.runs] == ready
+        assert [f for run in world.runs for f in verify.verify_files(world.store, run) if f.problem] == []
     finally:
         shutil.rmtree(world.store.root)
 
@@ -139,7 +142,7 @@ def filled(tmp_path: Path) -> tuple[Store, Run]:
     path = store.trial_folder(run.trials[0]) / "checkpoints" / "e0001-t1.pt"
     path.parent.mkdir()
     path.write_bytes(b"w" * 5_000_000)
-    files.write_json(path.with_suffix(".json"), {"sha256": files.digest(path), "bytes": 5_000_000})
+    atomic.write_json(path.with_suffix(".json"), {"sha256": atomic.file_digest(path), "bytes": 5_000_000})
     return store, run
 
 
@@ -154,8 +157,8 @@ def test_what_dead_attempts_left_goes_after_an_hour_and_not_before(filled: tuple
     long_ago = time.time() - LATER_S
     for path in [*left[:2], left[2].parent]:
         os.utime(path, (long_ago, long_ago))
-    young = {item.path for item in prune.waste(store, [], frozenset(prune.POLICIES))}
-    old = {item.path: item.bytes for item in prune.waste(store, [], frozenset(prune.POLICIES), time.time() + LATER_S)}
+    young = {item.path for item in prune.find_prunable(store, [], frozenset(prune.POLICIES))}
+    old = {item.path: item.bytes for item in prune.find_prunable(store, [], frozenset(prune.POLICIES), time.time() + LATER_S)}
 
     assert young == set(left[:2])
     assert set(old) >= {*left[:2], left[2].parent}
@@ -170,9 +173,9 @@ def test_the_work_folder_of_an_attempt_that_may_be_running_stays(filled: tuple[S
     shutil.rmtree(store.attempts_folder(task))
     first = attempt.begin(store, task, {"worker": "w"})
     second = attempt.begin(store, task, {"worker": "w"})
-    found = {item.path for item in prune.waste(store, [run], frozenset(prune.POLICIES), time.time() + LATER_S)}
+    found = {item.path for item in prune.find_prunable(store, [run], frozenset(prune.POLICIES), time.time() + LATER_S)}
     second.finish("failed")
-    ended = {item.path for item in prune.waste(store, [run], frozenset(prune.POLICIES), time.time() + LATER_S)}
+    ended = {item.path for item in prune.find_prunable(store, [run], frozenset(prune.POLICIES), time.time() + LATER_S)}
 
     assert first.work_folder in found
     assert second.work_folder not in found
@@ -183,7 +186,7 @@ def test_a_policy_of_unknown_words_is_refused() -> None:
     """By the words there are."""
     for text in ("", "all", "best,worst"):
         with pytest.raises(BadSpec, match="best, last, periods"):
-            prune.policy(text)
+            prune.parse_policy(text)
 
 
 def test_prune_shows_sizes_and_removes_nothing_in_a_dry_run(

@@ -10,8 +10,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 
 from torch import nn  # noqa: E402
 
-from jobs.catalog import CATALOG  # noqa: E402
-from jobs.spec import Recipe, build  # noqa: E402
+from jobs.catalog.backbones import CATALOG  # noqa: E402
+from jobs.spec.model import Recipe, build  # noqa: E402
 from jobs.task import Trial  # noqa: E402
 from models import backbones, device  # noqa: E402
 from models.learner import Learner  # noqa: E402

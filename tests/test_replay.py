@@ -12,9 +12,11 @@ pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
 
 from learning import Laboratory
 
-from jobs import files, results, spec
+from jobs import atomic
 from jobs.errors import StoreUnusable
-from jobs.run import Run
+from jobs.spec import model
+from jobs.store import tables
+from jobs.store.runs import Run
 from jobs.task import Task
 from orchestrator import cli
 from orchestrator.verify import done_of
@@ -61,7 +63,7 @@ def test_a_trial_killed_at_random_points_ends_with_the_same_weights_and_rows(
 def test_threads_and_device_are_those_on_record(laboratory: Laboratory, trial: str) -> None:
     """A trial of another kind of device is not replayed on this one; one that was never trained neither."""
     path = laboratory.store.trial_folder(trial) / "numerics.json"
-    files.write_json(path, json.loads(path.read_text()) | {"device": "cuda"})
+    atomic.write_json(path, json.loads(path.read_text()) | {"device": "cuda"})
     with pytest.raises(NoSuchDevice, match="was trained on cuda, and none is free here"):
         replay(laboratory.store, trial, kills=0, seed=0, weights_dir=None)
     with pytest.raises(StoreUnusable, match="nothing of the trial"):
@@ -73,17 +75,17 @@ def test_verify_tells_other_weights_and_other_rows_apart(
 ) -> None:
     """A verdict that could not be bad would be worth nothing: the cheapest trial is replayed, the exit code is 1."""
     store = laboratory.store
-    asked = spec.build({"data": str(tmp_path / "animals"), "backbones": ["squeezenet"], "periods": 2,
+    asked = model.build({"data": str(tmp_path / "animals"), "backbones": ["squeezenet"], "periods": 2,
                         "epochs_per_period": 1})
     done = store.done_path(Task("train", trial, 2))
-    files.write_json(done, json.loads(done.read_text()) | {"weights_digest": "0" * 64})
-    path = store.root / results.folder("epochs", trial) / "epochs-0001-0001.parquet"
-    row, = results.read_files([path])
-    results.write(path, results.table_of("epochs", [row | {"val_loss": row["val_loss"] + 1e-9}]))
+    atomic.write_json(done, json.loads(done.read_text()) | {"weights_digest": "0" * 64})
+    path = store.root / tables.table_folder("epochs", trial) / "epochs-0001-0001.parquet"
+    row, = tables.read_files([path])
+    tables.write_table(path, tables.build_table("epochs", [row | {"val_loss": row["val_loss"] + 1e-9}]))
     first = store.done_path(Task("train", trial, 1))
-    claimed = {"path": path.relative_to(store.root).as_posix(), "sha256": files.digest(path),
+    claimed = {"path": path.relative_to(store.root).as_posix(), "sha256": atomic.file_digest(path),
                "bytes": path.stat().st_size}
-    files.write_json(first, json.loads(first.read_text()) | {"files": [claimed]})
+    atomic.write_json(first, json.loads(first.read_text()) | {"files": [claimed]})
     tasks = (f"prepare.{laboratory.data}.0000", Task("train", trial, 2).id)
     store.save_run(Run("small", asked, laboratory.data, (trial,), tasks, 0.0, {}))
     code = cli.run(["--store", str(store.root), "verify", "small", "--replay", "--kills", "0"])

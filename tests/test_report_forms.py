@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.errors import RequestError
-from jobs.run import Run
-from jobs.store import Store
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from orchestrator import report
 from orchestrator.report import answer, evidence, findings, latex, parts, several, wording
 from orchestrator.report.parts import Table

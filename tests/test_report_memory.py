@@ -11,7 +11,7 @@ from fakes import fill_store
 pytest.importorskip("jinja2", reason="the extra 'report' is not installed")
 pytest.importorskip("matplotlib", reason="the extra 'report' is not installed")
 
-from jobs import files
+from jobs import atomic
 from jobs.task import Task
 from orchestrator.report import folder
 
@@ -24,7 +24,7 @@ def test_a_training_in_micro_batches_is_told_and_one_in_whole_batches_is_not(tmp
     store, run = fill_store(tmp_path / "store", backbones=["scratch", "vgg16"], classes=("ape", "bear"), periods=2)
     trial = next(name for name in run.trials if name.startswith("vgg16"))
     done = store.done_path(Task("train", trial, 4))
-    files.write_json(done, json.loads(done.read_text()) | {"micro_batches": SPLITS if split else []})
+    atomic.write_json(done, json.loads(done.read_text()) | {"micro_batches": SPLITS if split else []})
     folder.write(store, run, tmp_path / "out")
     page = (tmp_path / "out" / "report.md").read_text()
     told = json.loads((tmp_path / "out" / "report.json").read_text())

@@ -14,7 +14,7 @@ import numpy as np  # noqa: E402
 from test_loop import CPU, learner, nothing, some_data  # noqa: E402
 
 from jobs.errors import Stopped  # noqa: E402
-from jobs.spec import Augment  # noqa: E402
+from jobs.spec.model import Augment  # noqa: E402
 from models.answers import answers, validate  # noqa: E402
 from models.checkpoint import weights_digest  # noqa: E402
 from models.data.batches import Data, batches, cut  # noqa: E402

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from jobs import files, results
+from jobs import atomic
+from jobs.store import tables
 from models.rows import covered, stretches, write_unpublished
 
 
@@ -29,7 +30,7 @@ def test_rows_are_parted_where_an_epoch_is_left_out() -> None:
 
 def test_only_epochs_that_no_file_holds_are_written(tmp_path: Path) -> None:
     """Around a published stretch, two files; each meant for the trial's folder."""
-    place = results.folder("epochs", "t")
+    place = tables.table_folder("epochs", "t")
     (tmp_path / "store" / place).mkdir(parents=True)
     (tmp_path / "store" / place / "epochs-0002-0003.parquet").touch()
     recorded = {f"{place}/epochs-0002-0003.parquet"}
@@ -40,16 +41,16 @@ def test_only_epochs_that_no_file_holds_are_written(tmp_path: Path) -> None:
 
     assert epochs == {"epochs-0001-0001.parquet": [1], "epochs-0004-0005.parquet": [4, 5]}
     assert set(written.values()) == {f"{place}/{name}" for name in written}
-    assert files.names(tmp_path / "work") == sorted(written)
+    assert atomic.list_names(tmp_path / "work") == sorted(written)
 
 
 def test_what_a_dead_attempt_left_is_published_anew_and_never_doubled(tmp_path: Path) -> None:
     """A file that no done task names does not count as published; one that would double rows is removed."""
-    place = tmp_path / "store" / results.folder("epochs", "t")
+    place = tmp_path / "store" / tables.table_folder("epochs", "t")
     place.mkdir(parents=True)
     for name in ("epochs-0001-0002.parquet", "epochs-0001-0003.parquet", "epochs-0007-0009.parquet"):
         (place / name).touch()
     written = write_unpublished([row(1), row(2)], "t", tmp_path / "store", tmp_path / "work", set())
 
     assert list(written) == ["epochs-0001-0002.parquet"]
-    assert files.names(place) == ["epochs-0001-0002.parquet", "epochs-0007-0009.parquet"]
+    assert atomic.list_names(place) == ["epochs-0001-0002.parquet", "epochs-0007-0009.parquet"]

@@ -21,9 +21,9 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 
 from learning import Laboratory, stop_after  # noqa: E402
 
-from jobs import files  # noqa: E402
+from jobs import atomic  # noqa: E402
 from jobs.errors import LossNotFinite, OutOfMemory, Stopped, StorageFull  # noqa: E402
-from jobs.task import Order, Task  # noqa: E402
+from jobs.task import Task, TaskRequest  # noqa: E402
 from models import snapshot  # noqa: E402
 from models.checkpoint import (  # noqa: E402
     PIECE_BYTES,
@@ -52,9 +52,9 @@ def laboratory(animal_folder: Path, tmp_path: Path) -> Laboratory:
     return made
 
 
-def publishing(with_: Publish) -> Callable[[Order, Heard], Training]:
+def publishing(with_: Publish) -> Callable[[TaskRequest, Heard], Training]:
     """Takes trainings up whose checkpoints are published by another function."""
-    def take_up(order: Order, heard: Heard) -> Training:
+    def take_up(order: TaskRequest, heard: Heard) -> Training:
         training = begin(order, heard)
         training.publish = with_
         return training
@@ -154,7 +154,7 @@ def test_a_training_that_fails_leaves_the_checkpoint_it_had_begun(laboratory: La
     """The next attempt goes on from there; what failed is said, not what was being written."""
     trial = laboratory.trial("scratch", [3], **RECIPE)
 
-    def take_up(order: Order, heard: Heard) -> Training:
+    def take_up(order: TaskRequest, heard: Heard) -> Training:
         training = begin(order, heard)
 
         def poison(folder: Path, contents: Contents, attempt: str) -> Path:
@@ -270,16 +270,16 @@ def test_the_digest_summed_up_in_writing_is_that_of_the_file(tmp_path: Path) -> 
     for size in (0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES + 7):
         assert summing.write(os.urandom(size)) == size
     path = publish(tmp_path, Contents("t", 0, 0, {}, [], {"w": torch.rand(3_000_000)}, {}, {}), "1")
-    told = files.read_json(path.with_suffix(".json")) or {}
+    told = atomic.read_json(path.with_suffix(".json")) or {}
 
     assert summing.digest.digest() == hashlib.sha256(handle.getvalue()).digest()
-    assert told["sha256"] == files.digest(path)
+    assert told["sha256"] == atomic.file_digest(path)
     assert told["bytes"] == path.stat().st_size
 
 
 def test_a_full_disk_is_still_named_as_such() -> None:
     """What torch makes of the error on its way through its writer does not hide it."""
-    with pytest.raises(StorageFull), files.storage_errors(Path("x")), open("/dev/full", "wb") as handle:
+    with pytest.raises(StorageFull), atomic.storage_errors(Path("x")), open("/dev/full", "wb") as handle:
         torch.save({"w": torch.rand(3_000_000)}, Summing(handle))
 
 

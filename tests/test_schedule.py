@@ -6,32 +6,32 @@ from dataclasses import replace
 
 import pytest
 
-from jobs import pace, schedule
-from jobs.schedule import Mate, Training
+from workers.scheduling import rebalance, throughput
+from workers.scheduling.rebalance import ActiveTraining, Peer
 
 VGG, SMALL = "vgg16@224", "squeezenet@224"
 
 
-def worker(name: str, speed: float, kind: str | None = None, images: float = 0.0, **more: bool) -> Mate:
+def worker(name: str, speed: float, kind: str | None = None, images: float = 0.0, **more: bool) -> Peer:
     """A worker that trains VGG16 at `speed` images a second and the small network at ten times that."""
-    training = Training(f"train.{kind.partition('@')[0]}-s0-1.0010", kind, images) if kind else None
-    return Mate(name, {VGG: speed, SMALL: 10 * speed}, training is not None, training, **more)
+    training = ActiveTraining(f"train.{kind.partition('@')[0]}-s0-1.0010", kind, images) if kind else None
+    return Peer(name, {VGG: speed, SMALL: 10 * speed}, training is not None, training, **more)
 
 
 def test_an_idle_faster_worker_takes_over_the_longest_training() -> None:
     """Of two slow workers the one that would end last is relieved."""
     mates = [worker("fast", 100.0), worker("a", 25.0, VGG, 20_000.0), worker("b", 25.0, SMALL, 20_000.0)]
-    found = schedule.take_overs(mates)
+    found = rebalance.reassignments(mates)
 
     assert [(each.taker, each.holder, each.task) for each in found] == [("fast", "a", "train.vgg16-s0-1.0010")]
-    assert found[0].saves_s == pytest.approx(800 - 200 - schedule.TAKE_OVER_S)
+    assert found[0].saves_s == pytest.approx(800 - 200 - rebalance.REASSIGNMENT_S)
 
 
 def test_two_workers_change_trainings_when_the_long_one_is_on_the_slow_one() -> None:
     """The fast one gives its short training back."""
     mates = [worker("fast", 100.0, SMALL, 20_000.0), worker("slow", 25.0, VGG, 20_000.0)]
 
-    assert [(each.taker, each.holder) for each in schedule.take_overs(mates)] == [("fast", "slow")]
+    assert [(each.taker, each.holder) for each in rebalance.reassignments(mates)] == [("fast", "slow")]
 
 
 @pytest.mark.parametrize("mates", [
@@ -41,46 +41,46 @@ def test_two_workers_change_trainings_when_the_long_one_is_on_the_slow_one() -> 
     [worker("fast", 100.0, settled=False), worker("slow", 25.0, VGG, 20_000.0)],
     [worker("fast", 100.0), worker("slow", 25.0, VGG, 20_000.0, settled=False)],
     [worker("fast", 100.0, VGG, 20_000.0), worker("slow", 25.0, SMALL, 20_000.0)],
-    [Mate("new", {}), Mate("other", {}, True, Training("train.vgg16-s0-1.0010", VGG, 20_000.0))],
+    [Peer("new", {}), Peer("other", {}, True, ActiveTraining("train.vgg16-s0-1.0010", VGG, 20_000.0))],
     [],
 ])
-def test_what_saves_little_or_is_under_way_is_left_alone(mates: list[Mate]) -> None:
+def test_what_saves_little_or_is_under_way_is_left_alone(mates: list[Peer]) -> None:
     """Equal speeds, small gains, slower takers, workers in the middle of a take-over, nothing measured."""
-    assert schedule.take_overs(mates) == []
+    assert rebalance.reassignments(mates) == []
 
 
 def test_nothing_moves_while_waiting_work_takes_longer_anyway() -> None:
     """A slow worker's training that ends before all the waiting ones do is in nobody's way."""
     mates = [worker("fast", 100.0), worker("slow", 25.0, VGG, 5_000.0)]
-    waiting = [Training(f"train.vgg16-s{seed}-1.0010", VGG, 20_000.0) for seed in range(1, 5)]
+    waiting = [ActiveTraining(f"train.vgg16-s{seed}-1.0010", VGG, 20_000.0) for seed in range(1, 5)]
 
-    assert schedule.take_overs(mates) != []
-    assert schedule.take_overs(mates, waiting) == []
+    assert rebalance.reassignments(mates) != []
+    assert rebalance.reassignments(mates, waiting) == []
 
 
 def test_a_short_training_is_finished_before_another_is_taken_over() -> None:
     """The faster worker will be free soon, and one change is cheaper than two."""
     mates = [worker("fast", 100.0, SMALL, 20_000.0), worker("slow", 25.0, VGG, 5_000.0)]
 
-    assert schedule.take_overs(mates) == []
+    assert rebalance.reassignments(mates) == []
 
 
 def test_idle_workers_begin_with_the_longest_on_the_fastest() -> None:
     """By what was measured, in whatever order they arrive; busy and unsettled ones get nothing, nor unknown ones."""
     mates = [worker("slow", 25.0), worker("fast", 100.0), worker("middle", 50.0), worker("busy", 200.0, VGG, 9e4),
              worker("begins", 200.0, settled=False)]
-    trainings = [Training("small", SMALL, 20_000.0), Training("long", VGG, 40_000.0), Training("vgg", VGG, 20_000.0),
-                 Training("least", SMALL, 1_000.0)]
+    trainings = [ActiveTraining("small", SMALL, 20_000.0), ActiveTraining("long", VGG, 40_000.0), ActiveTraining("vgg", VGG, 20_000.0),
+                 ActiveTraining("least", SMALL, 1_000.0)]
 
-    assert schedule.place(mates, trainings) == {"long": "fast", "vgg": "middle", "small": "slow"}
-    assert schedule.place([Mate("new", {})], trainings) == {}
+    assert rebalance.assign_trainings(mates, trainings) == {"long": "fast", "vgg": "middle", "small": "slow"}
+    assert rebalance.assign_trainings([Peer("new", {})], trainings) == {}
 
 
 def test_a_take_over_is_not_undone() -> None:
     """After the change the same rule finds nothing to change, even with estimates that were wrong by a tenth."""
     after = [worker("fast", 90.0, VGG, 20_000.0), worker("slow", 27.0, SMALL, 20_000.0)]
 
-    assert schedule.take_overs(after) == []
+    assert rebalance.reassignments(after) == []
 
 
 def test_all_workers_decide_the_same_in_whatever_order_they_read() -> None:
@@ -88,14 +88,14 @@ def test_all_workers_decide_the_same_in_whatever_order_they_read() -> None:
     mates = [worker(f"w{place}", 100.0 - 9 * place, (VGG, SMALL)[place % 2] if place > 3 else None, 9e4)
              for place in range(9)]
 
-    assert schedule.take_overs(mates) == schedule.take_overs(mates[::-1]) != []
+    assert rebalance.reassignments(mates) == rebalance.reassignments(mates[::-1]) != []
 
 
 def test_a_worker_never_measured_is_tried() -> None:
     """It is taken for a fast one until it has trained for a few seconds."""
-    mates = [Mate("new", {}), worker("fast", 100.0, SMALL, 90_000.0), worker("slow", 25.0, VGG, 20_000.0)]
+    mates = [Peer("new", {}), worker("fast", 100.0, SMALL, 90_000.0), worker("slow", 25.0, VGG, 20_000.0)]
 
-    assert [(each.taker, each.holder) for each in schedule.take_overs(mates)] in (
+    assert [(each.taker, each.holder) for each in rebalance.reassignments(mates)] in (
         [("new", "slow")], [("fast", "slow")])
 
 
@@ -103,17 +103,17 @@ def test_a_pace_is_measured_or_reckoned_from_others_and_else_from_the_catalog() 
     """Own figures first, then another worker's by the ratio of what both did, then relative costs."""
     mine, theirs = {VGG: 50.0}, {VGG: 100.0, "resnet34@224": 300.0}
 
-    assert pace.expected(mine, VGG, [theirs]) == 50.0
-    assert pace.expected(mine, "resnet34@224", [mine, theirs]) == pytest.approx(150.0)
-    assert pace.expected(mine, "scratch@224", [mine]) == pytest.approx(50.0 * 25)
-    assert pace.expected(mine, "vgg16@112", [mine]) == pytest.approx(200.0)
+    assert throughput.expected_rate(mine, VGG, [theirs]) == 50.0
+    assert throughput.expected_rate(mine, "resnet34@224", [mine, theirs]) == pytest.approx(150.0)
+    assert throughput.expected_rate(mine, "scratch@224", [mine]) == pytest.approx(50.0 * 25)
+    assert throughput.expected_rate(mine, "vgg16@112", [mine]) == pytest.approx(200.0)
 
 
 def test_kinds_tell_what_a_pace_depends_on() -> None:
     """Backbone and image size; on a processor the threads too."""
-    assert pace.kind_of("vgg16", 224, None) == VGG
-    assert pace.kind_of("vgg16", 64, 4) == "vgg16@64x4"
-    assert pace.work("vgg16@64x4") == 25 * 64 ** 2
+    assert throughput.training_kind("vgg16", 224, None) == VGG
+    assert throughput.training_kind("vgg16", 64, 4) == "vgg16@64x4"
+    assert throughput.work("vgg16@64x4") == 25 * 64 ** 2
 
 
 @pytest.mark.parametrize(("chains", "speeds", "least"), [
@@ -126,36 +126,36 @@ def test_the_least_time_counts_work_and_the_longest_chains(
     chains: list[float], speeds: list[float], least: float
 ) -> None:
     """All work by all speeds, or the k longest by the k fastest."""
-    assert schedule.least_s(chains, speeds) == pytest.approx(least)
+    assert rebalance.least_s(chains, speeds) == pytest.approx(least)
 
 
 def test_workers_of_one_model_are_equally_fast_before_both_were_measured_at_the_same() -> None:
     """The catalog, which is wrong at such small images, would have the two change places for nothing."""
     scratch, squeezenet = "scratch@32x1", "squeezenet@32x1"
-    mates = [Mate("a", {scratch: 400.0}, True, Training("train.scratch-s0-1.0002", scratch, 68_000.0)),
-             Mate("b", {squeezenet: 700.0}, True, Training("train.squeezenet-s0-1.0003", squeezenet, 17_000.0))]
+    mates = [Peer("a", {scratch: 400.0}, True, ActiveTraining("train.scratch-s0-1.0002", scratch, 68_000.0)),
+             Peer("b", {squeezenet: 700.0}, True, ActiveTraining("train.squeezenet-s0-1.0003", squeezenet, 17_000.0))]
     alike = [replace(mate, model="EPYC x1") for mate in mates]
 
-    assert [(each.taker, each.holder) for each in schedule.take_overs(mates)] == [("b", "a")]
-    assert schedule.take_overs(alike) == []
-    assert [mate.rates for mate in schedule.pooled(alike)] == [{scratch: 400.0, squeezenet: 700.0}] * 2
-    assert [mate.rates for mate in schedule.pooled(mates)] == [mate.rates for mate in mates]
+    assert [(each.taker, each.holder) for each in rebalance.reassignments(mates)] == [("b", "a")]
+    assert rebalance.reassignments(alike) == []
+    assert [mate.rates for mate in rebalance.pooled(alike)] == [{scratch: 400.0, squeezenet: 700.0}] * 2
+    assert [mate.rates for mate in rebalance.pooled(mates)] == [mate.rates for mate in mates]
 
 
 def test_a_workers_own_measurements_count_more_than_those_of_its_model() -> None:
     """One GPU of several may be slower for a reason of its own."""
-    mates = [Mate("a", {VGG: 10.0}, model="H200"), Mate("b", {VGG: 20.0, SMALL: 90.0}, model="H200"),
-             Mate("c", {VGG: 30.0, SMALL: 70.0}, model="H200"), Mate("d", {}, model="A100")]
+    mates = [Peer("a", {VGG: 10.0}, model="H200"), Peer("b", {VGG: 20.0, SMALL: 90.0}, model="H200"),
+             Peer("c", {VGG: 30.0, SMALL: 70.0}, model="H200"), Peer("d", {}, model="A100")]
 
-    assert [mate.rates for mate in schedule.pooled(mates)] == [
+    assert [mate.rates for mate in rebalance.pooled(mates)] == [
         {VGG: 10.0, SMALL: 80.0}, {VGG: 20.0, SMALL: 90.0}, {VGG: 30.0, SMALL: 70.0}, {},
     ]
 
 
 def test_a_worker_unlike_all_others_is_tried() -> None:
     """It may be twice as fast; one like them is known to be no faster."""
-    busy = [Mate(name, {VGG: 25.0}, True, Training(f"train.vgg16-s{name}-1.0010", VGG, 20_000.0), model="T4")
+    busy = [Peer(name, {VGG: 25.0}, True, ActiveTraining(f"train.vgg16-s{name}-1.0010", VGG, 20_000.0), model="T4")
             for name in ("0", "1")]
 
-    assert [each.taker for each in schedule.take_overs([*busy, Mate("new", {}, model="H200")])] == ["new"]
-    assert schedule.take_overs([*busy, Mate("new", {}, model="T4")]) == []
+    assert [each.taker for each in rebalance.reassignments([*busy, Peer("new", {}, model="H200")])] == ["new"]
+    assert rebalance.reassignments([*busy, Peer("new", {}, model="T4")]) == []

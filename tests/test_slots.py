@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from jobs import files, plan, spec
-from jobs.folder import built_in
-from jobs.run import Run
-from jobs.store import Store
+from jobs import atomic, plan
+from jobs.data.image_folder import built_in
+from jobs.spec import model
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import signs
 from workers import attempt, child, queue, tasks
@@ -31,7 +32,7 @@ GB = 10**9
 def run(tmp_path: Path) -> Run:
     """A run of two backbones, its data set prepared: two trainings are ready."""
     store = Store(tmp_path / "store").open(create=True)
-    asked = spec.build({"backbones": ["scratch", "squeezenet"], "periods": 1, "epochs_per_period": 3})
+    asked = model.build({"backbones": ["scratch", "squeezenet"], "periods": 1, "epochs_per_period": 3})
     source = built_in("digits")
     data = source.data_id(asked.data_settings())
     unfolded = plan.unfold(asked, data)
@@ -41,7 +42,7 @@ def run(tmp_path: Path) -> Run:
     made = Run(unfolded.run, asked, data, tuple(t.name for t in unfolded.trials),
                tuple(t.id for t in unfolded.tasks), time.time(), {})
     store.save_run(made)
-    files.create_json(store.done_path(Task("prepare", data)), {"files": []})
+    atomic.create_json(store.done_path(Task("prepare", data)), {"files": []})
     return made
 
 

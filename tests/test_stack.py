@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jobs import files
+from jobs import atomic
 from jobs.errors import BrokerUnreachable, MissingExtra
 from jobs.settings import Settings
 from orchestrator import embedded, process, stack
@@ -126,7 +126,7 @@ def test_only_missing_workers_are_started(settings: Settings) -> None:
 
 def test_a_worker_started_by_hand_counts(settings: Settings) -> None:
     """Its sign of life is fresh and of this machine, so one more makes two."""
-    files.write_json(settings.store / "workers" / "hand.json", {
+    atomic.write_json(settings.store / "workers" / "hand.json", {
         "name": "hand", "host": stack.host(), "pid": os.getpid(), "device": "cpu", "task": None, "at": time.time(),
     })
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from fakes import fill_store
 
-from jobs import files
-from jobs.run import Run
+from jobs import atomic
 from jobs.settings import Settings
-from jobs.store import Store
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import cli, progress, signs, status, watch
 from workers import birth
@@ -42,13 +42,13 @@ def half(tmp_path: Path) -> tuple[Store, Run]:
 def say(store: Store, task: Task, age_s: float = 1.0, **message: Any) -> None:
     """A worker's last word on a task, and its sign of life of the same age."""
     who = {"task": task.id, "worker": "alpha-1", "host": "alpha", "device": "cpu", "attempt": 1, "at": NOW - age_s}
-    files.write_json(store.progress_path(task), {**message, **who})
+    atomic.write_json(store.progress_path(task), {**message, **who})
     sign(store, task.id, age_s)
 
 
 def sign(store: Store, task: str | None, age_s: float = 1.0) -> None:
     """A worker's sign of life."""
-    files.write_json(store.root / "workers" / "alpha-1.json", {
+    atomic.write_json(store.root / "workers" / "alpha-1.json", {
         "name": "alpha-1", "host": "alpha", "pid": 1, "device": "cpu", "task": task, "at": NOW - age_s,
     })
 
@@ -122,7 +122,7 @@ def test_a_worker_that_was_killed_here_is_not_alive_any_more(half: tuple[Store, 
     marked = birth.mark(child.pid)
     say(store, training(run), phase="train", epoch=4)
     path = store.root / "workers" / "alpha-1.json"
-    files.write_json(path, {**files.read_json(path), "process": marked})  # type: ignore[dict-item]
+    atomic.write_json(path, {**atomic.read_json(path), "process": marked})  # type: ignore[dict-item]
     alive = status.look(store, run, now=NOW)
     child.kill()
     child.wait()
@@ -141,7 +141,7 @@ def test_a_worker_of_another_machine_is_judged_by_its_sign(half: tuple[Store, Ru
     store, run = half
     sign(store, training(run).id)
     path = store.root / "workers" / "alpha-1.json"
-    files.write_json(path, {**files.read_json(path), "process": process})  # type: ignore[dict-item]
+    atomic.write_json(path, {**atomic.read_json(path), "process": process})  # type: ignore[dict-item]
 
     assert len(status.look(store, run, now=NOW).workers) == 1
 
@@ -155,7 +155,7 @@ def test_a_cancelled_trial_shows_the_epochs_that_its_checkpoints_keep(
     store, run = half
     task = training(run)
     for name in kept:
-        files.write_json(store.trial_folder(task.subject) / "checkpoints" / f"{name}.json", {})
+        atomic.write_json(store.trial_folder(task.subject) / "checkpoints" / f"{name}.json", {})
     store.attempts_folder(task).mkdir(parents=True)
     store.cancel(run.name)
 
@@ -178,7 +178,7 @@ def test_a_run_is_over_when_the_rest_is_blocked_by_a_failure(tmp_path: Path) -> 
     store, run = fill_store(tmp_path, backbones=["scratch"], periods=2, pixels=False,
                             finished=lambda task: task.epoch <= 2)
     failing = training(run)
-    files.write_json(store.failed_path(failing), {"failure": "out-of-memory", "message": "too little.", "attempt": 3})
+    atomic.write_json(store.failed_path(failing), {"failure": "out-of-memory", "message": "too little.", "attempt": 3})
 
     found = status.look(store, run, now=NOW)
 
@@ -294,13 +294,13 @@ def test_however_many_runs_are_told_whole_each_folder_of_all_is_listed_once(
     """A store of many runs has tens of thousands of attempts and records."""
     for name in ("first", "second", "third"):
         fill_store(tmp_path, backbones=["scratch"], pixels=False, name=name)
-    listed, names = list[str](), files.names
+    listed, names = list[str](), atomic.list_names
 
     def counted(folder: Path) -> list[str]:
         listed.append(folder.relative_to(tmp_path).as_posix())
         return names(folder)
 
-    monkeypatch.setattr(files, "names", counted)
+    monkeypatch.setattr(atomic, "list_names", counted)
     code = cli.run(["--store", str(tmp_path), "status", "--json"])
 
     assert code == 0
@@ -327,7 +327,7 @@ def test_many_workers_are_listed_one_a_line(many: int, tmp_path: Path, capsys: p
     """Up to three stand in one line; more say what they do."""
     fill_store(tmp_path, backbones=["scratch"], pixels=False, name="study", finished=lambda task: False)
     for number in range(many):
-        files.write_json(tmp_path / "workers" / f"alpha-{number}.json", {
+        atomic.write_json(tmp_path / "workers" / f"alpha-{number}.json", {
             "name": f"alpha-{number}", "host": "alpha", "pid": 1, "device": "cpu", "at": time.time(),
             "task": None if number else "train.scratch-s0-1f3a9c2e.0010",
         })
@@ -433,7 +433,7 @@ def test_a_run_whose_images_are_bad_is_to_be_submitted_again(tmp_path: Path) -> 
     """Trying again cannot help: a mended folder is another data set."""
     store, run = fill_store(tmp_path, backbones=["scratch"], pixels=False, finished=lambda task: False)
     task = Task.parse(run.tasks[0])
-    files.write_json(store.failed_path(task), {
+    atomic.write_json(store.failed_path(task), {
         "failure": "bad-image", "message": "2 file(s) are not whole images.", "attempt": 1, "log": "log",
     })
     lines = watch.ending(Settings(store.root, None, None), status.look(store, run), waited=False)

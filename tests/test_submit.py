@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from fakes import fill_store
 
-from jobs import plan, spec
+from jobs import plan
 from jobs.errors import BadFolder, BadSpec, BrokerUnreachable, MissingWeights, RequestError, StoreUnusable
-from jobs.run import Run
 from jobs.settings import Settings
-from jobs.store import Store
+from jobs.spec import model
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import provenance, submit
 
@@ -68,12 +69,12 @@ def settings(tmp_path: Path, broker_url: str | None = "redis://broker/0") -> Set
     return Settings(tmp_path / "store", broker_url, None)
 
 
-def ask(photos: Path, **values: Any) -> spec.Spec:
+def ask(photos: Path, **values: Any) -> model.Spec:
     """A small spec on the photos."""
-    return spec.build({"data": str(photos), "backbones": ["scratch", "resnet34"], "periods": 2} | values)
+    return model.build({"data": str(photos), "backbones": ["scratch", "resnet34"], "periods": 2} | values)
 
 
-def do(tmp_path: Path, asked: spec.Spec, wire: Wire | None = None) -> tuple[Store, Run, list[Task]]:
+def do(tmp_path: Path, asked: model.Spec, wire: Wire | None = None) -> tuple[Store, Run, list[Task]]:
     """Check, record and ring."""
     wire = wire or Wire()
     request = submit.check(asked, settings(tmp_path), wire.ping, Shelf().require)
@@ -170,7 +171,7 @@ def test_built_in_images_need_no_weights_and_no_folder(tmp_path: Path) -> None:
     """Digits bring their own defaults."""
     shelf = Shelf(stocked=False)
 
-    request = submit.check(spec.build({"backbones": "all"}), settings(tmp_path, None), Wire().ping, shelf.require)
+    request = submit.check(model.build({"backbones": "all"}), settings(tmp_path, None), Wire().ping, shelf.require)
 
     assert request.source.built_in
     assert shelf.asked == []
@@ -244,5 +245,5 @@ def test_a_run_sends_only_what_brings_it_on(tmp_path: Path) -> None:
                              finished=lambda task: task.epoch <= 4)
 
     assert short.trials == long.trials == straight.trials
-    assert plan.ready(store, short) == []
-    assert plan.ready(store, long) == plan.ready(store, straight) == [Task("train", long.trials[0], 6)]
+    assert plan.ready_tasks(store, short) == []
+    assert plan.ready_tasks(store, long) == plan.ready_tasks(store, straight) == [Task("train", long.trials[0], 6)]

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
 
-from jobs.catalog import CATALOG
+from jobs.catalog.backbones import CATALOG
 from models.summary import summarise
 
 STUDY = """

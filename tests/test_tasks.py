@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from kombu.entity import Queue
 
-from jobs import files, plan, results, spec
+from jobs import atomic, plan
+from jobs.data.image_folder import built_in
 from jobs.errors import LeaseLost
-from jobs.folder import built_in
-from jobs.run import Run
-from jobs.store import Store
+from jobs.spec import model
+from jobs.store import tables
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 from workers import attempt, lease, queue, tasks
 from workers.device import Device
@@ -30,7 +32,7 @@ from workers.worker import Worker
 def run(tmp_path: Path) -> Run:
     """A run of one backbone with two periods, saved in a store."""
     store = Store(tmp_path / "store").open(create=True)
-    asked = spec.build({"backbones": ["scratch"], "periods": 2, "epochs_per_period": 3})
+    asked = model.build({"backbones": ["scratch"], "periods": 2, "epochs_per_period": 3})
     source = built_in("digits")
     data = source.data_id(asked.data_settings())
     unfolded = plan.unfold(asked, data)
@@ -60,7 +62,7 @@ def test_a_run_is_done_task_by_task_as_each_becomes_ready(worker: Worker, run: R
     """Data first, then training; the evaluation of a mark and the training of the next are ready together."""
     trial = run.trials[0]
     order = []
-    while ready := plan.ready(worker.store, run):
+    while ready := plan.ready_tasks(worker.store, run):
         order.append([task.id for task in ready])
         assert tasks.run(worker, ready[-1].id) == "done"
 
@@ -71,8 +73,8 @@ def test_a_run_is_done_task_by_task_as_each_becomes_ready(worker: Worker, run: R
         [f"evaluate.{trial}.0003", f"evaluate.{trial}.0006"],
         [f"evaluate.{trial}.0003"],
     ]
-    assert set(plan.state(worker.store, run).values()) == {"done"}
-    rows = results.read(worker.store.root, "attempts", [trial]).to_pylist()
+    assert set(plan.task_states(worker.store, run).values()) == {"done"}
+    rows = tables.read_rows(worker.store.root, "attempts", [trial]).to_pylist()
     assert sorted((row["task"], row["attempt"], row["state"]) for row in rows) == sorted(
         (task, 1, "done") for task in run.tasks if not task.startswith("prepare")
     )
@@ -108,24 +110,24 @@ def test_a_lease_is_kept_while_a_large_result_is_published(
     worker: Worker, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The digest of a large data set takes longer than a lease lives; nobody else begins the task meanwhile."""
-    folder, digest, beats = worker.store.lease_folder(Task.parse(run.tasks[0]).lease_key), files.digest, [0]
+    folder, digest, beats = worker.store.lease_folder(Task.parse(run.tasks[0]).lease_key), atomic.file_digest, [0]
 
     def slow(path: Path) -> str:
         until = time.monotonic() + 20
         while beats[-1] < 3 and time.monotonic() < until:
             time.sleep(0.01)
             with contextlib.suppress(ValueError):  # it is just being written
-                beats.append(files.read_json(folder / "00000001.json")["beats"])
+                beats.append(atomic.read_json(folder / "00000001.json")["beats"])
         return digest(path)
 
-    monkeypatch.setattr(files, "digest", slow)
+    monkeypatch.setattr(atomic, "file_digest", slow)
     monkeypatch.setattr(lease, "RENEW_S", 0.05)
     monkeypatch.setattr(lease, "_KEEPER", lease._Keeper())
     done = tasks.run(worker, run.tasks[0])
 
     assert done == "done"
     assert beats[-1] >= 3
-    assert files.read_json(folder / "00000001.json")["released"]
+    assert atomic.read_json(folder / "00000001.json")["released"]
 
 
 def test_a_child_that_dies_is_tried_again_and_the_attempts_are_on_record(worker: Worker, run: Run) -> None:
@@ -151,8 +153,8 @@ def test_a_final_failure_stops_the_trial_and_nothing_else(worker: Worker, run: R
     assert failed is not None
     assert failed["failure"] == "loss-not-finite"
     assert "epoch 1, step 3" in failed["message"]
-    assert list(plan.state(worker.store, run).values()) == ["done", "failed", "blocked", "blocked", "blocked"]
-    assert plan.ready(worker.store, run) == []
+    assert list(plan.task_states(worker.store, run).values()) == ["done", "failed", "blocked", "blocked", "blocked"]
+    assert plan.ready_tasks(worker.store, run) == []
 
 
 def test_after_five_failures_a_task_is_given_up(worker: Worker, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +185,7 @@ def test_a_stopped_worker_hands_its_task_back_at_once(worker: Worker, run: Run) 
 
     assert state == "stopped"
     assert Watch(worker.store).free(Task.parse(run.tasks[0]).lease_key)
-    assert plan.ready(worker.store, run)
+    assert plan.ready_tasks(worker.store, run)
 
 
 def test_tending_sends_what_the_queue_has_lost(worker: Worker, run: Run) -> None:
@@ -225,7 +227,7 @@ def test_tending_leaves_held_tasks_and_ended_runs_alone(worker: Worker, run: Run
     held = tender.round()
     assert lease is not None
     lease.release()
-    while ready := plan.ready(worker.store, run):
+    while ready := plan.ready_tasks(worker.store, run):
         tasks.run(worker, ready[0].id)
     drain(worker)
     ended = tender.round()
@@ -242,7 +244,7 @@ def test_when_the_data_is_ready_the_training_begins_on_the_fastest_idle_worker(w
     worker.handover.rates, fast.rates = {kind: 10.0}, {kind: 100.0}
     for at in (1.0, 2.0):
         sign = {"name": "fast", "at": at, "slots": 1, **fast.sign(busy=False)}
-        files.write_json(store.root / "workers" / "fast.json", sign)
+        atomic.write_json(store.root / "workers" / "fast.json", sign)
         worker.fleet.mates()
     worker.fleet._images[run.data] = 1000.0  # the fake work counts none
     done = tasks.run(worker, run.tasks[0])
@@ -261,10 +263,10 @@ def test_an_attempt_that_was_lost_ended_when_it_was_last_heard_of(worker: Worker
     """Nobody noticed for an hour: that was no work. Nor is it time in the queue for the next attempt."""
     store, task, now = worker.store, Task.parse(run.tasks[0]), time.time()
     who = {"worker": "w0", "queued_at": now - 4000}
-    files.write_json(store.attempts_folder(task) / "0001.json", {
+    atomic.write_json(store.attempts_folder(task) / "0001.json", {
         "task": task.id, "kind": "prepare", "attempt": 1, "state": "running", "failure": None,
         "started_at": now - 3700, "finished_at": None, "position": "", **who})
-    files.write_json(store.progress_path(task), {"attempt": 1, "worker": "w0", "at": now - 3600})
+    atomic.write_json(store.progress_path(task), {"attempt": 1, "worker": "w0", "at": now - 3600})
     second = attempt.begin(store, task, {"worker": "w1", "queued_at": now - 4000})
     first, _ = attempt.records(store, task)
 
@@ -277,7 +279,7 @@ def test_an_attempt_that_was_lost_ended_when_it_was_last_heard_of(worker: Worker
 def test_a_record_whose_end_is_no_time_keeps_no_attempt_from_beginning(worker: Worker, run: Run, ended: object) -> None:
     """Somebody may have edited it."""
     store, task = worker.store, Task.parse(run.tasks[0])
-    files.write_json(store.attempts_folder(task) / "0001.json", {
+    atomic.write_json(store.attempts_folder(task) / "0001.json", {
         "task": task.id, "kind": "prepare", "attempt": 1, "state": "stopped", "failure": "stopped", "worker": "w0",
         "started_at": 1.0, "finished_at": ended, "position": "", "queued_at": 1.0})
 
@@ -289,8 +291,8 @@ def test_who_lost_the_lease_leaves_what_the_next_one_says(worker: Worker, run: R
     task = Task.parse(run.tasks[0])
     begun = attempt.begin(worker.store, task, {"worker": "w1"})
     lease = worker.watch.claim(task.lease_key, "w1")
-    files.claim_json(worker.store.lease_folder(task.lease_key) / "00000002.json", {"holder": "w2"})
-    files.write_json(worker.store.progress_path(task), {"attempt": 2, "worker": "w2"})
+    atomic.claim_json(worker.store.lease_folder(task.lease_key) / "00000002.json", {"holder": "w2"})
+    atomic.write_json(worker.store.progress_path(task), {"attempt": 2, "worker": "w2"})
     assert lease is not None
     state = tasks._record_failure(worker.store, task, begun, LeaseLost("lost"), lease)
 
@@ -332,8 +334,8 @@ def test_a_cancelled_run_stops_its_child_and_can_be_taken_up_again(worker: Worke
     began = time.monotonic()
     state = tasks.run(worker, run.tasks[0])
     took_s = time.monotonic() - began
-    while_cancelled = (plan.ready(worker.store, run), tasks.run(worker, run.tasks[0]))
-    states = set(plan.state(worker.store, run).values())
+    while_cancelled = (plan.ready_tasks(worker.store, run), tasks.run(worker, run.tasks[0]))
+    states = set(plan.task_states(worker.store, run).values())
     worker.store.reopen(run)
 
     assert state == "stopped"
@@ -350,7 +352,7 @@ def test_a_full_disk_uses_up_no_attempts_and_is_tried_again_ever_more_seldom(wor
     for _ in range(3):
         ends.append(tasks.run(worker, run.tasks[0]))
         record = attempt.records(worker.store, Task.parse(run.tasks[0]))[-1]
-        files.write_json(worker.store.attempts_folder(Task.parse(run.tasks[0])) / f"{record['attempt']:04d}.json",
+        atomic.write_json(worker.store.attempts_folder(Task.parse(run.tasks[0])) / f"{record['attempt']:04d}.json",
                          record | {"finished_at": record["finished_at"] - 7.0})
         pauses.append(tasks.waits(worker.store, Task.parse(run.tasks[0])))
 
@@ -420,14 +422,14 @@ def test_an_evaluation_that_meets_a_bad_checkpoint_has_the_training_done_again(w
     tasks.run(worker, run.tasks[1])
     behave(worker, "rotten")
     state = tasks.run(worker, run.tasks[2])
-    again = [task.id for task in plan.ready(worker.store, run)]
+    again = [task.id for task in plan.ready_tasks(worker.store, run)]
     tasks.run(worker, run.tasks[1])
     time.sleep(2.1)
 
     assert state == "failed"
     assert again == [run.tasks[1]]
     assert tasks.run(worker, run.tasks[2]) == "done"
-    assert "failed" not in plan.state(worker.store, run).values()
+    assert "failed" not in plan.task_states(worker.store, run).values()
 
 
 def test_torn_records_of_attempts_are_counted_and_forgiven(worker: Worker, run: Run) -> None:

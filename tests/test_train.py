@@ -15,8 +15,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 
 from learning import Laboratory, stop_after  # noqa: E402
 
-from jobs import results  # noqa: E402
 from jobs.errors import BadWeights, Crowded, DeviceFailed, LossNotFinite, MissingWeights, OutOfMemory, Stopped  # noqa: E402
+from jobs.store import tables  # noqa: E402
 from jobs.task import Task  # noqa: E402
 from models import work  # noqa: E402
 from models.checkpoint import listed  # noqa: E402
@@ -57,7 +57,7 @@ def one_thread() -> Iterator[None]:
 
 def rows_of(laboratory: Laboratory, trial: str) -> list[dict[str, Any]]:
     """The trial's published rows of epochs without their times."""
-    rows = results.read(laboratory.store.root, "epochs", [trial]).sort_by("epoch").to_pylist()
+    rows = tables.read_rows(laboratory.store.root, "epochs", [trial]).sort_by("epoch").to_pylist()
     return [{key: value for key, value in row.items() if key not in TIMES} for row in rows]
 
 
@@ -244,7 +244,7 @@ def test_the_outcome_says_what_was_done_and_where_it_lies(prepared: Callable[[],
     trial = laboratory.trial("squeezenet", [1, 3], precision="bf16", **RECIPE)
     laboratory.train(trial, 1)
     outcome = laboratory.train(trial, 3, period=2)
-    rows = results.read(laboratory.store.root, "epochs", [trial]).sort_by("epoch").to_pylist()
+    rows = tables.read_rows(laboratory.store.root, "epochs", [trial]).sort_by("epoch").to_pylist()
 
     assert list(outcome["files"]) == ["epochs-0002-0003.parquet"]
     assert (outcome["epoch"], outcome["precision"], outcome["threads"], outcome["device"]) == (3, "bf16", 1, "cpu")

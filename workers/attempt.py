@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jobs import files, results
+from jobs import atomic
 from jobs.errors import BatchSplit, Crowded, OrchError, WorkerLost
-from jobs.store import Store
+from jobs.store import tables
+from jobs.store.store import Store
 from jobs.task import Task
 
 MOST = 5
@@ -55,12 +56,12 @@ class Attempt:
         }
         path = self.store.attempts_folder(self.task) / f"{self.number:04d}.json"
         try:
-            files.rewrite_json(path, self.record)
+            atomic.rewrite_json(path, self.record)
         except FileNotFoundError:
-            files.claim_json(path, self.record)
-        trial = results.DATA_SETS if self.task.kind == "prepare" else self.task.subject
-        place = self.store.root / results.folder("attempts", trial) / f"{self.task.id}-{self.number:04d}.parquet"
-        results.write(place, results.table_of("attempts", [_row(self.record)]), durable=False)
+            atomic.claim_json(path, self.record)
+        trial = tables.DATA_SETS if self.task.kind == "prepare" else self.task.subject
+        place = self.store.root / tables.table_folder("attempts", trial) / f"{self.task.id}-{self.number:04d}.parquet"
+        tables.write_table(place, tables.build_table("attempts", [_row(self.record)]), durable=False)
 
 
 def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
@@ -78,7 +79,7 @@ def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
     }
     if record.get("queued_at") is not None:  # an attempt before this one was no waiting
         record["queued_at"] = min(now, max([record["queued_at"], *ended]))
-    while not files.claim_json(store.attempts_folder(task) / f"{number:04d}.json", record | {"attempt": number}):
+    while not atomic.claim_json(store.attempts_folder(task) / f"{number:04d}.json", record | {"attempt": number}):
         number += 1
     attempt = Attempt(store, task, number, record | {"attempt": number})
     attempt.work_folder.mkdir(exist_ok=True)
@@ -89,7 +90,7 @@ def last_heard(store: Store, task: Task, record: dict[str, Any]) -> float:
     """When the worker of an attempt last said something of it, else when it began (Unix time, by its own clock)."""
     said: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError, TypeError):
-        said = dict(files.read_json(store.progress_path(task)) or {})
+        said = dict(atomic.read_json(store.progress_path(task)) or {})
     its_own = (said.get("attempt"), said.get("worker")) == (record["attempt"], record["worker"])
     times = [record.get("started_at"), said.get("at") if its_own else None]
     return max((float(at) for at in times if isinstance(at, int | float)), default=time.time())
@@ -98,7 +99,7 @@ def last_heard(store: Store, task: Task, record: dict[str, Any]) -> float:
 def records(store: Store, task: Task) -> list[dict[str, Any]]:
     """All attempts of a task on record, the first one first; a record that is torn counts as one that was lost."""
     folder = store.attempts_folder(task)
-    return [_read(folder / name) for name in files.names(folder) if re.fullmatch(r"\d+\.json", name)]
+    return [_read(folder / name) for name in atomic.list_names(folder) if re.fullmatch(r"\d+\.json", name)]
 
 
 def blamed(store: Store, task: Task) -> list[dict[str, Any]]:
@@ -128,28 +129,28 @@ def forgive(store: Store, task: Task) -> None:
     """Hold the attempts so far against the task no longer: it may be tried at once, and as often as a new one."""
     last = max((record["attempt"] for record in records(store, task)), default=0)
     if last:
-        files.write_json(store.attempts_folder(task) / FORGIVEN, {"attempt": last})
+        atomic.write_json(store.attempts_folder(task) / FORGIVEN, {"attempt": last})
 
 
 def position(store: Store, task: Task) -> str:
     """How far the work has come: a trial's newest checkpoint; nothing for other tasks, which begin anew."""
     if task.kind != "train":
         return ""
-    names = files.names(store.trial_folder(task.subject) / "checkpoints")
+    names = atomic.list_names(store.trial_folder(task.subject) / "checkpoints")
     marks = [m[0] for name in names if name.endswith(".json") and (m := re.match(r"e\d+(-s\d+)?", name))]
     return max(marks, default="")
 
 
 def _forgiven(store: Store, task: Task) -> int:
     with contextlib.suppress(ValueError, TypeError, KeyError):
-        return int((files.read_json(store.attempts_folder(task) / FORGIVEN) or {"attempt": 0})["attempt"])
+        return int((atomic.read_json(store.attempts_folder(task) / FORGIVEN) or {"attempt": 0})["attempt"])
     return 0
 
 
 def _read(path: Path) -> dict[str, Any]:
     torn = {"attempt": int(path.stem), "state": "lost", "failure": "lease-lost", "position": None, "worker": None}
     try:
-        found = files.read_json(path)
+        found = atomic.read_json(path)
     except ValueError:
         return torn
     return found if isinstance(found, dict) and torn.keys() <= found.keys() else torn
@@ -160,4 +161,4 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
         key: datetime.fromtimestamp(record[key], UTC) if record.get(key) is not None else None
         for key in ("queued_at", "started_at", "finished_at")
     }
-    return {key: record.get(key) for key in results.SCHEMAS["attempts"].names} | times
+    return {key: record.get(key) for key in tables.SCHEMAS["attempts"].names} | times

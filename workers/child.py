@@ -24,9 +24,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from jobs import errors, extras
-from jobs.files import FULL
-from jobs.task import CHILD_ENTRY, Order
+from jobs import errors, install_hints
+from jobs.atomic import FULL
+from jobs.task import CHILD_ENTRY, TaskRequest
 from workers import tether
 from workers.lease import TTL_S
 
@@ -124,7 +124,7 @@ def _import(pipe: Connection, module: str) -> None:
 
 
 def run(
-    order: Order,
+    order: TaskRequest,
     log: Path,
     heard: Callable[[Message], None],
     should_stop: Callable[[], bool],
@@ -286,7 +286,7 @@ def _classify(error: BaseException) -> tuple[str, str]:
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return "OutOfMemory", f"the machine ran out of memory: {error}"
     if isinstance(error, ModuleNotFoundError):
-        return "MissingExtra", f"{error}. Install what a worker needs: {extras.install('worker')}"
+        return "MissingExtra", f"{error}. Install what a worker needs: {install_hints.install_command('worker')}"
     return "OrchError", f"{type(error).__name__}: {error}"
 
 

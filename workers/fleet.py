@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jobs import files, record, schedule
+from jobs import atomic
 from jobs.errors import DamagedFile, OrchError
-from jobs.store import Store
+from jobs.store import records
+from jobs.store.store import Store
 from jobs.task import Task
 from workers.handover import Handover
+from workers.scheduling import rebalance
 
 FRESH_S = 8.0
 """A worker that has not signed for so long, by the reader's clock, is not counted on."""
@@ -28,19 +30,19 @@ class Fleet:
     clock: Callable[[], float] = time.monotonic
     _seen: dict[str, tuple[Any, float]] = field(default_factory=dict)
     _images: dict[str, float] = field(default_factory=dict)
-    _last: tuple[schedule.Mate, ...] = ()
+    _last: tuple[rebalance.Peer, ...] = ()
 
-    def mates(self) -> tuple[schedule.Mate, ...]:
+    def mates(self) -> tuple[rebalance.Peer, ...]:
         """The workers that have signed lately and say what they do; to be read every few seconds."""
-        found = [self._mate(name) for name in files.names(self.store.root / "workers")]
+        found = [self._mate(name) for name in atomic.list_names(self.store.root / "workers")]
         self._last = tuple(mate for mate in found if mate is not None)
         return self._last
 
-    def wanted(self, ours: Handover, waiting: Sequence[Task]) -> schedule.TakeOver | None:
+    def wanted(self, ours: Handover, waiting: Sequence[Task]) -> rebalance.Reassignment | None:
         """What this worker should take over now, by what was read last; `waiting` are trainings that nobody holds."""
         if len(waiting) > MOST_WAITING or not any(mate.training for mate in self._last if mate.name != ours.name):
             return None
-        found = schedule.take_overs(self._last, self._whole(ours, waiting))
+        found = rebalance.reassignments(self._last, self._whole(ours, waiting))
         return next((each for each in found if each.taker == ours.name), None)
 
     def placed(self, ours: Handover, tasks: Sequence[Task], *free: str) -> dict[str | None, list[Task]]:
@@ -53,16 +55,16 @@ class Fleet:
         by, found = dict[str, str](), dict[str | None, list[Task]]()
         with contextlib.suppress(OSError, OrchError, TypeError, ValueError):
             trainings = [task for task in tasks if task.kind == "train"]
-            by = schedule.place(idle, self._whole(ours, trainings[:MOST_WAITING]))
+            by = rebalance.assign_trainings(idle, self._whole(ours, trainings[:MOST_WAITING]))
         for task in tasks:
             found.setdefault(by.get(task.id), []).append(task)
         return found
 
-    def _whole(self, ours: Handover, tasks: Sequence[Task]) -> list[schedule.Training]:
+    def _whole(self, ours: Handover, tasks: Sequence[Task]) -> list[rebalance.ActiveTraining]:
         """Waiting trainings, each counted from the mark before it to its trial's last."""
         return [training for task in tasks if (training := self._one(ours, task)) is not None]
 
-    def _one(self, ours: Handover, task: Task) -> schedule.Training | None:
+    def _one(self, ours: Handover, task: Task) -> rebalance.ActiveTraining | None:
         data = self.store.load_trial(task.subject).data
         if data not in self._images:
             classes = (self.store.done(Task("prepare", data)) or {}).get("classes", {})
@@ -71,18 +73,18 @@ class Fleet:
         epochs = max(marks, default=0) - max((mark for mark in marks if mark < task.epoch), default=0)
         if epochs * self._images[data] <= 0:
             return None
-        return schedule.Training(task.id, ours.kind_of(task), epochs * self._images[data])
+        return rebalance.ActiveTraining(task.id, ours.kind_of(task), epochs * self._images[data])
 
-    def _mate(self, file: str) -> schedule.Mate | None:
+    def _mate(self, file: str) -> rebalance.Peer | None:
         with contextlib.suppress(OSError, DamagedFile, KeyError, TypeError, ValueError, AttributeError):
-            sign = record.read(self.store.root / "workers" / file, {"name": str, "rates": dict, "at": record.NUMBER})
+            sign = records.read(self.store.root / "workers" / file, {"name": str, "rates": dict, "at": records.NUMBER})
             if sign is None or not self._fresh(file, sign["at"]):
                 return None
             training, alone = sign["training"], sign.get("slots", 1) == 1
-            return schedule.Mate(
+            return rebalance.Peer(
                 sign["name"], {str(kind): float(rate) for kind, rate in sign["rates"].items() if float(rate) > 0},
                 bool(sign["busy"]),
-                training and schedule.Training(Task.parse(training["task"]).id, str(training["kind"]),
+                training and rebalance.ActiveTraining(Task.parse(training["task"]).id, str(training["kind"]),
                                                float(training["left"])),
                 bool(sign["settled"]) and alone,
                 str(sign.get("model", "")) if alone else "",

@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs import files, pace, schedule
+from jobs import atomic
 from jobs.errors import DamagedFile, OrchError
-from jobs.store import Store
+from jobs.store.store import Store
 from jobs.task import Task
 from workers import lease
+from workers.scheduling import rebalance, throughput
 
 log = logging.getLogger("orch.handover")
 
@@ -49,7 +50,7 @@ class Handover:
     threads: int | None
     clock: Callable[[], float] = time.monotonic
     rates: dict[str, float] = field(default_factory=dict)
-    training: schedule.Training | None = None
+    training: rebalance.ActiveTraining | None = None
     wish: Wish | None = None
     owed: list[Task] = field(default_factory=list)
     given: str | None = None
@@ -59,7 +60,7 @@ class Handover:
 
     def __post_init__(self) -> None:
         with contextlib.suppress(OSError, DamagedFile, TypeError, ValueError, AttributeError):
-            found = files.read_json(self.store.pace_path(self.host, self.device)) or {}
+            found = atomic.read_json(self.store.pace_path(self.host, self.device)) or {}
             self.rates = {str(kind): float(rate) for kind, rate in found.items() if float(rate) > 0}
 
     # What it is and does
@@ -79,7 +80,7 @@ class Handover:
         else:
             kind = self.training.kind
         left = (self._last_mark - epoch + 1) * total - (done or 0)
-        self.training = schedule.Training(task.id, kind, float(max(left, 1)))
+        self.training = rebalance.ActiveTraining(task.id, kind, float(max(left, 1)))
         if self.clock() - self._began >= MEASURED_S:
             self.rates[kind] = float(rate)
 
@@ -88,7 +89,7 @@ class Handover:
         if self.training is not None and self.training.task == task.id:
             self.training = None
             with contextlib.suppress(OSError, OrchError):
-                files.write_json(self.store.pace_path(self.host, self.device), self.rates)
+                atomic.write_json(self.store.pace_path(self.host, self.device), self.rates)
 
     def kind_of(self, task: Task) -> str:
         """What the pace of a training depends on: backbone, image size and, on a processor, the trial's threads."""
@@ -96,8 +97,8 @@ class Handover:
         threads = self.threads
         if threads is not None:
             with contextlib.suppress(OSError, DamagedFile, KeyError, TypeError, ValueError):
-                threads = int((files.read_json(self.store.trial_folder(trial.name) / "numerics.json") or {})["threads"])
-        return pace.kind_of(trial.backbone, self.store.described(trial.data).settings.image_size, threads)
+                threads = int((atomic.read_json(self.store.trial_folder(trial.name) / "numerics.json") or {})["threads"])
+        return throughput.training_kind(trial.backbone, self.store.described(trial.data).settings.image_size, threads)
 
     def sign(self, busy: bool) -> dict[str, Any]:
         """What the worker says of itself to the others, beside its sign of life."""
@@ -114,7 +115,7 @@ class Handover:
         token = lease.highest(self.store, task.lease_key)
         if token == 0 or self.wish is not None:
             return False
-        if not files.claim_json(self.store.asked_path(task.lease_key, token), {"by": self.name}):
+        if not atomic.claim_json(self.store.asked_path(task.lease_key, token), {"by": self.name}):
             return False
         log.info("%s: asked for, to end sooner", task.id)
         self.wish = Wish(task, holder, token, self.clock())
@@ -149,7 +150,7 @@ class Handover:
         if task.kind != "train":
             return None
         with contextlib.suppress(OSError, DamagedFile, KeyError, TypeError):
-            by = (files.read_json(self.store.asked_path(task.lease_key, token)) or {})["by"]
+            by = (atomic.read_json(self.store.asked_path(task.lease_key, token)) or {})["by"]
             return by if isinstance(by, str) and by != self.name else None
         return None
 

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs import files
+from jobs import atomic
 from jobs.errors import StorageFull
-from jobs.store import Store
+from jobs.store.store import Store
 
 TTL_S = 8.0
 RENEW_S = 2.0
@@ -54,7 +54,7 @@ class Lease:
         """Put down what became of it; False where it is no longer there, because another has claimed it."""
         content = _content(self.holder, self.beats, released)
         try:
-            files.rewrite_json(_path(self.store, self.key, self.token), content)
+            atomic.rewrite_json(_path(self.store, self.key, self.token), content)
         except FileNotFoundError:
             return False
         return True
@@ -134,23 +134,23 @@ class Watch:
             return None
         # The token after the one that was free: a higher one might take the lease from who was just quicker.
         token = seen + 1
-        if not files.claim_json(_path(self.store, key, token), _content(holder, 0, released=False)):
+        if not atomic.claim_json(_path(self.store, key, token), _content(holder, 0, released=False)):
             return None
         self._seen.pop(key, None)
-        for name in files.names(self.store.lease_folder(key)):
+        for name in atomic.list_names(self.store.lease_folder(key)):
             if _token(name) < token:
                 (self.store.lease_folder(key) / name).unlink(missing_ok=True)
         return Lease(self.store, key, token, holder)
 
     def _read(self, key: str, token: int) -> Any:
         with contextlib.suppress(ValueError):
-            return files.read_json(_path(self.store, key, token))
+            return atomic.read_json(_path(self.store, key, token))
         return None
 
 
 def highest(store: Store, key: str) -> int:
     """The highest token of a lease; 0 when it was never claimed."""
-    return max((_token(name) for name in files.names(store.lease_folder(key))), default=0)
+    return max((_token(name) for name in atomic.list_names(store.lease_folder(key))), default=0)
 
 
 def _content(holder: str, beats: int, released: bool) -> dict[str, Any]:

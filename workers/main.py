@@ -18,7 +18,7 @@ from celery import Celery, signals
 from celery.platforms import SecurityWarning
 
 from jobs.settings import Settings, without_password
-from jobs.store import Store
+from jobs.store.store import Store
 from workers import child, device, memory, queue, tasks
 from workers.lease import Watch
 from workers.room import Room

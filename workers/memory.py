@@ -10,9 +10,9 @@ from pathlib import Path
 
 import psutil
 
-from jobs import files
+from jobs import atomic
 from jobs.errors import OrchError
-from jobs.store import Store
+from jobs.store.store import Store
 from jobs.task import Task, Trial
 from workers.device import Device, asked_of_gpu
 
@@ -73,7 +73,7 @@ class Measured:
 
     def _look(self, backbone: str) -> None:
         """Read what was published of the backbone's trainings since the last look."""
-        names = files.names(self.store.root / "ledger" / "done")
+        names = atomic.list_names(self.store.root / "ledger" / "done")
         for name in (n for n in names if n.startswith(f"train.{backbone}-s") and n not in self._seen):
             self._seen.add(name)
             with contextlib.suppress(OrchError):  # a record that cannot be read has measured nothing

@@ -6,7 +6,7 @@ import logging
 import time
 from typing import Any
 
-from jobs import files
+from jobs import atomic
 from jobs.errors import OrchError, StorageFull
 from jobs.task import Task
 from workers import child, memory
@@ -40,7 +40,7 @@ class Telling:
         if time.monotonic() - self.last >= TELL_S:
             self.last = time.monotonic()
             try:
-                files.write_json(self.path, {**message, **self.who, "at": time.time()}, durable=False)
+                atomic.write_json(self.path, {**message, **self.who, "at": time.time()}, durable=False)
             except (OrchError, OSError) as error:
                 log.warning("progress is not shown: %s", error)
 

@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jobs import files, results
+from jobs import atomic
 from jobs.errors import LeaseLost, StoreUnusable, WorkerLost
-from jobs.store import Store
-from jobs.task import CHILD_ENTRY, Order, Task
+from jobs.store import tables
+from jobs.store.store import Store
+from jobs.task import CHILD_ENTRY, Task, TaskRequest
 from workers import child, device
 
 TIMES = {"seconds", "images_per_second"}
@@ -51,7 +52,7 @@ def replay(
     `NoSuchDevice` when it was trained on what this machine lacks, or what the training raises.
     """
     done = [e for e in store.marks(trial) if store.is_done(Task("train", trial, e))]
-    numerics = files.read_json(store.trial_folder(trial) / "numerics.json")
+    numerics = atomic.read_json(store.trial_folder(trial) / "numerics.json")
     if not done or not isinstance(numerics, dict):
         raise StoreUnusable(f"nothing of the trial {trial} is trained yet, so there is nothing to compare with.")
     chosen, lock = device.choose("cpu" if numerics["device"] == "cpu" else None, numerics["threads"])
@@ -66,11 +67,11 @@ def replay(
     folder = Path(tempfile.mkdtemp(prefix=".replay-", dir=store.root))
     try:
         copy = _copy(store, trial, folder, done[-1])
-        order = Order(task.id, str(copy.root), "", str(folder / "work"), 1, chosen.kind, chosen.threads,
+        order = TaskRequest(task.id, str(copy.root), "", str(folder / "work"), 1, chosen.kind, chosen.threads,
                       str(weights_dir) if weights_dir else None, max(0.5, seconds / (kills + 1) / 4))
         struck, outcome = _train(order, _fates(random.Random(seed), kills, task.epoch, seconds, tell), entry)
-        rows = results.read_files([folder / "work" / name for name in outcome["files"]])
-        theirs = [row for row in results.read(store.root, "epochs", [trial]).to_pylist() if row["epoch"] <= task.epoch]
+        rows = tables.read_files([folder / "work" / name for name in outcome["files"]])
+        theirs = [row for row in tables.read_rows(store.root, "epochs", [trial]).to_pylist() if row["epoch"] <= task.epoch]
         same_rows = _timeless(rows) == _timeless(theirs)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -85,12 +86,12 @@ def _copy(store: Store, trial: str, folder: Path, epoch: int) -> Store:
     copy = Store(folder / "store").open(create=True)
     described = store.load_trial(trial)
     copy.save_trial(described, [epoch], "replay")
-    for name in files.names(store.trial_folder(trial)):
+    for name in atomic.list_names(store.trial_folder(trial)):
         if name.endswith(".json"):
             shutil.copy(store.trial_folder(trial) / name, copy.trial_folder(trial) / name)
     copy.data_folder(described.data).parent.mkdir(parents=True, exist_ok=True)
     copy.data_folder(described.data).symlink_to(store.data_folder(described.data).absolute(), target_is_directory=True)
-    files.write_json(copy.done_path(Task("prepare", described.data)), store.done(Task("prepare", described.data)))
+    atomic.write_json(copy.done_path(Task("prepare", described.data)), store.done(Task("prepare", described.data)))
     return copy
 
 
@@ -124,7 +125,7 @@ def _fates(dice: random.Random, kills: int, epochs: int, seconds: float, tell: T
     return [*drawn, _Fate(float("inf"), 0.0, tell)]
 
 
-def _train(order: Order, fates: list[_Fate], entry: str) -> tuple[int, dict[str, Any]]:
+def _train(order: TaskRequest, fates: list[_Fate], entry: str) -> tuple[int, dict[str, Any]]:
     """Run children until one finishes. Kills made, outcome."""
     work, struck = Path(order.work_folder), 0
     for attempt, fate in enumerate(fates, 1):

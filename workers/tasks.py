@@ -7,11 +7,12 @@ import shutil
 import time
 from collections.abc import Sequence
 
-from jobs import audit, errors, files, plan
+from jobs import atomic, errors, plan
 from jobs.errors import BadCheckpoint, BadSpec, BrokerUnreachable, DeviceFailed, LeaseLost, OrchError, Stopped
-from jobs.run import Run
-from jobs.store import Store
-from jobs.task import Order, Task
+from jobs.maintenance import verify
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from jobs.task import Task, TaskRequest
 from workers import attempt as attempts
 from workers import queue
 from workers.attempt import Attempt
@@ -88,7 +89,7 @@ def _held(worker: Worker, task: Task, lease: Lease, need: Need) -> str:
         worker.idle_since = time.monotonic()
         worker.room.leave(task.id)
         lease.release()
-        following = plan.follow(store, task) or again(store, task)
+        following = plan.next_tasks(store, task) or again(store, task)
         stays = state == "done" and not worker.stop.is_set()
         for to, tasks in worker.handover.whose(task, lease.token, following, stays).items():
             if to is None:
@@ -140,7 +141,7 @@ def _give_up(store: Store, task: Task, why: str) -> str:
     """Quarantine a task that no attempt could even be begun on any more."""
     last = attempts.records(store, task)[-1]["attempt"]
     log.error("%s: given up: %s", task.id, why)
-    files.create_json(store.failed_path(task), {
+    atomic.create_json(store.failed_path(task), {
         "failure": errors.WorkerLost.failure, "message": f"{why}; look at the workers' own logs.", "attempt": last,
         "quarantined": True,
     })
@@ -157,11 +158,11 @@ def _record_failure(store: Store, task: Task, attempt: Attempt, error: OrchError
     mendable = isinstance(error, BadCheckpoint) and task.kind == "evaluate"
     if mendable and lease.holds():
         # The training is done again from the checkpoint before, and ends the same.
-        audit.take_back(store, Task("train", task.subject, task.epoch))
+        verify.redo_training(store, Task("train", task.subject, task.epoch))
     retry, tries = error.retry or mendable, len(attempts.blamed(store, task))
     if not retry or tries >= attempts.MOST:
         often = f" (the last of {tries} attempts)" if retry else ""
-        files.create_json(store.failed_path(task), {
+        atomic.create_json(store.failed_path(task), {
             "failure": error.failure, "message": f"{error}{often}", "attempt": attempt.number, "log": str(attempt.log),
             "quarantined": retry,
         })
@@ -207,9 +208,9 @@ def ring(worker: Worker, tasks: list[Task], to: str | None = None) -> None:
 
 def _order(
     worker: Worker, task: Task, attempt: Attempt, lease: Lease, alone: bool, runs: Sequence[Run]
-) -> Order:
+) -> TaskRequest:
     """What the child is told; the time between checkpoints is as the run asks that was submitted last."""
-    return Order(
+    return TaskRequest(
         task=task.id,
         store=str(worker.store.root),
         attempt=f"t{lease.token:06d}",

@@ -8,10 +8,10 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from jobs import files, plan
+from jobs import atomic, plan
 from jobs.errors import OrchError
-from jobs.run import Run
-from jobs.store import Ledger
+from jobs.store.runs import Run
+from jobs.store.store import Ledger
 from jobs.task import Task
 from workers import birth, queue, tasks
 from workers.lease import TTL_S
@@ -87,7 +87,7 @@ class Tender:
             return []
         ledger = self.worker.store.ledger()
         open_runs = [run for run in runs if not self._over(run, ledger)]
-        free = [task for run in open_runs for task in plan.ready(self.worker.store, run, ledger) if self._free(task)]
+        free = [task for run in open_runs for task in plan.ready_tasks(self.worker.store, run, ledger) if self._free(task)]
         loose = [task for task in free if not tasks.waits(self.worker.store, task)]
         self.tried_later = len(loose) < len(free)
         return loose
@@ -109,7 +109,7 @@ class Tender:
     def sign(self) -> None:
         """Write down that this worker lives, and what it works on."""
         worker, tasks = self.worker, self.worker.room.tasks
-        files.write_json(worker.store.root / "workers" / f"{worker.name}.json", {
+        atomic.write_json(worker.store.root / "workers" / f"{worker.name}.json", {
             "name": worker.name, "host": worker.host, "pid": os.getpid(), "device": worker.device.name,
             "task": next(iter(tasks), None), "tasks": tasks, "slots": worker.room.slots, "at": time.time(),
             "model": worker.model, "process": birth.mark(),
@@ -127,7 +127,7 @@ class Tender:
 
     def _over(self, run: Run, ledger: Ledger) -> bool:
         """Whether nothing of the run is left to do; remembered until the run is submitted again."""
-        if "open" in plan.state(self.worker.store, run, ledger).values():
+        if "open" in plan.task_states(self.worker.store, run, ledger).values():
             return False
         self.ended.add(self._stamp(run.name))
         return True

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jobs.store import Store
+from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY
 from workers import child
 from workers.device import Device

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from jobs.spec import Augment
+from jobs.spec.model import Augment
 from models.counted import derive
 from models.data.transfer import sent
 

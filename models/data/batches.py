@@ -15,9 +15,9 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from jobs import results
 from jobs.errors import DataChanged
-from jobs.store import Store
+from jobs.store import tables
+from jobs.store.store import Store
 from models.data import array
 from models.data.decode import Pixels
 from models.data.resident import Heard, Resident, free_memory, unheard
@@ -48,7 +48,7 @@ class Data:
         folder = store.data_folder(name)
         try:
             images = array.read(folder / "images.npy")
-            manifest = results.table(folder / "manifest.parquet", results.MANIFEST)
+            manifest = tables.read_table(folder / "manifest.parquet", tables.MANIFEST)
         except (OSError, ValueError, EOFError) as error:
             reason = " ".join(str(error).split())[:400]
             raise DataChanged(

@@ -23,7 +23,7 @@ from models.data.array import Rows
 from models.data.decode import Broken, Pixels, decode
 
 if TYPE_CHECKING:
-    from jobs.folder import Entry
+    from jobs.data.image_folder import ImageFile
 
 CHUNK_FILES = 32
 LARGE_BYTES = 31 * 2**20  # the largest that glibc learns from is 32 MiB
@@ -42,8 +42,8 @@ class Decoded:
 
 
 def decode_all(
-    folder: Path, entries: Sequence[Entry], size: int, rows: Rows, processes: int
-) -> Iterator[tuple[Entry, Decoded]]:
+    folder: Path, entries: Sequence[ImageFile], size: int, rows: Rows, processes: int
+) -> Iterator[tuple[ImageFile, Decoded]]:
     """Every entry decoded into the row of its place in `entries`, by `processes` processes that die with this one.
 
     What became of each is told in the order given. Raises what writing raised, and `OutOfMemory`.

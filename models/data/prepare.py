@@ -10,10 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from jobs import files, results
+from jobs import atomic
+from jobs.data.image_folder import DataSource
 from jobs.errors import BadImages, DataChanged, Stopped
-from jobs.folder import Source
-from jobs.spec import DataSettings
+from jobs.spec.model import DataSettings
+from jobs.store import tables
 from models.data import digits
 from models.data.array import ArrayWriter
 from models.data.pool import decode_all
@@ -32,7 +33,7 @@ class Faults:
 
 
 def prepare_folder(
-    source: Source,
+    source: DataSource,
     settings: DataSettings,
     target: Path,
     *,
@@ -49,7 +50,7 @@ def prepare_folder(
     faults, kept, rows = Faults(), list[tuple[str, Image]](), list[int]()
     total = digits.COUNT if source.built_in else len(source.entries)
     progress = Progress(tell, total_work=total)
-    with files.storage_errors(target):
+    with atomic.storage_errors(target):
         target.mkdir(parents=True, exist_ok=True)
         writer = ArrayWriter(target / "images.npy", settings.image_size)
         for row, (path, image) in enumerate(_fetch(source, settings, writer, processes, faults)):
@@ -63,7 +64,7 @@ def prepare_folder(
         _judge(source, settings, faults)
         writer.close(rows)
     chosen = split([image for _, image in kept], settings.split, settings.split_seed)
-    results.write(target / "manifest.parquet", _manifest(kept, chosen))
+    tables.write_table(target / "manifest.parquet", _manifest(kept, chosen))
     return {
         "images": len(kept),
         "skipped": sorted(faults.broken),
@@ -73,7 +74,7 @@ def prepare_folder(
 
 
 def _fetch(
-    source: Source, settings: DataSettings, writer: ArrayWriter, processes: int, faults: Faults
+    source: DataSource, settings: DataSettings, writer: ArrayWriter, processes: int, faults: Faults
 ) -> Iterator[tuple[str, Image | None]]:
     """Each file's path and image, its pixels in its row of the array; no image where the file is in `faults`."""
     if source.built_in:
@@ -89,7 +90,7 @@ def _fetch(
             yield entry.path, None
 
 
-def _judge(source: Source, settings: DataSettings, faults: Faults) -> None:
+def _judge(source: DataSource, settings: DataSettings, faults: Faults) -> None:
     """Raise what the faults amount to."""
     if faults.changed:
         raise DataChanged(
@@ -103,7 +104,7 @@ def _judge(source: Source, settings: DataSettings, faults: Faults) -> None:
         )
 
 
-def _counted(source: Source, labels: list[str], chosen: list[str]) -> dict[str, dict[str, int]]:
+def _counted(source: DataSource, labels: list[str], chosen: list[str]) -> dict[str, dict[str, int]]:
     """Images of each class in each split; raises `BadImages` where learning or testing is impossible."""
     counts = {label: dict.fromkeys(SPLITS, 0) for label in source.classes}
     for label, name in zip(labels, chosen, strict=True):
@@ -126,7 +127,7 @@ def _manifest(kept: list[tuple[str, Image]], chosen: list[str]) -> pa.Table:
         {"path": path, "label": image.label, "split": name, "sha256": image.sha256, "pixels": image.pixels}
         for (path, image), name in zip(kept, chosen, strict=True)
     ]
-    return pa.Table.from_pylist(rows, schema=results.MANIFEST)
+    return pa.Table.from_pylist(rows, schema=tables.MANIFEST)
 
 
 def _listed(faults: dict[str, str]) -> str:

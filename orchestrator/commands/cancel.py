@@ -18,7 +18,7 @@ def cancel(settings: Settings, run: str, as_json: bool) -> None:
 
     Tasks that another run wants too go on. 'orch resume RUN' takes the cancellation back.
     """
-    from jobs.store import Store
+    from jobs.store.store import Store
     from orchestrator import status, submit
 
     store = Store(settings.store).open()

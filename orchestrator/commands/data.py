@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from jobs import extras
+from jobs import install_hints
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
 from orchestrator import start
@@ -46,7 +46,7 @@ def inspect(folder: Path, as_json: bool) -> None:
         click.echo(f"  {plain(label):<24} {count:>8,}")
     click.echo("formats: " + (", ".join(f"{kind} {count:,}" for kind, count in found.formats.items()) or "none"))
     if not found.decoded:
-        click.echo(f"Pillow is not installed: only first bytes were looked at. For more: {extras.install('worker')}")
+        click.echo(f"Pillow is not installed: only first bytes were looked at. For more: {install_hints.install_command('worker')}")
     _list("broken files", [f"{path}: {fault}" for path, fault in found.broken.items()])
     _list("groups of exact duplicates", [" = ".join(group) for group in found.duplicates])
     _list("of them in several classes", [" = ".join(group) for group in found.contradictions])
@@ -72,20 +72,21 @@ def prepare(settings: Settings, folder: str, image_size: int | None, skip_broken
 
     A run asks for the same data set when its folder's contents, image size and --skip-broken are the same.
     """
-    from jobs import catalog, spec
-    from jobs import folder as folders
+    from jobs.catalog import backbones
+    from jobs.data import image_folder
+    from jobs.spec import model
     from orchestrator import bar, submit
 
-    undemanding = min(catalog.CATALOG.values(), key=lambda backbone: backbone.min_image_size)
+    undemanding = min(backbones.CATALOG.values(), key=lambda backbone: backbone.min_image_size)
     asked: dict[str, Any] = {"data": folder, "backbones": [undemanding.name], "skip_broken": skip_broken}
-    wanted = spec.build(asked | ({} if image_size is None else {"image_size": image_size}))
+    wanted = model.build(asked | ({} if image_size is None else {"image_size": image_size}))
     if importlib.util.find_spec("PIL") is None or importlib.util.find_spec("torch") is None:
-        raise MissingExtra(f"preparing images needs more packages. Install them with: {extras.install('worker')}")
+        raise MissingExtra(f"preparing images needs more packages. Install them with: {install_hints.install_command('worker')}")
     submit.require_writable(settings.store)
     submit.require_apart(settings.store, wanted.data)
     with bar.when_long("reading the data folder") as tell:
-        built_in = wanted.data in spec.BUILT_IN_DATA
-        source = folders.built_in(wanted.data) if built_in else folders.read_folder(Path(wanted.data), tell)
+        built_in = wanted.data in model.BUILT_IN_DATA
+        source = image_folder.built_in(wanted.data) if built_in else image_folder.read_folder(Path(wanted.data), tell)
     store = start.open_store(settings)
     from orchestrator import prepare as preparing
 

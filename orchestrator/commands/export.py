@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs import extras
+from jobs import install_hints
 from jobs.errors import MissingExtra, RequestError
 from jobs.settings import Settings, folder
 from orchestrator.options import emit, examples, json_option, store_option
 
 if TYPE_CHECKING:
-    from jobs.run import Run
+    from jobs.store.runs import Run
     from orchestrator.export.history import History
 
 
@@ -72,11 +72,11 @@ def mlflow(settings: Settings, run: str | None, out: str | None, as_json: bool) 
 def _need(extra: str, modules: tuple[str, ...]) -> None:
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
-        raise MissingExtra(f"this export needs {', '.join(missing)}. Install with: {extras.install(extra)}")
+        raise MissingExtra(f"this export needs {', '.join(missing)}. Install with: {install_hints.install_command(extra)}")
 
 
 def _gather(settings: Settings, run: str | None, out: str | None, kind: str) -> tuple[Run, list[History], Path]:
-    from jobs.store import Store
+    from jobs.store.store import Store
     from orchestrator.export import history
 
     store = Store(settings.store).open()

@@ -6,7 +6,7 @@ import importlib.util
 
 import click
 
-from jobs import extras
+from jobs import install_hints
 from jobs.errors import MissingExtra, RequestError
 from jobs.settings import Settings
 from orchestrator.options import examples, store_option
@@ -25,7 +25,7 @@ def flower(settings: Settings, port: int, address: str) -> None:
     from workers import queue
 
     if importlib.util.find_spec("flower") is None:
-        raise MissingExtra(f"Flower is not installed. Install it with: {extras.install('flower')}")
+        raise MissingExtra(f"Flower is not installed. Install it with: {install_hints.install_command('flower')}")
     _require_free(address, port)
     require_writable(settings.store)
     broker_url = start.broker(settings)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from jobs import extras
+from jobs import install_hints
 from jobs.errors import BadSpec, MissingExtra
 from orchestrator.options import emit, examples, json_option
 
@@ -21,12 +21,12 @@ from orchestrator.options import emit, examples, json_option
 @json_option
 def models(name: str | None, classes: int, image_size: int, as_json: bool) -> None:
     """List the backbones with their parameter counts; with NAME, its layers one by one."""
-    from jobs import catalog
+    from jobs.catalog import backbones
 
     if name is not None:
-        _layers(catalog.find(name), classes, image_size, as_json)
+        _layers(backbones.find_backbone(name), classes, image_size, as_json)
         return
-    rows = [_row(entry, classes) for entry in catalog.CATALOG.values()]
+    rows = [_row(entry, classes) for entry in backbones.CATALOG.values()]
     if as_json:
         emit({"classes": classes, "models": rows})
         return
@@ -47,7 +47,7 @@ def _layers(entry: Any, classes: int, image_size: int, as_json: bool) -> None:
     if image_size < entry.min_image_size:
         raise BadSpec(f"--image-size {image_size} is too small for {entry.name}; give {entry.min_image_size} or more.")
     if importlib.util.find_spec("torchvision") is None:
-        raise MissingExtra(f"the layers of a network need torch. Install it with: {extras.install('worker')}")
+        raise MissingExtra(f"the layers of a network need torch. Install it with: {install_hints.install_command('worker')}")
     from orchestrator import bar
 
     with bar.saying("loading torch", as_json):

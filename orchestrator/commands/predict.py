@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobs import extras
+from jobs import install_hints
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
 from orchestrator.options import emit, examples, json_option, store_option
@@ -38,13 +38,13 @@ def predict(settings: Settings, images: tuple[Path, ...], run: str | None, perio
     A backbone trained with several seeds answers with the mean of its networks. Exit code 1 when a file is no
     whole image; the others are answered all the same.
     """
-    from jobs import pictures
-    from jobs.store import Store
+    from jobs.data import image_paths
+    from jobs.store.store import Store
     from orchestrator import bar, trained
 
-    found = pictures.find(images)
+    found = image_paths.find(images)
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
-        raise MissingExtra(f"predicting needs torch. Install it with: {extras.install('worker')}")
+        raise MissingExtra(f"predicting needs torch. Install it with: {install_hints.install_command('worker')}")
     store = Store(settings.store).open()
     chosen_run = store.load_run(run) if run is not None else store.latest_run()
     chosen = trained.choose(store, chosen_run, period)

@@ -26,19 +26,19 @@ def prune(settings: Settings, runs: tuple[str, ...], keep: str, dry_run: bool, a
     Without RUN, of all runs. Results stay, and so does every checkpoint that an open task or another run needs.
     Without its last checkpoint a trial that is given more periods later is trained from the newest one kept.
     """
-    from jobs import prune as pruning
-    from jobs.store import Store
+    from jobs.maintenance.prune import find_prunable, parse_policy, remove
+    from jobs.store.store import Store
     from orchestrator import submit
 
-    policy = pruning.policy(keep)
+    policy = parse_policy(keep)
     store = Store(settings.store).open()
     chosen = [store.load_run(name) for name in (runs or store.run_names())]
     if not dry_run:
         submit.require_writable(settings.store)
     found = []
-    for item in pruning.waste(store, chosen, policy):
+    for item in find_prunable(store, chosen, policy):
         if not dry_run:
-            pruning.remove(item)
+            remove(item)
         found.append(item)
     size = sum(item.bytes for item in found)
     if as_json:

@@ -29,7 +29,7 @@ def report(
 
     Several runs are put side by side, with what differs between them.
     """
-    from jobs.store import Store
+    from jobs.store.store import Store
     from orchestrator import bar
     from orchestrator import report as reports
     from orchestrator.report import folder as places

@@ -38,7 +38,7 @@ def _again(
     settings: Settings, name: str, workers: int | None, device: str | None, wait: bool, as_json: bool, forgive: bool
 ) -> int:
     from jobs import plan
-    from jobs.store import Store
+    from jobs.store.store import Store
     from orchestrator import submit
 
     store = Store(settings.store).open()
@@ -55,7 +55,7 @@ def _again(
             click.echo(f"nothing of run {name} has failed. To go on with it: {call(settings, 'resume', name)}")
         return 0
     store.reopen(run)
-    goes_on = "goes on" if "open" in plan.state(store, run).values() else "has nothing to go on with"
+    goes_on = "goes on" if "open" in plan.task_states(store, run).values() else "has nothing to go on with"
     said = [f"run {name} {goes_on}" + (f"; {len(forgiven)} failed task(s) to be tried again" if forgive else "")]
     facts = {"goes_on": True, "retried": [task.id for task in forgiven]}
     only = {task.id for task in forgiven} if forgive else None

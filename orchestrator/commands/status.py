@@ -30,7 +30,7 @@ def status(settings: Settings, run: str | None, attempts: bool, as_json: bool) -
 
     Exit code 1 when a run's record is damaged; the others are listed all the same.
     """
-    from jobs.store import Store
+    from jobs.store.store import Store
 
     if attempts and run is None:
         raise click.UsageError("--attempts needs the RUN whose attempts it lists (see 'orch status').")

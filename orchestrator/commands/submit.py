@@ -81,16 +81,16 @@ def submit(settings: Settings, /, spec_file: Path | None, as_json: bool, workers
 
 def _spec(spec_file: Path | None, options: dict[str, Any]) -> Any:
     """The file's values with the options laid over them; raises `BadSpec`."""
-    from jobs import spec
     from jobs.errors import BadSpec
+    from jobs.spec import model
 
     if options["all_backbones"] and options["backbones"]:
         raise BadSpec("--all-backbones and --backbone were both given; give one of them.")
-    values = spec.read_file(spec_file) if spec_file is not None else {}
+    values = model.read_file(spec_file) if spec_file is not None else {}
     chosen = {key: value for key, value in options.items() if value is not None and value != ()}
     if chosen.pop("all_backbones"):
         chosen["backbones"] = "all"
-    return spec.build(values | chosen)
+    return model.build(values | chosen)
 
 
 def _require_weights(names: Any, weights_dir: Path | None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from jobs import extras
+from jobs import install_hints
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
 from orchestrator.options import call, emit, examples, json_option, store_option
@@ -34,7 +34,7 @@ def verify(settings: Settings, run: str, repair: bool, replay: bool, kills: int 
     """
     from dataclasses import asdict
 
-    from jobs.store import Store
+    from jobs.store.store import Store
     from orchestrator import bar, submit
     from orchestrator import verify as verifying
 
@@ -68,7 +68,7 @@ def _replayable(store: Any, run: Any, asked: str | None) -> str:
     from orchestrator import verify as verifying
 
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
-        raise MissingExtra(f"a replay trains, which needs torch. Install it with: {extras.install('worker')}")
+        raise MissingExtra(f"a replay trains, which needs torch. Install it with: {install_hints.install_command('worker')}")
     return verifying.trial_to_replay(store, run, asked)
 
 

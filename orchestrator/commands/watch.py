@@ -17,7 +17,7 @@ def watch(settings: Settings, run: str | None) -> int:
 
     In a terminal a live display; elsewhere a line whenever something changes. Exit code 1 when the run fails.
     """
-    from jobs.store import Store
+    from jobs.store.store import Store
     from orchestrator import watch as watching
 
     store = Store(settings.store).open()

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from jobs import results
 from jobs.errors import OrchError
-from jobs.run import Run
-from jobs.store import Store
+from jobs.store import tables
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task, Trial
 
 OF_EPOCHS = {
@@ -59,7 +59,7 @@ def histories(store: Store, run: Run) -> list[History]:
 
 
 def _history(store: Store, run: Run, trial: Trial) -> History:
-    attempts = results.read(store.root, "attempts", [trial.name]).to_pylist()
+    attempts = tables.read_rows(store.root, "attempts", [trial.name]).to_pylist()
     ended = {row["task"]: row["finished_at"].timestamp() for row in attempts if row["state"] == "done"}
     began = min((row["started_at"].timestamp() for row in attempts), default=run.submitted_at)
     rows = _sorted(store, "epochs", trial.name, run)
@@ -82,7 +82,7 @@ def _history(store: Store, run: Run, trial: Trial) -> History:
 def _sorted(store: Store, table: str, trial: str, run: Run) -> list[dict[str, Any]]:
     """A trial's rows in the order of epochs, one each, none beyond the run's last epoch."""
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for row in results.read(store.root, table, [trial]).to_pylist():
+    for row in tables.read_rows(store.root, table, [trial]).to_pylist():
         if row["epoch"] <= run.spec.epochs:
             rows.setdefault((row["epoch"], row.get("corruption"), row.get("severity")), row)
     return sorted(rows.values(), key=lambda row: row["epoch"])

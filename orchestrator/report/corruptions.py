@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jobs.corruptions import CORRUPTIONS, SEVERITIES
+from jobs.catalog.corruptions import CORRUPTIONS, SEVERITIES
 from orchestrator.report import look, parts, wording
 from orchestrator.report.drawing import Drawing, draw
 from orchestrator.report.evidence import Evidence

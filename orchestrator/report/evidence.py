@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs import plan, record, results
+from jobs import plan
+from jobs.data.image_folder import DataSource
 from jobs.errors import DamagedFile, OrchError, RequestError
-from jobs.folder import Source
-from jobs.run import Run
-from jobs.store import Store
+from jobs.store import records
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from jobs.store.tables import DATA_SETS, MANIFEST, read_rows, read_table
 from jobs.task import Task, Trial
 from orchestrator import compare
 from orchestrator.book import COLUMNS, Answers, Book, bind
@@ -37,7 +39,7 @@ class Evidence:
     periods: tuple[int, ...]
     book: Book
     attempts: pa.Table
-    source: Source | None
+    source: DataSource | None
     prepared: dict[str, Any] | None
     manifest: pa.Table | None
     pixels: np.ndarray[Any, Any] | None
@@ -76,9 +78,9 @@ def read(store: Store, run: Run, periods: Sequence[int] = ()) -> Evidence:
     _check(run, periods)
     trials = {name: store.load_trial(name) for name in run.trials}
     whose = {name: (trial.backbone, trial.seed) for name, trial in trials.items()}
-    states = plan.state(store, run)
+    states = plan.task_states(store, run)
     failures = {task: store.failed(Task.parse(task)) or {} for task, state in states.items() if state == "failed"}
-    rows = results.read(store.root, "epochs", run.trials), results.read(store.root, "evaluations", run.trials)
+    rows = read_rows(store.root, "epochs", run.trials), read_rows(store.root, "evaluations", run.trials)
     compared = compare.compare(run, whose, *rows)
     if not compared.epochs and not any(standing.tests for standing in compared.standings):
         raise OrchError(_nothing_yet(run, states, failures))
@@ -114,10 +116,10 @@ def _nothing_yet(run: Run, states: dict[str, str], failures: dict[str, dict[str,
 
 
 def _book(
-    store: Store, run: Run, source: Source | None, compared: compare.Comparison, periods: set[int]
+    store: Store, run: Run, source: DataSource | None, compared: compare.Comparison, periods: set[int]
 ) -> Book:
     """Answers after these periods of the run."""
-    tables = [results.read(store.root, "predictions", [name], COLUMNS) for name in run.trials]
+    tables = [read_rows(store.root, "predictions", [name], COLUMNS) for name in run.trials]
     epochs = {compared.tested_at(name, run.epoch_of(period)) for name in run.trials for period in periods}
     return bind(tables, source.classes if source else (), epochs)
 
@@ -126,11 +128,11 @@ def _attempts(store: Store, run: Run) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    found = results.read(store.root, "attempts", [results.DATA_SETS, *run.trials])
+    found = read_rows(store.root, "attempts", [DATA_SETS, *run.trials])
     return found.filter(pc.is_in(found["task"], pa.array(run.tasks, pa.string())))
 
 
-def _source(store: Store, run: Run) -> Source | None:
+def _source(store: Store, run: Run) -> DataSource | None:
     try:
         return store.load_data(run.data)[0]
     except (OrchError, OSError):
@@ -139,7 +141,7 @@ def _source(store: Store, run: Run) -> Source | None:
 
 def _manifest(folder: Path) -> pa.Table | None:
     path = folder / "manifest.parquet"
-    return results.table(path, results.MANIFEST) if path.exists() else None
+    return read_table(path, MANIFEST) if path.exists() else None
 
 
 def _pixels(folder: Path) -> np.ndarray[Any, Any] | None:
@@ -152,9 +154,9 @@ def _pixels(folder: Path) -> np.ndarray[Any, Any] | None:
     try:
         found: np.ndarray[Any, Any] = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise record.damaged(path, " ".join(str(error).split())[:120]) from None
+        raise records.damaged_file(path, " ".join(str(error).split())[:120]) from None
     if found.ndim != 4 or found.shape[3] != 3 or found.dtype != np.uint8:
-        raise record.damaged(path, f"it holds {found.shape} {found.dtype}, no images")
+        raise records.damaged_file(path, f"it holds {found.shape} {found.dtype}, no images")
     return found
 
 

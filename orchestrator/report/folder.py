@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs import extras, files
+from jobs import atomic, install_hints
 from jobs.errors import MissingExtra, RequestError
-from jobs.run import Run
-from jobs.store import Store
+from jobs.store.runs import Run
+from jobs.store.store import Store
 
 if TYPE_CHECKING:
     from orchestrator.report.page import Page
@@ -87,7 +87,7 @@ def put(out: Path, told: Page, plain: Mapping[str, Any], formats: Sequence[str])
         contents[f"figures/{drawing.name}.svg"] = lambda d=drawing: d.svg.encode()  # type: ignore[misc]
         contents[f"figures/{drawing.name}.png"] = lambda d=drawing: d.png  # type: ignore[misc]
     for name, content in contents.items():
-        with files.landing(out / name) as draft:
+        with atomic.atomic_write(out / name) as draft:
             draft.write_bytes(content())
     _take_away(out, contents)
     first = next(name for name in contents if not name.startswith("figures/"))
@@ -105,7 +105,7 @@ def need(modules: tuple[str, ...]) -> None:
     """Raise `MissingExtra` when a module that the report is made with is not installed."""
     absent = [name for name in modules if importlib.util.find_spec(name) is None]
     if absent:
-        raise MissingExtra(f"a report needs {', '.join(absent)}, not installed here: {extras.install('report')}")
+        raise MissingExtra(f"a report needs {', '.join(absent)}, not installed here: {install_hints.install_command('report')}")
 
 
 def _take_away(out: Path, contents: Iterable[str]) -> None:
@@ -115,7 +115,7 @@ def _take_away(out: Path, contents: Iterable[str]) -> None:
     for name in set(before) - set(now):
         if name.startswith(("figures/", "tables/", "report.")) and ".." not in name:
             (out / name).unlink(missing_ok=True)
-    with files.landing(mark) as draft:
+    with atomic.atomic_write(mark) as draft:
         draft.write_text("\n".join(now) + "\n", encoding="utf-8")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs import catalog
+from jobs.catalog import backbones
 
 INK, MUTED, GRID, PAPER, ON_FILL, HOLLOW = "#1c2530", "#5a6572", "#e4e8ed", "#ffffff", "#fdfdfe", "#fefefe"
 RIGHT, WRONG = "#2b6cb0", "#c2410c"
@@ -37,7 +37,7 @@ RC: dict[str, Any] = {
 
 def place(backbone: str) -> int:
     """The backbone's place in the palette: its place in the catalog."""
-    known = list(catalog.CATALOG)
+    known = list(backbones.CATALOG)
     return known.index(backbone) % len(SERIES) if backbone in known else len(SERIES) - 1
 
 

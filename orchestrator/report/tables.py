@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs import catalog
+from jobs.catalog import backbones
 from orchestrator.compare import Standing
 from orchestrator.report import memory, wording
 from orchestrator.report.evidence import Evidence
@@ -36,7 +36,7 @@ def networks(evidence: Evidence) -> Table:
     rows, split = [], any(memory.told(outcome) for outcome in evidence.training.values())
     for name in sorted(evidence.trials, key=lambda n: (_order(evidence, n), evidence.trials[n].seed)):
         trial, outcome = evidence.trials[name], evidence.training.get(name, {})
-        known = catalog.CATALOG.get(trial.backbone)
+        known = backbones.CATALOG.get(trial.backbone)
         parameters = f"{known.parameters(len(evidence.classes)):,}" if known else "–"
         weights = "ImageNet weights" if trial.weights == "imagenet" else "random weights"
         numerics = [str(outcome.get(key, "–")) for key in ("precision", "threads", "device")]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from jobs import catalog
+from jobs.catalog import backbones
 from orchestrator.statistics import Interval, Spread
 
 MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
@@ -120,7 +120,7 @@ def listed(names: Sequence[str]) -> str:
 
 def title(backbone: str) -> str:
     """What people call the network."""
-    return catalog.CATALOG[backbone].title if backbone in catalog.CATALOG else backbone
+    return backbones.CATALOG[backbone].title if backbone in backbones.CATALOG else backbone
 
 
 def plain(text: object) -> str:

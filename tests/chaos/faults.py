@@ -15,7 +15,8 @@ import psutil
 
 from chaos.pulse import Blow
 from chaos.scene import Scene, descendants, patiently, runs
-from jobs import audit, files
+from jobs import atomic
+from jobs.maintenance import verify
 from jobs.task import Task
 from workers import queue
 
@@ -240,7 +241,7 @@ def _damage_checkpoint(
     for name in dice.sample(sorted(training), len(training)):
         child, task = training[name].child, training[name].task
         folder = scene.lab.store.trial_folder(task.subject) / "checkpoints"
-        whole = [folder / n for n in files.names(folder) if n.endswith(".pt") and (folder / n[:-3]).with_suffix(
+        whole = [folder / n for n in atomic.list_names(folder) if n.endswith(".pt") and (folder / n[:-3]).with_suffix(
             ".json").exists()]
         if whole:
             damage(whole[-1], dice)
@@ -265,7 +266,7 @@ def flip_rows(scene: Scene, dice: random.Random, blow: Blow) -> bool:
 
 def _damage_rows(scene: Scene, dice: random.Random, blow: Blow, damage: Callable[[Path, random.Random], None]) -> bool:
     store = scene.lab.store
-    done = [Task.parse(name.removesuffix(".json")) for name in files.names(store.root / "ledger" / "done")]
+    done = [Task.parse(name.removesuffix(".json")) for name in atomic.list_names(store.root / "ledger" / "done")]
     with_rows = [(task, entry["path"]) for task in done for entry in (store.done(task) or {"files": []})["files"]
                  if task.kind != "prepare" and entry["path"].endswith(".parquet")]
     if not with_rows:
@@ -282,10 +283,10 @@ def _damage_rows(scene: Scene, dice: random.Random, blow: Blow, damage: Callable
 def repair(scene: Scene) -> list[str]:
     """Take what is damaged out of the ledger and have it made again, as `orch verify --repair` and `orch resume` do."""
     store = scene.lab.store
-    findings = [finding for run in scene.runs for finding in audit.audit(store, run) if finding.problem]
+    findings = [finding for run in scene.runs for finding in verify.verify_files(store, run) if finding.problem]
     unstruck = [finding for finding in findings if finding.path not in scene.damaged]
     scene.troubles += [f"{finding.path} {finding.problem}, though nobody struck it" for finding in unstruck]
-    patiently(lambda: audit.discard(store, findings))
+    patiently(lambda: verify.remove_damaged(store, findings))
     scene.broker.wait()
     scene.orch("resume", scene.run.name)
     return [finding.path for finding in findings]
@@ -327,7 +328,7 @@ def _lease_file(scene: Scene, dice: random.Random, blow: Blow, newer: bool) -> P
     if victim is None or blow.task is None:
         return None
     folder = scene.lab.store.lease_folder(blow.task.lease_key)
-    names = files.names(folder)
+    names = atomic.list_names(folder)
     return folder / names[-1] if names else None
 
 
@@ -361,7 +362,7 @@ def stranger(scene: Scene, dice: random.Random, blow: Blow) -> bool:
     if path is None:
         return False
     token = int(path.stem) + dice.choice([1, 7])
-    return files.create_json(path.with_name(f"{token:08d}.json"), {"holder": "stranger", "beats": 0})
+    return atomic.create_json(path.with_name(f"{token:08d}.json"), {"holder": "stranger", "beats": 0})
 
 
 # The user

@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 import psutil
 from harness import Lab, redis_binary
 
-from jobs import files, plan
+from jobs import atomic, plan
 from jobs.errors import OrchError
-from jobs.run import Run
+from jobs.store.runs import Run
 from jobs.task import Task
 
 T = TypeVar("T")
@@ -166,11 +166,11 @@ class Scene:
 
     def done(self) -> frozenset[str]:
         """The tasks that are done."""
-        return frozenset(name[:-5] for name in files.names(self.lab.store.root / "ledger" / "done"))
+        return frozenset(name[:-5] for name in atomic.list_names(self.lab.store.root / "ledger" / "done"))
 
     def over(self) -> bool:
         """Whether nothing is left to do."""
-        return all("open" not in plan.state(self.lab.store, run).values() for run in self.runs)
+        return all("open" not in plan.task_states(self.lab.store, run).values() for run in self.runs)
 
     def later(self, after_s: float, act: Callable[[], None]) -> None:
         """Do something after a while, beside what goes on."""

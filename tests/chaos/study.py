@@ -24,7 +24,7 @@ from chaos.pulse import Blow, Pulse
 from chaos.scene import Broker, Crew, Scene, small_disk
 from chaos.verdict import Check
 from jobs import plan
-from jobs.run import Run
+from jobs.store.runs import Run
 
 PERIOD_S = 13.0
 """About how long the study works on a period while it is struck; a guess that only spares taking it on too often."""
@@ -156,7 +156,7 @@ def _finish(struck: Scene, began: float) -> None:
         time.sleep(0.2)
         if time.monotonic() - spoken > 10:
             spoken = time.monotonic()
-            states = list(plan.state(struck.lab.store, struck.run).values())
+            states = list(plan.task_states(struck.lab.store, struck.run).values())
             told(began, f"{states.count('done')} of {len(states)} tasks are done")
         if time.monotonic() > deadline:
             struck.troubles.append(f"the study did not end within {END_S:.0f} s of its last fault")

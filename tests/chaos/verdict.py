@@ -10,8 +10,9 @@ import psutil
 from harness import Lab, rows
 
 from chaos.scene import Scene, runs
-from jobs import audit, plan, prune
-from jobs.run import Run
+from jobs import plan
+from jobs.maintenance import prune, verify
+from jobs.store.runs import Run
 from jobs.task import Task
 
 TABLES = ("epochs", "evaluations", "predictions")
@@ -29,7 +30,7 @@ class Check:
 def judge(scene: Scene, twin: Lab, calm: Run) -> list[Check]:
     """All promises, once the study is over and its workers have left."""
     lab, run = scene.lab, scene.run
-    states = [state for each in scene.runs for state in plan.state(lab.store, each).values()]
+    states = [state for each in scene.runs for state in plan.task_states(lab.store, each).values()]
     struck, expected = digests(lab, run), digests(twin, calm)
     checks = [
         Check("every task is done", set(states) == {"done"}, _counts(states)),
@@ -51,7 +52,7 @@ def digests(lab: Lab, run: Run) -> dict[str, Any]:
 
 
 def _audited(scene: Scene) -> Check:
-    found = [finding for run in scene.runs for finding in audit.audit(scene.lab.store, run)]
+    found = [finding for run in scene.runs for finding in verify.verify_files(scene.lab.store, run)]
     broken = [f"{finding.path} {finding.problem}" for finding in found if finding.problem]
     return Check("the audit finds nothing broken", not broken, "; ".join(broken[:5]) or f"{len(found)} files looked at")
 
@@ -63,7 +64,7 @@ def _orphans(scene: Scene) -> Check:
 
 def _drafts(scene: Scene) -> Check:
     store = scene.lab.store
-    named = {waste.path for waste in prune.waste(store, scene.runs, frozenset(prune.POLICIES), time.time() + 7200)}
+    named = {waste.path for waste in prune.find_prunable(store, scene.runs, frozenset(prune.POLICIES), time.time() + 7200)}
     drafts = set(store.root.rglob(".*")) | {
         path for path in store.root.glob("trials/*/checkpoints/*.pt") if not path.with_suffix(".json").exists()
     } | {path for path in store.root.glob("attempts/*/*") if path.is_dir()}

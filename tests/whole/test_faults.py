@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from harness import Lab, children_of, digests, rows
 
-from jobs import results
+from jobs.store import tables
 from workers.lease import TTL_S
 from workers.tend import TEND_S
 
@@ -127,7 +127,7 @@ def test_a_worker_that_is_slow_to_load_takes_no_task_before_it_can_begin_one(
     workers = [lab.worker(), lab.worker()]
     run = lab.submit(*SMALL, "--backbone", "squeezenet", "--periods", "1", "--data", str(animal_folder))
     states = lab.finished(run)
-    done = results.read(lab.store.root, "attempts", [results.DATA_SETS, *run.trials]).to_pylist()
+    done = tables.read_rows(lab.store.root, "attempts", [tables.DATA_SETS, *run.trials]).to_pylist()
 
     assert [worker.poll() for worker in workers] == [None, None]
     assert set(states.values()) == {"done"}

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from harness import Lab, rows
 
-from jobs.catalog import CATALOG
+from jobs.catalog.backbones import CATALOG
 
 pytestmark = pytest.mark.whole
 

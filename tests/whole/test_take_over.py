@@ -15,7 +15,7 @@ import psutil
 import pytest
 from harness import Lab, children_of, digests, rows
 
-from jobs import files
+from jobs import atomic
 
 pytestmark = pytest.mark.whole
 
@@ -52,7 +52,7 @@ def test_an_idle_faster_worker_takes_over_and_every_number_is_the_same(
     run = moved.submit(*ASKED, str(animal_folder))
     training = next(task for task in run.tasks if task.startswith("train.resnet34"))
     moved.until(lambda: moved.progress(training).get("epoch", 0) >= 1, what="the long training")
-    files.write_json(moved.store.pace_path(socket.gethostname(), "cpu"), {"resnet34@64x1": 1e4})
+    atomic.write_json(moved.store.pace_path(socket.gethostname(), "cpu"), {"resnet34@64x1": 1e4})
     brake = threading.Thread(target=slow_down, args=(slow, over))
     brake.start()
     try:

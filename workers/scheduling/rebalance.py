@@ -12,9 +12,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from jobs import pace
+from workers.scheduling import throughput
 
-TAKE_OVER_S = 5.0
+REASSIGNMENT_S = 5.0
 """What a take-over costs each of the two: a checkpoint, and the start of another child."""
 WORTH_S = 10.0
 """A take-over that saves less is left: estimates are never exact, and work must not wander to and fro."""
@@ -25,7 +25,7 @@ HOPE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class ActiveTraining:
     """A training in progress: its task, its kind (see `pace.kind_of`), images left until its trial's last mark."""
 
     task: str
@@ -34,7 +34,7 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
-class Mate:
+class Peer:
     """A worker as it describes itself: what it was measured at, whether it is busy and, when it trains, with what.
 
     `settled` is False while a take-over that it has part in is under way, or while it only begins a task. `model` is
@@ -42,15 +42,15 @@ class Mate:
     """
 
     name: str
-    rates: pace.Rates
+    rates: throughput.Rates
     busy: bool = False
-    training: Training | None = None
+    training: ActiveTraining | None = None
     settled: bool = True
     model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class TakeOver:
+class Reassignment:
     """`taker` should go on with `task`, which `holder` works on, and what that saves."""
 
     taker: str
@@ -59,14 +59,14 @@ class TakeOver:
     saves_s: float
 
 
-def take_overs(mates: Sequence[Mate], waiting: Sequence[Training] = ()) -> list[TakeOver]:
+def reassignments(mates: Sequence[Peer], waiting: Sequence[ActiveTraining] = ()) -> list[Reassignment]:
     """What should change hands now, each worker at most once, what saves most first.
 
     `waiting` are trainings that nobody holds: they too will take time, on the workers that are free first.
     """
     fleet = Fleet.of(mates, waiting)
     free = {mate.name for mate in fleet.mates if mate.settled}
-    found: list[TakeOver] = []
+    found: list[Reassignment] = []
     while (best := fleet.best(free)) is not None:
         fleet, change = best
         found.append(change)
@@ -74,7 +74,7 @@ def take_overs(mates: Sequence[Mate], waiting: Sequence[Training] = ()) -> list[
     return found
 
 
-def place(mates: Sequence[Mate], trainings: Sequence[Training]) -> dict[str, str]:
+def assign_trainings(mates: Sequence[Peer], trainings: Sequence[ActiveTraining]) -> dict[str, str]:
     """Which idle worker should begin which training, by task: the longest first, each by the one that ends it first."""
     fleet, found = Fleet.of(mates, trainings), dict[str, str]()
     idle = [mate for mate in fleet.mates if not mate.busy and mate.settled]
@@ -93,14 +93,14 @@ class Fleet:
     `paces` are images a second by worker and kind. `changing` are workers that begin something else just now.
     """
 
-    mates: tuple[Mate, ...]
-    waiting: tuple[Training, ...]
+    mates: tuple[Peer, ...]
+    waiting: tuple[ActiveTraining, ...]
     paces: Mapping[tuple[str, str], float]
     least_s: float
     changing: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, mates: Sequence[Mate], waiting: Sequence[Training]) -> Fleet:
+    def of(cls, mates: Sequence[Peer], waiting: Sequence[ActiveTraining]) -> Fleet:
         """The fleet of these workers, with this to do.
 
         A worker was measured at what others of its model were. One of which nothing is known at all is taken for a
@@ -110,11 +110,11 @@ class Fleet:
         rates = [mate.rates for mate in mates if mate.rates]
         if not rates:
             return cls((), tuple(waiting), {}, 0.0)
-        hoped = max(rates, key=lambda each: pace.ratio(each, rates[0]))
+        hoped = max(rates, key=lambda each: throughput.ratio(each, rates[0]))
         if len({mate.model or mate.name for mate in mates if mate.rates}) == 1:
             hoped = {kind: HOPE * rate for kind, rate in hoped.items()}
         left = [*(mate.training for mate in mates if mate.training), *waiting]
-        paces = {(mate.name, kind): pace.expected(mate.rates or hoped, kind, rates)
+        paces = {(mate.name, kind): throughput.expected_rate(mate.rates or hoped, kind, rates)
                  for mate in mates for kind in {training.kind for training in left}}
         took = {mate.name: [each.images_left / paces[mate.name, each.kind] for each in left] for mate in mates}
         known = sorted(mates, key=lambda mate: (sum(took[mate.name]), mate.name))
@@ -123,14 +123,14 @@ class Fleet:
         longest = sorted(waiting, key=lambda each: -each.images_left / paces[known[0].name, each.kind])
         return cls(tuple(known), tuple(longest), paces, least_s(fastest, speeds) if left else 0.0)
 
-    def seconds(self, mate: Mate, training: Training) -> float:
+    def seconds(self, mate: Peer, training: ActiveTraining) -> float:
         """How long a worker would still need for a training until its trial's end."""
         return training.images_left / self.paces[mate.name, training.kind]
 
-    def best(self, free: set[str]) -> tuple[Fleet, TakeOver] | None:
+    def best(self, free: set[str]) -> tuple[Fleet, Reassignment] | None:
         """The take-over among these workers that saves most, if it is worth it, and the fleet after it."""
         before = self.lateness_s()
-        worth, found = max(WORTH_S, WORTH_SHARE * before), list[tuple[float, Fleet, TakeOver]]()
+        worth, found = max(WORTH_S, WORTH_SHARE * before), list[tuple[float, Fleet, Reassignment]]()
         if before < worth:
             return None
         able = [mate for mate in self.mates if mate.name in free]
@@ -141,11 +141,11 @@ class Fleet:
             if max(self.least_s, self.seconds(taker, given)) < self.seconds(holder, given):
                 after = self._after(taker, holder)
                 saves_s = before - after.lateness_s()
-                found.append((saves_s, after, TakeOver(taker.name, holder.name, given.task, saves_s)))
+                found.append((saves_s, after, Reassignment(taker.name, holder.name, given.task, saves_s)))
         saves_s, after, change = max(found, key=lambda each: each[0], default=(0.0, self, None))
         return (after, change) if change and saves_s >= worth else None
 
-    def _after(self, taker: Mate, holder: Mate) -> Fleet:
+    def _after(self, taker: Peer, holder: Peer) -> Fleet:
         """The fleet once the taker goes on with the holder's training, and the holder with the taker's."""
         changed = {taker.name: replace(taker, training=holder.training, busy=True),
                    holder.name: replace(holder, training=taker.training, busy=taker.busy)}
@@ -161,7 +161,7 @@ class Fleet:
         waiting, late = list(self.waiting), 0.0
         kinds = {mate.name: mate.training.kind for mate in self.mates if mate.training}
         idle = {mate.name for mate in self.mates if not mate.busy} - self.changing
-        ends = {mate.name: (TAKE_OVER_S if mate.name in self.changing else 0.0)
+        ends = {mate.name: (REASSIGNMENT_S if mate.name in self.changing else 0.0)
                 + (self.seconds(mate, mate.training) if mate.training else 0.0) for mate in self.mates}
         while ends:
             name, now = min(ends.items(), key=lambda each: each[1])
@@ -175,12 +175,12 @@ class Fleet:
             elif kinds and name not in idle:
                 end, last = max((ends[each], each) for each in kinds)
                 rest_s = (end - now) * self.paces[last, kinds[last]] / self.paces[name, kinds[last]]
-                if now + TAKE_OVER_S + rest_s + WORTH_S < end:
-                    kinds[name], ends[name], ends[last] = kinds.pop(last), now + TAKE_OVER_S + rest_s, now + TAKE_OVER_S
+                if now + REASSIGNMENT_S + rest_s + WORTH_S < end:
+                    kinds[name], ends[name], ends[last] = kinds.pop(last), now + REASSIGNMENT_S + rest_s, now + REASSIGNMENT_S
         return math.sqrt(late)
 
 
-def pooled(mates: Sequence[Mate]) -> list[Mate]:
+def pooled(mates: Sequence[Peer]) -> list[Peer]:
     """The same workers, each with what others of its model were measured at (the median) where it was not itself."""
     of_model: dict[str, dict[str, list[float]]] = {}
     for mate in mates:

@@ -10,7 +10,7 @@ NOT_IN_ALL = ("tensorboard", "mlflow")
 """Extras that `all` leaves out: whole applications, which few need."""
 
 
-def install(extra: str, home: Path = HOME) -> str:
+def install_command(extra: str, home: Path = HOME) -> str:
     """The command that installs an extra in the tested versions, from the folder that orch runs from if it is one."""
     if all((home / name).is_file() for name in ("pyproject.toml", "constraints.txt")):
         command = shlex.join(["pip", "install", "-c", str(home / "constraints.txt"), "-e", f"{home}[{extra}]"])

@@ -5,13 +5,13 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping
 
-from jobs import catalog
+from jobs.catalog import backbones
 
 Rates = Mapping[str, float]
 """Images a second that one worker was measured at, by kind of training."""
 
 
-def kind_of(backbone: str, image_size: int, threads: int | None) -> str:
+def training_kind(backbone: str, image_size: int, threads: int | None) -> str:
     """What a training's pace depends on besides the worker: `resnet34@224`, on a processor `resnet34@224x4`."""
     return f"{backbone}@{image_size}{'' if threads is None else f'x{threads}'}"
 
@@ -20,7 +20,7 @@ def work(kind: str) -> float:
     """How much there is to compute for one image, before anything was measured; only ratios have a meaning."""
     backbone, _, rest = kind.partition("@")
     size = rest.partition("x")[0]
-    cost = catalog.CATALOG[backbone].relative_cost if backbone in catalog.CATALOG else 1.0
+    cost = backbones.CATALOG[backbone].relative_cost if backbone in backbones.CATALOG else 1.0
     return cost * (int(size) if size.isdecimal() else 224) ** 2
 
 
@@ -32,7 +32,7 @@ def ratio(rates: Rates, others: Rates) -> float:
     return _typical(rates) / _typical(others)
 
 
-def expected(rates: Rates, kind: str, fleet: Iterable[Rates]) -> float:
+def expected_rate(rates: Rates, kind: str, fleet: Iterable[Rates]) -> float:
     """Images a second that a worker will train at: measured, else as others were and it compares with them.
 
     `rates` must not be empty: nothing is expected of a worker that was never measured.

@@ -36,7 +36,7 @@ from jobs.task import Task
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class StorePaths:
     """The paths of one store folder. Every path in the store is built here or in `results`."""
 
     root: Path

@@ -42,7 +42,7 @@ def _of_full_storage(error: BaseException | None) -> OSError | None:
 
 
 @contextlib.contextmanager
-def landing(path: Path, durable: bool = True) -> Iterator[Path]:
+def atomic_write(path: Path, durable: bool = True) -> Iterator[Path]:
     """A temporary path beside `path`; when the block ends well it is synced and renamed, else removed.
 
     What need not outlive a power cut is not `durable`: it still lands whole for every process, but is not synced.
@@ -78,7 +78,7 @@ def sync(path: Path) -> None:
 
 def write_json(path: Path, value: Any, durable: bool = True) -> None:
     """Write `value` as JSON, whole or not at all (`durable` as of `landing`)."""
-    with landing(path, durable) as draft:
+    with atomic_write(path, durable) as draft:
         draft.write_bytes(_as_json(value))
 
 
@@ -146,24 +146,24 @@ def read_json(path: Path) -> Any | None:
         ) from error
 
 
-def state(path: Path) -> tuple[int, ...]:
+def file_state(path: Path) -> tuple[int, ...]:
     """What changes whenever a file is put down anew: inode, size and times. Raises `FileNotFoundError`."""
     found = os.stat(path)
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, as hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def digest_of(value: Any) -> str:
+def json_digest(value: Any) -> str:
     """SHA-256 of a JSON value in its canonical form, as hexadecimal."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def names(folder: Path) -> list[str]:
+def list_names(folder: Path) -> list[str]:
     """Names in a folder, sorted, drafts left out; empty when the folder is not there."""
     try:
         return sorted(name for name in os.listdir(folder) if not name.startswith("."))

@@ -7,8 +7,8 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from jobs.data.image_folder import is_ignored
 from jobs.errors import BadFolder
-from jobs.folder import is_ignored
 
 
 def find(named: Iterable[Path]) -> list[Path]:

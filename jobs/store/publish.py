@@ -6,35 +6,35 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from jobs import files
+from jobs import atomic
 from jobs.errors import LeaseLost
 
 TIMES = {"seconds", "images_per_second"}
 
 
-def place(source: Path, target: Path, recorded: Callable[[], bool]) -> None:
+def publish_file(source: Path, target: Path, recorded: Callable[[], bool]) -> None:
     """Put a synced file in its place; a whole one that is there already stays.
 
     One who lost the lease without knowing it may come this far, and a file must stay what the record of the other
     attempt says: raises `LeaseLost` where the place is taken and `recorded()` is true. What an attempt left there when
     it died before it recorded anything is replaced only when it says something else.
     """
-    with files.storage_errors(target):
+    with atomic.storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        files.sync(source)
+        atomic.sync(source)
         try:
             os.link(source, target)
         except FileExistsError:
             if recorded():
                 raise LeaseLost(f"{target}: another attempt has published it; this one changes nothing.") from None
-            if not same(source, target):
+            if not same_contents(source, target):
                 os.replace(source, target)
-        files.sync(target.parent)
+        atomic.sync(target.parent)
 
 
-def same(one: Path, other: Path) -> bool:
+def same_contents(one: Path, other: Path) -> bool:
     """Whether two files say the same: equal bytes, or whole Parquet files with equal rows, times aside."""
-    if files.digest(one) == files.digest(other):
+    if atomic.file_digest(one) == atomic.file_digest(other):
         return True
     if one.suffix != ".parquet":
         return False

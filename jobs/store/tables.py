@@ -14,8 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs import files, record
+from jobs import atomic
 from jobs.errors import DamagedFile
+from jobs.store import records
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 _WHO = [("backbone", pa.string()), ("seed", pa.int64()), ("period", pa.int64()), ("epoch", pa.int64())]
@@ -65,19 +66,19 @@ DATA_SETS = "__HIVE_DEFAULT_PARTITION__"
 """The partition of attempts that belong to no trial: hive's own word for null, which every reader knows."""
 
 
-def folder(table: str, trial: str) -> str:
+def table_folder(table: str, trial: str) -> str:
     """Where a trial's rows of a table lie, relative to the store."""
     return f"results/{table}/trial={trial}"
 
 
-def table_of(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+def build_table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Rows as an Arrow table in the schema's columns and types."""
     return pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMAS[name])
 
 
-def write(path: Path, table: pa.Table, durable: bool = True) -> None:
+def write_table(path: Path, table: pa.Table, durable: bool = True) -> None:
     """One Parquet file, whole or not at all; one that is not `durable` may be missing after a power cut, never torn."""
-    with files.landing(path, durable) as draft:
+    with atomic.atomic_write(path, durable) as draft:
         if table.num_rows > FEW:
             pq.write_table(table, draft, compression="zstd")
         else:
@@ -85,7 +86,7 @@ def write(path: Path, table: pa.Table, durable: bool = True) -> None:
             pq.write_table(table, drawn_up, compression="none", use_dictionary=False)
             draft.write_bytes(drawn_up.getvalue())
         if not durable:
-            files.sync(draft)
+            atomic.sync(draft)
 
 
 def read_files(paths: Iterable[Path]) -> list[dict[str, Any]]:
@@ -93,7 +94,7 @@ def read_files(paths: Iterable[Path]) -> list[dict[str, Any]]:
     return [row for path in paths for row in _whole(path, None).to_pylist()]
 
 
-def table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
     """The rows of one Parquet file, held against a schema; raises `DamagedFile`, naming the file."""
     names = list(schema.names if columns is None else columns)
     found = _whole(path, names)
@@ -111,18 +112,18 @@ def table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -
     return found
 
 
-def read(store: Path, table_name: str, trials: Sequence[str], columns: Sequence[str] | None = None) -> pa.Table:
+def read_rows(store: Path, table_name: str, trials: Sequence[str], columns: Sequence[str] | None = None) -> pa.Table:
     """All published rows of these trials, with the column `trial`; an empty table where there are none.
 
     Raises `DamagedFile`, naming the first file that is not whole.
     """
     parts = []
     for trial in trials:
-        where = store / folder(table_name, trial)
-        for name in files.names(where):
+        where = store / table_folder(table_name, trial)
+        for name in atomic.list_names(where):
             if name.endswith(".parquet"):
                 wanted = None if columns is None else [c for c in columns if c != "trial"]
-                part = table(where / name, SCHEMAS[table_name], wanted)
+                part = read_table(where / name, SCHEMAS[table_name], wanted)
                 parts.append(part.append_column("trial", pa.array([trial] * part.num_rows, pa.string())))
     if not parts:
         schema = SCHEMAS[table_name].append(pa.field("trial", pa.string()))
@@ -132,7 +133,7 @@ def read(store: Path, table_name: str, trials: Sequence[str], columns: Sequence[
 
 
 def _damaged(path: Path, reason: str) -> DamagedFile:
-    return record.damaged(path, reason, "Take it out, to be made again, with: orch verify RUN --repair")
+    return records.damaged_file(path, reason, "Take it out, to be made again, with: orch verify RUN --repair")
 
 
 def _whole(path: Path, columns: Sequence[str] | None) -> pa.Table:

@@ -9,12 +9,12 @@ CORRUPTIONS = ("blur", "noise", "rotation", "jpeg", "brightness", "contrast", "o
 SEVERITIES = (1, 2, 3, 4, 5)
 
 
-def variant(corruption: str, severity: int) -> str:
+def level_name(corruption: str, severity: int) -> str:
     """The word for it in a task's id, such as `blur-3`."""
     return f"{corruption}-{severity}"
 
 
-def parse(word: str) -> tuple[str, int]:
+def parse_level(word: str) -> tuple[str, int]:
     """The corruption and severity of such a word; raises `ValueError` for any other."""
     name, _, severity = word.partition("-")
     if name not in CORRUPTIONS or severity not in map(str, SEVERITIES):
@@ -22,7 +22,7 @@ def parse(word: str) -> tuple[str, int]:
     return name, int(severity)
 
 
-def chosen(value: Any) -> tuple[str, ...]:
+def parse_choice(value: Any) -> tuple[str, ...]:
     """Corruptions from `all`, `none`, a list, or words with commas, each once and in the usual order.
 
     Raises `ValueError` with the likeliest meaning of an unknown one.

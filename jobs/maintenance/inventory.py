@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from jobs import files
+from jobs import atomic
 from jobs.errors import DamagedFile, OrchError, StoreUnusable
-from jobs.run import Run
-from jobs.store import Store
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FileCheck:
     """One file that was looked at: `problem` is None when it is whole; `task` makes it again (None: nothing has to)."""
 
     path: str
@@ -26,7 +26,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ExpectedFile:
     """What a record says of a file; no digest (None) where none is kept, of a table that has to be read instead."""
 
     path: str
@@ -36,12 +36,12 @@ class Claim:
     record: Path
 
 
-def of_run(store: Store, run: Run) -> list[Claim | Finding]:
+def files_of_run(store: Store, run: Run) -> list[ExpectedFile | FileCheck]:
     """Claims on every file that a report of the run reads, and on its trials' checkpoints; records are looked at here.
 
     Files are those that its done tasks published, and that tasks of other runs published of the same trials.
     """
-    found: list[Claim | Finding] = []
+    found: list[ExpectedFile | FileCheck] = []
     for task in _tasks(store, run):
         found += _of_task(store, task)
     for trial in run.trials:
@@ -60,91 +60,91 @@ def _tasks(store: Store, run: Run) -> list[Task]:
     return list(dict.fromkeys([*own, *shared]))
 
 
-def _of_task(store: Store, task: Task) -> Iterator[Claim | Finding]:
+def _of_task(store: Store, task: Task) -> Iterator[ExpectedFile | FileCheck]:
     record = store.done_path(task)
     place = record.relative_to(store.root).as_posix()
     try:
         outcome = store.done(task)
         if outcome is None:
             return
-        claims = [Claim(e["path"], e["sha256"], int(e["bytes"]), task.id, record) for e in outcome["files"]]
+        claims = [ExpectedFile(e["path"], e["sha256"], int(e["bytes"]), task.id, record) for e in outcome["files"]]
     except (ValueError, TypeError, KeyError):
-        yield Finding(place, 0, "is not a whole record", task.id)
+        yield FileCheck(place, 0, "is not a whole record", task.id)
         return
-    yield Finding(place, 0, None, task.id)
+    yield FileCheck(place, 0, None, task.id)
     yield from claims
     checkpoint = _needed(store, task)
     if checkpoint and not (store.root / checkpoint).exists():
-        yield Finding(checkpoint, 0, "is missing", task.id)
+        yield FileCheck(checkpoint, 0, "is missing", task.id)
 
 
-def _of_failures(store: Store, run: Run) -> Iterator[Finding]:
+def _of_failures(store: Store, run: Run) -> Iterator[FileCheck]:
     """Records of tasks that will not be tried again; a torn one is tried again."""
     for task in map(Task.parse, run.tasks):
         if store.has_failed(task):
             place = store.failed_path(task).relative_to(store.root).as_posix()
             try:
                 store.failed(task)
-                yield Finding(place, 0, None, None)
+                yield FileCheck(place, 0, None, None)
             except DamagedFile:
-                yield Finding(place, 0, "is not a whole record", task.id)
+                yield FileCheck(place, 0, "is not a whole record", task.id)
 
 
-def _of_data(store: Store, run: Run) -> Iterator[Finding]:
+def _of_data(store: Store, run: Run) -> Iterator[FileCheck]:
     """What the data set is made of, as submitted; asking for the same again writes it anew."""
-    from jobs import results
+    from jobs.store import tables
 
     folder = store.data_folder(run.data)
     for name, read in (
         ("source.json", partial(store.described, run.data)),
-        ("inventory.parquet", partial(results.table, folder / "inventory.parquet", results.INVENTORY)),
+        ("inventory.parquet", partial(tables.read_table, folder / "inventory.parquet", tables.INVENTORY)),
     ):
         place = (folder / name).relative_to(store.root).as_posix()
         try:
             read()
-            yield Finding(place, 0, None, None)
+            yield FileCheck(place, 0, None, None)
         except (DamagedFile, StoreUnusable):
-            yield Finding(place, 0, "cannot be read; the same 'orch submit' writes it anew once it is taken out", None)
+            yield FileCheck(place, 0, "cannot be read; the same 'orch submit' writes it anew once it is taken out", None)
 
 
-def _of_trial(store: Store, name: str) -> Iterator[Finding]:
+def _of_trial(store: Store, name: str) -> Iterator[FileCheck]:
     """A trial's name ends in the digest of what it is."""
     path = (store.trial_folder(name) / "trial.json").relative_to(store.root).as_posix()
     try:
         whole = store.load_trial(name).name == name
     except (OrchError, ValueError, TypeError, KeyError):
         whole = False
-    yield Finding(path, 0, None if whole else "is not what the trial's name says", None)
+    yield FileCheck(path, 0, None if whole else "is not what the trial's name says", None)
 
 
-def _of_checkpoints(store: Store, trial: str) -> Iterator[Claim | Finding]:
+def _of_checkpoints(store: Store, trial: str) -> Iterator[ExpectedFile | FileCheck]:
     needed = {
         checkpoint: task.id for epoch in store.marks(trial)
         if (checkpoint := _needed(store, task := Task("train", trial, epoch)))
     }
     folder = store.trial_folder(trial) / "checkpoints"
-    for name in files.names(folder):
+    for name in atomic.list_names(folder):
         if name.endswith(".json"):
             place = (folder / name).with_suffix(".pt").relative_to(store.root).as_posix()
             try:
-                said = files.read_json(folder / name) or {}
-                yield Claim(place, said["sha256"], int(said["bytes"]), needed.get(place), folder / name)
+                said = atomic.read_json(folder / name) or {}
+                yield ExpectedFile(place, said["sha256"], int(said["bytes"]), needed.get(place), folder / name)
             except (ValueError, TypeError, KeyError):
                 if (folder / name).exists():
-                    yield Finding(place, 0, "has a torn digest file", needed.get(place))
+                    yield FileCheck(place, 0, "has a torn digest file", needed.get(place))
 
 
-def _of_tables(store: Store, run: Run, known: set[str]) -> Iterator[Claim]:
+def _of_tables(store: Store, run: Run, known: set[str]) -> Iterator[ExpectedFile]:
     """Tables of the run's trials of which nobody keeps a digest: attempts, and what a dead attempt left there."""
-    from jobs import results
+    from jobs.store import tables
 
-    for table in results.SCHEMAS:
-        for subject in (results.DATA_SETS, *run.trials):
-            folder = results.folder(table, subject)
-            for place in (f"{folder}/{name}" for name in files.names(store.root / folder)):
+    for table in tables.SCHEMAS:
+        for subject in (tables.DATA_SETS, *run.trials):
+            folder = tables.table_folder(table, subject)
+            for place in (f"{folder}/{name}" for name in atomic.list_names(store.root / folder)):
                 path = store.root / place
                 if place.endswith(".parquet") and place not in known and path.is_file():
-                    yield Claim(place, None, path.stat().st_size, None, path)
+                    yield ExpectedFile(place, None, path.stat().st_size, None, path)
 
 
 def _needed(store: Store, task: Task) -> str | None:

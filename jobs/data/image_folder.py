@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.errors import BadFolder
-from jobs.spec import BUILT_IN_DATA, DataSettings
+from jobs.spec.model import BUILT_IN_DATA, DataSettings
 
 CHUNK_FILES = 32
 AT_ONCE_BYTES = 2**20
@@ -19,7 +19,7 @@ IGNORED = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ImageFile:
     """One file: its path relative to the folder (with '/'), its class, SHA-256 of its bytes, its size in bytes."""
 
     path: str
@@ -29,12 +29,12 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DataSource:
     """Where a data set comes from: a built-in name or an absolute folder, its classes and its files."""
 
     origin: str
     classes: tuple[str, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[ImageFile, ...]
 
     @property
     def built_in(self) -> bool:
@@ -55,7 +55,7 @@ class Source:
         return f"{stem[:40] or 'data'}-{settings.image_size}px-{self.fingerprint(settings)[:8]}"
 
 
-def list_folder(folder: Path) -> Source:
+def list_folder(folder: Path) -> DataSource:
     """Classes and files without contents (digests empty); raises `BadFolder` for what cannot be compared on."""
     try:
         classes = _classes(folder)
@@ -72,36 +72,36 @@ def list_folder(folder: Path) -> Source:
     for entry in entries:
         if any(0xD800 <= ord(c) <= 0xDFFF for c in entry.path):
             raise BadFolder(f"{folder}: a file's name is not valid UTF-8: {entry.path!r}. Rename it.")
-    return Source(str(folder.absolute()), tuple(classes), tuple(entries))
+    return DataSource(str(folder.absolute()), tuple(classes), tuple(entries))
 
 
-def read_folder(folder: Path, tell: Callable[[int, int], None] = lambda done, total: None) -> Source:
+def read_folder(folder: Path, tell: Callable[[int, int], None] = lambda done, total: None) -> DataSource:
     """`list_folder` with every file's SHA-256, read by several threads; `tell(done, total)` counts files."""
     listed = list_folder(folder)
     total = len(listed.entries)
     chunks = [listed.entries[start : start + CHUNK_FILES] for start in range(0, total, CHUNK_FILES)]
     with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as pool:
-        entries: list[Entry] = []
+        entries: list[ImageFile] = []
         for chunk in pool.map(lambda chunk: [_with_digest(folder, entry) for entry in chunk], chunks):
             for entry in chunk:
                 entries.append(entry)
                 tell(len(entries), total)
-    return Source(listed.origin, listed.classes, tuple(entries))
+    return DataSource(listed.origin, listed.classes, tuple(entries))
 
 
-def built_in(name: str) -> Source:
+def built_in(name: str) -> DataSource:
     """The source of a data set that comes with a package; its contents are fixed by its name."""
     if name not in BUILT_IN_DATA:
         raise BadFolder(f"no built-in data set is called '{name}'; there is: {', '.join(BUILT_IN_DATA)}.")
-    return Source(name, tuple(str(digit) for digit in range(10)), ())
+    return DataSource(name, tuple(str(digit) for digit in range(10)), ())
 
 
-def _with_digest(folder: Path, entry: Entry) -> Entry:
+def _with_digest(folder: Path, entry: ImageFile) -> ImageFile:
     try:
         with open(f"{folder}/{entry.path}", "rb", buffering=0) as handle:
             small = entry.bytes < AT_ONCE_BYTES
             digest = hashlib.sha256(handle.readall()) if small else hashlib.file_digest(handle, "sha256")
-            return Entry(entry.path, entry.label, digest.hexdigest(), entry.bytes)
+            return ImageFile(entry.path, entry.label, digest.hexdigest(), entry.bytes)
     except OSError as error:
         raise BadFolder(f"cannot read {folder / entry.path}: {error.strerror}.") from None
 
@@ -127,7 +127,7 @@ def _classes(folder: Path) -> list[str]:
     return list(places.values())
 
 
-def _walk(folder: Path, label: str) -> Iterator[Entry]:
+def _walk(folder: Path, label: str) -> Iterator[ImageFile]:
     """Every file of a class; raises `OSError`, and `BadFolder` for what is neither a file nor a folder."""
     for where, folders, names in os.walk(folder / label, onerror=_raise):
         folders[:] = [name for name in folders if not is_ignored(name)]
@@ -138,7 +138,7 @@ def _walk(folder: Path, label: str) -> Iterator[Entry]:
         below = Path(where).relative_to(folder).as_posix()
         for name in names:
             if not is_ignored(name):
-                yield Entry(f"{below}/{name}", label, "", _size(f"{where}/{name}"))
+                yield ImageFile(f"{below}/{name}", label, "", _size(f"{where}/{name}"))
 
 
 def _size(path: str) -> int:
@@ -152,7 +152,7 @@ def _size(path: str) -> int:
     return found.st_size
 
 
-def _parts(entry: Entry) -> list[str]:
+def _parts(entry: ImageFile) -> list[str]:
     return entry.path.split("/")
 
 

@@ -1,4 +1,4 @@
-"""The shared folder that is the ledger: what is asked, what came back. Where each file lies: `jobs.layout`."""
+"""The shared folder that is the ledger: what is asked, what came back. Where each file lies: `jobs.store.paths`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jobs import files, placing, record
-from jobs.data_sets import DataSets
+from jobs import atomic
 from jobs.errors import BadSpec, DamagedFile, LeaseLost, StoreUnusable, UnknownRun, WorkError
-from jobs.run import NAME_OF_RUN, Outline, Run, read_outline, read_run
+from jobs.store import records
+from jobs.store.datasets import DataSetStore
+from jobs.store.publish import publish_file
+from jobs.store.runs import NAME_OF_RUN, Run, RunOutline, read_outline, read_run
 from jobs.task import Task, Trial
 
 T = TypeVar("T")
@@ -37,7 +39,7 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
-class Store(DataSets):
+class Store(DataSetStore):
     """What is known of one store folder."""
 
     def open(self, create: bool = False) -> Store:
@@ -46,10 +48,10 @@ class Store(DataSets):
         try:
             if create and not marker.exists():
                 self.root.mkdir(parents=True, exist_ok=True)
-                files.create_json(marker, {"format": FORMAT})
+                atomic.create_json(marker, {"format": FORMAT})
             if create and not os.access(self.root, os.W_OK | os.X_OK):
                 raise StoreUnusable(f"the store {self.root} cannot be written. Set ORCH_STORE to a folder of yours.")
-            found = files.read_json(marker)
+            found = atomic.read_json(marker)
         except (OSError, WorkError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise StoreUnusable(
@@ -70,7 +72,7 @@ class Store(DataSets):
         """
         folder = self.trial_folder(trial.name)
         if not (folder / "trial.json").exists():
-            files.write_json(folder / "trial.json", trial.as_dict())
+            atomic.write_json(folder / "trial.json", trial.as_dict())
         wanted = [f"{epoch:04d}" for epoch in marks] + [f"{marks[-1]:04d}.{variant}" for variant in variants]
         for path in [*(folder / "marks" / name for name in wanted), folder / "runs" / run]:
             path.parent.mkdir(exist_ok=True)
@@ -80,7 +82,7 @@ class Store(DataSets):
         """The trial of that name, as saved."""
         path = self.trial_folder(name) / "trial.json"
         try:
-            return _trial_in(path, files.state(path))
+            return _trial_in(path, atomic.file_state(path))
         except (FileNotFoundError, NotADirectoryError):
             raise StoreUnusable(f"the store {self.root} knows no trial '{name}'.") from None
 
@@ -98,7 +100,7 @@ class Store(DataSets):
 
     def marked(self, trial: str) -> dict[int, list[Task]]:
         """Each mark of a trial, rising, with the evaluations that runs want there (see `tests`)."""
-        names = files.names(self.trial_folder(trial) / "marks")
+        names = atomic.list_names(self.trial_folder(trial) / "marks")
         found = {epoch: [Task("evaluate", trial, epoch)] for epoch in sorted(map(int, filter(str.isdecimal, names)))}
         for name in names:
             if not name.isdecimal():
@@ -109,7 +111,7 @@ class Store(DataSets):
 
     def save_run(self, run: Run) -> None:
         """Record a run; its presence is what makes workers tend it."""
-        files.write_json(self.run_path(run.name), {
+        atomic.write_json(self.run_path(run.name), {
             "name": run.name, "spec": run.spec.model_dump(mode="json"), "data": run.data,
             "trials": list(run.trials), "tasks": list(run.tasks),
             "submitted_at": run.submitted_at, "provenance": run.provenance,
@@ -119,7 +121,7 @@ class Store(DataSets):
         """The run of that name; raises `UnknownRun` with the likeliest of the names there are."""
         return self._described(name, read_run)
 
-    def outline(self, name: str) -> Outline:
+    def outline(self, name: str) -> RunOutline:
         """The run of that name without its spec, which may then be damaged; raises as `load_run` does."""
         return self._described(name, read_outline)
 
@@ -127,7 +129,7 @@ class Store(DataSets):
         path = self.run_path(name)
         try:
             if NAME_OF_RUN.fullmatch(name):
-                return read(path, files.state(path))
+                return read(path, atomic.file_state(path))
         except (FileNotFoundError, NotADirectoryError):
             pass
         raise UnknownRun(f"the store {self.root} holds no run '{name[:120]}'.{self._other_runs(name)}")
@@ -150,7 +152,7 @@ class Store(DataSets):
 
     def cancel(self, run: str) -> None:
         """Mark a run as cancelled: its tasks are no longer ready, and workers stop those that no other run wants."""
-        files.write_json(self.cancelled_path(run), {"run": run})
+        atomic.write_json(self.cancelled_path(run), {"run": run})
 
     def reopen(self, run: Run) -> None:
         """Take a cancellation back and make workers tend the run again."""
@@ -167,8 +169,8 @@ class Store(DataSets):
         A trial is trained from mark to mark, so a run wants the marks of others too, up to its own last epoch.
         """
         if task.kind == "prepare":
-            return [run for run in self._wanting(files.names(self.root / "runs")) if run.data == task.subject]
-        wanting = self._wanting(files.names(self.trial_folder(task.subject) / "runs"))
+            return [run for run in self._wanting(atomic.list_names(self.root / "runs")) if run.data == task.subject]
+        wanting = self._wanting(atomic.list_names(self.trial_folder(task.subject) / "runs"))
         if task.variant:
             return [run for run in wanting if task.id in run.tasks]
         return [run for run in wanting if task.epoch <= run.spec.epochs]
@@ -180,7 +182,7 @@ class Store(DataSets):
     def run_names(self, among: list[str] | None = None) -> list[str]:
         """All runs (of some names), the one submitted last at the end."""
         stamped = []
-        for name in files.names(self.root / "runs") if among is None else among:
+        for name in atomic.list_names(self.root / "runs") if among is None else among:
             try:
                 stamped.append((self.run_path(name).stat().st_mtime_ns, name))
             except (FileNotFoundError, NotADirectoryError):
@@ -199,14 +201,14 @@ class Store(DataSets):
     def ledger(self) -> Ledger:
         """What is done and what has failed, by two listings, however many tasks there are."""
         done, failed = (
-            frozenset(name.removesuffix(".json") for name in files.names(self.root / "ledger" / kind))
+            frozenset(name.removesuffix(".json") for name in atomic.list_names(self.root / "ledger" / kind))
             for kind in ("done", "failed")
         )
         return Ledger(done, failed)
 
     def done(self, task: Task) -> dict[str, Any] | None:
         """The published outcome of a task, or None."""
-        return record.read_outcome(self.done_path(task))
+        return records.read_result(self.done_path(task))
 
     def is_done(self, task: Task) -> bool:
         """Whether the task's result is published."""
@@ -214,7 +216,7 @@ class Store(DataSets):
 
     def failed(self, task: Task) -> dict[str, Any] | None:
         """Why the task will not be tried again (`failure`, `message`, `attempt`), or None."""
-        return record.read(self.failed_path(task), known=record.FAILURE)
+        return records.read(self.failed_path(task), known=records.FAILURE_FIELDS)
 
     def has_failed(self, task: Task) -> bool:
         """Whether the task will not be tried again."""
@@ -230,12 +232,12 @@ class Store(DataSets):
         if not holds_lease():
             raise LeaseLost(f"{task.id}: another worker holds the lease; this attempt publishes nothing.")
         for draft, place in outcome.get("files", {}).items():
-            if not record.inside(place):
+            if not records.is_inside_store(place):
                 raise WorkError(f"{task.id} would publish '{place}' outside the store; nothing is published.")
             target = self.root / place
-            placing.place(work_folder / draft, target, lambda: self.is_done(task))
-            published.append({"path": place, "sha256": files.digest(target), "bytes": target.stat().st_size})
-        if not files.create_json(self.done_path(task), {**outcome, "files": published}):
+            publish_file(work_folder / draft, target, lambda: self.is_done(task))
+            published.append({"path": place, "sha256": atomic.file_digest(target), "bytes": target.stat().st_size})
+        if not atomic.create_json(self.done_path(task), {**outcome, "files": published}):
             raise LeaseLost(f"{task.id}: another attempt has published it meanwhile; this one changes nothing.")
 
 
@@ -244,13 +246,13 @@ class Store(DataSets):
 
 @functools.lru_cache(maxsize=256)
 def _trial_in(path: Path, state: tuple[int, ...]) -> Trial:
-    found = record.read(path, {"data": str, "backbone": str, "weights": str, "recipe": dict, "seed": int})
+    found = records.read(path, {"data": str, "backbone": str, "weights": str, "recipe": dict, "seed": int})
     if found is None:
         raise FileNotFoundError(path)
     try:
         return Trial.from_dict(found)
     except (TypeError, ValueError) as error:
-        from jobs import needed
-        from jobs.spec import Recipe
+        from jobs.spec import explain
+        from jobs.spec.model import Recipe
 
-        raise record.damaged(path, needed.told(error, Recipe)) from None
+        raise records.damaged_file(path, explain.first_problem(error, Recipe)) from None

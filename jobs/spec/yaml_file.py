@@ -9,7 +9,7 @@ import yaml
 
 from jobs.errors import BadSpec
 
-MOST_BYTES = 100_000
+MAX_BYTES = 100_000
 PLAIN = (str, int, float, bool, type(None))
 
 
@@ -44,9 +44,9 @@ def read(path: Path) -> dict[str, Any]:
 def _text(path: Path) -> str:
     try:
         with path.open("rb") as handle:
-            found = handle.read(MOST_BYTES + 1)
-        if len(found) > MOST_BYTES:
-            raise BadSpec(f"{path} is no spec: it has more than {MOST_BYTES:,} bytes.")
+            found = handle.read(MAX_BYTES + 1)
+        if len(found) > MAX_BYTES:
+            raise BadSpec(f"{path} is no spec: it has more than {MAX_BYTES:,} bytes.")
         return found.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadSpec(f"cannot read the spec {path}: it is not UTF-8 text ({error}). Save it as UTF-8.") from None

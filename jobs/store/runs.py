@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs import record
 from jobs.errors import RequestError
+from jobs.store import records
 from jobs.task import NAME, Task
 
 if TYPE_CHECKING:
-    from jobs.spec import Spec
+    from jobs.spec.model import Spec
 
 NAME_OF_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-RUN: record.Kinds = {
-    "name": str, "spec": dict, "data": str, "trials": list, "tasks": list, "submitted_at": record.NUMBER,
+RUN: records.FieldTypes = {
+    "name": str, "spec": dict, "data": str, "trials": list, "tasks": list, "submitted_at": records.NUMBER,
     "provenance": dict,
 }
 
@@ -44,7 +44,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Outline:
+class RunOutline:
     """A run without its spec: what it takes to look for it in the ledger."""
 
     name: str
@@ -60,26 +60,26 @@ class Outline:
 @functools.lru_cache(maxsize=16)
 def read_run(path: Path, state: tuple[int, ...]) -> Run:
     """The run that a file records, read again only when its `files.state` is another; raises `FileNotFoundError`."""
-    from jobs import needed
-    from jobs.spec import Spec
+    from jobs.spec import explain
+    from jobs.spec.model import Spec
 
     outline, found = _checked(path)
     try:
         spec = Spec(**found["spec"])
     except (TypeError, ValueError, AttributeError, RequestError) as error:
-        raise record.damaged(path, needed.told(error, Spec)) from None
+        raise records.damaged_file(path, explain.first_problem(error, Spec)) from None
     return Run(outline.name, spec, outline.data, outline.trials, outline.tasks, outline.submitted_at,
                found["provenance"])
 
 
 @functools.lru_cache(maxsize=16)
-def read_outline(path: Path, state: tuple[int, ...]) -> Outline:
+def read_outline(path: Path, state: tuple[int, ...]) -> RunOutline:
     """The same without the spec, which may then be damaged."""
     return _checked(path)[0]
 
 
-def _checked(path: Path) -> tuple[Outline, dict[str, Any]]:
-    found = record.read(path, RUN)
+def _checked(path: Path) -> tuple[RunOutline, dict[str, Any]]:
+    found = records.read(path, RUN)
     if found is None:
         raise FileNotFoundError(path)
     name = path.parent.name
@@ -91,5 +91,5 @@ def _checked(path: Path) -> tuple[Outline, dict[str, Any]]:
         if lacking:
             raise ValueError(f"it lacks a task to {' '.join(min(lacking))}")
     except (TypeError, ValueError, RequestError) as error:
-        raise record.damaged(path, " ".join(str(error).split())[:80]) from None
-    return Outline(name, found["data"], tuple(found["trials"]), tuple(found["tasks"]), found["submitted_at"]), found
+        raise records.damaged_file(path, " ".join(str(error).split())[:80]) from None
+    return RunOutline(name, found["data"], tuple(found["trials"]), tuple(found["tasks"]), found["submitted_at"]), found

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from jobs import claims, plan
-from jobs.claims import Claim, Finding
+from jobs import plan
 from jobs.errors import DamagedFile
-from jobs.run import Run
-from jobs.store import Store
+from jobs.maintenance import inventory
+from jobs.maintenance.inventory import ExpectedFile, FileCheck
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 
 CHUNK = 1 << 23
@@ -20,16 +21,16 @@ CHUNK = 1 << 23
 Tell = Callable[[int, int], None]
 
 
-def audit(store: Store, run: Run, tell: Tell = lambda done, total: None) -> Iterator[Finding]:
+def verify_files(store: Store, run: Run, tell: Tell = lambda done, total: None) -> Iterator[FileCheck]:
     """Look at every file that a report of the run reads and every checkpoint of its trials, reading each whole.
 
     Those are what its done tasks published, and what tasks of other runs published of the same trials.
     `tell(done, total)` counts bytes. What changes while it is looked at, because a worker is at work, is no finding.
     """
-    looked = claims.of_run(store, run)
-    done, total = 0, sum(each.bytes for each in looked if isinstance(each, Claim))
+    looked = inventory.files_of_run(store, run)
+    done, total = 0, sum(each.bytes for each in looked if isinstance(each, ExpectedFile))
     for each in looked:
-        if isinstance(each, Finding):
+        if isinstance(each, FileCheck):
             yield each
             continue
         before = _contents(each.record)
@@ -37,10 +38,10 @@ def audit(store: Store, run: Run, tell: Tell = lambda done, total: None) -> Iter
         done += each.bytes
         tell(done, total)
         if problem is None or (before is not None and _contents(each.record) == before):
-            yield Finding(each.path, each.bytes, problem, each.task)
+            yield FileCheck(each.path, each.bytes, problem, each.task)
 
 
-def discard(store: Store, findings: list[Finding], run: Run | None = None) -> list[str]:
+def remove_damaged(store: Store, findings: list[FileCheck], run: Run | None = None) -> list[str]:
     """Take damaged files out of the ledger so that `orch resume` makes them again; the tasks to be done again.
 
     Every file is made from what came before it with counted randomness, so what is made again is the same.
@@ -61,7 +62,7 @@ def discard(store: Store, findings: list[Finding], run: Run | None = None) -> li
     return sorted(again)
 
 
-def take_back(store: Store, trained: Task) -> None:
+def redo_training(store: Store, trained: Task) -> None:
     """Have a training done again whose checkpoint can no longer be read: from the one before, it ends the same."""
     with contextlib.suppress(ValueError):
         checkpoint = (store.done(trained) or {}).get("checkpoint")
@@ -71,7 +72,7 @@ def take_back(store: Store, trained: Task) -> None:
     store.done_path(trained).unlink(missing_ok=True)
 
 
-def _problem(path: Path, claim: Claim, tell: Callable[[int], None]) -> str | None:
+def _problem(path: Path, claim: ExpectedFile, tell: Callable[[int], None]) -> str | None:
     try:
         if claim.sha256 is None:
             return _unread(path)
@@ -87,10 +88,10 @@ def _problem(path: Path, claim: Claim, tell: Callable[[int], None]) -> str | Non
 
 def _unread(path: Path) -> str | None:
     """What keeps a table of the results from being read."""
-    from jobs import results
+    from jobs.store import tables
 
     try:
-        results.table(path, results.SCHEMAS[path.parent.parent.name])
+        tables.read_table(path, tables.SCHEMAS[path.parent.parent.name])
     except DamagedFile:
         return "is not a whole table"
     return None

@@ -6,62 +6,62 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jobs import files
+from jobs import atomic
 from jobs.errors import DamagedFile
 
-Kinds = Mapping[str, type | tuple[type, ...]]
+FieldTypes = Mapping[str, type | tuple[type, ...]]
 
 NUMBER = (int, float)
-OUTCOME: Kinds = {
+RESULT_FIELDS: FieldTypes = {
     "files": list, "epoch": int, "checkpoint": str, "weights_digest": str, "precision": str, "threads": int,
     "seconds": NUMBER, "device": str, "loss": NUMBER, "correct": int, "total": int, "accuracy": NUMBER,
     "images": int, "skipped": list, "classes": dict, "peak_memory_bytes": int, "peak_reserved_bytes": int,
     "energy_joules": NUMBER, "measured_from": NUMBER,
 }
-FAILURE: Kinds = {"failure": str, "message": str, "attempt": int, "log": str}
+FAILURE_FIELDS: FieldTypes = {"failure": str, "message": str, "attempt": int, "log": str}
 
 
-def read(path: Path, needed: Kinds | None = None, known: Kinds | None = None) -> dict[str, Any] | None:
+def read(path: Path, needed: FieldTypes | None = None, known: FieldTypes | None = None) -> dict[str, Any] | None:
     """The object in a JSON file, None when there is no such file.
 
     Raises `DamagedFile`, naming the file and the key, unless every key of `needed` is there and every key of
     `needed` and `known` that is there holds a value of its kind (true and false are no numbers).
     """
-    found = files.read_json(path)
+    found = atomic.read_json(path)
     if found is None and not path.exists():
         return None
     if not isinstance(found, dict):
-        raise damaged(path, "it holds no keys and values")
+        raise damaged_file(path, "it holds no keys and values")
     for key, kind in {**(known or {}), **(needed or {})}.items():
         if key not in found:
             if needed and key in needed:
-                raise damaged(path, f"it lacks '{key}'")
+                raise damaged_file(path, f"it lacks '{key}'")
         elif not isinstance(found[key], kind) or (isinstance(found[key], bool) and kind in (int, NUMBER)):
-            raise damaged(path, f"'{key}' is {str(found[key])[:60]!r}")
+            raise damaged_file(path, f"'{key}' is {str(found[key])[:60]!r}")
     return found
 
 
-def read_outcome(path: Path) -> dict[str, Any] | None:
+def read_result(path: Path) -> dict[str, Any] | None:
     """The outcome of a task; raises `DamagedFile` also for a file that would lie outside the store."""
-    found = read(path, known=OUTCOME)
+    found = read(path, known=RESULT_FIELDS)
     if found is None:
         return None
     for entry in found.get("files", []):
         whole = isinstance(entry, dict) and isinstance(entry.get("path"), str) and isinstance(entry.get("sha256"), str)
         if not whole or type(entry.get("bytes")) is not int:
-            raise damaged(path, f"it describes a file as {str(entry)[:60]!r}")
+            raise damaged_file(path, f"it describes a file as {str(entry)[:60]!r}")
     for place in [*(entry["path"] for entry in found.get("files", [])), found.get("checkpoint", "")]:
-        if not inside(place):
-            raise damaged(path, f"it names {place[:60]!r}, which is outside the store")
+        if not is_inside_store(place):
+            raise damaged_file(path, f"it names {place[:60]!r}, which is outside the store")
     return found
 
 
-def inside(place: str) -> bool:
+def is_inside_store(place: str) -> bool:
     """Whether a path, relative to the store, stays in it."""
     return not place.startswith("/") and ".." not in place.split("/") and "\0" not in place
 
 
-def damaged(
+def damaged_file(
     path: Path, reason: str, remedy: str = "Put it back from a copy, or remove it and submit the run again."
 ) -> DamagedFile:
     """What to raise of a file of the store that does not hold what it should."""

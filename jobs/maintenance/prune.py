@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs import files, results
+from jobs import atomic
 from jobs.errors import BadSpec
-from jobs.run import Run
-from jobs.store import Store
+from jobs.store import tables
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 
 POLICIES = ("best", "last", "periods")
@@ -22,7 +23,7 @@ CHECKPOINT = re.compile(r"e(\d{4,})(-s\d+)?-.*\.json")
 
 
 @dataclass(frozen=True, slots=True)
-class Waste:
+class Prunable:
     """Something that can go: a file or folder, its size in bytes, and why."""
 
     path: Path
@@ -30,7 +31,7 @@ class Waste:
     reason: str
 
 
-def policy(text: str) -> frozenset[str]:
+def parse_policy(text: str) -> frozenset[str]:
     """The policy named by words such as `best,last`; raises `BadSpec` for an unknown word."""
     words = frozenset(word.strip() for word in text.split(",") if word.strip())
     if not words or not words <= set(POLICIES):
@@ -38,7 +39,7 @@ def policy(text: str) -> frozenset[str]:
     return words
 
 
-def waste(store: Store, runs: list[Run], keep: frozenset[str], now: float | None = None) -> Iterator[Waste]:
+def find_prunable(store: Store, runs: list[Run], keep: frozenset[str], now: float | None = None) -> Iterator[Prunable]:
     """What can go: drafts that nobody has touched for an hour, and checkpoints of finished trials beyond `keep`.
 
     Checkpoints that something still needs always stay: all of a trial with open tasks, and those of trials that
@@ -47,12 +48,12 @@ def waste(store: Store, runs: list[Run], keep: frozenset[str], now: float | None
     yield from _drafts(store, time.time() if now is None else now)
     named = {run.name for run in runs}
     for trial in dict.fromkeys(trial for run in runs for trial in run.trials):
-        others = set(files.names(store.trial_folder(trial) / "runs")) - named
+        others = set(atomic.list_names(store.trial_folder(trial) / "runs")) - named
         if not others and not _unfinished(store, trial):
             yield from _checkpoints(store, trial, keep)
 
 
-def remove(item: Waste) -> None:
+def remove(item: Prunable) -> None:
     """Remove it; a checkpoint's digest goes first, so that half a removal leaves nothing that looks whole."""
     if item.path.is_dir() and not item.path.is_symlink():
         shutil.rmtree(item.path, ignore_errors=True)
@@ -68,7 +69,7 @@ def _unfinished(store: Store, trial: str) -> bool:
     return not (trained and all(store.is_done(test) for epoch in marks for test in store.tests(trial, epoch)))
 
 
-def _checkpoints(store: Store, trial: str, keep: frozenset[str]) -> Iterator[Waste]:
+def _checkpoints(store: Store, trial: str, keep: frozenset[str]) -> Iterator[Prunable]:
     marks = store.marks(trial)
     kept = set(marks) if "periods" in keep else set()
     if "last" in keep and marks:
@@ -77,23 +78,23 @@ def _checkpoints(store: Store, trial: str, keep: frozenset[str]) -> Iterator[Was
         kept |= _best(store, trial, marks)
     named = {str((store.done(Task("train", trial, epoch)) or {}).get("checkpoint")) for epoch in kept}
     folder = store.trial_folder(trial) / "checkpoints"
-    for name in files.names(folder):
+    for name in atomic.list_names(folder):
         path = (folder / name).with_suffix(".pt")
         if CHECKPOINT.fullmatch(name) and path.relative_to(store.root).as_posix() not in named:
-            yield Waste(path, path.stat().st_size if path.exists() else 0, "a checkpoint the policy does not keep")
+            yield Prunable(path, path.stat().st_size if path.exists() else 0, "a checkpoint the policy does not keep")
 
 
 def _best(store: Store, trial: str, marks: list[int]) -> set[int]:
     """The period's end with the lowest validation loss; every one where the rows cannot be read."""
     try:
-        rows = results.read(store.root, "epochs", [trial], ["epoch", "val_loss"]).to_pylist()
+        rows = tables.read_rows(store.root, "epochs", [trial], ["epoch", "val_loss"]).to_pylist()
     except (OSError, ValueError):
         return set(marks)
     ends = [(row["val_loss"], row["epoch"]) for row in rows if row["epoch"] in marks]
     return {min(ends)[1]} if ends else set(marks)
 
 
-def _drafts(store: Store, now: float) -> Iterator[Waste]:
+def _drafts(store: Store, now: float) -> Iterator[Prunable]:
     """Temporary files, replays, work folders and checkpoints without a digest that nobody has touched for an hour."""
     for path in list(store.root.rglob("*")):
         draft = path.name.startswith(".") and (path.suffix == ".draft" or path.name.startswith(".replay-"))
@@ -102,7 +103,7 @@ def _drafts(store: Store, now: float) -> Iterator[Waste]:
         if draft or work or half:
             touched, size = _touched(path)
             if now - touched > DEAD_AFTER_S:
-                yield Waste(path, size, "left behind by an attempt that died")
+                yield Prunable(path, size, "left behind by an attempt that died")
 
 
 def _touched(path: Path) -> tuple[float, int]:
@@ -118,8 +119,8 @@ def _may_be_running(store: Store, work: Path) -> bool:
     """Whether a work folder is that of its task's latest attempt, which has not ended as far as the record says."""
     try:
         task = Task.parse(work.parent.name)
-        record = files.read_json(work.with_suffix(".json"))
-        latest = max(name for name in files.names(work.parent) if name.endswith(".json") and name[:-5].isdecimal())
+        record = atomic.read_json(work.with_suffix(".json"))
+        latest = max(name for name in atomic.list_names(work.parent) if name.endswith(".json") and name[:-5].isdecimal())
     except (BadSpec, ValueError):
         return False
     running = isinstance(record, dict) and record.get("state") == "running" and latest == f"{work.name}.json"

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from jobs import catalog, duration, needed, specfile
-from jobs import corruptions as harder
+from jobs.catalog.backbones import CATALOG, find_backbone
+from jobs.catalog.corruptions import SEVERITIES, level_name, parse_choice
 from jobs.errors import BadSpec
+from jobs.spec import duration, explain, yaml_file
 
 BUILT_IN_DATA = ("digits",)
 ALIASES = {"backbone": "backbones", "patience": "plateau_patience"}
@@ -19,8 +20,8 @@ ALIASES = {"backbone": "backbones", "patience": "plateau_patience"}
 Weights = Literal["imagenet", "none"]
 Precision = Literal["auto", "fp32", "bf16"]
 Augment = Literal["none", "flip", "crop-flip"]
-MOST_EPOCHS = 9_999_999
-MOST_TASKS = 100_000
+MAX_EPOCHS = 9_999_999
+MAX_TASKS = 100_000
 SHOWN = 80
 NUMBERS = ("periods", "epochs_per_period", "seeds", "image_size", "batch_size", "learning_rate", "momentum",
            "plateau_patience", "plateau_factor", "split", "split_seed", "early_stop")
@@ -125,16 +126,16 @@ class Spec(BaseModel):
     @field_validator("corruptions", mode="before")
     @classmethod
     def _of_those_there_are(cls, value: Any) -> Any:
-        return harder.chosen(value)
+        return parse_choice(value)
 
     @field_validator("backbones", mode="before")
     @classmethod
     def _known(cls, value: Any) -> Any:
-        chosen = list(catalog.CATALOG) if value == "all" else [value] if isinstance(value, str) else value
+        chosen = list(CATALOG) if value == "all" else [value] if isinstance(value, str) else value
         if not isinstance(chosen, (list, tuple)):
             raise ValueError("a list of backbone names, or 'all', is needed")
         names = (name.strip() for each in chosen for name in str(each).split(","))
-        return tuple(dict.fromkeys(catalog.find(name).name for name in names))
+        return tuple(dict.fromkeys(find_backbone(name).name for name in names))
 
     @field_validator("checkpoint_every", mode="before")
     @classmethod
@@ -155,16 +156,16 @@ class Spec(BaseModel):
     @model_validator(mode="after")
     def _sizes_fit(self) -> Spec:
         for name in self.backbones:
-            smallest = catalog.CATALOG[name].min_image_size
+            smallest = CATALOG[name].min_image_size
             if self.image_size < smallest:
                 raise ValueError(f"image_size {self.image_size} is too small for {name}; it needs {smallest} or more")
         self.data_settings()
-        if self.epochs > MOST_EPOCHS:
-            raise ValueError(f"{self.periods} x {self.epochs_per_period} epochs are more than the {MOST_EPOCHS:,} "
+        if self.epochs > MAX_EPOCHS:
+            raise ValueError(f"{self.periods} x {self.epochs_per_period} epochs are more than the {MAX_EPOCHS:,} "
                              "a trial can have; give fewer periods or shorter ones")
         tasks = (2 * self.periods + len(self.variants)) * self.seeds * len(self.backbones)
-        if tasks > MOST_TASKS:
-            raise ValueError(f"a run of {tasks:,} tasks is more than the {MOST_TASKS:,} that one can have; "
+        if tasks > MAX_TASKS:
+            raise ValueError(f"a run of {tasks:,} tasks is more than the {MAX_TASKS:,} that one can have; "
                              "give fewer periods, seeds or backbones")
         return self
 
@@ -178,12 +179,12 @@ class Spec(BaseModel):
 
     def weights_of(self, backbone: str) -> Weights:
         """The weights this backbone starts from: none where no pretrained ones exist."""
-        return self.weights if catalog.CATALOG[backbone].has_pretrained else "none"
+        return self.weights if CATALOG[backbone].has_pretrained else "none"
 
     @property
     def variants(self) -> list[str]:
         """The ways in which the test images are made harder, after the last period: `blur-1`, `blur-2`, ..."""
-        return [harder.variant(name, severity) for name in self.corruptions for severity in harder.SEVERITIES]
+        return [level_name(name, severity) for name in self.corruptions for severity in SEVERITIES]
 
     @property
     def checkpoint_every_s(self) -> float | None:
@@ -206,12 +207,12 @@ def build(values: dict[str, Any]) -> Spec:
     try:
         return Spec(**tidy)
     except ValidationError as error:
-        raise BadSpec(f"{needed.explain(error, Spec)}.") from None
+        raise BadSpec(f"{explain.describe_errors(error, Spec)}.") from None
 
 
 def read_file(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML spec file, spellings made one; a data folder is relative to the file."""
-    tidy = _tidy(specfile.read(path))
+    tidy = _tidy(yaml_file.read(path))
     data = tidy.get("data")
     if isinstance(data, str) and data not in BUILT_IN_DATA:
         tidy["data"] = _place(data, path.absolute().parent)

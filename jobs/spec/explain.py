@@ -24,7 +24,7 @@ IN_WORDS = {
 """Of the keys whose type does not say it."""
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> str:
+def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
     """The first thing wrong, as one line: key, what it needs, what was given."""
     first = error.errors()[0]
     place = first["loc"]
@@ -35,20 +35,20 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     elif key not in model.model_fields:
         return f"unknown key '{key[:SHOWN]}'{more}"
     else:
-        reason = f"{needed(key, model.model_fields[key])} is needed"
+        reason = f"{describe_key(key, model.model_fields[key])} is needed"
     given = repr(first.get("input"))
     if not place or (first["type"] == "missing" and len(place) == 1):
         return f"{key}: {reason}{more}"
     return f"{key}: {reason} (given: {given if len(given) <= SHOWN else given[:SHOWN] + '...'}){more}"
 
 
-def told(error: Exception, model: type[BaseModel]) -> str:
+def first_problem(error: Exception, model: type[BaseModel]) -> str:
     """The same of any error that a record's values may raise, at most 120 characters."""
-    text = explain(error, model) if isinstance(error, ValidationError) else " ".join(str(error).split())
+    text = describe_errors(error, model) if isinstance(error, ValidationError) else " ".join(str(error).split())
     return text[:120].rstrip(".")
 
 
-def needed(key: str, field: FieldInfo) -> str:
+def describe_key(key: str, field: FieldInfo) -> str:
     """What a key takes: `a whole number from 1 to 10,000`, `one of auto, fp32, bf16`."""
     if key in IN_WORDS:
         return IN_WORDS[key]

@@ -77,7 +77,7 @@ CATALOG: dict[str, Backbone] = {
 }
 
 
-def find(name: str) -> Backbone:
+def find_backbone(name: str) -> Backbone:
     """The catalog's entry of that name; raises `UnknownBackbone` with the likeliest meaning."""
     if name in CATALOG:
         return CATALOG[name]

@@ -1,0 +1,1 @@
+"""Registries that need no torch: backbones and corruptions."""

@@ -1,0 +1,1 @@
+"""Where images come from, listed and fingerprinted before any image is decoded."""

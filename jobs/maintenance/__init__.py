@@ -1,0 +1,1 @@
+"""Verify the checksums of a store and remove what is no longer needed."""

@@ -1,0 +1,1 @@
+"""The shared folder: its paths, its records, its tables, and how files are published."""

@@ -1,0 +1,1 @@
+"""Which worker trains what: measured throughput, peers, and reassignment."""
