@@ -27,10 +27,12 @@ from torch.nn import functional
 
 from jobs import atomic
 from jobs.spec.model import Recipe
-from models import backbones, checkpoint, device, snapshot
-from models.checkpoint import Contents
-from models.learner import Learner
-from models.saver import Saver
+from models.checkpoints import format, snapshot
+from models.checkpoints.async_writer import AsyncWriter
+from models.checkpoints.format import CheckpointContents
+from models.networks import build
+from models.runtime import device
+from models.training.learner import Learner
 
 SIZE, BATCH_IMAGES = 64, 8
 LARGE_MB = 500.0
@@ -58,21 +60,21 @@ def main() -> int:
 
 def measure(name: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """Seconds of an epoch without a checkpoint, with the rival's and with ours, and of reading one."""
-    network = backbones.build(name, 10, 0)
+    network = build.build_network(name, 10, 0)
     learner = Learner.of(network, Recipe(precision="fp32"), 0, torch.device("cpu"), "fp32")
     train(learner, 1)
     steps = max(2, round(asked.seconds / common.timed(partial(train, learner, 1))))
-    saver, returned = Saver(), dict[str, list[float]](rival=[], ours=[])
+    saver, returned = AsyncWriter(), dict[str, list[float]](rival=[], ours=[])
 
     def epoch(kind: str) -> float:
         started = time.perf_counter()
         if kind == "rival":
             at_once(folder, contents(learner))
         elif kind == "ours":
-            copied = snapshot.of(contents(learner).parts())
+            copied = snapshot.copy_state(contents(learner).parts())
             if copied is None:
                 raise SystemExit("too little memory for a copy: nothing is measured.")
-            saver.begin(partial(_write, folder, Contents(**copied)))
+            saver.begin(partial(_write, folder, CheckpointContents(**copied)))
         if kind in returned:
             returned[kind].append(time.perf_counter() - started)
         train(learner, steps)
@@ -92,7 +94,7 @@ def measure(name: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any
             "read": common.medians(read), "epochs": found, "reads": read}
 
 
-def at_once(folder: Path, given: Contents) -> Path:
+def at_once(folder: Path, given: CheckpointContents) -> Path:
     """The rival: as one writes it by hand, with the same promises."""
     path = folder / "e0000-rival.pt"
     path.with_suffix(".json").unlink(missing_ok=True)
@@ -120,9 +122,9 @@ def train(learner: Learner, steps: int) -> None:
         learner.optimizer.step()
 
 
-def contents(learner: Learner) -> Contents:
+def contents(learner: Learner) -> CheckpointContents:
     """All that a checkpoint holds."""
-    return Contents(TRIAL, 0, 0, {}, [], learner.network.state_dict(), learner.optimizer.state_dict(),
+    return CheckpointContents(TRIAL, 0, 0, {}, [], learner.network.state_dict(), learner.optimizer.state_dict(),
                     learner.scheduler.state_dict())
 
 
@@ -131,14 +133,14 @@ def _scores(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
     return scores.flatten(1)
 
 
-def _write(folder: Path, given: Contents) -> None:
-    checkpoint.publish(folder, given, "ours")
+def _write(folder: Path, given: CheckpointContents) -> None:
+    format.publish(folder, given, "ours")
 
 
 def _alone(kind: str, path: Path) -> float:
     """Seconds that reading takes in a process of its own, forked from one that has torch loaded."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["models.checkpoint"])
+    context.set_forkserver_preload(["models.checkpoints.format"])
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=_read, args=(kind, path, theirs))
     child.start()
@@ -149,7 +151,7 @@ def _alone(kind: str, path: Path) -> float:
 
 def _read(kind: str, path: Path, answer: Any) -> None:
     device.pick("cpu")
-    answer.send(common.timed(partial(read_twice, path) if kind == "rival" else partial(checkpoint.read, path, TRIAL)))
+    answer.send(common.timed(partial(read_twice, path) if kind == "rival" else partial(format.read, path, TRIAL)))
 
 
 def _asked() -> argparse.Namespace:

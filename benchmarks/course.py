@@ -16,7 +16,7 @@ from rivals import Photographs
 
 from jobs.catalog import backbones
 from models.data.batches import Data
-from models.learner import Learner
+from models.training.learner import Learner
 
 HEAVY_GMACS = 5.0
 KINDS = ("auto", "fp32")

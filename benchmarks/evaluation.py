@@ -13,9 +13,9 @@ import course
 import rivals
 from common import Goal
 
-from models.answers import validate
 from models.data.batches import Data
-from models.learner import Learner
+from models.evaluation.inference import validate
+from models.training.learner import Learner
 
 CLASSES = 10
 """For which operations are counted; the head has a small share of them."""

@@ -11,11 +11,12 @@ from gpu_scene import CLASSES, Enough, Put, Scene, learner, tried
 from torch.nn import functional
 from torch.optim import SGD
 
-from models import backbones, device
-from models.checkpoint import weights_digest
+from models.checkpoints.format import weights_digest
 from models.data.batches import Batch, Data
-from models.learner import Learner, normalised
-from models.loop import Running, steps_of, train_epoch
+from models.networks import build
+from models.runtime import device
+from models.training.learner import Learner, normalised
+from models.training.loop import EpochProgress, steps_of, train_epoch
 
 
 def exact(scene: Scene, put: Put) -> dict[str, Any]:
@@ -46,11 +47,11 @@ def exact(scene: Scene, put: Put) -> dict[str, Any]:
 
 def _digest(ours: Learner, data: Data, stop: int) -> str:
     """Weights after an epoch; with `stop`, of another learner that goes on from that step."""
-    def until(running: Running, settled: bool) -> None:
+    def until(running: EpochProgress, settled: bool) -> None:
         if running.step == stop:
             raise Enough
 
-    running = Running()
+    running = EpochProgress()
     with suppress(Enough):
         train_epoch(ours, data, 1, running, until)
     if stop:
@@ -64,7 +65,7 @@ def _digest(ours: Learner, data: Data, stop: int) -> str:
 def _replayed(scene: Scene, name: str, data: Data) -> bool:
     """Whether steps are replayed, if asked for."""
     ours = learner(scene, name, graphs=True)
-    train_epoch(ours, data, 1, Running(), lambda *_: None)
+    train_epoch(ours, data, 1, EpochProgress(), lambda *_: None)
     return ours.replay is not None and ours.replay.trusted and ours.replay.again is not None
 
 
@@ -74,7 +75,7 @@ def _from_plain(scene: Scene, name: str, data: Data) -> float:
     Without dropout: it draws in the order of memory, which is another one with channels last.
     """
     ours = learner(scene, name, "fp32")
-    network = backbones.build(name, CLASSES, 0).to(scene.where)
+    network = build.build_network(name, CLASSES, 0).to(scene.where)
     for module in (*ours.network.modules(), *network.modules()):
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -85,6 +86,6 @@ def _from_plain(scene: Scene, name: str, data: Data) -> float:
         plain.zero_grad()
         functional.cross_entropy(network(images).flatten(1), batch.labels.to(scene.where)).backward()
         plain.step()
-    train_epoch(ours, data, 1, Running(), lambda *_: None)
+    train_epoch(ours, data, 1, EpochProgress(), lambda *_: None)
     pairs = zip(ours.network.parameters(), network.parameters(), strict=True)
     return max(float((a - b).detach().abs().max()) for a, b in pairs)

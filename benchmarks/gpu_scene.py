@@ -15,11 +15,12 @@ import rivals
 import torch
 
 from jobs.spec.model import Recipe
-from models import backbones, device
-from models.answers import answers
 from models.data.batches import Data
-from models.learner import Learner
-from models.loop import Running, train_epoch
+from models.evaluation.inference import predict_split
+from models.networks import build
+from models.runtime import device
+from models.training.learner import Learner
+from models.training.loop import EpochProgress, train_epoch
 
 CLASSES = 22
 PLENTY = 2**60
@@ -74,19 +75,19 @@ def learner(scene: Scene, name: str, precision: Any = "auto", graphs: bool = Fal
     where = device.pick(scene.photos.device, asked.deterministic)
     with _graphs(graphs):
         chosen = device.choose_precision(precision, where, name)
-        return Learner.of(backbones.build(name, CLASSES, 0), asked, 0, where, chosen)
+        return Learner.of(build.build_network(name, CLASSES, 0), asked, 0, where, chosen)
 
 
 def training_rate(ours: Learner, data: Data, seconds: float) -> float:
     """Images a second of real epochs, about so long."""
     started, images, epoch = time.perf_counter(), 0, 0
 
-    def until(running: Running, settled: bool) -> None:
+    def until(running: EpochProgress, settled: bool) -> None:
         if time.perf_counter() - started > seconds:
             raise Enough
 
     while time.perf_counter() - started < seconds:
-        running, epoch = Running(), epoch + 1
+        running, epoch = EpochProgress(), epoch + 1
         with suppress(Enough):
             train_epoch(ours, data, epoch, running, until)
         images += running.images
@@ -98,7 +99,7 @@ def answering_rate(ours: Learner, data: Data, seconds: float) -> float:
     """Images a second of real evaluations, about so long."""
     started, images = time.perf_counter(), 0
     while time.perf_counter() - started < seconds:
-        images += sum(len(piece) for piece, *_ in answers(ours, data, "test"))
+        images += sum(len(piece) for piece, *_ in predict_split(ours, data, "test"))
     return images / (time.perf_counter() - started)
 
 

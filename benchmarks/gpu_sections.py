@@ -18,10 +18,11 @@ from jobs.errors import Stopped
 from jobs.spec.model import Recipe
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest, Trial
-from models import device, training
 from models.data.batches import Data
-from models.loop import train_epoch
-from models.train import train
+from models.runtime import device
+from models.training import state
+from models.training.loop import train_epoch
+from models.training.train import train
 
 __all__ = ["backbone", "beside", "checkpoints", "exact", "machine", "study"]
 
@@ -125,7 +126,7 @@ def checkpoints(scene: Scene, put: Put, name: str) -> dict[str, Any]:
     """How long a checkpoint holds a training up and how long it takes; and a real task, stopped and taken up again."""
     with tempfile.TemporaryDirectory(prefix="orch-benchmark-") as place:
         order = _order(scene, name, Path(place), 0, "stopped")
-        begun = training.begin(order)
+        begun = state.begin_training(order)
         train_epoch(begun.learner, begun.data, 1, begun.running, lambda *_: None)
         held, whole = [], []
         with begun.saver:

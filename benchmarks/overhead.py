@@ -30,11 +30,12 @@ from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import embedded, submit
 from orchestrator.embedded import Server
-from workers import child, queue
 from workers import main as workers
-from workers.device import Device
-from workers.lease import Watch
-from workers.tend import Tender
+from workers.devices.discovery import Device
+from workers.lease import LeaseTracker
+from workers.messaging import broker
+from workers.process import child
+from workers.reconciler import Reconciler
 from workers.worker import Worker
 
 PARTS = ("queue and claim", "fork", "data and network", "in all")
@@ -87,10 +88,10 @@ def study(root: Path, server: Server, entry: str, periods: int) -> list[dict[str
     """A run of one network, done by a worker of its own; the parts of the way to each training but the first, in ms."""
     common.say(f"{entry}: {periods} periods")
     asked = model.build({"backbones": ["squeezenet"], "periods": periods, "epochs_per_period": 1})
-    request = submit.check(asked, Settings(root, server.url, None), queue.ping, lambda names, folder: None)
+    request = submit.check(asked, Settings(root, server.url, None), broker.ping, lambda names, folder: None)
     store = Store(root).open(create=True)
     run = submit.record(store, request, {"orch": "benchmark"})
-    submit.ring(store, run, server.url, queue.send)
+    submit.ring(store, run, server.url, broker.enqueue)
     started: dict[str, dict[str, float]] = in_a_process(str(root), server.url, entry, len(run.tasks))
     return ways(store, run, started)
 
@@ -112,7 +113,7 @@ def at_work(root: Path, broker_url: str, entry: str, tasks: int) -> dict[str, di
     """Work like `orch worker` until so many tasks are done; when each was claimed, entered and begun (Unix time)."""
     started: dict[str, dict[str, float]] = {}
     store, leave, over = Store(root), threading.Event(), threading.Event()
-    worker = Worker(store, broker_url, "w1", "host", Device("cpu", "cpu", "", 1), None, Watch(store), entry=entry)
+    worker = Worker(store, broker_url, "w1", "host", Device("cpu", "cpu", "", 1), None, LeaseTracker(store), entry=entry)
 
     def run_child(order: Any, log: Path, heard: Any, **rest: Any) -> Any:
         when = started[order.task] = {"claimed": time.time()}
@@ -128,16 +129,16 @@ def at_work(root: Path, broker_url: str, entry: str, tasks: int) -> dict[str, di
                 over.set()
 
     worker.run_child = run_child
-    child.warm_up()
+    child.start_fork_server()
     child.warm(leave)
-    threading.Thread(target=Tender(worker).forever, args=(None, leave), daemon=True).start()
+    threading.Thread(target=Reconciler(worker).forever, args=(None, leave), daemon=True).start()
     consume(workers._consumer(worker), over)
     return started
 
 
 def chain(broker_url: str, tasks: int) -> list[float]:
     """Celery alone: each empty task sends the next; milliseconds from one to the next."""
-    application, begun, over = queue.app(broker_url), list[float](), threading.Event()
+    application, begun, over = broker.app(broker_url), list[float](), threading.Event()
 
     @application.task(name="orch.train", shared=False)
     def nothing(number: int) -> None:

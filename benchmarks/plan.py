@@ -32,10 +32,10 @@ from jobs.task import Task, TaskRequest
 from orchestrator import embedded, submit
 from orchestrator.embedded import Server
 from workers import main as workers
-from workers import queue
-from workers.device import Device
-from workers.lease import Watch
-from workers.tend import Tender
+from workers.devices.discovery import Device
+from workers.lease import LeaseTracker
+from workers.messaging import broker
+from workers.reconciler import Reconciler
 from workers.worker import Worker
 
 SHAPES = {100: (1, 7), 1_000: (7, 10), 10_000: (51, 14)}
@@ -88,10 +88,10 @@ def submitted_run(root: Path, broker_url: str, size: int) -> Run:
     """A run of about `size` tasks, checked, recorded and queued as `orch submit` does."""
     seeds, periods = SHAPES[size]
     asked = model.build({"backbones": "all", "seeds": seeds, "periods": periods, "epochs_per_period": 1})
-    request = submit.check(asked, Settings(root, broker_url, None), queue.ping, lambda names, folder: None)
+    request = submit.check(asked, Settings(root, broker_url, None), broker.ping, lambda names, folder: None)
     store = Store(root).open(create=True)
     run = submit.record(store, request, {"orch": "benchmark"})
-    submit.ring(store, run, broker_url, queue.send)
+    submit.ring(store, run, broker_url, broker.enqueue)
     return run
 
 
@@ -107,7 +107,7 @@ def one_round(folder: Path, server: Server, sizes: list[int], most: int, turn: i
         found[str(size)] = _in_a_process(str(root), server.url, tasks)
     _wipe(server)
     common.say(f"round {turn + 1}: Celery alone")
-    with queue.app(server.url) as application, application.connection_for_write() as connection:
+    with broker.app(server.url) as application, application.connection_for_write() as connection:
         for number in range(most):
             application.send_task("orch.train", args=[f"train.squeezenet-s0-00000000.{number:04d}"], priority=8,
                                   connection=connection)
@@ -118,16 +118,16 @@ def one_round(folder: Path, server: Server, sizes: list[int], most: int, turn: i
 def drain(root: Path, broker_url: str, tasks: int) -> dict[str, float]:
     """Work like `orch worker` until so many tasks were done; milliseconds each, the first ones not counted."""
     store, ends = Store(root), list[End]()
-    worker = Worker(store, broker_url, "w1", "host", Device("cpu", "cpu", "", 1), None, Watch(store))
+    worker = Worker(store, broker_url, "w1", "host", Device("cpu", "cpu", "", 1), None, LeaseTracker(store))
     worker.run_child = lambda order, *_, **__: _outcome(order, ends, tasks, stop)
     consumer, leave, stop = workers._consumer(worker), threading.Event(), threading.Event()
-    threading.Thread(target=Tender(worker).forever, args=(None, leave), daemon=True).start()
+    threading.Thread(target=Reconciler(worker).forever, args=(None, leave), daemon=True).start()
     return _timed(consumer, ends, stop, tasks)
 
 
 def drain_celery(broker_url: str, tasks: int) -> dict[str, float]:
     """The same with tasks that do nothing, and no store."""
-    application, ends, stop = queue.app(broker_url), list[End](), threading.Event()
+    application, ends, stop = broker.app(broker_url), list[End](), threading.Event()
 
     @application.task(name="orch.train", shared=False)
     def nothing(task_id: str) -> None:

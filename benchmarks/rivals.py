@@ -30,10 +30,11 @@ from jobs.catalog.backbones import find_backbone
 from jobs.data import image_folder
 from jobs.spec.model import DataSettings, Precision, Recipe
 from jobs.store.store import Store
-from models import backbones, device
 from models.data.batches import Data
 from models.data.prepare import prepare_folder
-from models.learner import DEVIATION, MEAN, Learner
+from models.networks import build
+from models.runtime import device
+from models.training.learner import DEVIATION, MEAN, Learner
 
 RECIPE = Recipe()
 
@@ -91,13 +92,13 @@ def learner(name: str, photos: Photographs, precision: Precision, batch_images: 
     classes = len(Store(photos.store).described(photos.name).classes)
     recipe = RECIPE.model_copy(update={"batch_size": batch_images})
     chosen = device.choose_precision(precision, photos.where, name)
-    return Learner.of(backbones.build(name, classes, 0), recipe, 0, photos.where, chosen)
+    return Learner.of(build.build_network(name, classes, 0), recipe, 0, photos.where, chosen)
 
 
 def by_hand(name: str, photos: Photographs, images: DataLoader[Any]) -> tuple[nn.Module, SGD]:
     """The network and its optimiser as one writes them by hand."""
     classes = len(images.dataset.dataset.classes)  # type: ignore[attr-defined]
-    network = backbones.build(name, classes, 0).to(photos.where)
+    network = build.build_network(name, classes, 0).to(photos.where)
     return network, SGD(network.parameters(), lr=RECIPE.learning_rate, momentum=RECIPE.momentum)
 
 

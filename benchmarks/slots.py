@@ -23,7 +23,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import embedded
-from workers import attempt
+from workers.execution import attempts
 
 ORCH = [sys.executable, "-m", "orchestrator.cli"]
 PATIENCE_S = 120.0
@@ -102,7 +102,7 @@ def finished(store: Store, worker: subprocess.Popen[bytes]) -> Run:
 def span(store: Store, run: Run) -> float:
     """Seconds from the first begin to the last end of the run's trainings and evaluations."""
     tasks = [task for task in map(Task.parse, run.tasks) if task.kind != "prepare"]
-    records = [record for task in tasks for record in attempt.records(store, task)]
+    records = [record for task in tasks for record in attempts.records(store, task)]
     return float(max(each["finished_at"] for each in records) - min(each["started_at"] for each in records))
 
 

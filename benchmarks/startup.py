@@ -27,7 +27,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.store.tables import table_folder
 from jobs.task import Task
-from workers import attempt
+from workers.execution import attempts
 
 PERIODS, EPOCHS = 3, 10
 MOST_HELP_MS, MOST_STATUS_MS = 60.0, 250.0
@@ -132,8 +132,8 @@ def _all(pool: ThreadPoolExecutor, do: Callable[[Any], None], each: Any) -> None
         pass
 
 
-def _begin(store: Store, run: Run, task: Task, worker: str) -> attempt.Attempt:
-    return attempt.begin(store, task, {
+def _begin(store: Store, run: Run, task: Task, worker: str) -> attempts.Attempt:
+    return attempts.begin(store, task, {
         "trial": None if task.kind == "prepare" else task.subject, "run": run.name, "worker": worker, "host": "alpha",
         "device": "cuda:0", "token": 1, "queued_at": time.time(),
     })

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from jobs.task import Task, TaskRequest
-from models import train, work
-from models.data.resident import Heard
-from models.training import Training, begin
+from models import entrypoint
+from models.data.gpu_cache import Heard
+from models.training import train
+from models.training.state import TrainingState, begin_training
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -25,10 +26,10 @@ def real(order: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> 
     """The task an order names; a training says when it has all it needs for its first step."""
     tell({"phase": "entered", "at": time.time()})
     if Task.parse(order["task"]).kind != "train":
-        return work.main(order, tell, should_stop)
+        return entrypoint.main(order, tell, should_stop)
 
-    def take_up(given: TaskRequest, heard: Heard) -> Training:
-        training = begin(given, heard)
+    def take_up(given: TaskRequest, heard: Heard) -> TrainingState:
+        training = begin_training(given, heard)
         tell({"phase": "begun", "at": time.time()})
         return training
 

@@ -14,8 +14,8 @@ import rivals
 from common import Goal
 
 from models.data.batches import Data
-from models.learner import Learner
-from models.loop import Running, train_epoch
+from models.training.learner import Learner
+from models.training.loop import EpochProgress, train_epoch
 
 CLASSES = 10
 """For which operations are counted; the head has a small share of them."""
@@ -24,7 +24,7 @@ WANTED = {"cpu": 3.0, "cuda": 4.0}
 
 def an_epoch(learner: Learner, data: Data) -> None:
     """An epoch as `orch` trains it."""
-    train_epoch(learner, data, 1, Running(), lambda *_: None)
+    train_epoch(learner, data, 1, EpochProgress(), lambda *_: None)
 
 
 def main() -> int:

@@ -127,6 +127,6 @@ class TaskRequest:
         return asdict(self)
 
 
-CHILD_ENTRY = "models.work:main"
+CHILD_ENTRY = "models.entrypoint:main"
 """The function a child runs: `main(order, tell, should_stop) -> outcome`, found by name so that `workers` need not
 import `models`."""

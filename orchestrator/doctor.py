@@ -17,10 +17,11 @@ from jobs.errors import MissingWeights, OrchError
 from jobs.settings import Settings, without_password
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY
-from models import weights
+from models.networks import weights
 from orchestrator import embedded, signs, stack, submit
 from orchestrator.provenance import version_of
-from workers import device, queue
+from workers.devices import discovery
+from workers.messaging import broker
 
 EXTRAS = {
     "worker": ("torch", "torchvision", "numpy", "pillow", "scikit-learn"),
@@ -109,8 +110,8 @@ def _runs(settings: Settings) -> list[Finding]:
 def _broker(settings: Settings) -> Finding:
     try:
         if settings.broker_url is not None:
-            queue.ping(settings.broker_url)
-            shown, waiting = without_password(settings.broker_url), queue.waiting(settings.broker_url)
+            broker.ping(settings.broker_url)
+            shown, waiting = without_password(settings.broker_url), broker.queue_length(settings.broker_url)
             return Finding("broker", "ok", f"{shown} answers; {waiting} message(s) wait")
         binary = embedded.binary()
     except OrchError as error:
@@ -128,8 +129,8 @@ def _workers(settings: Settings) -> Finding:
 
 
 def _devices() -> Finding:
-    gpus = device.gpus()
-    return Finding("devices", "ok", f"{len(gpus)} GPU(s), {device.cores()} processor core(s)")
+    gpus = discovery.gpus()
+    return Finding("devices", "ok", f"{len(gpus)} GPU(s), {discovery.available_cores()} processor core(s)")
 
 
 def _weights(settings: Settings) -> list[Finding]:

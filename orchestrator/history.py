@@ -43,7 +43,7 @@ def of_run(store: Store, run: Run) -> list[Tried]:
 
 
 def _of_task(store: Store, task: Task) -> Iterator[Tried]:
-    from workers import attempt as attempts
+    from workers.execution import attempts
 
     for record in attempts.records(store, task):
         log = Path(store.attempts_folder(task)) / f"{record['attempt']:04d}.log"
@@ -55,7 +55,7 @@ def _of_task(store: Store, task: Task) -> Iterator[Tried]:
 
 def _as_heard(store: Store, tried: Tried, silent: dict[str, float]) -> Tried:
     """The attempt, lost where it is on record as running and its worker was not heard of lately."""
-    from workers import attempt as attempts
+    from workers.execution import attempts
 
     if tried.state != "running" or tried.worker not in silent:
         return tried

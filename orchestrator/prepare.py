@@ -15,7 +15,7 @@ from jobs.spec.model import DataSettings
 from jobs.store.store import Store
 from jobs.task import Task
 from models.data.prepare import prepare_folder
-from workers.lease import RENEW_S, Lease, Watch
+from workers.lease import RENEW_S, Lease, LeaseTracker
 
 
 def prepare(
@@ -30,7 +30,7 @@ def prepare(
     if (known := store.done(task)) is not None:
         return data, known, True
     store.save_data(data, source, settings)
-    lease = Watch(store).claim(task.lease_key, f"{socket.gethostname()}-{os.getpid()}")
+    lease = LeaseTracker(store).claim(task.lease_key, f"{socket.gethostname()}-{os.getpid()}")
     if lease is None:
         raise StoreUnusable(f"the data set {data} is being prepared by another process. Try again when it is done.")
     work_folder = store.attempts_folder(task) / f"by-hand-{os.getpid()}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from jobs import atomic
 from jobs.store import records
-from workers import birth
+from workers.process import identity
 
 WORKER_FRESH_S = 15.0
 SIGN: records.FieldTypes = {
@@ -60,7 +60,7 @@ def read(store: Path, now: float | None = None) -> list[Sign]:
             tasks = values.get("tasks", [values["task"]] if values["task"] else [])
             found.append(Sign(values["name"], values["host"], values["pid"], values["device"], values["task"],
                               now - values["at"], tuple(map(str, tasks)), values.get("slots", 1),
-                              birth.ended(values.get("process"))))
+                              identity.has_ended(values.get("process"))))
     return found
 
 

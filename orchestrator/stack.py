@@ -21,7 +21,7 @@ from jobs.store import records
 from orchestrator import embedded, process, signs
 from orchestrator.embedded import Server
 from orchestrator.process import Process
-from workers import device as devices
+from workers.devices import discovery
 
 IDLE_EXIT = "30m"
 GENTLE_S = 30.0
@@ -77,8 +77,8 @@ def ensure(
     `workers` None means one a GPU, else two on a CPU (one on a single core). Calls from several processes
     are taken one after the other. The store must exist.
     """
-    cores = devices.cores() if cores is None else cores
-    gpus = (0 if device == "cpu" else len(devices.gpus())) if gpus is None else gpus
+    cores = discovery.available_cores() if cores is None else cores
+    gpus = (0 if device == "cpu" else len(discovery.gpus())) if gpus is None else gpus
     with _locked(settings.store) as folder:
         stack = _with_broker(settings, folder, _read(folder))
         _write(folder, stack)

@@ -38,14 +38,14 @@ def options(command: F) -> F:
 def require(settings: Settings, workers: int | None, device: str | None) -> None:
     """Raise `MissingExtra` or another `RequestError` now for what would keep this machine from doing its part."""
     from orchestrator import embedded
-    from workers import device as devices
+    from workers.devices import discovery
 
     if settings.broker_url is None:
         embedded.binary()
     if local_workers(settings, workers) == 0:
         return
     if device is not None:
-        devices.choose(device, None)
+        discovery.choose_device(device, None)
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
             f"local workers need torch, which is not installed. Install it with: {install_hints.install_command('worker')} "
@@ -60,9 +60,9 @@ def local_workers(settings: Settings, workers: int | None) -> int | None:
 
 def ping(broker_url: str) -> None:
     """Return when the broker answers; raises `BrokerUnreachable`."""
-    from workers import queue
+    from workers.messaging.broker import ping as ping_broker
 
-    queue.ping(broker_url)
+    ping_broker(broker_url)
 
 
 def open_store(settings: Settings) -> Store:
@@ -93,12 +93,12 @@ def go(
     """Start what is missing, send what is ready (of `only`), tell, and wait if asked to; the exit code."""
     from jobs import plan
     from orchestrator import stack, submit
-    from workers import queue
+    from workers.messaging.broker import enqueue
 
     states = plan.task_states(store, run)
     if plan.ready_tasks(store, run):
         here = stack.ensure(settings, local_workers(settings, workers), device)
-        sent = submit.ring(store, run, here.broker_url(settings), queue.send, only)
+        sent = submit.ring(store, run, here.broker_url(settings), enqueue, only)
     else:
         here, sent = stack.look(settings), []
     if not as_json:

@@ -117,11 +117,11 @@ def ring(
 
 def forgive(store: Store, run: Run) -> list[Task]:
     """Remove the marks of failure of a run's tasks, their attempts no longer held against them; which tasks."""
-    from workers import attempt as attempts
+    from workers.execution import attempts
 
     failed = [task for task in map(Task.parse, run.tasks) if store.failed_path(task).exists()]
     for task in failed:
-        attempts.forgive(store, task)
+        attempts.reset_failures(store, task)
         store.failed_path(task).unlink(missing_ok=True)
     return failed
 

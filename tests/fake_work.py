@@ -1,6 +1,6 @@
 """A child's work without learning: what it does is written in its data set's or trial's name.
 
-`main` has the signature of `models.work.main` and is found by name, as that is.
+`main` has the signature of `models.entrypoint.main` and is found by name, as that is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A child's work on a device that holds three images at a time when it trains; all else is `models.work`."""
+"""A child's work on a device that holds three images at a time when it trains; all else is `models.entrypoint`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from jobs.task import Task, TaskRequest
-from models import work
-from models.data.resident import Heard
-from models.train import train
-from models.training import Training, begin
+from models import entrypoint
+from models.data.gpu_cache import Heard
+from models.training.state import TrainingState, begin_training
+from models.training.train import train
 
 MOST = 3
 
@@ -23,13 +23,13 @@ def main(
     """Do the order; a training runs out of memory on more than `MOST` images at once."""
     given = TaskRequest(**order)
     if Task.parse(given.task).kind != "train":
-        return work.main(order, tell, should_stop)
+        return entrypoint.main(order, tell, should_stop)
     return train(given, tell, should_stop, small_device)
 
 
-def small_device(order: TaskRequest, heard: Heard) -> Training:
+def small_device(order: TaskRequest, heard: Heard) -> TrainingState:
     """The training, its network refusing what does not fit."""
-    training = begin(order, heard)
+    training = begin_training(order, heard)
     training.learner.network.register_forward_pre_hook(refuse)
     return training
 

@@ -11,7 +11,7 @@ from jobs.data import image_folder
 from jobs.spec.model import DataSettings, Recipe, Weights
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest, Trial
-from models import work
+from models import entrypoint
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Laboratory:
     ) -> dict[str, Any]:
         """Do a task, the order changed in some places, and publish its outcome."""
         order = replace(self.order(task, period), **changed)
-        outcome = work.main(order.as_dict(), self.told.append, should_stop)
+        outcome = entrypoint.main(order.as_dict(), self.told.append, should_stop)
         self.store.publish(task, outcome, Path(order.work_folder), lambda: True)
         return outcome
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jobs.catalog import backbones
-from models.state_file import MAGIC
+from models.networks.state_file import MAGIC
 
 IMAGENET = 1000
 

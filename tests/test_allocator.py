@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from models.allocator import keep_freed_memory  # noqa: E402
+from models.runtime.malloc import keep_freed_memory  # noqa: E402
 
 BLOCK = 16 * 2**20
 PAGE = resource.getpagesize()

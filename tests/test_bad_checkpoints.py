@@ -21,8 +21,10 @@ from hypothesis import strategies as st  # noqa: E402
 
 from jobs import atomic  # noqa: E402
 from jobs.errors import BadCheckpoint, BadWeights, DamagedFile, MissingWeights, OrchError  # noqa: E402
-from models import backbones, checkpoint, numerics  # noqa: E402
-from models.weights import find_weights, read_weights, require_weights  # noqa: E402
+from models.checkpoints import format  # noqa: E402
+from models.networks import build  # noqa: E402
+from models.networks.weights import find_weights, read_weights, require_weights  # noqa: E402
+from models.training import numerics  # noqa: E402
 
 TRIAL = "scratch-s0-00000000"
 NETWORK = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
@@ -258,8 +260,8 @@ def test_a_checkpoint_of_every_wrong_kind_gives_way_to_the_one_before(
     path = put(here / "c", "e0002-t1", stored, sidecar)
 
     with pytest.raises(BadCheckpoint, match=fragment) as caught:
-        checkpoint.read(path, TRIAL)
-    found = checkpoint.restore(here / "c", TRIAL, 9)
+        format.read(path, TRIAL)
+    found = format.restore(here / "c", TRIAL, 9)
 
     assert str(path) in str(caught.value)
     assert found is not None
@@ -278,7 +280,7 @@ def test_files_of_other_names_are_no_checkpoints(name: str, here: Path) -> None:
     put(here / "c", "e0001-t1", saved(contents(1)))
     put(here / "c", name, WHOLE)
 
-    assert [found.path.name for found in checkpoint.listed(here / "c")] == ["e0001-t1.pt"]
+    assert [found.path.name for found in format.listed(here / "c")] == ["e0001-t1.pt"]
 
 
 @pytest.mark.parametrize("make", [
@@ -291,7 +293,7 @@ def test_what_is_no_file_is_no_checkpoint(make: Callable[[Path], object], here: 
     path.unlink()
     make(path)
 
-    found = checkpoint.restore(here / "c", TRIAL, 9)
+    found = format.restore(here / "c", TRIAL, 9)
 
     assert found is not None
     assert found[1].name == "e0001-t1.pt"
@@ -309,7 +311,7 @@ def test_turned_bytes_are_noticed(tmp_path_factory: pytest.TempPathFactory, turn
     path = put(tmp_path_factory.getbasetemp() / "turned", "e0002-t1", bytes(stored), ... if told else right)
 
     try:
-        found = checkpoint.read(path, TRIAL)
+        found = format.read(path, TRIAL)
     except BadCheckpoint:
         return
 
@@ -326,17 +328,17 @@ def test_turned_bytes_are_noticed(tmp_path_factory: pytest.TempPathFactory, turn
 ], ids=["one lacks", "one too many", "another shape", "another kind", "none"])
 def test_a_checkpoint_that_does_not_fit_its_network_is_refused(change: Change, fragment: str) -> None:
     """As one of another number of classes would be."""
-    state = backbones.build("scratch", 3, 0).state_dict()
+    state = build.build_network("scratch", 3, 0).state_dict()
     change(state)
 
     with pytest.raises(BadCheckpoint, match=fragment):
-        backbones.restored("scratch", 3, state)
+        build.restored("scratch", 3, state)
 
 
 def test_a_checkpoint_of_other_classes_is_refused() -> None:
     """Three classes are not four."""
     with pytest.raises(BadCheckpoint, match="does not fit scratch with 4 classes"):
-        backbones.restored("scratch", 4, backbones.build("scratch", 3, 0).state_dict())
+        build.restored("scratch", 4, build.build_network("scratch", 3, 0).state_dict())
 
 
 NUMERICS = {"precision": "fp32", "threads": 1, "device": "cpu", "weights_sha256": None}

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from jobs.errors import BadEnvironment, BrokerUnreachable
 from jobs.settings import read, without_password
-from workers import queue
+from workers.messaging import broker
 
 ONE = ("submit", "--backbone", "scratch")
 WRITERS = (ONE, ("up",), ("worker",), ("flower", "--port", "50999"), ("data", "prepare", "digits"))
@@ -180,7 +180,7 @@ def test_what_listens_and_is_no_redis_is_no_broker(
 ) -> None:
     """Neither silence nor any answer keeps the request waiting, and none is repeated in the error."""
     with pytest.raises(BrokerUnreachable, match=r"Check ORCH_BROKER_URL") as caught:
-        queue.ping(f"{scheme}://user:{SECRET}@127.0.0.1:{stranger(answer)}/0", timeout_s=0.3)
+        broker.ping(f"{scheme}://user:{SECRET}@127.0.0.1:{stranger(answer)}/0", timeout_s=0.3)
 
     assert SECRET not in str(caught.value)
 
@@ -191,7 +191,7 @@ def test_a_broker_that_refuses_the_password_is_not_called_silent(
 ) -> None:
     """Redis runs; looking for it would be the wrong advice."""
     with pytest.raises(BrokerUnreachable, match="refuses the password, or wants one") as caught:
-        queue.ping(f"redis://user:{SECRET}@127.0.0.1:{stranger(answer)}/0", timeout_s=1)
+        broker.ping(f"redis://user:{SECRET}@127.0.0.1:{stranger(answer)}/0", timeout_s=1)
 
     assert SECRET not in str(caught.value)
 
@@ -200,7 +200,7 @@ def test_a_broker_that_refuses_the_password_is_not_called_silent(
 def test_a_real_redis_that_refuses_is_no_broker(redis_url: str, query: str) -> None:
     """A data base that it has not, a password that it does not know."""
     try:
-        queue.ping(redis_url + query)
+        broker.ping(redis_url + query)
     except BrokerUnreachable as error:
         said = str(error)
     else:

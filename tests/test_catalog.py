@@ -12,9 +12,9 @@ PUBLISHED = {"alexnet": 0.71, "mobilenet-v3": 0.22, "squeezenet": 0.82, "vgg16":
 def counted(name: str, classes: int) -> int:
     """Multiply-adds of convolutions and linear layers for one image of 224 px, seen while it passes."""
     torch = pytest.importorskip("torch")
-    from models import backbones
+    from models.networks import build
 
-    network, total = backbones.skeleton(name, classes).eval(), 0
+    network, total = build.skeleton(name, classes).eval(), 0
 
     def see(layer: object, _: object, out: object) -> None:
         nonlocal total

@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
 
 from jobs.errors import BadCheckpoint  # noqa: E402
-from models.checkpoint import Contents, listed, prune, publish, read, restore, weights_digest  # noqa: E402
+from models.checkpoints.format import CheckpointContents, listed, prune, publish, read, restore, weights_digest  # noqa: E402
 
 TRIAL = "scratch-s0-00000000"
 
@@ -20,7 +20,7 @@ def put(folder: Path, epoch: int, step: int = 0, attempt: str = "1") -> Path:
     """A small checkpoint of that moment."""
     state = {"weight": torch.full((3,), float(epoch))}
     rows = [{"epoch": number + 1, "val_loss": 0.5} for number in range(epoch)]
-    return publish(folder, Contents(TRIAL, epoch, step, {"step": step}, rows, state, {}, {"best": 0.5}), attempt)
+    return publish(folder, CheckpointContents(TRIAL, epoch, step, {"step": step}, rows, state, {}, {"best": 0.5}), attempt)
 
 
 def found_epoch(folder: Path, most_epochs: int = 99) -> tuple[int, int] | None:

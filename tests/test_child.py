@@ -11,8 +11,8 @@ import pytest
 
 from jobs import errors
 from jobs.task import TaskRequest
-from workers import child
-from workers.child import Limits
+from workers.process import child
+from workers.process.child import Limits
 
 
 def work(

@@ -188,16 +188,16 @@ def test_a_corruption_grows_with_severity_and_is_the_same_in_whatever_batch(pict
     import numpy as np
     import torch
 
-    from models.data.corrupt import harder
+    from models.data.corruptions import corrupter
 
     places, original = np.arange(100, 112), pictures.clone()
     distances = []
     for severity in SEVERITIES:
-        change = harder(name, severity)
+        change = corrupter(name, severity)
         at_once = change(pictures, places)
         cuts = slice(0, 5), slice(5, 6), slice(6, 12)
         parts = torch.cat([change(pictures[cut], places[cut]) for cut in cuts])
-        again = harder(name, severity)(pictures, places)
+        again = corrupter(name, severity)(pictures, places)
         distances.append(float((at_once.float() - pictures.float()).abs().mean()))
 
         assert at_once.shape == pictures.shape
@@ -215,13 +215,13 @@ def test_what_is_drawn_depends_on_the_image(pictures: Any, name: str) -> None:
     import numpy as np
     import torch
 
-    from models.data.corrupt import harder
+    from models.data.corruptions import corrupter
 
     twins = pictures[:1].expand(12, -1, -1, -1).contiguous()
-    changed = harder(name, 3)(twins, np.arange(12))
+    changed = corrupter(name, 3)(twins, np.arange(12))
 
     assert not all(torch.equal(changed[0], other) for other in changed[1:])
-    assert torch.equal(harder("none", 0)(twins, np.arange(12)), twins)
+    assert torch.equal(corrupter("none", 0)(twins, np.arange(12)), twins)
 
 
 def test_a_harder_test_is_done_like_any_other(animal_folder: Path, tmp_path: Path) -> None:

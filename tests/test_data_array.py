@@ -14,7 +14,7 @@ from jobs.data.image_folder import read_folder  # noqa: E402
 from jobs.errors import StorageFull  # noqa: E402
 from models.data.array import ArrayWriter, Rows, read  # noqa: E402
 from models.data.decode import Pixels  # noqa: E402
-from models.data.pool import decode_all  # noqa: E402
+from models.data.decode_pool import decode_all  # noqa: E402
 
 
 def image(value: int) -> Pixels:

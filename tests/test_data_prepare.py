@@ -183,11 +183,11 @@ def test_digits_are_prepared_like_any_other_images(tmp_path: Path) -> None:
 KILLED = """
 import sys, time
 from pathlib import Path
-from jobs import folder
+from jobs.data import image_folder
 from models.data.array import ArrayWriter
-from models.data.pool import decode_all
+from models.data.decode_pool import decode_all
 if __name__ == "__main__":
-    source = folder.read_folder(Path(sys.argv[1]))
+    source = image_folder.read_folder(Path(sys.argv[1]))
     rows = ArrayWriter(Path(sys.argv[2]), 64).rows
     found = decode_all(Path(sys.argv[1]), source.entries * 50, 64, rows, 2)
     next(found)

@@ -67,7 +67,7 @@ def test_without_any_weights_it_says_what_to_set(cache: Path, tmp_path: Path) ->
 def test_looking_for_weights_needs_no_torch(module: str) -> None:
     """A machine that only submits has none."""
     program = (
-        f"import sys, importlib; importlib.import_module({module!r}); from models import weights; "
+        f"import sys, importlib; importlib.import_module({module!r}); from models.networks import weights; "
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)

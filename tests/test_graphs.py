@@ -13,12 +13,12 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 from test_loop import CPU, learner, nothing, some_data  # noqa: E402
 
 from jobs.errors import WorkError  # noqa: E402
-from models import graphs  # noqa: E402
-from models.checkpoint import weights_digest  # noqa: E402
-from models.graphs import Recorded, Replay, wanted  # noqa: E402
-from models.learner import Learner, _in_parts  # noqa: E402
-from models.loop import Running, train_epoch  # noqa: E402
-from models.microbatches import Split  # noqa: E402
+from models.checkpoints.format import weights_digest  # noqa: E402
+from models.training import cuda_graphs  # noqa: E402
+from models.training.cuda_graphs import Recorded, Replay, wanted  # noqa: E402
+from models.training.learner import Learner, _in_parts  # noqa: E402
+from models.training.loop import EpochProgress, train_epoch  # noqa: E402
+from models.training.microbatches import Split  # noqa: E402
 
 Record = Callable[[Callable[[], Any]], Recorded]
 
@@ -62,7 +62,7 @@ def epochs(made: Learner, rates: tuple[float, ...] = (0.01, 0.01, 0.001)) -> tup
     losses, data = [], some_data(20)
     for epoch, rate in enumerate(rates, 1):
         made.optimizer.param_groups[0]["lr"] = rate
-        running = Running()
+        running = EpochProgress()
         train_epoch(made, data, epoch, running, nothing)
         losses.append(running.loss)
     return weights_digest(made.network.state_dict()), losses
@@ -155,8 +155,8 @@ def test_a_recording_makes_room_for_a_step_that_runs_out_of_memory(resident: boo
     plain = learner(learning_rate=0.01)
     held = data.near(CPU, lambda device: 2**40) if resident else data
     for epoch in (1, 2):
-        train_epoch(made, held, epoch, Running(), nothing)
-        train_epoch(plain, data, epoch, Running(), nothing)
+        train_epoch(made, held, epoch, EpochProgress(), nothing)
+        train_epoch(plain, data, epoch, EpochProgress(), nothing)
 
     assert weights_digest(made.network.state_dict()) == weights_digest(plain.network.state_dict())
     assert made.replay is not None
@@ -184,4 +184,4 @@ def test_nothing_is_replayed_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -
     assert not without
     assert [wanted(gpu, False), wanted(gpu, True), wanted(CPU, False)] == [True, False, False]
     assert learner().replay is None
-    assert graphs.WARM_UPS >= 1
+    assert cuda_graphs.WARM_UPS >= 1

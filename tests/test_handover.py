@@ -13,9 +13,9 @@ from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
-from workers.fleet import Fleet
-from workers.handover import MEASURED_S, PATIENCE_S, Handover
-from workers.lease import Watch
+from workers.lease import LeaseTracker
+from workers.scheduling.handover import MEASURED_S, PATIENCE_S, Handover
+from workers.scheduling.peers import Peers
 
 
 class Clock:
@@ -63,7 +63,7 @@ def test_a_training_asked_for_is_stopped_by_its_holder_and_sent_to_the_asker(
     """The holder stops, others leave it alone, the asker may claim it."""
     task, store = Task("train", trial, 3), Store(tmp_path)
     slow, fast, third = (hand(tmp_path, name, clock) for name in ("slow", "fast", "third"))
-    lease = Watch(store).claim(task.lease_key, "slow")
+    lease = LeaseTracker(store).claim(task.lease_key, "slow")
     assert lease is not None
     before = slow.stops(task, lease.token)
     asked, again = fast.ask(task, "slow"), third.ask(task, "slow")
@@ -85,7 +85,7 @@ def test_an_asker_gives_up_its_own_training_which_is_sent_when_it_has_the_other(
     """So it is not the asker itself that takes it back."""
     wanted, own = Task("train", trial, 3), Task("train", "other-s0-00000000", 3)
     fast = hand(tmp_path, "fast", clock)
-    Watch(Store(tmp_path)).claim(wanted.lease_key, "slow")
+    LeaseTracker(Store(tmp_path)).claim(wanted.lease_key, "slow")
     fast.ask(wanted, "slow")
     stops = fast.stops(own, 1)
     sent = fast.whose(own, 1, [own], done=False)
@@ -110,14 +110,14 @@ def test_an_asker_that_dies_binds_nobody_for_long(tmp_path: Path, trial: str, cl
     """Others leave the training to it for a while by their own clock; a later holder is not bound at all."""
     task, store = Task("train", trial, 3), Store(tmp_path)
     slow, dead = hand(tmp_path, "slow", clock), hand(tmp_path, "dead", clock)
-    lease = Watch(store).claim(task.lease_key, "slow")
+    lease = LeaseTracker(store).claim(task.lease_key, "slow")
     assert lease is not None
     dead.ask(task, "slow")
     lease.release()
     at_first = slow.declines(task)
     clock.now += PATIENCE_S
     later = slow.declines(task)
-    again = Watch(store).claim(task.lease_key, "slow")
+    again = LeaseTracker(store).claim(task.lease_key, "slow")
     assert again is not None
 
     assert (at_first, later) == (True, False)
@@ -128,7 +128,7 @@ def test_an_asker_does_not_wait_for_ever(tmp_path: Path, trial: str, clock: Cloc
     """What it gave up is sent again, and the request is gone."""
     wanted, own = Task("train", trial, 3), Task("train", "other-s0-00000000", 3)
     fast = hand(tmp_path, "fast", clock)
-    lease = Watch(Store(tmp_path)).claim(wanted.lease_key, "slow")
+    lease = LeaseTracker(Store(tmp_path)).claim(wanted.lease_key, "slow")
     assert lease is not None
     fast.ask(wanted, "slow")
     fast.whose(own, 1, [own], done=False)
@@ -179,7 +179,7 @@ def test_a_worker_reads_the_signs_of_the_others_and_finds_what_to_take_over(
     """Only from signs that change: one that was left by a dead worker counts for nothing."""
     from jobs import atomic
 
-    store, fleet = Store(tmp_path), Fleet(Store(tmp_path), clock)
+    store, fleet = Store(tmp_path), Peers(Store(tmp_path), clock)
     slow, fast = hand(tmp_path, "slow", clock), hand(tmp_path, "fast", clock)
     slow.rates, fast.rates = {"scratch@64x2": 10.0}, {"scratch@64x2": 40.0}
     slow.told(Task("train", trial, 3), training(1, 0, 10.0))

@@ -15,7 +15,8 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import cli, history, submit
-from workers import attempt, queue, tasks
+from workers.execution import attempts, execute
+from workers.messaging import broker
 
 WHO = {"worker": "alpha-1", "host": "alpha", "device": "cpu"}
 
@@ -27,10 +28,10 @@ def half(tmp_path: Path) -> tuple[Store, Run]:
                       finished=lambda task: task.kind == "prepare")
 
 
-def give_up(store: Store, task: Task, times: int = attempt.MOST) -> None:
+def give_up(store: Store, task: Task, times: int = attempts.MAX_ATTEMPTS) -> None:
     """Fail a task as a worker would, so often that it is quarantined."""
     for _ in range(times):
-        attempt.begin(store, task, WHO).finish("failed", WorkerLost("the child was ended by SIGKILL."))
+        attempts.begin(store, task, WHO).finish("failed", WorkerLost("the child was ended by SIGKILL."))
     atomic.create_json(store.failed_path(task), {
         "failure": "worker-lost", "message": "the child was ended by SIGKILL. (the last of 5 attempts)",
         "attempt": times, "log": str(store.attempts_folder(task) / f"{times:04d}.log"), "quarantined": True,
@@ -49,9 +50,9 @@ def test_attempts_are_listed_in_the_order_in_which_they_began(
     """State, class of failure, worker, when; message and log where it did not end well."""
     store, run = half
     first, second = Task("train", run.trials[0], 2), Task("train", run.trials[1], 2)
-    attempt.begin(store, second, WHO).finish("failed", StorageFull("cannot write x: no space.\x1b[31m"))
-    attempt.begin(store, first, WHO)
-    attempt.begin(store, second, WHO).finish("done")
+    attempts.begin(store, second, WHO).finish("failed", StorageFull("cannot write x: no space.\x1b[31m"))
+    attempts.begin(store, first, WHO)
+    attempts.begin(store, second, WHO).finish("done")
     found = [each for each in history.of_run(store, run) if each.task.startswith("train")]
     code, text = orch(capsys, store, "status", run.name, "--attempts")
     told = json.loads(orch(capsys, store, "status", run.name, "--attempts", "--json")[1])
@@ -71,13 +72,13 @@ def test_what_a_silent_worker_had_begun_is_shown_as_lost(half: tuple[Store, Run]
     """Its record says "running" until somebody takes over; it ended when it was last heard of."""
     store, run = half
     first, second = (Task("train", trial, 2) for trial in run.trials)
-    attempt.begin(store, first, WHO)
-    attempt.begin(store, second, WHO | {"worker": "beta-1"})
+    attempts.begin(store, first, WHO)
+    attempts.begin(store, second, WHO | {"worker": "beta-1"})
     for name, silent_s in (("alpha-1", 100.0), ("beta-1", 1.0)):
         atomic.write_json(store.root / "workers" / f"{name}.json", {
             "name": name, "host": "elsewhere", "pid": 1, "device": "cpu", "task": None, "at": time.time() - silent_s,
         })
-    began = attempt.records(store, first)[0]["started_at"]
+    began = attempts.records(store, first)[0]["started_at"]
     atomic.write_json(store.progress_path(first), {"attempt": 1, "worker": "alpha-1", "at": began + 3.0})
     silent, alive = (each for each in history.of_run(store, run) if each.task.startswith("train"))
 
@@ -121,16 +122,16 @@ def test_what_is_forgiven_may_be_tried_at_once_and_as_often_as_new(half: tuple[S
     store, run = half
     task = Task("train", run.trials[0], 2)
     give_up(store, task)
-    before = (len(attempt.blamed(store, task)), tasks.waits(store, task))
+    before = (len(attempts.counted_failures(store, task)), execute.must_wait(store, task))
     forgiven = submit.forgive(store, run)
-    after = (len(attempt.blamed(store, task)), tasks.waits(store, task))
-    attempt.begin(store, task, WHO).finish("failed", WorkerLost("again"))
+    after = (len(attempts.counted_failures(store, task)), execute.must_wait(store, task))
+    attempts.begin(store, task, WHO).finish("failed", WorkerLost("again"))
 
     assert before == (5, True)
     assert forgiven == [task]
     assert after == (0, False)
-    assert len(attempt.blamed(store, task)) == 1
-    assert len(attempt.records(store, task)) == 6
+    assert len(attempts.counted_failures(store, task)) == 1
+    assert len(attempts.records(store, task)) == 6
 
 
 def test_retry_sends_just_what_had_failed(
@@ -142,7 +143,7 @@ def test_retry_sends_just_what_had_failed(
     task = Task("train", run.trials[1], 2)
     give_up(store, task)
     code, said = orch(capsys, store, "retry", run.name, "--json")
-    told, waiting = json.loads(said), queue.waiting(f"{redis_url}?virtual_host=7")
+    told, waiting = json.loads(said), broker.queue_length(f"{redis_url}?virtual_host=7")
     again, nothing = orch(capsys, store, "retry", run.name)
 
     assert (code, again) == (0, 0)
@@ -158,6 +159,6 @@ def test_a_torn_forgiveness_forgives_nothing(half: tuple[Store, Run]) -> None:
     task = Task("train", run.trials[0], 2)
     give_up(store, task)
     for text in ("{", "[]", '{"attempt": "x"}', "7"):
-        (store.attempts_folder(task) / attempt.FORGIVEN).write_text(text)
+        (store.attempts_folder(task) / attempts.RESET_FILE).write_text(text)
 
-        assert len(attempt.blamed(store, task)) == 5
+        assert len(attempts.counted_failures(store, task)) == 5

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs.store.store import Store
-from workers.lease import Lease, Watch
+from workers.lease import Lease, LeaseTracker
 
 
 class Clock:
@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path).open(create=True)
 
 
-def claimed(watch: Watch, key: str = "train.t") -> Lease:
+def claimed(watch: LeaseTracker, key: str = "train.t") -> Lease:
     """A lease that must be free."""
     lease = watch.claim(key, "someone")
     assert lease is not None
@@ -35,23 +35,23 @@ def claimed(watch: Watch, key: str = "train.t") -> Lease:
 
 def test_one_of_two_claims_wins(store: Store) -> None:
     """A held lease is not given again."""
-    first = claimed(Watch(store))
+    first = claimed(LeaseTracker(store))
 
     assert first.token == 1
-    assert Watch(store).claim("train.t", "another") is None
+    assert LeaseTracker(store).claim("train.t", "another") is None
 
 
 def test_a_released_lease_is_free_at_once_with_a_higher_token(store: Store) -> None:
     """Release hands over without waiting; the token rises."""
-    claimed(Watch(store)).release()
+    claimed(LeaseTracker(store)).release()
 
-    assert claimed(Watch(store)).token == 2
+    assert claimed(LeaseTracker(store)).token == 2
 
 
 def test_a_beating_lease_stays_held_however_long_it_is_watched(store: Store) -> None:
     """Each beat renews the watcher's patience."""
     clock = Clock()
-    watcher, holder = Watch(store, ttl_s=9, clock=clock), claimed(Watch(store))
+    watcher, holder = LeaseTracker(store, ttl_s=9, clock=clock), claimed(LeaseTracker(store))
     for _ in range(10):
         assert watcher.free("train.t") is False
         clock.now += 5
@@ -63,7 +63,7 @@ def test_a_beating_lease_stays_held_however_long_it_is_watched(store: Store) -> 
 def test_a_silent_lease_is_taken_after_the_time_to_live_and_its_holder_notices(store: Store) -> None:
     """The dead holder's token is passed; when it comes back it holds nothing and cannot release the new one."""
     clock = Clock()
-    watcher, silent = Watch(store, ttl_s=9, clock=clock), claimed(Watch(store))
+    watcher, silent = LeaseTracker(store, ttl_s=9, clock=clock), claimed(LeaseTracker(store))
     watcher.free("train.t")
     clock.now = 8.9
     early = watcher.claim("train.t", "another")
@@ -77,15 +77,15 @@ def test_a_silent_lease_is_taken_after_the_time_to_live_and_its_holder_notices(s
     assert not silent.holds()
     assert not silent.renew()
     assert late.holds()
-    assert Watch(store).claim("train.t", "third") is None
+    assert LeaseTracker(store).claim("train.t", "third") is None
 
 
 def test_a_torn_lease_file_is_held_until_it_was_watched_for_the_time_to_live(store: Store) -> None:
     """Rubbish in a token file neither crashes nor frees the lease early."""
     clock = Clock()
-    claimed(Watch(store))
+    claimed(LeaseTracker(store))
     (store.lease_folder("train.t") / "00000001.json").write_bytes(b'{"hol')
-    watcher = Watch(store, ttl_s=9, clock=clock)
+    watcher = LeaseTracker(store, ttl_s=9, clock=clock)
 
     assert not watcher.free("train.t")
     clock.now = 9.1

@@ -20,7 +20,7 @@ from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
-from workers.lease import Lease, Watch
+from workers.lease import Lease, LeaseTracker
 
 FATES = ("well", "dies holding", "dies publishing", "goes silent", "comes back")
 
@@ -47,7 +47,7 @@ class World:
         self.folder = in_memory()
         self.store = Store(self.folder).open(create=True)
         self.clock = Clock()
-        self.watches = [Watch(self.store, ttl_s=9.0, clock=self.clock) for _ in range(2)]
+        self.watches = [LeaseTracker(self.store, ttl_s=9.0, clock=self.clock) for _ in range(2)]
         self.silent: list[tuple[Task, Lease, Path]] = []
         self.published: list[str] = []
         self.serial = itertools.count()
@@ -155,7 +155,7 @@ def test_no_order_of_acts_gives_a_lease_to_two(first: str) -> None:
     """Every sequence of five acts by two workers, the first of them a claim: one holder at most, tokens only rise."""
     for acts in itertools.product(ACTS, repeat=4):
         store, clock = Store(in_memory()), Clock()
-        watches = {name: Watch(store, ttl_s=9.0, clock=clock) for name in "ab"}
+        watches = {name: LeaseTracker(store, ttl_s=9.0, clock=clock) for name in "ab"}
         held: dict[str, list[Lease]] = {"a": [], "b": []}
         tokens = [0]
         for act in (first, *acts):
@@ -168,7 +168,7 @@ def test_no_order_of_acts_gives_a_lease_to_two(first: str) -> None:
 
 
 def _act(
-    act: str, watches: dict[str, Watch], held: dict[str, list[Lease]], clock: Clock, tokens: list[int]
+    act: str, watches: dict[str, LeaseTracker], held: dict[str, list[Lease]], clock: Clock, tokens: list[int]
 ) -> None:
     verb, _, who = act.partition(" ")
     if verb == "silence":

@@ -14,11 +14,11 @@ from torch import nn  # noqa: E402
 from jobs.catalog import backbones  # noqa: E402
 from jobs.errors import BadSpec, LossNotFinite  # noqa: E402
 from jobs.spec.model import Recipe  # noqa: E402
-from models.answers import answers, ranks, validate  # noqa: E402
-from models.backbones import build  # noqa: E402
 from models.data.batches import Batch, Data  # noqa: E402
-from models.learner import Learner, normalised, step  # noqa: E402
-from models.loop import Running, train_epoch  # noqa: E402
+from models.evaluation.inference import predict_split, ranks, validate  # noqa: E402
+from models.networks.build import build_network  # noqa: E402
+from models.training.learner import Learner, normalised, step  # noqa: E402
+from models.training.loop import EpochProgress, train_epoch  # noqa: E402
 
 CPU = torch.device("cpu")
 
@@ -43,10 +43,10 @@ def some_data(train: int = 20, size: int = 32) -> Data:
 def learner(name: str = "scratch", precision: str = "fp32", **recipe: object) -> Learner:
     """A fresh network of two classes."""
     chosen = Recipe(**({"batch_size": 8} | recipe))  # type: ignore[arg-type]
-    return Learner.of(build(name, 2, 0), chosen, 0, CPU, precision)  # type: ignore[arg-type]
+    return Learner.of(build_network(name, 2, 0), chosen, 0, CPU, precision)  # type: ignore[arg-type]
 
 
-def nothing(running: Running, settled: bool) -> None:
+def nothing(running: EpochProgress, settled: bool) -> None:
     """Listen to nothing."""
 
 
@@ -70,7 +70,7 @@ def test_images_are_normalised_as_imagenets(count: int, size: int) -> None:
 @pytest.mark.parametrize("name", list(backbones.CATALOG))
 def test_in_bf16_a_network_answers_as_autocast_of_float32_images_does(name: str) -> None:
     """Images are rounded before the first layer and not in it: bit for bit the same."""
-    trained = Learner.of(build(name, 2, 0), Recipe(), 0, CPU, "bf16")
+    trained = Learner.of(build_network(name, 2, 0), Recipe(), 0, CPU, "bf16")
     images = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
     trained.network.eval()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
@@ -103,10 +103,10 @@ def test_a_step_is_sgd_with_momentum_on_cross_entropy() -> None:
 def test_training_learns(precision: str) -> None:
     """Dark and light images are told apart after a few epochs, in either precision."""
     trained, data = learner(precision=precision, learning_rate=0.01), some_data(40)
-    first, last = Running(), Running()
+    first, last = EpochProgress(), EpochProgress()
     train_epoch(trained, data, 1, first, nothing)
     for epoch in (2, 3, 4, 5):
-        last = Running()
+        last = EpochProgress()
         train_epoch(trained, data, epoch, last, nothing)
 
     assert last.loss < first.loss / 2
@@ -116,7 +116,7 @@ def test_training_learns(precision: str) -> None:
 def test_scores_are_single_precision_and_weights_too_under_bf16() -> None:
     """Autocast computes in bf16; what is kept stays float32."""
     trained, data = learner("squeezenet", "bf16"), some_data()
-    scores = next(iter(answers(trained, data, "test")))[2]
+    scores = next(iter(predict_split(trained, data, "test")))[2]
 
     assert scores.dtype == torch.float32
     assert torch.equal(scores, scores.bfloat16().float())
@@ -127,7 +127,7 @@ def test_an_epoch_counts_each_image_once_and_leaves_out_a_single_last_one() -> N
     """17 images in batches of 8: two steps, 16 images; 18: three steps, all of them."""
     counts = []
     for train in (17, 18):
-        running = Running()
+        running = EpochProgress()
         train_epoch(learner(), some_data(train), 1, running, nothing)
         counts.append((running.step, running.images))
 
@@ -140,7 +140,7 @@ def test_a_loss_that_is_not_finite_says_when() -> None:
     with torch.no_grad():
         trained.network.head.bias.fill_(float("inf"))
     with pytest.raises(LossNotFinite, match=r"nan in epoch 4, step 1, at learning rate 0\.25"):
-        train_epoch(trained, data, 4, Running(), nothing)
+        train_epoch(trained, data, 4, EpochProgress(), nothing)
 
 
 def test_a_validation_loss_that_is_not_finite_says_when() -> None:
@@ -155,15 +155,15 @@ def test_a_validation_loss_that_is_not_finite_says_when() -> None:
 def test_a_batch_too_small_for_batch_norm_says_what_to_change() -> None:
     """ResNet at 32 pixels leaves one value a channel."""
     with pytest.raises(BadSpec, match="batch size 1 is too small for this network at 32 px"):
-        train_epoch(learner("resnet34", batch_size=1), some_data(4), 1, Running(), nothing)
+        train_epoch(learner("resnet34", batch_size=1), some_data(4), 1, EpochProgress(), nothing)
 
 
 def test_validation_uses_neither_dropout_nor_batch_statistics() -> None:
     """Twice the same answer, and each image's answer does not depend on its neighbours."""
     trained, data = learner(), some_data()
-    twice = [torch.cat([scores for _, _, scores in answers(trained, data, "test")]) for _ in range(2)]
+    twice = [torch.cat([scores for _, _, scores in predict_split(trained, data, "test")]) for _ in range(2)]
     trained.recipe = Recipe(batch_size=1)
-    alone = torch.cat([scores for _, _, scores in answers(trained, data, "test")])
+    alone = torch.cat([scores for _, _, scores in predict_split(trained, data, "test")])
 
     assert torch.equal(*twice)
     assert torch.allclose(twice[0], alone, atol=1e-4)

@@ -13,9 +13,9 @@ from jobs.data.image_folder import built_in
 from jobs.spec import model
 from jobs.store.store import Store
 from jobs.task import Task, Trial
-from workers import memory
-from workers.device import Device
-from workers.memory import Measured
+from workers.devices import memory
+from workers.devices.discovery import Device
+from workers.devices.memory import MeasuredMemory
 
 SMI = """#!/bin/sh
 test "$1" = --id=1 && test "$2" = --query-gpu=memory.total && echo 40000
@@ -91,7 +91,7 @@ def test_what_is_expected_is_the_highest_peak_of_trainings_alike(store: Store) -
     first, second = trial(store), trial(store, learning_rate=0.1)
     done(store, first, 10, peak_memory_bytes=500)
     done(store, first, 20, peak_memory_bytes=900)
-    measured = Measured(store, "cpu")
+    measured = MeasuredMemory(store, "cpu")
 
     assert measured.expected(Task("train", second.name, 10)) == 900
     assert measured.expected(Task("evaluate", second.name, 10)) == 900
@@ -104,7 +104,7 @@ def test_what_took_another_network_size_batch_or_precision_says_nothing(store: S
     """Nothing was measured then."""
     done(store, trial(store), peak_memory_bytes=500)
 
-    assert Measured(store, "cpu").expected(Task("train", trial(store, **other).name, 10)) is None  # type: ignore[arg-type]
+    assert MeasuredMemory(store, "cpu").expected(Task("train", trial(store, **other).name, 10)) is None  # type: ignore[arg-type]
 
 
 def test_a_gpu_is_reckoned_with_what_torch_reserved_and_the_context(store: Store) -> None:
@@ -113,7 +113,7 @@ def test_a_gpu_is_reckoned_with_what_torch_reserved_and_the_context(store: Store
     done(store, known, device="cuda (NVIDIA H200)", peak_memory_bytes=5 * 10**9, peak_reserved_bytes=7 * 10**9)
     done(store, old, device="cuda (NVIDIA H200)", peak_memory_bytes=5 * 10**9)
     done(store, other, device="cpu", peak_memory_bytes=5 * 10**9)
-    measured = Measured(store, "cuda")
+    measured = MeasuredMemory(store, "cuda")
     expected = [measured.expected(Task("train", each.name, 10)) for each in (known, old, other)]
 
     assert expected == [7 * 10**9 + 2**30, 6 * 10**9 + 2**30, None]
@@ -123,7 +123,7 @@ def test_preparing_images_takes_nothing_of_a_gpu_and_an_unknown_part_of_a_machin
     """On a processor it therefore starts alone."""
     task = Task("prepare", trial(store).data)
 
-    assert (Measured(store, "cuda").expected(task), Measured(store, "cpu").expected(task)) == (0, None)
+    assert (MeasuredMemory(store, "cuda").expected(task), MeasuredMemory(store, "cpu").expected(task)) == (0, None)
 
 
 def test_records_that_are_torn_or_of_trials_that_are_gone_measure_nothing(store: Store) -> None:
@@ -134,4 +134,4 @@ def test_records_that_are_torn_or_of_trials_that_are_gone_measure_nothing(store:
     gone = Task("train", "scratch-s9-00000000", 10)
     atomic.create_json(store.done_path(gone), {"device": "cpu", "peak_memory_bytes": 9000})
 
-    assert Measured(store, "cpu").expected(Task("train", whole.name, 10)) == 500
+    assert MeasuredMemory(store, "cpu").expected(Task("train", whole.name, 10)) == 500

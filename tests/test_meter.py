@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 from learning import Laboratory, stop_after  # noqa: E402
 
 from jobs.errors import Stopped  # noqa: E402
-from models.meter import Meter, identity, millijoules  # noqa: E402
+from models.runtime.resource_meter import Meter, identity, millijoules  # noqa: E402
 
 CPU = torch.device("cpu")
 

@@ -22,16 +22,16 @@ from jobs.spec import model  # noqa: E402
 from jobs.store import tables  # noqa: E402
 from jobs.store.runs import Run  # noqa: E402
 from jobs.task import Task, TaskRequest  # noqa: E402
-from models.answers import answers, validate  # noqa: E402
 from models.data.batches import Batch  # noqa: E402
-from models.data.resident import Heard  # noqa: E402
-from models.learner import step  # noqa: E402
-from models.microbatches import Split, halve, parts_at, read, sizes  # noqa: E402
-from models.train import train  # noqa: E402
-from models.training import Training, begin  # noqa: E402
-from workers import attempt, tasks  # noqa: E402
-from workers.device import Device  # noqa: E402
-from workers.lease import Watch  # noqa: E402
+from models.data.gpu_cache import Heard  # noqa: E402
+from models.evaluation.inference import predict_split, validate  # noqa: E402
+from models.training.learner import step  # noqa: E402
+from models.training.microbatches import Split, halve, parts_at, read, sizes  # noqa: E402
+from models.training.state import TrainingState, begin_training  # noqa: E402
+from models.training.train import train  # noqa: E402
+from workers.devices.discovery import Device  # noqa: E402
+from workers.execution import attempts, execute  # noqa: E402
+from workers.lease import LeaseTracker  # noqa: E402
 from workers.worker import Worker  # noqa: E402
 
 RECIPE: dict[str, Any] = {"batch_size": 8, "learning_rate": 0.01}
@@ -56,10 +56,10 @@ def hungry(network: nn.Module, most: int, from_call: int = 1) -> None:
     network.register_forward_pre_hook(refuse)
 
 
-def small_device(most: int, from_call: int = 1) -> Callable[[TaskRequest, Heard], Training]:
+def small_device(most: int, from_call: int = 1) -> Callable[[TaskRequest, Heard], TrainingState]:
     """Takes trainings up on a device that holds so many images."""
-    def take_up(order: TaskRequest, heard: Heard) -> Training:
-        training = begin(order, heard)
+    def take_up(order: TaskRequest, heard: Heard) -> TrainingState:
+        training = begin_training(order, heard)
         hungry(training.learner.network, most, from_call)
         return training
 
@@ -67,7 +67,7 @@ def small_device(most: int, from_call: int = 1) -> Callable[[TaskRequest, Heard]
 
 
 def attempts_until_done(
-    laboratory: Laboratory, trial: str, epoch: int, take_up: Callable[[TaskRequest, Heard], Training], stops: Any = None
+    laboratory: Laboratory, trial: str, epoch: int, take_up: Callable[[TaskRequest, Heard], TrainingState], stops: Any = None
 ) -> tuple[dict[str, Any], list[str]]:
     """Attempt a training until it is done; the outcome, and what the failed attempts said."""
     task, said = Task("train", trial, epoch), list[str]()
@@ -197,7 +197,7 @@ def test_an_evaluation_that_runs_out_of_memory_gives_the_same_answers_in_smaller
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
     small.network.register_forward_pre_hook(refuse)
-    whole, parts = (list(answers(each, data, "validation")) for each in (plain, small))
+    whole, parts = (list(predict_split(each, data, "validation")) for each in (plain, small))
     scores, in_parts = (torch.cat([scores for _, _, scores in found]) for found in (whole, parts))
     losses = [validate(each, data, 1, lambda done: None) for each in (plain, small)]
 
@@ -217,9 +217,9 @@ def test_another_failure_of_an_evaluation_is_not_taken_for_want_of_memory() -> N
 
     some.network.register_forward_pre_hook(refuse)
     with pytest.raises(RuntimeError, match="another matter"):
-        list(answers(some, data, "validation"))
+        list(predict_split(some, data, "validation"))
     with pytest.raises(torch.OutOfMemoryError):
-        list(answers(some, replace(data, splits={"validation": data.splits["validation"][:1]}), "validation"))
+        list(predict_split(some, replace(data, splits={"validation": data.splits["validation"][:1]}), "validation"))
 
 
 def test_a_worker_on_a_small_device_finishes_a_run_that_does_not_fit(
@@ -231,10 +231,10 @@ def test_a_worker_on_a_small_device_finishes_a_run_that_does_not_fit(
     work = [Task("train", trial, 1), Task("evaluate", trial, 1)]
     named = tuple(task.id for task in (Task("prepare", laboratory.data), *work))
     store.save_run(Run("run", asked, laboratory.data, (trial,), named, 0.0, {}))
-    worker = Worker(store, redis_url, "small", "host", Device("cpu", "cpu", "", 1), None, Watch(store),
+    worker = Worker(store, redis_url, "small", "host", Device("cpu", "cpu", "", 1), None, LeaseTracker(store),
                     entry="hungry_work:main")
-    ends = [tasks.run(worker, work[0].id) for _ in range(3)] + [tasks.run(worker, work[1].id)]
-    tried = [(record["state"], record["failure"]) for record in attempt.records(store, work[0])]
+    ends = [execute.execute(worker, work[0].id) for _ in range(3)] + [execute.execute(worker, work[1].id)]
+    tried = [(record["state"], record["failure"]) for record in attempts.records(store, work[0])]
 
     assert ends == ["failed", "failed", "done", "done"]
     assert tried == [("failed", "out-of-memory")] * 2 + [("done", None)]

@@ -18,11 +18,11 @@ from torchvision import datasets, transforms  # noqa: E402
 from jobs.data import image_folder  # noqa: E402
 from jobs.spec.model import DataSettings, Recipe  # noqa: E402
 from jobs.store.store import Store  # noqa: E402
-from models import backbones  # noqa: E402
 from models.data.batches import Data  # noqa: E402
 from models.data.prepare import prepare_folder  # noqa: E402
-from models.learner import DEVIATION, MEAN, Learner  # noqa: E402
-from models.loop import Running, steps_of, train_epoch  # noqa: E402
+from models.networks import build  # noqa: E402
+from models.training.learner import DEVIATION, MEAN, Learner  # noqa: E402
+from models.training.loop import EpochProgress, steps_of, train_epoch  # noqa: E402
 
 SIZE, BATCH = 64, 8
 CPU = torch.device("cpu")
@@ -48,7 +48,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Data]:
 
 def network_of(name: str) -> nn.Module:
     """A backbone without dropout, whose draws the two loops could not share."""
-    network = backbones.build(name, 2, 0)
+    network = build.build_network(name, 2, 0)
     for module in network.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -80,7 +80,7 @@ def ours(name: str, data: Data) -> tuple[nn.Module, list[list[int]]]:
     """The same epoch by `orch`, and the order in which it took the images."""
     learner = Learner.of(network_of(name), Recipe(batch_size=BATCH), 0, CPU, "fp32")
     order = [piece.tolist() for piece in steps_of(data, learner, 1)]
-    train_epoch(learner, data, 1, Running(), lambda *_: None)
+    train_epoch(learner, data, 1, EpochProgress(), lambda *_: None)
     return learner.network, order
 
 

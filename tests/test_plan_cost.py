@@ -13,7 +13,8 @@ from jobs import atomic, plan
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
-from workers import child, queue
+from workers.messaging import broker
+from workers.process import child
 
 
 @pytest.fixture
@@ -60,14 +61,14 @@ def test_a_run_that_was_put_down_anew_is_read_anew(trained: tuple[Store, Run]) -
 
 def test_a_message_is_sent_on_a_new_connection_when_the_kept_one_was_cut(redis_url: str) -> None:
     """Redis may have been restarted since."""
-    with queue._channel(redis_url, 3.0) as channel:
+    with broker._channel(redis_url, 3.0) as channel:
         channel.client.flushall()
-    queue.send(redis_url, [Task("train", "vgg16-s0-00000000", 10)])
-    with queue._channel(redis_url, 3.0) as channel:
+    broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 10)])
+    with broker._channel(redis_url, 3.0) as channel:
         channel.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-    queue.send(redis_url, [Task("train", "vgg16-s0-00000000", 20)])
+    broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 20)])
 
-    assert queue.waiting(redis_url) == 2
+    assert broker.queue_length(redis_url) == 2
 
 
 def test_what_is_not_synced_lands_whole_all_the_same(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from jobs.store import tables  # noqa: E402
 from jobs.store.runs import Run  # noqa: E402
 from jobs.store.store import Store  # noqa: E402
 from jobs.task import Task  # noqa: E402
-from models.predict import predict  # noqa: E402
+from models.evaluation.predict import predict  # noqa: E402
 from orchestrator import cli, trained  # noqa: E402
 
 

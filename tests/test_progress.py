@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.progress import Progress
+from models.runtime.progress import ProgressEstimator
 
 
 class Clock:
@@ -21,7 +21,7 @@ def test_messages_are_at_most_two_a_second_but_the_end_is_always_told() -> None:
     """A thousand steps in a second make three messages."""
     told: list[dict[str, Any]] = []
     clock = Clock()
-    progress = Progress(told.append, 1000, clock)
+    progress = ProgressEstimator(told.append, 1000, clock)
     for done in range(1, 1001):
         clock.now += 0.001
         progress.say("train", done, 1000)
@@ -33,7 +33,7 @@ def test_the_time_left_follows_from_the_share_of_the_work_done() -> None:
     """A quarter done in ten seconds: thirty are left."""
     told: list[dict[str, Any]] = []
     clock = Clock()
-    progress = Progress(told.append, 400, clock)
+    progress = ProgressEstimator(told.append, 400, clock)
     clock.now += 10
     progress.advance(100)
     progress.say("train", 100, 400, loss=0.5)

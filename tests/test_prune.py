@@ -24,7 +24,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import cli
-from workers import attempt
+from workers.execution import attempts
 
 BACKBONES = ("scratch", "squeezenet")
 LATER_S = 2 * prune.DEAD_AFTER_S
@@ -171,8 +171,8 @@ def test_the_work_folder_of_an_attempt_that_may_be_running_stays(filled: tuple[S
     task = Task("evaluate", run.trials[0], 2)
     store.done_path(task).unlink()
     shutil.rmtree(store.attempts_folder(task))
-    first = attempt.begin(store, task, {"worker": "w"})
-    second = attempt.begin(store, task, {"worker": "w"})
+    first = attempts.begin(store, task, {"worker": "w"})
+    second = attempts.begin(store, task, {"worker": "w"})
     found = {item.path for item in prune.find_prunable(store, [run], frozenset(prune.POLICIES), time.time() + LATER_S)}
     second.finish("failed")
     ended = {item.path for item in prune.find_prunable(store, [run], frozenset(prune.POLICIES), time.time() + LATER_S)}

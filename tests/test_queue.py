@@ -10,14 +10,14 @@ import pytest
 from jobs.errors import BrokerUnreachable
 from jobs.settings import without_password
 from jobs.task import Task
-from workers import queue
+from workers.messaging import broker
 
 
 def test_a_message_carries_a_task_id_and_nothing_more(redis_url: str) -> None:
     """What lies in Redis is JSON with one argument."""
-    with queue._channel(redis_url, 3.0) as channel:
+    with broker._channel(redis_url, 3.0) as channel:
         channel.client.flushall()
-        queue.send(redis_url, [Task("train", "vgg16-s0-00000000", 10)])
+        broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 10)])
         message = json.loads(channel.client.lpop("orch:1"))
 
     assert message["headers"]["argsrepr"] == "['train.vgg16-s0-00000000.0010']"
@@ -27,16 +27,16 @@ def test_a_message_carries_a_task_id_and_nothing_more(redis_url: str) -> None:
 def test_big_networks_come_out_first(redis_url: str) -> None:
     """The queue's order is by cost, not by arrival."""
     names = ["squeezenet-finetuned", "scratch", "vgg16", "resnet34"]
-    with queue._channel(redis_url, 3.0) as channel:
+    with broker._channel(redis_url, 3.0) as channel:
         channel.client.flushall()
-        queue.send(redis_url, [Task("train", f"{name}-s0-00000000", 10) for name in names])
+        broker.enqueue(redis_url, [Task("train", f"{name}-s0-00000000", 10) for name in names])
         keys = sorted(key.decode() for key in channel.client.keys("orch*"))
         first = json.loads(channel.client.lpop(keys[0]))["headers"]["argsrepr"]
         last = json.loads(channel.client.lpop(keys[-1]))["headers"]["argsrepr"]
 
     assert "vgg16" in first
     assert "s" in last
-    assert queue.waiting(redis_url) == 2
+    assert broker.queue_length(redis_url) == 2
 
 
 @pytest.mark.parametrize("url", ["redis://:secret@127.0.0.1:1/0", "redis+socket:///nowhere/r.sock", "foo://secret@x",
@@ -44,7 +44,7 @@ def test_big_networks_come_out_first(redis_url: str) -> None:
 def test_a_broker_out_of_reach_is_said_without_its_password(url: str) -> None:
     """An address may be shown; a password never."""
     with pytest.raises(BrokerUnreachable) as caught:
-        queue.ping(url, timeout_s=1)
+        broker.ping(url, timeout_s=1)
 
     assert "secret" not in str(caught.value)
 
@@ -63,9 +63,9 @@ def test_passwords_become_stars(url: str, shown: str) -> None:
 def test_what_is_no_message_is_dropped_and_the_next_one_is_taken(redis_url: str) -> None:
     """Rubbish in the list that workers read ends no worker."""
     task = Task("train", "scratch-s0-00000000", 10)
-    with queue._channel(redis_url, 3.0) as channel:
+    with broker._channel(redis_url, 3.0) as channel:
         channel.client.flushall()
-    with queue.app(redis_url) as application, application.connection_for_read() as connection:
+    with broker.app(redis_url) as application, application.connection_for_read() as connection:
         taken: list[str] = []
         consumer = connection.Consumer(queues=application.amqp.queues.values(), accept=["json"], on_message=(
             lambda message: taken.append(message.headers["argsrepr"])))
@@ -73,7 +73,7 @@ def test_what_is_no_message_is_dropped_and_the_next_one_is_taken(redis_url: str)
                    b'{"body": "", "properties": 7, "headers": {}}')
         for each in rubbish:
             consumer.channel.client.lpush("orch", each)
-        queue.send(redis_url, [task])
+        broker.enqueue(redis_url, [task])
         with consumer:
             for _ in range(40):
                 with contextlib.suppress(TimeoutError):

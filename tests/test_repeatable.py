@@ -13,10 +13,11 @@ from torch import nn  # noqa: E402
 from jobs.catalog.backbones import CATALOG  # noqa: E402
 from jobs.spec.model import Recipe, build  # noqa: E402
 from jobs.task import Trial  # noqa: E402
-from models import backbones, device  # noqa: E402
-from models.learner import Learner  # noqa: E402
-from models.repeatable import AveragePool, replace_pools  # noqa: E402
-from workers.device import Device  # noqa: E402
+from models.networks.build import build_network  # noqa: E402
+from models.networks.deterministic import AveragePool, replace_pools  # noqa: E402
+from models.runtime import device  # noqa: E402
+from models.training.learner import Learner  # noqa: E402
+from workers.devices.discovery import Device  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +43,7 @@ def test_a_gpu_is_told_to_repeat_itself_where_that_is_asked_for() -> None:
 def test_a_processor_computes_as_ever() -> None:
     """Neither flags nor layers change, so neither do numbers."""
     where = device.pick("cpu", deterministic=True)
-    asked = Learner.of(backbones.build("alexnet", 2, 0), Recipe(deterministic=True), 0, where, "fp32")
+    asked = Learner.of(build_network("alexnet", 2, 0), Recipe(deterministic=True), 0, where, "fp32")
 
     assert not torch.are_deterministic_algorithms_enabled()
     assert not any(isinstance(module, AveragePool) for module in asked.network.modules())
@@ -67,7 +68,7 @@ def test_pooling_by_matrices_is_adaptive_pooling(given: tuple[int, int], wanted:
 @pytest.mark.parametrize("name", list(CATALOG))
 def test_no_backbone_keeps_a_layer_that_torch_would_refuse(name: str) -> None:
     """Adaptive pooling to a single place is a mean, which repeats; the state dict stays the same."""
-    network = backbones.build(name, 2, 0)
+    network = build_network(name, 2, 0)
     names = list(network.state_dict())
     replaced = replace_pools(network)
     left = [module.output_size for module in replaced.modules() if isinstance(module, nn.AdaptiveAvgPool2d)]

@@ -20,8 +20,8 @@ from jobs.store.runs import Run
 from jobs.task import Task
 from orchestrator import cli
 from orchestrator.verify import done_of
-from workers.device import NoSuchDevice
-from workers.replay import replay
+from workers.devices.discovery import NoSuchDevice
+from workers.replay import replay_trial
 
 RECIPE: dict[str, Any] = {"batch_size": 4, "learning_rate": 0.01}
 
@@ -49,7 +49,7 @@ def test_a_trial_killed_at_random_points_ends_with_the_same_weights_and_rows(
     """Children die by SIGKILL; the store is left as it was, the replay's folder is gone."""
     heard: list[dict[str, Any]] = []
     before = {path: path.stat().st_mtime_ns for path in laboratory.store.root.rglob("*") if path.is_file()}
-    verdict = replay(laboratory.store, trial, kills=2, seed=9, weights_dir=None, tell=heard.append)
+    verdict = replay_trial(laboratory.store, trial, kills=2, seed=9, weights_dir=None, tell=heard.append)
     after = {path: path.stat().st_mtime_ns for path in laboratory.store.root.rglob("*") if path.is_file()}
 
     assert (verdict.trial, verdict.epoch, verdict.kills) == (trial, 2, 2)
@@ -65,9 +65,9 @@ def test_threads_and_device_are_those_on_record(laboratory: Laboratory, trial: s
     path = laboratory.store.trial_folder(trial) / "numerics.json"
     atomic.write_json(path, json.loads(path.read_text()) | {"device": "cuda"})
     with pytest.raises(NoSuchDevice, match="was trained on cuda, and none is free here"):
-        replay(laboratory.store, trial, kills=0, seed=0, weights_dir=None)
+        replay_trial(laboratory.store, trial, kills=0, seed=0, weights_dir=None)
     with pytest.raises(StoreUnusable, match="nothing of the trial"):
-        replay(laboratory.store, laboratory.trial("squeezenet", [1], seed=5), kills=0, seed=0, weights_dir=None)
+        replay_trial(laboratory.store, laboratory.trial("squeezenet", [1], seed=5), kills=0, seed=0, weights_dir=None)
 
 
 def test_verify_tells_other_weights_and_other_rows_apart(

@@ -15,12 +15,12 @@ from test_loop import CPU, learner, nothing, some_data  # noqa: E402
 
 from jobs.errors import Stopped  # noqa: E402
 from jobs.spec.model import Augment  # noqa: E402
-from models.answers import answers, validate  # noqa: E402
-from models.checkpoint import weights_digest  # noqa: E402
+from models.checkpoints.format import weights_digest  # noqa: E402
 from models.data.batches import Data, batches, cut  # noqa: E402
-from models.data.resident import Resident, free_memory  # noqa: E402
-from models.learner import Learner  # noqa: E402
-from models.loop import Running, train_epoch  # noqa: E402
+from models.data.gpu_cache import GpuCache, free_memory  # noqa: E402
+from models.evaluation.inference import predict_split, validate  # noqa: E402
+from models.training.learner import Learner  # noqa: E402
+from models.training.loop import EpochProgress, train_epoch  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def trained(data: Data, epochs: int = 2, name: str = "scratch", augment: Augment
     if how:
         hungry(made, **how)
     for epoch in range(1, epochs + 1):
-        train_epoch(made, data, epoch, Running(), nothing)
+        train_epoch(made, data, epoch, EpochProgress(), nothing)
     return made
 
 
@@ -77,7 +77,7 @@ def test_images_are_uploaded_whole_however_many_chunks_that_takes() -> None:
     """Chunks of two images, the last one shorter, and chunks smaller than an image."""
     data = some_data(13)
     for chunk_bytes in (2 * 32 * 32 * 3, 1):
-        held = Resident(data.images, data.labels, np.arange(3, 20), CPU, chunk_bytes)
+        held = GpuCache(data.images, data.labels, np.arange(3, 20), CPU, chunk_bytes)
 
         assert held.images is not None
         assert np.array_equal(held.images.numpy(), data.images[3:20])
@@ -90,7 +90,7 @@ def test_how_far_the_sending_is_is_told_and_can_be_stopped() -> None:
     def stop(done: int, total: int) -> None:
         raise Stopped("enough")
 
-    Resident(data.images, data.labels, np.arange(5), CPU, 2 * 32 * 32 * 3, lambda *how_far: told.append(how_far))
+    GpuCache(data.images, data.labels, np.arange(5), CPU, 2 * 32 * 32 * 3, lambda *how_far: told.append(how_far))
 
     assert told == [(2, 5), (4, 5), (5, 5)]
     with pytest.raises(Stopped):
@@ -126,7 +126,7 @@ def test_images_that_do_not_fit_after_all_are_streamed() -> None:
     """A neighbour may take the memory between the question and the upload."""
     huge = np.broadcast_to(np.zeros(1, np.uint8), (1000, 2**20, 2**20, 3))
 
-    assert Resident.fitting(huge, np.zeros(1000, np.int64), np.arange(1000), CPU, 2**60) is None
+    assert GpuCache.fitting(huge, np.zeros(1000, np.int64), np.arange(1000), CPU, 2**60) is None
 
 
 @pytest.mark.parametrize("augment", ["none", "crop-flip"])
@@ -152,7 +152,7 @@ def test_where_memory_runs_out_the_images_make_room_and_the_step_is_done_again(c
 
 def test_memory_that_runs_out_once_more_is_said_with_the_step_that_failed() -> None:
     """There is no more room to make: the batch is split by who called, from this step on."""
-    data, running = near(some_data(20)), Running()
+    data, running = near(some_data(20)), EpochProgress()
     made = learner(learning_rate=0.01)
     hungry(made, call=2, times=2)
     with pytest.raises(torch.OutOfMemoryError):
@@ -166,12 +166,12 @@ def test_what_a_listener_raises_is_never_taken_for_a_step_that_failed() -> None:
     """A checkpoint that runs out of memory must not have its step done twice."""
     data, seen = near(some_data(20)), list[int]()
 
-    def listen(running: Running, settled: bool) -> None:
+    def listen(running: EpochProgress, settled: bool) -> None:
         seen.append(running.step)
         raise MemoryError("no room for a checkpoint")
 
     with pytest.raises(MemoryError):
-        train_epoch(learner(), data, 1, Running(), listen)
+        train_epoch(learner(), data, 1, EpochProgress(), listen)
 
     assert seen == [1]
     assert data.resident is not None
@@ -181,7 +181,7 @@ def test_what_a_listener_raises_is_never_taken_for_a_step_that_failed() -> None:
 def test_looking_at_images_makes_room_too() -> None:
     """Every answer comes once, in order, whatever the number looked at at once."""
     data, made = near(some_data()), learner(batch_size=1)
-    whole = list(answers(made, data, "validation"))
+    whole = list(predict_split(made, data, "validation"))
     refusals = iter([False, True, True])
 
     def refuse(module: Any, given: Any) -> None:
@@ -189,7 +189,7 @@ def test_looking_at_images_makes_room_too() -> None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     made.network.register_forward_pre_hook(refuse)
-    again = list(answers(made, data, "validation"))
+    again = list(predict_split(made, data, "validation"))
 
     assert np.array_equal(np.concatenate([piece for piece, _, _ in again]), data.splits["validation"])
     assert torch.equal(torch.cat([labels for _, labels, _ in again]), torch.from_numpy(data.labels[20:28]))
@@ -201,7 +201,7 @@ def test_looking_at_images_makes_room_too() -> None:
 def test_batches_of_images_that_were_let_go_are_no_ones() -> None:
     """It would be an error of ours to go on reading them."""
     data = some_data()
-    held = Resident(data.images, data.labels, np.arange(20), CPU)
+    held = GpuCache(data.images, data.labels, np.arange(20), CPU)
     reading = held.batches(cut(np.arange(20), 5))
     next(reading)
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from workers.room import EARLY, MOST_PASSED, Need, Room
+from workers.devices.admission import EARLY, MAX_PASSED, Admission, Requirement
 
 GB = 10**9
 
@@ -21,23 +21,23 @@ def slot() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def room(slots: int = 8) -> Room:
+def room(slots: int = 8) -> Admission:
     """A device of 10 GB."""
-    return Room(slots, 10 * GB)
+    return Admission(slots, 10 * GB)
 
 
-def enter(room: Room, task: str, size_gb: float | None = None, alone: bool = False,
-          wanted: Callable[[], bool] = lambda: True) -> Need | None:
+def enter(room: Admission, task: str, size_gb: float | None = None, alone: bool = False,
+          wanted: Callable[[], bool] = lambda: True) -> Requirement | None:
     """Ask for room until there is some."""
-    return room.enter(task, lambda: Need(None if size_gb is None else int(size_gb * GB), alone), wanted)
+    return room.enter(task, lambda: Requirement(None if size_gb is None else int(size_gb * GB), alone), wanted)
 
 
-def at_once(room: Room, task: str, size_gb: float | None = None, alone: bool = False) -> bool:
+def at_once(room: Admission, task: str, size_gb: float | None = None, alone: bool = False) -> bool:
     """Whether there is room now."""
     return enter(room, task, size_gb, alone, wanted=lambda: False) is not None
 
 
-def waits(asked: Future[Need | None], room: Room, task: str) -> bool:
+def waits(asked: Future[Requirement | None], room: Admission, task: str) -> bool:
     """Whether somebody stands before the door."""
     while task not in room.asked_for and not asked.done():
         time.sleep(0.001)
@@ -55,15 +55,15 @@ def test_tasks_start_side_by_side_as_far_as_their_memory_fits(slot: ThreadPoolEx
     device.leave("b")
 
     assert waited
-    assert third.result(5) == Need(3 * GB)
+    assert third.result(5) == Requirement(3 * GB)
     assert device.tasks == ("a", "c")
 
 
 def test_with_one_slot_everything_is_alone() -> None:
     """Whatever it takes; nobody has measured the device."""
-    device = Room()
+    device = Admission()
 
-    assert enter(device, "a") == Need(alone=True)
+    assert enter(device, "a") == Requirement(alone=True)
 
 
 def test_a_task_that_was_never_measured_starts_alone_and_others_follow_once_it_has_told(
@@ -77,7 +77,7 @@ def test_a_task_that_was_never_measured_starts_alone_and_others_follow_once_it_h
     device.told("new", 4 * GB)
 
     assert waited
-    assert known.result(5) == Need(5 * GB)
+    assert known.result(5) == Requirement(5 * GB)
     assert not at_once(device, "small", 10 - 5 - 4 * EARLY + 0.1)
 
 
@@ -113,7 +113,7 @@ def test_a_task_larger_than_the_device_runs_alone_rather_than_never(slot: Thread
     device.leave("a")
 
     assert waited
-    assert huge.result(5) == Need(11 * GB, alone=True)
+    assert huge.result(5) == Requirement(11 * GB, alone=True)
     assert not at_once(device, "b", 0)
 
 
@@ -123,12 +123,12 @@ def test_a_task_that_wants_to_be_alone_is_not_overtaken_for_ever(slot: ThreadPoo
     enter(device, "first", 1)
     lonely = slot.submit(enter, device, "lonely", 1, True)
     waits(lonely, device, "lonely")
-    passed = [at_once(device, f"p{number}", 1) for number in range(MOST_PASSED + 1)]
+    passed = [at_once(device, f"p{number}", 1) for number in range(MAX_PASSED + 1)]
     for task in device.tasks:
         device.leave(task)
 
-    assert passed == [True] * MOST_PASSED + [False]
-    assert lonely.result(5) == Need(1 * GB, alone=True)
+    assert passed == [True] * MAX_PASSED + [False]
+    assert lonely.result(5) == Requirement(1 * GB, alone=True)
     assert device.tasks == ("lonely",)
 
 
@@ -163,7 +163,7 @@ def test_while_a_task_waits_what_it_needs_is_looked_up_again(slot: ThreadPoolExe
     device, sizes = room(), iter([None, 2 * GB, 2 * GB])
     enter(device, "a", 7)
 
-    assert device.enter("b", lambda: Need(next(sizes)), lambda: True) == Need(2 * GB)
+    assert device.enter("b", lambda: Requirement(next(sizes)), lambda: True) == Requirement(2 * GB)
 
 
 def test_many_that_come_and_go_never_take_more_than_there_is(slot: ThreadPoolExecutor) -> None:

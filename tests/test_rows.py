@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from jobs import atomic
 from jobs.store import tables
-from models.rows import covered, stretches, write_unpublished
+from models.training.epoch_rows import covered, ranges, write_unpublished
 
 
 def row(epoch: int) -> dict[str, object]:
@@ -23,7 +23,7 @@ def test_published_epochs_are_read_off_the_names_of_files() -> None:
 
 def test_rows_are_parted_where_an_epoch_is_left_out() -> None:
     """A file's name promises an unbroken stretch."""
-    parts = stretches([row(epoch) for epoch in (1, 2, 5, 6, 9)])
+    parts = ranges([row(epoch) for epoch in (1, 2, 5, 6, 9)])
 
     assert [[each["epoch"] for each in part] for part in parts] == [[1, 2], [5, 6], [9]]
 

@@ -24,10 +24,11 @@ from learning import Laboratory, stop_after  # noqa: E402
 from jobs import atomic  # noqa: E402
 from jobs.errors import LossNotFinite, OutOfMemory, Stopped, StorageFull  # noqa: E402
 from jobs.task import Task, TaskRequest  # noqa: E402
-from models import snapshot  # noqa: E402
-from models.checkpoint import (  # noqa: E402
+from models.checkpoints import snapshot  # noqa: E402
+from models.checkpoints.async_writer import AsyncWriter  # noqa: E402
+from models.checkpoints.format import (  # noqa: E402
     PIECE_BYTES,
-    Contents,
+    CheckpointContents,
     Summing,
     listed,
     publish,
@@ -35,13 +36,12 @@ from models.checkpoint import (  # noqa: E402
     restore,
     weights_digest,
 )
-from models.data.resident import Heard  # noqa: E402
-from models.saver import Saver  # noqa: E402
-from models.train import train  # noqa: E402
-from models.training import Training, begin  # noqa: E402
+from models.data.gpu_cache import Heard  # noqa: E402
+from models.training.state import TrainingState, begin_training  # noqa: E402
+from models.training.train import train  # noqa: E402
 
 RECIPE: dict[str, Any] = {"batch_size": 8, "learning_rate": 0.05}
-Publish = Callable[[Path, Contents, str], Path]
+Publish = Callable[[Path, CheckpointContents, str], Path]
 
 
 @pytest.fixture
@@ -52,10 +52,10 @@ def laboratory(animal_folder: Path, tmp_path: Path) -> Laboratory:
     return made
 
 
-def publishing(with_: Publish) -> Callable[[TaskRequest, Heard], Training]:
+def publishing(with_: Publish) -> Callable[[TaskRequest, Heard], TrainingState]:
     """Takes trainings up whose checkpoints are published by another function."""
-    def take_up(order: TaskRequest, heard: Heard) -> Training:
-        training = begin(order, heard)
+    def take_up(order: TaskRequest, heard: Heard) -> TrainingState:
+        training = begin_training(order, heard)
         training.publish = with_
         return training
 
@@ -80,7 +80,7 @@ def test_a_checkpoint_holds_the_moment_it_was_asked_for(laboratory: Laboratory) 
     trial = laboratory.trial("scratch", [2], **RECIPE)
     told, kept = laboratory.told, dict[int, str]()
 
-    def late(folder: Path, contents: Contents, attempt: str) -> Path:
+    def late(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
         while contents.epoch == 1 and not any(each.get("epoch") == 2 and each["phase"] == "validate" for each in told):
             time.sleep(0.01)
         path = publish(folder, contents, attempt)
@@ -99,7 +99,7 @@ def test_the_training_goes_on_while_a_checkpoint_is_written(laboratory: Laborato
     """The thread that writes sees steps of the next epoch told."""
     trial, seen = laboratory.trial("scratch", [2], **RECIPE), threading.Event()
 
-    def slow(folder: Path, contents: Contents, attempt: str) -> Path:
+    def slow(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
         until = time.monotonic() + 20
         while contents.epoch == 1 and not seen.is_set() and time.monotonic() < until:
             if any(each.get("epoch") == 2 for each in laboratory.told):
@@ -115,7 +115,7 @@ def test_an_outcome_and_a_stop_wait_for_their_checkpoint(laboratory: Laboratory)
     """However slow it is: what the outcome names, and what a stopped training goes on from, is down by then."""
     trial = laboratory.trial("scratch", [1], **RECIPE)
 
-    def slow(folder: Path, contents: Contents, attempt: str) -> Path:
+    def slow(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
         time.sleep(0.5)
         return publish(folder, contents, attempt)
 
@@ -139,7 +139,7 @@ def test_what_goes_wrong_in_writing_ends_the_training(
     """At its end, or at the next look: the first checkpoint is not down, and no second is begun. No batch is split."""
     trial, tried = laboratory.trial("scratch", [epochs], **RECIPE), list[int]()
 
-    def fail(folder: Path, contents: Contents, attempt: str) -> Path:
+    def fail(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
         tried.append(contents.epoch)
         raise error
 
@@ -154,10 +154,10 @@ def test_a_training_that_fails_leaves_the_checkpoint_it_had_begun(laboratory: La
     """The next attempt goes on from there; what failed is said, not what was being written."""
     trial = laboratory.trial("scratch", [3], **RECIPE)
 
-    def take_up(order: TaskRequest, heard: Heard) -> Training:
-        training = begin(order, heard)
+    def take_up(order: TaskRequest, heard: Heard) -> TrainingState:
+        training = begin_training(order, heard)
 
-        def poison(folder: Path, contents: Contents, attempt: str) -> Path:
+        def poison(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
             next(training.learner.network.parameters()).data.fill_(float("nan"))
             time.sleep(0.5)
             return publish(folder, contents, attempt)
@@ -176,7 +176,7 @@ def test_a_training_that_fails_leaves_the_checkpoint_it_had_begun(laboratory: La
 
 def test_one_is_written_at_a_time_and_the_next_waits() -> None:
     """In the order they were asked for; `free` tells whether one is under way."""
-    saver, gate, done = Saver(), threading.Event(), list[int]()
+    saver, gate, done = AsyncWriter(), threading.Event(), list[int]()
 
     def first() -> None:
         gate.wait(20)
@@ -197,7 +197,7 @@ def test_one_is_written_at_a_time_and_the_next_waits() -> None:
 
 def test_what_was_written_is_not_kept_in_memory() -> None:
     """The copy goes once it is down, not at the next checkpoint."""
-    saver, copy = Saver(), torch.zeros(1000)
+    saver, copy = AsyncWriter(), torch.zeros(1000)
     gone = weakref.ref(copy)
 
     def work(kept: Any = copy) -> None:
@@ -217,7 +217,7 @@ def test_a_copy_is_one_and_keeps_what_it_is() -> None:
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)).to(
         memory_format=torch.channels_last)
     state = {"network": network.state_dict(), "rows": [{"epoch": 1, "at": (1, 2.5, None)}]}
-    copied = snapshot.of(state)
+    copied = snapshot.copy_state(state)
     before = {name: value.clone() for name, value in state["network"].items()}
     for value in network.state_dict().values():
         value.zero_()
@@ -239,9 +239,9 @@ def test_without_memory_for_a_copy_there_is_none() -> None:
 
     state = {"weight": torch.zeros(1000)}
 
-    assert snapshot.of(state, lambda: 7999) is None
-    assert snapshot.of(state, lambda: 8000) is not None
-    assert snapshot.of({"weight": torch.zeros(1000), "refuses": Refusing(a=1)}) is None
+    assert snapshot.copy_state(state, lambda: 7999) is None
+    assert snapshot.copy_state(state, lambda: 8000) is not None
+    assert snapshot.copy_state({"weight": torch.zeros(1000), "refuses": Refusing(a=1)}) is None
 
 
 def test_spare_memory_is_within_the_limits_of_the_group(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_the_digest_summed_up_in_writing_is_that_of_the_file(tmp_path: Path) -> 
     summing = Summing(handle)
     for size in (0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES + 7):
         assert summing.write(os.urandom(size)) == size
-    path = publish(tmp_path, Contents("t", 0, 0, {}, [], {"w": torch.rand(3_000_000)}, {}, {}), "1")
+    path = publish(tmp_path, CheckpointContents("t", 0, 0, {}, [], {"w": torch.rand(3_000_000)}, {}, {}), "1")
     told = atomic.read_json(path.with_suffix(".json")) or {}
 
     assert summing.digest.digest() == hashlib.sha256(handle.getvalue()).digest()
@@ -285,8 +285,8 @@ def test_a_full_disk_is_still_named_as_such() -> None:
 
 def write_and_die(folder: str) -> None:
     """Begin a large checkpoint in the thread, and end without a word once some of it is on disk."""
-    contents = Contents("t", 2, 0, {}, [{"epoch": 1}, {"epoch": 2}], {"w": torch.rand(60_000_000)}, {}, {})
-    Saver().begin(lambda: print(publish(Path(folder), contents, "2")))
+    contents = CheckpointContents("t", 2, 0, {}, [{"epoch": 1}, {"epoch": 2}], {"w": torch.rand(60_000_000)}, {}, {})
+    AsyncWriter().begin(lambda: print(publish(Path(folder), contents, "2")))
     while not any(path.stat().st_size > 10**6 for path in Path(folder).glob(".*.draft")):
         pass
     os.kill(os.getpid(), signal.SIGKILL)
@@ -294,7 +294,7 @@ def write_and_die(folder: str) -> None:
 
 def test_a_process_killed_in_writing_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
     """A draft, which is removed when it is old; the checkpoint before is gone on from."""
-    publish(tmp_path, Contents("t", 1, 0, {}, [{"epoch": 1}], {"w": torch.ones(3)}, {}, {}), "1")
+    publish(tmp_path, CheckpointContents("t", 1, 0, {}, [{"epoch": 1}], {"w": torch.ones(3)}, {}, {}), "1")
     child = multiprocessing.get_context("spawn").Process(target=write_and_die, args=(str(tmp_path),))
     child.start()
     child.join(60)

@@ -18,11 +18,13 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import signs
-from workers import attempt, child, queue, tasks
-from workers.device import Device
-from workers.lease import Lease, Watch
-from workers.room import Room
-from workers.tend import Tender
+from workers.devices.admission import Admission
+from workers.devices.discovery import Device
+from workers.execution import attempts, execute
+from workers.lease import Lease, LeaseTracker
+from workers.messaging import broker
+from workers.process import child
+from workers.reconciler import Reconciler
 from workers.worker import Worker
 
 GB = 10**9
@@ -50,15 +52,15 @@ def run(tmp_path: Path) -> Run:
 def worker(tmp_path: Path, redis_url: str) -> Worker:
     """A worker with two slots on 10 GB, whose children do the fake work."""
     store = Store(tmp_path / "store").open(create=True)
-    return Worker(store, redis_url, "w1", "host", Device("cpu", "cpu", "", 1), None, Watch(store),
-                  entry="fake_work:main", room=Room(2, 10 * GB))
+    return Worker(store, redis_url, "w1", "host", Device("cpu", "cpu", "", 1), None, LeaseTracker(store),
+                  entry="fake_work:main", room=Admission(2, 10 * GB))
 
 
 @pytest.fixture
 def slot(worker: Worker) -> Iterator[Callable[[str], Future[str]]]:
     """Give a slot of the worker a message."""
     with ThreadPoolExecutor(2) as threads:
-        yield lambda task_id: threads.submit(tasks.run, worker, task_id)
+        yield lambda task_id: threads.submit(execute.execute, worker, task_id)
         worker.stop.set()
 
 
@@ -87,7 +89,7 @@ def begun(worker: Worker, task: Task) -> Callable[[], bool]:
 
 def failures(worker: Worker, task: Task) -> list[str | None]:
     """How a task's attempts ended."""
-    return [record["failure"] for record in attempt.records(worker.store, task)]
+    return [record["failure"] for record in attempts.records(worker.store, task)]
 
 
 def test_two_tasks_run_side_by_side_and_the_sign_of_life_names_both(
@@ -101,7 +103,7 @@ def test_two_tasks_run_side_by_side_and_the_sign_of_life_names_both(
     behave(worker, "slow")
     second = slot(two.id)
     until(begun(worker, two))
-    tender = Tender(worker)
+    tender = Reconciler(worker)
     tender.sign()
     sign, = signs.read(worker.store.root)
     nothing_loose = tender.round()
@@ -112,7 +114,7 @@ def test_two_tasks_run_side_by_side_and_the_sign_of_life_names_both(
     assert sign.label == "w1 (cpu, 2 of 2 slots)"
     assert nothing_loose == []
     assert worker.room.tasks == ()
-    assert all(Watch(worker.store).free(task.lease_key) for task in (one, two))
+    assert all(LeaseTracker(worker.store).free(task.lease_key) for task in (one, two))
 
 
 def test_a_task_that_waits_for_room_holds_nothing_and_another_worker_may_do_it(
@@ -125,13 +127,13 @@ def test_a_task_that_waits_for_room_holds_nothing_and_another_worker_may_do_it(
     until(begun(worker, one))
     second = slot(two.id)
     until(lambda: two.id in worker.room.asked_for)
-    before = (attempt.records(worker.store, two), Watch(worker.store).free(two.lease_key))
-    other = Worker(worker.store, redis_url, "w2", "host", worker.device, None, Watch(worker.store),
+    before = (attempts.records(worker.store, two), LeaseTracker(worker.store).free(two.lease_key))
+    other = Worker(worker.store, redis_url, "w2", "host", worker.device, None, LeaseTracker(worker.store),
                    entry="fake_work:main")
-    with queue._channel(redis_url, 3.0) as channel:
+    with broker._channel(redis_url, 3.0) as channel:
         channel.client.flushall()
-    rung = [task.id for task in Tender(other).round()]
-    done_elsewhere = tasks.run(other, two.id)
+    rung = [task.id for task in Reconciler(other).round()]
+    done_elsewhere = execute.execute(other, two.id)
 
     assert before == ([], True)
     assert two.id in rung
@@ -156,7 +158,7 @@ def test_a_task_that_waits_begins_when_there_is_room(
 
     assert first.result() == "stopped"
     assert second.result(20) in ("done", "not now")
-    assert tasks.run(worker, two.id) == ("not ready" if second.result() == "done" else "done")
+    assert execute.execute(worker, two.id) == ("not ready" if second.result() == "done" else "done")
 
 
 def test_out_of_memory_beside_others_is_no_blame_and_the_task_runs_alone_next(
@@ -165,18 +167,18 @@ def test_out_of_memory_beside_others_is_no_blame_and_the_task_runs_alone_next(
     """At once, and with nobody beside it; out of memory alone is its own matter."""
     one, two = trainings(run)
     behave(worker, "fat")
-    crowded = tasks.run(worker, one.id)
-    blamed, pauses = attempt.blamed(worker.store, one), tasks.waits(worker.store, one)
+    crowded = execute.execute(worker, one.id)
+    blamed, pauses = attempts.counted_failures(worker.store, one), execute.must_wait(worker.store, one)
     behave(worker, "slow")
     alone = slot(one.id)
     until(lambda: one.id in worker.room.tasks)
-    kept_out = worker.room.enter(two.id, lambda: tasks._need(worker, two), lambda: False)
+    kept_out = worker.room.enter(two.id, lambda: execute._need(worker, two), lambda: False)
     until(lambda: (worker.store.root / "behave").read_text() == "")
     worker.stop.set()
     alone.result(20)
     worker.stop.clear()
     behave(worker, "fat")
-    own_matter = tasks.run(worker, one.id)
+    own_matter = execute.execute(worker, one.id)
 
     assert (crowded, blamed, pauses) == ("failed", [], False)
     assert kept_out is None
@@ -188,11 +190,11 @@ def test_out_of_memory_beside_others_is_no_blame_and_the_task_runs_alone_next(
 def test_a_child_is_told_whether_it_is_alone(worker: Worker, run: Run) -> None:
     """Not where others may follow; after its child died without a word, it is."""
     one, two = trainings(run)
-    tasks.run(worker, one.id)
+    execute.execute(worker, one.id)
     behave(worker, "die")
-    tasks.run(worker, two.id)
+    execute.execute(worker, two.id)
     time.sleep(2.1)
-    tasks.run(worker, two.id)
+    execute.execute(worker, two.id)
 
     assert [(worker.store.done(task) or {})["alone"] for task in (one, two)] == [False, True]
 
@@ -207,7 +209,7 @@ def test_slots_that_cannot_use_the_store_pause_together(worker: Worker) -> None:
 
 def test_of_many_threads_that_claim_a_lease_one_has_it(tmp_path: Path) -> None:
     """Twenty leases in turn, eight threads with one watch."""
-    watch = Watch(Store(tmp_path).open(create=True))
+    watch = LeaseTracker(Store(tmp_path).open(create=True))
     start = threading.Barrier(8)
 
     def claim(key: str) -> Lease | None:
@@ -231,7 +233,7 @@ def test_children_of_many_threads_that_die_together_are_told_apart(worker: Worke
                             1, None)
         try:
             child.run(order, folder / "log", lambda said: None, lambda: False, lambda: True, entry="fake_work:main")
-        except tasks.OrchError as error:
+        except execute.OrchError as error:
             return str(error)
         return "well"
 

@@ -71,7 +71,7 @@ def test_redis_answers_on_a_socket_that_only_its_user_can_open(settings: Setting
 
 def test_celery_reaches_the_embedded_broker(settings: Settings) -> None:
     """The address is one that the queue understands."""
-    queue = pytest.importorskip("workers.queue")
+    queue = pytest.importorskip("workers.messaging.broker")
 
     here = ensure(settings)
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from state_files import pickled, write_old, write_zip
 
-from models.state_file import problem
+from models.networks.state_file import problem
 
 FITS = pickled({"body.weight": [10, 9], "body.bias": [10]})
 NETWORK = 100

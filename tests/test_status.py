@@ -20,7 +20,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import cli, progress, signs, status, watch
-from workers import birth
+from workers.process import identity
 
 NOW = time.time()
 
@@ -119,7 +119,7 @@ def test_a_worker_that_was_killed_here_is_not_alive_any_more(half: tuple[Store, 
     """Its process is looked for, not only its sign of a second ago; another process with its number is not it."""
     store, run = half
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    marked = birth.mark(child.pid)
+    marked = identity.process_identity(child.pid)
     say(store, training(run), phase="train", epoch=4)
     path = store.root / "workers" / "alpha-1.json"
     atomic.write_json(path, {**atomic.read_json(path), "process": marked})  # type: ignore[dict-item]
@@ -131,8 +131,8 @@ def test_a_worker_that_was_killed_here_is_not_alive_any_more(half: tuple[Store, 
     assert marked is not None
     assert (len(alive.workers), alive.state) == (1, "running")
     assert (killed.workers, killed.state, killed.trials[0].progress) == ((), "waiting", ())
-    assert birth.ended(f"{birth.mark()}0")
-    assert not birth.ended(str(birth.mark()))
+    assert identity.has_ended(f"{identity.process_identity()}0")
+    assert not identity.has_ended(str(identity.process_identity()))
 
 
 @pytest.mark.parametrize("process", [None, "another-boot pid:[1] 1 1", "rubbish", ""])

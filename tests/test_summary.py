@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
 
 from jobs.catalog.backbones import CATALOG
-from models.summary import summarise
+from models.networks.summary import summarise
 
 STUDY = """
 Conv2d-1 16x224x224 448

@@ -20,11 +20,13 @@ from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
-from workers import attempt, lease, queue, tasks
-from workers.device import Device
-from workers.handover import Handover
-from workers.lease import Watch
-from workers.tend import Tender
+from workers import lease
+from workers.devices.discovery import Device
+from workers.execution import attempts, execute
+from workers.lease import LeaseTracker
+from workers.messaging import broker
+from workers.reconciler import Reconciler
+from workers.scheduling.handover import Handover
 from workers.worker import Worker
 
 
@@ -49,7 +51,7 @@ def run(tmp_path: Path) -> Run:
 def worker(tmp_path: Path, redis_url: str) -> Worker:
     """A worker whose children do the fake work."""
     store = Store(tmp_path / "store").open(create=True)
-    return Worker(store, redis_url, "w1", "host", Device("cpu", "cpu", "", 1), None, Watch(store),
+    return Worker(store, redis_url, "w1", "host", Device("cpu", "cpu", "", 1), None, LeaseTracker(store),
                   entry="fake_work:main")
 
 
@@ -64,7 +66,7 @@ def test_a_run_is_done_task_by_task_as_each_becomes_ready(worker: Worker, run: R
     order = []
     while ready := plan.ready_tasks(worker.store, run):
         order.append([task.id for task in ready])
-        assert tasks.run(worker, ready[-1].id) == "done"
+        assert execute.execute(worker, ready[-1].id) == "done"
 
     assert order == [
         [f"prepare.{run.data}.0000"],
@@ -84,26 +86,26 @@ def test_a_run_is_done_task_by_task_as_each_becomes_ready(worker: Worker, run: R
 def test_doubled_late_and_foolish_messages_change_nothing(worker: Worker, run: Run) -> None:
     """The receiver looks at the ledger: not ready, done, or not a task at all."""
     first = run.tasks[0]
-    early = tasks.run(worker, run.tasks[1])
-    once, twice = tasks.run(worker, first), tasks.run(worker, first)
+    early = execute.execute(worker, run.tasks[1])
+    once, twice = execute.execute(worker, first), execute.execute(worker, first)
     words = ("", "train", "train.../../etc.0001", "train.nobody.0001", "x" * 9999)
-    foolish = [tasks.run(worker, word) for word in words]
+    foolish = [execute.execute(worker, word) for word in words]
 
     assert (early, once, twice) == ("not ready", "done", "not ready")
     assert foolish == ["refused", "refused", "refused", "not ready", "refused"]
-    assert len(attempt.records(worker.store, Task.parse(first))) == 1
+    assert len(attempts.records(worker.store, Task.parse(first))) == 1
 
 
 def test_a_task_held_by_a_living_worker_is_left_alone(worker: Worker, run: Run) -> None:
     """The lease decides, not the message."""
     task = Task.parse(run.tasks[0])
-    lease = Watch(worker.store).claim(task.lease_key, "another")
-    held = tasks.run(worker, task.id)
+    lease = LeaseTracker(worker.store).claim(task.lease_key, "another")
+    held = execute.execute(worker, task.id)
     assert lease is not None
     lease.release()
 
     assert held == "held"
-    assert tasks.run(worker, task.id) == "done"
+    assert execute.execute(worker, task.id) == "done"
 
 
 def test_a_lease_is_kept_while_a_large_result_is_published(
@@ -123,7 +125,7 @@ def test_a_lease_is_kept_while_a_large_result_is_published(
     monkeypatch.setattr(atomic, "file_digest", slow)
     monkeypatch.setattr(lease, "RENEW_S", 0.05)
     monkeypatch.setattr(lease, "_KEEPER", lease._Keeper())
-    done = tasks.run(worker, run.tasks[0])
+    done = execute.execute(worker, run.tasks[0])
 
     assert done == "done"
     assert beats[-1] >= 3
@@ -133,21 +135,21 @@ def test_a_lease_is_kept_while_a_large_result_is_published(
 def test_a_child_that_dies_is_tried_again_and_the_attempts_are_on_record(worker: Worker, run: Run) -> None:
     """A lost child costs an attempt, not the task."""
     behave(worker, "die well")
-    first = tasks.run(worker, run.tasks[0])
-    at_once = tasks.run(worker, run.tasks[0])
+    first = execute.execute(worker, run.tasks[0])
+    at_once = execute.execute(worker, run.tasks[0])
     time.sleep(2.1)
-    later = tasks.run(worker, run.tasks[0])
+    later = execute.execute(worker, run.tasks[0])
 
     assert (first, at_once, later) == ("failed", "not ready", "done")
-    states = [(r["state"], r["failure"]) for r in attempt.records(worker.store, Task.parse(run.tasks[0]))]
+    states = [(r["state"], r["failure"]) for r in attempts.records(worker.store, Task.parse(run.tasks[0]))]
     assert states == [("failed", "worker-lost"), ("done", None)]
 
 
 def test_a_final_failure_stops_the_trial_and_nothing_else(worker: Worker, run: Run) -> None:
     """A loss that is not finite is not tried again; what needed it is blocked."""
-    tasks.run(worker, run.tasks[0])
+    execute.execute(worker, run.tasks[0])
     behave(worker, "bad")
-    tasks.run(worker, run.tasks[1])
+    execute.execute(worker, run.tasks[1])
     failed = worker.store.failed(Task.parse(run.tasks[1]))
 
     assert failed is not None
@@ -159,9 +161,9 @@ def test_a_final_failure_stops_the_trial_and_nothing_else(worker: Worker, run: R
 
 def test_after_five_failures_a_task_is_given_up(worker: Worker, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A task that kills every child is quarantined."""
-    monkeypatch.setattr(tasks, "waits", lambda store, task: False)
+    monkeypatch.setattr(execute, "must_wait", lambda store, task: False)
     behave(worker, "die " * 9)
-    ends = [tasks.run(worker, run.tasks[0]) for _ in range(7)]
+    ends = [execute.execute(worker, run.tasks[0]) for _ in range(7)]
 
     assert ends == ["failed"] * 5 + ["not ready"] * 2
     assert "last of 5 attempts" in str((worker.store.failed(Task.parse(run.tasks[0])) or {})["message"])
@@ -170,10 +172,10 @@ def test_after_five_failures_a_task_is_given_up(worker: Worker, run: Run, monkey
 def test_a_task_that_lost_its_worker_is_recorded_as_lost(worker: Worker, run: Run) -> None:
     """The one who takes over closes the record of the one who died."""
     task = Task.parse(run.tasks[0])
-    attempt.begin(worker.store, task, {"worker": "dead", "host": "h", "device": "cpu", "run": run.name})
-    tasks.run(worker, task.id)
+    attempts.begin(worker.store, task, {"worker": "dead", "host": "h", "device": "cpu", "run": run.name})
+    execute.execute(worker, task.id)
 
-    states = [(r["worker"], r["state"], r["failure"]) for r in attempt.records(worker.store, task)]
+    states = [(r["worker"], r["state"], r["failure"]) for r in attempts.records(worker.store, task)]
     assert states == [("dead", "lost", "worker-lost"), ("w1", "done", None)]
 
 
@@ -181,29 +183,29 @@ def test_a_stopped_worker_hands_its_task_back_at_once(worker: Worker, run: Run) 
     """Stopping is no failure: the lease is free and the task is ready again."""
     behave(worker, "slow")
     worker.stop = Soon(0.5)
-    state = tasks.run(worker, run.tasks[0])
+    state = execute.execute(worker, run.tasks[0])
 
     assert state == "stopped"
-    assert Watch(worker.store).free(Task.parse(run.tasks[0]).lease_key)
+    assert LeaseTracker(worker.store).free(Task.parse(run.tasks[0]).lease_key)
     assert plan.ready_tasks(worker.store, run)
 
 
 def test_tending_sends_what_the_queue_has_lost(worker: Worker, run: Run) -> None:
     """With an empty queue an idle worker rings for the ready task; not again while the message waits."""
     drain(worker)
-    tender = Tender(worker)
+    tender = Reconciler(worker)
     first, second = tender.round(), tender.round()
 
     assert [task.id for task in first] == [run.tasks[0]]
     assert second == []
-    assert queue.waiting(worker.broker_url) == 1
+    assert broker.queue_length(worker.broker_url) == 1
     assert (worker.store.root / "workers" / "w1.json").exists()
 
 
 def test_a_worker_that_still_loads_signs_and_does_no_more(worker: Worker, run: Run) -> None:
     """It rings for nothing, is no idle one to the others, and does not leave for being idle."""
     drain(worker)
-    tender, leave = Tender(worker), threading.Event()
+    tender, leave = Reconciler(worker), threading.Event()
     worker.loading, worker.idle_since = True, time.monotonic() - 1000
     sent = tender.round()
     sign = json.loads((worker.store.root / "workers" / "w1.json").read_text())
@@ -222,13 +224,13 @@ def test_a_worker_that_still_loads_signs_and_does_no_more(worker: Worker, run: R
 def test_tending_leaves_held_tasks_and_ended_runs_alone(worker: Worker, run: Run) -> None:
     """A living lease keeps others away; a run without open tasks is not looked at again."""
     drain(worker)
-    lease = Watch(worker.store).claim(Task.parse(run.tasks[0]).lease_key, "another")
-    tender = Tender(worker)
+    lease = LeaseTracker(worker.store).claim(Task.parse(run.tasks[0]).lease_key, "another")
+    tender = Reconciler(worker)
     held = tender.round()
     assert lease is not None
     lease.release()
     while ready := plan.ready_tasks(worker.store, run):
-        tasks.run(worker, ready[0].id)
+        execute.execute(worker, ready[0].id)
     drain(worker)
     ended = tender.round()
 
@@ -247,16 +249,16 @@ def test_when_the_data_is_ready_the_training_begins_on_the_fastest_idle_worker(w
         atomic.write_json(store.root / "workers" / "fast.json", sign)
         worker.fleet.mates()
     worker.fleet._images[run.data] = 1000.0  # the fake work counts none
-    done = tasks.run(worker, run.tasks[0])
+    done = execute.execute(worker, run.tasks[0])
 
     assert done == "done"
-    assert (mailed(worker, "fast"), queue.waiting(worker.broker_url)) == (1, 0)
+    assert (mailed(worker, "fast"), broker.queue_length(worker.broker_url)) == (1, 0)
 
 
 def mailed(worker: Worker, to: str) -> int:
     """How many messages wait for one worker."""
-    with queue._channel(worker.broker_url, 3.0) as channel:
-        return int(Queue(queue.mailbox(to))(channel).queue_declare(passive=True).message_count)
+    with broker._channel(worker.broker_url, 3.0) as channel:
+        return int(Queue(broker.worker_queue(to))(channel).queue_declare(passive=True).message_count)
 
 
 def test_an_attempt_that_was_lost_ended_when_it_was_last_heard_of(worker: Worker, run: Run) -> None:
@@ -267,8 +269,8 @@ def test_an_attempt_that_was_lost_ended_when_it_was_last_heard_of(worker: Worker
         "task": task.id, "kind": "prepare", "attempt": 1, "state": "running", "failure": None,
         "started_at": now - 3700, "finished_at": None, "position": "", **who})
     atomic.write_json(store.progress_path(task), {"attempt": 1, "worker": "w0", "at": now - 3600})
-    second = attempt.begin(store, task, {"worker": "w1", "queued_at": now - 4000})
-    first, _ = attempt.records(store, task)
+    second = attempts.begin(store, task, {"worker": "w1", "queued_at": now - 4000})
+    first, _ = attempts.records(store, task)
 
     assert first["state"] == "lost"
     assert first["finished_at"] == now - 3600
@@ -283,18 +285,18 @@ def test_a_record_whose_end_is_no_time_keeps_no_attempt_from_beginning(worker: W
         "task": task.id, "kind": "prepare", "attempt": 1, "state": "stopped", "failure": "stopped", "worker": "w0",
         "started_at": 1.0, "finished_at": ended, "position": "", "queued_at": 1.0})
 
-    assert tasks.run(worker, task.id) == "done"
+    assert execute.execute(worker, task.id) == "done"
 
 
 def test_who_lost_the_lease_leaves_what_the_next_one_says(worker: Worker, run: Run) -> None:
     """Only the one that holds the task may take its last words away."""
     task = Task.parse(run.tasks[0])
-    begun = attempt.begin(worker.store, task, {"worker": "w1"})
+    begun = attempts.begin(worker.store, task, {"worker": "w1"})
     lease = worker.watch.claim(task.lease_key, "w1")
     atomic.claim_json(worker.store.lease_folder(task.lease_key) / "00000002.json", {"holder": "w2"})
     atomic.write_json(worker.store.progress_path(task), {"attempt": 2, "worker": "w2"})
     assert lease is not None
-    state = tasks._record_failure(worker.store, task, begun, LeaseLost("lost"), lease)
+    state = execute._record_failure(worker.store, task, begun, LeaseLost("lost"), lease)
 
     assert state == "lost"
     assert worker.store.progress_path(task).exists()
@@ -304,7 +306,7 @@ def test_what_was_stopped_is_not_shown_as_running(worker: Worker, run: Run) -> N
     """The worker that left has taken its last words with it."""
     behave(worker, "slow")
     threading.Timer(1.0, worker.stop.set).start()
-    state = tasks.run(worker, run.tasks[0])
+    state = execute.execute(worker, run.tasks[0])
 
     assert state == "stopped"
     assert not worker.store.progress_path(Task.parse(run.tasks[0])).exists()
@@ -312,7 +314,7 @@ def test_what_was_stopped_is_not_shown_as_running(worker: Worker, run: Run) -> N
 
 def drain(worker: Worker) -> None:
     """Empty the queue."""
-    with queue._channel(worker.broker_url, 3.0) as channel:
+    with broker._channel(worker.broker_url, 3.0) as channel:
         channel.client.flushall()
 
 
@@ -332,9 +334,9 @@ def test_a_cancelled_run_stops_its_child_and_can_be_taken_up_again(worker: Worke
     behave(worker, "slow")
     threading.Timer(0.3, worker.store.cancel, [run.name]).start()
     began = time.monotonic()
-    state = tasks.run(worker, run.tasks[0])
+    state = execute.execute(worker, run.tasks[0])
     took_s = time.monotonic() - began
-    while_cancelled = (plan.ready_tasks(worker.store, run), tasks.run(worker, run.tasks[0]))
+    while_cancelled = (plan.ready_tasks(worker.store, run), execute.execute(worker, run.tasks[0]))
     states = set(plan.task_states(worker.store, run).values())
     worker.store.reopen(run)
 
@@ -342,7 +344,7 @@ def test_a_cancelled_run_stops_its_child_and_can_be_taken_up_again(worker: Worke
     assert took_s < 10
     assert while_cancelled == ([], "not ready")
     assert states == {"cancelled"}
-    assert tasks.run(worker, run.tasks[0]) == "done"
+    assert execute.execute(worker, run.tasks[0]) == "done"
 
 
 def test_a_full_disk_uses_up_no_attempts_and_is_tried_again_ever_more_seldom(worker: Worker, run: Run) -> None:
@@ -350,32 +352,32 @@ def test_a_full_disk_uses_up_no_attempts_and_is_tried_again_ever_more_seldom(wor
     behave(worker, "full " * 3 + "well")
     ends, pauses = [], []
     for _ in range(3):
-        ends.append(tasks.run(worker, run.tasks[0]))
-        record = attempt.records(worker.store, Task.parse(run.tasks[0]))[-1]
+        ends.append(execute.execute(worker, run.tasks[0]))
+        record = attempts.records(worker.store, Task.parse(run.tasks[0]))[-1]
         atomic.write_json(worker.store.attempts_folder(Task.parse(run.tasks[0])) / f"{record['attempt']:04d}.json",
                          record | {"finished_at": record["finished_at"] - 7.0})
-        pauses.append(tasks.waits(worker.store, Task.parse(run.tasks[0])))
+        pauses.append(execute.must_wait(worker.store, Task.parse(run.tasks[0])))
 
     assert ends == ["failed"] * 3
     assert pauses == [False, False, True]
-    assert attempt.blamed(worker.store, Task.parse(run.tasks[0])) == []
+    assert attempts.counted_failures(worker.store, Task.parse(run.tasks[0])) == []
     assert worker.store.failed(Task.parse(run.tasks[0])) is None
 
 
 def test_a_worker_whose_gpu_fails_leaves_the_work_to_others_for_a_while(worker: Worker, run: Run) -> None:
     """It would else be the first to take what is tried again, and wear every task out."""
-    other = Worker(worker.store, worker.broker_url, "w2", "host", worker.device, None, Watch(worker.store),
+    other = Worker(worker.store, worker.broker_url, "w2", "host", worker.device, None, LeaseTracker(worker.store),
                    entry="fake_work:main")
     behave(worker, "broken")
-    failed, declined = tasks.run(worker, run.tasks[0]), tasks.run(worker, run.tasks[0])
-    waits = tasks.waits(worker.store, Task.parse(run.tasks[0]))
+    failed, declined = execute.execute(worker, run.tasks[0]), execute.execute(worker, run.tasks[0])
+    waits = execute.must_wait(worker.store, Task.parse(run.tasks[0]))
     time.sleep(2.1)
-    done = tasks.run(other, run.tasks[0])
-    record = attempt.records(worker.store, Task.parse(run.tasks[0]))[0]
+    done = execute.execute(other, run.tasks[0])
+    record = attempts.records(worker.store, Task.parse(run.tasks[0]))[0]
 
     assert (failed, declined, waits, done) == ("failed", "paused", True, "done")
     assert record["failure"] == "device-failed"
-    assert tasks.run(worker, run.tasks[1]) == "done"
+    assert execute.execute(worker, run.tasks[1]) == "done"
     assert worker.pause.times == 0
 
 
@@ -383,11 +385,11 @@ def test_an_idle_worker_stays_as_long_as_a_task_waits_for_its_next_try(
     worker: Worker, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However short `--idle-exit` is; it leaves when nothing is to be tried any more."""
-    monkeypatch.setattr("workers.tend.TEND_S", 0.1)
-    monkeypatch.setattr("workers.tend.LEAST_IDLE_S", 0.5)
+    monkeypatch.setattr("workers.reconciler.RECONCILE_S", 0.1)
+    monkeypatch.setattr("workers.reconciler.LEAST_IDLE_S", 0.5)
     behave(worker, "full well")
-    tender, leave = Tender(worker), threading.Event()
-    ended = tasks.run(worker, run.tasks[0])
+    tender, leave = Reconciler(worker), threading.Event()
+    ended = execute.execute(worker, run.tasks[0])
     rounds = threading.Thread(target=tender.forever, args=(0.1, leave), daemon=True)
     rounds.start()
     stayed = not leave.wait(1.5)
@@ -405,30 +407,30 @@ def test_a_store_that_the_worker_cannot_write_makes_it_pause(worker: Worker, run
     """Leases and records cannot be written: the worker lives, says so, and looks again later."""
     leases = worker.store.root / "leases"
     leases.write_text("in the way")
-    first, second = tasks.run(worker, run.tasks[0]), tasks.run(worker, run.tasks[0])
+    first, second = execute.execute(worker, run.tasks[0]), execute.execute(worker, run.tasks[0])
     leases.unlink()
     worker.pause.until = 0.0
 
     assert (first, second) == ("paused", "paused")
     assert worker.pause.times == 1
     assert worker.room.tasks == ()
-    assert tasks.run(worker, run.tasks[0]) == "done"
+    assert execute.execute(worker, run.tasks[0]) == "done"
     assert worker.pause.times == 0
 
 
 def test_an_evaluation_that_meets_a_bad_checkpoint_has_the_training_done_again(worker: Worker, run: Run) -> None:
     """The done marker is taken back with the rotten file; nothing is given up."""
-    tasks.run(worker, run.tasks[0])
-    tasks.run(worker, run.tasks[1])
+    execute.execute(worker, run.tasks[0])
+    execute.execute(worker, run.tasks[1])
     behave(worker, "rotten")
-    state = tasks.run(worker, run.tasks[2])
+    state = execute.execute(worker, run.tasks[2])
     again = [task.id for task in plan.ready_tasks(worker.store, run)]
-    tasks.run(worker, run.tasks[1])
+    execute.execute(worker, run.tasks[1])
     time.sleep(2.1)
 
     assert state == "failed"
     assert again == [run.tasks[1]]
-    assert tasks.run(worker, run.tasks[2]) == "done"
+    assert execute.execute(worker, run.tasks[2]) == "done"
     assert "failed" not in plan.task_states(worker.store, run).values()
 
 
@@ -438,10 +440,10 @@ def test_torn_records_of_attempts_are_counted_and_forgiven(worker: Worker, run: 
     worker.store.attempts_folder(task).mkdir(parents=True)
     for number, text in enumerate(('{"att', "[]", "{}"), 1):
         (worker.store.attempts_folder(task) / f"{number:04d}.json").write_text(text)
-    state = tasks.run(worker, task.id)
+    state = execute.execute(worker, task.id)
 
     assert state == "done"
-    assert [(r["attempt"], r["state"]) for r in attempt.records(worker.store, task)] == [
+    assert [(r["attempt"], r["state"]) for r in attempts.records(worker.store, task)] == [
         (1, "lost"), (2, "lost"), (3, "lost"), (4, "done")
     ]
 
@@ -464,15 +466,15 @@ def test_lost_workers_are_no_blame_until_twenty_were_lost_without_progress(worke
     """Machines come and go; but a task that takes a machine down each time is given up in the end."""
     task = Task.parse(run.tasks[0])
     who = {"worker": "dead", "host": "h", "device": "cpu", "run": run.name}
-    for _ in range(attempt.MOST_LOST):
-        attempt.begin(worker.store, task, who)
+    for _ in range(attempts.MAX_LOST):
+        attempts.begin(worker.store, task, who)
     behave(worker, "die")
-    still_tried = tasks.run(worker, task.id)
-    attempt.begin(worker.store, task, who)
-    attempt.begin(worker.store, task, who)
-    blamed = [record["state"] for record in attempt.blamed(worker.store, task)]
+    still_tried = execute.execute(worker, task.id)
+    attempts.begin(worker.store, task, who)
+    attempts.begin(worker.store, task, who)
+    blamed = [record["state"] for record in attempts.counted_failures(worker.store, task)]
     time.sleep(2.1)
-    given_up = tasks.run(worker, task.id)
+    given_up = execute.execute(worker, task.id)
 
     assert still_tried == "failed"
     assert blamed == ["failed", "running"]
@@ -482,10 +484,10 @@ def test_lost_workers_are_no_blame_until_twenty_were_lost_without_progress(worke
 
 def test_a_batch_that_must_be_split_uses_up_no_attempts_and_is_tried_again_at_once(worker: Worker, run: Run) -> None:
     """As often as it can be halved; the attempts say why."""
-    tasks.run(worker, run.tasks[0])
+    execute.execute(worker, run.tasks[0])
     behave(worker, "big " * 7 + "well")
-    ends = [tasks.run(worker, run.tasks[1]) for _ in range(8)]
-    failures = [record["failure"] for record in attempt.records(worker.store, Task.parse(run.tasks[1]))]
+    ends = [execute.execute(worker, run.tasks[1]) for _ in range(8)]
+    failures = [record["failure"] for record in attempts.records(worker.store, Task.parse(run.tasks[1]))]
 
     assert ends == ["failed"] * 7 + ["done"]
     assert failures == ["out-of-memory"] * 7 + [None]

@@ -12,20 +12,20 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workers import tether
+from workers.process import parent_death
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends children itself")
 
 HOLDER = """
 import sys
 from pathlib import Path
-from jobs.task import Order
-from workers import child
+from jobs.task import TaskRequest
+from workers.process import child
 
 def main():
-    child.warm_up()
+    child.start_fork_server()
     folder = sys.argv[1]
-    order = Order("train.scratch-s0-12345678.0001", folder, "t1", folder, 1, "cpu", 1, None)
+    order = TaskRequest("train.scratch-s0-12345678.0001", folder, "t1", folder, 1, "cpu", 1, None)
     say = lambda message: Path(folder, "heard").touch()
     child.run(order, Path(folder, "log"), say, lambda: False, lambda: True, entry="fake_work:main")
 
@@ -76,10 +76,10 @@ def test_a_worker_killed_leaves_no_child_behind_though_it_hangs_in_c(tmp_path: P
 def test_a_process_is_tied_to_its_parent() -> None:
     """The kernel keeps what it was told."""
     program = (
-        "import ctypes; from workers import tether; print(tether.tie());"
+        "import ctypes; from workers.process import parent_death; print(parent_death.die_with_parent());"
         "told = ctypes.c_int(); ctypes.CDLL(None).prctl(2, ctypes.byref(told)); print(told.value)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
 
     assert done.stdout.split() == ["True", str(int(signal.SIGKILL))]
-    assert tether.PR_SET_PDEATHSIG == 1
+    assert parent_death.PR_SET_PDEATHSIG == 1

@@ -18,9 +18,9 @@ from learning import Laboratory, stop_after  # noqa: E402
 from jobs.errors import BadWeights, Crowded, DeviceFailed, LossNotFinite, MissingWeights, OutOfMemory, Stopped  # noqa: E402
 from jobs.store import tables  # noqa: E402
 from jobs.task import Task  # noqa: E402
-from models import work  # noqa: E402
-from models.checkpoint import listed  # noqa: E402
-from models.device import choose_precision, explained, out_of_memory  # noqa: E402
+from models import entrypoint  # noqa: E402
+from models.checkpoints.format import listed  # noqa: E402
+from models.runtime.device import choose_precision, explained, out_of_memory  # noqa: E402
 
 TIMES = ("seconds", "images_per_second", "period")
 RECIPE: dict[str, Any] = {"batch_size": 8, "learning_rate": 0.05, "plateau_patience": 0}
@@ -174,7 +174,7 @@ def test_checkpoints_within_an_epoch_are_made_by_time_and_only_when_asked_for(
 
 def in_a_process_of_its_own(order: dict[str, Any], answers: Any) -> None:
     """What a worker's child does."""
-    answers.put(work.main(order, lambda message: None, lambda: False))
+    answers.put(entrypoint.main(order, lambda message: None, lambda: False))
 
 
 def test_fresh_processes_give_the_same_too(prepared: Callable[[], Laboratory], straight: Any) -> None:
@@ -381,9 +381,9 @@ def test_a_gpu_that_fails_is_no_bug_of_the_work(
 
     laboratory = prepared()
     trial = laboratory.trial("squeezenet", [1], **RECIPE)
-    monkeypatch.setattr(work, "train", fail)
+    monkeypatch.setattr(entrypoint, "train", fail)
     with pytest.raises(DeviceFailed, match="cannot be used") as caught:
-        work.main(laboratory.order(Task("train", trial, 1)).as_dict(), laboratory.told.append, lambda: False)
+        entrypoint.main(laboratory.order(Task("train", trial, 1)).as_dict(), laboratory.told.append, lambda: False)
 
     assert caught.value.retry
     assert explained(AssertionError("a wrong turn")) is None
@@ -399,4 +399,4 @@ def test_a_batch_that_does_not_fit_into_memory_fails_as_such(prepared: Callable[
         torch.empty(1 << 60, dtype=torch.uint8)
 
     with pytest.raises(OutOfMemory, match="too little memory"):
-        work.main(order, greedy, lambda: False)
+        entrypoint.main(order, greedy, lambda: False)

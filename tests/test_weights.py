@@ -15,7 +15,7 @@ import pytest
 from state_files import put_weights
 
 from jobs.errors import MissingWeights
-from models.weights import fetch, find_weights, require_weights, torch_cache
+from models.networks.weights import fetch, find_weights, require_weights, torch_cache
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +102,6 @@ def test_an_address_that_does_not_answer_says_what_to_put_where(cache: Path) -> 
 
 def test_asking_for_weights_does_not_import_torch() -> None:
     """A submission may ask for the files without paying for torch."""
-    probe = "import sys, models.weights; sys.exit('torch' in sys.modules)"
+    probe = "import sys, models.networks.weights; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", probe], timeout=60).returncode == 0

@@ -16,7 +16,8 @@ from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
-from models import weights, work
+from models import entrypoint
+from models.networks import weights
 
 
 def test_missing_weights_are_said_before_any_training(
@@ -39,5 +40,5 @@ def test_missing_weights_are_said_before_any_training(
     )
 
     with pytest.raises(MissingWeights, match=r"vgg16\.pth.*mine"):
-        work.main(order.as_dict(), lambda message: None, lambda: False)
+        entrypoint.main(order.as_dict(), lambda message: None, lambda: False)
     assert not (tmp_path / "images.npy").exists()

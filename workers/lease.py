@@ -36,7 +36,7 @@ class Lease:
 
     def holds(self) -> bool:
         """Whether no one has taken a higher token."""
-        return highest(self.store, self.key) == self.token
+        return highest_token(self.store, self.key) == self.token
 
     def renew(self) -> bool:
         """Beat once; False when the lease was lost."""
@@ -93,7 +93,7 @@ _KEEPER = _Keeper()
 
 
 @contextlib.contextmanager
-def kept(lease: Lease) -> Iterator[None]:
+def keep_renewed(lease: Lease) -> Iterator[None]:
     """Renew a lease while something takes long: putting down and summing up a data set may take a minute."""
     _KEEPER.add(lease)
     try:
@@ -103,7 +103,7 @@ def kept(lease: Lease) -> Iterator[None]:
 
 
 @dataclass(slots=True)
-class Watch:
+class LeaseTracker:
     """What one process has seen of all leases, to tell the dead from the living by its own clock."""
 
     store: Store
@@ -113,7 +113,7 @@ class Watch:
 
     def free(self, key: str) -> bool:
         """Whether the lease could be claimed now: never claimed, released, or unchanged for `ttl_s`."""
-        return self._free_after(key, highest(self.store, key))
+        return self._free_after(key, highest_token(self.store, key))
 
     def _free_after(self, key: str, token: int) -> bool:
         if token == 0:
@@ -129,7 +129,7 @@ class Watch:
 
     def claim(self, key: str, holder: str) -> Lease | None:
         """The lease, if it was free and no one else was quicker; else None."""
-        seen = highest(self.store, key)
+        seen = highest_token(self.store, key)
         if not self._free_after(key, seen):
             return None
         # The token after the one that was free: a higher one might take the lease from who was just quicker.
@@ -148,7 +148,7 @@ class Watch:
         return None
 
 
-def highest(store: Store, key: str) -> int:
+def highest_token(store: Store, key: str) -> int:
     """The highest token of a lease; 0 when it was never claimed."""
     return max((_token(name) for name in atomic.list_names(store.lease_folder(key))), default=0)
 

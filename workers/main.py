@@ -19,10 +19,13 @@ from celery.platforms import SecurityWarning
 
 from jobs.settings import Settings, without_password
 from jobs.store.store import Store
-from workers import child, device, memory, queue, tasks
-from workers.lease import Watch
-from workers.room import Room
-from workers.tend import Tender
+from workers.devices import discovery, memory
+from workers.devices.admission import Admission
+from workers.execution import execute
+from workers.lease import LeaseTracker
+from workers.messaging import broker
+from workers.process import child
+from workers.reconciler import Reconciler
 from workers.worker import Worker
 
 log = logging.getLogger("orch.worker")
@@ -54,20 +57,20 @@ def run(
 def _prepare(
     settings: Settings, broker_url: str, asked: str | None, threads: int | None, name: str | None, slots: int
 ) -> tuple[Worker, Any]:
-    chosen, lock = device.choose(asked, threads, slots=slots)
+    chosen, lock = discovery.choose_device(asked, threads, slots=slots)
     store = Store(settings.store).open(create=True)
-    queue.ping(broker_url)
+    broker.ping(broker_url)
     os.environ.update(chosen.environment())
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
     called = re.sub(r"[^A-Za-z0-9._-]", "-", name or f"{host}-{chosen.name}-{os.getpid()}")
-    room = Room(slots, memory.total_bytes(chosen) if slots > 1 else 0)
-    return Worker(store, broker_url, called, host, chosen, settings.weights_dir, Watch(store), room=room,
-                  model=device.model(chosen)), lock
+    room = Admission(slots, memory.total_bytes(chosen) if slots > 1 else 0)
+    return Worker(store, broker_url, called, host, chosen, settings.weights_dir, LeaseTracker(store), room=room,
+                  model=discovery.device_model(chosen)), lock
 
 
 def _work(worker: Worker, idle_exit_s: float | None) -> int:
-    child.warm_up()
-    tender, leave = Tender(worker), threading.Event()
+    child.start_fork_server()
+    tender, leave = Reconciler(worker), threading.Event()
     consumer = _consumer(worker)
     _leave_on_signals(worker, consumer, leave)
     worker.loading = True
@@ -83,7 +86,7 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
         leave.set()
         rounds.join(5)
         tender.sign_off()
-        queue.forget(worker.broker_url, worker.name)
+        broker.delete_worker_queue(worker.broker_url, worker.name)
     log.info("worker %s has left", worker.name)
     return int(consumer.exitcode or 0)
 
@@ -107,16 +110,16 @@ def _tell_room(worker: Worker) -> None:
 
 def _consumer(worker: Worker) -> Any:
     """Celery's worker with a thread a slot, and the three kinds of task that all do the same: look at the ledger."""
-    application: Celery = queue.app(worker.broker_url)
+    application: Celery = broker.app(worker.broker_url)
 
     def do(task_id: str) -> str:
-        return tasks.run(worker, str(task_id))
+        return execute.execute(worker, str(task_id))
 
     for kind in ("prepare", "train", "evaluate"):
         application.task(do, name=f"orch.{kind}", shared=False)
     return application.Worker(
         hostname=f"{worker.name}", pool="threads", concurrency=worker.room.slots, loglevel="INFO",
-        queues=[queue.mailbox(worker.name), queue.QUEUE],
+        queues=[broker.worker_queue(worker.name), broker.QUEUE],
         without_mingle=True, without_gossip=True, optimization="fair", quiet=True,
     )
 

@@ -21,7 +21,8 @@ from jobs.errors import LeaseLost, StoreUnusable, WorkerLost
 from jobs.store import tables
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY, Task, TaskRequest
-from workers import child, device
+from workers.devices import discovery
+from workers.process import child
 
 TIMES = {"seconds", "images_per_second"}
 LATEST_S = 0.5
@@ -30,7 +31,7 @@ Tell = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReplayResult:
     """How a replay ended: kills survived, whether weights and epoch rows (times aside) are those published."""
 
     trial: str
@@ -41,10 +42,10 @@ class Verdict:
     same_rows: bool
 
 
-def replay(
+def replay_trial(
     store: Store, trial: str, *, kills: int, seed: int, weights_dir: Path | None,
     tell: Tell = lambda message: None, entry: str = CHILD_ENTRY,
-) -> Verdict:
+) -> ReplayResult:
     """Train `trial` again up to its last published epoch with `kills` kills at random points.
 
     `tell` gets what the children say, and `{"phase": "killed", "done": n, "total": kills}`. Precision, threads and
@@ -55,12 +56,12 @@ def replay(
     numerics = atomic.read_json(store.trial_folder(trial) / "numerics.json")
     if not done or not isinstance(numerics, dict):
         raise StoreUnusable(f"nothing of the trial {trial} is trained yet, so there is nothing to compare with.")
-    chosen, lock = device.choose("cpu" if numerics["device"] == "cpu" else None, numerics["threads"])
+    chosen, lock = discovery.choose_device("cpu" if numerics["device"] == "cpu" else None, numerics["threads"])
     if chosen.kind != numerics["device"]:
-        raise device.NoSuchDevice(f"the trial {trial} was trained on {numerics['device']}, and none is free here. "
+        raise discovery.NoSuchDevice(f"the trial {trial} was trained on {numerics['device']}, and none is free here. "
                                   "Type the same on a machine that has one.")
     os.environ.update(chosen.environment())
-    child.warm_up()
+    child.start_fork_server()
     task, began = Task("train", trial, done[-1]), time.monotonic()
     published = store.done(task) or {}
     seconds = sum(float((store.done(Task("train", trial, epoch)) or {}).get("seconds", 0.0)) for epoch in done)
@@ -78,7 +79,7 @@ def replay(
         if lock is not None:
             lock.close()
     same_weights = outcome["weights_digest"] == published["weights_digest"]
-    return Verdict(trial, task.epoch, struck, time.monotonic() - began, same_weights, same_rows)
+    return ReplayResult(trial, task.epoch, struck, time.monotonic() - began, same_weights, same_rows)
 
 
 def _copy(store: Store, trial: str, folder: Path, epoch: int) -> Store:

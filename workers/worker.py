@@ -10,13 +10,13 @@ from pathlib import Path
 
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY
-from workers import child
-from workers.device import Device
-from workers.fleet import Fleet
-from workers.handover import Handover
-from workers.lease import Watch
-from workers.memory import Measured
-from workers.room import Room
+from workers.devices.admission import Admission
+from workers.devices.discovery import Device
+from workers.devices.memory import MeasuredMemory
+from workers.lease import LeaseTracker
+from workers.process import child
+from workers.scheduling.handover import Handover
+from workers.scheduling.peers import Peers
 
 LONGEST_WAIT_S = 300.0
 
@@ -56,22 +56,22 @@ class Worker:
     host: str
     device: Device
     weights_dir: Path | None
-    watch: Watch
+    watch: LeaseTracker
     limits: child.Limits = field(default_factory=child.Limits)
     stop: threading.Event = field(default_factory=threading.Event)
-    room: Room = field(default_factory=Room)
+    room: Admission = field(default_factory=Admission)
     model: str = ""
     loading: bool = False
     entry: str = CHILD_ENTRY
     run_child: Callable[..., child.Message] = child.run
     pause: Pause = field(default_factory=Pause)
     idle_since: float = field(default_factory=time.monotonic)
-    measured: Measured = field(init=False)
+    measured: MeasuredMemory = field(init=False)
     handover: Handover = field(init=False)
-    fleet: Fleet = field(init=False)
+    fleet: Peers = field(init=False)
 
     def __post_init__(self) -> None:
-        self.fleet = Fleet(self.store)
+        self.fleet = Peers(self.store)
         threads = self.device.threads if self.device.kind == "cpu" else None
         self.handover = Handover(self.store, self.name, self.host, self.device.name, threads)
-        self.measured = Measured(self.store, self.device.kind)
+        self.measured = MeasuredMemory(self.store, self.device.kind)

@@ -9,7 +9,7 @@
     trials/<trial>/runs/<run>                  a run that wants the trial
     trials/<trial>/numerics.json               precision and threads, chosen by the first attempt, then kept
     trials/<trial>/microbatches.json           from which step on a batch is trained in parts, for want of memory
-    trials/<trial>/checkpoints/                see models.checkpoint
+    trials/<trial>/checkpoints/                see models.checkpoints.format
     ledger/done/<task>.json                    published results: a task is done when this file exists
     ledger/failed/<task>.json                  why a task will not be tried again
     leases/<key>/<token>.json                  the highest token holds the lease

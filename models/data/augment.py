@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from jobs.spec.model import Augment
-from models.counted import derive
-from models.data.transfer import sent
+from models.data.device_transfer import sent
+from models.runtime.rng import derive_seed
 
 Words = npt.NDArray[np.uint64]
 Change = Callable[[Tensor, npt.NDArray[np.int64]], Tensor]
@@ -32,7 +32,7 @@ def changes(kind: Augment, count: int, seed: int, epoch: int) -> Change:
     if kind == "none":
         return lambda images, places: images
     # As in `counted.order`: the raw words of a Philox generator, whose stream NumPy keeps the same over its versions.
-    words = np.random.Philox(key=derive("augment", seed, epoch)).random_raw(3 * count).reshape(count, 3)
+    words = np.random.Philox(key=derive_seed("augment", seed, epoch)).random_raw(3 * count).reshape(count, 3)
     return lambda images, places: _changed(images, words[places], kind == "crop-flip")
 
 

@@ -20,8 +20,8 @@ from jobs.store import tables
 from jobs.store.store import Store
 from models.data import array
 from models.data.decode import Pixels
-from models.data.resident import Heard, Resident, free_memory, unheard
-from models.data.transfer import gathered
+from models.data.device_transfer import gathered
+from models.data.gpu_cache import GpuCache, Heard, free_memory, unheard
 
 Indices = npt.NDArray[np.int64]
 SPLITS = ("train", "validation", "test")
@@ -39,7 +39,7 @@ class Data:
     labels: Indices
     paths: tuple[str, ...]
     splits: dict[str, Indices]
-    resident: Resident | None = None
+    resident: GpuCache | None = None
 
     @classmethod
     def load(cls, store: Store, name: str) -> Data:
@@ -77,7 +77,7 @@ class Data:
         `heard` gets the number of images sent, and of all, now and then.
         """
         read = np.sort(np.concatenate([self.splits["train"], self.splits["validation"]]))
-        held = Resident.fitting(self.images, self.labels, read, device, free_bytes(device), heard)
+        held = GpuCache.fitting(self.images, self.labels, read, device, free_bytes(device), heard)
         return replace(self, resident=held)
 
     def make_room(self) -> bool:

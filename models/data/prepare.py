@@ -17,9 +17,9 @@ from jobs.spec.model import DataSettings
 from jobs.store import tables
 from models.data import digits
 from models.data.array import ArrayWriter
-from models.data.pool import decode_all
+from models.data.decode_pool import decode_all
 from models.data.split import SPLITS, Image, split
-from models.progress import Progress, Tell
+from models.runtime.progress import ProgressEstimator, Tell
 
 SHOWN = 20
 
@@ -49,7 +49,7 @@ def prepare_folder(
     started = time.monotonic()
     faults, kept, rows = Faults(), list[tuple[str, Image]](), list[int]()
     total = digits.COUNT if source.built_in else len(source.entries)
-    progress = Progress(tell, total_work=total)
+    progress = ProgressEstimator(tell, total_work=total)
     with atomic.storage_errors(target):
         target.mkdir(parents=True, exist_ok=True)
         writer = ArrayWriter(target / "images.npy", settings.image_size)

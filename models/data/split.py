@@ -31,13 +31,13 @@ def split(images: Sequence[Image], shares: tuple[int, int, int], seed: int) -> l
         classes[min(images[index].label for index in group)].append(group)
     for groups in classes.values():
         ranked = sorted(groups, key=lambda group: (-len(group), _rank(images, group, seed)))
-        for group, name in zip(ranked, _deal([len(group) for group in ranked], shares), strict=True):
+        for group, name in zip(ranked, _apportion([len(group) for group in ranked], shares), strict=True):
             for index in group:
                 chosen[index] = name
     return chosen
 
 
-def _deal(sizes: list[int], shares: tuple[int, int, int]) -> list[str]:
+def _apportion(sizes: list[int], shares: tuple[int, int, int]) -> list[str]:
     """A split for each group: the one with the most room left, an empty one when groups run out."""
     room = _largest_remainder(sum(sizes), shares)
     empty = set(range(len(shares))) if len(sizes) >= len(shares) else set()

@@ -22,7 +22,7 @@ def flower(settings: Settings, port: int, address: str) -> None:
     """Show the queue and its workers in a browser (Flower), until Ctrl-C."""
     from orchestrator import start
     from orchestrator.submit import require_writable
-    from workers import queue
+    from workers.messaging import broker
 
     if importlib.util.find_spec("flower") is None:
         raise MissingExtra(f"Flower is not installed. Install it with: {install_hints.install_command('flower')}")
@@ -30,7 +30,7 @@ def flower(settings: Settings, port: int, address: str) -> None:
     require_writable(settings.store)
     broker_url = start.broker(settings)
     click.echo(f"Flower listens on http://{address}:{port} (Ctrl-C ends it)", err=True)
-    queue.flower(broker_url, port, address)
+    broker.flower(broker_url, port, address)
 
 
 def _require_free(address: str, port: int) -> None:

@@ -51,7 +51,7 @@ def _layers(entry: Any, classes: int, image_size: int, as_json: bool) -> None:
     from orchestrator import bar
 
     with bar.saying("loading torch", as_json):
-        from models import summary
+        from models.networks import summary
 
         table = summary.summarise(entry.name, classes, image_size)
     layers = [{"layer": r.layer, "output": list(r.output), "parameters": r.parameters} for r in table.rows]

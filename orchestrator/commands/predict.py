@@ -15,7 +15,7 @@ from orchestrator.options import emit, examples, json_option, store_option
 from orchestrator.words import plain
 
 if TYPE_CHECKING:
-    from models.predict import Predicted
+    from models.evaluation.predict import ImagePredictions
     from orchestrator.trained import Chosen
 
 
@@ -49,11 +49,11 @@ def predict(settings: Settings, images: tuple[Path, ...], run: str | None, perio
     chosen_run = store.load_run(run) if run is not None else store.latest_run()
     chosen = trained.choose(store, chosen_run, period)
     with bar.saying("loading torch", as_json) as say:
-        from models import predict as predicting
+        from models.evaluation.predict import predict
 
         say("asking every network")
         with bar.when_long("asking every network", "answers", before=lambda: say("")) as tell:
-            answered = predicting.predict(store, chosen_run.data, chosen.trials, found, device, tell)
+            answered = predict(store, chosen_run.data, chosen.trials, found, device, tell)
     if as_json:
         emit(_facts(chosen_run.name, chosen, answered, device))
     else:
@@ -64,7 +64,7 @@ def predict(settings: Settings, images: tuple[Path, ...], run: str | None, perio
     return 1 if broken else 0
 
 
-def _facts(run: str, chosen: Chosen, answered: list[Predicted], device: str) -> dict[str, Any]:
+def _facts(run: str, chosen: Chosen, answered: list[ImagePredictions], device: str) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
@@ -87,7 +87,7 @@ def _facts(run: str, chosen: Chosen, answered: list[Predicted], device: str) -> 
     }
 
 
-def _show(run: str, chosen: Chosen, answered: list[Predicted]) -> None:
+def _show(run: str, chosen: Chosen, answered: list[ImagePredictions]) -> None:
     """A table for each image."""
     from rich.console import Console
 
@@ -104,14 +104,14 @@ def _show(run: str, chosen: Chosen, answered: list[Predicted]) -> None:
         console.print(f"\nnot evaluated yet: {', '.join(chosen.absent)}", markup=False)
 
 
-def _title(each: Predicted) -> Any:
+def _title(each: ImagePredictions) -> Any:
     from rich.text import Text
 
     known = f" (a {plain(each.known.label)}, one of the run's {SPLITS[each.known.split]} images)" if each.known else ""
     return Text(plain(str(each.image)) + known, style="bold")
 
 
-def _table(each: Predicted, chosen: Chosen) -> Any:
+def _table(each: ImagePredictions, chosen: Chosen) -> Any:
     from rich.table import Table
     from rich.text import Text
 

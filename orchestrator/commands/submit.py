@@ -94,6 +94,6 @@ def _spec(spec_file: Path | None, options: dict[str, Any]) -> Any:
 
 
 def _require_weights(names: Any, weights_dir: Path | None) -> None:
-    from models import weights
+    from models.networks import weights
 
     weights.require_weights(names, weights_dir)

@@ -102,7 +102,7 @@ def _replay(settings: Settings, store: Any, trial: str, kills: int, seed: int, a
             elif (done := done_of(message)) is not None:
                 show(*done)
 
-        verdict = replays.replay(store, trial, kills=kills, seed=seed, weights_dir=settings.weights_dir, tell=tell)
+        verdict = replays.replay_trial(store, trial, kills=kills, seed=seed, weights_dir=settings.weights_dir, tell=tell)
     if not as_json:
         click.echo(_verdict(verdict))
     return verdict

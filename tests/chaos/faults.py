@@ -18,7 +18,7 @@ from chaos.scene import Scene, descendants, patiently, runs
 from jobs import atomic
 from jobs.maintenance import verify
 from jobs.task import Task
-from workers import queue
+from workers.messaging import broker
 
 Strike = Callable[[Scene, random.Random, Blow], bool]
 KINDS: dict[str, Strike] = {}
@@ -199,7 +199,7 @@ def doubled(scene: Scene, dice: random.Random, blow: Blow) -> bool:
     """Every task of the run, done or not, three times, shuffled."""
     tasks = [Task.parse(task_id) for task_id in scene.run.tasks] * 3
     dice.shuffle(tasks)
-    queue.send(scene.broker.url, tasks[:60])
+    broker.enqueue(scene.broker.url, tasks[:60])
     return True
 
 
@@ -207,7 +207,7 @@ def doubled(scene: Scene, dice: random.Random, blow: Blow) -> bool:
 def foolish(scene: Scene, dice: random.Random, blow: Blow) -> bool:
     """Not a task id, pickled, huge, unknown, not even a message."""
     words = ["", "train.../../../etc/passwd.0001", "x" * 1_000_000, "train.nobody-s0-00000000.0001", None, {"a": 1}]
-    with queue.app(scene.broker.url) as application:
+    with broker.app(scene.broker.url) as application:
         for word in words:
             application.send_task("orch.train", args=[word])
         application.send_task("orch.train", args=[])

@@ -13,7 +13,7 @@ from harness import Lab, children_of, digests, rows
 
 from jobs.store import tables
 from workers.lease import TTL_S
-from workers.tend import TEND_S
+from workers.reconciler import RECONCILE_S
 
 pytestmark = pytest.mark.whole
 
@@ -61,7 +61,7 @@ def test_a_worker_killed_in_the_middle_of_an_epoch_changes_nothing(
 
     assert other.poll() is None
     assert set(states.values()) == {"done"}
-    assert recovery_s < TTL_S + TEND_S + start_s
+    assert recovery_s < TTL_S + RECONCILE_S + start_s
     assert digests(struck, run) == digests(calm, calm_run)
     for table in ("epochs", "evaluations", "predictions"):
         assert rows(struck, run, table) == rows(calm, calm_run, table)
@@ -111,7 +111,7 @@ def test_a_worker_asked_to_leave_hands_its_task_over(new_lab: Callable[..., Lab]
     states = lab.finished(run)
 
     assert code == 0
-    assert handover_s < TEND_S + start_s
+    assert handover_s < RECONCILE_S + start_s
     assert second.poll() is None
     assert set(states.values()) == {"done"}
     assert [r["state"] for r in rows(lab, run, "attempts") if r["task"] == training] == ["stopped", "done"]

@@ -59,7 +59,7 @@ def test_the_queue_may_burn(new_lab: Callable[..., Lab], animal_folder: Path) ->
         "--backbone", "scratch", "--backbone", "squeezenet", "--periods", "3", "--epochs-per-period", "2",
         "--data", str(animal_folder), "--image-size", "64", "--weights", "none", "--batch-size", "8",
     )
-    from workers.queue import _channel
+    from workers.messaging.broker import _channel
 
     with _channel(lab.broker_url, 3.0) as channel:
         channel.client.flushdb()

@@ -1,0 +1,1 @@
+"""Checkpoints: their format, and writing them beside the training."""

@@ -1,0 +1,205 @@
+"""All that a trial must remember, put down whole, found again, and thrown away when it is no longer needed.
+
+    e0003-<attempt>.pt           the trial after 3 epochs
+    e0003-s000120-<attempt>.pt   after 3 epochs and 120 steps of the fourth
+    the same name with .json     its digest; written last, so that a checkpoint without it does not count
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+import torch
+from torch import Tensor
+
+from jobs import atomic
+from jobs.errors import BadCheckpoint
+from models.runtime.device import out_of_memory
+
+log = logging.getLogger(__name__)
+NAME = re.compile(r"e([0-9]{4,})(?:-s([0-9]{6,}))?-([A-Za-z0-9_-]+)")
+KEPT = 2
+ORPHAN_S = 3600.0
+PIECE_BYTES = 4 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointContents:
+    """A trial after `epoch` whole epochs and `step` steps of the next; `running` holds that one's sums."""
+
+    trial: str
+    epoch: int
+    step: int
+    running: dict[str, Any]
+    rows: list[dict[str, Any]]
+    network: dict[str, Any]
+    optimizer: dict[str, Any]
+    scheduler: dict[str, Any]
+
+    def parts(self) -> dict[str, Any]:
+        """Its fields by name, nothing copied."""
+        return {field: getattr(self, field) for field in CheckpointContents.__slots__}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CheckpointFile:
+    """A checkpoint on disk, by its name."""
+
+    epoch: int
+    step: int
+    path: Path
+
+    @property
+    def sidecar(self) -> Path:
+        """The file that holds its digest."""
+        return self.path.with_suffix(".json")
+
+
+class Summing:
+    """Sums up the bytes that go through it to a file; torch writes them in order and never goes back."""
+
+    def __init__(self, handle: IO[bytes]) -> None:
+        self.handle, self.digest = handle, hashlib.sha256()
+
+    def write(self, given: bytes | memoryview) -> int:
+        """Write it all, in pieces that are still in the processor's cache when they are written."""
+        with memoryview(given) as view:
+            for start in range(0, len(view), PIECE_BYTES):
+                piece = view[start : start + PIECE_BYTES]
+                self.digest.update(piece)
+                self.handle.write(piece)
+            return len(view)
+
+    def flush(self) -> None:
+        """Hand all of it to the system."""
+        self.handle.flush()
+
+
+def publish(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
+    """Put a checkpoint down in a trial's folder, digest last; its path."""
+    middle = f"-s{contents.step:06d}" if contents.step else ""
+    path = folder / f"e{contents.epoch:04d}{middle}-{re.sub('[^A-Za-z0-9_]', '-', attempt)}.pt"
+    path.with_suffix(".json").unlink(missing_ok=True)
+    # Through a handle of ours: torch's own writer would not say that the disk is full.
+    with atomic.atomic_write(path) as draft, draft.open("wb") as handle:
+        summing = Summing(handle)
+        torch.save(contents.parts(), cast(IO[bytes], summing))
+    described = {"sha256": summing.digest.hexdigest(), "bytes": path.stat().st_size}
+    where = {"epoch": contents.epoch, "step": contents.step, "attempt": attempt}
+    atomic.write_json(path.with_suffix(".json"), described | where)
+    return path
+
+
+def restore(folder: Path, trial: str, most_epochs: int) -> tuple[CheckpointContents, Path] | None:
+    """The newest whole checkpoint that is not beyond `most_epochs`; None when there is none.
+
+    A torn or rotten one is logged by name, and the one before it is used.
+    """
+    for found in sorted(listed(folder), reverse=True):
+        if (found.epoch, found.step) > (most_epochs, 0):
+            continue
+        try:
+            return read(found.path, trial), found.path
+        except BadCheckpoint as error:
+            log.warning("%s The one before it is used.", error)
+    return None
+
+
+def read(path: Path, trial: str) -> CheckpointContents:
+    """A checkpoint's contents, on the CPU; raises `BadCheckpoint` unless it is whole and of that trial."""
+    described = _sidecar(path)
+    try:
+        if described is None or path.stat().st_size != described["bytes"]:
+            raise _torn(path)
+        contents = CheckpointContents(**_loaded(path, described["sha256"]))
+        _check(contents)
+    except BadCheckpoint:
+        raise
+    except Exception as error:  # torch.load raises whatever its unpickler meets
+        if out_of_memory(error):
+            raise
+        raise BadCheckpoint(f"the checkpoint {path} cannot be read: {' '.join(str(error).split())[:160]}.") from error
+    if contents.trial != trial:
+        raise BadCheckpoint(f"the checkpoint {path} is of the trial {contents.trial}, not of {trial}.")
+    return contents
+
+
+def listed(folder: Path) -> Iterator[CheckpointFile]:
+    """Every checkpoint in a folder that has its sidecar."""
+    names = set(atomic.list_names(folder))
+    for name in names:
+        match = NAME.fullmatch(name.removesuffix(".pt"))
+        if match and name.endswith(".pt") and name.removesuffix(".pt") + ".json" in names:
+            yield CheckpointFile(int(match[1]), int(match[2] or 0), folder / name)
+
+
+def prune(folder: Path, kept_epochs: set[int], kept_paths: set[Path]) -> None:
+    """Remove all but the newest two, whole epochs in `kept_epochs`, and `kept_paths`; old orphans and drafts too."""
+    for found in sorted(listed(folder), reverse=True)[KEPT:]:
+        if (found.step == 0 and found.epoch in kept_epochs) or found.path in kept_paths:
+            continue
+        found.sidecar.unlink(missing_ok=True)
+        found.path.unlink(missing_ok=True)
+    for orphan in [*folder.glob(".*.draft"), *folder.glob("*.pt")]:
+        if orphan.suffix == ".pt" and orphan.with_suffix(".json").exists():
+            continue
+        try:
+            if time.time() - orphan.stat().st_mtime > ORPHAN_S:
+                orphan.unlink()
+        except FileNotFoundError:
+            continue
+
+
+def weights_digest(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over a state dict: name, type, shape and bytes of each entry, in order of name."""
+    summed = hashlib.sha256()
+    for name in sorted(state):
+        value = state[name].detach().cpu().contiguous()
+        summed.update(f"{name}\0{value.dtype}\0{tuple(value.shape)}\0".encode())
+        summed.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return summed.hexdigest()
+
+
+def _loaded(path: Path, sha256: str) -> Any:
+    """What a file holds; it is summed up at the same time, and nothing is handed on where the digest is another."""
+    with ThreadPoolExecutor(1) as beside:
+        digest = beside.submit(atomic.file_digest, path)
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        finally:
+            # Before any error of loading: what is rotten is no matter of memory or of format.
+            if digest.result() != sha256:
+                raise _torn(path)
+
+
+def _torn(path: Path) -> BadCheckpoint:
+    return BadCheckpoint(f"the checkpoint {path} is torn or rotten: its digest is not the one beside it.")
+
+
+def _check(contents: CheckpointContents) -> None:
+    """Raise `TypeError` or `ValueError` unless every part is of its kind."""
+    parts = (contents.running, contents.network, contents.optimizer, contents.scheduler)
+    if not all(isinstance(part, dict) for part in parts) or not isinstance(contents.trial, str):
+        raise TypeError("a part of it is of another kind")
+    if not all(isinstance(value, Tensor) for value in contents.network.values()):
+        raise TypeError("its network holds more than tensors")
+    if type(contents.epoch) is not int or type(contents.step) is not int:
+        raise TypeError("its epoch is no number")
+    if [row["epoch"] for row in contents.rows] != list(range(1, contents.epoch + 1)):
+        raise ValueError(f"its rows are not those of {contents.epoch} epochs")
+
+
+def _sidecar(path: Path) -> dict[str, Any] | None:
+    try:
+        found = atomic.read_json(path.with_suffix(".json"))
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and {"sha256", "bytes"} <= found.keys() else None

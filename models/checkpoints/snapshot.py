@@ -1,0 +1,83 @@
+"""A copy of a training's state in the host's memory, to be written while the training goes on."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from copy import copy
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from torch import Tensor
+
+from models.runtime.device import out_of_memory
+
+CGROUPS = Path("/sys/fs/cgroup")
+SHARE = 0.5
+"""The most of the spare memory that a copy may take: the next step needs some, and others on the machine too."""
+
+
+def copy_state(state: dict[str, Any], spare: Callable[[], int] | None = None) -> dict[str, Any] | None:
+    """The state with tensors of its own, on the CPU; None when there is too little memory for that.
+
+    From a GPU they are copied into pinned memory, which torch keeps for the next copy.
+    """
+    if _bytes(state) > SHARE * (spare or spare_bytes)():
+        return None
+    try:
+        copied: dict[str, Any] = _copied(state)
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            # The copies are under way: this waits for them, and for nothing that is asked of the GPU later.
+            arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            arrived.record()
+            arrived.synchronize()
+    except (MemoryError, RuntimeError) as error:
+        if out_of_memory(error) is None:
+            raise
+        return None
+    return copied
+
+
+def spare_bytes(groups: Path = CGROUPS) -> int:
+    """Bytes that this process may still take: what the machine has available, within the limits of its group."""
+    own = []
+    with contextlib.suppress(OSError):
+        own = [line.partition("::")[2].lstrip("/") for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    places = {place / name for place in (groups, groups / "memory") for name in (*own, "")}
+    left = [_left(place) for place in places]
+    return min([psutil.virtual_memory().available, *(each for each in left if each is not None)])
+
+
+def _left(group: Path) -> int | None:
+    """Bytes up to a control group's limit (of either version), cached files not counted; None without a limit."""
+    for limit, used in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
+        with contextlib.suppress(OSError, ValueError):
+            told = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            cached = int(told.get("total_inactive_file", told.get("inactive_file", "0")))
+            return int((group / limit).read_text()) - int((group / used).read_text()) + cached
+    return None
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        if value.device.type == "cpu":
+            return value.clone()
+        return torch.empty_like(value, device="cpu", pin_memory=True).copy_(value, non_blocking=True)
+    if isinstance(value, dict):
+        # A state dict keeps its kind, and what torch has noted on it.
+        made = copy(value)
+        made.update((key, _copied(each)) for key, each in value.items())
+        return made
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_copied, value))
+    return value
+
+
+def _bytes(value: Any) -> int:
+    if isinstance(value, Tensor):
+        return value.nbytes
+    if isinstance(value, dict):
+        return sum(map(_bytes, value.values()))
+    return sum(map(_bytes, value)) if isinstance(value, (list, tuple)) else 0

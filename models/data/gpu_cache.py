@@ -1,0 +1,103 @@
+"""A data set's images kept on the GPU that computes, where they fit: a batch is then gathered there.
+
+The batches are, bit for bit, those that would be streamed. Nothing here needs a GPU: a device is a device.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from models.data.decode import Pixels
+from models.data.device_transfer import gathered, sent
+from models.runtime.device import out_of_memory
+
+log = logging.getLogger(__name__)
+Indices = npt.NDArray[np.int64]
+MAX_SHARE = 1 / 4
+"""The share of the device's free memory that images may take: the rest is for training, and for neighbours."""
+CHUNK_BYTES = 64 * 2**20
+Heard = Callable[[int, int], None]
+
+
+def unheard(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+class GpuCache:
+    """Images and labels on a device, those of `wanted` places in the data set; gone for good once let go."""
+
+    def __init__(
+        self, images: Pixels, labels: Indices, wanted: Indices, device: torch.device, chunk_bytes: int = CHUNK_BYTES,
+        heard: Heard = unheard,
+    ) -> None:
+        self.device = device
+        self.rows = np.full(len(images), -1, np.int64)
+        self.rows[wanted] = np.arange(len(wanted))
+        self.labels: Tensor | None = sent(labels[wanted], device)
+        self.images: Tensor | None = _uploaded(images, wanted, device, chunk_bytes, heard)
+
+    @classmethod
+    def fitting(
+        cls, images: Pixels, labels: Indices, wanted: Indices, device: torch.device, free_bytes: int,
+        heard: Heard = unheard,
+    ) -> GpuCache | None:
+        """The images on the device; None where they would take more than a quarter of `free_bytes`.
+
+        `heard` gets the number of images sent, and of all, after each chunk; what it raises ends the sending.
+        """
+        needed = len(wanted) * int(np.prod(images.shape[1:]))
+        if not len(wanted) or needed > MAX_SHARE * free_bytes:
+            return None
+        try:
+            return cls(images, labels, wanted, device, heard=heard)
+        except (MemoryError, RuntimeError) as error:
+            if out_of_memory(error) is None:
+                raise
+            log.warning("%d images do not fit on the device after all: they are streamed", len(wanted))
+            return None
+
+    def holds(self, pieces: list[Indices]) -> bool:
+        """Whether every image of the pieces is here."""
+        return self.images is not None and all((self.rows[piece] >= 0).all() for piece in pieces)
+
+    def batches(self, pieces: list[Indices]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels of each piece; the places of all of them are sent once."""
+        if not pieces:
+            return
+        places = sent(self.rows[np.concatenate(pieces)], self.device)
+        for part in torch.split(places, [len(piece) for piece in pieces]):
+            if self.images is None or self.labels is None:
+                raise AssertionError("batches of a data set that was let go")
+            yield self.images.index_select(0, part), self.labels.index_select(0, part)
+
+    def let_go(self) -> bool:
+        """Free the memory for something else; False where there is none to free."""
+        held = self.images is not None
+        self.images = self.labels = None
+        return held
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes free on a GPU; none on a processor, which reads images through a memory map."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+
+
+def _uploaded(images: Pixels, wanted: Indices, device: torch.device, chunk_bytes: int, heard: Heard) -> Tensor:
+    """Those images on the device, sent in chunks: one is gathered while the one before it is copied."""
+    found = torch.empty((len(wanted), *images.shape[1:]), dtype=torch.uint8, device=device)
+    chunk_images = max(1, chunk_bytes // found[0].numel())
+    for start in range(0, len(wanted), chunk_images):
+        places = wanted[start : start + chunk_images]
+        chunk = gathered(images, places, device)
+        if device.type == "cuda":
+            # So that no more than two chunks are ever held in pages that cannot be swapped.
+            torch.cuda.current_stream(device).synchronize()
+        found[start : start + len(places)].copy_(chunk, non_blocking=True)
+        heard(start + len(places), len(wanted))
+    return found

@@ -1,0 +1,52 @@
+"""The door of the room: one order in, one outcome out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jobs.store.store import Store
+from jobs.task import Task, TaskRequest
+from models.data.prepare import prepare_folder
+from models.evaluation.evaluate import evaluate
+from models.networks.weights import require_weights
+from models.runtime.device import explained
+from models.runtime.progress import Tell
+from models.training.train import train
+
+Outcome = dict[str, Any]
+
+
+def main(order: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> Outcome:
+    """Do the task an order names (see `docs/architecture.md` for what is told and returned).
+
+    Raises an `OrchError` for all that can be explained, running out of memory and a device that fails among it.
+    """
+    given = TaskRequest(**order)
+    doors = {"prepare": prepare, "train": train, "evaluate": evaluate}
+    try:
+        return doors[Task.parse(given.task).kind](given, tell, should_stop)
+    except (MemoryError, RuntimeError, AssertionError) as error:
+        reason = explained(error, given.alone)
+        if reason is None:
+            raise
+        raise reason from error
+
+
+def prepare(order: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) -> Outcome:
+    """Prepare the data set the order names into its work folder.
+
+    First it sees that the pretrained weights of the runs that wait for the data are here: all training comes after
+    this task, so a missing file is said before any begins. Raises `MissingWeights`.
+    """
+    store, data = Store(Path(order.store)), Task.parse(order.task).subject
+    specs = [run.spec for run in store.wanted_by(Task.parse(order.task))]
+    pretrained = [name for spec in specs for name in spec.backbones if spec.weights_of(name) == "imagenet"]
+    require_weights(pretrained, Path(order.weights_dir) if order.weights_dir else None)
+    source, settings = store.load_data(data)
+    facts = prepare_folder(
+        source, settings, Path(order.work_folder), processes=order.threads, tell=tell, should_stop=should_stop
+    )
+    place = store.data_folder(data).relative_to(store.root).as_posix()
+    return {"files": {name: f"{place}/{name}" for name in ("images.npy", "manifest.parquet")}, **facts}

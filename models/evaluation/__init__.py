@@ -1,0 +1,1 @@
+"""Evaluation on test images, and predictions for new ones."""

@@ -1,0 +1,86 @@
+"""Evaluate a trial at an epoch on its test images, keeping every answer; on images made harder, only their sum."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from jobs.catalog import corruptions
+from jobs.errors import LossNotFinite, Stopped
+from jobs.store.store import Store
+from jobs.store.tables import build_table, table_folder, write_table
+from jobs.task import Task, TaskRequest
+from models.data.augment import Change
+from models.data.batches import Data
+from models.data.corruptions import corrupter
+from models.evaluation import restore
+from models.evaluation.inference import losses_of, predict_split, ranks
+from models.runtime import device
+from models.runtime.progress import ProgressEstimator, Tell
+from models.training.learner import Learner
+
+Row = dict[str, Any]
+
+
+def evaluate(order: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) -> Row:
+    """Answer every test image with the checkpoint of the task's epoch and return the outcome."""
+    tell({"phase": "load"})
+    store, task = Store(Path(order.store)), Task.parse(order.task)
+    trial, training = store.load_trial(task.subject), Task("train", task.subject, task.epoch)
+    data = Data.load(store, trial.data)
+    learner = restore.learner(store, training, len(data.classes), order.device)
+    # A trial that stopped early stands at the epoch of its stop, whatever the mark.
+    epoch = (store.done(training) or {}).get("epoch", task.epoch)
+    started = time.monotonic()
+    corruption, severity = corruptions.parse_level(task.variant) if task.variant else ("none", 0)
+    loss_sum, rows = _answers(learner, data, tell, should_stop, task, corrupter(corruption, severity))
+    correct, total = sum(row["label_rank"] == 0 for row in rows), len(rows)
+    facts = {
+        "loss": loss_sum / total, "correct": correct, "total": total, "accuracy": correct / total,
+        "seconds": time.monotonic() - started,
+    }
+    who = {"backbone": trial.backbone, "seed": trial.seed, "period": order.period, "epoch": epoch}
+    tables = {"evaluations": [who | {"corruption": corruption, "severity": severity} | facts]}
+    if not task.variant:
+        tables["predictions"] = [who | row for row in rows]
+    published = {}
+    for table, found in tables.items():
+        write_table(Path(order.work_folder) / f"{table}.parquet", build_table(table, found))
+        name = f"e{task.epoch:04d}-{task.variant}" if task.variant else f"e{task.epoch:04d}"
+        published[f"{table}.parquet"] = f"{table_folder(table, trial.name)}/{name}.parquet"
+    return {"files": published, "epoch": epoch, **facts, "device": device.describe(learner.device)}
+
+
+def _answers(
+    learner: Learner, data: Data, tell: Tell, should_stop: Callable[[], bool], task: Task, change: Change
+) -> tuple[float, list[Row]]:
+    """The summed loss and one row an image: path, class, answer, confidences, rank of the true class."""
+    total = len(data.splits["test"])
+    progress, losses, rows = ProgressEstimator(tell, total), list[float](), list[Row]()
+    for piece, true, scores in predict_split(learner, data, "test", change):
+        if should_stop():
+            raise Stopped(f"{task.id} was stopped after {len(rows)} of {total} images; it starts anew.")
+        losses += losses_of(scores, true)
+        shares = torch.softmax(scores, 1).numpy()
+        labels, predicted = data.labels[piece], scores.argmax(1).numpy()
+        placed = ranks(scores.numpy(), labels)
+        for row, index in enumerate(piece):
+            rows.append({
+                "image": data.paths[index],
+                "label": data.classes[labels[row]],
+                "predicted": data.classes[predicted[row]],
+                "confidence": float(shares[row, predicted[row]]),
+                "label_confidence": float(shares[row, labels[row]]),
+                "label_rank": int(placed[row]),
+            })
+        progress.advance(len(piece))
+        progress.say("evaluate", len(rows), total, epoch=task.epoch)
+    loss_sum = math.fsum(losses)
+    if not math.isfinite(loss_sum):
+        raise LossNotFinite(f"the test loss at epoch {task.epoch} is {loss_sum}. Try a smaller --learning-rate.")
+    return loss_sum, rows

@@ -1,0 +1,95 @@
+"""What a network answers, and how right that is: on validation images after an epoch, on test images at a mark."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from jobs.errors import LossNotFinite
+from models.data.augment import Change
+from models.data.batches import Batch, Data, Indices, batches, cut
+from models.data.device_transfer import Coming
+from models.runtime.device import out_of_memory
+from models.training.learner import Learner
+
+log = logging.getLogger(__name__)
+MAX_UNTRAINED = 256
+
+
+def predict_split(
+    learner: Learner, data: Data, split: str, change: Change = lambda images, places: images
+) -> Iterator[tuple[Indices, Tensor, Tensor]]:
+    """Indices, labels and scores of every image of a split, in order, with dropout and batch statistics at rest.
+
+    Labels and scores are on the host, brought there while the next images are looked at. `change` is what is done to
+    a batch's images, given their places in the data set, before they are looked at. Half as many images at a time
+    are looked at when memory runs out; an image's scores do not depend on the others.
+    """
+    learner.network.eval()
+    images, left = min(MAX_UNTRAINED, 4 * learner.recipe.batch_size), data.splits[split]
+    ahead: tuple[Indices, Coming] | None = None
+
+    def known(piece: Indices, scores: Coming) -> tuple[Indices, Tensor, Tensor]:
+        return piece, torch.from_numpy(data.labels[piece]), scores.arrived()
+
+    while len(left):
+        pieces = cut(left, images)
+        try:
+            for piece, batch in zip(pieces, batches(data, pieces, learner.device), strict=True):
+                with torch.inference_mode():
+                    scores = learner.scores(Batch(change(batch.images, piece), batch.labels))
+                    ready, ahead = ahead, (piece, Coming.of(scores))
+                left = left[len(piece) :]
+                if ready is not None:
+                    yield known(*ready)
+        except (MemoryError, RuntimeError) as error:
+            if out_of_memory(error) is None:
+                raise
+            if not (learner.make_room() or data.make_room()):
+                if images == 1:
+                    raise
+                log.warning("%d images at once do not fit into memory: half as many are looked at", images)
+                images //= 2
+        else:
+            break
+        torch.cuda.empty_cache()
+    if ahead is not None:
+        yield known(*ahead)
+
+
+def validate(learner: Learner, data: Data, epoch: int, tell: Callable[[int], None]) -> tuple[float, float]:
+    """Mean loss and share of right answers on the validation images; `tell` gets the number of images done."""
+    losses, correct, done = list[float](), 0, 0
+    for piece, labels, scores in predict_split(learner, data, "validation"):
+        losses += losses_of(scores, labels)
+        correct += int((scores.argmax(1) == labels).sum().item())
+        done += len(piece)
+        tell(done)
+    loss_sum = math.fsum(losses)
+    if not math.isfinite(loss_sum):
+        raise LossNotFinite(
+            f"the validation loss became {loss_sum} after epoch {epoch}, trained at learning rate "
+            f"{learner.learning_rate:g}. Try a smaller --learning-rate or --precision fp32."
+        )
+    return loss_sum / done, correct / done
+
+
+def losses_of(scores: Tensor, labels: Tensor) -> list[float]:
+    """Each image's loss. Summed exactly (`math.fsum`), they do not depend on how many were looked at at once."""
+    found: list[float] = functional.cross_entropy(scores, labels, reduction="none").double().tolist()
+    return found
+
+
+def ranks(scores: np.ndarray[tuple[int, int], np.dtype[np.float32]], labels: Indices) -> Indices:
+    """How many classes came before the true one; of equal scores the lower class index comes first, as in argmax."""
+    own = scores[np.arange(len(labels)), labels][:, None]
+    index = np.arange(scores.shape[1])[None, :]
+    before = (scores > own) | ((scores == own) & (index < labels[:, None]))
+    counted: Indices = before.sum(axis=1)
+    return counted

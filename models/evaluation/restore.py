@@ -1,0 +1,33 @@
+"""A trial as it was after a finished training, taken from the checkpoint that the training names."""
+
+from __future__ import annotations
+
+from jobs.errors import BadCheckpoint
+from jobs.store.store import Store
+from jobs.task import Task
+from models.checkpoints import format
+from models.networks import build
+from models.runtime import device
+from models.training import numerics
+from models.training.learner import Learner
+
+
+def learner(store: Store, trained: Task, classes: int, on: str) -> Learner:
+    """The network on the device `on`, in the precision and with the threads that the trial was trained in.
+
+    Raises `BadCheckpoint` when nothing is trained up to the task's epoch, or when the checkpoint is torn, rotten,
+    gone, or of another trial.
+    """
+    outcome = store.done(trained)
+    if outcome is None:
+        raise BadCheckpoint(
+            f"{trained.subject} is not trained up to epoch {trained.epoch}, so there is no checkpoint."
+        )
+    trial, path = store.load_trial(trained.subject), store.root / outcome["checkpoint"]
+    if not path.exists():
+        raise BadCheckpoint(f"the checkpoint {path} is gone. Train the trial again, or ask for another period.")
+    contents = format.read(path, trial.name)
+    settled = numerics.kept(store.trial_folder(trial.name))
+    network = build.restored(trial.backbone, classes, contents.network)
+    where = device.pick(on, trial.recipe.deterministic)
+    return Learner.of(network, trial.recipe, trial.seed, where, settled.precision)

@@ -1,0 +1,1 @@
+"""Networks: construction, pretrained weights, layer tables."""

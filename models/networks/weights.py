@@ -1,0 +1,151 @@
+"""Pretrained weights: where their files lie, and whether their contents fit.
+
+Importing this module does not import torch, so that a submission can ask for the files cheaply.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs import atomic
+from jobs.catalog import backbones
+from jobs.errors import BadWeights, MissingWeights
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+DOWNLOADS = "https://download.pytorch.org/models"
+TIMEOUT_S = 5.0
+IMAGENET_CLASSES = 1000
+OPTIONAL = "num_batches_tracked"
+
+
+def require_weights(names: Iterable[str], weights_dir: Path | None, *, downloads: str | None = DOWNLOADS) -> None:
+    """See that the weights of all these backbones are on this machine; raises `MissingWeights` naming every one not.
+
+    A file that cannot be what its name says is as good as none; it is named by itself.
+    """
+    missing: list[str] = []
+    for name in dict.fromkeys(names):
+        file = backbones.find_backbone(name).weights_file
+        if file is None or file in missing:
+            continue
+        try:
+            path = find_weights(name, weights_dir, downloads=downloads)
+        except MissingWeights:
+            missing.append(file)
+            downloads = None
+        else:
+            _require_sound(name, path)
+    if missing:
+        raise MissingWeights(_missing(missing, weights_dir))
+
+
+def unsound(name: str, path: Path) -> str | None:
+    """Why a file cannot hold a backbone's ImageNet weights, as far as can be seen in milliseconds; None: it may."""
+    from models.networks import state_file
+
+    file = backbones.find_backbone(name).weights_file
+    trained = next(entry for entry in backbones.CATALOG.values() if entry.weights_file == file)
+    return state_file.problem(path, trained.parameters(IMAGENET_CLASSES))
+
+
+def _require_sound(name: str, path: Path) -> None:
+    reason = unsound(name, path)
+    if reason is not None:
+        raise MissingWeights(f"{path} is no file of ImageNet weights for {name}: {reason}. Put the right file there "
+                             "(or none, to have it downloaded), or start from random weights with --weights none.")
+
+
+def find_weights(name: str, weights_dir: Path | None, *, downloads: str | None = DOWNLOADS) -> Path:
+    """The file of a backbone's ImageNet weights: in `weights_dir`, else in torch's cache, else downloaded there.
+
+    `downloads` is the address of the folder to download from, None for no download. Raises `MissingWeights`
+    naming the file to put in place when there is none.
+    """
+    backbone = backbones.find_backbone(name)
+    if backbone.weights_file is None or backbone.weights_url_file is None:
+        raise MissingWeights(f"{name} has no pretrained weights; it starts from random ones (--weights none).")
+    cached = torch_cache() / backbone.weights_url_file
+    candidates = [cached] if weights_dir is None else [weights_dir / backbone.weights_file, cached]
+    for candidate in candidates:
+        if os.path.isfile(candidate):
+            return candidate
+    try:
+        if downloads is None:
+            raise FileNotFoundError("no download was tried")
+        fetch(f"{downloads}/{backbone.weights_url_file}", cached)
+    except (OSError, ValueError) as error:
+        raise MissingWeights(_missing([backbone.weights_file], weights_dir)) from error
+    return cached
+
+
+def fetch(url: str, target: Path) -> None:
+    """Download a file whole; raises `ValueError` unless the hash in its name (`vgg16-397923af.pth`) is its own."""
+    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, atomic.atomic_write(target) as draft:
+        with draft.open("wb") as handle:
+            shutil.copyfileobj(answer, handle, 1 << 20)
+        prefix = target.stem.rsplit("-", 1)[1]
+        if not atomic.file_digest(draft).startswith(prefix):
+            raise ValueError(f"{url} does not have the digest its name promises")
+
+
+def torch_cache() -> Path:
+    """The folder in which torchvision keeps the weights it downloads."""
+    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
+    return Path(home).expanduser() / "hub" / "checkpoints"
+
+
+def read_weights(path: Path, network: nn.Module) -> dict[str, Tensor]:
+    """The state dict in a file, in float32, proved to fit `network`; raises `BadWeights` with the first mismatch."""
+    import torch
+
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises whatever its unpickler meets
+        reason = " ".join(str(error).split())[:160]
+        raise BadWeights(f"{path} is not a file of weights that torch can read: {reason} Replace the file.") from error
+    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
+        raise BadWeights(f"{path} holds no plain state dict (names and tensors). Save 'network.state_dict()' there.")
+    mismatch = first_mismatch(found, network.state_dict())
+    if mismatch:
+        raise BadWeights(f"{path} does not fit the network it is named for: {mismatch}. Put the right file there.")
+    return {name: value.float() if value.is_floating_point() else value for name, value in found.items()}
+
+
+def first_mismatch(found: dict[str, Tensor], expected: dict[str, Tensor], finite: bool = True) -> str | None:
+    """The first way in which a state dict differs from the expected one in names, shapes or kinds, in words.
+
+    With `finite`, values must be finite numbers.
+    """
+    for name, value in expected.items():
+        if name not in found:
+            if name.endswith(OPTIONAL):
+                continue
+            return f"it lacks '{name}'"
+        if found[name].shape != value.shape:
+            return f"'{name}' has shape {list(found[name].shape)}, {list(value.shape)} is needed"
+        if found[name].is_floating_point() != value.is_floating_point():
+            return f"'{name}' holds {found[name].dtype}, {value.dtype} is needed"
+        if found[name].layout != value.layout or found[name].is_meta:
+            return f"'{name}' is no plain tensor"
+    extra = next((name for name in found if name not in expected), None)
+    if extra is not None:
+        return f"it holds '{extra}', which the network has not"
+    broken = next((name for name, value in found.items() if finite and not value.isfinite().all()), None)
+    return None if broken is None else f"'{broken}' holds values that are not finite numbers"
+
+
+def _missing(missing: list[str], weights_dir: Path | None) -> str:
+    """What to put where."""
+    where = f"the folder {weights_dir} (ORCH_WEIGHTS_DIR)" if weights_dir else "a folder named by ORCH_WEIGHTS_DIR"
+    return (
+        f"ImageNet weights are missing and could not be downloaded: put {', '.join(missing)} (torchvision's state "
+        f"dicts under these names) into {where}, or start from random weights with --weights none."
+    )

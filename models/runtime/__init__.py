@@ -1,0 +1,1 @@
+"""Device, memory, random numbers and progress of a task."""

@@ -1,0 +1,41 @@
+"""What a task says while it works: at most a few messages a second, with the time that is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+Tell = Callable[[dict[str, Any]], None]
+EVERY_S = 0.5
+
+
+class ProgressEstimator:
+    """Throttles messages and estimates the time left from the share of the work done so far."""
+
+    def __init__(self, tell: Tell, total_work: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.tell = tell
+        self.clock = clock
+        self.total_work = total_work
+        self.done_work = 0.0
+        self.started = clock()
+        self.last = float("-inf")
+
+    def advance(self, work: float = 1.0) -> None:
+        """Count some work as done."""
+        self.done_work += work
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to speak again."""
+        return self.clock() - self.last >= EVERY_S
+
+    def say(self, phase: str, done: int, total: int, **facts: Any) -> None:
+        """Tell where a phase stands, unless something was said just before; the end of a phase is always told."""
+        if not self.due and done < total:
+            return
+        self.last = self.clock()
+        if self.done_work > 0:
+            left = max(0.0, self.total_work - self.done_work)
+            facts["eta_s"] = round((self.last - self.started) / self.done_work * left, 1)
+        self.tell({"phase": phase, "done": done, "total": total, **facts})

@@ -1,0 +1,156 @@
+"""A training step recorded once as a CUDA graph and replayed, which spares a GPU the wait for Python.
+
+Not yet run on a GPU, and off unless `ORCH_CUDA_GRAPHS=1`. A recording is used only after one step, done both ways
+from the same state, had the same loss and left the same weights, statistics and momenta, bit for bit. Where it does
+not, or there is too little memory for a recording, steps are done plainly. Where recording fails otherwise the task
+does: torch cannot be relied on in a process whose recording was broken off.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import logging
+import os
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD
+
+from jobs.errors import WorkError
+from models.data.batches import Batch
+from models.runtime.device import out_of_memory
+
+log = logging.getLogger(__name__)
+WARM_UPS = 3
+Recorded = tuple[Callable[[], object], Tensor]
+"""What does the recorded step again, and where it puts its loss."""
+
+
+def wanted(device: torch.device, deterministic: bool) -> bool:
+    """Whether steps shall be replayed: on a GPU, where that was asked for, and never for a deterministic recipe."""
+    return device.type == "cuda" and not deterministic and os.environ.get("ORCH_CUDA_GRAPHS") == "1"
+
+
+def recorded(work: Callable[[], Tensor]) -> Recorded:
+    """The work as a CUDA graph, after a few runs beside the main stream; it changes what the work changes."""
+    beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    beside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(beside):
+        for _ in range(WARM_UPS):
+            work()
+    torch.cuda.current_stream().wait_stream(beside)
+    graph = torch.cuda.CUDAGraph()
+    # What is collected meanwhile may free memory of the GPU, or another recording, which would spoil this one.
+    gc.collect()
+    gc.disable()
+    try:
+        # Threads that fetch images or write checkpoints may go on calling CUDA meanwhile.
+        with torch.cuda.graph(graph, stream=_stream(), capture_error_mode="thread_local"):
+            loss = work()
+    finally:
+        gc.enable()
+    return graph.replay, loss
+
+
+@functools.cache
+def _stream() -> torch.cuda.Stream:
+    """The stream to record in, this process's own."""
+    return torch.cuda.Stream()  # type: ignore[no-untyped-call]
+
+
+class Replay:
+    """Does steps of whole batches of `images` images by a recording, made anew for each learning rate."""
+
+    def __init__(
+        self, network: nn.Module, optimizer: SGD, images: int, whole: Callable[[Batch], Tensor],
+        record: Callable[[Callable[[], Tensor]], Recorded] = recorded,
+    ) -> None:
+        self.network, self.optimizer, self.images, self.whole, self.record = network, optimizer, images, whole, record
+        self.trusted = True
+        self.rate: float | None = None
+        self.batch: Batch | None = None
+        self.again: Recorded | None = None
+
+    def step(self, batch: Batch, seed: int) -> Tensor:
+        """One step; its loss. Dropout draws from the seed, replayed or not."""
+        # A recording holds the learning rate, the batch's size, and that there are momenta already.
+        if not self.trusted or len(batch) != self.images or not self.optimizer.state:
+            return self._plainly(batch, seed)
+        rate = float(self.optimizer.param_groups[0]["lr"])
+        if self.again is None or self.batch is None or rate != self.rate:
+            return self._begin(batch, seed, rate)
+        self.batch.images.copy_(batch.images)
+        self.batch.labels.copy_(batch.labels)
+        return self._replayed(seed, self.again)
+
+    def _begin(self, batch: Batch, seed: int, rate: float) -> Tensor:
+        """Record, do the step both ways, and compare; plainly from now on where that differs or takes too much."""
+        before = self._state()
+        kept = [value.clone() for value in before]
+        self.again = self.batch = None
+        try:
+            loss = self._tried(batch, seed, rate, before, kept)
+        except (MemoryError, RuntimeError) as error:
+            if out_of_memory(error) is None:
+                raise WorkError(f"a training step could not be recorded as a CUDA graph: {_in_a_line(error)} "
+                                "Unset ORCH_CUDA_GRAPHS and try the run again with 'orch retry'.") from error
+            log.warning("steps are not replayed: %s", _in_a_line(error))
+            loss = None
+        if loss is not None:
+            return loss
+        self.let_go()
+        torch._foreach_copy_(before, kept)
+        del kept
+        _give_back()
+        return self._plainly(batch, seed)
+
+    def _tried(
+        self, batch: Batch, seed: int, rate: float, before: list[Tensor], kept: list[Tensor]
+    ) -> Tensor | None:
+        """The loss of a step that was recorded and is the plain one bit for bit; None where it is another."""
+        self.batch = held = Batch(batch.images.clone(), batch.labels.clone())
+        again = self.record(lambda: self.whole(held))
+        torch._foreach_copy_(before, kept)
+        expected = [self._plainly(batch, seed).clone(), *(value.clone() for value in self._state())]
+        torch._foreach_copy_(before, kept)
+        found = [self._replayed(seed, again), *self._state()]
+        if not all(map(torch.equal, expected, found)):
+            log.warning("steps are not replayed: a replayed step gives other numbers")
+            return None
+        self.again, self.rate = again, rate
+        return found[0]
+
+    def let_go(self) -> bool:
+        """Do steps plainly from now on, and free what the recording holds; False where there was none."""
+        held = self.again is not None
+        self.trusted, self.again, self.batch = False, None, None
+        return held
+
+    def _plainly(self, batch: Batch, seed: int) -> Tensor:
+        torch.manual_seed(seed)
+        return self.whole(batch)
+
+    def _replayed(self, seed: int, again: Recorded) -> Tensor:
+        # A replay draws from where the default generator stands, as the plain step does.
+        torch.manual_seed(seed)
+        again[0]()
+        return again[1].clone()
+
+    def _state(self) -> list[Tensor]:
+        """All that a step changes: weights, statistics, momenta."""
+        momenta = [self.optimizer.state[each]["momentum_buffer"] for each in self.network.parameters()
+                   if self.optimizer.state[each].get("momentum_buffer") is not None]
+        return [*(each.data for each in self.network.parameters()), *self.network.buffers(), *momenta]
+
+
+def _in_a_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300].rstrip(".") + "."
+
+
+def _give_back() -> None:
+    """Give what torch holds for tensors that are gone back to the GPU."""
+    gc.collect()
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.empty_cache()

@@ -1,0 +1,147 @@
+"""An epoch of training, step by step."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from jobs.errors import BadSpec, LossNotFinite, OutOfMemory
+from models.data.augment import changes
+from models.data.batches import Batch, Data, Indices, batches, cut
+from models.runtime.device import out_of_memory
+from models.runtime.rng import permutation
+from models.training import microbatches
+from models.training.learner import Learner, step
+from models.training.rollback import StepRollback
+
+SETTLE_S = 0.5
+
+
+@dataclass(slots=True)
+class EpochProgress:
+    """How far an epoch has come: steps done, images seen, summed loss, seconds spent."""
+
+    step: int = 0
+    images: int = 0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def loss(self) -> float:
+        """Mean loss an image so far."""
+        return self.loss_sum / max(1, self.images)
+
+
+@dataclass(slots=True)
+class PendingLosses:
+    """Losses of steps still on the device, added up in order once they are looked at."""
+
+    running: EpochProgress
+    epoch: int
+    learning_rate: float
+    steps: list[tuple[int, int, Tensor]] = field(default_factory=list)
+
+    def settle(self) -> None:
+        """Add the losses up; raises `LossNotFinite` with the first step whose loss is not a finite number."""
+        if not self.steps:
+            return
+        losses = torch.stack([loss for _, _, loss in self.steps]).double().tolist()
+        for (number, images, _), loss in zip(self.steps, losses, strict=True):
+            if not math.isfinite(loss):
+                raise LossNotFinite(
+                    f"the loss became {loss} in epoch {self.epoch}, step {number}, at learning rate "
+                    f"{self.learning_rate:g}. Try a smaller --learning-rate or --precision fp32."
+                )
+            self.running.loss_sum += loss * images
+            self.running.images += images
+        self.steps.clear()
+
+
+def steps_of(data: Data, learner: Learner, epoch: int) -> list[Indices]:
+    """The images of each step of an epoch, in its order."""
+    train = data.splits["train"]
+    shuffled = train[permutation(len(train), learner.seed, epoch)]
+    return cut(shuffled, learner.recipe.batch_size, drop_single=True)
+
+
+def train_epoch(
+    learner: Learner, data: Data, epoch: int, running: EpochProgress, after_step: Callable[[EpochProgress, bool], None]
+) -> None:
+    """Train the rest of an epoch, from `running.step` on.
+
+    `after_step(running, settled)` is called after each step; `settled`, about twice a second and at the end, says
+    that `running` holds every loss. What it raises leaves `running` settled. Raises `LossNotFinite`.
+    """
+    learner.network.train()
+    pieces = steps_of(data, learner, epoch)
+    ledger = PendingLosses(running, epoch, learner.learning_rate)
+    before = time.monotonic()
+    try:
+        for images, loss in _steps(learner, data, pieces, epoch, running):
+            ledger.steps.append((running.step, images, loss))
+            settled = running.step == len(pieces) or time.monotonic() - before >= SETTLE_S
+            if settled:
+                # Looking at a loss waits for the device, so it is done seldom.
+                ledger.settle()
+                now = time.monotonic()
+                running.seconds, before = running.seconds + now - before, now
+            after_step(running, settled)
+    finally:
+        ledger.settle()
+        running.seconds += time.monotonic() - before
+
+
+def _steps(
+    learner: Learner, data: Data, pieces: list[Indices], epoch: int, running: EpochProgress
+) -> Iterator[tuple[int, Tensor]]:
+    """Images and loss of each step after `running.step`, which is the step that failed when an error is raised.
+
+    Where memory runs out beside images that are kept on the device, or beside a recorded step, those make room and the
+    step is done again.
+    """
+    changed = changes(learner.recipe.augment, len(data.images), learner.seed, epoch)
+    undone = StepRollback(learner.network) if data.resident is not None or learner.replay is not None else None
+    while running.step < len(pieces):
+        left, done = pieces[running.step :], running.step
+        try:
+            for piece, fetched in zip(left, batches(data, left, learner.device), strict=True):
+                running.step += 1
+                if undone is not None:
+                    undone.keep()
+                batch = Batch(changed(fetched.images, piece), fetched.labels)
+                loss = _guarded_step(learner, data, batch, epoch, running.step)
+                done = running.step
+                yield len(batch), loss
+        except (MemoryError, RuntimeError) as error:
+            if undone is None or out_of_memory(error) is None or not (learner.make_room() or data.make_room()):
+                raise
+            if running.step > done:
+                undone.put_back()
+                running.step = done
+        else:
+            return
+        # Only now nothing of the failed step is held any more.
+        torch.cuda.empty_cache()
+
+
+def _guarded_step(learner: Learner, data: Data, batch: Batch, epoch: int, number: int) -> Tensor:
+    """A step; batch norm's refusal of a single value becomes a message that says what to change."""
+    try:
+        return step(learner, batch, epoch, number)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        if microbatches.parts_at(learner.splits, epoch, number) > 1:
+            raise OutOfMemory(
+                f"a batch of {learner.recipe.batch_size} does not fit into memory, and batch normalisation cannot be "
+                "trained on parts of a single image. Take a smaller --image-size, or a bigger device."
+            ) from error
+        raise BadSpec(
+            f"batch size {len(batch)} is too small for this network at {data.images.shape[1]} px: batch normalisation "
+            "needs more than one value. Take a --batch-size of 2 or more."
+        ) from error

@@ -1,0 +1,57 @@
+"""What a trial's first attempt decides about its arithmetic, and every later one keeps."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import NoneType
+from typing import get_args
+
+import torch
+
+from jobs import atomic
+from jobs.errors import BadCheckpoint, BadWeights
+from jobs.store import records
+from jobs.task import Trial
+from models.runtime.device import Chosen, choose_precision
+
+
+@dataclass(frozen=True, slots=True)
+class Numerics:
+    """Precision, threads, the kind of device, and the digest of the file of pretrained weights (None: random ones)."""
+
+    precision: Chosen
+    threads: int
+    device: str
+    weights_sha256: str | None
+
+    def check_weights(self, path: Path, digest: str | None) -> None:
+        """Raise `BadWeights` unless the file's digest is that of the weights the trial was begun with."""
+        if digest != self.weights_sha256:
+            raise BadWeights(
+                f"{path} (SHA-256 {digest}) is not the file this trial began with (SHA-256 {self.weights_sha256}). "
+                "Put that one back, or train from the new one under another seed or recipe."
+            )
+
+
+def settle(folder: Path, trial: Trial, device: torch.device, threads: int, weights_sha256: str | None) -> Numerics:
+    """The trial's numerics: those on record, else chosen and recorded now. Sets torch's number of threads."""
+    path = folder / "numerics.json"
+    if not path.exists():
+        precision = choose_precision(trial.recipe.precision, device, trial.backbone)
+        chosen = Numerics(precision, threads, device.type, weights_sha256)
+        atomic.create_json(path, asdict(chosen))
+    return kept(folder)
+
+
+def kept(folder: Path) -> Numerics:
+    """The numerics on record, set for this process."""
+    path = folder / "numerics.json"
+    found = records.read(path, {"precision": str, "threads": int, "device": str, "weights_sha256": (str, NoneType)})
+    if found is None:
+        raise BadCheckpoint(f"{path} is missing, though the trial has checkpoints. Put it back.")
+    if found["precision"] not in get_args(Chosen) or found["threads"] < 1:
+        raise records.damaged_file(path, "no such precision or number of threads")
+    numerics = Numerics(found["precision"], found["threads"], found["device"], found["weights_sha256"])
+    torch.set_num_threads(numerics.threads)
+    return numerics

@@ -1,0 +1,160 @@
+"""A trial under training: taken up from its newest whole checkpoint, or from its start, and put down again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jobs import atomic
+from jobs.early_stopping import stop_epoch
+from jobs.store.store import Store
+from jobs.task import Task, TaskRequest, Trial
+from models.checkpoints import format, snapshot
+from models.checkpoints.async_writer import AsyncWriter
+from models.data.batches import Data
+from models.data.gpu_cache import Heard, unheard
+from models.networks import build
+from models.runtime import device
+from models.training import microbatches, numerics
+from models.training.learner import Learner
+from models.training.loop import EpochProgress
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class TrainingState:
+    """What a trial is, how far it has come (`rows` of whole epochs, `running` for the next), its last checkpoint."""
+
+    store: Store
+    order: TaskRequest
+    task: Task
+    trial: Trial
+    data: Data
+    learner: Learner
+    rows: list[Row] = field(default_factory=list)
+    running: EpochProgress = field(default_factory=EpochProgress)
+    path: Path | None = None
+    saved_at: float = field(default_factory=time.monotonic)
+    saver: AsyncWriter = field(default_factory=AsyncWriter)
+    publish: Callable[[Path, format.CheckpointContents, str], Path] = format.publish
+
+    @property
+    def epoch(self) -> int:
+        """Whole epochs done."""
+        return len(self.rows)
+
+    @property
+    def stopped_early(self) -> int | None:
+        """The epoch at which the trial's patience came to its end; later marks are reached without further epochs."""
+        return stop_epoch((row["val_loss"] for row in self.rows), self.trial.recipe.early_stop)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to train."""
+        return self.epoch >= self.task.epoch or self.stopped_early is not None
+
+    @property
+    def period(self) -> int:
+        """The period of the next epoch; a trial taken up from far back has more than one before its task's."""
+        return 1 + sum(mark <= self.epoch for mark in self.store.marks(self.trial.name))
+
+    def outcomes(self) -> list[dict[str, Any]]:
+        """What was recorded of the trial's finished trainings."""
+        marks = self.store.marks(self.trial.name)
+        found = [self.store.done(Task("train", self.trial.name, epoch)) for epoch in marks]
+        return [outcome for outcome in found if outcome]
+
+    def save_if_due(self) -> None:
+        """Begin a checkpoint when the last one is older than the order allows and is down."""
+        every_s, free = self.order.checkpoint_every_s, self.saver.free()
+        if free and every_s is not None and time.monotonic() - self.saved_at >= every_s:
+            self.save()
+
+    def save(self, at_rest: bool = False) -> None:
+        """Begin a checkpoint of this moment, which is written, and old ones removed, while the training goes on.
+
+        Without a copy of the state where the training is `at_rest` until it is written. Waits for the checkpoint
+        before; where memory for a copy is lacking, for this one too. Raises what went wrong with the one before.
+        """
+        self.saver.wait()
+        contents = self._contents()
+        copied = None if at_rest else snapshot.copy_state(contents.parts())
+        self.saver.begin(partial(self._write, format.CheckpointContents(**copied) if copied else contents))
+        if copied is None and not at_rest:
+            self.saver.wait()
+        self.saved_at = time.monotonic()
+
+    def last_checkpoint(self) -> Path:
+        """The last checkpoint, once it is down; one of this moment where there is none."""
+        self.saver.wait()
+        if self.path is None:
+            self.save(at_rest=True)
+            return self.last_checkpoint()
+        return self.path
+
+    def _contents(self) -> format.CheckpointContents:
+        learner = self.learner
+        return format.CheckpointContents(
+            self.trial.name, self.epoch, self.running.step, asdict(self.running), self.rows,
+            learner.network.state_dict(), learner.optimizer.state_dict(), learner.scheduler.state_dict(),
+        )
+
+    def _write(self, contents: format.CheckpointContents) -> None:
+        """Publish a checkpoint, then remove those no longer needed."""
+        folder = _checkpoints(self.store, self.trial)
+        try:
+            self.path = self.publish(folder, contents, self.order.attempt)
+        except (MemoryError, RuntimeError) as error:
+            explained = device.out_of_memory(error, self.order.alone)
+            if explained is None:
+                raise
+            # As it was, it would pass for a batch that does not fit.
+            raise explained from error
+        marks = set(self.store.marks(self.trial.name))
+        referenced = {self.store.root / outcome["checkpoint"] for outcome in self.outcomes()}
+        format.prune(folder, marks | {self.task.epoch}, referenced | {self.path})
+
+
+def begin_training(order: TaskRequest, heard: Heard = unheard) -> TrainingState:
+    """The trial an order names, as its newest whole checkpoint has it, else from its start (`heard`: see `near`)."""
+    store, task = Store(Path(order.store)), Task.parse(order.task)
+    trial = store.load_trial(task.subject)
+    data = Data.load(store, trial.data)
+    found = format.restore(_checkpoints(store, trial), trial.name, task.epoch)
+    if found is None:
+        learner = _from_start(store, order, trial, len(data.classes))
+        return TrainingState(store, order, task, trial, data.near(learner.device, heard=heard), learner)
+    contents, path = found
+    where = device.pick(order.device, trial.recipe.deterministic)
+    kept = numerics.settle(store.trial_folder(trial.name), trial, where, order.threads, None)
+    network = build.restored(trial.backbone, len(data.classes), contents.network)
+    splits = microbatches.read(store.trial_folder(trial.name))
+    learner = Learner.of(network, trial.recipe, trial.seed, where, kept.precision, splits)
+    learner.optimizer.load_state_dict(contents.optimizer)
+    learner.scheduler.load_state_dict(contents.scheduler)
+    data = data.near(where, heard=heard)
+    return TrainingState(store, order, task, trial, data, learner, contents.rows, EpochProgress(**contents.running), path)
+
+
+def _from_start(store: Store, order: TaskRequest, trial: Trial, classes: int) -> Learner:
+    """The trial before its first step; weights that do not fit are refused before anything is recorded."""
+    weights = None
+    if trial.weights == "imagenet":
+        weights = build.find_weights(trial.backbone, Path(order.weights_dir) if order.weights_dir else None)
+    network = build.build_network(trial.backbone, classes, trial.seed, weights)
+    where = device.pick(order.device, trial.recipe.deterministic)
+    digest = None if weights is None else atomic.file_digest(weights)
+    kept = numerics.settle(store.trial_folder(trial.name), trial, where, order.threads, digest)
+    if weights is not None:
+        kept.check_weights(weights, digest)
+    splits = microbatches.read(store.trial_folder(trial.name))
+    return Learner.of(network, trial.recipe, trial.seed, where, kept.precision, splits)
+
+
+def _checkpoints(store: Store, trial: Trial) -> Path:
+    return store.trial_folder(trial.name) / "checkpoints"

@@ -1,0 +1,181 @@
+"""Train a trial up to an epoch, from wherever it stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from jobs.errors import BatchSplit, Crowded, OutOfMemory, Stopped
+from jobs.task import TaskRequest
+from models.checkpoints import format
+from models.data.gpu_cache import Heard
+from models.evaluation.inference import validate
+from models.runtime import device
+from models.runtime.progress import ProgressEstimator, Tell
+from models.runtime.resource_meter import Meter, taken_memory
+from models.training import microbatches
+from models.training.epoch_rows import write_unpublished
+from models.training.loop import EpochProgress, train_epoch
+from models.training.state import TrainingState, begin_training
+
+VALIDATION_COST = 1 / 3
+"""The work of validating an image, in training images."""
+
+
+def train(
+    order: TaskRequest, tell: Tell, should_stop: Callable[[], bool], take_up: Callable[[TaskRequest, Heard], TrainingState] = begin_training
+) -> dict[str, Any]:
+    """Train until the task's epoch, or until the recipe's patience is at its end, and return the outcome.
+
+    Raises `BatchSplit` when a batch did not fit into memory and the next attempt shall train it in smaller parts,
+    `OutOfMemory` when it cannot be split any further, `Crowded` when it did not fit beside other tasks, `Stopped`
+    once `should_stop()` is true, with a checkpoint put down between two steps.
+    """
+    tell({"phase": "load"})
+    uploading = ProgressEstimator(tell, 0.0)
+
+    def uploaded(done: int, total: int) -> None:
+        uploading.say("load", done, total)
+        if should_stop():
+            raise Stopped(f"{order.task} was stopped while its images were sent to the device.")
+
+    training = take_up(order, uploaded)
+    meter = Meter.begin(training.learner.device, _position(training))
+    narrator = TrainingCallbacks(training, ProgressEstimator(tell, _work_left(training)), should_stop)
+    with training.saver:
+        while not training.ended:
+            _one_epoch(training, narrator)
+        return _outcome(training, meter)
+
+
+@dataclass(slots=True)
+class TrainingCallbacks:
+    """Listens to a training: tells how far it is, and stops it when it should stop."""
+
+    training: TrainingState
+    progress: ProgressEstimator
+    should_stop: Callable[[], bool]
+    images: int = 0
+    seconds: float = 0.0
+    images_before: int = 0
+
+    def open(self, running: EpochProgress) -> None:
+        """An epoch begins, or goes on from `running`."""
+        self.images = self.images_before = running.images
+        self.seconds = running.seconds
+
+    def trained(self, running: EpochProgress, settled: bool) -> None:
+        """A step is done; `settled` when its loss is known."""
+        if settled:
+            self.progress.advance(running.images - self.images)
+            self.images = running.images
+            rate = (running.images - self.images_before) / max(running.seconds - self.seconds, 1e-9)
+            self._say("train", running.images, "train", images_per_second=round(rate, 1))
+            self.training.save_if_due()
+        self._stop_if_asked(f"step {running.step}")
+
+    def validated(self, images: int) -> None:
+        """Some more images are validated."""
+        self._say("validate", images, "validation")
+        self._stop_if_asked("its last step")
+
+    def _say(self, phase: str, done: int, split: str, **facts: Any) -> None:
+        training = self.training
+        self.progress.say(
+            phase, done, len(training.data.splits[split]), epoch=training.epoch + 1, epochs=training.task.epoch,
+            loss=round(training.running.loss, 6), memory_bytes=taken_memory(training.learner.device), **facts,
+        )
+
+    def _stop_if_asked(self, after: str) -> None:
+        if self.should_stop():
+            raise Stopped(f"{self.training.task.id} was stopped in epoch {self.training.epoch + 1} after {after}.")
+
+
+def _one_epoch(training: TrainingState, narrator: TrainingCallbacks) -> None:
+    """Train the rest of an epoch, validate, step the scheduler, put a checkpoint down."""
+    learner, data, running, epoch = training.learner, training.data, training.running, training.epoch + 1
+    used_rate = learner.learning_rate
+    narrator.open(running)
+    try:
+        _train_epoch(training, narrator)
+        started = time.monotonic()
+        val_loss, val_accuracy = validate(learner, data, epoch, narrator.validated)
+    except Stopped:
+        training.save(at_rest=True)
+        training.saver.wait()
+        raise
+    narrator.progress.advance(len(data.splits["validation"]) * VALIDATION_COST)
+    learner.scheduler.step(val_loss)
+    training.rows.append({
+        "backbone": training.trial.backbone, "seed": training.trial.seed, "period": training.period,
+        "epoch": epoch, "train_loss": running.loss, "val_loss": val_loss, "val_accuracy": val_accuracy,
+        "learning_rate": used_rate, "seconds": running.seconds + time.monotonic() - started,
+        "images_per_second": running.images / max(running.seconds, 1e-9),
+    })
+    training.running = EpochProgress()
+    training.save(at_rest=training.ended)
+
+
+def _train_epoch(training: TrainingState, narrator: TrainingCallbacks) -> None:
+    """Train the rest of an epoch; a step that does not fit into memory makes the next attempt's parts smaller."""
+    epoch, running = training.epoch + 1, training.running
+    try:
+        train_epoch(training.learner, training.data, epoch, running, narrator.trained)
+    except (MemoryError, RuntimeError) as error:
+        explained = device.out_of_memory(error, training.order.alone)
+        if explained is None:
+            raise
+        if isinstance(explained, Crowded):
+            # The batch must not be split because of a neighbour.
+            raise explained from error
+        folder, images = training.store.trial_folder(training.trial.name), training.trial.recipe.batch_size
+        parts = microbatches.halve(folder, epoch, running.step, images)
+        if parts is None:
+            raise OutOfMemory(f"{explained} It ran out in epoch {epoch}, step {running.step}, with the batch of "
+                              f"{images} already split into single images.") from error
+        raise BatchSplit(f"a batch of {images} did not fit into memory in epoch {epoch}, step {running.step}; from "
+                         f"there on it is trained in {parts} micro-batches.") from error
+
+
+def _work_left(training: TrainingState) -> float:
+    """Images still to be trained on, validation counted in."""
+    splits = training.data.splits
+    an_epoch = len(splits["train"]) + len(splits["validation"]) * VALIDATION_COST
+    return (training.task.epoch - training.epoch) * an_epoch - training.running.images
+
+
+def _position(training: TrainingState) -> float:
+    """Epochs done, with the share of the next one that is."""
+    return training.epoch + training.running.images / max(len(training.data.splits["train"]), 1)
+
+
+def _outcome(training: TrainingState, meter: Meter) -> dict[str, Any]:
+    """Unpublished rows as files in the work folder, and the facts; `seconds` are those since the mark before.
+
+    What the meter says is of this attempt alone, from `measured_from` on.
+    """
+    task, store = training.task, training.store
+    # While the last checkpoint is still being written.
+    weights_digest = format.weights_digest(training.learner.network.state_dict())
+    recorded = {entry["path"] for outcome in training.outcomes() for entry in outcome["files"]}
+    since = max((mark for mark in store.marks(task.subject) if mark < task.epoch), default=0)
+    return {
+        "files": write_unpublished(
+            training.rows, training.trial.name, store.root, Path(training.order.work_folder), recorded
+        ),
+        "epoch": training.epoch,
+        "stopped_early": training.stopped_early is not None,
+        "checkpoint": training.last_checkpoint().relative_to(store.root).as_posix(),
+        "weights_digest": weights_digest,
+        "precision": training.learner.precision,
+        "threads": torch.get_num_threads(),
+        "micro_batches": [asdict(split) for split in training.learner.splits if split.epoch <= task.epoch],
+        "seconds": sum(row["seconds"] for row in training.rows[since:]),
+        "device": device.describe(training.learner.device),
+        **meter.read(),
+    }

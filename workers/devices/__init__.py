@@ -1,0 +1,1 @@
+"""Devices of this machine: discovery, memory, and admission of tasks."""

@@ -1,0 +1,124 @@
+"""Room on a device: which tasks may run side by side, by the memory that was measured."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+LOOK_S = 1.0
+"""How often a task that waits for room looks whether it is still to be done here."""
+NEWCOMER_SHARE = 0.5
+"""The share of the device that must be free for a task whose memory was never measured."""
+EARLY = 1.25
+"""What a child without a record may come to take, in what it took at most so far: it has not validated yet."""
+MAX_PASSED = 4
+"""So many others may start before a task that waits; then nobody does until it has started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a task takes: bytes as measured before (None: never), and whether nothing may run beside it."""
+
+    bytes: int | None = None
+    alone: bool = False
+
+
+class Admission:
+    """A device with `slots` places for tasks and memory of `total_bytes`; each slot's thread asks for itself.
+
+    A task starts when the memory it is expected to take is free. One that was never measured starts when half of the
+    device is free and all others have been measured; others follow once its own child has told what it takes. One
+    that needs more than there is runs alone.
+    """
+
+    def __init__(self, slots: int = 1, total_bytes: int = 0) -> None:
+        self.slots, self.total_bytes = slots, total_bytes
+        self._changed = threading.Condition()
+        self._inside: dict[str, Requirement] = {}
+        self._told: dict[str, int] = {}
+        self._passed: dict[str, int] = {}
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that run, the first one first."""
+        with self._changed:
+            return tuple(self._inside)
+
+    @property
+    def asked_for(self) -> tuple[str, ...]:
+        """The tasks that run or wait for room: each has a slot."""
+        with self._changed:
+            return (*self._inside, *self._passed)
+
+    def enter(self, task: str, need: Callable[[], Requirement], wanted: Callable[[], bool]) -> Requirement | None:
+        """Wait for room and take it; what the task was let in with, None when it is here already or not `wanted` here.
+
+        `need` is asked again before each try, as others may have measured the same meanwhile. A task that waits
+        holds nothing: whoever has room may do it, and `wanted` says so here.
+        """
+        with self._changed:
+            if task in self._inside or task in self._passed:
+                return None
+            self._passed[task] = 0
+        try:
+            while True:
+                asked = self._as_it_must(need())
+                if self._let_in(task, asked):
+                    return asked
+                if not wanted():
+                    return None
+        finally:
+            with self._changed:
+                self._passed.pop(task, None)
+                self._changed.notify_all()
+
+    def told(self, task: str, taken_bytes: int) -> None:
+        """A child has said what it took at most so far."""
+        with self._changed:
+            if task in self._inside:
+                before = self._taken(task)
+                self._told[task] = max(taken_bytes, self._told.get(task, 0))
+                if self._taken(task) != before:
+                    self._changed.notify_all()
+
+    def leave(self, task: str) -> None:
+        """The task's child has ended."""
+        with self._changed:
+            self._inside.pop(task, None)
+            self._told.pop(task, None)
+            self._changed.notify_all()
+
+    def _as_it_must(self, need: Requirement) -> Requirement:
+        """With one slot, and when it needs more than there is, a task is alone."""
+        return replace(need, alone=need.alone or self.slots == 1 or (need.bytes or 0) > self.total_bytes)
+
+    def _let_in(self, task: str, need: Requirement) -> bool:
+        """Let the task in if it fits now, else wait a moment for a change."""
+        with self._changed:
+            waiting = list(self._passed)
+            before = waiting[: waiting.index(task)]
+            if not self._fits(need) or any(self._passed[other] >= MAX_PASSED for other in before):
+                self._changed.wait(LOOK_S)
+                return False
+            for other in before:
+                self._passed[other] += 1
+            del self._passed[task]
+            self._inside[task] = need
+            return True
+
+    def _fits(self, need: Requirement) -> bool:
+        if not self._inside:
+            return True
+        taken = [self._taken(task) for task in self._inside]
+        if need.alone or any(other.alone for other in self._inside.values()) or None in taken:
+            return False
+        free = self.total_bytes - sum(each or 0 for each in taken)
+        return free >= (NEWCOMER_SHARE * self.total_bytes if need.bytes is None else need.bytes)
+
+    def _taken(self, task: str) -> int | None:
+        """Bytes to be reckoned with for a task that runs; None before anything is known."""
+        expected, told = self._inside[task].bytes, self._told.get(task)
+        if expected is not None:
+            return max(expected, told or 0)
+        return None if told is None else int(EARLY * told)

@@ -1,0 +1,113 @@
+"""How much memory a device has, and how much of it a task took when it was done before; no torch."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from jobs import atomic
+from jobs.errors import OrchError
+from jobs.store.store import Store
+from jobs.task import Task, Trial
+from workers.devices.discovery import Device, query_gpu
+
+GPU_SHARE = 0.95
+CPU_SHARE = 0.8
+"""The share of a device's memory that tasks may fill. A machine has other things to do."""
+CONTEXT_BYTES = 2**30
+"""What a process takes on a GPU beside torch's own: the CUDA context and the code of cuDNN and cuBLAS."""
+UNUSED = 1.2
+"""What torch holds of a GPU, in what its tensors fill: for records that tell tensors alone."""
+AGAIN_S = 5.0
+CGROUPS = Path("/sys/fs/cgroup")
+
+Likeness = tuple[str, int, int, str]
+"""Backbone, image size, batch size, precision as asked for: tasks alike in these take the same memory."""
+
+
+def total_bytes(device: Device) -> int:
+    """The bytes that tasks may fill on a device; 0 when it cannot be found out, and tasks then run one at a time.
+
+    On a GPU all of its memory, as nvidia-smi says it, on a processor what is available now, within the limit of the
+    process's control group; of each the share above.
+    """
+    if device.kind == "cuda":
+        return int(GPU_SHARE * _gpu_bytes(device.visible))
+    return int(CPU_SHARE * min([psutil.virtual_memory().available, *limits()]))
+
+
+def on_gpu(tensor_bytes: int, reserved_bytes: int | None = None) -> int:
+    """What a process takes of a GPU whose torch held so much for tensors and, where measured, reserved so much."""
+    return int(reserved_bytes or UNUSED * tensor_bytes) + CONTEXT_BYTES
+
+
+@dataclass(slots=True)
+class MeasuredMemory:
+    """The peaks on record in the ledger for one kind of device; each record is read once. Threads may share it."""
+
+    store: Store
+    kind: str
+    _peaks: dict[Likeness, int] = field(default_factory=dict)
+    _seen: set[str] = field(default_factory=set)
+    _looked: dict[str, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def expected(self, task: Task) -> int | None:
+        """Bytes that the task will take at most, as trainings like it did; None when none was measured.
+
+        An evaluation takes less than its training, preparing images nothing of a GPU.
+        """
+        if task.kind == "prepare":
+            return 0 if self.kind == "cuda" else None
+        trial = self.store.load_trial(task.subject)
+        with self._lock:
+            if time.monotonic() - self._looked.get(trial.backbone, float("-inf")) >= AGAIN_S:
+                self._look(trial.backbone)
+                self._looked[trial.backbone] = time.monotonic()
+            return self._peaks.get(self._likeness(trial))
+
+    def _look(self, backbone: str) -> None:
+        """Read what was published of the backbone's trainings since the last look."""
+        names = atomic.list_names(self.store.root / "ledger" / "done")
+        for name in (n for n in names if n.startswith(f"train.{backbone}-s") and n not in self._seen):
+            self._seen.add(name)
+            with contextlib.suppress(OrchError):  # a record that cannot be read has measured nothing
+                self._read(Task.parse(name.removesuffix(".json")))
+
+    def _read(self, training: Task) -> None:
+        outcome = self.store.done(training) or {}
+        peak = outcome.get("peak_memory_bytes")
+        if peak is None or str(outcome.get("device", "")).split(" ")[0] != self.kind:
+            return
+        taken = on_gpu(peak, outcome.get("peak_reserved_bytes")) if self.kind == "cuda" else peak
+        alike = self._likeness(self.store.load_trial(training.subject))
+        self._peaks[alike] = max(taken, self._peaks.get(alike, 0))
+
+    def _likeness(self, trial: Trial) -> Likeness:
+        size = self.store.described(trial.data).settings.image_size
+        return trial.backbone, size, trial.recipe.batch_size, trial.recipe.precision
+
+
+def _gpu_bytes(visible: str) -> int:
+    """All the memory of a GPU; 0 where it cannot be found out."""
+    said = query_gpu(visible, "memory.total")
+    return int(said) * 2**20 if said.isdecimal() else 0
+
+
+def limits(groups: Path = CGROUPS) -> list[int]:
+    """The limits (bytes) of this process's control group, of both versions, and of the container it may be in."""
+    own = []
+    with contextlib.suppress(OSError):
+        own = [line.partition("::")[2].lstrip("/") for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    places = {*(groups / path / "memory.max" for path in own), groups / "memory.max",
+              groups / "memory" / "memory.limit_in_bytes"}
+    found = []
+    for place in places:
+        with contextlib.suppress(OSError, ValueError):
+            found.append(int(place.read_text()))
+    return found

@@ -1,0 +1,1 @@
+"""One task from the message to its published result."""

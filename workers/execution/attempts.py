@@ -1,0 +1,164 @@
+"""One execution of a task, on record before it begins and until it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jobs import atomic
+from jobs.errors import BatchSplit, Crowded, OrchError, WorkerLost
+from jobs.store import tables
+from jobs.store.store import Store
+from jobs.task import Task
+
+MAX_ATTEMPTS = 5
+MAX_LOST = 20
+RESET_FILE = "forgiven.json"
+RETRY_AT_ONCE = {BatchSplit.failure, Crowded.failure}
+"""Failures after which the next attempt is another one: it need not wait."""
+NOT_COUNTED = {"stopped", "lease-lost", "storage-full", *RETRY_AT_ONCE}
+
+
+@dataclass(slots=True)
+class Attempt:
+    """An attempt's record; `number` counts a task's attempts from 1."""
+
+    store: Store
+    task: Task
+    number: int
+    record: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def log(self) -> Path:
+        """Where the child's output goes."""
+        return self.store.attempts_folder(self.task) / f"{self.number:04d}.log"
+
+    @property
+    def work_folder(self) -> Path:
+        """Where the child puts what is to be published."""
+        return self.store.attempts_folder(self.task) / f"{self.number:04d}"
+
+    def finish(self, state: str, error: OrchError | None = None, at: float | None = None) -> None:
+        """Record how the attempt ended (`done`, `failed`, `stopped`, `lost`) and add its row to the attempts table.
+
+        `at` is when it did (Unix time); None: just now.
+        """
+        self.record |= {
+            "state": state,
+            "failure": error.failure if error else None,
+            "message": str(error) if error else None,
+            "finished_at": time.time() if at is None else at,
+        }
+        path = self.store.attempts_folder(self.task) / f"{self.number:04d}.json"
+        try:
+            atomic.rewrite_json(path, self.record)
+        except FileNotFoundError:
+            atomic.claim_json(path, self.record)
+        trial = tables.DATA_SETS if self.task.kind == "prepare" else self.task.subject
+        place = self.store.root / tables.table_folder("attempts", trial) / f"{self.task.id}-{self.number:04d}.parquet"
+        tables.write_table(place, tables.build_table("attempts", [_row(self.record)]), durable=False)
+
+
+def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
+    """Count and record a new attempt; attempts left running by workers that died are recorded as lost first."""
+    previous = records(store, task)
+    for record in previous:
+        if record["state"] == "running":
+            lost = Attempt(store, task, record["attempt"], record)
+            lost.finish("lost", WorkerLost(f"the worker {record['worker']} was lost."), last_heard(store, task, record))
+    number = max((record["attempt"] for record in previous), default=0) + 1
+    now, ended = time.time(), [at for r in previous if isinstance(at := r.get("finished_at"), int | float)]
+    record = {
+        "task": task.id, "kind": task.kind, "attempt": number, "state": "running", "failure": None,
+        "started_at": now, "finished_at": None, "position": resume_point(store, task), **who,
+    }
+    if record.get("queued_at") is not None:  # an attempt before this one was no waiting
+        record["queued_at"] = min(now, max([record["queued_at"], *ended]))
+    while not atomic.claim_json(store.attempts_folder(task) / f"{number:04d}.json", record | {"attempt": number}):
+        number += 1
+    attempt = Attempt(store, task, number, record | {"attempt": number})
+    attempt.work_folder.mkdir(exist_ok=True)
+    return attempt
+
+
+def last_heard(store: Store, task: Task, record: dict[str, Any]) -> float:
+    """When the worker of an attempt last said something of it, else when it began (Unix time, by its own clock)."""
+    said: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        said = dict(atomic.read_json(store.progress_path(task)) or {})
+    its_own = (said.get("attempt"), said.get("worker")) == (record["attempt"], record["worker"])
+    times = [record.get("started_at"), said.get("at") if its_own else None]
+    return max((float(at) for at in times if isinstance(at, int | float)), default=time.time())
+
+
+def records(store: Store, task: Task) -> list[dict[str, Any]]:
+    """All attempts of a task on record, the first one first; a record that is torn counts as one that was lost."""
+    folder = store.attempts_folder(task)
+    return [_read(folder / name) for name in atomic.list_names(folder) if re.fullmatch(r"\d+\.json", name)]
+
+
+def counted_failures(store: Store, task: Task) -> list[dict[str, Any]]:
+    """The attempts that began where the task stands now and failed for a reason that may lie in the task."""
+    return [r for r in attempts_at_resume_point(store, task) if r["failure"] not in NOT_COUNTED and r["state"] != "lost"]
+
+
+def lost_too_often(store: Store, task: Task) -> bool:
+    """Whether so many workers were lost over it, where it stands now, that this can hardly be chance."""
+    lost = [r for r in attempts_at_resume_point(store, task) if r["state"] == "lost" and r["failure"] == WorkerLost.failure]
+    return len(lost) >= MAX_LOST
+
+
+def must_run_exclusively(store: Store, task: Task) -> bool:
+    """Whether memory ran out over it where it stands now, or may have: its child died without a word."""
+    tried = [record["failure"] for record in attempts_at_resume_point(store, task) if record["state"] == "failed"]
+    return bool({*RETRY_AT_ONCE, WorkerLost.failure} & set(tried))
+
+
+def attempts_at_resume_point(store: Store, task: Task) -> list[dict[str, Any]]:
+    """The attempts that began where the task stands now, without those that were forgiven."""
+    stands, forgiven = resume_point(store, task), _forgiven(store, task)
+    return [r for r in records(store, task) if r["position"] == stands and r["attempt"] > forgiven]
+
+
+def reset_failures(store: Store, task: Task) -> None:
+    """Hold the attempts so far against the task no longer: it may be tried at once, and as often as a new one."""
+    last = max((record["attempt"] for record in records(store, task)), default=0)
+    if last:
+        atomic.write_json(store.attempts_folder(task) / RESET_FILE, {"attempt": last})
+
+
+def resume_point(store: Store, task: Task) -> str:
+    """How far the work has come: a trial's newest checkpoint; nothing for other tasks, which begin anew."""
+    if task.kind != "train":
+        return ""
+    names = atomic.list_names(store.trial_folder(task.subject) / "checkpoints")
+    marks = [m[0] for name in names if name.endswith(".json") and (m := re.match(r"e\d+(-s\d+)?", name))]
+    return max(marks, default="")
+
+
+def _forgiven(store: Store, task: Task) -> int:
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        return int((atomic.read_json(store.attempts_folder(task) / RESET_FILE) or {"attempt": 0})["attempt"])
+    return 0
+
+
+def _read(path: Path) -> dict[str, Any]:
+    torn = {"attempt": int(path.stem), "state": "lost", "failure": "lease-lost", "position": None, "worker": None}
+    try:
+        found = atomic.read_json(path)
+    except ValueError:
+        return torn
+    return found if isinstance(found, dict) and torn.keys() <= found.keys() else torn
+
+
+def _row(record: dict[str, Any]) -> dict[str, Any]:
+    times = {
+        key: datetime.fromtimestamp(record[key], UTC) if record.get(key) is not None else None
+        for key in ("queued_at", "started_at", "finished_at")
+    }
+    return {key: record.get(key) for key in tables.SCHEMAS["attempts"].names} | times

@@ -1,0 +1,86 @@
+"""What a worker does while a child runs: pass on what it says, keep the lease, see whether it should stop."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from jobs import atomic
+from jobs.errors import OrchError, StorageFull
+from jobs.task import Task
+from workers.devices import memory
+from workers.execution.attempts import Attempt
+from workers.lease import RENEW_S, TTL_S, Lease
+from workers.process import child
+from workers.scheduling.handover import LOOK_S
+from workers.worker import Worker
+
+log = logging.getLogger("orch.worker")
+
+TELL_S = 1.0
+
+
+class ProgressReporter:
+    """Puts down what the child says, at most once a second, for `orch watch` and `orch status`; tells its memory."""
+
+    def __init__(self, worker: Worker, task: Task, attempt: Attempt) -> None:
+        self.path, self.room, self.handover, self.task = (
+            worker.store.progress_path(task), worker.room, worker.handover, task)
+        self.on_gpu = worker.device.kind == "cuda"
+        self.who: dict[str, Any] = {
+            "task": task.id, "attempt": attempt.number, "worker": worker.name, "host": worker.host,
+            "device": worker.device.name,
+        }
+        self.last = 0.0
+
+    def __call__(self, message: child.Message) -> None:
+        if isinstance(taken := message.get("memory_bytes"), int):
+            self.room.told(self.who["task"], memory.on_gpu(taken, taken) if self.on_gpu else taken)
+        self.handover.told(self.task, message)
+        if time.monotonic() - self.last >= TELL_S:
+            self.last = time.monotonic()
+            try:
+                atomic.write_json(self.path, {**message, **self.who, "at": time.time()}, durable=False)
+            except (OrchError, OSError) as error:
+                log.warning("progress is not shown: %s", error)
+
+
+class StopCondition:
+    """Whether a child should stop: the worker leaves, no run wants the task any more, or a faster worker does."""
+
+    def __init__(self, worker: Worker, task: Task, token: int) -> None:
+        self.worker, self.task, self.last, self.unwanted = worker, task, time.monotonic(), False
+        self.token, self.looked = token, self.last
+
+    def __call__(self) -> bool:
+        if time.monotonic() - self.last >= RENEW_S and not self.unwanted:
+            self.last = time.monotonic()
+            self.unwanted = not self.worker.store.wanted_by(self.task)
+            if self.unwanted:
+                log.warning("%s: no run wants it any more: cancelled, or the run's record is damaged (orch status)",
+                            self.task.id)
+        if time.monotonic() - self.looked >= LOOK_S and not self.unwanted:
+            self.looked = time.monotonic()
+            self.unwanted = self.worker.handover.stops(self.task, self.token)
+        return self.unwanted or self.worker.stop.is_set()
+
+
+class LeaseRenewer:
+    """Keeps the lease while the child lives, and says whether it is still held."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease, self.last, self.held = lease, time.monotonic(), True
+        self.renewed = self.last
+
+    def __call__(self) -> bool:
+        if self.held and time.monotonic() - self.last >= RENEW_S:
+            self.last = time.monotonic()
+            try:
+                self.held = self.lease.renew()
+                self.renewed = self.last
+            except (OSError, StorageFull) as error:
+                log.warning("the lease on %s could not be renewed: %s", self.lease.key, error)
+                if self.last - self.renewed > TTL_S:
+                    raise StorageFull(f"the lease on {self.lease.key} could not be renewed: {error}") from error
+        return self.held

@@ -1,0 +1,1 @@
+"""Celery on Redis: queues that carry task ids and nothing more."""

@@ -1,0 +1,1 @@
+"""Child processes: started from a fork server, watched, and ended with their parent."""

@@ -1,0 +1,321 @@
+"""A task in its own process, watched, and stopped gently.
+
+Each task runs in a fresh fork of a server that has torch loaded but has never used it. What the child says comes
+over a pipe as JSON. A child that loses its worker ends at once; one that hangs or must stop is ended by the worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from jobs import errors, install_hints
+from jobs.atomic import FULL
+from jobs.task import CHILD_ENTRY, TaskRequest
+from workers.lease import TTL_S
+from workers.process import parent_death
+
+POLL_S = 0.25
+HEARTBEAT_S = 1.0
+ALONE = 75
+"""The exit code of a child that ended itself because its worker was silent."""
+STALL_S = 300.0
+GRACE_S = 20.0
+
+Message = dict[str, Any]
+_COUNTING = threading.Lock()
+"""Multiprocessing reads the exit codes of all children whenever one is started, and each can be read only once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds: without a word before a child counts as hung, between asking it to stop and ending it, and without a
+    beat of its worker before a child ends itself."""
+
+    stall_s: float = STALL_S
+    grace_s: float = GRACE_S
+    away_s: float = TTL_S
+
+
+class Stalled(errors.WorkError):
+    """The child said nothing for too long."""
+
+    failure = "stalled"
+    retry = True
+
+
+FAILURES: dict[str, type[errors.OrchError]] = {
+    kind.__name__: kind
+    for kind in (*errors.WorkError.__subclasses__(), *errors.RequestError.__subclasses__(), errors.OrchError)
+}
+
+
+def start_fork_server() -> None:
+    """Start the fork server with the child's imports done, so that the first task need not wait for them.
+
+    Call it from a thread that lives as long as this process: the fork server dies with it (see `workers.process.parent_death`).
+    The imports take seconds, or a minute from a slow disk; `warm` waits for them.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["workers.process.preload", CHILD_ENTRY.partition(":")[0], __name__])
+    from multiprocessing import forkserver
+
+    forkserver.ensure_running()
+
+
+def warm(leave: threading.Event, entry: str = CHILD_ENTRY) -> bool:
+    """Wait until a child can begin at once; False when `leave` was set before.
+
+    Until then whoever starts a child waits in the middle of it, and keeps no lease. Raises `CannotLoad` where a child
+    can do nothing: its worker would take task after task from those that can.
+    """
+    said: list[str] = []
+    beside = threading.Thread(target=lambda: said.append(_first_child(entry)), daemon=True)
+    beside.start()
+    while beside.is_alive() and not leave.is_set():
+        beside.join(POLL_S / 10)
+    if leave.is_set():
+        return False
+    if wrong := said[0] if said else "its process cannot be started":
+        raise errors.CannotLoad(f"what tasks need cannot be loaded on this machine: {wrong}. See 'orch doctor'.")
+    return True
+
+
+def _first_child(entry: str) -> str:
+    """Have a child import what all children run; what was wrong, else nothing."""
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_import, args=(theirs, entry.partition(":")[0]))
+    try:
+        with _COUNTING, _without_main():
+            process.start()
+        theirs.close()
+        said = ours.recv_bytes().decode()
+        _exit_code(process, 5)
+        return said
+    except (OSError, EOFError):
+        return "the process that loads it died"
+    finally:
+        ours.close()
+
+
+def _import(pipe: Connection, module: str) -> None:
+    """The first child."""
+    try:
+        importlib.import_module(module)
+        pipe.send_bytes(b"")
+    except BaseException as error:
+        pipe.send_bytes(f"{type(error).__name__}: {' '.join(str(error).split())[:300].rstrip('.')}".encode())
+
+
+def run(
+    order: TaskRequest,
+    log: Path,
+    heard: Callable[[Message], None],
+    should_stop: Callable[[], bool],
+    still_mine: Callable[[], bool],
+    limits: Limits | None = None,
+    entry: str = CHILD_ENTRY,
+) -> Message:
+    """Do an order in a child and return its outcome.
+
+    `heard` gets each message; `still_mine` is asked several times a second and ends the child when False.
+    Raises the child's own error, `Stopped`, `LeaseLost`, `Stalled`, or `WorkerLost` when it died without a word.
+    """
+    context = multiprocessing.get_context("forkserver")
+    limits = limits or Limits()
+    ours, theirs = context.Pipe(duplex=False)
+    felt, pulse = context.Pipe(duplex=False)
+    given = (theirs, felt, limits.away_s, entry, order.as_dict(), str(log))
+    process = context.Process(target=_main, args=given, name=order.task)
+    with _COUNTING, _without_main():
+        process.start()
+    theirs.close()
+    felt.close()
+    try:
+        return _attend(process, ours, heard, should_stop, _Alive(still_mine, pulse), limits)
+    finally:
+        if not wait([process.sentinel], 0):
+            process.kill()
+        _exit_code(process)
+        ours.close()
+        pulse.close()
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the program that runs here: multiprocessing would have the child run it anew, which is for nothing."""
+    hidden = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = hidden
+
+
+class _Alive:
+    """Asks whether the task is still ours, and lets the child feel it: a worker that is away sends no beat."""
+
+    def __init__(self, still_mine: Callable[[], bool], pulse: Connection) -> None:
+        self.still_mine, self.pulse, self.last = still_mine, pulse, float("-inf")
+
+    def __call__(self) -> bool:
+        mine = self.still_mine()
+        if mine and time.monotonic() - self.last >= HEARTBEAT_S:
+            self.last = time.monotonic()
+            with contextlib.suppress(OSError):
+                self.pulse.send_bytes(b".")
+        return mine
+
+
+def _attend(
+    process: Any,
+    pipe: Connection,
+    heard: Callable[[Message], None],
+    should_stop: Callable[[], bool],
+    still_mine: Callable[[], bool],
+    limits: Limits,
+) -> Message:
+    last_word = time.monotonic()
+    told_to_stop: float | None = None
+    listens = False
+    while True:
+        if pipe in wait([pipe], POLL_S):
+            try:
+                message = json.loads(pipe.recv_bytes())
+            except (EOFError, OSError):
+                raise _death(_exit_code(process, 5)) from None
+            last_word = time.monotonic()
+            if "outcome" in message:
+                return dict(message["outcome"])
+            if "error" in message:
+                raise FAILURES.get(message["error"], errors.OrchError)(message["message"])
+            if "listens" in message:
+                listens = True
+            else:
+                heard(message)
+        if not still_mine():
+            raise errors.LeaseLost("another worker holds the lease; the child was ended.")
+        if time.monotonic() - last_word > limits.stall_s:
+            raise Stalled(f"the child said nothing for {limits.stall_s:.0f} s and was ended.")
+        if told_to_stop is None and should_stop():
+            told_to_stop = time.monotonic()
+        if told_to_stop is not None and listens:
+            # Not before: a child that has no handler yet would die of the signal.
+            listens = False
+            process.terminate()
+        if told_to_stop is not None and time.monotonic() - told_to_stop > limits.grace_s:
+            raise errors.Stopped(f"the child did not stop within {limits.grace_s:.0f} s and was ended.")
+
+
+def _exit_code(process: Any, patience_s: float | None = None) -> int | None:
+    """How a child ended, waited for; None when it has not."""
+    wait([process.sentinel], patience_s)
+    with _COUNTING:
+        process.join(0)
+        code: int | None = process.exitcode
+        return code
+
+
+def _death(exit_code: int | None) -> errors.WorkError:
+    """Why a child ended without a last word."""
+    if exit_code == ALONE:
+        return errors.LeaseLost("the worker was away for too long; the child ended itself.")
+    return errors.WorkerLost(_describe_exit(exit_code))
+
+
+def _describe_exit(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else str(-exit_code)
+        hint = " (by hand, or by the kernel for want of memory)" if name == "SIGKILL" else ""
+        return f"the child was ended by {name}{hint}."
+    return f"the child ended without a word (exit code {exit_code})."
+
+
+def _main(pipe: Connection, pulse: Connection, away_s: float, entry: str, order: Message, log: str) -> None:
+    """The child: stdout and stderr to the attempt's log, then the entry, then one last message."""
+    parent_death.die_with_parent()
+    _end_with_parent(pulse, away_s)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    talk = threading.Lock()
+
+    def tell(message: Message) -> None:
+        with talk:
+            pipe.send_bytes(json.dumps(message).encode())
+
+    try:
+        tell({"listens": True})
+        _write_to(log)
+        module, _, function = entry.partition(":")
+        main = getattr(importlib.import_module(module), function)
+        tell({"outcome": main(order, tell, stop.is_set)})
+    except BaseException as error:
+        with contextlib.suppress(OSError):  # the log may lie on a full disk
+            traceback.print_exc()
+        kind, text = _classify(error)
+        if kind == errors.OutOfMemory.__name__ and not order.get("alone", True):
+            kind, text = errors.Crowded.__name__, f"{text} (beside other tasks of its worker; it is tried again alone)"
+        tell({"error": kind, "message": text})
+
+
+def _classify(error: BaseException) -> tuple[str, str]:
+    """The class by its name and the message of an error in the child."""
+    if isinstance(error, errors.OrchError):
+        return type(error).__name__, str(error)
+    if isinstance(error, MemoryError):
+        return "OutOfMemory", f"the machine ran out of memory: {error}"
+    if isinstance(error, OSError) and error.errno in FULL:
+        return "StorageFull", f"cannot write {error.filename or 'to the store'}: {error.strerror}."
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return "OutOfMemory", f"the machine ran out of memory: {error}"
+    if isinstance(error, ModuleNotFoundError):
+        return "MissingExtra", f"{error}. Install what a worker needs: {install_hints.install_command('worker')}"
+    return "OrchError", f"{type(error).__name__}: {error}"
+
+
+def _write_to(log: str) -> None:
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.close(handle)
+
+
+def _end_with_parent(pulse: Connection, away_s: float) -> None:
+    """End this process when the worker ends, or is silent for so long that its lease may be another's.
+
+    Neither an orphan nor the child of a worker that hangs must go on training. Where the kernel does not end orphans
+    itself (see `workers.process.parent_death`), this does, as soon as Python's global lock is free.
+    """
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        sentinels = [] if parent is None else [parent.sentinel]
+        while True:
+            felt = wait([*sentinels, pulse], away_s)
+            if not felt:
+                os._exit(ALONE)
+            try:
+                if pulse not in felt:
+                    raise EOFError
+                pulse.recv_bytes()
+            except (EOFError, OSError):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,31 @@
+"""A process told from every other one there was or will be, so that others on its machine see when it has ended."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+def process_identity(pid: int | None = None) -> str | None:
+    """Boot, process namespace, number and moment of birth of a process (this one); None where /proc does not tell.
+
+    A process that has ended, or is only waited for by its parent, has no mark.
+    """
+    try:
+        here = f"{(PROC / 'sys/kernel/random/boot_id').read_text().strip()} {os.readlink(PROC / 'self/ns/pid')}"
+        number = os.getpid() if pid is None else pid
+        state, *rest = (PROC / str(number) / "stat").read_text().rpartition(")")[2].split()
+        return None if state in "ZX" else f"{here} {number} {rest[18]}"
+    except (OSError, IndexError):
+        return None
+
+
+def has_ended(known: str | None) -> bool:
+    """Whether the process of that mark has ended, as far as can be seen: one of another machine counts as alive."""
+    own = process_identity()
+    if known is None or own is None:
+        return False
+    place, _, process = known.rpartition(" ")[0].rpartition(" ")
+    return own.rsplit(" ", 2)[0] == place and process.isdecimal() and process_identity(int(process)) != known

@@ -1,0 +1,145 @@
+"""Send again what is ready and held by nobody; every worker does it, so no single process is needed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+
+from jobs import atomic, plan
+from jobs.errors import OrchError
+from jobs.store.runs import Run
+from jobs.store.store import Ledger
+from jobs.task import Task
+from workers.execution import execute
+from workers.lease import TTL_S
+from workers.messaging import broker
+from workers.process import identity
+from workers.worker import Worker
+
+log = logging.getLogger("orch.tend")
+
+RECONCILE_S = 2.0
+MAX_AT_ONCE = 20
+MAX_SHARE = 0.02
+"""The share of a worker's time that looks at the ledger may take."""
+LEAST_IDLE_S = 2 * TTL_S
+"""No worker leaves earlier: only after `TTL_S` can it tell that another one died and left work behind."""
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """A worker's rounds: say that it lives, look at what is ready, ring for what nobody holds."""
+
+    worker: Worker
+    ended: set[tuple[str, float]] = field(default_factory=set)
+    next_look: float = 0.0
+    loose: list[Task] = field(default_factory=list)
+    tried_later: bool = False
+
+    def forever(self, idle_exit_s: float | None, leave: threading.Event) -> None:
+        """Go round every `TEND_S` until `leave` is set; sets it when the worker was idle for `idle_exit_s`.
+
+        It stays for at least `LEAST_IDLE_S`, and while a failed task waits for its next try. In a large plan a look
+        takes a while: there is one so seldom that it takes up no more than `MOST_SHARE` of the time. The worker signs
+        every time.
+        """
+        while not leave.wait(RECONCILE_S):
+            try:
+                self.round()
+            except (OrchError, OSError, ValueError) as error:
+                log.warning("tending failed, it is tried again: %s", error)
+            except Exception:  # a round that nobody foresaw must not be the last
+                log.exception("tending failed, it is tried again")
+            idle_s = time.monotonic() - self.worker.idle_since
+            if idle_exit_s is None or self.worker.loading or self.worker.room.tasks or self.tried_later:
+                continue
+            if idle_s > max(idle_exit_s, LEAST_IDLE_S):
+                log.info("idle for %.0f s: leaving", idle_s)
+                leave.set()
+
+    def round(self) -> list[Task]:
+        """One round; the tasks that were sent again."""
+        try:
+            self.sign()
+        except (OrchError, OSError) as error:
+            log.warning("the sign of life could not be written: %s", error)
+        if self.worker.loading:
+            return []
+        self._relieve()
+        began = time.monotonic()
+        if began < self.next_look:
+            return []
+        loose = self.loose = self._look()
+        self.next_look = time.monotonic() + (time.monotonic() - began) / MAX_SHARE - RECONCILE_S
+        if not loose or len(self.worker.room.asked_for) >= self.worker.room.slots or self.worker.stop.is_set():
+            return []
+        if broker.queue_length(self.worker.broker_url) > 0:
+            return []
+        again = loose[:MAX_AT_ONCE]
+        broker.enqueue(self.worker.broker_url, again)
+        return again
+
+    def _look(self) -> list[Task]:
+        """What is ready and held by nobody; also that others are silent is noticed here, however busy this one is."""
+        self.tried_later = False
+        if not (runs := self._runs()):
+            return []
+        ledger = self.worker.store.ledger()
+        open_runs = [run for run in runs if not self._over(run, ledger)]
+        free = [task for run in open_runs for task in plan.ready_tasks(self.worker.store, run, ledger) if self._free(task)]
+        loose = [task for task in free if not execute.must_wait(self.worker.store, task)]
+        self.tried_later = len(loose) < len(free)
+        return loose
+
+    def _relieve(self) -> None:
+        """Ask for the training of a slower worker, if the study ends sooner then."""
+        handover, room = self.worker.handover, self.worker.room
+        execute.enqueue(self.worker, handover.late())
+        self.worker.fleet.mates()
+        if room.slots > 1 or handover.wish or handover.given or self.worker.stop.is_set():
+            return
+        if room.tasks and handover.training is None:
+            return
+        waiting = [task for task in self.loose if task.kind == "train"]
+        wanted = self.worker.fleet.wanted(handover, waiting)
+        if wanted is not None:
+            handover.ask(Task.parse(wanted.task), wanted.holder)
+
+    def sign(self) -> None:
+        """Write down that this worker lives, and what it works on."""
+        worker, tasks = self.worker, self.worker.room.tasks
+        atomic.write_json(worker.store.root / "workers" / f"{worker.name}.json", {
+            "name": worker.name, "host": worker.host, "pid": os.getpid(), "device": worker.device.name,
+            "task": next(iter(tasks), None), "tasks": tasks, "slots": worker.room.slots, "at": time.time(),
+            "model": worker.model, "process": identity.process_identity(),
+            **worker.handover.sign(busy=worker.loading or bool(tasks)),
+        }, durable=False)
+
+    def sign_off(self) -> None:
+        """Remove the sign of life, and what was asked for."""
+        self.worker.handover.withdraw()
+        (self.worker.store.root / "workers" / f"{self.worker.name}.json").unlink(missing_ok=True)
+
+    def _runs(self) -> list[Run]:
+        store = self.worker.store
+        return store.whole_runs([name for name in store.run_names() if self._stamp(name) not in self.ended])
+
+    def _over(self, run: Run, ledger: Ledger) -> bool:
+        """Whether nothing of the run is left to do; remembered until the run is submitted again."""
+        if "open" in plan.task_states(self.worker.store, run, ledger).values():
+            return False
+        self.ended.add(self._stamp(run.name))
+        return True
+
+    def _stamp(self, name: str) -> tuple[str, float]:
+        return name, (self.worker.store.run_folder(name) / "run.json").stat().st_mtime
+
+    def _free(self, task: Task) -> bool:
+        if task.id in self.worker.room.asked_for:
+            return False
+        if self.worker.handover.declines(task):
+            return False
+        return self.worker.watch.free(task.lease_key)

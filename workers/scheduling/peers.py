@@ -1,0 +1,100 @@
+"""What all workers say of themselves: whom this one should relieve, and who should begin what."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from jobs import atomic
+from jobs.errors import DamagedFile, OrchError
+from jobs.store import records
+from jobs.store.store import Store
+from jobs.task import Task
+from workers.scheduling import rebalance
+from workers.scheduling.handover import Handover
+
+FRESH_S = 8.0
+"""A worker that has not signed for so long, by the reader's clock, is not counted on."""
+MAX_WAITING = 50
+"""With more trainings waiting than this nobody is relieved: every worker is busy for long."""
+
+
+@dataclass(slots=True)
+class Peers:
+    """The signs of all workers, read in turn by one of them."""
+
+    store: Store
+    clock: Callable[[], float] = time.monotonic
+    _seen: dict[str, tuple[Any, float]] = field(default_factory=dict)
+    _images: dict[str, float] = field(default_factory=dict)
+    _last: tuple[rebalance.Peer, ...] = ()
+
+    def mates(self) -> tuple[rebalance.Peer, ...]:
+        """The workers that have signed lately and say what they do; to be read every few seconds."""
+        found = [self._mate(name) for name in atomic.list_names(self.store.root / "workers")]
+        self._last = tuple(mate for mate in found if mate is not None)
+        return self._last
+
+    def wanted(self, ours: Handover, waiting: Sequence[Task]) -> rebalance.Reassignment | None:
+        """What this worker should take over now, by what was read last; `waiting` are trainings that nobody holds."""
+        if len(waiting) > MAX_WAITING or not any(mate.training for mate in self._last if mate.name != ours.name):
+            return None
+        found = rebalance.reassignments(self._last, self._whole(ours, waiting))
+        return next((each for each in found if each.taker == ours.name), None)
+
+    def placed(self, ours: Handover, tasks: Sequence[Task], *free: str) -> dict[str | None, list[Task]]:
+        """By worker that should begin it (None: any), tasks that became ready, by what was read last.
+
+        `free` are workers that have nothing to do any more, whatever they said.
+        """
+        idle = [replace(mate, busy=False, training=None, settled=True) if mate.name in free else mate
+                for mate in self._last]
+        by, found = dict[str, str](), dict[str | None, list[Task]]()
+        with contextlib.suppress(OSError, OrchError, TypeError, ValueError):
+            trainings = [task for task in tasks if task.kind == "train"]
+            by = rebalance.assign_trainings(idle, self._whole(ours, trainings[:MAX_WAITING]))
+        for task in tasks:
+            found.setdefault(by.get(task.id), []).append(task)
+        return found
+
+    def _whole(self, ours: Handover, tasks: Sequence[Task]) -> list[rebalance.ActiveTraining]:
+        """Waiting trainings, each counted from the mark before it to its trial's last."""
+        return [training for task in tasks if (training := self._one(ours, task)) is not None]
+
+    def _one(self, ours: Handover, task: Task) -> rebalance.ActiveTraining | None:
+        data = self.store.load_trial(task.subject).data
+        if data not in self._images:
+            classes = (self.store.done(Task("prepare", data)) or {}).get("classes", {})
+            self._images[data] = float(sum(counts["train"] for counts in classes.values()))
+        marks = self.store.marks(task.subject)
+        epochs = max(marks, default=0) - max((mark for mark in marks if mark < task.epoch), default=0)
+        if epochs * self._images[data] <= 0:
+            return None
+        return rebalance.ActiveTraining(task.id, ours.kind_of(task), epochs * self._images[data])
+
+    def _mate(self, file: str) -> rebalance.Peer | None:
+        with contextlib.suppress(OSError, DamagedFile, KeyError, TypeError, ValueError, AttributeError):
+            sign = records.read(self.store.root / "workers" / file, {"name": str, "rates": dict, "at": records.NUMBER})
+            if sign is None or not self._fresh(file, sign["at"]):
+                return None
+            training, alone = sign["training"], sign.get("slots", 1) == 1
+            return rebalance.Peer(
+                sign["name"], {str(kind): float(rate) for kind, rate in sign["rates"].items() if float(rate) > 0},
+                bool(sign["busy"]),
+                training and rebalance.ActiveTraining(Task.parse(training["task"]).id, str(training["kind"]),
+                                               float(training["left"])),
+                bool(sign["settled"]) and alone,
+                str(sign.get("model", "")) if alone else "",
+            )
+        return None
+
+    def _fresh(self, file: str, at: float) -> bool:
+        seen = self._seen.get(file)
+        if seen is None or seen[0] != at:
+            # Seen for the first time, it may be the last sign of a worker that died.
+            self._seen[file] = (at, float("-inf") if seen is None else self.clock())
+            return seen is not None
+        return self.clock() - seen[1] < FRESH_S
