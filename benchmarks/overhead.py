@@ -28,8 +28,9 @@ from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
-from orchestrator import embedded, submit
-from orchestrator.embedded import Server
+from orchestrator.local import embedded_redis
+from orchestrator.local.embedded_redis import EmbeddedRedis
+from orchestrator.submission import submit
 from workers import main as workers
 from workers.devices.discovery import Device
 from workers.lease import LeaseTracker
@@ -70,7 +71,7 @@ def main() -> int:
         print(json.dumps(found), file=sys.__stdout__)  # Celery's worker takes stdout for its log
         return 0
     folder = Path(tempfile.mkdtemp(prefix="orch-benchmark-"))
-    server = embedded.start(folder, embedded.socket_path(folder))
+    server = embedded_redis.start(folder, embedded_redis.socket_path(folder))
     try:
         figures = {
             "empty": study(folder / "empty", server, "timed_work:nothing", asked.empty // 2),
@@ -84,14 +85,14 @@ def main() -> int:
     return tell(figures, asked.json, asked.check)
 
 
-def study(root: Path, server: Server, entry: str, periods: int) -> list[dict[str, float]]:
+def study(root: Path, server: EmbeddedRedis, entry: str, periods: int) -> list[dict[str, float]]:
     """A run of one network, done by a worker of its own; the parts of the way to each training but the first, in ms."""
     common.say(f"{entry}: {periods} periods")
     asked = model.build({"backbones": ["squeezenet"], "periods": periods, "epochs_per_period": 1})
-    request = submit.check(asked, Settings(root, server.url, None), broker.ping, lambda names, folder: None)
+    request = submit.check_request(asked, Settings(root, server.url, None), broker.ping, lambda names, folder: None)
     store = Store(root).open(create=True)
-    run = submit.record(store, request, {"orch": "benchmark"})
-    submit.ring(store, run, server.url, broker.enqueue)
+    run = submit.record_run(store, request, {"orch": "benchmark"})
+    submit.enqueue_ready(store, run, server.url, broker.enqueue)
     started: dict[str, dict[str, float]] = in_a_process(str(root), server.url, entry, len(run.tasks))
     return ways(store, run, started)
 

@@ -29,8 +29,9 @@ from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
-from orchestrator import embedded, submit
-from orchestrator.embedded import Server
+from orchestrator.local import embedded_redis
+from orchestrator.local.embedded_redis import EmbeddedRedis
+from orchestrator.submission import submit
 from workers import main as workers
 from workers.devices.discovery import Device
 from workers.lease import LeaseTracker
@@ -62,7 +63,7 @@ def main() -> int:
         print(json.dumps(found), file=sys.__stdout__)  # Celery's worker takes stdout for its log
         return 0
     folder = Path(tempfile.mkdtemp(prefix="orch-benchmark-"))
-    server = embedded.start(folder, embedded.socket_path(folder))
+    server = embedded_redis.start(folder, embedded_redis.socket_path(folder))
     try:
         submitted = {size: submitting(folder / f"cli-{size}", server, size) for size in asked.tasks}
         rounds = [one_round(folder, server, asked.tasks, asked.drained, turn) for turn in range(asked.repeats)]
@@ -72,7 +73,7 @@ def main() -> int:
     return tell(asked.tasks, submitted, rounds, asked.json, asked.check)
 
 
-def submitting(folder: Path, server: Server, size: int) -> dict[str, float]:
+def submitting(folder: Path, server: EmbeddedRedis, size: int) -> dict[str, float]:
     """Seconds that `orch submit` takes for a plan of that size: its work alone, and the whole command."""
     common.say(f"submit {size:,} tasks")
     seconds = common.timed(lambda: submitted_run(folder / "inner", server.url, size))
@@ -88,14 +89,14 @@ def submitted_run(root: Path, broker_url: str, size: int) -> Run:
     """A run of about `size` tasks, checked, recorded and queued as `orch submit` does."""
     seeds, periods = SHAPES[size]
     asked = model.build({"backbones": "all", "seeds": seeds, "periods": periods, "epochs_per_period": 1})
-    request = submit.check(asked, Settings(root, broker_url, None), broker.ping, lambda names, folder: None)
+    request = submit.check_request(asked, Settings(root, broker_url, None), broker.ping, lambda names, folder: None)
     store = Store(root).open(create=True)
-    run = submit.record(store, request, {"orch": "benchmark"})
-    submit.ring(store, run, broker_url, broker.enqueue)
+    run = submit.record_run(store, request, {"orch": "benchmark"})
+    submit.enqueue_ready(store, run, broker_url, broker.enqueue)
     return run
 
 
-def one_round(folder: Path, server: Server, sizes: list[int], most: int, turn: int) -> dict[str, Any]:
+def one_round(folder: Path, server: EmbeddedRedis, sizes: list[int], most: int, turn: int) -> dict[str, Any]:
     """Milliseconds a task: of each plan, and of Celery alone."""
     found: dict[str, Any] = {}
     for size in sizes:
@@ -179,7 +180,7 @@ def _in_a_process(store: str, broker_url: str, tasks: int) -> dict[str, float]:
     return found
 
 
-def _wipe(server: Server) -> None:
+def _wipe(server: EmbeddedRedis) -> None:
     import redis
 
     with redis.Redis(unix_socket_path=server.socket) as client:

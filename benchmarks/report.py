@@ -62,9 +62,10 @@ def fill(root: Path, seeds: int, periods: int, epochs: int) -> None:
 def measure(root: Path, out: Path) -> bool:
     """Write the report, print the time of each part, and say whether it was quick and small enough."""
     began, worked = time.perf_counter(), time.process_time()
-    from orchestrator.report import evidence, findings, folder, page, records
+    from orchestrator.analysis import analysis, run_data
+    from orchestrator.report import data_tables, page, write
 
-    folder.need(folder.NEEDED)
+    write.need(write.NEEDED)
     parts, before = {}, began
 
     def lap(part: str) -> None:
@@ -74,14 +75,14 @@ def measure(root: Path, out: Path) -> bool:
 
     lap("imports")
     store = Store(root).open()
-    read = evidence.read(store, store.latest_run())
+    read = run_data.read_run_data(store, store.latest_run())
     lap("reading the store")
-    found = findings.find(read)
+    found = analysis.analyse(read)
     lap("statistics")
     told = page.assemble(read, found)
     lap("tables and figures")
-    plain = records.records(read, found)
-    folder.put(out, told, plain, folder.FORMATS)
+    plain = data_tables.records(read, found)
+    write.put(out, told, plain, write.FORMATS)
     lap("writing all six forms")
     total = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

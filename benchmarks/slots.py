@@ -22,7 +22,7 @@ from jobs import plan
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
-from orchestrator import embedded
+from orchestrator.local import embedded_redis
 from workers.execution import attempts
 
 ORCH = [sys.executable, "-m", "orchestrator.cli"]
@@ -66,7 +66,7 @@ def study(slots: int, threads: int, asked: argparse.Namespace, digests: set[str]
     """Seconds that the study takes a worker, from its first training's begin to its last end."""
     with tempfile.TemporaryDirectory(prefix="orch-slots-") as place:
         folder = Path(place)
-        server = embedded.start(folder, folder / "s" / "redis.sock")
+        server = embedded_redis.start(folder, folder / "s" / "redis.sock")
         environment = os.environ | {"ORCH_STORE": str(folder / "store"), "ORCH_BROKER_URL": server.url}
         with (folder / "worker.log").open("wb") as log:
             command = [*ORCH, "worker", "--device", "cpu", "--slots", str(slots), "--threads", str(threads)]

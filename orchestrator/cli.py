@@ -13,28 +13,28 @@ from typing import Any
 import click
 
 from jobs.errors import OrchError
-from orchestrator.options import store_option
-from orchestrator.words import plain
+from orchestrator.formatting import plain
+from orchestrator.terminal.options import store_option
 
 COMMANDS = {
-    "submit": ("submit:submit", "Queue a comparison: trained in periods, evaluated after each."),
-    "status": ("status:status", "Show how far a run is; without RUN, list the runs."),
-    "watch": ("watch:watch", "Show a run's progress until it ends."),
-    "report": ("report:report", "Compare the backbones of a run with what is done so far."),
-    "predict": ("predict:predict", "Ask every backbone of a run what it sees in images."),
-    "export": ("export:export", "Write a run's numbers for TensorBoard or MLflow."),
-    "resume": ("resume:resume", "Go on with a run: start what is missing, send what is ready."),
-    "retry": ("resume:retry", "Try just a run's failed tasks again."),
-    "cancel": ("cancel:cancel", "Stop a run between two steps; what it has is kept."),
-    "verify": ("verify:verify", "Hold a run's files against their digests."),
-    "prune": ("prune:prune", "Remove what attempts left behind, and old checkpoints."),
-    "models": ("models:models", "List the backbones; with NAME, its layers one by one."),
-    "data": ("data:data", "Prepare a data set, or look a data folder over."),
-    "worker": ("worker:worker", "Take tasks on one device until stopped."),
-    "up": ("stack:up", "Start the embedded broker and local workers."),
-    "down": ("stack:down", "Stop local workers and the embedded broker."),
-    "flower": ("flower:flower", "Show the queue in a browser (Flower)."),
-    "doctor": ("doctor:doctor", "Say what is missing here, and what to type."),
+    "submit": ("submit:submit_command", "Queue a comparison: trained in periods, evaluated after each."),
+    "status": ("status:status_command", "Show how far a run is; without RUN, list the runs."),
+    "watch": ("watch:watch_command", "Show a run's progress until it ends."),
+    "report": ("report:report_command", "Compare the backbones of a run with what is done so far."),
+    "predict": ("predict:predict_command", "Ask every backbone of a run what it sees in images."),
+    "export": ("export:export_command", "Write a run's numbers for TensorBoard or MLflow."),
+    "resume": ("resume:resume_command", "Go on with a run: start what is missing, send what is ready."),
+    "retry": ("resume:retry_command", "Try just a run's failed tasks again."),
+    "cancel": ("cancel:cancel_command", "Stop a run between two steps; what it has is kept."),
+    "verify": ("verify:verify_command", "Hold a run's files against their digests."),
+    "prune": ("prune:prune_command", "Remove what attempts left behind, and old checkpoints."),
+    "models": ("models:models_command", "List the backbones; with NAME, its layers one by one."),
+    "data": ("data:data_command", "Prepare a data set, or look a data folder over."),
+    "worker": ("worker:worker_command", "Take tasks on one device until stopped."),
+    "up": ("stack:up_command", "Start the embedded broker and local workers."),
+    "down": ("stack:down_command", "Stop local workers and the embedded broker."),
+    "flower": ("flower:flower_command", "Show the queue in a browser (Flower)."),
+    "doctor": ("doctor:doctor_command", "Say what is missing here, and what to type."),
 }
 """Each command's module in `orchestrator.commands` and its name there, and what the help says of it.
 
@@ -115,9 +115,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code: Any = cli.main(args=arguments, prog_name="orch", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
-        from orchestrator import refusal
+        from orchestrator.terminal import usage_errors
 
-        return _complain(refusal.told(error), error.exit_code if error.exit_code != 1 else 2)
+        return _complain(usage_errors.error_line(error), error.exit_code if error.exit_code != 1 else 2)
     except OrchError as error:
         return _complain(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):

@@ -14,7 +14,8 @@ from jobs.data import image_folder
 from jobs.errors import BadFolder, BadSpec
 from jobs.settings import Settings
 from jobs.spec import model
-from orchestrator import cli, submit
+from orchestrator import cli
+from orchestrator.submission import submit
 
 Make = Callable[[Path], object]
 
@@ -124,7 +125,7 @@ def test_a_folder_that_cannot_be_compared_on_is_refused(make: Make, fragment: st
     desk.refuses(Bad(("data", "inspect", "photos", "--json"), fragment))
     asked = model.build({"backbones": "scratch", "data": "photos", "weights": "none"})
     with pytest.raises(BadFolder, match=r"\S"):
-        submit.check(asked, Settings(desk.folder / "store", "redis://x", None), nothing, nothing)
+        submit.check_request(asked, Settings(desk.folder / "store", "redis://x", None), nothing, nothing)
     assert not (desk.folder / "store").exists()
 
 
@@ -190,6 +191,6 @@ def test_a_store_inside_the_data_is_refused(desk: Desk) -> None:
     asked = model.build({"backbones": "scratch", "data": "alias", "weights": "none"})
 
     with pytest.raises(BadFolder, match="lies inside the data folder"):
-        submit.check(asked, Settings(desk.folder / "photos" / "store", "redis://x", None), nothing, nothing)
+        submit.check_request(asked, Settings(desk.folder / "photos" / "store", "redis://x", None), nothing, nothing)
 
     assert listing(desk.folder) == before

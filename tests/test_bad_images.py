@@ -24,7 +24,7 @@ from jobs.errors import BadImages
 from jobs.spec.model import DataSettings
 from models.data.decode import Broken, decode
 from models.data.prepare import prepare_folder
-from orchestrator import inspection
+from orchestrator.datasets import inspect
 
 SIZE = 16
 BLUE = (9, 99, 199)
@@ -143,7 +143,7 @@ def test_what_is_no_whole_image_is_broken_with_a_reason(contents: bytes, tmp_pat
 
     with pytest.raises(Broken) as caught:
         decode(contents, SIZE)
-    kind, fault = inspection._decode(tmp_path / "image.jpg")
+    kind, fault = inspect._decode(tmp_path / "image.jpg")
 
     assert 0 < len(str(caught.value)) <= 120
     assert "\n" not in str(caught.value)

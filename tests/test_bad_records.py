@@ -265,7 +265,7 @@ def test_what_workers_say_while_they_live_is_passed_over_when_it_is_wrong(
 ], ids=str)
 def test_a_torn_record_of_the_stack_is_named(text: bytes, desk: Desk) -> None:
     """`orch down` ends nothing by guesswork."""
-    from orchestrator import stack
+    from orchestrator.local import stack
 
     path = desk.folder / "orch-store" / "stack" / stack.host() / "stack.json"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,15 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
 
 from jobs.errors import BadCheckpoint  # noqa: E402
-from models.checkpoints.format import CheckpointContents, listed, prune, publish, read, restore, weights_digest  # noqa: E402
+from models.checkpoints.format import (  # noqa: E402
+    CheckpointContents,
+    listed,
+    prune,
+    publish,
+    read,
+    restore,
+    weights_digest,
+)
 
 TRIAL = "scratch-s0-00000000"
 

@@ -12,7 +12,8 @@ import pytest
 from command_lines import commands
 from fakes import fill_store
 
-from orchestrator import bar, cli
+from orchestrator import cli
+from orchestrator.terminal import progress_bar
 
 SPECS = {
     "not-yaml.yaml": "periods: [1, 2",
@@ -273,9 +274,9 @@ def test_the_catalog_is_listed_as_one_json_document(capsys: pytest.CaptureFixtur
                                    ["--backbone", "scratch,vgg16,scratch"]], ids=" ".join)
 def test_backbones_may_be_named_with_commas(given: list[str]) -> None:
     """As a list, as options again, or both; each is compared once."""
-    from orchestrator.commands.submit import _spec, submit
+    from orchestrator.commands.submit import _spec, submit_command
 
-    options = submit.make_context("submit", given, resilient_parsing=True).params
+    options = submit_command.make_context("submit", given, resilient_parsing=True).params
     asked = _spec(None, {"all_backbones": False, "backbones": options["backbones"]})
 
     assert asked.backbones == ("scratch", "vgg16")
@@ -294,7 +295,7 @@ class Terminal(io.StringIO):
 ], ids=["terminal", "for a program", "file"])
 def test_slow_work_is_told_in_one_line_that_goes_away(out: io.StringIO, quiet: bool, shown: str) -> None:
     """On a terminal only, and not where a program reads."""
-    with bar.saying("loading", quiet, out) as say:
+    with progress_bar.status_line("loading", quiet, out) as say:
         say("asking")
 
     assert out.getvalue() == shown

@@ -7,8 +7,8 @@ from typing import Any
 from jobs.spec import model
 from jobs.store import tables
 from jobs.store.runs import Run
-from orchestrator import compare
-from orchestrator.statistics import Spread
+from orchestrator.analysis import standings
+from orchestrator.analysis.statistics import Spread
 
 WHOSE = {"v": ("vgg16", 0), "r": ("resnet34", 0)}
 
@@ -39,9 +39,9 @@ def epoch_of(trial: str, epoch: int, seconds: float = 10.0, **more: Any) -> dict
             "val_accuracy": 0.5, "learning_rate": 0.001, "seconds": seconds, "images_per_second": 5.0, **more}
 
 
-def compared(run: Run, tests: list[dict[str, Any]], epochs: list[dict[str, Any]] | None = None) -> compare.Comparison:
+def compared(run: Run, tests: list[dict[str, Any]], epochs: list[dict[str, Any]] | None = None) -> standings.Comparison:
     """The comparison of these rows."""
-    return compare.compare(run, WHOSE, rows_of("epochs", epochs or []), rows_of("evaluations", tests))
+    return standings.compare(run, WHOSE, rows_of("epochs", epochs or []), rows_of("evaluations", tests))
 
 
 def test_periods_come_from_the_run_not_from_the_rows() -> None:

@@ -13,7 +13,7 @@ from jobs import atomic
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
-from orchestrator.consumption import Consumption, consumption
+from orchestrator.analysis.resource_usage import ResourceUsage, resource_usage
 
 GB = 1_000_000_000
 
@@ -26,9 +26,9 @@ def stretch(begun: float, end: int, joules: float | None = 100.0, memory: int = 
 
 def test_periods_add_up_and_the_largest_peak_counts() -> None:
     """Later marks than the one asked for do not."""
-    found = consumption({2: stretch(0, 2), 4: stretch(2, 4, 50.0, 2 * GB), 6: stretch(4, 6, 7.0, 3 * GB)}, 4)
+    found = resource_usage({2: stretch(0, 2), 4: stretch(2, 4, 50.0, 2 * GB), 6: stretch(4, 6, 7.0, 3 * GB)}, 4)
 
-    assert found == Consumption(2 * GB, "gpu", 150.0, 4.0)
+    assert found == ResourceUsage(2 * GB, "gpu", 150.0, 4.0)
 
 
 @pytest.mark.parametrize(("outcomes", "joules", "epochs"), [
@@ -41,14 +41,14 @@ def test_periods_add_up_and_the_largest_peak_counts() -> None:
 ], ids=["taken up again", "not counted", "a mark that came later", "stopped early", "never counted", "nothing"])
 def test_energy_stands_for_the_epochs_it_was_counted_over(outcomes: Any, joules: Any, epochs: float) -> None:
     """No epoch twice, and none that no record covers."""
-    found = consumption(outcomes, 4)
+    found = resource_usage(outcomes, 4)
 
     assert (found.joules, found.epochs) == (joules, epochs)
 
 
 def test_memory_of_a_gpu_is_told_before_that_of_a_process() -> None:
     """They are not the same measure, so the larger of the two says nothing."""
-    found = consumption({1: stretch(0, 1, None, 9 * GB, "cpu"), 2: stretch(1, 2)}, 2)
+    found = resource_usage({1: stretch(0, 1, None, 9 * GB, "cpu"), 2: stretch(1, 2)}, 2)
 
     assert (found.memory_bytes, found.memory_of) == (GB, "gpu")
 
@@ -57,7 +57,7 @@ def test_memory_of_a_gpu_is_told_before_that_of_a_process() -> None:
 @pytest.mark.parametrize("key", ["peak_memory_bytes", "energy_joules", "measured_from", "epoch"])
 def test_a_number_that_cannot_be_one_is_as_if_it_were_absent(key: str, value: Any) -> None:
     """Whatever a record holds, what is told is None or finite."""
-    found = consumption({1: stretch(0, 1) | {key: value}}, 1)
+    found = resource_usage({1: stretch(0, 1) | {key: value}}, 1)
 
     assert found.memory_bytes == (None if key == "peak_memory_bytes" else GB)
     assert found.joules == (100.0 if key == "peak_memory_bytes" else None)
@@ -67,14 +67,14 @@ def told(tmp_path: Path, outcomes: dict[str, dict[int, dict[str, Any]]], **asked
     """Markdown, costs in JSON and the folder of a report on two networks, facts added by network and mark."""
     pytest.importorskip("jinja2", reason="the extra 'report' is not installed")
     pytest.importorskip("matplotlib", reason="the extra 'report' is not installed")
-    from orchestrator.report import folder
+    from orchestrator.report import write
 
     store, run = fill_store(tmp_path / "store", backbones=["scratch", "vgg16"], classes=("ape", "bear"), pixels=False,
                             images_a_class=10, periods=2, epochs_per_period=1, image_size=32, **asked)
     for backbone, by_mark in outcomes.items():
         for mark, facts in by_mark.items():
             amend(store, run, backbone, mark, facts)
-    folder.write(store, run, tmp_path / "out", formats=folder.FORMATS)
+    write.write_report(store, run, tmp_path / "out", formats=write.FORMATS)
     found = json.loads((tmp_path / "out" / "report.json").read_text())
     return (tmp_path / "out" / "report.md").read_text(), found["cost"], tmp_path / "out"
 

@@ -17,7 +17,8 @@ from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
-from orchestrator import robustness, status
+from orchestrator.analysis import robustness
+from orchestrator.monitoring import status
 
 VARIANTS = [corruptions.level_name(name, severity) for name in CORRUPTIONS for severity in SEVERITIES]
 
@@ -99,7 +100,7 @@ def test_a_run_is_not_over_before_its_harder_tests(tmp_path: Path) -> None:
     """The trial waits although all that it is trained and tested for otherwise is done."""
     store, run = fill_store(tmp_path, backbones=["scratch"], classes=("a", "b"), harder=["noise"],
                             finished=lambda task: not task.variant)
-    found = status.look(store, run)
+    found = status.run_status(store, run)
 
     assert found.tasks == {"done": 7, "open": 5}
     assert (found.state, found.trials[0].state) == ("waiting", "waiting")
@@ -127,18 +128,19 @@ def test_the_report_tells_of_harder_images(compared: tuple[Store, Run], tmp_path
     """AlexNet is the reference, means over seeds are those of the rows; the page has a table and a figure of it."""
     for name in ("matplotlib", "jinja2", "scipy"):
         pytest.importorskip(name, reason=f"{name} is not installed (extra 'report')")
-    from orchestrator.report import corruptions as told
-    from orchestrator.report import evidence, folder
+    from orchestrator.analysis import run_data
+    from orchestrator.report import write
+    from orchestrator.report.sections.robustness import facts, section
 
     store, run = compared
-    found = evidence.read(store, run)
+    found = run_data.read_run_data(store, run)
     rows = tables.read_rows(store.root, "evaluations", run.trials).to_pylist()
     mine = [row["accuracy"] for row in rows if (row["backbone"], row["corruption"], row["severity"]) == (
         "resnet34", "blur", 3)]
     assert found.robustness is not None
     by_name = {one.backbone: one for one in found.robustness.networks}
-    section, facts = told.section(found), told.facts(found.robustness)
-    page = folder.write(store, run, tmp_path / "report")
+    section, facts = section(found), facts(found.robustness)
+    page = write.write_report(store, run, tmp_path / "report")
 
     assert len(mine) == 2
     assert found.robustness.reference == "alexnet"
@@ -157,18 +159,19 @@ def test_open_harder_tests_do_not_hold_the_ranking_back(tmp_path: Path) -> None:
     """The last period leads although nothing harder is tested yet; there is no section on it."""
     for name in ("matplotlib", "jinja2", "scipy"):
         pytest.importorskip(name, reason=f"{name} is not installed (extra 'report')")
-    from orchestrator.report import answer, evidence
-    from orchestrator.report import corruptions as told
+    from orchestrator.analysis import run_data
+    from orchestrator.report import summary
+    from orchestrator.report.sections.robustness import facts, section
 
     store, run = fill_store(tmp_path, backbones=["scratch", "resnet34"], classes=("ape", "bear"), periods=2,
                             pixels=False, harder=["blur"], finished=lambda task: not task.variant)
-    found = evidence.read(store, run)
+    found = run_data.read_run_data(store, run)
 
     assert found.lead is not None
     assert found.lead.period == 2
-    assert told.section(found) is None
-    assert told.facts(found.robustness) is None
-    assert any("made harder (blur-1)" in line for line in answer.missing(found))
+    assert section(found) is None
+    assert facts(found.robustness) is None
+    assert any("made harder (blur-1)" in line for line in summary.missing(found))
 
 
 @pytest.fixture(scope="module")

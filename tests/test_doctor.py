@@ -11,7 +11,7 @@ from state_files import put_weights
 
 from jobs.catalog.backbones import CATALOG
 from jobs.settings import Settings
-from orchestrator import doctor
+from orchestrator.local import doctor
 
 FILES = {entry.weights_file for entry in CATALOG.values() if entry.weights_file}
 
@@ -63,7 +63,7 @@ def test_without_any_weights_it_says_what_to_set(cache: Path, tmp_path: Path) ->
     assert (finding.state, finding.remedy.split("=")[0]) == ("missing", "export ORCH_WEIGHTS_DIR")
 
 
-@pytest.mark.parametrize("module", ["orchestrator.doctor", "orchestrator.commands.submit", "orchestrator.submit"])
+@pytest.mark.parametrize("module", ["orchestrator.local.doctor", "orchestrator.commands.submit", "orchestrator.submission.submit"])
 def test_looking_for_weights_needs_no_torch(module: str) -> None:
     """A machine that only submits has none."""
     program = (

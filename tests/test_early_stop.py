@@ -20,8 +20,9 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.store.tables import build_table, read_files, read_rows, table_folder, write_table
 from jobs.task import Task
-from orchestrator import compare, status, stopping
-from orchestrator.compare import Epoch
+from orchestrator.analysis import overfitting, standings
+from orchestrator.analysis.standings import EpochRow
+from orchestrator.monitoring import status
 
 LOSSES = st.lists(st.sampled_from([0.5, 0.6, 0.7, 0.8]), max_size=12)
 
@@ -50,8 +51,8 @@ def test_what_comes_later_does_not_change_where_it_stops(losses: list[float], pa
 @given(LOSSES, st.integers(1, 5))
 def test_the_report_advises_what_the_training_does(losses: list[float], patience: int) -> None:
     """The epoch at which the advice would have ended a training is the one where it ends."""
-    rows = [Epoch("t", "b", 0, 1, n, 0.1, loss, 0.5, 0.1, 1.0, 1.0) for n, loss in enumerate(losses, 1)]
-    advice = stopping.advise(rows, patience)
+    rows = [EpochRow("t", "b", 0, 1, n, 0.1, loss, 0.5, 0.1, 1.0, 1.0) for n, loss in enumerate(losses, 1)]
+    advice = overfitting.advise(rows, patience)
 
     assert (advice.stopped_at if advice else 0) == (stop_epoch(losses, patience) or len(losses))
 
@@ -174,7 +175,7 @@ def test_the_comparison_takes_the_network_as_it_stopped(halted: tuple[Store, Run
     whose = {name: (name.split("-s")[0], 0) for name in run.trials}
     tables = (read_rows(store.root, table, run.trials) for table in ("epochs", "evaluations"))
 
-    found = compare.compare(run, whose, *tables)
+    found = standings.compare(run, whose, *tables)
     tested = {(s.backbone, s.period): s.results[0] for s in found.standings}
 
     assert list(found.stops.values()) == [3]
@@ -190,7 +191,7 @@ def test_the_status_says_where_it_stopped(halted: tuple[Store, Run]) -> None:
     other = next(name for name in run.trials if name.startswith("resnet34"))
     path = store.done_path(Task("train", other, 6))
     atomic.write_json(path, atomic.read_json(path) | {"stopped_early": True})
-    found = {trial.backbone: trial for trial in status.look(store, run).trials}
+    found = {trial.backbone: trial for trial in status.run_status(store, run).trials}
 
     assert (found["scratch"].stopped_early, found["scratch"].epochs_done, found["scratch"].epochs_left) == (3, 3, 0)
     assert found["scratch"].state == "done"
@@ -201,10 +202,11 @@ def test_the_report_says_where_it_stopped(halted: tuple[Store, Run], tmp_path: P
     """In words, and with answers of both networks after the last period."""
     for name in ("matplotlib", "jinja2", "scipy"):
         pytest.importorskip(name, reason=f"{name} is not installed (extra 'report')")
-    from orchestrator.report import evidence, findings, halt
+    from orchestrator.analysis import analysis, run_data
+    from orchestrator.report.sections import early_stopping
 
-    found = evidence.read(*halted)
-    section = halt.section(found, findings.find(found))
+    found = run_data.read_run_data(*halted)
+    section = early_stopping.section(found, analysis.analyse(found))
 
     assert section is not None
     assert "Scratch stopped early at epoch 3" in section.lead

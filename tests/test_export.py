@@ -35,7 +35,7 @@ def ended(store: Store, task: Task, at: float) -> None:
     tables.write_table(path, tables.build_table("attempts", [row | {"finished_at": datetime.fromtimestamp(at, UTC)}]))
 
 
-def of_trial(store: Store, run: Run, trial: str) -> history.History:
+def of_trial(store: Store, run: Run, trial: str) -> history.TrialHistory:
     """The history of one trial."""
     return next(each for each in history.histories(store, run) if each.trial == trial)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs import install_hints
-from orchestrator import doctor
+from orchestrator.local import doctor
 
 DECLARED = tomllib.loads((Path(install_hints.HOME) / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 

@@ -16,7 +16,7 @@ HEAVY = (
     "jinja2", "PIL",
 )
 NEEDLESS = (*HEAVY, "importlib.metadata", "difflib", "json", "logging", "hashlib", "jobs.settings",
-            "orchestrator.start",
+            "orchestrator.submission.launch",
             *(f"orchestrator.commands.{entry.partition(':')[0]}" for entry, _ in COMMANDS.values()))
 """What the help of all of orch has no use for."""
 HELPS = [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)]

@@ -14,7 +14,9 @@ from jobs.errors import StorageFull, WorkerLost
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
-from orchestrator import cli, history, submit
+from orchestrator import cli
+from orchestrator.monitoring.attempts import attempts_of_run
+from orchestrator.submission import submit
 from workers.execution import attempts, execute
 from workers.messaging import broker
 
@@ -53,7 +55,7 @@ def test_attempts_are_listed_in_the_order_in_which_they_began(
     attempts.begin(store, second, WHO).finish("failed", StorageFull("cannot write x: no space.\x1b[31m"))
     attempts.begin(store, first, WHO)
     attempts.begin(store, second, WHO).finish("done")
-    found = [each for each in history.of_run(store, run) if each.task.startswith("train")]
+    found = [each for each in attempts_of_run(store, run) if each.task.startswith("train")]
     code, text = orch(capsys, store, "status", run.name, "--attempts")
     told = json.loads(orch(capsys, store, "status", run.name, "--attempts", "--json")[1])
 
@@ -80,7 +82,7 @@ def test_what_a_silent_worker_had_begun_is_shown_as_lost(half: tuple[Store, Run]
         })
     began = attempts.records(store, first)[0]["started_at"]
     atomic.write_json(store.progress_path(first), {"attempt": 1, "worker": "alpha-1", "at": began + 3.0})
-    silent, alive = (each for each in history.of_run(store, run) if each.task.startswith("train"))
+    silent, alive = (each for each in attempts_of_run(store, run) if each.task.startswith("train"))
 
     assert (silent.task, silent.state, silent.failure, silent.finished_at) == (
         first.id, "lost", "worker-lost", began + 3.0)
@@ -123,7 +125,7 @@ def test_what_is_forgiven_may_be_tried_at_once_and_as_often_as_new(half: tuple[S
     task = Task("train", run.trials[0], 2)
     give_up(store, task)
     before = (len(attempts.counted_failures(store, task)), execute.must_wait(store, task))
-    forgiven = submit.forgive(store, run)
+    forgiven = submit.reset_failures(store, run)
     after = (len(attempts.counted_failures(store, task)), execute.must_wait(store, task))
     attempts.begin(store, task, WHO).finish("failed", WorkerLost("again"))
 

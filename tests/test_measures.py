@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.store import tables
-from orchestrator import agreement, book, calibration, classes, cost, stopping
-from orchestrator.compare import Epoch
-from orchestrator.timeline import Stint, covered
+from orchestrator.analysis import agreement, calibration, cost, overfitting, per_class, predictions
+from orchestrator.analysis.standings import EpochRow
+from orchestrator.analysis.timeline import AttemptSpan, covered
 
 
 def test_calibration_by_hand() -> None:
@@ -60,7 +60,7 @@ def test_kappa_precision_recall_and_f1_are_scikit_learns(seed: int, count: int) 
     labels, ours, theirs = (np.r_[dice.integers(0, count, 40), 0, 1] for _ in range(3))
     found = agreement.agree("a", "b", ours, theirs, labels)
     counts = metrics.confusion_matrix(labels, ours, labels=range(count))
-    told = classes.by_class(counts, [str(i) for i in range(count)])
+    told = per_class.class_metrics(counts, [str(i) for i in range(count)])
     precision, recall, f1, images = metrics.precision_recall_fscore_support(
         labels, ours, labels=range(count), zero_division=0)
 
@@ -83,9 +83,9 @@ def test_kappa_by_hand() -> None:
 
 def test_the_commonest_mistakes_come_first() -> None:
     """Right answers are none."""
-    found = classes.confused(np.array([[5, 2, 0], [3, 1, 0], [0, 0, 9]]), ["a", "b", "c"])
+    found = per_class.confusions(np.array([[5, 2, 0], [3, 1, 0], [0, 0, 9]]), ["a", "b", "c"])
 
-    assert found == [classes.Confused("b", "a", 3, 4), classes.Confused("a", "b", 2, 7)]
+    assert found == [per_class.Confusion("b", "a", 3, 4), per_class.Confusion("a", "b", 2, 7)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12))
@@ -101,15 +101,15 @@ def test_nothing_off_the_pareto_line_is_unbeaten(points: list[tuple[int, int]]) 
     assert all(any(beats(points[i], points[j]) for i in line) for j in range(len(points)) if j not in line)
 
 
-def curve(val: list[float], train: list[float] | None = None) -> list[Epoch]:
+def curve(val: list[float], train: list[float] | None = None) -> list[EpochRow]:
     """A trial's epochs of ten seconds."""
     falls = train or [1 / (i + 1) for i in range(len(val))]
-    return [Epoch("t", "vgg16", 0, 1, i + 1, falls[i], loss, 0.5, 0.001, 10.0, 5.0) for i, loss in enumerate(val)]
+    return [EpochRow("t", "vgg16", 0, 1, i + 1, falls[i], loss, 0.5, 0.001, 10.0, 5.0) for i, loss in enumerate(val)]
 
 
 def test_overfitting_begins_after_the_best_epoch() -> None:
     """Best at 3; validation loss rises while training loss falls; a patience of 3 stops at 6 and saves 2 epochs."""
-    found = stopping.advise(curve([0.9, 0.7, 0.5, 0.6, 0.6, 0.7, 0.8, 0.9]))
+    found = overfitting.advise(curve([0.9, 0.7, 0.5, 0.6, 0.6, 0.7, 0.8, 0.9]))
 
     assert found is not None
     assert (found.best_epoch, found.overfits_from, found.stopped_at) == (3, 4, 6)
@@ -119,19 +119,19 @@ def test_overfitting_begins_after_the_best_epoch() -> None:
 
 def test_a_curve_that_keeps_falling_does_not_overfit_and_saves_nothing() -> None:
     """Nor does one whose training loss rises as well: that is no overfitting."""
-    falling = stopping.advise(curve([0.9, 0.8, 0.7]))
-    diverging = stopping.advise(curve([0.5, 0.9, 1.5], [0.5, 0.9, 1.5]))
+    falling = overfitting.advise(curve([0.9, 0.8, 0.7]))
+    diverging = overfitting.advise(curve([0.5, 0.9, 1.5], [0.5, 0.9, 1.5]))
 
     assert falling is not None
     assert (falling.overfits_from, falling.saved_epochs, falling.best_epoch) == (None, 0, 3)
     assert diverging is not None
     assert (diverging.best_epoch, diverging.overfits_from) == (1, None)
-    assert stopping.advise([]) is None
+    assert overfitting.advise([]) is None
 
 
 def test_stopping_too_early_is_said() -> None:
     """The loss gets better again after the patience is over."""
-    found = stopping.advise(curve([0.5, 0.6, 0.6, 0.6, 0.4]))
+    found = overfitting.advise(curve([0.5, 0.6, 0.6, 0.6, 0.4]))
 
     assert found is not None
     assert (found.stopped_at, found.best_epoch, found.best_kept) == (4, 5, False)
@@ -145,12 +145,12 @@ def rows(trial: str, answers: list[tuple[str, str, str]], epoch: int = 2) -> pa.
         for image, label, predicted in answers
     ]
     table = tables.build_table("predictions", made).append_column("trial", pa.array([trial] * len(made), pa.string()))
-    return table.select(list(book.COLUMNS))
+    return table.select(list(predictions.COLUMNS))
 
 
 def test_a_book_puts_every_answer_at_its_images_place() -> None:
     """Whatever the order of rows; one that stands twice counts once; other epochs do not count."""
-    found = book.bind([
+    found = predictions.collect_predictions([
         rows("a", [("2", "cat", "dog"), ("1", "dog", "dog"), ("2", "cat", "cat")]),
         rows("b", [("1", "dog", "eel")]), rows("c", [("1", "dog", "dog")], epoch=4),
     ], ["ape", "cat", "dog"], {2})
@@ -174,7 +174,7 @@ def test_a_book_puts_every_answer_at_its_images_place() -> None:
 ])
 def test_a_worker_with_slots_is_busy_once_at_a_time(spans: list[tuple[float, float]], seconds: float) -> None:
     """What goes on side by side is counted once, so that no worker is busy for longer than the run took."""
-    stints = [Stint("t", "train", None, None, 1, "done", None, "w", "h", "cpu", start, end, None)
+    stints = [AttemptSpan("t", "train", None, None, 1, "done", None, "w", "h", "cpu", start, end, None)
               for start, end in spans]
 
     assert covered(stints) == pytest.approx(seconds)

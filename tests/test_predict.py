@@ -22,7 +22,8 @@ from jobs.store.runs import Run  # noqa: E402
 from jobs.store.store import Store  # noqa: E402
 from jobs.task import Task  # noqa: E402
 from models.evaluation.predict import predict  # noqa: E402
-from orchestrator import cli, trained  # noqa: E402
+from orchestrator import cli  # noqa: E402
+from orchestrator.analysis import trained_models  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +81,7 @@ def test_an_answer_is_the_one_that_the_evaluation_gave(study: tuple[Laboratory, 
     laboratory, run = study
     rows = tables.read_rows(laboratory.store.root, "predictions", run.trials).to_pylist()
     names = sorted({row["image"] for row in rows})
-    chosen = trained.choose(laboratory.store, run, 1)
+    chosen = trained_models.choose_models(laboratory.store, run, 1)
 
     found = predict(laboratory.store, run.data, chosen.trials, [photographs / name for name in names], "cpu")
 
@@ -142,7 +143,7 @@ def test_the_table_shows_every_backbone_and_whose_image_it_is(
 def test_a_rotten_checkpoint_gives_no_answer(study: tuple[Laboratory, Run], photographs: Path) -> None:
     """Neither a changed nor a missing one is passed over."""
     laboratory, run = study
-    chosen = trained.choose(laboratory.store, run, None)
+    chosen = trained_models.choose_models(laboratory.store, run, None)
     outcome = laboratory.store.done(chosen.trials["scratch"][0])
     assert outcome is not None
     path = laboratory.store.root / outcome["checkpoint"]
@@ -164,18 +165,18 @@ def test_a_trial_speaks_from_its_newest_evaluated_mark(study: tuple[Laboratory, 
     for epoch in (1, 2):
         store.done_path(Task("evaluate", second, epoch)).unlink()
 
-    chosen = trained.choose(store, run, None)
+    chosen = trained_models.choose_models(store, run, None)
 
     assert {task.subject: task.epoch for tasks in chosen.trials.values() for task in tasks} == {
         first: 1, run.trials[2]: 2, run.trials[3]: 2
     }
     assert chosen.absent == (second,)
     with pytest.raises(RequestError, match="has periods 1 to 2"):
-        trained.choose(store, run, 3)
+        trained_models.choose_models(store, run, 3)
     for name in run.trials:
         store.done_path(Task("evaluate", name, 2)).unlink(missing_ok=True)
     with pytest.raises(OrchError, match="period 2 not yet"):
-        trained.choose(store, run, 2)
+        trained_models.choose_models(store, run, 2)
 
 
 def test_only_broken_images_are_no_fault_of_the_networks(study: tuple[Laboratory, Run], tmp_path: Path) -> None:
@@ -183,7 +184,7 @@ def test_only_broken_images_are_no_fault_of_the_networks(study: tuple[Laboratory
     laboratory, run = study
     (tmp_path / "x.png").write_bytes(b"no image")
 
-    found, = predict(laboratory.store, run.data, trained.choose(laboratory.store, run, None).trials,
+    found, = predict(laboratory.store, run.data, trained_models.choose_models(laboratory.store, run, None).trials,
                      [tmp_path / "x.png"], "cpu")
 
     assert found.broken == "not an image"

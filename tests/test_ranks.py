@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from orchestrator import ranks
+from orchestrator.analysis import ranks
 
 DEMSAR = {2: 1.960, 3: 2.343, 4: 2.569, 5: 2.728, 6: 2.850, 7: 2.949, 8: 3.031, 9: 3.102, 10: 3.164}
 """Critical values at 5% (Demšar 2006, table 5a)."""
@@ -24,7 +24,7 @@ def test_the_critical_difference_is_that_of_the_published_table(networks: int) -
 
 def test_a_worked_example() -> None:
     """Four blocks: a always first, b and c twice second each. 12/(4*3*4) * (16 + 100 + 100) - 48 = 6."""
-    found = ranks.ranks({"c": [1, 2, 1, 2], "a": [9, 9, 9, 9], "b": [2, 1, 2, 1]})
+    found = ranks.rank_networks({"c": [1, 2, 1, 2], "a": [9, 9, 9, 9], "b": [2, 1, 2, 1]})
 
     assert found is not None
     assert found.means == (("a", 1.0), ("b", 2.5), ("c", 2.5))
@@ -35,7 +35,7 @@ def test_a_worked_example() -> None:
 
 def test_groups_are_networks_closer_than_the_critical_difference() -> None:
     """Thirty blocks in the same order: neighbours are one rank apart, the difference is 0.86."""
-    found = ranks.ranks({name: [9 - i] * 30 for i, name in enumerate("abcd")})
+    found = ranks.rank_networks({name: [9 - i] * 30 for i, name in enumerate("abcd")})
 
     assert found is not None
     assert found.critical == pytest.approx(0.856, abs=1e-3)
@@ -48,7 +48,7 @@ def test_any_table_agrees_with_scipy_in_any_order(seed: int, blocks: int, networ
     """Ties included."""
     table = np.random.default_rng(seed).integers(0, 8, (networks, blocks)) / 8
     scores = {f"n{i}": list(row) for i, row in enumerate(table)}
-    found, again = ranks.ranks(scores), ranks.ranks(dict(reversed(scores.items())))
+    found, again = ranks.rank_networks(scores), ranks.rank_networks(dict(reversed(scores.items())))
     ranked = stats.rankdata(-table, axis=0).mean(axis=1)
 
     assert found is not None
@@ -60,9 +60,9 @@ def test_any_table_agrees_with_scipy_in_any_order(seed: int, blocks: int, networ
 
 def test_too_little_to_rank_has_no_ranks() -> None:
     """Two networks, one block, none; equal scores everywhere have p = 1."""
-    assert ranks.ranks({"a": [1, 2], "b": [2, 1]}) is None
-    assert ranks.ranks({"a": [1], "b": [2], "c": [3]}) is None
-    assert ranks.ranks({}) is None
-    even = ranks.ranks({name: [0.5, 0.5] for name in "abc"})
+    assert ranks.rank_networks({"a": [1, 2], "b": [2, 1]}) is None
+    assert ranks.rank_networks({"a": [1], "b": [2], "c": [3]}) is None
+    assert ranks.rank_networks({}) is None
+    even = ranks.rank_networks({name: [0.5, 0.5] for name in "abc"})
     assert even is not None
     assert even.p == 1.0

@@ -19,7 +19,7 @@ from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.task import Task
 from orchestrator import cli
-from orchestrator.verify import done_of
+from orchestrator.verification import done_of
 from workers.devices.discovery import NoSuchDevice
 from workers.replay import replay_trial
 

@@ -15,8 +15,8 @@ import pytest
 from fakes import fill_store
 
 from jobs.errors import MissingExtra, OrchError, RequestError
-from orchestrator import report
-from orchestrator.report import answers, folder
+from orchestrator.analysis import examples
+from orchestrator.report import write
 
 HOSTILE = ("<img src=x onerror=alert(1)>", "a|b", "$x^2$ {{7*7}}", "plain")
 PAIR = ["resnet34", "scratch"]
@@ -51,7 +51,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """The report of all seven networks, three classes, and its facts."""
     root = tmp_path_factory.mktemp("finished")
     store, run = fill_store(root / "store", classes=("ape", "bear", "cat"), image_size=64, skipped=("ape/broken.jpg",))
-    page = report.write(store, run, root / "out")
+    page = write.write_report(store, run, root / "out")
     return page, json.loads((root / "out" / "report.json").read_text())
 
 
@@ -60,7 +60,7 @@ def small(tmp_path: Path, **changes: Any) -> tuple[str, dict[str, Any], str]:
     asked = {"backbones": PAIR, "classes": ("ape", "bear"), "images_a_class": 10, "periods": 2,
              "epochs_per_period": 1, "image_size": 32, "pixels": False, **changes}
     store, run = fill_store(tmp_path / "store", **asked)
-    page = report.write(store, run, tmp_path / "out")
+    page = write.write_report(store, run, tmp_path / "out")
     return (page.read_text(), json.loads((tmp_path / "out" / "report.json").read_text()),
             (tmp_path / "out" / "report.md").read_text())
 
@@ -154,7 +154,7 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     """Pages, pictures and figures alike."""
     store, run = fill_store(tmp_path / "store", backbones=["scratch"], classes=("ape", "bear"), images_a_class=10,
                             periods=1)
-    pages = [report.write(store, run, tmp_path / name).parent for name in ("one", "two")]
+    pages = [write.write_report(store, run, tmp_path / name).parent for name in ("one", "two")]
     contents = [{path.relative_to(page): path.read_bytes() for path in page.rglob("*.*") if path.is_file()}
                 for page in pages]
 
@@ -220,7 +220,7 @@ def test_a_run_with_nothing_done_is_an_error_with_exit_code_1(tmp_path: Path) ->
     store, run = fill_store(tmp_path / "store", backbones=PAIR, classes=("ape", "bear"), pixels=False,
                             finished=lambda task: task.kind == "prepare")
     with pytest.raises(OrchError, match="has no results to report yet") as caught:
-        report.write(store, run, tmp_path / "out")
+        write.write_report(store, run, tmp_path / "out")
 
     assert caught.value.exit_code == 1
     assert not (tmp_path / "out").exists()
@@ -274,7 +274,7 @@ def test_absent_pixels_are_said(tmp_path: Path) -> None:
 def test_a_missing_extra_is_named_with_its_remedy() -> None:
     """The controller may be installed without it."""
     with pytest.raises(MissingExtra, match=r"pip install .*\[report\]"):
-        folder.need(("no_such_module_as_this",))
+        write.need(("no_such_module_as_this",))
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
@@ -283,29 +283,29 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> No
                             periods=1, pixels=False)
     (tmp_path / "out").write_text("a file")
     with pytest.raises(RequestError, match="--out"):
-        report.write(store, run, tmp_path / "out")
+        write.write_report(store, run, tmp_path / "out")
 
     assert (tmp_path / "out").read_text() == "a file"
 
 
 def test_images_are_chosen_from_every_kind_and_many_classes() -> None:
     """Three all right, six disputed, three all wrong; where a kind runs short the others fill up."""
-    def asked(kind: str, number: int) -> answers.Question:
-        return answers.Question(f"{kind}{number}", f"class {number % 5}", kind, ())
+    def asked(kind: str, number: int) -> examples.Example:
+        return examples.Example(f"{kind}{number}", f"class {number % 5}", kind, ())
 
-    many = [asked(kind, number) for kind in answers.KINDS for number in range(20)]
-    few = [asked(answers.KINDS[0], number) for number in range(20)] + [asked(answers.KINDS[2], 1)]
-    chosen = answers.choose(many)
+    many = [asked(kind, number) for kind in examples.KINDS for number in range(20)]
+    few = [asked(examples.KINDS[0], number) for number in range(20)] + [asked(examples.KINDS[2], 1)]
+    chosen = examples.choose_examples(many)
 
-    assert [sum(q.kind == kind for q in chosen) for kind in answers.KINDS] == [3, 6, 3]
+    assert [sum(q.kind == kind for q in chosen) for kind in examples.KINDS] == [3, 6, 3]
     assert len({q.label for q in chosen}) == 5
-    assert [sum(q.kind == kind for q in answers.choose(few)) for kind in answers.KINDS] == [11, 0, 1]
+    assert [sum(q.kind == kind for q in examples.choose_examples(few)) for kind in examples.KINDS] == [11, 0, 1]
 
 
 def test_the_report_imports_no_torch_and_no_global_figures(tmp_path: Path) -> None:
     """Nor celery; matplotlib only when a report is written."""
     code = ("import sys, orchestrator.report; assert 'matplotlib' not in sys.modules, 'early';"
-            "import orchestrator.report.page, orchestrator.report.evidence;"
+            "import orchestrator.report.page, orchestrator.analysis.run_data;"
             "print([m for m in ('torch', 'celery', 'matplotlib.pyplot') if m in sys.modules])")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fakes import fill_store
 
-from orchestrator import report
+from orchestrator.report import write
 
 pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -37,7 +37,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("browser")
     store, run = fill_store(root / "store", backbones=["resnet34", "vgg16", "scratch"], periods=2, epochs_per_period=2,
                             classes=(HOSTILE, "bear", "cat"), images_a_class=30, image_size=32)
-    return report.write(store, run, root / "out")
+    return write.write_report(store, run, root / "out")
 
 
 def opened(chromium: Any, place: Path, **how: Any) -> tuple[Any, list[str]]:

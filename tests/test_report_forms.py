@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from jobs.errors import RequestError
 from jobs.store.runs import Run
 from jobs.store.store import Store
-from orchestrator import report
-from orchestrator.report import answer, evidence, findings, latex, parts, several, wording
-from orchestrator.report.parts import Table
+from orchestrator.analysis import analysis, run_data
+from orchestrator.report import multi_run, summary, write
+from orchestrator.report.rendering import elements, latex, wording
+from orchestrator.report.rendering.elements import Table
 
 HOSTILE = ("<img src=x onerror=alert(1)>", r"a_b & 50% #1 \end{document}", "$x^2$ ~ {|}", "中文 [x]")
 TRIO = ["resnet34", "alexnet", "scratch"]
@@ -39,7 +40,7 @@ def forms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a report in every form, with classes of difficult names."""
     root = tmp_path_factory.mktemp("forms")
     store, run = small(root, classes=HOSTILE, periods=2, seeds=2)
-    return report.write(store, run, root / "out", formats=report.FORMATS).parent
+    return write.write_report(store, run, root / "out", formats=write.FORMATS).parent
 
 
 def test_csv_parquet_and_json_tell_the_same_unrounded(forms: Path) -> None:
@@ -97,7 +98,7 @@ def test_any_text_is_text_in_latex(cells: list[str]) -> None:
 def test_any_period_can_be_chosen(tmp_path: Path) -> None:
     """The second of three is shown, tested and named; the last is not."""
     store, run = small(tmp_path)
-    page = report.write(store, run, tmp_path / "out", periods=[2])
+    page = write.write_report(store, run, tmp_path / "out", periods=[2])
     facts = json.loads((tmp_path / "out" / "report.json").read_text())
 
     assert facts["answer"]["period"] == 2
@@ -112,7 +113,7 @@ def test_a_period_that_is_not_there_is_refused(tmp_path: Path, period: int) -> N
     """Before anything is written."""
     store, run = small(tmp_path)
     with pytest.raises(RequestError, match=f"--period {period}: the run .+ has periods 1 to 3"):
-        report.write(store, run, tmp_path / "out", periods=[period])
+        write.write_report(store, run, tmp_path / "out", periods=[period])
 
     assert not (tmp_path / "out").exists()
 
@@ -121,16 +122,16 @@ def test_a_form_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """With those that are."""
     store, run = small(tmp_path)
     with pytest.raises(RequestError, match="--format pdf: a report can be html, md, json, latex, csv, parquet"):
-        report.write(store, run, tmp_path / "out", formats=["html", "pdf"])
+        write.write_report(store, run, tmp_path / "out", formats=["html", "pdf"])
 
 
 def test_a_smaller_report_leaves_nothing_of_a_larger_one_behind(tmp_path: Path) -> None:
     """But what someone else put there stays."""
     store, run = small(tmp_path)
     out = tmp_path / "out"
-    report.write(store, run, out, formats=report.FORMATS)
+    write.write_report(store, run, out, formats=write.FORMATS)
     (out / "figures" / "mine.svg").write_text("mine")
-    report.write(store, run, out, periods=[1], formats=["md"])
+    write.write_report(store, run, out, periods=[1], formats=["md"])
     left = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
 
     assert "figures/confusion-scratch-period-3.png" not in left
@@ -143,7 +144,7 @@ def test_two_runs_stand_side_by_side(tmp_path: Path) -> None:
     """What differs is named, what is equal is not; ranks over both; each run's own report lies beside."""
     store, one = small(tmp_path, name="short", periods=2, seeds=2)
     _, other = small(tmp_path, name="long", periods=3)
-    page = report.write_several(store, [one, other], tmp_path / "out")
+    page = write.write_comparison(store, [one, other], tmp_path / "out")
     facts = json.loads((tmp_path / "out" / "report.json").read_text())
     markdown = (tmp_path / "out" / "report.md").read_text()
 
@@ -157,10 +158,10 @@ def test_two_runs_stand_side_by_side(tmp_path: Path) -> None:
     assert 'href="short/report.html"' in page.read_text()
 
 
-def sides(store: Store, *runs: Run) -> list[several.Side]:
+def sides(store: Store, *runs: Run) -> list[multi_run.ComparedRun]:
     """What is known of each of some runs."""
-    read = [evidence.read(store, run) for run in runs]
-    return [several.Side(each, findings.find(each)) for each in read]
+    read = [run_data.read_run_data(store, run) for run in runs]
+    return [multi_run.ComparedRun(each, analysis.analyse(each)) for each in read]
 
 
 def test_runs_tested_on_harder_images_have_them_side_by_side(tmp_path: Path) -> None:
@@ -168,9 +169,9 @@ def test_runs_tested_on_harder_images_have_them_side_by_side(tmp_path: Path) -> 
     store, one = small(tmp_path, name="one", periods=1, harder=["blur", "noise"])
     _, other = small(tmp_path, name="other", periods=2, harder=["blur"])
     _, plain = small(tmp_path, name="plain", periods=3)
-    page = several.assemble(sides(store, one, other, plain))
+    page = multi_run.assemble(sides(store, one, other, plain))
     harder = next(section for section in page.sections if section.place == "corruptions")
-    tables = parts.tables([harder])
+    tables = elements.tables([harder])
 
     assert "what all of them were tested on (blur)" in harder.lead
     assert [table.head for table in tables] == [("Network", "one", "other")] * 2
@@ -181,7 +182,7 @@ def test_runs_tested_on_harder_images_have_them_side_by_side(tmp_path: Path) -> 
 def test_a_matrix_of_few_cells_is_shown_small(tmp_path: Path) -> None:
     """Its width in the page is bounded by what was drawn, not only by the page."""
     store, run = fill_store(tmp_path, backbones=["scratch", "resnet34"], classes=["cat", "dog"], periods=1)
-    page = report.write(store, run, tmp_path / "out", formats=["html"]).read_text()
+    page = write.write_report(store, run, tmp_path / "out", formats=["html"]).read_text()
     bounds = [int(width) for width in re.findall(r"--most: (\d+)px", page)]
 
     assert len(bounds) == 3
@@ -192,8 +193,8 @@ def test_a_matrix_of_few_cells_is_shown_small(tmp_path: Path) -> None:
 def test_a_lead_that_may_be_chance_is_called_so(tmp_path: Path) -> None:
     """Seventeen images cannot tell two networks apart; the first sentence says it, side by side too."""
     side, = sides(*small(tmp_path, backbones=["scratch", "resnet34"], images_a_class=40, periods=1))
-    sentence = answer.sentence(side.evidence, side.findings)
-    beside = several.sentence([side], None)
+    sentence = summary.sentence(side.evidence, side.findings)
+    beside = multi_run.sentence([side], None)
 
     assert not re.search("ahead|leads", sentence)
     assert "ResNet34 has the highest accuracy, " in sentence
@@ -207,7 +208,7 @@ def test_the_order_of_runs_changes_no_number(tmp_path: Path) -> None:
     _, other = small(tmp_path, name="other", periods=2)
     told = []
     for place, runs in (("a", [one, other]), ("b", [other, one])):
-        report.write_several(store, runs, tmp_path / place, formats=["json"])
+        write.write_comparison(store, runs, tmp_path / place, formats=["json"])
         told.append(json.loads((tmp_path / place / "report.json").read_text()))
 
     assert told[0]["ranks"] == told[1]["ranks"]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orchestrator.report import look
+from orchestrator.report.rendering import theme
 
-CSS = (Path(look.__file__).parent / "page.css").read_text()
+CSS = (Path(theme.__file__).parents[1] / "templates" / "page.css").read_text()
 EYES = {
     "usual": np.eye(3),
     "deuteranope": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
@@ -51,6 +51,6 @@ def test_page_and_figures_have_the_same_light_colours() -> None:
     """Print is the light page; each drawn colour has one meaning."""
     light, _, printed = palettes()
 
-    assert tuple(light) == tuple(printed) == look.SERIES
-    assert len(set(look.TOKENS)) == len(look.SERIES) + len(look.SPLITS) + 7
-    assert len(set(look.MARKERS)) == len(look.SERIES)
+    assert tuple(light) == tuple(printed) == theme.SERIES
+    assert len(set(theme.TOKENS)) == len(theme.SERIES) + len(theme.SPLITS) + 7
+    assert len(set(theme.MARKERS)) == len(theme.SERIES)

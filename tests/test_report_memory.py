@@ -13,7 +13,7 @@ pytest.importorskip("matplotlib", reason="the extra 'report' is not installed")
 
 from jobs import atomic
 from jobs.task import Task
-from orchestrator.report import folder
+from orchestrator.report import write
 
 SPLITS = [{"epoch": 3, "step": 12, "parts": 2}, {"epoch": 4, "step": 1, "parts": 4}]
 
@@ -25,7 +25,7 @@ def test_a_training_in_micro_batches_is_told_and_one_in_whole_batches_is_not(tmp
     trial = next(name for name in run.trials if name.startswith("vgg16"))
     done = store.done_path(Task("train", trial, 4))
     atomic.write_json(done, json.loads(done.read_text()) | {"micro_batches": SPLITS if split else []})
-    folder.write(store, run, tmp_path / "out")
+    write.write_report(store, run, tmp_path / "out")
     page = (tmp_path / "out" / "report.md").read_text()
     told = json.loads((tmp_path / "out" / "report.json").read_text())
     said = "trained in 4 micro-batches since epoch 3 (out of memory)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.report import wording
+from orchestrator.report.rendering import wording
 
 
 @pytest.mark.parametrize(("correct", "told"), [

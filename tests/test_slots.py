@@ -17,7 +17,7 @@ from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
-from orchestrator import signs
+from orchestrator.monitoring import heartbeats
 from workers.devices.admission import Admission
 from workers.devices.discovery import Device
 from workers.execution import attempts, execute
@@ -105,7 +105,7 @@ def test_two_tasks_run_side_by_side_and_the_sign_of_life_names_both(
     until(begun(worker, two))
     tender = Reconciler(worker)
     tender.sign()
-    sign, = signs.read(worker.store.root)
+    sign, = heartbeats.read_heartbeats(worker.store.root)
     nothing_loose = tender.round()
     worker.stop.set()
 

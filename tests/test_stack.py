@@ -17,8 +17,8 @@ import pytest
 from jobs import atomic
 from jobs.errors import BrokerUnreachable, MissingExtra
 from jobs.settings import Settings
-from orchestrator import embedded, process, stack
-from orchestrator.process import Process
+from orchestrator.local import daemon, embedded_redis, stack
+from orchestrator.local.daemon import DaemonProcess
 
 PATIENT = "import time; print('ready', flush=True); time.sleep(60)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {PATIENT}"
@@ -33,7 +33,7 @@ def sleeper(program: str = PATIENT) -> Callable[[str, str, int], Sequence[str]]:
 def settings(tmp_path: Path) -> Iterator[Settings]:
     """A store of its own; whatever was started for it is ended."""
     try:
-        embedded.binary()
+        embedded_redis.binary()
     except MissingExtra as error:
         if os.environ.get("CI"):
             raise
@@ -76,7 +76,7 @@ def test_celery_reaches_the_embedded_broker(settings: Settings) -> None:
     here = ensure(settings)
 
     queue.ping(here.broker_url(settings))
-    assert queue.waiting(here.broker_url(settings)) == 0
+    assert queue.queue_length(here.broker_url(settings)) == 0
 
 
 def test_what_runs_is_found_and_not_started_again(settings: Settings) -> None:
@@ -94,7 +94,7 @@ def test_what_runs_is_found_and_not_started_again(settings: Settings) -> None:
 def test_commands_that_race_start_one_broker_and_the_workers_once(settings: Settings) -> None:
     """Four processes that ask at the same time."""
     program = (
-        "import sys; from pathlib import Path; from jobs.settings import Settings; from orchestrator import stack\n"
+        "import sys; from pathlib import Path; from jobs.settings import Settings; from orchestrator.local import stack\n"
         "here = stack.ensure(Settings(Path(sys.argv[1]), None, None), 2, cores=4, gpus=0,\n"
         f"    command=lambda *asked: [sys.executable, '-c', {PATIENT!r}])\n"
         "print(here.redis.process.pid, *[worker.process.pid for worker in here.workers])"
@@ -154,7 +154,7 @@ def test_a_broker_that_died_is_started_again_with_its_messages(settings: Setting
     assert second.workers == first.workers
 
 
-def raw(server: embedded.Server | None, command: str) -> bytes:
+def raw(server: embedded_redis.EmbeddedRedis | None, command: str) -> bytes:
     """What Redis answers to a command."""
     import socket
 
@@ -196,9 +196,9 @@ def test_a_worker_that_does_not_listen_is_killed_in_the_end(settings: Settings) 
 def test_a_process_that_was_given_an_old_number_is_left_alone() -> None:
     """The time of birth tells it from the one on record."""
     child = subprocess.Popen([sys.executable, "-c", PATIENT], stdout=subprocess.DEVNULL)
-    mistaken = Process(child.pid, psutil.Process(child.pid).create_time() - 60)
+    mistaken = DaemonProcess(child.pid, psutil.Process(child.pid).create_time() - 60)
 
-    process.end([mistaken], gentle_s=0.1)
+    daemon.end([mistaken], gentle_s=0.1)
     alive = child.poll() is None
     child.kill()
     child.wait()
@@ -256,7 +256,7 @@ def test_the_default_number_of_workers(cores: int, gpus: int, workers: int) -> N
 
 def test_a_folder_that_others_can_open_is_refused(settings: Settings) -> None:
     """Somebody else may have made it in the shared folder for temporary files."""
-    folder = embedded.socket_path(settings.store).parent
+    folder = embedded_redis.socket_path(settings.store).parent
     folder.mkdir(mode=0o755)
     folder.chmod(0o755)
 
@@ -273,9 +273,9 @@ def test_a_deep_folder_for_temporary_files_does_not_make_the_socket_too_long(
     deep.mkdir(parents=True)
     monkeypatch.setattr("tempfile.tempdir", str(deep))
 
-    path = embedded.socket_path(settings.store)
+    path = embedded_redis.socket_path(settings.store)
 
-    assert len(str(path)) <= embedded.LONGEST_SOCKET_PATH
+    assert len(str(path)) <= embedded_redis.LONGEST_SOCKET_PATH
 
 
 def test_a_broker_that_cannot_start_says_why(settings: Settings) -> None:
@@ -285,4 +285,4 @@ def test_a_broker_that_cannot_start_says_why(settings: Settings) -> None:
     (folder / "appendonly.aof").write_bytes(b"this is no append-only file\r\n")
 
     with pytest.raises(BrokerUnreachable, match="Bad file format"):
-        embedded.start(folder, embedded.socket_path(settings.store))
+        embedded_redis.start(folder, embedded_redis.socket_path(settings.store))

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from orchestrator import bootstrap, duels, statistics
-from orchestrator.statistics import Interval
+from orchestrator.analysis import bootstrap, pairwise, statistics
+from orchestrator.analysis.statistics import Interval
 
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
@@ -122,10 +122,10 @@ def answers(seed: int, networks: int = 3, seeds: int = 1, images: int = 150) -> 
 def test_duels_do_not_depend_on_the_order_of_networks(seed: int, seeds: int) -> None:
     """Seen from either side, in any order, the same counts, p-values and intervals."""
     right = answers(seed, seeds=seeds)
-    forth, back = duels.duels(right), duels.duels(dict(reversed(right.items())))
+    forth, back = pairwise.pairwise_tests(right), pairwise.pairwise_tests(dict(reversed(right.items())))
 
     for duel in forth:
-        other = duels.between(back, duel.first, duel.second)
+        other = pairwise.find_pair(back, duel.first, duel.second)
 
         assert other is not None
         assert (duel.only_first, duel.only_second, duel.p, duel.p_holm) == (
@@ -172,7 +172,7 @@ def test_seeds_that_differ_widen_the_interval() -> None:
 
 def test_several_seeds_need_the_interval_too() -> None:
     """McNemar alone says nothing of seeds."""
-    duel = duels.Duel("a", "b", 100, 2, 30, 1, 0.001, 0.001, 0.1, Interval(-0.1, 0.3))
+    duel = pairwise.PairwiseTest("a", "b", 100, 2, 30, 1, 0.001, 0.001, 0.1, Interval(-0.1, 0.3))
 
     assert not duel.told_apart
     assert replace(duel, seeds=1).told_apart

@@ -19,7 +19,9 @@ from jobs.settings import Settings
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
-from orchestrator import cli, progress, signs, status, watch
+from orchestrator import cli
+from orchestrator.monitoring import heartbeats, progress, status
+from orchestrator.terminal import follow
 from workers.process import identity
 
 NOW = time.time()
@@ -60,7 +62,7 @@ def training(run: Run) -> Task:
 
 def test_a_run_nobody_works_on_waits(half: tuple[Store, Run]) -> None:
     """Epochs, period and accuracy come from what is published."""
-    found = status.look(*half, now=NOW)
+    found = status.run_status(*half, now=NOW)
     trial = found.trials[0]
 
     assert (found.state, found.workers) == ("waiting", ())
@@ -75,7 +77,7 @@ def test_a_task_that_was_just_spoken_of_is_running(half: tuple[Store, Run]) -> N
     store, run = half
     say(store, training(run), phase="train", epoch=4, epochs=4, done=10, total=40, loss=0.5, images_per_second=99.0)
 
-    found = status.look(store, run, now=NOW)
+    found = status.run_status(store, run, now=NOW)
     trial = found.trials[0]
 
     assert (found.state, trial.state, trial.epochs_done) == ("running", "running", 3)
@@ -88,7 +90,7 @@ def test_old_words_of_a_dead_worker_do_not_count(half: tuple[Store, Run]) -> Non
     store, run = half
     say(store, training(run), age_s=120, phase="train", epoch=4)
 
-    found = status.look(store, run, now=NOW)
+    found = status.run_status(store, run, now=NOW)
 
     assert (found.state, found.workers, found.trials[0].progress) == ("waiting", (), ())
 
@@ -99,7 +101,7 @@ def test_a_living_worker_that_turned_to_something_else_does_not_count(half: tupl
     say(store, training(run), phase="train", epoch=4)
     sign(store, None)
 
-    found = status.look(store, run, now=NOW)
+    found = status.run_status(store, run, now=NOW)
 
     assert found.trials[0].progress == ()
     assert len(found.workers) == 1
@@ -110,7 +112,7 @@ def test_a_task_that_a_worker_signs_for_runs_before_its_first_word(half: tuple[S
     store, run = half
     sign(store, training(run).id)
 
-    found = status.look(store, run, now=NOW)
+    found = status.run_status(store, run, now=NOW)
 
     assert [(p.phase, p.worker) for p in found.trials[0].progress] == [(None, "alpha-1")]
 
@@ -123,10 +125,10 @@ def test_a_worker_that_was_killed_here_is_not_alive_any_more(half: tuple[Store, 
     say(store, training(run), phase="train", epoch=4)
     path = store.root / "workers" / "alpha-1.json"
     atomic.write_json(path, {**atomic.read_json(path), "process": marked})  # type: ignore[dict-item]
-    alive = status.look(store, run, now=NOW)
+    alive = status.run_status(store, run, now=NOW)
     child.kill()
     child.wait()
-    killed = status.look(store, run, now=NOW)
+    killed = status.run_status(store, run, now=NOW)
 
     assert marked is not None
     assert (len(alive.workers), alive.state) == (1, "running")
@@ -143,7 +145,7 @@ def test_a_worker_of_another_machine_is_judged_by_its_sign(half: tuple[Store, Ru
     path = store.root / "workers" / "alpha-1.json"
     atomic.write_json(path, {**atomic.read_json(path), "process": process})  # type: ignore[dict-item]
 
-    assert len(status.look(store, run, now=NOW).workers) == 1
+    assert len(status.run_status(store, run, now=NOW).workers) == 1
 
 
 @pytest.mark.parametrize(("kept", "shown"), [(["e0003-a1"], 3), (["e0003-a1", "e0003-s000120-a1", "e0006-b1"], 3),
@@ -159,7 +161,7 @@ def test_a_cancelled_trial_shows_the_epochs_that_its_checkpoints_keep(
     store.attempts_folder(task).mkdir(parents=True)
     store.cancel(run.name)
 
-    found = status.look(store, run, now=NOW)
+    found = status.run_status(store, run, now=NOW)
 
     assert [trial.epochs_done for trial in found.trials] == [shown, 2]
 
@@ -170,7 +172,7 @@ def test_a_torn_sign_of_life_is_passed_over(half: tuple[Store, Run]) -> None:
     (store.root / "workers").mkdir()
     (store.root / "workers" / "torn.json").write_text('{"name": "to')
 
-    assert signs.read(store.root) == []
+    assert heartbeats.read_heartbeats(store.root) == []
 
 
 def test_a_run_is_over_when_the_rest_is_blocked_by_a_failure(tmp_path: Path) -> None:
@@ -180,7 +182,7 @@ def test_a_run_is_over_when_the_rest_is_blocked_by_a_failure(tmp_path: Path) -> 
     failing = training(run)
     atomic.write_json(store.failed_path(failing), {"failure": "out-of-memory", "message": "too little.", "attempt": 3})
 
-    found = status.look(store, run, now=NOW)
+    found = status.run_status(store, run, now=NOW)
 
     assert (found.state, found.over, found.exit_code) == ("failed", True, 1)
     assert [(f.failure, f.message) for f in found.failures] == [("out-of-memory", "too little.")]
@@ -189,7 +191,7 @@ def test_a_run_is_over_when_the_rest_is_blocked_by_a_failure(tmp_path: Path) -> 
 
 def test_a_run_is_done_when_all_of_it_is_published(tmp_path: Path) -> None:
     """Every trial done, exit code 0."""
-    found = status.look(*fill_store(tmp_path, backbones=["scratch"], pixels=False))
+    found = status.run_status(*fill_store(tmp_path, backbones=["scratch"], pixels=False))
 
     assert (found.state, found.exit_code) == ("done", 0)
     assert [(trial.state, trial.epochs_done) for trial in found.trials] == [("done", 6)]
@@ -200,7 +202,7 @@ def test_a_cancelled_run_is_over_but_not_well(half: tuple[Store, Run]) -> None:
     store, run = half
     store.cancel(run.name)
 
-    found = status.look(store, run)
+    found = status.run_status(store, run)
 
     assert (found.state, found.over, found.exit_code) == ("cancelled", True, 1)
 
@@ -208,9 +210,9 @@ def test_a_cancelled_run_is_over_but_not_well(half: tuple[Store, Run]) -> None:
 def test_the_time_left_is_shared_by_the_workers(half: tuple[Store, Run]) -> None:
     """Two trials of 10 and 30 s an epoch with two epochs left each: 80 s alone, 60 s by two (the longer one)."""
     store, run = half
-    found = status.look(store, run, now=NOW)
+    found = status.run_status(store, run, now=NOW)
     big, small = (replace(trial, seconds=pace * 2) for trial, pace in zip(found.trials, (30, 10), strict=True))
-    worker = signs.Sign("a", "alpha", 1, "cpu", None, 1.0)
+    worker = heartbeats.Heartbeat("a", "alpha", 1, "cpu", None, 1.0)
 
     alone = status.seconds_left(replace(found, trials=(big, small), workers=(worker,)), {})
     two = status.seconds_left(replace(found, trials=(big, small), workers=(worker, worker)), {})
@@ -220,7 +222,7 @@ def test_the_time_left_is_shared_by_the_workers(half: tuple[Store, Run]) -> None
 
 def test_a_trial_that_was_not_timed_is_estimated_by_its_cost(half: tuple[Store, Run]) -> None:
     """resnet34 at three times the cost of Scratch takes three times as long."""
-    found = status.look(*half, now=NOW)
+    found = status.run_status(*half, now=NOW)
     big, small = found.trials
     timed = replace(found, trials=(replace(big, seconds=0.0), replace(small, seconds=20.0)))
 
@@ -231,7 +233,7 @@ def test_a_trial_that_was_not_timed_is_estimated_by_its_cost(half: tuple[Store, 
 
 def test_a_trial_that_stopped_early_needs_no_more_time(half: tuple[Store, Run]) -> None:
     """Though its later periods are not closed yet."""
-    found = status.look(*half, now=NOW)
+    found = status.run_status(*half, now=NOW)
     big, small = found.trials
     stopped = replace(big, seconds=60.0, stopped_early=2)
 
@@ -261,12 +263,12 @@ def test_looking_asks_for_few_files_a_trial_and_a_line_for_none(tmp_path: Path) 
     counts: dict[str, list[int]] = {"look": [], "line": [], "waiting": []}
     for seeds in (2, 6):
         store, run = fill_store(tmp_path / f"{seeds}", backbones=["scratch"], seeds=seeds, periods=3, pixels=False)
-        outline, scene = store.outline(run.name), progress.survey(store, NOW)
-        counts["look"].append(touches(lambda: status.look(store, outline, NOW)))  # noqa: B023
+        outline, scene = store.outline(run.name), progress.read_view(store, NOW)
+        counts["look"].append(touches(lambda: status.run_status(store, outline, NOW)))  # noqa: B023
         counts["line"].append(touches(lambda: status.overview(store, outline, scene)))  # noqa: B023
         waiting, later = fill_store(tmp_path / f"none-{seeds}", backbones=["scratch"], seeds=seeds, periods=3,
                                     pixels=False, finished=lambda task: task.kind == "prepare")
-        counts["waiting"].append(touches(lambda: status.look(waiting, later, NOW)))  # noqa: B023
+        counts["waiting"].append(touches(lambda: status.run_status(waiting, later, NOW)))  # noqa: B023
 
     assert counts["look"][0] > 0
     assert counts["look"][1] - counts["look"][0] <= 4 * (3 + 1)
@@ -279,10 +281,10 @@ def test_many_runs_are_listed_from_one_look_at_the_ledger(tmp_path: Path) -> Non
     store, _ = fill_store(tmp_path, backbones=["scratch"], pixels=False, name="first",
                             finished=lambda task: task.kind == "prepare")
     fill_store(tmp_path, backbones=["resnet34"], pixels=False, name="second")
-    scene = progress.survey(store, NOW)
+    scene = progress.read_view(store, NOW)
 
     lines = [status.overview(store, store.outline(name), scene) for name in ("first", "second")]
-    looks = [status.look(store, store.outline(name), NOW) for name in ("first", "second")]
+    looks = [status.run_status(store, store.outline(name), NOW) for name in ("first", "second")]
 
     assert [each.state for each in lines] == ["waiting", "done"]
     assert [(each.state, each.tasks) for each in lines] == [(each.state, each.tasks) for each in looks]
@@ -347,14 +349,14 @@ class Stage:
 
     def __init__(self, store: Store, run: Run, *changes: Any) -> None:
         self.store, self.run, self.changes, self.clock = store, run, list(changes), 0.0
-        self.teller = watch.Teller(Settings(store.root, None, None), clock=lambda: self.clock)
+        self.teller = follow.ChangeReporter(Settings(store.root, None, None), clock=lambda: self.clock)
 
     def lines(self) -> list[str]:
         """What is told after the next change and a second."""
         self.clock += 1
         if self.changes:
             self.changes.pop(0)()
-        return self.teller.changes(status.look(self.store, self.run, now=NOW))
+        return self.teller.changes(status.run_status(self.store, self.run, now=NOW))
 
 
 def test_a_log_tells_starts_results_and_progress_now_and_then(half: tuple[Store, Run]) -> None:
@@ -394,7 +396,7 @@ def test_following_ends_with_the_run_and_says_what_to_type(
     """A run that is done ends at once."""
     store, run = fill_store(tmp_path, backbones=["scratch"], pixels=False)
 
-    end = watch.follow(Settings(tmp_path, None, None), store, run)
+    end = follow.follow(Settings(tmp_path, None, None), store, run)
 
     last = capsys.readouterr().out.splitlines()[-1]
 
@@ -407,16 +409,16 @@ def test_the_display_shows_each_trial_and_fits_the_terminal(half: tuple[Store, R
     """Backbones, phase, speed and loss; trials that find no room are counted."""
     from rich.console import Console
 
-    from orchestrator import screen
+    from orchestrator.terminal import dashboard
 
     store, run = half
     say(store, training(run), phase="train", epoch=4, done=10, total=40, loss=0.5, images_per_second=99.0, eta_s=65)
-    found = status.look(store, run, now=NOW)
+    found = status.run_status(store, run, now=NOW)
     many = replace(found, trials=found.trials * 20)
 
     def drawn(shown: status.RunStatus, height: int, width: int = 140) -> str:
         console = Console(file=io.StringIO(), width=width, height=height)
-        console.print(screen.draw(shown, None, height, width))
+        console.print(dashboard.draw_dashboard(shown, None, height, width))
         return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
     assert all(word in drawn(found, 40) for word in ("resnet34", "scratch", "99", "0.500", "1m 05s", "alpha-1", "5/9"))
@@ -436,7 +438,7 @@ def test_a_run_whose_images_are_bad_is_to_be_submitted_again(tmp_path: Path) -> 
     atomic.write_json(store.failed_path(task), {
         "failure": "bad-image", "message": "2 file(s) are not whole images.", "attempt": 1, "log": "log",
     })
-    lines = watch.ending(Settings(store.root, None, None), status.look(store, run), waited=False)
+    lines = follow.ending(Settings(store.root, None, None), status.run_status(store, run), waited=False)
 
     assert "submit it again" in lines[0]
     assert "retry" not in lines[0]

@@ -12,13 +12,20 @@ import pytest
 from fakes import fill_store
 
 from jobs import plan
-from jobs.errors import BadFolder, BadSpec, BrokerUnreachable, MissingWeights, RequestError, StoreUnusable
+from jobs.errors import (
+    BadFolder,
+    BadSpec,
+    BrokerUnreachable,
+    MissingWeights,
+    RequestError,
+    StoreUnusable,
+)
 from jobs.settings import Settings
 from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
-from orchestrator import provenance, submit
+from orchestrator.submission import provenance, submit
 
 
 @dataclass
@@ -77,10 +84,10 @@ def ask(photos: Path, **values: Any) -> model.Spec:
 def do(tmp_path: Path, asked: model.Spec, wire: Wire | None = None) -> tuple[Store, Run, list[Task]]:
     """Check, record and ring."""
     wire = wire or Wire()
-    request = submit.check(asked, settings(tmp_path), wire.ping, Shelf().require)
+    request = submit.check_request(asked, settings(tmp_path), wire.ping, Shelf().require)
     store = Store(tmp_path / "store").open(create=True)
-    run = submit.record(store, request, {"host": "alpha"})
-    return store, run, submit.ring(store, run, "redis://broker/0", wire.send)
+    run = submit.record_run(store, request, {"host": "alpha"})
+    return store, run, submit.enqueue_ready(store, run, "redis://broker/0", wire.send)
 
 
 def test_a_new_run_is_recorded_whole_and_its_first_task_sent(tmp_path: Path, photos: Path) -> None:
@@ -151,7 +158,7 @@ def test_what_is_wrong_is_found_before_anything_is_written(broken: str, tmp_path
         chosen = Settings(photos / "ape" / "0.jpg" / "store", None, None)
 
     with pytest.raises(RequestError):
-        submit.check(ask(photos), chosen, wire.ping, shelf.require)
+        submit.check_request(ask(photos), chosen, wire.ping, shelf.require)
 
     assert sorted(os.listdir(tmp_path)) == ["photos"]
 
@@ -160,8 +167,8 @@ def test_weights_are_looked_for_only_when_this_machine_does_the_work(tmp_path: P
     """With a broker of its own, weights are the workers' matter; Scratch needs none anywhere."""
     elsewhere, here = Shelf(), Shelf()
 
-    submit.check(ask(photos), settings(tmp_path), Wire().ping, elsewhere.require)
-    submit.check(ask(photos), settings(tmp_path, None), Wire().ping, here.require)
+    submit.check_request(ask(photos), settings(tmp_path), Wire().ping, elsewhere.require)
+    submit.check_request(ask(photos), settings(tmp_path, None), Wire().ping, here.require)
 
     assert elsewhere.asked == []
     assert here.asked == ["resnet34"]
@@ -171,7 +178,7 @@ def test_built_in_images_need_no_weights_and_no_folder(tmp_path: Path) -> None:
     """Digits bring their own defaults."""
     shelf = Shelf(stocked=False)
 
-    request = submit.check(model.build({"backbones": "all"}), settings(tmp_path, None), Wire().ping, shelf.require)
+    request = submit.check_request(model.build({"backbones": "all"}), settings(tmp_path, None), Wire().ping, shelf.require)
 
     assert request.source.built_in
     assert shelf.asked == []
@@ -181,7 +188,7 @@ def test_the_files_of_a_folder_are_counted_while_they_are_read(tmp_path: Path, p
     """The last word is that all were read."""
     told: list[tuple[int, int]] = []
 
-    submit.check(ask(photos), settings(tmp_path), Wire().ping, Shelf().require, lambda *count: told.append(count))
+    submit.check_request(ask(photos), settings(tmp_path), Wire().ping, Shelf().require, lambda *count: told.append(count))
 
     assert told == [(number, 6) for number in range(1, 7)]
 
@@ -218,9 +225,9 @@ def test_a_failure_is_forgiven_by_name(tmp_path: Path, photos: Path) -> None:
     store.failed_path(preparing).write_text('{"failure": "bad-image"}')
     wire = Wire()
 
-    before = submit.ring(store, run, "redis://broker/0", wire.send)
-    forgiven = submit.forgive(store, run)
-    after = submit.ring(store, run, "redis://broker/0", wire.send)
+    before = submit.enqueue_ready(store, run, "redis://broker/0", wire.send)
+    forgiven = submit.reset_failures(store, run)
+    after = submit.enqueue_ready(store, run, "redis://broker/0", wire.send)
 
     assert before == []
     assert forgiven == after == [preparing]

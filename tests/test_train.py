@@ -15,7 +15,15 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 
 from learning import Laboratory, stop_after  # noqa: E402
 
-from jobs.errors import BadWeights, Crowded, DeviceFailed, LossNotFinite, MissingWeights, OutOfMemory, Stopped  # noqa: E402
+from jobs.errors import (  # noqa: E402
+    BadWeights,
+    Crowded,
+    DeviceFailed,
+    LossNotFinite,
+    MissingWeights,
+    OutOfMemory,
+    Stopped,
+)
 from jobs.store import tables  # noqa: E402
 from jobs.task import Task  # noqa: E402
 from models import entrypoint  # noqa: E402

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from jobs.settings import Settings
-from orchestrator.options import call, emit, examples, json_option, store_option
+from orchestrator.terminal.options import call, emit, examples, json_option, store_option
 
 
 @click.command(epilog=examples("orch cancel digits-3x10-1f3a9c"))
@@ -13,16 +13,17 @@ from orchestrator.options import call, emit, examples, json_option, store_option
 @json_option
 @store_option
 @click.pass_obj
-def cancel(settings: Settings, run: str, as_json: bool) -> None:
+def cancel_command(settings: Settings, run: str, as_json: bool) -> None:
     """Stop a run between two steps and queue no more of it; results and checkpoints are kept.
 
     Tasks that another run wants too go on. 'orch resume RUN' takes the cancellation back.
     """
     from jobs.store.store import Store
-    from orchestrator import status, submit
+    from orchestrator.monitoring import status
+    from orchestrator.submission import submit
 
     store = Store(settings.store).open()
-    found = status.look(store, store.load_run(run))
+    found = status.run_status(store, store.load_run(run))
     submit.require_writable(settings.store)
     over = found.state == "done"
     if not over:

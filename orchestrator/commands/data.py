@@ -11,9 +11,9 @@ import click
 from jobs import install_hints
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
-from orchestrator import start
-from orchestrator.options import emit, examples, json_option, store_option
-from orchestrator.words import plain
+from orchestrator.formatting import plain
+from orchestrator.submission import launch
+from orchestrator.terminal.options import emit, examples, json_option, store_option
 
 SHOWN = 10
 
@@ -21,23 +21,24 @@ SHOWN = 10
 @click.group(epilog=examples("orch data inspect photographs/", "orch data prepare digits"),
              invoke_without_command=True)
 @click.pass_context
-def data(ctx: click.Context) -> None:
+def data_command(ctx: click.Context) -> None:
     """Prepare a data set, or look a data folder over."""
     if ctx.invoked_subcommand is None:
         raise click.UsageError("a command is missing: give 'orch data inspect FOLDER' or 'orch data prepare FOLDER'.")
 
 
-@data.command(epilog=examples("orch data inspect photographs/"))
+@data_command.command(epilog=examples("orch data inspect photographs/"))
 @click.argument("folder", type=click.Path(path_type=Path))
 @json_option
 def inspect(folder: Path, as_json: bool) -> None:
     """Count classes and formats, and list broken files and duplicates of a folder of class folders."""
     from dataclasses import asdict
 
-    from orchestrator import bar, inspection
+    from orchestrator.datasets.inspect import inspect_folder
+    from orchestrator.terminal import progress_bar
 
-    with bar.when_long("looking at the data folder", "readings") as tell:
-        found = inspection.inspect(folder, tell)
+    with progress_bar.progress_when_slow("looking at the data folder", "readings") as tell:
+        found = inspect_folder(folder, tell)
     if as_json:
         emit(asdict(found))
         return
@@ -60,7 +61,7 @@ def _list(title: str, lines: list[str]) -> None:
         click.echo(f"  and {len(lines) - SHOWN} more (--json lists all)")
 
 
-@data.command(epilog=examples("orch data prepare photographs/ --image-size 128", "orch data prepare digits"))
+@data_command.command(epilog=examples("orch data prepare photographs/ --image-size 128", "orch data prepare digits"))
 @click.argument("folder", metavar="FOLDER|digits")
 @click.option("--image-size", type=int, metavar="PIXELS", help="Side of the images.  [default: 224; 64 for digits]")
 @click.option("--skip-broken", is_flag=True, help="Leave out files that are no images.  [default: fail]")
@@ -75,7 +76,8 @@ def prepare(settings: Settings, folder: str, image_size: int | None, skip_broken
     from jobs.catalog import backbones
     from jobs.data import image_folder
     from jobs.spec import model
-    from orchestrator import bar, submit
+    from orchestrator.submission import submit
+    from orchestrator.terminal import progress_bar
 
     undemanding = min(backbones.CATALOG.values(), key=lambda backbone: backbone.min_image_size)
     asked: dict[str, Any] = {"data": folder, "backbones": [undemanding.name], "skip_broken": skip_broken}
@@ -84,14 +86,14 @@ def prepare(settings: Settings, folder: str, image_size: int | None, skip_broken
         raise MissingExtra(f"preparing images needs more packages. Install them with: {install_hints.install_command('worker')}")
     submit.require_writable(settings.store)
     submit.require_apart(settings.store, wanted.data)
-    with bar.when_long("reading the data folder") as tell:
+    with progress_bar.progress_when_slow("reading the data folder") as tell:
         built_in = wanted.data in model.BUILT_IN_DATA
         source = image_folder.built_in(wanted.data) if built_in else image_folder.read_folder(Path(wanted.data), tell)
-    store = start.open_store(settings)
-    from orchestrator import prepare as preparing
+    store = launch.open_store(settings)
+    from orchestrator.datasets.prepare import prepare_data_set
 
-    with bar.when_long("preparing", "images") as tell:
-        name, facts, known = preparing.prepare(store, source, wanted.data_settings(), tell)
+    with progress_bar.progress_when_slow("preparing", "images") as tell:
+        name, facts, known = prepare_data_set(store, source, wanted.data_settings(), tell)
     if as_json:
         emit({"data": name, "store": str(settings.store), "already": known,
               **{key: facts.get(key) for key in ("images", "skipped", "classes", "seconds")}})

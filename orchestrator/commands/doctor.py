@@ -5,25 +5,25 @@ from __future__ import annotations
 import click
 
 from jobs.settings import Settings
-from orchestrator.options import emit, examples, json_option, store_option
+from orchestrator.terminal.options import emit, examples, json_option, store_option
 
 
 @click.command(epilog=examples("orch doctor"))
 @json_option
 @store_option
 @click.pass_obj
-def doctor(settings: Settings, as_json: bool) -> int:
+def doctor_command(settings: Settings, as_json: bool) -> int:
     """Look at versions (and load torch), store, broker, devices and weights; say what is missing and what to type.
 
     Exit code 1 when something is broken; what is only missing may not be needed.
     """
     from dataclasses import asdict
 
-    from orchestrator import bar
-    from orchestrator import doctor as doctors
+    from orchestrator.local.doctor import diagnose
+    from orchestrator.terminal import progress_bar
 
-    with bar.saying("looking at this machine, loading torch", as_json):
-        findings = doctors.examine(settings)
+    with progress_bar.status_line("looking at this machine, loading torch", as_json):
+        findings = diagnose(settings)
     broken = [finding for finding in findings if finding.state == "broken"]
     if as_json:
         emit({"ok": not broken, "findings": [asdict(finding) for finding in findings]})

@@ -11,17 +11,17 @@ import click
 from jobs import install_hints
 from jobs.errors import MissingExtra, RequestError
 from jobs.settings import Settings, folder
-from orchestrator.options import emit, examples, json_option, store_option
+from orchestrator.terminal.options import emit, examples, json_option, store_option
 
 if TYPE_CHECKING:
     from jobs.store.runs import Run
-    from orchestrator.export.history import History
+    from orchestrator.export.history import TrialHistory
 
 
 @click.group(epilog=examples("orch export tensorboard", "orch export mlflow --out tracking/"),
              invoke_without_command=True)
 @click.pass_context
-def export(ctx: click.Context) -> None:
+def export_command(ctx: click.Context) -> None:
     """Write a run's numbers for TensorBoard or MLflow."""
     if ctx.invoked_subcommand is None:
         raise click.UsageError("a command is missing: give 'orch export tensorboard RUN' or 'orch export mlflow RUN'.")
@@ -30,42 +30,42 @@ def export(ctx: click.Context) -> None:
 out_option = click.option("--out", metavar="DIR", help="Where to write it.  [default: exports/RUN in the store]")
 
 
-@export.command(epilog=examples("orch export tensorboard digits-3x10-1f3a9c --out boards/"))
+@export_command.command(epilog=examples("orch export tensorboard digits-3x10-1f3a9c --out boards/"))
 @click.argument("run", required=False)
 @out_option
 @json_option
 @store_option
 @click.pass_obj
-def tensorboard(settings: Settings, run: str | None, out: str | None, as_json: bool) -> None:
+def tensorboard_command(settings: Settings, run: str | None, out: str | None, as_json: bool) -> None:
     """Write event files, one folder a trial: curves, tests and settings. The latest run if none is named."""
     _need("tensorboard", ("tensorboard",))
     chosen, found, place = _gather(settings, run, out, "tensorboard")
-    from orchestrator.export import tensorboard as writer
+    from orchestrator.export import tensorboard
 
     try:
-        writer.write(found, place)
+        tensorboard.write(found, place)
     except OSError as error:
         raise _unwritable(place, error) from None
     _tell(chosen, found, place, f"tensorboard --logdir {place}", as_json)
 
 
-@export.command(epilog=examples("orch export mlflow digits-3x10-1f3a9c --out tracking/"))
+@export_command.command(epilog=examples("orch export mlflow digits-3x10-1f3a9c --out tracking/"))
 @click.argument("run", required=False)
 @out_option
 @json_option
 @store_option
 @click.pass_obj
-def mlflow(settings: Settings, run: str | None, out: str | None, as_json: bool) -> None:
+def mlflow_command(settings: Settings, run: str | None, out: str | None, as_json: bool) -> None:
     """Write an experiment into DIR/mlflow.db, one MLflow run a trial. The latest run if none is named."""
     _need("mlflow", ("mlflow", "sqlalchemy", "alembic"))
     chosen, found, place = _gather(settings, run, out, "mlflow")
-    from orchestrator.export import mlflow as writer
+    from orchestrator.export import mlflow
 
     try:
-        writer.write(found, chosen.name, place)
+        mlflow.write(found, chosen.name, place)
     except OSError as error:
         raise _unwritable(place, error) from None
-    uri = f"sqlite:///{(place / writer.DATABASE).absolute()}"
+    uri = f"sqlite:///{(place / mlflow.DATABASE).absolute()}"
     _tell(chosen, found, place, f"mlflow ui --backend-store-uri {uri}", as_json)
 
 
@@ -75,7 +75,7 @@ def _need(extra: str, modules: tuple[str, ...]) -> None:
         raise MissingExtra(f"this export needs {', '.join(missing)}. Install with: {install_hints.install_command(extra)}")
 
 
-def _gather(settings: Settings, run: str | None, out: str | None, kind: str) -> tuple[Run, list[History], Path]:
+def _gather(settings: Settings, run: str | None, out: str | None, kind: str) -> tuple[Run, list[TrialHistory], Path]:
     from jobs.store.store import Store
     from orchestrator.export import history
 
@@ -89,7 +89,7 @@ def _unwritable(place: Path, error: OSError) -> RequestError:
     return RequestError(f"cannot write to {place}: {error.strerror or error}. Give another folder with --out.")
 
 
-def _tell(run: Run, found: list[History], place: Path, look: str, as_json: bool) -> None:
+def _tell(run: Run, found: list[TrialHistory], place: Path, look: str, as_json: bool) -> None:
     points = sum(len(history.points) for history in found)
     if as_json:
         emit({"run": run.name, "folder": str(place.absolute()), "trials": [history.trial for history in found],

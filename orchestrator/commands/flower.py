@@ -9,7 +9,7 @@ import click
 from jobs import install_hints
 from jobs.errors import MissingExtra, RequestError
 from jobs.settings import Settings
-from orchestrator.options import examples, store_option
+from orchestrator.terminal.options import examples, store_option
 
 
 @click.command(epilog=examples("orch flower", "orch flower --port 8888"))
@@ -18,17 +18,17 @@ from orchestrator.options import examples, store_option
               help="Address to bind to; beyond loopback anyone who reaches it can control the queue.")
 @store_option
 @click.pass_obj
-def flower(settings: Settings, port: int, address: str) -> None:
+def flower_command(settings: Settings, port: int, address: str) -> None:
     """Show the queue and its workers in a browser (Flower), until Ctrl-C."""
-    from orchestrator import start
-    from orchestrator.submit import require_writable
+    from orchestrator.submission import launch
+    from orchestrator.submission.submit import require_writable
     from workers.messaging import broker
 
     if importlib.util.find_spec("flower") is None:
         raise MissingExtra(f"Flower is not installed. Install it with: {install_hints.install_command('flower')}")
     _require_free(address, port)
     require_writable(settings.store)
-    broker_url = start.broker(settings)
+    broker_url = launch.broker(settings)
     click.echo(f"Flower listens on http://{address}:{port} (Ctrl-C ends it)", err=True)
     broker.flower(broker_url, port, address)
 

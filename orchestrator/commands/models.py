@@ -9,7 +9,7 @@ import click
 
 from jobs import install_hints
 from jobs.errors import BadSpec, MissingExtra
-from orchestrator.options import emit, examples, json_option
+from orchestrator.terminal.options import emit, examples, json_option
 
 
 @click.command(epilog=examples("orch models", "orch models scratch --classes 20 --image-size 224"))
@@ -19,7 +19,7 @@ from orchestrator.options import emit, examples, json_option
 @click.option("--image-size", type=click.IntRange(8, 2048), default=224, show_default=True, metavar="PIXELS",
               help="Side of the images, for the layer table.")
 @json_option
-def models(name: str | None, classes: int, image_size: int, as_json: bool) -> None:
+def models_command(name: str | None, classes: int, image_size: int, as_json: bool) -> None:
     """List the backbones with their parameter counts; with NAME, its layers one by one."""
     from jobs.catalog import backbones
 
@@ -48,9 +48,9 @@ def _layers(entry: Any, classes: int, image_size: int, as_json: bool) -> None:
         raise BadSpec(f"--image-size {image_size} is too small for {entry.name}; give {entry.min_image_size} or more.")
     if importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(f"the layers of a network need torch. Install it with: {install_hints.install_command('worker')}")
-    from orchestrator import bar
+    from orchestrator.terminal import progress_bar
 
-    with bar.saying("loading torch", as_json):
+    with progress_bar.status_line("loading torch", as_json):
         from models.networks import summary
 
         table = summary.summarise(entry.name, classes, image_size)

@@ -11,12 +11,12 @@ import click
 from jobs import install_hints
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
-from orchestrator.options import emit, examples, json_option, store_option
-from orchestrator.words import plain
+from orchestrator.formatting import plain
+from orchestrator.terminal.options import emit, examples, json_option, store_option
 
 if TYPE_CHECKING:
     from models.evaluation.predict import ImagePredictions
-    from orchestrator.trained import Chosen
+    from orchestrator.analysis.trained_models import TrainedModels
 
 
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
@@ -31,7 +31,7 @@ EPILOG = examples("orch predict cat.jpg dog.jpg", "orch predict holidays/ --run 
 @json_option
 @store_option
 @click.pass_obj
-def predict(settings: Settings, images: tuple[Path, ...], run: str | None, period: int | None, device: str,
+def predict_command(settings: Settings, images: tuple[Path, ...], run: str | None, period: int | None, device: str,
             as_json: bool) -> int:
     """Ask every backbone of a run what it sees in images, or in folders of images.
 
@@ -40,19 +40,20 @@ def predict(settings: Settings, images: tuple[Path, ...], run: str | None, perio
     """
     from jobs.data import image_paths
     from jobs.store.store import Store
-    from orchestrator import bar, trained
+    from orchestrator.analysis import trained_models
+    from orchestrator.terminal import progress_bar
 
     found = image_paths.find(images)
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(f"predicting needs torch. Install it with: {install_hints.install_command('worker')}")
     store = Store(settings.store).open()
     chosen_run = store.load_run(run) if run is not None else store.latest_run()
-    chosen = trained.choose(store, chosen_run, period)
-    with bar.saying("loading torch", as_json) as say:
+    chosen = trained_models.choose_models(store, chosen_run, period)
+    with progress_bar.status_line("loading torch", as_json) as say:
         from models.evaluation.predict import predict
 
         say("asking every network")
-        with bar.when_long("asking every network", "answers", before=lambda: say("")) as tell:
+        with progress_bar.progress_when_slow("asking every network", "answers", before=lambda: say("")) as tell:
             answered = predict(store, chosen_run.data, chosen.trials, found, device, tell)
     if as_json:
         emit(_facts(chosen_run.name, chosen, answered, device))
@@ -64,7 +65,7 @@ def predict(settings: Settings, images: tuple[Path, ...], run: str | None, perio
     return 1 if broken else 0
 
 
-def _facts(run: str, chosen: Chosen, answered: list[ImagePredictions], device: str) -> dict[str, Any]:
+def _facts(run: str, chosen: TrainedModels, answered: list[ImagePredictions], device: str) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
@@ -87,7 +88,7 @@ def _facts(run: str, chosen: Chosen, answered: list[ImagePredictions], device: s
     }
 
 
-def _show(run: str, chosen: Chosen, answered: list[ImagePredictions]) -> None:
+def _show(run: str, chosen: TrainedModels, answered: list[ImagePredictions]) -> None:
     """A table for each image."""
     from rich.console import Console
 
@@ -111,7 +112,7 @@ def _title(each: ImagePredictions) -> Any:
     return Text(plain(str(each.image)) + known, style="bold")
 
 
-def _table(each: ImagePredictions, chosen: Chosen) -> Any:
+def _table(each: ImagePredictions, chosen: TrainedModels) -> Any:
     from rich.table import Table
     from rich.text import Text
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from jobs.settings import Settings
-from orchestrator.options import call, emit, examples, json_option, store_option
+from orchestrator.terminal.options import call, emit, examples, json_option, store_option
 
 SHOWN = 20
 
@@ -20,7 +20,7 @@ SHOWN = 20
 @json_option
 @store_option
 @click.pass_obj
-def prune(settings: Settings, runs: tuple[str, ...], keep: str, dry_run: bool, as_json: bool) -> int:
+def prune_command(settings: Settings, runs: tuple[str, ...], keep: str, dry_run: bool, as_json: bool) -> int:
     """Remove what attempts left behind when they died, and checkpoints of finished trials that --keep does not name.
 
     Without RUN, of all runs. Results stay, and so does every checkpoint that an open task or another run needs.
@@ -28,7 +28,7 @@ def prune(settings: Settings, runs: tuple[str, ...], keep: str, dry_run: bool, a
     """
     from jobs.maintenance.prune import find_prunable, parse_policy, remove
     from jobs.store.store import Store
-    from orchestrator import submit
+    from orchestrator.submission import submit
 
     policy = parse_policy(keep)
     store = Store(settings.store).open()

@@ -6,7 +6,7 @@ import click
 
 from jobs.errors import RequestError
 from jobs.settings import Settings, folder
-from orchestrator.options import emit, examples, json_option, store_option
+from orchestrator.terminal.options import emit, examples, json_option, store_option
 
 
 @click.command(epilog=examples(
@@ -22,7 +22,7 @@ from orchestrator.options import emit, examples, json_option, store_option
 @json_option
 @store_option
 @click.pass_obj
-def report(
+def report_command(
     settings: Settings, runs: tuple[str, ...], periods: tuple[int, ...], formats: str, out: str | None, as_json: bool
 ) -> None:
     """Compare the backbones of a run, the latest if none is named, with what is done so far.
@@ -30,24 +30,23 @@ def report(
     Several runs are put side by side, with what differs between them.
     """
     from jobs.store.store import Store
-    from orchestrator import bar
-    from orchestrator import report as reports
-    from orchestrator.report import folder as places
+    from orchestrator.report import write
+    from orchestrator.terminal import progress_bar
 
-    places.need(places.NEEDED)
+    write.need(write.NEEDED)
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
     if not wanted:
-        raise RequestError(f"--format names nothing: a report can be {', '.join(reports.FORMATS)}.")
-    places.check(wanted)
+        raise RequestError(f"--format names nothing: a report can be {', '.join(write.FORMATS)}.")
+    write.check(wanted)
     store = Store(settings.store).open()
     chosen = [store.load_run(name) for name in dict.fromkeys(runs)] or [store.latest_run()]
     name = "+".join(run.name for run in chosen)[:200]
     place = store.report_folder(name) if out is None else folder(out, "--out")
-    with bar.saying(f"comparing what {len(chosen)} run(s) have done", as_json):
+    with progress_bar.status_line(f"comparing what {len(chosen)} run(s) have done", as_json):
         if len(chosen) == 1:
-            page = reports.write(store, chosen[0], place, periods, wanted)
+            page = write.write_report(store, chosen[0], place, periods, wanted)
         else:
-            page = reports.write_several(store, chosen, place, periods, wanted)
+            page = write.write_comparison(store, chosen, place, periods, wanted)
     if as_json:
         names = {"run": chosen[0].name} if len(chosen) == 1 else {"runs": [run.name for run in chosen]}
         emit({**names, "report": str(page.absolute()), "folder": str(page.parent.absolute())})

@@ -5,17 +5,17 @@ from __future__ import annotations
 import click
 
 from jobs.settings import Settings
-from orchestrator import start
-from orchestrator.options import call, emit, examples, json_option, store_option
+from orchestrator.submission import launch
+from orchestrator.terminal.options import call, emit, examples, json_option, store_option
 
 
 @click.command(epilog=examples("orch resume digits-3x10-1f3a9c --wait"))
 @click.argument("run")
-@start.options
+@launch.options
 @json_option
 @store_option
 @click.pass_obj
-def resume(settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool) -> int:
+def resume_command(settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool) -> int:
     """Go on with a run: start what is missing here and send what is ready.
 
     The store knows what is done; nothing is done twice, whatever became of the queue.
@@ -25,11 +25,11 @@ def resume(settings: Settings, run: str, workers: int | None, device: str | None
 
 @click.command(epilog=examples("orch retry digits-3x10-1f3a9c"))
 @click.argument("run")
-@start.options
+@launch.options
 @json_option
 @store_option
 @click.pass_obj
-def retry(settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool) -> int:
+def retry_command(settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool) -> int:
     """Try just a run's failed tasks again, from their last checkpoints, and then what waited for them."""
     return _again(settings, run, workers, device, wait, as_json, forgive=True)
 
@@ -39,15 +39,15 @@ def _again(
 ) -> int:
     from jobs import plan
     from jobs.store.store import Store
-    from orchestrator import submit
+    from orchestrator.submission import submit
 
     store = Store(settings.store).open()
     run = store.load_run(name)
     submit.require_writable(settings.store)
-    start.require(settings, workers, device)
+    launch.require(settings, workers, device)
     if settings.broker_url is not None:
-        start.ping(settings.broker_url)
-    forgiven = submit.forgive(store, run) if forgive else []
+        launch.ping(settings.broker_url)
+    forgiven = submit.reset_failures(store, run) if forgive else []
     if forgive and not forgiven:
         if as_json:
             emit({"run": name, "goes_on": False, "retried": [], "sent": []})
@@ -59,4 +59,4 @@ def _again(
     said = [f"run {name} {goes_on}" + (f"; {len(forgiven)} failed task(s) to be tried again" if forgive else "")]
     facts = {"goes_on": True, "retried": [task.id for task in forgiven]}
     only = {task.id for task in forgiven} if forgive else None
-    return start.go(settings, store, run, said, workers, device, wait, as_json, facts, only)
+    return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts, only)

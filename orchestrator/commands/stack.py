@@ -7,33 +7,33 @@ from functools import partial
 import click
 
 from jobs.settings import Settings
-from orchestrator import start
-from orchestrator.commands.worker import MOST_SLOTS
-from orchestrator.options import call, emit, examples, json_option, store_option
+from orchestrator.commands.worker import MAX_SLOTS
+from orchestrator.submission import launch
+from orchestrator.terminal.options import call, emit, examples, json_option, store_option
 
 
 @click.command(epilog=examples("orch up", "orch up --workers 1 --device cpu", "orch up --slots 3"))
 @click.option("--workers", type=click.IntRange(0, 256), metavar="N",
               help="Workers to run on this machine.  [default: one a GPU, else 2 on a CPU]")
-@click.option("--slots", type=click.IntRange(1, MOST_SLOTS), metavar="N", default=1, show_default=True,
+@click.option("--slots", type=click.IntRange(1, MAX_SLOTS), metavar="N", default=1, show_default=True,
               help="Tasks at a time of each worker that is started (see 'orch worker --help').")
 @click.option("--device", metavar="cuda:0|cpu", help="Device of the workers.  [default: every GPU, else cpu]")
 @json_option
 @store_option
 @click.pass_obj
-def up(settings: Settings, workers: int | None, slots: int, device: str | None, as_json: bool) -> None:
+def up_command(settings: Settings, workers: int | None, slots: int, device: str | None, as_json: bool) -> None:
     """Start what is missing: the embedded broker, unless ORCH_BROKER_URL names one, and local workers.
 
     Workers leave by themselves when nothing was to be done for 30 minutes.
     """
-    from orchestrator import stack
-    from orchestrator.submit import require_writable
+    from orchestrator.local import stack
+    from orchestrator.submission.submit import require_writable
 
     require_writable(settings.store)
-    start.require(settings, workers if workers == 0 else 1, device)
+    launch.require(settings, workers if workers == 0 else 1, device)
     if settings.broker_url is not None:
-        start.ping(settings.broker_url)
-    start.open_store(settings)
+        launch.ping(settings.broker_url)
+    launch.open_store(settings)
     here = stack.ensure(settings, workers, device, partial(stack.worker_command, slots=slots))
     if as_json:
         emit({"started": list(here.started), "workers": [worker.name for worker in here.workers],
@@ -51,9 +51,9 @@ def up(settings: Settings, workers: int | None, slots: int, device: str | None, 
 @json_option
 @store_option
 @click.pass_obj
-def down(settings: Settings, as_json: bool) -> None:
+def down_command(settings: Settings, as_json: bool) -> None:
     """Stop this machine's local workers between two steps, then the embedded broker. Nothing is lost."""
-    from orchestrator import stack
+    from orchestrator.local import stack
 
     stopped = stack.down(settings, tell=lambda line: click.echo(line, err=True))
     if as_json:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobs.settings import Settings
-from orchestrator.options import call, emit, examples, fields, json_option, store_option
-from orchestrator.words import duration, plain, share
+from orchestrator.formatting import duration, plain, share
+from orchestrator.terminal.options import call, emit, examples, fields, json_option, store_option
 
 if TYPE_CHECKING:
-    from orchestrator.signs import Sign
+    from orchestrator.monitoring.heartbeats import Heartbeat
 
 IN_A_LINE = 3
 """Workers up to which one line names them all."""
@@ -25,7 +25,7 @@ IN_A_LINE = 3
 @json_option
 @store_option
 @click.pass_obj
-def status(settings: Settings, run: str | None, attempts: bool, as_json: bool) -> int:
+def status_command(settings: Settings, run: str | None, attempts: bool, as_json: bool) -> int:
     """Show how far a run is; without RUN, list the runs of the store.
 
     Exit code 1 when a run's record is damaged; the others are listed all the same.
@@ -42,12 +42,12 @@ def status(settings: Settings, run: str | None, attempts: bool, as_json: bool) -
 
 
 def _one(settings: Settings, store: Any, name: str, attempts: bool, as_json: bool) -> None:
-    from orchestrator import history
-    from orchestrator import status as statuses
+    from orchestrator.monitoring.attempts import attempts_of_run
+    from orchestrator.monitoring.status import run_status
 
     run, now = store.outline(name), time.time()
-    found = statuses.look(store, run, now)
-    tried = history.of_run(store, run) if attempts else None
+    found = run_status(store, run, now)
+    tried = attempts_of_run(store, run) if attempts else None
     if as_json:
         emit(fields(found) | ({} if tried is None else {"attempts": tried}))
         return
@@ -58,18 +58,18 @@ def _one(settings: Settings, store: Any, name: str, attempts: bool, as_json: boo
 def _all(settings: Settings, store: Any, as_json: bool) -> int:
     """Every run, and which ones are damaged."""
     from jobs.errors import DamagedFile
-    from orchestrator import progress
-    from orchestrator import status as statuses
+    from orchestrator.monitoring import progress
+    from orchestrator.monitoring.status import overview, run_status
 
     now = time.time()
-    scene = progress.survey(store, now)
+    scene = progress.read_view(store, now)
     found: list[Any] = []
     damaged: dict[str, str] = {}
     for name in store.run_names():
         try:
             run = store.outline(name)
-            found.append(statuses.look(store, run, scene=scene) if as_json
-                         else statuses.overview(store, run, scene))
+            found.append(run_status(store, run, scene=scene) if as_json
+                         else overview(store, run, scene))
         except DamagedFile as error:
             damaged[name] = str(error)
     if as_json:
@@ -142,7 +142,7 @@ def _attempts(settings: Settings, tried: list[Any] | None, now: float) -> Iterat
            f"such as {example.task}/{example.attempt:04d}.log")
 
 
-def _workers(settings: Settings, workers: Sequence[Sign], waiting: bool) -> Iterator[str]:
+def _workers(settings: Settings, workers: Sequence[Heartbeat], waiting: bool) -> Iterator[str]:
     """Who is alive, and what many of them do; what to do when tasks wait and nobody is."""
     if len(workers) <= IN_A_LINE:
         yield f"workers alive: {', '.join(sign.label for sign in workers) or 'none'}"

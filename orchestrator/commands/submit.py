@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from jobs.settings import Settings
-from orchestrator import start
-from orchestrator.options import examples, json_option, store_option
+from orchestrator.submission import launch
+from orchestrator.terminal.options import examples, json_option, store_option
 
 EPILOG = examples(
     "orch submit --all-backbones --periods 3",
@@ -50,33 +50,34 @@ EPILOG = examples(
 @click.option("--skip-broken/--no-skip-broken", default=None,
               help="Leave out files that are no images.  [default: no-skip-broken]")
 @click.option("--name", metavar="NAME", help="What the run is called.  [default: made from data, periods and a hash]")
-@start.options
+@launch.options
 @json_option
 @store_option
 @click.pass_obj
-def submit(settings: Settings, /, spec_file: Path | None, as_json: bool, workers: int | None, device: str | None,
+def submit_command(settings: Settings, /, spec_file: Path | None, as_json: bool, workers: int | None, device: str | None,
            wait: bool, **options: Any) -> int:
     """Queue a comparison: each backbone trained in periods, evaluated after each.
 
     A spec file holds the same keys as the options (backbones, data, periods, epochs_per_period, ...);
     options override it. Asking for the same again goes on with the same run.
     """
-    from orchestrator import bar, provenance
-    from orchestrator import submit as submission
+    from orchestrator.submission import provenance
+    from orchestrator.submission.submit import check_request, record_run
+    from orchestrator.terminal import progress_bar
 
     spec = _spec(spec_file, options)
-    start.require(settings, workers, device)
-    with bar.when_long("reading the data folder") as tell:
-        request = submission.check(spec, settings, start.ping, _require_weights, tell)
-    store = start.open_store(settings)
-    run = submission.record(store, request, provenance.gather())
+    launch.require(settings, workers, device)
+    with progress_bar.progress_when_slow("reading the data folder") as tell:
+        request = check_request(spec, settings, launch.ping, _require_weights, tell)
+    store = launch.open_store(settings)
+    run = record_run(store, request, provenance.gather())
     count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
     said = [
         f"run {run.name} {'goes on' if request.known else 'is submitted'}: {len(run.trials)} trial(s), "
         f"{len(run.tasks)} tasks, {spec.periods} x {spec.epochs_per_period} epochs",
         f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
     ]
-    return start.go(settings, store, run, said, workers, device, wait, as_json, {"goes_on": request.known is not None})
+    return launch.launch(settings, store, run, said, workers, device, wait, as_json, {"goes_on": request.known is not None})
 
 
 def _spec(spec_file: Path | None, options: dict[str, Any]) -> Any:

@@ -10,7 +10,7 @@ import click
 from jobs import install_hints
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
-from orchestrator.options import call, emit, examples, json_option, store_option
+from orchestrator.terminal.options import call, emit, examples, json_option, store_option
 
 KILLS = 3
 
@@ -25,7 +25,7 @@ KILLS = 3
 @json_option
 @store_option
 @click.pass_obj
-def verify(settings: Settings, run: str, repair: bool, replay: bool, kills: int | None, seed: int | None,
+def verify_command(settings: Settings, run: str, repair: bool, replay: bool, kills: int | None, seed: int | None,
            trial: str | None, as_json: bool) -> int:
     """Hold every file that a run has published, and its checkpoints, against their digests.
 
@@ -35,8 +35,9 @@ def verify(settings: Settings, run: str, repair: bool, replay: bool, kills: int 
     from dataclasses import asdict
 
     from jobs.store.store import Store
-    from orchestrator import bar, submit
-    from orchestrator import verify as verifying
+    from orchestrator import verification
+    from orchestrator.submission import submit
+    from orchestrator.terminal import progress_bar
 
     if not replay and (kills, seed, trial) != (None, None, None):
         raise click.UsageError("--kills, --seed and --trial belong to --replay; give it too, or leave them out.")
@@ -45,8 +46,8 @@ def verify(settings: Settings, run: str, repair: bool, replay: bool, kills: int 
     chosen = _replayable(store, found, trial) if replay else None
     if repair or replay:
         submit.require_writable(settings.store)
-    with bar.when_long("reading the run's files", "MB") as tell:
-        checked = verifying.check(store, found, repair, tell)
+    with progress_bar.progress_when_slow("reading the run's files", "MB") as tell:
+        checked = verification.verify_run(store, found, repair, tell)
     if not as_json:
         _tell(settings, run, checked, repair)
     verdict = None
@@ -65,11 +66,11 @@ def verify(settings: Settings, run: str, repair: bool, replay: bool, kills: int 
 
 
 def _replayable(store: Any, run: Any, asked: str | None) -> str:
-    from orchestrator import verify as verifying
+    from orchestrator import verification
 
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(f"a replay trains, which needs torch. Install it with: {install_hints.install_command('worker')}")
-    return verifying.trial_to_replay(store, run, asked)
+    return verification.trial_to_replay(store, run, asked)
 
 
 def _tell(settings: Settings, run: str, checked: Any, repair: bool) -> None:
@@ -90,12 +91,12 @@ def _tell(settings: Settings, run: str, checked: Any, repair: bool) -> None:
 
 
 def _replay(settings: Settings, store: Any, trial: str, kills: int, seed: int, as_json: bool) -> Any:
-    from orchestrator import bar
-    from orchestrator.verify import done_of
+    from orchestrator.terminal import progress_bar
+    from orchestrator.verification import done_of
     from workers import replay as replays
 
     click.echo(f"replaying {trial} with {kills} kill(s), seed {seed}", err=True)
-    with bar.when_long("replaying", "epochs") as show:
+    with progress_bar.progress_when_slow("replaying", "epochs") as show:
         def tell(message: dict[str, Any]) -> None:
             if message.get("phase") == "killed":
                 click.echo(f"killed {message['done']} of {message['total']} times", err=True)

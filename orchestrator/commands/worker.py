@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from jobs.settings import Settings
-from orchestrator.options import examples, seconds, store_option
+from orchestrator.terminal.options import examples, seconds, store_option
 
 LONGEST_NAME = 100
-MOST_SLOTS = 64
+MAX_SLOTS = 64
 
 
 @click.command(epilog=examples("orch worker --device cuda:0", "orch worker --device cuda:0 --slots 3",
@@ -16,14 +16,14 @@ MOST_SLOTS = 64
 @click.option("--device", metavar="cuda:0|cpu", help="Where to compute.  [default: the first GPU not taken, else cpu]")
 @click.option("--threads", type=click.IntRange(1, 4096), metavar="N",
               help="Processor threads, shared by the slots.  [default: half the cores]")
-@click.option("--slots", type=click.IntRange(1, MOST_SLOTS), metavar="N", default=1, show_default=True,
+@click.option("--slots", type=click.IntRange(1, MAX_SLOTS), metavar="N", default=1, show_default=True,
               help="Tasks at a time, as far as their memory fits.")
 @click.option("--name", metavar="NAME", help="What the worker is called.  [default: host, device and process]")
 @click.option("--idle-exit", "idle_exit_s", callback=seconds, metavar="TIME",
               help="Leave after so long without work (16s at least), such as 10m.  [default: never]")
 @store_option
 @click.pass_obj
-def worker(settings: Settings, device: str | None, threads: int | None, name: str | None,
+def worker_command(settings: Settings, device: str | None, threads: int | None, name: str | None,
            idle_exit_s: float | None, slots: int) -> int:
     """Take tasks, one after another, on one device. Start one for each GPU.
 
@@ -34,13 +34,13 @@ def worker(settings: Settings, device: str | None, threads: int | None, name: st
     Ctrl-C or SIGTERM stops between two steps and keeps a checkpoint; a second one ends at once.
     Without ORCH_BROKER_URL it works for this machine's embedded broker, which it starts if need be.
     """
-    from orchestrator import start
-    from orchestrator.submit import require_writable
+    from orchestrator.submission import launch
+    from orchestrator.submission.submit import require_writable
     from workers import main
 
     if name is not None and len(name) > LONGEST_NAME:
         raise click.UsageError(f"--name is longer than {LONGEST_NAME} letters; give a shorter one.")
     require_writable(settings.store)
-    start.require(settings, 1, device)
-    return main.run(settings, start.broker(settings), device=device, threads=threads, name=name,
+    launch.require(settings, 1, device)
+    return main.run(settings, launch.broker(settings), device=device, threads=threads, name=name,
                     idle_exit_s=idle_exit_s, slots=slots)

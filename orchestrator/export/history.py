@@ -32,7 +32,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class TrialHistory:
     """One trial: what it was trained with, words to find it by, and its points in the order of time."""
 
     trial: str
@@ -44,7 +44,7 @@ class History:
     points: tuple[Point, ...]
 
 
-def histories(store: Store, run: Run) -> list[History]:
+def histories(store: Store, run: Run) -> list[TrialHistory]:
     """Every trial of the run that has numbers, up to the run's last epoch; raises `OrchError` when none has any.
 
     A row holds how long it took; when it ended follows from the attempt that ended its period, counted back.
@@ -58,7 +58,7 @@ def histories(store: Store, run: Run) -> list[History]:
     return with_points
 
 
-def _history(store: Store, run: Run, trial: Trial) -> History:
+def _history(store: Store, run: Run, trial: Trial) -> TrialHistory:
     attempts = tables.read_rows(store.root, "attempts", [trial.name]).to_pylist()
     ended = {row["task"]: row["finished_at"].timestamp() for row in attempts if row["state"] == "done"}
     began = min((row["started_at"].timestamp() for row in attempts), default=run.submitted_at)
@@ -73,7 +73,7 @@ def _history(store: Store, run: Run, trial: Trial) -> History:
     tasks = [Task.parse(task) for task in run.tasks]
     finished = all(store.is_done(task) for task in tasks if task.subject == trial.name)
     tags = {"orch.run": run.name, "orch.trial": trial.name, "orch.data": trial.data, "backbone": trial.backbone}
-    return History(
+    return TrialHistory(
         trial.name, began, max((point.at for point in points), default=began), finished, _settings(run, trial),
         tags | _provenance(run.provenance), tuple(points),
     )

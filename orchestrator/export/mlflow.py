@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.export.history import History, Point
+from orchestrator.export.history import Point, TrialHistory
 
 DATABASE = "mlflow.db"
-MOST_METRICS = 1000
+MAX_METRICS = 1000
 """MLflow takes this many metrics in one call."""
 
 
-def write(histories: Sequence[History], experiment: str, out: Path) -> None:
+def write(histories: Sequence[TrialHistory], experiment: str, out: Path) -> None:
     """One MLflow run for each trial, in the experiment of that name in `out`/mlflow.db.
 
     Exporting again adds what is new to the runs that are there; what is there already is not doubled.
@@ -44,7 +44,7 @@ def _experiment(client: Any, name: str, out: Path) -> str:
     ))
 
 
-def _write(client: Any, experiment: str, history: History) -> None:
+def _write(client: Any, experiment: str, history: TrialHistory) -> None:
     from mlflow.entities import Param
 
     known = client.search_runs([experiment], f"tags.`orch.trial` = '{history.trial}'")
@@ -53,8 +53,8 @@ def _write(client: Any, experiment: str, history: History) -> None:
     )
     params = [Param(key, str(value)) for key, value in history.settings.items()]
     client.log_batch(run.info.run_id, params=params)
-    for start in range(0, len(history.points), MOST_METRICS):
-        some = history.points[start : start + MOST_METRICS]
+    for start in range(0, len(history.points), MAX_METRICS):
+        some = history.points[start : start + MAX_METRICS]
         client.log_batch(run.info.run_id, metrics=[_metric(point) for point in some])
     if history.finished:
         client.set_terminated(run.info.run_id, "FINISHED", end_time=round(1000 * history.ended))

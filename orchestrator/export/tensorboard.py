@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.export.history import History
+from orchestrator.export.history import TrialHistory
 
 EVENTS = "events.out.tfevents.*"
 
 
-def write(histories: Sequence[History], out: Path) -> None:
+def write(histories: Sequence[TrialHistory], out: Path) -> None:
     """A folder for each trial in `out`, with its scalars and its settings; what was written there before is replaced.
 
     TensorBoard keeps numbers in single precision.
@@ -24,7 +24,7 @@ def write(histories: Sequence[History], out: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _write(history: History, folder: Path) -> None:
+def _write(history: TrialHistory, folder: Path) -> None:
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.plugins.hparams import summary_v2 as hparams
     from tensorboard.plugins.scalar import summary_v2 as scalars

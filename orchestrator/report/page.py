@@ -9,30 +9,37 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from orchestrator.report import (
-    answer,
-    certainty,
-    corruptions,
-    course,
-    curves,
-    facts,
-    halt,
-    images,
-    matrices,
-    mistakes,
-    parts,
-    price,
-    tables,
-    trust,
-    wording,
+from orchestrator.analysis.analysis import Analysis, analyse
+from orchestrator.analysis.examples import KINDS, Example
+from orchestrator.analysis.run_data import RunData
+from orchestrator.report import json_facts, summary
+from orchestrator.report.rendering import elements, wording
+from orchestrator.report.rendering.elements import (
+    Cards,
+    Figures,
+    Heading,
+    Part,
+    Samples,
+    Section,
+    Switch,
+    Text,
 )
-from orchestrator.report.answers import KINDS, Question
-from orchestrator.report.drawing import Drawing
-from orchestrator.report.evidence import Evidence
-from orchestrator.report.findings import Findings, find
-from orchestrator.report.parts import Cards, Figures, Heading, Part, Samples, Section, Switch, Text
+from orchestrator.report.rendering.figure import Chart
+from orchestrator.report.sections import (
+    calibration,
+    confusion,
+    cost,
+    early_stopping,
+    images,
+    learning_curves,
+    mistakes,
+    robustness,
+    significance,
+    tables,
+    timeline,
+)
 
-SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
+SCRIPT = (Path(__file__).parent / "templates" / "page.js").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -50,35 +57,35 @@ class Page:
     gallery: images.Gallery | None
 
     @cached_property
-    def drawings(self) -> list[Drawing]:
+    def drawings(self) -> list[Chart]:
         """Every figure, in the order of the page."""
-        return list(parts.drawings(self.sections))
+        return list(elements.drawings(self.sections))
 
 
-def assemble(evidence: Evidence, findings: Findings | None = None) -> Page:
+def assemble(evidence: RunData, findings: Analysis | None = None) -> Page:
     """Draw and count everything that the evidence holds."""
-    found = findings or find(evidence)
+    found = findings or analyse(evidence)
     gallery = images.Gallery(evidence)
     chosen, tally = mistakes.shown(found)
     duplicates = images.duplicates(evidence)
     sections = (
-        _results(evidence), certainty.section(evidence, found), _curves(evidence), _confusion(evidence),
+        _results(evidence), significance.section(evidence, found), _curves(evidence), _confusion(evidence),
         mistakes.classes(evidence, found), mistakes.together(evidence, found, gallery),
-        _answers(evidence, found, gallery, chosen, tally), trust.section(evidence, found),
-        corruptions.section(evidence),
-        price.section(evidence, found), halt.section(evidence, found), _data(evidence, gallery, duplicates),
-        _recipe(evidence), course.section(evidence, found), _provenance(evidence),
+        _answers(evidence, found, gallery, chosen, tally), calibration.section(evidence, found),
+        robustness.section(evidence),
+        cost.section(evidence, found), early_stopping.section(evidence, found), _data(evidence, gallery, duplicates),
+        _recipe(evidence), timeline.section(evidence, found), _provenance(evidence),
     )
     spec = evidence.run.spec
     about = " · ".join((
         wording.count(len(evidence.comparison.backbones), "network"), f"{len(evidence.classes)} classes",
-        wording.count(spec.epochs, "epoch"), curves.seeds_of(evidence),
+        wording.count(spec.epochs, "epoch"), learning_curves.seeds_of(evidence),
     ))
     return Page(
-        evidence.run.name, about, answer.sentence(evidence, found), answer.price(evidence, found),
-        tuple(answer.cautions(evidence, found)), tuple(answer.missing(evidence)),
+        evidence.run.name, about, summary.sentence(evidence, found), summary.price(evidence, found),
+        tuple(summary.cautions(evidence, found)), tuple(summary.missing(evidence)),
         tuple(section for section in sections if section),
-        facts.collect(evidence, found, chosen, tally, duplicates), gallery,
+        json_facts.collect(evidence, found, chosen, tally, duplicates), gallery,
     )
 
 
@@ -96,7 +103,7 @@ def _told(template: str, page: Page, as_html: bool) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     world = Environment(
-        loader=PackageLoader("orchestrator.report", "."), autoescape=as_html, undefined=StrictUndefined,
+        loader=PackageLoader("orchestrator.report", "templates"), autoescape=as_html, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
         finalize=None if as_html else wording.markdown,
     )
@@ -105,7 +112,7 @@ def _told(template: str, page: Page, as_html: bool) -> str:
     return world.get_template(template).render(page=page, script=SCRIPT, script_digest=digest, kinds=KINDS)
 
 
-def _results(evidence: Evidence) -> Section:
+def _results(evidence: RunData) -> Section:
     several = "Each figure is the mean over the seeds that were tested, with its sample deviation and Student’s 95% " \
               "interval of the mean; counts of each seed are in report.json."
     single = "Percentages of test accuracy are rounded down, the counts are exact; the interval is Wilson’s."
@@ -114,37 +121,37 @@ def _results(evidence: Evidence) -> Section:
            "Training time is the wall time of the period’s epochs."
     built: list[Part] = []
     for number in evidence.periods:
-        built += [Heading(f"{_called(evidence, number)}, {curves.stretch_of(evidence, number)}"),
+        built += [Heading(f"{_called(evidence, number)}, {learning_curves.stretch_of(evidence, number)}"),
                   tables.study(evidence, number)]
-    return Section("results", "Results", lead, (*built, *parts.figures([curves.accuracies(evidence)])))
+    return Section("results", "Results", lead, (*built, *elements.figures([learning_curves.accuracies(evidence)])))
 
 
-def _called(evidence: Evidence, number: int) -> str:
+def _called(evidence: RunData, number: int) -> str:
     last = evidence.run.spec.periods
     return "All epochs" if last == 1 else "Last period" if number == last else \
         "First period" if number == 1 else f"Period {number}"
 
 
-def _curves(evidence: Evidence) -> Section:
+def _curves(evidence: RunData) -> Section:
     spec = evidence.run.spec
     lead = "Every network has one colour and one marker throughout. Each figure has a scale of its own."
     if spec.periods > 1:
         lead += " Dotted lines: the ends of periods, where the networks were tested." if spec.epochs_per_period > 1 \
             else " A period is one epoch here, so first and last period are the ends of each curve."
-    whole = parts.figures([curves.learning(evidence, measure, None) for measure in curves.MEASURES], 2)
+    whole = elements.figures([learning_curves.learning(evidence, measure, None) for measure in learning_curves.MEASURES], 2)
     built: list[Part] = whole or [Text("No epoch is published yet.")]
     if spec.periods > 1 and spec.epochs_per_period > 1:
-        own = [curves.learning(evidence, m, number) for m in curves.MEASURES for number in evidence.periods]
+        own = [learning_curves.learning(evidence, m, number) for m in learning_curves.MEASURES for number in evidence.periods]
         called = "First and last period" if len(evidence.periods) > 1 else _called(evidence, evidence.periods[0])
-        built += [Heading(called), *drawn] if (drawn := parts.figures(own, 2)) else []
+        built += [Heading(called), *drawn] if (drawn := elements.figures(own, 2)) else []
     return Section("curves", "Learning curves", lead, tuple(built))
 
 
-def _confusion(evidence: Evidence) -> Section | None:
+def _confusion(evidence: RunData) -> Section | None:
     few = "matrix small" if len(evidence.classes) <= 10 else "matrix"
     built: list[Part] = []
     for backbone in evidence.comparison.backbones:
-        row = tuple(drawn for p in evidence.periods if (drawn := matrices.confusion(evidence, backbone, p)))
+        row = tuple(drawn for p in evidence.periods if (drawn := confusion.confusion(evidence, backbone, p)))
         built += [Heading(wording.title(backbone)), Figures(row, 2, few)] if row else []
     lead = "Rows are true classes, columns are answers, numbers are test images. Blue on the diagonal is right, " \
            "orange is wrong; the deeper the colour, the larger the share of its row."
@@ -152,7 +159,7 @@ def _confusion(evidence: Evidence) -> Section | None:
 
 
 def _answers(
-    evidence: Evidence, findings: Findings, gallery: images.Gallery, chosen: list[Question], tally: dict[str, int]
+    evidence: RunData, findings: Analysis, gallery: images.Gallery, chosen: list[Example], tally: dict[str, int]
 ) -> Section | None:
     if not chosen:
         return None
@@ -167,7 +174,7 @@ def _answers(
     return Section("answers", "Test images and every network’s answer", lead, built)
 
 
-def _data(evidence: Evidence, gallery: images.Gallery, duplicates: dict[str, int] | None) -> Section:
+def _data(evidence: RunData, gallery: images.Gallery, duplicates: dict[str, int] | None) -> Section:
     more = f" The first {images.MOST_CLASSES_SAMPLED} of {len(evidence.classes)} classes." \
         if len(evidence.classes) > images.MOST_CLASSES_SAMPLED else ""
     samples: tuple[Part, ...] = (
@@ -175,12 +182,12 @@ def _data(evidence: Evidence, gallery: images.Gallery, duplicates: dict[str, int
         Samples(tuple((label, tuple(chosen)) for label, chosen in gallery.samples), images.sheet(gallery)),
     ) if gallery.samples else (Text("The prepared pixels are not in this store, so there are no sample images."),)
     return Section("data", "Data", "", (
-        tables.data(evidence, duplicates), *parts.figures([images.bars(evidence)]),
+        tables.data(evidence, duplicates), *elements.figures([images.bars(evidence)]),
         Heading("Samples of each class"), *samples,
     ))
 
 
-def _recipe(evidence: Evidence) -> Section:
+def _recipe(evidence: RunData) -> Section:
     told = "Precision, threads and device are those of the latest training; a trial keeps its first precision and " \
            "threads, because they can change its numbers."
     return Section("recipe", "Recipe and networks", "", (
@@ -188,5 +195,5 @@ def _recipe(evidence: Evidence) -> Section:
     ))
 
 
-def _provenance(evidence: Evidence) -> Section:
+def _provenance(evidence: RunData) -> Section:
     return Section("provenance", "Provenance", "", (tables.provenance(evidence),))

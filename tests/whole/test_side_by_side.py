@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from harness import Lab, digests, rows
 
-from orchestrator import signs
+from orchestrator.monitoring import heartbeats
 
 pytestmark = pytest.mark.whole
 
@@ -42,7 +42,7 @@ def test_a_stop_reaches_all_slots(new_lab: Callable[..., Lab]) -> None:
     lab = new_lab()
     worker = lab.worker("--slots", "2", "--threads", "2")
     run = lab.submit(*SMALL, "--epochs-per-period", "4", "--no-workers")
-    lab.until(lambda: [each for each in signs.read(lab.store.root) if len(each.tasks) == 2], what="two tasks at a time")
+    lab.until(lambda: [each for each in heartbeats.read_heartbeats(lab.store.root) if len(each.tasks) == 2], what="two tasks at a time")
     shown = lab.orch("status", run.name)
     worker.send_signal(signal.SIGTERM)
     code = worker.wait(40)
@@ -51,7 +51,7 @@ def test_a_stop_reaches_all_slots(new_lab: Callable[..., Lab]) -> None:
     assert "2 of 2 slots" in shown
     assert code == 0
     assert states.count("stopped") == 2
-    assert signs.read(lab.store.root) == []
+    assert heartbeats.read_heartbeats(lab.store.root) == []
 
 
 def _overlaps(attempts: list[dict[str, Any]]) -> bool:

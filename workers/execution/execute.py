@@ -8,7 +8,15 @@ import time
 from collections.abc import Sequence
 
 from jobs import atomic, errors, plan
-from jobs.errors import BadCheckpoint, BadSpec, BrokerUnreachable, DeviceFailed, LeaseLost, OrchError, Stopped
+from jobs.errors import (
+    BadCheckpoint,
+    BadSpec,
+    BrokerUnreachable,
+    DeviceFailed,
+    LeaseLost,
+    OrchError,
+    Stopped,
+)
 from jobs.maintenance import verify
 from jobs.store.runs import Run
 from jobs.store.store import Store

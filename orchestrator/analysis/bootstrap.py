@@ -1,0 +1,54 @@
+"""Accuracies drawn again: test images and seeds resampled together, the same images for every network."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from orchestrator.analysis.statistics import Interval
+
+DRAWS, AT_ONCE = 4000, 200
+Right = np.ndarray[Any, np.dtype[np.bool_]]
+Drawn = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def resampled(right: Mapping[str, Right], draws: int = DRAWS, seed: int = 0) -> dict[str, Drawn]:
+    """For each network, given as (seeds, images) of right answers, its mean accuracy in each of `draws` samples.
+
+    The paired bootstrap (Efron and Tibshirani 1993, chapter 8): a sample's images are the same for all networks. With
+    several seeds these are drawn too, for each network on their own (the pigeonhole bootstrap, Owen 2007, Annals of
+    Applied Statistics 1:386-411). The random numbers come from `seed` and the network's name alone, so the order
+    of networks does not matter.
+    """
+    images = next(iter(right.values())).shape[1]
+    stacked = np.concatenate(list(right.values())).astype(np.float32)
+    dice = np.random.default_rng([seed, images])
+    sums = np.empty((draws, len(stacked)), np.float64)
+    for start in range(0, draws, AT_ONCE):
+        count = min(AT_ONCE, draws - start)
+        picked = dice.integers(0, images, (count, images)) + images * np.arange(count)[:, None]
+        weights = np.bincount(picked.ravel(), minlength=count * images).reshape(count, images)
+        sums[start:start + count] = weights.astype(np.float32) @ stacked.T
+    drawn, first = {}, 0
+    for name, own in right.items():
+        shares = sums[:, first:first + len(own)] / images
+        drawn[name] = (shares * _seed_weights(name, len(own), draws, seed)).sum(axis=1)
+        first += len(own)
+    return drawn
+
+
+def difference(first: Drawn, second: Drawn) -> Interval:
+    """The 95% percentile interval of the first network's accuracy minus the second's."""
+    low, high = np.quantile(first - second, [0.025, 0.975])
+    return Interval(float(low), float(high))
+
+
+def _seed_weights(name: str, seeds: int, draws: int, seed: int) -> Drawn:
+    """How much each seed counts in each draw; rows add up to 1."""
+    if seeds == 1:
+        return np.ones((draws, 1))
+    dice = np.random.default_rng([seed, *hashlib.sha256(name.encode()).digest()])
+    return dice.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds

@@ -1,0 +1,88 @@
+"""What accuracy costs: training time, speed, size, multiply-adds, memory, energy."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jobs.catalog import backbones
+from orchestrator.analysis.resource_usage import ResourceUsage, TrainingResults, resource_usage
+from orchestrator.analysis.standings import Comparison, EpochRow
+from orchestrator.analysis.statistics import Spread, spread
+
+JOULES_A_KWH = 3.6e6
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One network's price up to a period, for one seed (mean over seeds), beside its accuracy there.
+
+    `gmacs` is thousands of millions of multiply-adds for one image of 224 px; None outside the catalog.
+    `peak_memory_bytes` is the largest over seeds, `memory_of` whose it is (see `Consumption`). `energy_kwh` is the mean
+    over the seeds it was counted of, `energy_share` the part of their epochs that it stands for.
+    """
+
+    backbone: str
+    accuracy: float | None
+    seconds: Spread | None
+    images_per_second: float | None
+    parameters: int | None
+    gmacs: float | None
+    peak_memory_bytes: int | None = None
+    memory_of: str | None = None
+    energy_kwh: float | None = None
+    energy_share: float | None = None
+
+
+def network_costs(
+    comparison: Comparison, period: int, classes: int, trainings: Mapping[str, TrainingResults] | None = None
+) -> list[Cost]:
+    """The price of every backbone: the wall time of all its epochs up to the end of `period`.
+
+    `trainings` are the outcomes of each trial's trainings: where memory and energy are told.
+    """
+    found = []
+    for standing in comparison.at(period):
+        name = standing.backbone
+        rows = [row for row in comparison.epochs if row.backbone == name and row.period <= period]
+        by_trial: dict[str, float] = {}
+        for row in rows:
+            by_trial[row.trial] = by_trial.get(row.trial, 0.0) + (row.seconds or 0.0)
+        speeds = spread(row.images_per_second for row in rows if row.images_per_second)
+        known = backbones.CATALOG.get(name)
+        found.append(Cost(
+            name, standing.accuracy.mean if standing.accuracy else None, spread(by_trial.values()),
+            speeds.mean if speeds else None, known.parameters(classes) if known else None,
+            known.gmacs(classes) if known else None,
+            *_consumed(rows, standing.epoch, trainings or {}),
+        ))
+    return found
+
+
+def _consumed(
+    rows: Sequence[EpochRow], until: int, trainings: Mapping[str, TrainingResults]
+) -> tuple[int | None, str | None, float | None, float | None]:
+    """The last four of a `Cost`, from the rows of a backbone's epochs and its trainings up to the epoch `until`."""
+    epochs = Counter(row.trial for row in rows)
+    used: dict[str, ResourceUsage] = {trial: resource_usage(trainings.get(trial, {}), until) for trial in epochs}
+    peaks = [(one.memory_of == "gpu", one.memory_bytes, one.memory_of) for one in used.values() if one.memory_bytes]
+    _, memory, whose = max(peaks, default=(False, None, None))
+    counted = {trial: one.joules for trial, one in used.items() if one.joules is not None}
+    if not counted:
+        return memory, whose, None, None
+    share = sum(used[trial].epochs for trial in counted) / sum(epochs[trial] for trial in counted)
+    return memory, whose, math.fsum(counted.values()) / len(counted) / JOULES_A_KWH, min(share, 1.0)
+
+
+def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
+    """The places of points (cost, gain) that no other point beats in both, cheapest first.
+
+    A point is beaten by one that costs no more and gains no less, and is better in at least one of the two.
+    """
+    def beaten(place: int) -> bool:
+        cost, gain = points[place]
+        return any(c <= cost and g >= gain and (c, g) != (cost, gain) for c, g in points)
+
+    return sorted((i for i in range(len(points)) if not beaten(i)), key=lambda i: points[i])

@@ -1,0 +1,120 @@
+"""Test images worth looking at: who got each right, and which ones to show."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from orchestrator.analysis.predictions import Predictions, TrialPredictions
+
+KINDS = ("all right", "networks disagree", "all wrong")
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplePrediction:
+    """One network's answer to one image; `confidence` is 0..1."""
+
+    backbone: str
+    predicted: str
+    confidence: float | None
+    right: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One test image, its true class, every network's answer, and which of `KINDS` it is."""
+
+    image: str
+    label: str
+    kind: str
+    answers: tuple[ExamplePrediction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """A book's images that all these networks have answered, in an order that only the images' names decide."""
+
+    book: Predictions
+    networks: Mapping[str, TrialPredictions]
+    order: tuple[int, ...]
+    right: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+
+    def question(self, place: int) -> Example:
+        """The image at a place of the book."""
+        book = self.book
+        label, given = int(book.labels[place]), []
+        for backbone, answers in self.networks.items():
+            code, sure = int(answers.predicted[place]), float(answers.confidence[place])
+            given.append(ExamplePrediction(backbone, book.classes[code], None if np.isnan(sure) else sure, code == label))
+        return Example(book.images[place], book.classes[label], _kind(given), tuple(given))
+
+    def questions(self) -> list[Example]:
+        """Every image."""
+        return [self.question(place) for place in self.order]
+
+    def only(self, backbone: str) -> list[int]:
+        """Places of the images that this network alone got right."""
+        row = list(self.networks).index(backbone)
+        alone = np.asarray(self.right[row] & (self.right.sum(axis=0) == 1))
+        return [place for place in self.order if alone[place]]
+
+    def all_wrong(self) -> list[int]:
+        """Places of the images that none got right, those first on which the networks were surest on average."""
+        wrong = np.asarray(~self.right.any(axis=0))
+        sure = np.nanmean(np.stack([answers.confidence for answers in self.networks.values()]), axis=0)
+        return sorted((p for p in self.order if wrong[p]), key=lambda p: -float(np.nan_to_num(sure[p])))
+
+    def taken_for(self, label: str, answer: str) -> list[int]:
+        """Places of images of one class that networks took for another, those first that most networks did."""
+        book = self.book
+        true, said = book.classes.index(label), book.classes.index(answer)
+        votes = sum((answers.predicted == said).astype(int) for answers in self.networks.values())
+        there = [place for place in self.order if book.labels[place] == true and np.asarray(votes)[place] > 0]
+        return sorted(there, key=lambda place: -int(np.asarray(votes)[place]))
+
+
+def collect_examples(book: Predictions, networks: Mapping[str, TrialPredictions]) -> Examples:
+    """The images that every one of these networks (by backbone) has answered."""
+    if not networks:
+        return Examples(book, networks, (), np.zeros((0, len(book.images)), bool))
+    given = np.logical_and.reduce([answers.predicted >= 0 for answers in networks.values()])
+    right = np.stack([book.right(answers) for answers in networks.values()])
+    places = sorted(np.flatnonzero(given).tolist(), key=lambda p: hashlib.sha256(book.images[p].encode()).digest())
+    return Examples(book, networks, tuple(places), right)
+
+
+def choose_examples(asked: Sequence[Example], shares: tuple[int, int, int] = (3, 6, 3)) -> list[Example]:
+    """Up to `shares` images of each kind, classes not yet shown first; where a kind runs short, others fill up."""
+    chosen: list[Example] = []
+    for kind, share in zip(KINDS, shares, strict=True):
+        chosen += _varied([q for q in asked if q.kind == kind], chosen, share)
+    for kind in (KINDS[1], KINDS[0], KINDS[2]):
+        short = sum(shares) - len(chosen)
+        chosen += _varied([q for q in asked if q.kind == kind and q not in chosen], chosen, short)
+    return sorted(chosen, key=lambda q: KINDS.index(q.kind))
+
+
+def count_kinds(asked: Sequence[Example]) -> dict[str, int]:
+    """How many images are of each kind."""
+    return {kind: sum(question.kind == kind for question in asked) for kind in KINDS}
+
+
+def _varied(asked: Sequence[Example], chosen: Sequence[Example], share: int) -> list[Example]:
+    taken: list[Example] = []
+    seen = {question.label for question in chosen}
+    for fresh in (True, False):
+        for question in asked:
+            if len(taken) >= share:
+                return taken
+            if question not in taken and (not fresh or question.label not in seen):
+                taken.append(question)
+                seen.add(question.label)
+    return taken
+
+
+def _kind(answers: Sequence[ExamplePrediction]) -> str:
+    right = sum(answer.right for answer in answers)
+    return KINDS[0] if right == len(answers) else KINDS[1] if right else KINDS[2]

@@ -1,0 +1,71 @@
+"""Who is ahead after a period, and from whom that can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from orchestrator.analysis.pairwise import PairwiseTest, find_pair
+from orchestrator.analysis.standings import Comparison, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """The ranking after a period, how many share the first place, and how far the next one is."""
+
+    period: int
+    epoch: int
+    ranking: tuple[Standing, ...]
+    shared_by: int
+    margin: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderVerdict:
+    """The leader against the rest: the duel with the next one, and whom it cannot be told apart from.
+
+    `duel` is seen from the leader; None where no answers are published to test with.
+    """
+
+    duel: PairwiseTest | None
+    alike: tuple[str, ...]
+    untested: tuple[str, ...]
+
+
+def find_leader(
+    comparison: Comparison, awaited: Collection[tuple[str, int]] = (), period: int | None = None
+) -> Leader | None:
+    """Who is ahead by test accuracy after `period`, or after the last that has no test still `awaited` (trial, period).
+
+    While every period still waits for some, the one with most backbones tested is taken. None without any test.
+    """
+    chosen = period if period is not None else _settled(comparison, awaited)
+    ranking = sorted((s for s in comparison.at(chosen) if s.accuracy), key=lambda s: -_mean(s)) if chosen else []
+    if not ranking:
+        return None
+    shared_by = sum(_mean(s) == _mean(ranking[0]) for s in ranking)
+    rest = ranking[shared_by:]
+    margin = _mean(ranking[0]) - _mean(rest[0]) if rest else None
+    return Leader(ranking[0].period, ranking[0].epoch, tuple(ranking), shared_by, margin)
+
+
+def judge_leader(found: Leader, duels: Sequence[PairwiseTest]) -> LeaderVerdict:
+    """Which networks the data tell apart from the leader."""
+    first, rest = found.ranking[0].backbone, [standing.backbone for standing in found.ranking[1:]]
+    against = {name: find_pair(duels, first, name) for name in rest}
+    alike = tuple(name for name, duel in against.items() if duel and not duel.told_apart)
+    untested = tuple(name for name, duel in against.items() if duel is None)
+    return LeaderVerdict(against[rest[0]] if rest else None, alike, untested)
+
+
+def _settled(comparison: Comparison, awaited: Collection[tuple[str, int]]) -> int | None:
+    tested = {p: sum(bool(s.tests) for s in comparison.at(p)) for p in range(1, comparison.periods + 1)}
+    if not any(tested.values()):
+        return None
+    waiting = {period for _, period in awaited}
+    settled = [period for period, count in tested.items() if count and period not in waiting]
+    return max(settled) if settled else max(tested, key=lambda p: (tested[p], p))
+
+
+def _mean(standing: Standing) -> float:
+    return standing.accuracy.mean if standing.accuracy else -1.0

@@ -1,0 +1,69 @@
+"""When to stop: the best epoch of each trial, where overfitting starts, what stopping early would have saved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jobs.early_stopping import stop_epoch
+from orchestrator.analysis.standings import EpochRow
+
+PATIENCE = 3
+"""Epochs without a better validation loss after which early stopping would have ended the training."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverfittingAdvice:
+    """One trial's advice. Gaps are validation minus training loss (nats an image).
+
+    `overfits_from` is the first epoch after the best one, where validation loss ended higher while training loss
+    ended lower; None where that did not happen. `stopped_at` is where a patience of `PATIENCE` would have ended it.
+    """
+
+    trial: str
+    backbone: str
+    seed: int
+    epochs: int
+    best_epoch: int
+    best_loss: float
+    last_loss: float
+    gap_at_best: float | None
+    gap_at_end: float | None
+    overfits_from: int | None
+    stopped_at: int
+    saved_epochs: int
+    saved_seconds: float
+    best_kept: bool
+
+
+def advise(rows: Sequence[EpochRow], patience: int = PATIENCE) -> OverfittingAdvice | None:
+    """The advice of one trial's epochs, by the rule that `--early-stop` acts on; None without a validation loss."""
+    known = sorted((row for row in rows if row.val_loss is not None), key=lambda row: row.epoch)
+    if not known:
+        return None
+    best, last = min(known, key=_loss), known[-1]
+    end = _stop(rows, known, patience)
+    after = [row for row in known if row.epoch > end.epoch]
+    worse = last.epoch > best.epoch and _loss(last) > _loss(best)
+    learning = best.train_loss is not None and last.train_loss is not None and last.train_loss < best.train_loss
+    return OverfittingAdvice(
+        last.trial, last.backbone, last.seed, last.epoch, best.epoch, _loss(best), _loss(last), _gap(best), _gap(last),
+        best.epoch + 1 if worse and learning else None, end.epoch, len(after),
+        math.fsum(row.seconds or 0.0 for row in after), end.epoch >= best.epoch,
+    )
+
+
+def _stop(rows: Sequence[EpochRow], known: Sequence[EpochRow], patience: int) -> EpochRow:
+    """The epoch whose end is the training's under that patience."""
+    losses = {row.epoch: row.val_loss for row in rows}
+    epoch = stop_epoch((losses.get(each) for each in range(1, known[-1].epoch + 1)), patience)
+    return next((row for row in known if epoch is not None and row.epoch >= epoch), known[-1])
+
+
+def _loss(row: EpochRow) -> float:
+    return row.val_loss if row.val_loss is not None else math.inf
+
+
+def _gap(row: EpochRow) -> float | None:
+    return None if row.val_loss is None or row.train_loss is None else row.val_loss - row.train_loss

@@ -1,0 +1,83 @@
+"""Every two networks on the same test images: who got right what the other got wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from orchestrator.analysis import bootstrap, statistics
+from orchestrator.analysis.statistics import Interval
+
+LEVEL = 0.05
+Right = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True, slots=True)
+class PairwiseTest:
+    """Two networks on `images` images. Counts are of the first seed that both have.
+
+    `p` is McNemar's exact p-value (of several seeds one, see `statistics.over_seeds`), `p_holm` the same corrected for
+    the number of duels; `difference` is the first's mean accuracy minus the second's, with its bootstrap interval.
+    """
+
+    first: str
+    second: str
+    images: int
+    seeds: int
+    only_first: int
+    only_second: int
+    p: float
+    p_holm: float
+    difference: float
+    interval: Interval
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the data support the order: the corrected p-value is below `LEVEL`.
+
+        With several seeds, the interval over seeds and images must exclude zero as well.
+        """
+        return self.p_holm < LEVEL and (self.seeds == 1 or self.interval.excludes_zero)
+
+    def turned(self) -> PairwiseTest:
+        """The same duel seen from the other side."""
+        return replace(
+            self, first=self.second, second=self.first, only_first=self.only_second, only_second=self.only_first,
+            difference=-self.difference, interval=Interval(-self.interval.high, -self.interval.low),
+        )
+
+
+def pairwise_tests(right: Mapping[str, Right]) -> tuple[PairwiseTest, ...]:
+    """Each network against each, in the order given; rows of (seeds, images) say which images were right.
+
+    All networks must have answered the same images; row i of each is paired with row i of the others.
+    """
+    if len(right) < 2 or not next(iter(right.values())).shape[1]:
+        return ()
+    drawn = bootstrap.resampled(right)
+    fought = [_pairwise_test(a, b, right[a], right[b], drawn) for a, b in combinations(right, 2)]
+    corrected = statistics.holm([duel.p for duel in fought])
+    return tuple(replace(duel, p_holm=p) for duel, p in zip(fought, corrected, strict=True))
+
+
+def find_pair(found: Sequence[PairwiseTest], first: str, second: str) -> PairwiseTest | None:
+    """The duel of these two, seen from the first; None where there was none."""
+    for duel in found:
+        if (duel.first, duel.second) == (first, second):
+            return duel
+        if (duel.first, duel.second) == (second, first):
+            return duel.turned()
+    return None
+
+
+def _pairwise_test(first: str, second: str, ours: Right, theirs: Right, drawn: Mapping[str, bootstrap.Drawn]) -> PairwiseTest:
+    seeds = min(len(ours), len(theirs))
+    counts = [(int((ours[s] & ~theirs[s]).sum()), int((theirs[s] & ~ours[s]).sum())) for s in range(seeds)]
+    p = statistics.over_seeds([statistics.mcnemar(*pair) for pair in counts])
+    difference = float(ours.mean(axis=1).mean() - theirs.mean(axis=1).mean())
+    return PairwiseTest(first, second, ours.shape[1], seeds, *counts[0], p, p, difference,
+                bootstrap.difference(drawn[first], drawn[second]))

@@ -1,0 +1,113 @@
+"""Every network's answer to every test image, as codes in arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COLUMNS = ("trial", "epoch", "image", "label", "predicted", "confidence", "label_rank")
+Codes = np.ndarray[Any, np.dtype[np.int32]]
+Shares = np.ndarray[Any, np.dtype[np.float32]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrialPredictions:
+    """One trial's answers after one epoch, one place for each image of the book.
+
+    `predicted` is a class code, -1 where there is no answer; `confidence` is NaN and `rank` -1 where not known.
+    """
+
+    predicted: Codes
+    confidence: Shares
+    rank: Codes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """Images and classes by name (sorted), each image's true class as a code, and answers by (trial, epoch)."""
+
+    images: tuple[str, ...]
+    classes: tuple[str, ...]
+    labels: Codes
+    answers: Mapping[tuple[str, int], TrialPredictions] = field(default_factory=dict)
+
+    def of(self, trial: str, epoch: int) -> TrialPredictions | None:
+        """One trial's answers after one epoch; None where none are published."""
+        return self.answers.get((trial, epoch))
+
+    def right(self, answers: TrialPredictions) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which images were answered with their true class."""
+        return np.asarray(answers.predicted == self.labels)
+
+    def confusion(self, answers: TrialPredictions) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Counts of images, rows the true classes, columns the answers: (classes, classes) int64."""
+        size, given = len(self.classes), answers.predicted >= 0
+        flat = self.labels[given].astype(np.int64) * size + answers.predicted[given]
+        return np.bincount(flat, minlength=size * size).reshape(size, size)
+
+
+def collect_predictions(tables: Sequence[pa.Table], classes: Collection[str], epochs: Collection[int]) -> Predictions:
+    """A book of rows of `predictions`, one table a trial; an image answered twice in an epoch counts once.
+
+    Rows of other epochs are left out; `classes` are those of the data set, more may come from the answers.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kept = [table.filter(pc.is_in(table["epoch"], pa.array(sorted(epochs), pa.int64()))) for table in tables]
+    kept = [_plain(table) for table in kept if table.num_rows]
+    images = pa.array(sorted(set().union(*(_names(table["image"]) for table in kept))), pa.string())
+    names = set(classes).union(*(_names(table[column]) for table in kept for column in ("label", "predicted")))
+    known = pa.array(sorted(names), pa.string())
+    labels, answers = np.full(len(images), -1, np.int32), {}
+    for table in kept:
+        for epoch in pc.unique(table["epoch"]).to_pylist():
+            rows = table.filter(pc.equal(table["epoch"], epoch))
+            where = _codes(rows["image"], images)[::-1]
+            labels[where] = _codes(rows["label"], known)[::-1]
+            answers[rows["trial"][0].as_py(), epoch] = _spread_out(rows, where, known, len(images))
+    return Predictions(tuple(images.to_pylist()), tuple(known.to_pylist()), labels, answers)
+
+
+def _spread_out(rows: pa.Table, where: Codes, known: Any, size: int) -> TrialPredictions:
+    """Each row at its image's place; written last row first, so that the first of two stays."""
+    predicted, confidence, rank = np.full(size, -1, np.int32), np.full(size, np.nan, np.float32), np.full(size, -1)
+    predicted[where] = _codes(rows["predicted"], known)[::-1]
+    confidence[where] = rows["confidence"].to_numpy()[::-1]
+    rank[where] = rows["label_rank"].fill_null(-1).to_numpy()[::-1]
+    return TrialPredictions(predicted, confidence, rank.astype(np.int32))
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Names as one dictionary a column, whatever the files had."""
+    for name in ("image", "label", "predicted"):
+        column = table[name]
+        if not _is_dictionary(column):
+            table = table.set_column(table.column_names.index(name), name, column.dictionary_encode())
+    return table.unify_dictionaries().combine_chunks()
+
+
+def _names(column: Any) -> list[str]:
+    return [name for chunk in column.chunks for name in chunk.dictionary.to_pylist()]
+
+
+def _codes(column: Any, known: Any) -> Codes:
+    """Each value's place in `known`, found once for each entry of the column's dictionary."""
+    import pyarrow.compute as pc
+
+    parts = [
+        np.asarray(pc.index_in(chunk.dictionary, known), np.int32)[np.asarray(chunk.indices)] for chunk in column.chunks
+    ]
+    return np.concatenate(parts) if parts else np.empty(0, np.int32)
+
+
+def _is_dictionary(column: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_dictionary(column.type))

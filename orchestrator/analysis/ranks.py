@@ -1,0 +1,68 @@
+"""Mean ranks over seeds, runs or data sets, and how far apart they must be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """Networks by mean rank (1 is best), over `blocks` rankings; groups are what a critical difference joins.
+
+    `statistic` and `p` are Friedman's; `critical` is Nemenyi's difference at `LEVEL`.
+    """
+
+    means: tuple[tuple[str, float], ...]
+    blocks: int
+    statistic: float
+    p: float
+    critical: float
+    groups: tuple[tuple[str, ...], ...]
+
+
+def rank_networks(scores: Mapping[str, Sequence[float]]) -> Ranks | None:
+    """Rank networks in each block by score (higher is better, ties share their mean rank).
+
+    Friedman 1937, JASA 32:675-701, with Nemenyi's critical difference as in Demšar 2006, JMLR 7:1-30:
+    `q * sqrt(k * (k + 1) / (6 * n))`, q the studentized range over sqrt(2). None with fewer than three networks or
+    two blocks: Friedman's test needs them. Equal scores everywhere have p = 1.
+    """
+    from scipy import stats
+
+    names = sorted(scores)
+    table = np.array([scores[name] for name in names], float).T if names else np.empty((0, 0))
+    if table.ndim != 2 or table.shape[0] < 2 or table.shape[1] < 3:
+        return None
+    blocks, count = table.shape
+    ranked = stats.rankdata(-table, axis=1)
+    even = bool(np.all(ranked == ranked[:, :1]))
+    statistic, p = (0.0, 1.0) if even else map(float, stats.friedmanchisquare(*table.T))
+    mean = ranked.mean(axis=0)
+    order = sorted(range(count), key=lambda i: (mean[i], names[i]))
+    means = tuple((names[i], float(mean[i])) for i in order)
+    critical = critical_difference(count, blocks)
+    return Ranks(means, blocks, statistic, p, critical, _groups(means, critical))
+
+
+def critical_difference(networks: int, blocks: int, level: float = LEVEL) -> float:
+    """How far two mean ranks must be apart to differ at `level` (Nemenyi 1963)."""
+    from scipy import stats
+
+    q = float(stats.studentized_range.ppf(1 - level, networks, np.inf)) / math.sqrt(2)
+    return q * math.sqrt(networks * (networks + 1) / (6 * blocks))
+
+
+def _groups(means: Sequence[tuple[str, float]], critical: float) -> tuple[tuple[str, ...], ...]:
+    """The largest runs of networks whose mean ranks are closer than the critical difference."""
+    found: list[tuple[int, int]] = []
+    for start, (_, best) in enumerate(means):
+        end = max(i for i in range(start, len(means)) if means[i][1] - best < critical or i == start)
+        if end > start and not any(a <= start and end <= b for a, b in found):
+            found.append((start, end))
+    return tuple(tuple(name for name, _ in means[a:b + 1]) for a, b in found)

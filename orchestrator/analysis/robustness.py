@@ -1,0 +1,99 @@
+"""How much of its accuracy a network keeps on harder images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jobs.catalog.corruptions import CORRUPTIONS, SEVERITIES
+from jobs.store.runs import Run
+from orchestrator.analysis.standings import Comparison
+from orchestrator.analysis.statistics import spread
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+REFERENCE = "alexnet"
+Accuracies = Mapping[tuple[str, int], float]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRobustness:
+    """One network after the last period, shares 0..1, means over `seeds` seeds.
+
+    `accuracies` are by (corruption, severity), `clean` on the test images as they are. `errors` are corruption errors,
+    summed error divided by that of the reference, of each corruption that both were tested on at every severity;
+    `mean_error` is their mean. None where it cannot be known.
+    """
+
+    backbone: str
+    seeds: int
+    clean: float | None
+    accuracies: Accuracies
+    errors: Mapping[str, float]
+    mean_error: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Robustness:
+    """Every network, what corruption errors are relative to, how many images a test had."""
+
+    reference: str
+    corruptions: tuple[str, ...]
+    images: int
+    networks: tuple[NetworkRobustness, ...]
+
+
+def measure(
+    run: Run, comparison: Comparison, whose: Mapping[str, tuple[str, int]], table: pa.Table
+) -> Robustness | None:
+    """From rows of `evaluations` at the run's last epoch, of the corruptions it asked for; None where there is none.
+
+    The corruption error is that of Hendrycks and Dietterich 2019 (ICLR, arXiv:1903.12261), relative to AlexNet where
+    that is compared, else to the first network that was tested.
+    """
+    found: dict[str, dict[tuple[str, int], dict[str, float]]] = {}
+    images = 0
+    for row in table.to_pylist():
+        known = row["corruption"] in run.spec.corruptions and row["severity"] in SEVERITIES and row["trial"] in whose
+        if known and row["epoch"] == comparison.tested_at(row["trial"], run.spec.epochs) and row["total"]:
+            key, images = (row["corruption"], row["severity"]), max(images, row["total"])
+            by_trial = found.setdefault(whose[row["trial"]][0], {}).setdefault(key, {})
+            by_trial.setdefault(row["trial"], row["correct"] / row["total"])
+    if not found:
+        return None
+    means = {
+        backbone: {key: sum(seeds.values()) / len(seeds) for key, seeds in of_all.items()}
+        for backbone, of_all in found.items()
+    }
+    order = [name for name in comparison.backbones if name in means]
+    reference = REFERENCE if REFERENCE in means else order[0]
+    seeds = {name: max(len(by_trial) for by_trial in found[name].values()) for name in order}
+    networks = [_robust(comparison, name, seeds[name], means[name], means[reference]) for name in order]
+    there = tuple(name for name in CORRUPTIONS if any((name, s) in of for of in means.values() for s in SEVERITIES))
+    return Robustness(reference, there, images, tuple(networks))
+
+
+def _robust(comparison: Comparison, backbone: str, seeds: int, mine: Accuracies, reference: Accuracies) -> NetworkRobustness:
+    errors = {
+        name: error for name in CORRUPTIONS if (error := corruption_error(_of(mine, name), _of(reference, name)))
+        is not None
+    }
+    last = next((s for s in comparison.at(comparison.periods) if s.backbone == backbone), None)
+    mean = spread(errors.values())
+    return NetworkRobustness(backbone, seeds, last.accuracy.mean if last and last.accuracy else None, mine, errors,
+                  mean.mean if mean else None)
+
+
+def corruption_error(accuracies: Sequence[float | None], reference: Sequence[float | None]) -> float | None:
+    """The sum of errors over severities divided by the reference's; None where one is missing or the latter is 0."""
+    mine = [1 - value for value in accuracies if value is not None]
+    theirs = [1 - value for value in reference if value is not None]
+    if len(mine) < len(SEVERITIES) or len(theirs) < len(SEVERITIES) or sum(theirs) <= 0:
+        return None
+    return sum(mine) / sum(theirs)
+
+
+def _of(accuracies: Accuracies, corruption: str) -> list[float | None]:
+    return [accuracies.get((corruption, severity)) for severity in SEVERITIES]

@@ -1,0 +1,185 @@
+"""Everything a report tells of, read from the store once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs import plan
+from jobs.data.image_folder import DataSource
+from jobs.errors import DamagedFile, OrchError, RequestError
+from jobs.store import records
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from jobs.store.tables import DATA_SETS, MANIFEST, read_rows, read_table
+from jobs.task import Task, Trial
+from orchestrator.analysis import standings
+from orchestrator.analysis.leader import Leader, find_leader
+from orchestrator.analysis.predictions import (
+    COLUMNS,
+    Predictions,
+    TrialPredictions,
+    collect_predictions,
+)
+from orchestrator.analysis.robustness import Robustness, measure
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class RunData:
+    """A run and what came back of it. `manifest`, `pixels` and `prepared` are None where they are not there."""
+
+    run: Run
+    trials: dict[str, Trial]
+    states: dict[str, str]
+    failures: dict[str, dict[str, Any]]
+    comparison: standings.Comparison
+    lead: Leader | None
+    periods: tuple[int, ...]
+    book: Predictions
+    attempts: pa.Table
+    source: DataSource | None
+    prepared: dict[str, Any] | None
+    manifest: pa.Table | None
+    pixels: np.ndarray[Any, Any] | None
+    training: dict[str, dict[str, Any]]
+    robustness: Robustness | None = None
+    trainings: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
+
+    @property
+    def period(self) -> int:
+        """The period that networks are compared after: the lead's, else the last one shown."""
+        return self.lead.period if self.lead else self.periods[-1]
+
+    def answers(self, backbone: str, period: int) -> list[TrialPredictions]:
+        """One backbone's answers after a period, by seed; seeds without any are left out."""
+        epoch = self.run.epoch_of(period)
+        names = sorted((n for n, t in self.trials.items() if t.backbone == backbone), key=lambda n: self.trials[n].seed)
+        return [answers for name in names if (answers := self.book.of(name, self.comparison.tested_at(name, epoch)))]
+
+    @property
+    def test_images(self) -> int:
+        """How many images a test looked at; 0 before any."""
+        totals = [test.total for standing in self.comparison.standings for test in standing.tests]
+        return max(totals, default=0)
+
+    @property
+    def classes(self) -> list[str]:
+        """All classes by name, from the data set and the answers."""
+        return list(self.book.classes)
+
+
+def read_run_data(store: Store, run: Run, periods: Sequence[int] = ()) -> RunData:
+    """All that is published of a run, to be shown after `periods`; the first and the last where none is named.
+
+    Raises `OrchError` when nothing is done yet, `RequestError` for a period that the run does not have.
+    """
+    _check(run, periods)
+    trials = {name: store.load_trial(name) for name in run.trials}
+    whose = {name: (trial.backbone, trial.seed) for name, trial in trials.items()}
+    states = plan.task_states(store, run)
+    failures = {task: store.failed(Task.parse(task)) or {} for task, state in states.items() if state == "failed"}
+    rows = read_rows(store.root, "epochs", run.trials), read_rows(store.root, "evaluations", run.trials)
+    compared = standings.compare(run, whose, *rows)
+    if not compared.epochs and not any(standing.tests for standing in compared.standings):
+        raise OrchError(_nothing_yet(run, states, failures))
+    awaited = {
+        (task.subject, run.period_of(task.epoch))
+        for task in map(Task.parse, run.tasks)
+        if task.kind == "evaluate" and not task.variant and states[task.id] == "open"
+    }
+    shown = tuple(sorted(set(periods) or {1, run.spec.periods}))
+    found, source = find_leader(compared, awaited, shown[-1] if periods else None), _source(store, run)
+    folder = store.data_folder(run.data)
+    return RunData(
+        run, trials, states, failures, compared, found, shown,
+        _book(store, run, source, compared, {*shown, *([found.period] if found else [])}), _attempts(store, run),
+        source, store.done(Task("prepare", run.data)), _manifest(folder), _pixels(folder), _training(store, run),
+        measure(run, compared, whose, rows[1]), _trainings(store, run),
+    )
+
+
+def _check(run: Run, periods: Sequence[int]) -> None:
+    for period in periods:
+        if not 1 <= period <= run.spec.periods:
+            raise RequestError(f"--period {period}: the run {run.name} has periods 1 to {run.spec.periods}.")
+
+
+def _nothing_yet(run: Run, states: dict[str, str], failures: dict[str, dict[str, Any]]) -> str:
+    message = f"the run {run.name} has no results to report yet: none of its epochs is published"
+    if not failures:
+        return f"{message}, {sum(s == 'done' for s in states.values())} of {len(states)} tasks are done. " \
+               f"'orch status {run.name}' shows how far it is."
+    task, why = next(iter(failures.items()))
+    return f"{message}, and {task} failed: {why.get('message', 'no reason was kept')} 'orch retry' tries again."
+
+
+def _book(
+    store: Store, run: Run, source: DataSource | None, compared: standings.Comparison, periods: set[int]
+) -> Predictions:
+    """Answers after these periods of the run."""
+    tables = [read_rows(store.root, "predictions", [name], COLUMNS) for name in run.trials]
+    epochs = {compared.tested_at(name, run.epoch_of(period)) for name in run.trials for period in periods}
+    return collect_predictions(tables, source.classes if source else (), epochs)
+
+
+def _attempts(store: Store, run: Run) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = read_rows(store.root, "attempts", [DATA_SETS, *run.trials])
+    return found.filter(pc.is_in(found["task"], pa.array(run.tasks, pa.string())))
+
+
+def _source(store: Store, run: Run) -> DataSource | None:
+    try:
+        return store.load_data(run.data)[0]
+    except (OrchError, OSError):
+        return None
+
+
+def _manifest(folder: Path) -> pa.Table | None:
+    path = folder / "manifest.parquet"
+    return read_table(path, MANIFEST) if path.exists() else None
+
+
+def _pixels(folder: Path) -> np.ndarray[Any, Any] | None:
+    """The images, mapped, not read; None when they are not there (a store may keep only results)."""
+    import numpy as np
+
+    path = folder / "images.npy"
+    if not path.exists():
+        return None
+    try:
+        found: np.ndarray[Any, Any] = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise records.damaged_file(path, " ".join(str(error).split())[:120]) from None
+    if found.ndim != 4 or found.shape[3] != 3 or found.dtype != np.uint8:
+        raise records.damaged_file(path, f"it holds {found.shape} {found.dtype}, no images")
+    return found
+
+
+def _training(store: Store, run: Run) -> dict[str, dict[str, Any]]:
+    """The outcome of each trial's latest training task of this run."""
+    latest: dict[str, dict[str, Any]] = {}
+    for task in map(Task.parse, run.tasks):
+        if task.kind == "train" and (outcome := store.done(task)):
+            latest[task.subject] = outcome
+    return latest
+
+
+def _trainings(store: Store, run: Run) -> dict[str, dict[int, dict[str, Any]]]:
+    """The outcomes of all trainings of the run's trials, by trial and mark; other runs' marks are among them."""
+    found: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in run.trials}
+    for name in run.trials:
+        for mark in store.marks(name):
+            with contextlib.suppress(DamagedFile):  # that of another run; one of this run is named by `_training`
+                if outcome := store.done(Task("train", name, mark)):
+                    found[name][mark] = outcome
+    return found

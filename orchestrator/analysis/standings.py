@@ -1,0 +1,175 @@
+"""Rows become standings, by backbone and period."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jobs.catalog.backbones import CATALOG
+from jobs.early_stopping import stop_epoch
+from jobs.store.runs import Run
+from orchestrator.analysis.statistics import Interval, Spread, spread, wilson
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationResult:
+    """A trial on the test set: mean cross entropy, images right, images, and the Wilson 95% interval."""
+
+    loss: float
+    correct: int
+    total: int
+    interval: Interval
+
+    @property
+    def accuracy(self) -> float:
+        """The share of images right, 0..1."""
+        return self.correct / self.total if self.total else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRow:
+    """One row of a trial's learning curve; `period` is the run's own."""
+
+    trial: str
+    backbone: str
+    seed: int
+    period: int
+    epoch: int
+    train_loss: float | None
+    val_loss: float | None
+    val_accuracy: float | None
+    learning_rate: float | None
+    seconds: float | None
+    images_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodResult:
+    """One trial in one period: its test at the end (None: not yet), and the seconds of the epochs seen in it.
+
+    `epoch` is that of the network tested: the period's last, or an earlier one where the trial stopped early.
+    """
+
+    trial: str
+    backbone: str
+    seed: int
+    period: int
+    epoch: int
+    tested: EvaluationResult | None
+    epochs_seen: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One backbone in one period, over its seeds; a spread is None where no seed has come that far."""
+
+    backbone: str
+    period: int
+    epoch: int
+    results: tuple[PeriodResult, ...]
+    accuracy: Spread | None
+    loss: Spread | None
+    seconds: Spread | None
+
+    @property
+    def tests(self) -> tuple[EvaluationResult, ...]:
+        """The tests of the seeds that were evaluated, in the order of seeds."""
+        return tuple(result.tested for result in self.results if result.tested)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All standings of a run, backbones in the catalog's order, every epoch's row, and where trials stopped early."""
+
+    backbones: tuple[str, ...]
+    periods: int
+    standings: tuple[Standing, ...]
+    epochs: tuple[EpochRow, ...]
+    stops: Mapping[str, int] = field(default_factory=dict)
+
+    def tested_at(self, trial: str, epoch: int) -> int:
+        """The epoch whose network stands for a trial at the end of a period: an earlier one where it stopped early."""
+        return min(epoch, self.stops.get(trial, epoch))
+
+    def at(self, period: int) -> list[Standing]:
+        """One standing a backbone, after that period."""
+        return [standing for standing in self.standings if standing.period == period]
+
+
+def compare(run: Run, whose: Mapping[str, tuple[str, int]], epochs: pa.Table, evaluations: pa.Table) -> Comparison:
+    """The run's standings from rows of `epochs` and `evaluations`; `whose` gives each trial's backbone and seed.
+
+    Periods are the run's own; rows of other trials, of later epochs, and of images that were made harder do not
+    count, and a row that stands twice counts once.
+    """
+    lines = _epochs(run, whose, epochs)
+    stops = _stops(run, lines)
+    tests = _tests(run, whose, evaluations)
+    present = {backbone for backbone, _ in whose.values()}
+    order = [*(name for name in CATALOG if name in present), *sorted(present - set(CATALOG))]
+    standings = [
+        _standing(name, period, run.epoch_of(period), [
+            _result(trial, name, seed, period, min(run.epoch_of(period), stops.get(trial, run.spec.epochs)), tests,
+                    lines)
+            for trial, (backbone, seed) in sorted(whose.items(), key=lambda item: item[1][1])
+            if backbone == name
+        ])
+        for period in range(1, run.spec.periods + 1)
+        for name in order
+    ]
+    return Comparison(tuple(order), run.spec.periods, tuple(standings), tuple(lines), stops)
+
+
+def _stops(run: Run, lines: Sequence[EpochRow]) -> dict[str, int]:
+    """Where the run's patience ended trials before their time, by trial."""
+    losses: dict[str, list[float | None]] = {}
+    for line in lines:
+        losses.setdefault(line.trial, []).append(line.val_loss)
+    found = {trial: stop_epoch(of_trial, run.spec.early_stop) for trial, of_trial in losses.items()}
+    return {trial: epoch for trial, epoch in found.items() if epoch is not None}
+
+
+def _epochs(run: Run, whose: Mapping[str, tuple[str, int]], table: pa.Table) -> list[EpochRow]:
+    rows: dict[tuple[str, int], EpochRow] = {}
+    for row in table.to_pylist():
+        key = (row["trial"], row["epoch"])
+        if row["trial"] in whose and 1 <= row["epoch"] <= run.spec.epochs and key not in rows:
+            measures: dict[str, Any] = {name: _finite(row[name]) for name in EpochRow.__slots__[5:]}
+            rows[key] = EpochRow(row["trial"], *whose[row["trial"]], run.period_of(row["epoch"]), row["epoch"], **measures)
+    return [rows[key] for key in sorted(rows)]
+
+
+def _tests(run: Run, whose: Mapping[str, tuple[str, int]], table: pa.Table) -> dict[tuple[str, int], EvaluationResult]:
+    tests: dict[tuple[str, int], EvaluationResult] = {}
+    for row in table.to_pylist():
+        plain = (row["corruption"] or "none") == "none" and not row["severity"]
+        if plain and row["trial"] in whose and (row["trial"], row["epoch"]) not in tests:
+            correct, total = row["correct"], row["total"]
+            tests[row["trial"], row["epoch"]] = EvaluationResult(row["loss"], correct, total, wilson(correct, total))
+    return tests
+
+
+def _result(
+    trial: str, backbone: str, seed: int, period: int, epoch: int,
+    tests: Mapping[tuple[str, int], EvaluationResult], lines: Sequence[EpochRow],
+) -> PeriodResult:
+    seen = [line for line in lines if line.trial == trial and line.period == period]
+    seconds = math.fsum(line.seconds or 0.0 for line in seen) if seen else None
+    return PeriodResult(trial, backbone, seed, period, epoch, tests.get((trial, epoch)), len(seen), seconds)
+
+
+def _standing(backbone: str, period: int, epoch: int, results: Sequence[PeriodResult]) -> Standing:
+    tests = [result.tested for result in results if result.tested]
+    seconds = spread(result.seconds for result in results if result.seconds is not None)
+    accuracy, loss = spread(t.accuracy for t in tests), spread(t.loss for t in tests)
+    return Standing(backbone, period, epoch, tuple(results), accuracy, loss, seconds)
+
+
+def _finite(value: Any) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

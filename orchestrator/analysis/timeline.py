@@ -1,0 +1,88 @@
+"""Who worked on what, when: queue times, attempts, and the faults that were survived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from jobs.task import Task
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptSpan:
+    """One attempt as it went; times are seconds since the first attempt began (`waited` since it was queued)."""
+
+    task: str
+    kind: str
+    backbone: str | None
+    seed: int | None
+    attempt: int
+    state: str
+    failure: str | None
+    worker: str
+    host: str
+    device: str
+    start: float
+    end: float
+    waited: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """All stints by start, the span from the first to the last in seconds, and what went wrong on the way.
+
+    A fault is an attempt that did not end well; it was survived when its task was done in the end.
+    """
+
+    stints: tuple[AttemptSpan, ...]
+    began: datetime | None
+    span: float
+    busy: float
+    waited: float | None
+    faults: int
+    survived: int
+
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """The workers in the order of their first attempt."""
+        return tuple(dict.fromkeys(stint.worker for stint in self.stints))
+
+
+def build_timeline(attempts: pa.Table, whose: Mapping[str, tuple[str, int]], states: Mapping[str, str]) -> Timeline:
+    """The run's attempts in order; those without both times (never begun, or on record torn) are left out.
+
+    Where an attempt's time in the queue is known, its wait counts; `waited` is the mean over these, in seconds.
+    """
+    rows = [row for row in attempts.to_pylist() if row["started_at"] and row["finished_at"]]
+    if not rows:
+        return Timeline((), None, 0.0, 0.0, None, 0, 0)
+    began = min(row["started_at"] for row in rows)
+    stints = []
+    for row in sorted(rows, key=lambda r: (r["started_at"], r["task"], r["attempt"])):
+        backbone, seed = whose.get(Task.parse(row["task"]).subject, (None, None))
+        waited = (row["started_at"] - row["queued_at"]).total_seconds() if row["queued_at"] else None
+        stints.append(AttemptSpan(
+            row["task"], row["kind"], backbone, seed, row["attempt"], row["state"], row["failure"],
+            str(row["worker"] or "unknown"), str(row["host"] or "unknown"), str(row["device"] or "unknown"),
+            (row["started_at"] - began).total_seconds(), (row["finished_at"] - began).total_seconds(), waited,
+        ))
+    waits = [max(0.0, stint.waited) for stint in stints if stint.waited is not None]
+    faults = [stint for stint in stints if stint.state != "done"]
+    return Timeline(
+        tuple(stints), began, max(stint.end for stint in stints), sum(stint.end - stint.start for stint in stints),
+        sum(waits) / len(waits) if waits else None, len(faults), sum(states.get(s.task) == "done" for s in faults),
+    )
+
+
+def covered(stints: Iterable[AttemptSpan]) -> float:
+    """Seconds in which at least one of these went on: a worker's slots work side by side."""
+    total, until = 0.0, 0.0
+    for stint in sorted(stints, key=lambda each: each.start):
+        total += max(0.0, stint.end - max(stint.start, until))
+        until = max(until, stint.end)
+    return total

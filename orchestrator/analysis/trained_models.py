@@ -1,0 +1,42 @@
+"""Which finished training of each trial in a run speaks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs.errors import OrchError, RequestError
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from jobs.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModels:
+    """Finished and evaluated trainings by backbone, one a seed, and the trials that have none yet."""
+
+    trials: dict[str, list[Task]]
+    absent: tuple[str, ...]
+
+
+def choose_models(store: Store, run: Run, period: int | None) -> TrainedModels:
+    """Each trial's training up to the end of `period`, or up to its newest evaluated mark where none is named.
+
+    Raises `RequestError` for a period that the run does not have, `OrchError` when no trial has come that far.
+    """
+    periods = range(1, run.spec.periods + 1) if period is None else [period]
+    if period is not None and not 1 <= period <= run.spec.periods:
+        raise RequestError(f"--period {period}: the run {run.name} has periods 1 to {run.spec.periods}.")
+    trials: dict[str, list[Task]] = {name: [] for name in run.spec.backbones}
+    absent = []
+    for name in run.trials:
+        epochs = [run.epoch_of(each) for each in periods]
+        ready = [epoch for epoch in epochs if store.is_done(Task("evaluate", name, epoch))]
+        if ready:
+            trials[store.load_trial(name).backbone].append(Task("train", name, ready[-1]))
+        else:
+            absent.append(name)
+    if len(absent) == len(run.trials):
+        wanted = "no period" if period is None else f"period {period} not"
+        raise OrchError(f"the run {run.name} has evaluated {wanted} yet, so no network can answer. "
+                        f"'orch status {run.name}' shows how far it is.")
+    return TrainedModels({name: tasks for name, tasks in trials.items() if tasks}, tuple(absent))

@@ -1,0 +1,1 @@
+"""Data sets without a run: inspect a folder, prepare it."""

@@ -1,0 +1,57 @@
+"""A data set prepared here and now, as a worker would, without the queue."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from jobs.data.image_folder import DataSource
+from jobs.errors import StoreUnusable
+from jobs.spec.model import DataSettings
+from jobs.store.store import Store
+from jobs.task import Task
+from models.data.prepare import prepare_folder
+from workers.lease import RENEW_S, Lease, LeaseTracker
+
+
+def prepare_data_set(
+    store: Store, source: DataSource, settings: DataSettings, tell: Callable[[int, int], None] = lambda done, total: None
+) -> tuple[str, dict[str, Any], bool]:
+    """The data set's name, the facts of its outcome, and whether it was there already.
+
+    Raises `BadImages` for broken files and `StoreUnusable` when a worker is preparing the same data set.
+    """
+    data = source.data_id(settings)
+    task = Task("prepare", data)
+    if (known := store.done(task)) is not None:
+        return data, known, True
+    store.save_data(data, source, settings)
+    lease = LeaseTracker(store).claim(task.lease_key, f"{socket.gethostname()}-{os.getpid()}")
+    if lease is None:
+        raise StoreUnusable(f"the data set {data} is being prepared by another process. Try again when it is done.")
+    work_folder = store.attempts_folder(task) / f"by-hand-{os.getpid()}"
+    left = threading.Event()
+    threading.Thread(target=_keep, args=(lease, left), daemon=True).start()
+    try:
+        facts = prepare_folder(
+            source, settings, work_folder, processes=os.cpu_count() or 1,
+            tell=lambda message: tell(message["done"], message["total"]), should_stop=lambda: False,
+        )
+        place = store.data_folder(data).relative_to(store.root).as_posix()
+        files = {name: f"{place}/{name}" for name in ("images.npy", "manifest.parquet")}
+        store.publish(task, {"files": files, **facts}, work_folder, lease.holds)
+        store.failed_path(task).unlink(missing_ok=True)
+    finally:
+        left.set()
+        lease.release()
+        shutil.rmtree(work_folder, ignore_errors=True)
+    return data, store.done(task) or {}, False
+
+
+def _keep(lease: Lease, left: threading.Event) -> None:
+    while not left.wait(RENEW_S):
+        lease.renew()

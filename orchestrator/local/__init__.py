@@ -1,0 +1,1 @@
+"""What runs on this machine: embedded Redis, local workers, diagnosis."""

@@ -1,0 +1,84 @@
+"""Processes that outlive the command that started them, known by number and time of birth."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+KILL_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonProcess:
+    """A process; `born` (Unix time) tells it from a later one that was given the same number."""
+
+    pid: int
+    born: float
+
+    def alive(self) -> bool:
+        """Whether it still runs; a zombie does not, nor does another process of the same number."""
+        try:
+            found = psutil.Process(self.pid)
+            return abs(found.create_time() - self.born) < 1 and found.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
+    def ask_to_end(self) -> None:
+        """SIGTERM, if it still is that process."""
+        with contextlib.suppress(psutil.Error):
+            if self.alive():
+                psutil.Process(self.pid).terminate()
+
+    def kill(self) -> None:
+        """SIGKILL to it and its children, if it still is that process."""
+        with contextlib.suppress(psutil.Error):
+            if self.alive():
+                found = psutil.Process(self.pid)
+                for process in [*found.children(recursive=True), found]:
+                    with contextlib.suppress(psutil.Error):
+                        process.kill()
+
+
+def start(command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path | None = None) -> DaemonProcess:
+    """Start a command in a session of its own, output added to `log`, no terminal; raises `OSError`."""
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            env=dict(environment), cwd=folder, start_new_session=True,
+        )
+    try:
+        return DaemonProcess(child.pid, psutil.Process(child.pid).create_time())
+    except psutil.NoSuchProcess:
+        return DaemonProcess(child.pid, 0.0)
+    finally:
+        child.returncode = 0  # it is not waited for; without this Python warns when the handle is dropped
+
+
+def end(processes: Sequence[DaemonProcess], gentle_s: float) -> None:
+    """SIGTERM to all; SIGKILL to those, and their children, that are still there after `gentle_s`."""
+    for each in processes:
+        each.ask_to_end()
+    _await_end(processes, gentle_s)
+    for each in processes:
+        each.kill()
+    _await_end(processes, KILL_S)
+
+
+def _await_end(processes: Sequence[DaemonProcess], patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
+    while any(each.alive() for each in processes) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that is not empty, or an empty text; for messages."""
+    with contextlib.suppress(OSError):
+        lines = log.read_text(encoding="utf-8", errors="replace")[-4000:].splitlines()
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return ""

@@ -1,0 +1,159 @@
+"""What this machine has for orch, and for what is missing, what to type."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs import install_hints
+from jobs.catalog import backbones
+from jobs.errors import MissingWeights, OrchError
+from jobs.settings import Settings, without_password
+from jobs.store.store import Store
+from jobs.task import CHILD_ENTRY
+from models.networks import weights
+from orchestrator.local import embedded_redis, stack
+from orchestrator.monitoring import heartbeats
+from orchestrator.submission import submit
+from orchestrator.submission.provenance import version_of
+from workers.devices import discovery
+from workers.messaging import broker
+
+EXTRAS = {
+    "worker": ("torch", "torchvision", "numpy", "pillow", "scikit-learn"),
+    "report": ("matplotlib", "jinja2", "numpy", "pillow"),
+    "flower": ("flower",),
+    "tensorboard": ("tensorboard",),
+    "mlflow": ("mlflow-skinny", "sqlalchemy", "alembic"),
+}
+
+LOADING_S = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One thing looked at: `state` is ok, missing (orch works without it) or broken; `remedy` is what to do."""
+
+    subject: str
+    state: str
+    found: str
+    remedy: str = ""
+
+
+def diagnose(settings: Settings) -> list[Diagnosis]:
+    """All findings, in the order in which a person would ask."""
+    return [_python(), *_packages(), *_loading(), _store(settings), *_runs(settings), _broker(settings),
+            _workers(settings), _devices(), *_weights(settings)]
+
+
+def _python() -> Diagnosis:
+    return Diagnosis("orch", "ok", f"{version_of('orch')} on Python {platform.python_version()}, {platform.platform()}")
+
+
+def _packages() -> list[Diagnosis]:
+    findings = []
+    for extra, packages in EXTRAS.items():
+        versions = {package: version_of(package) for package in packages}
+        absent = [package for package, version in versions.items() if version is None]
+        found = ", ".join(f"{package} {version}" for package, version in versions.items() if version)
+        state, remedy = ("missing", install_hints.install_command(extra)) if absent else ("ok", "")
+        findings.append(Diagnosis(f"packages for '{extra}'", state, found or "none", remedy))
+    return findings
+
+
+def _loading() -> list[Diagnosis]:
+    """Whether what a worker's tasks import can be imported: installed is not enough where a library of its is missing.
+
+    In a process of its own, which may die of it; and with how long it took, which on a slow disk may be a minute.
+    """
+    if any(version_of(package) is None for package in EXTRAS["worker"]):
+        return []
+    began = time.monotonic()
+    command = [sys.executable, "-c", f"import {CHILD_ENTRY.partition(':')[0]}"]
+    try:
+        # From orch's own folder: one named `models` where the person stands is another.
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LOADING_S, cwd=install_hints.HOME)
+    except subprocess.TimeoutExpired:
+        return [Diagnosis("loading torch", "broken", f"not done in {LOADING_S:.0f} s", "install orch on a local disk")]
+    if done.returncode == 0:
+        return [Diagnosis("loading torch", "ok", f"{time.monotonic() - began:.1f} s")]
+    said = (done.stderr.strip().splitlines() or [f"the process died (exit code {done.returncode})"])[-1]
+    return [Diagnosis("loading torch", "broken", said[:300], f"install it anew: {install_hints.install_command('worker')}")]
+
+
+def _store(settings: Settings) -> Diagnosis:
+    try:
+        submit.require_writable(settings.store)
+    except OrchError as error:
+        return Diagnosis("store", "broken", str(error), "export ORCH_STORE=/a/folder/of/yours")
+    if not (settings.store / "store.json").exists():
+        return Diagnosis("store", "ok", f"{settings.store} does not exist yet; 'orch submit' makes it")
+    free_gb = shutil.disk_usage(settings.store).free / 1e9
+    return Diagnosis("store", "ok" if free_gb > 1 else "broken", f"{settings.store}, {free_gb:,.1f} GB free",
+                   "" if free_gb > 1 else "free some room there")
+
+
+def _runs(settings: Settings) -> list[Diagnosis]:
+    """Runs whose record is damaged: nobody works on them."""
+    store = Store(settings.store)
+    with contextlib.suppress(OSError):
+        damaged = [name for name in store.run_names() if not store.whole_runs([name])]
+        if damaged:
+            return [Diagnosis("runs", "broken", f"damaged: {', '.join(damaged)}", "'orch status RUN' says what to do")]
+    return []
+
+
+def _broker(settings: Settings) -> Diagnosis:
+    try:
+        if settings.broker_url is not None:
+            broker.ping(settings.broker_url)
+            shown, waiting = without_password(settings.broker_url), broker.queue_length(settings.broker_url)
+            return Diagnosis("broker", "ok", f"{shown} answers; {waiting} message(s) wait")
+        binary = embedded_redis.binary()
+    except OrchError as error:
+        remedy = install_hints.install_command("embedded") if settings.broker_url is None else "check ORCH_BROKER_URL, or unset it"
+        return Diagnosis("broker", "broken", str(error), remedy)
+    redis = stack.look(settings).redis
+    return Diagnosis("broker", "ok", f"embedded Redis {'runs' if redis else 'starts when needed'} ({binary})")
+
+
+def _workers(settings: Settings) -> Diagnosis:
+    alive = [sign for sign in heartbeats.read_heartbeats(settings.store) if sign.fresh]
+    if not alive:
+        return Diagnosis("workers", "missing", "none alive", "orch up")
+    return Diagnosis("workers", "ok", ", ".join(sign.label for sign in alive))
+
+
+def _devices() -> Diagnosis:
+    gpus = discovery.gpus()
+    return Diagnosis("devices", "ok", f"{len(gpus)} GPU(s), {discovery.available_cores()} processor core(s)")
+
+
+def _weights(settings: Settings) -> list[Diagnosis]:
+    """One finding for the files of weights that training would find on this machine, one for each that it would not,
+    and one for each that is not what its name says."""
+    entries = {str(entry.weights_file): entry for entry in reversed(backbones.CATALOG.values()) if entry.weights_file}
+    there: dict[str, Path] = {}
+    for name, entry in reversed(entries.items()):
+        with contextlib.suppress(MissingWeights):
+            there[name] = weights.find_weights(entry.name, settings.weights_dir, downloads=None)
+    where = settings.weights_dir or f"{weights.torch_cache()}; ORCH_WEIGHTS_DIR is not set"
+    if not there:
+        return [Diagnosis("weights", "missing", f"none in {where}; a submission downloads what it needs",
+                        "export ORCH_WEIGHTS_DIR=/folder/with/pth/files where there is no internet")]
+    unsound = {name: reason for name, path in there.items() if (reason := weights.unsound(entries[name].name, path))}
+    sound = [name for name in there if name not in unsound]
+    folders = ", ".join(sorted({str(there[name].parent) for name in sound}))
+    return [
+        *([Diagnosis("weights", "ok", f"{folders}: {', '.join(sound)}")] if sound else []),
+        *(Diagnosis("weights", "broken", f"{there[name]} is not what its name says: {reason}",
+                  "put the right file there, or remove it") for name, reason in unsound.items()),
+        *(Diagnosis("weights", "missing", f"{name} is not in {where}", f"put {name} there, or have it downloaded")
+          for name in reversed(entries) if name not in there),
+    ]

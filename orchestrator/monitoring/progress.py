@@ -1,0 +1,109 @@
+"""What is being worked on, by what workers last said of their tasks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from types import NoneType
+
+from jobs import atomic
+from jobs.errors import BadSpec
+from jobs.store.records import NUMBER, FieldTypes
+from jobs.store.store import Ledger, Store
+from jobs.task import Task
+from orchestrator.monitoring import heartbeats
+from orchestrator.monitoring.heartbeats import Heartbeat
+
+PROGRESS_FRESH_S = 60.0
+PERHAPS = (int, float, NoneType)
+SAID: FieldTypes = {
+    "attempt": int, "phase": (str, NoneType), "done": PERHAPS, "total": PERHAPS, "epoch": (int, NoneType),
+    "loss": PERHAPS, "images_per_second": PERHAPS, "val_accuracy": PERHAPS, "eta_s": PERHAPS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProgress:
+    """What the worker of a task last said; keys without meaning for the phase are None."""
+
+    task: str
+    worker: str
+    device: str
+    attempt: int
+    age_s: float
+    phase: str | None
+    done: float | None
+    total: float | None
+    epoch: int | None
+    loss: float | None
+    images_per_second: float | None
+    val_accuracy: float | None
+    eta_s: float | None
+
+    @property
+    def kind(self) -> str:
+        """`prepare`, `train` or `evaluate`."""
+        return self.task.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreView:
+    """What a store shows of all its runs at one moment: the ledger, who is alive, and who works on what.
+
+    `progress` holds what is worked on by the trial or data set it is about, each one's trainings first; `begun` are the
+    trials with a training that was begun and is not done.
+    """
+
+    ledger: Ledger
+    workers: tuple[Heartbeat, ...]
+    progress: dict[str, tuple[TaskProgress, ...]]
+    begun: frozenset[str]
+
+
+def read_view(store: Store, now: float) -> StoreView:
+    """The store as it is now (Unix time), however many runs it holds: listings, and a file for each task under way."""
+    ledger = store.ledger()
+    signed = heartbeats.read_heartbeats(store.root, now)
+    workers = tuple(sign for sign in signed if sign.fresh)
+    ended = frozenset(sign.name for sign in signed if sign.ended)
+    spoken_of = {name.removesuffix(".json") for name in atomic.list_names(store.root / "progress")}
+    named = spoken_of.union(*(worker.tasks for worker in workers)) - ledger.done - ledger.failed
+    found: dict[str, tuple[TaskProgress, ...]] = {}
+    for task in sorted(_tasks(named), key=lambda task: (task.epoch, task.kind != "train", task.variant)):
+        if (progress := _progress(store, task, workers, ended, now)) is not None:
+            found[task.subject] = (*found.get(task.subject, ()), progress)
+    tried = (name.split(".") for name in set(atomic.list_names(store.root / "attempts")) - ledger.done)
+    begun = frozenset(parts[1] for parts in tried if parts[0] == "train" and len(parts) > 1)
+    return StoreView(ledger, workers, found, begun)
+
+
+def _tasks(names: Iterable[str]) -> Iterator[Task]:
+    for name in names:
+        with contextlib.suppress(BadSpec):
+            yield Task.parse(name)
+
+
+def _progress(
+    store: Store, task: Task, workers: Sequence[Heartbeat], ended: Collection[str], now: float
+) -> TaskProgress | None:
+    """What was last said of a task, if somebody works on it: it was said lately, or a living worker signs for it.
+
+    What workers that have `ended` said does not count.
+    """
+    said = heartbeats.read_or_empty(store.progress_path(task), {"worker": str, "device": str, "at": NUMBER}, SAID)
+    holder = next((worker for worker in workers if task.id in worker.tasks), None)
+    age_s = now - said["at"] if said else float("inf")
+    if holder is None and (
+        age_s > PROGRESS_FRESH_S or (said and (said["worker"] in ended or _is_idle(said["worker"], workers)))
+    ):
+        return None
+    if holder is not None and said.get("worker") != holder.name:
+        said, age_s = {"worker": holder.name, "device": holder.device}, holder.age_s
+    keys = ("phase", "done", "total", "epoch", "loss", "images_per_second", "val_accuracy", "eta_s")
+    return TaskProgress(task.id, said["worker"], said["device"], said.get("attempt", 1), age_s,
+                    *(said.get(key) for key in keys))
+
+
+def _is_idle(worker: str, workers: Sequence[Heartbeat]) -> bool:
+    return any(sign.name == worker and sign.age_s < 5 for sign in workers)

@@ -1,0 +1,243 @@
+"""How far a run is, read off the store: its trials, what is being worked on, what failed, who works."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jobs import atomic, plan
+from jobs.store.runs import Run, RunOutline
+from jobs.store.store import Store
+from jobs.task import Task, backbone_and_seed
+from orchestrator.monitoring import progress
+from orchestrator.monitoring.heartbeats import Heartbeat
+from orchestrator.monitoring.progress import StoreView, TaskProgress
+
+CHECKPOINT = re.compile(r"e(\d{4,})-.*\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a task will not be tried again, and where its last attempt's output lies.
+
+    `quarantined`: another attempt might have ended differently, but there were too many already.
+    """
+
+    task: str
+    failure: str
+    message: str
+    log: str
+    quarantined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrialStatus:
+    """One trial: `state` is waiting, running, done, failed, blocked or cancelled; `accuracy` is the last evaluated.
+
+    `stopped_early` is the epoch at which its patience ended its training; `epochs_done` then stays there.
+    """
+
+    trial: str
+    backbone: str
+    seed: int
+    state: str
+    epochs_done: int
+    epochs: int
+    period: int
+    periods: int
+    accuracy: float | None
+    accuracy_epoch: int | None
+    seconds: float
+    progress: tuple[TaskProgress, ...]
+    stopped_early: int | None = None
+
+    @property
+    def epochs_left(self) -> int:
+        """Epochs still to be trained."""
+        return 0 if self.stopped_early is not None else self.epochs - self.epochs_done
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """One run: `state` is waiting, running, done, failed or cancelled; `tasks` counts tasks by state."""
+
+    run: str
+    data: str
+    state: str
+    tasks: dict[str, int]
+    submitted_at: float
+    preparing: str
+    data_progress: TaskProgress | None
+    trials: tuple[TrialStatus, ...]
+    failures: tuple[Failure, ...]
+    workers: tuple[Heartbeat, ...]
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.state in ("done", "failed", "cancelled")
+
+    @property
+    def exit_code(self) -> int:
+        """What `orch` leaves with after waiting for the run."""
+        return 0 if self.state == "done" else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One run in a line: its state, and its tasks counted by state."""
+
+    run: str
+    state: str
+    tasks: dict[str, int]
+    submitted_at: float
+
+
+@dataclass(slots=True)
+class _Share:
+    """What of a run's tasks is one trial's: their states, its marks, and which of those are trained and evaluated."""
+
+    states: set[str] = field(default_factory=set)
+    marks: list[int] = field(default_factory=list)
+    trained: list[int] = field(default_factory=list)
+    evaluated: list[int] = field(default_factory=list)
+
+
+def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
+    """The run in a line, from listings alone."""
+    states = plan.task_states(store, run, scene.ledger)
+    working = any(_under_way(scene, run, subject, states) for subject in (run.data, *run.trials))
+    return Overview(run.name, _state(states, working), dict(Counter(states.values())), run.submitted_at)
+
+
+def run_status(store: Store, run: Run | RunOutline, now: float | None = None, scene: StoreView | None = None) -> RunStatus:
+    """The run as the store shows it now, or in a scene that was surveyed a moment ago."""
+    scene = scene or progress.read_view(store, time.time() if now is None else now)
+    states = plan.task_states(store, run, scene.ledger)
+    preparing = next(iter(_under_way(scene, run, run.data, states)), None)
+    shares = _shares(states)
+    trials = tuple(
+        _trial(store, name, shares[name], _under_way(scene, run, name, states), name in scene.begun)
+        for name in run.trials
+    )
+    working = preparing is not None or any(trial.progress for trial in trials)
+    return RunStatus(
+        run.name, run.data, _state(states, working), dict(Counter(states.values())), run.submitted_at,
+        states[Task("prepare", run.data).id], preparing, trials, _failures(store, states), scene.workers,
+    )
+
+
+def _state(states: dict[str, str], working: bool) -> str:
+    found = set(states.values())
+    if "open" in found:
+        return "running" if working else "waiting"
+    return next((end for end in ("cancelled", "failed") if end in found), "done")
+
+
+def _under_way(scene: StoreView, run: Run | RunOutline, subject: str, states: dict[str, str]) -> tuple[TaskProgress, ...]:
+    """What is being done for the run on a trial or data set: its own tasks, and trainings that lie on its way."""
+    if subject not in scene.progress:
+        return ()
+    last = Task.parse(run.tasks[-1]).epoch
+    return tuple(each for each in scene.progress[subject]
+                 if states.get(each.task, "open") == "open" and Task.parse(each.task).epoch <= last)
+
+
+def _shares(states: dict[str, str]) -> dict[str, _Share]:
+    """Each trial's share of the tasks, in one pass."""
+    found: defaultdict[str, _Share] = defaultdict(_Share)
+    for task_id, state in states.items():
+        kind, trial, epoch, *variant = task_id.split(".")
+        share = found[trial]
+        share.states.add(state)
+        if kind == "train":
+            share.marks.append(int(epoch))
+        if state == "done" and not variant:
+            (share.trained if kind == "train" else share.evaluated).append(int(epoch))
+    return found
+
+
+def _kept(store: Store, trial: str, most: int) -> int:
+    """The epochs of the newest checkpoint that a training up to `most` epochs would go on from."""
+    names = atomic.list_names(store.trial_folder(trial) / "checkpoints")
+    epochs = (int(found[1]) for name in names if (found := CHECKPOINT.match(name)))
+    return max((epoch for epoch in epochs if epoch <= most), default=0)
+
+
+def _trial(
+    store: Store, name: str, share: _Share, progress: tuple[TaskProgress, ...], begun: bool
+) -> TrialStatus:
+    backbone, seed = backbone_and_seed(name)
+    epochs, trained, evaluated = share.marks[-1], share.trained, share.evaluated
+    outcomes = [store.done(Task("train", name, epoch)) or {} for epoch in trained]
+    last = outcomes[-1] if outcomes else {}
+    stopped = int(last["epoch"]) if last.get("stopped_early") and last["epoch"] < epochs else None
+    training = (each.epoch - 1 for each in progress if each.kind == "train" and each.epoch)
+    kept = _kept(store, name, epochs) if begun else 0
+    epochs_done = stopped or max([kept, *trained[-1:], *training])
+    accuracy = (store.done(Task("evaluate", name, evaluated[-1])) or {}).get("accuracy") if evaluated else None
+    return TrialStatus(
+        name, backbone, seed, _state_of_trial(share.states, bool(progress)), min(epochs_done, epochs), epochs,
+        min(epochs_done // share.marks[0] + 1, len(share.marks)), len(share.marks), accuracy,
+        evaluated[-1] if evaluated else None, sum(outcome.get("seconds", 0.0) for outcome in outcomes), progress,
+        stopped,
+    )
+
+
+def _state_of_trial(states: set[str], working: bool) -> str:
+    if "failed" in states:
+        return "failed"
+    if states == {"done"}:
+        return "done"
+    if working:
+        return "running"
+    return next(state for state in ("open", "blocked", "cancelled") if state in states).replace("open", "waiting")
+
+
+def _failures(store: Store, states: dict[str, str]) -> tuple[Failure, ...]:
+    found = []
+    for task_id in (task_id for task_id, state in states.items() if state == "failed"):
+        task = Task.parse(task_id)
+        why: dict[str, Any] = store.failed(task) or {}
+        if why:
+            folder = store.attempts_folder(task)
+            log = why.get("log") or (folder / f"{why['attempt']:04d}.log" if "attempt" in why else folder)
+            found.append(Failure(task_id, why.get("failure", "bug"), why.get("message", ""), str(Path(log)),
+                                 why.get("quarantined") is True))
+    return tuple(found)
+
+
+def seconds_left(status: RunStatus, costs: dict[str, float]) -> float | None:
+    """About how long the run still takes: what trials took so far for an epoch, spread over the workers' slots at hand.
+
+    `costs` gives each backbone's relative cost, for trials that have not been timed yet. None before anything is known.
+    """
+    paces = {trial.trial: pace for trial in status.trials if (pace := _pace(trial)) is not None}
+    if not paces:
+        return None
+    units = {trial.trial: costs.get(trial.backbone, 1.0) for trial in status.trials}
+    typical = sum(paces.values()) / sum(units[name] for name in paces)
+    left = [
+        trial.epochs_left * paces.get(trial.trial, typical * units[trial.trial])
+        for trial in status.trials
+        if trial.state in ("running", "waiting")
+    ]
+    return max([sum(left) / max(1, sum(worker.slots for worker in status.workers)), *left, 0.0]) if left else 0.0
+
+
+def _pace(trial: TrialStatus) -> float | None:
+    """Seconds an epoch: of what was trained, else what the running task expects."""
+    trained = (trial.epochs // trial.periods) * (trial.period - 1) if trial.state != "done" else trial.epochs
+    trained = trial.stopped_early or trained
+    if trained and trial.seconds:
+        return trial.seconds / trained
+    running = next((p for p in trial.progress if p.kind == "train" and p.eta_s and p.epoch and p.done), None)
+    if running is None or running.eta_s is None or running.epoch is None:
+        return None
+    share_of_epoch = (running.done or 0) / running.total if running.total and running.phase == "train" else 0.0
+    left = trial.epochs // trial.periods * trial.period - (running.epoch - 1) - share_of_epoch
+    return running.eta_s / left if left > 0 else None

@@ -1,0 +1,1 @@
+"""How elements of a report become HTML, Markdown, LaTeX and figures."""

@@ -1,0 +1,135 @@
+"""What a report is made of: sections of headings, sentences, tables, figures and cards, whatever it is written as."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from orchestrator.analysis.examples import Example
+from orchestrator.report.rendering.figure import Chart
+
+
+class Cell(str):
+    """A table's text with the number it is sorted by."""
+
+    key: float | None
+
+    def __new__(cls, text: str, key: float | None = None) -> Cell:
+        """`text` as shown; without a key it is sorted as text."""
+        made = super().__new__(cls, text)
+        made.key = key
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Column heads, rows of text, which columns are numbers, and which rows (by place) are the best.
+
+    `name` is its file's in other forms than the page, `title` its caption there; `style` is the page's.
+    """
+
+    kind: ClassVar[str] = "table"
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: tuple[int, ...] = ()
+    best: tuple[int, ...] = ()
+    name: str = ""
+    title: str = ""
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading within a section."""
+
+    kind: ClassVar[str] = "heading"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A sentence or several; with `href`, a link to a file beside the page."""
+
+    kind: ClassVar[str] = "text"
+    text: str
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Figures in one column, or two side by side where there is room."""
+
+    kind: ClassVar[str] = "figures"
+    drawings: tuple[Chart, ...]
+    columns: int = 1
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """Test images with every network's answer; `figure` shows them in Markdown, `grouped` puts each kind together."""
+
+    kind: ClassVar[str] = "cards"
+    questions: tuple[Example, ...]
+    figure: Chart | None = None
+    grouped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Some images of each class."""
+
+    kind: ClassVar[str] = "samples"
+    classes: tuple[tuple[str, tuple[str, ...]], ...]
+    figure: Chart | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A table that is folded away until it is asked for."""
+
+    kind: ClassVar[str] = "fold"
+    title: str
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Lets a reader of the page see shares instead of counts in the matrices of its section."""
+
+    kind: ClassVar[str] = "switch"
+
+
+Part = Heading | Text | Table | Figures | Cards | Samples | Fold | Switch
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One section: its place in the page's address, its title, what it tells, its parts."""
+
+    place: str
+    title: str
+    lead: str
+    parts: tuple[Part, ...]
+
+
+def drawings(sections: Iterable[Section]) -> Iterator[Chart]:
+    """Every figure, in the order of the page."""
+    for part in (part for section in sections for part in section.parts):
+        if isinstance(part, Figures):
+            yield from part.drawings
+        elif isinstance(part, Cards | Samples) and part.figure:
+            yield part.figure
+
+
+def tables(sections: Iterable[Section]) -> list[Table]:
+    """Every table that has a name."""
+    found = [part.table if isinstance(part, Fold) else part for section in sections for part in section.parts]
+    return [part for part in found if isinstance(part, Table) and part.name]
+
+
+def figures(drawn: Sequence[Chart | None], columns: int = 1, style: str = "") -> list[Part]:
+    """One row of the figures that there are; nothing where there is none."""
+    there = tuple(drawing for drawing in drawn if drawing)
+    return [Figures(there, columns, style)] if there else []

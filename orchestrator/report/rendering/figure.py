@@ -1,0 +1,79 @@
+"""A figure as SVG and PNG, the same bytes from the same rows."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from orchestrator.report.rendering import theme
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PNG_DOTS_PER_INCH = 144
+SVG_DOTS_PER_INCH = 100
+"""Of the photographs within."""
+HEAD = re.compile(r"^.*?(?=<svg )", re.DOTALL)
+METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
+UNUSED_ID = re.compile(r' id="(?:figure|axes|patch|text|line2d|matplotlib\.axis|xtick|ytick|legend|[A-Za-z]+'
+                       r'Collection)_\d+"')
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One figure: its file name without ending, what it shows in words, what to see in it, and both files."""
+
+    name: str
+    alt: str
+    caption: str
+    svg: str
+    png: bytes
+
+    @property
+    def inline(self) -> Markup:
+        """The SVG as it stands in the page: without a size of its own, in the page's font and colours.
+
+        Safe as markup: matplotlib has escaped every text in it.
+        """
+        body = UNUSED_ID.sub("", METADATA.sub("", HEAD.sub("", self.svg)))
+        body = re.sub(r'^<svg ([^>]*?)(width="[^"]*" |height="[^"]*" )+', r"<svg \1", body)
+        body = re.sub(r"font: ([^;\"]*)'DejaVu Sans'", r"font: \1var(--sans)", body)
+        body = body.replace(f"fill: {theme.PAPER}", "fill: none")
+        body = re.sub(r"#[0-9a-f]{6}", lambda found: theme.TOKENS.get(found[0], found[0]), body)
+        body = re.sub(r'\s*height="[^"]*pt"', "", re.sub(r'\s*width="[^"]*pt"', "", body, count=1), count=1)
+        return Markup(re.sub(r"\n\s*", "\n", body))
+
+
+def draw_chart(name: str, alt: str, caption: str, inches: tuple[float, float], paint: Callable[[Figure], None]) -> Chart:
+    """The figure that `paint` leaves on an empty one of that size."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    svg, png, engine = io.StringIO(), io.BytesIO(), ConstrainedLayoutEngine()
+    settings: Any = {**theme.RC, "svg.hashsalt": name}
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure = Figure(figsize=inches, dpi=PNG_DOTS_PER_INCH, layout=engine)
+        FigureCanvasAgg(figure)
+        paint(figure)
+        # Laid out once, here: with an engine left on it, each `savefig` would draw the figure twice.
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+        figure.savefig(png, format="png", dpi=PNG_DOTS_PER_INCH, metadata={"Software": None})
+        figure.savefig(svg, format="svg", dpi=SVG_DOTS_PER_INCH, metadata={"Date": None, "Creator": None})
+    return Chart(name, alt, caption, svg.getvalue(), png.getvalue())
+
+
+def whole_ticks(numbers: list[int], most: int = 12) -> list[int]:
+    """Every whole number between the first and the last, thinned evenly to at most `most`."""
+    first, last = min(numbers), max(numbers)
+    step = max(1, -(-(last - first + 1) // most))
+    return list(range(first, last + 1, step))

@@ -1,0 +1,143 @@
+"""Numbers and names as people read them: the study's accuracies and times, escaped text, short labels."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from jobs.catalog import backbones
+from orchestrator.analysis.statistics import Interval, Spread
+
+MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
+
+
+def accuracy(correct: int, total: int) -> str:
+    """As in the study, the percentage rounded down: `97% (11937/12183)`."""
+    return f"{100 * correct // total}% ({correct}/{total})" if total else "no images"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share as a percentage: `97.9%`; a dash for none."""
+    return "–" if share is None else f"{100 * share:.{digits}f}%"
+
+
+def interval(found: Interval) -> str:
+    """Two shares as a range of percentages: `97.7–98.2%`."""
+    return f"{100 * found.low:.1f}–{100 * found.high:.1f}%"
+
+
+def points(spread: Spread) -> str:
+    """Mean and deviation of a share in per cent: `97.2 ± 0.4%`; the mean alone for one seed."""
+    if spread.deviation is None:
+        return percent(spread.mean)
+    return f"{100 * spread.mean:.1f} ± {100 * spread.deviation:.1f}%"
+
+
+def signed(difference: float) -> str:
+    """A difference between shares in percentage points: `+1.3`, `−0.02`."""
+    points = 100 * difference
+    digits = 1 if abs(points) >= 0.05 or points == 0 else 2
+    return f"{points:+.{digits}f}".replace("-", "−") if points else "0.0"
+
+
+def difference(found: Interval) -> str:
+    """A range of differences in percentage points: `−0.5 to 4.7`."""
+    digits = 1 if max(abs(found.low), abs(found.high)) >= 0.005 else 2
+    low, high = (round(100 * end, digits) + 0.0 for end in (found.low, found.high))  # + 0.0: no "-0.0"
+    return f"{low:.{digits}f} to {high:.{digits}f}".replace("-", "−")
+
+
+def p_value(p: float) -> str:
+    """`0.034`, `0.52`, `< 0.001`; never 0."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def p_equals(p: float) -> str:
+    """The same as part of a sentence: `p = 0.034`, `p < 0.001`."""
+    return f"p {p_value(p)}" if p < 0.001 else f"p = {p_value(p)}"
+
+
+def size(parameters: int) -> str:
+    """A number of parameters as people say it: `21.3 million`."""
+    return f"{parameters / 1e6:.1f} million"
+
+
+def loss(value: float | None) -> str:
+    """Six decimals, as in the study; a dash for none."""
+    return "–" if value is None else f"{value:.6f}" if math.isfinite(value) else "not finite"
+
+
+def losses(spread: Spread) -> str:
+    """Mean and deviation of a loss; the mean alone, with six decimals, for one seed."""
+    if spread.deviation is None:
+        return loss(spread.mean)
+    return f"{spread.mean:.4f} ± {spread.deviation:.4f}"
+
+
+def duration(seconds: float | None) -> str:
+    """As in the study `2h 20m 12s`; shorter ones `3m 05s` and `12.3s`; a dash for none."""
+    if seconds is None or not math.isfinite(seconds):
+        return "–"
+    if round(seconds, 1) < 60:
+        return f"{max(seconds, 0.0):.1f}s"
+    minutes, left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02d}m {left:02d}s" if hours else f"{minutes}m {left:02d}s"
+
+
+def durations(spread: Spread) -> str:
+    """Mean and deviation of a time; the mean alone for one seed."""
+    if spread.deviation is None:
+        return duration(spread.mean)
+    return f"{duration(spread.mean)} ± {duration(spread.deviation)}"
+
+
+def memory(found: int | None) -> str:
+    """Bytes as people say them, in powers of ten: `1.2 GB`, `812 MB`; a dash for none."""
+    return "–" if found is None else f"{found / 1e9:,.1f} GB" if found >= 9.995e8 else f"{found / 1e6:,.0f} MB"
+
+
+def energy(kwh: float | None, whole: bool = True) -> str:
+    """Kilowatt hours with three digits that count: `0.0412`; `≥ 0.0412` of a part that is not whole."""
+    if kwh is None:
+        return "–"
+    digits = min(max(2 - math.floor(math.log10(kwh)), 0), 9) if kwh > 0 else 0
+    return f"{'' if whole else '≥ '}{kwh:,.{digits}f}"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """`1 image`, `12,183 images`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
+
+
+def title(backbone: str) -> str:
+    """What people call the network."""
+    return backbones.CATALOG[backbone].title if backbone in backbones.CATALOG else backbone
+
+
+def plain(text: object) -> str:
+    """The text on one line, every character that cannot be printed replaced."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in re.sub(r"[\r\n\t]+", " ", str(text)))
+
+
+def markdown(text: object) -> Markup:
+    """The text as text in a Markdown table or sentence: no link, image, formula or column comes of it."""
+    if isinstance(text, Markup):
+        return text
+    harmless = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return Markup(MARKDOWN.sub(r"\\\1", harmless).replace("://", ":&#8203;//"))
+
+
+def short(names: Sequence[str], longest: int = 16) -> list[str]:
+    """Names cut in the middle to at most `longest` characters, numbered where two would look alike."""
+    half = (longest - 1) // 2
+    cut = [plain(n) if len(n) <= longest else f"{plain(n)[:longest - 1 - half]}…{plain(n)[-half:]}" for n in names]
+    return [f"{i + 1}:{name}" if cut.count(name) > 1 else name for i, name in enumerate(cut)]

@@ -1,0 +1,63 @@
+"""Confusion matrices: which class is taken for which, one figure a network and period."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from orchestrator.analysis.per_class import confusions
+from orchestrator.analysis.run_data import RunData
+from orchestrator.report.rendering import heatmap, theme, wording
+from orchestrator.report.rendering.figure import Chart
+
+MOST_COUNTED, MOST_NAMED = 40, 100
+
+
+def counts(evidence: RunData, backbone: str, period: int) -> np.ndarray[Any, Any] | None:
+    """Images by (true class, answer), all seeds together; None where no answers are published."""
+    found = [evidence.book.confusion(answers) for answers in evidence.answers(backbone, period)]
+    return np.sum(found, axis=0) if found else None
+
+
+def confusion(evidence: RunData, backbone: str, period: int) -> Chart | None:
+    """One network after one period, or None where no answers are published. Cells hold counts, and shares of rows."""
+    found = counts(evidence, backbone, period)
+    if found is None:
+        return None
+    classes, seeds = evidence.book.classes, len(evidence.answers(backbone, period))
+    images = wording.count(int(found.sum()) // seeds, "test image")
+    basis = f"{images} · " + ("one seed" if seeds == 1 else f"{seeds} seeds, summed")
+    title = f"{wording.title(backbone)} after epoch {evidence.run.epoch_of(period)}"
+    few = len(classes) <= MOST_NAMED
+    named = wording.short(classes) if few else [""] * len(classes)
+    across = "answer" if few else f"answer ({len(classes)} classes, by name)"
+    side = 21.0 if len(classes) <= MOST_COUNTED else max(4.0, 840 / len(classes))
+    font = {1: 9.0, 2: 9.0, 3: 8.0}.get(len(str(found.max())), 6.5)
+    grid = heatmap.Heatmap(title, basis, named, named, _squares(found, len(classes)), across, "true class", side, font)
+    alt = f"Confusion matrix of {title}: rows are true classes, columns answers"
+    return heatmap.draw_heatmap(f"confusion-{backbone}-period-{period}", alt, _seen(found, classes), grid)
+
+
+def _squares(found: np.ndarray[Any, Any], size: int) -> list[list[heatmap.HeatmapCell]]:
+    """Blue on the diagonal, orange off it, as deep as the cell's share of its row."""
+    shares = found / np.maximum(found.sum(axis=1, keepdims=True), 1)
+    depths = np.where(found > 0, 0.10 + 0.90 * shares**0.8, 0)
+    told = size <= MOST_COUNTED
+    return [
+        [heatmap.HeatmapCell(str(number) if told and number else "", f"{100 * shares[i, j]:.0f}" if told and number else "",
+                     theme.RIGHT if i == j else theme.WRONG, float(depths[i, j]))
+         for j, number in enumerate(row)]
+        for i, row in enumerate(found.tolist())
+    ]
+
+
+def _seen(found: np.ndarray[Any, Any], classes: Sequence[str]) -> str:
+    """What to see: the commonest mistakes."""
+    worst = confusions(found, classes)
+    if not worst:
+        return "No mistake."
+    called = dict(zip(classes, wording.short(classes, 28), strict=True))
+    told = [f"{called[one.label]} taken for {called[one.answer]} ({one.times} of {one.images})" for one in worst]
+    return f"Commonest mistakes: {', '.join(told)}."

@@ -1,0 +1,193 @@
+"""The data set in pictures: images in each class, samples of each, and test images with every answer."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from orchestrator.analysis import examples
+from orchestrator.analysis.run_data import RunData
+from orchestrator.report.rendering import theme, wording
+from orchestrator.report.rendering.figure import Chart, draw_chart
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SAMPLES_A_CLASS, MOST_CLASSES_SAMPLED = 4, 60
+SIDE = 112
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Finds a prepared image by its name and makes it small."""
+
+    evidence: RunData
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Each image's row; empty where manifest or pixels are not there, or do not belong together."""
+        manifest, pixels = self.evidence.manifest, self.evidence.pixels
+        if manifest is None or pixels is None or len(pixels) != manifest.num_rows:
+            return {}
+        return {path: row for row, path in enumerate(manifest["path"].to_pylist())}
+
+    def small(self, image: str) -> Any:
+        """The image as a Pillow image with a side of at most `SIDE`; None when its pixels are not there."""
+        from PIL import Image
+
+        if image not in self.rows or self.evidence.pixels is None:
+            return None
+        made = Image.fromarray(np.asarray(self.evidence.pixels[self.rows[image]], np.uint8))
+        return made.resize((SIDE, SIDE), Image.Resampling.LANCZOS if made.width >= SIDE else Image.Resampling.BICUBIC)
+
+    def uri(self, image: str) -> str | None:
+        """The small image as a `data:` address."""
+        made, buffer = self.small(image), io.BytesIO()
+        if made is None:
+            return None
+        made.save(buffer, "JPEG", quality=82)
+        return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+    @cached_property
+    def samples(self) -> list[tuple[str, list[str]]]:
+        """Some training images of each class, chosen by the digest of their names."""
+        if not self.rows or self.evidence.manifest is None:
+            return []
+        by_class: dict[str, list[str]] = {}
+        columns = (self.evidence.manifest[name].to_pylist() for name in ("path", "label", "split"))
+        for path, label, split in zip(*columns, strict=True):
+            if split == "train":
+                by_class.setdefault(label, []).append(path)
+        return [
+            (label, sorted(by_class[label], key=lambda p: hashlib.sha256(p.encode()).digest())[:SAMPLES_A_CLASS])
+            for label in sorted(by_class)[:MOST_CLASSES_SAMPLED]
+        ]
+
+
+def duplicates(evidence: RunData) -> dict[str, int] | None:
+    """Images whose stored pixels equal another's: how many, in how many groups, and groups across splits or classes."""
+    if evidence.manifest is None:
+        return None
+    groups: dict[str, list[tuple[str, str]]] = {}
+    columns = (evidence.manifest[name].to_pylist() for name in ("pixels", "split", "label"))
+    for pixels, split, label in zip(*columns, strict=True):
+        groups.setdefault(pixels, []).append((split, label))
+    repeated = [members for members in groups.values() if len(members) > 1]
+    return {
+        "images": sum(map(len, repeated)), "groups": len(repeated),
+        "across_splits": sum(len({split for split, _ in members}) > 1 for members in repeated),
+        "across_classes": sum(len({label for _, label in members}) > 1 for members in repeated),
+    }
+
+
+def bars(evidence: RunData) -> Chart | None:
+    """Images in each class, by split; None before the data set is prepared."""
+    classes: dict[str, dict[str, int]] = (evidence.prepared or {}).get("classes", {})
+    if not classes:
+        return None
+    names, totals = sorted(classes), {name: sum(counts.values()) for name, counts in classes.items()}
+    few, many = min(names, key=lambda n: totals[n]), max(names, key=lambda n: totals[n])
+    size = 8.5 if len(names) <= 60 else 5.5
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        left = np.zeros(len(names))
+        for split, hue in theme.SPLITS.items():
+            widths = np.array([classes[name].get(split, 0) for name in names])
+            axes.barh(range(len(names)), widths, left=left, color=hue, label=split, height=0.72)
+            left += widths
+        for height, name in enumerate(names):
+            axes.annotate(f"{totals[name]:,}", (totals[name], height), (4, 0), textcoords="offset points",
+                          in_layout=False, va="center", fontsize=size - 0.5, color=theme.MUTED)
+        _dress_bars(axes, names, size, f"{sum(totals.values()):,} images · {len(names)} classes")
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=3)
+
+    caption = f"From {wording.count(totals[few], 'image')} ({wording.plain(few)}) to {totals[many]:,} " \
+              f"({wording.plain(many)}) a class."
+    step = 0.235 if len(names) <= 60 else 0.13
+    return draw_chart("classes", f"Bar chart: images in each of {len(names)} classes, by split", caption,
+                (6.8, min(60.0, 1.5 + step * len(names))), paint)
+
+
+def sheet(gallery: Gallery) -> Chart | None:
+    """Samples of each class as one figure; None where the pixels are not there."""
+    if not gallery.samples:
+        return None
+    across = 3
+    down = -(-len(gallery.samples) // across)
+
+    def paint(figure: Figure) -> None:
+        axes = _canvas(figure, across * (SAMPLES_A_CLASS + 0.5), down * 1.55)
+        for place, (label, chosen) in enumerate(gallery.samples):
+            x, y = place % across * (SAMPLES_A_CLASS + 0.5), place // across * 1.55
+            axes.text(x, y + 0.36, wording.short([label], 34)[0], fontsize=9, fontweight="bold", in_layout=False)
+            for number, image in enumerate(chosen):
+                _put(axes, gallery.small(image), x + number, y + 0.5)
+
+    caption = f"Training images as the networks see them: the first {SAMPLES_A_CLASS} of each class by the digest " \
+              "of their names."
+    return draw_chart("samples", f"Sample images of {len(gallery.samples)} classes", caption, (9.5, 9.5 / 13.5 * down * 1.55),
+                paint)
+
+
+def answer_sheet(gallery: Gallery, chosen: Sequence[examples.Example]) -> Chart | None:
+    """Test images with every network's answer as one figure; None where the pixels are not there."""
+    shown = [question for question in chosen if question.image in gallery.rows]
+    if not shown:
+        return None
+    across, tall = 4, 1.25 + 0.135 * (2 + len(shown[0].answers))
+    down = -(-len(shown) // across)
+
+    def paint(figure: Figure) -> None:
+        axes = _canvas(figure, across * 2.0, down * tall)
+        for place, question in enumerate(shown):
+            _ask(axes, gallery, question, place % across * 2.0, place // across * tall)
+
+    caption = "A tick marks a right answer, a cross a wrong one; the percentage is the network's own confidence."
+    return draw_chart("answers", f"{len(shown)} test images with every network's answer", caption,
+                (9.5, 9.5 / 8 * down * tall), paint)
+
+
+def _ask(axes: Axes, gallery: Gallery, question: examples.Example, x: float, y: float) -> None:
+    _put(axes, gallery.small(question.image), x, y + 0.1, 1.1)
+    y += 1.34
+    axes.text(x, y, f"True class: {wording.short([question.label], 22)[0]}", fontsize=8.5, fontweight="bold",
+              in_layout=False)
+    for number, answer in enumerate(question.answers, 1):
+        sure = f" {100 * answer.confidence:.0f}%" if answer.confidence is not None else ""
+        said = f"{'✓' if answer.right else '✗'} {wording.title(answer.backbone)}: " \
+               f"{wording.short([answer.predicted], 14)[0]}{sure}"
+        axes.text(x, y + 0.135 * number, said, fontsize=7.5, in_layout=False,
+                  color=theme.INK if answer.right else theme.WRONG)
+
+
+def _canvas(figure: Figure, width: float, height: float) -> Axes:
+    axes = figure.add_subplot()
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    axes.set_aspect("equal")
+    axes.axis("off")
+    return axes
+
+
+def _put(axes: Axes, image: Any, x: float, y: float, side: float = 0.95) -> None:
+    if image is not None:
+        axes.imshow(np.asarray(image), extent=(x, x + side, y + side, y), aspect="equal", interpolation="antialiased")
+
+
+def _dress_bars(axes: Axes, names: Sequence[str], size: float, basis: str) -> None:
+    axes.set_yticks(range(len(names)), wording.short(names, 24), fontsize=size, color=theme.INK)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(False, axis="y")
+    axes.margins(x=0.08)
+    axes.set_xlabel("images")
+    axes.set_title("Images in each class")
+    axes.annotate(basis, (0, 1), (0, 7), "axes fraction", textcoords="offset points", fontsize=8.5, color=theme.MUTED)

@@ -1,0 +1,163 @@
+"""Learning curves and the accuracy of each network: figures drawn from standings and epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.standings import EpochRow
+from orchestrator.analysis.statistics import spread
+from orchestrator.report.rendering import theme, wording
+from orchestrator.report.rendering.figure import Chart, draw_chart, whole_ticks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MEASURES = {
+    "train_loss": ("Training loss", "cross entropy (nats an image)", "training"),
+    "val_loss": ("Validation loss", "cross entropy (nats an image)", "validation"),
+    "val_accuracy": ("Validation accuracy", "share of images right (%)", "validation"),
+}
+
+
+def learning(evidence: RunData, measure: str, period: int | None) -> Chart | None:
+    """One measure over one period's epochs (None: all), all backbones in one axes; None where none is published."""
+    rows = [row for row in evidence.comparison.epochs if period in (None, row.period)]
+    if not any(getattr(row, measure) is not None for row in rows):
+        return None
+    name, unit, split = MEASURES[measure]
+    stretch = stretch_of(evidence, period)
+    by_class = (evidence.prepared or {}).get("classes", {})
+    images = sum(counts.get(split.removesuffix("ing"), 0) for counts in by_class.values())
+    basis = " · ".join(filter(None, [
+        wording.count(images, f"{split} image") if images else "", seeds_of(evidence, [row.seed for row in rows])
+    ]))
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for backbone in evidence.comparison.backbones:
+            _line(axes, backbone, [row for row in rows if row.backbone == backbone], measure)
+        if period is None:
+            _mark_periods(axes, evidence)
+        _dress(axes, f"{name}, {stretch}", basis, unit, sorted({row.epoch for row in rows}))
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=4, columnspacing=1.2,
+                      handletextpad=0.4)
+
+    alt = f"{name} by epoch, {stretch}, one line for each of {len(evidence.comparison.backbones)} networks"
+    file = f"{measure.replace('_', '-')}-{'all' if period is None else f'period-{period}'}"
+    return draw_chart(file, alt, _seen(rows, measure), (5.8, 4.0), paint)
+
+
+def accuracies(evidence: RunData) -> Chart | None:
+    """Test accuracy of every backbone after the first and the last period, with intervals; None before any test."""
+    shown = [p for p in evidence.periods if any(s.tests for s in evidence.comparison.at(p))]
+    if not shown:
+        return None
+    shown = sorted({shown[0], shown[-1]})
+    several = evidence.run.spec.seeds > 1
+    bars = "bars: one deviation over seeds" if several else "bars: Wilson 95% interval"
+    basis = f"{wording.count(evidence.test_images, 'test image')} · {seeds_of(evidence)} · {bars}"
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for period in shown:
+            _dots(axes, evidence, period, 0.0 if len(shown) == 1 else 0.15 if period == shown[-1] else -0.15)
+        names = [wording.title(b) for b in evidence.comparison.backbones]
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.grid(False, axis="y")
+        axes.tick_params(axis="y", labelcolor=theme.INK)
+        axes.set_xlabel("test images right (%)")
+        _title(axes, "Test accuracy", basis)
+
+    after = wording.listed([f"after epoch {evidence.run.epoch_of(p)}" for p in shown])
+    marks = f"Hollow: after epoch {evidence.run.epoch_of(shown[0])}; filled: after epoch " \
+            f"{evidence.run.epoch_of(shown[-1])}. " if len(shown) > 1 else ""
+    caption = f"{marks}Bars that overlap do not decide: the networks answered the same images, so paired tests do."
+    height = 1.25 + 0.42 * len(evidence.comparison.backbones)
+    return draw_chart("accuracy", f"Test accuracy of each network {after}", caption, (6.6, height), paint)
+
+
+def stretch_of(evidence: RunData, period: int | None) -> str:
+    """A period, or the whole run, in words: `epochs 1–10`."""
+    run = evidence.run
+    first, last = (1, run.spec.epochs) if period is None else (run.epoch_of(period - 1) + 1, run.epoch_of(period))
+    return f"epoch {last}" if first == last else f"epochs {first}–{last}"
+
+
+def seeds_of(evidence: RunData, seeds: Sequence[int] | None = None) -> str:
+    """How many seeds stand behind a figure: `one seed`, `3 seeds`."""
+    present = len(set(seeds)) if seeds else evidence.run.spec.seeds
+    return "one seed" if present == 1 else f"{present} seeds (line: mean, band: lowest to highest)" if seeds \
+        else f"{present} seeds"
+
+
+def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> None:
+    """The mean over seeds with the backbone's marker, and a band from the lowest to the highest seed."""
+    scale = 100 if measure == "val_accuracy" else 1
+    found: dict[int, list[float]] = {}
+    for row in rows:
+        value = getattr(row, measure)
+        if value is not None:
+            found.setdefault(row.epoch, []).append(scale * value)
+    if not found:
+        return
+    epochs = sorted(found)
+    means = [mean.mean for epoch in epochs if (mean := spread(found[epoch]))]
+    axes.plot(epochs, means, color=theme.colour(backbone), marker=theme.marker(backbone), markersize=5.5,
+              linewidth=1.6, markeredgecolor="none", label=wording.title(backbone))
+    if any(len(values) > 1 for values in found.values()):
+        axes.fill_between(epochs, [min(found[e]) for e in epochs], [max(found[e]) for e in epochs],
+                          color=theme.colour(backbone), alpha=0.15, linewidth=0)
+
+
+def _mark_periods(axes: Axes, evidence: RunData) -> None:
+    """A dotted line where each period but the last ends: there, the network was tested."""
+    if evidence.run.spec.epochs_per_period > 1:
+        for period in range(1, evidence.run.spec.periods):
+            axes.axvline(evidence.run.epoch_of(period), color=theme.MUTED, linewidth=0.8, linestyle=":")
+
+
+def _dots(axes: Axes, evidence: RunData, period: int, below: float) -> None:
+    filled = below >= 0
+    for place, standing in enumerate(evidence.comparison.at(period)):
+        if not standing.accuracy:
+            continue
+        height, mean, hue = place + below, 100 * standing.accuracy.mean, theme.colour(standing.backbone)
+        reach = standing.accuracy.deviation
+        low, high = (mean - 100 * reach, mean + 100 * reach) if reach is not None else (
+            100 * standing.tests[0].interval.low, 100 * standing.tests[0].interval.high)
+        axes.plot([low, high], [height, height], color=hue, linewidth=2 if filled else 1.2, solid_capstyle="round")
+        axes.plot([mean], [height], marker=theme.marker(standing.backbone), markersize=7.5, color=hue,
+                  markerfacecolor=hue if filled else theme.HOLLOW, linestyle="none")
+
+
+def _dress(axes: Axes, title: str, basis: str, unit: str, epochs: list[int]) -> None:
+    _title(axes, title, basis)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(unit)
+    axes.set_xticks(whole_ticks(epochs))
+    axes.margins(x=0.05 if len(epochs) > 1 else 0.5)
+
+
+def _title(axes: Axes, title: str, basis: str) -> None:
+    axes.set_title(title)
+    axes.annotate(basis, (0, 1), (0, 7), "axes fraction", textcoords="offset points", fontsize=8.5, color=theme.MUTED)
+
+
+def _seen(rows: Sequence[EpochRow], measure: str) -> str:
+    """What to see: who is best at the last epoch of the figure, and at which value."""
+    last = max(row.epoch for row in rows)
+    ends: dict[str, list[float]] = {}
+    for row in rows:
+        if row.epoch == last and getattr(row, measure) is not None:
+            ends.setdefault(row.backbone, []).append(getattr(row, measure))
+    if not ends:
+        return ""
+    means = {backbone: sum(values) / len(values) for backbone, values in ends.items()}
+    rising = measure == "val_accuracy"
+    best = (max if rising else min)(means, key=lambda backbone: means[backbone])
+    value = wording.percent(means[best]) if rising else f"{means[best]:.3f}"
+    return f"{'Highest' if rising else 'Lowest'} at epoch {last}: {wording.title(best)}, {value}."

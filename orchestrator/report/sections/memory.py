@@ -1,0 +1,27 @@
+"""What a network's training had to do to fit into memory, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.analysis.run_data import RunData
+from orchestrator.report.rendering import wording
+
+
+def told(outcome: dict[str, Any]) -> str:
+    """`trained in 4 micro-batches since epoch 2 (out of memory)`; empty for a training that fitted."""
+    splits = outcome.get("micro_batches") or []
+    if not splits:
+        return ""
+    most, first = max(split["parts"] for split in splits), min(split["epoch"] for split in splits)
+    return f"trained in {wording.count(most, 'micro-batch', 'micro-batches')} since epoch {first} (out of memory)"
+
+
+def caution(evidence: RunData) -> str | None:
+    """What that means for the comparison, naming the networks; None where every training fitted."""
+    split = [f"{wording.title(evidence.trials[name].backbone)} (seed {evidence.trials[name].seed}) was {said}"
+             for name, outcome in evidence.training.items() if (said := told(outcome))]
+    if not split:
+        return None
+    return f"{'; '.join(split)}. The steps are those of the whole batch, but batch norm took its statistics, and " \
+           "dropout drew, for each part: such a network was not trained quite like the others."

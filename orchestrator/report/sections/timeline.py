@@ -1,0 +1,93 @@
+"""The course of the run: who worked on what when, and what went wrong on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.analysis.analysis import Analysis
+from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.timeline import AttemptSpan, Timeline, covered
+from orchestrator.report.rendering import elements, theme, wording
+from orchestrator.report.rendering.elements import Cell, Part, Section, Table
+from orchestrator.report.rendering.figure import Chart, draw_chart
+from orchestrator.report.sections import tables
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MAX_SPANS = 2000
+UNITS = ((7200.0, 3600.0, "hours"), (180.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
+
+
+def section(evidence: RunData, findings: Analysis) -> Section | None:
+    """Attempts by kind and by worker, and the timeline; None where nothing is on record."""
+    counted = tables.attempts(evidence)
+    if counted is None:
+        return None
+    found = findings.timeline
+    built: list[Part] = [*elements.figures([_gantt(found)], style="wide"), *_hardware(found), counted]
+    return Section("attempts", "Course of the run", _lead(found), tuple(built))
+
+
+def _lead(found: Timeline) -> str:
+    if not found.stints or found.began is None:
+        return "How often tasks were tried, and how each attempt ended."
+    waited = "" if found.waited is None else f"; a task waited {wording.duration(found.waited)} in the queue on average"
+    faults = "No attempt failed." if not found.faults else \
+        f"{wording.count(found.faults, 'attempt')} did not end well; {found.survived} of them belong to tasks that " \
+        "were done in the end."
+    began = found.began.strftime("%Y-%m-%d %H:%M UTC")
+    return f"{wording.count(len(found.stints), 'attempt')} by {wording.count(len(found.workers), 'worker')} from " \
+           f"{began} over {wording.duration(found.span)} ({wording.duration(found.busy)} of work){waited}. {faults} " \
+           "Attempts on trials shared with other runs are counted here too."
+
+
+def _hardware(found: Timeline) -> list[Part]:
+    """Who worked: each worker's machine, device, attempts and busy time."""
+    if not found.stints:
+        return []
+    rows = []
+    for place in sorted({(s.worker, s.host, s.device) for s in found.stints}):
+        own = [s for s in found.stints if (s.worker, s.host, s.device) == place]
+        busy, lost = covered(own), sum(s.state != "done" for s in own)
+        share = wording.percent(busy / found.span if found.span else 0.0, 0)
+        rows.append((*map(wording.plain, place), Cell(f"{len(own):,}", len(own)), Cell(f"{lost:,}", lost),
+                     Cell(wording.duration(busy), busy), Cell(share, busy)))
+    head = ("Worker", "Host", "Device", "Attempts", "Not well ended", "Busy", "Share of the run")
+    return [Table(head, tuple(rows), (3, 4, 5, 6), name="workers", title="Who worked", style="long")]
+
+
+def _gantt(found: Timeline) -> Chart | None:
+    if not found.stints or len(found.stints) > MAX_SPANS or found.span <= 0:
+        return None
+    lines = {worker: row for row, worker in enumerate(found.workers)}
+    scale, unit = next((size, name) for least, size, name in UNITS if found.span >= least)
+
+    def paint(figure: Figure) -> None:
+        axes, seen = figure.add_subplot(), set[str]()
+        for stint in found.stints:
+            label = wording.title(stint.backbone) if stint.backbone else "preparing data"
+            _bar(axes, stint, lines[stint.worker], scale, label if label not in seen else "")
+            seen.add(label)
+        axes.set_yticks(range(len(lines)), wording.short(list(lines), 20))
+        axes.set_ylim(len(lines) - 0.4, -0.6)
+        axes.set_xlim(0, found.span / scale * 1.01)
+        axes.grid(False, axis="y")
+        axes.set_xlabel(f"{unit} since the first attempt")
+        axes.set_title("Who worked on what")
+        axes.annotate(f"{len(found.stints):,} attempts · thin: tests · crosses: attempts that did not end well", (0, 1),
+                      (0, 7), "axes fraction", textcoords="offset points", fontsize=8.5, color=theme.MUTED)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=4, columnspacing=1.2)
+
+    return draw_chart("timeline", f"Timeline of {len(found.stints)} attempts by {len(lines)} workers", "",
+                (8.6, min(14.0, 1.7 + 0.42 * len(lines))), paint)
+
+
+def _bar(axes: Axes, stint: AttemptSpan, row: int, scale: float, label: str) -> None:
+    colour = theme.colour(stint.backbone) if stint.backbone else theme.MUTED
+    axes.barh(row, max(stint.end - stint.start, 1e-9) / scale, left=stint.start / scale, color=colour,
+              height=0.3 if stint.kind == "evaluate" else 0.66, edgecolor=theme.HOLLOW, linewidth=0.5,
+              label=label or None)
+    if stint.state != "done":
+        axes.plot([stint.end / scale], [row], marker="x", color=theme.WRONG, markersize=7, markeredgewidth=2)

@@ -1,0 +1,160 @@
+"""The report's folder: the forms that were asked for, and every figure as SVG and PNG."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs import atomic, install_hints
+from jobs.errors import MissingExtra, RequestError
+from jobs.store.runs import Run
+from jobs.store.store import Store
+
+if TYPE_CHECKING:
+    from orchestrator.report.page import Page
+
+NEEDED = ("jinja2", "matplotlib", "numpy", "PIL", "scipy")
+FORMATS = ("html", "md", "json", "latex", "csv", "parquet")
+DEFAULT = FORMATS[:3]
+MARK = "report.files"
+"""Lists what a report has put into a folder, so that a later one takes away what it does not put there again."""
+
+
+def write_report(
+    store: Store, run: Run, out: Path, periods: Sequence[int] = (), formats: Sequence[str] = DEFAULT
+) -> Path:
+    """Write the run's report into `out` and return the path of its first form; what is not done yet is said in it.
+
+    `periods` are shown and the last of them is compared (none: the first and the last). Raises `MissingExtra` without
+    the extra 'report', `OrchError` when the run has no results yet, `RequestError` when `out` cannot be written or a
+    period or form does not exist. The same rows give the same bytes.
+    """
+    need(NEEDED)
+    check(formats)
+    from orchestrator.analysis import analysis, run_data
+    from orchestrator.report import data_tables, page
+
+    read = run_data.read_run_data(store, run, periods)
+    found = analysis.analyse(read)
+    with _writing(out):
+        told = page.assemble(read, found)
+        plain = data_tables.records(read, found) if {"csv", "parquet"} & set(formats) else {}
+        return put(out, told, plain, formats)
+
+
+def write_comparison(
+    store: Store, runs: Sequence[Run], out: Path, periods: Sequence[int] = (), formats: Sequence[str] = DEFAULT
+) -> Path:
+    """Write runs side by side into `out`, and each run's own report into a folder of its name there."""
+    need(NEEDED)
+    check(formats)
+    from orchestrator.analysis import analysis, run_data
+    from orchestrator.report import data_tables, multi_run, page
+
+    sides = []
+    for run in runs:
+        read = run_data.read_run_data(store, run, periods)
+        sides.append(multi_run.ComparedRun(read, analysis.analyse(read)))
+    with _writing(out):
+        for side in sides:
+            plain = data_tables.records(side.evidence, side.findings) if {"csv", "parquet"} & set(formats) else {}
+            put(out / side.evidence.run.name, page.assemble(side.evidence, side.findings), plain, formats)
+        return put(out, multi_run.assemble(sides), multi_run.records(sides), formats)
+
+
+def put(out: Path, told: Page, plain: Mapping[str, Any], formats: Sequence[str]) -> Path:
+    """Put every asked form of a page into a folder, and take away what an earlier report left there."""
+    from orchestrator.report import page
+    from orchestrator.report.rendering import elements, latex
+
+    shown = elements.tables(told.sections)
+    contents: dict[str, Callable[[], bytes]] = {}
+    for name in formats:
+        if name == "html":
+            contents["report.html"] = lambda: _bytes(page.html(told))
+        elif name == "md":
+            contents["report.md"] = lambda: _bytes(page.markdown(told))
+        elif name == "json":
+            contents["report.json"] = lambda: _bytes(
+                json.dumps(told.facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        elif name == "latex":
+            contents["report.tex"] = lambda: _bytes(latex.document(told.title, (told.sentence, told.price), shown))
+            contents |= {f"tables/{t.name}.tex": lambda t=t: _bytes(latex.tabular(t)) for t in shown}  # type: ignore[misc]
+        else:
+            contents |= {f"tables/{key}.{name}": lambda t=table, n=name: _table(t, n)  # type: ignore[misc]
+                         for key, table in plain.items()}
+    for drawing in told.drawings:
+        contents[f"figures/{drawing.name}.svg"] = lambda d=drawing: d.svg.encode()  # type: ignore[misc]
+        contents[f"figures/{drawing.name}.png"] = lambda d=drawing: d.png  # type: ignore[misc]
+    for name, content in contents.items():
+        with atomic.atomic_write(out / name) as draft:
+            draft.write_bytes(content())
+    _take_away(out, contents)
+    first = next(name for name in contents if not name.startswith("figures/"))
+    return out / ("report.html" if "report.html" in contents else first)
+
+
+def check(formats: Iterable[str]) -> None:
+    """Raise `RequestError` for a form that there is not."""
+    for name in formats:
+        if name not in FORMATS:
+            raise RequestError(f"--format {name[:40]}: a report can be {', '.join(FORMATS)}.")
+
+
+def need(modules: tuple[str, ...]) -> None:
+    """Raise `MissingExtra` when a module that the report is made with is not installed."""
+    absent = [name for name in modules if importlib.util.find_spec(name) is None]
+    if absent:
+        raise MissingExtra(f"a report needs {', '.join(absent)}, not installed here: {install_hints.install_command('report')}")
+
+
+def _take_away(out: Path, contents: Iterable[str]) -> None:
+    """Remove the files that an earlier report put here and this one did not; nothing else is touched."""
+    mark, now = out / MARK, sorted(contents)
+    before = mark.read_text(encoding="utf-8").splitlines() if mark.exists() else []
+    for name in set(before) - set(now):
+        if name.startswith(("figures/", "tables/", "report.")) and ".." not in name:
+            (out / name).unlink(missing_ok=True)
+    with atomic.atomic_write(mark) as draft:
+        draft.write_text("\n".join(now) + "\n", encoding="utf-8")
+
+
+def _table(table: Any, form: str) -> bytes:
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    if form == "csv":
+        pyarrow.csv.write_csv(table, sink)
+    else:
+        pq.write_table(table, sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+class _writing:
+    """A folder that cannot be written becomes one clear line; it is made first."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+    def __enter__(self) -> None:
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._refusal(error) from None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: OSError) -> RequestError:
+        return RequestError(f"cannot write the report to {self.out}: {error.strerror or error}. "
+                            "Give another folder with --out.")

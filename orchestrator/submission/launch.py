@@ -1,0 +1,158 @@
+"""A recorded run is set going: a broker, local workers, the doorbell, and waiting where that was asked for."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from jobs import install_hints
+from jobs.errors import MissingExtra
+from jobs.settings import Settings
+from orchestrator.terminal.options import call, emit
+
+if TYPE_CHECKING:
+    from jobs.store.runs import Run
+    from jobs.store.store import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def options(command: F) -> F:
+    """`--workers`, `--device` and `--wait`."""
+    for option in (
+        click.option("--wait", is_flag=True, help="Stay and show progress; exit code 1 when the run fails."),
+        click.option("--device", metavar="cuda:0|cpu", help="Device of local workers.  [default: every GPU, else cpu]"),
+        click.option("--workers", type=click.IntRange(0, 256), metavar="N", help=(
+            "Workers to run on this machine.  [default: one a GPU, else 2 on a CPU; 0 when ORCH_BROKER_URL is set]"
+        )),
+        click.option("--no-workers", "workers", flag_value=0, type=int, help="The same as --workers 0."),
+    ):
+        command = option(command)
+    return command
+
+
+def require(settings: Settings, workers: int | None, device: str | None) -> None:
+    """Raise `MissingExtra` or another `RequestError` now for what would keep this machine from doing its part."""
+    from orchestrator.local import embedded_redis
+    from workers.devices import discovery
+
+    if settings.broker_url is None:
+        embedded_redis.binary()
+    if local_workers(settings, workers) == 0:
+        return
+    if device is not None:
+        discovery.choose_device(device, None)
+    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
+        raise MissingExtra(
+            f"local workers need torch, which is not installed. Install it with: {install_hints.install_command('worker')} "
+            "(or give --no-workers and start 'orch worker' elsewhere)."
+        )
+
+
+def local_workers(settings: Settings, workers: int | None) -> int | None:
+    """How many workers to see to on this machine; None: as many as it has devices for."""
+    return 0 if workers is None and settings.broker_url is not None else workers
+
+
+def ping(broker_url: str) -> None:
+    """Return when the broker answers; raises `BrokerUnreachable`."""
+    from workers.messaging.broker import ping as ping_broker
+
+    ping_broker(broker_url)
+
+
+def open_store(settings: Settings) -> Store:
+    """The store, made where there is none."""
+    from jobs.store.store import Store
+
+    return Store(settings.store).open(create=True)
+
+
+def broker(settings: Settings) -> str:
+    """The broker that was named, if it answers, else the embedded one, started if need be, which is said."""
+    if settings.broker_url is not None:
+        ping(settings.broker_url)
+        return settings.broker_url
+    from orchestrator.local import stack
+
+    open_store(settings)
+    here = stack.ensure(settings, workers=0)
+    if here.started:
+        click.echo(f"started {', '.join(here.started)}, which goes on ('{call(settings, 'down')}' stops it)", err=True)
+    return here.broker_url(settings)
+
+
+def launch(
+    settings: Settings, store: Store, run: Run, said: Sequence[str], workers: int | None, device: str | None,
+    wait: bool, as_json: bool, facts: dict[str, Any], only: Collection[str] | None = None,
+) -> int:
+    """Start what is missing, send what is ready (of `only`), tell, and wait if asked to; the exit code."""
+    from jobs import plan
+    from orchestrator.local import stack
+    from orchestrator.submission import submit
+    from workers.messaging.broker import enqueue
+
+    states = plan.task_states(store, run)
+    if plan.ready_tasks(store, run):
+        here = stack.ensure(settings, local_workers(settings, workers), device)
+        sent = submit.enqueue_ready(store, run, here.broker_url(settings), enqueue, only)
+    else:
+        here, sent = stack.look(settings), []
+    if not as_json:
+        lines = [*said, *_of_stack(here), _of_sent(sent, states), *_of_absence(settings, here, sent)]
+        _tell(settings, run, lines + _of_failures(settings, states, run.name), wait)
+    code = 0
+    state: dict[str, Any] = {}
+    if wait:
+        from orchestrator.terminal import follow
+
+        end = follow.follow(settings, store, run, to_stderr=as_json)
+        code, state = end.exit_code, {"state": end.state, "failures": [asdict(failure) for failure in end.failures]}
+    if as_json:
+        emit({
+            "run": run.name, "data": run.data, "store": str(settings.store), "trials": list(run.trials),
+            "tasks": list(run.tasks), "sent": [task.id for task in sent], "started": list(here.started),
+            "workers": [worker.name for worker in here.workers], **facts, **state,
+        })
+    return code
+
+
+def _of_stack(here: Any) -> list[str]:
+    them = "it" if len(here.started) == 1 else "them"
+    lines = [f"started {', '.join(here.started)} ('orch down' stops {them})"] if here.started else []
+    running = len(here.workers) - sum(word.startswith("worker") for word in here.started)
+    return lines + ([f"{running} local worker(s) already running"] if running else [])
+
+
+def _of_sent(sent: Sequence[Any], states: dict[str, str]) -> str:
+    if sent:
+        return f"sent {len(sent)} task(s); each one that ends sends what follows"
+    return "all of it is done already" if set(states.values()) == {"done"} else "nothing is left to be sent"
+
+
+def _of_failures(settings: Settings, states: dict[str, str], run: str) -> list[str]:
+    failed = sum(state == "failed" for state in states.values())
+    return [f"{failed} task(s) failed before. Try them again with: {call(settings, 'retry', run)}"] if failed else []
+
+
+def _of_absence(settings: Settings, here: Any, sent: Sequence[Any]) -> list[str]:
+    """A warning when something was sent and no worker is there to take it."""
+    from orchestrator.monitoring import heartbeats
+
+    if not sent or here.workers or any(sign.fresh for sign in heartbeats.read_heartbeats(settings.store)):
+        return []
+    return [f"no worker is alive. Start some here with: {call(settings, 'up')}; on a GPU machine with: orch worker"]
+
+
+def _tell(settings: Settings, run: Run, lines: Sequence[str], wait: bool) -> None:
+    for line in lines:
+        click.echo(line)
+    if not wait:
+        click.echo("next:")
+        for words, meaning in ((("watch", run.name), "live progress"), (("report", run.name), "the comparison"),
+                               (("flower",), "the queue in a browser")):
+            click.echo(f"  {call(settings, *words):<40} {meaning}")

@@ -1,0 +1,1 @@
+"""What commands share: options, live display, progress bars, error lines."""

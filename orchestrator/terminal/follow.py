@@ -1,0 +1,191 @@
+"""A run followed until it ends: a live display in a terminal, a line for each change elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TextIO
+
+import click
+
+from jobs.catalog import backbones
+from jobs.settings import Settings
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from orchestrator.formatting import duration, share
+from orchestrator.monitoring.progress import TaskProgress
+from orchestrator.monitoring.status import Failure, RunStatus, TrialStatus, run_status
+from orchestrator.terminal.options import call
+
+LOOK_S = 1.0
+PLAIN_EVERY_S = 5.0
+PATIENCE_S = 15.0
+OF_THE_FOLDER = {"bad-image", "data-changed"}
+COSTS = {name: entry.relative_cost for name, entry in backbones.CATALOG.items()}
+
+
+def follow(
+    settings: Settings,
+    store: Store,
+    run: Run,
+    to_stderr: bool = False,
+    look: Callable[[], RunStatus] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> RunStatus:
+    """Show the run until it ends; its last status. Ctrl-C says how to come back and leaves with exit code 130."""
+    out = sys.stderr if to_stderr else sys.stdout
+    observe = look or (lambda: run_status(store, run))
+    show = _live if out.isatty() else _plain
+    try:
+        return show(settings, observe, out, sleep)
+    except KeyboardInterrupt:
+        click.echo(f"the run goes on. Come back with: {call(settings, 'watch', run.name)}", err=True)
+        raise click.exceptions.Exit(130) from None
+
+
+def _plain(
+    settings: Settings, look: Callable[[], RunStatus], out: TextIO, sleep: Callable[[float], None]
+) -> RunStatus:
+    teller = ChangeReporter(settings)
+    while True:
+        status = look()
+        for line in teller.changes(status):
+            print(line, file=out, flush=True)
+        if status.over:
+            return status
+        sleep(LOOK_S)
+
+
+def _live(
+    settings: Settings, look: Callable[[], RunStatus], out: TextIO, sleep: Callable[[float], None]
+) -> RunStatus:
+    from rich.console import Console
+    from rich.live import Live
+
+    from orchestrator.terminal import dashboard
+
+    console = Console(file=out)
+    teller = ChangeReporter(settings)
+    waited = False
+    with Live(console=console, auto_refresh=False, transient=True) as display:
+        while not (status := look()).over:
+            waited = True
+            warning = teller.no_worker(status)
+            display.update(dashboard.draw_dashboard(status, warning, console.height, console.width), refresh=True)
+            sleep(LOOK_S)
+    console.print(dashboard.draw_dashboard(status, None, 10_000, console.width))
+    for line in ending(settings, status, waited):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return status
+
+
+@dataclass(slots=True)
+class ChangeReporter:
+    """Turns what changed between two looks into lines; an epoch's progress at most every few seconds a trial."""
+
+    settings: Settings
+    clock: Callable[[], float] = time.monotonic
+    told: set[str] = field(default_factory=set)
+    spoken_at: dict[str, float] = field(default_factory=dict)
+    lonely_since: float | None = None
+    waited: bool = False
+
+    def changes(self, status: RunStatus) -> list[str]:
+        """The lines to print now."""
+        self.waited = self.waited or not status.over
+        lines = self._once(f"run {status.run}", f"run {status.run}: {sum(status.tasks.values())} tasks, "
+                           f"{status.tasks.get('done', 0)} done")
+        if status.data_progress is not None:
+            lines += self._progress(f"data {status.data}", status.data_progress, "")
+        elif status.preparing == "done":
+            lines += self._once("data", f"data {status.data}: ready")
+        for trial in status.trials:
+            lines += self._trial(trial)
+        for failure in status.failures:
+            lines += self._once(f"failed {failure.task}", failure_line(failure))
+        warning = self.no_worker(status)
+        if warning and self._due("warning", 60.0):
+            lines.append(warning)
+        return lines + (ending(self.settings, status, self.waited) if status.over else [])
+
+    def no_worker(self, status: RunStatus) -> str | None:
+        """What to say when tasks wait and no worker was alive for some time."""
+        if status.workers or status.state != "waiting":
+            self.lonely_since = None
+            return None
+        if self.lonely_since is None:
+            self.lonely_since = self.clock()
+        if self.clock() - self.lonely_since < PATIENCE_S:
+            return None
+        return (f"tasks wait, but no worker is alive. Start some with: {call(self.settings, 'up')}; "
+                "if they end at once, see: orch doctor")
+
+    def _trial(self, trial: TrialStatus) -> list[str]:
+        lines = []
+        if trial.stopped_early is not None:
+            lines += self._once(f"{trial.trial} early", f"{trial.trial}: stopped early at epoch {trial.stopped_early}")
+        if trial.accuracy is not None:
+            result = f"epoch {trial.accuracy_epoch}/{trial.epochs} evaluated, test accuracy {share(trial.accuracy)}"
+            lines += self._once(f"{trial.trial} {trial.accuracy_epoch}", f"{trial.trial}: {result}")
+        for progress in trial.progress:
+            place = f"period {trial.period}/{trial.periods} "
+            lines += self._progress(trial.trial, progress, place if progress.kind == "train" else "")
+        return lines
+
+    def _progress(self, who: str, progress: TaskProgress, place: str) -> list[str]:
+        again = f", attempt {progress.attempt}" if progress.attempt > 1 else ""
+        began = f"{who}: {progress.kind} started on {progress.worker} ({progress.device}){again}"
+        lines = self._once(f"{progress.task} {progress.attempt}", began)
+        key = f"{progress.task} {progress.phase} {progress.epoch} {progress.done}"
+        if progress.phase is not None and key not in self.told and self._due(who, PLAIN_EVERY_S):
+            lines += self._once(key, f"{who}: {place}{describe_progress(progress)}")
+        return lines
+
+    def _once(self, key: str, line: str) -> list[str]:
+        if key in self.told:
+            return []
+        self.told.add(key)
+        return [line]
+
+    def _due(self, key: str, every_s: float) -> bool:
+        now = self.clock()
+        if now - self.spoken_at.get(key, float("-inf")) < every_s:
+            return False
+        self.spoken_at[key] = now
+        return True
+
+
+def describe_progress(progress: TaskProgress) -> str:
+    """A task's progress in one line: `epoch 3 train 45%, loss 0.412, 210 images/s, 33s left`."""
+    parts = [f"epoch {progress.epoch} " if progress.epoch else "", progress.phase or progress.kind]
+    if progress.total:
+        parts.append(f" {100 * (progress.done or 0) / progress.total:.0f}%")
+    more = [
+        f"loss {progress.loss:.3f}" if progress.loss is not None else "",
+        f"{progress.images_per_second:.0f} images/s" if progress.images_per_second else "",
+        f"validation accuracy {share(progress.val_accuracy)}" if progress.val_accuracy is not None else "",
+        f"{duration(progress.eta_s)} left" if progress.eta_s is not None else "",
+    ]
+    return "".join(parts) + "".join(f", {part}" for part in more if part)
+
+
+def failure_line(failure: Failure) -> str:
+    """A failure's class, message and log, in one line."""
+    return f"failed: {failure.task} ({failure.failure}): {failure.message} Log: {failure.log}"
+
+
+def ending(settings: Settings, status: RunStatus, waited: bool) -> list[str]:
+    """The last lines of a run that is over; with the time it took, if it ended while we `waited`."""
+    took = f", {duration(time.time() - status.submitted_at)} after it was submitted" if waited else ""
+    if status.state == "done":
+        return [f"run {status.run} is done{took}. Compare with: "
+                f"{call(settings, 'report', status.run)}"]
+    if status.state == "cancelled":
+        return [f"run {status.run} is cancelled. Go on with: {call(settings, 'resume', status.run)}"]
+    if any(failure.failure in OF_THE_FOLDER for failure in status.failures):
+        return [f"run {status.run} failed: its data folder must be mended first. Then submit it again: a folder with "
+                "other contents is another data set and another run."]
+    return [f"run {status.run} failed: {len(status.failures)} task(s). Try them again with: "
+            f"{call(settings, 'retry', status.run)}"]

@@ -1,0 +1,50 @@
+"""What click found wrong with a command line, as one plain line that says what to do."""
+
+from __future__ import annotations
+
+import click
+
+RUNS = "'orch status' lists the runs."
+NUMBERS = {"integer": "a whole number", "integer range": "a whole number", "float": "a number, such as 0.001,"}
+
+
+def error_line(error: click.ClickException) -> str:
+    """The option, what it was given and what it takes; else click's own words, and where help is."""
+    if isinstance(error, click.MissingParameter):
+        of_a_run = error.param is not None and error.param.name == "run"
+        return f"{error.format_message()} {RUNS if of_a_run else _help(error)}"
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        return _of_value(error, error.param)
+    if isinstance(error, click.UsageError) and type(error) is not click.UsageError:
+        return f"{error.format_message()}{_commands(error)} {_help(error)}".strip()
+    return error.format_message()
+
+
+def _of_value(error: click.BadParameter, param: click.Parameter) -> str:
+    name = next((option for option in param.opts if option.startswith("--")), param.human_readable_name)
+    given, is_not, _ = error.message.partition(" is not ")
+    needed = _needed(param.type)
+    if not is_not or not needed:
+        return f"{name}: {error.message}"
+    return f"{name} {given}: {needed} is needed."
+
+
+def _needed(kind: click.ParamType[object]) -> str:
+    if isinstance(kind, click.Choice):
+        return f"one of {', '.join(map(str, kind.choices))}"
+    number = NUMBERS.get(kind.name, "")
+    if isinstance(kind, click.IntRange) and kind.min is not None:
+        most = f" to {kind.max:,}" if kind.max is not None else " up"
+        return f"{number} from {kind.min:,}{most}"
+    return number
+
+
+def _commands(error: click.UsageError) -> str:
+    group = error.ctx.command if error.ctx else None
+    if error.ctx is None or not error.message.startswith("No such command") or not isinstance(group, click.Group):
+        return ""
+    return f" There are: {', '.join(group.list_commands(error.ctx))}."
+
+
+def _help(error: click.UsageError) -> str:
+    return f"See: {error.ctx.command_path} --help" if error.ctx else ""

@@ -1,0 +1,74 @@
+"""A run's files held against their digests, and a trial held against a replay of itself."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.catalog import backbones
+from jobs.errors import BadSpec, DamagedFile, StoreUnusable, UnknownRun
+from jobs.maintenance import verify
+from jobs.maintenance.inventory import FileCheck
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from jobs.task import Task
+
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationResult:
+    """What was looked at: files and bytes, the damaged ones, and the tasks taken back so that they are done again.
+
+    `resume` names the runs that do these tasks, the one looked at first.
+    """
+
+    files: int
+    bytes: int
+    damaged: tuple[FileCheck, ...]
+    again: tuple[str, ...]
+    resume: tuple[str, ...] = ()
+
+
+def verify_run(store: Store, run: Run, repair: bool, tell: Callable[[int, int], None]) -> VerificationResult:
+    """Read every file of the run; `tell(done, total)` counts megabytes. With `repair` damaged ones are taken out."""
+    found = list(verify.verify_files(store, run, lambda done, total: tell(done // MEGABYTE, total // MEGABYTE)))
+    damaged = [finding for finding in found if finding.problem]
+    again = verify.remove_damaged(store, damaged, run) if repair else []
+    return VerificationResult(len(found), sum(finding.bytes for finding in found), tuple(damaged), tuple(again),
+                   tuple(_who_do(store, run, again)))
+
+
+def _who_do(store: Store, run: Run, tasks: list[str]) -> list[str]:
+    """The runs that these tasks belong to: this one, then others that share its trials."""
+    left, found = set(tasks), []
+    for name in [run.name, *reversed(store.run_names())] if left else []:
+        with contextlib.suppress(DamagedFile, UnknownRun):
+            if own := left.intersection(store.outline(name).tasks):
+                found.append(name)
+                left -= own
+    return found
+
+
+def trial_to_replay(store: Store, run: Run, asked: str | None) -> str:
+    """The trial asked for, else the run's cheapest one that has been trained; raises a `RequestError`."""
+    if asked is not None:
+        if asked not in run.trials:
+            raise BadSpec(f"--trial {asked}: the run {run.name} has no such trial. It has: {', '.join(run.trials)}.")
+        return asked
+    trained = [
+        trial for trial in run.trials if any(store.is_done(Task("train", trial, e)) for e in store.marks(trial))
+    ]
+    if not trained:
+        raise StoreUnusable(f"nothing of the run {run.name} is trained yet, so there is nothing to compare with.")
+    return min(trained, key=lambda name: backbones.CATALOG[store.load_trial(name).backbone].relative_cost)
+
+
+def done_of(message: dict[str, Any]) -> tuple[float, int] | None:
+    """Epochs done of how many, from what a child says; None where it says nothing of that."""
+    if message.get("phase") not in ("train", "validate") or not message.get("total"):
+        return None
+    share = message["done"] / message["total"] if message["phase"] == "train" else 1.0
+    return message["epoch"] - 1 + share, message["epochs"]
