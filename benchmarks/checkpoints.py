@@ -46,16 +46,48 @@ def main() -> int:
     device.pick("cpu")
     with tempfile.TemporaryDirectory(prefix="orch-benchmark-", dir=asked.folder) as place:
         found = {name: measure(name, Path(place) / name, asked) for name in asked.backbones}
-    rows = [[name, each["megabytes"], each["epoch"], *each["held up"].values(), *each["returned"].values(),
-             *each["read"].values()] for name, each in found.items()]
-    shown = common.table(["backbone", "MB", "an epoch", "rival longer by", "ours longer by", "rival returns in",
-                          "ours returns in", "rival reads in", "ours reads in"], rows)
-    goals = [Goal(f"{name}: {what}, rival's seconds in ours", each[key]["rival"] / max(each[key]["ours"], 1e-3), wanted)
-             for name, each in found.items()
-             for what, key, wanted in (("held up", "held up", 2.0), ("until steps go on", "returned", 5.0),
-                                       ("read", "read", 1.3))
-             if key != "held up" or each["megabytes"] >= LARGE_MB]
-    return common.publish("Checkpoints", shown + "\n\nseconds", goals, found, asked.json, asked.check)
+    rows = [
+        [
+            name,
+            each["megabytes"],
+            each["epoch"],
+            *each["held up"].values(),
+            *each["returned"].values(),
+            *each["read"].values(),
+        ]
+        for name, each in found.items()
+    ]
+    shown = common.table(
+        [
+            "backbone",
+            "MB",
+            "an epoch",
+            "rival longer by",
+            "ours longer by",
+            "rival returns in",
+            "ours returns in",
+            "rival reads in",
+            "ours reads in",
+        ],
+        rows,
+    )
+    goals = [
+        Goal(
+            f"{name}: {what}, rival's seconds in ours",
+            each[key]["rival"] / max(each[key]["ours"], 1e-3),
+            wanted,
+        )
+        for name, each in found.items()
+        for what, key, wanted in (
+            ("held up", "held up", 2.0),
+            ("until steps go on", "returned", 5.0),
+            ("read", "read", 1.3),
+        )
+        if key != "held up" or each["megabytes"] >= LARGE_MB
+    ]
+    return common.publish(
+        "Checkpoints", shown + "\n\nseconds", goals, found, asked.json, asked.check
+    )
 
 
 def measure(name: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
@@ -84,14 +116,26 @@ def measure(name: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any
 
     kinds = ("none", "rival", "ours")
     found = common.interleaved({kind: partial(epoch, kind) for kind in kinds}, asked.repeats, name)
-    longer = {kind: statistics.median(a - b for a, b in zip(found[kind], found["none"], strict=True))
-              for kind in ("rival", "ours")}
+    longer = {
+        kind: statistics.median(a - b for a, b in zip(found[kind], found["none"], strict=True))
+        for kind in ("rival", "ours")
+    }
     path = at_once(folder, contents(learner))
-    read = common.interleaved({"rival": partial(_alone, "rival", path), "ours": partial(_alone, "ours", path)},
-                              asked.repeats, f"{name} read")
-    return {"megabytes": path.stat().st_size / 1e6, "steps": steps, "epoch": statistics.median(found["none"]),
-            "held up": longer, "returned": {kind: statistics.median(each[1:]) for kind, each in returned.items()},
-            "read": common.medians(read), "epochs": found, "reads": read}
+    read = common.interleaved(
+        {"rival": partial(_alone, "rival", path), "ours": partial(_alone, "ours", path)},
+        asked.repeats,
+        f"{name} read",
+    )
+    return {
+        "megabytes": path.stat().st_size / 1e6,
+        "steps": steps,
+        "epoch": statistics.median(found["none"]),
+        "held up": longer,
+        "returned": {kind: statistics.median(each[1:]) for kind, each in returned.items()},
+        "read": common.medians(read),
+        "epochs": found,
+        "reads": read,
+    }
 
 
 def at_once(folder: Path, given: CheckpointContents) -> Path:
@@ -100,7 +144,10 @@ def at_once(folder: Path, given: CheckpointContents) -> Path:
     path.with_suffix(".json").unlink(missing_ok=True)
     with atomic.atomic_write(path) as draft, draft.open("wb") as handle:
         torch.save(given.parts(), handle)
-    atomic.write_json(path.with_suffix(".json"), {"sha256": atomic.file_digest(path), "bytes": path.stat().st_size})
+    atomic.write_json(
+        path.with_suffix(".json"),
+        {"sha256": atomic.file_digest(path), "bytes": path.stat().st_size},
+    )
     return path
 
 
@@ -124,8 +171,16 @@ def train(learner: Learner, steps: int) -> None:
 
 def contents(learner: Learner) -> CheckpointContents:
     """All that a checkpoint holds."""
-    return CheckpointContents(TRIAL, 0, 0, {}, [], learner.network.state_dict(), learner.optimizer.state_dict(),
-                    learner.scheduler.state_dict())
+    return CheckpointContents(
+        TRIAL,
+        0,
+        0,
+        {},
+        [],
+        learner.network.state_dict(),
+        learner.optimizer.state_dict(),
+        learner.scheduler.state_dict(),
+    )
 
 
 def _scores(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
@@ -151,15 +206,29 @@ def _alone(kind: str, path: Path) -> float:
 
 def _read(kind: str, path: Path, answer: Any) -> None:
     device.pick("cpu")
-    answer.send(common.timed(partial(read_twice, path) if kind == "rival" else partial(format.read, path, TRIAL)))
+    answer.send(
+        common.timed(
+            partial(read_twice, path) if kind == "rival" else partial(format.read, path, TRIAL)
+        )
+    )
 
 
 def _asked() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backbone", dest="backbones", action="append", choices=["vgg16", "resnet34", "alexnet"])
-    parser.add_argument("--folder", type=Path, help="where checkpoints are written (default: the temporary folder)")
-    parser.add_argument("--seconds", type=float, default=5.0, help="about how long an epoch is (default 5)")
-    parser.add_argument("--repeats", type=int, default=3, help="measurements of each, in turn (default 3)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--backbone", dest="backbones", action="append", choices=["vgg16", "resnet34", "alexnet"]
+    )
+    parser.add_argument(
+        "--folder", type=Path, help="where checkpoints are written (default: the temporary folder)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=5.0, help="about how long an epoch is (default 5)"
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="measurements of each, in turn (default 3)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a goal is missed")
     asked = parser.parse_args()

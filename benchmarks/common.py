@@ -40,9 +40,13 @@ class Goal:
 def machine() -> dict[str, Any]:
     """Processor, cores, Python and packages, and the day: what a figure was measured on."""
     return {
-        "date": datetime.now(UTC).date().isoformat(), "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "system": platform.system(), "python": platform.python_version(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
     }
 
@@ -92,25 +96,56 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A Markdown table; floats with three figures."""
     cells = [[_shown(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-             for row in cells]
-    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in cells
+    ]
+    return "\n".join(
+        [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
+    )
 
 
-def publish(title: str, shown: str, goals: Sequence[Goal], figures: Any, path: Path | None, check: bool = False) -> int:
+def publish(
+    title: str,
+    shown: str,
+    goals: Sequence[Goal],
+    figures: Any,
+    path: Path | None,
+    check: bool = False,
+) -> int:
     """Print a benchmark's table and goals, write everything as JSON where asked; 1 if `check` and a goal was missed."""
     about = machine()
-    print(f"{title}\n{about['processor']}, {about['cores']} cores, Python {about['python']}, "
-          + ", ".join(f"{name} {version}" for name, version in about["packages"].items()) + f", {about['date']}\n")
+    print(
+        f"{title}\n{about['processor']}, {about['cores']} cores, Python {about['python']}, "
+        + ", ".join(f"{name} {version}" for name, version in about["packages"].items())
+        + f", {about['date']}\n"
+    )
     print(shown + "\n")
     for goal in goals:
         print(goal)
     if path is not None:
-        path.write_text(json.dumps({
-            "title": title, "machine": about, "figures": figures,
-            "goals": [{"what": g.what, "value": g.value, "wanted": g.wanted, "at_most": g.at_most, "met": g.met}
-                      for g in goals],
-        }, indent=1) + "\n", encoding="utf-8")
+        path.write_text(
+            json.dumps(
+                {
+                    "title": title,
+                    "machine": about,
+                    "figures": figures,
+                    "goals": [
+                        {
+                            "what": g.what,
+                            "value": g.value,
+                            "wanted": g.wanted,
+                            "at_most": g.at_most,
+                            "met": g.met,
+                        }
+                        for g in goals
+                    ],
+                },
+                indent=1,
+            )
+            + "\n",
+            encoding="utf-8",
+        )
     return int(check and not all(goal.met for goal in goals))
 
 
@@ -121,7 +156,11 @@ def _processor() -> str:
         return platform.processor() or "unknown processor"
     found = dict(line.split(":", 1) for line in lines if ":" in line)
     about = {key.strip(): value.strip() for key, value in found.items()}
-    units = [unit for unit in ("amx_bf16", "avx512_bf16", "avx512f", "avx2") if unit in about.get("flags", "").split()]
+    units = [
+        unit
+        for unit in ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
+        if unit in about.get("flags", "").split()
+    ]
     return f"{about.get('model name', 'unknown processor')} ({units[0] if units else 'no vector unit'})"
 
 

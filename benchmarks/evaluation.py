@@ -1,7 +1,7 @@
 """Evaluation: images a second of each backbone, against the loop written by hand and against the network alone.
 
-    python benchmarks/evaluation.py                     all seven networks, 224 px, photographs made for it
-    python benchmarks/evaluation.py --backbone resnet34 --images FOLDER --seconds 10 --json evaluation.json
+python benchmarks/evaluation.py                     all seven networks, 224 px, photographs made for it
+python benchmarks/evaluation.py --backbone resnet34 --images FOLDER --seconds 10 --json evaluation.json
 """
 
 from __future__ import annotations
@@ -30,16 +30,30 @@ def all_images(learner: Learner, data: Data) -> None:
 def main() -> int:
     """Measure, print, and say which goals were met."""
     asked = course.asked_for(__doc__, seconds=1.0)
-    how = course.Course(rivals.evaluate_by_hand, rivals.bare_answers, all_images, shuffle=False, batches=2)
-    with rivals.prepared(asked.count, asked.size, asked.images, asked.device, asked.threads) as photos:
+    how = course.Course(
+        rivals.evaluate_by_hand, rivals.bare_answers, all_images, shuffle=False, batches=2
+    )
+    with rivals.prepared(
+        asked.count, asked.size, asked.images, asked.device, asked.threads
+    ) as photos:
         found = course.run(how, photos, asked)
     shown = course.table(found, lambda name: rivals.training_flops(name, CLASSES, asked.size) / 3)
-    mean = {key: statistics.geometric_mean(row[key] for row in found.values())
-            for key in ("against by hand", "fp32 against by hand")}
+    mean = {
+        key: statistics.geometric_mean(row[key] for row in found.values())
+        for key in ("against by hand", "fp32 against by hand")
+    }
     least = min(row["against bare"] for row in found.values())
     goals = [
-        Goal("evaluation, geometric mean against the loop by hand", mean["against by hand"], WANTED[asked.device]),
-        Goal("evaluation in float32, geometric mean against the loop by hand", mean["fp32 against by hand"], 1.3),
+        Goal(
+            "evaluation, geometric mean against the loop by hand",
+            mean["against by hand"],
+            WANTED[asked.device],
+        ),
+        Goal(
+            "evaluation in float32, geometric mean against the loop by hand",
+            mean["fp32 against by hand"],
+            1.3,
+        ),
         Goal("evaluation, the least share of the network alone", least, 0.95),
     ]
     return common.publish("Evaluation", shown, goals, found, asked.json, asked.check)

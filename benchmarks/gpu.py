@@ -31,7 +31,9 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 # Children are forked from a server that has loaded torch, and never from a process that has used it.
-os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")]
+)
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 import common  # noqa: E402
@@ -58,10 +60,22 @@ def main() -> int:
         plan: list[tuple[str, float, list[Job]]] = [
             ("device", 30, [("machine", {})]),
             ("study alone", 90, [("study", {})]),
-            ("study side by side", 90, [("beside", {"name": name, "whole": True}) for name in names]),
-            ("checkpoints", 40, [("checkpoints", {"name": "resnet34" if "resnet34" in names else names[0]})]),
+            (
+                "study side by side",
+                90,
+                [("beside", {"name": name, "whole": True}) for name in names],
+            ),
+            (
+                "checkpoints",
+                40,
+                [("checkpoints", {"name": "resnet34" if "resnet34" in names else names[0]})],
+            ),
             ("one alone", 30, [("beside", {"name": several[0], "whole": False})]),
-            ("several side by side", 60, [("beside", {"name": name, "whole": False}) for name in several]),
+            (
+                "several side by side",
+                60,
+                [("beside", {"name": name, "whole": False}) for name in several],
+            ),
             *((f"backbone {name}", 45, [("backbone", {"name": name})]) for name in names),
             ("exact", 150, [("exact", {})]),
         ]
@@ -101,7 +115,9 @@ class Report:
     def put(self, title: str, found: Any) -> None:
         """Keep a section's findings."""
         self.found[title] = found
-        self.found.setdefault("done after seconds", {})[title] = round(time.monotonic() - self.begun, 1)
+        self.found.setdefault("done after seconds", {})[title] = round(
+            time.monotonic() - self.begun, 1
+        )
         if self.path is not None:
             draft = self.path.with_suffix(".draft")
             draft.write_text(json.dumps(self.found, indent=1, default=str) + "\n", encoding="utf-8")
@@ -117,7 +133,9 @@ def together(scene: Scene, jobs: list[Job], gate: Path, budget_s: float) -> Any:
     for number, (function, given) in enumerate(jobs):
         if function == "beside":
             given = given | {"gate": gate, "others": len(jobs)}
-        child = context.Process(target=_child, args=(function, scene, given, gate / f"{number}.json"))
+        child = context.Process(
+            target=_child, args=(function, scene, given, gate / f"{number}.json")
+        )
         child.start()
         children.append(child)
     results: list[Any] = []
@@ -128,16 +146,25 @@ def together(scene: Scene, jobs: list[Job], gate: Path, budget_s: float) -> Any:
             child.kill()
             child.join()
         path = gate / f"{number}.json"
-        missing = f"not done after {budget_s:.0f} s" if late else f"the process ended with {child.exitcode}"
+        missing = (
+            f"not done after {budget_s:.0f} s"
+            if late
+            else f"the process ended with {child.exitcode}"
+        )
         found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        results.append(found if found and not late and child.exitcode == 0 else found | {"error": missing})
+        results.append(
+            found if found and not late and child.exitcode == 0 else found | {"error": missing}
+        )
     if len(jobs) == 1:
         return results[0]
-    return [{"name": given["name"]} | result for (_, given), result in zip(jobs, results, strict=True)]
+    return [
+        {"name": given["name"]} | result for (_, given), result in zip(jobs, results, strict=True)
+    ]
 
 
 def _child(function: str, scene: Scene, given: dict[str, Any], path: Path) -> None:
     """Run a section in this process; its result, so far and in the end, or its error as a file."""
+
     def put(found: dict[str, Any]) -> None:
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(found, default=str), encoding="utf-8")
@@ -165,22 +192,34 @@ def study_extrapolated(found: dict[str, Any]) -> dict[str, Any]:
     if "error" in found.get("study alone", {}):
         return {"error": "a slice is missing: the study alone was not done"}
     try:
-        alone = {name: row["extrapolated_seconds"] for name, row in found["study alone"].items()
-                 if isinstance(row, dict)}
+        alone = {
+            name: row["extrapolated_seconds"]
+            for name, row in found["study alone"].items()
+            if isinstance(row, dict)
+        }
         beside = found["study side by side"]
         beside = beside if isinstance(beside, list) else [beside]
         longest = max(row["extrapolated_training_seconds"] for row in beside)
-        return {"extrapolated": True, "left out": "starting processes, uploads, checkpoints",
-                "one after another, seconds": sum(alone.values()),
-                "side by side, seconds, at most": longest,
-                "side by side leaves out": "validation and evaluation; nobody gets faster as others end"}
+        return {
+            "extrapolated": True,
+            "left out": "starting processes, uploads, checkpoints",
+            "one after another, seconds": sum(alone.values()),
+            "side by side, seconds, at most": longest,
+            "side by side leaves out": "validation and evaluation; nobody gets faster as others end",
+        }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return {"error": f"a slice is missing: {error!r}"}
 
 
 def errors(found: Any, title: str = "") -> Iterator[tuple[str, str]]:
     """Every error in the findings, with its place; a check of equality that failed is one too."""
-    rows = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
+    rows = (
+        found.items()
+        if isinstance(found, dict)
+        else enumerate(found)
+        if isinstance(found, list)
+        else ()
+    )
     for key, value in rows:
         place = f"{title} / {key}" if title else str(key)
         if key == "error" or (" = " in str(key) and value is not True):
@@ -191,8 +230,15 @@ def errors(found: Any, title: str = "") -> Iterator[tuple[str, str]]:
 
 def shown(found: dict[str, Any], names: list[str]) -> str:
     """Training, images a second, of each backbone."""
-    columns = ("bare auto", "ours auto resident", "ours auto streamed", "ours auto replayed", "bare fp32",
-               "ours fp32 resident", "ours auto resident evaluated")
+    columns = (
+        "bare auto",
+        "ours auto resident",
+        "ours auto streamed",
+        "ours auto replayed",
+        "bare fp32",
+        "ours fp32 resident",
+        "ours auto resident evaluated",
+    )
     rows = []
     for name in (each for each in names if f"backbone {each}" in found):
         row = found[f"backbone {name}"]
@@ -217,26 +263,52 @@ def scene_of(asked: argparse.Namespace) -> Iterator[Scene]:
     ):
         common.say(f"making {count} images")
         path = Path(place) / "images.npy"
-        images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(count, size, size, 3))
-        block = np.random.default_rng(0).integers(0, 256, (min(count, 1024), size, size, 3), np.uint8)
+        images = np.lib.format.open_memmap(
+            path, mode="w+", dtype=np.uint8, shape=(count, size, size, 3)
+        )
+        block = np.random.default_rng(0).integers(
+            0, 256, (min(count, 1024), size, size, 3), np.uint8
+        )
         for start in range(0, count, len(block)):
             images[start : start + len(block)] = block[: count - start]
         del images
         names = ("scratch", "squeezenet") if asked.tiny else tuple(backbones.CATALOG)
         # Seven processes side by side shall not have more threads than there are cores.
         threads = 1 if asked.tiny else max(1, cores // len(names))
-        yield Scene(photos, path, names, photographs, 1 if asked.tiny else cores, threads, 0.05 if asked.tiny else 2.0)
+        yield Scene(
+            photos,
+            path,
+            names,
+            photographs,
+            1 if asked.tiny else cores,
+            threads,
+            0.05 if asked.tiny else 2.0,
+        )
 
 
 def _asked() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--tiny", action="store_true", help="two networks, 64 px, 400 images: about a minute on a CPU")
-    parser.add_argument("--minutes", type=float, default=7.5, help="sections begun later are left out (default 7.5)")
-    parser.add_argument("--only", action="append", metavar="SECTION",
-                        help="sections whose title begins so, such as study; may be given several times (default: all)")
+    parser.add_argument(
+        "--tiny",
+        action="store_true",
+        help="two networks, 64 px, 400 images: about a minute on a CPU",
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=7.5, help="sections begun later are left out (default 7.5)"
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="SECTION",
+        help="sections whose title begins so, such as study; may be given several times (default: all)",
+    )
     parser.add_argument("--json", type=Path, help="write everything there, anew after each section")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a section or an equality failed")
+    parser.add_argument(
+        "--check", action="store_true", help="exit with 1 when a section or an equality failed"
+    )
     return parser.parse_args()
 
 

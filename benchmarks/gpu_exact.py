@@ -25,6 +25,7 @@ def exact(scene: Scene, put: Put) -> dict[str, Any]:
     data = scene.some(3 * 32 + 5)
     kept = scene.near(data)
     for name in scene.names:
+
         def digest(on: Data, stop: int = 0, name: str = name, **how: Any) -> str:
             return _digest(learner(scene, name, **how), on, stop)
 
@@ -33,8 +34,9 @@ def exact(scene: Scene, put: Put) -> dict[str, Any]:
             "same seed = again": lambda digest=digest: digest(data) == digest(data),
             "resident = streamed": lambda digest=digest: digest(kept) == digest(data),
             "interrupted = not": lambda digest=digest: digest(kept, stop=2) == digest(kept),
-            "deterministic = again": lambda digest=digest: digest(data, deterministic=True)
-            == digest(data, deterministic=True),
+            "deterministic = again": lambda digest=digest: (
+                digest(data, deterministic=True) == digest(data, deterministic=True)
+            ),
             "replayed": lambda name=name: _replayed(scene, name, kept),
             "replayed = plain": lambda digest=digest: digest(kept, graphs=True) == digest(kept),
             "float32 from a plain loop, most": lambda name=name: _from_plain(scene, name, data),
@@ -47,6 +49,7 @@ def exact(scene: Scene, put: Put) -> dict[str, Any]:
 
 def _digest(ours: Learner, data: Data, stop: int) -> str:
     """Weights after an epoch; with `stop`, of another learner that goes on from that step."""
+
     def until(running: EpochProgress, settled: bool) -> None:
         if running.step == stop:
             raise Enough
@@ -84,7 +87,9 @@ def _from_plain(scene: Scene, name: str, data: Data) -> float:
         batch = Batch(torch.from_numpy(data.images[piece]), torch.from_numpy(data.labels[piece]))
         images = normalised(batch.images).contiguous().to(scene.where)
         plain.zero_grad()
-        functional.cross_entropy(network(images).flatten(1), batch.labels.to(scene.where)).backward()
+        functional.cross_entropy(
+            network(images).flatten(1), batch.labels.to(scene.where)
+        ).backward()
         plain.step()
     train_epoch(ours, data, 1, EpochProgress(), lambda *_: None)
     pairs = zip(ours.network.parameters(), network.parameters(), strict=True)

@@ -56,19 +56,33 @@ class Scene:
         places = np.arange(len(images))
         cut = [len(places) * 7 // 10, len(places) * 8 // 10]
         train, validation, test = np.split(np.random.default_rng(0).permutation(places), cut)
-        return Data("big", tuple(map(str, range(CLASSES))), images, places % CLASSES, tuple(map(str, places)),
-                    {"train": np.sort(train), "validation": np.sort(validation), "test": np.sort(test)})
+        return Data(
+            "big",
+            tuple(map(str, range(CLASSES))),
+            images,
+            places % CLASSES,
+            tuple(map(str, places)),
+            {"train": np.sort(train), "validation": np.sort(validation), "test": np.sort(test)},
+        )
 
     def some(self, images: int) -> Data:
         """The same with so many images in each split."""
-        return replace(self.data(), splits=dict.fromkeys(("train", "validation", "test"), np.arange(images)))
+        return replace(
+            self.data(), splits=dict.fromkeys(("train", "validation", "test"), np.arange(images))
+        )
 
     def near(self, data: Data) -> Data:
         """Kept on the device, be it a processor."""
-        return data.near(self.where) if self.where.type == "cuda" else data.near(self.where, lambda _: PLENTY)
+        return (
+            data.near(self.where)
+            if self.where.type == "cuda"
+            else data.near(self.where, lambda _: PLENTY)
+        )
 
 
-def learner(scene: Scene, name: str, precision: Any = "auto", graphs: bool = False, **recipe: Any) -> Learner:
+def learner(
+    scene: Scene, name: str, precision: Any = "auto", graphs: bool = False, **recipe: Any
+) -> Learner:
     """A network from random weights, as a child of `orch` has it."""
     asked = Recipe(**recipe)
     torch.set_num_threads(scene.threads)

@@ -33,14 +33,24 @@ EVALUATIONS = 3
 def machine(scene: Scene, put: Put) -> dict[str, Any]:
     """The device, its memory, and matrix products on it."""
     where = scene.where
-    about: dict[str, Any] = {"device": device.describe(where), "torch": torch.__version__, "cores": scene.cores}
+    about: dict[str, Any] = {
+        "device": device.describe(where),
+        "torch": torch.__version__,
+        "cores": scene.cores,
+    }
     if where.type == "cuda":
         free, total = torch.cuda.mem_get_info(where)
-        about |= {"free_bytes": free, "total_bytes": total, "cuda": torch.version.cuda,
-                  "cudnn": torch.backends.cudnn.version(),
-                  "capability": torch.cuda.get_device_capability(where)}
+        about |= {
+            "free_bytes": free,
+            "total_bytes": total,
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),
+            "capability": torch.cuda.get_device_capability(where),
+        }
     side = 8192 if where.type == "cuda" else 256
-    about["matmul_flops"] = {kind: rivals.matmul_flops(where, kind, side, scene.seconds) for kind in ("fp32", "bf16")}
+    about["matmul_flops"] = {
+        kind: rivals.matmul_flops(where, kind, side, scene.seconds) for kind in ("fp32", "bf16")
+    }
     return about
 
 
@@ -65,16 +75,21 @@ def backbone(scene: Scene, put: Put, name: str) -> dict[str, Any]:
         large = rivals.ready(scene.photos, 4 * batch_images)
         rivals.bare_answers(ours, large, 2)
         turns = max(2, round(seconds / 2 / max(rivals.bare_answers(ours, large, 2) / 2, 1e-6)))
-        rates[f"bare {precision} evaluated"] = turns * 4 * batch_images / rivals.bare_answers(ours, large, turns)
+        rates[f"bare {precision} evaluated"] = (
+            turns * 4 * batch_images / rivals.bare_answers(ours, large, turns)
+        )
         rates[f"share of matmul {precision}"] = (
-            rates[f"ours {precision} resident"] * rivals.training_flops(name, CLASSES, scene.photos.size)
+            rates[f"ours {precision} resident"]
+            * rivals.training_flops(name, CLASSES, scene.photos.size)
             / rivals.matmul_flops(where, label, 8192 if where.type == "cuda" else 256, seconds / 4)
         )
         put({"images_per_second": rates})
     replay = learner(scene, name, graphs=True)
     training_rate(replay, kept, seconds / 4)
     rates["ours auto replayed"] = training_rate(replay, kept, seconds)
-    trusted = replay.replay is not None and replay.replay.trusted and replay.replay.again is not None
+    trusted = (
+        replay.replay is not None and replay.replay.trusted and replay.replay.again is not None
+    )
     peak = torch.cuda.max_memory_allocated(where) if where.type == "cuda" else None
     hand = tried(lambda: _by_hand(scene, name))
     found = {"images_per_second": rates, "replay trusted": trusted, "peak_memory_bytes": peak}
@@ -87,13 +102,22 @@ def study(scene: Scene, put: Put) -> dict[str, Any]:
     started = time.perf_counter()
     kept = scene.near(data)
     rivals.wait(scene.where)
-    found: dict[str, Any] = {"upload_seconds": time.perf_counter() - started, "resident": kept.resident is not None}
+    found: dict[str, Any] = {
+        "upload_seconds": time.perf_counter() - started,
+        "resident": kept.resident is not None,
+    }
     for name in scene.names:
         ours = learner(scene, name)
         training_rate(ours, kept, scene.seconds / 2)
-        rates = training_rate(ours, kept, 2 * scene.seconds), answering_rate(ours, _slice(data), scene.seconds)
-        found[name] = {"training_rate": rates[0], "answering_rate": rates[1],
-                       "extrapolated_seconds": extrapolated(data, *rates)}
+        rates = (
+            training_rate(ours, kept, 2 * scene.seconds),
+            answering_rate(ours, _slice(data), scene.seconds),
+        )
+        found[name] = {
+            "training_rate": rates[0],
+            "answering_rate": rates[1],
+            "extrapolated_seconds": extrapolated(data, *rates),
+        }
         put(found)
         del ours
     return found
@@ -106,7 +130,9 @@ def extrapolated(data: Data, training: float, answering: float) -> float:
     return EPOCHS * sizes["train"] / training + looked_at / answering
 
 
-def beside(scene: Scene, put: Put, name: str, gate: Path, others: int, whole: bool) -> dict[str, Any]:
+def beside(
+    scene: Scene, put: Put, name: str, gate: Path, others: int, whole: bool
+) -> dict[str, Any]:
     """Images a second of one network while so many processes train, from when all of them are ready."""
     data = scene.data() if whole else scene.some(min(len(scene.data().images), 4096))
     ours, kept = learner(scene, name), scene.near(data)
@@ -118,8 +144,11 @@ def beside(scene: Scene, put: Put, name: str, gate: Path, others: int, whole: bo
     rate = training_rate(ours, kept, 3 * scene.seconds)
     # Those that measure still shall not have the device to themselves.
     training_rate(ours, kept, scene.seconds / 2)
-    return {"training_rate": rate, "resident": kept.resident is not None and kept.resident.images is not None,
-            "extrapolated_training_seconds": EPOCHS * len(scene.data().splits["train"]) / rate}
+    return {
+        "training_rate": rate,
+        "resident": kept.resident is not None and kept.resident.images is not None,
+        "extrapolated_training_seconds": EPOCHS * len(scene.data().splits["train"]) / rate,
+    }
 
 
 def checkpoints(scene: Scene, put: Put, name: str) -> dict[str, Any]:
@@ -140,13 +169,21 @@ def checkpoints(scene: Scene, put: Put, name: str) -> dict[str, Any]:
         straight = train(_order(scene, name, Path(place), 1, "straight"), _silent, lambda: False)
         calls, stopped = iter(range(1)), False
         try:
-            train(_order(scene, name, Path(place), 2, "again"), _silent, lambda: next(calls, None) is None)
+            train(
+                _order(scene, name, Path(place), 2, "again"),
+                _silent,
+                lambda: next(calls, None) is None,
+            )
         except Stopped:
             stopped = True
         again = train(_order(scene, name, Path(place), 3, "again"), _silent, lambda: False)
-    return {"held_up_seconds": held, "written_seconds": whole, "stopped": stopped,
-            "interrupted = not": straight["weights_digest"] == again["weights_digest"],
-            "peak_memory_bytes": straight["peak_memory_bytes"]}
+    return {
+        "held_up_seconds": held,
+        "written_seconds": whole,
+        "stopped": stopped,
+        "interrupted = not": straight["weights_digest"] == again["weights_digest"],
+        "peak_memory_bytes": straight["peak_memory_bytes"],
+    }
 
 
 def _order(scene: Scene, name: str, place: Path, number: int, store: str) -> TaskRequest:
@@ -158,13 +195,22 @@ def _order(scene: Scene, name: str, place: Path, number: int, store: str) -> Tas
         opened.data_folder(scene.photos.name).mkdir(parents=True, exist_ok=True)
         for each in ("images.npy", "manifest.parquet"):
             (opened.data_folder(scene.photos.name) / each).symlink_to(
-                Store(scene.photos.store).data_folder(scene.photos.name) / each)
+                Store(scene.photos.store).data_folder(scene.photos.name) / each
+            )
     trial = Trial(scene.photos.name, name, "none", Recipe(), 0)
     opened.save_trial(trial, [1], "run")
     work = place / f"work-{number}"
     work.mkdir()
-    return TaskRequest(Task("train", trial.name, 1).id, str(opened.root), str(number), str(work), 1, scene.photos.device,
-                 scene.threads, None)
+    return TaskRequest(
+        Task("train", trial.name, 1).id,
+        str(opened.root),
+        str(number),
+        str(work),
+        1,
+        scene.photos.device,
+        scene.threads,
+        None,
+    )
 
 
 def _by_hand(scene: Scene, name: str) -> dict[str, Any]:
@@ -172,9 +218,14 @@ def _by_hand(scene: Scene, name: str) -> dict[str, Any]:
     loader = rivals.loader(scene.photos, scene.photographs, 32, scene.cores, shuffle=True)
     network, optimizer = rivals.by_hand(name, scene.photos, loader)
     rivals.train_by_hand(network, optimizer, loader, scene.where)
-    seconds = (rivals.train_by_hand(network, optimizer, loader, scene.where),
-               rivals.evaluate_by_hand(network, optimizer, loader, scene.where))
-    return {"by hand": scene.photographs / seconds[0], "by hand evaluated": scene.photographs / seconds[1]}
+    seconds = (
+        rivals.train_by_hand(network, optimizer, loader, scene.where),
+        rivals.evaluate_by_hand(network, optimizer, loader, scene.where),
+    )
+    return {
+        "by hand": scene.photographs / seconds[0],
+        "by hand evaluated": scene.photographs / seconds[1],
+    }
 
 
 def _slice(data: Data) -> Data:

@@ -48,7 +48,9 @@ def fleets(draws: int) -> Iterator[Fleet]:
     for count in (1, 2, 3, 4, 6, 8, 12, 16):
         yield Fleet(f"{count} equal", (1.0,) * count)
     for count in (2, 3, 4, 6, 8, 12, 16):
-        yield Fleet(f"{count} spread 1:4", tuple(1 - 0.75 * place / (count - 1) for place in range(count)))
+        yield Fleet(
+            f"{count} spread 1:4", tuple(1 - 0.75 * place / (count - 1) for place in range(count))
+        )
     for count in (2, 4, 8, 16):
         yield Fleet(f"1 fast, {count - 1} at 1/4", (1.0,) + (0.25,) * (count - 1))
     dice = random.Random(5)
@@ -58,16 +60,34 @@ def fleets(draws: int) -> Iterator[Fleet]:
         yield Fleet(f"random {draw + 1}: {count}", tuple(speed / max(drawn) for speed in drawn))
 
 
-def case(fleet: Fleet, seeds: int, study_s: float, costs: Costs, wrong: float, history: bool, seed: int) -> Case:
+def case(
+    fleet: Fleet, seeds: int, study_s: float, costs: Costs, wrong: float, history: bool, seed: int
+) -> Case:
     """`wrong`: real costs differ from the catalog's by up to this factor; `history`: past attempts are on record."""
     dice = random.Random(seed)
-    asked = plan.unfold(model.build({"backbones": list(backbones.CATALOG), "seeds": seeds, "data": "digits"}), "study")
-    real = {name: entry.relative_cost * wrong ** dice.uniform(-1, 1) for name, entry in backbones.CATALOG.items()}
+    asked = plan.unfold(
+        model.build({"backbones": list(backbones.CATALOG), "seeds": seeds, "data": "digits"}),
+        "study",
+    )
+    real = {
+        name: entry.relative_cost * wrong ** dice.uniform(-1, 1)
+        for name, entry in backbones.CATALOG.items()
+    }
     images = asked.marks[-1] * IMAGES_AN_EPOCH
     unit = images * sum(real.values()) / study_s
-    rates = tuple({name: speed * unit / cost for name, cost in real.items()} for speed in fleet.speeds)
-    known = tuple({throughput.training_kind(name, 224, None): rate * (1 + dice.uniform(-costs.noise, costs.noise))
-                   for name, rate in each.items()} if history else {} for each in rates)
+    rates = tuple(
+        {name: speed * unit / cost for name, cost in real.items()} for speed in fleet.speeds
+    )
+    known = tuple(
+        {
+            throughput.training_kind(name, 224, None): rate
+            * (1 + dice.uniform(-costs.noise, costs.noise))
+            for name, rate in each.items()
+        }
+        if history
+        else {}
+        for each in rates
+    )
     return Case(asked, Truth(fleet.speeds, rates), known, seed)
 
 
@@ -88,8 +108,13 @@ def bounds(each: Case, speeds: Sequence[float], costs: Costs) -> Bounds:
     marks, fast = len(each.asked.marks), sorted(speeds, reverse=True)
     fastest = speeds.index(fast[0])
     epochs = [each.truth.epochs_s(fastest, trial.backbone, 1.0) for trial in each.asked.trials]
-    chains = sorted(((each.asked.marks[-1] + EVALUATION_EPOCHS) * epoch_s + (marks + 1) * costs.begin_s
-                     for epoch_s in epochs), reverse=True)
+    chains = sorted(
+        (
+            (each.asked.marks[-1] + EVALUATION_EPOCHS) * epoch_s + (marks + 1) * costs.begin_s
+            for epoch_s in epochs
+        ),
+        reverse=True,
+    )
     beside = (marks - 1) * sum(EVALUATION_EPOCHS * epoch_s + costs.begin_s for epoch_s in epochs)
     stated = max((sum(chains) + beside) / sum(fast), chains[0])
     several = rebalance.least_s(chains, fast)
@@ -101,15 +126,22 @@ def clairvoyant(each: Case, costs: Costs) -> float:
     ends = [costs.prepare_s] * len(each.truth.rates)
     marks = each.asked.marks
     epochs = marks[-1] + len(marks) * EVALUATION_EPOCHS
-    for trial in sorted(each.asked.trials, key=lambda trial: -each.truth.epochs_s(0, trial.backbone, 1.0)):
-        took = [each.truth.epochs_s(place, trial.backbone, epochs) + 2 * len(marks) * costs.begin_s / speed
-                for place, speed in enumerate(each.truth.speeds)]
+    for trial in sorted(
+        each.asked.trials, key=lambda trial: -each.truth.epochs_s(0, trial.backbone, 1.0)
+    ):
+        took = [
+            each.truth.epochs_s(place, trial.backbone, epochs)
+            + 2 * len(marks) * costs.begin_s / speed
+            for place, speed in enumerate(each.truth.speeds)
+        ]
         best = min(range(len(ends)), key=lambda place: ends[place] + took[place])
         ends[best] += took[best]
     return max(ends)
 
 
-def stay(mates: Sequence[rebalance.Peer], waiting: Sequence[rebalance.ActiveTraining]) -> list[rebalance.Reassignment]:
+def stay(
+    mates: Sequence[rebalance.Peer], waiting: Sequence[rebalance.ActiveTraining]
+) -> list[rebalance.Reassignment]:
     """Nothing is taken over."""
     return []
 
@@ -128,13 +160,22 @@ def measured(fleet: Fleet, options: argparse.Namespace, variant: str) -> dict[st
     """The rivals' times and the bounds on one fleet, in seconds."""
     seeds, wrong, history = VARIANTS[variant]
     costs = Costs(stop_s=max(0.0, options.take_over_s - 1.5))
-    each = case(fleet, seeds, options.study_minutes * 60, costs, wrong, history, seed=len(fleet.name))
+    each = case(
+        fleet, seeds, options.study_minutes * 60, costs, wrong, history, seed=len(fleet.name)
+    )
     least = bounds(each, fleet.speeds, costs)
     ours = Simulation(each.asked, each.truth, each.known, costs, rebalance.reassignments, each.seed)
     today = Simulation(each.asked, each.truth, each.known, costs, stay, each.seed, goes_on=False)
     times = (today.run(), clairvoyant(each, costs), ours.run())
-    return {"variant": variant, "fleet": fleet.name, "speeds": fleet.speeds, "stated_s": least.stated,
-            "tight_s": least.tight, "take_overs": ours.handed_over, **dict(zip(RIVALS, times, strict=True))}
+    return {
+        "variant": variant,
+        "fleet": fleet.name,
+        "speeds": fleet.speeds,
+        "stated_s": least.stated,
+        "tight_s": least.tight,
+        "take_overs": ours.handed_over,
+        **dict(zip(RIVALS, times, strict=True)),
+    }
 
 
 def summary(variant: str, found: Sequence[dict[str, Any]]) -> list[Any]:
@@ -143,15 +184,25 @@ def summary(variant: str, found: Sequence[dict[str, Any]]) -> list[Any]:
     for rival, bound in (*((rival, "tight_s") for rival in RIVALS), ("ours", "stated_s")):
         ratios = [each[rival] / each[bound] for each in found]
         row.append(f"{max(ratios):.3f} / {statistics.mean(ratios):.3f}")
-    return [*row, f"{sum(each['ours'] <= 1.05 * each['tight_s'] for each in found)} of {len(found)}"]
+    return [
+        *row,
+        f"{sum(each['ours'] <= 1.05 * each['tight_s'] for each in found)} of {len(found)}",
+    ]
 
 
 def main() -> int:
     """Simulate every fleet in every variant and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=10, help="fleets of random size and speeds")
-    parser.add_argument("--study-minutes", type=float, default=10.0, help="the study's arithmetic on the fastest GPU")
-    parser.add_argument("--take-over-s", type=float, default=4.0, help="what a take-over costs each of the two")
+    parser.add_argument(
+        "--study-minutes",
+        type=float,
+        default=10.0,
+        help="the study's arithmetic on the fastest GPU",
+    )
+    parser.add_argument(
+        "--take-over-s", type=float, default=4.0, help="what a take-over costs each of the two"
+    )
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--check", action="store_true", help="exit with 1 when the goal is missed")
     options = parser.parse_args()
@@ -162,19 +213,48 @@ def main() -> int:
             found.append(measured(fleet, options, variant))
     common.say("")
     first = next(iter(VARIANTS))
-    rows = [[each["fleet"], each["stated_s"], each["tight_s"], *(f"{each[rival] / each['tight_s']:.3f}"
-             for rival in RIVALS), f"{each['ours'] / each['stated_s']:.3f}", each["take_overs"]]
-            for each in found if each["variant"] == first]
+    rows = [
+        [
+            each["fleet"],
+            each["stated_s"],
+            each["tight_s"],
+            *(f"{each[rival] / each['tight_s']:.3f}" for rival in RIVALS),
+            f"{each['ours'] / each['stated_s']:.3f}",
+            each["take_overs"],
+        ]
+        for each in found
+        if each["variant"] == first
+    ]
     head = ("fleet", "stated bound s", "tight bound s", *RIVALS, "ours / stated", "take-overs")
-    by_variant = [summary(variant, [each for each in found if each["variant"] == variant]) for variant in VARIANTS]
-    shown = (f"{first}: times / tight bound\n" + common.table(head, rows) + "\n\nworst / mean over all fleets\n"
-             + common.table(("variant", *RIVALS, "ours / stated", "within 5%"), by_variant))
-    goals = [common.Goal(f"{variant}: {what} of makespan / {bound} bound",
-                         pick(each["ours"] / each[f"{bound}_s"] for each in found if each["variant"] == variant), 1.05,
-                         at_most=True)
-             for variant in VARIANTS for bound in ("tight", "stated")
-             for what, pick in (("mean", statistics.mean), ("worst", max))]
-    return common.publish("Makespan of the study on simulated fleets", shown, goals, found, options.json, options.check)
+    by_variant = [
+        summary(variant, [each for each in found if each["variant"] == variant])
+        for variant in VARIANTS
+    ]
+    shown = (
+        f"{first}: times / tight bound\n"
+        + common.table(head, rows)
+        + "\n\nworst / mean over all fleets\n"
+        + common.table(("variant", *RIVALS, "ours / stated", "within 5%"), by_variant)
+    )
+    goals = [
+        common.Goal(
+            f"{variant}: {what} of makespan / {bound} bound",
+            pick(each["ours"] / each[f"{bound}_s"] for each in found if each["variant"] == variant),
+            1.05,
+            at_most=True,
+        )
+        for variant in VARIANTS
+        for bound in ("tight", "stated")
+        for what, pick in (("mean", statistics.mean), ("worst", max))
+    ]
+    return common.publish(
+        "Makespan of the study on simulated fleets",
+        shown,
+        goals,
+        found,
+        options.json,
+        options.check,
+    )
 
 
 if __name__ == "__main__":

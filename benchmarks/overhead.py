@@ -58,16 +58,28 @@ print("ENDS", json.dumps(found))
 def main() -> int:
     """Measure all, print and compare with the goals."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--periods", type=int, default=4, help="periods of the small study  [default: 4]")
-    parser.add_argument("--empty", type=int, default=40, help="empty tasks; a quarter as many trials  [default: 40]")
-    parser.add_argument("--ray-python", metavar="PATH", default=sys.executable, help="a Python that has ray[tune]")
+    parser.add_argument(
+        "--periods", type=int, default=4, help="periods of the small study  [default: 4]"
+    )
+    parser.add_argument(
+        "--empty", type=int, default=40, help="empty tasks; a quarter as many trials  [default: 40]"
+    )
+    parser.add_argument(
+        "--ray-python", metavar="PATH", default=sys.executable, help="a Python that has ray[tune]"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
     parser.add_argument("--check", action="store_true", help="leave with 1 when a goal is missed")
-    parser.add_argument("--work", nargs=4, metavar=("STORE", "BROKER", "ENTRY", "TASKS"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--work", nargs=4, metavar=("STORE", "BROKER", "ENTRY", "TASKS"), help=argparse.SUPPRESS
+    )
     asked = parser.parse_args()
     if asked.work:
         store, broker_url, entry, tasks = asked.work
-        found = at_work(Path(store), broker_url, entry, int(tasks)) if entry else chain(broker_url, int(tasks))
+        found = (
+            at_work(Path(store), broker_url, entry, int(tasks))
+            if entry
+            else chain(broker_url, int(tasks))
+        )
         print(json.dumps(found), file=sys.__stdout__)  # Celery's worker takes stdout for its log
         return 0
     folder = Path(tempfile.mkdtemp(prefix="orch-benchmark-"))
@@ -89,11 +101,15 @@ def study(root: Path, server: EmbeddedRedis, entry: str, periods: int) -> list[d
     """A run of one network, done by a worker of its own; the parts of the way to each training but the first, in ms."""
     common.say(f"{entry}: {periods} periods")
     asked = model.build({"backbones": ["squeezenet"], "periods": periods, "epochs_per_period": 1})
-    request = submit.check_request(asked, Settings(root, server.url, None), broker.ping, lambda names, folder: None)
+    request = submit.check_request(
+        asked, Settings(root, server.url, None), broker.ping, lambda names, folder: None
+    )
     store = Store(root).open(create=True)
     run = submit.record_run(store, request, {"orch": "benchmark"})
     submit.enqueue_ready(store, run, server.url, broker.enqueue)
-    started: dict[str, dict[str, float]] = in_a_process(str(root), server.url, entry, len(run.tasks))
+    started: dict[str, dict[str, float]] = in_a_process(
+        str(root), server.url, entry, len(run.tasks)
+    )
     return ways(store, run, started)
 
 
@@ -114,7 +130,16 @@ def at_work(root: Path, broker_url: str, entry: str, tasks: int) -> dict[str, di
     """Work like `orch worker` until so many tasks are done; when each was claimed, entered and begun (Unix time)."""
     started: dict[str, dict[str, float]] = {}
     store, leave, over = Store(root), threading.Event(), threading.Event()
-    worker = Worker(store, broker_url, "w1", "host", Device("cpu", "cpu", "", 1), None, LeaseTracker(store), entry=entry)
+    worker = Worker(
+        store,
+        broker_url,
+        "w1",
+        "host",
+        Device("cpu", "cpu", "", 1),
+        None,
+        LeaseTracker(store),
+        entry=entry,
+    )
 
     def run_child(order: Any, log: Path, heard: Any, **rest: Any) -> Any:
         when = started[order.task] = {"claimed": time.time()}
@@ -150,8 +175,18 @@ def chain(broker_url: str, tasks: int) -> list[float]:
             over.set()
 
     application.send_task("orch.train", args=[1], priority=8)
-    consume(application.Worker(pool="threads", concurrency=1, loglevel="INFO", without_mingle=True,
-                               without_gossip=True, optimization="fair", quiet=True), over)
+    consume(
+        application.Worker(
+            pool="threads",
+            concurrency=1,
+            loglevel="INFO",
+            without_mingle=True,
+            without_gossip=True,
+            optimization="fair",
+            quiet=True,
+        ),
+        over,
+    )
     return [(after - before) * 1000 for before, after in itertools.pairwise(begun[5:])]
 
 
@@ -170,7 +205,9 @@ def consume(consumer: Any, over: threading.Event) -> None:
 def in_a_process(store: str, broker_url: str, entry: str, tasks: int) -> Any:
     """What a process of its own measured."""
     command = [sys.executable, __file__, "--work", store, broker_url, entry, str(tasks)]
-    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    said = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     return json.loads(said.stdout.splitlines()[-1])
 
 
@@ -179,7 +216,9 @@ def ray_tune(python: str, trials: int, folder: Path) -> dict[str, float] | None:
     if subprocess.run([python, "-c", "import ray.tune"], capture_output=True).returncode != 0:
         return None
     common.say(f"Ray Tune: 2 x {trials} trials")
-    said = subprocess.run([python, "-c", RAY, str(trials), str(folder)], check=True, capture_output=True, text=True)
+    said = subprocess.run(
+        [python, "-c", RAY, str(trials), str(folder)], check=True, capture_output=True, text=True
+    )
     line = next(line for line in said.stdout.splitlines() if line.startswith("ENDS "))
     found: dict[str, list[float]] = json.loads(line.removeprefix("ENDS "))
     return {name: (ends[-1] - ends[0]) / (len(ends) - 1) * 1000 for name, ends in found.items()}
@@ -187,25 +226,53 @@ def ray_tune(python: str, trials: int, folder: Path) -> dict[str, float] | None:
 
 def tell(figures: dict[str, Any], path: Path | None, check: bool) -> int:
     """The table, the goals, the JSON file."""
+
     def middle(which: str) -> list[float]:
         return [statistics.median(way[part] for way in figures[which]) for part in PARTS]
 
-    celery, ours = statistics.median(figures["celery"]), {which: middle(which) for which in ("empty", "study")}
-    rows: list[list[Any]] = [[f"orch, empty children (n={len(figures['empty'])})", *ours["empty"]],
-                             [f"orch, trainings (n={len(figures['study'])})", *ours["study"]],
-                             [f"Celery alone, empty tasks (n={len(figures['celery'])})", "", "", "", celery]]
-    goals = [common.Goal("ms over Celery, trainings,", ours["study"][-1] - celery, MOST_OVER_CELERY_MS, True),
-             common.Goal("ms over Celery, empty children,", ours["empty"][-1] - celery, MOST_OVER_CELERY_MS, True)]
+    celery, ours = (
+        statistics.median(figures["celery"]),
+        {which: middle(which) for which in ("empty", "study")},
+    )
+    rows: list[list[Any]] = [
+        [f"orch, empty children (n={len(figures['empty'])})", *ours["empty"]],
+        [f"orch, trainings (n={len(figures['study'])})", *ours["study"]],
+        [f"Celery alone, empty tasks (n={len(figures['celery'])})", "", "", "", celery],
+    ]
+    goals = [
+        common.Goal(
+            "ms over Celery, trainings,", ours["study"][-1] - celery, MOST_OVER_CELERY_MS, True
+        ),
+        common.Goal(
+            "ms over Celery, empty children,", ours["empty"][-1] - celery, MOST_OVER_CELERY_MS, True
+        ),
+    ]
     if figures["ray"] is None:
-        print("Ray Tune is not measured: no ray[tune] in this Python (name another with --ray-python).")
+        print(
+            "Ray Tune is not measured: no ray[tune] in this Python (name another with --ray-python)."
+        )
     else:
-        rows += [[f"Ray Tune, empty trials, {name}", "", "", "", ms] for name, ms in figures["ray"].items()]
-        goals += [common.Goal(f"Ray Tune, {name}, times ours, empty", ms / ours["empty"][-1], LEAST_TIMES_RAY)
-                  for name, ms in figures["ray"].items()]
-        goals.append(common.Goal("Ray Tune, one at a time, times ours, trainings",
-                                 figures["ray"]["one at a time"] / ours["study"][-1], LEAST_TIMES_RAY))
+        rows += [
+            [f"Ray Tune, empty trials, {name}", "", "", "", ms]
+            for name, ms in figures["ray"].items()
+        ]
+        goals += [
+            common.Goal(
+                f"Ray Tune, {name}, times ours, empty", ms / ours["empty"][-1], LEAST_TIMES_RAY
+            )
+            for name, ms in figures["ray"].items()
+        ]
+        goals.append(
+            common.Goal(
+                "Ray Tune, one at a time, times ours, trainings",
+                figures["ray"]["one at a time"] / ours["study"][-1],
+                LEAST_TIMES_RAY,
+            )
+        )
     head = ["from the end of one to the first step of the next, ms", *PARTS]
-    return common.publish("A task's overhead", common.table(head, rows), goals, figures, path, check)
+    return common.publish(
+        "A task's overhead", common.table(head, rows), goals, figures, path, check
+    )
 
 
 if __name__ == "__main__":

@@ -28,7 +28,9 @@ def _photograph(folder: Path, number: int) -> None:
     pixels = np.zeros((HEIGHT, WIDTH, 3), np.float32)
     for side, weight in ((4, 1.0), (16, 0.6), (64, 0.3)):
         coarse = Image.fromarray(random.integers(0, 256, (side * 3 // 4, side, 3), np.uint8))
-        pixels += weight * np.asarray(coarse.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC), np.float32)
+        pixels += weight * np.asarray(
+            coarse.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC), np.float32
+        )
     pixels = pixels / 1.9 + random.normal(0, 6, pixels.shape).astype(np.float32)
     picture = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
     picture.save(folder / f"class-{number % CLASSES}" / f"{number:05d}.jpg", quality=QUALITY)

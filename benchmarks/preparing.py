@@ -34,12 +34,27 @@ def main() -> int:
 
 
 def _asked() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="take the JPEGs of this folder of class folders")
-    parser.add_argument("--images-count", type=int, default=10_000, metavar="N", help="how many to make (10000)")
-    parser.add_argument("--repeats", type=int, default=3, metavar="N", help="measurements of each (3)")
-    parser.add_argument("--processes", type=int, default=common.machine()["cores"], metavar="N", help="(the cores)")
-    parser.add_argument("--scratch", type=Path, metavar="FOLDER", help="where images and arrays are written")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="FOLDER",
+        help="take the JPEGs of this folder of class folders",
+    )
+    parser.add_argument(
+        "--images-count", type=int, default=10_000, metavar="N", help="how many to make (10000)"
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=3, metavar="N", help="measurements of each (3)"
+    )
+    parser.add_argument(
+        "--processes", type=int, default=common.machine()["cores"], metavar="N", help="(the cores)"
+    )
+    parser.add_argument(
+        "--scratch", type=Path, metavar="FOLDER", help="where images and arrays are written"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--check", action="store_true", help="exit code 1 where the goal is missed")
     return parser.parse_args()
@@ -53,19 +68,31 @@ def measure(folder: Path, scratch: Path, asked: argparse.Namespace) -> int:
     paths = [folder / entry.path for entry in source.entries]
     ours = functools.partial(_ours, source, scratch / "ours", asked.processes)
     rivals = {
-        "one process with PIL": lambda: len(paths) / common.timed(lambda: plain(paths, scratch / "plain.bin")),
+        "one process with PIL": lambda: (
+            len(paths) / common.timed(lambda: plain(paths, scratch / "plain.bin"))
+        ),
         "prepare_folder": lambda: len(paths) / common.timed(ours),
-        "read_folder (hashing at submit)": lambda: len(paths) / common.timed(lambda: image_folder.read_folder(folder)),
+        "read_folder (hashing at submit)": lambda: (
+            len(paths) / common.timed(lambda: image_folder.read_folder(folder))
+        ),
     }
     found = common.interleaved(rivals, asked.repeats, f"{len(paths)} JPEGs,", warm_ups=0)
     agree(scratch / "plain.bin", scratch / "ours" / "images.npy")
     speed = common.medians(found)
     gain = common.paired(found, "prepare_folder", "one process with PIL")
     rows = [[name, value, value / speed["one process with PIL"]] for name, value in speed.items()]
-    goal = common.Goal(f"prepare_folder with {asked.processes} processes against one with PIL, per process",
-                       gain / asked.processes, PER_CORE)
+    goal = common.Goal(
+        f"prepare_folder with {asked.processes} processes against one with PIL, per process",
+        gain / asked.processes,
+        PER_CORE,
+    )
     kilobytes = sum(entry.bytes for entry in source.entries) / len(paths) / 1000
-    figures = {"images": len(paths), "kilobytes": kilobytes, "processes": asked.processes, "images_per_second": found}
+    figures = {
+        "images": len(paths),
+        "kilobytes": kilobytes,
+        "processes": asked.processes,
+        "images_per_second": found,
+    }
     shown = common.table(["", "images/s", "times the loop"], rows)
     title = f"Preparing {len(paths):,} JPEGs of {kilobytes:.0f} kB"
     return common.publish(title, shown, [goal], figures, asked.json, asked.check)
@@ -88,7 +115,9 @@ def plain(paths: list[Path], target: Path) -> None:
         for path in paths:
             with Image.open(path) as image:
                 resized = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-            handle.write(np.asarray(resized.crop((margin, margin, margin + SIZE, margin + SIZE))).tobytes())
+            handle.write(
+                np.asarray(resized.crop((margin, margin, margin + SIZE, margin + SIZE))).tobytes()
+            )
 
 
 def agree(plainly: Path, prepared: Path) -> None:

@@ -36,16 +36,38 @@ MOST_SECONDS, MOST_GIB = 20.0, 2.0
 def fill(root: Path, seeds: int, periods: int, epochs: int) -> None:
     """A store with one finished run of the study's size, without pixels."""
     store = Store(root).open(create=True)
-    asked = model.build({"data": str(root / "animals"), "backbones": "all", "seeds": seeds, "periods": periods,
-                        "epochs_per_period": epochs, "name": "study"})
+    asked = model.build(
+        {
+            "data": str(root / "animals"),
+            "backbones": "all",
+            "seeds": seeds,
+            "periods": periods,
+            "epochs_per_period": epochs,
+            "name": "study",
+        }
+    )
     labels = [f"class {i:02d}" for i in range(CLASSES)]
-    names = [(f"{labels[i % CLASSES]}/{i:05d}.jpg", labels[i % CLASSES]) for i in range(TEST_IMAGES + TRAIN_IMAGES)]
-    source = DataSource(str(root / "animals"), tuple(labels), tuple(ImageFile(path, label, "", 1) for path, label in names))
+    names = [
+        (f"{labels[i % CLASSES]}/{i:05d}.jpg", labels[i % CLASSES])
+        for i in range(TEST_IMAGES + TRAIN_IMAGES)
+    ]
+    source = DataSource(
+        str(root / "animals"),
+        tuple(labels),
+        tuple(ImageFile(path, label, "", 1) for path, label in names),
+    )
     data = source.data_id(asked.data_settings())
     store.save_data(data, source, asked.data_settings())
     unfolded = plan.unfold(asked, data)
-    run = Run("study", asked, data, tuple(t.name for t in unfolded.trials), tuple(t.id for t in unfolded.tasks),
-              time.time(), {"orch": "benchmark"})
+    run = Run(
+        "study",
+        asked,
+        data,
+        tuple(t.name for t in unfolded.trials),
+        tuple(t.id for t in unfolded.tasks),
+        time.time(),
+        {"orch": "benchmark"},
+    )
     for trial in unfolded.trials:
         store.save_trial(trial, list(unfolded.marks), run.name)
     store.save_run(run)
@@ -53,8 +75,13 @@ def fill(root: Path, seeds: int, periods: int, epochs: int) -> None:
     for task in unfolded.tasks:
         work = root / "work" / task.id
         work.mkdir(parents=True)
-        outcome = _prepare(work, data, names) if task.kind == "prepare" else (
-            _train if task.kind == "train" else _evaluate)(work, run, trials[task.subject], task.epoch, names)
+        outcome = (
+            _prepare(work, data, names)
+            if task.kind == "prepare"
+            else (_train if task.kind == "train" else _evaluate)(
+                work, run, trials[task.subject], task.epoch, names
+            )
+        )
         store.publish(task, outcome, work, lambda: True)
         _attempt(store, run, task)
 
@@ -89,9 +116,11 @@ def measure(root: Path, out: Path) -> bool:
     rows = sum(int((answers.predicted >= 0).sum()) for answers in read.book.answers.values())
     for part, seconds in parts.items():
         print(f"{part:24} {seconds:6.2f} s")
-    print(f"{'in all':24} {total:6.2f} s ({time.process_time() - worked:.2f} s of CPU), peak {peak:.2f} GiB, "
-          f"{rows:,} predictions in memory, "
-          f"{len(told.drawings)} figures")
+    print(
+        f"{'in all':24} {total:6.2f} s ({time.process_time() - worked:.2f} s of CPU), peak {peak:.2f} GiB, "
+        f"{rows:,} predictions in memory, "
+        f"{len(told.drawings)} figures"
+    )
     return total <= MOST_SECONDS and peak <= MOST_GIB
 
 
@@ -118,29 +147,62 @@ def main() -> int:
 
 
 def _prepare(work: Path, data: str, names: list[tuple[str, str]]) -> dict[str, Any]:
-    splits = ["test" if i < TEST_IMAGES else "validation" if i % 8 == 0 else "train" for i in range(len(names))]
-    rows = [{"path": path, "label": label, "split": split, "sha256": f"{i}", "pixels": f"{i}"}
-            for i, ((path, label), split) in enumerate(zip(names, splits, strict=True))]
-    tables.write_table(work / "manifest.parquet", pa.Table.from_pylist(rows, schema=tables.MANIFEST))
+    splits = [
+        "test" if i < TEST_IMAGES else "validation" if i % 8 == 0 else "train"
+        for i in range(len(names))
+    ]
+    rows = [
+        {"path": path, "label": label, "split": split, "sha256": f"{i}", "pixels": f"{i}"}
+        for i, ((path, label), split) in enumerate(zip(names, splits, strict=True))
+    ]
+    tables.write_table(
+        work / "manifest.parquet", pa.Table.from_pylist(rows, schema=tables.MANIFEST)
+    )
     counts: dict[str, dict[str, int]] = {}
     for row in rows:
         counts.setdefault(row["label"], {"train": 0, "validation": 0, "test": 0})[row["split"]] += 1
-    return {"files": {"manifest.parquet": f"data/{data}/manifest.parquet"}, "images": len(rows), "skipped": [],
-            "classes": counts, "seconds": 1.0}
+    return {
+        "files": {"manifest.parquet": f"data/{data}/manifest.parquet"},
+        "images": len(rows),
+        "skipped": [],
+        "classes": counts,
+        "seconds": 1.0,
+    }
 
 
 def _train(work: Path, run: Run, trial: Trial, until: int, names: object) -> dict[str, Any]:
     seconds = 60.0 * backbones.CATALOG[trial.backbone].relative_cost
-    rows = [{"backbone": trial.backbone, "seed": trial.seed, "period": run.period_of(e), "epoch": e,
-             "train_loss": 1 / e, "val_loss": 0.3 + 1 / e + 0.01 * e, "val_accuracy": 0.9, "learning_rate": 0.001,
-             "seconds": seconds, "images_per_second": 42_000 / seconds}
-            for e in range(until - run.spec.epochs_per_period + 1, until + 1)]
+    rows = [
+        {
+            "backbone": trial.backbone,
+            "seed": trial.seed,
+            "period": run.period_of(e),
+            "epoch": e,
+            "train_loss": 1 / e,
+            "val_loss": 0.3 + 1 / e + 0.01 * e,
+            "val_accuracy": 0.9,
+            "learning_rate": 0.001,
+            "seconds": seconds,
+            "images_per_second": 42_000 / seconds,
+        }
+        for e in range(until - run.spec.epochs_per_period + 1, until + 1)
+    ]
     tables.write_table(work / "epochs.parquet", tables.build_table("epochs", rows))
-    return {"files": {"epochs.parquet": f"{tables.table_folder('epochs', trial.name)}/{until:04d}.parquet"}, "epoch": until,
-            "precision": "fp32", "threads": 2, "seconds": seconds, "device": "cpu"}
+    return {
+        "files": {
+            "epochs.parquet": f"{tables.table_folder('epochs', trial.name)}/{until:04d}.parquet"
+        },
+        "epoch": until,
+        "precision": "fp32",
+        "threads": 2,
+        "seconds": seconds,
+        "device": "cpu",
+    }
 
 
-def _evaluate(work: Path, run: Run, trial: Trial, epoch: int, names: list[tuple[str, str]]) -> dict[str, Any]:
+def _evaluate(
+    work: Path, run: Run, trial: Trial, epoch: int, names: list[tuple[str, str]]
+) -> dict[str, Any]:
     dice = np.random.default_rng([epoch, trial.seed, len(trial.backbone)])
     label = np.arange(TEST_IMAGES) % CLASSES
     wrong = np.random.default_rng(1).random(TEST_IMAGES) + dice.normal(0, 0.05, TEST_IMAGES) > 0.93
@@ -148,23 +210,58 @@ def _evaluate(work: Path, run: Run, trial: Trial, epoch: int, names: list[tuple[
     classes = pa.array([f"class {i:02d}" for i in range(CLASSES)])
     who = {"backbone": pa.array([trial.backbone] * TEST_IMAGES)} | {
         name: pa.array(np.full(TEST_IMAGES, value))
-        for name, value in (("seed", trial.seed), ("period", run.period_of(epoch)), ("epoch", epoch))}
+        for name, value in (
+            ("seed", trial.seed),
+            ("period", run.period_of(epoch)),
+            ("epoch", epoch),
+        )
+    }
     sure = pa.array(dice.uniform(0.4, 1, TEST_IMAGES), pa.float32())
-    table = pa.table({
-        **who, "image": pa.array([path for path, _ in names[:TEST_IMAGES]]),
-        "label": pa.DictionaryArray.from_arrays(pa.array(label, pa.int32()), classes),
-        "predicted": pa.DictionaryArray.from_arrays(pa.array(answer, pa.int32()), classes),
-        "confidence": sure, "label_confidence": sure, "label_rank": pa.array(wrong.astype(np.int32)),
-    }).cast(tables.SCHEMAS["predictions"])
+    table = pa.table(
+        {
+            **who,
+            "image": pa.array([path for path, _ in names[:TEST_IMAGES]]),
+            "label": pa.DictionaryArray.from_arrays(pa.array(label, pa.int32()), classes),
+            "predicted": pa.DictionaryArray.from_arrays(pa.array(answer, pa.int32()), classes),
+            "confidence": sure,
+            "label_confidence": sure,
+            "label_rank": pa.array(wrong.astype(np.int32)),
+        }
+    ).cast(tables.SCHEMAS["predictions"])
     tables.write_table(work / "predictions.parquet", table)
     correct = int((~wrong).sum())
-    facts = {"epoch": epoch, "loss": 0.3, "correct": correct, "total": TEST_IMAGES, "accuracy": correct / TEST_IMAGES,
-             "seconds": 1.0}
-    tables.write_table(work / "evaluations.parquet", tables.build_table("evaluations", [{
-        "backbone": trial.backbone, "seed": trial.seed, "period": run.period_of(epoch), "corruption": "none",
-        "severity": 0, **facts}]))
-    return {"files": {f"{name}.parquet": f"{tables.table_folder(name, trial.name)}/{epoch:04d}.parquet"
-                      for name in ("predictions", "evaluations")}, **facts, "device": "cpu"}
+    facts = {
+        "epoch": epoch,
+        "loss": 0.3,
+        "correct": correct,
+        "total": TEST_IMAGES,
+        "accuracy": correct / TEST_IMAGES,
+        "seconds": 1.0,
+    }
+    tables.write_table(
+        work / "evaluations.parquet",
+        tables.build_table(
+            "evaluations",
+            [
+                {
+                    "backbone": trial.backbone,
+                    "seed": trial.seed,
+                    "period": run.period_of(epoch),
+                    "corruption": "none",
+                    "severity": 0,
+                    **facts,
+                }
+            ],
+        ),
+    )
+    return {
+        "files": {
+            f"{name}.parquet": f"{tables.table_folder(name, trial.name)}/{epoch:04d}.parquet"
+            for name in ("predictions", "evaluations")
+        },
+        **facts,
+        "device": "cpu",
+    }
 
 
 def _attempt(store: Store, run: Run, task: Task) -> None:
@@ -172,11 +269,24 @@ def _attempt(store: Store, run: Run, task: Task) -> None:
 
     began = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=60 * run.tasks.index(task.id))
     trial = tables.DATA_SETS if task.kind == "prepare" else task.subject
-    row = {"task": task.id, "kind": task.kind, "run": run.name, "attempt": 1, "state": "done", "failure": None,
-           "worker": f"gpu-{len(task.subject) % 4}", "host": "alpha", "device": "cuda:0", "queued_at": began,
-           "started_at": began, "finished_at": began + timedelta(seconds=55)}
-    tables.write_table(store.root / tables.table_folder("attempts", trial) / f"{task.id}-0001.parquet",
-                  tables.build_table("attempts", [row]))
+    row = {
+        "task": task.id,
+        "kind": task.kind,
+        "run": run.name,
+        "attempt": 1,
+        "state": "done",
+        "failure": None,
+        "worker": f"gpu-{len(task.subject) % 4}",
+        "host": "alpha",
+        "device": "cuda:0",
+        "queued_at": began,
+        "started_at": began,
+        "finished_at": began + timedelta(seconds=55),
+    }
+    tables.write_table(
+        store.root / tables.table_folder("attempts", trial) / f"{task.id}-0001.parquet",
+        tables.build_table("attempts", [row]),
+    )
 
 
 if __name__ == "__main__":

@@ -57,11 +57,15 @@ class Photographs:
     def first(self, images: int) -> Data:
         """The prepared data with the first `images` of them in its splits."""
         data = Data.load(Store(self.store), self.name)
-        return replace(data, splits=dict.fromkeys(("train", "validation", "test"), np.arange(images)))
+        return replace(
+            data, splits=dict.fromkeys(("train", "validation", "test"), np.arange(images))
+        )
 
 
 @contextmanager
-def prepared(images: int, size: int, given: Path | None, device: str, threads: int) -> Iterator[Photographs]:
+def prepared(
+    images: int, size: int, given: Path | None, device: str, threads: int
+) -> Iterator[Photographs]:
     """Photographs made, or those of a folder, prepared as `orch` does, in a folder that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="orch-benchmark-") as place:
         common.say("making photographs")
@@ -77,7 +81,9 @@ def prepared(images: int, size: int, given: Path | None, device: str, threads: i
 @contextmanager
 def process(ours: bool, threads: int, where: str) -> Iterator[ProcessPoolExecutor]:
     """A process with a torch of its own: what `orch` sets for all of its process must not help the loop by hand."""
-    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_set_up, initargs=(ours, threads, where)) as one:
+    with ProcessPoolExecutor(
+        1, get_context("spawn"), initializer=_set_up, initargs=(ours, threads, where)
+    ) as one:
         yield one
 
 
@@ -102,19 +108,33 @@ def by_hand(name: str, photos: Photographs, images: DataLoader[Any]) -> tuple[nn
     return network, SGD(network.parameters(), lr=RECIPE.learning_rate, momentum=RECIPE.momentum)
 
 
-def loader(photos: Photographs, images: int, batch_images: int, workers: int, shuffle: bool) -> DataLoader[Any]:
+def loader(
+    photos: Photographs, images: int, batch_images: int, workers: int, shuffle: bool
+) -> DataLoader[Any]:
     """Torchvision's files and transforms, decoded by `workers` processes that stay."""
     side = round(photos.size * 256 / 224)
-    transform = transforms.Compose([
-        transforms.Resize((side, side)), transforms.CenterCrop(photos.size), transforms.ToTensor(),
-        transforms.Normalize(MEAN, DEVIATION),
-    ])
+    transform = transforms.Compose(
+        [
+            transforms.Resize((side, side)),
+            transforms.CenterCrop(photos.size),
+            transforms.ToTensor(),
+            transforms.Normalize(MEAN, DEVIATION),
+        ]
+    )
     some = Subset(datasets.ImageFolder(str(photos.files), transform), range(images))
-    return DataLoader(some, batch_images, shuffle=shuffle, num_workers=workers, persistent_workers=workers > 0,
-                      pin_memory=photos.device == "cuda")
+    return DataLoader(
+        some,
+        batch_images,
+        shuffle=shuffle,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=photos.device == "cuda",
+    )
 
 
-def train_by_hand(network: nn.Module, optimizer: SGD, images: DataLoader[Any], where: torch.device) -> float:
+def train_by_hand(
+    network: nn.Module, optimizer: SGD, images: DataLoader[Any], where: torch.device
+) -> float:
     """One epoch; seconds."""
     network.train()
     started = time.perf_counter()
@@ -128,7 +148,9 @@ def train_by_hand(network: nn.Module, optimizer: SGD, images: DataLoader[Any], w
     return time.perf_counter() - started
 
 
-def evaluate_by_hand(network: nn.Module, optimizer: SGD, images: DataLoader[Any], where: torch.device) -> float:
+def evaluate_by_hand(
+    network: nn.Module, optimizer: SGD, images: DataLoader[Any], where: torch.device
+) -> float:
     """Loss and accuracy over all images, the optimiser at rest; seconds."""
     network.eval()
     started, loss, correct = time.perf_counter(), 0.0, 0
@@ -143,7 +165,9 @@ def evaluate_by_hand(network: nn.Module, optimizer: SGD, images: DataLoader[Any]
 
 def ready(photos: Photographs, images: int) -> tuple[Tensor, Tensor]:
     """One batch in memory as the network takes it: float32, normalised, channels last."""
-    batch = torch.rand(images, 3, photos.size, photos.size).contiguous(memory_format=torch.channels_last)
+    batch = torch.rand(images, 3, photos.size, photos.size).contiguous(
+        memory_format=torch.channels_last
+    )
     return batch.to(photos.where), torch.randint(2, (images,)).to(photos.where)
 
 
@@ -179,7 +203,9 @@ def training_flops(name: str, classes: int, size: int) -> float:
     return 6e9 * find_backbone(name).gmacs(classes) * (size / 224) ** 2
 
 
-def matmul_flops(where: torch.device, precision: str, side: int = 2048, seconds: float = 1.0) -> float:
+def matmul_flops(
+    where: torch.device, precision: str, side: int = 2048, seconds: float = 1.0
+) -> float:
     """Floating point operations a second of a square matrix product, as fast as torch does it here."""
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     a, b = (torch.rand(side, side, device=where, dtype=kind) for _ in range(2))

@@ -15,7 +15,9 @@ from jobs.plan import Plan
 from jobs.task import Task
 from workers.scheduling import rebalance, throughput
 
-Policy = Callable[[Sequence[rebalance.Peer], Sequence[rebalance.ActiveTraining]], list[rebalance.Reassignment]]
+Policy = Callable[
+    [Sequence[rebalance.Peer], Sequence[rebalance.ActiveTraining]], list[rebalance.Reassignment]
+]
 
 IMAGES_AN_EPOCH = 44_665.0
 """The study's 60,907 images: 70% to train on, and 10% to validate on, which takes a third of the time."""
@@ -55,7 +57,10 @@ def following(asked: Plan, task: Task) -> list[Task]:
         return [Task("train", trial.name, first) for trial in asked.trials]
     if task.kind == "evaluate":
         return []
-    return [Task("evaluate", task.subject, task.epoch), *(Task("train", task.subject, mark) for mark in later[:1])]
+    return [
+        Task("evaluate", task.subject, task.epoch),
+        *(Task("train", task.subject, mark) for mark in later[:1]),
+    ]
 
 
 @dataclass(slots=True)
@@ -83,8 +88,16 @@ class Hand:
 class Simulation:
     """One study on one fleet; `run` says when it ends."""
 
-    def __init__(self, asked: Plan, truth: Truth, known: Sequence[dict[str, float]], costs: Costs,
-                 take_overs: Policy, seed: int = 0, goes_on: bool = True) -> None:
+    def __init__(
+        self,
+        asked: Plan,
+        truth: Truth,
+        known: Sequence[dict[str, float]],
+        costs: Costs,
+        take_overs: Policy,
+        seed: int = 0,
+        goes_on: bool = True,
+    ) -> None:
         self.asked, self.truth, self.costs, self.take_overs = asked, truth, costs, take_overs
         self.goes_on = goes_on
         self.over, self.dice = set[Task](), random.Random(seed)
@@ -101,7 +114,10 @@ class Simulation:
         """Simulate until everything is done; the seconds it took."""
         self._ring([Task("prepare", self.asked.data)])
         for hand in self.hands:
-            self._at(self.costs.tend_s * (hand.place + 1) / len(self.hands), lambda hand=hand: self._round(hand))
+            self._at(
+                self.costs.tend_s * (hand.place + 1) / len(self.hands),
+                lambda hand=hand: self._round(hand),
+            )
         wanted, ended = len(self.asked.tasks), 0.0
         while len(self.over) < wanted:
             self.now, _, happens = heapq.heappop(self.events)
@@ -127,9 +143,15 @@ class Simulation:
             self.idle.remove(hand)
             task, hand.mail = hand.mail, None
             self._begin(hand, cast(Task, task))
-        while self.waiting and (hand := next((hand for hand in self.idle if hand.wants is None), None)):
+        while self.waiting and (
+            hand := next((hand for hand in self.idle if hand.wants is None), None)
+        ):
             task = heapq.heappop(self.waiting)[2]
-            if not self._reserved(task) and task not in self.over and task.lease_key not in self.held:
+            if (
+                not self._reserved(task)
+                and task not in self.over
+                and task.lease_key not in self.held
+            ):
                 self.idle.remove(hand)
                 self._begin(hand, task)
 
@@ -155,7 +177,9 @@ class Simulation:
     def _work_s(self, hand: Hand, task: Task) -> float:
         if task.kind == "prepare":
             return self.costs.prepare_s - self._begin_s(hand)
-        epochs = EVALUATION_EPOCHS if task.kind == "evaluate" else task.epoch - self.epochs[task.subject]
+        epochs = (
+            EVALUATION_EPOCHS if task.kind == "evaluate" else task.epoch - self.epochs[task.subject]
+        )
         return self.truth.epochs_s(hand.place, self.backbones[task.subject], epochs)
 
     def _end(self, hand: Hand, task: Task) -> None:
@@ -202,9 +226,14 @@ class Simulation:
     def _placed(self, tasks: Sequence[Task], *also: Hand) -> list[Task]:
         """Send trainings to the idle workers that do best with them; those that were sent."""
         idle = {hand.name for hand in also}
-        signs = [replace(hand.sign, busy=False, settled=True) if hand.name in idle else hand.sign
-                 for hand in self.hands if hand.sign.name]
-        placed = rebalance.assign_trainings(signs, [self._training(task) for task in tasks if task.kind == "train"])
+        signs = [
+            replace(hand.sign, busy=False, settled=True) if hand.name in idle else hand.sign
+            for hand in self.hands
+            if hand.sign.name
+        ]
+        placed = rebalance.assign_trainings(
+            signs, [self._training(task) for task in tasks if task.kind == "train"]
+        )
         for task in tasks:
             if task.id in placed:
                 self._mail(next(hand for hand in self.hands if hand.name == placed[task.id]), task)
@@ -217,7 +246,12 @@ class Simulation:
         hand.stops_at = at
 
         def stop() -> None:
-            if hand.task == task and hand.stops_at == at and hand.task is not None and hand.task.kind == "train":
+            if (
+                hand.task == task
+                and hand.stops_at == at
+                and hand.task is not None
+                and hand.task.kind == "train"
+            ):
                 self.epochs[hand.task.subject] = self._position(hand, at - self.costs.stop_s)
                 hand.ends_at = -1.0
                 self._let_go(hand, [hand.task])
@@ -233,44 +267,77 @@ class Simulation:
     # What workers say of themselves, and ask
 
     def _measure(self, hand: Hand) -> None:
-        if hand.task is not None and self.now - hand.since - self._begin_s(hand) >= self.costs.measured_s:
+        if (
+            hand.task is not None
+            and self.now - hand.since - self._begin_s(hand) >= self.costs.measured_s
+        ):
             backbone = self.backbones[hand.task.subject]
             noise = 1 + self.dice.uniform(-self.costs.noise, self.costs.noise)
-            hand.rates[throughput.training_kind(backbone, 224, None)] = self.truth.rates[hand.place][backbone] * noise
+            hand.rates[throughput.training_kind(backbone, 224, None)] = (
+                self.truth.rates[hand.place][backbone] * noise
+            )
 
     def _round(self, hand: Hand) -> None:
         training, task = None, hand.task
         if task is not None and task.kind == "train":
             self._measure(hand)
             left = (self.asked.marks[-1] - self._position(hand, self.now)) * IMAGES_AN_EPOCH
-            training = rebalance.ActiveTraining(task.id, throughput.training_kind(self.backbones[task.subject], 224, None), left)
-        settled = hand.wants is None and hand.stops_at is None and (
-            self.now - hand.since > self._begin_s(hand) if task else not self.waiting)
-        hand.sign = rebalance.Peer(hand.name, dict(hand.rates), task is not None, training, settled,
-                                  model=str(self.truth.speeds[hand.place]))
+            training = rebalance.ActiveTraining(
+                task.id, throughput.training_kind(self.backbones[task.subject], 224, None), left
+            )
+        settled = (
+            hand.wants is None
+            and hand.stops_at is None
+            and (self.now - hand.since > self._begin_s(hand) if task else not self.waiting)
+        )
+        hand.sign = rebalance.Peer(
+            hand.name,
+            dict(hand.rates),
+            task is not None,
+            training,
+            settled,
+            model=str(self.truth.speeds[hand.place]),
+        )
         self._at(self.now + self.costs.tend_s, lambda: self._round(hand))
         if not settled:
             return
-        mine = next((each for each in self.take_overs(
-            [each.sign for each in self.hands if each.sign.name], self._unheld())
-                     if each.taker == hand.name), None)
+        mine = next(
+            (
+                each
+                for each in self.take_overs(
+                    [each.sign for each in self.hands if each.sign.name], self._unheld()
+                )
+                if each.taker == hand.name
+            ),
+            None,
+        )
         if mine is not None:
             self._ask(hand, mine)
 
     def _unheld(self) -> list[rebalance.ActiveTraining]:
         last = self.asked.marks[-1]
-        return [self._training(Task("train", name, last)) for name in self.backbones
-                if f"train.{name}" not in self.held and self.epochs[name] < last]
+        return [
+            self._training(Task("train", name, last))
+            for name in self.backbones
+            if f"train.{name}" not in self.held and self.epochs[name] < last
+        ]
 
     def _training(self, task: Task) -> rebalance.ActiveTraining:
         left = (self.asked.marks[-1] - self.epochs[task.subject]) * IMAGES_AN_EPOCH
-        return rebalance.ActiveTraining(task.id, throughput.training_kind(self.backbones[task.subject], 224, None), left)
+        return rebalance.ActiveTraining(
+            task.id, throughput.training_kind(self.backbones[task.subject], 224, None), left
+        )
 
     def _ask(self, hand: Hand, wish: rebalance.Reassignment) -> None:
         subject = Task.parse(wish.task).subject
         holder = next((other for other in self.hands if other.name == wish.holder), hand)
         asked = any(other.wants == subject for other in self.hands)
-        if not asked and holder.task is not None and holder.task.subject == subject and holder.wants is None:
+        if (
+            not asked
+            and holder.task is not None
+            and holder.task.subject == subject
+            and holder.wants is None
+        ):
             hand.wants, hand.asked = subject, holder
             self._stop_soon(holder)
             if hand.task is not None:

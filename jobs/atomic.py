@@ -27,7 +27,9 @@ def storage_errors(path: Path) -> Iterator[None]:
         if cause is None:
             raise
         remedy = "Make it writable" if cause.errno == errno.EROFS else "Free some room there"
-        raise StorageFull(f"cannot write {path}: {cause.strerror}. {remedy}; workers then go on.") from error
+        raise StorageFull(
+            f"cannot write {path}: {cause.strerror}. {remedy}; workers then go on."
+        ) from error
 
 
 def _of_full_storage(error: BaseException | None) -> OSError | None:
@@ -160,7 +162,9 @@ def file_digest(path: Path) -> str:
 
 def json_digest(value: Any) -> str:
     """SHA-256 of a JSON value in its canonical form, as hexadecimal."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
 
 
 def list_names(folder: Path) -> list[str]:

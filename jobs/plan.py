@@ -60,7 +60,9 @@ def run_name(spec: Spec, data: str) -> str:
     from jobs.spec.model import BUILT_IN_DATA, NOT_ASKED, named_by
 
     stem = spec.data if spec.data in BUILT_IN_DATA else data.rsplit("-", 2)[0]
-    asked = {key: value for key, value in named_by(spec).items() if key not in NOT_ASKED} | {"data": data}
+    asked = {key: value for key, value in named_by(spec).items() if key not in NOT_ASKED} | {
+        "data": data
+    }
     return f"{PurePath(stem).name}-{spec.periods}x{spec.epochs_per_period}-{json_digest(asked)[:6]}"
 
 
@@ -78,13 +80,20 @@ def ready_tasks(store: Store, run: Run, ledger: Ledger | None = None) -> list[Ta
         return [] if ledger.has_failed(preparing) else [preparing]
     found = [task for trial in run.trials for task in ready_tasks_of_trial(store, trial, ledger)]
     own = set(run.tasks)
-    return [task for task in found if task.id in own or (task.kind == "train" and _leads_on(ledger, run, task))]
+    return [
+        task
+        for task in found
+        if task.id in own or (task.kind == "train" and _leads_on(ledger, run, task))
+    ]
 
 
 def _leads_on(ledger: Ledger, run: Run, task: Task) -> bool:
     """Whether the run has to train a trial further than to this mark of another run."""
     marks = (run.epoch_of(period) for period in range(1, run.spec.periods + 1))
-    return any(mark > task.epoch and not ledger.is_done(Task("train", task.subject, mark)) for mark in marks)
+    return any(
+        mark > task.epoch and not ledger.is_done(Task("train", task.subject, mark))
+        for mark in marks
+    )
 
 
 def ready_tasks_of_trial(store: Store, trial: str, ledger: Ledger) -> list[Task]:
@@ -105,7 +114,9 @@ def is_ready(store: Store, task: Task) -> bool:
         return False
     if task.kind == "prepare":
         return True
-    if not store.has_trial(task.subject) or not store.is_done(Task("prepare", store.load_trial(task.subject).data)):
+    if not store.has_trial(task.subject) or not store.is_done(
+        Task("prepare", store.load_trial(task.subject).data)
+    ):
         return False
     marked = store.marked(task.subject)
     if task.epoch not in marked or (task.kind == "evaluate" and task not in marked[task.epoch]):
@@ -125,10 +136,16 @@ def next_tasks(store: Store, task: Task) -> list[Task]:
         return []
     if task.kind == "prepare":
         ledger = store.ledger()
-        return [ready_task for run in store.wanted_by(task) for ready_task in ready_tasks(store, run, ledger)]
+        return [
+            ready_task
+            for run in store.wanted_by(task)
+            for ready_task in ready_tasks(store, run, ledger)
+        ]
     marked = store.marked(task.subject)
     trainings = (Task("train", task.subject, epoch) for epoch in marked)
-    following = itertools.islice((training for training in trainings if not store.is_done(training)), 1)
+    following = itertools.islice(
+        (training for training in trainings if not store.is_done(training)), 1
+    )
     found = [*marked.get(task.epoch, []), *following]
     return [each for each in found if not store.is_done(each) and not store.has_failed(each)]
 
@@ -145,7 +162,9 @@ def priority(task: Task) -> int:
     return max(1, 9 - round(2.4 * math.log(max(cost, 1.0))))
 
 
-def task_states(store: Store, run: Run | RunOutline, ledger: Ledger | None = None) -> dict[str, str]:
+def task_states(
+    store: Store, run: Run | RunOutline, ledger: Ledger | None = None
+) -> dict[str, str]:
     """Each task of the run as `done`, `failed`, `blocked` (something it needs failed), `cancelled` or `open`.
 
     `ledger` is the store's as listed a moment ago; without one it is listed now.
@@ -160,7 +179,9 @@ def task_states(store: Store, run: Run | RunOutline, ledger: Ledger | None = Non
             states[task_id] = "done"
         elif task_id in ledger.failed:
             states[task_id] = "failed"
-            blocked |= set(run.trials) if kind == "prepare" else {subject} if kind == "train" else set()
+            blocked |= (
+                set(run.trials) if kind == "prepare" else {subject} if kind == "train" else set()
+            )
         else:
             states[task_id] = "blocked" if subject in blocked else unfinished
     return states

@@ -43,7 +43,9 @@ def folder(value: str, origin: str) -> Path:
     try:
         return Path(value).expanduser().absolute()
     except RuntimeError:
-        raise BadEnvironment(f"{origin}: {value[:80]} begins with a user that this machine does not know.") from None
+        raise BadEnvironment(
+            f"{origin}: {value[:80]} begins with a user that this machine does not know."
+        ) from None
 
 
 def without_password(url: str) -> str:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["prepare", "train", "evaluate"]
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
-ID = re.compile(rf"(prepare|train|evaluate)\.({NAME.pattern})\.([0-9]{{4,7}})(?:\.(.*))?", re.DOTALL)
+ID = re.compile(
+    rf"(prepare|train|evaluate)\.({NAME.pattern})\.([0-9]{{4,7}})(?:\.(.*))?", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,12 @@ class Task:
         """The task of that id; raises `BadSpec` for anything that is not one (names that could leave the store too)."""
         found = ID.fullmatch(task_id)
         kind, subject, epoch, variant = found.groups() if found else ("", "", "", None)
-        if found is None or (variant is not None and not (kind == "evaluate" and _is_variant(variant))):
-            raise BadSpec(f"{task_id[:120]!r} is not a task id; one looks like 'train.resnet34-s0-1f3a9c2e.0010'.")
+        if found is None or (
+            variant is not None and not (kind == "evaluate" and _is_variant(variant))
+        ):
+            raise BadSpec(
+                f"{task_id[:120]!r} is not a task id; one looks like 'train.resnet34-s0-1f3a9c2e.0010'."
+            )
         return cls(kind, subject, int(epoch), variant or "")  # type: ignore[arg-type]
 
 
@@ -91,7 +97,13 @@ class Trial:
         """The inverse of `as_dict`."""
         from jobs.spec.model import Recipe
 
-        return cls(values["data"], values["backbone"], values["weights"], Recipe(**values["recipe"]), values["seed"])
+        return cls(
+            values["data"],
+            values["backbone"],
+            values["weights"],
+            Recipe(**values["recipe"]),
+            values["seed"],
+        )
 
 
 def backbone_and_seed(trial: str) -> tuple[str, int]:

@@ -42,11 +42,21 @@ def prepare(order: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) -> 
     """
     store, data = Store(Path(order.store)), Task.parse(order.task).subject
     specs = [run.spec for run in store.wanted_by(Task.parse(order.task))]
-    pretrained = [name for spec in specs for name in spec.backbones if spec.weights_of(name) == "imagenet"]
+    pretrained = [
+        name for spec in specs for name in spec.backbones if spec.weights_of(name) == "imagenet"
+    ]
     require_weights(pretrained, Path(order.weights_dir) if order.weights_dir else None)
     source, settings = store.load_data(data)
     facts = prepare_folder(
-        source, settings, Path(order.work_folder), processes=order.threads, tell=tell, should_stop=should_stop
+        source,
+        settings,
+        Path(order.work_folder),
+        processes=order.threads,
+        tell=tell,
+        should_stop=should_stop,
     )
     place = store.data_folder(data).relative_to(store.root).as_posix()
-    return {"files": {name: f"{place}/{name}" for name in ("images.npy", "manifest.parquet")}, **facts}
+    return {
+        "files": {name: f"{place}/{name}" for name in ("images.npy", "manifest.parquet")},
+        **facts,
+    }

@@ -17,13 +17,19 @@ from orchestrator.formatting import plain
 from orchestrator.terminal.options import store_option
 
 COMMANDS = {
-    "submit": ("submit:submit_command", "Queue a comparison: trained in periods, evaluated after each."),
+    "submit": (
+        "submit:submit_command",
+        "Queue a comparison: trained in periods, evaluated after each.",
+    ),
     "status": ("status:status_command", "Show how far a run is; without RUN, list the runs."),
     "watch": ("watch:watch_command", "Show a run's progress until it ends."),
     "report": ("report:report_command", "Compare the backbones of a run with what is done so far."),
     "predict": ("predict:predict_command", "Ask every backbone of a run what it sees in images."),
     "export": ("export:export_command", "Write a run's numbers for TensorBoard or MLflow."),
-    "resume": ("resume:resume_command", "Go on with a run: start what is missing, send what is ready."),
+    "resume": (
+        "resume:resume_command",
+        "Go on with a run: start what is missing, send what is ready.",
+    ),
     "retry": ("resume:retry_command", "Try just a run's failed tasks again."),
     "cancel": ("cancel:cancel_command", "Stop a run between two steps; what it has is kept."),
     "verify": ("verify:verify_command", "Hold a run's files against their digests."),
@@ -62,7 +68,9 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(f"orchestrator.commands.{module}"), attribute)
+        command: click.Command = getattr(
+            importlib.import_module(f"orchestrator.commands.{module}"), attribute
+        )
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -89,9 +97,20 @@ def _print_version(ctx: click.Context, option: click.Parameter, wanted: bool) ->
         ctx.exit()
 
 
-@click.group(cls=LazyGroup, epilog=EXAMPLE, invoke_without_command=True, context_settings={"max_content_width": 100})
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
-              help="Show the version and leave.")
+@click.group(
+    cls=LazyGroup,
+    epilog=EXAMPLE,
+    invoke_without_command=True,
+    context_settings={"max_content_width": 100},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and leave.",
+)
 @store_option
 @click.pass_context
 def cli(ctx: click.Context) -> None:
@@ -117,7 +136,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         from orchestrator.terminal import usage_errors
 
-        return _complain(usage_errors.error_line(error), error.exit_code if error.exit_code != 1 else 2)
+        return _complain(
+            usage_errors.error_line(error), error.exit_code if error.exit_code != 1 else 2
+        )
     except OrchError as error:
         return _complain(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
@@ -127,8 +148,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         if "AF_UNIX path too long" in str(error):
-            return _complain("the folder for temporary files has too long a name for a socket. Set TMPDIR to a shorter "
-                             "one, such as /tmp.", 1)
+            return _complain(
+                "the folder for temporary files has too long a name for a socket. Set TMPDIR to a shorter "
+                "one, such as /tmp.",
+                1,
+            )
         where = f" {error.filename}" if error.filename else ""
         return _complain(f"the system refused{where}: {error.strerror or error}.", 1)
 
@@ -145,7 +169,9 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     code = run()
-    if code == INTERRUPTED:  # a second Ctrl-C while threads come to their end shall show no traceback
+    if (
+        code == INTERRUPTED
+    ):  # a second Ctrl-C while threads come to their end shall show no traceback
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code)
 

@@ -32,13 +32,24 @@ class VerificationResult:
     resume: tuple[str, ...] = ()
 
 
-def verify_run(store: Store, run: Run, repair: bool, tell: Callable[[int, int], None]) -> VerificationResult:
+def verify_run(
+    store: Store, run: Run, repair: bool, tell: Callable[[int, int], None]
+) -> VerificationResult:
     """Read every file of the run; `tell(done, total)` counts megabytes. With `repair` damaged ones are taken out."""
-    found = list(verify.verify_files(store, run, lambda done, total: tell(done // MEGABYTE, total // MEGABYTE)))
+    found = list(
+        verify.verify_files(
+            store, run, lambda done, total: tell(done // MEGABYTE, total // MEGABYTE)
+        )
+    )
     damaged = [finding for finding in found if finding.problem]
     again = verify.remove_damaged(store, damaged, run) if repair else []
-    return VerificationResult(len(found), sum(finding.bytes for finding in found), tuple(damaged), tuple(again),
-                   tuple(_who_do(store, run, again)))
+    return VerificationResult(
+        len(found),
+        sum(finding.bytes for finding in found),
+        tuple(damaged),
+        tuple(again),
+        tuple(_who_do(store, run, again)),
+    )
 
 
 def _who_do(store: Store, run: Run, tasks: list[str]) -> list[str]:
@@ -56,14 +67,22 @@ def trial_to_replay(store: Store, run: Run, asked: str | None) -> str:
     """The trial asked for, else the run's cheapest one that has been trained; raises a `RequestError`."""
     if asked is not None:
         if asked not in run.trials:
-            raise BadSpec(f"--trial {asked}: the run {run.name} has no such trial. It has: {', '.join(run.trials)}.")
+            raise BadSpec(
+                f"--trial {asked}: the run {run.name} has no such trial. It has: {', '.join(run.trials)}."
+            )
         return asked
     trained = [
-        trial for trial in run.trials if any(store.is_done(Task("train", trial, e)) for e in store.marks(trial))
+        trial
+        for trial in run.trials
+        if any(store.is_done(Task("train", trial, e)) for e in store.marks(trial))
     ]
     if not trained:
-        raise StoreUnusable(f"nothing of the run {run.name} is trained yet, so there is nothing to compare with.")
-    return min(trained, key=lambda name: backbones.CATALOG[store.load_trial(name).backbone].relative_cost)
+        raise StoreUnusable(
+            f"nothing of the run {run.name} is trained yet, so there is nothing to compare with."
+        )
+    return min(
+        trained, key=lambda name: backbones.CATALOG[store.load_trial(name).backbone].relative_cost
+    )
 
 
 def done_of(message: dict[str, Any]) -> tuple[float, int] | None:

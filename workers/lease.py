@@ -134,7 +134,9 @@ class LeaseTracker:
             return None
         # The token after the one that was free: a higher one might take the lease from who was just quicker.
         token = seen + 1
-        if not atomic.claim_json(_path(self.store, key, token), _content(holder, 0, released=False)):
+        if not atomic.claim_json(
+            _path(self.store, key, token), _content(holder, 0, released=False)
+        ):
             return None
         self._seen.pop(key, None)
         for name in atomic.list_names(self.store.lease_folder(key)):

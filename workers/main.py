@@ -55,7 +55,12 @@ def run(
 
 
 def _prepare(
-    settings: Settings, broker_url: str, asked: str | None, threads: int | None, name: str | None, slots: int
+    settings: Settings,
+    broker_url: str,
+    asked: str | None,
+    threads: int | None,
+    name: str | None,
+    slots: int,
 ) -> tuple[Worker, Any]:
     chosen, lock = discovery.choose_device(asked, threads, slots=slots)
     store = Store(settings.store).open(create=True)
@@ -64,8 +69,17 @@ def _prepare(
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
     called = re.sub(r"[^A-Za-z0-9._-]", "-", name or f"{host}-{chosen.name}-{os.getpid()}")
     room = Admission(slots, memory.total_bytes(chosen) if slots > 1 else 0)
-    return Worker(store, broker_url, called, host, chosen, settings.weights_dir, LeaseTracker(store), room=room,
-                  model=discovery.device_model(chosen)), lock
+    return Worker(
+        store,
+        broker_url,
+        called,
+        host,
+        chosen,
+        settings.weights_dir,
+        LeaseTracker(store),
+        room=room,
+        model=discovery.device_model(chosen),
+    ), lock
 
 
 def _work(worker: Worker, idle_exit_s: float | None) -> int:
@@ -103,9 +117,16 @@ def _take_tasks(worker: Worker, consumer: Any, leave: threading.Event) -> None:
 
 def _tell_room(worker: Worker) -> None:
     room, threads = worker.room, worker.device.threads
-    log.info("up to %d tasks at a time, %d thread(s) each, in %.1f GB", room.slots, threads, room.total_bytes / 1e9)
+    log.info(
+        "up to %d tasks at a time, %d thread(s) each, in %.1f GB",
+        room.slots,
+        threads,
+        room.total_bytes / 1e9,
+    )
     if not room.total_bytes:
-        log.warning("the memory of %s cannot be found out: tasks run one at a time", worker.device.name)
+        log.warning(
+            "the memory of %s cannot be found out: tasks run one at a time", worker.device.name
+        )
 
 
 def _consumer(worker: Worker) -> Any:
@@ -118,9 +139,15 @@ def _consumer(worker: Worker) -> Any:
     for kind in ("prepare", "train", "evaluate"):
         application.task(do, name=f"orch.{kind}", shared=False)
     return application.Worker(
-        hostname=f"{worker.name}", pool="threads", concurrency=worker.room.slots, loglevel="INFO",
+        hostname=f"{worker.name}",
+        pool="threads",
+        concurrency=worker.room.slots,
+        loglevel="INFO",
         queues=[broker.worker_queue(worker.name), broker.QUEUE],
-        without_mingle=True, without_gossip=True, optimization="fair", quiet=True,
+        without_mingle=True,
+        without_gossip=True,
+        optimization="fair",
+        quiet=True,
     )
 
 
@@ -161,4 +188,3 @@ def _log_to_stderr() -> None:
     warnings.filterwarnings("ignore", message=".*superuser privileges", category=SecurityWarning)
     for noisy in ("celery", "kombu", "amqp"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-

@@ -54,7 +54,12 @@ class Reconciler:
             except Exception:  # a round that nobody foresaw must not be the last
                 log.exception("tending failed, it is tried again")
             idle_s = time.monotonic() - self.worker.idle_since
-            if idle_exit_s is None or self.worker.loading or self.worker.room.tasks or self.tried_later:
+            if (
+                idle_exit_s is None
+                or self.worker.loading
+                or self.worker.room.tasks
+                or self.tried_later
+            ):
                 continue
             if idle_s > max(idle_exit_s, LEAST_IDLE_S):
                 log.info("idle for %.0f s: leaving", idle_s)
@@ -74,7 +79,11 @@ class Reconciler:
             return []
         loose = self.loose = self._look()
         self.next_look = time.monotonic() + (time.monotonic() - began) / MAX_SHARE - RECONCILE_S
-        if not loose or len(self.worker.room.asked_for) >= self.worker.room.slots or self.worker.stop.is_set():
+        if (
+            not loose
+            or len(self.worker.room.asked_for) >= self.worker.room.slots
+            or self.worker.stop.is_set()
+        ):
             return []
         if broker.queue_length(self.worker.broker_url) > 0:
             return []
@@ -89,7 +98,12 @@ class Reconciler:
             return []
         ledger = self.worker.store.ledger()
         open_runs = [run for run in runs if not self._over(run, ledger)]
-        free = [task for run in open_runs for task in plan.ready_tasks(self.worker.store, run, ledger) if self._free(task)]
+        free = [
+            task
+            for run in open_runs
+            for task in plan.ready_tasks(self.worker.store, run, ledger)
+            if self._free(task)
+        ]
         loose = [task for task in free if not execute.must_wait(self.worker.store, task)]
         self.tried_later = len(loose) < len(free)
         return loose
@@ -111,12 +125,23 @@ class Reconciler:
     def sign(self) -> None:
         """Write down that this worker lives, and what it works on."""
         worker, tasks = self.worker, self.worker.room.tasks
-        atomic.write_json(worker.store.root / "workers" / f"{worker.name}.json", {
-            "name": worker.name, "host": worker.host, "pid": os.getpid(), "device": worker.device.name,
-            "task": next(iter(tasks), None), "tasks": tasks, "slots": worker.room.slots, "at": time.time(),
-            "model": worker.model, "process": identity.process_identity(),
-            **worker.handover.sign(busy=worker.loading or bool(tasks)),
-        }, durable=False)
+        atomic.write_json(
+            worker.store.root / "workers" / f"{worker.name}.json",
+            {
+                "name": worker.name,
+                "host": worker.host,
+                "pid": os.getpid(),
+                "device": worker.device.name,
+                "task": next(iter(tasks), None),
+                "tasks": tasks,
+                "slots": worker.room.slots,
+                "at": time.time(),
+                "model": worker.model,
+                "process": identity.process_identity(),
+                **worker.handover.sign(busy=worker.loading or bool(tasks)),
+            },
+            durable=False,
+        )
 
     def sign_off(self) -> None:
         """Remove the sign of life, and what was asked for."""
@@ -125,7 +150,9 @@ class Reconciler:
 
     def _runs(self) -> list[Run]:
         store = self.worker.store
-        return store.whole_runs([name for name in store.run_names() if self._stamp(name) not in self.ended])
+        return store.whole_runs(
+            [name for name in store.run_names() if self._stamp(name) not in self.ended]
+        )
 
     def _over(self, run: Run, ledger: Ledger) -> bool:
         """Whether nothing of the run is left to do; remembered until the run is submitted again."""

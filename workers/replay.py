@@ -43,8 +43,14 @@ class ReplayResult:
 
 
 def replay_trial(
-    store: Store, trial: str, *, kills: int, seed: int, weights_dir: Path | None,
-    tell: Tell = lambda message: None, entry: str = CHILD_ENTRY,
+    store: Store,
+    trial: str,
+    *,
+    kills: int,
+    seed: int,
+    weights_dir: Path | None,
+    tell: Tell = lambda message: None,
+    entry: str = CHILD_ENTRY,
 ) -> ReplayResult:
     """Train `trial` again up to its last published epoch with `kills` kills at random points.
 
@@ -55,31 +61,56 @@ def replay_trial(
     done = [e for e in store.marks(trial) if store.is_done(Task("train", trial, e))]
     numerics = atomic.read_json(store.trial_folder(trial) / "numerics.json")
     if not done or not isinstance(numerics, dict):
-        raise StoreUnusable(f"nothing of the trial {trial} is trained yet, so there is nothing to compare with.")
-    chosen, lock = discovery.choose_device("cpu" if numerics["device"] == "cpu" else None, numerics["threads"])
+        raise StoreUnusable(
+            f"nothing of the trial {trial} is trained yet, so there is nothing to compare with."
+        )
+    chosen, lock = discovery.choose_device(
+        "cpu" if numerics["device"] == "cpu" else None, numerics["threads"]
+    )
     if chosen.kind != numerics["device"]:
-        raise discovery.NoSuchDevice(f"the trial {trial} was trained on {numerics['device']}, and none is free here. "
-                                  "Type the same on a machine that has one.")
+        raise discovery.NoSuchDevice(
+            f"the trial {trial} was trained on {numerics['device']}, and none is free here. "
+            "Type the same on a machine that has one."
+        )
     os.environ.update(chosen.environment())
     child.start_fork_server()
     task, began = Task("train", trial, done[-1]), time.monotonic()
     published = store.done(task) or {}
-    seconds = sum(float((store.done(Task("train", trial, epoch)) or {}).get("seconds", 0.0)) for epoch in done)
+    seconds = sum(
+        float((store.done(Task("train", trial, epoch)) or {}).get("seconds", 0.0)) for epoch in done
+    )
     folder = Path(tempfile.mkdtemp(prefix=".replay-", dir=store.root))
     try:
         copy = _copy(store, trial, folder, done[-1])
-        order = TaskRequest(task.id, str(copy.root), "", str(folder / "work"), 1, chosen.kind, chosen.threads,
-                      str(weights_dir) if weights_dir else None, max(0.5, seconds / (kills + 1) / 4))
-        struck, outcome = _train(order, _fates(random.Random(seed), kills, task.epoch, seconds, tell), entry)
+        order = TaskRequest(
+            task.id,
+            str(copy.root),
+            "",
+            str(folder / "work"),
+            1,
+            chosen.kind,
+            chosen.threads,
+            str(weights_dir) if weights_dir else None,
+            max(0.5, seconds / (kills + 1) / 4),
+        )
+        struck, outcome = _train(
+            order, _fates(random.Random(seed), kills, task.epoch, seconds, tell), entry
+        )
         rows = tables.read_files([folder / "work" / name for name in outcome["files"]])
-        theirs = [row for row in tables.read_rows(store.root, "epochs", [trial]).to_pylist() if row["epoch"] <= task.epoch]
+        theirs = [
+            row
+            for row in tables.read_rows(store.root, "epochs", [trial]).to_pylist()
+            if row["epoch"] <= task.epoch
+        ]
         same_rows = _timeless(rows) == _timeless(theirs)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:
             lock.close()
     same_weights = outcome["weights_digest"] == published["weights_digest"]
-    return ReplayResult(trial, task.epoch, struck, time.monotonic() - began, same_weights, same_rows)
+    return ReplayResult(
+        trial, task.epoch, struck, time.monotonic() - began, same_weights, same_rows
+    )
 
 
 def _copy(store: Store, trial: str, folder: Path, epoch: int) -> Store:
@@ -91,8 +122,12 @@ def _copy(store: Store, trial: str, folder: Path, epoch: int) -> Store:
         if name.endswith(".json"):
             shutil.copy(store.trial_folder(trial) / name, copy.trial_folder(trial) / name)
     copy.data_folder(described.data).parent.mkdir(parents=True, exist_ok=True)
-    copy.data_folder(described.data).symlink_to(store.data_folder(described.data).absolute(), target_is_directory=True)
-    atomic.write_json(copy.done_path(Task("prepare", described.data)), store.done(Task("prepare", described.data)))
+    copy.data_folder(described.data).symlink_to(
+        store.data_folder(described.data).absolute(), target_is_directory=True
+    )
+    atomic.write_json(
+        copy.done_path(Task("prepare", described.data)), store.done(Task("prepare", described.data))
+    )
     return copy
 
 
@@ -133,8 +168,14 @@ def _train(order: TaskRequest, fates: list[_Fate], entry: str) -> tuple[int, dic
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
         try:
-            outcome = child.run(replace(order, attempt=f"t{attempt:06d}"), work.parent / "log", fate.hear,
-                                lambda: False, fate.lives, entry=entry)
+            outcome = child.run(
+                replace(order, attempt=f"t{attempt:06d}"),
+                work.parent / "log",
+                fate.hear,
+                lambda: False,
+                fate.lives,
+                entry=entry,
+            )
             return struck, outcome
         except (LeaseLost, WorkerLost):
             if fate.lives():

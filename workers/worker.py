@@ -33,7 +33,7 @@ class Pause:
         if (left_s := self.until - time.monotonic()) > 0:
             return left_s
         self.times += 1
-        pause_s = min(LONGEST_WAIT_S, 2.0 ** self.times)
+        pause_s = min(LONGEST_WAIT_S, 2.0**self.times)
         self.until = time.monotonic() + pause_s
         return pause_s
 

@@ -51,7 +51,9 @@ class DataSource:
 
     def data_id(self, settings: DataSettings) -> str:
         """The data set's name: readable, then its fingerprint, such as `animals22-64px-1f3a9c2e`."""
-        stem = "".join(c if c.isascii() and c.isalnum() else "-" for c in Path(self.origin).name.lower()).strip("-")
+        stem = "".join(
+            c if c.isascii() and c.isalnum() else "-" for c in Path(self.origin).name.lower()
+        ).strip("-")
         return f"{stem[:40] or 'data'}-{settings.image_size}px-{self.fingerprint(settings)[:8]}"
 
 
@@ -65,24 +67,34 @@ def list_folder(folder: Path) -> DataSource:
     except OSError as error:
         raise BadFolder(f"cannot read {error.filename or folder}: {error.strerror}.") from None
     if len(classes) == 1:
-        raise BadFolder(f"{folder} holds one class only ('{classes[0]}'); a comparison needs at least two.")
+        raise BadFolder(
+            f"{folder} holds one class only ('{classes[0]}'); a comparison needs at least two."
+        )
     empty = sorted(set(classes) - {entry.label for entry in entries})
     if empty:
-        raise BadFolder(f"{folder}: no file in class folder(s) {', '.join(empty)}. Fill or remove them.")
+        raise BadFolder(
+            f"{folder}: no file in class folder(s) {', '.join(empty)}. Fill or remove them."
+        )
     for entry in entries:
         if any(0xD800 <= ord(c) <= 0xDFFF for c in entry.path):
-            raise BadFolder(f"{folder}: a file's name is not valid UTF-8: {entry.path!r}. Rename it.")
+            raise BadFolder(
+                f"{folder}: a file's name is not valid UTF-8: {entry.path!r}. Rename it."
+            )
     return DataSource(str(folder.absolute()), tuple(classes), tuple(entries))
 
 
-def read_folder(folder: Path, tell: Callable[[int, int], None] = lambda done, total: None) -> DataSource:
+def read_folder(
+    folder: Path, tell: Callable[[int, int], None] = lambda done, total: None
+) -> DataSource:
     """`list_folder` with every file's SHA-256, read by several threads; `tell(done, total)` counts files."""
     listed = list_folder(folder)
     total = len(listed.entries)
     chunks = [listed.entries[start : start + CHUNK_FILES] for start in range(0, total, CHUNK_FILES)]
     with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as pool:
         entries: list[ImageFile] = []
-        for chunk in pool.map(lambda chunk: [_with_digest(folder, entry) for entry in chunk], chunks):
+        for chunk in pool.map(
+            lambda chunk: [_with_digest(folder, entry) for entry in chunk], chunks
+        ):
             for entry in chunk:
                 entries.append(entry)
                 tell(len(entries), total)
@@ -92,7 +104,9 @@ def read_folder(folder: Path, tell: Callable[[int, int], None] = lambda done, to
 def built_in(name: str) -> DataSource:
     """The source of a data set that comes with a package; its contents are fixed by its name."""
     if name not in BUILT_IN_DATA:
-        raise BadFolder(f"no built-in data set is called '{name}'; there is: {', '.join(BUILT_IN_DATA)}.")
+        raise BadFolder(
+            f"no built-in data set is called '{name}'; there is: {', '.join(BUILT_IN_DATA)}."
+        )
     return DataSource(name, tuple(str(digit) for digit in range(10)), ())
 
 
@@ -100,7 +114,9 @@ def _with_digest(folder: Path, entry: ImageFile) -> ImageFile:
     try:
         with open(f"{folder}/{entry.path}", "rb", buffering=0) as handle:
             small = entry.bytes < AT_ONCE_BYTES
-            digest = hashlib.sha256(handle.readall()) if small else hashlib.file_digest(handle, "sha256")
+            digest = (
+                hashlib.sha256(handle.readall()) if small else hashlib.file_digest(handle, "sha256")
+            )
             return ImageFile(entry.path, entry.label, digest.hexdigest(), entry.bytes)
     except OSError as error:
         raise BadFolder(f"cannot read {folder / entry.path}: {error.strerror}.") from None
@@ -109,8 +125,13 @@ def _with_digest(folder: Path, entry: ImageFile) -> ImageFile:
 def _classes(folder: Path) -> list[str]:
     """The names of a folder's class folders, sorted; raises `BadFolder` for links that lead nowhere or back."""
     if not stat.S_ISDIR(folder.stat().st_mode):
-        raise BadFolder(f"{folder} is not a folder. Give a folder that holds one folder for each class.")
-    items = sorted((item for item in os.scandir(folder) if not is_ignored(item.name)), key=lambda item: item.name)
+        raise BadFolder(
+            f"{folder} is not a folder. Give a folder that holds one folder for each class."
+        )
+    items = sorted(
+        (item for item in os.scandir(folder) if not is_ignored(item.name)),
+        key=lambda item: item.name,
+    )
     places: dict[str, str] = {}
     for item in items:
         if item.is_symlink() and not os.path.exists(item.path):
@@ -118,12 +139,18 @@ def _classes(folder: Path) -> list[str]:
         if item.is_dir():
             place = os.path.realpath(item.path)
             if Path(os.path.realpath(folder)).is_relative_to(place):
-                raise BadFolder(f"{item.path} is a link back to the folder that it lies in. Remove it.")
+                raise BadFolder(
+                    f"{item.path} is a link back to the folder that it lies in. Remove it."
+                )
             if place in places:
-                raise BadFolder(f"the classes {places[place]} and {item.name} in {folder} are the same folder.")
+                raise BadFolder(
+                    f"the classes {places[place]} and {item.name} in {folder} are the same folder."
+                )
             places[place] = item.name
     if not places:
-        raise BadFolder(f"{folder} is empty of class folders. Put each class's images in a folder of their own.")
+        raise BadFolder(
+            f"{folder} is empty of class folders. Put each class's images in a folder of their own."
+        )
     return list(places.values())
 
 
@@ -133,8 +160,10 @@ def _walk(folder: Path, label: str) -> Iterator[ImageFile]:
         folders[:] = [name for name in folders if not is_ignored(name)]
         for name in folders:
             if os.path.islink(Path(where, name)):
-                raise BadFolder(f"{Path(where, name)} is a link to a folder, and such are not followed within a class. "
-                                "Put the folder itself there.")
+                raise BadFolder(
+                    f"{Path(where, name)} is a link to a folder, and such are not followed within a class. "
+                    "Put the folder itself there."
+                )
         below = Path(where).relative_to(folder).as_posix()
         for name in names:
             if not is_ignored(name):
@@ -148,7 +177,9 @@ def _size(path: str) -> int:
     except FileNotFoundError:
         raise BadFolder(f"{path} is a link that leads nowhere. Mend or remove it.") from None
     if not stat.S_ISREG(found.st_mode):
-        raise BadFolder(f"{path} is no file that can be read to its end (a pipe, socket or device). Remove it.")
+        raise BadFolder(
+            f"{path} is no file that can be read to its end (a pipe, socket or device). Remove it."
+        )
     return found.st_size
 
 

@@ -54,7 +54,9 @@ def _tasks(store: Store, run: Run) -> list[Task]:
     """The run's tasks, then those of other runs at its trials' marks: reports of all of them read the same tables."""
     own = map(Task.parse, run.tasks)
     shared = (
-        task for trial in run.trials for mark, tests in store.marked(trial).items()
+        task
+        for trial in run.trials
+        for mark, tests in store.marked(trial).items()
         for task in (Task("train", trial, mark), *tests)
     )
     return list(dict.fromkeys([*own, *shared]))
@@ -67,7 +69,10 @@ def _of_task(store: Store, task: Task) -> Iterator[ExpectedFile | FileCheck]:
         outcome = store.done(task)
         if outcome is None:
             return
-        claims = [ExpectedFile(e["path"], e["sha256"], int(e["bytes"]), task.id, record) for e in outcome["files"]]
+        claims = [
+            ExpectedFile(e["path"], e["sha256"], int(e["bytes"]), task.id, record)
+            for e in outcome["files"]
+        ]
     except (ValueError, TypeError, KeyError):
         yield FileCheck(place, 0, "is not a whole record", task.id)
         return
@@ -97,14 +102,22 @@ def _of_data(store: Store, run: Run) -> Iterator[FileCheck]:
     folder = store.data_folder(run.data)
     for name, read in (
         ("source.json", partial(store.described, run.data)),
-        ("inventory.parquet", partial(tables.read_table, folder / "inventory.parquet", tables.INVENTORY)),
+        (
+            "inventory.parquet",
+            partial(tables.read_table, folder / "inventory.parquet", tables.INVENTORY),
+        ),
     ):
         place = (folder / name).relative_to(store.root).as_posix()
         try:
             read()
             yield FileCheck(place, 0, None, None)
         except (DamagedFile, StoreUnusable):
-            yield FileCheck(place, 0, "cannot be read; the same 'orch submit' writes it anew once it is taken out", None)
+            yield FileCheck(
+                place,
+                0,
+                "cannot be read; the same 'orch submit' writes it anew once it is taken out",
+                None,
+            )
 
 
 def _of_trial(store: Store, name: str) -> Iterator[FileCheck]:
@@ -119,7 +132,8 @@ def _of_trial(store: Store, name: str) -> Iterator[FileCheck]:
 
 def _of_checkpoints(store: Store, trial: str) -> Iterator[ExpectedFile | FileCheck]:
     needed = {
-        checkpoint: task.id for epoch in store.marks(trial)
+        checkpoint: task.id
+        for epoch in store.marks(trial)
         if (checkpoint := _needed(store, task := Task("train", trial, epoch)))
     }
     folder = store.trial_folder(trial) / "checkpoints"
@@ -128,7 +142,9 @@ def _of_checkpoints(store: Store, trial: str) -> Iterator[ExpectedFile | FileChe
             place = (folder / name).with_suffix(".pt").relative_to(store.root).as_posix()
             try:
                 said = atomic.read_json(folder / name) or {}
-                yield ExpectedFile(place, said["sha256"], int(said["bytes"]), needed.get(place), folder / name)
+                yield ExpectedFile(
+                    place, said["sha256"], int(said["bytes"]), needed.get(place), folder / name
+                )
             except (ValueError, TypeError, KeyError):
                 if (folder / name).exists():
                     yield FileCheck(place, 0, "has a torn digest file", needed.get(place))

@@ -35,11 +35,15 @@ def parse_policy(text: str) -> frozenset[str]:
     """The policy named by words such as `best,last`; raises `BadSpec` for an unknown word."""
     words = frozenset(word.strip() for word in text.split(",") if word.strip())
     if not words or not words <= set(POLICIES):
-        raise BadSpec(f"--keep {text!r}: give one or more of {', '.join(POLICIES)}, such as best,last.")
+        raise BadSpec(
+            f"--keep {text!r}: give one or more of {', '.join(POLICIES)}, such as best,last."
+        )
     return words
 
 
-def find_prunable(store: Store, runs: list[Run], keep: frozenset[str], now: float | None = None) -> Iterator[Prunable]:
+def find_prunable(
+    store: Store, runs: list[Run], keep: frozenset[str], now: float | None = None
+) -> Iterator[Prunable]:
     """What can go: drafts that nobody has touched for an hour, and checkpoints of finished trials beyond `keep`.
 
     Checkpoints that something still needs always stay: all of a trial with open tasks, and those of trials that
@@ -66,7 +70,10 @@ def remove(item: Prunable) -> None:
 def _unfinished(store: Store, trial: str) -> bool:
     marks = store.marks(trial)
     trained = all(store.is_done(Task("train", trial, epoch)) for epoch in marks)
-    return not (trained and all(store.is_done(test) for epoch in marks for test in store.tests(trial, epoch)))
+    return not (
+        trained
+        and all(store.is_done(test) for epoch in marks for test in store.tests(trial, epoch))
+    )
 
 
 def _checkpoints(store: Store, trial: str, keep: frozenset[str]) -> Iterator[Prunable]:
@@ -76,12 +83,18 @@ def _checkpoints(store: Store, trial: str, keep: frozenset[str]) -> Iterator[Pru
         kept.add(marks[-1])
     if "best" in keep:
         kept |= _best(store, trial, marks)
-    named = {str((store.done(Task("train", trial, epoch)) or {}).get("checkpoint")) for epoch in kept}
+    named = {
+        str((store.done(Task("train", trial, epoch)) or {}).get("checkpoint")) for epoch in kept
+    }
     folder = store.trial_folder(trial) / "checkpoints"
     for name in atomic.list_names(folder):
         path = (folder / name).with_suffix(".pt")
         if CHECKPOINT.fullmatch(name) and path.relative_to(store.root).as_posix() not in named:
-            yield Prunable(path, path.stat().st_size if path.exists() else 0, "a checkpoint the policy does not keep")
+            yield Prunable(
+                path,
+                path.stat().st_size if path.exists() else 0,
+                "a checkpoint the policy does not keep",
+            )
 
 
 def _best(store: Store, trial: str, marks: list[int]) -> set[int]:
@@ -97,9 +110,19 @@ def _best(store: Store, trial: str, marks: list[int]) -> set[int]:
 def _drafts(store: Store, now: float) -> Iterator[Prunable]:
     """Temporary files, replays, work folders and checkpoints without a digest that nobody has touched for an hour."""
     for path in list(store.root.rglob("*")):
-        draft = path.name.startswith(".") and (path.suffix == ".draft" or path.name.startswith(".replay-"))
-        work = path.parent.parent == store.root / "attempts" and path.is_dir() and not _may_be_running(store, path)
-        half = path.parent.name == "checkpoints" and path.suffix == ".pt" and not path.with_suffix(".json").exists()
+        draft = path.name.startswith(".") and (
+            path.suffix == ".draft" or path.name.startswith(".replay-")
+        )
+        work = (
+            path.parent.parent == store.root / "attempts"
+            and path.is_dir()
+            and not _may_be_running(store, path)
+        )
+        half = (
+            path.parent.name == "checkpoints"
+            and path.suffix == ".pt"
+            and not path.with_suffix(".json").exists()
+        )
         if draft or work or half:
             touched, size = _touched(path)
             if now - touched > DEAD_AFTER_S:
@@ -112,7 +135,9 @@ def _touched(path: Path) -> tuple[float, int]:
         states = [path.lstat(), *(inner.lstat() for inner in path.rglob("*"))]
     except FileNotFoundError:
         return float("inf"), 0
-    return max(state.st_mtime for state in states), sum(s.st_size for s in states if stat.S_ISREG(s.st_mode))
+    return max(state.st_mtime for state in states), sum(
+        s.st_size for s in states if stat.S_ISREG(s.st_mode)
+    )
 
 
 def _may_be_running(store: Store, work: Path) -> bool:
@@ -120,8 +145,16 @@ def _may_be_running(store: Store, work: Path) -> bool:
     try:
         task = Task.parse(work.parent.name)
         record = atomic.read_json(work.with_suffix(".json"))
-        latest = max(name for name in atomic.list_names(work.parent) if name.endswith(".json") and name[:-5].isdecimal())
+        latest = max(
+            name
+            for name in atomic.list_names(work.parent)
+            if name.endswith(".json") and name[:-5].isdecimal()
+        )
     except (BadSpec, ValueError):
         return False
-    running = isinstance(record, dict) and record.get("state") == "running" and latest == f"{work.name}.json"
+    running = (
+        isinstance(record, dict)
+        and record.get("state") == "running"
+        and latest == f"{work.name}.json"
+    )
     return running and not store.is_done(task)

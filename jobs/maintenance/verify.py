@@ -21,7 +21,9 @@ CHUNK = 1 << 23
 Tell = Callable[[int, int], None]
 
 
-def verify_files(store: Store, run: Run, tell: Tell = lambda done, total: None) -> Iterator[FileCheck]:
+def verify_files(
+    store: Store, run: Run, tell: Tell = lambda done, total: None
+) -> Iterator[FileCheck]:
     """Look at every file that a report of the run reads and every checkpoint of its trials, reading each whole.
 
     Those are what its done tasks published, and what tasks of other runs published of the same trials.
@@ -79,7 +81,11 @@ def _problem(path: Path, claim: ExpectedFile, tell: Callable[[int], None]) -> st
         size = path.stat().st_size
         if size != claim.bytes:
             return f"has {size:,} bytes instead of {claim.bytes:,}"
-        return None if _digest(path, tell) == claim.sha256 else "has other contents than its digest says"
+        return (
+            None
+            if _digest(path, tell) == claim.sha256
+            else "has other contents than its digest says"
+        )
     except FileNotFoundError:
         return "is missing"
     except OSError as error:

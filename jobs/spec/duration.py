@@ -10,7 +10,11 @@ LONGEST_DIGITS = 9
 
 def seconds(text: str) -> float:
     """The seconds; raises `ValueError` with a sentence for what is no length of time."""
-    match = re.fullmatch(rf"(\d{{1,{LONGEST_DIGITS}}}(?:\.\d{{1,{LONGEST_DIGITS}}})?)\s*([smhd]?)", text.strip(), re.A)
+    match = re.fullmatch(
+        rf"(\d{{1,{LONGEST_DIGITS}}}(?:\.\d{{1,{LONGEST_DIGITS}}})?)\s*([smhd]?)",
+        text.strip(),
+        re.A,
+    )
     if match is None:
         shown = text if len(text) <= 80 else text[:80] + "..."
         raise ValueError(f"{shown!r} is not a length of time; give one such as 30s, 10m or 2h.")

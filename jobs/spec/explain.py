@@ -39,12 +39,18 @@ def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
     given = repr(first.get("input"))
     if not place or (first["type"] == "missing" and len(place) == 1):
         return f"{key}: {reason}{more}"
-    return f"{key}: {reason} (given: {given if len(given) <= SHOWN else given[:SHOWN] + '...'}){more}"
+    return (
+        f"{key}: {reason} (given: {given if len(given) <= SHOWN else given[:SHOWN] + '...'}){more}"
+    )
 
 
 def first_problem(error: Exception, model: type[BaseModel]) -> str:
     """The same of any error that a record's values may raise, at most 120 characters."""
-    text = describe_errors(error, model) if isinstance(error, ValidationError) else " ".join(str(error).split())
+    text = (
+        describe_errors(error, model)
+        if isinstance(error, ValidationError)
+        else " ".join(str(error).split())
+    )
     return text[:120].rstrip(".")
 
 
@@ -52,8 +58,11 @@ def describe_key(key: str, field: FieldInfo) -> str:
     """What a key takes: `a whole number from 1 to 10,000`, `one of auto, fp32, bf16`."""
     if key in IN_WORDS:
         return IN_WORDS[key]
-    kinds = get_args(field.annotation) if get_origin(field.annotation) in (Union, types.UnionType) else (
-        field.annotation,)
+    kinds = (
+        get_args(field.annotation)
+        if get_origin(field.annotation) in (Union, types.UnionType)
+        else (field.annotation,)
+    )
     words = [_kind(kind, field.metadata) for kind in kinds if kind is not type(None)]
     return " or ".join([*words, *(["none"] if len(words) < len(kinds) else [])])
 
@@ -69,7 +78,9 @@ def _kind(kind: Any, metadata: Sequence[Any]) -> str:
 def _bounds(metadata: Sequence[Any]) -> str:
     """`from 1 to 10,000`, `above 0 and below 1`."""
     words = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
-    bounds = {name: getattr(each, name) for each in metadata for name in words if hasattr(each, name)}
+    bounds = {
+        name: getattr(each, name) for each in metadata for name in words if hasattr(each, name)
+    }
     if bounds.keys() == {"ge", "le"}:
         return f" from {bounds['ge']:,} to {bounds['le']:,}"
     told = " and ".join(f"{words[name]} {bound:,}" for name, bound in bounds.items())

@@ -23,8 +23,20 @@ Augment = Literal["none", "flip", "crop-flip"]
 MAX_EPOCHS = 9_999_999
 MAX_TASKS = 100_000
 SHOWN = 80
-NUMBERS = ("periods", "epochs_per_period", "seeds", "image_size", "batch_size", "learning_rate", "momentum",
-           "plateau_patience", "plateau_factor", "split", "split_seed", "early_stop")
+NUMBERS = (
+    "periods",
+    "epochs_per_period",
+    "seeds",
+    "image_size",
+    "batch_size",
+    "learning_rate",
+    "momentum",
+    "plateau_patience",
+    "plateau_factor",
+    "split",
+    "split_seed",
+    "early_stop",
+)
 NEVER = "never"
 NOT_ASKED = frozenset({"name", "data", "checkpoint_every"})
 """Keys that do not make a run another one: asking again with other values goes on with the same."""
@@ -34,7 +46,10 @@ LATER = frozenset({"deterministic", "augment", "early_stop", "corruptions"})
 
 def named_by(model: BaseModel) -> dict[str, Any]:
     """What names are made from: every key, those of `LATER` only where they are not at their defaults."""
-    defaults = {key: type(model).model_fields[key].default for key in LATER & type(model).model_fields.keys()}
+    defaults = {
+        key: type(model).model_fields[key].default
+        for key in LATER & type(model).model_fields.keys()
+    }
     same = {key for key, default in defaults.items() if getattr(model, key) == default}
     return model.model_dump(mode="json", exclude=same)
 
@@ -69,7 +84,9 @@ class DataSettings(BaseModel):
     @classmethod
     def _shares(cls, split: tuple[int, int, int]) -> tuple[int, int, int]:
         if min(split) < 1 or sum(split) != 100:
-            raise ValueError("three shares of at least 1 that add up to 100 are needed, such as [70, 10, 20]")
+            raise ValueError(
+                "three shares of at least 1 that add up to 100 are needed, such as [70, 10, 20]"
+            )
         return split
 
 
@@ -113,7 +130,10 @@ class Spec(BaseModel):
     @classmethod
     def _no_truths(cls, value: Any) -> Any:
         """YAML's `yes` and `true` are no numbers, though Python counts with them."""
-        if any(isinstance(each, bool) for each in (value if isinstance(value, (list, tuple)) else [value])):
+        if any(
+            isinstance(each, bool)
+            for each in (value if isinstance(value, (list, tuple)) else [value])
+        ):
             raise ValueError("a number is needed, not true or false")
         return value
 
@@ -150,7 +170,9 @@ class Spec(BaseModel):
     @classmethod
     def _plain_name(cls, name: str | None) -> str | None:
         if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
-            raise ValueError("letters, digits, '.', '_' and '-' only, at most 80, a letter or digit first")
+            raise ValueError(
+                "letters, digits, '.', '_' and '-' only, at most 80, a letter or digit first"
+            )
         return name
 
     @model_validator(mode="after")
@@ -158,15 +180,21 @@ class Spec(BaseModel):
         for name in self.backbones:
             smallest = CATALOG[name].min_image_size
             if self.image_size < smallest:
-                raise ValueError(f"image_size {self.image_size} is too small for {name}; it needs {smallest} or more")
+                raise ValueError(
+                    f"image_size {self.image_size} is too small for {name}; it needs {smallest} or more"
+                )
         self.data_settings()
         if self.epochs > MAX_EPOCHS:
-            raise ValueError(f"{self.periods} x {self.epochs_per_period} epochs are more than the {MAX_EPOCHS:,} "
-                             "a trial can have; give fewer periods or shorter ones")
+            raise ValueError(
+                f"{self.periods} x {self.epochs_per_period} epochs are more than the {MAX_EPOCHS:,} "
+                "a trial can have; give fewer periods or shorter ones"
+            )
         tasks = (2 * self.periods + len(self.variants)) * self.seeds * len(self.backbones)
         if tasks > MAX_TASKS:
-            raise ValueError(f"a run of {tasks:,} tasks is more than the {MAX_TASKS:,} that one can have; "
-                             "give fewer periods, seeds or backbones")
+            raise ValueError(
+                f"a run of {tasks:,} tasks is more than the {MAX_TASKS:,} that one can have; "
+                "give fewer periods, seeds or backbones"
+            )
         return self
 
     def recipe(self) -> Recipe:
@@ -201,7 +229,9 @@ def build(values: dict[str, Any]) -> Spec:
     """A spec from plain values; raises `BadSpec` with one clear line for what cannot be taken."""
     tidy = _tidy(values)
     if "backbones" not in tidy:
-        raise BadSpec("no backbone was named: give --all-backbones, or --backbone NAME (see 'orch models').")
+        raise BadSpec(
+            "no backbone was named: give --all-backbones, or --backbone NAME (see 'orch models')."
+        )
     if isinstance(data := tidy.get("data"), str) and data not in BUILT_IN_DATA:
         tidy["data"] = _place(data, Path())
     try:
@@ -222,11 +252,15 @@ def read_file(path: Path) -> dict[str, Any]:
 def _place(data: str, beside: Path) -> str:
     """The data folder as an absolute path; raises `BadSpec` for what no folder can be called."""
     if not data.strip() or any(ord(each) < 32 or 0xD800 <= ord(each) <= 0xDFFF for each in data):
-        raise BadSpec(f"data: {data[:SHOWN]!r} is no folder's name. Give a folder of class folders, or 'digits'.")
+        raise BadSpec(
+            f"data: {data[:SHOWN]!r} is no folder's name. Give a folder of class folders, or 'digits'."
+        )
     try:
         return str((beside / Path(data).expanduser()).absolute())
     except RuntimeError:
-        raise BadSpec(f"data: {data[:SHOWN]} begins with a user that this machine does not know.") from None
+        raise BadSpec(
+            f"data: {data[:SHOWN]} begins with a user that this machine does not know."
+        ) from None
 
 
 def _tidy(values: dict[str, Any]) -> dict[str, Any]:

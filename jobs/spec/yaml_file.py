@@ -20,9 +20,13 @@ class Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if key.tag == "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(None, None, "'<<' is not taken here", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, "'<<' is not taken here", key.start_mark
+                )
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' is given twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"'{key.value}' is given twice", key.start_mark
+                )
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else "")
 
 
@@ -36,8 +40,12 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise BadSpec(f"{path} must hold keys and values, such as 'periods: 3'.")
     for key, value in values.items():
-        if not all(isinstance(each, PLAIN) for each in (value if isinstance(value, list) else [value])):
-            raise BadSpec(f"{path}: {key} holds more than a value or a list of values, such as 'split: [70, 10, 20]'.")
+        if not all(
+            isinstance(each, PLAIN) for each in (value if isinstance(value, list) else [value])
+        ):
+            raise BadSpec(
+                f"{path}: {key} holds more than a value or a list of values, such as 'split: [70, 10, 20]'."
+            )
     return values
 
 
@@ -49,8 +57,14 @@ def _text(path: Path) -> str:
             raise BadSpec(f"{path} is no spec: it has more than {MAX_BYTES:,} bytes.")
         return found.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadSpec(f"cannot read the spec {path}: it is not UTF-8 text ({error}). Save it as UTF-8.") from None
+        raise BadSpec(
+            f"cannot read the spec {path}: it is not UTF-8 text ({error}). Save it as UTF-8."
+        ) from None
     except IsADirectoryError:
-        raise BadSpec(f"cannot read the spec {path}: it is a folder. Images are given with --data {path}.") from None
+        raise BadSpec(
+            f"cannot read the spec {path}: it is a folder. Images are given with --data {path}."
+        ) from None
     except (OSError, ValueError) as error:
-        raise BadSpec(f"cannot read the spec {path}: {getattr(error, 'strerror', None) or error}.") from None
+        raise BadSpec(
+            f"cannot read the spec {path}: {getattr(error, 'strerror', None) or error}."
+        ) from None

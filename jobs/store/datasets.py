@@ -56,7 +56,9 @@ class DataSetStore(StorePaths):
         from jobs.store import tables
 
         described = self.described(data)
-        rows = tables.read_table(self.data_folder(data) / "inventory.parquet", tables.INVENTORY).to_pylist()
+        rows = tables.read_table(
+            self.data_folder(data) / "inventory.parquet", tables.INVENTORY
+        ).to_pylist()
         entries = tuple(ImageFile(**row) for row in rows)
         return DataSource(described.origin, described.classes, entries), described.settings
 
@@ -70,6 +72,8 @@ class DataSetStore(StorePaths):
         if found is None:
             raise StoreUnusable(f"the store {self.root} knows no data set '{data}'.")
         try:
-            return DataSetDescription(found["origin"], tuple(found["classes"]), DataSettings(**found["settings"]))
+            return DataSetDescription(
+                found["origin"], tuple(found["classes"]), DataSettings(**found["settings"])
+            )
         except (TypeError, ValueError) as error:
             raise records.damaged_file(path, explain.first_problem(error, DataSettings)) from None

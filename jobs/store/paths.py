@@ -1,30 +1,30 @@
 """The shared folder that is the ledger: who owns which file name, and what is published.
 
-    store.json                                 format version
-    data/<data>/source.json, inventory.parquet what a data set is made of (written at submit)
-    data/<data>/images.npy, manifest.parquet   the prepared data set
-    trials/<trial>/trial.json                  what the trial is
-    trials/<trial>/marks/0010                  an epoch that some run wants trained to and evaluated at
-    trials/<trial>/marks/0010.blur-3           and evaluated at on test images made harder
-    trials/<trial>/runs/<run>                  a run that wants the trial
-    trials/<trial>/numerics.json               precision and threads, chosen by the first attempt, then kept
-    trials/<trial>/microbatches.json           from which step on a batch is trained in parts, for want of memory
-    trials/<trial>/checkpoints/                see models.checkpoints.format
-    ledger/done/<task>.json                    published results: a task is done when this file exists
-    ledger/failed/<task>.json                  why a task will not be tried again
-    leases/<key>/<token>.json                  the highest token holds the lease
-    asked/<key>/<token>.json                   which worker wants to take over what is held with this token
-    attempts/<task>/<number>.json, .log, /     one execution each: record, log, work folder
-    attempts/<task>/forgiven.json              attempts up to this one are no longer held against the task
-    progress/<task>.json                       what the task's worker last said
-    results/<table>/trial=<trial>/*.parquet    rows
-    runs/<run>/run.json                        a run: spec, trials, tasks
-    runs/<run>/cancelled.json                  the run was cancelled and not resumed since
-    reports/<run>/                             where `orch report` writes by default
-    exports/<run>/<program>/                   where `orch export` writes by default
-    workers/<worker>.json                      a worker's sign of life, at most a few seconds old
-    pace/<host>-<device>.json                  images a second that a device was measured at, by kind of training
-    stack/<host>/                              a machine's embedded broker and local workers: state and logs
+store.json                                 format version
+data/<data>/source.json, inventory.parquet what a data set is made of (written at submit)
+data/<data>/images.npy, manifest.parquet   the prepared data set
+trials/<trial>/trial.json                  what the trial is
+trials/<trial>/marks/0010                  an epoch that some run wants trained to and evaluated at
+trials/<trial>/marks/0010.blur-3           and evaluated at on test images made harder
+trials/<trial>/runs/<run>                  a run that wants the trial
+trials/<trial>/numerics.json               precision and threads, chosen by the first attempt, then kept
+trials/<trial>/microbatches.json           from which step on a batch is trained in parts, for want of memory
+trials/<trial>/checkpoints/                see models.checkpoints.format
+ledger/done/<task>.json                    published results: a task is done when this file exists
+ledger/failed/<task>.json                  why a task will not be tried again
+leases/<key>/<token>.json                  the highest token holds the lease
+asked/<key>/<token>.json                   which worker wants to take over what is held with this token
+attempts/<task>/<number>.json, .log, /     one execution each: record, log, work folder
+attempts/<task>/forgiven.json              attempts up to this one are no longer held against the task
+progress/<task>.json                       what the task's worker last said
+results/<table>/trial=<trial>/*.parquet    rows
+runs/<run>/run.json                        a run: spec, trials, tasks
+runs/<run>/cancelled.json                  the run was cancelled and not resumed since
+reports/<run>/                             where `orch report` writes by default
+exports/<run>/<program>/                   where `orch export` writes by default
+workers/<worker>.json                      a worker's sign of life, at most a few seconds old
+pace/<host>-<device>.json                  images a second that a device was measured at, by kind of training
+stack/<host>/                              a machine's embedded broker and local workers: state and logs
 """
 
 from __future__ import annotations

@@ -26,7 +26,9 @@ def publish_file(source: Path, target: Path, recorded: Callable[[], bool]) -> No
             os.link(source, target)
         except FileExistsError:
             if recorded():
-                raise LeaseLost(f"{target}: another attempt has published it; this one changes nothing.") from None
+                raise LeaseLost(
+                    f"{target}: another attempt has published it; this one changes nothing."
+                ) from None
             if not same_contents(source, target):
                 os.replace(source, target)
         atomic.sync(target.parent)

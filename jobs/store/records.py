@@ -13,15 +13,32 @@ FieldTypes = Mapping[str, type | tuple[type, ...]]
 
 NUMBER = (int, float)
 RESULT_FIELDS: FieldTypes = {
-    "files": list, "epoch": int, "checkpoint": str, "weights_digest": str, "precision": str, "threads": int,
-    "seconds": NUMBER, "device": str, "loss": NUMBER, "correct": int, "total": int, "accuracy": NUMBER,
-    "images": int, "skipped": list, "classes": dict, "peak_memory_bytes": int, "peak_reserved_bytes": int,
-    "energy_joules": NUMBER, "measured_from": NUMBER,
+    "files": list,
+    "epoch": int,
+    "checkpoint": str,
+    "weights_digest": str,
+    "precision": str,
+    "threads": int,
+    "seconds": NUMBER,
+    "device": str,
+    "loss": NUMBER,
+    "correct": int,
+    "total": int,
+    "accuracy": NUMBER,
+    "images": int,
+    "skipped": list,
+    "classes": dict,
+    "peak_memory_bytes": int,
+    "peak_reserved_bytes": int,
+    "energy_joules": NUMBER,
+    "measured_from": NUMBER,
 }
 FAILURE_FIELDS: FieldTypes = {"failure": str, "message": str, "attempt": int, "log": str}
 
 
-def read(path: Path, needed: FieldTypes | None = None, known: FieldTypes | None = None) -> dict[str, Any] | None:
+def read(
+    path: Path, needed: FieldTypes | None = None, known: FieldTypes | None = None
+) -> dict[str, Any] | None:
     """The object in a JSON file, None when there is no such file.
 
     Raises `DamagedFile`, naming the file and the key, unless every key of `needed` is there and every key of
@@ -36,7 +53,9 @@ def read(path: Path, needed: FieldTypes | None = None, known: FieldTypes | None 
         if key not in found:
             if needed and key in needed:
                 raise damaged_file(path, f"it lacks '{key}'")
-        elif not isinstance(found[key], kind) or (isinstance(found[key], bool) and kind in (int, NUMBER)):
+        elif not isinstance(found[key], kind) or (
+            isinstance(found[key], bool) and kind in (int, NUMBER)
+        ):
             raise damaged_file(path, f"'{key}' is {str(found[key])[:60]!r}")
     return found
 
@@ -47,10 +66,17 @@ def read_result(path: Path) -> dict[str, Any] | None:
     if found is None:
         return None
     for entry in found.get("files", []):
-        whole = isinstance(entry, dict) and isinstance(entry.get("path"), str) and isinstance(entry.get("sha256"), str)
+        whole = (
+            isinstance(entry, dict)
+            and isinstance(entry.get("path"), str)
+            and isinstance(entry.get("sha256"), str)
+        )
         if not whole or type(entry.get("bytes")) is not int:
             raise damaged_file(path, f"it describes a file as {str(entry)[:60]!r}")
-    for place in [*(entry["path"] for entry in found.get("files", [])), found.get("checkpoint", "")]:
+    for place in [
+        *(entry["path"] for entry in found.get("files", [])),
+        found.get("checkpoint", ""),
+    ]:
         if not is_inside_store(place):
             raise damaged_file(path, f"it names {place[:60]!r}, which is outside the store")
     return found
@@ -62,7 +88,9 @@ def is_inside_store(place: str) -> bool:
 
 
 def damaged_file(
-    path: Path, reason: str, remedy: str = "Put it back from a copy, or remove it and submit the run again."
+    path: Path,
+    reason: str,
+    remedy: str = "Put it back from a copy, or remove it and submit the run again.",
 ) -> DamagedFile:
     """What to raise of a file of the store that does not hold what it should."""
     return DamagedFile(f"{path} is damaged: {reason}. {remedy}")

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 NAME_OF_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 RUN: records.FieldTypes = {
-    "name": str, "spec": dict, "data": str, "trials": list, "tasks": list, "submitted_at": records.NUMBER,
+    "name": str,
+    "spec": dict,
+    "data": str,
+    "trials": list,
+    "tasks": list,
+    "submitted_at": records.NUMBER,
     "provenance": dict,
 }
 
@@ -68,8 +73,15 @@ def read_run(path: Path, state: tuple[int, ...]) -> Run:
         spec = Spec(**found["spec"])
     except (TypeError, ValueError, AttributeError, RequestError) as error:
         raise records.damaged_file(path, explain.first_problem(error, Spec)) from None
-    return Run(outline.name, spec, outline.data, outline.trials, outline.tasks, outline.submitted_at,
-               found["provenance"])
+    return Run(
+        outline.name,
+        spec,
+        outline.data,
+        outline.trials,
+        outline.tasks,
+        outline.submitted_at,
+        found["provenance"],
+    )
 
 
 @functools.lru_cache(maxsize=16)
@@ -84,12 +96,19 @@ def _checked(path: Path) -> tuple[RunOutline, dict[str, Any]]:
         raise FileNotFoundError(path)
     name = path.parent.name
     try:
-        if found["name"] != name or not all(NAME.fullmatch(each) for each in (found["data"], *found["trials"])):
+        if found["name"] != name or not all(
+            NAME.fullmatch(each) for each in (found["data"], *found["trials"])
+        ):
             raise ValueError("it names what is not the run's own")
         tasks = {(task.kind, task.subject) for task in map(Task.parse, found["tasks"])}
-        lacking = {("prepare", found["data"]), *(("train", trial) for trial in found["trials"])} - tasks
+        lacking = {
+            ("prepare", found["data"]),
+            *(("train", trial) for trial in found["trials"]),
+        } - tasks
         if lacking:
             raise ValueError(f"it lacks a task to {' '.join(min(lacking))}")
     except (TypeError, ValueError, RequestError) as error:
         raise records.damaged_file(path, " ".join(str(error).split())[:80]) from None
-    return RunOutline(name, found["data"], tuple(found["trials"]), tuple(found["tasks"]), found["submitted_at"]), found
+    return RunOutline(
+        name, found["data"], tuple(found["trials"]), tuple(found["tasks"]), found["submitted_at"]
+    ), found

@@ -50,7 +50,9 @@ class Store(DataSetStore):
                 self.root.mkdir(parents=True, exist_ok=True)
                 atomic.create_json(marker, {"format": FORMAT})
             if create and not os.access(self.root, os.W_OK | os.X_OK):
-                raise StoreUnusable(f"the store {self.root} cannot be written. Set ORCH_STORE to a folder of yours.")
+                raise StoreUnusable(
+                    f"the store {self.root} cannot be written. Set ORCH_STORE to a folder of yours."
+                )
             found = atomic.read_json(marker)
         except (OSError, WorkError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
@@ -58,14 +60,20 @@ class Store(DataSetStore):
                 f"the store {self.root} cannot be used: {reason}. Set ORCH_STORE to a folder of yours."
             ) from None
         if found is None and not marker.exists():
-            raise StoreUnusable(f"there is no store at {self.root}. 'orch submit' makes one; or set ORCH_STORE.")
+            raise StoreUnusable(
+                f"there is no store at {self.root}. 'orch submit' makes one; or set ORCH_STORE."
+            )
         if not isinstance(found, dict) or found.get("format") != FORMAT:
-            raise StoreUnusable(f"the store {self.root} has a format this version of orch does not read: {found}.")
+            raise StoreUnusable(
+                f"the store {self.root} has a format this version of orch does not read: {found}."
+            )
         return self
 
     # What was asked
 
-    def save_trial(self, trial: Trial, marks: list[int], run: str, variants: Sequence[str] = ()) -> None:
+    def save_trial(
+        self, trial: Trial, marks: list[int], run: str, variants: Sequence[str] = ()
+    ) -> None:
         """Record a trial, the epochs a run wants it evaluated at, and the run.
 
         `variants` are the ways in which test images are to be made harder, at the last of the epochs.
@@ -73,7 +81,9 @@ class Store(DataSetStore):
         folder = self.trial_folder(trial.name)
         if not (folder / "trial.json").exists():
             atomic.write_json(folder / "trial.json", trial.as_dict())
-        wanted = [f"{epoch:04d}" for epoch in marks] + [f"{marks[-1]:04d}.{variant}" for variant in variants]
+        wanted = [f"{epoch:04d}" for epoch in marks] + [
+            f"{marks[-1]:04d}.{variant}" for variant in variants
+        ]
         for path in [*(folder / "marks" / name for name in wanted), folder / "runs" / run]:
             path.parent.mkdir(exist_ok=True)
             path.touch()
@@ -101,7 +111,10 @@ class Store(DataSetStore):
     def marked(self, trial: str) -> dict[int, list[Task]]:
         """Each mark of a trial, rising, with the evaluations that runs want there (see `tests`)."""
         names = atomic.list_names(self.trial_folder(trial) / "marks")
-        found = {epoch: [Task("evaluate", trial, epoch)] for epoch in sorted(map(int, filter(str.isdecimal, names)))}
+        found = {
+            epoch: [Task("evaluate", trial, epoch)]
+            for epoch in sorted(map(int, filter(str.isdecimal, names)))
+        }
         for name in names:
             if not name.isdecimal():
                 with contextlib.suppress(BadSpec, KeyError):
@@ -111,11 +124,18 @@ class Store(DataSetStore):
 
     def save_run(self, run: Run) -> None:
         """Record a run; its presence is what makes workers tend it."""
-        atomic.write_json(self.run_path(run.name), {
-            "name": run.name, "spec": run.spec.model_dump(mode="json"), "data": run.data,
-            "trials": list(run.trials), "tasks": list(run.tasks),
-            "submitted_at": run.submitted_at, "provenance": run.provenance,
-        })
+        atomic.write_json(
+            self.run_path(run.name),
+            {
+                "name": run.name,
+                "spec": run.spec.model_dump(mode="json"),
+                "data": run.data,
+                "trials": list(run.trials),
+                "tasks": list(run.tasks),
+                "submitted_at": run.submitted_at,
+                "provenance": run.provenance,
+            },
+        )
 
     def load_run(self, name: str) -> Run:
         """The run of that name; raises `UnknownRun` with the likeliest of the names there are."""
@@ -132,7 +152,9 @@ class Store(DataSetStore):
                 return read(path, atomic.file_state(path))
         except (FileNotFoundError, NotADirectoryError):
             pass
-        raise UnknownRun(f"the store {self.root} holds no run '{name[:120]}'.{self._other_runs(name)}")
+        raise UnknownRun(
+            f"the store {self.root} holds no run '{name[:120]}'.{self._other_runs(name)}"
+        )
 
     def _other_runs(self, name: str) -> str:
         import difflib
@@ -169,7 +191,11 @@ class Store(DataSetStore):
         A trial is trained from mark to mark, so a run wants the marks of others too, up to its own last epoch.
         """
         if task.kind == "prepare":
-            return [run for run in self._wanting(atomic.list_names(self.root / "runs")) if run.data == task.subject]
+            return [
+                run
+                for run in self._wanting(atomic.list_names(self.root / "runs"))
+                if run.data == task.subject
+            ]
         wanting = self._wanting(atomic.list_names(self.trial_folder(task.subject) / "runs"))
         if task.variant:
             return [run for run in wanting if task.id in run.tasks]
@@ -177,7 +203,9 @@ class Store(DataSetStore):
 
     def _wanting(self, names: list[str]) -> list[Run]:
         """Those of these runs that are whole and were not cancelled, the one submitted last at the end."""
-        return self.whole_runs([name for name in self.run_names(names) if not self.is_cancelled(name)])
+        return self.whole_runs(
+            [name for name in self.run_names(names) if not self.is_cancelled(name)]
+        )
 
     def run_names(self, among: list[str] | None = None) -> list[str]:
         """All runs (of some names), the one submitted last at the end."""
@@ -193,7 +221,9 @@ class Store(DataSetStore):
         """The run submitted last; raises `UnknownRun` when there is none."""
         known = self.run_names()
         if not known:
-            raise UnknownRun(f"the store {self.root} holds no run yet. Start one with 'orch submit --all-backbones'.")
+            raise UnknownRun(
+                f"the store {self.root} holds no run yet. Start one with 'orch submit --all-backbones'."
+            )
         return self.load_run(known[-1])
 
     # What came back
@@ -201,7 +231,10 @@ class Store(DataSetStore):
     def ledger(self) -> Ledger:
         """What is done and what has failed, by two listings, however many tasks there are."""
         done, failed = (
-            frozenset(name.removesuffix(".json") for name in atomic.list_names(self.root / "ledger" / kind))
+            frozenset(
+                name.removesuffix(".json")
+                for name in atomic.list_names(self.root / "ledger" / kind)
+            )
             for kind in ("done", "failed")
         )
         return Ledger(done, failed)
@@ -212,7 +245,9 @@ class Store(DataSetStore):
 
     def is_done(self, task: Task) -> bool:
         """Whether the task's result is published."""
-        return os.path.exists(f"{self.root}/ledger/done/{task.id}.json")  # a Path for it would cost more than the look
+        return os.path.exists(
+            f"{self.root}/ledger/done/{task.id}.json"
+        )  # a Path for it would cost more than the look
 
     def failed(self, task: Task) -> dict[str, Any] | None:
         """Why the task will not be tried again (`failure`, `message`, `attempt`), or None."""
@@ -222,7 +257,9 @@ class Store(DataSetStore):
         """Whether the task will not be tried again."""
         return os.path.exists(f"{self.root}/ledger/failed/{task.id}.json")
 
-    def publish(self, task: Task, outcome: dict[str, Any], work_folder: Path, holds_lease: Any) -> None:
+    def publish(
+        self, task: Task, outcome: dict[str, Any], work_folder: Path, holds_lease: Any
+    ) -> None:
         """Put an attempt's files in their places, then record the task as done.
 
         `outcome["files"]` maps names in the work folder to places in the store. Raises `LeaseLost` when
@@ -230,15 +267,27 @@ class Store(DataSetStore):
         """
         published = []
         if not holds_lease():
-            raise LeaseLost(f"{task.id}: another worker holds the lease; this attempt publishes nothing.")
+            raise LeaseLost(
+                f"{task.id}: another worker holds the lease; this attempt publishes nothing."
+            )
         for draft, place in outcome.get("files", {}).items():
             if not records.is_inside_store(place):
-                raise WorkError(f"{task.id} would publish '{place}' outside the store; nothing is published.")
+                raise WorkError(
+                    f"{task.id} would publish '{place}' outside the store; nothing is published."
+                )
             target = self.root / place
             publish_file(work_folder / draft, target, lambda: self.is_done(task))
-            published.append({"path": place, "sha256": atomic.file_digest(target), "bytes": target.stat().st_size})
+            published.append(
+                {
+                    "path": place,
+                    "sha256": atomic.file_digest(target),
+                    "bytes": target.stat().st_size,
+                }
+            )
         if not atomic.create_json(self.done_path(task), {**outcome, "files": published}):
-            raise LeaseLost(f"{task.id}: another attempt has published it meanwhile; this one changes nothing.")
+            raise LeaseLost(
+                f"{task.id}: another attempt has published it meanwhile; this one changes nothing."
+            )
 
 
 # What does not change until it is put down anew is read once: a large plan takes a while.
@@ -246,7 +295,9 @@ class Store(DataSetStore):
 
 @functools.lru_cache(maxsize=256)
 def _trial_in(path: Path, state: tuple[int, ...]) -> Trial:
-    found = records.read(path, {"data": str, "backbone": str, "weights": str, "recipe": dict, "seed": int})
+    found = records.read(
+        path, {"data": str, "backbone": str, "weights": str, "recipe": dict, "seed": int}
+    )
     if found is None:
         raise FileNotFoundError(path)
     try:

@@ -19,43 +19,107 @@ from jobs.errors import DamagedFile
 from jobs.store import records
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
-_WHO = [("backbone", pa.string()), ("seed", pa.int64()), ("period", pa.int64()), ("epoch", pa.int64())]
+_WHO = [
+    ("backbone", pa.string()),
+    ("seed", pa.int64()),
+    ("period", pa.int64()),
+    ("epoch", pa.int64()),
+]
 _WHEN = pa.timestamp("us", tz="UTC")
 
 SCHEMAS: dict[str, pa.Schema] = {
-    "epochs": pa.schema([
-        *_WHO, ("train_loss", pa.float64()), ("val_loss", pa.float64()), ("val_accuracy", pa.float64()),
-        ("learning_rate", pa.float64()), ("seconds", pa.float64()), ("images_per_second", pa.float64()),
-    ]),
-    "evaluations": pa.schema([
-        *_WHO, ("corruption", pa.string()), ("severity", pa.int64()), ("loss", pa.float64()),
-        ("correct", pa.int64()), ("total", pa.int64()), ("accuracy", pa.float64()), ("seconds", pa.float64()),
-    ]),
-    "predictions": pa.schema([
-        *_WHO, ("image", pa.string()), ("label", _NAME), ("predicted", _NAME), ("confidence", pa.float32()),
-        ("label_confidence", pa.float32()), ("label_rank", pa.int32()),
-    ]),
-    "attempts": pa.schema([
-        ("task", pa.string()), ("kind", pa.string()), ("run", pa.string()), ("attempt", pa.int64()),
-        ("state", pa.string()), ("failure", pa.string()), ("worker", pa.string()), ("host", pa.string()),
-        ("device", pa.string()), ("queued_at", _WHEN), ("started_at", _WHEN), ("finished_at", _WHEN),
-    ]),
+    "epochs": pa.schema(
+        [
+            *_WHO,
+            ("train_loss", pa.float64()),
+            ("val_loss", pa.float64()),
+            ("val_accuracy", pa.float64()),
+            ("learning_rate", pa.float64()),
+            ("seconds", pa.float64()),
+            ("images_per_second", pa.float64()),
+        ]
+    ),
+    "evaluations": pa.schema(
+        [
+            *_WHO,
+            ("corruption", pa.string()),
+            ("severity", pa.int64()),
+            ("loss", pa.float64()),
+            ("correct", pa.int64()),
+            ("total", pa.int64()),
+            ("accuracy", pa.float64()),
+            ("seconds", pa.float64()),
+        ]
+    ),
+    "predictions": pa.schema(
+        [
+            *_WHO,
+            ("image", pa.string()),
+            ("label", _NAME),
+            ("predicted", _NAME),
+            ("confidence", pa.float32()),
+            ("label_confidence", pa.float32()),
+            ("label_rank", pa.int32()),
+        ]
+    ),
+    "attempts": pa.schema(
+        [
+            ("task", pa.string()),
+            ("kind", pa.string()),
+            ("run", pa.string()),
+            ("attempt", pa.int64()),
+            ("state", pa.string()),
+            ("failure", pa.string()),
+            ("worker", pa.string()),
+            ("host", pa.string()),
+            ("device", pa.string()),
+            ("queued_at", _WHEN),
+            ("started_at", _WHEN),
+            ("finished_at", _WHEN),
+        ]
+    ),
 }
 """Losses are mean cross entropy (nats an image); accuracies are shares 0..1; `seconds` is wall time; `confidence` is
 the softmax of the predicted class, `label_confidence` of the true one, `label_rank` 0 when the true class came first.
 `corruption` is `none` and `severity` 0 for the test set as it is."""
 
-MANIFEST = pa.schema([
-    ("path", pa.string()), ("label", _NAME), ("split", _NAME), ("sha256", pa.string()), ("pixels", pa.string()),
-])
+MANIFEST = pa.schema(
+    [
+        ("path", pa.string()),
+        ("label", _NAME),
+        ("split", _NAME),
+        ("sha256", pa.string()),
+        ("pixels", pa.string()),
+    ]
+)
 """A prepared data set: row i describes image i of the array. `sha256` is of the file, `pixels` of the stored pixels."""
 
-INVENTORY = pa.schema([("path", pa.string()), ("label", pa.string()), ("sha256", pa.string()), ("bytes", pa.int64())])
+INVENTORY = pa.schema(
+    [("path", pa.string()), ("label", pa.string()), ("sha256", pa.string()), ("bytes", pa.int64())]
+)
 """The files that a data set is to be made of, as submitted."""
 
 NEVER_NULL = {
-    "backbone", "seed", "period", "epoch", "correct", "total", "loss", "image", "label", "predicted", "confidence",
-    "task", "kind", "attempt", "state", "path", "split", "sha256", "pixels", "bytes",
+    "backbone",
+    "seed",
+    "period",
+    "epoch",
+    "correct",
+    "total",
+    "loss",
+    "image",
+    "label",
+    "predicted",
+    "confidence",
+    "task",
+    "kind",
+    "attempt",
+    "state",
+    "path",
+    "split",
+    "sha256",
+    "pixels",
+    "bytes",
 }
 
 
@@ -101,7 +165,9 @@ def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
     for name in names:
         kind = found.schema.field(name).type if name in found.column_names else None
         if kind != schema.field(name).type:
-            raise _damaged(path, f"its column '{name}' is {kind or 'missing'}, not {schema.field(name).type}")
+            raise _damaged(
+                path, f"its column '{name}' is {kind or 'missing'}, not {schema.field(name).type}"
+            )
         if name in NEVER_NULL and found[name].null_count:
             raise _damaged(path, f"its column '{name}' has gaps")
     if {"correct", "total"} <= {*names}:
@@ -112,7 +178,9 @@ def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
     return found
 
 
-def read_rows(store: Path, table_name: str, trials: Sequence[str], columns: Sequence[str] | None = None) -> pa.Table:
+def read_rows(
+    store: Path, table_name: str, trials: Sequence[str], columns: Sequence[str] | None = None
+) -> pa.Table:
     """All published rows of these trials, with the column `trial`; an empty table where there are none.
 
     Raises `DamagedFile`, naming the first file that is not whole.
@@ -124,16 +192,22 @@ def read_rows(store: Path, table_name: str, trials: Sequence[str], columns: Sequ
             if name.endswith(".parquet"):
                 wanted = None if columns is None else [c for c in columns if c != "trial"]
                 part = read_table(where / name, SCHEMAS[table_name], wanted)
-                parts.append(part.append_column("trial", pa.array([trial] * part.num_rows, pa.string())))
+                parts.append(
+                    part.append_column("trial", pa.array([trial] * part.num_rows, pa.string()))
+                )
     if not parts:
         schema = SCHEMAS[table_name].append(pa.field("trial", pa.string()))
-        return schema.empty_table() if columns is None else schema.empty_table().select(list(columns))
+        return (
+            schema.empty_table() if columns is None else schema.empty_table().select(list(columns))
+        )
     joined = pa.concat_tables(parts).unify_dictionaries()
     return joined if columns is None else joined.select(list(columns))
 
 
 def _damaged(path: Path, reason: str) -> DamagedFile:
-    return records.damaged_file(path, reason, "Take it out, to be made again, with: orch verify RUN --repair")
+    return records.damaged_file(
+        path, reason, "Take it out, to be made again, with: orch verify RUN --repair"
+    )
 
 
 def _whole(path: Path, columns: Sequence[str] | None) -> pa.Table:

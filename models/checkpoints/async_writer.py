@@ -41,7 +41,12 @@ class AsyncWriter:
     def __enter__(self) -> AsyncWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         try:
             self.wait()
         except Exception as lost:

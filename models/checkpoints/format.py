@@ -1,8 +1,8 @@
 """All that a trial must remember, put down whole, found again, and thrown away when it is no longer needed.
 
-    e0003-<attempt>.pt           the trial after 3 epochs
-    e0003-s000120-<attempt>.pt   after 3 epochs and 120 steps of the fourth
-    the same name with .json     its digest; written last, so that a checkpoint without it does not count
+e0003-<attempt>.pt           the trial after 3 epochs
+e0003-s000120-<attempt>.pt   after 3 epochs and 120 steps of the fourth
+the same name with .json     its digest; written last, so that a checkpoint without it does not count
 """
 
 from __future__ import annotations
@@ -126,9 +126,13 @@ def read(path: Path, trial: str) -> CheckpointContents:
     except Exception as error:  # torch.load raises whatever its unpickler meets
         if out_of_memory(error):
             raise
-        raise BadCheckpoint(f"the checkpoint {path} cannot be read: {' '.join(str(error).split())[:160]}.") from error
+        raise BadCheckpoint(
+            f"the checkpoint {path} cannot be read: {' '.join(str(error).split())[:160]}."
+        ) from error
     if contents.trial != trial:
-        raise BadCheckpoint(f"the checkpoint {path} is of the trial {contents.trial}, not of {trial}.")
+        raise BadCheckpoint(
+            f"the checkpoint {path} is of the trial {contents.trial}, not of {trial}."
+        )
     return contents
 
 
@@ -181,7 +185,9 @@ def _loaded(path: Path, sha256: str) -> Any:
 
 
 def _torn(path: Path) -> BadCheckpoint:
-    return BadCheckpoint(f"the checkpoint {path} is torn or rotten: its digest is not the one beside it.")
+    return BadCheckpoint(
+        f"the checkpoint {path} is torn or rotten: its digest is not the one beside it."
+    )
 
 
 def _check(contents: CheckpointContents) -> None:

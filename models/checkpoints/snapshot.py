@@ -19,7 +19,9 @@ SHARE = 0.5
 """The most of the spare memory that a copy may take: the next step needs some, and others on the machine too."""
 
 
-def copy_state(state: dict[str, Any], spare: Callable[[], int] | None = None) -> dict[str, Any] | None:
+def copy_state(
+    state: dict[str, Any], spare: Callable[[], int] | None = None
+) -> dict[str, Any] | None:
     """The state with tensors of its own, on the CPU; None when there is too little memory for that.
 
     From a GPU they are copied into pinned memory, which torch keeps for the next copy.
@@ -44,7 +46,10 @@ def spare_bytes(groups: Path = CGROUPS) -> int:
     """Bytes that this process may still take: what the machine has available, within the limits of its group."""
     own = []
     with contextlib.suppress(OSError):
-        own = [line.partition("::")[2].lstrip("/") for line in Path("/proc/self/cgroup").read_text().splitlines()]
+        own = [
+            line.partition("::")[2].lstrip("/")
+            for line in Path("/proc/self/cgroup").read_text().splitlines()
+        ]
     places = {place / name for place in (groups, groups / "memory") for name in (*own, "")}
     left = [_left(place) for place in places]
     return min([psutil.virtual_memory().available, *(each for each in left if each is not None)])
@@ -52,7 +57,10 @@ def spare_bytes(groups: Path = CGROUPS) -> int:
 
 def _left(group: Path) -> int | None:
     """Bytes up to a control group's limit (of either version), cached files not counted; None without a limit."""
-    for limit, used in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
         with contextlib.suppress(OSError, ValueError):
             told = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
             cached = int(told.get("total_inactive_file", told.get("inactive_file", "0")))
@@ -64,7 +72,9 @@ def _copied(value: Any) -> Any:
     if isinstance(value, Tensor):
         if value.device.type == "cpu":
             return value.clone()
-        return torch.empty_like(value, device="cpu", pin_memory=True).copy_(value, non_blocking=True)
+        return torch.empty_like(value, device="cpu", pin_memory=True).copy_(
+            value, non_blocking=True
+        )
     if isinstance(value, dict):
         # A state dict keeps its kind, and what torch has noted on it.
         made = copy(value)

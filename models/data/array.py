@@ -53,7 +53,9 @@ class ArrayWriter:
 
     def _header(self) -> None:
         shape = (self.count, self.size, self.size, 3)
-        np.lib.format.write_array_header_1_0(self.handle, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        np.lib.format.write_array_header_1_0(
+            self.handle, {"descr": "|u1", "fortran_order": False, "shape": shape}
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,11 @@ def changes(kind: Augment, count: int, seed: int, epoch: int) -> Change:
     if kind == "none":
         return lambda images, places: images
     # As in `counted.order`: the raw words of a Philox generator, whose stream NumPy keeps the same over its versions.
-    words = np.random.Philox(key=derive_seed("augment", seed, epoch)).random_raw(3 * count).reshape(count, 3)
+    words = (
+        np.random.Philox(key=derive_seed("augment", seed, epoch))
+        .random_raw(3 * count)
+        .reshape(count, 3)
+    )
     return lambda images, places: _changed(images, words[places], kind == "crop-flip")
 
 

@@ -64,14 +64,22 @@ class Data:
         labels = _numbered(manifest["label"], described.classes)
         if (labels < 0).any():
             strange = manifest["label"][int(labels.argmin())]
-            raise DataChanged(f"{folder / 'manifest.parquet'} names the class '{strange}', which the data set has "
-                              f"not. Remove {folder} and submit the data again.")
+            raise DataChanged(
+                f"{folder / 'manifest.parquet'} names the class '{strange}', which the data set has "
+                f"not. Remove {folder} and submit the data again."
+            )
         split = _numbered(manifest["split"], SPLITS)
         splits = {each: np.flatnonzero(split == number) for number, each in enumerate(SPLITS)}
-        return cls(name, described.classes, images, labels, tuple(manifest["path"].to_pylist()), splits)
+        return cls(
+            name, described.classes, images, labels, tuple(manifest["path"].to_pylist()), splits
+        )
 
-    def near(self, device: torch.device, free_bytes: Callable[[torch.device], int] = free_memory,
-             heard: Heard = unheard) -> Data:
+    def near(
+        self,
+        device: torch.device,
+        free_bytes: Callable[[torch.device], int] = free_memory,
+        heard: Heard = unheard,
+    ) -> Data:
         """The same data; what a training reads of it is kept on the device where a quarter of its memory holds that.
 
         `heard` gets the number of images sent, and of all, now and then.
@@ -97,7 +105,9 @@ class Batch:
 
     def split(self, sizes: list[int]) -> Iterator[Batch]:
         """The batch in parts of these sizes, in order."""
-        for images, labels in zip(torch.split(self.images, sizes), torch.split(self.labels, sizes), strict=True):
+        for images, labels in zip(
+            torch.split(self.images, sizes), torch.split(self.labels, sizes), strict=True
+        ):
             yield Batch(images, labels)
 
 
@@ -112,7 +122,9 @@ def _numbered(column: pa.ChunkedArray, names: Sequence[str]) -> Indices:
 
 def cut(indices: Indices, batch_images: int, *, drop_single: bool = False) -> list[Indices]:
     """Indices in pieces of `batch_images`; with `drop_single`, a last piece of one is left out."""
-    pieces = [indices[start : start + batch_images] for start in range(0, len(indices), batch_images)]
+    pieces = [
+        indices[start : start + batch_images] for start in range(0, len(indices), batch_images)
+    ]
     if drop_single and batch_images > 1 and pieces and len(pieces[-1]) == 1:
         pieces.pop()
     return pieces
@@ -135,10 +147,14 @@ def _streamed(data: Data, pieces: list[Indices], device: torch.device) -> Iterat
     beside = _copying(device) if device.type == "cuda" else None
     left, fetcher = iter(pieces), ThreadPoolExecutor(1)
     try:
-        coming = deque(fetcher.submit(_fetch, data, piece, device, beside) for piece in islice(left, AHEAD))
+        coming = deque(
+            fetcher.submit(_fetch, data, piece, device, beside) for piece in islice(left, AHEAD)
+        )
         while coming:
             batch, copied = coming.popleft().result()
-            coming.extend(fetcher.submit(_fetch, data, piece, device, beside) for piece in islice(left, 1))
+            coming.extend(
+                fetcher.submit(_fetch, data, piece, device, beside) for piece in islice(left, 1)
+            )
             if copied is not None:
                 here = torch.cuda.current_stream(device)
                 here.wait_event(copied)

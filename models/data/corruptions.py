@@ -43,7 +43,10 @@ def corrupter(corruption: str, severity: int) -> Change:
 
     def change(images: Tensor, places: Indices) -> Tensor:
         dice = [
-            torch.Generator().manual_seed(derive_seed("corruption", corruption, severity, int(place))) for place in places
+            torch.Generator().manual_seed(
+                derive_seed("corruption", corruption, severity, int(place))
+            )
+            for place in places
         ]
         changed = corrupt(images.permute(0, 3, 1, 2).contiguous(), severity - 1, dice)
         return changed.permute(0, 2, 3, 1).contiguous()
@@ -64,16 +67,24 @@ def _blur(images: Tensor, level: int, dice: list[torch.Generator]) -> Tensor:
 
 def _noise(images: Tensor, level: int, dice: list[torch.Generator]) -> Tensor:
     """Gaussian noise, of its own for each image."""
-    noise = torch.stack([torch.randn(images.shape[1:], generator=die) for die in dice]).to(images.device)
+    noise = torch.stack([torch.randn(images.shape[1:], generator=die) for die in dice]).to(
+        images.device
+    )
     return (images + 255 * NOISE_SIGMA[level] * noise).round_().clamp_(0, 255).to(torch.uint8)
 
 
 def _rotation(images: Tensor, level: int, dice: list[torch.Generator]) -> Tensor:
     """Turned to the left or to the right, corners filled with the mean colour."""
-    left = torch.tensor([_share(die) < 0.5 for die in dice], device=images.device)[:, None, None, None]
+    left = torch.tensor([_share(die) < 0.5 for die in dice], device=images.device)[
+        :, None, None, None
+    ]
     one, other = (
-        functional.rotate(images, sign * ROTATION_DEGREES[level], interpolation=InterpolationMode.BILINEAR,
-                          fill=[float(value) for value in MEAN_COLOUR])
+        functional.rotate(
+            images,
+            sign * ROTATION_DEGREES[level],
+            interpolation=InterpolationMode.BILINEAR,
+            fill=[float(value) for value in MEAN_COLOUR],
+        )
         for sign in (1, -1)
     )
     return torch.where(left, one, other)
@@ -117,6 +128,11 @@ def _share(die: torch.Generator) -> float:
 
 
 CORRUPT: dict[str, Corrupt] = {
-    "blur": _blur, "noise": _noise, "rotation": _rotation, "jpeg": _jpeg, "brightness": _brightness,
-    "contrast": _contrast, "occlusion": _occlusion,
+    "blur": _blur,
+    "noise": _noise,
+    "rotation": _rotation,
+    "jpeg": _jpeg,
+    "brightness": _brightness,
+    "contrast": _contrast,
+    "occlusion": _occlusion,
 }

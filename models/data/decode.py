@@ -64,6 +64,7 @@ def _centre(image: Image.Image, size: int, side: int, margin: int) -> Image.Imag
     The same to the bit because `side` is a power of two: where the centre begins and ends in `image` is then exact.
     Pillow rounds between its two passes, so they come in the order that it takes for the whole square.
     """
+
     def across(image: Image.Image) -> Image.Image:
         box = (image.width * margin / side, 0, image.width * (margin + size) / side, image.height)
         return image.resize((size, image.height), Image.Resampling.BILINEAR, box)

@@ -55,7 +55,9 @@ def decode_all(
     try:
         files = [(entry.path, entry.sha256) for entry in entries]
         chunks = [
-            pool.submit(_decode_chunk, folder, files[start : start + chunk_files], size, rows, start)
+            pool.submit(
+                _decode_chunk, folder, files[start : start + chunk_files], size, rows, start
+            )
             for start in starts
         ]
         for start, chunk in zip(starts, chunks, strict=True):

@@ -11,10 +11,14 @@ import torch
 from torch import Tensor
 
 
-def gathered(values: npt.NDArray[Any], indices: npt.NDArray[np.int64], device: torch.device) -> Tensor:
+def gathered(
+    values: npt.NDArray[Any], indices: npt.NDArray[np.int64], device: torch.device
+) -> Tensor:
     """`values[indices]` in the machine's memory, for a GPU in pages that it can copy from by itself."""
     kind = torch.from_numpy(np.empty(0, values.dtype)).dtype
-    found = torch.empty((len(indices), *values.shape[1:]), dtype=kind, pin_memory=device.type == "cuda")
+    found = torch.empty(
+        (len(indices), *values.shape[1:]), dtype=kind, pin_memory=device.type == "cuda"
+    )
     # With "raise" NumPy would gather into a buffer first, and copy that.
     np.take(values, indices, axis=0, out=found.numpy(), mode="clip")
     return found
@@ -23,7 +27,11 @@ def gathered(values: npt.NDArray[Any], indices: npt.NDArray[np.int64], device: t
 def sent(values: npt.NDArray[Any], device: torch.device) -> Tensor:
     """The array on the device; a GPU copies it once it has done what it was given before, and nobody waits for that."""
     here = torch.from_numpy(np.ascontiguousarray(values))
-    return here.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else here.to(device)
+    return (
+        here.pin_memory().to(device, non_blocking=True)
+        if device.type == "cuda"
+        else here.to(device)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,4 +23,9 @@ def images(size: int) -> Iterator[tuple[str, str, str, Pixels]]:
         label = str(found.target[index])
         original = np.ascontiguousarray(grey[index])
         picture = Image.fromarray(original).convert("RGB")
-        yield f"{label}/{index:04d}", label, hashlib.sha256(original.tobytes()).hexdigest(), square(picture, size)
+        yield (
+            f"{label}/{index:04d}",
+            label,
+            hashlib.sha256(original.tobytes()).hexdigest(),
+            square(picture, size),
+        )

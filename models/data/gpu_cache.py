@@ -33,7 +33,12 @@ class GpuCache:
     """Images and labels on a device, those of `wanted` places in the data set; gone for good once let go."""
 
     def __init__(
-        self, images: Pixels, labels: Indices, wanted: Indices, device: torch.device, chunk_bytes: int = CHUNK_BYTES,
+        self,
+        images: Pixels,
+        labels: Indices,
+        wanted: Indices,
+        device: torch.device,
+        chunk_bytes: int = CHUNK_BYTES,
         heard: Heard = unheard,
     ) -> None:
         self.device = device
@@ -44,7 +49,12 @@ class GpuCache:
 
     @classmethod
     def fitting(
-        cls, images: Pixels, labels: Indices, wanted: Indices, device: torch.device, free_bytes: int,
+        cls,
+        images: Pixels,
+        labels: Indices,
+        wanted: Indices,
+        device: torch.device,
+        free_bytes: int,
         heard: Heard = unheard,
     ) -> GpuCache | None:
         """The images on the device; None where they would take more than a quarter of `free_bytes`.
@@ -59,7 +69,9 @@ class GpuCache:
         except (MemoryError, RuntimeError) as error:
             if out_of_memory(error) is None:
                 raise
-            log.warning("%d images do not fit on the device after all: they are streamed", len(wanted))
+            log.warning(
+                "%d images do not fit on the device after all: they are streamed", len(wanted)
+            )
             return None
 
     def holds(self, pieces: list[Indices]) -> bool:
@@ -88,7 +100,9 @@ def free_memory(device: torch.device) -> int:
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
 
 
-def _uploaded(images: Pixels, wanted: Indices, device: torch.device, chunk_bytes: int, heard: Heard) -> Tensor:
+def _uploaded(
+    images: Pixels, wanted: Indices, device: torch.device, chunk_bytes: int, heard: Heard
+) -> Tensor:
     """Those images on the device, sent in chunks: one is gathered while the one before it is copied."""
     found = torch.empty((len(wanted), *images.shape[1:]), dtype=torch.uint8, device=device)
     chunk_images = max(1, chunk_bytes // found[0].numel())

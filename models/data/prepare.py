@@ -55,7 +55,9 @@ def prepare_folder(
         writer = ArrayWriter(target / "images.npy", settings.image_size)
         for row, (path, image) in enumerate(_fetch(source, settings, writer, processes, faults)):
             if should_stop():
-                raise Stopped(f"preparing {source.origin} was stopped after {len(kept)} images; it starts anew.")
+                raise Stopped(
+                    f"preparing {source.origin} was stopped after {len(kept)} images; it starts anew."
+                )
             if image is not None:
                 kept.append((path, image))
                 rows.append(row)
@@ -82,7 +84,9 @@ def _fetch(
             writer.append(pixels)
             yield path, Image(label, sha256, sha256)
         return
-    for entry, decoded in decode_all(Path(source.origin), source.entries, settings.image_size, writer.rows, processes):
+    for entry, decoded in decode_all(
+        Path(source.origin), source.entries, settings.image_size, writer.rows, processes
+    ):
         if decoded.pixels_sha256:
             yield entry.path, Image(entry.label, entry.sha256, decoded.pixels_sha256)
         else:
@@ -111,7 +115,9 @@ def _counted(source: DataSource, labels: list[str], chosen: list[str]) -> dict[s
         counts[label][name] += 1
     bare = [label for label, count in counts.items() if not sum(count.values())]
     if bare:
-        raise BadImages(f"{source.origin}: no whole image is left in class(es) {', '.join(bare)}. Add some.")
+        raise BadImages(
+            f"{source.origin}: no whole image is left in class(es) {', '.join(bare)}. Add some."
+        )
     sums = {name: sum(count[name] for count in counts.values()) for name in SPLITS}
     lacking = [name for name in SPLITS if sums[name] < (2 if name == "train" else 1)]
     if lacking:
@@ -124,7 +130,13 @@ def _counted(source: DataSource, labels: list[str], chosen: list[str]) -> dict[s
 
 def _manifest(kept: list[tuple[str, Image]], chosen: list[str]) -> pa.Table:
     rows = [
-        {"path": path, "label": image.label, "split": name, "sha256": image.sha256, "pixels": image.pixels}
+        {
+            "path": path,
+            "label": image.label,
+            "split": name,
+            "sha256": image.sha256,
+            "pixels": image.pixels,
+        }
         for (path, image), name in zip(kept, chosen, strict=True)
     ]
     return pa.Table.from_pylist(rows, schema=tables.MANIFEST)

@@ -31,7 +31,9 @@ def split(images: Sequence[Image], shares: tuple[int, int, int], seed: int) -> l
         classes[min(images[index].label for index in group)].append(group)
     for groups in classes.values():
         ranked = sorted(groups, key=lambda group: (-len(group), _rank(images, group, seed)))
-        for group, name in zip(ranked, _apportion([len(group) for group in ranked], shares), strict=True):
+        for group, name in zip(
+            ranked, _apportion([len(group) for group in ranked], shares), strict=True
+        ):
             for index in group:
                 chosen[index] = name
     return chosen

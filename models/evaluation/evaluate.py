@@ -38,10 +38,15 @@ def evaluate(order: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) ->
     epoch = (store.done(training) or {}).get("epoch", task.epoch)
     started = time.monotonic()
     corruption, severity = corruptions.parse_level(task.variant) if task.variant else ("none", 0)
-    loss_sum, rows = _answers(learner, data, tell, should_stop, task, corrupter(corruption, severity))
+    loss_sum, rows = _answers(
+        learner, data, tell, should_stop, task, corrupter(corruption, severity)
+    )
     correct, total = sum(row["label_rank"] == 0 for row in rows), len(rows)
     facts = {
-        "loss": loss_sum / total, "correct": correct, "total": total, "accuracy": correct / total,
+        "loss": loss_sum / total,
+        "correct": correct,
+        "total": total,
+        "accuracy": correct / total,
         "seconds": time.monotonic() - started,
     }
     who = {"backbone": trial.backbone, "seed": trial.seed, "period": order.period, "epoch": epoch}
@@ -57,30 +62,41 @@ def evaluate(order: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) ->
 
 
 def _answers(
-    learner: Learner, data: Data, tell: Tell, should_stop: Callable[[], bool], task: Task, change: Change
+    learner: Learner,
+    data: Data,
+    tell: Tell,
+    should_stop: Callable[[], bool],
+    task: Task,
+    change: Change,
 ) -> tuple[float, list[Row]]:
     """The summed loss and one row an image: path, class, answer, confidences, rank of the true class."""
     total = len(data.splits["test"])
     progress, losses, rows = ProgressEstimator(tell, total), list[float](), list[Row]()
     for piece, true, scores in predict_split(learner, data, "test", change):
         if should_stop():
-            raise Stopped(f"{task.id} was stopped after {len(rows)} of {total} images; it starts anew.")
+            raise Stopped(
+                f"{task.id} was stopped after {len(rows)} of {total} images; it starts anew."
+            )
         losses += losses_of(scores, true)
         shares = torch.softmax(scores, 1).numpy()
         labels, predicted = data.labels[piece], scores.argmax(1).numpy()
         placed = ranks(scores.numpy(), labels)
         for row, index in enumerate(piece):
-            rows.append({
-                "image": data.paths[index],
-                "label": data.classes[labels[row]],
-                "predicted": data.classes[predicted[row]],
-                "confidence": float(shares[row, predicted[row]]),
-                "label_confidence": float(shares[row, labels[row]]),
-                "label_rank": int(placed[row]),
-            })
+            rows.append(
+                {
+                    "image": data.paths[index],
+                    "label": data.classes[labels[row]],
+                    "predicted": data.classes[predicted[row]],
+                    "confidence": float(shares[row, predicted[row]]),
+                    "label_confidence": float(shares[row, labels[row]]),
+                    "label_rank": int(placed[row]),
+                }
+            )
         progress.advance(len(piece))
         progress.say("evaluate", len(rows), total, epoch=task.epoch)
     loss_sum = math.fsum(losses)
     if not math.isfinite(loss_sum):
-        raise LossNotFinite(f"the test loss at epoch {task.epoch} is {loss_sum}. Try a smaller --learning-rate.")
+        raise LossNotFinite(
+            f"the test loss at epoch {task.epoch} is {loss_sum}. Try a smaller --learning-rate."
+        )
     return loss_sum, rows

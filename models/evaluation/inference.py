@@ -54,7 +54,9 @@ def predict_split(
             if not (learner.make_room() or data.make_room()):
                 if images == 1:
                     raise
-                log.warning("%d images at once do not fit into memory: half as many are looked at", images)
+                log.warning(
+                    "%d images at once do not fit into memory: half as many are looked at", images
+                )
                 images //= 2
         else:
             break
@@ -63,7 +65,9 @@ def predict_split(
         yield known(*ahead)
 
 
-def validate(learner: Learner, data: Data, epoch: int, tell: Callable[[int], None]) -> tuple[float, float]:
+def validate(
+    learner: Learner, data: Data, epoch: int, tell: Callable[[int], None]
+) -> tuple[float, float]:
     """Mean loss and share of right answers on the validation images; `tell` gets the number of images done."""
     losses, correct, done = list[float](), 0, 0
     for piece, labels, scores in predict_split(learner, data, "validation"):
@@ -82,7 +86,9 @@ def validate(learner: Learner, data: Data, epoch: int, tell: Callable[[int], Non
 
 def losses_of(scores: Tensor, labels: Tensor) -> list[float]:
     """Each image's loss. Summed exactly (`math.fsum`), they do not depend on how many were looked at at once."""
-    found: list[float] = functional.cross_entropy(scores, labels, reduction="none").double().tolist()
+    found: list[float] = (
+        functional.cross_entropy(scores, labels, reduction="none").double().tolist()
+    )
     return found
 
 

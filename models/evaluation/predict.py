@@ -64,7 +64,11 @@ class ImagePredictions:
 
 
 def predict(
-    store: Store, data: str, trials: Mapping[str, Sequence[Task]], images: Sequence[Path], on: str,
+    store: Store,
+    data: str,
+    trials: Mapping[str, Sequence[Task]],
+    images: Sequence[Path],
+    on: str,
     tell: Tell = lambda done, total: None,
 ) -> list[ImagePredictions]:
     """Each image with the answer of each backbone; `trials` gives a backbone's finished trainings.
@@ -78,7 +82,9 @@ def predict(
     total = len(images) * (1 + sum(map(len, trials.values())))
     with tempfile.TemporaryDirectory(prefix="orch-predict-") as folder:
         path = Path(folder) / "images.npy"
-        reasons, digests = _prepare(images, described.settings.image_size, path, lambda done: tell(done, total))
+        reasons, digests = _prepare(
+            images, described.settings.image_size, path, lambda done: tell(done, total)
+        )
         whole = array.read(path) if len(reasons) < len(images) else np.empty((0, 1, 1, 3), np.uint8)
         shares, done = {}, len(images)
         for backbone, tasks in trials.items():
@@ -91,8 +97,13 @@ def predict(
     place, found = 0, []
     for image, digest in zip(images, digests, strict=True):
         reason = reasons.get(image)
-        answers = () if reason else tuple(
-            NetworkPrediction(backbone, _top(of_all[place], described.classes)) for backbone, of_all in shares.items()
+        answers = (
+            ()
+            if reason
+            else tuple(
+                NetworkPrediction(backbone, _top(of_all[place], described.classes))
+                for backbone, of_all in shares.items()
+            )
         )
         place += reason is None
         found.append(ImagePredictions(image, reason, members.get(digest), answers))
@@ -106,7 +117,9 @@ def check_device(name: str) -> None:
     if kind not in ("cpu", "cuda") or (number and (kind == "cpu" or not number.isdecimal())):
         raise BadSpec(f"--device: {name[:80]!r} is not a device; give cpu, cuda or cuda:0.")
     if int(number or 0) >= count:
-        raise BadSpec(f"--device: there is no {name} here; torch sees {count} GPU(s). Give --device cpu.")
+        raise BadSpec(
+            f"--device: there is no {name} here; torch sees {count} GPU(s). Give --device cpu."
+        )
 
 
 def softmax(learner: Learner, images: Pixels) -> Shares:
@@ -115,7 +128,9 @@ def softmax(learner: Learner, images: Pixels) -> Shares:
     parts: list[Shares] = []
     with torch.inference_mode():
         for start in range(0, len(images), BATCH_IMAGES):
-            pixels = torch.from_numpy(np.array(images[start : start + BATCH_IMAGES])).to(learner.device)
+            pixels = torch.from_numpy(np.array(images[start : start + BATCH_IMAGES])).to(
+                learner.device
+            )
             batch = Batch(pixels, torch.zeros(len(pixels), dtype=torch.int64))
             parts.append(torch.softmax(learner.scores(batch), 1).cpu().numpy())
     return np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
@@ -146,7 +161,9 @@ def _members(store: Store, data: str) -> dict[str, KnownImage]:
     path = store.data_folder(data) / "manifest.parquet"
     if not path.exists():
         return {}
-    rows: list[dict[str, Any]] = pq.ParquetFile(path).read(columns=["sha256", "label", "split"]).to_pylist()
+    rows: list[dict[str, Any]] = (
+        pq.ParquetFile(path).read(columns=["sha256", "label", "split"]).to_pylist()
+    )
     return {row["sha256"]: KnownImage(row["label"], row["split"]) for row in rows}
 
 

@@ -25,7 +25,9 @@ def learner(store: Store, trained: Task, classes: int, on: str) -> Learner:
         )
     trial, path = store.load_trial(trained.subject), store.root / outcome["checkpoint"]
     if not path.exists():
-        raise BadCheckpoint(f"the checkpoint {path} is gone. Train the trial again, or ask for another period.")
+        raise BadCheckpoint(
+            f"the checkpoint {path} is gone. Train the trial again, or ask for another period."
+        )
     contents = format.read(path, trial.name)
     settled = numerics.kept(store.trial_folder(trial.name))
     network = build.restored(trial.backbone, classes, contents.network)

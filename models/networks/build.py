@@ -47,7 +47,9 @@ def restored(name: str, classes: int, state: dict[str, Tensor]) -> nn.Module:
     network = skeleton(name, classes)
     mismatch = first_mismatch(state, network.state_dict(), finite=False)
     if mismatch:
-        raise BadCheckpoint(f"the checkpoint does not fit {name} with {classes} classes: {mismatch}.")
+        raise BadCheckpoint(
+            f"the checkpoint does not fit {name} with {classes} classes: {mismatch}."
+        )
     network.load_state_dict(state, assign=True)
     return network.requires_grad_(True)
 
@@ -80,8 +82,12 @@ def _small_linear_head(network: nn.Module, classes: int) -> nn.Module:
 def _last_linear(network: nn.Module, classes: int) -> nn.Linear:
     """A new last layer of `classifier`, put into its place."""
     classifier = network.classifier
-    if not isinstance(classifier, nn.Sequential) or not isinstance(last := classifier[-1], nn.Linear):
-        raise TypeError(f"{type(network).__name__} has no linear layer at the end of its classifier")
+    if not isinstance(classifier, nn.Sequential) or not isinstance(
+        last := classifier[-1], nn.Linear
+    ):
+        raise TypeError(
+            f"{type(network).__name__} has no linear layer at the end of its classifier"
+        )
     classifier[-1] = layer = nn.Linear(last.in_features, classes)
     return layer
 
@@ -103,7 +109,10 @@ def _convolution_head(kernel: int) -> Callable[[nn.Module, int], nn.Module]:
 
     def replace(network: nn.Module, classes: int) -> nn.Module:
         network.classifier = nn.Sequential(
-            nn.Dropout(0.5), nn.Conv2d(512, classes, kernel), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1)
+            nn.Dropout(0.5),
+            nn.Conv2d(512, classes, kernel),
+            nn.ReLU(inplace=True),
+            nn.AdaptiveAvgPool2d(1),
         )
         return network
 
@@ -113,7 +122,9 @@ def _convolution_head(kernel: int) -> Callable[[nn.Module, int], nn.Module]:
 def _convolution_of(network: nn.Module) -> nn.Conv2d:
     """The convolution in SqueezeNet's classifier."""
     classifier = network.classifier
-    if not isinstance(classifier, nn.Sequential) or not isinstance(layer := classifier[1], nn.Conv2d):
+    if not isinstance(classifier, nn.Sequential) or not isinstance(
+        layer := classifier[1], nn.Conv2d
+    ):
         raise TypeError(f"{type(network).__name__} has no convolution in its classifier")
     return layer
 

@@ -23,15 +23,21 @@ class Scratch(nn.Module):
         inputs = (3, *CHANNELS[:-1])
         blocks = zip(inputs, CHANNELS, strict=True)
         self.blocks = nn.ModuleList(
-            nn.ModuleDict({
-                "convolution": nn.Conv2d(before, after, 3, padding=1),
-                "pool": nn.MaxPool2d(2),
-                "norm": nn.BatchNorm2d(after),
-            })
+            nn.ModuleDict(
+                {
+                    "convolution": nn.Conv2d(before, after, 3, padding=1),
+                    "pool": nn.MaxPool2d(2),
+                    "norm": nn.BatchNorm2d(after),
+                }
+            )
             for before, after in blocks
         )
-        self.hidden = nn.ModuleList([nn.Linear(256 * 7 * 7, 512), nn.Linear(512, 256), nn.Linear(256, 128)])
-        self.average: Callable[[Tensor], Tensor] = functools.partial(functional.adaptive_avg_pool2d, output_size=7)
+        self.hidden = nn.ModuleList(
+            [nn.Linear(256 * 7 * 7, 512), nn.Linear(512, 256), nn.Linear(256, 128)]
+        )
+        self.average: Callable[[Tensor], Tensor] = functools.partial(
+            functional.adaptive_avg_pool2d, output_size=7
+        )
         self.dropout_first = nn.Dropout(dropout)
         self.dropout_last = nn.Dropout(dropout)
         self.head = nn.Linear(128, classes)

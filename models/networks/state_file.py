@@ -16,8 +16,17 @@ MAGIC = 0x1950A86A20F9469CFC6C
 """What files of torch before 1.6 begin with; several of torchvision's are such."""
 MAX_HEADER_BYTES = 1 << 26
 BYTES = {
-    "DoubleStorage": 8, "LongStorage": 8, "ComplexFloatStorage": 8, "FloatStorage": 4, "IntStorage": 4,
-    "HalfStorage": 2, "BFloat16Storage": 2, "ShortStorage": 2, "ByteStorage": 1, "CharStorage": 1, "BoolStorage": 1,
+    "DoubleStorage": 8,
+    "LongStorage": 8,
+    "ComplexFloatStorage": 8,
+    "FloatStorage": 4,
+    "IntStorage": 4,
+    "HalfStorage": 2,
+    "BFloat16Storage": 2,
+    "ShortStorage": 2,
+    "ByteStorage": 1,
+    "CharStorage": 1,
+    "BoolStorage": 1,
 }
 ROOM = 1.02
 """Buffers (of batch norm) come on top of parameters: at most this many times as many numbers."""
@@ -46,7 +55,11 @@ class _Header(pickle.Unpickler):
         self.storages: dict[str, int] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        known = {"OrderedDict": OrderedDict, "_rebuild_tensor_v2": _tensor, "_rebuild_parameter": _parameter}
+        known = {
+            "OrderedDict": OrderedDict,
+            "_rebuild_tensor_v2": _tensor,
+            "_rebuild_parameter": _parameter,
+        }
         if module in ("collections", "torch._utils") and name in known:
             return known[name]
         if module == "torch" and name in BYTES:
@@ -69,7 +82,9 @@ def problem(path: Path, parameters: int) -> str | None:
     """
     try:
         found = _read(path)
-        if not isinstance(found, dict) or not all(isinstance(each, _Shape) for each in found.values()):
+        if not isinstance(found, dict) or not all(
+            isinstance(each, _Shape) for each in found.values()
+        ):
             return "it holds no plain state dict (names and tensors)"
         held = sum(math.prod(each.sides) for each in found.values())
         if not parameters <= held <= parameters * ROOM:

@@ -37,7 +37,9 @@ def summarise(name: str, classes: int = 20, image_size: int = 224) -> Summary:
     rows: list[Row] = []
     for module in network.modules():
         if not any(module.children()):
-            module.register_forward_hook(lambda layer, inputs, output: rows.append(_row(len(rows) + 1, layer, output)))
+            module.register_forward_hook(
+                lambda layer, inputs, output: rows.append(_row(len(rows) + 1, layer, output))
+            )
     with torch.inference_mode():
         network(torch.empty(1, 3, image_size, image_size, device="meta"))
     total = sum(value.numel() for value in network.parameters())

@@ -26,7 +26,9 @@ IMAGENET_CLASSES = 1000
 OPTIONAL = "num_batches_tracked"
 
 
-def require_weights(names: Iterable[str], weights_dir: Path | None, *, downloads: str | None = DOWNLOADS) -> None:
+def require_weights(
+    names: Iterable[str], weights_dir: Path | None, *, downloads: str | None = DOWNLOADS
+) -> None:
     """See that the weights of all these backbones are on this machine; raises `MissingWeights` naming every one not.
 
     A file that cannot be what its name says is as good as none; it is named by itself.
@@ -59,8 +61,10 @@ def unsound(name: str, path: Path) -> str | None:
 def _require_sound(name: str, path: Path) -> None:
     reason = unsound(name, path)
     if reason is not None:
-        raise MissingWeights(f"{path} is no file of ImageNet weights for {name}: {reason}. Put the right file there "
-                             "(or none, to have it downloaded), or start from random weights with --weights none.")
+        raise MissingWeights(
+            f"{path} is no file of ImageNet weights for {name}: {reason}. Put the right file there "
+            "(or none, to have it downloaded), or start from random weights with --weights none."
+        )
 
 
 def find_weights(name: str, weights_dir: Path | None, *, downloads: str | None = DOWNLOADS) -> Path:
@@ -71,7 +75,9 @@ def find_weights(name: str, weights_dir: Path | None, *, downloads: str | None =
     """
     backbone = backbones.find_backbone(name)
     if backbone.weights_file is None or backbone.weights_url_file is None:
-        raise MissingWeights(f"{name} has no pretrained weights; it starts from random ones (--weights none).")
+        raise MissingWeights(
+            f"{name} has no pretrained weights; it starts from random ones (--weights none)."
+        )
     cached = torch_cache() / backbone.weights_url_file
     candidates = [cached] if weights_dir is None else [weights_dir / backbone.weights_file, cached]
     for candidate in candidates:
@@ -88,7 +94,10 @@ def find_weights(name: str, weights_dir: Path | None, *, downloads: str | None =
 
 def fetch(url: str, target: Path) -> None:
     """Download a file whole; raises `ValueError` unless the hash in its name (`vgg16-397923af.pth`) is its own."""
-    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, atomic.atomic_write(target) as draft:
+    with (
+        urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer,
+        atomic.atomic_write(target) as draft,
+    ):
         with draft.open("wb") as handle:
             shutil.copyfileobj(answer, handle, 1 << 20)
         prefix = target.stem.rsplit("-", 1)[1]
@@ -98,7 +107,10 @@ def fetch(url: str, target: Path) -> None:
 
 def torch_cache() -> Path:
     """The folder in which torchvision keeps the weights it downloads."""
-    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
+    home = (
+        os.environ.get("TORCH_HOME")
+        or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
+    )
     return Path(home).expanduser() / "hub" / "checkpoints"
 
 
@@ -110,16 +122,28 @@ def read_weights(path: Path, network: nn.Module) -> dict[str, Tensor]:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever its unpickler meets
         reason = " ".join(str(error).split())[:160]
-        raise BadWeights(f"{path} is not a file of weights that torch can read: {reason} Replace the file.") from error
-    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
-        raise BadWeights(f"{path} holds no plain state dict (names and tensors). Save 'network.state_dict()' there.")
+        raise BadWeights(
+            f"{path} is not a file of weights that torch can read: {reason} Replace the file."
+        ) from error
+    if not isinstance(found, dict) or not all(
+        isinstance(value, torch.Tensor) for value in found.values()
+    ):
+        raise BadWeights(
+            f"{path} holds no plain state dict (names and tensors). Save 'network.state_dict()' there."
+        )
     mismatch = first_mismatch(found, network.state_dict())
     if mismatch:
-        raise BadWeights(f"{path} does not fit the network it is named for: {mismatch}. Put the right file there.")
-    return {name: value.float() if value.is_floating_point() else value for name, value in found.items()}
+        raise BadWeights(
+            f"{path} does not fit the network it is named for: {mismatch}. Put the right file there."
+        )
+    return {
+        name: value.float() if value.is_floating_point() else value for name, value in found.items()
+    }
 
 
-def first_mismatch(found: dict[str, Tensor], expected: dict[str, Tensor], finite: bool = True) -> str | None:
+def first_mismatch(
+    found: dict[str, Tensor], expected: dict[str, Tensor], finite: bool = True
+) -> str | None:
     """The first way in which a state dict differs from the expected one in names, shapes or kinds, in words.
 
     With `finite`, values must be finite numbers.
@@ -138,13 +162,19 @@ def first_mismatch(found: dict[str, Tensor], expected: dict[str, Tensor], finite
     extra = next((name for name in found if name not in expected), None)
     if extra is not None:
         return f"it holds '{extra}', which the network has not"
-    broken = next((name for name, value in found.items() if finite and not value.isfinite().all()), None)
+    broken = next(
+        (name for name, value in found.items() if finite and not value.isfinite().all()), None
+    )
     return None if broken is None else f"'{broken}' holds values that are not finite numbers"
 
 
 def _missing(missing: list[str], weights_dir: Path | None) -> str:
     """What to put where."""
-    where = f"the folder {weights_dir} (ORCH_WEIGHTS_DIR)" if weights_dir else "a folder named by ORCH_WEIGHTS_DIR"
+    where = (
+        f"the folder {weights_dir} (ORCH_WEIGHTS_DIR)"
+        if weights_dir
+        else "a folder named by ORCH_WEIGHTS_DIR"
+    )
     return (
         f"ImageNet weights are missing and could not be downloaded: put {', '.join(missing)} (torchvision's state "
         f"dicts under these names) into {where}, or start from random weights with --weights none."

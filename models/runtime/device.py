@@ -19,8 +19,16 @@ NO_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED", "ALLOCATI
 NO_ENGINE = "unable to find an engine"
 """What cuDNN says when each of its ways to compute was refused, be it for want of memory or of a way."""
 LITTLE_BYTES = 2**30
-BROKEN = ("CUDA error", "CUDA driver", "CUDA unknown error", "No CUDA GPUs", "NVIDIA driver", "not compiled with CUDA",
-          "CUBLAS_STATUS", "CUDNN_STATUS")
+BROKEN = (
+    "CUDA error",
+    "CUDA driver",
+    "CUDA unknown error",
+    "No CUDA GPUs",
+    "NVIDIA driver",
+    "not compiled with CUDA",
+    "CUBLAS_STATUS",
+    "CUDNN_STATUS",
+)
 """How torch says that a GPU or its driver has failed, or is not there for it."""
 DEPTHWISE = frozenset({"mobilenet-v3"})
 """Backbones of depthwise convolutions, which a processor computes slower in bf16 (0.8 x at 224 px, 0.45 x at 64)."""
@@ -65,14 +73,20 @@ def out_of_memory(error: BaseException, alone: bool = True) -> OutOfMemory | Cro
     Not all of CUDA's errors of this kind are torch's own: its driver, cuBLAS and cuDNN say it in words.
     """
     words = str(error)
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(each in words for each in NO_MEMORY) or (
-        NO_ENGINE in words and (not alone or _little_left())
+    if (
+        isinstance(error, (torch.OutOfMemoryError, MemoryError))
+        or any(each in words for each in NO_MEMORY)
+        or (NO_ENGINE in words and (not alone or _little_left()))
     ):
         reason = " ".join(words.split())[:160] or "the machine has none left"
         if not alone:
-            return Crowded(f"too little memory beside other tasks: {reason}. The task is tried again alone.")
-        return OutOfMemory(f"too little memory for the task: {reason}. "
-                           "Take a smaller --batch-size or --image-size, or a bigger device.")
+            return Crowded(
+                f"too little memory beside other tasks: {reason}. The task is tried again alone."
+            )
+        return OutOfMemory(
+            f"too little memory for the task: {reason}. "
+            "Take a smaller --batch-size or --image-size, or a bigger device."
+        )
     return None
 
 
@@ -82,8 +96,10 @@ def explained(error: BaseException, alone: bool = True) -> WorkError | None:
     if (memory := out_of_memory(error, alone)) is not None:
         return memory
     if any(each in words for each in BROKEN):
-        return DeviceFailed(f"the GPU cannot be used: {words[:200].rstrip('.')}. See 'orch doctor' and 'nvidia-smi' "
-                            "on that machine; the task is tried again, by whoever comes first.")
+        return DeviceFailed(
+            f"the GPU cannot be used: {words[:200].rstrip('.')}. See 'orch doctor' and 'nvidia-smi' "
+            "on that machine; the task is tried again, by whoever comes first."
+        )
     return None
 
 

@@ -13,7 +13,9 @@ EVERY_S = 0.5
 class ProgressEstimator:
     """Throttles messages and estimates the time left from the share of the work done so far."""
 
-    def __init__(self, tell: Tell, total_work: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, tell: Tell, total_work: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.tell = tell
         self.clock = clock
         self.total_work = total_work

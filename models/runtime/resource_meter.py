@@ -46,7 +46,10 @@ class Meter:
 
     def read(self) -> dict[str, Any]:
         """Facts for the outcome; `energy_joules` is left out where it was not counted from begin to end."""
-        facts: dict[str, Any] = {"peak_memory_bytes": peak_memory(self.device), "measured_from": self.begun}
+        facts: dict[str, Any] = {
+            "peak_memory_bytes": peak_memory(self.device),
+            "measured_from": self.begun,
+        }
         if self.device.type == "cuda":
             facts["peak_reserved_bytes"] = taken_memory(self.device)
         now = millijoules(self.nvml, self.uuid)
@@ -72,10 +75,14 @@ def millijoules(nvml: Nvml | None, uuid: str | None) -> int | None:
     """The energy counter of a GPU, None where there is none (older GPUs, parts of a GPU, no right to read it)."""
     if nvml is None or uuid is None:
         return None
-    with contextlib.suppress(Exception):  # whatever a driver answers, a measure is no reason for a training to fail
+    with contextlib.suppress(
+        Exception
+    ):  # whatever a driver answers, a measure is no reason for a training to fail
         nvml.nvmlInit()
         try:
-            return int(nvml.nvmlDeviceGetTotalEnergyConsumption(nvml.nvmlDeviceGetHandleByUUID(uuid)))
+            return int(
+                nvml.nvmlDeviceGetTotalEnergyConsumption(nvml.nvmlDeviceGetHandleByUUID(uuid))
+            )
         finally:
             nvml.nvmlShutdown()
     return None

@@ -64,10 +64,20 @@ class Replay:
     """Does steps of whole batches of `images` images by a recording, made anew for each learning rate."""
 
     def __init__(
-        self, network: nn.Module, optimizer: SGD, images: int, whole: Callable[[Batch], Tensor],
+        self,
+        network: nn.Module,
+        optimizer: SGD,
+        images: int,
+        whole: Callable[[Batch], Tensor],
         record: Callable[[Callable[[], Tensor]], Recorded] = recorded,
     ) -> None:
-        self.network, self.optimizer, self.images, self.whole, self.record = network, optimizer, images, whole, record
+        self.network, self.optimizer, self.images, self.whole, self.record = (
+            network,
+            optimizer,
+            images,
+            whole,
+            record,
+        )
         self.trusted = True
         self.rate: float | None = None
         self.batch: Batch | None = None
@@ -94,8 +104,10 @@ class Replay:
             loss = self._tried(batch, seed, rate, before, kept)
         except (MemoryError, RuntimeError) as error:
             if out_of_memory(error) is None:
-                raise WorkError(f"a training step could not be recorded as a CUDA graph: {_in_a_line(error)} "
-                                "Unset ORCH_CUDA_GRAPHS and try the run again with 'orch retry'.") from error
+                raise WorkError(
+                    f"a training step could not be recorded as a CUDA graph: {_in_a_line(error)} "
+                    "Unset ORCH_CUDA_GRAPHS and try the run again with 'orch retry'."
+                ) from error
             log.warning("steps are not replayed: %s", _in_a_line(error))
             loss = None
         if loss is not None:
@@ -140,9 +152,16 @@ class Replay:
 
     def _state(self) -> list[Tensor]:
         """All that a step changes: weights, statistics, momenta."""
-        momenta = [self.optimizer.state[each]["momentum_buffer"] for each in self.network.parameters()
-                   if self.optimizer.state[each].get("momentum_buffer") is not None]
-        return [*(each.data for each in self.network.parameters()), *self.network.buffers(), *momenta]
+        momenta = [
+            self.optimizer.state[each]["momentum_buffer"]
+            for each in self.network.parameters()
+            if self.optimizer.state[each].get("momentum_buffer") is not None
+        ]
+        return [
+            *(each.data for each in self.network.parameters()),
+            *self.network.buffers(),
+            *momenta,
+        ]
 
 
 def _in_a_line(error: BaseException) -> str:

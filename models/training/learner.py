@@ -44,7 +44,12 @@ class Learner:
 
     @classmethod
     def of(
-        cls, network: nn.Module, recipe: Recipe, seed: int, device: torch.device, precision: Chosen,
+        cls,
+        network: nn.Module,
+        recipe: Recipe,
+        seed: int,
+        device: torch.device,
+        precision: Chosen,
         splits: Splits = (),
     ) -> Learner:
         """The network moved to `device`, channels last, with SGD and a plateau scheduler as the recipe has them."""
@@ -53,12 +58,19 @@ class Learner:
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         # On a GPU one kernel for all parameters; on a processor it would round otherwise and gain little.
         fused = device.type == "cuda"
-        optimizer = SGD(network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, fused=fused)
-        scheduler = ReduceLROnPlateau(optimizer, factor=recipe.plateau_factor, patience=recipe.plateau_patience)
+        optimizer = SGD(
+            network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, fused=fused
+        )
+        scheduler = ReduceLROnPlateau(
+            optimizer, factor=recipe.plateau_factor, patience=recipe.plateau_patience
+        )
         made = cls(network, optimizer, scheduler, device, precision, recipe, seed, splits)
         if cuda_graphs.wanted(device, recipe.deterministic):
             made.replay = cuda_graphs.Replay(
-                network, optimizer, recipe.batch_size, lambda batch: _in_parts(made, batch, [len(batch)])
+                network,
+                optimizer,
+                recipe.batch_size,
+                lambda batch: _in_parts(made, batch, [len(batch)]),
             )
         return made
 
@@ -85,7 +97,9 @@ def normalised(images: Tensor, kind: torch.dtype = torch.float32) -> Tensor:
 
     The values are, bit for bit, those of torchvision's `ToTensor` and `Normalize`, rounded to `kind` as autocast does.
     """
-    full, mean, deviation = (_row(colour, images.shape[2], images.device) for colour in (FULL, MEAN, DEVIATION))
+    full, mean, deviation = (
+        _row(colour, images.shape[2], images.device) for colour in (FULL, MEAN, DEVIATION)
+    )
     # Row by row of an image: a processor works on long rows three times as fast as on single pixels.
     rows = images.reshape(-1, len(mean))
     values = torch.empty(rows.shape, dtype=kind, device=images.device)
@@ -109,7 +123,9 @@ def step(learner: Learner, batch: Batch, epoch: int, number: int) -> Tensor:
     if learner.replay is not None and parts == 1:
         return learner.replay.step(batch, seed)
     torch.manual_seed(seed)
-    return _in_parts(learner, batch, microbatches.sizes(len(batch), learner.recipe.batch_size, parts))
+    return _in_parts(
+        learner, batch, microbatches.sizes(len(batch), learner.recipe.batch_size, parts)
+    )
 
 
 def _in_parts(learner: Learner, batch: Batch, sizes: list[int]) -> Tensor:
@@ -117,7 +133,9 @@ def _in_parts(learner: Learner, batch: Batch, sizes: list[int]) -> Tensor:
     learner.optimizer.zero_grad(set_to_none=True)
     losses = []
     for part in batch.split(sizes):
-        loss = functional.cross_entropy(learner.scores(part), part.labels) * (len(part) / len(batch))
+        loss = functional.cross_entropy(learner.scores(part), part.labels) * (
+            len(part) / len(batch)
+        )
         loss.backward()  # type: ignore[no-untyped-call]
         losses.append(loss.detach())
     learner.optimizer.step()

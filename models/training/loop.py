@@ -70,7 +70,11 @@ def steps_of(data: Data, learner: Learner, epoch: int) -> list[Indices]:
 
 
 def train_epoch(
-    learner: Learner, data: Data, epoch: int, running: EpochProgress, after_step: Callable[[EpochProgress, bool], None]
+    learner: Learner,
+    data: Data,
+    epoch: int,
+    running: EpochProgress,
+    after_step: Callable[[EpochProgress, bool], None],
 ) -> None:
     """Train the rest of an epoch, from `running.step` on.
 
@@ -105,7 +109,11 @@ def _steps(
     step is done again.
     """
     changed = changes(learner.recipe.augment, len(data.images), learner.seed, epoch)
-    undone = StepRollback(learner.network) if data.resident is not None or learner.replay is not None else None
+    undone = (
+        StepRollback(learner.network)
+        if data.resident is not None or learner.replay is not None
+        else None
+    )
     while running.step < len(pieces):
         left, done = pieces[running.step :], running.step
         try:
@@ -118,7 +126,11 @@ def _steps(
                 done = running.step
                 yield len(batch), loss
         except (MemoryError, RuntimeError) as error:
-            if undone is None or out_of_memory(error) is None or not (learner.make_room() or data.make_room()):
+            if (
+                undone is None
+                or out_of_memory(error) is None
+                or not (learner.make_room() or data.make_room())
+            ):
                 raise
             if running.step > done:
                 undone.put_back()

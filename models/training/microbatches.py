@@ -33,14 +33,20 @@ def read(trial_folder: Path) -> Splits:
     path = trial_folder / NAME
     try:
         found: list[dict[str, Any]] = atomic.read_json(path) or []
-        return tuple(sorted((Split(**each) for each in found), key=lambda split: (split.epoch, split.step)))
+        return tuple(
+            sorted((Split(**each) for each in found), key=lambda split: (split.epoch, split.step))
+        )
     except (ValueError, TypeError, AttributeError) as error:
-        raise BadCheckpoint(f"{path} cannot be read: {error}. Remove the trial's folder to train it anew.") from error
+        raise BadCheckpoint(
+            f"{path} cannot be read: {error}. Remove the trial's folder to train it anew."
+        ) from error
 
 
 def parts_at(splits: Splits, epoch: int, step: int) -> int:
     """In how many parts the batch of a step is trained; the same on every attempt, wherever it began."""
-    return max((split.parts for split in splits if (split.epoch, split.step) <= (epoch, step)), default=1)
+    return max(
+        (split.parts for split in splits if (split.epoch, split.step) <= (epoch, step)), default=1
+    )
 
 
 def halve(trial_folder: Path, epoch: int, step: int, batch_images: int) -> int | None:
@@ -51,7 +57,9 @@ def halve(trial_folder: Path, epoch: int, step: int, batch_images: int) -> int |
         return None
     doubled = min(2 * parts, batch_images)
     kept = [split for split in splits if (split.epoch, split.step) != (epoch, step)]
-    atomic.write_json(trial_folder / NAME, [asdict(split) for split in (*kept, Split(epoch, step, doubled))])
+    atomic.write_json(
+        trial_folder / NAME, [asdict(split) for split in (*kept, Split(epoch, step, doubled))]
+    )
     return doubled
 
 

@@ -34,7 +34,9 @@ class Numerics:
             )
 
 
-def settle(folder: Path, trial: Trial, device: torch.device, threads: int, weights_sha256: str | None) -> Numerics:
+def settle(
+    folder: Path, trial: Trial, device: torch.device, threads: int, weights_sha256: str | None
+) -> Numerics:
     """The trial's numerics: those on record, else chosen and recorded now. Sets torch's number of threads."""
     path = folder / "numerics.json"
     if not path.exists():
@@ -47,11 +49,15 @@ def settle(folder: Path, trial: Trial, device: torch.device, threads: int, weigh
 def kept(folder: Path) -> Numerics:
     """The numerics on record, set for this process."""
     path = folder / "numerics.json"
-    found = records.read(path, {"precision": str, "threads": int, "device": str, "weights_sha256": (str, NoneType)})
+    found = records.read(
+        path, {"precision": str, "threads": int, "device": str, "weights_sha256": (str, NoneType)}
+    )
     if found is None:
         raise BadCheckpoint(f"{path} is missing, though the trial has checkpoints. Put it back.")
     if found["precision"] not in get_args(Chosen) or found["threads"] < 1:
         raise records.damaged_file(path, "no such precision or number of threads")
-    numerics = Numerics(found["precision"], found["threads"], found["device"], found["weights_sha256"])
+    numerics = Numerics(
+        found["precision"], found["threads"], found["device"], found["weights_sha256"]
+    )
     torch.set_num_threads(numerics.threads)
     return numerics

@@ -84,7 +84,9 @@ class TrainingState:
         self.saver.wait()
         contents = self._contents()
         copied = None if at_rest else snapshot.copy_state(contents.parts())
-        self.saver.begin(partial(self._write, format.CheckpointContents(**copied) if copied else contents))
+        self.saver.begin(
+            partial(self._write, format.CheckpointContents(**copied) if copied else contents)
+        )
         if copied is None and not at_rest:
             self.saver.wait()
         self.saved_at = time.monotonic()
@@ -100,8 +102,14 @@ class TrainingState:
     def _contents(self) -> format.CheckpointContents:
         learner = self.learner
         return format.CheckpointContents(
-            self.trial.name, self.epoch, self.running.step, asdict(self.running), self.rows,
-            learner.network.state_dict(), learner.optimizer.state_dict(), learner.scheduler.state_dict(),
+            self.trial.name,
+            self.epoch,
+            self.running.step,
+            asdict(self.running),
+            self.rows,
+            learner.network.state_dict(),
+            learner.optimizer.state_dict(),
+            learner.scheduler.state_dict(),
         )
 
     def _write(self, contents: format.CheckpointContents) -> None:
@@ -128,7 +136,9 @@ def begin_training(order: TaskRequest, heard: Heard = unheard) -> TrainingState:
     found = format.restore(_checkpoints(store, trial), trial.name, task.epoch)
     if found is None:
         learner = _from_start(store, order, trial, len(data.classes))
-        return TrainingState(store, order, task, trial, data.near(learner.device, heard=heard), learner)
+        return TrainingState(
+            store, order, task, trial, data.near(learner.device, heard=heard), learner
+        )
     contents, path = found
     where = device.pick(order.device, trial.recipe.deterministic)
     kept = numerics.settle(store.trial_folder(trial.name), trial, where, order.threads, None)
@@ -138,14 +148,26 @@ def begin_training(order: TaskRequest, heard: Heard = unheard) -> TrainingState:
     learner.optimizer.load_state_dict(contents.optimizer)
     learner.scheduler.load_state_dict(contents.scheduler)
     data = data.near(where, heard=heard)
-    return TrainingState(store, order, task, trial, data, learner, contents.rows, EpochProgress(**contents.running), path)
+    return TrainingState(
+        store,
+        order,
+        task,
+        trial,
+        data,
+        learner,
+        contents.rows,
+        EpochProgress(**contents.running),
+        path,
+    )
 
 
 def _from_start(store: Store, order: TaskRequest, trial: Trial, classes: int) -> Learner:
     """The trial before its first step; weights that do not fit are refused before anything is recorded."""
     weights = None
     if trial.weights == "imagenet":
-        weights = build.find_weights(trial.backbone, Path(order.weights_dir) if order.weights_dir else None)
+        weights = build.find_weights(
+            trial.backbone, Path(order.weights_dir) if order.weights_dir else None
+        )
     network = build.build_network(trial.backbone, classes, trial.seed, weights)
     where = device.pick(order.device, trial.recipe.deterministic)
     digest = None if weights is None else atomic.file_digest(weights)

@@ -28,7 +28,10 @@ VALIDATION_COST = 1 / 3
 
 
 def train(
-    order: TaskRequest, tell: Tell, should_stop: Callable[[], bool], take_up: Callable[[TaskRequest, Heard], TrainingState] = begin_training
+    order: TaskRequest,
+    tell: Tell,
+    should_stop: Callable[[], bool],
+    take_up: Callable[[TaskRequest, Heard], TrainingState] = begin_training,
 ) -> dict[str, Any]:
     """Train until the task's epoch, or until the recipe's patience is at its end, and return the outcome.
 
@@ -46,7 +49,9 @@ def train(
 
     training = take_up(order, uploaded)
     meter = Meter.begin(training.learner.device, _position(training))
-    narrator = TrainingCallbacks(training, ProgressEstimator(tell, _work_left(training)), should_stop)
+    narrator = TrainingCallbacks(
+        training, ProgressEstimator(tell, _work_left(training)), should_stop
+    )
     with training.saver:
         while not training.ended:
             _one_epoch(training, narrator)
@@ -87,18 +92,31 @@ class TrainingCallbacks:
     def _say(self, phase: str, done: int, split: str, **facts: Any) -> None:
         training = self.training
         self.progress.say(
-            phase, done, len(training.data.splits[split]), epoch=training.epoch + 1, epochs=training.task.epoch,
-            loss=round(training.running.loss, 6), memory_bytes=taken_memory(training.learner.device), **facts,
+            phase,
+            done,
+            len(training.data.splits[split]),
+            epoch=training.epoch + 1,
+            epochs=training.task.epoch,
+            loss=round(training.running.loss, 6),
+            memory_bytes=taken_memory(training.learner.device),
+            **facts,
         )
 
     def _stop_if_asked(self, after: str) -> None:
         if self.should_stop():
-            raise Stopped(f"{self.training.task.id} was stopped in epoch {self.training.epoch + 1} after {after}.")
+            raise Stopped(
+                f"{self.training.task.id} was stopped in epoch {self.training.epoch + 1} after {after}."
+            )
 
 
 def _one_epoch(training: TrainingState, narrator: TrainingCallbacks) -> None:
     """Train the rest of an epoch, validate, step the scheduler, put a checkpoint down."""
-    learner, data, running, epoch = training.learner, training.data, training.running, training.epoch + 1
+    learner, data, running, epoch = (
+        training.learner,
+        training.data,
+        training.running,
+        training.epoch + 1,
+    )
     used_rate = learner.learning_rate
     narrator.open(running)
     try:
@@ -111,12 +129,20 @@ def _one_epoch(training: TrainingState, narrator: TrainingCallbacks) -> None:
         raise
     narrator.progress.advance(len(data.splits["validation"]) * VALIDATION_COST)
     learner.scheduler.step(val_loss)
-    training.rows.append({
-        "backbone": training.trial.backbone, "seed": training.trial.seed, "period": training.period,
-        "epoch": epoch, "train_loss": running.loss, "val_loss": val_loss, "val_accuracy": val_accuracy,
-        "learning_rate": used_rate, "seconds": running.seconds + time.monotonic() - started,
-        "images_per_second": running.images / max(running.seconds, 1e-9),
-    })
+    training.rows.append(
+        {
+            "backbone": training.trial.backbone,
+            "seed": training.trial.seed,
+            "period": training.period,
+            "epoch": epoch,
+            "train_loss": running.loss,
+            "val_loss": val_loss,
+            "val_accuracy": val_accuracy,
+            "learning_rate": used_rate,
+            "seconds": running.seconds + time.monotonic() - started,
+            "images_per_second": running.images / max(running.seconds, 1e-9),
+        }
+    )
     training.running = EpochProgress()
     training.save(at_rest=training.ended)
 
@@ -133,13 +159,20 @@ def _train_epoch(training: TrainingState, narrator: TrainingCallbacks) -> None:
         if isinstance(explained, Crowded):
             # The batch must not be split because of a neighbour.
             raise explained from error
-        folder, images = training.store.trial_folder(training.trial.name), training.trial.recipe.batch_size
+        folder, images = (
+            training.store.trial_folder(training.trial.name),
+            training.trial.recipe.batch_size,
+        )
         parts = microbatches.halve(folder, epoch, running.step, images)
         if parts is None:
-            raise OutOfMemory(f"{explained} It ran out in epoch {epoch}, step {running.step}, with the batch of "
-                              f"{images} already split into single images.") from error
-        raise BatchSplit(f"a batch of {images} did not fit into memory in epoch {epoch}, step {running.step}; from "
-                         f"there on it is trained in {parts} micro-batches.") from error
+            raise OutOfMemory(
+                f"{explained} It ran out in epoch {epoch}, step {running.step}, with the batch of "
+                f"{images} already split into single images."
+            ) from error
+        raise BatchSplit(
+            f"a batch of {images} did not fit into memory in epoch {epoch}, step {running.step}; from "
+            f"there on it is trained in {parts} micro-batches."
+        ) from error
 
 
 def _work_left(training: TrainingState) -> float:
@@ -166,7 +199,11 @@ def _outcome(training: TrainingState, meter: Meter) -> dict[str, Any]:
     since = max((mark for mark in store.marks(task.subject) if mark < task.epoch), default=0)
     return {
         "files": write_unpublished(
-            training.rows, training.trial.name, store.root, Path(training.order.work_folder), recorded
+            training.rows,
+            training.trial.name,
+            store.root,
+            Path(training.order.work_folder),
+            recorded,
         ),
         "epoch": training.epoch,
         "stopped_early": training.stopped_early is not None,
@@ -174,7 +211,9 @@ def _outcome(training: TrainingState, meter: Meter) -> dict[str, Any]:
         "weights_digest": weights_digest,
         "precision": training.learner.precision,
         "threads": torch.get_num_threads(),
-        "micro_batches": [asdict(split) for split in training.learner.splits if split.epoch <= task.epoch],
+        "micro_batches": [
+            asdict(split) for split in training.learner.splits if split.epoch <= task.epoch
+        ],
         "seconds": sum(row["seconds"] for row in training.rows[since:]),
         "device": device.describe(training.learner.device),
         **meter.read(),

@@ -21,7 +21,11 @@ class Agreement:
 
 
 def agree(
-    first: str, second: str, ours: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]
+    first: str,
+    second: str,
+    ours: np.ndarray[Any, Any],
+    theirs: np.ndarray[Any, Any],
+    labels: np.ndarray[Any, Any],
 ) -> Agreement:
     """Compare two networks' answers, given as class codes from 0, image by image.
 
@@ -31,7 +35,11 @@ def agree(
     images = len(ours)
     classes = 1 + int(max(ours.max(initial=0), theirs.max(initial=0)))
     share = float(np.mean(ours == theirs)) if images else 1.0
-    frequencies = [np.bincount(codes, minlength=classes) / max(1, images) for codes in (ours, theirs)]
+    frequencies = [
+        np.bincount(codes, minlength=classes) / max(1, images) for codes in (ours, theirs)
+    ]
     chance = float(frequencies[0] @ frequencies[1])
     kappa = (share - chance) / (1 - chance) if chance < 1 else 1.0
-    return Agreement(first, second, images, share, kappa, int(((ours == theirs) & (ours != labels)).sum()))
+    return Agreement(
+        first, second, images, share, kappa, int(((ours == theirs) & (ours != labels)).sum())
+    )

@@ -54,10 +54,15 @@ def analyse(evidence: RunData) -> Analysis:
     period, book, names = evidence.period, evidence.book, evidence.comparison.backbones
     answered = {name: found for name in names if (found := evidence.answers(name, period))}
     first = {name: found[0] for name, found in answered.items()}
-    asked, fought = examples.collect_examples(book, first), pairwise_tests(_right(evidence, answered))
+    asked, fought = (
+        examples.collect_examples(book, first),
+        pairwise_tests(_right(evidence, answered)),
+    )
     whose = {name: (trial.backbone, trial.seed) for name, trial in evidence.trials.items()}
     counted = {
-        (name, p): matrix for name in names for p in sorted({*evidence.periods, period})
+        (name, p): matrix
+        for name in names
+        for p in sorted({*evidence.periods, period})
         if (matrix := confusion.counts(evidence, name, p)) is not None
     }
     now = {name: counted[name, period] for name in names if (name, period) in counted}
@@ -65,14 +70,28 @@ def analyse(evidence: RunData) -> Analysis:
     places = np.array(asked.order, np.int64)
     rows = evidence.comparison.epochs
     return Analysis(
-        period, evidence.run.epoch_of(period), first, asked, fought,
-        judge_leader(evidence.lead, fought) if evidence.lead else None, _ranks(evidence), counted,
+        period,
+        evidence.run.epoch_of(period),
+        first,
+        asked,
+        fought,
+        judge_leader(evidence.lead, fought) if evidence.lead else None,
+        _ranks(evidence),
+        counted,
         {name: class_metrics(counts, book.classes) for name, counts in now.items()},
-        tuple(confusions(pooled, book.classes, CONFUSED_PAIRS)), _calibration(evidence, answered),
-        tuple(agree(a, b, first[a].predicted[places], first[b].predicted[places], book.labels[places])
-              for a, b in combinations(first, 2)),
-        _top(answered), tuple(network_costs(evidence.comparison, period, len(book.classes), evidence.trainings)),
-        tuple(advice for trial in evidence.trials if (advice := advise([r for r in rows if r.trial == trial]))),
+        tuple(confusions(pooled, book.classes, CONFUSED_PAIRS)),
+        _calibration(evidence, answered),
+        tuple(
+            agree(a, b, first[a].predicted[places], first[b].predicted[places], book.labels[places])
+            for a, b in combinations(first, 2)
+        ),
+        _top(answered),
+        tuple(network_costs(evidence.comparison, period, len(book.classes), evidence.trainings)),
+        tuple(
+            advice
+            for trial in evidence.trials
+            if (advice := advise([r for r in rows if r.trial == trial]))
+        ),
         build_timeline(evidence.attempts, whose, evidence.states),
     )
 
@@ -81,26 +100,36 @@ def _right(evidence: RunData, answered: Mapping[str, list[TrialPredictions]]) ->
     """Each backbone's right answers as (seeds, images), on the images that all have answered."""
     every = [one.predicted >= 0 for found in answered.values() for one in found]
     common = np.logical_and.reduce(every) if every else np.zeros(0, bool)
-    return {name: np.stack([evidence.book.right(one)[common] for one in found]) for name, found in answered.items()}
+    return {
+        name: np.stack([evidence.book.right(one)[common] for one in found])
+        for name, found in answered.items()
+    }
 
 
 def _ranks(evidence: RunData) -> Ranks | None:
     """Seeds as blocks: those that every tested backbone was tested with."""
     scores = {
         standing.backbone: {r.seed: r.tested.accuracy for r in standing.results if r.tested}
-        for standing in evidence.comparison.at(evidence.period) if standing.tests
+        for standing in evidence.comparison.at(evidence.period)
+        if standing.tests
     }
     seeds = sorted(set.intersection(*(set(found) for found in scores.values()))) if scores else []
     return rank_networks({name: [found[seed] for seed in seeds] for name, found in scores.items()})
 
 
-def _calibration(evidence: RunData, answered: Mapping[str, list[TrialPredictions]]) -> dict[str, Calibration]:
+def _calibration(
+    evidence: RunData, answered: Mapping[str, list[TrialPredictions]]
+) -> dict[str, Calibration]:
     """Over all seeds together."""
     measured = {}
     for name, found in answered.items():
         given = [one.predicted >= 0 for one in found]
-        sure = np.concatenate([one.confidence[there] for one, there in zip(found, given, strict=True)])
-        right = np.concatenate([evidence.book.right(one)[there] for one, there in zip(found, given, strict=True)])
+        sure = np.concatenate(
+            [one.confidence[there] for one, there in zip(found, given, strict=True)]
+        )
+        right = np.concatenate(
+            [evidence.book.right(one)[there] for one, there in zip(found, given, strict=True)]
+        )
         if known := calibrate(sure, right):
             measured[name] = known
     return measured

@@ -31,10 +31,10 @@ def resampled(right: Mapping[str, Right], draws: int = DRAWS, seed: int = 0) -> 
         count = min(AT_ONCE, draws - start)
         picked = dice.integers(0, images, (count, images)) + images * np.arange(count)[:, None]
         weights = np.bincount(picked.ravel(), minlength=count * images).reshape(count, images)
-        sums[start:start + count] = weights.astype(np.float32) @ stacked.T
+        sums[start : start + count] = weights.astype(np.float32) @ stacked.T
     drawn, first = {}, 0
     for name, own in right.items():
-        shares = sums[:, first:first + len(own)] / images
+        shares = sums[:, first : first + len(own)] / images
         drawn[name] = (shares * _seed_weights(name, len(own), draws, seed)).sum(axis=1)
         first += len(own)
     return drawn

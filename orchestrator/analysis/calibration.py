@@ -41,7 +41,9 @@ class Calibration:
         return self.confidence - self.accuracy
 
 
-def calibrate(confidence: np.ndarray[Any, Any], right: np.ndarray[Any, Any], bins: int = BINS) -> Calibration | None:
+def calibrate(
+    confidence: np.ndarray[Any, Any], right: np.ndarray[Any, Any], bins: int = BINS
+) -> Calibration | None:
     """Measure answers with confidences in [0, 1]; those without one (NaN) are left out. None where none is left.
 
     ECE over bins of equal width, each open below and closed above (Guo et al. 2017, ICML, PMLR 70:1321-1330); the
@@ -56,8 +58,19 @@ def calibrate(confidence: np.ndarray[Any, Any], right: np.ndarray[Any, Any], bin
     means = [np.bincount(which, weights, bins) / np.maximum(number, 1) for weights in (sure, good)]
     ece = float((np.abs(means[0] - means[1]) * number).sum() / len(sure))
     found = tuple(
-        Bin(i / bins, (i + 1) / bins, int(number[i]), *(float(m[i]) if number[i] else None for m in means))
+        Bin(
+            i / bins,
+            (i + 1) / bins,
+            int(number[i]),
+            *(float(m[i]) if number[i] else None for m in means),
+        )
         for i in range(bins)
     )
-    return Calibration(ece, float(np.mean((sure - good) ** 2)), float(sure.mean()), float(good.mean()), len(sure),
-                       found)
+    return Calibration(
+        ece,
+        float(np.mean((sure - good) ** 2)),
+        float(sure.mean()),
+        float(good.mean()),
+        len(sure),
+        found,
+    )

@@ -37,7 +37,10 @@ class Cost:
 
 
 def network_costs(
-    comparison: Comparison, period: int, classes: int, trainings: Mapping[str, TrainingResults] | None = None
+    comparison: Comparison,
+    period: int,
+    classes: int,
+    trainings: Mapping[str, TrainingResults] | None = None,
 ) -> list[Cost]:
     """The price of every backbone: the wall time of all its epochs up to the end of `period`.
 
@@ -52,12 +55,17 @@ def network_costs(
             by_trial[row.trial] = by_trial.get(row.trial, 0.0) + (row.seconds or 0.0)
         speeds = spread(row.images_per_second for row in rows if row.images_per_second)
         known = backbones.CATALOG.get(name)
-        found.append(Cost(
-            name, standing.accuracy.mean if standing.accuracy else None, spread(by_trial.values()),
-            speeds.mean if speeds else None, known.parameters(classes) if known else None,
-            known.gmacs(classes) if known else None,
-            *_consumed(rows, standing.epoch, trainings or {}),
-        ))
+        found.append(
+            Cost(
+                name,
+                standing.accuracy.mean if standing.accuracy else None,
+                spread(by_trial.values()),
+                speeds.mean if speeds else None,
+                known.parameters(classes) if known else None,
+                known.gmacs(classes) if known else None,
+                *_consumed(rows, standing.epoch, trainings or {}),
+            )
+        )
     return found
 
 
@@ -66,8 +74,14 @@ def _consumed(
 ) -> tuple[int | None, str | None, float | None, float | None]:
     """The last four of a `Cost`, from the rows of a backbone's epochs and its trainings up to the epoch `until`."""
     epochs = Counter(row.trial for row in rows)
-    used: dict[str, ResourceUsage] = {trial: resource_usage(trainings.get(trial, {}), until) for trial in epochs}
-    peaks = [(one.memory_of == "gpu", one.memory_bytes, one.memory_of) for one in used.values() if one.memory_bytes]
+    used: dict[str, ResourceUsage] = {
+        trial: resource_usage(trainings.get(trial, {}), until) for trial in epochs
+    }
+    peaks = [
+        (one.memory_of == "gpu", one.memory_bytes, one.memory_of)
+        for one in used.values()
+        if one.memory_bytes
+    ]
     _, memory, whose = max(peaks, default=(False, None, None))
     counted = {trial: one.joules for trial, one in used.items() if one.joules is not None}
     if not counted:
@@ -81,6 +95,7 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
 
     A point is beaten by one that costs no more and gains no less, and is better in at least one of the two.
     """
+
     def beaten(place: int) -> bool:
         cost, gain = points[place]
         return any(c <= cost and g >= gain and (c, g) != (cost, gain) for c, g in points)

@@ -48,7 +48,11 @@ class Examples:
         label, given = int(book.labels[place]), []
         for backbone, answers in self.networks.items():
             code, sure = int(answers.predicted[place]), float(answers.confidence[place])
-            given.append(ExamplePrediction(backbone, book.classes[code], None if np.isnan(sure) else sure, code == label))
+            given.append(
+                ExamplePrediction(
+                    backbone, book.classes[code], None if np.isnan(sure) else sure, code == label
+                )
+            )
         return Example(book.images[place], book.classes[label], _kind(given), tuple(given))
 
     def questions(self) -> list[Example]:
@@ -64,15 +68,23 @@ class Examples:
     def all_wrong(self) -> list[int]:
         """Places of the images that none got right, those first on which the networks were surest on average."""
         wrong = np.asarray(~self.right.any(axis=0))
-        sure = np.nanmean(np.stack([answers.confidence for answers in self.networks.values()]), axis=0)
-        return sorted((p for p in self.order if wrong[p]), key=lambda p: -float(np.nan_to_num(sure[p])))
+        sure = np.nanmean(
+            np.stack([answers.confidence for answers in self.networks.values()]), axis=0
+        )
+        return sorted(
+            (p for p in self.order if wrong[p]), key=lambda p: -float(np.nan_to_num(sure[p]))
+        )
 
     def taken_for(self, label: str, answer: str) -> list[int]:
         """Places of images of one class that networks took for another, those first that most networks did."""
         book = self.book
         true, said = book.classes.index(label), book.classes.index(answer)
         votes = sum((answers.predicted == said).astype(int) for answers in self.networks.values())
-        there = [place for place in self.order if book.labels[place] == true and np.asarray(votes)[place] > 0]
+        there = [
+            place
+            for place in self.order
+            if book.labels[place] == true and np.asarray(votes)[place] > 0
+        ]
         return sorted(there, key=lambda place: -int(np.asarray(votes)[place]))
 
 
@@ -82,11 +94,16 @@ def collect_examples(book: Predictions, networks: Mapping[str, TrialPredictions]
         return Examples(book, networks, (), np.zeros((0, len(book.images)), bool))
     given = np.logical_and.reduce([answers.predicted >= 0 for answers in networks.values()])
     right = np.stack([book.right(answers) for answers in networks.values()])
-    places = sorted(np.flatnonzero(given).tolist(), key=lambda p: hashlib.sha256(book.images[p].encode()).digest())
+    places = sorted(
+        np.flatnonzero(given).tolist(),
+        key=lambda p: hashlib.sha256(book.images[p].encode()).digest(),
+    )
     return Examples(book, networks, tuple(places), right)
 
 
-def choose_examples(asked: Sequence[Example], shares: tuple[int, int, int] = (3, 6, 3)) -> list[Example]:
+def choose_examples(
+    asked: Sequence[Example], shares: tuple[int, int, int] = (3, 6, 3)
+) -> list[Example]:
     """Up to `shares` images of each kind, classes not yet shown first; where a kind runs short, others fill up."""
     chosen: list[Example] = []
     for kind, share in zip(KINDS, shares, strict=True):

@@ -40,7 +40,11 @@ def find_leader(
     While every period still waits for some, the one with most backbones tested is taken. None without any test.
     """
     chosen = period if period is not None else _settled(comparison, awaited)
-    ranking = sorted((s for s in comparison.at(chosen) if s.accuracy), key=lambda s: -_mean(s)) if chosen else []
+    ranking = (
+        sorted((s for s in comparison.at(chosen) if s.accuracy), key=lambda s: -_mean(s))
+        if chosen
+        else []
+    )
     if not ranking:
         return None
     shared_by = sum(_mean(s) == _mean(ranking[0]) for s in ranking)
@@ -59,7 +63,9 @@ def judge_leader(found: Leader, duels: Sequence[PairwiseTest]) -> LeaderVerdict:
 
 
 def _settled(comparison: Comparison, awaited: Collection[tuple[str, int]]) -> int | None:
-    tested = {p: sum(bool(s.tests) for s in comparison.at(p)) for p in range(1, comparison.periods + 1)}
+    tested = {
+        p: sum(bool(s.tests) for s in comparison.at(p)) for p in range(1, comparison.periods + 1)
+    }
     if not any(tested.values()):
         return None
     waiting = {period for _, period in awaited}

@@ -46,11 +46,26 @@ def advise(rows: Sequence[EpochRow], patience: int = PATIENCE) -> OverfittingAdv
     end = _stop(rows, known, patience)
     after = [row for row in known if row.epoch > end.epoch]
     worse = last.epoch > best.epoch and _loss(last) > _loss(best)
-    learning = best.train_loss is not None and last.train_loss is not None and last.train_loss < best.train_loss
+    learning = (
+        best.train_loss is not None
+        and last.train_loss is not None
+        and last.train_loss < best.train_loss
+    )
     return OverfittingAdvice(
-        last.trial, last.backbone, last.seed, last.epoch, best.epoch, _loss(best), _loss(last), _gap(best), _gap(last),
-        best.epoch + 1 if worse and learning else None, end.epoch, len(after),
-        math.fsum(row.seconds or 0.0 for row in after), end.epoch >= best.epoch,
+        last.trial,
+        last.backbone,
+        last.seed,
+        last.epoch,
+        best.epoch,
+        _loss(best),
+        _loss(last),
+        _gap(best),
+        _gap(last),
+        best.epoch + 1 if worse and learning else None,
+        end.epoch,
+        len(after),
+        math.fsum(row.seconds or 0.0 for row in after),
+        end.epoch >= best.epoch,
     )
 
 

@@ -46,8 +46,13 @@ class PairwiseTest:
     def turned(self) -> PairwiseTest:
         """The same duel seen from the other side."""
         return replace(
-            self, first=self.second, second=self.first, only_first=self.only_second, only_second=self.only_first,
-            difference=-self.difference, interval=Interval(-self.interval.high, -self.interval.low),
+            self,
+            first=self.second,
+            second=self.first,
+            only_first=self.only_second,
+            only_second=self.only_first,
+            difference=-self.difference,
+            interval=Interval(-self.interval.high, -self.interval.low),
         )
 
 
@@ -74,10 +79,23 @@ def find_pair(found: Sequence[PairwiseTest], first: str, second: str) -> Pairwis
     return None
 
 
-def _pairwise_test(first: str, second: str, ours: Right, theirs: Right, drawn: Mapping[str, bootstrap.Drawn]) -> PairwiseTest:
+def _pairwise_test(
+    first: str, second: str, ours: Right, theirs: Right, drawn: Mapping[str, bootstrap.Drawn]
+) -> PairwiseTest:
     seeds = min(len(ours), len(theirs))
-    counts = [(int((ours[s] & ~theirs[s]).sum()), int((theirs[s] & ~ours[s]).sum())) for s in range(seeds)]
+    counts = [
+        (int((ours[s] & ~theirs[s]).sum()), int((theirs[s] & ~ours[s]).sum())) for s in range(seeds)
+    ]
     p = statistics.over_seeds([statistics.mcnemar(*pair) for pair in counts])
     difference = float(ours.mean(axis=1).mean() - theirs.mean(axis=1).mean())
-    return PairwiseTest(first, second, ours.shape[1], seeds, *counts[0], p, p, difference,
-                bootstrap.difference(drawn[first], drawn[second]))
+    return PairwiseTest(
+        first,
+        second,
+        ours.shape[1],
+        seeds,
+        *counts[0],
+        p,
+        p,
+        difference,
+        bootstrap.difference(drawn[first], drawn[second]),
+    )

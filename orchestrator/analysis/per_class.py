@@ -39,8 +39,13 @@ def class_metrics(counts: Counts, classes: Sequence[str]) -> list[ClassMetrics]:
     """Precision, recall and F1 (van Rijsbergen 1979, chapter 7) of each class; rows of `counts` are true classes."""
     hits, of_class, answered = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     return [
-        ClassMetrics(name, int(of_class[i]), _share(hits[i], answered[i]), _share(hits[i], of_class[i]),
-                _share(2 * hits[i], answered[i] + of_class[i]))
+        ClassMetrics(
+            name,
+            int(of_class[i]),
+            _share(hits[i], answered[i]),
+            _share(hits[i], of_class[i]),
+            _share(2 * hits[i], answered[i] + of_class[i]),
+        )
         for i, name in enumerate(classes)
     ]
 
@@ -56,8 +61,11 @@ def confusions(counts: Counts, classes: Sequence[str], most: int = 3) -> list[Co
     wrong = counts - np.diag(np.diag(counts))
     order = np.argsort(-wrong, axis=None, kind="stable")[:most]
     places = [divmod(int(flat), len(classes)) for flat in order]
-    return [Confusion(classes[i], classes[j], int(wrong[i, j]), int(counts[i].sum())) for i, j in places
-            if wrong[i, j] > 0]
+    return [
+        Confusion(classes[i], classes[j], int(wrong[i, j]), int(counts[i].sum()))
+        for i, j in places
+        if wrong[i, j] > 0
+    ]
 
 
 def _share(part: Any, whole: Any) -> float | None:

@@ -52,7 +52,9 @@ class Predictions:
         return np.bincount(flat, minlength=size * size).reshape(size, size)
 
 
-def collect_predictions(tables: Sequence[pa.Table], classes: Collection[str], epochs: Collection[int]) -> Predictions:
+def collect_predictions(
+    tables: Sequence[pa.Table], classes: Collection[str], epochs: Collection[int]
+) -> Predictions:
     """A book of rows of `predictions`, one table a trial; an image answered twice in an epoch counts once.
 
     Rows of other epochs are left out; `classes` are those of the data set, more may come from the answers.
@@ -60,10 +62,15 @@ def collect_predictions(tables: Sequence[pa.Table], classes: Collection[str], ep
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    kept = [table.filter(pc.is_in(table["epoch"], pa.array(sorted(epochs), pa.int64()))) for table in tables]
+    kept = [
+        table.filter(pc.is_in(table["epoch"], pa.array(sorted(epochs), pa.int64())))
+        for table in tables
+    ]
     kept = [_plain(table) for table in kept if table.num_rows]
     images = pa.array(sorted(set().union(*(_names(table["image"]) for table in kept))), pa.string())
-    names = set(classes).union(*(_names(table[column]) for table in kept for column in ("label", "predicted")))
+    names = set(classes).union(
+        *(_names(table[column]) for table in kept for column in ("label", "predicted"))
+    )
     known = pa.array(sorted(names), pa.string())
     labels, answers = np.full(len(images), -1, np.int32), {}
     for table in kept:
@@ -77,7 +84,11 @@ def collect_predictions(tables: Sequence[pa.Table], classes: Collection[str], ep
 
 def _spread_out(rows: pa.Table, where: Codes, known: Any, size: int) -> TrialPredictions:
     """Each row at its image's place; written last row first, so that the first of two stays."""
-    predicted, confidence, rank = np.full(size, -1, np.int32), np.full(size, np.nan, np.float32), np.full(size, -1)
+    predicted, confidence, rank = (
+        np.full(size, -1, np.int32),
+        np.full(size, np.nan, np.float32),
+        np.full(size, -1),
+    )
     predicted[where] = _codes(rows["predicted"], known)[::-1]
     confidence[where] = rows["confidence"].to_numpy()[::-1]
     rank[where] = rows["label_rank"].fill_null(-1).to_numpy()[::-1]
@@ -89,7 +100,9 @@ def _plain(table: pa.Table) -> pa.Table:
     for name in ("image", "label", "predicted"):
         column = table[name]
         if not _is_dictionary(column):
-            table = table.set_column(table.column_names.index(name), name, column.dictionary_encode())
+            table = table.set_column(
+                table.column_names.index(name), name, column.dictionary_encode()
+            )
     return table.unify_dictionaries().combine_chunks()
 
 
@@ -102,7 +115,8 @@ def _codes(column: Any, known: Any) -> Codes:
     import pyarrow.compute as pc
 
     parts = [
-        np.asarray(pc.index_in(chunk.dictionary, known), np.int32)[np.asarray(chunk.indices)] for chunk in column.chunks
+        np.asarray(pc.index_in(chunk.dictionary, known), np.int32)[np.asarray(chunk.indices)]
+        for chunk in column.chunks
     ]
     return np.concatenate(parts) if parts else np.empty(0, np.int32)
 

@@ -62,7 +62,9 @@ def _groups(means: Sequence[tuple[str, float]], critical: float) -> tuple[tuple[
     """The largest runs of networks whose mean ranks are closer than the critical difference."""
     found: list[tuple[int, int]] = []
     for start, (_, best) in enumerate(means):
-        end = max(i for i in range(start, len(means)) if means[i][1] - best < critical or i == start)
+        end = max(
+            i for i in range(start, len(means)) if means[i][1] - best < critical or i == start
+        )
         if end > start and not any(a <= start and end <= b for a, b in found):
             found.append((start, end))
-    return tuple(tuple(name for name, _ in means[a:b + 1]) for a, b in found)
+    return tuple(tuple(name for name, _ in means[a : b + 1]) for a, b in found)

@@ -37,7 +37,10 @@ def resource_usage(outcomes: TrainingResults, epoch: int) -> ResourceUsage:
     joules, epochs = _energy(records, epoch)
     held = peaks[True] or peaks[False]
     return ResourceUsage(
-        int(max(held)) if held else None, ("gpu" if peaks[True] else "process") if held else None, joules, epochs
+        int(max(held)) if held else None,
+        ("gpu" if peaks[True] else "process") if held else None,
+        joules,
+        epochs,
     )
 
 
@@ -45,7 +48,9 @@ def _energy(records: list[Mapping[str, Any]], epoch: int) -> tuple[float | None,
     """Joules, and the epochs they stand for, from the last stretch back: one that lies within another is left out."""
     joules, epochs, begins = None, 0.0, float(epoch)
     for record in reversed(records):
-        begun, end, used = (_amount(record, key) for key in ("measured_from", "epoch", "energy_joules"))
+        begun, end, used = (
+            _amount(record, key) for key in ("measured_from", "epoch", "energy_joules")
+        )
         if begun is None or end is None or used is None or not begun <= end <= begins:
             continue
         joules, epochs, begins = (joules or 0.0) + used, epochs + end - begun, begun

@@ -56,8 +56,16 @@ def measure(
     found: dict[str, dict[tuple[str, int], dict[str, float]]] = {}
     images = 0
     for row in table.to_pylist():
-        known = row["corruption"] in run.spec.corruptions and row["severity"] in SEVERITIES and row["trial"] in whose
-        if known and row["epoch"] == comparison.tested_at(row["trial"], run.spec.epochs) and row["total"]:
+        known = (
+            row["corruption"] in run.spec.corruptions
+            and row["severity"] in SEVERITIES
+            and row["trial"] in whose
+        )
+        if (
+            known
+            and row["epoch"] == comparison.tested_at(row["trial"], run.spec.epochs)
+            and row["total"]
+        ):
             key, images = (row["corruption"], row["severity"]), max(images, row["total"])
             by_trial = found.setdefault(whose[row["trial"]][0], {}).setdefault(key, {})
             by_trial.setdefault(row["trial"], row["correct"] / row["total"])
@@ -70,23 +78,40 @@ def measure(
     order = [name for name in comparison.backbones if name in means]
     reference = REFERENCE if REFERENCE in means else order[0]
     seeds = {name: max(len(by_trial) for by_trial in found[name].values()) for name in order}
-    networks = [_robust(comparison, name, seeds[name], means[name], means[reference]) for name in order]
-    there = tuple(name for name in CORRUPTIONS if any((name, s) in of for of in means.values() for s in SEVERITIES))
+    networks = [
+        _robust(comparison, name, seeds[name], means[name], means[reference]) for name in order
+    ]
+    there = tuple(
+        name
+        for name in CORRUPTIONS
+        if any((name, s) in of for of in means.values() for s in SEVERITIES)
+    )
     return Robustness(reference, there, images, tuple(networks))
 
 
-def _robust(comparison: Comparison, backbone: str, seeds: int, mine: Accuracies, reference: Accuracies) -> NetworkRobustness:
+def _robust(
+    comparison: Comparison, backbone: str, seeds: int, mine: Accuracies, reference: Accuracies
+) -> NetworkRobustness:
     errors = {
-        name: error for name in CORRUPTIONS if (error := corruption_error(_of(mine, name), _of(reference, name)))
-        is not None
+        name: error
+        for name in CORRUPTIONS
+        if (error := corruption_error(_of(mine, name), _of(reference, name))) is not None
     }
     last = next((s for s in comparison.at(comparison.periods) if s.backbone == backbone), None)
     mean = spread(errors.values())
-    return NetworkRobustness(backbone, seeds, last.accuracy.mean if last and last.accuracy else None, mine, errors,
-                  mean.mean if mean else None)
+    return NetworkRobustness(
+        backbone,
+        seeds,
+        last.accuracy.mean if last and last.accuracy else None,
+        mine,
+        errors,
+        mean.mean if mean else None,
+    )
 
 
-def corruption_error(accuracies: Sequence[float | None], reference: Sequence[float | None]) -> float | None:
+def corruption_error(
+    accuracies: Sequence[float | None], reference: Sequence[float | None]
+) -> float | None:
     """The sum of errors over severities divided by the reference's; None where one is missing or the latter is 0."""
     mine = [1 - value for value in accuracies if value is not None]
     theirs = [1 - value for value in reference if value is not None]

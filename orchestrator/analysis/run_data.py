@@ -60,8 +60,15 @@ class RunData:
     def answers(self, backbone: str, period: int) -> list[TrialPredictions]:
         """One backbone's answers after a period, by seed; seeds without any are left out."""
         epoch = self.run.epoch_of(period)
-        names = sorted((n for n, t in self.trials.items() if t.backbone == backbone), key=lambda n: self.trials[n].seed)
-        return [answers for name in names if (answers := self.book.of(name, self.comparison.tested_at(name, epoch)))]
+        names = sorted(
+            (n for n, t in self.trials.items() if t.backbone == backbone),
+            key=lambda n: self.trials[n].seed,
+        )
+        return [
+            answers
+            for name in names
+            if (answers := self.book.of(name, self.comparison.tested_at(name, epoch)))
+        ]
 
     @property
     def test_images(self) -> int:
@@ -84,8 +91,15 @@ def read_run_data(store: Store, run: Run, periods: Sequence[int] = ()) -> RunDat
     trials = {name: store.load_trial(name) for name in run.trials}
     whose = {name: (trial.backbone, trial.seed) for name, trial in trials.items()}
     states = plan.task_states(store, run)
-    failures = {task: store.failed(Task.parse(task)) or {} for task, state in states.items() if state == "failed"}
-    rows = read_rows(store.root, "epochs", run.trials), read_rows(store.root, "evaluations", run.trials)
+    failures = {
+        task: store.failed(Task.parse(task)) or {}
+        for task, state in states.items()
+        if state == "failed"
+    }
+    rows = (
+        read_rows(store.root, "epochs", run.trials),
+        read_rows(store.root, "evaluations", run.trials),
+    )
     compared = standings.compare(run, whose, *rows)
     if not compared.epochs and not any(standing.tests for standing in compared.standings):
         raise OrchError(_nothing_yet(run, states, failures))
@@ -95,37 +109,62 @@ def read_run_data(store: Store, run: Run, periods: Sequence[int] = ()) -> RunDat
         if task.kind == "evaluate" and not task.variant and states[task.id] == "open"
     }
     shown = tuple(sorted(set(periods) or {1, run.spec.periods}))
-    found, source = find_leader(compared, awaited, shown[-1] if periods else None), _source(store, run)
+    found, source = (
+        find_leader(compared, awaited, shown[-1] if periods else None),
+        _source(store, run),
+    )
     folder = store.data_folder(run.data)
     return RunData(
-        run, trials, states, failures, compared, found, shown,
-        _book(store, run, source, compared, {*shown, *([found.period] if found else [])}), _attempts(store, run),
-        source, store.done(Task("prepare", run.data)), _manifest(folder), _pixels(folder), _training(store, run),
-        measure(run, compared, whose, rows[1]), _trainings(store, run),
+        run,
+        trials,
+        states,
+        failures,
+        compared,
+        found,
+        shown,
+        _book(store, run, source, compared, {*shown, *([found.period] if found else [])}),
+        _attempts(store, run),
+        source,
+        store.done(Task("prepare", run.data)),
+        _manifest(folder),
+        _pixels(folder),
+        _training(store, run),
+        measure(run, compared, whose, rows[1]),
+        _trainings(store, run),
     )
 
 
 def _check(run: Run, periods: Sequence[int]) -> None:
     for period in periods:
         if not 1 <= period <= run.spec.periods:
-            raise RequestError(f"--period {period}: the run {run.name} has periods 1 to {run.spec.periods}.")
+            raise RequestError(
+                f"--period {period}: the run {run.name} has periods 1 to {run.spec.periods}."
+            )
 
 
 def _nothing_yet(run: Run, states: dict[str, str], failures: dict[str, dict[str, Any]]) -> str:
     message = f"the run {run.name} has no results to report yet: none of its epochs is published"
     if not failures:
-        return f"{message}, {sum(s == 'done' for s in states.values())} of {len(states)} tasks are done. " \
-               f"'orch status {run.name}' shows how far it is."
+        return (
+            f"{message}, {sum(s == 'done' for s in states.values())} of {len(states)} tasks are done. "
+            f"'orch status {run.name}' shows how far it is."
+        )
     task, why = next(iter(failures.items()))
     return f"{message}, and {task} failed: {why.get('message', 'no reason was kept')} 'orch retry' tries again."
 
 
 def _book(
-    store: Store, run: Run, source: DataSource | None, compared: standings.Comparison, periods: set[int]
+    store: Store,
+    run: Run,
+    source: DataSource | None,
+    compared: standings.Comparison,
+    periods: set[int],
 ) -> Predictions:
     """Answers after these periods of the run."""
     tables = [read_rows(store.root, "predictions", [name], COLUMNS) for name in run.trials]
-    epochs = {compared.tested_at(name, run.epoch_of(period)) for name in run.trials for period in periods}
+    epochs = {
+        compared.tested_at(name, run.epoch_of(period)) for name in run.trials for period in periods
+    }
     return collect_predictions(tables, source.classes if source else (), epochs)
 
 
@@ -179,7 +218,9 @@ def _trainings(store: Store, run: Run) -> dict[str, dict[int, dict[str, Any]]]:
     found: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in run.trials}
     for name in run.trials:
         for mark in store.marks(name):
-            with contextlib.suppress(DamagedFile):  # that of another run; one of this run is named by `_training`
+            with contextlib.suppress(
+                DamagedFile
+            ):  # that of another run; one of this run is named by `_training`
                 if outcome := store.done(Task("train", name, mark)):
                     found[name][mark] = outcome
     return found

@@ -102,7 +102,9 @@ class Comparison:
         return [standing for standing in self.standings if standing.period == period]
 
 
-def compare(run: Run, whose: Mapping[str, tuple[str, int]], epochs: pa.Table, evaluations: pa.Table) -> Comparison:
+def compare(
+    run: Run, whose: Mapping[str, tuple[str, int]], epochs: pa.Table, evaluations: pa.Table
+) -> Comparison:
     """The run's standings from rows of `epochs` and `evaluations`; `whose` gives each trial's backbone and seed.
 
     Periods are the run's own; rows of other trials, of later epochs, and of images that were made harder do not
@@ -114,12 +116,24 @@ def compare(run: Run, whose: Mapping[str, tuple[str, int]], epochs: pa.Table, ev
     present = {backbone for backbone, _ in whose.values()}
     order = [*(name for name in CATALOG if name in present), *sorted(present - set(CATALOG))]
     standings = [
-        _standing(name, period, run.epoch_of(period), [
-            _result(trial, name, seed, period, min(run.epoch_of(period), stops.get(trial, run.spec.epochs)), tests,
-                    lines)
-            for trial, (backbone, seed) in sorted(whose.items(), key=lambda item: item[1][1])
-            if backbone == name
-        ])
+        _standing(
+            name,
+            period,
+            run.epoch_of(period),
+            [
+                _result(
+                    trial,
+                    name,
+                    seed,
+                    period,
+                    min(run.epoch_of(period), stops.get(trial, run.spec.epochs)),
+                    tests,
+                    lines,
+                )
+                for trial, (backbone, seed) in sorted(whose.items(), key=lambda item: item[1][1])
+                if backbone == name
+            ],
+        )
         for period in range(1, run.spec.periods + 1)
         for name in order
     ]
@@ -141,27 +155,44 @@ def _epochs(run: Run, whose: Mapping[str, tuple[str, int]], table: pa.Table) -> 
         key = (row["trial"], row["epoch"])
         if row["trial"] in whose and 1 <= row["epoch"] <= run.spec.epochs and key not in rows:
             measures: dict[str, Any] = {name: _finite(row[name]) for name in EpochRow.__slots__[5:]}
-            rows[key] = EpochRow(row["trial"], *whose[row["trial"]], run.period_of(row["epoch"]), row["epoch"], **measures)
+            rows[key] = EpochRow(
+                row["trial"],
+                *whose[row["trial"]],
+                run.period_of(row["epoch"]),
+                row["epoch"],
+                **measures,
+            )
     return [rows[key] for key in sorted(rows)]
 
 
-def _tests(run: Run, whose: Mapping[str, tuple[str, int]], table: pa.Table) -> dict[tuple[str, int], EvaluationResult]:
+def _tests(
+    run: Run, whose: Mapping[str, tuple[str, int]], table: pa.Table
+) -> dict[tuple[str, int], EvaluationResult]:
     tests: dict[tuple[str, int], EvaluationResult] = {}
     for row in table.to_pylist():
         plain = (row["corruption"] or "none") == "none" and not row["severity"]
         if plain and row["trial"] in whose and (row["trial"], row["epoch"]) not in tests:
             correct, total = row["correct"], row["total"]
-            tests[row["trial"], row["epoch"]] = EvaluationResult(row["loss"], correct, total, wilson(correct, total))
+            tests[row["trial"], row["epoch"]] = EvaluationResult(
+                row["loss"], correct, total, wilson(correct, total)
+            )
     return tests
 
 
 def _result(
-    trial: str, backbone: str, seed: int, period: int, epoch: int,
-    tests: Mapping[tuple[str, int], EvaluationResult], lines: Sequence[EpochRow],
+    trial: str,
+    backbone: str,
+    seed: int,
+    period: int,
+    epoch: int,
+    tests: Mapping[tuple[str, int], EvaluationResult],
+    lines: Sequence[EpochRow],
 ) -> PeriodResult:
     seen = [line for line in lines if line.trial == trial and line.period == period]
     seconds = math.fsum(line.seconds or 0.0 for line in seen) if seen else None
-    return PeriodResult(trial, backbone, seed, period, epoch, tests.get((trial, epoch)), len(seen), seconds)
+    return PeriodResult(
+        trial, backbone, seed, period, epoch, tests.get((trial, epoch)), len(seen), seconds
+    )
 
 
 def _standing(backbone: str, period: int, epoch: int, results: Sequence[PeriodResult]) -> Standing:

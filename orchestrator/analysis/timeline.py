@@ -53,7 +53,9 @@ class Timeline:
         return tuple(dict.fromkeys(stint.worker for stint in self.stints))
 
 
-def build_timeline(attempts: pa.Table, whose: Mapping[str, tuple[str, int]], states: Mapping[str, str]) -> Timeline:
+def build_timeline(
+    attempts: pa.Table, whose: Mapping[str, tuple[str, int]], states: Mapping[str, str]
+) -> Timeline:
     """The run's attempts in order; those without both times (never begun, or on record torn) are left out.
 
     Where an attempt's time in the queue is known, its wait counts; `waited` is the mean over these, in seconds.
@@ -65,17 +67,36 @@ def build_timeline(attempts: pa.Table, whose: Mapping[str, tuple[str, int]], sta
     stints = []
     for row in sorted(rows, key=lambda r: (r["started_at"], r["task"], r["attempt"])):
         backbone, seed = whose.get(Task.parse(row["task"]).subject, (None, None))
-        waited = (row["started_at"] - row["queued_at"]).total_seconds() if row["queued_at"] else None
-        stints.append(AttemptSpan(
-            row["task"], row["kind"], backbone, seed, row["attempt"], row["state"], row["failure"],
-            str(row["worker"] or "unknown"), str(row["host"] or "unknown"), str(row["device"] or "unknown"),
-            (row["started_at"] - began).total_seconds(), (row["finished_at"] - began).total_seconds(), waited,
-        ))
+        waited = (
+            (row["started_at"] - row["queued_at"]).total_seconds() if row["queued_at"] else None
+        )
+        stints.append(
+            AttemptSpan(
+                row["task"],
+                row["kind"],
+                backbone,
+                seed,
+                row["attempt"],
+                row["state"],
+                row["failure"],
+                str(row["worker"] or "unknown"),
+                str(row["host"] or "unknown"),
+                str(row["device"] or "unknown"),
+                (row["started_at"] - began).total_seconds(),
+                (row["finished_at"] - began).total_seconds(),
+                waited,
+            )
+        )
     waits = [max(0.0, stint.waited) for stint in stints if stint.waited is not None]
     faults = [stint for stint in stints if stint.state != "done"]
     return Timeline(
-        tuple(stints), began, max(stint.end for stint in stints), sum(stint.end - stint.start for stint in stints),
-        sum(waits) / len(waits) if waits else None, len(faults), sum(states.get(s.task) == "done" for s in faults),
+        tuple(stints),
+        began,
+        max(stint.end for stint in stints),
+        sum(stint.end - stint.start for stint in stints),
+        sum(waits) / len(waits) if waits else None,
+        len(faults),
+        sum(states.get(s.task) == "done" for s in faults),
     )
 
 

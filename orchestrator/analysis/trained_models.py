@@ -25,7 +25,9 @@ def choose_models(store: Store, run: Run, period: int | None) -> TrainedModels:
     """
     periods = range(1, run.spec.periods + 1) if period is None else [period]
     if period is not None and not 1 <= period <= run.spec.periods:
-        raise RequestError(f"--period {period}: the run {run.name} has periods 1 to {run.spec.periods}.")
+        raise RequestError(
+            f"--period {period}: the run {run.name} has periods 1 to {run.spec.periods}."
+        )
     trials: dict[str, list[Task]] = {name: [] for name in run.spec.backbones}
     absent = []
     for name in run.trials:
@@ -37,6 +39,8 @@ def choose_models(store: Store, run: Run, period: int | None) -> TrainedModels:
             absent.append(name)
     if len(absent) == len(run.trials):
         wanted = "no period" if period is None else f"period {period} not"
-        raise OrchError(f"the run {run.name} has evaluated {wanted} yet, so no network can answer. "
-                        f"'orch status {run.name}' shows how far it is.")
+        raise OrchError(
+            f"the run {run.name} has evaluated {wanted} yet, so no network can answer. "
+            f"'orch status {run.name}' shows how far it is."
+        )
     return TrainedModels({name: tasks for name, tasks in trials.items() if tasks}, tuple(absent))

@@ -18,13 +18,17 @@ from orchestrator.terminal.options import emit, examples, json_option, store_opt
 SHOWN = 10
 
 
-@click.group(epilog=examples("orch data inspect photographs/", "orch data prepare digits"),
-             invoke_without_command=True)
+@click.group(
+    epilog=examples("orch data inspect photographs/", "orch data prepare digits"),
+    invoke_without_command=True,
+)
 @click.pass_context
 def data_command(ctx: click.Context) -> None:
     """Prepare a data set, or look a data folder over."""
     if ctx.invoked_subcommand is None:
-        raise click.UsageError("a command is missing: give 'orch data inspect FOLDER' or 'orch data prepare FOLDER'.")
+        raise click.UsageError(
+            "a command is missing: give 'orch data inspect FOLDER' or 'orch data prepare FOLDER'."
+        )
 
 
 @data_command.command(epilog=examples("orch data inspect photographs/"))
@@ -42,12 +46,19 @@ def inspect(folder: Path, as_json: bool) -> None:
     if as_json:
         emit(asdict(found))
         return
-    click.echo(f"{found.folder}: {found.files:,} files in {len(found.classes)} classes, {found.bytes / 1e6:,.1f} MB")
+    click.echo(
+        f"{found.folder}: {found.files:,} files in {len(found.classes)} classes, {found.bytes / 1e6:,.1f} MB"
+    )
     for label, count in found.classes.items():
         click.echo(f"  {plain(label):<24} {count:>8,}")
-    click.echo("formats: " + (", ".join(f"{kind} {count:,}" for kind, count in found.formats.items()) or "none"))
+    click.echo(
+        "formats: "
+        + (", ".join(f"{kind} {count:,}" for kind, count in found.formats.items()) or "none")
+    )
     if not found.decoded:
-        click.echo(f"Pillow is not installed: only first bytes were looked at. For more: {install_hints.install_command('worker')}")
+        click.echo(
+            f"Pillow is not installed: only first bytes were looked at. For more: {install_hints.install_command('worker')}"
+        )
     _list("broken files", [f"{path}: {fault}" for path, fault in found.broken.items()])
     _list("groups of exact duplicates", [" = ".join(group) for group in found.duplicates])
     _list("of them in several classes", [" = ".join(group) for group in found.contradictions])
@@ -61,14 +72,25 @@ def _list(title: str, lines: list[str]) -> None:
         click.echo(f"  and {len(lines) - SHOWN} more (--json lists all)")
 
 
-@data_command.command(epilog=examples("orch data prepare photographs/ --image-size 128", "orch data prepare digits"))
+@data_command.command(
+    epilog=examples("orch data prepare photographs/ --image-size 128", "orch data prepare digits")
+)
 @click.argument("folder", metavar="FOLDER|digits")
-@click.option("--image-size", type=int, metavar="PIXELS", help="Side of the images.  [default: 224; 64 for digits]")
-@click.option("--skip-broken", is_flag=True, help="Leave out files that are no images.  [default: fail]")
+@click.option(
+    "--image-size",
+    type=int,
+    metavar="PIXELS",
+    help="Side of the images.  [default: 224; 64 for digits]",
+)
+@click.option(
+    "--skip-broken", is_flag=True, help="Leave out files that are no images.  [default: fail]"
+)
 @json_option
 @store_option
 @click.pass_obj
-def prepare(settings: Settings, folder: str, image_size: int | None, skip_broken: bool, as_json: bool) -> None:
+def prepare(
+    settings: Settings, folder: str, image_size: int | None, skip_broken: bool, as_json: bool
+) -> None:
     """Decode a folder's images into the store now, so that runs on it need not wait for that.
 
     A run asks for the same data set when its folder's contents, image size and --skip-broken are the same.
@@ -80,25 +102,43 @@ def prepare(settings: Settings, folder: str, image_size: int | None, skip_broken
     from orchestrator.terminal import progress_bar
 
     undemanding = min(backbones.CATALOG.values(), key=lambda backbone: backbone.min_image_size)
-    asked: dict[str, Any] = {"data": folder, "backbones": [undemanding.name], "skip_broken": skip_broken}
+    asked: dict[str, Any] = {
+        "data": folder,
+        "backbones": [undemanding.name],
+        "skip_broken": skip_broken,
+    }
     wanted = model.build(asked | ({} if image_size is None else {"image_size": image_size}))
     if importlib.util.find_spec("PIL") is None or importlib.util.find_spec("torch") is None:
-        raise MissingExtra(f"preparing images needs more packages. Install them with: {install_hints.install_command('worker')}")
+        raise MissingExtra(
+            f"preparing images needs more packages. Install them with: {install_hints.install_command('worker')}"
+        )
     submit.require_writable(settings.store)
     submit.require_apart(settings.store, wanted.data)
     with progress_bar.progress_when_slow("reading the data folder") as tell:
         built_in = wanted.data in model.BUILT_IN_DATA
-        source = image_folder.built_in(wanted.data) if built_in else image_folder.read_folder(Path(wanted.data), tell)
+        source = (
+            image_folder.built_in(wanted.data)
+            if built_in
+            else image_folder.read_folder(Path(wanted.data), tell)
+        )
     store = launch.open_store(settings)
     from orchestrator.datasets.prepare import prepare_data_set
 
     with progress_bar.progress_when_slow("preparing", "images") as tell:
         name, facts, known = prepare_data_set(store, source, wanted.data_settings(), tell)
     if as_json:
-        emit({"data": name, "store": str(settings.store), "already": known,
-              **{key: facts.get(key) for key in ("images", "skipped", "classes", "seconds")}})
+        emit(
+            {
+                "data": name,
+                "store": str(settings.store),
+                "already": known,
+                **{key: facts.get(key) for key in ("images", "skipped", "classes", "seconds")},
+            }
+        )
         return
-    click.echo(f"data set {name} {'was ready already' if known else 'is ready'}: {facts['images']:,} images, "
-               f"{len(facts['classes'])} classes, in {settings.store}")
+    click.echo(
+        f"data set {name} {'was ready already' if known else 'is ready'}: {facts['images']:,} images, "
+        f"{len(facts['classes'])} classes, in {settings.store}"
+    )
     if facts["skipped"]:
         _list("left out", list(facts["skipped"]))

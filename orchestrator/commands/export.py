@@ -18,16 +18,22 @@ if TYPE_CHECKING:
     from orchestrator.export.history import TrialHistory
 
 
-@click.group(epilog=examples("orch export tensorboard", "orch export mlflow --out tracking/"),
-             invoke_without_command=True)
+@click.group(
+    epilog=examples("orch export tensorboard", "orch export mlflow --out tracking/"),
+    invoke_without_command=True,
+)
 @click.pass_context
 def export_command(ctx: click.Context) -> None:
     """Write a run's numbers for TensorBoard or MLflow."""
     if ctx.invoked_subcommand is None:
-        raise click.UsageError("a command is missing: give 'orch export tensorboard RUN' or 'orch export mlflow RUN'.")
+        raise click.UsageError(
+            "a command is missing: give 'orch export tensorboard RUN' or 'orch export mlflow RUN'."
+        )
 
 
-out_option = click.option("--out", metavar="DIR", help="Where to write it.  [default: exports/RUN in the store]")
+out_option = click.option(
+    "--out", metavar="DIR", help="Where to write it.  [default: exports/RUN in the store]"
+)
 
 
 @export_command.command(epilog=examples("orch export tensorboard digits-3x10-1f3a9c --out boards/"))
@@ -36,7 +42,9 @@ out_option = click.option("--out", metavar="DIR", help="Where to write it.  [def
 @json_option
 @store_option
 @click.pass_obj
-def tensorboard_command(settings: Settings, run: str | None, out: str | None, as_json: bool) -> None:
+def tensorboard_command(
+    settings: Settings, run: str | None, out: str | None, as_json: bool
+) -> None:
     """Write event files, one folder a trial: curves, tests and settings. The latest run if none is named."""
     _need("tensorboard", ("tensorboard",))
     chosen, found, place = _gather(settings, run, out, "tensorboard")
@@ -72,10 +80,14 @@ def mlflow_command(settings: Settings, run: str | None, out: str | None, as_json
 def _need(extra: str, modules: tuple[str, ...]) -> None:
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
-        raise MissingExtra(f"this export needs {', '.join(missing)}. Install with: {install_hints.install_command(extra)}")
+        raise MissingExtra(
+            f"this export needs {', '.join(missing)}. Install with: {install_hints.install_command(extra)}"
+        )
 
 
-def _gather(settings: Settings, run: str | None, out: str | None, kind: str) -> tuple[Run, list[TrialHistory], Path]:
+def _gather(
+    settings: Settings, run: str | None, out: str | None, kind: str
+) -> tuple[Run, list[TrialHistory], Path]:
     from jobs.store.store import Store
     from orchestrator.export import history
 
@@ -86,14 +98,23 @@ def _gather(settings: Settings, run: str | None, out: str | None, kind: str) -> 
 
 
 def _unwritable(place: Path, error: OSError) -> RequestError:
-    return RequestError(f"cannot write to {place}: {error.strerror or error}. Give another folder with --out.")
+    return RequestError(
+        f"cannot write to {place}: {error.strerror or error}. Give another folder with --out."
+    )
 
 
 def _tell(run: Run, found: list[TrialHistory], place: Path, look: str, as_json: bool) -> None:
     points = sum(len(history.points) for history in found)
     if as_json:
-        emit({"run": run.name, "folder": str(place.absolute()), "trials": [history.trial for history in found],
-              "points": points, "look": look})
+        emit(
+            {
+                "run": run.name,
+                "folder": str(place.absolute()),
+                "trials": [history.trial for history in found],
+                "points": points,
+                "look": look,
+            }
+        )
         return
     click.echo(f"{run.name}: {len(found)} trial(s), {points:,} points in {place}")
     click.echo(f"look at it with: {look}")

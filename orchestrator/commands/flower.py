@@ -13,9 +13,20 @@ from orchestrator.terminal.options import examples, store_option
 
 
 @click.command(epilog=examples("orch flower", "orch flower --port 8888"))
-@click.option("--port", type=click.IntRange(1, 65535), default=5555, show_default=True, help="Port to listen on.")
-@click.option("--address", default="127.0.0.1", show_default=True, metavar="ADDRESS",
-              help="Address to bind to; beyond loopback anyone who reaches it can control the queue.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=5555,
+    show_default=True,
+    help="Port to listen on.",
+)
+@click.option(
+    "--address",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Address to bind to; beyond loopback anyone who reaches it can control the queue.",
+)
 @store_option
 @click.pass_obj
 def flower_command(settings: Settings, port: int, address: str) -> None:
@@ -25,7 +36,9 @@ def flower_command(settings: Settings, port: int, address: str) -> None:
     from workers.messaging import broker
 
     if importlib.util.find_spec("flower") is None:
-        raise MissingExtra(f"Flower is not installed. Install it with: {install_hints.install_command('flower')}")
+        raise MissingExtra(
+            f"Flower is not installed. Install it with: {install_hints.install_command('flower')}"
+        )
     _require_free(address, port)
     require_writable(settings.store)
     broker_url = launch.broker(settings)
@@ -38,10 +51,14 @@ def _require_free(address: str, port: int) -> None:
     import socket
 
     try:
-        found = socket.getaddrinfo(address or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(
+            address or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
         with socket.socket(found[0][0], socket.SOCK_STREAM) as line:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             line.bind(found[0][4])
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise RequestError(f"cannot listen on {address}:{port}: {reason}. Give another --address or --port.") from None
+        raise RequestError(
+            f"cannot listen on {address}:{port}: {reason}. Give another --address or --port."
+        ) from None

@@ -14,10 +14,21 @@ from orchestrator.terminal.options import emit, examples, json_option
 
 @click.command(epilog=examples("orch models", "orch models scratch --classes 20 --image-size 224"))
 @click.argument("name", required=False)
-@click.option("--classes", type=click.IntRange(2, 1_000_000), default=20, show_default=True,
-              help="Outputs of the last layer.")
-@click.option("--image-size", type=click.IntRange(8, 2048), default=224, show_default=True, metavar="PIXELS",
-              help="Side of the images, for the layer table.")
+@click.option(
+    "--classes",
+    type=click.IntRange(2, 1_000_000),
+    default=20,
+    show_default=True,
+    help="Outputs of the last layer.",
+)
+@click.option(
+    "--image-size",
+    type=click.IntRange(8, 2048),
+    default=224,
+    show_default=True,
+    metavar="PIXELS",
+    help="Side of the images, for the layer table.",
+)
 @json_option
 def models_command(name: str | None, classes: int, image_size: int, as_json: bool) -> None:
     """List the backbones with their parameter counts; with NAME, its layers one by one."""
@@ -38,26 +49,43 @@ def models_command(name: str | None, classes: int, image_size: int, as_json: boo
 
 def _row(entry: Any, classes: int) -> dict[str, Any]:
     return {
-        "name": entry.name, "title": entry.title, "parameters": entry.parameters(classes),
-        "weights_file": entry.weights_file, "min_image_size": entry.min_image_size, "summary": entry.summary,
+        "name": entry.name,
+        "title": entry.title,
+        "parameters": entry.parameters(classes),
+        "weights_file": entry.weights_file,
+        "min_image_size": entry.min_image_size,
+        "summary": entry.summary,
     }
 
 
 def _layers(entry: Any, classes: int, image_size: int, as_json: bool) -> None:
     if image_size < entry.min_image_size:
-        raise BadSpec(f"--image-size {image_size} is too small for {entry.name}; give {entry.min_image_size} or more.")
+        raise BadSpec(
+            f"--image-size {image_size} is too small for {entry.name}; give {entry.min_image_size} or more."
+        )
     if importlib.util.find_spec("torchvision") is None:
-        raise MissingExtra(f"the layers of a network need torch. Install it with: {install_hints.install_command('worker')}")
+        raise MissingExtra(
+            f"the layers of a network need torch. Install it with: {install_hints.install_command('worker')}"
+        )
     from orchestrator.terminal import progress_bar
 
     with progress_bar.status_line("loading torch", as_json):
         from models.networks import summary
 
         table = summary.summarise(entry.name, classes, image_size)
-    layers = [{"layer": r.layer, "output": list(r.output), "parameters": r.parameters} for r in table.rows]
+    layers = [
+        {"layer": r.layer, "output": list(r.output), "parameters": r.parameters} for r in table.rows
+    ]
     if as_json:
-        emit({**_row(entry, classes), "classes": classes, "image_size": image_size, "layers": layers,
-              "parameters": table.total})
+        emit(
+            {
+                **_row(entry, classes),
+                "classes": classes,
+                "image_size": image_size,
+                "layers": layers,
+                "parameters": table.total,
+            }
+        )
         return
     click.echo(f"{entry.title}, {classes} classes, {image_size} px: {entry.summary}")
     click.echo(f"{'layer':<24} {'output':>18} {'parameters':>14}")

@@ -20,19 +20,36 @@ if TYPE_CHECKING:
 
 
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
-EPILOG = examples("orch predict cat.jpg dog.jpg", "orch predict holidays/ --run digits-3x10-1f3a9c --json")
+EPILOG = examples(
+    "orch predict cat.jpg dog.jpg", "orch predict holidays/ --run digits-3x10-1f3a9c --json"
+)
 
 
 @click.command(epilog=EPILOG)
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path(path_type=Path))
+@click.argument(
+    "images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path(path_type=Path)
+)
 @click.option("--run", metavar="RUN", help="Whose networks answer.  [default: the latest run]")
-@click.option("--period", type=int, metavar="N", help="As trained after this period.  [default: the newest evaluated]")
-@click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda:0", help="Where to compute.")
+@click.option(
+    "--period",
+    type=int,
+    metavar="N",
+    help="As trained after this period.  [default: the newest evaluated]",
+)
+@click.option(
+    "--device", default="cpu", show_default=True, metavar="cpu|cuda:0", help="Where to compute."
+)
 @json_option
 @store_option
 @click.pass_obj
-def predict_command(settings: Settings, images: tuple[Path, ...], run: str | None, period: int | None, device: str,
-            as_json: bool) -> int:
+def predict_command(
+    settings: Settings,
+    images: tuple[Path, ...],
+    run: str | None,
+    period: int | None,
+    device: str,
+    as_json: bool,
+) -> int:
     """Ask every backbone of a run what it sees in images, or in folders of images.
 
     A backbone trained with several seeds answers with the mean of its networks. Exit code 1 when a file is no
@@ -45,7 +62,9 @@ def predict_command(settings: Settings, images: tuple[Path, ...], run: str | Non
 
     found = image_paths.find(images)
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
-        raise MissingExtra(f"predicting needs torch. Install it with: {install_hints.install_command('worker')}")
+        raise MissingExtra(
+            f"predicting needs torch. Install it with: {install_hints.install_command('worker')}"
+        )
     store = Store(settings.store).open()
     chosen_run = store.load_run(run) if run is not None else store.latest_run()
     chosen = trained_models.choose_models(store, chosen_run, period)
@@ -53,7 +72,9 @@ def predict_command(settings: Settings, images: tuple[Path, ...], run: str | Non
         from models.evaluation.predict import predict
 
         say("asking every network")
-        with progress_bar.progress_when_slow("asking every network", "answers", before=lambda: say("")) as tell:
+        with progress_bar.progress_when_slow(
+            "asking every network", "answers", before=lambda: say("")
+        ) as tell:
             answered = predict(store, chosen_run.data, chosen.trials, found, device, tell)
     if as_json:
         emit(_facts(chosen_run.name, chosen, answered, device))
@@ -61,30 +82,46 @@ def predict_command(settings: Settings, images: tuple[Path, ...], run: str | Non
         _show(chosen_run.name, chosen, answered)
     broken = [each for each in answered if each.broken]
     for each in broken:
-        click.echo(f"{plain(str(each.image))} is no whole image: {plain(each.broken or '')}", err=True)
+        click.echo(
+            f"{plain(str(each.image))} is no whole image: {plain(each.broken or '')}", err=True
+        )
     return 1 if broken else 0
 
 
-def _facts(run: str, chosen: TrainedModels, answered: list[ImagePredictions], device: str) -> dict[str, Any]:
+def _facts(
+    run: str, chosen: TrainedModels, answered: list[ImagePredictions], device: str
+) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
-        "run": run, "device": device, "confidence": "mean softmax over the seeds of a backbone",
+        "run": run,
+        "device": device,
+        "confidence": "mean softmax over the seeds of a backbone",
         "backbones": {
             name: [{"trial": task.subject, "epoch": task.epoch} for task in tasks]
             for name, tasks in chosen.trials.items()
         },
         "not_evaluated": list(chosen.absent),
         "images": [
-            {"image": str(each.image), "known": asdict(each.known) if each.known else None,
-             "answers": [
-                 {"backbone": answer.backbone, "answer": answer.top[0].label, "confidence": answer.top[0].confidence,
-                  "top": [asdict(choice) for choice in answer.top]}
-                 for answer in each.answers
-             ]}
-            for each in answered if not each.broken
+            {
+                "image": str(each.image),
+                "known": asdict(each.known) if each.known else None,
+                "answers": [
+                    {
+                        "backbone": answer.backbone,
+                        "answer": answer.top[0].label,
+                        "confidence": answer.top[0].confidence,
+                        "top": [asdict(choice) for choice in answer.top],
+                    }
+                    for answer in each.answers
+                ],
+            }
+            for each in answered
+            if not each.broken
         ],
-        "broken": [{"image": str(each.image), "reason": each.broken} for each in answered if each.broken],
+        "broken": [
+            {"image": str(each.image), "reason": each.broken} for each in answered if each.broken
+        ],
     }
 
 
@@ -108,7 +145,11 @@ def _show(run: str, chosen: TrainedModels, answered: list[ImagePredictions]) -> 
 def _title(each: ImagePredictions) -> Any:
     from rich.text import Text
 
-    known = f" (a {plain(each.known.label)}, one of the run's {SPLITS[each.known.split]} images)" if each.known else ""
+    known = (
+        f" (a {plain(each.known.label)}, one of the run's {SPLITS[each.known.split]} images)"
+        if each.known
+        else ""
+    )
     return Text(plain(str(each.image)) + known, style="bold")
 
 
@@ -117,16 +158,26 @@ def _table(each: ImagePredictions, chosen: TrainedModels) -> Any:
     from rich.text import Text
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column, side in (("backbone", "left"), ("epoch", "right"), ("answer", "left"), ("confidence", "right"),
-                         ("then", "left")):
+    for column, side in (
+        ("backbone", "left"),
+        ("epoch", "right"),
+        ("answer", "left"),
+        ("confidence", "right"),
+        ("then", "left"),
+    ):
         table.add_column(column, justify=side, no_wrap=column != "then")  # type: ignore[arg-type]
     for answer in each.answers:
         first, *others = answer.top
         epochs = sorted({task.epoch for task in chosen.trials[answer.backbone]})
         style = "" if each.known is None else "green" if first.label == each.known.label else "red"
         table.add_row(
-            answer.backbone, "-".join(map(str, dict.fromkeys((epochs[0], epochs[-1])))),
-            Text(plain(first.label), style=style), f"{100 * first.confidence:.1f}%",
-            Text(", ".join(f"{plain(c.label)} {100 * c.confidence:.1f}%" for c in others), style="dim"),
+            answer.backbone,
+            "-".join(map(str, dict.fromkeys((epochs[0], epochs[-1])))),
+            Text(plain(first.label), style=style),
+            f"{100 * first.confidence:.1f}%",
+            Text(
+                ", ".join(f"{plain(c.label)} {100 * c.confidence:.1f}%" for c in others),
+                style="dim",
+            ),
         )
     return table

@@ -12,15 +12,24 @@ from orchestrator.terminal.options import call, emit, examples, json_option, sto
 SHOWN = 20
 
 
-@click.command(epilog=examples("orch prune --dry-run", "orch prune digits-3x10-1f3a9c --keep best,last"))
+@click.command(
+    epilog=examples("orch prune --dry-run", "orch prune digits-3x10-1f3a9c --keep best,last")
+)
 @click.argument("runs", metavar="[RUN]...", nargs=-1)
-@click.option("--keep", default="best,last,periods", show_default=True, metavar="best,last,periods",
-              help="Checkpoints of finished trials to keep: the best and the last period's end, or every period's.")
+@click.option(
+    "--keep",
+    default="best,last,periods",
+    show_default=True,
+    metavar="best,last,periods",
+    help="Checkpoints of finished trials to keep: the best and the last period's end, or every period's.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would go, and remove nothing.")
 @json_option
 @store_option
 @click.pass_obj
-def prune_command(settings: Settings, runs: tuple[str, ...], keep: str, dry_run: bool, as_json: bool) -> int:
+def prune_command(
+    settings: Settings, runs: tuple[str, ...], keep: str, dry_run: bool, as_json: bool
+) -> int:
     """Remove what attempts left behind when they died, and checkpoints of finished trials that --keep does not name.
 
     Without RUN, of all runs. Results stay, and so does every checkpoint that an open task or another run needs.
@@ -42,16 +51,28 @@ def prune_command(settings: Settings, runs: tuple[str, ...], keep: str, dry_run:
         found.append(item)
     size = sum(item.bytes for item in found)
     if as_json:
-        emit({"removed": not dry_run, "bytes": size, "items": [
-            {"path": str(item.path.relative_to(store.root)), "bytes": item.bytes, "reason": item.reason}
-            for item in found
-        ]})
+        emit(
+            {
+                "removed": not dry_run,
+                "bytes": size,
+                "items": [
+                    {
+                        "path": str(item.path.relative_to(store.root)),
+                        "bytes": item.bytes,
+                        "reason": item.reason,
+                    }
+                    for item in found
+                ],
+            }
+        )
         return 0
     _tell(settings, found, size, dry_run, runs, keep)
     return 0
 
 
-def _tell(settings: Settings, found: list[Any], size: int, dry_run: bool, runs: tuple[str, ...], keep: str) -> None:
+def _tell(
+    settings: Settings, found: list[Any], size: int, dry_run: bool, runs: tuple[str, ...], keep: str
+) -> None:
     if not found:
         click.echo("nothing can go")
         return
@@ -59,6 +80,11 @@ def _tell(settings: Settings, found: list[Any], size: int, dry_run: bool, runs: 
         click.echo(f"{item.bytes / 1e6:>10,.1f} MB  {item.path}: {item.reason}")
     if len(found) > SHOWN:
         click.echo(f"{'':>13}  and {len(found) - SHOWN:,} more (--json lists all)")
-    click.echo(f"{len(found):,} file(s) and folder(s), {size / 1e6:,.1f} MB, "
-               + ("can go. Remove them with: " + call(settings, "prune", *runs, "--keep", keep) if dry_run
-                  else "removed"))
+    click.echo(
+        f"{len(found):,} file(s) and folder(s), {size / 1e6:,.1f} MB, "
+        + (
+            "can go. Remove them with: " + call(settings, "prune", *runs, "--keep", keep)
+            if dry_run
+            else "removed"
+        )
+    )

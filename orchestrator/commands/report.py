@@ -9,21 +9,44 @@ from jobs.settings import Settings, folder
 from orchestrator.terminal.options import emit, examples, json_option, store_option
 
 
-@click.command(epilog=examples(
-    "orch report", "orch report digits-3x10-1f3a9c --out comparison/", "orch report --period 2 --format html,csv,latex",
-    "orch report digits-3x10-1f3a9c animals-3x10-77ab01 --out both/",
-))
+@click.command(
+    epilog=examples(
+        "orch report",
+        "orch report digits-3x10-1f3a9c --out comparison/",
+        "orch report --period 2 --format html,csv,latex",
+        "orch report digits-3x10-1f3a9c animals-3x10-77ab01 --out both/",
+    )
+)
 @click.argument("runs", metavar="[RUN]...", nargs=-1)
-@click.option("--period", "periods", type=int, multiple=True, metavar="N",
-              help="A period to show, and to compare after; may be given again.  [default: the first and the last]")
-@click.option("--format", "formats", metavar="LIST", default="html,md,json", show_default=True,
-              help="What to write, of html, md, json, latex, csv, parquet, separated by commas.")
-@click.option("--out", metavar="DIR", help="Where to write it.  [default: reports/RUN in the store]")
+@click.option(
+    "--period",
+    "periods",
+    type=int,
+    multiple=True,
+    metavar="N",
+    help="A period to show, and to compare after; may be given again.  [default: the first and the last]",
+)
+@click.option(
+    "--format",
+    "formats",
+    metavar="LIST",
+    default="html,md,json",
+    show_default=True,
+    help="What to write, of html, md, json, latex, csv, parquet, separated by commas.",
+)
+@click.option(
+    "--out", metavar="DIR", help="Where to write it.  [default: reports/RUN in the store]"
+)
 @json_option
 @store_option
 @click.pass_obj
 def report_command(
-    settings: Settings, runs: tuple[str, ...], periods: tuple[int, ...], formats: str, out: str | None, as_json: bool
+    settings: Settings,
+    runs: tuple[str, ...],
+    periods: tuple[int, ...],
+    formats: str,
+    out: str | None,
+    as_json: bool,
 ) -> None:
     """Compare the backbones of a run, the latest if none is named, with what is done so far.
 
@@ -48,7 +71,9 @@ def report_command(
         else:
             page = write.write_comparison(store, chosen, place, periods, wanted)
     if as_json:
-        names = {"run": chosen[0].name} if len(chosen) == 1 else {"runs": [run.name for run in chosen]}
+        names = (
+            {"run": chosen[0].name} if len(chosen) == 1 else {"runs": [run.name for run in chosen]}
+        )
         emit({**names, "report": str(page.absolute()), "folder": str(page.parent.absolute())})
     else:
         click.echo(f"report of {' and '.join(run.name for run in chosen)}: {page}")

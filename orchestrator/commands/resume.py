@@ -15,7 +15,9 @@ from orchestrator.terminal.options import call, emit, examples, json_option, sto
 @json_option
 @store_option
 @click.pass_obj
-def resume_command(settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool) -> int:
+def resume_command(
+    settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool
+) -> int:
     """Go on with a run: start what is missing here and send what is ready.
 
     The store knows what is done; nothing is done twice, whatever became of the queue.
@@ -29,13 +31,21 @@ def resume_command(settings: Settings, run: str, workers: int | None, device: st
 @json_option
 @store_option
 @click.pass_obj
-def retry_command(settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool) -> int:
+def retry_command(
+    settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool
+) -> int:
     """Try just a run's failed tasks again, from their last checkpoints, and then what waited for them."""
     return _again(settings, run, workers, device, wait, as_json, forgive=True)
 
 
 def _again(
-    settings: Settings, name: str, workers: int | None, device: str | None, wait: bool, as_json: bool, forgive: bool
+    settings: Settings,
+    name: str,
+    workers: int | None,
+    device: str | None,
+    wait: bool,
+    as_json: bool,
+    forgive: bool,
 ) -> int:
     from jobs import plan
     from jobs.store.store import Store
@@ -52,11 +62,20 @@ def _again(
         if as_json:
             emit({"run": name, "goes_on": False, "retried": [], "sent": []})
         else:
-            click.echo(f"nothing of run {name} has failed. To go on with it: {call(settings, 'resume', name)}")
+            click.echo(
+                f"nothing of run {name} has failed. To go on with it: {call(settings, 'resume', name)}"
+            )
         return 0
     store.reopen(run)
-    goes_on = "goes on" if "open" in plan.task_states(store, run).values() else "has nothing to go on with"
-    said = [f"run {name} {goes_on}" + (f"; {len(forgiven)} failed task(s) to be tried again" if forgive else "")]
+    goes_on = (
+        "goes on"
+        if "open" in plan.task_states(store, run).values()
+        else "has nothing to go on with"
+    )
+    said = [
+        f"run {name} {goes_on}"
+        + (f"; {len(forgiven)} failed task(s) to be tried again" if forgive else "")
+    ]
     facts = {"goes_on": True, "retried": [task.id for task in forgiven]}
     only = {task.id for task in forgiven} if forgive else None
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts, only)

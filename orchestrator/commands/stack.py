@@ -13,15 +13,29 @@ from orchestrator.terminal.options import call, emit, examples, json_option, sto
 
 
 @click.command(epilog=examples("orch up", "orch up --workers 1 --device cpu", "orch up --slots 3"))
-@click.option("--workers", type=click.IntRange(0, 256), metavar="N",
-              help="Workers to run on this machine.  [default: one a GPU, else 2 on a CPU]")
-@click.option("--slots", type=click.IntRange(1, MAX_SLOTS), metavar="N", default=1, show_default=True,
-              help="Tasks at a time of each worker that is started (see 'orch worker --help').")
-@click.option("--device", metavar="cuda:0|cpu", help="Device of the workers.  [default: every GPU, else cpu]")
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 256),
+    metavar="N",
+    help="Workers to run on this machine.  [default: one a GPU, else 2 on a CPU]",
+)
+@click.option(
+    "--slots",
+    type=click.IntRange(1, MAX_SLOTS),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Tasks at a time of each worker that is started (see 'orch worker --help').",
+)
+@click.option(
+    "--device", metavar="cuda:0|cpu", help="Device of the workers.  [default: every GPU, else cpu]"
+)
 @json_option
 @store_option
 @click.pass_obj
-def up_command(settings: Settings, workers: int | None, slots: int, device: str | None, as_json: bool) -> None:
+def up_command(
+    settings: Settings, workers: int | None, slots: int, device: str | None, as_json: bool
+) -> None:
     """Start what is missing: the embedded broker, unless ORCH_BROKER_URL names one, and local workers.
 
     Workers leave by themselves when nothing was to be done for 30 minutes.
@@ -36,10 +50,17 @@ def up_command(settings: Settings, workers: int | None, slots: int, device: str 
     launch.open_store(settings)
     here = stack.ensure(settings, workers, device, partial(stack.worker_command, slots=slots))
     if as_json:
-        emit({"started": list(here.started), "workers": [worker.name for worker in here.workers],
-              "redis": here.redis.socket if here.redis else None})
+        emit(
+            {
+                "started": list(here.started),
+                "workers": [worker.name for worker in here.workers],
+                "redis": here.redis.socket if here.redis else None,
+            }
+        )
         return
-    click.echo(f"started {', '.join(here.started)}" if here.started else "everything is running already")
+    click.echo(
+        f"started {', '.join(here.started)}" if here.started else "everything is running already"
+    )
     by_hand = len(stack.started_by_hand(settings.store, here))
     if here.workers or not by_hand:
         click.echo(f"{len(here.workers)} local worker(s); stop them with: {call(settings, 'down')}")
@@ -57,7 +78,12 @@ def down_command(settings: Settings, as_json: bool) -> None:
 
     stopped = stack.down(settings, tell=lambda line: click.echo(line, err=True))
     if as_json:
-        emit({"workers": [worker.name for worker in stopped.workers], "redis": stopped.redis is not None})
+        emit(
+            {
+                "workers": [worker.name for worker in stopped.workers],
+                "redis": stopped.redis is not None,
+            }
+        )
         return
     parts = [worker.name for worker in stopped.workers] + (["Redis"] if stopped.redis else [])
     click.echo(f"stopped {', '.join(parts)}" if parts else "nothing was running here")

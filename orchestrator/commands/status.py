@@ -21,7 +21,9 @@ IN_A_LINE = 3
 
 @click.command(epilog=examples("orch status", "orch status digits-3x10-1f3a9c --attempts"))
 @click.argument("run", required=False)
-@click.option("--attempts", is_flag=True, help="List every attempt of the run: state, failure, worker, when.")
+@click.option(
+    "--attempts", is_flag=True, help="List every attempt of the run: state, failure, worker, when."
+)
 @json_option
 @store_option
 @click.pass_obj
@@ -33,7 +35,9 @@ def status_command(settings: Settings, run: str | None, attempts: bool, as_json:
     from jobs.store.store import Store
 
     if attempts and run is None:
-        raise click.UsageError("--attempts needs the RUN whose attempts it lists (see 'orch status').")
+        raise click.UsageError(
+            "--attempts needs the RUN whose attempts it lists (see 'orch status')."
+        )
     store = Store(settings.store).open()
     if run is None:
         return _all(settings, store, as_json)
@@ -68,24 +72,34 @@ def _all(settings: Settings, store: Any, as_json: bool) -> int:
     for name in store.run_names():
         try:
             run = store.outline(name)
-            found.append(run_status(store, run, scene=scene) if as_json
-                         else overview(store, run, scene))
+            found.append(
+                run_status(store, run, scene=scene) if as_json else overview(store, run, scene)
+            )
         except DamagedFile as error:
             damaged[name] = str(error)
     if as_json:
-        emit({"store": str(settings.store), "runs": found,
-              "damaged": [{"run": name, "problem": problem} for name, problem in damaged.items()]})
+        emit(
+            {
+                "store": str(settings.store),
+                "runs": found,
+                "damaged": [{"run": name, "problem": problem} for name, problem in damaged.items()],
+            }
+        )
     elif found or damaged:
         click.echo("\n".join(_listed(settings, found, list(damaged), scene, now)))
     else:
-        click.echo(f"The store {settings.store} holds no run yet. Start one with: "
-                   + call(settings, "submit", "--all-backbones"))
+        click.echo(
+            f"The store {settings.store} holds no run yet. Start one with: "
+            + call(settings, "submit", "--all-backbones")
+        )
     for problem in damaged.values():
         click.echo(f"error: {plain(problem)}", err=True)
     return 1 if damaged else 0
 
 
-def _listed(settings: Settings, found: list[Any], damaged: list[str], scene: Any, now: float) -> Iterator[str]:
+def _listed(
+    settings: Settings, found: list[Any], damaged: list[str], scene: Any, now: float
+) -> Iterator[str]:
     width = max(map(len, [*(each.run for each in found), *damaged]))
     yield f"{'run':<{width}}  state      tasks done  submitted"
     for each in found:
@@ -107,10 +121,18 @@ def _described(settings: Settings, found: Any, now: float) -> Iterator[str]:
     yield f"{'trial':<{width}}  state      period  epochs   accuracy  now"
     for trial in found.trials:
         epochs = f"{trial.epochs_done}/{trial.epochs}"
-        stopped = [f"stopped early at epoch {trial.stopped_early}"] if trial.stopped_early is not None else []
-        now_doing = "; ".join([*stopped, *(f"{p.phase or p.kind} on {p.worker}" for p in trial.progress)])
-        yield (f"{trial.trial:<{width}}  {trial.state:<9}  {trial.period}/{trial.periods:<4}  {epochs:<7}  "
-               f"{share(trial.accuracy):>8}  {now_doing}".rstrip())
+        stopped = (
+            [f"stopped early at epoch {trial.stopped_early}"]
+            if trial.stopped_early is not None
+            else []
+        )
+        now_doing = "; ".join(
+            [*stopped, *(f"{p.phase or p.kind} on {p.worker}" for p in trial.progress)]
+        )
+        yield (
+            f"{trial.trial:<{width}}  {trial.state:<9}  {trial.period}/{trial.periods:<4}  {epochs:<7}  "
+            f"{share(trial.accuracy):>8}  {now_doing}".rstrip()
+        )
     for failure in found.failures:
         word = "quarantined" if failure.quarantined else "failed"
         yield f"{word}: {failure.task} ({failure.failure}): {failure.message}\n  log: {failure.log}"
@@ -131,15 +153,29 @@ def _attempts(settings: Settings, tried: list[Any] | None, now: float) -> Iterat
     yield f"{'task':<{width}}  attempt  state    failure           began       took      worker"
     for each in tried:
         began = "?" if each.started_at is None else f"{duration(now - each.started_at)} ago"
-        took = duration(each.finished_at - each.started_at) if each.finished_at and each.started_at else "-"
-        yield (f"{each.task:<{width}}  {each.attempt:>7}  {each.state:<7}  {each.failure or '-':<16}  {began:<10}  "
-               f"{took:<8}  {each.worker or '?'}".rstrip())
+        took = (
+            duration(each.finished_at - each.started_at)
+            if each.finished_at and each.started_at
+            else "-"
+        )
+        yield (
+            f"{each.task:<{width}}  {each.attempt:>7}  {each.state:<7}  {each.failure or '-':<16}  {began:<10}  "
+            f"{took:<8}  {each.worker or '?'}".rstrip()
+        )
         if each.state in ("failed", "lost") and each.message:
-            yield "  the same again" if told.get(each.task) == each.message else f"  {plain(each.message)}"
+            yield (
+                "  the same again"
+                if told.get(each.task) == each.message
+                else f"  {plain(each.message)}"
+            )
             told[each.task] = each.message
-    example = next((each for each in reversed(tried) if each.state in ("failed", "lost")), tried[-1])
-    yield (f"each attempt has a log: {settings.store / 'attempts'}/TASK/ATTEMPT.log, "
-           f"such as {example.task}/{example.attempt:04d}.log")
+    example = next(
+        (each for each in reversed(tried) if each.state in ("failed", "lost")), tried[-1]
+    )
+    yield (
+        f"each attempt has a log: {settings.store / 'attempts'}/TASK/ATTEMPT.log, "
+        f"such as {example.task}/{example.attempt:04d}.log"
+    )
 
 
 def _workers(settings: Settings, workers: Sequence[Heartbeat], waiting: bool) -> Iterator[str]:

@@ -15,18 +15,50 @@ from orchestrator.terminal.options import call, emit, examples, json_option, sto
 KILLS = 3
 
 
-@click.command(epilog=examples("orch verify digits-3x10-1f3a9c", "orch verify digits-3x10-1f3a9c --replay --kills 5"))
+@click.command(
+    epilog=examples(
+        "orch verify digits-3x10-1f3a9c", "orch verify digits-3x10-1f3a9c --replay --kills 5"
+    )
+)
 @click.argument("run")
-@click.option("--repair", is_flag=True, help="Take damaged files out, so that 'orch resume' makes them again.")
-@click.option("--replay", is_flag=True, help="Train a trial again with kills at random points; compare the outcome.")
-@click.option("--kills", type=click.IntRange(0, 1000), metavar="N", help=f"Kills in a replay.  [default: {KILLS}]")
-@click.option("--seed", type=click.IntRange(0), metavar="N", help="Draws the moments of the kills.  [default: 0]")
-@click.option("--trial", metavar="TRIAL", help="The trial to replay.  [default: the cheapest one that is trained]")
+@click.option(
+    "--repair", is_flag=True, help="Take damaged files out, so that 'orch resume' makes them again."
+)
+@click.option(
+    "--replay",
+    is_flag=True,
+    help="Train a trial again with kills at random points; compare the outcome.",
+)
+@click.option(
+    "--kills",
+    type=click.IntRange(0, 1000),
+    metavar="N",
+    help=f"Kills in a replay.  [default: {KILLS}]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Draws the moments of the kills.  [default: 0]",
+)
+@click.option(
+    "--trial",
+    metavar="TRIAL",
+    help="The trial to replay.  [default: the cheapest one that is trained]",
+)
 @json_option
 @store_option
 @click.pass_obj
-def verify_command(settings: Settings, run: str, repair: bool, replay: bool, kills: int | None, seed: int | None,
-           trial: str | None, as_json: bool) -> int:
+def verify_command(
+    settings: Settings,
+    run: str,
+    repair: bool,
+    replay: bool,
+    kills: int | None,
+    seed: int | None,
+    trial: str | None,
+    as_json: bool,
+) -> int:
     """Hold every file that a run has published, and its checkpoints, against their digests.
 
     Exit code 1 when a file is damaged, or when a replay ends with other weights or other rows.
@@ -40,7 +72,9 @@ def verify_command(settings: Settings, run: str, repair: bool, replay: bool, kil
     from orchestrator.terminal import progress_bar
 
     if not replay and (kills, seed, trial) != (None, None, None):
-        raise click.UsageError("--kills, --seed and --trial belong to --replay; give it too, or leave them out.")
+        raise click.UsageError(
+            "--kills, --seed and --trial belong to --replay; give it too, or leave them out."
+        )
     store = Store(settings.store).open()
     found = store.load_run(run)
     chosen = _replayable(store, found, trial) if replay else None
@@ -52,16 +86,27 @@ def verify_command(settings: Settings, run: str, repair: bool, replay: bool, kil
         _tell(settings, run, checked, repair)
     verdict = None
     if chosen is not None and not checked.damaged:
-        verdict = _replay(settings, store, chosen, KILLS if kills is None else kills, seed or 0, as_json)
+        verdict = _replay(
+            settings, store, chosen, KILLS if kills is None else kills, seed or 0, as_json
+        )
     same = verdict is None or (verdict.same_weights and verdict.same_rows)
     if as_json:
-        emit({
-            "run": run, "ok": not checked.damaged and same, "files": checked.files, "bytes": checked.bytes,
-            "damaged": [{"path": each.path, "problem": each.problem, "task": each.task} for each in checked.damaged],
-            "repaired": repair and bool(checked.damaged), "again": list(checked.again),
-            "resume": list(checked.resume),
-            "replay": None if verdict is None else asdict(verdict),
-        })
+        emit(
+            {
+                "run": run,
+                "ok": not checked.damaged and same,
+                "files": checked.files,
+                "bytes": checked.bytes,
+                "damaged": [
+                    {"path": each.path, "problem": each.problem, "task": each.task}
+                    for each in checked.damaged
+                ],
+                "repaired": repair and bool(checked.damaged),
+                "again": list(checked.again),
+                "resume": list(checked.resume),
+                "replay": None if verdict is None else asdict(verdict),
+            }
+        )
     return 1 if checked.damaged or not same else 0
 
 
@@ -69,7 +114,9 @@ def _replayable(store: Any, run: Any, asked: str | None) -> str:
     from orchestrator import verification
 
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
-        raise MissingExtra(f"a replay trains, which needs torch. Install it with: {install_hints.install_command('worker')}")
+        raise MissingExtra(
+            f"a replay trains, which needs torch. Install it with: {install_hints.install_command('worker')}"
+        )
     return verification.trial_to_replay(store, run, asked)
 
 
@@ -81,38 +128,58 @@ def _tell(settings: Settings, run: str, checked: Any, repair: bool) -> None:
     if not checked.damaged:
         click.echo(f"run {run}: {size}, all whole")
     elif not repair:
-        click.echo(f"{len(checked.damaged):,} of {size} are damaged. "
-                   f"Take them out, to be made again, with: {call(settings, 'verify', run, '--repair')}")
+        click.echo(
+            f"{len(checked.damaged):,} of {size} are damaged. "
+            f"Take them out, to be made again, with: {call(settings, 'verify', run, '--repair')}"
+        )
     else:
         ways = [call(settings, "resume", name) for name in checked.resume]
-        click.echo(f"{len(checked.damaged):,} of {size} were damaged and are taken out. " + (
-            f"{len(checked.again)} task(s) are to be done again: {'; '.join(ways)}"
-            if checked.again else "Nothing has to be made again."))
+        click.echo(
+            f"{len(checked.damaged):,} of {size} were damaged and are taken out. "
+            + (
+                f"{len(checked.again)} task(s) are to be done again: {'; '.join(ways)}"
+                if checked.again
+                else "Nothing has to be made again."
+            )
+        )
 
 
-def _replay(settings: Settings, store: Any, trial: str, kills: int, seed: int, as_json: bool) -> Any:
+def _replay(
+    settings: Settings, store: Any, trial: str, kills: int, seed: int, as_json: bool
+) -> Any:
     from orchestrator.terminal import progress_bar
     from orchestrator.verification import done_of
     from workers import replay as replays
 
     click.echo(f"replaying {trial} with {kills} kill(s), seed {seed}", err=True)
     with progress_bar.progress_when_slow("replaying", "epochs") as show:
+
         def tell(message: dict[str, Any]) -> None:
             if message.get("phase") == "killed":
                 click.echo(f"killed {message['done']} of {message['total']} times", err=True)
             elif (done := done_of(message)) is not None:
                 show(*done)
 
-        verdict = replays.replay_trial(store, trial, kills=kills, seed=seed, weights_dir=settings.weights_dir, tell=tell)
+        verdict = replays.replay_trial(
+            store, trial, kills=kills, seed=seed, weights_dir=settings.weights_dir, tell=tell
+        )
     if not as_json:
         click.echo(_verdict(verdict))
     return verdict
 
 
 def _verdict(verdict: Any) -> str:
-    told = f"{verdict.trial} trained again up to epoch {verdict.epoch}, killed {verdict.kills} time(s)"
+    told = (
+        f"{verdict.trial} trained again up to epoch {verdict.epoch}, killed {verdict.kills} time(s)"
+    )
     if verdict.same_weights and verdict.same_rows:
         return f"{told}: the same weights and the same rows, bit for bit"
-    differing = [name for name, same in (("weights", verdict.same_weights), ("rows", verdict.same_rows)) if not same]
-    return (f"{told}: {' and '.join(differing)} differ from what was published. They are the same only on the same "
-            "kind of processor with the same versions; on a GPU only with --deterministic.")
+    differing = [
+        name
+        for name, same in (("weights", verdict.same_weights), ("rows", verdict.same_rows))
+        if not same
+    ]
+    return (
+        f"{told}: {' and '.join(differing)} differ from what was published. They are the same only on the same "
+        "kind of processor with the same versions; on a GPU only with --deterministic."
+    )

@@ -15,8 +15,13 @@ from jobs.data import image_folder
 from jobs.data.image_folder import DataSource, ImageFile
 
 SIGNATURES = {
-    b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"BM": "BMP", b"II*\x00": "TIFF",
-    b"MM\x00*": "TIFF", b"RIFF": "WEBP",
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\x00": "TIFF",
+    b"MM\x00*": "TIFF",
+    b"RIFF": "WEBP",
 }
 
 PROGRAMS = ("EPS", "WMF")
@@ -40,7 +45,9 @@ class Inspection:
     decoded: bool
 
 
-def inspect_folder(where: Path, tell: Callable[[int, int], None] = lambda done, total: None) -> Inspection:
+def inspect_folder(
+    where: Path, tell: Callable[[int, int], None] = lambda done, total: None
+) -> Inspection:
     """Look a folder over; `tell(done, total)` counts files, each twice. Raises `BadFolder` as submitting would."""
     source = image_folder.read_folder(where, lambda done, total: tell(done, 2 * total))
     decoded = importlib.util.find_spec("PIL") is not None
@@ -57,10 +64,19 @@ def inspect_folder(where: Path, tell: Callable[[int, int], None] = lambda done, 
                 formats[kind] += 1
     duplicates = _duplicates(source)
     return Inspection(
-        source.origin, len(source.entries), sum(entry.bytes for entry in source.entries),
-        dict(Counter(entry.label for entry in source.entries)), dict(formats.most_common()), broken,
+        source.origin,
+        len(source.entries),
+        sum(entry.bytes for entry in source.entries),
+        dict(Counter(entry.label for entry in source.entries)),
+        dict(formats.most_common()),
+        broken,
         [[entry.path for entry in group] for group in duplicates],
-        [[entry.path for entry in group] for group in duplicates if len({entry.label for entry in group}) > 1], decoded,
+        [
+            [entry.path for entry in group]
+            for group in duplicates
+            if len({entry.label for entry in group}) > 1
+        ],
+        decoded,
     )
 
 

@@ -19,7 +19,10 @@ from workers.lease import RENEW_S, Lease, LeaseTracker
 
 
 def prepare_data_set(
-    store: Store, source: DataSource, settings: DataSettings, tell: Callable[[int, int], None] = lambda done, total: None
+    store: Store,
+    source: DataSource,
+    settings: DataSettings,
+    tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[str, dict[str, Any], bool]:
     """The data set's name, the facts of its outcome, and whether it was there already.
 
@@ -32,14 +35,20 @@ def prepare_data_set(
     store.save_data(data, source, settings)
     lease = LeaseTracker(store).claim(task.lease_key, f"{socket.gethostname()}-{os.getpid()}")
     if lease is None:
-        raise StoreUnusable(f"the data set {data} is being prepared by another process. Try again when it is done.")
+        raise StoreUnusable(
+            f"the data set {data} is being prepared by another process. Try again when it is done."
+        )
     work_folder = store.attempts_folder(task) / f"by-hand-{os.getpid()}"
     left = threading.Event()
     threading.Thread(target=_keep, args=(lease, left), daemon=True).start()
     try:
         facts = prepare_folder(
-            source, settings, work_folder, processes=os.cpu_count() or 1,
-            tell=lambda message: tell(message["done"], message["total"]), should_stop=lambda: False,
+            source,
+            settings,
+            work_folder,
+            processes=os.cpu_count() or 1,
+            tell=lambda message: tell(message["done"], message["total"]),
+            should_stop=lambda: False,
         )
         place = store.data_folder(data).relative_to(store.root).as_posix()
         files = {name: f"{place}/{name}" for name in ("images.npy", "manifest.parquet")}

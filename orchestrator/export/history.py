@@ -14,10 +14,19 @@ from jobs.store.store import Store
 from jobs.task import Task, Trial
 
 OF_EPOCHS = {
-    "loss/train": "train_loss", "loss/validation": "val_loss", "accuracy/validation": "val_accuracy",
-    "learning_rate": "learning_rate", "seconds/epoch": "seconds", "images_per_second": "images_per_second",
+    "loss/train": "train_loss",
+    "loss/validation": "val_loss",
+    "accuracy/validation": "val_accuracy",
+    "learning_rate": "learning_rate",
+    "seconds/epoch": "seconds",
+    "images_per_second": "images_per_second",
 }
-OF_TESTS = {"loss/test": "loss", "accuracy/test": "accuracy", "correct/test": "correct", "seconds/test": "seconds"}
+OF_TESTS = {
+    "loss/test": "loss",
+    "accuracy/test": "accuracy",
+    "correct/test": "correct",
+    "seconds/test": "seconds",
+}
 """Names of series, and the columns of `epochs` and `evaluations` that they hold."""
 
 
@@ -60,22 +69,38 @@ def histories(store: Store, run: Run) -> list[TrialHistory]:
 
 def _history(store: Store, run: Run, trial: Trial) -> TrialHistory:
     attempts = tables.read_rows(store.root, "attempts", [trial.name]).to_pylist()
-    ended = {row["task"]: row["finished_at"].timestamp() for row in attempts if row["state"] == "done"}
+    ended = {
+        row["task"]: row["finished_at"].timestamp() for row in attempts if row["state"] == "done"
+    }
     began = min((row["started_at"].timestamp() for row in attempts), default=run.submitted_at)
     rows = _sorted(store, "epochs", trial.name, run)
     times = _times(rows, store.marks(trial.name), trial.name, ended, began)
     points = [
         Point(series, row["epoch"], row[column], times[row["epoch"]])
-        for row in rows for series, column in OF_EPOCHS.items() if row[column] is not None
+        for row in rows
+        for series, column in OF_EPOCHS.items()
+        if row[column] is not None
     ]
-    points += _tests(_sorted(store, "evaluations", trial.name, run), trial.name, ended, times, began)
+    points += _tests(
+        _sorted(store, "evaluations", trial.name, run), trial.name, ended, times, began
+    )
     points.sort(key=lambda point: (point.at, point.epoch, point.series))
     tasks = [Task.parse(task) for task in run.tasks]
     finished = all(store.is_done(task) for task in tasks if task.subject == trial.name)
-    tags = {"orch.run": run.name, "orch.trial": trial.name, "orch.data": trial.data, "backbone": trial.backbone}
+    tags = {
+        "orch.run": run.name,
+        "orch.trial": trial.name,
+        "orch.data": trial.data,
+        "backbone": trial.backbone,
+    }
     return TrialHistory(
-        trial.name, began, max((point.at for point in points), default=began), finished, _settings(run, trial),
-        tags | _provenance(run.provenance), tuple(points),
+        trial.name,
+        began,
+        max((point.at for point in points), default=began),
+        finished,
+        _settings(run, trial),
+        tags | _provenance(run.provenance),
+        tuple(points),
     )
 
 
@@ -89,7 +114,11 @@ def _sorted(store: Store, table: str, trial: str, run: Run) -> list[dict[str, An
 
 
 def _times(
-    rows: Sequence[dict[str, Any]], marks: Sequence[int], trial: str, ended: dict[str, float], began: float
+    rows: Sequence[dict[str, Any]],
+    marks: Sequence[int],
+    trial: str,
+    ended: dict[str, float],
+    began: float,
 ) -> dict[int, float]:
     """When each epoch ended: counted back from the end of its period's attempt, else on from the epoch before."""
     times: dict[int, float] = {}
@@ -104,22 +133,43 @@ def _times(
 
 
 def _tests(
-    rows: Sequence[dict[str, Any]], trial: str, ended: dict[str, float], times: dict[int, float], began: float
+    rows: Sequence[dict[str, Any]],
+    trial: str,
+    ended: dict[str, float],
+    times: dict[int, float],
+    began: float,
 ) -> Iterator[Point]:
     """Points of the tests; those on images made harder are series of their own, such as `accuracy/test/blur-3`."""
     for row in rows:
-        variant = "" if row["corruption"] in (None, "none") else f"{row['corruption']}-{row['severity']}"
+        variant = (
+            "" if row["corruption"] in (None, "none") else f"{row['corruption']}-{row['severity']}"
+        )
         task = f"evaluate.{trial}.{row['epoch']:04d}{'.' if variant else ''}{variant}"
         at = ended.get(task, times.get(row["epoch"], began))
         for series, column in OF_TESTS.items():
             if row[column] is not None:
-                yield Point(f"{series}/{variant}" if variant else series, row["epoch"], float(row[column]), at)
+                yield Point(
+                    f"{series}/{variant}" if variant else series,
+                    row["epoch"],
+                    float(row[column]),
+                    at,
+                )
 
 
 def _settings(run: Run, trial: Trial) -> dict[str, str | int | float | bool]:
-    recipe = {key: value for key, value in trial.recipe.model_dump(mode="json").items() if value is not None}
-    return {"backbone": trial.backbone, "seed": trial.seed, "weights": trial.weights, "data": trial.data,
-            "image_size": run.spec.image_size, **recipe}
+    recipe = {
+        key: value
+        for key, value in trial.recipe.model_dump(mode="json").items()
+        if value is not None
+    }
+    return {
+        "backbone": trial.backbone,
+        "seed": trial.seed,
+        "weights": trial.weights,
+        "data": trial.data,
+        "image_size": run.spec.image_size,
+        **recipe,
+    }
 
 
 def _provenance(values: dict[str, Any], prefix: str = "orch.") -> dict[str, str]:

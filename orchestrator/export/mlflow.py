@@ -39,17 +39,28 @@ def _client(out: Path) -> Any:
 
 def _experiment(client: Any, name: str, out: Path) -> str:
     known = client.get_experiment_by_name(name)
-    return str(known.experiment_id if known else client.create_experiment(
-        name, artifact_location=(out / "artifacts").absolute().as_uri()
-    ))
+    return str(
+        known.experiment_id
+        if known
+        else client.create_experiment(
+            name, artifact_location=(out / "artifacts").absolute().as_uri()
+        )
+    )
 
 
 def _write(client: Any, experiment: str, history: TrialHistory) -> None:
     from mlflow.entities import Param
 
     known = client.search_runs([experiment], f"tags.`orch.trial` = '{history.trial}'")
-    run = known[0] if known else client.create_run(
-        experiment, start_time=round(1000 * history.began), tags=history.tags, run_name=history.trial
+    run = (
+        known[0]
+        if known
+        else client.create_run(
+            experiment,
+            start_time=round(1000 * history.began),
+            tags=history.tags,
+            run_name=history.trial,
+        )
     )
     params = [Param(key, str(value)) for key, value in history.settings.items()]
     client.log_batch(run.info.run_id, params=params)

@@ -31,7 +31,9 @@ def _write(history: TrialHistory, folder: Path) -> None:
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
     writer = EventFileWriter(str(folder))
-    settings = hparams.hparams_pb(history.settings, trial_id=history.trial, start_time_secs=history.began)
+    settings = hparams.hparams_pb(
+        history.settings, trial_id=history.trial, start_time_secs=history.began
+    )
     writer.add_event(Event(wall_time=history.began, step=0, summary=settings))
     for point in history.points:
         summary = scalars.scalar_pb(point.series, point.value)

@@ -25,7 +25,9 @@ class DaemonProcess:
         """Whether it still runs; a zombie does not, nor does another process of the same number."""
         try:
             found = psutil.Process(self.pid)
-            return abs(found.create_time() - self.born) < 1 and found.status() != psutil.STATUS_ZOMBIE
+            return (
+                abs(found.create_time() - self.born) < 1 and found.status() != psutil.STATUS_ZOMBIE
+            )
         except psutil.Error:
             return False
 
@@ -45,19 +47,28 @@ class DaemonProcess:
                         process.kill()
 
 
-def start(command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path | None = None) -> DaemonProcess:
+def start(
+    command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path | None = None
+) -> DaemonProcess:
     """Start a command in a session of its own, output added to `log`, no terminal; raises `OSError`."""
     with log.open("ab") as output:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            env=dict(environment), cwd=folder, start_new_session=True,
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            cwd=folder,
+            start_new_session=True,
         )
     try:
         return DaemonProcess(child.pid, psutil.Process(child.pid).create_time())
     except psutil.NoSuchProcess:
         return DaemonProcess(child.pid, 0.0)
     finally:
-        child.returncode = 0  # it is not waited for; without this Python warns when the handle is dropped
+        child.returncode = (
+            0  # it is not waited for; without this Python warns when the handle is dropped
+        )
 
 
 def end(processes: Sequence[DaemonProcess], gentle_s: float) -> None:

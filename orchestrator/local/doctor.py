@@ -48,12 +48,25 @@ class Diagnosis:
 
 def diagnose(settings: Settings) -> list[Diagnosis]:
     """All findings, in the order in which a person would ask."""
-    return [_python(), *_packages(), *_loading(), _store(settings), *_runs(settings), _broker(settings),
-            _workers(settings), _devices(), *_weights(settings)]
+    return [
+        _python(),
+        *_packages(),
+        *_loading(),
+        _store(settings),
+        *_runs(settings),
+        _broker(settings),
+        _workers(settings),
+        _devices(),
+        *_weights(settings),
+    ]
 
 
 def _python() -> Diagnosis:
-    return Diagnosis("orch", "ok", f"{version_of('orch')} on Python {platform.python_version()}, {platform.platform()}")
+    return Diagnosis(
+        "orch",
+        "ok",
+        f"{version_of('orch')} on Python {platform.python_version()}, {platform.platform()}",
+    )
 
 
 def _packages() -> list[Diagnosis]:
@@ -61,7 +74,9 @@ def _packages() -> list[Diagnosis]:
     for extra, packages in EXTRAS.items():
         versions = {package: version_of(package) for package in packages}
         absent = [package for package, version in versions.items() if version is None]
-        found = ", ".join(f"{package} {version}" for package, version in versions.items() if version)
+        found = ", ".join(
+            f"{package} {version}" for package, version in versions.items() if version
+        )
         state, remedy = ("missing", install_hints.install_command(extra)) if absent else ("ok", "")
         findings.append(Diagnosis(f"packages for '{extra}'", state, found or "none", remedy))
     return findings
@@ -78,13 +93,31 @@ def _loading() -> list[Diagnosis]:
     command = [sys.executable, "-c", f"import {CHILD_ENTRY.partition(':')[0]}"]
     try:
         # From orch's own folder: one named `models` where the person stands is another.
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LOADING_S, cwd=install_hints.HOME)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=LOADING_S, cwd=install_hints.HOME
+        )
     except subprocess.TimeoutExpired:
-        return [Diagnosis("loading torch", "broken", f"not done in {LOADING_S:.0f} s", "install orch on a local disk")]
+        return [
+            Diagnosis(
+                "loading torch",
+                "broken",
+                f"not done in {LOADING_S:.0f} s",
+                "install orch on a local disk",
+            )
+        ]
     if done.returncode == 0:
         return [Diagnosis("loading torch", "ok", f"{time.monotonic() - began:.1f} s")]
-    said = (done.stderr.strip().splitlines() or [f"the process died (exit code {done.returncode})"])[-1]
-    return [Diagnosis("loading torch", "broken", said[:300], f"install it anew: {install_hints.install_command('worker')}")]
+    said = (
+        done.stderr.strip().splitlines() or [f"the process died (exit code {done.returncode})"]
+    )[-1]
+    return [
+        Diagnosis(
+            "loading torch",
+            "broken",
+            said[:300],
+            f"install it anew: {install_hints.install_command('worker')}",
+        )
+    ]
 
 
 def _store(settings: Settings) -> Diagnosis:
@@ -93,10 +126,16 @@ def _store(settings: Settings) -> Diagnosis:
     except OrchError as error:
         return Diagnosis("store", "broken", str(error), "export ORCH_STORE=/a/folder/of/yours")
     if not (settings.store / "store.json").exists():
-        return Diagnosis("store", "ok", f"{settings.store} does not exist yet; 'orch submit' makes it")
+        return Diagnosis(
+            "store", "ok", f"{settings.store} does not exist yet; 'orch submit' makes it"
+        )
     free_gb = shutil.disk_usage(settings.store).free / 1e9
-    return Diagnosis("store", "ok" if free_gb > 1 else "broken", f"{settings.store}, {free_gb:,.1f} GB free",
-                   "" if free_gb > 1 else "free some room there")
+    return Diagnosis(
+        "store",
+        "ok" if free_gb > 1 else "broken",
+        f"{settings.store}, {free_gb:,.1f} GB free",
+        "" if free_gb > 1 else "free some room there",
+    )
 
 
 def _runs(settings: Settings) -> list[Diagnosis]:
@@ -105,7 +144,14 @@ def _runs(settings: Settings) -> list[Diagnosis]:
     with contextlib.suppress(OSError):
         damaged = [name for name in store.run_names() if not store.whole_runs([name])]
         if damaged:
-            return [Diagnosis("runs", "broken", f"damaged: {', '.join(damaged)}", "'orch status RUN' says what to do")]
+            return [
+                Diagnosis(
+                    "runs",
+                    "broken",
+                    f"damaged: {', '.join(damaged)}",
+                    "'orch status RUN' says what to do",
+                )
+            ]
     return []
 
 
@@ -113,14 +159,23 @@ def _broker(settings: Settings) -> Diagnosis:
     try:
         if settings.broker_url is not None:
             broker.ping(settings.broker_url)
-            shown, waiting = without_password(settings.broker_url), broker.queue_length(settings.broker_url)
+            shown, waiting = (
+                without_password(settings.broker_url),
+                broker.queue_length(settings.broker_url),
+            )
             return Diagnosis("broker", "ok", f"{shown} answers; {waiting} message(s) wait")
         binary = embedded_redis.binary()
     except OrchError as error:
-        remedy = install_hints.install_command("embedded") if settings.broker_url is None else "check ORCH_BROKER_URL, or unset it"
+        remedy = (
+            install_hints.install_command("embedded")
+            if settings.broker_url is None
+            else "check ORCH_BROKER_URL, or unset it"
+        )
         return Diagnosis("broker", "broken", str(error), remedy)
     redis = stack.look(settings).redis
-    return Diagnosis("broker", "ok", f"embedded Redis {'runs' if redis else 'starts when needed'} ({binary})")
+    return Diagnosis(
+        "broker", "ok", f"embedded Redis {'runs' if redis else 'starts when needed'} ({binary})"
+    )
 
 
 def _workers(settings: Settings) -> Diagnosis:
@@ -132,28 +187,59 @@ def _workers(settings: Settings) -> Diagnosis:
 
 def _devices() -> Diagnosis:
     gpus = discovery.gpus()
-    return Diagnosis("devices", "ok", f"{len(gpus)} GPU(s), {discovery.available_cores()} processor core(s)")
+    return Diagnosis(
+        "devices", "ok", f"{len(gpus)} GPU(s), {discovery.available_cores()} processor core(s)"
+    )
 
 
 def _weights(settings: Settings) -> list[Diagnosis]:
     """One finding for the files of weights that training would find on this machine, one for each that it would not,
     and one for each that is not what its name says."""
-    entries = {str(entry.weights_file): entry for entry in reversed(backbones.CATALOG.values()) if entry.weights_file}
+    entries = {
+        str(entry.weights_file): entry
+        for entry in reversed(backbones.CATALOG.values())
+        if entry.weights_file
+    }
     there: dict[str, Path] = {}
     for name, entry in reversed(entries.items()):
         with contextlib.suppress(MissingWeights):
             there[name] = weights.find_weights(entry.name, settings.weights_dir, downloads=None)
     where = settings.weights_dir or f"{weights.torch_cache()}; ORCH_WEIGHTS_DIR is not set"
     if not there:
-        return [Diagnosis("weights", "missing", f"none in {where}; a submission downloads what it needs",
-                        "export ORCH_WEIGHTS_DIR=/folder/with/pth/files where there is no internet")]
-    unsound = {name: reason for name, path in there.items() if (reason := weights.unsound(entries[name].name, path))}
+        return [
+            Diagnosis(
+                "weights",
+                "missing",
+                f"none in {where}; a submission downloads what it needs",
+                "export ORCH_WEIGHTS_DIR=/folder/with/pth/files where there is no internet",
+            )
+        ]
+    unsound = {
+        name: reason
+        for name, path in there.items()
+        if (reason := weights.unsound(entries[name].name, path))
+    }
     sound = [name for name in there if name not in unsound]
     folders = ", ".join(sorted({str(there[name].parent) for name in sound}))
     return [
         *([Diagnosis("weights", "ok", f"{folders}: {', '.join(sound)}")] if sound else []),
-        *(Diagnosis("weights", "broken", f"{there[name]} is not what its name says: {reason}",
-                  "put the right file there, or remove it") for name, reason in unsound.items()),
-        *(Diagnosis("weights", "missing", f"{name} is not in {where}", f"put {name} there, or have it downloaded")
-          for name in reversed(entries) if name not in there),
+        *(
+            Diagnosis(
+                "weights",
+                "broken",
+                f"{there[name]} is not what its name says: {reason}",
+                "put the right file there, or remove it",
+            )
+            for name, reason in unsound.items()
+        ),
+        *(
+            Diagnosis(
+                "weights",
+                "missing",
+                f"{name} is not in {where}",
+                f"put {name} there, or have it downloaded",
+            )
+            for name in reversed(entries)
+            if name not in there
+        ),
     ]

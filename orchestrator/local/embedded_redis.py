@@ -76,7 +76,9 @@ def socket_path(store: Path) -> Path:
         path = parent / f"orch-{os.getuid()}-{mark}" / "redis.sock"
         if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
             return path
-    raise BrokerUnreachable(f"no place for a socket with a short enough name: {path}. Set TMPDIR to a short path.")
+    raise BrokerUnreachable(
+        f"no place for a socket with a short enough name: {path}. Set TMPDIR to a short path."
+    )
 
 
 def start(folder: Path, path: Path) -> EmbeddedRedis:
@@ -85,8 +87,23 @@ def start(folder: Path, path: Path) -> EmbeddedRedis:
     Raises `MissingExtra` where there is no Redis and `BrokerUnreachable` when it does not come up.
     """
     command = [
-        str(binary()), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700", "--daemonize", "no",
-        "--dir", str(folder), "--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction",
+        str(binary()),
+        "--port",
+        "0",
+        "--unixsocket",
+        str(path),
+        "--unixsocketperm",
+        "700",
+        "--daemonize",
+        "no",
+        "--dir",
+        str(folder),
+        "--appendonly",
+        "yes",
+        "--save",
+        "",
+        "--maxmemory-policy",
+        "noeviction",
     ]
     _private_folder(path.parent)
     path.unlink(missing_ok=True)
@@ -97,7 +114,9 @@ def start(folder: Path, path: Path) -> EmbeddedRedis:
     while not server.answers():
         if not server.process.alive() or time.monotonic() > deadline:
             server.stop(1.0)
-            raise BrokerUnreachable(f"the embedded Redis did not start: {daemon.last_line(log)} (log: {log}).")
+            raise BrokerUnreachable(
+                f"the embedded Redis did not start: {daemon.last_line(log)} (log: {log})."
+            )
         time.sleep(0.02)
     return server
 
@@ -107,5 +126,11 @@ def _private_folder(folder: Path) -> None:
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        raise BrokerUnreachable(f"{folder} is not a folder that only you can open. Remove it, or set TMPDIR.")
+    if (
+        not stat.S_ISDIR(found.st_mode)
+        or found.st_uid != os.getuid()
+        or stat.S_IMODE(found.st_mode) & 0o077
+    ):
+        raise BrokerUnreachable(
+            f"{folder} is not a folder that only you can open. Remove it, or set TMPDIR."
+        )

@@ -61,8 +61,22 @@ Command = Callable[[str, str, int], Sequence[str]]
 
 def worker_command(name: str, device: str, threads: int, slots: int = 1) -> list[str]:
     """`orch worker` with the Python that runs now."""
-    return [sys.executable, "-m", "orchestrator.cli", "worker", "--name", name, "--device", device,
-            "--threads", str(threads), "--slots", str(slots), "--idle-exit", IDLE_EXIT]
+    return [
+        sys.executable,
+        "-m",
+        "orchestrator.cli",
+        "worker",
+        "--name",
+        name,
+        "--device",
+        device,
+        "--threads",
+        str(threads),
+        "--slots",
+        str(slots),
+        "--idle-exit",
+        IDLE_EXIT,
+    ]
 
 
 def ensure(
@@ -88,7 +102,9 @@ def ensure(
         strangers = started_by_hand(settings.store, stack)
         wanted = default_workers(cores, gpus) if workers is None else workers
         threads = worker_threads(cores, wanted)
-        for where in _missing_devices([*(w.device for w in ours), *strangers], wanted, device, gpus):
+        for where in _missing_devices(
+            [*(w.device for w in ours), *strangers], wanted, device, gpus
+        ):
             fresh = _start_worker(settings, folder, stack, where, threads, command)
             said = f"worker {fresh.name} on {where}"
             stack = Stack(stack.redis, (*stack.workers, fresh), (*stack.started, said))
@@ -101,7 +117,9 @@ def look(settings: Settings) -> Stack:
     return _read(_folder(settings.store))
 
 
-def down(settings: Settings, gentle_s: float = GENTLE_S, tell: Callable[[str], None] = lambda line: None) -> Stack:
+def down(
+    settings: Settings, gentle_s: float = GENTLE_S, tell: Callable[[str], None] = lambda line: None
+) -> Stack:
     """Stop the workers (SIGTERM; after `gentle_s` SIGKILL), then Redis; what was running."""
     if not _folder(settings.store).exists():
         return Stack(None, ())
@@ -132,13 +150,21 @@ def _with_broker(settings: Settings, folder: Path, found: Stack) -> Stack:
         return found
     if found.redis is not None:
         found.redis.stop(5.0)
-    return Stack(embedded_redis.start(folder, embedded_redis.socket_path(settings.store)), found.workers, ("Redis",))
+    return Stack(
+        embedded_redis.start(folder, embedded_redis.socket_path(settings.store)),
+        found.workers,
+        ("Redis",),
+    )
 
 
 def started_by_hand(store: Path, stack: Stack) -> list[str]:
     """The devices of living workers of this machine that the stack did not start."""
     known = {worker.process.pid for worker in stack.workers}
-    return [sign.device for sign in heartbeats.read_heartbeats(store) if sign.host == host() and sign.fresh and sign.pid not in known]
+    return [
+        sign.device
+        for sign in heartbeats.read_heartbeats(store)
+        if sign.host == host() and sign.fresh and sign.pid not in known
+    ]
 
 
 def _missing_devices(taken: Sequence[str], wanted: int, device: str | None, gpus: int) -> list[str]:
@@ -160,7 +186,9 @@ def _start_worker(
     number = next(n for n in range(1, len(taken) + 2) if f"{host()}-{n}" not in taken)
     name, broker_url = f"{host()}-{number}", stack.broker_url(settings)
     environment = os.environ | {"ORCH_STORE": str(settings.store), "ORCH_BROKER_URL": broker_url}
-    started = daemon.start(command(name, device, threads), folder / f"worker-{number}.log", environment)
+    started = daemon.start(
+        command(name, device, threads), folder / f"worker-{number}.log", environment
+    )
     return LocalWorker(name, device, _mark(broker_url), started)
 
 
@@ -193,8 +221,15 @@ def _read(folder: Path) -> Stack:
     path = folder / "stack.json"
     state = records.read(path, known={"redis": (dict, NoneType), "workers": list}) or {}
     try:
-        redis = EmbeddedRedis(state["redis"]["socket"], DaemonProcess(**state["redis"]["process"])) if state.get("redis") else None
-        workers = [LocalWorker(**{**each, "process": DaemonProcess(**each["process"])}) for each in state.get("workers", [])]
+        redis = (
+            EmbeddedRedis(state["redis"]["socket"], DaemonProcess(**state["redis"]["process"]))
+            if state.get("redis")
+            else None
+        )
+        workers = [
+            LocalWorker(**{**each, "process": DaemonProcess(**each["process"])})
+            for each in state.get("workers", [])
+        ]
     except (TypeError, KeyError) as error:
         raise records.damaged_file(path, f"{type(error).__name__}: {error}") from None
     alive = tuple(worker for worker in workers if worker.process.alive())
@@ -202,6 +237,10 @@ def _read(folder: Path) -> Stack:
 
 
 def _write(folder: Path, stack: Stack) -> None:
-    atomic.write_json(folder / "stack.json", {
-        "redis": asdict(stack.redis) if stack.redis else None, "workers": [asdict(worker) for worker in stack.workers],
-    })
+    atomic.write_json(
+        folder / "stack.json",
+        {
+            "redis": asdict(stack.redis) if stack.redis else None,
+            "workers": [asdict(worker) for worker in stack.workers],
+        },
+    )

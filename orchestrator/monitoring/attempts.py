@@ -37,8 +37,14 @@ def attempts_of_run(store: Store, run: Run) -> list[AttemptRecord]:
 
     A record says "running" until another worker takes over; where its own is silent, the attempt counts as lost here.
     """
-    silent = {sign.name: sign.age_s for sign in heartbeats.read_heartbeats(store.root) if not sign.fresh}
-    found = [_as_heard(store, tried, silent) for task_id in run.tasks for tried in _of_task(store, Task.parse(task_id))]
+    silent = {
+        sign.name: sign.age_s for sign in heartbeats.read_heartbeats(store.root) if not sign.fresh
+    }
+    found = [
+        _as_heard(store, tried, silent)
+        for task_id in run.tasks
+        for tried in _of_task(store, Task.parse(task_id))
+    ]
     return sorted(found, key=lambda tried: (tried.started_at or 0.0, tried.task, tried.attempt))
 
 
@@ -48,8 +54,17 @@ def _of_task(store: Store, task: Task) -> Iterator[AttemptRecord]:
     for record in attempts.records(store, task):
         log = Path(store.attempts_folder(task)) / f"{record['attempt']:04d}.log"
         yield AttemptRecord(
-            task.id, record["attempt"], record["state"], record["failure"], record.get("message"), record["worker"],
-            record.get("host"), record.get("device"), record.get("started_at"), record.get("finished_at"), str(log),
+            task.id,
+            record["attempt"],
+            record["state"],
+            record["failure"],
+            record.get("message"),
+            record["worker"],
+            record.get("host"),
+            record.get("device"),
+            record.get("started_at"),
+            record.get("finished_at"),
+            str(log),
         )
 
 
@@ -61,4 +76,6 @@ def _as_heard(store: Store, tried: AttemptRecord, silent: dict[str, float]) -> A
         return tried
     heard = attempts.last_heard(store, Task.parse(tried.task), dataclasses.asdict(tried))
     why = f"its worker was last heard of {duration(silent[tried.worker])} ago; another one will go on from there"
-    return dataclasses.replace(tried, state="lost", failure=WorkerLost.failure, message=why, finished_at=heard)
+    return dataclasses.replace(
+        tried, state="lost", failure=WorkerLost.failure, message=why, finished_at=heard
+    )

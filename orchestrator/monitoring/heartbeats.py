@@ -15,7 +15,12 @@ from workers.process import identity
 
 WORKER_FRESH_S = 15.0
 HEARTBEAT: records.FieldTypes = {
-    "name": str, "host": str, "pid": int, "device": str, "task": (str, NoneType), "at": records.NUMBER,
+    "name": str,
+    "host": str,
+    "pid": int,
+    "device": str,
+    "task": (str, NoneType),
+    "at": records.NUMBER,
 }
 LATER: records.FieldTypes = {"tasks": list, "slots": int, "process": (str, NoneType)}
 """What older workers do not sign."""
@@ -58,13 +63,25 @@ def read_heartbeats(store: Path, now: float | None = None) -> list[Heartbeat]:
         values = read_or_empty(store / "workers" / name, HEARTBEAT, LATER)
         if values:
             tasks = values.get("tasks", [values["task"]] if values["task"] else [])
-            found.append(Heartbeat(values["name"], values["host"], values["pid"], values["device"], values["task"],
-                              now - values["at"], tuple(map(str, tasks)), values.get("slots", 1),
-                              identity.has_ended(values.get("process"))))
+            found.append(
+                Heartbeat(
+                    values["name"],
+                    values["host"],
+                    values["pid"],
+                    values["device"],
+                    values["task"],
+                    now - values["at"],
+                    tuple(map(str, tasks)),
+                    values.get("slots", 1),
+                    identity.has_ended(values.get("process")),
+                )
+            )
     return found
 
 
-def read_or_empty(path: Path, needed: records.FieldTypes | None = None, known: records.FieldTypes | None = None) -> dict[str, Any]:
+def read_or_empty(
+    path: Path, needed: records.FieldTypes | None = None, known: records.FieldTypes | None = None
+) -> dict[str, Any]:
     """A JSON file's values; empty when it is missing or cannot be read, as what others write while we look may be."""
     with contextlib.suppress(OSError, ValueError):
         return records.read(path, needed, known) or {}

@@ -18,8 +18,15 @@ from orchestrator.monitoring.heartbeats import Heartbeat
 PROGRESS_FRESH_S = 60.0
 PERHAPS = (int, float, NoneType)
 SAID: FieldTypes = {
-    "attempt": int, "phase": (str, NoneType), "done": PERHAPS, "total": PERHAPS, "epoch": (int, NoneType),
-    "loss": PERHAPS, "images_per_second": PERHAPS, "val_accuracy": PERHAPS, "eta_s": PERHAPS,
+    "attempt": int,
+    "phase": (str, NoneType),
+    "done": PERHAPS,
+    "total": PERHAPS,
+    "epoch": (int, NoneType),
+    "loss": PERHAPS,
+    "images_per_second": PERHAPS,
+    "val_accuracy": PERHAPS,
+    "eta_s": PERHAPS,
 }
 
 
@@ -70,10 +77,14 @@ def read_view(store: Store, now: float) -> StoreView:
     spoken_of = {name.removesuffix(".json") for name in atomic.list_names(store.root / "progress")}
     named = spoken_of.union(*(worker.tasks for worker in workers)) - ledger.done - ledger.failed
     found: dict[str, tuple[TaskProgress, ...]] = {}
-    for task in sorted(_tasks(named), key=lambda task: (task.epoch, task.kind != "train", task.variant)):
+    for task in sorted(
+        _tasks(named), key=lambda task: (task.epoch, task.kind != "train", task.variant)
+    ):
         if (progress := _progress(store, task, workers, ended, now)) is not None:
             found[task.subject] = (*found.get(task.subject, ()), progress)
-    tried = (name.split(".") for name in set(atomic.list_names(store.root / "attempts")) - ledger.done)
+    tried = (
+        name.split(".") for name in set(atomic.list_names(store.root / "attempts")) - ledger.done
+    )
     begun = frozenset(parts[1] for parts in tried if parts[0] == "train" and len(parts) > 1)
     return StoreView(ledger, workers, found, begun)
 
@@ -91,18 +102,27 @@ def _progress(
 
     What workers that have `ended` said does not count.
     """
-    said = heartbeats.read_or_empty(store.progress_path(task), {"worker": str, "device": str, "at": NUMBER}, SAID)
+    said = heartbeats.read_or_empty(
+        store.progress_path(task), {"worker": str, "device": str, "at": NUMBER}, SAID
+    )
     holder = next((worker for worker in workers if task.id in worker.tasks), None)
     age_s = now - said["at"] if said else float("inf")
     if holder is None and (
-        age_s > PROGRESS_FRESH_S or (said and (said["worker"] in ended or _is_idle(said["worker"], workers)))
+        age_s > PROGRESS_FRESH_S
+        or (said and (said["worker"] in ended or _is_idle(said["worker"], workers)))
     ):
         return None
     if holder is not None and said.get("worker") != holder.name:
         said, age_s = {"worker": holder.name, "device": holder.device}, holder.age_s
     keys = ("phase", "done", "total", "epoch", "loss", "images_per_second", "val_accuracy", "eta_s")
-    return TaskProgress(task.id, said["worker"], said["device"], said.get("attempt", 1), age_s,
-                    *(said.get(key) for key in keys))
+    return TaskProgress(
+        task.id,
+        said["worker"],
+        said["device"],
+        said.get("attempt", 1),
+        age_s,
+        *(said.get(key) for key in keys),
+    )
 
 
 def _is_idle(worker: str, workers: Sequence[Heartbeat]) -> bool:

@@ -111,10 +111,14 @@ def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
     """The run in a line, from listings alone."""
     states = plan.task_states(store, run, scene.ledger)
     working = any(_under_way(scene, run, subject, states) for subject in (run.data, *run.trials))
-    return Overview(run.name, _state(states, working), dict(Counter(states.values())), run.submitted_at)
+    return Overview(
+        run.name, _state(states, working), dict(Counter(states.values())), run.submitted_at
+    )
 
 
-def run_status(store: Store, run: Run | RunOutline, now: float | None = None, scene: StoreView | None = None) -> RunStatus:
+def run_status(
+    store: Store, run: Run | RunOutline, now: float | None = None, scene: StoreView | None = None
+) -> RunStatus:
     """The run as the store shows it now, or in a scene that was surveyed a moment ago."""
     scene = scene or progress.read_view(store, time.time() if now is None else now)
     states = plan.task_states(store, run, scene.ledger)
@@ -126,8 +130,16 @@ def run_status(store: Store, run: Run | RunOutline, now: float | None = None, sc
     )
     working = preparing is not None or any(trial.progress for trial in trials)
     return RunStatus(
-        run.name, run.data, _state(states, working), dict(Counter(states.values())), run.submitted_at,
-        states[Task("prepare", run.data).id], preparing, trials, _failures(store, states), scene.workers,
+        run.name,
+        run.data,
+        _state(states, working),
+        dict(Counter(states.values())),
+        run.submitted_at,
+        states[Task("prepare", run.data).id],
+        preparing,
+        trials,
+        _failures(store, states),
+        scene.workers,
     )
 
 
@@ -138,13 +150,18 @@ def _state(states: dict[str, str], working: bool) -> str:
     return next((end for end in ("cancelled", "failed") if end in found), "done")
 
 
-def _under_way(scene: StoreView, run: Run | RunOutline, subject: str, states: dict[str, str]) -> tuple[TaskProgress, ...]:
+def _under_way(
+    scene: StoreView, run: Run | RunOutline, subject: str, states: dict[str, str]
+) -> tuple[TaskProgress, ...]:
     """What is being done for the run on a trial or data set: its own tasks, and trainings that lie on its way."""
     if subject not in scene.progress:
         return ()
     last = Task.parse(run.tasks[-1]).epoch
-    return tuple(each for each in scene.progress[subject]
-                 if states.get(each.task, "open") == "open" and Task.parse(each.task).epoch <= last)
+    return tuple(
+        each
+        for each in scene.progress[subject]
+        if states.get(each.task, "open") == "open" and Task.parse(each.task).epoch <= last
+    )
 
 
 def _shares(states: dict[str, str]) -> dict[str, _Share]:
@@ -179,11 +196,24 @@ def _trial(
     training = (each.epoch - 1 for each in progress if each.kind == "train" and each.epoch)
     kept = _kept(store, name, epochs) if begun else 0
     epochs_done = stopped or max([kept, *trained[-1:], *training])
-    accuracy = (store.done(Task("evaluate", name, evaluated[-1])) or {}).get("accuracy") if evaluated else None
+    accuracy = (
+        (store.done(Task("evaluate", name, evaluated[-1])) or {}).get("accuracy")
+        if evaluated
+        else None
+    )
     return TrialStatus(
-        name, backbone, seed, _state_of_trial(share.states, bool(progress)), min(epochs_done, epochs), epochs,
-        min(epochs_done // share.marks[0] + 1, len(share.marks)), len(share.marks), accuracy,
-        evaluated[-1] if evaluated else None, sum(outcome.get("seconds", 0.0) for outcome in outcomes), progress,
+        name,
+        backbone,
+        seed,
+        _state_of_trial(share.states, bool(progress)),
+        min(epochs_done, epochs),
+        epochs,
+        min(epochs_done // share.marks[0] + 1, len(share.marks)),
+        len(share.marks),
+        accuracy,
+        evaluated[-1] if evaluated else None,
+        sum(outcome.get("seconds", 0.0) for outcome in outcomes),
+        progress,
         stopped,
     )
 
@@ -195,7 +225,9 @@ def _state_of_trial(states: set[str], working: bool) -> str:
         return "done"
     if working:
         return "running"
-    return next(state for state in ("open", "blocked", "cancelled") if state in states).replace("open", "waiting")
+    return next(state for state in ("open", "blocked", "cancelled") if state in states).replace(
+        "open", "waiting"
+    )
 
 
 def _failures(store: Store, states: dict[str, str]) -> tuple[Failure, ...]:
@@ -205,9 +237,18 @@ def _failures(store: Store, states: dict[str, str]) -> tuple[Failure, ...]:
         why: dict[str, Any] = store.failed(task) or {}
         if why:
             folder = store.attempts_folder(task)
-            log = why.get("log") or (folder / f"{why['attempt']:04d}.log" if "attempt" in why else folder)
-            found.append(Failure(task_id, why.get("failure", "bug"), why.get("message", ""), str(Path(log)),
-                                 why.get("quarantined") is True))
+            log = why.get("log") or (
+                folder / f"{why['attempt']:04d}.log" if "attempt" in why else folder
+            )
+            found.append(
+                Failure(
+                    task_id,
+                    why.get("failure", "bug"),
+                    why.get("message", ""),
+                    str(Path(log)),
+                    why.get("quarantined") is True,
+                )
+            )
     return tuple(found)
 
 
@@ -226,18 +267,30 @@ def seconds_left(status: RunStatus, costs: dict[str, float]) -> float | None:
         for trial in status.trials
         if trial.state in ("running", "waiting")
     ]
-    return max([sum(left) / max(1, sum(worker.slots for worker in status.workers)), *left, 0.0]) if left else 0.0
+    return (
+        max([sum(left) / max(1, sum(worker.slots for worker in status.workers)), *left, 0.0])
+        if left
+        else 0.0
+    )
 
 
 def _pace(trial: TrialStatus) -> float | None:
     """Seconds an epoch: of what was trained, else what the running task expects."""
-    trained = (trial.epochs // trial.periods) * (trial.period - 1) if trial.state != "done" else trial.epochs
+    trained = (
+        (trial.epochs // trial.periods) * (trial.period - 1)
+        if trial.state != "done"
+        else trial.epochs
+    )
     trained = trial.stopped_early or trained
     if trained and trial.seconds:
         return trial.seconds / trained
-    running = next((p for p in trial.progress if p.kind == "train" and p.eta_s and p.epoch and p.done), None)
+    running = next(
+        (p for p in trial.progress if p.kind == "train" and p.eta_s and p.epoch and p.done), None
+    )
     if running is None or running.eta_s is None or running.epoch is None:
         return None
-    share_of_epoch = (running.done or 0) / running.total if running.total and running.phase == "train" else 0.0
+    share_of_epoch = (
+        (running.done or 0) / running.total if running.total and running.phase == "train" else 0.0
+    )
     left = trial.epochs // trial.periods * trial.period - (running.epoch - 1) - share_of_epoch
     return running.eta_s / left if left > 0 else None

@@ -22,21 +22,53 @@ def records(evidence: RunData, findings: Analysis) -> dict[str, pa.Table]:
     rows: dict[str, list[dict[str, Any]]] = {
         "results": [_result(s, r) for s in evidence.comparison.standings for r in s.results],
         "epochs": [asdict(row) for row in evidence.comparison.epochs],
-        "duels": [_flat({**asdict(duel), "told_apart": duel.told_apart}) for duel in findings.duels],
-        "ranks": [{"backbone": name, "mean_rank": mean, "blocks": findings.ranks.blocks, "friedman_p": findings.ranks.p,
-                   "critical_difference": findings.ranks.critical} for name, mean in findings.ranks.means]
-        if findings.ranks else [],
-        "classes": [{"backbone": name, **asdict(one)} for name, found in findings.by_class.items() for one in found],
+        "duels": [
+            _flat({**asdict(duel), "told_apart": duel.told_apart}) for duel in findings.duels
+        ],
+        "ranks": [
+            {
+                "backbone": name,
+                "mean_rank": mean,
+                "blocks": findings.ranks.blocks,
+                "friedman_p": findings.ranks.p,
+                "critical_difference": findings.ranks.critical,
+            }
+            for name, mean in findings.ranks.means
+        ]
+        if findings.ranks
+        else [],
+        "classes": [
+            {"backbone": name, **asdict(one)}
+            for name, found in findings.by_class.items()
+            for one in found
+        ],
         "confusion": list(_confusion(evidence, findings)),
-        "calibration": [{"backbone": name, "ece": one.ece, "brier": one.brier, "confidence": one.confidence,
-                         "accuracy": one.accuracy, "answers": one.images}
-                        for name, one in findings.calibration.items()],
-        "reliability": [{"backbone": name, **asdict(each)}
-                        for name, one in findings.calibration.items() for each in one.bins],
+        "calibration": [
+            {
+                "backbone": name,
+                "ece": one.ece,
+                "brier": one.brier,
+                "confidence": one.confidence,
+                "accuracy": one.accuracy,
+                "answers": one.images,
+            }
+            for name, one in findings.calibration.items()
+        ],
+        "reliability": [
+            {"backbone": name, **asdict(each)}
+            for name, one in findings.calibration.items()
+            for each in one.bins
+        ],
         "agreement": [asdict(one) for one in findings.agreement],
         "corruptions": [
-            {"backbone": one.backbone, "corruption": corruption, "severity": severity, "accuracy": accuracy,
-             "corruption_error": one.errors.get(corruption), "mean_corruption_error": one.mean_error}
+            {
+                "backbone": one.backbone,
+                "corruption": corruption,
+                "severity": severity,
+                "accuracy": accuracy,
+                "corruption_error": one.errors.get(corruption),
+                "mean_corruption_error": one.mean_error,
+            }
             for one in (evidence.robustness.networks if evidence.robustness else ())
             for (corruption, severity), accuracy in one.accuracies.items()
         ],
@@ -51,10 +83,17 @@ def records(evidence: RunData, findings: Analysis) -> dict[str, pa.Table]:
 def _result(standing: Any, result: Any) -> dict[str, Any]:
     test = result.tested
     return {
-        "backbone": standing.backbone, "seed": result.seed, "period": standing.period, "epoch": standing.epoch,
-        "trial": result.trial, "loss": test.loss if test else None, "correct": test.correct if test else None,
-        "total": test.total if test else None, "accuracy": test.accuracy if test else None,
-        "wilson_low": test.interval.low if test else None, "wilson_high": test.interval.high if test else None,
+        "backbone": standing.backbone,
+        "seed": result.seed,
+        "period": standing.period,
+        "epoch": standing.epoch,
+        "trial": result.trial,
+        "loss": test.loss if test else None,
+        "correct": test.correct if test else None,
+        "total": test.total if test else None,
+        "accuracy": test.accuracy if test else None,
+        "wilson_low": test.interval.low if test else None,
+        "wilson_high": test.interval.high if test else None,
         "train_seconds": result.seconds,
     }
 
@@ -65,8 +104,14 @@ def _confusion(evidence: RunData, findings: Analysis) -> Iterable[dict[str, Any]
     for (backbone, period), counts in findings.matrices.items():
         sums = counts.sum(axis=1)
         for i, j in zip(*(places.tolist() for places in np.nonzero(counts)), strict=True):
-            yield {"backbone": backbone, "period": period, "label": classes[i], "answer": classes[j],
-                   "images": int(counts[i, j]), "share": float(counts[i, j] / sums[i])}
+            yield {
+                "backbone": backbone,
+                "period": period,
+                "label": classes[i],
+                "answer": classes[j],
+                "images": int(counts[i, j]),
+                "share": float(counts[i, j] / sums[i]),
+            }
 
 
 def _images(findings: Analysis) -> pa.Table:
@@ -91,5 +136,9 @@ def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     """One level: `interval.low` becomes `interval_low`."""
     found: dict[str, Any] = {}
     for key, value in values.items():
-        found |= {f"{key}_{k}": v for k, v in _flat(value).items()} if isinstance(value, dict) else {key: value}
+        found |= (
+            {f"{key}_{k}": v for k, v in _flat(value).items()}
+            if isinstance(value, dict)
+            else {key: value}
+        )
     return found

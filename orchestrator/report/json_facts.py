@@ -22,18 +22,18 @@ KEYS = {
     "run": "the run's name, when it was submitted (seconds since 1970, UTC), and the data set's name",
     "spec": "what was asked for: every option with its value",
     "answer": "the report's first sentences, what to hold against them, and the ranking they rest on: mean test "
-              "accuracy (share, 0..1) after `period`; `margin` is the lead in the same unit; `alike` are the networks "
-              "that the tests under `duels` do not tell apart from the leader; `doubtful` when the next is one of them",
+    "accuracy (share, 0..1) after `period`; `margin` is the lead in the same unit; `alike` are the networks "
+    "that the tests under `duels` do not tell apart from the leader; `doubtful` when the next is one of them",
     "missing": "what the run asked for and is not there, in words; empty when all is done",
     "tasks": "how many tasks are in each state",
     "standings": "one entry for each period and network: mean, deviation (n - 1; null for one seed), n and Student's "
-                 "95% interval over seeds of test accuracy, test loss (nats an image) and training time (seconds); "
-                 "under `trials` each seed's counts with its Wilson 95% interval",
+    "95% interval over seeds of test accuracy, test loss (nats an image) and training time (seconds); "
+    "under `trials` each seed's counts with its Wilson 95% interval",
     "duels": "every two networks on the same test images after the answer's period: images that only one got right "
-             "(first seed), McNemar's exact p, the same after Holm's correction, mean difference of accuracy with its "
-             "95% bootstrap interval, and whether the data tell them apart",
+    "(first seed), McNemar's exact p, the same after Holm's correction, mean difference of accuracy with its "
+    "95% bootstrap interval, and whether the data tell them apart",
     "ranks": "mean ranks over seeds, Friedman's statistic and p, Nemenyi's critical difference, and groups within it; "
-             "null with fewer than two seeds or three networks",
+    "null with fewer than two seeds or three networks",
     "classes": "for each network and class: images, precision, recall, F1 (shares; all seeds together)",
     "confused": "classes taken for another most often, all networks together",
     "calibration": "for each network: expected calibration error, Brier score, mean confidence, accuracy, and the bins",
@@ -41,30 +41,33 @@ KEYS = {
     "top5": "for each network the share of images whose true class was among its first five answers",
     "images": "how many images each network alone got right, and those that all got wrong, surest first",
     "cost": "for each network up to the answer's period: seconds of training (mean over seeds), images a second, "
-            "parameters, thousands of millions of multiply-adds for one image of 224 px; peak memory in bytes "
-            "(`memory_of`: gpu, what torch held there; process, what was resident of it), energy of the GPU in kWh "
-            "(mean over the seeds it was counted of) and the share of their epochs that it stands for; null: not "
-            "measured",
+    "parameters, thousands of millions of multiply-adds for one image of 224 px; peak memory in bytes "
+    "(`memory_of`: gpu, what torch held there; process, what was resident of it), energy of the GPU in kWh "
+    "(mean over the seeds it was counted of) and the share of their epochs that it stands for; null: not "
+    "measured",
     "stopping": "for each trial: best epoch by validation loss, gaps between validation and training loss, where "
-                "overfitting starts, where early stopping would have ended it and what that would have saved",
+    "overfitting starts, where early stopping would have ended it and what that would have saved",
     "corruptions": "test accuracy (share) of each network on images made harder, by corruption and severity; "
-                   "corruption errors are relative to `reference`; null where the run asked for none",
+    "corruption errors are relative to `reference`; null where the run asked for none",
     "curves": "one entry for each trial and epoch: losses in nats an image, accuracy as a share, times in seconds",
     "confusion": "one entry for each network and shown period: counts[i][j] test images of class classes[i] were "
-                 "answered with classes[j]; seeds are summed",
+    "answered with classes[j]; seeds are summed",
     "questions": "test images shown with every network's answer, and how many images all, some or none got right",
     "trials": "one entry for each trial: what it is, its parameters' numerics, and where it ran",
     "data": "origin, classes, images of each class by split, files left out, exact duplicates, whether pixels exist",
     "attempts": "how many attempts of each kind of task ended in which state, with the failure's class",
     "timeline": "every attempt with worker, host and device, in seconds since the first one began; faults and how many "
-                "of them were survived",
+    "of them were survived",
     "provenance": "what the run was made by, as recorded when it was submitted",
 }
 MAX_ALL_WRONG = 200
 
 
 def collect(
-    evidence: RunData, findings: Analysis, chosen: Sequence[examples.Example], tally: dict[str, int],
+    evidence: RunData,
+    findings: Analysis,
+    chosen: Sequence[examples.Example],
+    tally: dict[str, int],
     duplicates: dict[str, int] | None,
 ) -> dict[str, Any]:
     """The report as JSON values under the keys of `KEYS`; a number that is not finite becomes null."""
@@ -81,8 +84,13 @@ def collect(
         "corruptions": robustness.facts(evidence.robustness),
         "curves": [asdict(row) for row in evidence.comparison.epochs],
         "confusion": [
-            {"backbone": backbone, "period": period, "epoch": run.epoch_of(period), "classes": evidence.classes,
-             "counts": counts.tolist()}
+            {
+                "backbone": backbone,
+                "period": period,
+                "epoch": run.epoch_of(period),
+                "classes": evidence.classes,
+                "counts": counts.tolist(),
+            }
             for (backbone, period), counts in findings.matrices.items()
         ],
         "questions": {"images": tally, "shown": [asdict(question) for question in chosen]},
@@ -102,29 +110,52 @@ def duel(found: PairwiseTest) -> dict[str, Any]:
 
 
 def _answer(evidence: RunData, findings: Analysis) -> dict[str, Any]:
-    told = {"sentence": summary.sentence(evidence, findings), "price": summary.price(evidence, findings),
-            "cautions": summary.cautions(evidence, findings)}
+    told = {
+        "sentence": summary.sentence(evidence, findings),
+        "price": summary.price(evidence, findings),
+        "cautions": summary.cautions(evidence, findings),
+    }
     if evidence.lead is None:
         return told
     lead, alike = evidence.lead, findings.verdict.alike if findings.verdict else ()
-    ranking = [{"backbone": s.backbone, "accuracy": s.accuracy.mean} for s in lead.ranking if s.accuracy]
-    return {**told, "period": lead.period, "epoch": lead.epoch, "margin": lead.margin, "shared_by": lead.shared_by,
-            "alike": list(alike), "doubtful": len(ranking) > 1 and ranking[1]["backbone"] in alike, "ranking": ranking}
+    ranking = [
+        {"backbone": s.backbone, "accuracy": s.accuracy.mean} for s in lead.ranking if s.accuracy
+    ]
+    return {
+        **told,
+        "period": lead.period,
+        "epoch": lead.epoch,
+        "margin": lead.margin,
+        "shared_by": lead.shared_by,
+        "alike": list(alike),
+        "doubtful": len(ranking) > 1 and ranking[1]["backbone"] in alike,
+        "ranking": ranking,
+    }
 
 
 def _tested(findings: Analysis) -> dict[str, Any]:
     asked = findings.asked
-    wrong = [asked.question(place) for place in asked.all_wrong()[:MAX_ALL_WRONG]] if asked.order else []
+    wrong = (
+        [asked.question(place) for place in asked.all_wrong()[:MAX_ALL_WRONG]]
+        if asked.order
+        else []
+    )
     return {
         "duels": [duel(found) for found in findings.duels],
         "ranks": asdict(findings.ranks) if findings.ranks else None,
-        "classes": {name: [asdict(one) for one in found] for name, found in findings.by_class.items()},
+        "classes": {
+            name: [asdict(one) for one in found] for name, found in findings.by_class.items()
+        },
         "confused": [asdict(one) for one in findings.confused],
-        "calibration": {name: {**asdict(one), "gap": one.gap} for name, one in findings.calibration.items()},
+        "calibration": {
+            name: {**asdict(one), "gap": one.gap} for name, one in findings.calibration.items()
+        },
         "agreement": [asdict(one) for one in findings.agreement],
         "top5": dict(findings.top),
-        "images": {"right_alone": {name: len(asked.only(name)) for name in asked.networks},
-                   "all_wrong": [asdict(question) for question in wrong]},
+        "images": {
+            "right_alone": {name: len(asked.only(name)) for name in asked.networks},
+            "all_wrong": [asdict(question) for question in wrong],
+        },
         "cost": [asdict(cost) for cost in findings.costs],
         "stopping": [asdict(one) for one in findings.stopping],
     }
@@ -132,9 +163,13 @@ def _tested(findings: Analysis) -> dict[str, Any]:
 
 def _standing(standing: Standing) -> dict[str, Any]:
     return {
-        "period": standing.period, "epoch": standing.epoch, "backbone": standing.backbone,
-        "title": wording.title(standing.backbone), "accuracy": _spread(standing.accuracy),
-        "loss": _spread(standing.loss), "train_seconds": _spread(standing.seconds),
+        "period": standing.period,
+        "epoch": standing.epoch,
+        "backbone": standing.backbone,
+        "title": wording.title(standing.backbone),
+        "accuracy": _spread(standing.accuracy),
+        "loss": _spread(standing.loss),
+        "train_seconds": _spread(standing.seconds),
         "trials": [_result(result) for result in standing.results],
     }
 
@@ -144,35 +179,64 @@ def _spread(spread: Spread | None) -> dict[str, Any] | None:
 
 
 def _result(result: PeriodResult) -> dict[str, Any]:
-    told: dict[str, Any] = {"trial": result.trial, "seed": result.seed, "epoch": result.epoch,
-                            "epochs_seen": result.epochs_seen, "train_seconds": result.seconds, "test": None}
+    told: dict[str, Any] = {
+        "trial": result.trial,
+        "seed": result.seed,
+        "epoch": result.epoch,
+        "epochs_seen": result.epochs_seen,
+        "train_seconds": result.seconds,
+        "test": None,
+    }
     if result.tested:
         test = result.tested
-        told["test"] = {"loss": test.loss, "correct": test.correct, "total": test.total, "accuracy": test.accuracy,
-                        "wilson_low": test.interval.low, "wilson_high": test.interval.high}
+        told["test"] = {
+            "loss": test.loss,
+            "correct": test.correct,
+            "total": test.total,
+            "accuracy": test.accuracy,
+            "wilson_low": test.interval.low,
+            "wilson_high": test.interval.high,
+        }
     return told
 
 
 def _trial(evidence: RunData, name: str) -> dict[str, Any]:
     outcome = evidence.training.get(name, {})
-    numerics = {key: outcome.get(key) for key in ("epoch", "stopped_early", "precision", "threads", "micro_batches",
-                                                  "device", "weights_digest")}
+    numerics = {
+        key: outcome.get(key)
+        for key in (
+            "epoch",
+            "stopped_early",
+            "precision",
+            "threads",
+            "micro_batches",
+            "device",
+            "weights_digest",
+        )
+    }
     return {"name": name, **evidence.trials[name].as_dict(), "training": numerics}
 
 
 def _data(evidence: RunData, duplicates: dict[str, int] | None) -> dict[str, Any]:
     prepared = evidence.prepared or {}
     return {
-        "origin": evidence.source.origin if evidence.source else None, "classes": evidence.classes,
-        "images": prepared.get("images"), "by_class": prepared.get("classes"), "skipped": prepared.get("skipped"),
-        "duplicates": duplicates, "pixels_there": evidence.pixels is not None,
+        "origin": evidence.source.origin if evidence.source else None,
+        "classes": evidence.classes,
+        "images": prepared.get("images"),
+        "by_class": prepared.get("classes"),
+        "skipped": prepared.get("skipped"),
+        "duplicates": duplicates,
+        "pixels_there": evidence.pixels is not None,
     }
 
 
 def _attempts(evidence: RunData) -> list[dict[str, Any]]:
     table = tables.attempts(evidence)
-    return [dict(zip(("kind", "state", "failure"), row[:3], strict=True)) | {"attempts": int(row[3].replace(",", ""))}
-            for row in (table.rows if table else ())]
+    return [
+        dict(zip(("kind", "state", "failure"), row[:3], strict=True))
+        | {"attempts": int(row[3].replace(",", ""))}
+        for row in (table.rows if table else ())
+    ]
 
 
 def _timeline(findings: Analysis) -> dict[str, Any]:

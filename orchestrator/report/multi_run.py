@@ -44,30 +44,59 @@ class ComparedRun:
 def assemble(sides: Sequence[ComparedRun]) -> Page:
     """The page that holds the runs next to each other."""
     found, twins = rank(sides), across(sides)
-    own = tuple(Section(f"run-{i}", side.name, _answer(side), (_link(side),)) for i, side in enumerate(sides, 1))
+    own = tuple(
+        Section(f"run-{i}", side.name, _answer(side), (_link(side),))
+        for i, side in enumerate(sides, 1)
+    )
     harder = robustness.together([(side.name, side.evidence.robustness) for side in sides])
-    sections = (_results(sides), *(_certainty(found, twins)), *([harder] if harder else []), _differences(sides), *own)
+    sections = (
+        _results(sides),
+        *(_certainty(found, twins)),
+        *([harder] if harder else []),
+        _differences(sides),
+        *own,
+    )
     images = {s.findings.duels[0].images for s in sides if s.findings.duels}
     sizes = wording.listed([f"{n:,}" for n in sorted(images)]) if images else "no"
     about = f"{wording.count(len(sides), 'run')} · {sizes} test images"
-    return Page(" + ".join(side.name for side in sides), about, sentence(sides, found), "", tuple(_cautions(sides)),
-                (), sections, _facts(sides, found, twins), None)
+    return Page(
+        " + ".join(side.name for side in sides),
+        about,
+        sentence(sides, found),
+        "",
+        tuple(_cautions(sides)),
+        (),
+        sections,
+        _facts(sides, found, twins),
+        None,
+    )
 
 
 def sentence(sides: Sequence[ComparedRun], found: Ranks | None) -> str:
     """Who is best over all runs, or in each of them where they cannot be ranked together."""
-    leaders = {side.name: max(side.accuracy, key=lambda n, s=side: s.accuracy[n])  # type: ignore[misc]
-               for side in sides if side.accuracy}
+    leaders = {
+        side.name: max(side.accuracy, key=lambda n, s=side: s.accuracy[n])  # type: ignore[misc]
+        for side in sides
+        if side.accuracy
+    }
     if not leaders:
         return "No network has been tested yet in any of these runs."
     if found:
         first, mean = found.means[0]
         near = [wording.title(n) for n, m in found.means[1:] if m - mean < found.critical]
-        alike = f"; it cannot be told apart from {wording.listed(near)}" if near else ", ahead of all others"
-        return f"{wording.title(first)} has the best mean rank, {mean:.2f} over {found.blocks} rankings " \
-               f"(Friedman {wording.p_equals(found.p)}){alike}."
-    told = [f"{wording.title(name)} in {run} ({wording.percent(_side(sides, run).accuracy[name])})"
-            for run, name in leaders.items()]
+        alike = (
+            f"; it cannot be told apart from {wording.listed(near)}"
+            if near
+            else ", ahead of all others"
+        )
+        return (
+            f"{wording.title(first)} has the best mean rank, {mean:.2f} over {found.blocks} rankings "
+            f"(Friedman {wording.p_equals(found.p)}){alike}."
+        )
+    told = [
+        f"{wording.title(name)} in {run} ({wording.percent(_side(sides, run).accuracy[name])})"
+        for run, name in leaders.items()
+    ]
     unsure = [side.name for side in sides if side.findings.verdict and side.findings.verdict.alike]
     chance = f" In {wording.listed(unsure)} the first place may be chance." if unsure else ""
     return f"Highest test accuracy: {wording.listed(told)}.{chance}"
@@ -102,9 +131,20 @@ def records(sides: Sequence[ComparedRun]) -> dict[str, Any]:
     """The side-by-side numbers as a plain table."""
     import pyarrow as pa
 
-    rows = [{"run": side.name, "backbone": s.backbone, "epoch": s.epoch, "accuracy": s.accuracy.mean,
-             "deviation": s.accuracy.deviation, "seeds": s.accuracy.n, "loss": s.loss.mean if s.loss else None}
-            for side in sides for s in side.evidence.comparison.at(side.findings.period) if s.accuracy]
+    rows = [
+        {
+            "run": side.name,
+            "backbone": s.backbone,
+            "epoch": s.epoch,
+            "accuracy": s.accuracy.mean,
+            "deviation": s.accuracy.deviation,
+            "seeds": s.accuracy.n,
+            "loss": s.loss.mean if s.loss else None,
+        }
+        for side in sides
+        for s in side.evidence.comparison.at(side.findings.period)
+        if s.accuracy
+    ]
     return {"runs": pa.Table.from_pylist(rows)} if rows else {}
 
 
@@ -113,19 +153,37 @@ def _paired(name: str, one: ComparedRun, other: ComparedRun) -> Mapping[str, Any
     books = [side.evidence.book for side in (one, other)]
     at = {image: place for place, image in enumerate(books[1].images)}
     first, second = one.findings.first[name], other.findings.first[name]
-    pairs = [(i, at[image]) for i, image in enumerate(books[0].images) if image in at
-             and first.predicted[i] >= 0 and second.predicted[at[image]] >= 0]
+    pairs = [
+        (i, at[image])
+        for i, image in enumerate(books[0].images)
+        if image in at and first.predicted[i] >= 0 and second.predicted[at[image]] >= 0
+    ]
     places = np.array(pairs, np.int64).reshape(-1, 2)
-    return {one.name: books[0].right(first)[places[:, 0]][None], other.name: books[1].right(second)[places[:, 1]][None]}
+    return {
+        one.name: books[0].right(first)[places[:, 0]][None],
+        other.name: books[1].right(second)[places[:, 1]][None],
+    }
 
 
 def _results(sides: Sequence[ComparedRun]) -> Section:
-    names = list(dict.fromkeys(name for side in sides for name in side.evidence.comparison.backbones))
-    built: list[Part] = [Heading("Test accuracy"), _table(sides, names, "accuracy"), Heading("Test loss"),
-                         _table(sides, names, "loss"), Heading("Training time up to there"), _times(sides, names)]
+    names = list(
+        dict.fromkeys(name for side in sides for name in side.evidence.comparison.backbones)
+    )
+    built: list[Part] = [
+        Heading("Test accuracy"),
+        _table(sides, names, "accuracy"),
+        Heading("Test loss"),
+        _table(sides, names, "loss"),
+        Heading("Training time up to there"),
+        _times(sides, names),
+    ]
     epochs = wording.listed([f"epoch {side.findings.epoch} of {side.name}" for side in sides])
-    return Section("results", "Side by side", f"After {epochs}; with several seeds, the mean ± deviation over "
-                   "seeds.", tuple(built))
+    return Section(
+        "results",
+        "Side by side",
+        f"After {epochs}; with several seeds, the mean ± deviation over seeds.",
+        tuple(built),
+    )
 
 
 def _table(sides: Sequence[ComparedRun], names: Sequence[str], measure: str) -> Table:
@@ -134,40 +192,93 @@ def _table(sides: Sequence[ComparedRun], names: Sequence[str], measure: str) -> 
         found = next((getattr(s, measure) for s in at if s.backbone == name), None)
         if found is None:
             return "–"
-        return Cell(wording.points(found) if measure == "accuracy" else wording.losses(found), found.mean)
+        return Cell(
+            wording.points(found) if measure == "accuracy" else wording.losses(found), found.mean
+        )
 
     rows = tuple((wording.title(name), *(cell(side, name) for side in sides)) for name in names)
     head = ("Network", *(side.name for side in sides))
-    return Table(head, rows, tuple(range(1, len(head))), name=measure, title=f"Test {measure} in each run")
+    return Table(
+        head, rows, tuple(range(1, len(head))), name=measure, title=f"Test {measure} in each run"
+    )
 
 
 def _times(sides: Sequence[ComparedRun], names: Sequence[str]) -> Table:
     rows = []
     for name in names:
-        costs = [next((c for c in side.findings.costs if c.backbone == name and c.seconds), None) for side in sides]
-        rows.append((wording.title(name), *(
-            Cell(wording.duration(c.seconds.mean), c.seconds.mean) if c and c.seconds else "–" for c in costs)))
+        costs = [
+            next((c for c in side.findings.costs if c.backbone == name and c.seconds), None)
+            for side in sides
+        ]
+        rows.append(
+            (
+                wording.title(name),
+                *(
+                    Cell(wording.duration(c.seconds.mean), c.seconds.mean)
+                    if c and c.seconds
+                    else "–"
+                    for c in costs
+                ),
+            )
+        )
     head = ("Network", *(side.name for side in sides))
-    return Table(head, tuple(rows), tuple(range(1, len(head))), name="times", title="Training time in each run")
+    return Table(
+        head,
+        tuple(rows),
+        tuple(range(1, len(head))),
+        name="times",
+        title="Training time in each run",
+    )
 
 
 def _certainty(found: Ranks | None, twins: Sequence[tuple[str, PairwiseTest]]) -> list[Section]:
     built: list[Part] = []
     if found:
-        built += [Heading("Ranks over runs and seeds"), Text(significance.told(found, "rankings")),
-                  *elements.figures([significance.critical(found, "ranking")])]
+        built += [
+            Heading("Ranks over runs and seeds"),
+            Text(significance.told(found, "rankings")),
+            *elements.figures([significance.critical(found, "ranking")]),
+        ]
     if twins:
-        rows = tuple((
-            wording.title(name), d.first, d.second, Cell(f"{d.only_first:,}", d.only_first),
-            Cell(f"{d.only_second:,}", d.only_second), Cell(wording.signed(d.difference), d.difference),
-            Cell(wording.difference(d.interval), d.interval.low), Cell(wording.p_value(p), p),
-        ) for (name, d), p in zip(twins, _corrected(twins), strict=True))
-        head = ("Network", "in", "against", "only the first right", "only the second", "Difference", "95% interval",
-                "p (Holm)")
-        told = "The same network in two runs, on the same test images, by its first seed: McNemar's exact test, " \
-               "corrected for all rows together (Holm)."
-        built += [Heading("The same network in two runs"), Text(told),
-                  Table(head, rows, (3, 4, 5, 6, 7), name="across", title="The same network in two runs", style="long")]
+        rows = tuple(
+            (
+                wording.title(name),
+                d.first,
+                d.second,
+                Cell(f"{d.only_first:,}", d.only_first),
+                Cell(f"{d.only_second:,}", d.only_second),
+                Cell(wording.signed(d.difference), d.difference),
+                Cell(wording.difference(d.interval), d.interval.low),
+                Cell(wording.p_value(p), p),
+            )
+            for (name, d), p in zip(twins, _corrected(twins), strict=True)
+        )
+        head = (
+            "Network",
+            "in",
+            "against",
+            "only the first right",
+            "only the second",
+            "Difference",
+            "95% interval",
+            "p (Holm)",
+        )
+        told = (
+            "The same network in two runs, on the same test images, by its first seed: McNemar's exact test, "
+            "corrected for all rows together (Holm)."
+        )
+        built += [
+            Heading("The same network in two runs"),
+            Text(told),
+            Table(
+                head,
+                rows,
+                (3, 4, 5, 6, 7),
+                name="across",
+                title="The same network in two runs",
+                style="long",
+            ),
+        ]
     return [Section("certainty", "How sure one can be", "", tuple(built))] if built else []
 
 
@@ -180,20 +291,34 @@ def _corrected(twins: Sequence[tuple[str, PairwiseTest]]) -> list[float]:
 def _differences(sides: Sequence[ComparedRun]) -> Section:
     told = [dict(_facts_of(side)) for side in sides]
     keys = list(dict.fromkeys(key for found in told for key in found))
-    rows = tuple((key, *(found.get(key, "–") for found in told)) for key in keys
-                 if len({found.get(key) for found in told}) > 1)
+    rows = tuple(
+        (key, *(found.get(key, "–") for found in told))
+        for key in keys
+        if len({found.get(key) for found in told}) > 1
+    )
     same = len(keys) - len(rows)
     lead = f"Spec, data and versions; {same} other facts are the same in all runs."
-    table = Table(("What", *(side.name for side in sides)), rows or (("nothing", *("" for _ in sides)),),
-                  name="differences", title="What differs between the runs", style="unsorted")
+    table = Table(
+        ("What", *(side.name for side in sides)),
+        rows or (("nothing", *("" for _ in sides)),),
+        name="differences",
+        title="What differs between the runs",
+        style="unsorted",
+    )
     return Section("differences", "What differs", lead, (table,))
 
 
 def _facts_of(side: ComparedRun) -> list[tuple[str, str]]:
     run, prepared = side.evidence.run, side.evidence.prepared or {}
-    asked = {key: value for key, value in run.spec.model_dump(mode="json").items() if key not in UNTOLD}
+    asked = {
+        key: value for key, value in run.spec.model_dump(mode="json").items() if key not in UNTOLD
+    }
     made = {key: value for key, value in run.provenance.items() if key not in UNTOLD}
-    data = {"name": run.data, "images": prepared.get("images"), "classes": len(side.evidence.classes)}
+    data = {
+        "name": run.data,
+        "images": prepared.get("images"),
+        "classes": len(side.evidence.classes),
+    }
     hardware = sorted({f"{s.host} {s.device}" for s in side.findings.timeline.stints})
     return tables.flat({"spec": asked, "data": data, "made by": made, "ran on": hardware})
 
@@ -201,13 +326,19 @@ def _facts_of(side: ComparedRun) -> list[tuple[str, str]]:
 def _cautions(sides: Sequence[ComparedRun]) -> list[str]:
     told = []
     if len({side.evidence.run.data for side in sides}) > 1:
-        told.append("The runs stand on different data sets (or splits): accuracies of different runs are not answers "
-                    "to the same images.")
+        told.append(
+            "The runs stand on different data sets (or splits): accuracies of different runs are not answers "
+            "to the same images."
+        )
     if len({side.findings.epoch for side in sides}) > 1:
         told.append("The runs are compared after different epochs.")
     for side in sides:
         undone = sum(state != "done" for state in side.evidence.states.values())
-        told += [f"{side.name} is not complete: {wording.count(undone, 'task')} not done."] if undone else []
+        told += (
+            [f"{side.name} is not complete: {wording.count(undone, 'task')} not done."]
+            if undone
+            else []
+        )
     return told
 
 
@@ -225,14 +356,26 @@ def _side(sides: Sequence[ComparedRun], name: str) -> ComparedRun:
     return next(side for side in sides if side.name == name)
 
 
-def _facts(sides: Sequence[ComparedRun], found: Ranks | None, twins: Sequence[tuple[str, PairwiseTest]]) -> dict[str, Any]:
+def _facts(
+    sides: Sequence[ComparedRun], found: Ranks | None, twins: Sequence[tuple[str, PairwiseTest]]
+) -> dict[str, Any]:
     return {
-        "runs": [{"run": side.name, "data": side.evidence.run.data, "period": side.findings.period,
-                  "epoch": side.findings.epoch, "accuracy": side.accuracy, "sentence": _answer(side)}
-                 for side in sides],
+        "runs": [
+            {
+                "run": side.name,
+                "data": side.evidence.run.data,
+                "period": side.findings.period,
+                "epoch": side.findings.epoch,
+                "accuracy": side.accuracy,
+                "sentence": _answer(side),
+            }
+            for side in sides
+        ],
         "answer": {"sentence": sentence(sides, found), "cautions": _cautions(sides)},
         "ranks": asdict(found) if found else None,
-        "across": [{"backbone": name, **json_facts.duel(duel), "p_holm": p}
-                   for (name, duel), p in zip(twins, _corrected(twins), strict=True)],
+        "across": [
+            {"backbone": name, **json_facts.duel(duel), "p_holm": p}
+            for (name, duel), p in zip(twins, _corrected(twins), strict=True)
+        ],
         "differences": [dict(_facts_of(side)) for side in sides],
     }

@@ -35,8 +35,10 @@ def sentence(evidence: RunData, findings: Analysis) -> str:
     if duel is None:
         return f"{opening} is ahead with {right}, {points} more than {second}; whether that is chance is not tested."
     if not duel.told_apart:
-        return f"{opening} has the highest accuracy, {right}, but its {points} more than {second} cannot be told " \
-               f"from chance{_certainty(duel)}."
+        return (
+            f"{opening} has the highest accuracy, {right}, but its {points} more than {second} cannot be told "
+            f"from chance{_certainty(duel)}."
+        )
     return f"{opening} leads with {right}, {points} ahead of {second}{_certainty(duel)}."
 
 
@@ -52,12 +54,16 @@ def price(evidence: RunData, findings: Analysis) -> str:
     if leader.parameters and leader.gmacs:
         told += f" and has {wording.size(leader.parameters)} parameters ({leader.gmacs:.2f} GMACs)"
     alike = [costs[name] for name in findings.verdict.alike]
-    quicker = [c for c in alike if c.seconds and leader.seconds and c.seconds.mean < leader.seconds.mean]
+    quicker = [
+        c for c in alike if c.seconds and leader.seconds and c.seconds.mean < leader.seconds.mean
+    ]
     if not quicker:
         return f"{told}."
     best = min(quicker, key=lambda c: c.seconds.mean if c.seconds else 0.0)
     times = f"{_time(best.seconds.mean if best.seconds else None)}"
-    return f"{told}; {wording.title(best.backbone)}, which cannot be told apart from it, took {times}."
+    return (
+        f"{told}; {wording.title(best.backbone)}, which cannot be told apart from it, took {times}."
+    )
 
 
 def cautions(evidence: RunData, findings: Analysis) -> list[str]:
@@ -66,35 +72,50 @@ def cautions(evidence: RunData, findings: Analysis) -> list[str]:
     spec, lead, verdict = evidence.run.spec, evidence.lead, findings.verdict
     if lead and verdict and verdict.alike:
         names = wording.listed([wording.title(name) for name in verdict.alike])
-        told.append(f"No ranking at the top: {wording.title(lead.ranking[0].backbone)} cannot be told apart from "
-                    f"{names} on {wording.count(findings.duels[0].images, 'test image')}. The order may be chance.")
+        told.append(
+            f"No ranking at the top: {wording.title(lead.ranking[0].backbone)} cannot be told apart from "
+            f"{names} on {wording.count(findings.duels[0].images, 'test image')}. The order may be chance."
+        )
     if lead and verdict and verdict.untested and len(lead.ranking) > 1:
         names = wording.listed([wording.title(name) for name in verdict.untested])
         told.append(f"The answers needed to test {names} against the leader are not published.")
     if spec.seeds == 1:
         told.append(_one_seed(lead, verdict.duel if verdict else None))
     elif lead and min(len(standing.tests) for standing in lead.ranking) < spec.seeds:
-        told.append(f"Not every network has been tested with all {spec.seeds} seeds yet; each row says with how many.")
+        told.append(
+            f"Not every network has been tested with all {spec.seeds} seeds yet; each row says with how many."
+        )
     devices = {str(outcome.get("device")) for outcome in evidence.training.values()}
     if len(devices) > 1:
-        told.append(f"Training ran on different devices ({', '.join(sorted(devices))}): times cannot be compared "
-                    "between networks as they stand.")
+        told.append(
+            f"Training ran on different devices ({', '.join(sorted(devices))}): times cannot be compared "
+            "between networks as they stand."
+        )
     return [*told, *filter(None, [memory.caution(evidence)])]
 
 
 def missing(evidence: RunData) -> list[str]:
     """What the run asked for and is not there, in plain lines; nothing when all is done."""
-    counts = {state: list(evidence.states.values()).count(state) for state in ("open", "failed", "blocked")}
+    counts = {
+        state: list(evidence.states.values()).count(state)
+        for state in ("open", "failed", "blocked")
+    }
     if not sum(counts.values()):
         return []
     parts = [f"{number} {state}" for state, number in counts.items() if number]
-    lines = [f"{wording.count(sum(counts.values()), 'task')} of {len(evidence.states)} not done: {', '.join(parts)}. "
-             "Everything below is made from what is there."]
+    lines = [
+        f"{wording.count(sum(counts.values()), 'task')} of {len(evidence.states)} not done: {', '.join(parts)}. "
+        "Everything below is made from what is there."
+    ]
     for task_id, why in evidence.failures.items():
-        lines.append(f"{_told(evidence, task_id)} failed: {why.get('message') or 'no reason was kept'}")
+        lines.append(
+            f"{_told(evidence, task_id)} failed: {why.get('message') or 'no reason was kept'}"
+        )
     for state in ("blocked", "open"):
         tasks = [task for task, found in evidence.states.items() if found == state]
-        word = "cannot start, since what it needs failed" if state == "blocked" else "is still to come"
+        word = (
+            "cannot start, since what it needs failed" if state == "blocked" else "is still to come"
+        )
         lines += [f"{_told(evidence, task)} {word}." for task in tasks[:MAX_OPEN_SHOWN]]
         if len(tasks) > MAX_OPEN_SHOWN:
             lines.append(f"And {len(tasks) - MAX_OPEN_SHOWN} more {state}.")
@@ -108,7 +129,9 @@ def _after(evidence: RunData, lead: Leader) -> str:
     if lead.period == periods:
         return f"after the last period (epoch {lead.epoch})"
     asked = lead.period == evidence.periods[-1]
-    return f"{'' if asked else 'so far, '}after period {lead.period} of {periods} (epoch {lead.epoch})"
+    return (
+        f"{'' if asked else 'so far, '}after period {lead.period} of {periods} (epoch {lead.epoch})"
+    )
 
 
 def _right(standing: Standing, images: int) -> str:
@@ -116,8 +139,10 @@ def _right(standing: Standing, images: int) -> str:
         test = standing.tests[0]
         return f"{wording.percent(test.accuracy)} of {wording.count(test.total, 'test image')} right ({test.correct:,})"
     assert standing.accuracy is not None
-    return f"{wording.points(standing.accuracy)} of {wording.count(images, 'test image')} right " \
-           f"(mean ± deviation over {standing.accuracy.n} seeds)"
+    return (
+        f"{wording.points(standing.accuracy)} of {wording.count(images, 'test image')} right "
+        f"(mean ± deviation over {standing.accuracy.n} seeds)"
+    )
 
 
 def _points(points: float) -> str:
@@ -131,15 +156,19 @@ def _certainty(duel: PairwiseTest) -> str:
 
 def _one_seed(lead: Leader | None, duel: PairwiseTest | None) -> str:
     """What one seed leaves open, and how much spread over seeds the lead could bear."""
-    told = "One seed: the spread over seeds is unknown, and intervals and p-values cover the choice of test images " \
-           "only, not the luck of training."
+    told = (
+        "One seed: the spread over seeds is unknown, and intervals and p-values cover the choice of test images "
+        "only, not the luck of training."
+    )
     if lead is None or duel is None or lead.margin is None:
         return told
     limit = seed_deviation_that_voids(lead.margin, duel.interval)
     if limit is None or not duel.told_apart:
         return f"{told} Another seed could change the order; --seeds 3 measures it."
-    return f"{told} A deviation over seeds of {_points(100 * limit)} would make this lead uncertain; " \
-           "--seeds 3 measures it."
+    return (
+        f"{told} A deviation over seeds of {_points(100 * limit)} would make this lead uncertain; "
+        "--seeds 3 measures it."
+    )
 
 
 def _time(seconds: float | None) -> str:
@@ -153,5 +182,7 @@ def _told(evidence: RunData, task_id: str) -> str:
         return "Preparing the data set"
     trial = evidence.trials[task.subject]
     what = "training up to" if task.kind == "train" else "test after"
-    return f"{wording.title(trial.backbone)} (seed {trial.seed}): {what} epoch {task.epoch}" \
-           f"{f' on images made harder ({task.variant})' if task.variant else ''}"
+    return (
+        f"{wording.title(trial.backbone)} (seed {trial.seed}): {what} epoch {task.epoch}"
+        f"{f' on images made harder ({task.variant})' if task.variant else ''}"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from jobs.store.store import Store
 
 if TYPE_CHECKING:
     from orchestrator.report.page import Page
+    from orchestrator.report.rendering.elements import Table
 
 NEEDED = ("jinja2", "matplotlib", "numpy", "PIL", "scipy")
 FORMATS = ("html", "md", "json", "latex", "csv", "parquet")
@@ -46,7 +48,11 @@ def write_report(
 
 
 def write_comparison(
-    store: Store, runs: Sequence[Run], out: Path, periods: Sequence[int] = (), formats: Sequence[str] = DEFAULT
+    store: Store,
+    runs: Sequence[Run],
+    out: Path,
+    periods: Sequence[int] = (),
+    formats: Sequence[str] = DEFAULT,
 ) -> Path:
     """Write runs side by side into `out`, and each run's own report into a folder of its name there."""
     need(NEEDED)
@@ -60,8 +66,17 @@ def write_comparison(
         sides.append(multi_run.ComparedRun(read, analysis.analyse(read)))
     with _writing(out):
         for side in sides:
-            plain = data_tables.records(side.evidence, side.findings) if {"csv", "parquet"} & set(formats) else {}
-            put(out / side.evidence.run.name, page.assemble(side.evidence, side.findings), plain, formats)
+            plain = (
+                data_tables.records(side.evidence, side.findings)
+                if {"csv", "parquet"} & set(formats)
+                else {}
+            )
+            put(
+                out / side.evidence.run.name,
+                page.assemble(side.evidence, side.findings),
+                plain,
+                formats,
+            )
         return put(out, multi_run.assemble(sides), multi_run.records(sides), formats)
 
 
@@ -79,13 +94,19 @@ def put(out: Path, told: Page, plain: Mapping[str, Any], formats: Sequence[str])
             contents["report.md"] = lambda: _bytes(page.markdown(told))
         elif name == "json":
             contents["report.json"] = lambda: _bytes(
-                json.dumps(told.facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+                json.dumps(told.facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+            )
         elif name == "latex":
-            contents["report.tex"] = lambda: _bytes(latex.document(told.title, (told.sentence, told.price), shown))
-            contents |= {f"tables/{t.name}.tex": lambda t=t: _bytes(latex.tabular(t)) for t in shown}  # type: ignore[misc]
+            contents["report.tex"] = lambda: _bytes(
+                latex.document(told.title, (told.sentence, told.price), shown)
+            )
+            contents |= {
+                f"tables/{table.name}.tex": partial(_latex_table, table) for table in shown
+            }
         else:
-            contents |= {f"tables/{key}.{name}": lambda t=table, n=name: _table(t, n)  # type: ignore[misc]
-                         for key, table in plain.items()}
+            contents |= {
+                f"tables/{key}.{name}": partial(_table, table, name) for key, table in plain.items()
+            }
     for drawing in told.drawings:
         contents[f"figures/{drawing.name}.svg"] = lambda d=drawing: d.svg.encode()  # type: ignore[misc]
         contents[f"figures/{drawing.name}.png"] = lambda d=drawing: d.png  # type: ignore[misc]
@@ -108,7 +129,9 @@ def need(modules: tuple[str, ...]) -> None:
     """Raise `MissingExtra` when a module that the report is made with is not installed."""
     absent = [name for name in modules if importlib.util.find_spec(name) is None]
     if absent:
-        raise MissingExtra(f"a report needs {', '.join(absent)}, not installed here: {install_hints.install_command('report')}")
+        raise MissingExtra(
+            f"a report needs {', '.join(absent)}, not installed here: {install_hints.install_command('report')}"
+        )
 
 
 def _take_away(out: Path, contents: Iterable[str]) -> None:
@@ -135,6 +158,13 @@ def _table(table: Any, form: str) -> bytes:
     return bytes(sink.getvalue())
 
 
+def _latex_table(table: Table) -> bytes:
+    """One table of the report as LaTeX."""
+    from orchestrator.report.rendering import latex
+
+    return _bytes(latex.tabular(table))
+
+
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
@@ -156,5 +186,7 @@ class _writing:
             raise self._refusal(error) from None
 
     def _refusal(self, error: OSError) -> RequestError:
-        return RequestError(f"cannot write the report to {self.out}: {error.strerror or error}. "
-                            "Give another folder with --out.")
+        return RequestError(
+            f"cannot write the report to {self.out}: {error.strerror or error}. "
+            "Give another folder with --out."
+        )

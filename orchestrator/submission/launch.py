@@ -24,12 +24,25 @@ F = TypeVar("F", bound=Callable[..., Any])
 def options(command: F) -> F:
     """`--workers`, `--device` and `--wait`."""
     for option in (
-        click.option("--wait", is_flag=True, help="Stay and show progress; exit code 1 when the run fails."),
-        click.option("--device", metavar="cuda:0|cpu", help="Device of local workers.  [default: every GPU, else cpu]"),
-        click.option("--workers", type=click.IntRange(0, 256), metavar="N", help=(
-            "Workers to run on this machine.  [default: one a GPU, else 2 on a CPU; 0 when ORCH_BROKER_URL is set]"
-        )),
-        click.option("--no-workers", "workers", flag_value=0, type=int, help="The same as --workers 0."),
+        click.option(
+            "--wait", is_flag=True, help="Stay and show progress; exit code 1 when the run fails."
+        ),
+        click.option(
+            "--device",
+            metavar="cuda:0|cpu",
+            help="Device of local workers.  [default: every GPU, else cpu]",
+        ),
+        click.option(
+            "--workers",
+            type=click.IntRange(0, 256),
+            metavar="N",
+            help=(
+                "Workers to run on this machine.  [default: one a GPU, else 2 on a CPU; 0 when ORCH_BROKER_URL is set]"
+            ),
+        ),
+        click.option(
+            "--no-workers", "workers", flag_value=0, type=int, help="The same as --workers 0."
+        ),
     ):
         command = option(command)
     return command
@@ -82,13 +95,24 @@ def broker(settings: Settings) -> str:
     open_store(settings)
     here = stack.ensure(settings, workers=0)
     if here.started:
-        click.echo(f"started {', '.join(here.started)}, which goes on ('{call(settings, 'down')}' stops it)", err=True)
+        click.echo(
+            f"started {', '.join(here.started)}, which goes on ('{call(settings, 'down')}' stops it)",
+            err=True,
+        )
     return here.broker_url(settings)
 
 
 def launch(
-    settings: Settings, store: Store, run: Run, said: Sequence[str], workers: int | None, device: str | None,
-    wait: bool, as_json: bool, facts: dict[str, Any], only: Collection[str] | None = None,
+    settings: Settings,
+    store: Store,
+    run: Run,
+    said: Sequence[str],
+    workers: int | None,
+    device: str | None,
+    wait: bool,
+    as_json: bool,
+    facts: dict[str, Any],
+    only: Collection[str] | None = None,
 ) -> int:
     """Start what is missing, send what is ready (of `only`), tell, and wait if asked to; the exit code."""
     from jobs import plan
@@ -103,7 +127,12 @@ def launch(
     else:
         here, sent = stack.look(settings), []
     if not as_json:
-        lines = [*said, *_of_stack(here), _of_sent(sent, states), *_of_absence(settings, here, sent)]
+        lines = [
+            *said,
+            *_of_stack(here),
+            _of_sent(sent, states),
+            *_of_absence(settings, here, sent),
+        ]
         _tell(settings, run, lines + _of_failures(settings, states, run.name), wait)
     code = 0
     state: dict[str, Any] = {}
@@ -111,19 +140,33 @@ def launch(
         from orchestrator.terminal import follow
 
         end = follow.follow(settings, store, run, to_stderr=as_json)
-        code, state = end.exit_code, {"state": end.state, "failures": [asdict(failure) for failure in end.failures]}
+        code, state = (
+            end.exit_code,
+            {"state": end.state, "failures": [asdict(failure) for failure in end.failures]},
+        )
     if as_json:
-        emit({
-            "run": run.name, "data": run.data, "store": str(settings.store), "trials": list(run.trials),
-            "tasks": list(run.tasks), "sent": [task.id for task in sent], "started": list(here.started),
-            "workers": [worker.name for worker in here.workers], **facts, **state,
-        })
+        emit(
+            {
+                "run": run.name,
+                "data": run.data,
+                "store": str(settings.store),
+                "trials": list(run.trials),
+                "tasks": list(run.tasks),
+                "sent": [task.id for task in sent],
+                "started": list(here.started),
+                "workers": [worker.name for worker in here.workers],
+                **facts,
+                **state,
+            }
+        )
     return code
 
 
 def _of_stack(here: Any) -> list[str]:
     them = "it" if len(here.started) == 1 else "them"
-    lines = [f"started {', '.join(here.started)} ('orch down' stops {them})"] if here.started else []
+    lines = (
+        [f"started {', '.join(here.started)} ('orch down' stops {them})"] if here.started else []
+    )
     running = len(here.workers) - sum(word.startswith("worker") for word in here.started)
     return lines + ([f"{running} local worker(s) already running"] if running else [])
 
@@ -131,21 +174,35 @@ def _of_stack(here: Any) -> list[str]:
 def _of_sent(sent: Sequence[Any], states: dict[str, str]) -> str:
     if sent:
         return f"sent {len(sent)} task(s); each one that ends sends what follows"
-    return "all of it is done already" if set(states.values()) == {"done"} else "nothing is left to be sent"
+    return (
+        "all of it is done already"
+        if set(states.values()) == {"done"}
+        else "nothing is left to be sent"
+    )
 
 
 def _of_failures(settings: Settings, states: dict[str, str], run: str) -> list[str]:
     failed = sum(state == "failed" for state in states.values())
-    return [f"{failed} task(s) failed before. Try them again with: {call(settings, 'retry', run)}"] if failed else []
+    return (
+        [f"{failed} task(s) failed before. Try them again with: {call(settings, 'retry', run)}"]
+        if failed
+        else []
+    )
 
 
 def _of_absence(settings: Settings, here: Any, sent: Sequence[Any]) -> list[str]:
     """A warning when something was sent and no worker is there to take it."""
     from orchestrator.monitoring import heartbeats
 
-    if not sent or here.workers or any(sign.fresh for sign in heartbeats.read_heartbeats(settings.store)):
+    if (
+        not sent
+        or here.workers
+        or any(sign.fresh for sign in heartbeats.read_heartbeats(settings.store))
+    ):
         return []
-    return [f"no worker is alive. Start some here with: {call(settings, 'up')}; on a GPU machine with: orch worker"]
+    return [
+        f"no worker is alive. Start some here with: {call(settings, 'up')}; on a GPU machine with: orch worker"
+    ]
 
 
 def _tell(settings: Settings, run: Run, lines: Sequence[str], wait: bool) -> None:
@@ -153,6 +210,9 @@ def _tell(settings: Settings, run: Run, lines: Sequence[str], wait: bool) -> Non
         click.echo(line)
     if not wait:
         click.echo("next:")
-        for words, meaning in ((("watch", run.name), "live progress"), (("report", run.name), "the comparison"),
-                               (("flower",), "the queue in a browser")):
+        for words, meaning in (
+            (("watch", run.name), "live progress"),
+            (("report", run.name), "the comparison"),
+            (("flower",), "the queue in a browser"),
+        ):
             click.echo(f"  {call(settings, *words):<40} {meaning}")

@@ -17,7 +17,10 @@ PACKAGES = ("orch", "torch", "torchvision", "celery", "numpy", "pillow")
 def gather(command: Sequence[str] | None = None) -> dict[str, Any]:
     """The facts as plain JSON values; what cannot be found out is None. Imports none of the packages."""
     return {
-        "versions": {"python": platform.python_version(), **{name: version_of(name) for name in PACKAGES}},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version_of(name) for name in PACKAGES},
+        },
         "git": git_revision(),
         "host": socket.gethostname(),
         "system": platform.platform(),
@@ -39,12 +42,16 @@ def git_revision() -> str | None:
     revision = _git("rev-parse", "HEAD")
     if revision is None:
         return None
-    return f"{revision}+changes" if _git("status", "--porcelain", "--untracked-files=no") else revision
+    return (
+        f"{revision}+changes" if _git("status", "--porcelain", "--untracked-files=no") else revision
+    )
 
 
 def _git(*words: str) -> str | None:
     try:
-        asked = subprocess.run(["git", *words], capture_output=True, text=True, timeout=5, check=True)
+        asked = subprocess.run(
+            ["git", *words], capture_output=True, text=True, timeout=5, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return asked.stdout.strip()

@@ -73,7 +73,11 @@ def check_request(
         _known_run(settings.store, spec, None)
     if settings.broker_url is not None:
         ping(settings.broker_url)
-    source = image_folder.built_in(spec.data) if spec.data in BUILT_IN_DATA else image_folder.read_folder(Path(spec.data), tell)
+    source = (
+        image_folder.built_in(spec.data)
+        if spec.data in BUILT_IN_DATA
+        else image_folder.read_folder(Path(spec.data), tell)
+    )
     unfolded = plan.unfold(spec, source.data_id(spec.data_settings()))
     known = _known_run(settings.store, spec, unfolded)
     pretrained = [name for name in spec.backbones if spec.weights_of(name) == "imagenet"]
@@ -89,9 +93,17 @@ def record_run(store: Store, request: Request, provenance: dict[str, Any]) -> Ru
     """
     unfolded = request.plan
     store.save_data(unfolded.data, request.source, request.spec.data_settings())
-    with ThreadPoolExecutor(AT_ONCE) as several:  # the disk, not this process, is what takes the time
-        list(several.map(lambda trial: store.save_trial(trial, list(unfolded.marks), unfolded.run, unfolded.variants),
-                         unfolded.trials))
+    with ThreadPoolExecutor(
+        AT_ONCE
+    ) as several:  # the disk, not this process, is what takes the time
+        list(
+            several.map(
+                lambda trial: store.save_trial(
+                    trial, list(unfolded.marks), unfolded.run, unfolded.variants
+                ),
+                unfolded.trials,
+            )
+        )
     if request.known is not None:
         run = replace(request.known, spec=request.spec)
     else:
@@ -135,7 +147,9 @@ def require_writable(root: Path) -> None:
             Store(root).open()
         place = next(folder for folder in (root, *root.parents) if os.path.lexists(folder))
         if not place.is_dir():
-            raise StoreUnusable(f"the store {root} cannot be made: {place} is not a folder. Set ORCH_STORE to another.")
+            raise StoreUnusable(
+                f"the store {root} cannot be made: {place} is not a folder. Set ORCH_STORE to another."
+            )
         with tempfile.TemporaryDirectory(prefix=".orch-probe-", dir=place) as probe:
             (Path(probe) / "file").write_bytes(b"probe")
     except OSError as error:
@@ -146,7 +160,9 @@ def require_writable(root: Path) -> None:
 
 def require_apart(root: Path, data: str) -> None:
     """Raise `BadFolder` when the store lies inside the data folder."""
-    if data not in BUILT_IN_DATA and Path(os.path.realpath(root)).is_relative_to(os.path.realpath(data)):
+    if data not in BUILT_IN_DATA and Path(os.path.realpath(root)).is_relative_to(
+        os.path.realpath(data)
+    ):
         raise BadFolder(
             f"the store {root} lies inside the data folder {data} and would be read as a class. "
             "Set ORCH_STORE to a folder elsewhere."
@@ -161,7 +177,9 @@ def _known_run(root: Path, spec: Spec, unfolded: Plan | None) -> Run | None:
     except UnknownRun:
         return None
     there, here = (s.model_dump(exclude=set(NOT_ASKED)) for s in (known.spec, spec))
-    differing = [f"{key} {there[key]} there, {here[key]} here" for key in here if there[key] != here[key]]
+    differing = [
+        f"{key} {there[key]} there, {here[key]} here" for key in here if there[key] != here[key]
+    ]
     if unfolded is not None and unfolded.data != known.data:
         differing.append(f"data {known.data} there, {unfolded.data} here")
     if differing:

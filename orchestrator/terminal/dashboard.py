@@ -18,14 +18,24 @@ TIGHT = 76
 """Below so many, none for periods, speed and loss either."""
 
 ORDER = ("running", "failed", "waiting", "blocked", "cancelled", "done")
-STYLES = {"running": "cyan", "failed": "red", "blocked": "red", "done": "green", "cancelled": "yellow"}
+STYLES = {
+    "running": "cyan",
+    "failed": "red",
+    "blocked": "red",
+    "done": "green",
+    "cancelled": "yellow",
+}
 
 
-def draw_dashboard(status: RunStatus, warning: str | None, height: int, width: int) -> RenderableType:
+def draw_dashboard(
+    status: RunStatus, warning: str | None, height: int, width: int
+) -> RenderableType:
     """The whole display, cut to the terminal's height (lines) and width (columns): running trials first."""
     room = max(3, height - 8 - len(status.failures[:3]))
-    trials = sorted(status.trials, key=lambda trial: ORDER.index(trial.state)) if len(status.trials) > room else list(
-        status.trials
+    trials = (
+        sorted(status.trials, key=lambda trial: ORDER.index(trial.state))
+        if len(status.trials) > room
+        else list(status.trials)
     )
     parts: list[RenderableType] = [_overall(status, width)]
     if status.data_progress is not None:
@@ -43,7 +53,11 @@ def _overall(status: RunStatus, width: int) -> RenderableType:
     total = sum(COSTS.get(trial.backbone, 1.0) * trial.epochs for trial in status.trials)
     done = sum(COSTS.get(trial.backbone, 1.0) * _epochs(trial) for trial in status.trials)
     left = seconds_left(status, COSTS)
-    time_left = "" if status.over else f"  {'about ' + duration(left) if left is not None else 'unknown time'} left"
+    time_left = (
+        ""
+        if status.over
+        else f"  {'about ' + duration(left) if left is not None else 'unknown time'} left"
+    )
     tasks = f"  {status.tasks.get('done', 0)}/{sum(status.tasks.values())} tasks"
     told = f"{100 * done / total if total else 0:.0f}%{tasks}{time_left}  {len(status.workers)} worker(s)"
     if width < TIGHT:
@@ -57,24 +71,48 @@ def _overall(status: RunStatus, width: int) -> RenderableType:
 def _epochs(trial: TrialStatus) -> float:
     """Epochs trained, the share of the one under way counted too."""
     parts = [
-        (p.done or 0) / p.total for p in trial.progress if p.kind == "train" and p.phase == "train" and p.total
+        (p.done or 0) / p.total
+        for p in trial.progress
+        if p.kind == "train" and p.phase == "train" and p.total
     ]
     return min(trial.epochs, trial.epochs - trial.epochs_left + max(parts, default=0.0))
 
 
 def _preparing(status: RunStatus, progress: TaskProgress) -> RenderableType:
     line = Table.grid(padding=(0, 1))
-    line.add_row(Text(f"preparing {status.data}"), ProgressBar(total=progress.total or 1, completed=progress.done or 0,
-                 width=30), Text(f"{progress.done or 0:,.0f}/{progress.total or 0:,.0f} images on {progress.worker}"))
+    line.add_row(
+        Text(f"preparing {status.data}"),
+        ProgressBar(total=progress.total or 1, completed=progress.done or 0, width=30),
+        Text(f"{progress.done or 0:,.0f}/{progress.total or 0:,.0f} images on {progress.worker}"),
+    )
     return line
 
 
 def _trials(trials: list[TrialStatus], seeds: bool, width: int) -> RenderableType:
     wide = width >= NARROW
-    table = Table(box=None, padding=(0, 1) if wide else (0, 1, 0, 0), pad_edge=False, header_style="dim")
-    columns = (("backbone", False), ("period", True), ("epoch", True), ("phase", False), ("", False), ("img/s", True),
-               ("loss", True), ("val", True), ("test", True), ("left", True), ("on", False))
-    left_out = () if wide else ("", "val", "on") if width >= TIGHT else ("", "val", "on", "period", "img/s", "loss")
+    table = Table(
+        box=None, padding=(0, 1) if wide else (0, 1, 0, 0), pad_edge=False, header_style="dim"
+    )
+    columns = (
+        ("backbone", False),
+        ("period", True),
+        ("epoch", True),
+        ("phase", False),
+        ("", False),
+        ("img/s", True),
+        ("loss", True),
+        ("val", True),
+        ("test", True),
+        ("left", True),
+        ("on", False),
+    )
+    left_out = (
+        ()
+        if wide
+        else ("", "val", "on")
+        if width >= TIGHT
+        else ("", "val", "on", "period", "img/s", "loss")
+    )
     shown = [number for number, (title, _) in enumerate(columns) if title not in left_out]
     for title, right in (columns[number] for number in shown):
         table.add_column(title, justify="right" if right else "left", no_wrap=True)
@@ -90,20 +128,39 @@ def _said(trial: TrialStatus) -> str:
     return trial.state if trial.stopped_early is None else f"{trial.state}, stopped early"
 
 
-def _row(trial: TrialStatus, name: str, progress: TaskProgress | None, first: bool, wide: bool) -> list[RenderableType]:
+def _row(
+    trial: TrialStatus, name: str, progress: TaskProgress | None, first: bool, wide: bool
+) -> list[RenderableType]:
     epoch = f"{(progress and progress.epoch) or trial.epochs_done}/{trial.epochs}"
     test = share(trial.accuracy) if first else ""
     style = STYLES.get(trial.state, "dim")
     if progress is None:
-        return [Text(name), f"{trial.period}/{trial.periods}", epoch, Text(_said(trial), style=style), "", "", "", "",
-                test, "", ""]
-    percent = "" if wide or not progress.total else f" {100 * (progress.done or 0) / progress.total:.0f}%"
+        return [
+            Text(name),
+            f"{trial.period}/{trial.periods}",
+            epoch,
+            Text(_said(trial), style=style),
+            "",
+            "",
+            "",
+            "",
+            test,
+            "",
+            "",
+        ]
+    percent = (
+        "" if wide or not progress.total else f" {100 * (progress.done or 0) / progress.total:.0f}%"
+    )
     return [
-        Text(name, style="bold"), f"{trial.period}/{trial.periods}" if progress.kind == "train" else "", epoch,
+        Text(name, style="bold"),
+        f"{trial.period}/{trial.periods}" if progress.kind == "train" else "",
+        epoch,
         Text(f"{progress.phase or progress.kind}{percent}", style=style),
         ProgressBar(total=progress.total or 1, completed=progress.done or 0, width=12),
         f"{progress.images_per_second:.0f}" if progress.images_per_second else "",
         f"{progress.loss:.3f}" if progress.loss is not None else "",
-        share(progress.val_accuracy) if progress.val_accuracy is not None else "", test,
-        duration(progress.eta_s) if progress.eta_s is not None else "", f"{progress.worker}",
+        share(progress.val_accuracy) if progress.val_accuracy is not None else "",
+        test,
+        duration(progress.eta_s) if progress.eta_s is not None else "",
+        f"{progress.worker}",
     ]

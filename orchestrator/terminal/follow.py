@@ -41,7 +41,9 @@ def follow(
     try:
         return show(settings, observe, out, sleep)
     except KeyboardInterrupt:
-        click.echo(f"the run goes on. Come back with: {call(settings, 'watch', run.name)}", err=True)
+        click.echo(
+            f"the run goes on. Come back with: {call(settings, 'watch', run.name)}", err=True
+        )
         raise click.exceptions.Exit(130) from None
 
 
@@ -73,7 +75,10 @@ def _live(
         while not (status := look()).over:
             waited = True
             warning = teller.no_worker(status)
-            display.update(dashboard.draw_dashboard(status, warning, console.height, console.width), refresh=True)
+            display.update(
+                dashboard.draw_dashboard(status, warning, console.height, console.width),
+                refresh=True,
+            )
             sleep(LOOK_S)
     console.print(dashboard.draw_dashboard(status, None, 10_000, console.width))
     for line in ending(settings, status, waited):
@@ -95,8 +100,11 @@ class ChangeReporter:
     def changes(self, status: RunStatus) -> list[str]:
         """The lines to print now."""
         self.waited = self.waited or not status.over
-        lines = self._once(f"run {status.run}", f"run {status.run}: {sum(status.tasks.values())} tasks, "
-                           f"{status.tasks.get('done', 0)} done")
+        lines = self._once(
+            f"run {status.run}",
+            f"run {status.run}: {sum(status.tasks.values())} tasks, "
+            f"{status.tasks.get('done', 0)} done",
+        )
         if status.data_progress is not None:
             lines += self._progress(f"data {status.data}", status.data_progress, "")
         elif status.preparing == "done":
@@ -119,19 +127,26 @@ class ChangeReporter:
             self.lonely_since = self.clock()
         if self.clock() - self.lonely_since < PATIENCE_S:
             return None
-        return (f"tasks wait, but no worker is alive. Start some with: {call(self.settings, 'up')}; "
-                "if they end at once, see: orch doctor")
+        return (
+            f"tasks wait, but no worker is alive. Start some with: {call(self.settings, 'up')}; "
+            "if they end at once, see: orch doctor"
+        )
 
     def _trial(self, trial: TrialStatus) -> list[str]:
         lines = []
         if trial.stopped_early is not None:
-            lines += self._once(f"{trial.trial} early", f"{trial.trial}: stopped early at epoch {trial.stopped_early}")
+            lines += self._once(
+                f"{trial.trial} early",
+                f"{trial.trial}: stopped early at epoch {trial.stopped_early}",
+            )
         if trial.accuracy is not None:
             result = f"epoch {trial.accuracy_epoch}/{trial.epochs} evaluated, test accuracy {share(trial.accuracy)}"
             lines += self._once(f"{trial.trial} {trial.accuracy_epoch}", f"{trial.trial}: {result}")
         for progress in trial.progress:
             place = f"period {trial.period}/{trial.periods} "
-            lines += self._progress(trial.trial, progress, place if progress.kind == "train" else "")
+            lines += self._progress(
+                trial.trial, progress, place if progress.kind == "train" else ""
+            )
         return lines
 
     def _progress(self, who: str, progress: TaskProgress, place: str) -> list[str]:
@@ -165,7 +180,9 @@ def describe_progress(progress: TaskProgress) -> str:
     more = [
         f"loss {progress.loss:.3f}" if progress.loss is not None else "",
         f"{progress.images_per_second:.0f} images/s" if progress.images_per_second else "",
-        f"validation accuracy {share(progress.val_accuracy)}" if progress.val_accuracy is not None else "",
+        f"validation accuracy {share(progress.val_accuracy)}"
+        if progress.val_accuracy is not None
+        else "",
         f"{duration(progress.eta_s)} left" if progress.eta_s is not None else "",
     ]
     return "".join(parts) + "".join(f", {part}" for part in more if part)
@@ -178,14 +195,23 @@ def failure_line(failure: Failure) -> str:
 
 def ending(settings: Settings, status: RunStatus, waited: bool) -> list[str]:
     """The last lines of a run that is over; with the time it took, if it ended while we `waited`."""
-    took = f", {duration(time.time() - status.submitted_at)} after it was submitted" if waited else ""
+    took = (
+        f", {duration(time.time() - status.submitted_at)} after it was submitted" if waited else ""
+    )
     if status.state == "done":
-        return [f"run {status.run} is done{took}. Compare with: "
-                f"{call(settings, 'report', status.run)}"]
+        return [
+            f"run {status.run} is done{took}. Compare with: {call(settings, 'report', status.run)}"
+        ]
     if status.state == "cancelled":
-        return [f"run {status.run} is cancelled. Go on with: {call(settings, 'resume', status.run)}"]
+        return [
+            f"run {status.run} is cancelled. Go on with: {call(settings, 'resume', status.run)}"
+        ]
     if any(failure.failure in OF_THE_FOLDER for failure in status.failures):
-        return [f"run {status.run} failed: its data folder must be mended first. Then submit it again: a folder with "
-                "other contents is another data set and another run."]
-    return [f"run {status.run} failed: {len(status.failures)} task(s). Try them again with: "
-            f"{call(settings, 'retry', status.run)}"]
+        return [
+            f"run {status.run} failed: its data folder must be mended first. Then submit it again: a folder with "
+            "other contents is another data set and another run."
+        ]
+    return [
+        f"run {status.run} failed: {len(status.failures)} task(s). Try them again with: "
+        f"{call(settings, 'retry', status.run)}"
+    ]

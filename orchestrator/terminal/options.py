@@ -20,18 +20,26 @@ def _choose_store(ctx: click.Context, option: click.Parameter, folder: str | Non
         from jobs import settings
 
         known = ctx.obj or settings.read()
-        ctx.obj = known if folder is None else replace(known, store=settings.folder(folder, "--store"))
+        ctx.obj = (
+            known if folder is None else replace(known, store=settings.folder(folder, "--store"))
+        )
 
 
 def store_option(command: F) -> F:
     """The option `--store DIR`, before or after the command's name; the command's object becomes `Settings`."""
     return click.option(
-        "--store", metavar="DIR", expose_value=False, callback=_choose_store,
-        is_eager=True, help="The folder of data sets, trials and runs.  [env: ORCH_STORE; default: ./orch-store]",
+        "--store",
+        metavar="DIR",
+        expose_value=False,
+        callback=_choose_store,
+        is_eager=True,
+        help="The folder of data sets, trials and runs.  [env: ORCH_STORE; default: ./orch-store]",
     )(command)
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON document on stdout.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print exactly one JSON document on stdout."
+)
 
 
 def examples(*lines: str) -> str:

@@ -13,7 +13,10 @@ PATIENCE_S = 2.0
 
 @contextlib.contextmanager
 def progress_when_slow(
-    title: str, unit: str = "files", patience_s: float = PATIENCE_S, before: Callable[[], None] = lambda: None
+    title: str,
+    unit: str = "files",
+    patience_s: float = PATIENCE_S,
+    before: Callable[[], None] = lambda: None,
 ) -> Iterator[Callable[[float, float], None]]:
     """Yields `tell(done, total)`; the bar appears after `patience_s` and only where stderr is a terminal.
 
@@ -34,7 +37,9 @@ def progress_when_slow(
 
 
 @contextlib.contextmanager
-def status_line(title: str, quiet: bool = False, out: TextIO | None = None) -> Iterator[Callable[[str], None]]:
+def status_line(
+    title: str, quiet: bool = False, out: TextIO | None = None
+) -> Iterator[Callable[[str], None]]:
     """Shows in one line what is being done, until the block ends; only on a terminal (stderr) and unless `quiet`.
 
     Yields `say(title)`, which puts another title there; an empty one takes the line away.
@@ -63,7 +68,13 @@ def _show(stack: contextlib.ExitStack, title: str, unit: str) -> Callable[[float
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
+    columns = (
+        TextColumn(title),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+    )
     progress = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
     row = progress.add_task(title, total=None)
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import click
 
 RUNS = "'orch status' lists the runs."
-NUMBERS = {"integer": "a whole number", "integer range": "a whole number", "float": "a number, such as 0.001,"}
+NUMBERS = {
+    "integer": "a whole number",
+    "integer range": "a whole number",
+    "float": "a number, such as 0.001,",
+}
 
 
 def error_line(error: click.ClickException) -> str:
@@ -21,7 +25,9 @@ def error_line(error: click.ClickException) -> str:
 
 
 def _of_value(error: click.BadParameter, param: click.Parameter) -> str:
-    name = next((option for option in param.opts if option.startswith("--")), param.human_readable_name)
+    name = next(
+        (option for option in param.opts if option.startswith("--")), param.human_readable_name
+    )
     given, is_not, _ = error.message.partition(" is not ")
     needed = _needed(param.type)
     if not is_not or not needed:
@@ -41,7 +47,11 @@ def _needed(kind: click.ParamType[object]) -> str:
 
 def _commands(error: click.UsageError) -> str:
     group = error.ctx.command if error.ctx else None
-    if error.ctx is None or not error.message.startswith("No such command") or not isinstance(group, click.Group):
+    if (
+        error.ctx is None
+        or not error.message.startswith("No such command")
+        or not isinstance(group, click.Group)
+    ):
         return ""
     return f" There are: {', '.join(group.list_commands(error.ctx))}."
 

@@ -13,12 +13,20 @@ def main() -> int:
     """0 when every promise was held, else 1."""
     asked = argparse.ArgumentParser(prog="chaos", description=__doc__)
     asked.add_argument("--faults", type=int, default=50, help="how many (default 50)")
-    asked.add_argument("--seed", type=int, default=1, help="the list of faults that is drawn (default 1)")
-    asked.add_argument("--pause", type=float, default=3.25, help="mean seconds between two faults (default 3.25)")
+    asked.add_argument(
+        "--seed", type=int, default=1, help="the list of faults that is drawn (default 1)"
+    )
+    asked.add_argument(
+        "--pause", type=float, default=3.25, help="mean seconds between two faults (default 3.25)"
+    )
     asked.add_argument("--workers", type=int, default=3, help="how many (default 3)")
     asked.add_argument("--json", type=Path, help="write what happened to this file, too")
-    asked.add_argument("--folder", type=Path, help="work here and keep it (default: a temporary folder)")
-    asked.add_argument("--twin", type=Path, help="keep the undisturbed study in this folder, and use it again")
+    asked.add_argument(
+        "--folder", type=Path, help="work here and keep it (default: a temporary folder)"
+    )
+    asked.add_argument(
+        "--twin", type=Path, help="keep the undisturbed study in this folder, and use it again"
+    )
     given = asked.parse_args()
     if given.faults < 1 or given.workers < 1 or given.pause <= 0:
         asked.error("give at least one fault, one worker, and a pause")

@@ -27,6 +27,7 @@ NEEDS_DISK = {"disk full"}
 
 def kind(name: str) -> Callable[[Strike], Strike]:
     """Enter a fault under its name."""
+
     def enter(strike: Strike) -> Strike:
         KINDS[name] = strike
         return strike
@@ -51,10 +52,15 @@ def draw(count: int, seed: int, with_disk: bool, pause_s: float = 3.25) -> list[
     while len(kinds) < count:
         names = [name for name in KINDS if with_disk or name not in NEEDS_DISK]
         kinds += dice.sample(names, len(names))
-    return [Drawn(n, name, pause_s * dice.uniform(0.6, 1.4), f"{seed}-{n}") for n, name in enumerate(kinds[:count], 1)]
+    return [
+        Drawn(n, name, pause_s * dice.uniform(0.6, 1.4), f"{seed}-{n}")
+        for n, name in enumerate(kinds[:count], 1)
+    ]
 
 
-def _victim(scene: Scene, dice: random.Random, blow: Blow, newer: bool = True) -> tuple[str, psutil.Process] | None:
+def _victim(
+    scene: Scene, dice: random.Random, blow: Blow, newer: bool = True
+) -> tuple[str, psutil.Process] | None:
     """A worker at work and its child, noted as struck; with `newer` only another attempt counts as recovery."""
     at_work = scene.at_work()
     if not at_work:
@@ -112,7 +118,9 @@ def _kill(scene: Scene, names: list[str], blow: Blow) -> None:
         _, left = psutil.wait_procs([process for process in orphans if runs(process)], timeout=6)
         still = [f"{process.name()} ({process.status()})" for process in left if runs(process)]
         if still:
-            scene.troubles.append(f"outlived their worker, killed as fault {blow.number}: {', '.join(still)}")
+            scene.troubles.append(
+                f"outlived their worker, killed as fault {blow.number}: {', '.join(still)}"
+            )
 
     scene.later(6.0, look)
 
@@ -206,14 +214,23 @@ def doubled(scene: Scene, dice: random.Random, blow: Blow) -> bool:
 @kind("foolish messages")
 def foolish(scene: Scene, dice: random.Random, blow: Blow) -> bool:
     """Not a task id, pickled, huge, unknown, not even a message."""
-    words = ["", "train.../../../etc/passwd.0001", "x" * 1_000_000, "train.nobody-s0-00000000.0001", None, {"a": 1}]
+    words = [
+        "",
+        "train.../../../etc/passwd.0001",
+        "x" * 1_000_000,
+        "train.nobody-s0-00000000.0001",
+        None,
+        {"a": 1},
+    ]
     with broker.app(scene.broker.url) as application:
         for word in words:
             application.send_task("orch.train", args=[word])
         application.send_task("orch.train", args=[])
         application.send_task("os.system", args=["true"])
         application.send_task("orch.train", args=[scene.run.tasks[0]], serializer="pickle")
-    rubbish = dice.choice([b"\xff\xfe rubbish", b"{}", b"[1, 2]", b'"a"', b'{"body": "!", "headers": 3}'])
+    rubbish = dice.choice(
+        [b"\xff\xfe rubbish", b"{}", b"[1, 2]", b'"a"', b'{"body": "!", "headers": 3}']
+    )
     scene.broker.client().lpush("orch", rubbish)
     blow.detail = f"and {rubbish!r}"
     return True
@@ -241,8 +258,11 @@ def _damage_checkpoint(
     for name in dice.sample(sorted(training), len(training)):
         child, task = training[name].child, training[name].task
         folder = scene.lab.store.trial_folder(task.subject) / "checkpoints"
-        whole = [folder / n for n in atomic.list_names(folder) if n.endswith(".pt") and (folder / n[:-3]).with_suffix(
-            ".json").exists()]
+        whole = [
+            folder / n
+            for n in atomic.list_names(folder)
+            if n.endswith(".pt") and (folder / n[:-3]).with_suffix(".json").exists()
+        ]
         if whole:
             damage(whole[-1], dice)
             scene.damaged.add(whole[-1].relative_to(scene.lab.store.root).as_posix())
@@ -264,11 +284,20 @@ def flip_rows(scene: Scene, dice: random.Random, blow: Blow) -> bool:
     return _damage_rows(scene, dice, blow, _flip)
 
 
-def _damage_rows(scene: Scene, dice: random.Random, blow: Blow, damage: Callable[[Path, random.Random], None]) -> bool:
+def _damage_rows(
+    scene: Scene, dice: random.Random, blow: Blow, damage: Callable[[Path, random.Random], None]
+) -> bool:
     store = scene.lab.store
-    done = [Task.parse(name.removesuffix(".json")) for name in atomic.list_names(store.root / "ledger" / "done")]
-    with_rows = [(task, entry["path"]) for task in done for entry in (store.done(task) or {"files": []})["files"]
-                 if task.kind != "prepare" and entry["path"].endswith(".parquet")]
+    done = [
+        Task.parse(name.removesuffix(".json"))
+        for name in atomic.list_names(store.root / "ledger" / "done")
+    ]
+    with_rows = [
+        (task, entry["path"])
+        for task in done
+        for entry in (store.done(task) or {"files": []})["files"]
+        if task.kind != "prepare" and entry["path"].endswith(".parquet")
+    ]
     if not with_rows:
         return False
     task, place = dice.choice(with_rows)
@@ -283,9 +312,16 @@ def _damage_rows(scene: Scene, dice: random.Random, blow: Blow, damage: Callable
 def repair(scene: Scene) -> list[str]:
     """Take what is damaged out of the ledger and have it made again, as `orch verify --repair` and `orch resume` do."""
     store = scene.lab.store
-    findings = [finding for run in scene.runs for finding in verify.verify_files(store, run) if finding.problem]
+    findings = [
+        finding
+        for run in scene.runs
+        for finding in verify.verify_files(store, run)
+        if finding.problem
+    ]
     unstruck = [finding for finding in findings if finding.path not in scene.damaged]
-    scene.troubles += [f"{finding.path} {finding.problem}, though nobody struck it" for finding in unstruck]
+    scene.troubles += [
+        f"{finding.path} {finding.problem}, though nobody struck it" for finding in unstruck
+    ]
     patiently(lambda: verify.remove_damaged(store, findings))
     scene.broker.wait()
     scene.orch("resume", scene.run.name)
@@ -362,7 +398,9 @@ def stranger(scene: Scene, dice: random.Random, blow: Blow) -> bool:
     if path is None:
         return False
     token = int(path.stem) + dice.choice([1, 7])
-    return atomic.create_json(path.with_name(f"{token:08d}.json"), {"holder": "stranger", "beats": 0})
+    return atomic.create_json(
+        path.with_name(f"{token:08d}.json"), {"holder": "stranger", "beats": 0}
+    )
 
 
 # The user
@@ -391,7 +429,11 @@ def cancel(scene: Scene, dice: random.Random, blow: Blow) -> bool:
 def tear_record(scene: Scene, dice: random.Random, blow: Blow) -> bool:
     """A record of an attempt, a report of progress or a sign of life, cut in half."""
     root = scene.lab.store.root
-    there = [*root.glob("attempts/*/*.json"), *root.glob("progress/*.json"), *root.glob("workers/*.json")]
+    there = [
+        *root.glob("attempts/*/*.json"),
+        *root.glob("progress/*.json"),
+        *root.glob("workers/*.json"),
+    ]
     if not there:
         return False
     path = dice.choice(sorted(there))

@@ -33,7 +33,11 @@ class Blow:
         fresh = [values for values in said if values["at"] > self.at]
         if self.task is None:
             return bool(fresh or done - self.done_before)
-        mine = [values for values in fresh if Task.parse(values["task"]).lease_key == self.task.lease_key]
+        mine = [
+            values
+            for values in fresh
+            if Task.parse(values["task"]).lease_key == self.task.lease_key
+        ]
         newer = [v for v in mine if (v["task"], v["attempt"]) != (self.task.id, self.attempt)]
         return bool(newer) or self.task.id in done - self.done_before
 

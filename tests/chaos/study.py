@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import Lab
+from support.harness import Lab
 
 from chaos import faults, scene, verdict
 from chaos.faults import Drawn
@@ -58,7 +58,10 @@ def study(count: int, seed: int, workers: int, pause_s: float, places: Places) -
             told(began, "skipped: 'disk full' (mounting a small disk takes root)")
         blows = _deal(struck, faults.draw(count, seed, struck.has_disk, pause_s), periods, began)
         if struck.run.spec.periods > periods:
-            told(began, f"the twin is taken on to {struck.run.spec.periods} periods, as the study was")
+            told(
+                began,
+                f"the twin is taken on to {struck.run.spec.periods} periods, as the study was",
+            )
             twin, calm = _calm(beside, images, workers, struck.run.spec.periods)
         checks = verdict.judge(struck, twin, calm)
         restarts = struck.crew.restarts
@@ -66,7 +69,11 @@ def study(count: int, seed: int, workers: int, pause_s: float, places: Places) -
     _print(blows, checks, held)
     if places.report is not None:
         asked = {"faults": count, "seed": seed, "workers": workers, "restarts": restarts}
-        facts = _facts(blows, checks) | asked | {"held": held, "seconds": round(time.monotonic() - began, 1)}
+        facts = (
+            _facts(blows, checks)
+            | asked
+            | {"held": held, "seconds": round(time.monotonic() - began, 1)}
+        )
         places.report.write_text(json.dumps(facts, indent=1) + "\n")
     return held
 
@@ -127,8 +134,11 @@ def _deal(struck: Scene, drawn: Sequence[Drawn], periods: int, began: float) -> 
     codes = struck.crew.close()
     if any(codes):
         struck.troubles.append(f"workers asked to leave left with {codes}")
-    struck.troubles += [f"no work after fault {blow.number}, {blow.kind}" for blow in pulse.blows
-                        if blow.recovery_s is None]
+    struck.troubles += [
+        f"no work after fault {blow.number}, {blow.kind}"
+        for blow in pulse.blows
+        if blow.recovery_s is None
+    ]
     return pulse.blows
 
 
@@ -146,7 +156,9 @@ def _strike(struck: Scene, drawn: Drawn, pulse: Pulse, began: float) -> Blow:
             told(began, f"nothing is left to strike: the study is taken on to {periods} periods")
             struck.submit(periods)
         time.sleep(0.2)
-    struck.troubles.append(f"nothing could be struck by fault {drawn.number}, {drawn.kind}, for {FIND_S:.0f} s")
+    struck.troubles.append(
+        f"nothing could be struck by fault {drawn.number}, {drawn.kind}, for {FIND_S:.0f} s"
+    )
     return Blow(drawn.number, drawn.kind, detail="not dealt")
 
 
@@ -164,7 +176,9 @@ def _finish(struck: Scene, began: float) -> None:
 
 
 def _print(blows: Sequence[Blow], checks: Sequence[Check], held: bool) -> None:
-    print(f"\n{'fault':<50} {'dealt':>5}  {'recovery: median':>16}  {'worst':>7}  {'worst, no other within':>22}")
+    print(
+        f"\n{'fault':<50} {'dealt':>5}  {'recovery: median':>16}  {'worst':>7}  {'worst, no other within':>22}"
+    )
     for kind, figures in recoveries(blows).items():
         times = [figures["median_s"], figures["worst_s"], figures["worst_alone_s"]]
         middle, worst, alone = ("-" if seconds is None else f"{seconds:.1f} s" for seconds in times)
@@ -172,7 +186,9 @@ def _print(blows: Sequence[Blow], checks: Sequence[Check], held: bool) -> None:
     print()
     for check in checks:
         print(f"{'held  ' if check.held else 'BROKEN'}  {check.promise}: {check.detail}")
-    print(f"\n{len(blows)} faults: {'nothing lost, nothing twice' if held else 'the study did NOT end as its twin'}")
+    print(
+        f"\n{len(blows)} faults: {'nothing lost, nothing twice' if held else 'the study did NOT end as its twin'}"
+    )
 
 
 def recoveries(blows: Sequence[Blow]) -> dict[str, dict[str, Any]]:
@@ -185,10 +201,15 @@ def recoveries(blows: Sequence[Blow]) -> dict[str, dict[str, Any]]:
     for kind in [*sorted({blow.kind for blow in blows}), "all"]:
         mine = [blow for blow in blows if kind in ("all", blow.kind)]
         times = [blow.recovery_s for blow in mine if blow.recovery_s is not None]
-        alone = [blow.recovery_s for blow in mine if blow.recovery_s is not None and _alone(blow, blows)]
-        table[kind] = {"dealt": len(mine), "median_s": round(statistics.median(times), 2) if times else None,
-                       "worst_s": round(max(times), 2) if times else None,
-                       "worst_alone_s": round(max(alone), 2) if alone else None}
+        alone = [
+            blow.recovery_s for blow in mine if blow.recovery_s is not None and _alone(blow, blows)
+        ]
+        table[kind] = {
+            "dealt": len(mine),
+            "median_s": round(statistics.median(times), 2) if times else None,
+            "worst_s": round(max(times), 2) if times else None,
+            "worst_alone_s": round(max(alone), 2) if alone else None,
+        }
     return table
 
 
@@ -196,12 +217,26 @@ def _alone(blow: Blow, blows: Sequence[Blow]) -> bool:
     end = blow.at + (blow.recovery_s or 0.0)
     others = [other for other in blows if other is not blow]
     return not any(
-        other.at < end and other.at + max(other.recovery_s or 0.0, AWAY_S if "beyond" in other.kind else 0.0) > blow.at
+        other.at < end
+        and other.at + max(other.recovery_s or 0.0, AWAY_S if "beyond" in other.kind else 0.0)
+        > blow.at
         for other in others
     )
 
 
 def _facts(blows: Sequence[Blow], checks: Sequence[Check]) -> dict[str, Any]:
-    listed = [{"number": b.number, "kind": b.kind, "detail": b.detail, "recovery_s": b.recovery_s} for b in blows]
-    machine = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}
-    return {"recoveries": recoveries(blows), "dealt": listed, "checks": [asdict(c) for c in checks], "machine": machine}
+    listed = [
+        {"number": b.number, "kind": b.kind, "detail": b.detail, "recovery_s": b.recovery_s}
+        for b in blows
+    ]
+    machine = {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+    }
+    return {
+        "recoveries": recoveries(blows),
+        "dealt": listed,
+        "checks": [asdict(c) for c in checks],
+        "machine": machine,
+    }

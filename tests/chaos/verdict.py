@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psutil
-from harness import Lab, rows
+from support.harness import Lab, rows
 
 from chaos.scene import Scene, runs
 from jobs import plan
@@ -34,15 +34,35 @@ def judge(scene: Scene, twin: Lab, calm: Run) -> list[Check]:
     struck, expected = digests(lab, run), digests(twin, calm)
     checks = [
         Check("every task is done", set(states) == {"done"}, _counts(states)),
-        Check("weights digests are the twin's", struck == expected, f"{len(expected)} of {len(run.trials)} trials"),
+        Check(
+            "weights digests are the twin's",
+            struck == expected,
+            f"{len(expected)} of {len(run.trials)} trials",
+        ),
     ]
     for table in TABLES:
         # A twin that was kept may be further on.
-        found, wanted = rows(lab, run, table), [r for r in rows(twin, calm, table) if r["epoch"] <= run.spec.epochs]
+        found, wanted = (
+            rows(lab, run, table),
+            [r for r in rows(twin, calm, table) if r["epoch"] <= run.spec.epochs],
+        )
         detail = f"{len(found)} rows, {len(wanted)} in the twin"
-        checks.append(Check(f"rows of {table} are the twin's, none missing, none twice", found == wanted, detail))
-    return [*checks, _audited(scene), _orphans(scene), _drafts(scene),
-            Check("nothing else was amiss on the way", not scene.troubles, "; ".join(scene.troubles) or "nothing")]
+        checks.append(
+            Check(
+                f"rows of {table} are the twin's, none missing, none twice", found == wanted, detail
+            )
+        )
+    return [
+        *checks,
+        _audited(scene),
+        _orphans(scene),
+        _drafts(scene),
+        Check(
+            "nothing else was amiss on the way",
+            not scene.troubles,
+            "; ".join(scene.troubles) or "nothing",
+        ),
+    ]
 
 
 def digests(lab: Lab, run: Run) -> dict[str, Any]:
@@ -54,22 +74,43 @@ def digests(lab: Lab, run: Run) -> dict[str, Any]:
 def _audited(scene: Scene) -> Check:
     found = [finding for run in scene.runs for finding in verify.verify_files(scene.lab.store, run)]
     broken = [f"{finding.path} {finding.problem}" for finding in found if finding.problem]
-    return Check("the audit finds nothing broken", not broken, "; ".join(broken[:5]) or f"{len(found)} files looked at")
+    return Check(
+        "the audit finds nothing broken",
+        not broken,
+        "; ".join(broken[:5]) or f"{len(found)} files looked at",
+    )
 
 
 def _orphans(scene: Scene) -> Check:
     _, left = psutil.wait_procs([p for p in scene.crew.seen.values() if runs(p)], timeout=10)
-    return Check("no process is left", not left, f"{len(left)} of {len(scene.crew.seen)} that were started")
+    return Check(
+        "no process is left", not left, f"{len(left)} of {len(scene.crew.seen)} that were started"
+    )
 
 
 def _drafts(scene: Scene) -> Check:
     store = scene.lab.store
-    named = {waste.path for waste in prune.find_prunable(store, scene.runs, frozenset(prune.POLICIES), time.time() + 7200)}
-    drafts = set(store.root.rglob(".*")) | {
-        path for path in store.root.glob("trials/*/checkpoints/*.pt") if not path.with_suffix(".json").exists()
-    } | {path for path in store.root.glob("attempts/*/*") if path.is_dir()}
+    named = {
+        waste.path
+        for waste in prune.find_prunable(
+            store, scene.runs, frozenset(prune.POLICIES), time.time() + 7200
+        )
+    }
+    drafts = (
+        set(store.root.rglob(".*"))
+        | {
+            path
+            for path in store.root.glob("trials/*/checkpoints/*.pt")
+            if not path.with_suffix(".json").exists()
+        }
+        | {path for path in store.root.glob("attempts/*/*") if path.is_dir()}
+    )
     hidden = [path.name for path in drafts if path not in named and not named & set(path.parents)]
-    return Check("prune names every draft that is left", not hidden, f"{len(drafts)} left; not named: {hidden[:5]}")
+    return Check(
+        "prune names every draft that is left",
+        not hidden,
+        f"{len(drafts)} left; not named: {hidden[:5]}",
+    )
 
 
 def _counts(states: list[str]) -> str:

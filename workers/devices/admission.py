@@ -51,7 +51,9 @@ class Admission:
         with self._changed:
             return (*self._inside, *self._passed)
 
-    def enter(self, task: str, need: Callable[[], Requirement], wanted: Callable[[], bool]) -> Requirement | None:
+    def enter(
+        self, task: str, need: Callable[[], Requirement], wanted: Callable[[], bool]
+    ) -> Requirement | None:
         """Wait for room and take it; what the task was let in with, None when it is here already or not `wanted` here.
 
         `need` is asked again before each try, as others may have measured the same meanwhile. A task that waits
@@ -91,7 +93,9 @@ class Admission:
 
     def _as_it_must(self, need: Requirement) -> Requirement:
         """With one slot, and when it needs more than there is, a task is alone."""
-        return replace(need, alone=need.alone or self.slots == 1 or (need.bytes or 0) > self.total_bytes)
+        return replace(
+            need, alone=need.alone or self.slots == 1 or (need.bytes or 0) > self.total_bytes
+        )
 
     def _let_in(self, task: str, need: Requirement) -> bool:
         """Let the task in if it fits now, else wait a moment for a change."""

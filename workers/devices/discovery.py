@@ -50,11 +50,17 @@ def gpus(environment: Mapping[str, str] | None = None) -> list[str]:
     """The GPUs this process may use, as CUDA_VISIBLE_DEVICES would name them; empty without an NVIDIA driver."""
     values = os.environ if environment is None else environment
     if "CUDA_VISIBLE_DEVICES" in values:
-        return [part.strip() for part in values["CUDA_VISIBLE_DEVICES"].split(",") if part.strip() not in ("", "-1")]
+        return [
+            part.strip()
+            for part in values["CUDA_VISIBLE_DEVICES"].split(",")
+            if part.strip() not in ("", "-1")
+        ]
     if shutil.which("nvidia-smi") is None:
         return []
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True)
+        listed = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True
+        )
         return listed_gpus(listed.stdout)
     return []
 
@@ -79,7 +85,9 @@ def device_model(device: Device) -> str:
         return query_gpu(device.visible, "name")
     name = platform.processor() or platform.machine()
     with contextlib.suppress(OSError, IndexError):
-        name = re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)[0]
+        name = re.findall(
+            r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE
+        )[0]
     return f"{name} x{device.threads}"
 
 
@@ -88,9 +96,16 @@ def query_gpu(visible: str, what: str) -> str:
 
     `what` is a field of its `--query-gpu`.
     """
-    asked = ["nvidia-smi", f"--id={visible}", f"--query-gpu={what}", "--format=csv,noheader,nounits"]
+    asked = [
+        "nvidia-smi",
+        f"--id={visible}",
+        f"--query-gpu={what}",
+        "--format=csv,noheader,nounits",
+    ]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        said = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True).stdout.splitlines()
+        said = subprocess.run(
+            asked, capture_output=True, text=True, timeout=30, check=True
+        ).stdout.splitlines()
         return said[0].strip() if said else ""
     return ""
 
@@ -124,7 +139,9 @@ def choose_device(
         raise NoSuchDevice(f"'{asked}' is not a device. Give cpu, or cuda:0 for the first GPU.")
     index = int(match[1] or 0)
     if index >= len(there):
-        raise NoSuchDevice(f"there is no {asked} here: this machine shows {len(there)} GPU(s). Give --device cpu.")
+        raise NoSuchDevice(
+            f"there is no {asked} here: this machine shows {len(there)} GPU(s). Give --device cpu."
+        )
     return Device("cuda", f"cuda:{index}", there[index], threads_used), None
 
 

@@ -74,9 +74,13 @@ class MeasuredMemory:
     def _look(self, backbone: str) -> None:
         """Read what was published of the backbone's trainings since the last look."""
         names = atomic.list_names(self.store.root / "ledger" / "done")
-        for name in (n for n in names if n.startswith(f"train.{backbone}-s") and n not in self._seen):
+        for name in (
+            n for n in names if n.startswith(f"train.{backbone}-s") and n not in self._seen
+        ):
             self._seen.add(name)
-            with contextlib.suppress(OrchError):  # a record that cannot be read has measured nothing
+            with contextlib.suppress(
+                OrchError
+            ):  # a record that cannot be read has measured nothing
                 self._read(Task.parse(name.removesuffix(".json")))
 
     def _read(self, training: Task) -> None:
@@ -103,9 +107,15 @@ def limits(groups: Path = CGROUPS) -> list[int]:
     """The limits (bytes) of this process's control group, of both versions, and of the container it may be in."""
     own = []
     with contextlib.suppress(OSError):
-        own = [line.partition("::")[2].lstrip("/") for line in Path("/proc/self/cgroup").read_text().splitlines()]
-    places = {*(groups / path / "memory.max" for path in own), groups / "memory.max",
-              groups / "memory" / "memory.limit_in_bytes"}
+        own = [
+            line.partition("::")[2].lstrip("/")
+            for line in Path("/proc/self/cgroup").read_text().splitlines()
+        ]
+    places = {
+        *(groups / path / "memory.max" for path in own),
+        groups / "memory.max",
+        groups / "memory" / "memory.limit_in_bytes",
+    }
     found = []
     for place in places:
         with contextlib.suppress(OSError, ValueError):

@@ -60,8 +60,14 @@ class Attempt:
         except FileNotFoundError:
             atomic.claim_json(path, self.record)
         trial = tables.DATA_SETS if self.task.kind == "prepare" else self.task.subject
-        place = self.store.root / tables.table_folder("attempts", trial) / f"{self.task.id}-{self.number:04d}.parquet"
-        tables.write_table(place, tables.build_table("attempts", [_row(self.record)]), durable=False)
+        place = (
+            self.store.root
+            / tables.table_folder("attempts", trial)
+            / f"{self.task.id}-{self.number:04d}.parquet"
+        )
+        tables.write_table(
+            place, tables.build_table("attempts", [_row(self.record)]), durable=False
+        )
 
 
 def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
@@ -70,16 +76,32 @@ def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
     for record in previous:
         if record["state"] == "running":
             lost = Attempt(store, task, record["attempt"], record)
-            lost.finish("lost", WorkerLost(f"the worker {record['worker']} was lost."), last_heard(store, task, record))
+            lost.finish(
+                "lost",
+                WorkerLost(f"the worker {record['worker']} was lost."),
+                last_heard(store, task, record),
+            )
     number = max((record["attempt"] for record in previous), default=0) + 1
-    now, ended = time.time(), [at for r in previous if isinstance(at := r.get("finished_at"), int | float)]
+    now, ended = (
+        time.time(),
+        [at for r in previous if isinstance(at := r.get("finished_at"), int | float)],
+    )
     record = {
-        "task": task.id, "kind": task.kind, "attempt": number, "state": "running", "failure": None,
-        "started_at": now, "finished_at": None, "position": resume_point(store, task), **who,
+        "task": task.id,
+        "kind": task.kind,
+        "attempt": number,
+        "state": "running",
+        "failure": None,
+        "started_at": now,
+        "finished_at": None,
+        "position": resume_point(store, task),
+        **who,
     }
     if record.get("queued_at") is not None:  # an attempt before this one was no waiting
         record["queued_at"] = min(now, max([record["queued_at"], *ended]))
-    while not atomic.claim_json(store.attempts_folder(task) / f"{number:04d}.json", record | {"attempt": number}):
+    while not atomic.claim_json(
+        store.attempts_folder(task) / f"{number:04d}.json", record | {"attempt": number}
+    ):
         number += 1
     attempt = Attempt(store, task, number, record | {"attempt": number})
     attempt.work_folder.mkdir(exist_ok=True)
@@ -99,23 +121,39 @@ def last_heard(store: Store, task: Task, record: dict[str, Any]) -> float:
 def records(store: Store, task: Task) -> list[dict[str, Any]]:
     """All attempts of a task on record, the first one first; a record that is torn counts as one that was lost."""
     folder = store.attempts_folder(task)
-    return [_read(folder / name) for name in atomic.list_names(folder) if re.fullmatch(r"\d+\.json", name)]
+    return [
+        _read(folder / name)
+        for name in atomic.list_names(folder)
+        if re.fullmatch(r"\d+\.json", name)
+    ]
 
 
 def counted_failures(store: Store, task: Task) -> list[dict[str, Any]]:
     """The attempts that began where the task stands now and failed for a reason that may lie in the task."""
-    return [r for r in attempts_at_resume_point(store, task) if r["failure"] not in NOT_COUNTED and r["state"] != "lost"]
+    return [
+        r
+        for r in attempts_at_resume_point(store, task)
+        if r["failure"] not in NOT_COUNTED and r["state"] != "lost"
+    ]
 
 
 def lost_too_often(store: Store, task: Task) -> bool:
     """Whether so many workers were lost over it, where it stands now, that this can hardly be chance."""
-    lost = [r for r in attempts_at_resume_point(store, task) if r["state"] == "lost" and r["failure"] == WorkerLost.failure]
+    lost = [
+        r
+        for r in attempts_at_resume_point(store, task)
+        if r["state"] == "lost" and r["failure"] == WorkerLost.failure
+    ]
     return len(lost) >= MAX_LOST
 
 
 def must_run_exclusively(store: Store, task: Task) -> bool:
     """Whether memory ran out over it where it stands now, or may have: its child died without a word."""
-    tried = [record["failure"] for record in attempts_at_resume_point(store, task) if record["state"] == "failed"]
+    tried = [
+        record["failure"]
+        for record in attempts_at_resume_point(store, task)
+        if record["state"] == "failed"
+    ]
     return bool({*RETRY_AT_ONCE, WorkerLost.failure} & set(tried))
 
 
@@ -137,18 +175,30 @@ def resume_point(store: Store, task: Task) -> str:
     if task.kind != "train":
         return ""
     names = atomic.list_names(store.trial_folder(task.subject) / "checkpoints")
-    marks = [m[0] for name in names if name.endswith(".json") and (m := re.match(r"e\d+(-s\d+)?", name))]
+    marks = [
+        m[0] for name in names if name.endswith(".json") and (m := re.match(r"e\d+(-s\d+)?", name))
+    ]
     return max(marks, default="")
 
 
 def _forgiven(store: Store, task: Task) -> int:
     with contextlib.suppress(ValueError, TypeError, KeyError):
-        return int((atomic.read_json(store.attempts_folder(task) / RESET_FILE) or {"attempt": 0})["attempt"])
+        return int(
+            (atomic.read_json(store.attempts_folder(task) / RESET_FILE) or {"attempt": 0})[
+                "attempt"
+            ]
+        )
     return 0
 
 
 def _read(path: Path) -> dict[str, Any]:
-    torn = {"attempt": int(path.stem), "state": "lost", "failure": "lease-lost", "position": None, "worker": None}
+    torn = {
+        "attempt": int(path.stem),
+        "state": "lost",
+        "failure": "lease-lost",
+        "position": None,
+        "worker": None,
+    }
     try:
         found = atomic.read_json(path)
     except ValueError:

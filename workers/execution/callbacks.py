@@ -26,10 +26,17 @@ class ProgressReporter:
 
     def __init__(self, worker: Worker, task: Task, attempt: Attempt) -> None:
         self.path, self.room, self.handover, self.task = (
-            worker.store.progress_path(task), worker.room, worker.handover, task)
+            worker.store.progress_path(task),
+            worker.room,
+            worker.handover,
+            task,
+        )
         self.on_gpu = worker.device.kind == "cuda"
         self.who: dict[str, Any] = {
-            "task": task.id, "attempt": attempt.number, "worker": worker.name, "host": worker.host,
+            "task": task.id,
+            "attempt": attempt.number,
+            "worker": worker.name,
+            "host": worker.host,
             "device": worker.device.name,
         }
         self.last = 0.0
@@ -41,7 +48,9 @@ class ProgressReporter:
         if time.monotonic() - self.last >= TELL_S:
             self.last = time.monotonic()
             try:
-                atomic.write_json(self.path, {**message, **self.who, "at": time.time()}, durable=False)
+                atomic.write_json(
+                    self.path, {**message, **self.who, "at": time.time()}, durable=False
+                )
             except (OrchError, OSError) as error:
                 log.warning("progress is not shown: %s", error)
 
@@ -58,8 +67,10 @@ class StopCondition:
             self.last = time.monotonic()
             self.unwanted = not self.worker.store.wanted_by(self.task)
             if self.unwanted:
-                log.warning("%s: no run wants it any more: cancelled, or the run's record is damaged (orch status)",
-                            self.task.id)
+                log.warning(
+                    "%s: no run wants it any more: cancelled, or the run's record is damaged (orch status)",
+                    self.task.id,
+                )
         if time.monotonic() - self.looked >= LOOK_S and not self.unwanted:
             self.looked = time.monotonic()
             self.unwanted = self.worker.handover.stops(self.task, self.token)
@@ -82,5 +93,7 @@ class LeaseRenewer:
             except (OSError, StorageFull) as error:
                 log.warning("the lease on %s could not be renewed: %s", self.lease.key, error)
                 if self.last - self.renewed > TTL_S:
-                    raise StorageFull(f"the lease on {self.lease.key} could not be renewed: {error}") from error
+                    raise StorageFull(
+                        f"the lease on {self.lease.key} could not be renewed: {error}"
+                    ) from error
         return self.held

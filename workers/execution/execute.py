@@ -45,7 +45,9 @@ def execute(worker: Worker, task_id: str) -> str:
         state = _claimed(worker, task)
     except (OrchError, OSError, ValueError) as error:
         pause_s = worker.pause.longer()
-        log.error("%s: the store cannot be used, the next try is in %.0f s: %s", task.id, pause_s, error)
+        log.error(
+            "%s: the store cannot be used, the next try is in %.0f s: %s", task.id, pause_s, error
+        )
         return "paused"
     if state == "done":
         worker.pause.over()
@@ -58,7 +60,9 @@ def _claimed(worker: Worker, task: Task) -> str:
         return "not ready"
     if worker.handover.declines(task):
         return "another's"
-    need = worker.room.enter(task.id, lambda: _need(worker, task), lambda: _still_ours(worker, task))
+    need = worker.room.enter(
+        task.id, lambda: _need(worker, task), lambda: _still_ours(worker, task)
+    )
     if need is None:
         return "not now"
     try:
@@ -69,7 +73,11 @@ def _claimed(worker: Worker, task: Task) -> str:
 
 
 def _may_begin(worker: Worker, task: Task) -> bool:
-    return not (worker.stop.is_set() or not plan.is_ready(worker.store, task) or must_wait(worker.store, task))
+    return not (
+        worker.stop.is_set()
+        or not plan.is_ready(worker.store, task)
+        or must_wait(worker.store, task)
+    )
 
 
 def _still_ours(worker: Worker, task: Task) -> bool:
@@ -81,7 +89,9 @@ def _need(worker: Worker, task: Task) -> Requirement:
     """What room a task needs; with a single slot nobody reckons."""
     if worker.room.slots == 1:
         return Requirement(alone=True)
-    return Requirement(worker.measured.expected(task), attempts.must_run_exclusively(worker.store, task))
+    return Requirement(
+        worker.measured.expected(task), attempts.must_run_exclusively(worker.store, task)
+    )
 
 
 def _held(worker: Worker, task: Task, lease: Lease, need: Requirement) -> str:
@@ -90,7 +100,9 @@ def _held(worker: Worker, task: Task, lease: Lease, need: Requirement) -> str:
     wish = worker.handover.wish
     _pass_on(worker, worker.handover.fulfilled(task), wish.holder if wish else "")
     try:
-        if not (store.is_done(task) or store.has_failed(task)):  # all else was looked at just before it was claimed
+        if not (
+            store.is_done(task) or store.has_failed(task)
+        ):  # all else was looked at just before it was claimed
             state = _attempt(worker, task, lease, need.alone)
         return state or "not ready"
     finally:
@@ -116,18 +128,34 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
     """Work on a claimed task and record how it ended."""
     runs = worker.store.wanted_by(task)
     if attempts.lost_too_often(worker.store, task):
-        return _give_up(worker.store, task, f"{attempts.MAX_LOST} workers were lost over it without any progress")
-    attempt = attempts.begin(worker.store, task, {
-        "trial": None if task.kind == "prepare" else task.subject, "run": runs[-1].name if runs else None,
-        "worker": worker.name, "host": worker.host, "device": worker.device.name, "token": lease.token,
-        "queued_at": ready_since(worker.store, task, runs),
-    })
+        return _give_up(
+            worker.store,
+            task,
+            f"{attempts.MAX_LOST} workers were lost over it without any progress",
+        )
+    attempt = attempts.begin(
+        worker.store,
+        task,
+        {
+            "trial": None if task.kind == "prepare" else task.subject,
+            "run": runs[-1].name if runs else None,
+            "worker": worker.name,
+            "host": worker.host,
+            "device": worker.device.name,
+            "token": lease.token,
+            "queued_at": ready_since(worker.store, task, runs),
+        },
+    )
     log.info("%s: attempt %d begins", task.id, attempt.number)
     try:
         outcome = worker.run_child(
-            _task_request(worker, task, attempt, lease, alone, runs), attempt.log,
-            heard=ProgressReporter(worker, task, attempt), should_stop=StopCondition(worker, task, lease.token),
-            still_mine=LeaseRenewer(lease), limits=worker.limits, entry=worker.entry,
+            _task_request(worker, task, attempt, lease, alone, runs),
+            attempt.log,
+            heard=ProgressReporter(worker, task, attempt),
+            should_stop=StopCondition(worker, task, lease.token),
+            still_mine=LeaseRenewer(lease),
+            limits=worker.limits,
+            entry=worker.entry,
         )
         with keep_renewed(lease):
             worker.store.publish(task, outcome, attempt.work_folder, lease.holds)
@@ -149,16 +177,29 @@ def _give_up(store: Store, task: Task, why: str) -> str:
     """Quarantine a task that no attempt could even be begun on any more."""
     last = attempts.records(store, task)[-1]["attempt"]
     log.error("%s: given up: %s", task.id, why)
-    atomic.create_json(store.failed_path(task), {
-        "failure": errors.WorkerLost.failure, "message": f"{why}; look at the workers' own logs.", "attempt": last,
-        "quarantined": True,
-    })
+    atomic.create_json(
+        store.failed_path(task),
+        {
+            "failure": errors.WorkerLost.failure,
+            "message": f"{why}; look at the workers' own logs.",
+            "attempt": last,
+            "quarantined": True,
+        },
+    )
     return "failed"
 
 
-def _record_failure(store: Store, task: Task, attempt: Attempt, error: OrchError, lease: Lease) -> str:
+def _record_failure(
+    store: Store, task: Task, attempt: Attempt, error: OrchError, lease: Lease
+) -> str:
     """Record a failed attempt; the task is given up when the failure is final or came too often."""
-    state = "stopped" if isinstance(error, Stopped) else "lost" if isinstance(error, LeaseLost) else "failed"
+    state = (
+        "stopped"
+        if isinstance(error, Stopped)
+        else "lost"
+        if isinstance(error, LeaseLost)
+        else "failed"
+    )
     attempt.finish(state, error)
     if lease.holds():  # else what is there may be said by who has it now
         store.progress_path(task).unlink(missing_ok=True)
@@ -170,10 +211,16 @@ def _record_failure(store: Store, task: Task, attempt: Attempt, error: OrchError
     retry, tries = error.retry or mendable, len(attempts.counted_failures(store, task))
     if not retry or tries >= attempts.MAX_ATTEMPTS:
         often = f" (the last of {tries} attempts)" if retry else ""
-        atomic.create_json(store.failed_path(task), {
-            "failure": error.failure, "message": f"{error}{often}", "attempt": attempt.number, "log": str(attempt.log),
-            "quarantined": retry,
-        })
+        atomic.create_json(
+            store.failed_path(task),
+            {
+                "failure": error.failure,
+                "message": f"{error}{often}",
+                "attempt": attempt.number,
+                "log": str(attempt.log),
+                "quarantined": retry,
+            },
+        )
     return state
 
 
@@ -185,7 +232,9 @@ def retry_now(store: Store, task: Task) -> list[Task]:
 def must_wait(store: Store, task: Task) -> bool:
     """Whether the task failed so lately that it must wait: 2, 4, 8 ... seconds, at most five minutes."""
     tried = attempts.attempts_at_resume_point(store, task)
-    failed = [r for r in tried if r["state"] == "failed" and r["failure"] not in attempts.RETRY_AT_ONCE]
+    failed = [
+        r for r in tried if r["state"] == "failed" and r["failure"] not in attempts.RETRY_AT_ONCE
+    ]
     if not failed or tried[-1] is not failed[-1]:
         return False
     pause_s = min(LONGEST_WAIT_S, 2.0 ** len(failed))
@@ -198,7 +247,9 @@ def ready_since(store: Store, task: Task, runs: Sequence[Run]) -> float | None:
     if task.kind != "prepare":
         data = store.load_trial(task.subject).data
         before = [epoch for epoch in store.marks(task.subject) if epoch < task.epoch]
-        needed = Task("train", task.subject, task.epoch if task.kind == "evaluate" else max(before, default=0))
+        needed = Task(
+            "train", task.subject, task.epoch if task.kind == "evaluate" else max(before, default=0)
+        )
         paths = [store.done_path(Task("prepare", data)), store.done_path(needed)]
         times += [path.stat().st_mtime for path in paths if path.exists()]
     return max(times, default=None)

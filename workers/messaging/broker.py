@@ -19,7 +19,9 @@ from jobs.plan import priority
 from jobs.settings import without_password
 from jobs.task import Task
 
-TRANSPORT_ALIASES.update(redis="workers.messaging.transport:Transport", rediss="workers.messaging.transport:Transport")
+TRANSPORT_ALIASES.update(
+    redis="workers.messaging.transport:Transport", rediss="workers.messaging.transport:Transport"
+)
 
 QUEUE = "orch"
 PRIORITIES = list(range(10))
@@ -82,8 +84,12 @@ def enqueue(broker_url: str, tasks: Iterable[Task], to: str | None = None) -> in
     with reachable(broker_url):
         for task in tasks:
             _sender(broker_url).send_task(
-                name_of(task), args=[task.id], queue=worker_queue(to) if to else QUEUE,
-                priority=0 if to else priority(task), retry=True, retry_policy=ONE_TRY,
+                name_of(task),
+                args=[task.id],
+                queue=worker_queue(to) if to else QUEUE,
+                priority=0 if to else priority(task),
+                retry=True,
+                retry_policy=ONE_TRY,
             )
             sent += 1
     return sent
@@ -97,7 +103,11 @@ def _sender(broker_url: str) -> Celery:
 
 def delete_worker_queue(broker_url: str, worker: str) -> None:
     """Remove the mailbox of a worker that leaves; what lies in it is sent again from the ledger."""
-    with contextlib.suppress(BrokerUnreachable), reachable(broker_url), _channel(broker_url, 3.0) as channel:
+    with (
+        contextlib.suppress(BrokerUnreachable),
+        reachable(broker_url),
+        _channel(broker_url, 3.0) as channel,
+    ):
         channel.queue_delete(worker_queue(worker))
 
 
@@ -113,8 +123,10 @@ def ping(broker_url: str, timeout_s: float = 3.0) -> None:
             channel.client.ping()
     except TypeError:  # kombu's way of refusing an option in the address
         shown = without_password(broker_url)
-        raise BrokerUnreachable(f"the broker address {shown} has a part or an option that is not taken. "
-                                "Check ORCH_BROKER_URL; unset it to use the embedded broker.") from None
+        raise BrokerUnreachable(
+            f"the broker address {shown} has a part or an option that is not taken. "
+            "Check ORCH_BROKER_URL; unset it to use the embedded broker."
+        ) from None
 
 
 def queue_length(broker_url: str, timeout_s: float = 3.0) -> int:
@@ -128,7 +140,9 @@ def queue_length(broker_url: str, timeout_s: float = 3.0) -> int:
 
 def flower(broker_url: str, port: int, address: str = "127.0.0.1") -> None:
     """Run Flower on the same application until it is stopped."""
-    app(broker_url).start(argv=["flower", f"--port={port}", f"--address={address}", "--purge_offline_workers=60"])
+    app(broker_url).start(
+        argv=["flower", f"--port={port}", f"--address={address}", "--purge_offline_workers=60"]
+    )
 
 
 @contextlib.contextmanager
@@ -150,7 +164,13 @@ def reachable(broker_url: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _channel(broker_url: str, timeout_s: float) -> Iterator[Any]:
-    limits = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "retry_on_timeout": False, **ONE_TRY,
-              "priority_steps": PRIORITIES, "sep": ":"}
+    limits = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "retry_on_timeout": False,
+        **ONE_TRY,
+        "priority_steps": PRIORITIES,
+        "sep": ":",
+    }
     with Connection(broker_url, transport_options=limits, connect_timeout=timeout_s) as connection:
         yield connection.default_channel

@@ -28,7 +28,11 @@ class Channel(redis.Channel):
         try:
             return super()._brpop_read(**options)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            log.error("what is no message was dropped from the queue: %s: %.200s", type(error).__name__, error)
+            log.error(
+                "what is no message was dropped from the queue: %s: %.200s",
+                type(error).__name__,
+                error,
+            )
             return True
 
 

@@ -61,7 +61,11 @@ class Stalled(errors.WorkError):
 
 FAILURES: dict[str, type[errors.OrchError]] = {
     kind.__name__: kind
-    for kind in (*errors.WorkError.__subclasses__(), *errors.RequestError.__subclasses__(), errors.OrchError)
+    for kind in (
+        *errors.WorkError.__subclasses__(),
+        *errors.RequestError.__subclasses__(),
+        errors.OrchError,
+    )
 }
 
 
@@ -72,7 +76,9 @@ def start_fork_server() -> None:
     The imports take seconds, or a minute from a slow disk; `warm` waits for them.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["workers.process.preload", CHILD_ENTRY.partition(":")[0], __name__])
+    context.set_forkserver_preload(
+        ["workers.process.preload", CHILD_ENTRY.partition(":")[0], __name__]
+    )
     from multiprocessing import forkserver
 
     forkserver.ensure_running()
@@ -92,7 +98,9 @@ def warm(leave: threading.Event, entry: str = CHILD_ENTRY) -> bool:
     if leave.is_set():
         return False
     if wrong := said[0] if said else "its process cannot be started":
-        raise errors.CannotLoad(f"what tasks need cannot be loaded on this machine: {wrong}. See 'orch doctor'.")
+        raise errors.CannotLoad(
+            f"what tasks need cannot be loaded on this machine: {wrong}. See 'orch doctor'."
+        )
     return True
 
 
@@ -120,7 +128,9 @@ def _import(pipe: Connection, module: str) -> None:
         importlib.import_module(module)
         pipe.send_bytes(b"")
     except BaseException as error:
-        pipe.send_bytes(f"{type(error).__name__}: {' '.join(str(error).split())[:300].rstrip('.')}".encode())
+        pipe.send_bytes(
+            f"{type(error).__name__}: {' '.join(str(error).split())[:300].rstrip('.')}".encode()
+        )
 
 
 def run(
@@ -220,7 +230,9 @@ def _attend(
             listens = False
             process.terminate()
         if told_to_stop is not None and time.monotonic() - told_to_stop > limits.grace_s:
-            raise errors.Stopped(f"the child did not stop within {limits.grace_s:.0f} s and was ended.")
+            raise errors.Stopped(
+                f"the child did not stop within {limits.grace_s:.0f} s and was ended."
+            )
 
 
 def _exit_code(process: Any, patience_s: float | None = None) -> int | None:
@@ -241,13 +253,19 @@ def _death(exit_code: int | None) -> errors.WorkError:
 
 def _describe_exit(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
-        name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else str(-exit_code)
+        name = (
+            signal.Signals(-exit_code).name
+            if -exit_code in set(signal.Signals)
+            else str(-exit_code)
+        )
         hint = " (by hand, or by the kernel for want of memory)" if name == "SIGKILL" else ""
         return f"the child was ended by {name}{hint}."
     return f"the child ended without a word (exit code {exit_code})."
 
 
-def _main(pipe: Connection, pulse: Connection, away_s: float, entry: str, order: Message, log: str) -> None:
+def _main(
+    pipe: Connection, pulse: Connection, away_s: float, entry: str, order: Message, log: str
+) -> None:
     """The child: stdout and stderr to the attempt's log, then the entry, then one last message."""
     parent_death.die_with_parent()
     _end_with_parent(pulse, away_s)
@@ -271,7 +289,10 @@ def _main(pipe: Connection, pulse: Connection, away_s: float, entry: str, order:
             traceback.print_exc()
         kind, text = _classify(error)
         if kind == errors.OutOfMemory.__name__ and not order.get("alone", True):
-            kind, text = errors.Crowded.__name__, f"{text} (beside other tasks of its worker; it is tried again alone)"
+            kind, text = (
+                errors.Crowded.__name__,
+                f"{text} (beside other tasks of its worker; it is tried again alone)",
+            )
         tell({"error": kind, "message": text})
 
 
@@ -286,7 +307,10 @@ def _classify(error: BaseException) -> tuple[str, str]:
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return "OutOfMemory", f"the machine ran out of memory: {error}"
     if isinstance(error, ModuleNotFoundError):
-        return "MissingExtra", f"{error}. Install what a worker needs: {install_hints.install_command('worker')}"
+        return (
+            "MissingExtra",
+            f"{error}. Install what a worker needs: {install_hints.install_command('worker')}",
+        )
     return "OrchError", f"{type(error).__name__}: {error}"
 
 

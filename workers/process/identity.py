@@ -28,4 +28,8 @@ def has_ended(known: str | None) -> bool:
     if known is None or own is None:
         return False
     place, _, process = known.rpartition(" ")[0].rpartition(" ")
-    return own.rsplit(" ", 2)[0] == place and process.isdecimal() and process_identity(int(process)) != known
+    return (
+        own.rsplit(" ", 2)[0] == place
+        and process.isdecimal()
+        and process_identity(int(process)) != known
+    )

@@ -71,11 +71,20 @@ class Handover:
             self._learn(task, message)
 
     def _learn(self, task: Task, message: dict[str, Any]) -> None:
-        done, total, epoch, rate = (message.get(key) for key in ("done", "total", "epoch", "images_per_second"))
-        if task.kind != "train" or message.get("phase") != "train" or not (total and epoch and rate):
+        done, total, epoch, rate = (
+            message.get(key) for key in ("done", "total", "epoch", "images_per_second")
+        )
+        if (
+            task.kind != "train"
+            or message.get("phase") != "train"
+            or not (total and epoch and rate)
+        ):
             return
         if self.training is None or self.training.task != task.id:
-            self._began, self._last_mark = self.clock(), max(self.store.marks(task.subject), default=task.epoch)
+            self._began, self._last_mark = (
+                self.clock(),
+                max(self.store.marks(task.subject), default=task.epoch),
+            )
             kind = self.kind_of(task)
         else:
             kind = self.training.kind
@@ -97,15 +106,24 @@ class Handover:
         threads = self.threads
         if threads is not None:
             with contextlib.suppress(OSError, DamagedFile, KeyError, TypeError, ValueError):
-                threads = int((atomic.read_json(self.store.trial_folder(trial.name) / "numerics.json") or {})["threads"])
-        return throughput.training_kind(trial.backbone, self.store.described(trial.data).settings.image_size, threads)
+                threads = int(
+                    (atomic.read_json(self.store.trial_folder(trial.name) / "numerics.json") or {})[
+                        "threads"
+                    ]
+                )
+        return throughput.training_kind(
+            trial.backbone, self.store.described(trial.data).settings.image_size, threads
+        )
 
     def sign(self, busy: bool) -> dict[str, Any]:
         """What the worker says of itself to the others, beside its sign of life."""
         training = self.training
         return {
-            "rates": self.rates, "busy": busy, "settled": self.wish is None and self.given is None,
-            "training": training and {"task": training.task, "kind": training.kind, "left": training.images_left},
+            "rates": self.rates,
+            "busy": busy,
+            "settled": self.wish is None and self.given is None,
+            "training": training
+            and {"task": training.task, "kind": training.kind, "left": training.images_left},
         }
 
     # The one who asks
@@ -139,7 +157,9 @@ class Handover:
         """Ask for nothing any more; the trainings that were given up for it."""
         if self.wish is not None:
             with contextlib.suppress(OSError):
-                self.store.asked_path(self.wish.task.lease_key, self.wish.token).unlink(missing_ok=True)
+                self.store.asked_path(self.wish.task.lease_key, self.wish.token).unlink(
+                    missing_ok=True
+                )
         self.wish, owed, self.owed = None, self.owed, []
         return owed
 
@@ -163,7 +183,10 @@ class Handover:
         token = lease.highest_token(self.store, task.lease_key)
         if self.asker(task, token) is None:
             return False
-        return self.clock() - self._reserved.setdefault((task.lease_key, token), self.clock()) < PATIENCE_S
+        return (
+            self.clock() - self._reserved.setdefault((task.lease_key, token), self.clock())
+            < PATIENCE_S
+        )
 
     def stops(self, task: Task, token: int) -> bool:
         """Whether a child should stop, because its training is given away or up; asked once a second."""
@@ -174,7 +197,9 @@ class Handover:
         self.given = self.asker(task, token)
         return self.given is not None
 
-    def whose(self, ended: Task, token: int, tasks: Sequence[Task], done: bool) -> dict[str | None, list[Task]]:
+    def whose(
+        self, ended: Task, token: int, tasks: Sequence[Task], done: bool
+    ) -> dict[str | None, list[Task]]:
         """By worker that shall do it (None: any), what is to be sent after a task.
 
         A training goes on where it is, to whom asked for it, or, given up for another, to anybody a little later. After
@@ -187,7 +212,15 @@ class Handover:
             if ours and by is None and self.wish is not None:
                 self.owed.append(task)
             else:
-                found.setdefault((by or (self.name if done else None)) if ours else None, []).append(task)
-        if done and ended.kind == "train" and self.wish is None and None in found and self.name not in found:
+                found.setdefault(
+                    (by or (self.name if done else None)) if ours else None, []
+                ).append(task)
+        if (
+            done
+            and ended.kind == "train"
+            and self.wish is None
+            and None in found
+            and self.name not in found
+        ):
             found[self.name] = [found[None].pop(0)]
         return {to: sent for to, sent in found.items() if sent}

@@ -40,18 +40,24 @@ class Peers:
 
     def wanted(self, ours: Handover, waiting: Sequence[Task]) -> rebalance.Reassignment | None:
         """What this worker should take over now, by what was read last; `waiting` are trainings that nobody holds."""
-        if len(waiting) > MAX_WAITING or not any(mate.training for mate in self._last if mate.name != ours.name):
+        if len(waiting) > MAX_WAITING or not any(
+            mate.training for mate in self._last if mate.name != ours.name
+        ):
             return None
         found = rebalance.reassignments(self._last, self._whole(ours, waiting))
         return next((each for each in found if each.taker == ours.name), None)
 
-    def placed(self, ours: Handover, tasks: Sequence[Task], *free: str) -> dict[str | None, list[Task]]:
+    def placed(
+        self, ours: Handover, tasks: Sequence[Task], *free: str
+    ) -> dict[str | None, list[Task]]:
         """By worker that should begin it (None: any), tasks that became ready, by what was read last.
 
         `free` are workers that have nothing to do any more, whatever they said.
         """
-        idle = [replace(mate, busy=False, training=None, settled=True) if mate.name in free else mate
-                for mate in self._last]
+        idle = [
+            replace(mate, busy=False, training=None, settled=True) if mate.name in free else mate
+            for mate in self._last
+        ]
         by, found = dict[str, str](), dict[str | None, list[Task]]()
         with contextlib.suppress(OSError, OrchError, TypeError, ValueError):
             trainings = [task for task in tasks if task.kind == "train"]
@@ -70,22 +76,32 @@ class Peers:
             classes = (self.store.done(Task("prepare", data)) or {}).get("classes", {})
             self._images[data] = float(sum(counts["train"] for counts in classes.values()))
         marks = self.store.marks(task.subject)
-        epochs = max(marks, default=0) - max((mark for mark in marks if mark < task.epoch), default=0)
+        epochs = max(marks, default=0) - max(
+            (mark for mark in marks if mark < task.epoch), default=0
+        )
         if epochs * self._images[data] <= 0:
             return None
         return rebalance.ActiveTraining(task.id, ours.kind_of(task), epochs * self._images[data])
 
     def _mate(self, file: str) -> rebalance.Peer | None:
-        with contextlib.suppress(OSError, DamagedFile, KeyError, TypeError, ValueError, AttributeError):
-            sign = records.read(self.store.root / "workers" / file, {"name": str, "rates": dict, "at": records.NUMBER})
+        with contextlib.suppress(
+            OSError, DamagedFile, KeyError, TypeError, ValueError, AttributeError
+        ):
+            sign = records.read(
+                self.store.root / "workers" / file,
+                {"name": str, "rates": dict, "at": records.NUMBER},
+            )
             if sign is None or not self._fresh(file, sign["at"]):
                 return None
             training, alone = sign["training"], sign.get("slots", 1) == 1
             return rebalance.Peer(
-                sign["name"], {str(kind): float(rate) for kind, rate in sign["rates"].items() if float(rate) > 0},
+                sign["name"],
+                {str(kind): float(rate) for kind, rate in sign["rates"].items() if float(rate) > 0},
                 bool(sign["busy"]),
-                training and rebalance.ActiveTraining(Task.parse(training["task"]).id, str(training["kind"]),
-                                               float(training["left"])),
+                training
+                and rebalance.ActiveTraining(
+                    Task.parse(training["task"]).id, str(training["kind"]), float(training["left"])
+                ),
                 bool(sign["settled"]) and alone,
                 str(sign.get("model", "")) if alone else "",
             )

@@ -59,7 +59,9 @@ class Reassignment:
     saves_s: float
 
 
-def reassignments(mates: Sequence[Peer], waiting: Sequence[ActiveTraining] = ()) -> list[Reassignment]:
+def reassignments(
+    mates: Sequence[Peer], waiting: Sequence[ActiveTraining] = ()
+) -> list[Reassignment]:
     """What should change hands now, each worker at most once, what saves most first.
 
     `waiting` are trainings that nobody holds: they too will take time, on the workers that are free first.
@@ -114,13 +116,21 @@ class Fleet:
         if len({mate.model or mate.name for mate in mates if mate.rates}) == 1:
             hoped = {kind: HOPE * rate for kind, rate in hoped.items()}
         left = [*(mate.training for mate in mates if mate.training), *waiting]
-        paces = {(mate.name, kind): throughput.expected_rate(mate.rates or hoped, kind, rates)
-                 for mate in mates for kind in {training.kind for training in left}}
-        took = {mate.name: [each.images_left / paces[mate.name, each.kind] for each in left] for mate in mates}
+        paces = {
+            (mate.name, kind): throughput.expected_rate(mate.rates or hoped, kind, rates)
+            for mate in mates
+            for kind in {training.kind for training in left}
+        }
+        took = {
+            mate.name: [each.images_left / paces[mate.name, each.kind] for each in left]
+            for mate in mates
+        }
         known = sorted(mates, key=lambda mate: (sum(took[mate.name]), mate.name))
         fastest = took[known[0].name]
         speeds = [sum(fastest) / sum(took[mate.name]) for mate in known] if left else []
-        longest = sorted(waiting, key=lambda each: -each.images_left / paces[known[0].name, each.kind])
+        longest = sorted(
+            waiting, key=lambda each: -each.images_left / paces[known[0].name, each.kind]
+        )
         return cls(tuple(known), tuple(longest), paces, least_s(fastest, speeds) if left else 0.0)
 
     def seconds(self, mate: Peer, training: ActiveTraining) -> float:
@@ -141,16 +151,23 @@ class Fleet:
             if max(self.least_s, self.seconds(taker, given)) < self.seconds(holder, given):
                 after = self._after(taker, holder)
                 saves_s = before - after.lateness_s()
-                found.append((saves_s, after, Reassignment(taker.name, holder.name, given.task, saves_s)))
+                found.append(
+                    (saves_s, after, Reassignment(taker.name, holder.name, given.task, saves_s))
+                )
         saves_s, after, change = max(found, key=lambda each: each[0], default=(0.0, self, None))
         return (after, change) if change and saves_s >= worth else None
 
     def _after(self, taker: Peer, holder: Peer) -> Fleet:
         """The fleet once the taker goes on with the holder's training, and the holder with the taker's."""
-        changed = {taker.name: replace(taker, training=holder.training, busy=True),
-                   holder.name: replace(holder, training=taker.training, busy=taker.busy)}
-        return replace(self, mates=tuple(changed.get(mate.name, mate) for mate in self.mates),
-                       changing=self.changing | changed.keys())
+        changed = {
+            taker.name: replace(taker, training=holder.training, busy=True),
+            holder.name: replace(holder, training=taker.training, busy=taker.busy),
+        }
+        return replace(
+            self,
+            mates=tuple(changed.get(mate.name, mate) for mate in self.mates),
+            changing=self.changing | changed.keys(),
+        )
 
     def lateness_s(self) -> float:
         """How much later than the least time trainings will end: the root of the sum of squares.
@@ -161,8 +178,11 @@ class Fleet:
         waiting, late = list(self.waiting), 0.0
         kinds = {mate.name: mate.training.kind for mate in self.mates if mate.training}
         idle = {mate.name for mate in self.mates if not mate.busy} - self.changing
-        ends = {mate.name: (REASSIGNMENT_S if mate.name in self.changing else 0.0)
-                + (self.seconds(mate, mate.training) if mate.training else 0.0) for mate in self.mates}
+        ends = {
+            mate.name: (REASSIGNMENT_S if mate.name in self.changing else 0.0)
+            + (self.seconds(mate, mate.training) if mate.training else 0.0)
+            for mate in self.mates
+        }
         while ends:
             name, now = min(ends.items(), key=lambda each: each[1])
             del ends[name]
@@ -170,13 +190,20 @@ class Fleet:
                 late += max(0.0, now - self.least_s) ** 2
             if waiting:
                 begun = waiting.pop(0)
-                kinds[name], ends[name] = begun.kind, now + begun.images_left / self.paces[name, begun.kind]
+                kinds[name], ends[name] = (
+                    begun.kind,
+                    now + begun.images_left / self.paces[name, begun.kind],
+                )
                 idle.discard(name)
             elif kinds and name not in idle:
                 end, last = max((ends[each], each) for each in kinds)
                 rest_s = (end - now) * self.paces[last, kinds[last]] / self.paces[name, kinds[last]]
                 if now + REASSIGNMENT_S + rest_s + WORTH_S < end:
-                    kinds[name], ends[name], ends[last] = kinds.pop(last), now + REASSIGNMENT_S + rest_s, now + REASSIGNMENT_S
+                    kinds[name], ends[name], ends[last] = (
+                        kinds.pop(last),
+                        now + REASSIGNMENT_S + rest_s,
+                        now + REASSIGNMENT_S,
+                    )
         return math.sqrt(late)
 
 
@@ -186,9 +213,14 @@ def pooled(mates: Sequence[Peer]) -> list[Peer]:
     for mate in mates:
         for kind, rate in mate.rates.items():
             of_model.setdefault(mate.model or mate.name, {}).setdefault(kind, []).append(rate)
-    typical = {model: {kind: statistics.median(rates) for kind, rates in each.items()}
-               for model, each in of_model.items()}
-    return [replace(mate, rates={**typical.get(mate.model or mate.name, {}), **mate.rates}) for mate in mates]
+    typical = {
+        model: {kind: statistics.median(rates) for kind, rates in each.items()}
+        for model, each in of_model.items()
+    }
+    return [
+        replace(mate, rates={**typical.get(mate.model or mate.name, {}), **mate.rates})
+        for mate in mates
+    ]
 
 
 def least_s(chains: Sequence[float], speeds: Sequence[float]) -> float:
@@ -198,4 +230,6 @@ def least_s(chains: Sequence[float], speeds: Sequence[float]) -> float:
     """
     longest, fastest = sorted(chains, reverse=True), sorted(speeds, reverse=True)
     several = range(1, min(len(longest), len(fastest)) + 1)
-    return max([sum(longest) / sum(fastest), *(sum(longest[:k]) / sum(fastest[:k]) for k in several)])
+    return max(
+        [sum(longest) / sum(fastest), *(sum(longest[:k]) / sum(fastest[:k]) for k in several)]
+    )

@@ -125,7 +125,11 @@ def drawings(sections: Iterable[Section]) -> Iterator[Chart]:
 
 def tables(sections: Iterable[Section]) -> list[Table]:
     """Every table that has a name."""
-    found = [part.table if isinstance(part, Fold) else part for section in sections for part in section.parts]
+    found = [
+        part.table if isinstance(part, Fold) else part
+        for section in sections
+        for part in section.parts
+    ]
     return [part for part in found if isinstance(part, Table) and part.name]
 
 

@@ -21,8 +21,10 @@ SVG_DOTS_PER_INCH = 100
 """Of the photographs within."""
 HEAD = re.compile(r"^.*?(?=<svg )", re.DOTALL)
 METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
-UNUSED_ID = re.compile(r' id="(?:figure|axes|patch|text|line2d|matplotlib\.axis|xtick|ytick|legend|[A-Za-z]+'
-                       r'Collection)_\d+"')
+UNUSED_ID = re.compile(
+    r' id="(?:figure|axes|patch|text|line2d|matplotlib\.axis|xtick|ytick|legend|[A-Za-z]+'
+    r'Collection)_\d+"'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,15 @@ class Chart:
         body = re.sub(r"font: ([^;\"]*)'DejaVu Sans'", r"font: \1var(--sans)", body)
         body = body.replace(f"fill: {theme.PAPER}", "fill: none")
         body = re.sub(r"#[0-9a-f]{6}", lambda found: theme.TOKENS.get(found[0], found[0]), body)
-        body = re.sub(r'\s*height="[^"]*pt"', "", re.sub(r'\s*width="[^"]*pt"', "", body, count=1), count=1)
+        body = re.sub(
+            r'\s*height="[^"]*pt"', "", re.sub(r'\s*width="[^"]*pt"', "", body, count=1), count=1
+        )
         return Markup(re.sub(r"\n\s*", "\n", body))
 
 
-def draw_chart(name: str, alt: str, caption: str, inches: tuple[float, float], paint: Callable[[Figure], None]) -> Chart:
+def draw_chart(
+    name: str, alt: str, caption: str, inches: tuple[float, float], paint: Callable[[Figure], None]
+) -> Chart:
     """The figure that `paint` leaves on an empty one of that size."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -68,7 +74,9 @@ def draw_chart(name: str, alt: str, caption: str, inches: tuple[float, float], p
         engine.execute(figure)
         figure.set_layout_engine(None)
         figure.savefig(png, format="png", dpi=PNG_DOTS_PER_INCH, metadata={"Software": None})
-        figure.savefig(svg, format="svg", dpi=SVG_DOTS_PER_INCH, metadata={"Date": None, "Creator": None})
+        figure.savefig(
+            svg, format="svg", dpi=SVG_DOTS_PER_INCH, metadata={"Date": None, "Creator": None}
+        )
     return Chart(name, alt, caption, svg.getvalue(), png.getvalue())
 
 

@@ -51,8 +51,11 @@ class Heatmap:
     @property
     def size(self) -> tuple[float, float]:
         """Width and height of the whole picture, in pixels."""
-        width = max(self.left + self.side * len(self.columns) + 6, _length(self.title, TITLE) * 1.12 + 12,
-                    _length(self.basis, BASIS) + 12)
+        width = max(
+            self.left + self.side * len(self.columns) + 6,
+            _length(self.title, TITLE) * 1.12 + 12,
+            _length(self.basis, BASIS) + 12,
+        )
         return width, 46 + self.side * len(self.rows) + _widest(self.columns) + 24
 
 
@@ -72,26 +75,42 @@ def _svg(grid: Heatmap) -> str:
         _text(4, 15, grid.title, f"font-size:{TITLE}px;font-weight:bold;fill:{theme.INK}"),
         _text(4, 32, grid.basis, f"font-size:{BASIS}px;fill:{theme.MUTED}"),
         f'<g style="font-size:{LABEL}px;fill:{theme.INK}">',
-        *(_text(left - 6, top + side * (i + 0.5) + 3.2, n, anchor="end") for i, n in enumerate(grid.rows)),
-        *(f'<g transform="translate({left + side * (i + 0.5) + 3.2:.1f} {bottom + 6:.1f}) rotate(-90)">'
-          f'{_text(0, 0, n, anchor="end")}</g>' for i, n in enumerate(grid.columns)), "</g>",
+        *(
+            _text(left - 6, top + side * (i + 0.5) + 3.2, n, anchor="end")
+            for i, n in enumerate(grid.rows)
+        ),
+        *(
+            f'<g transform="translate({left + side * (i + 0.5) + 3.2:.1f} {bottom + 6:.1f}) rotate(-90)">'
+            f"{_text(0, 0, n, anchor='end')}</g>"
+            for i, n in enumerate(grid.columns)
+        ),
+        "</g>",
     ]
     for down, row in enumerate(grid.squares):
         lines += [
             f'<rect x="{left + side * across:.1f}" y="{top + side * down:.1f}" width="{side:g}" height="{side:g}" '
             f'style="fill:{square.colour};fill-opacity:{square.depth:.2f}"/>'
-            for across, square in enumerate(row) if square.depth > 0
+            for across, square in enumerate(row)
+            if square.depth > 0
         ]
-    frame = "".join(f"M{left + side * i:.1f} {top}V{bottom:.1f}" for i in range(len(grid.columns) + 1))
-    frame += "".join(f"M{left} {top + side * i:.1f}H{left + side * len(grid.columns):.1f}"
-                     for i in range(len(grid.rows) + 1))
+    frame = "".join(
+        f"M{left + side * i:.1f} {top}V{bottom:.1f}" for i in range(len(grid.columns) + 1)
+    )
+    frame += "".join(
+        f"M{left} {top + side * i:.1f}H{left + side * len(grid.columns):.1f}"
+        for i in range(len(grid.rows) + 1)
+    )
     lines.append(f'<path d="{frame}" style="stroke:{theme.GRID};stroke-width:0.7;fill:none"/>')
-    lines += _labels(grid, "text", "counts", "") + _labels(grid, "other", "shares", ' display="none"')
+    lines += _labels(grid, "text", "counts", "") + _labels(
+        grid, "other", "shares", ' display="none"'
+    )
     middle = left + side * len(grid.columns) / 2
     axis = f"font-size:{BASIS}px;fill:{theme.MUTED}"
     lines.append(_text(middle, height - 6, grid.across, axis, "middle"))
-    lines.append(f'<g transform="translate(12 {(top + bottom) / 2:.1f}) rotate(-90)">'
-                 f'{_text(0, 0, grid.down, axis, "middle")}</g></svg>')
+    lines.append(
+        f'<g transform="translate(12 {(top + bottom) / 2:.1f}) rotate(-90)">'
+        f"{_text(0, 0, grid.down, axis, 'middle')}</g></svg>"
+    )
     return "\n".join(line for line in lines if line)
 
 
@@ -99,9 +118,15 @@ def _labels(grid: Heatmap, which: str, style: str, hidden: str) -> list[str]:
     """The texts in the cells, as one group that the page can hide."""
     left = grid.left
     lines = [
-        _text(left + grid.side * (across + 0.5), 46 + grid.side * (down + 0.5) + grid.font * 0.36,
-              getattr(square, which), f"fill:{theme.ON_FILL if square.depth > 0.55 else theme.INK}")
-        for down, row in enumerate(grid.squares) for across, square in enumerate(row) if getattr(square, which)
+        _text(
+            left + grid.side * (across + 0.5),
+            46 + grid.side * (down + 0.5) + grid.font * 0.36,
+            getattr(square, which),
+            f"fill:{theme.ON_FILL if square.depth > 0.55 else theme.INK}",
+        )
+        for down, row in enumerate(grid.squares)
+        for across, square in enumerate(row)
+        if getattr(square, which)
     ]
     return [f'<g class="{style}" text-anchor="middle"{hidden}>', *lines, "</g>"] if lines else []
 
@@ -109,7 +134,9 @@ def _labels(grid: Heatmap, which: str, style: str, hidden: str) -> list[str]:
 def _text(x: float, y: float, text: str, style: str = "", anchor: str = "") -> str:
     if not text:
         return ""
-    attributes = (f' style="{style}"' if style else "") + (f' text-anchor="{anchor}"' if anchor else "")
+    attributes = (f' style="{style}"' if style else "") + (
+        f' text-anchor="{anchor}"' if anchor else ""
+    )
     return f'<text x="{x:.1f}" y="{y:.1f}"{attributes}>{escape(wording.plain(text))}</text>'
 
 
@@ -124,7 +151,9 @@ def _png(grid: Heatmap) -> bytes:
         for across, square in enumerate(row):
             x, y = left + side * across, top + side * down
             if square.depth > 0:
-                pen.rectangle(_scaled(x, y, x + side, y + side), _blend(square.colour, square.depth))
+                pen.rectangle(
+                    _scaled(x, y, x + side, y + side), _blend(square.colour, square.depth)
+                )
             colour = theme.ON_FILL if square.depth > 0.55 else theme.INK
             pen.text(_at(x + side / 2, y + side / 2), square.text, colour, _font(grid.font), "mm")
     for i in range(len(grid.columns) + 1):
@@ -134,11 +163,28 @@ def _png(grid: Heatmap) -> bytes:
     pen.text(_at(4, 15), wording.plain(grid.title), theme.INK, _font(TITLE, True), "ls")
     pen.text(_at(4, 32), wording.plain(grid.basis), theme.MUTED, _font(BASIS), "ls")
     for i, name in enumerate(grid.rows):
-        pen.text(_at(left - 6, top + side * (i + 0.5)), wording.plain(name), theme.INK, _font(LABEL), "rm")
+        pen.text(
+            _at(left - 6, top + side * (i + 0.5)),
+            wording.plain(name),
+            theme.INK,
+            _font(LABEL),
+            "rm",
+        )
     for i, name in enumerate(grid.columns):
-        _upright(picture, wording.plain(name), left + side * (i + 0.5), bottom + 6, theme.INK, LABEL)
-    pen.text(_at((left + right) / 2, grid.size[1] - 6), grid.across, theme.MUTED, _font(BASIS), "ms")
-    _upright(picture, grid.down, 9, (top + bottom) / 2 - _length(grid.down, BASIS) / 2, theme.MUTED, BASIS)
+        _upright(
+            picture, wording.plain(name), left + side * (i + 0.5), bottom + 6, theme.INK, LABEL
+        )
+    pen.text(
+        _at((left + right) / 2, grid.size[1] - 6), grid.across, theme.MUTED, _font(BASIS), "ms"
+    )
+    _upright(
+        picture,
+        grid.down,
+        9,
+        (top + bottom) / 2 - _length(grid.down, BASIS) / 2,
+        theme.MUTED,
+        BASIS,
+    )
     made = io.BytesIO()
     picture.save(made, "PNG")
     return made.getvalue()
@@ -153,7 +199,9 @@ def _upright(picture: Any, text: str, x: float, y: float, colour: str, size: flo
     length = round(SCALE * _length(text, size)) + 2
     strip = Image.new("RGB", (length, round(SCALE * size * 1.4)), theme.PAPER)
     ImageDraw.Draw(strip).text((length, strip.height / 2), text, colour, _font(size), "rm")
-    picture.paste(strip.rotate(90, expand=True), (round(SCALE * x - strip.height / 2), round(SCALE * y)))
+    picture.paste(
+        strip.rotate(90, expand=True), (round(SCALE * x - strip.height / 2), round(SCALE * y))
+    )
 
 
 def _scaled(*lengths: float) -> tuple[float, ...]:
@@ -165,7 +213,7 @@ def _at(x: float, y: float) -> tuple[float, float]:
 
 
 def _blend(colour: str, depth: float) -> tuple[int, ...]:
-    return tuple(round(255 - depth * (255 - int(colour[i:i + 2], 16))) for i in (1, 3, 5))
+    return tuple(round(255 - depth * (255 - int(colour[i : i + 2], 16))) for i in (1, 3, 5))
 
 
 def _widest(names: Sequence[str]) -> float:
@@ -182,4 +230,6 @@ def _font(size: float, bold: bool = False) -> Any:
     from PIL import ImageFont
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, round(SCALE * size))
+    return ImageFont.truetype(
+        Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, round(SCALE * size)
+    )

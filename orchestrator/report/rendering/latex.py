@@ -9,11 +9,33 @@ from orchestrator.report.rendering.elements import Table
 
 LONGEST = 40
 SPECIAL = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}", "'": "'", "`": r"\textasciigrave{}", "-": "-",
-    "–": "--", "−": "$-$", "±": r"$\pm$", "·": r"$\cdot$", "…": r"\ldots{}", "’": "'", "×": r"$\times$",
-    "≥": r"$\geq$", "✓": r"$\surd$", "✗": r"$\times$",
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "_": r"\_",
+    "%": r"\%",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "'": "'",
+    "`": r"\textasciigrave{}",
+    "-": "-",
+    "–": "--",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "·": r"$\cdot$",
+    "…": r"\ldots{}",
+    "’": "'",
+    "×": r"$\times$",
+    "≥": r"$\geq$",
+    "✓": r"$\surd$",
+    "✗": r"$\times$",
 }
 HEAD = r"""% Every table of the report. Compiles with pdflatex, xelatex and lualatex.
 % \input{tables/NAME.tex} takes one of them (it needs the packages and \uni below).
@@ -35,9 +57,16 @@ def escape(text: str) -> str:
 
 def document(title: str, sentences: Sequence[str], tables: Sequence[Table]) -> str:
     """A document that shows every table, each read from its own file."""
-    body = [HEAD, rf"\section*{{{escape(title)}}}", *(escape(sentence) + r"\par" for sentence in sentences if sentence)]
+    body = [
+        HEAD,
+        rf"\section*{{{escape(title)}}}",
+        *(escape(sentence) + r"\par" for sentence in sentences if sentence),
+    ]
     for table in tables:
-        body += [rf"\subsection*{{{escape(table.title or table.name)}}}", rf"\input{{tables/{table.name}.tex}}"]
+        body += [
+            rf"\subsection*{{{escape(table.title or table.name)}}}",
+            rf"\input{{tables/{table.name}.tex}}",
+        ]
     return "\n".join([*body, r"\end{document}", ""])
 
 
@@ -49,10 +78,22 @@ def tabular(table: Table) -> str:
     rows = [_row(row, i in table.best) for i, row in enumerate(table.rows)]
     head = _row(table.head, True)
     if len(rows) > LONGEST or "pairs" in table.style:
-        begin = [r"{\footnotesize", rf"\begin{{longtable}}{{{columns}}}", r"\hline", head, r"\hline", r"\endhead"]
+        begin = [
+            r"{\footnotesize",
+            rf"\begin{{longtable}}{{{columns}}}",
+            r"\hline",
+            head,
+            r"\hline",
+            r"\endhead",
+        ]
         return "\n".join([*begin, *rows, r"\hline", r"\end{longtable}}", ""])
-    begin = [r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%", rf"\begin{{tabular}}{{{columns}}}",
-             r"\hline", head, r"\hline"]
+    begin = [
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\hline",
+        head,
+        r"\hline",
+    ]
     return "\n".join([*begin, *rows, r"\hline", r"\end{tabular}}", ""])
 
 

@@ -6,7 +6,14 @@ from typing import Any
 
 from jobs.catalog import backbones
 
-INK, MUTED, GRID, PAPER, ON_FILL, HOLLOW = "#1c2530", "#5a6572", "#e4e8ed", "#ffffff", "#fdfdfe", "#fefefe"
+INK, MUTED, GRID, PAPER, ON_FILL, HOLLOW = (
+    "#1c2530",
+    "#5a6572",
+    "#e4e8ed",
+    "#ffffff",
+    "#fdfdfe",
+    "#fefefe",
+)
 RIGHT, WRONG = "#2b6cb0", "#c2410c"
 SPLITS = {"train": "#37618f", "validation": "#7fa3c7", "test": "#d98a3d"}
 SERIES = ("#9292ba", "#c88915", "#08ac72", "#1c3541", "#3b2ff7", "#830a9d", "#7f1e08", "#2f2f2f")
@@ -16,21 +23,47 @@ to deuteranopes, protanopes and tritanopes (Machado 2009, severity 1), in the li
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 TOKENS = {
-    INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", ON_FILL: "var(--on-fill)", HOLLOW: "var(--paper)",
-    RIGHT: "var(--right)", WRONG: "var(--wrong)",
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    GRID: "var(--grid)",
+    ON_FILL: "var(--on-fill)",
+    HOLLOW: "var(--paper)",
+    RIGHT: "var(--right)",
+    WRONG: "var(--wrong)",
     **{colour: f"var(--{name})" for name, colour in SPLITS.items()},
     **{colour: f"var(--series-{place})" for place, colour in enumerate(SERIES)},
 }
 """What stands in the page for a colour that is drawn: its value depends on the reader's light or dark."""
 
 RC: dict[str, Any] = {
-    "font.family": ["DejaVu Sans"], "font.size": 9.5, "text.parse_math": False, "text.usetex": False,
-    "text.color": INK, "axes.labelcolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED,
-    "axes.edgecolor": GRID, "axes.grid": True, "axes.axisbelow": True, "grid.color": GRID, "grid.linewidth": 0.8,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11, "axes.titlelocation": "left",
-    "axes.titleweight": "bold", "axes.titlepad": 20, "axes.facecolor": "none", "figure.facecolor": PAPER,
-    "xtick.major.size": 0, "ytick.major.size": 0, "legend.frameon": False, "legend.fontsize": 8.5,
-    "svg.fonttype": "none", "image.interpolation": "none", "path.simplify": True,
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9.5,
+    "text.parse_math": False,
+    "text.usetex": False,
+    "text.color": INK,
+    "axes.labelcolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "axes.edgecolor": GRID,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.titlepad": 20,
+    "axes.facecolor": "none",
+    "figure.facecolor": PAPER,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "svg.fonttype": "none",
+    "image.interpolation": "none",
+    "path.simplify": True,
 }
 """How figures are drawn; `parse_math` off, so that a class called `$x$` stays what it is."""
 

@@ -46,7 +46,9 @@ def signed(difference: float) -> str:
 def difference(found: Interval) -> str:
     """A range of differences in percentage points: `−0.5 to 4.7`."""
     digits = 1 if max(abs(found.low), abs(found.high)) >= 0.005 else 2
-    low, high = (round(100 * end, digits) + 0.0 for end in (found.low, found.high))  # + 0.0: no "-0.0"
+    low, high = (
+        round(100 * end, digits) + 0.0 for end in (found.low, found.high)
+    )  # + 0.0: no "-0.0"
     return f"{low:.{digits}f} to {high:.{digits}f}".replace("-", "−")
 
 
@@ -97,7 +99,13 @@ def durations(spread: Spread) -> str:
 
 def memory(found: int | None) -> str:
     """Bytes as people say them, in powers of ten: `1.2 GB`, `812 MB`; a dash for none."""
-    return "–" if found is None else f"{found / 1e9:,.1f} GB" if found >= 9.995e8 else f"{found / 1e6:,.0f} MB"
+    return (
+        "–"
+        if found is None
+        else f"{found / 1e9:,.1f} GB"
+        if found >= 9.995e8
+        else f"{found / 1e6:,.0f} MB"
+    )
 
 
 def energy(kwh: float | None, whole: bool = True) -> str:
@@ -125,7 +133,10 @@ def title(backbone: str) -> str:
 
 def plain(text: object) -> str:
     """The text on one line, every character that cannot be printed replaced."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in re.sub(r"[\r\n\t]+", " ", str(text)))
+    return "".join(
+        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}"
+        for c in re.sub(r"[\r\n\t]+", " ", str(text))
+    )
 
 
 def markdown(text: object) -> Markup:
@@ -139,5 +150,8 @@ def markdown(text: object) -> Markup:
 def short(names: Sequence[str], longest: int = 16) -> list[str]:
     """Names cut in the middle to at most `longest` characters, numbered where two would look alike."""
     half = (longest - 1) // 2
-    cut = [plain(n) if len(n) <= longest else f"{plain(n)[:longest - 1 - half]}…{plain(n)[-half:]}" for n in names]
+    cut = [
+        plain(n) if len(n) <= longest else f"{plain(n)[: longest - 1 - half]}…{plain(n)[-half:]}"
+        for n in names
+    ]
     return [f"{i + 1}:{name}" if cut.count(name) > 1 else name for i, name in enumerate(cut)]

@@ -22,25 +22,47 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
     if not findings.calibration:
         return None
     several = ", all seeds together" if evidence.run.spec.seeds > 1 else ""
-    lead = f"After epoch {findings.epoch}{several}. The expected calibration error (ECE, {BINS} bins) is the mean " \
-           "distance between how sure a network is and how often it is right; the Brier score also counts how well " \
-           "it sets right answers apart. Lower is better for both."
-    return Section("calibration", "Calibration", lead, (_table(findings), *elements.figures([_curve(findings)])))
+    lead = (
+        f"After epoch {findings.epoch}{several}. The expected calibration error (ECE, {BINS} bins) is the mean "
+        "distance between how sure a network is and how often it is right; the Brier score also counts how well "
+        "it sets right answers apart. Lower is better for both."
+    )
+    return Section(
+        "calibration",
+        "Calibration",
+        lead,
+        (_table(findings), *elements.figures([_curve(findings)])),
+    )
 
 
 def _table(findings: Analysis) -> Table:
     rows, best = [], min(found.ece for found in findings.calibration.values())
     for name, found in findings.calibration.items():
         word = "too sure" if found.gap > 0 else "not sure enough"
-        rows.append((
-            wording.title(name), Cell(f"{found.images:,}", found.images),
-            Cell(wording.percent(found.ece, 2), found.ece),
-            Cell(f"{found.brier:.4f}", found.brier), Cell(wording.percent(found.confidence), found.confidence),
-            Cell(wording.percent(found.accuracy), found.accuracy),
-            Cell(f"{wording.signed(found.gap)} ({word})", found.gap)))
+        rows.append(
+            (
+                wording.title(name),
+                Cell(f"{found.images:,}", found.images),
+                Cell(wording.percent(found.ece, 2), found.ece),
+                Cell(f"{found.brier:.4f}", found.brier),
+                Cell(wording.percent(found.confidence), found.confidence),
+                Cell(wording.percent(found.accuracy), found.accuracy),
+                Cell(f"{wording.signed(found.gap)} ({word})", found.gap),
+            )
+        )
     marked = tuple(i for i, found in enumerate(findings.calibration.values()) if found.ece == best)
-    head = ("Network", "Answers", "ECE", "Brier", "Mean confidence", "Accuracy", "Confidence minus accuracy")
-    return Table(head, tuple(rows), (1, 2, 3, 4, 5, 6), marked, "calibration", "Calibration", "long")
+    head = (
+        "Network",
+        "Answers",
+        "ECE",
+        "Brier",
+        "Mean confidence",
+        "Accuracy",
+        "Confidence minus accuracy",
+    )
+    return Table(
+        head, tuple(rows), (1, 2, 3, 4, 5, 6), marked, "calibration", "Calibration", "long"
+    )
 
 
 def _curve(findings: Analysis) -> Chart:
@@ -48,20 +70,50 @@ def _curve(findings: Analysis) -> Chart:
         axes = figure.add_subplot()
         axes.plot([0, 100], [0, 100], color=theme.MUTED, linewidth=0.9, linestyle=":")
         for name, found in findings.calibration.items():
-            points = [(100 * b.confidence, 100 * b.accuracy) for b in found.bins
-                      if b.images >= FEWEST and b.confidence is not None and b.accuracy is not None]
+            points = [
+                (100 * b.confidence, 100 * b.accuracy)
+                for b in found.bins
+                if b.images >= FEWEST and b.confidence is not None and b.accuracy is not None
+            ]
             if points:
-                axes.plot(*zip(*points, strict=True), color=theme.colour(name), marker=theme.marker(name), markersize=5.5,
-                          linewidth=1.5, label=wording.title(name))
-        axes.set(xlim=(0, 101), ylim=(0, 103), xlabel="mean confidence of the answers (%)",
-                 ylabel="of these, right (%)")
+                axes.plot(
+                    *zip(*points, strict=True),
+                    color=theme.colour(name),
+                    marker=theme.marker(name),
+                    markersize=5.5,
+                    linewidth=1.5,
+                    label=wording.title(name),
+                )
+        axes.set(
+            xlim=(0, 101),
+            ylim=(0, 103),
+            xlabel="mean confidence of the answers (%)",
+            ylabel="of these, right (%)",
+        )
         axes.set_title(f"Reliability after epoch {findings.epoch}")
         images = max(found.images for found in findings.calibration.values())
-        axes.annotate(f"{wording.count(images, 'answer')} a network · {BINS} bins, those with {FEWEST} answers or more",
-                      (0, 1), (0, 7), "axes fraction", textcoords="offset points", fontsize=8.5, color=theme.MUTED)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=4, columnspacing=1.2,
-                      handletextpad=0.4)
+        axes.annotate(
+            f"{wording.count(images, 'answer')} a network · {BINS} bins, those with {FEWEST} answers or more",
+            (0, 1),
+            (0, 7),
+            "axes fraction",
+            textcoords="offset points",
+            fontsize=8.5,
+            color=theme.MUTED,
+        )
+        figure.legend(
+            *axes.get_legend_handles_labels(),
+            loc="outside lower left",
+            ncols=4,
+            columnspacing=1.2,
+            handletextpad=0.4,
+        )
 
     caption = "On the dotted line a confidence of 80% is right 80 times of 100; below it, the network is too sure."
-    return draw_chart("reliability", "Reliability curves: accuracy against confidence, one line a network", caption,
-                (6.2, 4.6), paint)
+    return draw_chart(
+        "reliability",
+        "Reliability curves: accuracy against confidence, one line a network",
+        caption,
+        (6.2, 4.6),
+        paint,
+    )

@@ -35,9 +35,13 @@ def confusion(evidence: RunData, backbone: str, period: int) -> Chart | None:
     across = "answer" if few else f"answer ({len(classes)} classes, by name)"
     side = 21.0 if len(classes) <= MOST_COUNTED else max(4.0, 840 / len(classes))
     font = {1: 9.0, 2: 9.0, 3: 8.0}.get(len(str(found.max())), 6.5)
-    grid = heatmap.Heatmap(title, basis, named, named, _squares(found, len(classes)), across, "true class", side, font)
+    grid = heatmap.Heatmap(
+        title, basis, named, named, _squares(found, len(classes)), across, "true class", side, font
+    )
     alt = f"Confusion matrix of {title}: rows are true classes, columns answers"
-    return heatmap.draw_heatmap(f"confusion-{backbone}-period-{period}", alt, _seen(found, classes), grid)
+    return heatmap.draw_heatmap(
+        f"confusion-{backbone}-period-{period}", alt, _seen(found, classes), grid
+    )
 
 
 def _squares(found: np.ndarray[Any, Any], size: int) -> list[list[heatmap.HeatmapCell]]:
@@ -46,9 +50,15 @@ def _squares(found: np.ndarray[Any, Any], size: int) -> list[list[heatmap.Heatma
     depths = np.where(found > 0, 0.10 + 0.90 * shares**0.8, 0)
     told = size <= MOST_COUNTED
     return [
-        [heatmap.HeatmapCell(str(number) if told and number else "", f"{100 * shares[i, j]:.0f}" if told and number else "",
-                     theme.RIGHT if i == j else theme.WRONG, float(depths[i, j]))
-         for j, number in enumerate(row)]
+        [
+            heatmap.HeatmapCell(
+                str(number) if told and number else "",
+                f"{100 * shares[i, j]:.0f}" if told and number else "",
+                theme.RIGHT if i == j else theme.WRONG,
+                float(depths[i, j]),
+            )
+            for j, number in enumerate(row)
+        ]
         for i, row in enumerate(found.tolist())
     ]
 
@@ -59,5 +69,8 @@ def _seen(found: np.ndarray[Any, Any], classes: Sequence[str]) -> str:
     if not worst:
         return "No mistake."
     called = dict(zip(classes, wording.short(classes, 28), strict=True))
-    told = [f"{called[one.label]} taken for {called[one.answer]} ({one.times} of {one.images})" for one in worst]
+    told = [
+        f"{called[one.label]} taken for {called[one.answer]} ({one.times} of {one.images})"
+        for one in worst
+    ]
     return f"Commonest mistakes: {', '.join(told)}."

@@ -15,23 +15,33 @@ from orchestrator.report.rendering.figure import Chart, draw_chart
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MEASURES = {"seconds": ("training time (minutes, log scale)", "training time"),
-            "gmacs": ("multiply-adds for one image (GMACs, log scale)", "multiply-adds")}
+MEASURES = {
+    "seconds": ("training time (minutes, log scale)", "training time"),
+    "gmacs": ("multiply-adds for one image (GMACs, log scale)", "multiply-adds"),
+}
 
-MEMORY = {"gpu": "the most that torch held in tensors on the GPU",
-          "process": "on a processor the most that was resident of the training process, with Python, torch and the "
-                     "images read"}
+MEMORY = {
+    "gpu": "the most that torch held in tensors on the GPU",
+    "process": "on a processor the most that was resident of the training process, with Python, torch and the "
+    "images read",
+}
 
 
 def section(evidence: RunData, findings: Analysis) -> Section:
     """Cost up to the period of the comparison."""
     several = ", mean over seeds" if evidence.run.spec.seeds > 1 else ""
     size = evidence.run.spec.image_size
-    scale = "" if size == 224 else f" (this run's images have {size} px: convolutions need about " \
-                                   f"{(size / 224) ** 2:.2f} times as many)"
-    lead = f"Training time is the wall time of all epochs up to epoch {findings.epoch}{several}; images/s are those " \
-           f"of training. Multiply-adds are of one image of 224 px, forward, with this data set's head{scale}. " \
-           f"{_consumption(findings.costs)}"
+    scale = (
+        ""
+        if size == 224
+        else f" (this run's images have {size} px: convolutions need about "
+        f"{(size / 224) ** 2:.2f} times as many)"
+    )
+    lead = (
+        f"Training time is the wall time of all epochs up to epoch {findings.epoch}{several}; images/s are those "
+        f"of training. Multiply-adds are of one image of 224 px, forward, with this data set's head{scale}. "
+        f"{_consumption(findings.costs)}"
+    )
     drawn = [_plot(findings, measure) for measure in MEASURES]
     return Section("cost", "Cost", lead, (_table(findings), *elements.figures(drawn, 2)))
 
@@ -40,15 +50,31 @@ def _table(findings: Analysis) -> Table:
     rows = []
     for cost in findings.costs:
         seconds = cost.seconds.mean if cost.seconds else None
-        rows.append((
-            wording.title(cost.backbone), _cell(wording.percent(cost.accuracy), cost.accuracy),
-            _cell(wording.duration(seconds), seconds),
-            _cell("–" if cost.images_per_second is None else f"{cost.images_per_second:,.0f}", cost.images_per_second),
-            _cell("–" if cost.parameters is None else f"{cost.parameters:,}", cost.parameters),
-            _cell("–" if cost.gmacs is None else f"{cost.gmacs:.3f}", cost.gmacs),
-            _cell(_memory(cost, findings.costs), cost.peak_memory_bytes),
-            _cell(wording.energy(cost.energy_kwh, _whole(cost)), cost.energy_kwh)))
-    head = ("Network", "Test accuracy", "Training time", "Images/s", "Parameters", "GMACs", "Peak memory", "kWh")
+        rows.append(
+            (
+                wording.title(cost.backbone),
+                _cell(wording.percent(cost.accuracy), cost.accuracy),
+                _cell(wording.duration(seconds), seconds),
+                _cell(
+                    "–" if cost.images_per_second is None else f"{cost.images_per_second:,.0f}",
+                    cost.images_per_second,
+                ),
+                _cell("–" if cost.parameters is None else f"{cost.parameters:,}", cost.parameters),
+                _cell("–" if cost.gmacs is None else f"{cost.gmacs:.3f}", cost.gmacs),
+                _cell(_memory(cost, findings.costs), cost.peak_memory_bytes),
+                _cell(wording.energy(cost.energy_kwh, _whole(cost)), cost.energy_kwh),
+            )
+        )
+    head = (
+        "Network",
+        "Test accuracy",
+        "Training time",
+        "Images/s",
+        "Parameters",
+        "GMACs",
+        "Peak memory",
+        "kWh",
+    )
     return Table(head, tuple(rows), (1, 2, 3, 4, 5, 6, 7), name="cost", title="Cost", style="long")
 
 
@@ -57,19 +83,27 @@ def _consumption(costs: Sequence[Cost]) -> str:
     of = [MEMORY[whose] for whose in MEMORY if any(cost.memory_of == whose for cost in costs)]
     told = [f"Peak memory is {'; '.join(of)}."] if of else []
     if any(cost.energy_kwh is not None for cost in costs):
-        told.append("kWh is what the GPU counted while it trained, by NVML: the whole board, whoever used it, and "
-                    "nothing of the machine around it.")
+        told.append(
+            "kWh is what the GPU counted while it trained, by NVML: the whole board, whoever used it, and "
+            "nothing of the machine around it."
+        )
     if told:
-        told.append("Both are of the attempts that finished a period, from where they took the training up.")
+        told.append(
+            "Both are of the attempts that finished a period, from where they took the training up."
+        )
     if any(cost.energy_kwh is not None and not _whole(cost) for cost in costs):
-        told.append("≥: some epochs are not counted, being trained by an attempt that did not finish, or unmetered.")
+        told.append(
+            "≥: some epochs are not counted, being trained by an attempt that did not finish, or unmetered."
+        )
     return " ".join(told) or "Neither peak memory nor energy was recorded."
 
 
 def _memory(cost: Cost, costs: Sequence[Cost]) -> str:
     """The peak; with whose it is, where not all are of a kind."""
     mixed = len({each.memory_of for each in costs if each.memory_of}) > 1
-    return wording.memory(cost.peak_memory_bytes) + (f" ({cost.memory_of})" if mixed and cost.memory_of else "")
+    return wording.memory(cost.peak_memory_bytes) + (
+        f" ({cost.memory_of})" if mixed and cost.memory_of else ""
+    )
 
 
 def _whole(cost: Cost) -> bool:
@@ -87,7 +121,11 @@ def price(cost: Cost, measure: str) -> float | None:
 
 
 def _plot(findings: Analysis, measure: str) -> Chart | None:
-    priced = [(cost, value) for cost in findings.costs if (value := price(cost, measure)) and cost.accuracy is not None]
+    priced = [
+        (cost, value)
+        for cost in findings.costs
+        if (value := price(cost, measure)) and cost.accuracy is not None
+    ]
     if len(priced) < 2:
         return None
     points = [(value, 100 * (cost.accuracy or 0.0)) for cost, value in priced]
@@ -98,11 +136,23 @@ def _plot(findings: Analysis, measure: str) -> Chart | None:
         from matplotlib.ticker import LogLocator
 
         axes = figure.add_subplot()
-        axes.plot([points[i][0] for i in line], [points[i][1] for i in line], color=theme.MUTED, linewidth=1.1,
-                  linestyle="--")
+        axes.plot(
+            [points[i][0] for i in line],
+            [points[i][1] for i in line],
+            color=theme.MUTED,
+            linewidth=1.1,
+            linestyle="--",
+        )
         for (cost, _), (x, y) in zip(priced, points, strict=True):
-            axes.plot([x], [y], marker=theme.marker(cost.backbone), color=theme.colour(cost.backbone), markersize=8.5,
-                      linestyle="none", label=wording.title(cost.backbone))
+            axes.plot(
+                [x],
+                [y],
+                marker=theme.marker(cost.backbone),
+                color=theme.colour(cost.backbone),
+                markersize=8.5,
+                linestyle="none",
+                label=wording.title(cost.backbone),
+            )
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -110,11 +160,28 @@ def _plot(findings: Analysis, measure: str) -> Chart | None:
         axes.margins(x=0.08, y=0.1)
         axes.set(xlabel=unit, ylabel="test images right (%)")
         axes.set_title(f"Accuracy against {called}")
-        axes.annotate(f"after epoch {findings.epoch} · dashed: the Pareto line", (0, 1), (0, 7), "axes fraction",
-                      textcoords="offset points", fontsize=8.5, color=theme.MUTED)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=4, columnspacing=1.2,
-                      handletextpad=0.2)
+        axes.annotate(
+            f"after epoch {findings.epoch} · dashed: the Pareto line",
+            (0, 1),
+            (0, 7),
+            "axes fraction",
+            textcoords="offset points",
+            fontsize=8.5,
+            color=theme.MUTED,
+        )
+        figure.legend(
+            *axes.get_legend_handles_labels(),
+            loc="outside lower left",
+            ncols=4,
+            columnspacing=1.2,
+            handletextpad=0.2,
+        )
 
     best = wording.listed([wording.title(priced[i][0].backbone) for i in line])
-    return draw_chart(f"cost-{measure}", f"Test accuracy against {called}",
-                f"No network is both cheaper and better than {best}.", (5.8, 4.2), paint)
+    return draw_chart(
+        f"cost-{measure}",
+        f"Test accuracy against {called}",
+        f"No network is both cheaper and better than {best}.",
+        (5.8, 4.2),
+        paint,
+    )

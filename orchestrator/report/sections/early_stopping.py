@@ -23,11 +23,20 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
     """The advice of every trial; None where no validation loss is known, or one epoch is all there is."""
     if not findings.stopping or max(one.epochs for one in findings.stopping) < 2:
         return None
-    lead = f"{_stopped(evidence)}{_saved(evidence, findings)} The best epoch has the lowest validation loss; the " \
-           "gap is validation minus training loss. Overfitting is named where validation loss rose after its best " \
-           "epoch while training loss kept falling."
-    return Section("stopping", "When to stop", lead,
-                   (_table(evidence, findings), *elements.figures([_figure(evidence, findings)], style="wide")))
+    lead = (
+        f"{_stopped(evidence)}{_saved(evidence, findings)} The best epoch has the lowest validation loss; the "
+        "gap is validation minus training loss. Overfitting is named where validation loss rose after its best "
+        "epoch while training loss kept falling."
+    )
+    return Section(
+        "stopping",
+        "When to stop",
+        lead,
+        (
+            _table(evidence, findings),
+            *elements.figures([_figure(evidence, findings)], style="wide"),
+        ),
+    )
 
 
 def _stopped(evidence: RunData) -> str:
@@ -38,7 +47,8 @@ def _stopped(evidence: RunData) -> str:
     named = [
         f"{wording.title(trial.backbone)}{f' (seed {trial.seed})' if evidence.run.spec.seeds > 1 else ''} "
         f"stopped early at epoch {stops[name]}"
-        for name, trial in evidence.trials.items() if name in stops and stops[name] < evidence.run.spec.epochs
+        for name, trial in evidence.trials.items()
+        if name in stops and stops[name] < evidence.run.spec.epochs
     ]
     told = wording.listed(named) if named else "it has ended none before its time"
     return f"The run stops early, with a patience of {wording.count(patience, 'epoch')}: {told}. "
@@ -52,27 +62,67 @@ def _saved(evidence: RunData, findings: Analysis) -> str:
     if not early or not total:
         return f"With a patience of {PATIENCE} epochs, every training would have run to its end."
     soon = sum(not one.best_kept for one in early)
-    but = f"; in {soon} of them the best epoch was still to come" if soon else ", losing no best epoch"
-    return f"With a patience of {PATIENCE} epochs, {len(early)} of {len(findings.stopping)} trainings would have " \
-           f"ended early and saved {wording.duration(saved)}, {wording.percent(saved / total, 0)} of all training{but}."
+    but = (
+        f"; in {soon} of them the best epoch was still to come"
+        if soon
+        else ", losing no best epoch"
+    )
+    return (
+        f"With a patience of {PATIENCE} epochs, {len(early)} of {len(findings.stopping)} trainings would have "
+        f"ended early and saved {wording.duration(saved)}, {wording.percent(saved / total, 0)} of all training{but}."
+    )
 
 
 def _table(evidence: RunData, findings: Analysis) -> Table:
-    order, several = {n: i for i, n in enumerate(evidence.comparison.backbones)}, evidence.run.spec.seeds > 1
+    order, several = (
+        {n: i for i, n in enumerate(evidence.comparison.backbones)},
+        evidence.run.spec.seeds > 1,
+    )
     rows = []
     for one in sorted(findings.stopping, key=lambda s: (order[s.backbone], s.seed)):
-        name = f"{wording.title(one.backbone)}, seed {one.seed}" if several else wording.title(one.backbone)
-        saved = f"{one.saved_epochs} epochs, {wording.duration(one.saved_seconds)}" if one.saved_epochs else "nothing"
-        rows.append((
-            name, Cell(f"{one.best_epoch} of {one.epochs}", one.best_epoch),
-            Cell(f"{one.best_loss:.4f}", one.best_loss),
-            _gap(one.gap_at_best), _gap(one.gap_at_end),
-            Cell(f"epoch {one.overfits_from}" if one.overfits_from else "not seen", one.overfits_from or 1e9),
-            Cell(_stop(one), one.stopped_at),
-            Cell(saved, one.saved_seconds)))
-    head = ("Network", "Best epoch", "Best loss", "Gap at best", "Gap at end", "Overfits from",
-            f"Patience {PATIENCE} stops at", "and saves")
-    return Table(head, tuple(rows), (1, 2, 3, 4, 5, 6, 7), name="stopping", title="When to stop", style="long")
+        name = (
+            f"{wording.title(one.backbone)}, seed {one.seed}"
+            if several
+            else wording.title(one.backbone)
+        )
+        saved = (
+            f"{one.saved_epochs} epochs, {wording.duration(one.saved_seconds)}"
+            if one.saved_epochs
+            else "nothing"
+        )
+        rows.append(
+            (
+                name,
+                Cell(f"{one.best_epoch} of {one.epochs}", one.best_epoch),
+                Cell(f"{one.best_loss:.4f}", one.best_loss),
+                _gap(one.gap_at_best),
+                _gap(one.gap_at_end),
+                Cell(
+                    f"epoch {one.overfits_from}" if one.overfits_from else "not seen",
+                    one.overfits_from or 1e9,
+                ),
+                Cell(_stop(one), one.stopped_at),
+                Cell(saved, one.saved_seconds),
+            )
+        )
+    head = (
+        "Network",
+        "Best epoch",
+        "Best loss",
+        "Gap at best",
+        "Gap at end",
+        "Overfits from",
+        f"Patience {PATIENCE} stops at",
+        "and saves",
+    )
+    return Table(
+        head,
+        tuple(rows),
+        (1, 2, 3, 4, 5, 6, 7),
+        name="stopping",
+        title="When to stop",
+        style="long",
+    )
 
 
 def _stop(one: OverfittingAdvice) -> str:
@@ -82,11 +132,18 @@ def _stop(one: OverfittingAdvice) -> str:
 
 
 def _gap(value: float | None) -> Cell:
-    return Cell("–" if value is None else f"{value:+.4f}".replace("-", "−"), value if value is not None else -1e9)
+    return Cell(
+        "–" if value is None else f"{value:+.4f}".replace("-", "−"),
+        value if value is not None else -1e9,
+    )
 
 
 def _figure(evidence: RunData, findings: Analysis) -> Chart:
-    names = [n for n in evidence.comparison.backbones if any(one.backbone == n for one in findings.stopping)]
+    names = [
+        n
+        for n in evidence.comparison.backbones
+        if any(one.backbone == n for one in findings.stopping)
+    ]
     down = -(-len(names) // ACROSS)
     across = min(ACROSS, len(names))
 
@@ -102,19 +159,31 @@ def _figure(evidence: RunData, findings: Analysis) -> Chart:
         figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower left", ncols=3)
 
     seed = " by the first seed" if evidence.run.spec.seeds > 1 else ""
-    return draw_chart("stopping", f"Training and validation loss of {len(names)} networks, {stretch_of(evidence, None)}",
-                f"Training and validation loss{seed}; the vertical line is the epoch with the lowest validation loss.",
-                (2.45 * across + 0.6, 1.9 * down + 0.8), paint)
+    return draw_chart(
+        "stopping",
+        f"Training and validation loss of {len(names)} networks, {stretch_of(evidence, None)}",
+        f"Training and validation loss{seed}; the vertical line is the epoch with the lowest validation loss.",
+        (2.45 * across + 0.6, 1.9 * down + 0.8),
+        paint,
+    )
 
 
 def _panel(axes: Axes, evidence: RunData, findings: Analysis, backbone: str) -> None:
     one = min((s for s in findings.stopping if s.backbone == backbone), key=lambda s: s.seed)
     rows = [row for row in evidence.comparison.epochs if row.trial == one.trial]
-    for measure, style, called in (("train_loss", ":", "training loss"), ("val_loss", "-", "validation loss")):
+    for measure, style, called in (
+        ("train_loss", ":", "training loss"),
+        ("val_loss", "-", "validation loss"),
+    ):
         known = [(row.epoch, value) for row in rows if (value := getattr(row, measure)) is not None]
         if known:
-            axes.plot(*zip(*known, strict=True), color=theme.INK if style == "-" else theme.RIGHT, linestyle=style,
-                      linewidth=1.4, label=called)
+            axes.plot(
+                *zip(*known, strict=True),
+                color=theme.INK if style == "-" else theme.RIGHT,
+                linestyle=style,
+                linewidth=1.4,
+                label=called,
+            )
     axes.axvline(one.best_epoch, color=theme.WRONG, linewidth=1, label="best epoch")
     axes.set_title(f"{wording.title(backbone)}: {one.best_epoch}", fontsize=9, pad=4)
     axes.set_xticks(whole_ticks([row.epoch for row in rows], 6))

@@ -46,7 +46,10 @@ class Gallery:
         if image not in self.rows or self.evidence.pixels is None:
             return None
         made = Image.fromarray(np.asarray(self.evidence.pixels[self.rows[image]], np.uint8))
-        return made.resize((SIDE, SIDE), Image.Resampling.LANCZOS if made.width >= SIDE else Image.Resampling.BICUBIC)
+        return made.resize(
+            (SIDE, SIDE),
+            Image.Resampling.LANCZOS if made.width >= SIDE else Image.Resampling.BICUBIC,
+        )
 
     def uri(self, image: str) -> str | None:
         """The small image as a `data:` address."""
@@ -67,7 +70,12 @@ class Gallery:
             if split == "train":
                 by_class.setdefault(label, []).append(path)
         return [
-            (label, sorted(by_class[label], key=lambda p: hashlib.sha256(p.encode()).digest())[:SAMPLES_A_CLASS])
+            (
+                label,
+                sorted(by_class[label], key=lambda p: hashlib.sha256(p.encode()).digest())[
+                    :SAMPLES_A_CLASS
+                ],
+            )
             for label in sorted(by_class)[:MOST_CLASSES_SAMPLED]
         ]
 
@@ -82,7 +90,8 @@ def duplicates(evidence: RunData) -> dict[str, int] | None:
         groups.setdefault(pixels, []).append((split, label))
     repeated = [members for members in groups.values() if len(members) > 1]
     return {
-        "images": sum(map(len, repeated)), "groups": len(repeated),
+        "images": sum(map(len, repeated)),
+        "groups": len(repeated),
         "across_splits": sum(len({split for split, _ in members}) > 1 for members in repeated),
         "across_classes": sum(len({label for _, label in members}) > 1 for members in repeated),
     }
@@ -93,7 +102,10 @@ def bars(evidence: RunData) -> Chart | None:
     classes: dict[str, dict[str, int]] = (evidence.prepared or {}).get("classes", {})
     if not classes:
         return None
-    names, totals = sorted(classes), {name: sum(counts.values()) for name, counts in classes.items()}
+    names, totals = (
+        sorted(classes),
+        {name: sum(counts.values()) for name, counts in classes.items()},
+    )
     few, many = min(names, key=lambda n: totals[n]), max(names, key=lambda n: totals[n])
     size = 8.5 if len(names) <= 60 else 5.5
 
@@ -105,16 +117,31 @@ def bars(evidence: RunData) -> Chart | None:
             axes.barh(range(len(names)), widths, left=left, color=hue, label=split, height=0.72)
             left += widths
         for height, name in enumerate(names):
-            axes.annotate(f"{totals[name]:,}", (totals[name], height), (4, 0), textcoords="offset points",
-                          in_layout=False, va="center", fontsize=size - 0.5, color=theme.MUTED)
+            axes.annotate(
+                f"{totals[name]:,}",
+                (totals[name], height),
+                (4, 0),
+                textcoords="offset points",
+                in_layout=False,
+                va="center",
+                fontsize=size - 0.5,
+                color=theme.MUTED,
+            )
         _dress_bars(axes, names, size, f"{sum(totals.values()):,} images · {len(names)} classes")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=3)
 
-    caption = f"From {wording.count(totals[few], 'image')} ({wording.plain(few)}) to {totals[many]:,} " \
-              f"({wording.plain(many)}) a class."
+    caption = (
+        f"From {wording.count(totals[few], 'image')} ({wording.plain(few)}) to {totals[many]:,} "
+        f"({wording.plain(many)}) a class."
+    )
     step = 0.235 if len(names) <= 60 else 0.13
-    return draw_chart("classes", f"Bar chart: images in each of {len(names)} classes, by split", caption,
-                (6.8, min(60.0, 1.5 + step * len(names))), paint)
+    return draw_chart(
+        "classes",
+        f"Bar chart: images in each of {len(names)} classes, by split",
+        caption,
+        (6.8, min(60.0, 1.5 + step * len(names))),
+        paint,
+    )
 
 
 def sheet(gallery: Gallery) -> Chart | None:
@@ -128,14 +155,28 @@ def sheet(gallery: Gallery) -> Chart | None:
         axes = _canvas(figure, across * (SAMPLES_A_CLASS + 0.5), down * 1.55)
         for place, (label, chosen) in enumerate(gallery.samples):
             x, y = place % across * (SAMPLES_A_CLASS + 0.5), place // across * 1.55
-            axes.text(x, y + 0.36, wording.short([label], 34)[0], fontsize=9, fontweight="bold", in_layout=False)
+            axes.text(
+                x,
+                y + 0.36,
+                wording.short([label], 34)[0],
+                fontsize=9,
+                fontweight="bold",
+                in_layout=False,
+            )
             for number, image in enumerate(chosen):
                 _put(axes, gallery.small(image), x + number, y + 0.5)
 
-    caption = f"Training images as the networks see them: the first {SAMPLES_A_CLASS} of each class by the digest " \
-              "of their names."
-    return draw_chart("samples", f"Sample images of {len(gallery.samples)} classes", caption, (9.5, 9.5 / 13.5 * down * 1.55),
-                paint)
+    caption = (
+        f"Training images as the networks see them: the first {SAMPLES_A_CLASS} of each class by the digest "
+        "of their names."
+    )
+    return draw_chart(
+        "samples",
+        f"Sample images of {len(gallery.samples)} classes",
+        caption,
+        (9.5, 9.5 / 13.5 * down * 1.55),
+        paint,
+    )
 
 
 def answer_sheet(gallery: Gallery, chosen: Sequence[examples.Example]) -> Chart | None:
@@ -152,21 +193,40 @@ def answer_sheet(gallery: Gallery, chosen: Sequence[examples.Example]) -> Chart 
             _ask(axes, gallery, question, place % across * 2.0, place // across * tall)
 
     caption = "A tick marks a right answer, a cross a wrong one; the percentage is the network's own confidence."
-    return draw_chart("answers", f"{len(shown)} test images with every network's answer", caption,
-                (9.5, 9.5 / 8 * down * tall), paint)
+    return draw_chart(
+        "answers",
+        f"{len(shown)} test images with every network's answer",
+        caption,
+        (9.5, 9.5 / 8 * down * tall),
+        paint,
+    )
 
 
 def _ask(axes: Axes, gallery: Gallery, question: examples.Example, x: float, y: float) -> None:
     _put(axes, gallery.small(question.image), x, y + 0.1, 1.1)
     y += 1.34
-    axes.text(x, y, f"True class: {wording.short([question.label], 22)[0]}", fontsize=8.5, fontweight="bold",
-              in_layout=False)
+    axes.text(
+        x,
+        y,
+        f"True class: {wording.short([question.label], 22)[0]}",
+        fontsize=8.5,
+        fontweight="bold",
+        in_layout=False,
+    )
     for number, answer in enumerate(question.answers, 1):
         sure = f" {100 * answer.confidence:.0f}%" if answer.confidence is not None else ""
-        said = f"{'✓' if answer.right else '✗'} {wording.title(answer.backbone)}: " \
-               f"{wording.short([answer.predicted], 14)[0]}{sure}"
-        axes.text(x, y + 0.135 * number, said, fontsize=7.5, in_layout=False,
-                  color=theme.INK if answer.right else theme.WRONG)
+        said = (
+            f"{'✓' if answer.right else '✗'} {wording.title(answer.backbone)}: "
+            f"{wording.short([answer.predicted], 14)[0]}{sure}"
+        )
+        axes.text(
+            x,
+            y + 0.135 * number,
+            said,
+            fontsize=7.5,
+            in_layout=False,
+            color=theme.INK if answer.right else theme.WRONG,
+        )
 
 
 def _canvas(figure: Figure, width: float, height: float) -> Axes:
@@ -180,7 +240,12 @@ def _canvas(figure: Figure, width: float, height: float) -> Axes:
 
 def _put(axes: Axes, image: Any, x: float, y: float, side: float = 0.95) -> None:
     if image is not None:
-        axes.imshow(np.asarray(image), extent=(x, x + side, y + side, y), aspect="equal", interpolation="antialiased")
+        axes.imshow(
+            np.asarray(image),
+            extent=(x, x + side, y + side, y),
+            aspect="equal",
+            interpolation="antialiased",
+        )
 
 
 def _dress_bars(axes: Axes, names: Sequence[str], size: float, basis: str) -> None:
@@ -190,4 +255,12 @@ def _dress_bars(axes: Axes, names: Sequence[str], size: float, basis: str) -> No
     axes.margins(x=0.08)
     axes.set_xlabel("images")
     axes.set_title("Images in each class")
-    axes.annotate(basis, (0, 1), (0, 7), "axes fraction", textcoords="offset points", fontsize=8.5, color=theme.MUTED)
+    axes.annotate(
+        basis,
+        (0, 1),
+        (0, 7),
+        "axes fraction",
+        textcoords="offset points",
+        fontsize=8.5,
+        color=theme.MUTED,
+    )

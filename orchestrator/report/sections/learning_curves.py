@@ -31,9 +31,15 @@ def learning(evidence: RunData, measure: str, period: int | None) -> Chart | Non
     stretch = stretch_of(evidence, period)
     by_class = (evidence.prepared or {}).get("classes", {})
     images = sum(counts.get(split.removesuffix("ing"), 0) for counts in by_class.values())
-    basis = " · ".join(filter(None, [
-        wording.count(images, f"{split} image") if images else "", seeds_of(evidence, [row.seed for row in rows])
-    ]))
+    basis = " · ".join(
+        filter(
+            None,
+            [
+                wording.count(images, f"{split} image") if images else "",
+                seeds_of(evidence, [row.seed for row in rows]),
+            ],
+        )
+    )
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -42,8 +48,13 @@ def learning(evidence: RunData, measure: str, period: int | None) -> Chart | Non
         if period is None:
             _mark_periods(axes, evidence)
         _dress(axes, f"{name}, {stretch}", basis, unit, sorted({row.epoch for row in rows}))
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=4, columnspacing=1.2,
-                      handletextpad=0.4)
+        figure.legend(
+            *axes.get_legend_handles_labels(),
+            loc="outside lower left",
+            ncols=4,
+            columnspacing=1.2,
+            handletextpad=0.4,
+        )
 
     alt = f"{name} by epoch, {stretch}, one line for each of {len(evidence.comparison.backbones)} networks"
     file = f"{measure.replace('_', '-')}-{'all' if period is None else f'period-{period}'}"
@@ -63,7 +74,12 @@ def accuracies(evidence: RunData) -> Chart | None:
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         for period in shown:
-            _dots(axes, evidence, period, 0.0 if len(shown) == 1 else 0.15 if period == shown[-1] else -0.15)
+            _dots(
+                axes,
+                evidence,
+                period,
+                0.0 if len(shown) == 1 else 0.15 if period == shown[-1] else -0.15,
+            )
         names = [wording.title(b) for b in evidence.comparison.backbones]
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
@@ -73,25 +89,40 @@ def accuracies(evidence: RunData) -> Chart | None:
         _title(axes, "Test accuracy", basis)
 
     after = wording.listed([f"after epoch {evidence.run.epoch_of(p)}" for p in shown])
-    marks = f"Hollow: after epoch {evidence.run.epoch_of(shown[0])}; filled: after epoch " \
-            f"{evidence.run.epoch_of(shown[-1])}. " if len(shown) > 1 else ""
+    marks = (
+        f"Hollow: after epoch {evidence.run.epoch_of(shown[0])}; filled: after epoch "
+        f"{evidence.run.epoch_of(shown[-1])}. "
+        if len(shown) > 1
+        else ""
+    )
     caption = f"{marks}Bars that overlap do not decide: the networks answered the same images, so paired tests do."
     height = 1.25 + 0.42 * len(evidence.comparison.backbones)
-    return draw_chart("accuracy", f"Test accuracy of each network {after}", caption, (6.6, height), paint)
+    return draw_chart(
+        "accuracy", f"Test accuracy of each network {after}", caption, (6.6, height), paint
+    )
 
 
 def stretch_of(evidence: RunData, period: int | None) -> str:
     """A period, or the whole run, in words: `epochs 1–10`."""
     run = evidence.run
-    first, last = (1, run.spec.epochs) if period is None else (run.epoch_of(period - 1) + 1, run.epoch_of(period))
+    first, last = (
+        (1, run.spec.epochs)
+        if period is None
+        else (run.epoch_of(period - 1) + 1, run.epoch_of(period))
+    )
     return f"epoch {last}" if first == last else f"epochs {first}–{last}"
 
 
 def seeds_of(evidence: RunData, seeds: Sequence[int] | None = None) -> str:
     """How many seeds stand behind a figure: `one seed`, `3 seeds`."""
     present = len(set(seeds)) if seeds else evidence.run.spec.seeds
-    return "one seed" if present == 1 else f"{present} seeds (line: mean, band: lowest to highest)" if seeds \
+    return (
+        "one seed"
+        if present == 1
+        else f"{present} seeds (line: mean, band: lowest to highest)"
+        if seeds
         else f"{present} seeds"
+    )
 
 
 def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> None:
@@ -106,18 +137,34 @@ def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> 
         return
     epochs = sorted(found)
     means = [mean.mean for epoch in epochs if (mean := spread(found[epoch]))]
-    axes.plot(epochs, means, color=theme.colour(backbone), marker=theme.marker(backbone), markersize=5.5,
-              linewidth=1.6, markeredgecolor="none", label=wording.title(backbone))
+    axes.plot(
+        epochs,
+        means,
+        color=theme.colour(backbone),
+        marker=theme.marker(backbone),
+        markersize=5.5,
+        linewidth=1.6,
+        markeredgecolor="none",
+        label=wording.title(backbone),
+    )
     if any(len(values) > 1 for values in found.values()):
-        axes.fill_between(epochs, [min(found[e]) for e in epochs], [max(found[e]) for e in epochs],
-                          color=theme.colour(backbone), alpha=0.15, linewidth=0)
+        axes.fill_between(
+            epochs,
+            [min(found[e]) for e in epochs],
+            [max(found[e]) for e in epochs],
+            color=theme.colour(backbone),
+            alpha=0.15,
+            linewidth=0,
+        )
 
 
 def _mark_periods(axes: Axes, evidence: RunData) -> None:
     """A dotted line where each period but the last ends: there, the network was tested."""
     if evidence.run.spec.epochs_per_period > 1:
         for period in range(1, evidence.run.spec.periods):
-            axes.axvline(evidence.run.epoch_of(period), color=theme.MUTED, linewidth=0.8, linestyle=":")
+            axes.axvline(
+                evidence.run.epoch_of(period), color=theme.MUTED, linewidth=0.8, linestyle=":"
+            )
 
 
 def _dots(axes: Axes, evidence: RunData, period: int, below: float) -> None:
@@ -125,13 +172,33 @@ def _dots(axes: Axes, evidence: RunData, period: int, below: float) -> None:
     for place, standing in enumerate(evidence.comparison.at(period)):
         if not standing.accuracy:
             continue
-        height, mean, hue = place + below, 100 * standing.accuracy.mean, theme.colour(standing.backbone)
+        height, mean, hue = (
+            place + below,
+            100 * standing.accuracy.mean,
+            theme.colour(standing.backbone),
+        )
         reach = standing.accuracy.deviation
-        low, high = (mean - 100 * reach, mean + 100 * reach) if reach is not None else (
-            100 * standing.tests[0].interval.low, 100 * standing.tests[0].interval.high)
-        axes.plot([low, high], [height, height], color=hue, linewidth=2 if filled else 1.2, solid_capstyle="round")
-        axes.plot([mean], [height], marker=theme.marker(standing.backbone), markersize=7.5, color=hue,
-                  markerfacecolor=hue if filled else theme.HOLLOW, linestyle="none")
+        low, high = (
+            (mean - 100 * reach, mean + 100 * reach)
+            if reach is not None
+            else (100 * standing.tests[0].interval.low, 100 * standing.tests[0].interval.high)
+        )
+        axes.plot(
+            [low, high],
+            [height, height],
+            color=hue,
+            linewidth=2 if filled else 1.2,
+            solid_capstyle="round",
+        )
+        axes.plot(
+            [mean],
+            [height],
+            marker=theme.marker(standing.backbone),
+            markersize=7.5,
+            color=hue,
+            markerfacecolor=hue if filled else theme.HOLLOW,
+            linestyle="none",
+        )
 
 
 def _dress(axes: Axes, title: str, basis: str, unit: str, epochs: list[int]) -> None:
@@ -144,7 +211,15 @@ def _dress(axes: Axes, title: str, basis: str, unit: str, epochs: list[int]) -> 
 
 def _title(axes: Axes, title: str, basis: str) -> None:
     axes.set_title(title)
-    axes.annotate(basis, (0, 1), (0, 7), "axes fraction", textcoords="offset points", fontsize=8.5, color=theme.MUTED)
+    axes.annotate(
+        basis,
+        (0, 1),
+        (0, 7),
+        "axes fraction",
+        textcoords="offset points",
+        fontsize=8.5,
+        color=theme.MUTED,
+    )
 
 
 def _seen(rows: Sequence[EpochRow], measure: str) -> str:

@@ -19,9 +19,14 @@ def told(outcome: dict[str, Any]) -> str:
 
 def caution(evidence: RunData) -> str | None:
     """What that means for the comparison, naming the networks; None where every training fitted."""
-    split = [f"{wording.title(evidence.trials[name].backbone)} (seed {evidence.trials[name].seed}) was {said}"
-             for name, outcome in evidence.training.items() if (said := told(outcome))]
+    split = [
+        f"{wording.title(evidence.trials[name].backbone)} (seed {evidence.trials[name].seed}) was {said}"
+        for name, outcome in evidence.training.items()
+        if (said := told(outcome))
+    ]
     if not split:
         return None
-    return f"{'; '.join(split)}. The steps are those of the whole batch, but batch norm took its statistics, and " \
-           "dropout drew, for each part: such a network was not trained quite like the others."
+    return (
+        f"{'; '.join(split)}. The steps are those of the whole batch, but batch norm took its statistics, and "
+        "dropout drew, for each part: such a network was not trained quite like the others."
+    )

@@ -27,11 +27,16 @@ def classes(evidence: RunData, findings: Analysis) -> Section | None:
     if not findings.by_class:
         return None
     several = ", all seeds together" if evidence.run.spec.seeds > 1 else ""
-    lead = f"After epoch {findings.epoch}{several}. F1 is the harmonic mean of precision (of the answers with this " \
-           "class, how many are right) and recall (of the images of this class, how many are found). Click a heading " \
-           "to sort."
-    built = (_measured(findings, "f1", "F1"), Fold("Precision of each class", _measured(findings, "precision")),
-             Fold("Recall of each class", _measured(findings, "recall")))
+    lead = (
+        f"After epoch {findings.epoch}{several}. F1 is the harmonic mean of precision (of the answers with this "
+        "class, how many are right) and recall (of the images of this class, how many are found). Click a heading "
+        "to sort."
+    )
+    built = (
+        _measured(findings, "f1", "F1"),
+        Fold("Precision of each class", _measured(findings, "precision")),
+        Fold("Recall of each class", _measured(findings, "recall")),
+    )
     return Section("classes", "Classes", lead, built)
 
 
@@ -50,17 +55,25 @@ def together(evidence: RunData, findings: Analysis, gallery: Gallery) -> Section
     if wrong:
         built += [
             Heading("All wrong"),
-            Text(f"All {len(asked.networks)} networks got {wording.count(len(wrong), 'image')} wrong. Those on which "
-                 "they were surest come first: look here for wrong labels."),
+            Text(
+                f"All {len(asked.networks)} networks got {wording.count(len(wrong), 'image')} wrong. Those on which "
+                "they were surest come first: look here for wrong labels."
+            ),
             Cards(tuple(asked.question(place) for place in wrong[:MOST_ALL_WRONG])),
         ]
-    built += [Heading("Agreement"), Text(
-        "How often two networks give the same answer (upper right), and Cohen's kappa, which leaves out agreement by "
-        "chance (lower left). Networks that agree less make different mistakes and gain more from being combined."),
-        _agreement(findings)]
+    built += [
+        Heading("Agreement"),
+        Text(
+            "How often two networks give the same answer (upper right), and Cohen's kappa, which leaves out agreement by "
+            "chance (lower left). Networks that agree less make different mistakes and gain more from being combined."
+        ),
+        _agreement(findings),
+    ]
     first = " by each network's first seed" if evidence.run.spec.seeds > 1 else ""
-    lead = f"After epoch {findings.epoch}{first}, on the {wording.count(len(asked.order), 'image')} that all " \
-           "networks answered."
+    lead = (
+        f"After epoch {findings.epoch}{first}, on the {wording.count(len(asked.order), 'image')} that all "
+        "networks answered."
+    )
     return Section("mistakes", "Mistakes", lead, tuple(built))
 
 
@@ -68,15 +81,28 @@ def _measured(findings: Analysis, measure: str, called: str = "") -> Table:
     names = list(findings.by_class)
     first = findings.by_class[names[0]]
     rows = [
-        (wording.plain(one.label), Cell(f"{one.images:,}", one.images),
-         *(_share(getattr(findings.by_class[name][i], measure)) for name in names))
+        (
+            wording.plain(one.label),
+            Cell(f"{one.images:,}", one.images),
+            *(_share(getattr(findings.by_class[name][i], measure)) for name in names),
+        )
         for i, one in enumerate(first)
     ]
-    means = ("Mean over classes", Cell(f"{sum(one.images for one in first):,}", 1e12),
-             *(_share(macro(findings.by_class[name], measure)) for name in names))
+    means = (
+        "Mean over classes",
+        Cell(f"{sum(one.images for one in first):,}", 1e12),
+        *(_share(macro(findings.by_class[name], measure)) for name in names),
+    )
     head = ("Class", "Images", *(wording.title(name) for name in names))
-    return Table(head, (means, *rows), tuple(range(1, len(head))), (0,), measure,
-                 f"{called or measure.capitalize()} of each class (%)", "long")
+    return Table(
+        head,
+        (means, *rows),
+        tuple(range(1, len(head))),
+        (0,),
+        measure,
+        f"{called or measure.capitalize()} of each class (%)",
+        "long",
+    )
 
 
 def _share(value: float | None) -> Cell:
@@ -87,15 +113,24 @@ def _confused(findings: Analysis, gallery: Gallery) -> list[Part]:
     if not findings.confused:
         return []
     rows = tuple(
-        (wording.plain(one.label), wording.plain(one.answer), Cell(f"{one.times:,}", one.times),
-         Cell(f"{one.images:,}", one.images), Cell(wording.percent(one.times / one.images), one.times / one.images))
+        (
+            wording.plain(one.label),
+            wording.plain(one.answer),
+            Cell(f"{one.times:,}", one.times),
+            Cell(f"{one.images:,}", one.images),
+            Cell(wording.percent(one.times / one.images), one.times / one.images),
+        )
         for one in findings.confused
     )
     head = ("True class", "taken for", "Times", "Answers", "Share")
-    table = Table(head, rows, (2, 3, 4), name="confused", title="Classes confused most, all networks together")
+    table = Table(
+        head, rows, (2, 3, 4), name="confused", title="Classes confused most, all networks together"
+    )
     asked, shown = findings.asked, []
     for one in findings.confused[:3]:
-        shown += [p for p in asked.taken_for(one.label, one.answer) if p not in shown][:PICTURES_A_PAIR]
+        shown += [p for p in asked.taken_for(one.label, one.answer) if p not in shown][
+            :PICTURES_A_PAIR
+        ]
     cards: list[Part] = [Cards(tuple(map(asked.question, shown)))] if shown and gallery.rows else []
     return [Heading("Classes confused most"), table, *cards]
 
@@ -106,11 +141,23 @@ def _alone(findings: Analysis, alone: dict[str, list[int]]) -> Table:
     rows = []
     for row, name in enumerate(asked.networks):
         right, top = int(asked.right[row][list(asked.order)].sum()), findings.top.get(name)
-        rows.append((wording.title(name), Cell(f"{right:,}", right), Cell(f"{len(alone[name]):,}", len(alone[name])),
-                     Cell(wording.percent(len(alone[name]) / images, 2), len(alone[name])),
-                     Cell(wording.percent(top, 2), top if top is not None else -1.0)))
+        rows.append(
+            (
+                wording.title(name),
+                Cell(f"{right:,}", right),
+                Cell(f"{len(alone[name]):,}", len(alone[name])),
+                Cell(wording.percent(len(alone[name]) / images, 2), len(alone[name])),
+                Cell(wording.percent(top, 2), top if top is not None else -1.0),
+            )
+        )
     head = ("Network", "Right", "Right alone", "Share", f"True class among first {TOP}")
-    return Table(head, tuple(rows), (1, 2, 3, 4), name="alone", title="Images that only one network got right")
+    return Table(
+        head,
+        tuple(rows),
+        (1, 2, 3, 4),
+        name="alone",
+        title="Images that only one network got right",
+    )
 
 
 def _agreement(findings: Analysis) -> Table:
@@ -126,8 +173,14 @@ def _agreement(findings: Analysis) -> Table:
 
     rows = tuple((wording.title(row), *(cell(row, column) for column in names)) for row in names)
     head = ("", *(wording.title(name) for name in names))
-    return Table(head, rows, tuple(range(1, len(head))), name="agreement", style="long unsorted",
-                 title="Agreement between networks: share above, Cohen's kappa below the diagonal")
+    return Table(
+        head,
+        rows,
+        tuple(range(1, len(head))),
+        name="agreement",
+        style="long unsorted",
+        title="Agreement between networks: share above, Cohen's kappa below the diagonal",
+    )
 
 
 def shown(findings: Analysis) -> tuple[list[examples.Example], dict[str, int]]:

@@ -24,14 +24,22 @@ def section(evidence: RunData) -> Section | None:
     found = evidence.robustness
     if found is None:
         return None
-    several = " Accuracies are means over seeds." if any(one.seeds > 1 for one in found.networks) else ""
-    lead = f"After the last period, each network was tested on {wording.count(found.images, 'test image')} made " \
-           f"harder in {wording.count(len(found.corruptions), 'way')}, at severities 1 to 5; the harder images are " \
-           f"the same for all.{several} A corruption error is a network’s summed error divided by that of " \
-           f"{wording.title(found.reference)} (Hendrycks and Dietterich 2019): below 100% is better than it. Their " \
-           "mean over corruptions stands in the second column."
-    return Section("corruptions", "Harder images", lead,
-                   (_table(found), *elements.figures([_figure(found)], style="wide")))
+    several = (
+        " Accuracies are means over seeds." if any(one.seeds > 1 for one in found.networks) else ""
+    )
+    lead = (
+        f"After the last period, each network was tested on {wording.count(found.images, 'test image')} made "
+        f"harder in {wording.count(len(found.corruptions), 'way')}, at severities 1 to 5; the harder images are "
+        f"the same for all.{several} A corruption error is a network’s summed error divided by that of "
+        f"{wording.title(found.reference)} (Hendrycks and Dietterich 2019): below 100% is better than it. Their "
+        "mean over corruptions stands in the second column."
+    )
+    return Section(
+        "corruptions",
+        "Harder images",
+        lead,
+        (_table(found), *elements.figures([_figure(found)], style="wide")),
+    )
 
 
 def together(runs: Sequence[tuple[str, Robustness | None]]) -> Section | None:
@@ -42,52 +50,99 @@ def together(runs: Sequence[tuple[str, Robustness | None]]) -> Section | None:
         return None
     shared = set.intersection(*tested)
     kinds = [name for name in CORRUPTIONS if any(corruption == name for corruption, _ in shared)]
-    mean = f"the mean over what all of them were tested on ({wording.listed(kinds)})" if kinds else \
-        "left out, since no test is shared"
-    references = wording.listed([f"{wording.title(found.reference)} of {name}" for name, found in there])
-    lead = f"Accuracy is {mean}; a mean corruption error is relative to {references}, so only those with the same " \
-           "reference can be compared."
+    mean = (
+        f"the mean over what all of them were tested on ({wording.listed(kinds)})"
+        if kinds
+        else "left out, since no test is shared"
+    )
+    references = wording.listed(
+        [f"{wording.title(found.reference)} of {name}" for name, found in there]
+    )
+    lead = (
+        f"Accuracy is {mean}; a mean corruption error is relative to {references}, so only those with the same "
+        "reference can be compared."
+    )
     names = list(dict.fromkeys(one.backbone for _, found in there for one in found.networks))
-    return Section("corruptions", "Harder images", lead, (
-        Heading("Accuracy on harder images"), _beside(there, names, "harder", lambda one: _mean(one, shared)),
-        Heading("Mean corruption error"), _beside(there, names, "corruption-errors", lambda one: one.mean_error),
-    ))
+    return Section(
+        "corruptions",
+        "Harder images",
+        lead,
+        (
+            Heading("Accuracy on harder images"),
+            _beside(there, names, "harder", lambda one: _mean(one, shared)),
+            Heading("Mean corruption error"),
+            _beside(there, names, "corruption-errors", lambda one: one.mean_error),
+        ),
+    )
 
 
 def _beside(
-    runs: Sequence[tuple[str, Robustness]], names: Sequence[str], name: str, measure: Callable[[NetworkRobustness], float | None]
+    runs: Sequence[tuple[str, Robustness]],
+    names: Sequence[str],
+    name: str,
+    measure: Callable[[NetworkRobustness], float | None],
 ) -> Table:
     found = {(run, one.backbone): measure(one) for run, of_run in runs for one in of_run.networks}
-    rows = tuple((wording.title(who), *(_percent(found.get((run, who))) for run, _ in runs)) for who in names)
+    rows = tuple(
+        (wording.title(who), *(_percent(found.get((run, who))) for run, _ in runs)) for who in names
+    )
     head = ("Network", *(run for run, _ in runs))
-    return Table(head, rows, tuple(range(1, len(head))), name=name, title="Harder images in each run")
+    return Table(
+        head, rows, tuple(range(1, len(head))), name=name, title="Harder images in each run"
+    )
 
 
 def facts(found: Robustness | None) -> dict[str, Any] | None:
     """The same as JSON values."""
-    return None if found is None else {
-        "reference": found.reference, "images": found.images,
-        "networks": [
-            {"backbone": one.backbone, "seeds": one.seeds, "clean": one.clean, "mean_corruption_error": one.mean_error,
-             "corruption_errors": dict(one.errors),
-             "accuracies": [{"corruption": corruption, "severity": severity, "accuracy": value}
-                            for (corruption, severity), value in sorted(one.accuracies.items())]}
-            for one in found.networks
-        ],
-    }
+    return (
+        None
+        if found is None
+        else {
+            "reference": found.reference,
+            "images": found.images,
+            "networks": [
+                {
+                    "backbone": one.backbone,
+                    "seeds": one.seeds,
+                    "clean": one.clean,
+                    "mean_corruption_error": one.mean_error,
+                    "corruption_errors": dict(one.errors),
+                    "accuracies": [
+                        {"corruption": corruption, "severity": severity, "accuracy": value}
+                        for (corruption, severity), value in sorted(one.accuracies.items())
+                    ],
+                }
+                for one in found.networks
+            ],
+        }
+    )
 
 
 def _table(found: Robustness) -> Table:
     rows = tuple(
-        (wording.title(one.backbone), _percent(one.mean_error), _percent(one.clean), _percent(_mean(one)),
-         *(_percent(one.errors.get(name)) for name in found.corruptions))
+        (
+            wording.title(one.backbone),
+            _percent(one.mean_error),
+            _percent(one.clean),
+            _percent(_mean(one)),
+            *(_percent(one.errors.get(name)) for name in found.corruptions),
+        )
         for one in found.networks
     )
-    head = ("Network", "Mean corruption error", "Accuracy", "On harder images", *(f"{name} error" for name in
-                                                                                 found.corruptions))
+    head = (
+        "Network",
+        "Mean corruption error",
+        "Accuracy",
+        "On harder images",
+        *(f"{name} error" for name in found.corruptions),
+    )
     errors = [one.mean_error for one in found.networks if one.mean_error is not None]
-    best = tuple(i for i, one in enumerate(found.networks) if errors and one.mean_error == min(errors))
-    return Table(head, rows, tuple(range(1, len(head))), best, "corruptions", "Harder images", "long")
+    best = tuple(
+        i for i, one in enumerate(found.networks) if errors and one.mean_error == min(errors)
+    )
+    return Table(
+        head, rows, tuple(range(1, len(head))), best, "corruptions", "Harder images", "long"
+    )
 
 
 def _mean(one: NetworkRobustness, among: Collection[tuple[str, int]] | None = None) -> float | None:
@@ -113,21 +168,40 @@ def _figure(found: Robustness) -> Chart:
                 panel.axis("off")
         figure.supxlabel("severity (0: as it is)", fontsize=9, color=theme.MUTED)
         figure.supylabel("test images right (%)", fontsize=9, color=theme.MUTED)
-        figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower left", ncols=4, columnspacing=1.2,
-                      handletextpad=0.4)
+        figure.legend(
+            *axes.flat[0].get_legend_handles_labels(),
+            loc="outside lower left",
+            ncols=4,
+            columnspacing=1.2,
+            handletextpad=0.4,
+        )
 
-    alt = f"Test accuracy by severity of {len(found.corruptions)} corruptions, one line for each of " \
-          f"{len(found.networks)} networks"
-    return draw_chart("corruptions", alt, _seen(found), (2.45 * across + 0.6, 1.9 * down + 1.0), paint)
+    alt = (
+        f"Test accuracy by severity of {len(found.corruptions)} corruptions, one line for each of "
+        f"{len(found.networks)} networks"
+    )
+    return draw_chart(
+        "corruptions", alt, _seen(found), (2.45 * across + 0.6, 1.9 * down + 1.0), paint
+    )
 
 
 def _panel(axes: Axes, found: Robustness, corruption: str) -> None:
     for one in found.networks:
-        points = [(0, one.clean), *((severity, one.accuracies.get((corruption, severity))) for severity in SEVERITIES)]
+        points = [
+            (0, one.clean),
+            *((severity, one.accuracies.get((corruption, severity))) for severity in SEVERITIES),
+        ]
         known = [(severity, 100 * value) for severity, value in points if value is not None]
-        axes.plot([x for x, _ in known], [y for _, y in known], color=theme.colour(one.backbone),
-                  marker=theme.marker(one.backbone), markersize=4.5, linewidth=1.4, markeredgecolor="none",
-                  label=wording.title(one.backbone))
+        axes.plot(
+            [x for x, _ in known],
+            [y for _, y in known],
+            color=theme.colour(one.backbone),
+            marker=theme.marker(one.backbone),
+            markersize=4.5,
+            linewidth=1.4,
+            markeredgecolor="none",
+            label=wording.title(one.backbone),
+        )
     axes.set_title(corruption, fontsize=9, pad=4)
     axes.set_xticks([0, *SEVERITIES])
     axes.tick_params(labelsize=7.5)
@@ -137,4 +211,8 @@ def _seen(found: Robustness) -> str:
     """What to see: who keeps most."""
     kept = [(mean, one.backbone) for one in found.networks if (mean := _mean(one)) is not None]
     best = max(kept, default=None)
-    return f"Most right over all harder images: {wording.title(best[1])}, {100 * best[0]:.1f}%." if best else ""
+    return (
+        f"Most right over all harder images: {wording.title(best[1])}, {100 * best[0]:.1f}%."
+        if best
+        else ""
+    )

@@ -32,29 +32,55 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
         ),
     ]
     if findings.ranks:
-        built += [elements.Heading("Ranks over seeds"), elements.Text(told(findings.ranks, "seeds")),
-                  *elements.figures([critical(findings.ranks, "seed")])]
+        built += [
+            elements.Heading("Ranks over seeds"),
+            elements.Text(told(findings.ranks, "seeds")),
+            *elements.figures([critical(findings.ranks, "seed")]),
+        ]
     return Section("certainty", "How sure one can be", _lead(findings, several), tuple(built))
 
 
 def table(duels: Sequence[PairwiseTest], several: bool, name: str = "duels") -> Table:
     """Every duel, its counts, difference, interval and p-values."""
     rows = tuple(
-        (wording.title(d.first), wording.title(d.second), Cell(f"{d.only_first:,}", d.only_first),
-         Cell(f"{d.only_second:,}", d.only_second), Cell(wording.signed(d.difference), d.difference),
-         Cell(wording.difference(d.interval), d.interval.low), Cell(wording.p_value(d.p), d.p),
-         Cell(wording.p_value(d.p_holm), d.p_holm), "yes" if d.told_apart else "no")
+        (
+            wording.title(d.first),
+            wording.title(d.second),
+            Cell(f"{d.only_first:,}", d.only_first),
+            Cell(f"{d.only_second:,}", d.only_second),
+            Cell(wording.signed(d.difference), d.difference),
+            Cell(wording.difference(d.interval), d.interval.low),
+            Cell(wording.p_value(d.p), d.p),
+            Cell(wording.p_value(d.p_holm), d.p_holm),
+            "yes" if d.told_apart else "no",
+        )
         for d in duels
     )
     first = ", first seed" if several else ""
-    head = ("Network", "against", f"only it right{first}", f"only the other{first}", "Difference", "95% interval", "p",
-            "p (Holm)", "Told apart")
-    return Table(head, rows, (2, 3, 4, 5, 6, 7), name=name, style="long",
-                 title="Every two networks: McNemar's exact test, Holm's correction, bootstrap interval")
+    head = (
+        "Network",
+        "against",
+        f"only it right{first}",
+        f"only the other{first}",
+        "Difference",
+        "95% interval",
+        "p",
+        "p (Holm)",
+        "Told apart",
+    )
+    return Table(
+        head,
+        rows,
+        (2, 3, 4, 5, 6, 7),
+        name=name,
+        style="long",
+        title="Every two networks: McNemar's exact test, Holm's correction, bootstrap interval",
+    )
 
 
 def matrix(duels: Sequence[PairwiseTest], names: Sequence[str], epoch: int) -> Chart:
     """Differences in percentage points; coloured only where the order is supported."""
+
     def square(row: str, column: str) -> heatmap.HeatmapCell:
         duel = find_pair(duels, row, column)
         if duel is None:
@@ -67,11 +93,23 @@ def matrix(duels: Sequence[PairwiseTest], names: Sequence[str], epoch: int) -> C
 
     titles = [wording.title(name) for name in names]
     grid = heatmap.Heatmap(
-        f"Row minus column, after epoch {epoch}", f"percentage points · {duels[0].images:,} test images", titles,
-        titles, [[square(row, column) for column in names] for row in names], "", "", 46.0, 9.0)
-    caption = f"Blue: the row's network is better, orange: worse, with p < {LEVEL:g} after Holm's correction. " \
-              "In brackets and without colour: the data do not tell the two apart."
-    return heatmap.draw_heatmap("differences", f"Differences in accuracy between {len(names)} networks", caption, grid)
+        f"Row minus column, after epoch {epoch}",
+        f"percentage points · {duels[0].images:,} test images",
+        titles,
+        titles,
+        [[square(row, column) for column in names] for row in names],
+        "",
+        "",
+        46.0,
+        9.0,
+    )
+    caption = (
+        f"Blue: the row's network is better, orange: worse, with p < {LEVEL:g} after Holm's correction. "
+        "In brackets and without colour: the data do not tell the two apart."
+    )
+    return heatmap.draw_heatmap(
+        "differences", f"Differences in accuracy between {len(names)} networks", caption, grid
+    )
 
 
 def critical(found: Ranks, block: str) -> Chart:
@@ -82,9 +120,27 @@ def critical(found: Ranks, block: str) -> Chart:
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         for place, (name, mean) in enumerate(found.means):
-            axes.plot([mean, mean, count + 0.35], [0, place + 1, place + 1], color=theme.colour(name), linewidth=1)
-            axes.plot([mean], [0], marker=theme.marker(name), color=theme.colour(name), markersize=7, linestyle="none")
-            axes.text(count + 0.4, place + 1, f"{wording.title(name)}  {mean:.2f}", va="center", fontsize=8.5)
+            axes.plot(
+                [mean, mean, count + 0.35],
+                [0, place + 1, place + 1],
+                color=theme.colour(name),
+                linewidth=1,
+            )
+            axes.plot(
+                [mean],
+                [0],
+                marker=theme.marker(name),
+                color=theme.colour(name),
+                markersize=7,
+                linestyle="none",
+            )
+            axes.text(
+                count + 0.4,
+                place + 1,
+                f"{wording.title(name)}  {mean:.2f}",
+                va="center",
+                fontsize=8.5,
+            )
         _bars(axes, found)
         axes.set_ylim(count + 0.8, -1.0 - 0.25 * len(found.groups))
         axes.set_xlim(0.8, count + 0.4)
@@ -93,37 +149,63 @@ def critical(found: Ranks, block: str) -> Chart:
         axes.grid(False)
         axes.set_xlabel("mean rank (1 is best)")
         axes.set_title("Critical difference")
-        axes.annotate(f"{wording.count(found.blocks, block)} · CD {found.critical:.2f}", (0, 1), (0, 7),
-                      "axes fraction", textcoords="offset points", fontsize=8.5, color=theme.MUTED)
+        axes.annotate(
+            f"{wording.count(found.blocks, block)} · CD {found.critical:.2f}",
+            (0, 1),
+            (0, 7),
+            "axes fraction",
+            textcoords="offset points",
+            fontsize=8.5,
+            color=theme.MUTED,
+        )
 
-    caption = f"Networks under one bar differ by less than the critical difference {found.critical:.2f} " \
-              "(Nemenyi, 5%): their order may be chance."
-    return draw_chart("ranks", f"Mean ranks of {len(names)} networks with the critical difference", caption, (6.6, height),
-                paint)
+    caption = (
+        f"Networks under one bar differ by less than the critical difference {found.critical:.2f} "
+        "(Nemenyi, 5%): their order may be chance."
+    )
+    return draw_chart(
+        "ranks",
+        f"Mean ranks of {len(names)} networks with the critical difference",
+        caption,
+        (6.6, height),
+        paint,
+    )
 
 
 def told(found: Ranks, blocks: str) -> str:
     """Friedman's test in words."""
     power = " Few rankings find large differences only." if found.blocks < 5 else ""
-    return f"Friedman's test over {found.blocks} {blocks}: {wording.p_equals(found.p)} " \
-           f"(chi-squared {found.statistic:.1f}). Mean ranks must differ by {found.critical:.2f} or more " \
-           f"to be told apart (Nemenyi).{power}"
+    return (
+        f"Friedman's test over {found.blocks} {blocks}: {wording.p_equals(found.p)} "
+        f"(chi-squared {found.statistic:.1f}). Mean ranks must differ by {found.critical:.2f} or more "
+        f"to be told apart (Nemenyi).{power}"
+    )
 
 
 def _bars(axes: Axes, found: Ranks) -> None:
     means = dict(found.means)
     for level, group in enumerate(found.groups):
         ends = [means[group[0]] - 0.05, means[group[-1]] + 0.05]
-        axes.plot(ends, [-0.55 - 0.25 * level] * 2, color=theme.INK, linewidth=3, solid_capstyle="round")
+        axes.plot(
+            ends, [-0.55 - 0.25 * level] * 2, color=theme.INK, linewidth=3, solid_capstyle="round"
+        )
 
 
 def _lead(findings: Analysis, several: bool) -> str:
     images = wording.count(findings.duels[0].images, "test image")
-    opening = f"After epoch {findings.epoch}, on the same {images}: McNemar's exact test looks only at images that " \
-              "one of two networks got right and the other wrong; " \
-              f"{wording.count(len(findings.duels), 'p-value')}, corrected together (Holm). "
+    opening = (
+        f"After epoch {findings.epoch}, on the same {images}: McNemar's exact test looks only at images that "
+        "one of two networks got right and the other wrong; "
+        f"{wording.count(len(findings.duels), 'p-value')}, corrected together (Holm). "
+    )
     if several:
-        return opening + "The interval of the difference resamples seeds and images (4,000 bootstrap draws); an " \
-                         "order counts as supported when p and interval agree."
-    return opening + "The interval of the difference resamples the images (4,000 bootstrap draws). Both speak of " \
-                     "these trained networks and of other test images, not of other seeds."
+        return (
+            opening
+            + "The interval of the difference resamples seeds and images (4,000 bootstrap draws); an "
+            "order counts as supported when p and interval agree."
+        )
+    return (
+        opening
+        + "The interval of the difference resamples the images (4,000 bootstrap draws). Both speak of "
+        "these trained networks and of other test images, not of other seeds."
+    )

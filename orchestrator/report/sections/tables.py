@@ -14,7 +14,11 @@ from orchestrator.report.rendering import wording
 from orchestrator.report.rendering.elements import Cell, Table
 from orchestrator.report.sections import memory
 
-AUGMENTATIONS = {"none": "none", "flip": "mirrored at random", "crop-flip": "moved and mirrored at random"}
+AUGMENTATIONS = {
+    "none": "none",
+    "flip": "mirrored at random",
+    "crop-flip": "moved and mirrored at random",
+}
 MEASURED = ("Test loss", "Test accuracy", "Training time")
 
 
@@ -26,25 +30,59 @@ def study(evidence: RunData, period: int) -> Table:
     name, title = f"period-{period}", f"Period {period}, to epoch {evidence.run.epoch_of(period)}"
     if evidence.run.spec.seeds == 1:
         rows = tuple(_single(evidence, s) for s in standings)
-        return Table(("Network", *MEASURED, "95% interval"), rows, (1, 2, 3, 4), best, name, title, "study")
-    head = ("Network", "Seeds", "Test loss", "± loss", "Test accuracy", "± accuracy", "95% interval", "Training time",
-            "± time")
-    return Table(head, tuple(_several(s) for s in standings), tuple(range(1, 9)), best, name, title, "study")
+        return Table(
+            ("Network", *MEASURED, "95% interval"), rows, (1, 2, 3, 4), best, name, title, "study"
+        )
+    head = (
+        "Network",
+        "Seeds",
+        "Test loss",
+        "± loss",
+        "Test accuracy",
+        "± accuracy",
+        "95% interval",
+        "Training time",
+        "± time",
+    )
+    return Table(
+        head, tuple(_several(s) for s in standings), tuple(range(1, 9)), best, name, title, "study"
+    )
 
 
 def networks(evidence: RunData) -> Table:
     """Each trial: parameters, starting weights, and the numerics that its first attempt chose."""
     rows, split = [], any(memory.told(outcome) for outcome in evidence.training.values())
-    for name in sorted(evidence.trials, key=lambda n: (_order(evidence, n), evidence.trials[n].seed)):
+    for name in sorted(
+        evidence.trials, key=lambda n: (_order(evidence, n), evidence.trials[n].seed)
+    ):
         trial, outcome = evidence.trials[name], evidence.training.get(name, {})
         known = backbones.CATALOG.get(trial.backbone)
         parameters = f"{known.parameters(len(evidence.classes)):,}" if known else "–"
         weights = "ImageNet weights" if trial.weights == "imagenet" else "random weights"
         numerics = [str(outcome.get(key, "–")) for key in ("precision", "threads", "device")]
         fitted = [memory.told(outcome) or "whole batches"] if split else []
-        rows.append((wording.title(trial.backbone), str(trial.seed), parameters, weights, *numerics, *fitted, name))
-    head = ("Network", "Seed", "Parameters", "Starts from", "Precision", "Threads", "Device",
-            *(["Memory"] if split else []), "Trial")
+        rows.append(
+            (
+                wording.title(trial.backbone),
+                str(trial.seed),
+                parameters,
+                weights,
+                *numerics,
+                *fitted,
+                name,
+            )
+        )
+    head = (
+        "Network",
+        "Seed",
+        "Parameters",
+        "Starts from",
+        "Precision",
+        "Threads",
+        "Device",
+        *(["Memory"] if split else []),
+        "Trial",
+    )
     return Table(head, tuple(rows), (1, 2, 5), name="networks", title="Networks", style="long")
 
 
@@ -52,19 +90,32 @@ def recipe(evidence: RunData) -> Table:
     """How every network was trained, from the spec."""
     spec = evidence.run.spec
     rows = (
-        ("Epochs", f"{spec.epochs}, in {wording.count(spec.periods, 'period')} of {spec.epochs_per_period}; "
-                   "a test after each period"),
+        (
+            "Epochs",
+            f"{spec.epochs}, in {wording.count(spec.periods, 'period')} of {spec.epochs_per_period}; "
+            "a test after each period",
+        ),
         ("Loss", "cross entropy"),
         ("Optimiser", f"SGD, learning rate {spec.learning_rate:g}, momentum {spec.momentum:g}"),
-        ("Learning rate", f"times {spec.plateau_factor:g} when the validation loss has not improved for more than "
-                          f"{wording.count(spec.plateau_patience, 'epoch')}"),
-        ("Early stopping", "none" if spec.early_stop is None else
-         f"after {wording.count(spec.early_stop, 'epoch')} without a lower validation loss"),
+        (
+            "Learning rate",
+            f"times {spec.plateau_factor:g} when the validation loss has not improved for more than "
+            f"{wording.count(spec.plateau_patience, 'epoch')}",
+        ),
+        (
+            "Early stopping",
+            "none"
+            if spec.early_stop is None
+            else f"after {wording.count(spec.early_stop, 'epoch')} without a lower validation loss",
+        ),
         ("Batch", wording.count(spec.batch_size, "image")),
         ("Image size", f"{spec.image_size} x {spec.image_size} pixels (resized, centre crop)"),
         ("Augmentation", AUGMENTATIONS[spec.augment]),
         ("Harder images", ", ".join(spec.corruptions) or "none"),
-        ("Weights asked for", "ImageNet, where there are any" if spec.weights == "imagenet" else "none (random)"),
+        (
+            "Weights asked for",
+            "ImageNet, where there are any" if spec.weights == "imagenet" else "none (random)",
+        ),
         ("Precision asked for", spec.precision + (", deterministic" if spec.deterministic else "")),
         ("Seeds", wording.count(spec.seeds, "seed")),
     )
@@ -81,7 +132,12 @@ def data(evidence: RunData, duplicates: dict[str, int] | None) -> Table:
     rows = [
         ("From", wording.plain(evidence.source.origin) if evidence.source else "unknown"),
         ("Classes", f"{len(evidence.classes)}"),
-        ("Images", f"{prepared['images']:,}" if "images" in prepared else "not known: the data set is not prepared"),
+        (
+            "Images",
+            f"{prepared['images']:,}"
+            if "images" in prepared
+            else "not known: the data set is not prepared",
+        ),
         ("Split", f"{split} ({' : '.join(map(str, spec.split))} by class, seed {spec.split_seed})"),
         ("Broken files", _skipped(prepared)),
         ("Exact duplicates", _duplicates(duplicates)),
@@ -95,21 +151,39 @@ def attempts(evidence: RunData) -> Table | None:
     if not evidence.attempts.num_rows:
         return None
     columns = (evidence.attempts[name].to_pylist() for name in ("kind", "state", "failure"))
-    found = Counter((kind, state, failure or "") for kind, state, failure in zip(*columns, strict=True))
-    rows = tuple((*(str(part) for part in key), f"{number:,}") for key, number in sorted(found.items()))
-    return Table(("Task", "State", "Failure", "Attempts"), rows, (3,), name="attempts", title="Attempts")
+    found = Counter(
+        (kind, state, failure or "") for kind, state, failure in zip(*columns, strict=True)
+    )
+    rows = tuple(
+        (*(str(part) for part in key), f"{number:,}") for key, number in sorted(found.items())
+    )
+    return Table(
+        ("Task", "State", "Failure", "Attempts"), rows, (3,), name="attempts", title="Attempts"
+    )
 
 
 def provenance(evidence: RunData) -> Table:
     """What the run was made by, as recorded when it was submitted."""
-    submitted = datetime.fromtimestamp(evidence.run.submitted_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    rows = [("run", evidence.run.name), ("submitted", submitted), ("data", evidence.run.data), *_fingerprint(evidence),
-            *flat(evidence.run.provenance)]
-    return Table(("What", "Value"), tuple(rows), name="provenance", title="Provenance", style="pairs mono")
+    submitted = datetime.fromtimestamp(evidence.run.submitted_at, UTC).strftime(
+        "%Y-%m-%d %H:%M:%S UTC"
+    )
+    rows = [
+        ("run", evidence.run.name),
+        ("submitted", submitted),
+        ("data", evidence.run.data),
+        *_fingerprint(evidence),
+        *flat(evidence.run.provenance),
+    ]
+    return Table(
+        ("What", "Value"), tuple(rows), name="provenance", title="Provenance", style="pairs mono"
+    )
 
 
 def _single(evidence: RunData, standing: Standing) -> tuple[str, ...]:
-    title, took = wording.title(standing.backbone), standing.seconds.mean if standing.seconds else None
+    title, took = (
+        wording.title(standing.backbone),
+        standing.seconds.mean if standing.seconds else None,
+    )
     seen, shown = standing.results[0].epochs_seen, wording.duration(took)
     if 0 < seen < evidence.run.spec.epochs_per_period:
         shown += f" ({seen} of {evidence.run.spec.epochs_per_period} epochs)"
@@ -118,22 +192,34 @@ def _single(evidence: RunData, standing: Standing) -> tuple[str, ...]:
         return title, "–", "not tested yet", time, "–"
     test = standing.tests[0]
     right = Cell(wording.accuracy(test.correct, test.total), test.accuracy)
-    return title, Cell(wording.loss(test.loss), test.loss), right, time, Cell(wording.interval(test.interval),
-                                                                             test.interval.low)
+    return (
+        title,
+        Cell(wording.loss(test.loss), test.loss),
+        right,
+        time,
+        Cell(wording.interval(test.interval), test.interval.low),
+    )
 
 
 def _several(standing: Standing) -> tuple[str, ...]:
     def part(spread: Any, mean: Any, deviation: Any) -> tuple[str, str]:
-        return (Cell(mean(spread.mean), spread.mean) if spread else "–",
-                Cell(deviation(spread.deviation), spread.deviation)
-                if spread and spread.deviation is not None else "–")
+        return (
+            Cell(mean(spread.mean), spread.mean) if spread else "–",
+            Cell(deviation(spread.deviation), spread.deviation)
+            if spread and spread.deviation is not None
+            else "–",
+        )
 
     found = standing.accuracy.interval if standing.accuracy else None
-    interval = Cell(f"{100 * found.low:.1f} to {100 * found.high:.1f}%", found.low) if found else "–"
+    interval = (
+        Cell(f"{100 * found.low:.1f} to {100 * found.high:.1f}%", found.low) if found else "–"
+    )
     return (
-        wording.title(standing.backbone), str(len(standing.tests)),
+        wording.title(standing.backbone),
+        str(len(standing.tests)),
         *part(standing.loss, wording.loss, wording.loss),
-        *part(standing.accuracy, lambda v: wording.percent(v, 2), lambda v: wording.percent(v, 2)), interval,
+        *part(standing.accuracy, lambda v: wording.percent(v, 2), lambda v: wording.percent(v, 2)),
+        interval,
         *part(standing.seconds, wording.duration, wording.duration),
     )
 
@@ -142,7 +228,12 @@ def _fingerprint(evidence: RunData) -> list[tuple[str, str]]:
     """The data set's whole fingerprint, where its inventory is there."""
     if evidence.source is None:
         return []
-    return [("data fingerprint (SHA-256)", evidence.source.fingerprint(evidence.run.spec.data_settings()))]
+    return [
+        (
+            "data fingerprint (SHA-256)",
+            evidence.source.fingerprint(evidence.run.spec.data_settings()),
+        )
+    ]
 
 
 def _order(evidence: RunData, trial: str) -> int:
@@ -163,12 +254,20 @@ def _duplicates(found: dict[str, int] | None) -> str:
         return "not known: no manifest"
     if not found["groups"]:
         return "none"
-    across = "none of them on both sides of a split" if not found["across_splits"] else \
-        f"{wording.count(found['across_splits'], 'group')} on both sides of a split"
-    labels = f"; {wording.count(found['across_classes'], 'group')} under different classes" if found[
-        "across_classes"] else ""
-    return f"{wording.count(found['images'], 'image')} in {wording.count(found['groups'], 'group')} of equal pixels; " \
-           f"{across}{labels}"
+    across = (
+        "none of them on both sides of a split"
+        if not found["across_splits"]
+        else f"{wording.count(found['across_splits'], 'group')} on both sides of a split"
+    )
+    labels = (
+        f"; {wording.count(found['across_classes'], 'group')} under different classes"
+        if found["across_classes"]
+        else ""
+    )
+    return (
+        f"{wording.count(found['images'], 'image')} in {wording.count(found['groups'], 'group')} of equal pixels; "
+        f"{across}{labels}"
+    )
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -178,6 +277,12 @@ def flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, dict):
             rows += flat(value, f"{prefix}{key}.")
         else:
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else "–" if value is None else str(value)
+            shown = (
+                ", ".join(map(str, value))
+                if isinstance(value, list)
+                else "–"
+                if value is None
+                else str(value)
+            )
             rows.append((wording.plain(prefix + key), wording.plain(shown)))
     return rows

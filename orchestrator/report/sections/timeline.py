@@ -26,21 +26,34 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
     if counted is None:
         return None
     found = findings.timeline
-    built: list[Part] = [*elements.figures([_gantt(found)], style="wide"), *_hardware(found), counted]
+    built: list[Part] = [
+        *elements.figures([_gantt(found)], style="wide"),
+        *_hardware(found),
+        counted,
+    ]
     return Section("attempts", "Course of the run", _lead(found), tuple(built))
 
 
 def _lead(found: Timeline) -> str:
     if not found.stints or found.began is None:
         return "How often tasks were tried, and how each attempt ended."
-    waited = "" if found.waited is None else f"; a task waited {wording.duration(found.waited)} in the queue on average"
-    faults = "No attempt failed." if not found.faults else \
-        f"{wording.count(found.faults, 'attempt')} did not end well; {found.survived} of them belong to tasks that " \
+    waited = (
+        ""
+        if found.waited is None
+        else f"; a task waited {wording.duration(found.waited)} in the queue on average"
+    )
+    faults = (
+        "No attempt failed."
+        if not found.faults
+        else f"{wording.count(found.faults, 'attempt')} did not end well; {found.survived} of them belong to tasks that "
         "were done in the end."
+    )
     began = found.began.strftime("%Y-%m-%d %H:%M UTC")
-    return f"{wording.count(len(found.stints), 'attempt')} by {wording.count(len(found.workers), 'worker')} from " \
-           f"{began} over {wording.duration(found.span)} ({wording.duration(found.busy)} of work){waited}. {faults} " \
-           "Attempts on trials shared with other runs are counted here too."
+    return (
+        f"{wording.count(len(found.stints), 'attempt')} by {wording.count(len(found.workers), 'worker')} from "
+        f"{began} over {wording.duration(found.span)} ({wording.duration(found.busy)} of work){waited}. {faults} "
+        "Attempts on trials shared with other runs are counted here too."
+    )
 
 
 def _hardware(found: Timeline) -> list[Part]:
@@ -52,10 +65,19 @@ def _hardware(found: Timeline) -> list[Part]:
         own = [s for s in found.stints if (s.worker, s.host, s.device) == place]
         busy, lost = covered(own), sum(s.state != "done" for s in own)
         share = wording.percent(busy / found.span if found.span else 0.0, 0)
-        rows.append((*map(wording.plain, place), Cell(f"{len(own):,}", len(own)), Cell(f"{lost:,}", lost),
-                     Cell(wording.duration(busy), busy), Cell(share, busy)))
+        rows.append(
+            (
+                *map(wording.plain, place),
+                Cell(f"{len(own):,}", len(own)),
+                Cell(f"{lost:,}", lost),
+                Cell(wording.duration(busy), busy),
+                Cell(share, busy),
+            )
+        )
     head = ("Worker", "Host", "Device", "Attempts", "Not well ended", "Busy", "Share of the run")
-    return [Table(head, tuple(rows), (3, 4, 5, 6), name="workers", title="Who worked", style="long")]
+    return [
+        Table(head, tuple(rows), (3, 4, 5, 6), name="workers", title="Who worked", style="long")
+    ]
 
 
 def _gantt(found: Timeline) -> Chart | None:
@@ -76,18 +98,46 @@ def _gantt(found: Timeline) -> Chart | None:
         axes.grid(False, axis="y")
         axes.set_xlabel(f"{unit} since the first attempt")
         axes.set_title("Who worked on what")
-        axes.annotate(f"{len(found.stints):,} attempts · thin: tests · crosses: attempts that did not end well", (0, 1),
-                      (0, 7), "axes fraction", textcoords="offset points", fontsize=8.5, color=theme.MUTED)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=4, columnspacing=1.2)
+        axes.annotate(
+            f"{len(found.stints):,} attempts · thin: tests · crosses: attempts that did not end well",
+            (0, 1),
+            (0, 7),
+            "axes fraction",
+            textcoords="offset points",
+            fontsize=8.5,
+            color=theme.MUTED,
+        )
+        figure.legend(
+            *axes.get_legend_handles_labels(), loc="outside lower left", ncols=4, columnspacing=1.2
+        )
 
-    return draw_chart("timeline", f"Timeline of {len(found.stints)} attempts by {len(lines)} workers", "",
-                (8.6, min(14.0, 1.7 + 0.42 * len(lines))), paint)
+    return draw_chart(
+        "timeline",
+        f"Timeline of {len(found.stints)} attempts by {len(lines)} workers",
+        "",
+        (8.6, min(14.0, 1.7 + 0.42 * len(lines))),
+        paint,
+    )
 
 
 def _bar(axes: Axes, stint: AttemptSpan, row: int, scale: float, label: str) -> None:
     colour = theme.colour(stint.backbone) if stint.backbone else theme.MUTED
-    axes.barh(row, max(stint.end - stint.start, 1e-9) / scale, left=stint.start / scale, color=colour,
-              height=0.3 if stint.kind == "evaluate" else 0.66, edgecolor=theme.HOLLOW, linewidth=0.5,
-              label=label or None)
+    axes.barh(
+        row,
+        max(stint.end - stint.start, 1e-9) / scale,
+        left=stint.start / scale,
+        color=colour,
+        height=0.3 if stint.kind == "evaluate" else 0.66,
+        edgecolor=theme.HOLLOW,
+        linewidth=0.5,
+        label=label or None,
+    )
     if stint.state != "done":
-        axes.plot([stint.end / scale], [row], marker="x", color=theme.WRONG, markersize=7, markeredgewidth=2)
+        axes.plot(
+            [stint.end / scale],
+            [row],
+            marker="x",
+            color=theme.WRONG,
+            markersize=7,
+            markeredgewidth=2,
+        )

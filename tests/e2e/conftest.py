@@ -1,0 +1,29 @@
+"""Laboratories for the tests of the whole."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.harness import Lab
+
+NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def new_lab(tmp_path: Path, redis_url: str) -> Iterator[Callable[..., Lab]]:
+    """Make a laboratory with a store and a Redis database of its own."""
+    pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
+    made: list[Lab] = []
+
+    def make(name: str = "lab", **extra: str) -> Lab:
+        (tmp_path / name).mkdir()
+        lab = Lab(tmp_path / name, f"{redis_url}?virtual_host={next(NUMBERS) % 16}", extra=extra)
+        made.append(lab)
+        return lab
+
+    yield make
+    for lab in made:
+        lab.close()

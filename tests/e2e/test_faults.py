@@ -1,0 +1,205 @@
+"""Interrupted equals uninterrupted: kills, gentle stops and other ways of counting periods change no number."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.harness import Lab, children_of, digests, rows
+
+from jobs.store import tables
+from workers.lease import TTL_S
+from workers.reconciler import RECONCILE_S
+
+pytestmark = pytest.mark.whole
+
+SLOW_TORCH = """
+import importlib.machinery, sys, time
+
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name != "torch":
+            return None
+        found = importlib.machinery.PathFinder.find_spec(name, path)
+        load = found.loader.exec_module
+        found.loader.exec_module = lambda module: (time.sleep({seconds}), load(module))
+        return found
+
+
+sys.meta_path.insert(0, Slow())
+"""
+SMALL = ("--image-size", "64", "--weights", "none", "--batch-size", "8")
+
+
+def test_a_worker_killed_in_the_middle_of_an_epoch_changes_nothing(
+    new_lab: Callable[..., Lab], animal_folder: Path
+) -> None:
+    """SIGKILL to the worker: its child ends too, the other worker finishes the trial, every number is the same."""
+    asked = (
+        *SMALL,
+        "--backbone",
+        "resnet34",
+        "--periods",
+        "1",
+        "--epochs-per-period",
+        "4",
+        "--data",
+    )
+    asked = (*asked, str(animal_folder))
+    calm, struck = new_lab("calm"), new_lab("struck")
+    calm.worker()
+    calm_run = calm.submit(*asked)
+    calm.finished(calm_run)
+    run = struck.submit(*asked)
+    training = run.tasks[1]
+    victim, start_s = first_step(struck, training)
+    struck.until(lambda: struck.progress(training).get("epoch", 0) >= 2, what="the second epoch")
+    other = struck.worker()
+    orphans = children_of(victim)
+    victim.send_signal(signal.SIGKILL)
+    killed_at = time.monotonic()
+    struck.until(lambda: not any(alive(pid) for pid in orphans), 10, "the end of the orphans")
+    struck.until(lambda: struck.progress(training).get("attempt") == 2, 60, "the second attempt")
+    recovery_s = time.monotonic() - killed_at
+    states = struck.finished(run)
+
+    assert other.poll() is None
+    assert set(states.values()) == {"done"}
+    assert recovery_s < TTL_S + RECONCILE_S + start_s
+    assert digests(struck, run) == digests(calm, calm_run)
+    for table in ("epochs", "evaluations", "predictions"):
+        assert rows(struck, run, table) == rows(calm, calm_run, table)
+    attempts = [(r["task"], r["state"], r["failure"]) for r in rows(struck, run, "attempts")]
+    assert (training, "lost", "worker-lost") in attempts
+
+
+def test_three_periods_of_two_epochs_are_one_of_six_bit_for_bit(
+    new_lab: Callable[..., Lab], animal_folder: Path
+) -> None:
+    """Weights and every row but times and the periods' own numbers, with learning-rate drops on the way."""
+    spec = animal_folder.parent / "drop.yaml"
+    spec.write_text("backbones: [scratch, squeezenet]\nplateau_patience: 0\nlearning_rate: 0.05\n")
+    asked = (str(spec), *SMALL, "--data", str(animal_folder))
+    thrice, once = new_lab("thrice"), new_lab("once")
+    for lab in (thrice, thrice, once):
+        lab.worker()
+    three = thrice.submit(*asked, "--periods", "3", "--epochs-per-period", "2")
+    one = once.submit(*asked, "--periods", "1", "--epochs-per-period", "6")
+    assert set(thrice.finished(three).values()) == set(once.finished(one).values()) == {"done"}
+    epochs = rows(thrice, three, "epochs", without=("period",))
+
+    assert three.trials == one.trials
+    assert len(digests(once, one)) == 2
+    assert digests(thrice, three) == digests(once, one)
+    assert epochs == rows(once, one, "epochs", without=("period",))
+    assert len({row["learning_rate"] for row in epochs}) > 1
+    last = [r for r in rows(thrice, three, "predictions", without=("period",)) if r["epoch"] == 6]
+    assert last == rows(once, one, "predictions", without=("period",))
+
+
+def test_a_worker_asked_to_leave_hands_its_task_over(
+    new_lab: Callable[..., Lab], animal_folder: Path
+) -> None:
+    """SIGTERM: the child stops between two steps, the worker exits 0, another goes on at once."""
+    lab = new_lab()
+    asked = (
+        *SMALL,
+        "--backbone",
+        "resnet34",
+        "--periods",
+        "1",
+        "--epochs-per-period",
+        "5",
+        "--data",
+    )
+    asked = (*asked, str(animal_folder))
+    run = lab.submit(*asked)
+    training = run.tasks[1]
+    first, start_s = first_step(lab, training)
+    lab.until(lambda: lab.progress(training).get("epoch", 0) >= 2, what="the second epoch")
+    second = lab.worker()
+    first.send_signal(signal.SIGTERM)
+    code = first.wait(30)
+    left_at = time.monotonic()
+    lab.until(lambda: lab.progress(training).get("attempt") == 2, 20, "the second attempt")
+    handover_s = time.monotonic() - left_at
+    states = lab.finished(run)
+
+    assert code == 0
+    assert handover_s < RECONCILE_S + start_s
+    assert second.poll() is None
+    assert set(states.values()) == {"done"}
+    assert [r["state"] for r in rows(lab, run, "attempts") if r["task"] == training] == [
+        "stopped",
+        "done",
+    ]
+
+
+def test_a_worker_that_is_slow_to_load_takes_no_task_before_it_can_begin_one(
+    new_lab: Callable[..., Lab], animal_folder: Path, tmp_path: Path
+) -> None:
+    """Torch may lie on a slow disk: a lease that nobody renews meanwhile would go from worker to worker."""
+    lab = new_lab()
+    (tmp_path / "sitecustomize.py").write_text(SLOW_TORCH.format(seconds=1.5 * TTL_S))
+    lab.extra["PYTHONPATH"] = str(tmp_path)
+    workers = [lab.worker(), lab.worker()]
+    run = lab.submit(
+        *SMALL, "--backbone", "squeezenet", "--periods", "1", "--data", str(animal_folder)
+    )
+    states = lab.finished(run)
+    done = tables.read_rows(lab.store.root, "attempts", [tables.DATA_SETS, *run.trials]).to_pylist()
+
+    assert [worker.poll() for worker in workers] == [None, None]
+    assert set(states.values()) == {"done"}
+    assert [(each["attempt"], each["state"]) for each in done] == [(1, "done")] * 3
+
+
+def test_a_worker_that_cannot_load_torch_takes_no_task(
+    new_lab: Callable[..., Lab], animal_folder: Path, tmp_path: Path
+) -> None:
+    """Else a broken machine, always idle, would use up the attempts of every task."""
+    lab = new_lab()
+    (tmp_path / "torch.py").write_text(
+        "raise ImportError('libcudart.so.12: cannot open shared object file')\n"
+    )
+    run = lab.submit(
+        *SMALL,
+        "--backbone",
+        "squeezenet",
+        "--periods",
+        "1",
+        "--data",
+        str(animal_folder),
+        "--no-workers",
+    )
+    lab.extra["PYTHONPATH"] = str(tmp_path)
+    code = lab.worker().wait(60)
+
+    assert code == 2
+    assert "cannot be loaded on this machine: ImportError: libcudart.so.12" in lab.last_words()
+    assert not list(lab.store.root.glob(f"attempts/{run.tasks[0]}/*"))
+    assert not list(lab.store.root.glob("workers/*"))
+
+
+def first_step(lab: Lab, training: str) -> tuple[subprocess.Popen[bytes], float]:
+    """A worker that has begun with a training, and the seconds from its start to the first step.
+
+    A busy machine slows a recovery as it slows this, so what may pass before work goes on is reckoned with it.
+    """
+    began = time.monotonic()
+    worker = lab.worker()
+    lab.until(lambda: lab.progress(training).get("phase") == "train", what="the first step")
+    return worker, time.monotonic() - began
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -1,0 +1,88 @@
+"""A faster worker relieves a slower one, and no number changes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from support.harness import Lab, children_of, digests, rows
+
+from jobs import atomic
+
+pytestmark = pytest.mark.whole
+
+ASKED = (
+    "--backbone",
+    "resnet34",
+    "--periods",
+    "1",
+    "--epochs-per-period",
+    "8",
+    "--image-size",
+    "64",
+    "--weights",
+    "none",
+    "--batch-size",
+    "8",
+    "--data",
+)
+
+
+def slow_down(worker: subprocess.Popen[bytes], over: threading.Event) -> None:
+    """Let a worker's children work for a fifth of the time only."""
+    while not over.wait(0.04):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            stopped = children_of(worker)
+            strike(stopped, signal.SIGSTOP)
+            over.wait(0.16)
+            strike(stopped, signal.SIGCONT)
+
+
+def strike(processes: list[int], blow: signal.Signals) -> None:
+    """Send a signal to those that still live."""
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, blow)
+
+
+def test_an_idle_faster_worker_takes_over_and_every_number_is_the_same(
+    new_lab: Callable[..., Lab], animal_folder: Path
+) -> None:
+    """One on record as fast asks, the training changes hands between two steps, and ends as if undisturbed."""
+    calm, moved, over = new_lab("calm"), new_lab("moved"), threading.Event()
+    slow = moved.worker("--name", "slow")
+    calm.worker()
+    calm_run = calm.submit(*ASKED, str(animal_folder))
+    calm.finished(calm_run)
+    run = moved.submit(*ASKED, str(animal_folder))
+    training = next(task for task in run.tasks if task.startswith("train.resnet34"))
+    moved.until(lambda: moved.progress(training).get("epoch", 0) >= 1, what="the long training")
+    atomic.write_json(moved.store.pace_path(socket.gethostname(), "cpu"), {"resnet34@64x1": 1e4})
+    brake = threading.Thread(target=slow_down, args=(slow, over))
+    brake.start()
+    try:
+        moved.worker("--name", "fast")
+        states = moved.finished(run)
+    finally:
+        over.set()
+        brake.join()
+    attempts = [
+        (row["worker"], row["state"])
+        for row in rows(moved, run, "attempts")
+        if row["task"] == training
+    ]
+
+    assert set(states.values()) == {"done"}
+    assert sorted(attempts) == [("fast", "done"), ("slow", "stopped")]
+    assert digests(moved, run) == digests(calm, calm_run)
+    for table in ("epochs", "evaluations", "predictions"):
+        assert rows(moved, run, table) == rows(calm, calm_run, table)
+    assert not list(moved.store.root.glob("asked/*/*.json"))

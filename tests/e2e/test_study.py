@@ -1,0 +1,108 @@
+"""The whole study on a real Redis with two workers: every backbone, three periods, the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from support.harness import Lab, rows
+
+from jobs.catalog.backbones import CATALOG
+
+pytestmark = pytest.mark.whole
+
+
+def test_seven_backbones_in_three_periods_by_two_workers(
+    new_lab: Callable[..., Lab], animal_folder: Path
+) -> None:
+    """From submit to the report: each task once, both workers busy, all seven in one table."""
+    lab = new_lab()
+    lab.worker("--name", "one")
+    lab.worker("--name", "two")
+    run = lab.submit(
+        "--all-backbones",
+        "--periods",
+        "3",
+        "--epochs-per-period",
+        "1",
+        "--data",
+        str(animal_folder),
+        "--image-size",
+        "64",
+        "--weights",
+        "none",
+        "--batch-size",
+        "64",
+    )
+    states = lab.finished(run)
+    evaluations = rows(lab, run, "evaluations")
+    attempts = rows(lab, run, "attempts")
+    out = lab.folder / "report"
+    lab.orch("report", run.name, "--out", str(out))
+    status = json.loads(lab.orch("status", run.name, "--json"))
+
+    assert len(states) == 1 + 7 * 3 * 2
+    assert set(states.values()) == {"done"}
+    assert {(row["backbone"], row["epoch"]) for row in evaluations} == {
+        (n, e) for n in CATALOG for e in (1, 2, 3)
+    }
+    assert all(row["total"] == 12 and row["accuracy"] == row["correct"] / 12 for row in evaluations)
+    assert len(rows(lab, run, "epochs")) == 7 * 3
+    assert len(rows(lab, run, "predictions")) == 7 * 3 * 12
+    assert {row["worker"] for row in attempts} == {"one", "two"}
+    assert [row["attempt"] for row in attempts] == [1] * 42
+    # Both begin at once, so which of them is written down first is chance: the largest network is one of their firsts.
+    in_order = sorted(attempts, key=lambda row: row["started_at"])
+    firsts = {row["worker"]: row["task"] for row in reversed(in_order)}
+    assert any("vgg16" in task for task in firsts.values())
+    assert all(
+        (out / name).stat().st_size > 1000 for name in ("report.html", "report.md", "report.json")
+    )
+    page = (out / "report.html").read_text()
+    assert all(entry.title in page for entry in CATALOG.values())
+    assert run.name in json.dumps(status)
+    whole = pq.read_table(lab.store.root / "results" / "evaluations")
+    assert whole.num_rows == 21
+    assert "trial" in whole.column_names
+
+
+def test_the_queue_may_burn(new_lab: Callable[..., Lab], animal_folder: Path) -> None:
+    """FLUSHALL in mid-run and every message doubled: the run ends as if nothing had been."""
+    lab = new_lab()
+    run = lab.submit(
+        "--backbone",
+        "scratch",
+        "--backbone",
+        "squeezenet",
+        "--periods",
+        "3",
+        "--epochs-per-period",
+        "2",
+        "--data",
+        str(animal_folder),
+        "--image-size",
+        "64",
+        "--weights",
+        "none",
+        "--batch-size",
+        "8",
+    )
+    from workers.messaging.broker import _channel
+
+    with _channel(lab.broker_url, 3.0) as channel:
+        channel.client.flushdb()
+        lab.worker()
+        lab.worker()
+        lab.until(lambda: lab.progress(run.tasks[1]), what="training")
+        channel.client.flushdb()
+    lab.orch("resume", run.name)
+    lab.orch("resume", run.name)
+    states = lab.finished(run)
+
+    assert set(states.values()) == {"done"}
+    assert len(rows(lab, run, "epochs")) == 2 * 6
+    assert len(rows(lab, run, "evaluations")) == 2 * 3
+    assert [row["attempt"] for row in rows(lab, run, "attempts")] == [1] * 12

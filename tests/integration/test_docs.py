@@ -1,0 +1,249 @@
+"""What the documents say, held against the code."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+from support.command_lines import PAGES, ROOT, fenced, inline, options, parse, shown
+
+from jobs.catalog import backbones
+from jobs.spec import model
+from jobs.store import tables
+from jobs.store.store import Store
+
+SPEC_PAGE = ROOT / "docs" / "spec.md"
+
+
+def names_of(pages: list[Path]) -> list[str]:
+    """Pages as test names."""
+    return [str(page.relative_to(ROOT)) for page in pages]
+
+
+def cells(text: str) -> list[list[str]]:
+    """The rows of Markdown tables, heads and rulers left out."""
+    lines = [line for line in text.splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def committed() -> dict[str, str]:
+    """The text of every file that git keeps."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this copy is not a git checkout")
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    return {
+        str(path.relative_to(ROOT)): path.read_bytes().decode(errors="replace")
+        for path in paths
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names_of(PAGES))
+def test_every_command_line_on_a_page_is_one_that_orch_takes(page: Path) -> None:
+    """Commands, subcommands and options parse; values are placeholders and are not looked at."""
+    wrong = {}
+    for line in shown(page):
+        try:
+            parse(line)
+        except (click.UsageError, ValueError) as error:
+            wrong[line] = str(error)
+
+    assert wrong == {}
+
+
+def test_the_readme_shows_the_commands_of_a_newcomer() -> None:
+    """The check above looks at something: the lines that matter are found on the page."""
+    lines = " ".join(shown(ROOT / "README.md"))
+
+    assert "orch submit --all-backbones --periods 3 --data animals/ --wait" in lines
+    assert "orch report" in lines
+    assert "orch worker --device cuda:0" in lines
+
+
+def test_a_command_line_that_orch_does_not_take_is_noticed() -> None:
+    """Neither an unknown command nor an unknown option passes."""
+    for line in ("orch sumbit", "orch submit --perids 3", "orch data inspekt x"):
+        with pytest.raises(click.UsageError):
+            parse(line)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names_of(PAGES))
+def test_every_option_named_in_a_sentence_exists(page: Path) -> None:
+    """An option in code marks, such as `--seeds 5`, belongs to some command."""
+    named = {code.split()[0].split("=")[0] for code in inline(page) if code.startswith("--")}
+
+    assert named - options() == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names_of(PAGES))
+def test_every_spec_on_a_page_builds(page: Path, tmp_path: Path) -> None:
+    """YAML blocks are specs that `orch submit` takes."""
+    for number, block in enumerate(fenced(page, "yaml")):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(block)
+        built = model.build(model.read_file(path))
+
+        assert built.data == str(tmp_path / "animals")
+
+
+def test_every_key_of_a_spec_is_documented_with_its_default() -> None:
+    """The table of docs/spec.md holds every key, and the defaults are the code's."""
+    rows = {row[0].strip("`"): row[1] for row in cells(SPEC_PAGE.read_text())}
+    defaults = {
+        key: yaml.safe_load(code.strip("`")) for key, code in rows.items() if code.startswith("`")
+    }
+    real = {
+        key: field.default
+        for key, field in model.Spec.model_fields.items()
+        if not field.is_required()
+    }
+
+    assert set(rows) == set(model.Spec.model_fields)
+    assert {key: tuple(v) if isinstance(v, list) else v for key, v in defaults.items()} == {
+        key: value for key, value in real.items() if key != "name"
+    }
+
+
+def test_the_long_spec_holds_the_defaults() -> None:
+    """The first block of docs/spec.md says nothing but defaults, its first two lines left out."""
+    block = yaml.safe_load(fenced(SPEC_PAGE, "yaml")[0])
+    given = model.build(block)
+    plain = model.build({"data": block["data"], "backbones": "all"})
+
+    assert set(block) == set(model.Spec.model_fields) - {"name"}
+    assert given == plain
+
+
+def test_every_column_of_every_table_is_documented() -> None:
+    """Each section of docs/results.md lists exactly the columns of its table."""
+    sections = re.split(r"^## ", (ROOT / "docs" / "results.md").read_text(), flags=re.MULTILINE)
+    documented = {
+        match[1]: {name for row in cells(section) for name in re.findall(r"`(\w+)`", row[0])}
+        for section in sections
+        if (match := re.match(r"`(\w+)`", section))
+    }
+
+    assert documented == {
+        table: {"trial", *schema.names} for table, schema in tables.SCHEMAS.items()
+    }
+
+
+def test_every_column_of_the_manifest_is_documented() -> None:
+    """The manifest's columns are named where the prepared data set is described."""
+    section = (ROOT / "docs" / "results.md").read_text().split("## The prepared data set")[1]
+
+    assert [name for name in tables.MANIFEST.names if f"`{name}`" not in section] == []
+
+
+def test_variables_of_the_environment_are_those_that_orch_reads() -> None:
+    """The README's table is complete, and no page names a variable that nothing reads."""
+    readers = (ROOT / "jobs" / "settings.py", ROOT / "models" / "training" / "cuda_graphs.py")
+    read = {name for reader in readers for name in re.findall(r"ORCH_[A-Z_]+", reader.read_text())}
+    table = {
+        row[0].strip("`")
+        for row in cells((ROOT / "README.md").read_text())
+        if row[0].startswith("`ORCH_")
+    }
+    named = {name for page in PAGES for name in re.findall(r"ORCH_[A-Z_]+", page.read_text())}
+
+    assert table == read
+    assert named - read == {"ORCH_GPU"}
+
+
+def test_the_readme_names_every_weights_file_and_the_exit_codes() -> None:
+    """Files that a user must provide are named as the catalog looks for them."""
+    text = (ROOT / "README.md").read_text()
+    files = {entry.weights_file for entry in backbones.CATALOG.values() if entry.weights_file}
+
+    assert [name for name in files if f"`{name}`" not in text] == []
+    assert "0 when all went well, 1 when the work failed, 2 when the request was wrong" in text
+
+
+def test_the_readme_opens_with_what_it_is_a_picture_and_two_commands() -> None:
+    """The order of the first lines is what a newcomer needs."""
+    text = (ROOT / "README.md").read_text()
+    marks = ("orch compares", "docs/report.png", "make demo", "make test", "pip install")
+    places = [text.index(mark) for mark in marks]
+
+    assert places == sorted(places)
+    assert places[2] < 1200
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names_of(PAGES))
+def test_links_within_the_project_lead_somewhere(page: Path) -> None:
+    """Every relative link and picture is a file that exists."""
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names_of(PAGES))
+def test_targets_of_make_named_on_a_page_exist(page: Path) -> None:
+    """`make demo` and its like are in the Makefile."""
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    code = [*inline(page), *(line for block in fenced(page, "sh") for line in block.splitlines())]
+    named = {match[1] for line in code if (match := re.match(r"make ([a-z-]+)", line))}
+
+    assert named - known == set()
+
+
+def test_the_lines_that_read_results_work(tmp_path: Path) -> None:
+    """The lines that need no package but orch's own run on a store as orch writes it."""
+    store = Store(tmp_path / "orch-store").open(create=True)
+    who = {"backbone": "scratch", "seed": 0, "period": 1, "epoch": 1}
+    for table, extra in (("epochs", {"train_loss": 0.5}), ("evaluations", {"accuracy": 0.25})):
+        place = store.root / tables.table_folder(table, "scratch-s0-00000000") / "0001.parquet"
+        tables.write_table(place, tables.build_table(table, [who | extra]))
+    pages = [ROOT / "README.md", ROOT / "docs" / "results.md"]
+    lines = [line for page in pages for block in fenced(page, "sh") for line in block.splitlines()]
+    codes = [
+        match[1]
+        for line in lines
+        if (match := re.fullmatch(r'python -c "(import pyarrow.*)"', line))
+    ]
+    ran = [
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+        for code in codes
+    ]
+
+    assert len(ran) == 2
+    assert [process.stderr for process in ran if process.returncode] == []
+    assert all("scratch" in process.stdout for process in ran)
+
+
+def test_nothing_committed_names_a_place_of_the_machine_it_was_written_on() -> None:
+    """No file holds a path of a developer's machine, nor the address of a package index."""
+    private = re.compile(r"(?<![\w.])/(?:work|root|Users)/\w|/tmp/de[v]\b|--(?:extra-)?index-url")
+    found = {
+        name: match[0] for name, text in committed().items() if (match := private.search(text))
+    }
+
+    assert found == {}
+
+
+def test_git_ignores_what_installing_and_running_leave_behind() -> None:
+    """Neither the environment nor the demo nor an install makes a checkout look changed."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("this copy is not a git checkout")
+    left = [
+        ".venv/installed",
+        "orch.egg-info/PKG-INFO",
+        "build/lib/x.py",
+        "demo-store/store.json",
+        "demo-report/report.html",
+        "orch-store/store.json",
+        "deploy/compose/.env",
+        ".pytest_cache/x",
+    ]
+    asked = subprocess.run(["git", "check-ignore", *left], cwd=ROOT, capture_output=True, text=True)
+
+    assert asked.stdout.split() == left

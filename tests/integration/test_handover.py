@@ -1,0 +1,224 @@
+"""A training changes hands: two workers on one store, and what becomes of requests that nobody answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs import plan
+from jobs.data.image_folder import built_in
+from jobs.spec import model
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from jobs.task import Task
+from workers.lease import LeaseTracker
+from workers.scheduling.handover import MEASURED_S, PATIENCE_S, Handover
+from workers.scheduling.peers import Peers
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still."""
+    return Clock()
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> str:
+    """A trial of two periods in a store."""
+    store = Store(tmp_path).open(create=True)
+    asked = model.build({"backbones": ["scratch"], "periods": 2, "epochs_per_period": 3})
+    data = built_in("digits").data_id(asked.data_settings())
+    unfolded = plan.unfold(asked, data)
+    store.save_data(data, built_in("digits"), asked.data_settings())
+    store.save_trial(unfolded.trials[0], list(unfolded.marks), unfolded.run)
+    store.save_run(Run(unfolded.run, asked, data, (unfolded.trials[0].name,), (), 0.0, {}))
+    return unfolded.trials[0].name
+
+
+def hand(tmp_path: Path, name: str, clock: Clock) -> Handover:
+    """A worker's part in hand-overs, on a processor of its own."""
+    return Handover(Store(tmp_path), name, name, "cpu", 2, clock)
+
+
+def training(epoch: int, done: int, rate: float) -> dict[str, Any]:
+    """What a child says."""
+    return {
+        "phase": "train",
+        "epoch": epoch,
+        "epochs": 3,
+        "done": done,
+        "total": 1000,
+        "images_per_second": rate,
+    }
+
+
+def test_a_training_asked_for_is_stopped_by_its_holder_and_sent_to_the_asker(
+    tmp_path: Path, trial: str, clock: Clock
+) -> None:
+    """The holder stops, others leave it alone, the asker may claim it."""
+    task, store = Task("train", trial, 3), Store(tmp_path)
+    slow, fast, third = (hand(tmp_path, name, clock) for name in ("slow", "fast", "third"))
+    lease = LeaseTracker(store).claim(task.lease_key, "slow")
+    assert lease is not None
+    before = slow.stops(task, lease.token)
+    asked, again = fast.ask(task, "slow"), third.ask(task, "slow")
+    stops = slow.stops(task, lease.token)
+    lease.release()
+    sent = slow.whose(task, lease.token, [task], done=False)
+
+    assert (before, asked, again, stops) == (False, True, False, True)
+    assert sent == {"fast": [task]}
+    assert [each.declines(task) for each in (slow, fast, third)] == [True, False, True]
+    assert fast.fulfilled(task) == []
+    assert fast.wish is None
+    assert not third.declines(task)
+
+
+def test_an_asker_gives_up_its_own_training_which_is_sent_when_it_has_the_other(
+    tmp_path: Path, trial: str, clock: Clock
+) -> None:
+    """So it is not the asker itself that takes it back."""
+    wanted, own = Task("train", trial, 3), Task("train", "other-s0-00000000", 3)
+    fast = hand(tmp_path, "fast", clock)
+    LeaseTracker(Store(tmp_path)).claim(wanted.lease_key, "slow")
+    fast.ask(wanted, "slow")
+    stops = fast.stops(own, 1)
+    sent = fast.whose(own, 1, [own], done=False)
+
+    assert stops
+    assert sent == {}
+    assert fast.declines(own)
+    assert fast.fulfilled(wanted) == [own]
+
+
+def test_a_training_goes_on_where_it_is_at_a_mark(tmp_path: Path, trial: str, clock: Clock) -> None:
+    """The next one is sent to the same worker, tests to anybody; after a stop, everything to anybody."""
+    fast = hand(tmp_path, "fast", clock)
+    ended, following, test = (
+        Task("train", trial, 3),
+        Task("train", trial, 6),
+        Task("evaluate", trial, 3),
+    )
+
+    assert fast.whose(ended, 1, [test, following], done=True) == {None: [test], "fast": [following]}
+    assert fast.whose(following, 1, [test], done=True) == {"fast": [test]}
+    assert fast.whose(ended, 1, [ended], done=False) == {None: [ended]}
+
+
+def test_an_asker_that_dies_binds_nobody_for_long(tmp_path: Path, trial: str, clock: Clock) -> None:
+    """Others leave the training to it for a while by their own clock; a later holder is not bound at all."""
+    task, store = Task("train", trial, 3), Store(tmp_path)
+    slow, dead = hand(tmp_path, "slow", clock), hand(tmp_path, "dead", clock)
+    lease = LeaseTracker(store).claim(task.lease_key, "slow")
+    assert lease is not None
+    dead.ask(task, "slow")
+    lease.release()
+    at_first = slow.declines(task)
+    clock.now += PATIENCE_S
+    later = slow.declines(task)
+    again = LeaseTracker(store).claim(task.lease_key, "slow")
+    assert again is not None
+
+    assert (at_first, later) == (True, False)
+    assert not slow.stops(task, again.token)
+
+
+def test_an_asker_does_not_wait_for_ever(tmp_path: Path, trial: str, clock: Clock) -> None:
+    """What it gave up is sent again, and the request is gone."""
+    wanted, own = Task("train", trial, 3), Task("train", "other-s0-00000000", 3)
+    fast = hand(tmp_path, "fast", clock)
+    lease = LeaseTracker(Store(tmp_path)).claim(wanted.lease_key, "slow")
+    assert lease is not None
+    fast.ask(wanted, "slow")
+    fast.whose(own, 1, [own], done=False)
+    early = fast.late()
+    clock.now += PATIENCE_S + 1
+
+    assert early == []
+    assert fast.late() == [own]
+    assert not hand(tmp_path, "slow", clock).stops(wanted, lease.token)
+
+
+def test_a_pace_is_learned_from_what_children_say_and_kept_for_the_device(
+    tmp_path: Path, trial: str, clock: Clock
+) -> None:
+    """Not from the first seconds; the next worker on the device knows it."""
+    task, slow = Task("train", trial, 3), hand(tmp_path, "slow", clock)
+    slow.told(task, training(1, 100, 9.0))
+    at_once = dict(slow.rates)
+    clock.now += MEASURED_S
+    slow.told(task, training(2, 500, 50.0))
+    left = slow.training
+    slow.ended(task)
+
+    assert at_once == {}
+    assert left is not None
+    assert left.images_left == 5 * 1000 - 500
+    assert slow.rates == {left.kind: 50.0} == {"scratch@64x2": 50.0}
+    assert hand(tmp_path, "slow", clock).rates == slow.rates
+    assert hand(tmp_path, "other", clock).rates == {}
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"scratch@64": "fast"}', '{"scratch@64": -1}'])
+def test_damaged_files_are_no_estimates_and_no_requests(
+    tmp_path: Path, trial: str, clock: Clock, text: str
+) -> None:
+    """Whatever lies there, the training goes on."""
+    task, store = Task("train", trial, 3), Store(tmp_path)
+    for path in (store.pace_path("slow", "cpu"), store.asked_path(task.lease_key, 1)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    slow = hand(tmp_path, "slow", clock)
+
+    assert slow.rates == {}
+    assert not slow.stops(task, 1)
+
+
+def test_a_worker_reads_the_signs_of_the_others_and_finds_what_to_take_over(
+    tmp_path: Path, trial: str, clock: Clock
+) -> None:
+    """Only from signs that change: one that was left by a dead worker counts for nothing."""
+    from jobs import atomic
+
+    store, fleet = Store(tmp_path), Peers(Store(tmp_path), clock)
+    slow, fast = hand(tmp_path, "slow", clock), hand(tmp_path, "fast", clock)
+    slow.rates, fast.rates = {"scratch@64x2": 10.0}, {"scratch@64x2": 40.0}
+    slow.told(Task("train", trial, 3), training(1, 0, 10.0))
+    data = store.load_trial(trial).data
+    atomic.write_json(store.done_path(Task("prepare", data)), {"classes": {"0": {"train": 1000}}})
+
+    def sign(at: float) -> None:
+        for each in (slow, fast):
+            atomic.write_json(
+                store.root / "workers" / f"{each.name}.json",
+                {"name": each.name, "at": at, "slots": 1, **each.sign(each.training is not None)},
+            )
+
+    sign(1.0)
+    from_the_dead = fleet.mates()
+    sign(2.0)
+    fleet.mates()
+    wanted, mine = fleet.wanted(fast, []), fleet.wanted(slow, [])
+    placed = fleet.placed(fast, [Task("train", trial, 3), Task("evaluate", trial, 3)])
+    given_up = fleet.placed(slow, [Task("train", trial, 3)], "slow")
+    clock.now += 60
+
+    assert from_the_dead == ()
+    assert placed == {"fast": [Task("train", trial, 3)], None: [Task("evaluate", trial, 3)]}
+    assert given_up == {"fast": [Task("train", trial, 3)]}
+    assert wanted is not None
+    assert (wanted.task, wanted.holder) == (f"train.{trial}.0003", "slow")
+    assert mine is None
+    assert fleet.mates() == ()

@@ -1,0 +1,113 @@
+"""The doorbell: ids in JSON, big networks first, addresses without passwords."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+
+from jobs.errors import BrokerUnreachable
+from jobs.settings import without_password
+from jobs.task import Task
+from workers.messaging import broker
+
+
+def test_a_message_carries_a_task_id_and_nothing_more(redis_url: str) -> None:
+    """What lies in Redis is JSON with one argument."""
+    with broker._channel(redis_url, 3.0) as channel:
+        channel.client.flushall()
+        broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 10)])
+        message = json.loads(channel.client.lpop("orch:1"))
+
+    assert message["headers"]["argsrepr"] == "['train.vgg16-s0-00000000.0010']"
+    assert message["content-type"] == "application/json"
+
+
+def test_big_networks_come_out_first(redis_url: str) -> None:
+    """The queue's order is by cost, not by arrival."""
+    names = ["squeezenet-finetuned", "scratch", "vgg16", "resnet34"]
+    with broker._channel(redis_url, 3.0) as channel:
+        channel.client.flushall()
+        broker.enqueue(redis_url, [Task("train", f"{name}-s0-00000000", 10) for name in names])
+        keys = sorted(key.decode() for key in channel.client.keys("orch*"))
+        first = json.loads(channel.client.lpop(keys[0]))["headers"]["argsrepr"]
+        last = json.loads(channel.client.lpop(keys[-1]))["headers"]["argsrepr"]
+
+    assert "vgg16" in first
+    assert "s" in last
+    assert broker.queue_length(redis_url) == 2
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:secret@127.0.0.1:1/0",
+        "redis+socket:///nowhere/r.sock",
+        "foo://secret@x",
+        "rediss://u:secret@127.0.0.1:1",
+        "redis",
+        "",
+        "redis://[secret",
+    ],
+)
+def test_a_broker_out_of_reach_is_said_without_its_password(url: str) -> None:
+    """An address may be shown; a password never."""
+    with pytest.raises(BrokerUnreachable) as caught:
+        broker.ping(url, timeout_s=1)
+
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://:pw@host:6379/0", "redis://:***@host:6379/0"),
+        ("redis://me:p@w@host/1", "redis://me:***@host/1"),
+        (
+            "redis+socket:///run/r.sock?password=pw&db=1",
+            "redis+socket:///run/r.sock?password=***&db=1",
+        ),
+        ("redis://host/0", "redis://host/0"),
+    ],
+)
+def test_passwords_become_stars(url: str, shown: str) -> None:
+    """In the address and in its query."""
+    assert without_password(url) == shown
+
+
+def test_what_is_no_message_is_dropped_and_the_next_one_is_taken(redis_url: str) -> None:
+    """Rubbish in the list that workers read ends no worker."""
+    task = Task("train", "scratch-s0-00000000", 10)
+    with broker._channel(redis_url, 3.0) as channel:
+        channel.client.flushall()
+    with broker.app(redis_url) as application, application.connection_for_read() as connection:
+        taken: list[str] = []
+        consumer = connection.Consumer(
+            queues=application.amqp.queues.values(),
+            accept=["json"],
+            on_message=(lambda message: taken.append(message.headers["argsrepr"])),
+        )
+        rubbish = (
+            b"\xff\xfe",
+            b"{",
+            b"{}",
+            b"[1, 2]",
+            b'"a"',
+            b"null",
+            b'{"body": "!", "headers": 3}',
+            b'{"body": "", "properties": 7, "headers": {}}',
+        )
+        for each in rubbish:
+            consumer.channel.client.lpush("orch", each)
+        broker.enqueue(redis_url, [task])
+        with consumer:
+            for _ in range(40):
+                with contextlib.suppress(TimeoutError):
+                    connection.drain_events(timeout=0.2)
+                if taken:
+                    break
+            left = consumer.channel.client.llen("orch")
+
+    assert left == 0
+    assert taken == [f"['{task.id}']"]

@@ -1,0 +1,132 @@
+"""A trial trained again with kills: real children, the same weights, the same rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
+
+from support.learning import Laboratory
+
+from jobs import atomic
+from jobs.errors import StoreUnusable
+from jobs.spec import model
+from jobs.store import tables
+from jobs.store.runs import Run
+from jobs.task import Task
+from orchestrator import cli
+from orchestrator.verification import done_of
+from workers.devices.discovery import NoSuchDevice
+from workers.replay import replay_trial
+
+RECIPE: dict[str, Any] = {"batch_size": 4, "learning_rate": 0.01}
+
+
+@pytest.fixture
+def laboratory(animal_folder: Path, tmp_path: Path) -> Laboratory:
+    """A store whose data set is prepared at 32 pixels."""
+    made = Laboratory.of(tmp_path / "store", animal_folder, image_size=32)
+    made.prepare()
+    return made
+
+
+@pytest.fixture
+def trial(laboratory: Laboratory) -> str:
+    """A trial trained for two epochs, both of them marks."""
+    name = laboratory.trial("squeezenet", [1, 2], **RECIPE)
+    laboratory.train(name, 1)
+    laboratory.train(name, 2)
+    return name
+
+
+def test_a_trial_killed_at_random_points_ends_with_the_same_weights_and_rows(
+    laboratory: Laboratory, trial: str
+) -> None:
+    """Children die by SIGKILL; the store is left as it was, the replay's folder is gone."""
+    heard: list[dict[str, Any]] = []
+    before = {
+        path: path.stat().st_mtime_ns for path in laboratory.store.root.rglob("*") if path.is_file()
+    }
+    verdict = replay_trial(
+        laboratory.store, trial, kills=2, seed=9, weights_dir=None, tell=heard.append
+    )
+    after = {
+        path: path.stat().st_mtime_ns for path in laboratory.store.root.rglob("*") if path.is_file()
+    }
+
+    assert (verdict.trial, verdict.epoch, verdict.kills) == (trial, 2, 2)
+    assert verdict.same_weights
+    assert verdict.same_rows
+    assert [told["done"] for told in heard if told["phase"] == "killed"] == [1, 2]
+    assert after == before
+    assert list(laboratory.store.root.glob(".replay-*")) == []
+
+
+def test_threads_and_device_are_those_on_record(laboratory: Laboratory, trial: str) -> None:
+    """A trial of another kind of device is not replayed on this one; one that was never trained neither."""
+    path = laboratory.store.trial_folder(trial) / "numerics.json"
+    atomic.write_json(path, json.loads(path.read_text()) | {"device": "cuda"})
+    with pytest.raises(NoSuchDevice, match="was trained on cuda, and none is free here"):
+        replay_trial(laboratory.store, trial, kills=0, seed=0, weights_dir=None)
+    with pytest.raises(StoreUnusable, match="nothing of the trial"):
+        replay_trial(
+            laboratory.store,
+            laboratory.trial("squeezenet", [1], seed=5),
+            kills=0,
+            seed=0,
+            weights_dir=None,
+        )
+
+
+def test_verify_tells_other_weights_and_other_rows_apart(
+    laboratory: Laboratory, trial: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A verdict that could not be bad would be worth nothing: the cheapest trial is replayed, the exit code is 1."""
+    store = laboratory.store
+    asked = model.build(
+        {
+            "data": str(tmp_path / "animals"),
+            "backbones": ["squeezenet"],
+            "periods": 2,
+            "epochs_per_period": 1,
+        }
+    )
+    done = store.done_path(Task("train", trial, 2))
+    atomic.write_json(done, json.loads(done.read_text()) | {"weights_digest": "0" * 64})
+    path = store.root / tables.table_folder("epochs", trial) / "epochs-0001-0001.parquet"
+    (row,) = tables.read_files([path])
+    tables.write_table(
+        path, tables.build_table("epochs", [row | {"val_loss": row["val_loss"] + 1e-9}])
+    )
+    first = store.done_path(Task("train", trial, 1))
+    claimed = {
+        "path": path.relative_to(store.root).as_posix(),
+        "sha256": atomic.file_digest(path),
+        "bytes": path.stat().st_size,
+    }
+    atomic.write_json(first, json.loads(first.read_text()) | {"files": [claimed]})
+    tasks = (f"prepare.{laboratory.data}.0000", Task("train", trial, 2).id)
+    store.save_run(Run("small", asked, laboratory.data, (trial,), tasks, 0.0, {}))
+    code = cli.run(["--store", str(store.root), "verify", "small", "--replay", "--kills", "0"])
+    told = capsys.readouterr()
+
+    assert code == 1
+    assert "all whole" in told.out
+    assert (
+        f"{trial} trained again up to epoch 2, killed 0 time(s): weights and rows differ"
+        in told.out
+    )
+    assert f"replaying {trial} with 0 kill(s), seed 0" in told.err
+
+
+def test_progress_is_counted_in_epochs() -> None:
+    """Half of the third epoch's images are two epochs and a half; validation is the end of an epoch."""
+    training = {"phase": "train", "done": 20, "total": 40, "epoch": 3, "epochs": 10}
+
+    assert done_of(training) == (2.5, 10)
+    assert done_of(training | {"phase": "validate", "done": 1}) == (3.0, 10)
+    assert done_of({"phase": "load"}) is None

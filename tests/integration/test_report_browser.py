@@ -1,0 +1,142 @@
+"""The page in a real browser: nothing is asked of the network, nothing goes wrong, tables sort, names stay text."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.fakes import fill_store
+
+from orchestrator.report import write
+
+pytestmark = pytest.mark.browser
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Chromium as installed on this machine; in CI it must be there."""
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed (extra 'dev')"
+    )
+    path = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if path is None:
+        assert not os.environ.get("CI"), "CI must have a browser: apt-get install chromium"
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of three networks and a class that would like to run a script."""
+    root = tmp_path_factory.mktemp("browser")
+    store, run = fill_store(
+        root / "store",
+        backbones=["resnet34", "vgg16", "scratch"],
+        periods=2,
+        epochs_per_period=2,
+        classes=(HOSTILE, "bear", "cat"),
+        images_a_class=30,
+        image_size=32,
+    )
+    return write.write_report(store, run, root / "out")
+
+
+def opened(chromium: Any, place: Path, **how: Any) -> tuple[Any, list[str]]:
+    """The page, and whatever it said, asked for, or stumbled over."""
+    page, seen = chromium.new_context(**how).new_page(), []
+    page.on("console", lambda message: seen.append(f"console: {message.text}"))
+    page.on("pageerror", lambda error: seen.append(f"error: {error}"))
+    page.on("dialog", lambda dialog: (seen.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.on(
+        "request",
+        lambda request: (
+            seen.append(f"request: {request.url}")
+            if not request.url.startswith(("data:", place.as_uri()))
+            else None
+        ),
+    )
+    page.goto(place.as_uri())
+    return page, seen
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_the_page_is_quiet_and_fits_the_window(
+    chromium: Any, place: Path, width: int, scheme: str
+) -> None:
+    """No console message, no request but the file, no sideways scrolling, on a desk and on a phone."""
+    page, seen = opened(
+        chromium, place, viewport={"width": width, "height": 800}, color_scheme=scheme
+    )
+    page.wait_for_timeout(200)
+
+    assert seen == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate(
+        "document.images.length > 10 && [...document.images].every(i => i.naturalWidth > 0)"
+    )
+
+
+def test_tables_sort_by_number_both_ways(chromium: Any, place: Path) -> None:
+    """A click on training time: longest first, then shortest; the numbers behind the words count."""
+    page, _ = opened(chromium, place)
+    head = page.locator("#results table").first.locator("th", has_text="Training time")
+    orders = []
+    for _ in range(2):
+        head.click()
+        orders.append(
+            page.locator("#results table")
+            .first.locator("tbody tr td:first-child")
+            .all_inner_texts()
+        )
+
+    assert orders == [["VGG16", "ResNet34", "Scratch"], ["Scratch", "ResNet34", "VGG16"]]
+    assert head.get_attribute("aria-sort") == "ascending"
+
+
+def test_a_class_named_like_markup_is_text(chromium: Any, place: Path) -> None:
+    """It is read, not run: in tables, figures and cards."""
+    page, seen = opened(chromium, place)
+
+    assert HOSTILE in page.locator("#classes").inner_text()
+    assert page.locator("#confusion svg text", has_text="<img").count() > 0
+    assert page.locator("img[src=x]").count() == 0
+    assert seen == []
+
+
+def test_figures_grow_on_a_click_and_counts_turn_into_shares(chromium: Any, place: Path) -> None:
+    """The dialog opens and closes; the switch needs no script."""
+    page, seen = opened(chromium, place)
+    page.locator("#curves .drawn").first.click()
+    wide = page.locator("#stage svg").bounding_box()
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(50)
+    closed = page.locator("#stage").is_visible()
+    page.locator("#as-shares").check()
+
+    assert wide["width"] > 1000
+    assert not closed
+    assert page.locator("#confusion .shares").first.is_visible()
+    assert not page.locator("#confusion .counts").first.is_visible()
+    assert seen == []
+
+
+def test_without_scripts_the_essentials_stand(chromium: Any, place: Path) -> None:
+    """Answer, tables, figures, folded tables and the switch."""
+    page, _ = opened(chromium, place, java_script_enabled=False)
+    page.locator("#as-shares").check()
+    page.locator("#classes summary").first.click()
+
+    assert "test images right" in page.locator("h1").inner_text()
+    assert page.locator("#results td").first.is_visible()
+    assert page.locator("#confusion .shares").first.is_visible()
+    assert page.locator("#classes details table").first.is_visible()

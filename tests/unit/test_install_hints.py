@@ -1,0 +1,55 @@
+"""What a person is told to type for a part that is not installed."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from jobs import install_hints
+from orchestrator.local import doctor
+
+DECLARED = tomllib.loads((Path(install_hints.HOME) / "pyproject.toml").read_text())["project"][
+    "optional-dependencies"
+]
+
+
+def test_the_command_holds_the_tested_versions_and_the_folder_that_orch_runs_from(
+    tmp_path: Path,
+) -> None:
+    """It can be typed anywhere; the name alone would get another package of that name."""
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).touch()
+
+    assert install_hints.install_command("worker", tmp_path) == (
+        f"pip install -c {tmp_path}/constraints.txt -e '{tmp_path}[worker]'"
+    )
+
+
+def test_an_installed_copy_names_the_folder_to_be_in(tmp_path: Path) -> None:
+    """Packages alone do not say where they came from."""
+    assert install_hints.install_command("flower", tmp_path).startswith(
+        "pip install -c constraints.txt '.[flower]' (in the folder"
+    )
+
+
+def test_what_all_leaves_out_is_said() -> None:
+    """In the command's message and in the README, which names each extra."""
+    everything = re.findall(r"[a-z]+", DECLARED["all"][0].partition("[")[2])
+    left_out = DECLARED.keys() - set(everything) - {"all", "dev"}
+    readme = (Path(install_hints.HOME) / "README.md").read_text()
+
+    assert left_out == set(install_hints.NOT_IN_ALL)
+    assert "(the extra 'all' does not bring it)" in install_hints.install_command("mlflow")
+    assert "does not bring" not in install_hints.install_command("worker")
+    assert all(f"`{name}`" in readme for name in DECLARED if name != "dev")
+
+
+@pytest.mark.parametrize("extra", doctor.EXTRAS)
+def test_the_doctor_looks_for_packages_that_the_extra_brings(extra: str) -> None:
+    """By the names that pip knows."""
+    brought = {re.split(r"[^A-Za-z0-9-]", each)[0] for each in DECLARED[extra]}
+
+    assert set(doctor.EXTRAS[extra]) <= brought

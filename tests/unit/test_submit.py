@@ -1,0 +1,290 @@
+"""A request becomes a run: checks come first, and asking again goes on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.fakes import fill_store
+
+from jobs import plan
+from jobs.errors import (
+    BadFolder,
+    BadSpec,
+    BrokerUnreachable,
+    MissingWeights,
+    RequestError,
+    StoreUnusable,
+)
+from jobs.settings import Settings
+from jobs.spec import model
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from jobs.task import Task
+from orchestrator.submission import provenance, submit
+
+
+@dataclass
+class Wire:
+    """A broker that keeps what it is sent; `answers` is False when it is out of reach."""
+
+    answers: bool = True
+    pinged: list[str] = field(default_factory=list)
+    sent: list[Task] = field(default_factory=list)
+
+    def ping(self, broker_url: str) -> None:
+        """Answer, or not."""
+        self.pinged.append(broker_url)
+        if not self.answers:
+            raise BrokerUnreachable("no broker answers")
+
+    def send(self, broker_url: str, tasks: Iterable[Task]) -> None:
+        """Keep the tasks."""
+        self.sent += tasks
+
+
+@dataclass
+class Shelf:
+    """A folder of weights files that holds none, or all that are asked for."""
+
+    stocked: bool = True
+    asked: list[str] = field(default_factory=list)
+
+    def require(self, names: Sequence[str], weights_dir: Path | None) -> None:
+        """Raise when there are none."""
+        self.asked += names
+        if not self.stocked:
+            raise MissingWeights(f"no weights for {', '.join(names)}")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of two classes whose files nobody decodes here."""
+    for label in ("ape", "bear"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(3):
+            (tmp_path / "photos" / label / f"{number}.jpg").write_bytes(f"{label}{number}".encode())
+    return tmp_path / "photos"
+
+
+def settings(tmp_path: Path, broker_url: str | None = "redis://broker/0") -> Settings:
+    """A store that does not exist yet."""
+    return Settings(tmp_path / "store", broker_url, None)
+
+
+def ask(photos: Path, **values: Any) -> model.Spec:
+    """A small spec on the photos."""
+    return model.build(
+        {"data": str(photos), "backbones": ["scratch", "resnet34"], "periods": 2} | values
+    )
+
+
+def do(
+    tmp_path: Path, asked: model.Spec, wire: Wire | None = None
+) -> tuple[Store, Run, list[Task]]:
+    """Check, record and ring."""
+    wire = wire or Wire()
+    request = submit.check_request(asked, settings(tmp_path), wire.ping, Shelf().require)
+    store = Store(tmp_path / "store").open(create=True)
+    run = submit.record_run(store, request, {"host": "alpha"})
+    return store, run, submit.enqueue_ready(store, run, "redis://broker/0", wire.send)
+
+
+def test_a_new_run_is_recorded_whole_and_its_first_task_sent(tmp_path: Path, photos: Path) -> None:
+    """Data set, trials with their marks, the run with its provenance; only preparing is ready."""
+    wire = Wire()
+
+    store, run, sent = do(tmp_path, ask(photos), wire)
+
+    assert store.load_run(run.name) == run
+    assert run.provenance == {"host": "alpha"}
+    assert [store.marks(trial) for trial in run.trials] == [[10, 20], [10, 20]]
+    assert len(store.load_data(run.data)[0].entries) == 6
+    assert sent == wire.sent == [Task("prepare", run.data)]
+
+
+def test_the_same_spec_again_is_the_same_run_and_keeps_its_past(
+    tmp_path: Path, photos: Path
+) -> None:
+    """Asking again neither renames nor redates the run, takes a cancellation back, and sends what is missing."""
+    store, first, _ = do(tmp_path, ask(photos))
+    store.cancel(first.name)
+
+    _, second, sent = do(tmp_path, ask(photos))
+
+    assert second == first
+    assert store.run_names() == [first.name]
+    assert not store.is_cancelled(first.name)
+    assert sent == [Task("prepare", first.data)]
+
+
+def test_a_taken_name_with_another_spec_is_refused_with_the_difference(
+    tmp_path: Path, photos: Path
+) -> None:
+    """The message says what differs, and the run stays as it was."""
+    store, run, _ = do(tmp_path, ask(photos, name="mine"))
+
+    with pytest.raises(BadSpec, match=r"periods 2 there, 5 here.*--name"):
+        do(tmp_path, ask(photos, name="mine", periods=5))
+
+    assert store.load_run("mine") == run
+
+
+def test_a_taken_name_with_changed_images_is_refused(tmp_path: Path, photos: Path) -> None:
+    """The same spec on a folder whose contents changed is another comparison."""
+    do(tmp_path, ask(photos, name="mine"))
+    (photos / "ape" / "0.jpg").write_bytes(b"another picture")
+
+    with pytest.raises(BadSpec, match="data photos-"):
+        do(tmp_path, ask(photos, name="mine"))
+
+
+def test_images_that_moved_are_the_same_data_set(tmp_path: Path, photos: Path) -> None:
+    """A folder's place does not count, its name and contents do; the run then reads from the new place."""
+    _, first, _ = do(tmp_path, ask(photos))
+    (tmp_path / "elsewhere").mkdir()
+    moved = photos.rename(tmp_path / "elsewhere" / "photos")
+
+    store, second, _ = do(tmp_path, ask(moved))
+
+    assert second.name == first.name
+    assert store.load_data(second.data)[0].origin == str(moved)
+
+
+@pytest.mark.parametrize("broken", ["broker", "folder", "weights", "store"])
+def test_what_is_wrong_is_found_before_anything_is_written(
+    broken: str, tmp_path: Path, photos: Path
+) -> None:
+    """No store folder appears, whichever check fails."""
+    wire, shelf = Wire(answers=broken != "broker"), Shelf(stocked=broken != "weights")
+    chosen = settings(tmp_path, None if broken == "weights" else "redis://broker/0")
+    if broken == "folder":
+        (photos / "empty").mkdir()
+    if broken == "store":
+        chosen = Settings(photos / "ape" / "0.jpg" / "store", None, None)
+
+    with pytest.raises(RequestError):
+        submit.check_request(ask(photos), chosen, wire.ping, shelf.require)
+
+    assert sorted(os.listdir(tmp_path)) == ["photos"]
+
+
+def test_weights_are_looked_for_only_when_this_machine_does_the_work(
+    tmp_path: Path, photos: Path
+) -> None:
+    """With a broker of its own, weights are the workers' matter; Scratch needs none anywhere."""
+    elsewhere, here = Shelf(), Shelf()
+
+    submit.check_request(ask(photos), settings(tmp_path), Wire().ping, elsewhere.require)
+    submit.check_request(ask(photos), settings(tmp_path, None), Wire().ping, here.require)
+
+    assert elsewhere.asked == []
+    assert here.asked == ["resnet34"]
+
+
+def test_built_in_images_need_no_weights_and_no_folder(tmp_path: Path) -> None:
+    """Digits bring their own defaults."""
+    shelf = Shelf(stocked=False)
+
+    request = submit.check_request(
+        model.build({"backbones": "all"}), settings(tmp_path, None), Wire().ping, shelf.require
+    )
+
+    assert request.source.built_in
+    assert shelf.asked == []
+
+
+def test_the_files_of_a_folder_are_counted_while_they_are_read(
+    tmp_path: Path, photos: Path
+) -> None:
+    """The last word is that all were read."""
+    told: list[tuple[int, int]] = []
+
+    submit.check_request(
+        ask(photos),
+        settings(tmp_path),
+        Wire().ping,
+        Shelf().require,
+        lambda *count: told.append(count),
+    )
+
+    assert told == [(number, 6) for number in range(1, 7)]
+
+
+def test_a_store_inside_the_data_folder_is_refused(photos: Path) -> None:
+    """It would be read as a class the next time; a link does not hide it."""
+    (photos.parent / "link").symlink_to(photos)
+
+    with pytest.raises(BadFolder, match="inside the data folder"):
+        submit.require_apart(photos.parent / "link" / "store", str(photos))
+
+
+def test_probing_a_store_leaves_no_trace(tmp_path: Path) -> None:
+    """Neither where it is nor where it would be."""
+    submit.require_writable(tmp_path / "deep" / "down" / "store")
+
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
+def test_a_store_in_a_folder_of_someone_else_is_refused(tmp_path: Path) -> None:
+    """The message names the store."""
+    tmp_path.chmod(0o500)
+
+    with pytest.raises(StoreUnusable, match="cannot be written"):
+        submit.require_writable(tmp_path / "store")
+
+
+def test_a_failure_is_forgiven_by_name(tmp_path: Path, photos: Path) -> None:
+    """What failed is ready again; what did not is not touched."""
+    store, run, _ = do(tmp_path, ask(photos))
+    preparing = Task("prepare", run.data)
+    store.failed_path(preparing).parent.mkdir(parents=True)
+    store.failed_path(preparing).write_text('{"failure": "bad-image"}')
+    wire = Wire()
+
+    before = submit.enqueue_ready(store, run, "redis://broker/0", wire.send)
+    forgiven = submit.reset_failures(store, run)
+    after = submit.enqueue_ready(store, run, "redis://broker/0", wire.send)
+
+    assert before == []
+    assert forgiven == after == [preparing]
+
+
+def test_provenance_names_versions_machine_and_command() -> None:
+    """Enough to say later what produced a run; nothing heavy is imported for it."""
+    found = provenance.gather(["orch", "submit"])
+
+    assert found["command"] == ["orch", "submit"]
+    assert found["versions"]["python"]
+    assert set(found["versions"]) >= {"orch", "torch"}
+    assert found["host"]
+
+
+def test_a_run_sends_only_what_brings_it_on(tmp_path: Path) -> None:
+    """Runs share trials: one that is done leaves a longer one's work alone, and goes over others' marks to its own."""
+    small: dict[str, Any] = {"backbones": ["scratch"], "pixels": False}
+    store, short = fill_store(tmp_path, name="short", periods=2, **small)
+    _, long = fill_store(
+        tmp_path, name="long", periods=4, **small, finished=lambda task: task.epoch <= 4
+    )
+    _, straight = fill_store(
+        tmp_path,
+        name="straight",
+        periods=1,
+        epochs_per_period=8,
+        **small,
+        finished=lambda task: task.epoch <= 4,
+    )
+
+    assert short.trials == long.trials == straight.trials
+    assert plan.ready_tasks(store, short) == []
+    assert (
+        plan.ready_tasks(store, long)
+        == plan.ready_tasks(store, straight)
+        == [Task("train", long.trials[0], 6)]
+    )
