@@ -56,9 +56,14 @@ def network_of(name: str) -> nn.Module:
 
 
 def by_hand(
-    name: str, files: Path, data: Data, order: list[list[int]], channels_last: bool
+    name: str,
+    files: Path,
+    data: Data,
+    order: list[list[int]],
+    channels_last: bool,
+    dtype: torch.dtype = torch.float32,
 ) -> nn.Module:
-    """One epoch as torchvision's recipe does it: ImageFolder, its transforms, float32, SGD."""
+    """One epoch as torchvision's recipe does it: ImageFolder, its transforms, SGD in `dtype`."""
     side = round(SIZE * 256 / 224)
     images = datasets.ImageFolder(
         str(files),
@@ -77,11 +82,13 @@ def by_hand(
     }
     network = network_of(name).train()
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    network = network.to(memory_format=layout)
+    network = network.to(dtype).to(memory_format=layout)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.001, momentum=0.9)
     for indices in order:
         chosen = [images[place[data.paths[index]]] for index in indices]
-        batch = torch.stack([image for image, _ in chosen]).contiguous(memory_format=layout)
+        batch = (
+            torch.stack([image for image, _ in chosen]).to(dtype).contiguous(memory_format=layout)
+        )
         optimizer.zero_grad()
         functional.cross_entropy(
             network(batch).flatten(1), torch.tensor([label for _, label in chosen])
@@ -111,11 +118,22 @@ def test_float32_equals_the_loop_by_hand(photographs: tuple[Path, Data], name: s
 
 @pytest.mark.parametrize("name", ["scratch", "resnet34"])
 def test_channels_first_differ_by_rounding_alone(photographs: tuple[Path, Data], name: str) -> None:
-    """With the channels first, other kernels sum in another order: a step's weights are within a hundred thousandth."""
+    """Channels first sums in another order: both are equally far from float64's exact step.
+
+    Rounding depends on the processor, so its size is measured against float64 in the same run. A loop
+    that computed something else would be farther from it by orders of magnitude.
+    """
     files, data = photographs
     data = replace(data, splits=data.splits | {"train": data.splits["train"][:BATCH]})
     network, order = ours(name, data)
     plain = by_hand(name, files, data, order, channels_last=False)
+    exact = by_hand(name, files, data, order, channels_last=False, dtype=torch.float64)
 
-    for mine, other in zip(network.parameters(), plain.parameters(), strict=True):
-        assert torch.allclose(mine, other, rtol=0, atol=1e-5)
+    assert farthest(network, exact) <= 4 * farthest(plain, exact)
+    assert farthest(network, exact) < 1e-2 * farthest(network_of(name), exact)
+
+
+def farthest(network: nn.Module, exact: nn.Module) -> float:
+    """The largest distance of a weight from the same weight of `exact`."""
+    pairs = zip(network.parameters(), exact.parameters(), strict=True)
+    return max(float((mine.double() - other).abs().max()) for mine, other in pairs)
