@@ -53,10 +53,10 @@ def fleets(draws: int) -> Iterator[Fleet]:
         )
     for count in (2, 4, 8, 16):
         yield Fleet(f"1 fast, {count - 1} at 1/4", (1.0,) + (0.25,) * (count - 1))
-    dice = random.Random(5)
+    rng = random.Random(5)
     for draw in range(draws):
-        count = dice.randint(2, 16)
-        drawn = [dice.uniform(0.25, 1.0) for _ in range(count)]
+        count = rng.randint(2, 16)
+        drawn = [rng.uniform(0.25, 1.0) for _ in range(count)]
         yield Fleet(f"random {draw + 1}: {count}", tuple(speed / max(drawn) for speed in drawn))
 
 
@@ -64,13 +64,13 @@ def case(
     fleet: Fleet, seeds: int, study_s: float, costs: Costs, wrong: float, history: bool, seed: int
 ) -> Case:
     """`wrong`: real costs differ from the catalog's by up to this factor; `history`: past attempts are on record."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     asked = plan.unfold(
         model.build({"backbones": list(backbones.CATALOG), "seeds": seeds, "data": "digits"}),
         "study",
     )
     real = {
-        name: entry.relative_cost * wrong ** dice.uniform(-1, 1)
+        name: entry.relative_cost * wrong ** rng.uniform(-1, 1)
         for name, entry in backbones.CATALOG.items()
     }
     images = asked.marks[-1] * IMAGES_AN_EPOCH
@@ -81,7 +81,7 @@ def case(
     known = tuple(
         {
             throughput.training_kind(name, 224, None): rate
-            * (1 + dice.uniform(-costs.noise, costs.noise))
+            * (1 + rng.uniform(-costs.noise, costs.noise))
             for name, rate in each.items()
         }
         if history

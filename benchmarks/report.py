@@ -30,7 +30,7 @@ from jobs.store.store import Store
 from jobs.task import Task, Trial
 
 CLASSES, TEST_IMAGES, TRAIN_IMAGES = 20, 12_183, 48_724
-MOST_SECONDS, MOST_GIB = 20.0, 2.0
+MAX_SECONDS, MAX_GIB = 20.0, 2.0
 
 
 def fill(root: Path, seeds: int, periods: int, epochs: int) -> None:
@@ -121,7 +121,7 @@ def measure(root: Path, out: Path) -> bool:
         f"{rows:,} predictions in memory, "
         f"{len(told.drawings)} figures"
     )
-    return total <= MOST_SECONDS and peak <= MOST_GIB
+    return total <= MAX_SECONDS and peak <= MAX_GIB
 
 
 def main() -> int:
@@ -203,10 +203,10 @@ def _train(work: Path, run: Run, trial: Trial, until: int, names: object) -> dic
 def _evaluate(
     work: Path, run: Run, trial: Trial, epoch: int, names: list[tuple[str, str]]
 ) -> dict[str, Any]:
-    dice = np.random.default_rng([epoch, trial.seed, len(trial.backbone)])
+    rng = np.random.default_rng([epoch, trial.seed, len(trial.backbone)])
     label = np.arange(TEST_IMAGES) % CLASSES
-    wrong = np.random.default_rng(1).random(TEST_IMAGES) + dice.normal(0, 0.05, TEST_IMAGES) > 0.93
-    answer = np.where(wrong, (label + dice.integers(1, 4, TEST_IMAGES)) % CLASSES, label)
+    wrong = np.random.default_rng(1).random(TEST_IMAGES) + rng.normal(0, 0.05, TEST_IMAGES) > 0.93
+    answer = np.where(wrong, (label + rng.integers(1, 4, TEST_IMAGES)) % CLASSES, label)
     classes = pa.array([f"class {i:02d}" for i in range(CLASSES)])
     who = {"backbone": pa.array([trial.backbone] * TEST_IMAGES)} | {
         name: pa.array(np.full(TEST_IMAGES, value))
@@ -216,7 +216,7 @@ def _evaluate(
             ("epoch", epoch),
         )
     }
-    sure = pa.array(dice.uniform(0.4, 1, TEST_IMAGES), pa.float32())
+    sure = pa.array(rng.uniform(0.4, 1, TEST_IMAGES), pa.float32())
     table = pa.table(
         {
             **who,

@@ -100,13 +100,13 @@ class Simulation:
     ) -> None:
         self.asked, self.truth, self.costs, self.take_overs = asked, truth, costs, take_overs
         self.goes_on = goes_on
-        self.over, self.dice = set[Task](), random.Random(seed)
+        self.over, self.rng = set[Task](), random.Random(seed)
         self.hands = [Hand(place, dict(rates)) for place, rates in enumerate(known)]
         self.backbones = {trial.name: trial.backbone for trial in asked.trials}
         self.epochs = {trial.name: 0.0 for trial in asked.trials}
         self.held: dict[str, Hand] = {}
         self.waiting: list[tuple[int, int, Task]] = []
-        self.idle: deque[Hand] = deque(sorted(self.hands, key=lambda _: self.dice.random()))
+        self.idle: deque[Hand] = deque(sorted(self.hands, key=lambda _: self.rng.random()))
         self.now, self.count, self.handed_over = 0.0, itertools.count(), 0
         self.events: list[tuple[float, int, Callable[[], None]]] = []
 
@@ -241,7 +241,7 @@ class Simulation:
 
     def _stop_soon(self, hand: Hand) -> None:
         """Within the time between two looks, and what it takes to put a checkpoint down."""
-        at = self.now + self.dice.random() * self.costs.look_s + self.costs.stop_s
+        at = self.now + self.rng.random() * self.costs.look_s + self.costs.stop_s
         task = hand.task
         hand.stops_at = at
 
@@ -272,7 +272,7 @@ class Simulation:
             and self.now - hand.since - self._begin_s(hand) >= self.costs.measured_s
         ):
             backbone = self.backbones[hand.task.subject]
-            noise = 1 + self.dice.uniform(-self.costs.noise, self.costs.noise)
+            noise = 1 + self.rng.uniform(-self.costs.noise, self.costs.noise)
             hand.rates[throughput.training_kind(backbone, 224, None)] = (
                 self.truth.rates[hand.place][backbone] * noise
             )

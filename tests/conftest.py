@@ -38,11 +38,11 @@ def animal_folder(tmp_path: Path) -> Path:
     """Three classes of twenty small colour images each, told apart by their dominant colour."""
     image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (extra 'worker')")
     numpy = pytest.importorskip("numpy")
-    dice = numpy.random.default_rng(0)
+    rng = numpy.random.default_rng(0)
     for channel, label in enumerate(("ape", "bear", "cat")):
         (tmp_path / "animals" / label).mkdir(parents=True)
         for number in range(20):
-            pixels = dice.integers(0, 120, (40, 48, 3), dtype="uint8")
+            pixels = rng.integers(0, 120, (40, 48, 3), dtype="uint8")
             pixels[..., channel] += 120
             image.fromarray(pixels).save(tmp_path / "animals" / label / f"{number:03d}.png")
     return tmp_path / "animals"

@@ -84,12 +84,12 @@ def _prepare(
 
 def _work(worker: Worker, idle_exit_s: float | None) -> int:
     child.start_fork_server()
-    tender, leave = Reconciler(worker), threading.Event()
+    reconciler, leave = Reconciler(worker), threading.Event()
     consumer = _consumer(worker)
     _leave_on_signals(worker, consumer, leave)
     worker.loading = True
-    tender.sign()
-    rounds = threading.Thread(target=tender.forever, args=(idle_exit_s, leave), daemon=True)
+    reconciler.sign()
+    rounds = threading.Thread(target=reconciler.forever, args=(idle_exit_s, leave), daemon=True)
     rounds.start()
     try:
         log.info("worker %s on %s loads what its tasks need", worker.name, worker.device.name)
@@ -99,7 +99,7 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
     finally:
         leave.set()
         rounds.join(5)
-        tender.sign_off()
+        reconciler.remove_heartbeat()
         broker.delete_worker_queue(worker.broker_url, worker.name)
     log.info("worker %s has left", worker.name)
     return int(consumer.exitcode or 0)

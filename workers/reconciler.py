@@ -143,7 +143,7 @@ class Reconciler:
             durable=False,
         )
 
-    def sign_off(self) -> None:
+    def remove_heartbeat(self) -> None:
         """Remove the sign of life, and what was asked for."""
         self.worker.handover.withdraw()
         (self.worker.store.root / "workers" / f"{self.worker.name}.json").unlink(missing_ok=True)

@@ -153,11 +153,11 @@ class _Fate:
         return time.monotonic() < self.until
 
 
-def _fates(dice: random.Random, kills: int, epochs: int, seconds: float, tell: Tell) -> list[_Fate]:
+def _fates(rng: random.Random, kills: int, epochs: int, seconds: float, tell: Tell) -> list[_Fate]:
     """One for each kill, at random points of the line of epochs, and one for the child that lives to the end."""
     latest_s = min(LATEST_S, max(0.0, seconds / 20 - LATEST_S))
-    points = sorted(dice.uniform(0, epochs) for _ in range(kills))
-    drawn = [_Fate(point, dice.uniform(0, latest_s), tell) for point in points]
+    points = sorted(rng.uniform(0, epochs) for _ in range(kills))
+    drawn = [_Fate(point, rng.uniform(0, latest_s), tell) for point in points]
     return [*drawn, _Fate(float("inf"), 0.0, tell)]
 
 

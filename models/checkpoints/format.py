@@ -98,13 +98,13 @@ def publish(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
     return path
 
 
-def restore(folder: Path, trial: str, most_epochs: int) -> tuple[CheckpointContents, Path] | None:
+def restore(folder: Path, trial: str, max_epochs: int) -> tuple[CheckpointContents, Path] | None:
     """The newest whole checkpoint that is not beyond `most_epochs`; None when there is none.
 
     A torn or rotten one is logged by name, and the one before it is used.
     """
     for found in sorted(listed(folder), reverse=True):
-        if (found.epoch, found.step) > (most_epochs, 0):
+        if (found.epoch, found.step) > (max_epochs, 0):
             continue
         try:
             return read(found.path, trial), found.path

@@ -90,7 +90,7 @@ class Data:
 
     def make_room(self) -> bool:
         """Free the device's memory of images, which are streamed from then on; False where none are kept there."""
-        return self.resident is not None and self.resident.let_go()
+        return self.resident is not None and self.resident.release()
 
 
 @dataclass(frozen=True, slots=True)

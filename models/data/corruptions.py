@@ -42,19 +42,19 @@ def corrupter(corruption: str, severity: int) -> Change:
     corrupt = CORRUPT[corruption]
 
     def change(images: Tensor, places: Indices) -> Tensor:
-        dice = [
+        rng = [
             torch.Generator().manual_seed(
                 derive_seed("corruption", corruption, severity, int(place))
             )
             for place in places
         ]
-        changed = corrupt(images.permute(0, 3, 1, 2).contiguous(), severity - 1, dice)
+        changed = corrupt(images.permute(0, 3, 1, 2).contiguous(), severity - 1, rng)
         return changed.permute(0, 2, 3, 1).contiguous()
 
     return change
 
 
-def _blur(images: Tensor, level: int, dice: list[torch.Generator]) -> Tensor:
+def _blur(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
     """Gaussian blur, across and then down, which is the same as both at once and much quicker."""
     side = images.shape[-1]
     sigma = BLUR_SIGMA[level] * math.sqrt(side / REFERENCE_SIDE)
@@ -65,17 +65,17 @@ def _blur(images: Tensor, level: int, dice: list[torch.Generator]) -> Tensor:
     return both.round_().clamp_(0, 255).to(torch.uint8)
 
 
-def _noise(images: Tensor, level: int, dice: list[torch.Generator]) -> Tensor:
+def _noise(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
     """Gaussian noise, of its own for each image."""
-    noise = torch.stack([torch.randn(images.shape[1:], generator=die) for die in dice]).to(
+    noise = torch.stack([torch.randn(images.shape[1:], generator=die) for die in rng]).to(
         images.device
     )
     return (images + 255 * NOISE_SIGMA[level] * noise).round_().clamp_(0, 255).to(torch.uint8)
 
 
-def _rotation(images: Tensor, level: int, dice: list[torch.Generator]) -> Tensor:
+def _rotation(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
     """Turned to the left or to the right, corners filled with the mean colour."""
-    left = torch.tensor([_share(die) < 0.5 for die in dice], device=images.device)[
+    left = torch.tensor([_share(die) < 0.5 for die in rng], device=images.device)[
         :, None, None, None
     ]
     one, other = (
@@ -90,7 +90,7 @@ def _rotation(images: Tensor, level: int, dice: list[torch.Generator]) -> Tensor
     return torch.where(left, one, other)
 
 
-def _jpeg(images: Tensor, level: int, dice: list[torch.Generator]) -> Tensor:
+def _jpeg(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
     """Compressed and read again."""
     read = []
     for image in images.permute(0, 2, 3, 1).cpu().numpy():
@@ -100,24 +100,24 @@ def _jpeg(images: Tensor, level: int, dice: list[torch.Generator]) -> Tensor:
     return torch.from_numpy(np.stack(read)).permute(0, 3, 1, 2).to(images.device)
 
 
-def _brightness(images: Tensor, level: int, dice: list[torch.Generator]) -> Tensor:
+def _brightness(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
     """Overexposed."""
     brighter: Tensor = functional.adjust_brightness(images, BRIGHTNESS_FACTOR[level])
     return brighter
 
 
-def _contrast(images: Tensor, level: int, dice: list[torch.Generator]) -> Tensor:
+def _contrast(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
     """Blended with the image's mean grey."""
     paler: Tensor = functional.adjust_contrast(images, CONTRAST_FACTOR[level])
     return paler
 
 
-def _occlusion(images: Tensor, level: int, dice: list[torch.Generator]) -> Tensor:
+def _occlusion(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
     """A square of the mean colour over a part of the image."""
     images, side = images.clone(), images.shape[-1]
     covered = max(1, round(side * math.sqrt(OCCLUDED_SHARE[level])))
     colour = torch.tensor(MEAN_COLOUR, dtype=torch.uint8, device=images.device)[:, None, None]
-    for image, die in zip(images, dice, strict=True):
+    for image, die in zip(images, rng, strict=True):
         top, left = (int(_share(die) * (side - covered + 1)) for _ in range(2))
         functional.erase(image, top, left, covered, covered, colour, inplace=True)
     return images

@@ -88,7 +88,7 @@ class GpuCache:
                 raise AssertionError("batches of a data set that was let go")
             yield self.images.index_select(0, part), self.labels.index_select(0, part)
 
-    def let_go(self) -> bool:
+    def release(self) -> bool:
         """Free the memory for something else; False where there is none to free."""
         held = self.images is not None
         self.images = self.labels = None

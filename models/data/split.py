@@ -43,14 +43,14 @@ def _apportion(sizes: list[int], shares: tuple[int, int, int]) -> list[str]:
     """A split for each group: the one with the most room left, an empty one when groups run out."""
     room = _largest_remainder(sum(sizes), shares)
     empty = set(range(len(shares))) if len(sizes) >= len(shares) else set()
-    dealt = []
+    places = []
     for position, size in enumerate(sizes):
         allowed = empty if len(sizes) - position <= len(empty) else range(len(shares))
         place = max(allowed, key=lambda index: (room[index], -index))
         room[place] -= size
         empty.discard(place)
-        dealt.append(SPLITS[place])
-    return dealt
+        places.append(SPLITS[place])
+    return places
 
 
 def _largest_remainder(count: int, shares: tuple[int, int, int]) -> list[int]:

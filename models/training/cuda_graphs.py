@@ -112,7 +112,7 @@ class Replay:
             loss = None
         if loss is not None:
             return loss
-        self.let_go()
+        self.release()
         torch._foreach_copy_(before, kept)
         del kept
         _give_back()
@@ -134,7 +134,7 @@ class Replay:
         self.again, self.rate = again, rate
         return found[0]
 
-    def let_go(self) -> bool:
+    def release(self) -> bool:
         """Do steps plainly from now on, and free what the recording holds; False where there was none."""
         held = self.again is not None
         self.trusted, self.again, self.batch = False, None, None

@@ -81,7 +81,7 @@ class Learner:
 
     def make_room(self) -> bool:
         """Free what a recorded step holds of the device's memory; False where nothing is held."""
-        return self.replay is not None and self.replay.let_go()
+        return self.replay is not None and self.replay.release()
 
     def scores(self, batch: Batch) -> Tensor:
         """Class scores (n, classes) in float32 of a batch, in the trial's precision."""

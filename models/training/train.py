@@ -49,12 +49,12 @@ def train(
 
     training = take_up(order, uploaded)
     meter = Meter.begin(training.learner.device, _position(training))
-    narrator = TrainingCallbacks(
+    callbacks = TrainingCallbacks(
         training, ProgressEstimator(tell, _work_left(training)), should_stop
     )
     with training.saver:
         while not training.ended:
-            _one_epoch(training, narrator)
+            _one_epoch(training, callbacks)
         return _outcome(training, meter)
 
 
@@ -109,7 +109,7 @@ class TrainingCallbacks:
             )
 
 
-def _one_epoch(training: TrainingState, narrator: TrainingCallbacks) -> None:
+def _one_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
     """Train the rest of an epoch, validate, step the scheduler, put a checkpoint down."""
     learner, data, running, epoch = (
         training.learner,
@@ -118,16 +118,16 @@ def _one_epoch(training: TrainingState, narrator: TrainingCallbacks) -> None:
         training.epoch + 1,
     )
     used_rate = learner.learning_rate
-    narrator.open(running)
+    callbacks.open(running)
     try:
-        _train_epoch(training, narrator)
+        _train_epoch(training, callbacks)
         started = time.monotonic()
-        val_loss, val_accuracy = validate(learner, data, epoch, narrator.validated)
+        val_loss, val_accuracy = validate(learner, data, epoch, callbacks.validated)
     except Stopped:
         training.save(at_rest=True)
         training.saver.wait()
         raise
-    narrator.progress.advance(len(data.splits["validation"]) * VALIDATION_COST)
+    callbacks.progress.advance(len(data.splits["validation"]) * VALIDATION_COST)
     learner.scheduler.step(val_loss)
     training.rows.append(
         {
@@ -147,11 +147,11 @@ def _one_epoch(training: TrainingState, narrator: TrainingCallbacks) -> None:
     training.save(at_rest=training.ended)
 
 
-def _train_epoch(training: TrainingState, narrator: TrainingCallbacks) -> None:
+def _train_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
     """Train the rest of an epoch; a step that does not fit into memory makes the next attempt's parts smaller."""
     epoch, running = training.epoch + 1, training.running
     try:
-        train_epoch(training.learner, training.data, epoch, running, narrator.trained)
+        train_epoch(training.learner, training.data, epoch, running, callbacks.trained)
     except (MemoryError, RuntimeError) as error:
         explained = device.out_of_memory(error, training.order.alone)
         if explained is None:

@@ -35,7 +35,7 @@ class Analysis:
     epoch: int
     first: Mapping[str, TrialPredictions]
     asked: examples.Examples
-    duels: tuple[PairwiseTest, ...]
+    paired_tests: tuple[PairwiseTest, ...]
     verdict: LeaderVerdict | None
     ranks: Ranks | None
     matrices: Mapping[tuple[str, int], Any]

@@ -25,11 +25,11 @@ def resampled(right: Mapping[str, Right], draws: int = DRAWS, seed: int = 0) -> 
     """
     images = next(iter(right.values())).shape[1]
     stacked = np.concatenate(list(right.values())).astype(np.float32)
-    dice = np.random.default_rng([seed, images])
+    rng = np.random.default_rng([seed, images])
     sums = np.empty((draws, len(stacked)), np.float64)
     for start in range(0, draws, AT_ONCE):
         count = min(AT_ONCE, draws - start)
-        picked = dice.integers(0, images, (count, images)) + images * np.arange(count)[:, None]
+        picked = rng.integers(0, images, (count, images)) + images * np.arange(count)[:, None]
         weights = np.bincount(picked.ravel(), minlength=count * images).reshape(count, images)
         sums[start : start + count] = weights.astype(np.float32) @ stacked.T
     drawn, first = {}, 0
@@ -50,5 +50,5 @@ def _seed_weights(name: str, seeds: int, draws: int, seed: int) -> Drawn:
     """How much each seed counts in each draw; rows add up to 1."""
     if seeds == 1:
         return np.ones((draws, 1))
-    dice = np.random.default_rng([seed, *hashlib.sha256(name.encode()).digest()])
-    return dice.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
+    rng = np.random.default_rng([seed, *hashlib.sha256(name.encode()).digest()])
+    return rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds

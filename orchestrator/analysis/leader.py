@@ -27,7 +27,7 @@ class LeaderVerdict:
     `duel` is seen from the leader; None where no answers are published to test with.
     """
 
-    duel: PairwiseTest | None
+    paired_test: PairwiseTest | None
     alike: tuple[str, ...]
     untested: tuple[str, ...]
 
@@ -53,12 +53,12 @@ def find_leader(
     return Leader(ranking[0].period, ranking[0].epoch, tuple(ranking), shared_by, margin)
 
 
-def judge_leader(found: Leader, duels: Sequence[PairwiseTest]) -> LeaderVerdict:
+def judge_leader(found: Leader, paired_tests: Sequence[PairwiseTest]) -> LeaderVerdict:
     """Which networks the data tell apart from the leader."""
     first, rest = found.ranking[0].backbone, [standing.backbone for standing in found.ranking[1:]]
-    against = {name: find_pair(duels, first, name) for name in rest}
-    alike = tuple(name for name, duel in against.items() if duel and not duel.told_apart)
-    untested = tuple(name for name, duel in against.items() if duel is None)
+    against = {name: find_pair(paired_tests, first, name) for name in rest}
+    alike = tuple(name for name, paired_test in against.items() if paired_test and not paired_test.significant)
+    untested = tuple(name for name, paired_test in against.items() if paired_test is None)
     return LeaderVerdict(against[rest[0]] if rest else None, alike, untested)
 
 

@@ -36,7 +36,7 @@ class PairwiseTest:
     interval: Interval
 
     @property
-    def told_apart(self) -> bool:
+    def significant(self) -> bool:
         """Whether the data support the order: the corrected p-value is below `LEVEL`.
 
         With several seeds, the interval over seeds and images must exclude zero as well.
@@ -65,17 +65,17 @@ def pairwise_tests(right: Mapping[str, Right]) -> tuple[PairwiseTest, ...]:
         return ()
     drawn = bootstrap.resampled(right)
     fought = [_pairwise_test(a, b, right[a], right[b], drawn) for a, b in combinations(right, 2)]
-    corrected = statistics.holm([duel.p for duel in fought])
-    return tuple(replace(duel, p_holm=p) for duel, p in zip(fought, corrected, strict=True))
+    corrected = statistics.holm([paired_test.p for paired_test in fought])
+    return tuple(replace(paired_test, p_holm=p) for paired_test, p in zip(fought, corrected, strict=True))
 
 
 def find_pair(found: Sequence[PairwiseTest], first: str, second: str) -> PairwiseTest | None:
     """The duel of these two, seen from the first; None where there was none."""
-    for duel in found:
-        if (duel.first, duel.second) == (first, second):
-            return duel
-        if (duel.first, duel.second) == (second, first):
-            return duel.turned()
+    for paired_test in found:
+        if (paired_test.first, paired_test.second) == (first, second):
+            return paired_test
+        if (paired_test.first, paired_test.second) == (second, first):
+            return paired_test.turned()
     return None
 
 

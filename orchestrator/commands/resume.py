@@ -22,7 +22,7 @@ def resume_command(
 
     The store knows what is done; nothing is done twice, whatever became of the queue.
     """
-    return _again(settings, run, workers, device, wait, as_json, forgive=False)
+    return _again(settings, run, workers, device, wait, as_json, reset=False)
 
 
 @click.command(epilog=examples("orch retry digits-3x10-1f3a9c"))
@@ -35,7 +35,7 @@ def retry_command(
     settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool
 ) -> int:
     """Try just a run's failed tasks again, from their last checkpoints, and then what waited for them."""
-    return _again(settings, run, workers, device, wait, as_json, forgive=True)
+    return _again(settings, run, workers, device, wait, as_json, reset=True)
 
 
 def _again(
@@ -45,7 +45,7 @@ def _again(
     device: str | None,
     wait: bool,
     as_json: bool,
-    forgive: bool,
+    reset: bool,
 ) -> int:
     from jobs import plan
     from jobs.store.store import Store
@@ -57,8 +57,8 @@ def _again(
     launch.require(settings, workers, device)
     if settings.broker_url is not None:
         launch.ping(settings.broker_url)
-    forgiven = submit.reset_failures(store, run) if forgive else []
-    if forgive and not forgiven:
+    retried = submit.reset_failures(store, run) if reset else []
+    if reset and not retried:
         if as_json:
             emit({"run": name, "goes_on": False, "retried": [], "sent": []})
         else:
@@ -74,8 +74,8 @@ def _again(
     )
     said = [
         f"run {name} {goes_on}"
-        + (f"; {len(forgiven)} failed task(s) to be tried again" if forgive else "")
+        + (f"; {len(retried)} failed task(s) to be tried again" if reset else "")
     ]
-    facts = {"goes_on": True, "retried": [task.id for task in forgiven]}
-    only = {task.id for task in forgiven} if forgive else None
+    facts = {"goes_on": True, "retried": [task.id for task in retried]}
+    only = {task.id for task in retried} if reset else None
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts, only)

@@ -104,9 +104,9 @@ def collect(
     return whole
 
 
-def duel(found: PairwiseTest) -> dict[str, Any]:
+def paired_test(found: PairwiseTest) -> dict[str, Any]:
     """One duel as JSON values."""
-    return {**asdict(found), "told_apart": found.told_apart}
+    return {**asdict(found), "told_apart": found.significant}
 
 
 def _answer(evidence: RunData, findings: Analysis) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def _tested(findings: Analysis) -> dict[str, Any]:
         else []
     )
     return {
-        "duels": [duel(found) for found in findings.duels],
+        "duels": [paired_test(found) for found in findings.paired_tests],
         "ranks": asdict(findings.ranks) if findings.ranks else None,
         "classes": {
             name: [asdict(one) for one in found] for name, found in findings.by_class.items()

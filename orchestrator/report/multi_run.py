@@ -56,7 +56,7 @@ def assemble(sides: Sequence[ComparedRun]) -> Page:
         _differences(sides),
         *own,
     )
-    images = {s.findings.duels[0].images for s in sides if s.findings.duels}
+    images = {s.findings.paired_tests[0].images for s in sides if s.findings.paired_tests}
     sizes = wording.listed([f"{n:,}" for n in sorted(images)]) if images else "no"
     about = f"{wording.count(len(sides), 'run')} · {sizes} test images"
     return Page(
@@ -285,7 +285,7 @@ def _certainty(found: Ranks | None, twins: Sequence[tuple[str, PairwiseTest]]) -
 def _corrected(twins: Sequence[tuple[str, PairwiseTest]]) -> list[float]:
     from orchestrator.analysis.statistics import holm
 
-    return holm([duel.p for _, duel in twins])
+    return holm([paired_test.p for _, paired_test in twins])
 
 
 def _differences(sides: Sequence[ComparedRun]) -> Section:
@@ -374,8 +374,8 @@ def _facts(
         "answer": {"sentence": sentence(sides, found), "cautions": _cautions(sides)},
         "ranks": asdict(found) if found else None,
         "across": [
-            {"backbone": name, **json_facts.duel(duel), "p_holm": p}
-            for (name, duel), p in zip(twins, _corrected(twins), strict=True)
+            {"backbone": name, **json_facts.paired_test(paired_test), "p_holm": p}
+            for (name, paired_test), p in zip(twins, _corrected(twins), strict=True)
         ],
         "differences": [dict(_facts_of(side)) for side in sides],
     }

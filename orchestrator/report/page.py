@@ -252,8 +252,8 @@ def _answers(
 
 def _data(evidence: RunData, gallery: images.Gallery, duplicates: dict[str, int] | None) -> Section:
     more = (
-        f" The first {images.MOST_CLASSES_SAMPLED} of {len(evidence.classes)} classes."
-        if len(evidence.classes) > images.MOST_CLASSES_SAMPLED
+        f" The first {images.MAX_CLASSES_SAMPLED} of {len(evidence.classes)} classes."
+        if len(evidence.classes) > images.MAX_CLASSES_SAMPLED
         else ""
     )
     samples: tuple[Part, ...] = (

@@ -30,16 +30,16 @@ def sentence(evidence: RunData, findings: Analysis) -> str:
     if lead.margin is None or lead.shared_by > 1:
         return f"{opening} share the lead with {right} each."
     second = wording.title(lead.ranking[lead.shared_by].backbone)
-    duel = findings.verdict.duel if findings.verdict else None
+    paired_test = findings.verdict.paired_test if findings.verdict else None
     points = _points(100 * lead.margin)
-    if duel is None:
+    if paired_test is None:
         return f"{opening} is ahead with {right}, {points} more than {second}; whether that is chance is not tested."
-    if not duel.told_apart:
+    if not paired_test.significant:
         return (
             f"{opening} has the highest accuracy, {right}, but its {points} more than {second} cannot be told "
-            f"from chance{_certainty(duel)}."
+            f"from chance{_certainty(paired_test)}."
         )
-    return f"{opening} leads with {right}, {points} ahead of {second}{_certainty(duel)}."
+    return f"{opening} leads with {right}, {points} ahead of {second}{_certainty(paired_test)}."
 
 
 def price(evidence: RunData, findings: Analysis) -> str:
@@ -74,13 +74,13 @@ def cautions(evidence: RunData, findings: Analysis) -> list[str]:
         names = wording.listed([wording.title(name) for name in verdict.alike])
         told.append(
             f"No ranking at the top: {wording.title(lead.ranking[0].backbone)} cannot be told apart from "
-            f"{names} on {wording.count(findings.duels[0].images, 'test image')}. The order may be chance."
+            f"{names} on {wording.count(findings.paired_tests[0].images, 'test image')}. The order may be chance."
         )
     if lead and verdict and verdict.untested and len(lead.ranking) > 1:
         names = wording.listed([wording.title(name) for name in verdict.untested])
         told.append(f"The answers needed to test {names} against the leader are not published.")
     if spec.seeds == 1:
-        told.append(_one_seed(lead, verdict.duel if verdict else None))
+        told.append(_one_seed(lead, verdict.paired_test if verdict else None))
     elif lead and min(len(standing.tests) for standing in lead.ranking) < spec.seeds:
         told.append(
             f"Not every network has been tested with all {spec.seeds} seeds yet; each row says with how many."
@@ -150,20 +150,20 @@ def _points(points: float) -> str:
     return f"{points:.{digits}f} percentage point{'' if f'{points:.{digits}f}' == '1.0' else 's'}"
 
 
-def _certainty(duel: PairwiseTest) -> str:
-    return f" (95% interval {wording.difference(duel.interval)}, corrected {wording.p_equals(duel.p_holm)})"
+def _certainty(paired_test: PairwiseTest) -> str:
+    return f" (95% interval {wording.difference(paired_test.interval)}, corrected {wording.p_equals(paired_test.p_holm)})"
 
 
-def _one_seed(lead: Leader | None, duel: PairwiseTest | None) -> str:
+def _one_seed(lead: Leader | None, paired_test: PairwiseTest | None) -> str:
     """What one seed leaves open, and how much spread over seeds the lead could bear."""
     told = (
         "One seed: the spread over seeds is unknown, and intervals and p-values cover the choice of test images "
         "only, not the luck of training."
     )
-    if lead is None or duel is None or lead.margin is None:
+    if lead is None or paired_test is None or lead.margin is None:
         return told
-    limit = seed_deviation_that_voids(lead.margin, duel.interval)
-    if limit is None or not duel.told_apart:
+    limit = seed_deviation_that_voids(lead.margin, paired_test.interval)
+    if limit is None or not paired_test.significant:
         return f"{told} Another seed could change the order; --seeds 3 measures it."
     return (
         f"{told} A deviation over seeds of {_points(100 * limit)} would make this lead uncertain; "

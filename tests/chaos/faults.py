@@ -47,25 +47,25 @@ class Drawn:
 
 def draw(count: int, seed: int, with_disk: bool, pause_s: float = 3.25) -> list[Drawn]:
     """The list of faults of a seed: each kind about as often, in an order drawn anew for each round of kinds."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     kinds: list[str] = []
     while len(kinds) < count:
         names = [name for name in KINDS if with_disk or name not in NEEDS_DISK]
-        kinds += dice.sample(names, len(names))
+        kinds += rng.sample(names, len(names))
     return [
-        Drawn(n, name, pause_s * dice.uniform(0.6, 1.4), f"{seed}-{n}")
+        Drawn(n, name, pause_s * rng.uniform(0.6, 1.4), f"{seed}-{n}")
         for n, name in enumerate(kinds[:count], 1)
     ]
 
 
 def _victim(
-    scene: Scene, dice: random.Random, blow: Blow, newer: bool = True
+    scene: Scene, rng: random.Random, blow: Blow, newer: bool = True
 ) -> tuple[str, psutil.Process] | None:
     """A worker at work and its child, noted as struck; with `newer` only another attempt counts as recovery."""
     at_work = scene.at_work()
     if not at_work:
         return None
-    name = dice.choice(sorted(at_work))
+    name = rng.choice(sorted(at_work))
     busy = at_work[name]
     blow.task, blow.detail = busy.task, f"{name}: {busy.task.id}"
     blow.attempt = busy.attempt if newer else None
@@ -81,27 +81,27 @@ def _signal(process: psutil.Process, number: signal.Signals) -> None:
 
 
 @kind("SIGKILL of a child")
-def kill_child(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def kill_child(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """As the kernel does for want of memory."""
-    victim = _victim(scene, dice, blow)
+    victim = _victim(scene, rng, blow)
     if victim:
         _signal(victim[1], signal.SIGKILL)
     return victim is not None
 
 
 @kind("SIGKILL of a worker")
-def kill_worker(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def kill_worker(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """The worker only; its child must end by itself."""
-    victim = _victim(scene, dice, blow)
+    victim = _victim(scene, rng, blow)
     if victim:
         _kill(scene, [victim[0]], blow)
     return victim is not None
 
 
 @kind("SIGKILL of all workers")
-def kill_all(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def kill_all(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """As when the machine goes down."""
-    if _victim(scene, dice, blow) is None:
+    if _victim(scene, rng, blow) is None:
         return False
     _kill(scene, list(scene.crew.running), blow)
     return True
@@ -126,9 +126,9 @@ def _kill(scene: Scene, names: list[str], blow: Blow) -> None:
 
 
 @kind("SIGTERM of a worker")
-def stop_worker(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def stop_worker(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """As systemd and Slurm do; it must be gone within 30 s."""
-    victim = _victim(scene, dice, blow)
+    victim = _victim(scene, rng, blow)
     if victim is None:
         return False
     process = scene.crew.running[victim[0]]
@@ -143,30 +143,30 @@ def stop_worker(scene: Scene, dice: random.Random, blow: Blow) -> bool:
 
 
 @kind("SIGSTOP of worker and child beyond the lease")
-def stop_both(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def stop_both(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """A machine that freezes; what wakes up must publish nothing."""
-    victim = _victim(scene, dice, blow)
+    victim = _victim(scene, rng, blow)
     if victim:
         worker = psutil.Process(scene.crew.running[victim[0]].pid)
-        _freeze(scene, [worker, *descendants(worker.pid)], dice.uniform(11, 16))
+        _freeze(scene, [worker, *descendants(worker.pid)], rng.uniform(11, 16))
     return victim is not None
 
 
 @kind("SIGSTOP of a worker beyond the lease")
-def stop_worker_only(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def stop_worker_only(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """Its child goes on for a while, but not beyond the lease."""
-    victim = _victim(scene, dice, blow)
+    victim = _victim(scene, rng, blow)
     if victim:
-        _freeze(scene, [psutil.Process(scene.crew.running[victim[0]].pid)], dice.uniform(11, 16))
+        _freeze(scene, [psutil.Process(scene.crew.running[victim[0]].pid)], rng.uniform(11, 16))
     return victim is not None
 
 
 @kind("SIGSTOP of a child for a while")
-def stop_child(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def stop_child(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """A hiccup: nobody else may step in."""
-    victim = _victim(scene, dice, blow, newer=False)
+    victim = _victim(scene, rng, blow, newer=False)
     if victim:
-        _freeze(scene, [victim[1]], dice.uniform(2, 5))
+        _freeze(scene, [victim[1]], rng.uniform(2, 5))
     return victim is not None
 
 
@@ -185,9 +185,9 @@ def _thaw(processes: list[psutil.Process]) -> None:
 
 
 @kind("Redis killed, back without its file")
-def kill_redis(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def kill_redis(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """Away for some seconds, and everything it held is gone."""
-    away_s = dice.uniform(0.5, 8)
+    away_s = rng.uniform(0.5, 8)
     scene.broker.kill()
     blow.detail = f"away for {away_s:.1f} s"
     time.sleep(away_s)
@@ -196,23 +196,23 @@ def kill_redis(scene: Scene, dice: random.Random, blow: Blow) -> bool:
 
 
 @kind("FLUSHALL")
-def flush(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def flush(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """Every message is gone."""
     scene.broker.client().flushall()
     return True
 
 
 @kind("messages doubled and reordered")
-def doubled(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def doubled(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """Every task of the run, done or not, three times, shuffled."""
     tasks = [Task.parse(task_id) for task_id in scene.run.tasks] * 3
-    dice.shuffle(tasks)
+    rng.shuffle(tasks)
     broker.enqueue(scene.broker.url, tasks[:60])
     return True
 
 
 @kind("foolish messages")
-def foolish(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def foolish(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """Not a task id, pickled, huge, unknown, not even a message."""
     words = [
         "",
@@ -228,7 +228,7 @@ def foolish(scene: Scene, dice: random.Random, blow: Blow) -> bool:
         application.send_task("orch.train", args=[])
         application.send_task("os.system", args=["true"])
         application.send_task("orch.train", args=[scene.run.tasks[0]], serializer="pickle")
-    rubbish = dice.choice(
+    rubbish = rng.choice(
         [b"\xff\xfe rubbish", b"{}", b"[1, 2]", b'"a"', b'{"body": "!", "headers": 3}']
     )
     scene.broker.client().lpush("orch", rubbish)
@@ -240,22 +240,22 @@ def foolish(scene: Scene, dice: random.Random, blow: Blow) -> bool:
 
 
 @kind("newest checkpoint truncated, its child killed")
-def truncate_checkpoint(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def truncate_checkpoint(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """The one before it must be used."""
-    return _damage_checkpoint(scene, dice, blow, _truncate)
+    return _damage_checkpoint(scene, rng, blow, _truncate)
 
 
 @kind("bytes flipped in a checkpoint, its child killed")
-def flip_checkpoint(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def flip_checkpoint(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """The same size, other contents: only the digest shows it."""
-    return _damage_checkpoint(scene, dice, blow, _flip)
+    return _damage_checkpoint(scene, rng, blow, _flip)
 
 
 def _damage_checkpoint(
-    scene: Scene, dice: random.Random, blow: Blow, damage: Callable[[Path, random.Random], None]
+    scene: Scene, rng: random.Random, blow: Blow, damage: Callable[[Path, random.Random], None]
 ) -> bool:
     training = {name: busy for name, busy in scene.at_work().items() if busy.task.kind == "train"}
-    for name in dice.sample(sorted(training), len(training)):
+    for name in rng.sample(sorted(training), len(training)):
         child, task = training[name].child, training[name].task
         folder = scene.lab.store.trial_folder(task.subject) / "checkpoints"
         whole = [
@@ -264,7 +264,7 @@ def _damage_checkpoint(
             if n.endswith(".pt") and (folder / n[:-3]).with_suffix(".json").exists()
         ]
         if whole:
-            damage(whole[-1], dice)
+            damage(whole[-1], rng)
             scene.damaged.add(whole[-1].relative_to(scene.lab.store.root).as_posix())
             blow.task, blow.attempt, blow.detail = task, training[name].attempt, whole[-1].name
             _signal(child, signal.SIGKILL)
@@ -273,19 +273,19 @@ def _damage_checkpoint(
 
 
 @kind("published Parquet file truncated")
-def truncate_rows(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def truncate_rows(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """Noticed by its digest, made again by resuming."""
-    return _damage_rows(scene, dice, blow, _truncate)
+    return _damage_rows(scene, rng, blow, _truncate)
 
 
 @kind("bytes flipped in a published Parquet file")
-def flip_rows(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def flip_rows(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """Noticed by its digest, made again by resuming."""
-    return _damage_rows(scene, dice, blow, _flip)
+    return _damage_rows(scene, rng, blow, _flip)
 
 
 def _damage_rows(
-    scene: Scene, dice: random.Random, blow: Blow, damage: Callable[[Path, random.Random], None]
+    scene: Scene, rng: random.Random, blow: Blow, damage: Callable[[Path, random.Random], None]
 ) -> bool:
     store = scene.lab.store
     done = [
@@ -300,8 +300,8 @@ def _damage_rows(
     ]
     if not with_rows:
         return False
-    task, place = dice.choice(with_rows)
-    damage(store.root / place, dice)
+    task, place = rng.choice(with_rows)
+    damage(store.root / place, rng)
     blow.task, blow.detail = task, place
     scene.damaged.add(place)
     if place not in repair(scene):
@@ -328,26 +328,26 @@ def repair(scene: Scene) -> list[str]:
     return [finding.path for finding in findings]
 
 
-def _truncate(path: Path, dice: random.Random) -> None:
+def _truncate(path: Path, rng: random.Random) -> None:
     with contextlib.suppress(FileNotFoundError):
-        os.truncate(path, dice.randrange(path.stat().st_size))
+        os.truncate(path, rng.randrange(path.stat().st_size))
 
 
-def _flip(path: Path, dice: random.Random) -> None:
+def _flip(path: Path, rng: random.Random) -> None:
     with contextlib.suppress(FileNotFoundError), path.open("r+b") as handle:
         for _ in range(8):
-            where = dice.randrange(path.stat().st_size)
+            where = rng.randrange(path.stat().st_size)
             handle.seek(where)
             byte = handle.read(1)[0]
             handle.seek(where)
-            handle.write(bytes([byte ^ dice.randrange(1, 256)]))
+            handle.write(bytes([byte ^ rng.randrange(1, 256)]))
 
 
 @kind("disk full")
-def fill_disk(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def fill_disk(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """Not a byte is left for some seconds."""
     filler = scene.lab.store.root / "filler"
-    held_s = dice.uniform(3, 8)
+    held_s = rng.uniform(3, 8)
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as handle:
         while handle.write(b"\0" * (1 << 22)):
             pass
@@ -359,8 +359,8 @@ def fill_disk(scene: Scene, dice: random.Random, blow: Blow) -> bool:
 # The lease
 
 
-def _lease_file(scene: Scene, dice: random.Random, blow: Blow, newer: bool) -> Path | None:
-    victim = _victim(scene, dice, blow, newer)
+def _lease_file(scene: Scene, rng: random.Random, blow: Blow, newer: bool) -> Path | None:
+    victim = _victim(scene, rng, blow, newer)
     if victim is None or blow.task is None:
         return None
     folder = scene.lab.store.lease_folder(blow.task.lease_key)
@@ -369,21 +369,21 @@ def _lease_file(scene: Scene, dice: random.Random, blow: Blow, newer: bool) -> P
 
 
 @kind("clock of the lease pushed")
-def push_clock(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def push_clock(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """The beat's file is of yesterday or tomorrow."""
-    path = _lease_file(scene, dice, blow, newer=False)
+    path = _lease_file(scene, rng, blow, newer=False)
     if path is None:
         return False
-    there = time.time() + dice.choice([-86_400, 86_400])
+    there = time.time() + rng.choice([-86_400, 86_400])
     with contextlib.suppress(FileNotFoundError):
         os.utime(path, (there, there))
     return True
 
 
 @kind("lease file torn")
-def tear_lease(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def tear_lease(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """Half a beat."""
-    path = _lease_file(scene, dice, blow, newer=False)
+    path = _lease_file(scene, rng, blow, newer=False)
     if path is None:
         return False
     with contextlib.suppress(FileNotFoundError):
@@ -392,12 +392,12 @@ def tear_lease(scene: Scene, dice: random.Random, blow: Blow) -> bool:
 
 
 @kind("a stranger takes the lease and is silent")
-def stranger(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def stranger(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """A higher token that never beats: the holder stops, and after the lease's time another goes on."""
-    path = _lease_file(scene, dice, blow, newer=True)
+    path = _lease_file(scene, rng, blow, newer=True)
     if path is None:
         return False
-    token = int(path.stem) + dice.choice([1, 7])
+    token = int(path.stem) + rng.choice([1, 7])
     return atomic.create_json(
         path.with_name(f"{token:08d}.json"), {"holder": "stranger", "beats": 0}
     )
@@ -407,7 +407,7 @@ def stranger(scene: Scene, dice: random.Random, blow: Blow) -> bool:
 
 
 @kind("orch cancel, then orch resume")
-def cancel(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def cancel(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """Its children are gone within 10 s; then it goes on."""
     if scene.over() or not scene.at_work():
         return False
@@ -426,7 +426,7 @@ def cancel(scene: Scene, dice: random.Random, blow: Blow) -> bool:
 
 
 @kind("a record torn")
-def tear_record(scene: Scene, dice: random.Random, blow: Blow) -> bool:
+def tear_record(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """A record of an attempt, a report of progress or a sign of life, cut in half."""
     root = scene.lab.store.root
     there = [
@@ -436,8 +436,8 @@ def tear_record(scene: Scene, dice: random.Random, blow: Blow) -> bool:
     ]
     if not there:
         return False
-    path = dice.choice(sorted(there))
+    path = rng.choice(sorted(there))
     blow.detail = path.relative_to(root).as_posix()
     with contextlib.suppress(FileNotFoundError):
-        path.write_bytes(path.read_bytes()[: dice.randrange(30)])
+        path.write_bytes(path.read_bytes()[: rng.randrange(30)])
     return True

@@ -297,11 +297,11 @@ def paint(folder: Path, images_a_class: int = 32) -> Path:
     import numpy
     from PIL import Image
 
-    dice = numpy.random.default_rng(0)
+    rng = numpy.random.default_rng(0)
     for channel, label in enumerate(("ape", "bear", "cat")):
         (folder / label).mkdir(parents=True)
         for number in range(images_a_class):
-            pixels = dice.integers(0, 120, (40, 48, 3), dtype="uint8")
+            pixels = rng.integers(0, 120, (40, 48, 3), dtype="uint8")
             pixels[..., channel] += 60
             Image.fromarray(pixels).save(folder / label / f"{number:03d}.png")
     return folder

@@ -144,11 +144,11 @@ def _deal(struck: Scene, drawn: Sequence[Drawn], periods: int, began: float) -> 
 
 def _strike(struck: Scene, drawn: Drawn, pulse: Pulse, began: float) -> Blow:
     """Try until there is something to strike; a study that is over is taken on."""
-    strike, dice = faults.KINDS[drawn.kind], random.Random(drawn.seed)
+    strike, rng = faults.KINDS[drawn.kind], random.Random(drawn.seed)
     deadline = time.monotonic() + FIND_S
     while time.monotonic() < deadline:
         blow = Blow(drawn.number, drawn.kind, done_before=struck.done())
-        if strike(struck, dice, blow):
+        if strike(struck, rng, blow):
             pulse.blows.append(blow)
             return blow
         if struck.over():

@@ -228,8 +228,8 @@ def test_a_stopped_worker_hands_its_task_back_at_once(worker: Worker, run: Run) 
 def test_tending_sends_what_the_queue_has_lost(worker: Worker, run: Run) -> None:
     """With an empty queue an idle worker rings for the ready task; not again while the message waits."""
     drain(worker)
-    tender = Reconciler(worker)
-    first, second = tender.round(), tender.round()
+    reconciler = Reconciler(worker)
+    first, second = reconciler.round(), reconciler.round()
 
     assert [task.id for task in first] == [run.tasks[0]]
     assert second == []
@@ -240,19 +240,19 @@ def test_tending_sends_what_the_queue_has_lost(worker: Worker, run: Run) -> None
 def test_a_worker_that_still_loads_signs_and_does_no_more(worker: Worker, run: Run) -> None:
     """It rings for nothing, is no idle one to the others, and does not leave for being idle."""
     drain(worker)
-    tender, leave = Reconciler(worker), threading.Event()
+    reconciler, leave = Reconciler(worker), threading.Event()
     worker.loading, worker.idle_since = True, time.monotonic() - 1000
-    sent = tender.round()
+    sent = reconciler.round()
     sign = json.loads((worker.store.root / "workers" / "w1.json").read_text())
     threading.Timer(3.0, leave.set).start()
     began = time.monotonic()
-    tender.forever(0.0, leave)
+    reconciler.forever(0.0, leave)
 
     assert sent == []
     assert sign["busy"]
     assert time.monotonic() - began > 2.5
     worker.loading = False
-    assert [task.id for task in tender.round()] == [run.tasks[0]]
+    assert [task.id for task in reconciler.round()] == [run.tasks[0]]
     assert not json.loads((worker.store.root / "workers" / "w1.json").read_text())["busy"]
 
 
@@ -260,17 +260,17 @@ def test_tending_leaves_held_tasks_and_ended_runs_alone(worker: Worker, run: Run
     """A living lease keeps others away; a run without open tasks is not looked at again."""
     drain(worker)
     lease = LeaseTracker(worker.store).claim(Task.parse(run.tasks[0]).lease_key, "another")
-    tender = Reconciler(worker)
-    held = tender.round()
+    reconciler = Reconciler(worker)
+    held = reconciler.round()
     assert lease is not None
     lease.release()
     while ready := plan.ready_tasks(worker.store, run):
         execute.execute(worker, ready[0].id)
     drain(worker)
-    ended = tender.round()
+    ended = reconciler.round()
 
     assert held == ended == []
-    assert len(tender.ended) == 1
+    assert len(reconciler.ended) == 1
 
 
 def test_when_the_data_is_ready_the_training_begins_on_the_fastest_idle_worker(
@@ -469,9 +469,9 @@ def test_an_idle_worker_stays_as_long_as_a_task_waits_for_its_next_try(
     monkeypatch.setattr("workers.reconciler.RECONCILE_S", 0.1)
     monkeypatch.setattr("workers.reconciler.LEAST_IDLE_S", 0.5)
     behave(worker, "full well")
-    tender, leave = Reconciler(worker), threading.Event()
+    reconciler, leave = Reconciler(worker), threading.Event()
     ended = execute.execute(worker, run.tasks[0])
-    rounds = threading.Thread(target=tender.forever, args=(0.1, leave), daemon=True)
+    rounds = threading.Thread(target=reconciler.forever, args=(0.1, leave), daemon=True)
     rounds.start()
     stayed = not leave.wait(1.5)
     worker.store.cancel(run.name)

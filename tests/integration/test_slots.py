@@ -123,10 +123,10 @@ def test_two_tasks_run_side_by_side_and_the_sign_of_life_names_both(
     behave(worker, "slow")
     second = slot(two.id)
     until(begun(worker, two))
-    tender = Reconciler(worker)
-    tender.sign()
+    reconciler = Reconciler(worker)
+    reconciler.sign()
     (sign,) = heartbeats.read_heartbeats(worker.store.root)
-    nothing_loose = tender.round()
+    nothing_loose = reconciler.round()
     worker.stop.set()
 
     assert [first.result(20), second.result(20)] == ["stopped", "stopped"]

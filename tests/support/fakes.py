@@ -169,20 +169,20 @@ def _prepare(
 
 
 def _train(work: Path, run: Run, trial: Trial, until: int) -> dict[str, Any]:
-    dice = _dice("train", trial.backbone, trial.seed, until)
+    rng = _rng("train", trial.backbone, trial.seed, until)
     rows, cost = [], CATALOG[trial.backbone].relative_cost
     for epoch in range(until - run.spec.epochs_per_period + 1, until + 1):
         right = _right(trial, epoch)
-        seconds = cost * 31.7 * float(dice.uniform(0.95, 1.05))
+        seconds = cost * 31.7 * float(rng.uniform(0.95, 1.05))
         rows.append(
             {
                 "backbone": trial.backbone,
                 "seed": trial.seed,
                 "period": run.period_of(epoch),
                 "epoch": epoch,
-                "train_loss": 3.4 * (1 - right) ** 1.4 + 0.02 * float(dice.random()),
-                "val_loss": 3.1 * (1 - right) + 0.05 * float(dice.random()),
-                "val_accuracy": right - 0.02 * float(dice.random()),
+                "train_loss": 3.4 * (1 - right) ** 1.4 + 0.02 * float(rng.random()),
+                "val_loss": 3.1 * (1 - right) + 0.05 * float(rng.random()),
+                "val_accuracy": right - 0.02 * float(rng.random()),
                 "learning_rate": 0.001,
                 "seconds": seconds,
                 "images_per_second": 1400 / seconds,
@@ -214,8 +214,8 @@ def _evaluate(
         "period": run.period_of(epoch),
         "epoch": epoch,
     }
-    hard = _dice("hardness").random(len(test))
-    luck = _dice("answers", trial.backbone, trial.seed, epoch).normal(0, 0.12, len(test))
+    hard = _rng("hardness").random(len(test))
+    luck = _rng("answers", trial.backbone, trial.seed, epoch).normal(0, 0.12, len(test))
     wrong = hard + luck > _right(trial, epoch)
     where = {name: place for place, name in enumerate(labels)}
     answers = [
@@ -307,7 +307,7 @@ def _attempt(store: Store, run: Run, task: Task, state: str) -> None:
 def _right(trial: Trial, epoch: int) -> float:
     """How much of the data a trial gets right after an epoch: rising towards the backbone's skill."""
     skill = SKILL[trial.backbone] + 0.01 * float(
-        _dice("skill", trial.backbone, trial.seed).normal()
+        _rng("skill", trial.backbone, trial.seed).normal()
     )
     return min(0.995, skill * (1 - 0.55 * 0.5**epoch))
 
@@ -345,5 +345,5 @@ def _pictures(manifest: list[dict[str, str]], size: int) -> np.ndarray[Any, Any]
     return made
 
 
-def _dice(*key: object) -> np.random.Generator:
+def _rng(*key: object) -> np.random.Generator:
     return np.random.default_rng(list(hashlib.sha256(repr(key).encode()).digest()))

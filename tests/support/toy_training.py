@@ -16,11 +16,11 @@ CPU = torch.device("cpu")
 
 def some_data(train: int = 20, size: int = 32) -> Data:
     """Random images in two classes told apart by brightness, 8 for validation and 8 for test."""
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     count = train + 16
     labels = np.arange(count) % 2
     images = (
-        dice.integers(0, 100, (count, size, size, 3)) + labels[:, None, None, None] * 120
+        rng.integers(0, 100, (count, size, size, 3)) + labels[:, None, None, None] * 120
     ).astype(np.uint8)
     index = np.arange(count)
     splits = {

@@ -161,12 +161,12 @@ def test_what_is_forgiven_may_be_tried_at_once_and_as_often_as_new(half: tuple[S
     task = Task("train", run.trials[0], 2)
     give_up(store, task)
     before = (len(attempts.counted_failures(store, task)), execute.must_wait(store, task))
-    forgiven = submit.reset_failures(store, run)
+    retried = submit.reset_failures(store, run)
     after = (len(attempts.counted_failures(store, task)), execute.must_wait(store, task))
     attempts.begin(store, task, WHO).finish("failed", WorkerLost("again"))
 
     assert before == (5, True)
-    assert forgiven == [task]
+    assert retried == [task]
     assert after == (0, False)
     assert len(attempts.counted_failures(store, task)) == 1
     assert len(attempts.records(store, task)) == 6

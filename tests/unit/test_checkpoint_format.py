@@ -35,9 +35,9 @@ def put(folder: Path, epoch: int, step: int = 0, attempt: str = "1") -> Path:
     )
 
 
-def found_epoch(folder: Path, most_epochs: int = 99) -> tuple[int, int] | None:
+def found_epoch(folder: Path, max_epochs: int = 99) -> tuple[int, int] | None:
     """The moment that would be gone on from."""
-    found = restore(folder, TRIAL, most_epochs)
+    found = restore(folder, TRIAL, max_epochs)
     return (found[0].epoch, found[0].step) if found else None
 
 

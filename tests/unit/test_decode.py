@@ -50,9 +50,9 @@ def test_resizing_and_cropping_are_torchvisions(size: int) -> None:
     )
     side = round(size * 256 / 224)
     reference = transforms.Compose([transforms.Resize((side, side)), transforms.CenterCrop(size)])
-    dice = np.random.default_rng(size)
+    rng = np.random.default_rng(size)
     for shape in ((40, 57, 3), (300, 200, 3)):
-        image = Image.fromarray(dice.integers(0, 256, shape, dtype=np.uint8))
+        image = Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8))
 
         assert np.array_equal(square(image, size), np.asarray(reference(image)))
 

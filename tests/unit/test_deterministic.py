@@ -55,10 +55,10 @@ def test_pooling_by_matrices_is_adaptive_pooling(
     given: tuple[int, int], wanted: tuple[int, int]
 ) -> None:
     """Values and gradients, for sizes that divide and that do not, larger and smaller."""
-    dice = torch.Generator().manual_seed(0)
-    one = torch.randn(3, 4, *given, generator=dice, requires_grad=True)
+    rng = torch.Generator().manual_seed(0)
+    one = torch.randn(3, 4, *given, generator=rng, requires_grad=True)
     two = one.detach().clone().requires_grad_()
-    pull = torch.randn(3, 4, *wanted, generator=dice)
+    pull = torch.randn(3, 4, *wanted, generator=rng)
     ours, theirs = AveragePool(*wanted)(one), nn.AdaptiveAvgPool2d(wanted)(two)
     (ours * pull).sum().backward()
     (theirs * pull).sum().backward()

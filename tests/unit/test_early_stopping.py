@@ -86,11 +86,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
     from PIL import Image
     from support.learning import Laboratory
 
-    images, dice = tmp_path_factory.mktemp("data") / "noise", np.random.default_rng(1)
+    images, rng = tmp_path_factory.mktemp("data") / "noise", np.random.default_rng(1)
     for label in "abc":
         (images / label).mkdir(parents=True)
         for number in range(12):
-            Image.fromarray(dice.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(
+            Image.fromarray(rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(
                 images / label / f"{number}.png"
             )
 

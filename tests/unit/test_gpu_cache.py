@@ -224,8 +224,8 @@ def test_batches_of_images_that_were_let_go_are_no_ones() -> None:
     reading = held.batches(cut(np.arange(20), 5))
     next(reading)
 
-    assert held.let_go()
-    assert not held.let_go()
+    assert held.release()
+    assert not held.release()
     with pytest.raises(AssertionError, match="let go"):
         next(reading)
 

@@ -78,8 +78,8 @@ def test_a_leader_is_told_apart_only_where_the_images_say_so(
     verdict = leader.judge_leader(found, pairwise_tests(right))
 
     assert verdict.alike == alike
-    assert verdict.duel is not None
-    assert (verdict.duel.first, verdict.duel.only_first, verdict.duel.only_second) == (
+    assert verdict.paired_test is not None
+    assert (verdict.paired_test.first, verdict.paired_test.only_first, verdict.paired_test.only_second) == (
         "resnet34",
         better,
         0,

@@ -44,8 +44,8 @@ def test_bins_are_open_below_and_closed_above() -> None:
 def test_the_brier_score_is_scikit_learns(seed: int) -> None:
     """On random confidences; the error lies between 0 and 1."""
     metrics = pytest.importorskip("sklearn.metrics")
-    dice = np.random.default_rng(seed)
-    sure, right = dice.random(60), dice.random(60) < 0.5
+    rng = np.random.default_rng(seed)
+    sure, right = rng.random(60), rng.random(60) < 0.5
     found = calibration.calibrate(sure, right)
 
     assert found is not None
@@ -58,8 +58,8 @@ def test_the_brier_score_is_scikit_learns(seed: int) -> None:
 def test_kappa_precision_recall_and_f1_are_scikit_learns(seed: int, count: int) -> None:
     """On random answers; a measure that is not defined is None where scikit-learn says 0."""
     metrics = pytest.importorskip("sklearn.metrics")
-    dice = np.random.default_rng(seed)
-    labels, ours, theirs = (np.r_[dice.integers(0, count, 40), 0, 1] for _ in range(3))
+    rng = np.random.default_rng(seed)
+    labels, ours, theirs = (np.r_[rng.integers(0, count, 40), 0, 1] for _ in range(3))
     found = agreement.agree("a", "b", ours, theirs, labels)
     counts = metrics.confusion_matrix(labels, ours, labels=range(count))
     told = per_class.class_metrics(counts, [str(i) for i in range(count)])

@@ -40,11 +40,11 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import numpy as np
     from PIL import Image
 
-    folder, dice = tmp_path_factory.mktemp("data") / "animals", np.random.default_rng(1)
+    folder, rng = tmp_path_factory.mktemp("data") / "animals", np.random.default_rng(1)
     for label in ("ape", "bear", "cat"):
         (folder / label).mkdir(parents=True)
         for number in range(10):
-            pixels = dice.integers(0, 255, (32, 40, 3), dtype=np.uint8)
+            pixels = rng.integers(0, 255, (32, 40, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / label / f"{number:03d}.png")
     return folder
 

@@ -96,12 +96,12 @@ def test_holm_by_hand() -> None:
 
 @given(SHARES, st.randoms(use_true_random=False))
 def test_holm_never_lowers_a_p_value_and_keeps_their_order(
-    values: list[float], dice: object
+    values: list[float], rng: object
 ) -> None:
     """Nor does the order in which they come matter; no more than Bonferroni's."""
     found = statistics.holm(values)
     order = list(range(len(values)))
-    dice.shuffle(order)  # type: ignore[attr-defined]
+    rng.shuffle(order)  # type: ignore[attr-defined]
     mixed = statistics.holm([values[i] for i in order])
 
     assert all(
@@ -126,10 +126,10 @@ def answers(
     seed: int, networks: int = 3, seeds: int = 1, images: int = 150
 ) -> dict[str, np.ndarray]:
     """Right answers of some networks, each a bit better than the one before, hard images hard for all."""
-    dice = np.random.default_rng(seed)
-    hard = dice.random(images)
+    rng = np.random.default_rng(seed)
+    hard = rng.random(images)
     return {
-        f"n{i}": hard + dice.normal(0, 0.2, (seeds, images)) < 0.6 + 0.1 * i
+        f"n{i}": hard + rng.normal(0, 0.2, (seeds, images)) < 0.6 + 0.1 * i
         for i in range(networks)
     }
 
@@ -144,18 +144,18 @@ def test_duels_do_not_depend_on_the_order_of_networks(seed: int, seeds: int) -> 
         pairwise.pairwise_tests(dict(reversed(right.items()))),
     )
 
-    for duel in forth:
-        other = pairwise.find_pair(back, duel.first, duel.second)
+    for paired_test in forth:
+        other = pairwise.find_pair(back, paired_test.first, paired_test.second)
 
         assert other is not None
-        assert (duel.only_first, duel.only_second, duel.p, duel.p_holm) == (
+        assert (paired_test.only_first, paired_test.only_second, paired_test.p, paired_test.p_holm) == (
             other.only_first,
             other.only_second,
             other.p,
             other.p_holm,
         )
-        assert duel.difference == pytest.approx(other.difference)
-        assert (duel.interval.low, duel.interval.high) == pytest.approx(
+        assert paired_test.difference == pytest.approx(other.difference)
+        assert (paired_test.interval.low, paired_test.interval.high) == pytest.approx(
             (other.interval.low, other.interval.high)
         )
 
@@ -202,9 +202,9 @@ def test_seeds_that_differ_widen_the_interval() -> None:
 
 def test_several_seeds_need_the_interval_too() -> None:
     """McNemar alone says nothing of seeds."""
-    duel = pairwise.PairwiseTest("a", "b", 100, 2, 30, 1, 0.001, 0.001, 0.1, Interval(-0.1, 0.3))
+    paired_test = pairwise.PairwiseTest("a", "b", 100, 2, 30, 1, 0.001, 0.001, 0.1, Interval(-0.1, 0.3))
 
-    assert not duel.told_apart
-    assert replace(duel, seeds=1).told_apart
-    assert replace(duel, interval=Interval(0.01, 0.3)).told_apart
-    assert duel.turned().turned() == duel
+    assert not paired_test.significant
+    assert replace(paired_test, seeds=1).significant
+    assert replace(paired_test, interval=Interval(0.01, 0.3)).significant
+    assert paired_test.turned().turned() == paired_test

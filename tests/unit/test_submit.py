@@ -248,11 +248,11 @@ def test_a_failure_is_forgiven_by_name(tmp_path: Path, photos: Path) -> None:
     wire = Wire()
 
     before = submit.enqueue_ready(store, run, "redis://broker/0", wire.send)
-    forgiven = submit.reset_failures(store, run)
+    retried = submit.reset_failures(store, run)
     after = submit.enqueue_ready(store, run, "redis://broker/0", wire.send)
 
     assert before == []
-    assert forgiven == after == [preparing]
+    assert retried == after == [preparing]
 
 
 def test_provenance_names_versions_machine_and_command() -> None:

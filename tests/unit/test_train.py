@@ -41,11 +41,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Laborator
     from PIL import Image
 
     images = tmp_path_factory.mktemp("data") / "noise"
-    dice = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     for label in "abc":
         (images / label).mkdir(parents=True)
         for number in range(20):
-            Image.fromarray(dice.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(
+            Image.fromarray(rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(
                 images / label / f"{number}.png"
             )
 

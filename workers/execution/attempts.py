@@ -159,8 +159,8 @@ def must_run_exclusively(store: Store, task: Task) -> bool:
 
 def attempts_at_resume_point(store: Store, task: Task) -> list[dict[str, Any]]:
     """The attempts that began where the task stands now, without those that were forgiven."""
-    stands, forgiven = resume_point(store, task), _forgiven(store, task)
-    return [r for r in records(store, task) if r["position"] == stands and r["attempt"] > forgiven]
+    stands, reset_up_to = resume_point(store, task), _reset_up_to(store, task)
+    return [r for r in records(store, task) if r["position"] == stands and r["attempt"] > reset_up_to]
 
 
 def reset_failures(store: Store, task: Task) -> None:
@@ -181,7 +181,7 @@ def resume_point(store: Store, task: Task) -> str:
     return max(marks, default="")
 
 
-def _forgiven(store: Store, task: Task) -> int:
+def _reset_up_to(store: Store, task: Task) -> int:
     with contextlib.suppress(ValueError, TypeError, KeyError):
         return int(
             (atomic.read_json(store.attempts_folder(task) / RESET_FILE) or {"attempt": 0})[

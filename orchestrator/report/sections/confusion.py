@@ -12,7 +12,7 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import heatmap, theme, wording
 from orchestrator.report.rendering.figure import Chart
 
-MOST_COUNTED, MOST_NAMED = 40, 100
+MAX_COUNTED, MAX_NAMED = 40, 100
 
 
 def counts(evidence: RunData, backbone: str, period: int) -> np.ndarray[Any, Any] | None:
@@ -30,10 +30,10 @@ def confusion(evidence: RunData, backbone: str, period: int) -> Chart | None:
     images = wording.count(int(found.sum()) // seeds, "test image")
     basis = f"{images} · " + ("one seed" if seeds == 1 else f"{seeds} seeds, summed")
     title = f"{wording.title(backbone)} after epoch {evidence.run.epoch_of(period)}"
-    few = len(classes) <= MOST_NAMED
+    few = len(classes) <= MAX_NAMED
     named = wording.short(classes) if few else [""] * len(classes)
     across = "answer" if few else f"answer ({len(classes)} classes, by name)"
-    side = 21.0 if len(classes) <= MOST_COUNTED else max(4.0, 840 / len(classes))
+    side = 21.0 if len(classes) <= MAX_COUNTED else max(4.0, 840 / len(classes))
     font = {1: 9.0, 2: 9.0, 3: 8.0}.get(len(str(found.max())), 6.5)
     grid = heatmap.Heatmap(
         title, basis, named, named, _squares(found, len(classes)), across, "true class", side, font
@@ -48,7 +48,7 @@ def _squares(found: np.ndarray[Any, Any], size: int) -> list[list[heatmap.Heatma
     """Blue on the diagonal, orange off it, as deep as the cell's share of its row."""
     shares = found / np.maximum(found.sum(axis=1, keepdims=True), 1)
     depths = np.where(found > 0, 0.10 + 0.90 * shares**0.8, 0)
-    told = size <= MOST_COUNTED
+    told = size <= MAX_COUNTED
     return [
         [
             heatmap.HeatmapCell(

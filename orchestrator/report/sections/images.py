@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SAMPLES_A_CLASS, MOST_CLASSES_SAMPLED = 4, 60
+SAMPLES_A_CLASS, MAX_CLASSES_SAMPLED = 4, 60
 SIDE = 112
 
 
@@ -76,7 +76,7 @@ class Gallery:
                     :SAMPLES_A_CLASS
                 ],
             )
-            for label in sorted(by_class)[:MOST_CLASSES_SAMPLED]
+            for label in sorted(by_class)[:MAX_CLASSES_SAMPLED]
         ]
 
 

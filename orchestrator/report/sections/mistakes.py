@@ -19,7 +19,7 @@ from orchestrator.report.rendering.elements import (
 )
 from orchestrator.report.sections.images import Gallery
 
-PICTURES_A_PAIR, MOST_ALL_WRONG, ALONE_EACH = 2, 6, 1
+PICTURES_A_PAIR, MAX_ALL_WRONG, ALONE_EACH = 2, 6, 1
 
 
 def classes(evidence: RunData, findings: Analysis) -> Section | None:
@@ -59,7 +59,7 @@ def together(evidence: RunData, findings: Analysis, gallery: Gallery) -> Section
                 f"All {len(asked.networks)} networks got {wording.count(len(wrong), 'image')} wrong. Those on which "
                 "they were surest come first: look here for wrong labels."
             ),
-            Cards(tuple(asked.question(place) for place in wrong[:MOST_ALL_WRONG])),
+            Cards(tuple(asked.question(place) for place in wrong[:MAX_ALL_WRONG])),
         ]
     built += [
         Heading("Agreement"),

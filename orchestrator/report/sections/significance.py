@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 def section(evidence: RunData, findings: Analysis) -> Section | None:
     """The tests after the period of the comparison; None where there are no two networks to test."""
-    if not findings.duels:
+    if not findings.paired_tests:
         return None
     several = evidence.run.spec.seeds > 1
     names = [name for name in evidence.comparison.backbones if name in findings.first]
     built: list[Part] = [
-        *elements.figures([matrix(findings.duels, names, findings.epoch)], style="compact"),
+        *elements.figures([matrix(findings.paired_tests, names, findings.epoch)], style="compact"),
         Fold(
-            f"{wording.count(len(findings.duels), 'test')}: counts, intervals and p-values",
-            table(findings.duels, several),
+            f"{wording.count(len(findings.paired_tests), 'test')}: counts, intervals and p-values",
+            table(findings.paired_tests, several),
         ),
     ]
     if findings.ranks:
@@ -40,7 +40,7 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
     return Section("certainty", "How sure one can be", _lead(findings, several), tuple(built))
 
 
-def table(duels: Sequence[PairwiseTest], several: bool, name: str = "duels") -> Table:
+def table(paired_tests: Sequence[PairwiseTest], several: bool, name: str = "duels") -> Table:
     """Every duel, its counts, difference, interval and p-values."""
     rows = tuple(
         (
@@ -52,9 +52,9 @@ def table(duels: Sequence[PairwiseTest], several: bool, name: str = "duels") -> 
             Cell(wording.difference(d.interval), d.interval.low),
             Cell(wording.p_value(d.p), d.p),
             Cell(wording.p_value(d.p_holm), d.p_holm),
-            "yes" if d.told_apart else "no",
+            "yes" if d.significant else "no",
         )
-        for d in duels
+        for d in paired_tests
     )
     first = ", first seed" if several else ""
     head = (
@@ -78,23 +78,23 @@ def table(duels: Sequence[PairwiseTest], several: bool, name: str = "duels") -> 
     )
 
 
-def matrix(duels: Sequence[PairwiseTest], names: Sequence[str], epoch: int) -> Chart:
+def matrix(paired_tests: Sequence[PairwiseTest], names: Sequence[str], epoch: int) -> Chart:
     """Differences in percentage points; coloured only where the order is supported."""
 
     def square(row: str, column: str) -> heatmap.HeatmapCell:
-        duel = find_pair(duels, row, column)
-        if duel is None:
+        paired_test = find_pair(paired_tests, row, column)
+        if paired_test is None:
             return heatmap.HeatmapCell()
-        text, points = wording.signed(duel.difference), abs(100 * duel.difference)
-        if not duel.told_apart:
+        text, points = wording.signed(paired_test.difference), abs(100 * paired_test.difference)
+        if not paired_test.significant:
             return heatmap.HeatmapCell(f"({text})")
-        colour = theme.RIGHT if duel.difference > 0 else theme.WRONG
+        colour = theme.RIGHT if paired_test.difference > 0 else theme.WRONG
         return heatmap.HeatmapCell(text, "", colour, 0.18 + 0.55 * min(1.0, points / 20))
 
     titles = [wording.title(name) for name in names]
     grid = heatmap.Heatmap(
         f"Row minus column, after epoch {epoch}",
-        f"percentage points · {duels[0].images:,} test images",
+        f"percentage points · {paired_tests[0].images:,} test images",
         titles,
         titles,
         [[square(row, column) for column in names] for row in names],
@@ -192,11 +192,11 @@ def _bars(axes: Axes, found: Ranks) -> None:
 
 
 def _lead(findings: Analysis, several: bool) -> str:
-    images = wording.count(findings.duels[0].images, "test image")
+    images = wording.count(findings.paired_tests[0].images, "test image")
     opening = (
         f"After epoch {findings.epoch}, on the same {images}: McNemar's exact test looks only at images that "
         "one of two networks got right and the other wrong; "
-        f"{wording.count(len(findings.duels), 'p-value')}, corrected together (Holm). "
+        f"{wording.count(len(findings.paired_tests), 'p-value')}, corrected together (Holm). "
     )
     if several:
         return (
