@@ -306,9 +306,7 @@ def _attempt(store: Store, run: Run, task: Task, state: str) -> None:
 
 def _right(trial: Trial, epoch: int) -> float:
     """How much of the data a trial gets right after an epoch: rising towards the backbone's skill."""
-    skill = SKILL[trial.backbone] + 0.01 * float(
-        _rng("skill", trial.backbone, trial.seed).normal()
-    )
+    skill = SKILL[trial.backbone] + 0.01 * float(_rng("skill", trial.backbone, trial.seed).normal())
     return min(0.995, skill * (1 - 0.55 * 0.5**epoch))
 
 

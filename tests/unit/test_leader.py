@@ -79,7 +79,11 @@ def test_a_leader_is_told_apart_only_where_the_images_say_so(
 
     assert verdict.alike == alike
     assert verdict.paired_test is not None
-    assert (verdict.paired_test.first, verdict.paired_test.only_first, verdict.paired_test.only_second) == (
+    assert (
+        verdict.paired_test.first,
+        verdict.paired_test.only_first,
+        verdict.paired_test.only_second,
+    ) == (
         "resnet34",
         better,
         0,

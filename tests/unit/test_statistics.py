@@ -129,8 +129,7 @@ def answers(
     rng = np.random.default_rng(seed)
     hard = rng.random(images)
     return {
-        f"n{i}": hard + rng.normal(0, 0.2, (seeds, images)) < 0.6 + 0.1 * i
-        for i in range(networks)
+        f"n{i}": hard + rng.normal(0, 0.2, (seeds, images)) < 0.6 + 0.1 * i for i in range(networks)
     }
 
 
@@ -148,7 +147,12 @@ def test_duels_do_not_depend_on_the_order_of_networks(seed: int, seeds: int) -> 
         other = pairwise.find_pair(back, paired_test.first, paired_test.second)
 
         assert other is not None
-        assert (paired_test.only_first, paired_test.only_second, paired_test.p, paired_test.p_holm) == (
+        assert (
+            paired_test.only_first,
+            paired_test.only_second,
+            paired_test.p,
+            paired_test.p_holm,
+        ) == (
             other.only_first,
             other.only_second,
             other.p,
@@ -202,7 +206,9 @@ def test_seeds_that_differ_widen_the_interval() -> None:
 
 def test_several_seeds_need_the_interval_too() -> None:
     """McNemar alone says nothing of seeds."""
-    paired_test = pairwise.PairwiseTest("a", "b", 100, 2, 30, 1, 0.001, 0.001, 0.1, Interval(-0.1, 0.3))
+    paired_test = pairwise.PairwiseTest(
+        "a", "b", 100, 2, 30, 1, 0.001, 0.001, 0.1, Interval(-0.1, 0.3)
+    )
 
     assert not paired_test.significant
     assert replace(paired_test, seeds=1).significant
