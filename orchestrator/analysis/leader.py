@@ -57,7 +57,9 @@ def judge_leader(found: Leader, paired_tests: Sequence[PairwiseTest]) -> LeaderV
     """Which networks the data tell apart from the leader."""
     first, rest = found.ranking[0].backbone, [standing.backbone for standing in found.ranking[1:]]
     against = {name: find_pair(paired_tests, first, name) for name in rest}
-    alike = tuple(name for name, paired_test in against.items() if paired_test and not paired_test.significant)
+    alike = tuple(
+        name for name, paired_test in against.items() if paired_test and not paired_test.significant
+    )
     untested = tuple(name for name, paired_test in against.items() if paired_test is None)
     return LeaderVerdict(against[rest[0]] if rest else None, alike, untested)
 

@@ -66,7 +66,9 @@ def pairwise_tests(right: Mapping[str, Right]) -> tuple[PairwiseTest, ...]:
     drawn = bootstrap.resampled(right)
     fought = [_pairwise_test(a, b, right[a], right[b], drawn) for a, b in combinations(right, 2)]
     corrected = statistics.holm([paired_test.p for paired_test in fought])
-    return tuple(replace(paired_test, p_holm=p) for paired_test, p in zip(fought, corrected, strict=True))
+    return tuple(
+        replace(paired_test, p_holm=p) for paired_test, p in zip(fought, corrected, strict=True)
+    )
 
 
 def find_pair(found: Sequence[PairwiseTest], first: str, second: str) -> PairwiseTest | None:

@@ -23,7 +23,8 @@ def records(evidence: RunData, findings: Analysis) -> dict[str, pa.Table]:
         "results": [_result(s, r) for s in evidence.comparison.standings for r in s.results],
         "epochs": [asdict(row) for row in evidence.comparison.epochs],
         "duels": [
-            _flat({**asdict(paired_test), "told_apart": paired_test.significant}) for paired_test in findings.paired_tests
+            _flat({**asdict(paired_test), "told_apart": paired_test.significant})
+            for paired_test in findings.paired_tests
         ],
         "ranks": [
             {

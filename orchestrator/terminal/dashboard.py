@@ -7,11 +7,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from jobs.catalog.backbones import CATALOG
 from orchestrator.formatting import duration, share
 from orchestrator.monitoring.progress import TaskProgress
 from orchestrator.monitoring.status import RunStatus, TrialStatus, seconds_left
-from orchestrator.terminal.follow import COSTS, failure_line
+from orchestrator.terminal.messages import failure_line
 
+COSTS = {name: entry.relative_cost for name, entry in CATALOG.items()}
 NARROW = 110
 """Below so many columns a terminal has no room for bars, validation and workers."""
 TIGHT = 76

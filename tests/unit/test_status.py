@@ -21,7 +21,7 @@ from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import cli
 from orchestrator.monitoring import heartbeats, progress, status
-from orchestrator.terminal import follow
+from orchestrator.terminal import dashboard, follow, messages
 from workers.process import identity
 
 NOW = time.time()
@@ -522,7 +522,6 @@ def test_the_display_shows_each_trial_and_fits_the_terminal(half: tuple[Store, R
     """Backbones, phase, speed and loss; trials that find no room are counted."""
     from rich.console import Console
 
-    from orchestrator.terminal import dashboard
 
     store, run = half
     say(
@@ -577,7 +576,7 @@ def test_a_run_whose_images_are_bad_is_to_be_submitted_again(tmp_path: Path) -> 
             "log": "log",
         },
     )
-    lines = follow.ending(
+    lines = messages.ending(
         Settings(store.root, None, None), status.run_status(store, run), waited=False
     )
 
