@@ -1,0 +1,59 @@
+"""Sentences that the live display and the plain log share: progress, failures, how a run ended."""
+
+from __future__ import annotations
+
+import time
+
+from jobs.settings import Settings
+from orchestrator.formatting import duration, share
+from orchestrator.monitoring.progress import TaskProgress
+from orchestrator.monitoring.status import Failure, RunStatus
+from orchestrator.terminal.options import call
+
+DATA_FOLDER_FAILURES = {"bad-image", "data-changed"}
+"""Failures that only a change of the data folder can mend."""
+
+
+def describe_progress(progress: TaskProgress) -> str:
+    """A task's progress in one line: `epoch 3 train 45%, loss 0.412, 210 images/s, 33s left`."""
+    parts = [f"epoch {progress.epoch} " if progress.epoch else "", progress.phase or progress.kind]
+    if progress.total:
+        parts.append(f" {100 * (progress.done or 0) / progress.total:.0f}%")
+    more = [
+        f"loss {progress.loss:.3f}" if progress.loss is not None else "",
+        f"{progress.images_per_second:.0f} images/s" if progress.images_per_second else "",
+        f"validation accuracy {share(progress.val_accuracy)}"
+        if progress.val_accuracy is not None
+        else "",
+        f"{duration(progress.eta_s)} left" if progress.eta_s is not None else "",
+    ]
+    return "".join(parts) + "".join(f", {part}" for part in more if part)
+
+
+def failure_line(failure: Failure) -> str:
+    """A failure's class, message and log, in one line."""
+    return f"failed: {failure.task} ({failure.failure}): {failure.message} Log: {failure.log}"
+
+
+def ending(settings: Settings, status: RunStatus, waited: bool) -> list[str]:
+    """The last lines of a run that is over; with the time it took, if it ended while we `waited`."""
+    took = (
+        f", {duration(time.time() - status.submitted_at)} after it was submitted" if waited else ""
+    )
+    if status.state == "done":
+        return [
+            f"run {status.run} is done{took}. Compare with: {call(settings, 'report', status.run)}"
+        ]
+    if status.state == "cancelled":
+        return [
+            f"run {status.run} is cancelled. Go on with: {call(settings, 'resume', status.run)}"
+        ]
+    if any(failure.failure in DATA_FOLDER_FAILURES for failure in status.failures):
+        return [
+            f"run {status.run} failed: its data folder must be mended first. Then submit it again: a folder with "
+            "other contents is another data set and another run."
+        ]
+    return [
+        f"run {status.run} failed: {len(status.failures)} task(s). Try them again with: "
+        f"{call(settings, 'retry', status.run)}"
+    ]
