@@ -270,7 +270,7 @@ def test_children_of_many_threads_that_die_together_are_told_apart(
         folder = tmp_path / str(number)
         (folder / "w").mkdir(parents=True)
         (folder / "behave").write_text("die" if number % 2 else "")
-        order = child.Order(
+        order = child.TaskRequest(
             f"train.scratch-s{number}-12345678.0001",
             str(folder),
             "t1",
