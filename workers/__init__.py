@@ -1,1 +1,1 @@
-"""Carrying: the queue, leases, devices and child processes; no torch."""
+"""Task execution: queues, leases, devices and child processes; no torch."""

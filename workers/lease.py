@@ -1,10 +1,11 @@
-"""The right to work on one task, for a while, with a token that only rises.
+"""Leases with fencing tokens: the time-limited right to work on one task.
 
-A lease is a folder of token files in the store; the highest token holds it. Taking it is creating the next higher
-token (`O_EXCL`, atomic on NFS since its version 3). The holder beats by rewriting its file; a watcher calls a lease
-dead when it saw no change for `TTL_S` on its own monotonic clock, so no two machines need agree on the time. Nothing
-here is synced: a power cut ends the holders too, and a token that it tore is held until it has been watched for as
-long.
+A lease is a folder of token files in the store; the highest token holds it. Claiming it creates
+the next higher token (`O_EXCL`, atomic on NFS from version 3). The holder sends heartbeats by
+rewriting its token file. An observer considers a lease expired when the file has not changed for
+`TTL_S` on the observer's own monotonic clock. Machines therefore need no synchronised clocks.
+Token files are not fsynced: a power failure ends the holders too. A token file that it truncated
+counts as held until it has been observed unchanged for `TTL_S`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ RENEW_S = 2.0
 
 @dataclass(slots=True)
 class Lease:
-    """A lease that was claimed. It is held until it is released or a higher token exists."""
+    """A claimed lease. It is held until it is released or a higher token exists."""
 
     store: Store
     key: str
@@ -35,23 +36,26 @@ class Lease:
     beats: int = 0
 
     def holds(self) -> bool:
-        """Whether no one has taken a higher token."""
+        """Whether no higher token has been claimed."""
         return highest_token(self.store, self.key) == self.token
 
     def renew(self) -> bool:
-        """Beat once; False when the lease was lost."""
+        """Send one heartbeat; False when the lease was lost."""
         if not self.holds():
             return False
         self.beats += 1
         return self._write(released=False)
 
     def release(self) -> None:
-        """Hand the lease back, so that it can be claimed at once; nothing happens if it was lost."""
+        """Release the lease, so that it can be claimed at once; does nothing if it was lost."""
         if self.holds():
             self._write(released=True)
 
     def _write(self, released: bool) -> bool:
-        """Put down what became of it; False where it is no longer there, because another has claimed it."""
+        """Rewrite the token file; False when it no longer exists.
+
+        Another worker that claims the lease removes it.
+        """
         content = _content(self.holder, self.beats, released)
         try:
             atomic.rewrite_json(_path(self.store, self.key, self.token), content)
@@ -61,14 +65,14 @@ class Lease:
 
 
 class _Keeper:
-    """Renews leases in one thread for all: to start one for each task would cost it half a millisecond."""
+    """Renews all leases in one thread; a thread per task would cost each task half a millisecond."""
 
     def __init__(self) -> None:
         self.lock, self.leases = threading.Lock(), list[Lease]()
         self.thread: threading.Thread | None = None
 
     def add(self, lease: Lease) -> None:
-        """Renew a lease from now on."""
+        """Start renewing a lease."""
         with self.lock:
             self.leases.append(lease)
             if self.thread is None:
@@ -76,7 +80,7 @@ class _Keeper:
                 self.thread.start()
 
     def remove(self, lease: Lease) -> None:
-        """Leave a lease alone; once this returns it is not written any more."""
+        """Stop renewing a lease; it is not written again after this returns."""
         with self.lock:
             self.leases = [each for each in self.leases if each is not lease]
 
@@ -94,7 +98,10 @@ _KEEPER = _Keeper()
 
 @contextlib.contextmanager
 def keep_renewed(lease: Lease) -> Iterator[None]:
-    """Renew a lease while something takes long: putting down and summing up a data set may take a minute."""
+    """Renew a lease during a long operation.
+
+    Publishing a data set and computing its checksums may take a minute.
+    """
     _KEEPER.add(lease)
     try:
         yield
@@ -104,7 +111,7 @@ def keep_renewed(lease: Lease) -> Iterator[None]:
 
 @dataclass(slots=True)
 class LeaseTracker:
-    """What one process has seen of all leases, to tell the dead from the living by its own clock."""
+    """What one process has observed of all leases, to detect expired ones by its own clock."""
 
     store: Store
     ttl_s: float = TTL_S
@@ -128,11 +135,11 @@ class LeaseTracker:
         return self.clock() - known[1] >= self.ttl_s
 
     def claim(self, key: str, holder: str) -> Lease | None:
-        """The lease, if it was free and no one else was quicker; else None."""
+        """Claim the lease; None if it is held or another worker claimed it first."""
         seen = highest_token(self.store, key)
         if not self._free_after(key, seen):
             return None
-        # The token after the one that was free: a higher one might take the lease from who was just quicker.
+        # Exactly one above the free token: a higher one could revoke a lease claimed just before.
         token = seen + 1
         if not atomic.claim_json(
             _path(self.store, key, token), _content(holder, 0, released=False)

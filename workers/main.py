@@ -1,4 +1,4 @@
-"""A worker's life: pin the device, take one task after another in each slot, leave well."""
+"""Run a worker: pin the device, execute tasks in each slot, and shut down cleanly."""
 
 from __future__ import annotations
 
@@ -41,8 +41,9 @@ def run(
     idle_exit_s: float | None = None,
     slots: int = 1,
 ) -> int:
-    """Work until stopped, or until idle for `idle_exit_s`, on up to `slots` tasks at a time; the exit code.
+    """Execute up to `slots` tasks at a time until stopped, and return the exit code.
 
+    The worker also exits when it has been idle for `idle_exit_s` seconds.
     Raises `jobs.errors.RequestError` for a device, store or broker that cannot be used.
     """
     _log_to_stderr()
@@ -106,7 +107,7 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
 
 
 def _take_tasks(worker: Worker, consumer: Any, leave: threading.Event) -> None:
-    """One task after another in each slot, until `leave` is set."""
+    """Execute tasks in each slot until `leave` is set."""
     threading.Thread(target=_leave_when_told, args=(leave, worker), daemon=True).start()
     address = without_password(worker.broker_url)
     log.info("worker %s on %s takes tasks from %s", worker.name, worker.device.name, address)
@@ -130,7 +131,10 @@ def _tell_room(worker: Worker) -> None:
 
 
 def _consumer(worker: Worker) -> Any:
-    """Celery's worker with a thread a slot, and the three kinds of task that all do the same: look at the ledger."""
+    """Celery's worker with one thread per slot.
+
+    All three kinds of task run the same function: it looks the task up in the ledger.
+    """
     application: Celery = broker.app(worker.broker_url)
 
     def do(task_id: str) -> str:
@@ -152,7 +156,11 @@ def _consumer(worker: Worker) -> Any:
 
 
 def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> None:
-    """The first signal stops between two steps; a second one ends the process and its children at once."""
+    """Install the signal handlers.
+
+    The first signal stops running tasks between two steps. A second one ends the process and its
+    children immediately.
+    """
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if worker.stop.is_set():
@@ -166,11 +174,14 @@ def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> 
         signal.signal(signal.SIGINT, on_signal)
 
     install()
-    signals.worker_ready.connect(install, weak=False)  # Celery has put its own in their place
+    signals.worker_ready.connect(install, weak=False)  # Celery installs its own handlers
 
 
 def _leave_when_told(leave: threading.Event, worker: Worker) -> None:
-    """Ask Celery for a warm shutdown; it waits for the tasks, which end soon after `stop` was set."""
+    """Ask Celery for a warm shutdown once `leave` is set.
+
+    Celery waits for running tasks; they end soon after `stop` is set.
+    """
     from celery.worker import state
 
     leave.wait()

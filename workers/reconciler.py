@@ -1,4 +1,7 @@
-"""Send again what is ready and held by nobody; every worker does it, so no single process is needed."""
+"""Enqueue again the tasks that are ready and held by no worker.
+
+Every worker runs a reconciler, so there is no central process that could fail.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +27,20 @@ log = logging.getLogger("orch.tend")
 RECONCILE_S = 2.0
 MAX_AT_ONCE = 20
 MAX_SHARE = 0.02
-"""The share of a worker's time that looks at the ledger may take."""
+"""The maximum share of a worker's time spent on scanning the ledger."""
 LEAST_IDLE_S = 2 * TTL_S
-"""No worker leaves earlier: only after `TTL_S` can it tell that another one died and left work behind."""
+"""The minimum idle time before a worker exits.
+
+Only after `TTL_S` can it detect that another worker died and left tasks behind.
+"""
 
 
 @dataclass(slots=True)
 class Reconciler:
-    """A worker's rounds: say that it lives, look at what is ready, ring for what nobody holds."""
+    """A worker's reconcile loop.
+
+    Each round writes the heartbeat, scans for ready tasks, and enqueues those that nobody holds.
+    """
 
     worker: Worker
     ended: set[tuple[str, float]] = field(default_factory=set)
@@ -40,18 +49,20 @@ class Reconciler:
     tried_later: bool = False
 
     def forever(self, idle_exit_s: float | None, leave: threading.Event) -> None:
-        """Go round every `TEND_S` until `leave` is set; sets it when the worker was idle for `idle_exit_s`.
+        """Run a round every `RECONCILE_S` until `leave` is set.
 
-        It stays for at least `LEAST_IDLE_S`, and while a failed task waits for its next try. In a large plan a look
-        takes a while: there is one so seldom that it takes up no more than `MOST_SHARE` of the time. The worker signs
-        every time.
+        Sets `leave` itself once the worker has been idle for `idle_exit_s` seconds. The worker stays
+        for at least `LEAST_IDLE_S`, and while a failed task waits for its next attempt.
+
+        A scan of a large plan takes a while. Scans are spaced so that they use at most `MAX_SHARE`
+        of the time. The heartbeat is written in every round.
         """
         while not leave.wait(RECONCILE_S):
             try:
                 self.round()
             except (OrchError, OSError, ValueError) as error:
                 log.warning("tending failed, it is tried again: %s", error)
-            except Exception:  # a round that nobody foresaw must not be the last
+            except Exception:  # an unexpected error must not end the loop
                 log.exception("tending failed, it is tried again")
             idle_s = time.monotonic() - self.worker.idle_since
             if (
@@ -66,7 +77,7 @@ class Reconciler:
                 leave.set()
 
     def round(self) -> list[Task]:
-        """One round; the tasks that were sent again."""
+        """Run one round and return the tasks that were enqueued again."""
         try:
             self.sign()
         except (OrchError, OSError) as error:
@@ -92,7 +103,10 @@ class Reconciler:
         return again
 
     def _look(self) -> list[Task]:
-        """What is ready and held by nobody; also that others are silent is noticed here, however busy this one is."""
+        """The tasks that are ready and held by no worker.
+
+        Expired leases of other workers are detected here, even while this worker is busy.
+        """
         self.tried_later = False
         if not (runs := self._runs()):
             return []
@@ -109,7 +123,7 @@ class Reconciler:
         return loose
 
     def _relieve(self) -> None:
-        """Ask for the training of a slower worker, if the study ends sooner then."""
+        """Request the handover of a slower worker's training, if the study then ends sooner."""
         handover, room = self.worker.handover, self.worker.room
         execute.enqueue(self.worker, handover.late())
         self.worker.fleet.mates()
@@ -123,7 +137,7 @@ class Reconciler:
             handover.ask(Task.parse(wanted.task), wanted.holder)
 
     def sign(self) -> None:
-        """Write down that this worker lives, and what it works on."""
+        """Write the heartbeat: this worker is alive, and which tasks it runs."""
         worker, tasks = self.worker, self.worker.room.tasks
         atomic.write_json(
             worker.store.root / "workers" / f"{worker.name}.json",
@@ -144,7 +158,7 @@ class Reconciler:
         )
 
     def remove_heartbeat(self) -> None:
-        """Remove the sign of life, and what was asked for."""
+        """Remove the heartbeat file and withdraw any handover request."""
         self.worker.handover.withdraw()
         (self.worker.store.root / "workers" / f"{self.worker.name}.json").unlink(missing_ok=True)
 
@@ -155,7 +169,7 @@ class Reconciler:
         )
 
     def _over(self, run: Run, ledger: Ledger) -> bool:
-        """Whether nothing of the run is left to do; remembered until the run is submitted again."""
+        """Whether the run has no open task; remembered until the run is submitted again."""
         if "open" in plan.task_states(self.worker.store, run, ledger).values():
             return False
         self.ended.add(self._stamp(run.name))

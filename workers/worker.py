@@ -1,4 +1,4 @@
-"""Who works on one device: what it has, what it knows of the others, whether it should stop."""
+"""The state of one worker: its device, its view of the peers, and whether it should stop."""
 
 from __future__ import annotations
 
@@ -23,13 +23,19 @@ LONGEST_WAIT_S = 300.0
 
 @dataclass(slots=True)
 class Pause:
-    """How long a worker takes no task, when its store or device could not be used: 2, 4, 8 ... s, at most 5 minutes."""
+    """Exponential backoff while a worker's store or device cannot be used.
+
+    The worker takes no task for 2, 4, 8 ... seconds, at most `LONGEST_WAIT_S`.
+    """
 
     until: float = 0.0
     times: int = 0
 
     def longer(self) -> float:
-        """Wait longer than the time before; the seconds. Slots that fail together lengthen it once."""
+        """Extend the pause and return its seconds.
+
+        Slots that fail at the same time extend it only once.
+        """
         if (left_s := self.until - time.monotonic()) > 0:
             return left_s
         self.times += 1
@@ -38,16 +44,16 @@ class Pause:
         return pause_s
 
     def over(self) -> None:
-        """The store can be used again."""
+        """End the pause: the store can be used again."""
         self.until, self.times = 0.0, 0
 
 
 @dataclass(slots=True)
 class Worker:
-    """Who works on one device: its view of the store and the leases, the room for tasks, and whether it should stop.
+    """One worker on one device: its store, leases, admission of tasks, and stop flag.
 
-    Each slot's thread works with the same one. Of two threads that claim a lease the file system lets one have it.
-    While it is `loading` what its children need, it takes nothing.
+    All slot threads share one instance. When two threads claim a lease, the file system lets only
+    one succeed. While it is `loading` its children's imports, the worker takes no task.
     """
 
     store: Store
