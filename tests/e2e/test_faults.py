@@ -47,7 +47,7 @@ def test_a_worker_killed_in_the_middle_of_an_epoch_changes_nothing(
         "--periods",
         "1",
         "--epochs-per-period",
-        "4",
+        "3",
         "--data",
     )
     asked = (*asked, str(animal_folder))
@@ -114,7 +114,7 @@ def test_a_worker_asked_to_leave_hands_its_task_over(
         "--periods",
         "1",
         "--epochs-per-period",
-        "5",
+        "3",
         "--data",
     )
     asked = (*asked, str(animal_folder))

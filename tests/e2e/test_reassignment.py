@@ -25,7 +25,7 @@ ASKED = (
     "--periods",
     "1",
     "--epochs-per-period",
-    "8",
+    "5",
     "--image-size",
     "64",
     "--weights",
