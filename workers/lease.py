@@ -65,7 +65,10 @@ class Lease:
 
 
 class _Keeper:
-    """Renews all leases in one thread; a thread per task would cost each task half a millisecond."""
+    """Renews all leases in one thread.
+
+    A thread per task would cost each task half a millisecond.
+    """
 
     def __init__(self) -> None:
         self.lock, self.leases = threading.Lock(), list[Lease]()
@@ -111,7 +114,7 @@ def keep_renewed(lease: Lease) -> Iterator[None]:
 
 @dataclass(slots=True)
 class LeaseTracker:
-    """What one process has observed of all leases, to detect expired ones by its own clock."""
+    """What one process has observed of all leases; detects expired ones by its own clock."""
 
     store: Store
     ttl_s: float = TTL_S
@@ -119,7 +122,10 @@ class LeaseTracker:
     _seen: dict[str, tuple[Any, float]] = field(default_factory=dict)
 
     def free(self, key: str) -> bool:
-        """Whether the lease could be claimed now: never claimed, released, or unchanged for `ttl_s`."""
+        """Whether the lease can be claimed now.
+
+        True if it was never claimed, was released, or has been unchanged for `ttl_s`.
+        """
         return self._free_after(key, highest_token(self.store, key))
 
     def _free_after(self, key: str, token: int) -> bool:

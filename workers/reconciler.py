@@ -51,8 +51,8 @@ class Reconciler:
     def forever(self, idle_exit_s: float | None, leave: threading.Event) -> None:
         """Run a round every `RECONCILE_S` until `leave` is set.
 
-        Sets `leave` itself once the worker has been idle for `idle_exit_s` seconds. The worker stays
-        for at least `LEAST_IDLE_S`, and while a failed task waits for its next attempt.
+        Sets `leave` itself once the worker has been idle for `idle_exit_s` seconds. The worker
+        stays for at least `LEAST_IDLE_S`, and while a failed task waits for its next attempt.
 
         A scan of a large plan takes a while. Scans are spaced so that they use at most `MAX_SHARE`
         of the time. The heartbeat is written in every round.

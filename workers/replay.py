@@ -1,7 +1,8 @@
-"""Train a trial again, struck down at random points, and compare what comes out with what was published.
+"""Retrain a trial with kills at random points, and compare the results with the published ones.
 
-The replay has a store of its own inside a temporary folder: the same trial, marks and numerics, the same prepared
-data (linked), no checkpoint. Children are killed without warning and started again until the trial is trained.
+The replay uses its own store in a temporary folder. It has the same trial, numerics and prepared
+data (linked), one target epoch, and no checkpoint. Children are killed without warning and
+restarted until the trial is trained.
 """
 
 from __future__ import annotations
@@ -32,7 +33,11 @@ Tell = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """How a replay ended: kills survived, whether weights and epoch rows (times aside) are those published."""
+    """Result of a replay.
+
+    `kills` are the kills made. `same_weights` and `same_rows` tell whether the weights and the epoch
+    rows (without times) equal the published ones. `seconds` is the duration of the replay.
+    """
 
     trial: str
     epoch: int
@@ -52,11 +57,14 @@ def replay_trial(
     tell: Tell = lambda message: None,
     entry: str = CHILD_ENTRY,
 ) -> ReplayResult:
-    """Train `trial` again up to its last published epoch with `kills` kills at random points.
+    """Retrain `trial` up to its last published epoch with `kills` kills at random points.
 
-    `tell` gets what the children say, and `{"phase": "killed", "done": n, "total": kills}`. Precision, threads and
-    kind of device are those on record. Raises `StoreUnusable` when nothing of the trial is published yet,
-    `NoSuchDevice` when it was trained on what this machine lacks, or what the training raises.
+    `tell` receives the children's messages, and `{"phase": "killed", "done": n, "total": kills}`
+    after each kill. Precision, threads and kind of device are those on record. `seed` determines
+    the points of the kills.
+
+    Raises `StoreUnusable` when nothing of the trial is published yet. Raises `NoSuchDevice` when
+    this machine has no free device of the recorded kind. Errors of the training propagate.
     """
     done = [e for e in store.marks(trial) if store.is_done(Task("train", trial, e))]
     numerics = atomic.read_json(store.trial_folder(trial) / "numerics.json")
@@ -114,7 +122,7 @@ def replay_trial(
 
 
 def _copy(store: Store, trial: str, folder: Path, epoch: int) -> Store:
-    """A store that holds the trial as it was before its first epoch."""
+    """Create a store that holds the trial as it was before its first epoch."""
     copy = Store(folder / "store").open(create=True)
     described = store.load_trial(trial)
     copy.save_trial(described, [epoch], "replay")
@@ -133,7 +141,7 @@ def _copy(store: Store, trial: str, folder: Path, epoch: int) -> Store:
 
 @dataclass(slots=True)
 class _Fate:
-    """Listens to a child, and ends it some seconds after it has come so far (in epochs) for the first time."""
+    """When to kill one child: `later_s` seconds after it first reports `epochs` epochs."""
 
     epochs: float
     later_s: float
@@ -141,7 +149,7 @@ class _Fate:
     until: float = float("inf")
 
     def hear(self, message: dict[str, Any]) -> None:
-        """Pass on what the child says."""
+        """Pass on a message of the child, and schedule the kill once it has come far enough."""
         self.tell(message)
         if message.get("phase") in ("train", "validate") and self.until == float("inf"):
             share = message["done"] / message["total"] if message["phase"] == "train" else 1.0
@@ -149,12 +157,12 @@ class _Fate:
                 self.until = time.monotonic() + self.later_s
 
     def lives(self) -> bool:
-        """Whether it is not to be killed yet."""
+        """Whether the child may still run."""
         return time.monotonic() < self.until
 
 
 def _fates(rng: random.Random, kills: int, epochs: int, seconds: float, tell: Tell) -> list[_Fate]:
-    """One for each kill, at random points of the line of epochs, and one for the child that lives to the end."""
+    """One `_Fate` per kill, at random epochs, and a last one for the child that is not killed."""
     latest_s = min(LATEST_S, max(0.0, seconds / 20 - LATEST_S))
     points = sorted(rng.uniform(0, epochs) for _ in range(kills))
     drawn = [_Fate(point, rng.uniform(0, latest_s), tell) for point in points]
@@ -162,7 +170,7 @@ def _fates(rng: random.Random, kills: int, epochs: int, seconds: float, tell: Te
 
 
 def _train(order: TaskRequest, fates: list[_Fate], entry: str) -> tuple[int, dict[str, Any]]:
-    """Run children until one finishes. Kills made, outcome."""
+    """Run children until one finishes; the number of kills and the task result."""
     work, struck = Path(order.work_folder), 0
     for attempt, fate in enumerate(fates, 1):
         shutil.rmtree(work, ignore_errors=True)

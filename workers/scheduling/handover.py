@@ -1,7 +1,9 @@
-"""A training changes hands: the faster worker asks, the slower one stops between two steps, the asker goes on.
+"""Handover of a training from a slower worker to a faster one.
 
-What is asked is a file in the store, good for one lease token: whoever claims the training next, with a higher token,
-is bound by nothing. A worker that asks and dies costs the others one stop.
+The faster worker requests the handover, the slower one stops between two steps, and the faster
+one continues. A handover request is a file in the store, valid for one lease token. It does not
+bind a worker that later claims the training with a higher token. If the requester dies, the only
+cost is one unnecessary stop.
 """
 
 from __future__ import annotations
@@ -24,14 +26,20 @@ log = logging.getLogger("orch.handover")
 
 LOOK_S = 1.0
 MEASURED_S = 5.0
-"""How long a child must have trained before its pace is believed."""
+"""Seconds a child must have trained before its measured rate is recorded."""
 PATIENCE_S = 15.0
-"""How long an asker waits, and how long others leave what was asked for to it, each by its own clock."""
+"""Seconds that a requester waits for a training, and that peers leave it to the requester.
+
+Each worker uses its own clock.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class HandoverRequest:
-    """What a worker asked for: the training, who holds it, and the token of the lease that the holder then had."""
+    """A handover request: the training, its holder, and the holder's lease token at that time.
+
+    `since` is when it was made, by the requester's own clock.
+    """
 
     task: Task
     holder: str
@@ -41,7 +49,11 @@ class HandoverRequest:
 
 @dataclass(slots=True)
 class Handover:
-    """One worker's part in it: what it trains, how fast it was measured to be, what it asked for."""
+    """The handover state of one worker: its training, measured rates, and handover request.
+
+    `wish` is its own request, and `given` is the peer that requested its training. `owed` are
+    trainings it stopped for its own request; they are enqueued when the request ends.
+    """
 
     store: Store
     name: str
@@ -63,10 +75,10 @@ class Handover:
             found = atomic.read_json(self.store.pace_path(self.host, self.device)) or {}
             self.rates = {str(kind): float(rate) for kind, rate in found.items() if float(rate) > 0}
 
-    # What it is and does
+    # What this worker measures and reports
 
     def told(self, task: Task, message: dict[str, Any]) -> None:
-        """Learn from what a child says while it trains; what cannot be learned is no reason to end it."""
+        """Update the rates from a child's progress message; errors here never end the child."""
         with contextlib.suppress(OSError, OrchError, TypeError, ValueError):
             self._learn(task, message)
 
@@ -94,14 +106,17 @@ class Handover:
             self.rates[kind] = float(rate)
 
     def ended(self, task: Task) -> None:
-        """A child has ended; what was learned is kept for this device's next worker."""
+        """A child has ended: save the measured rates for the next worker on this device."""
         if self.training is not None and self.training.task == task.id:
             self.training = None
             with contextlib.suppress(OSError, OrchError):
                 atomic.write_json(self.store.pace_path(self.host, self.device), self.rates)
 
     def kind_of(self, task: Task) -> str:
-        """What the pace of a training depends on: backbone, image size and, on a processor, the trial's threads."""
+        """The kind of a training, as in `throughput.training_kind`.
+
+        It depends on the backbone, the image size and, on a CPU, the trial's threads.
+        """
         trial = self.store.load_trial(task.subject)
         threads = self.threads
         if threads is not None:
@@ -116,7 +131,7 @@ class Handover:
         )
 
     def sign(self, busy: bool) -> dict[str, Any]:
-        """What the worker says of itself to the others, beside its sign of life."""
+        """The scheduling fields of the worker's heartbeat, read by its peers."""
         training = self.training
         return {
             "rates": self.rates,
@@ -126,10 +141,14 @@ class Handover:
             and {"task": training.task, "kind": training.kind, "left": training.images_left},
         }
 
-    # The one who asks
+    # The requester
 
     def ask(self, task: Task, holder: str) -> bool:
-        """Ask for a training that `holder` works on; False where another asked before, or nothing is held."""
+        """Request the handover of a training that `holder` works on.
+
+        False if another worker requested it first, the lease was never claimed, or this worker
+        already has a request.
+        """
         token = lease.highest_token(self.store, task.lease_key)
         if token == 0 or self.wish is not None:
             return False
@@ -140,13 +159,19 @@ class Handover:
         return True
 
     def fulfilled(self, task: Task) -> list[Task]:
-        """What was asked for is claimed: what had to be sent again for it."""
+        """Call after a claim: if it fulfils the request, end it and return the trainings to enqueue.
+
+        Those are the trainings that this worker gave up for the request.
+        """
         if self.wish is None or self.wish.task.lease_key != task.lease_key:
             return []
         return self.withdraw()
 
     def late(self) -> list[Task]:
-        """Give up what was asked for in vain; what had to be sent again for it."""
+        """Withdraw a request that can no longer succeed; the trainings to enqueue again.
+
+        A request fails once the trial is trained, or after `PATIENCE_S`.
+        """
         if self.wish is None:
             return []
         last = max(self.store.marks(self.wish.task.subject), default=self.wish.task.epoch)
@@ -154,7 +179,7 @@ class Handover:
         return self.withdraw() if vain or self.clock() - self.wish.since > PATIENCE_S else []
 
     def withdraw(self) -> list[Task]:
-        """Ask for nothing any more; the trainings that were given up for it."""
+        """Withdraw the request and return the trainings that were given up for it."""
         if self.wish is not None:
             with contextlib.suppress(OSError):
                 self.store.asked_path(self.wish.task.lease_key, self.wish.token).unlink(
@@ -163,10 +188,10 @@ class Handover:
         self.wish, owed, self.owed = None, self.owed, []
         return owed
 
-    # The one who is asked, and all others
+    # The holder, and all other peers
 
     def asker(self, task: Task, token: int) -> str | None:
-        """Another worker that asked for a training while its lease had this token."""
+        """The peer that requested a training while its lease had this token; None if no peer did."""
         if task.kind != "train":
             return None
         with contextlib.suppress(OSError, DamagedFile, KeyError, TypeError):
@@ -175,7 +200,10 @@ class Handover:
         return None
 
     def declines(self, task: Task) -> bool:
-        """Whether to leave a training: this worker waits for another one, or another waits for this one."""
+        """Whether to decline a training.
+
+        True if this worker waits for a different training, or a peer waits for this one.
+        """
         if task.kind != "train":
             return False
         if self.wish is not None:
@@ -189,7 +217,10 @@ class Handover:
         )
 
     def stops(self, task: Task, token: int) -> bool:
-        """Whether a child should stop, because its training is given away or up; asked once a second."""
+        """Whether a child should stop because of a handover; checked once a second.
+
+        Either a peer requested its training, or this worker requested a different one.
+        """
         if task.kind != "train":
             return False
         if self.wish is not None:
@@ -200,10 +231,13 @@ class Handover:
     def whose(
         self, ended: Task, token: int, tasks: Sequence[Task], done: bool
     ) -> dict[str | None, list[Task]]:
-        """By worker that shall do it (None: any), what is to be sent after a task.
+        """The tasks to enqueue after a task has ended, by worker (None: any worker).
 
-        A training goes on where it is, to whom asked for it, or, given up for another, to anybody a little later. After
-        the last one its test stays there too: the study may end with it, and others may be slower.
+        The trial's next training stays on this worker, or goes to the peer that requested it. If
+        this worker gave it up for its own request, it is kept in `owed` and enqueued later.
+
+        The evaluation after a trial's last training also stays on this worker. The study may end
+        with that evaluation, and other workers may be slower.
         """
         by, self.given = self.asker(ended, token), None
         found: dict[str | None, list[Task]] = {}

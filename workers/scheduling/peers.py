@@ -1,4 +1,4 @@
-"""What all workers say of themselves: whom this one should relieve, and who should begin what."""
+"""Heartbeats of all workers: which training to take over, and which worker begins which task."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from workers.scheduling import rebalance
 from workers.scheduling.handover import Handover
 
 FRESH_S = 8.0
-"""A worker that has not signed for so long, by the reader's clock, is not counted on."""
+"""A worker whose heartbeat is older than this, by the reader's clock, is ignored."""
 MAX_WAITING = 50
-"""With more trainings waiting than this nobody is relieved: every worker is busy for long."""
+"""With more waiting trainings than this, none is reassigned: all workers stay busy for long."""
 
 
 @dataclass(slots=True)
 class Peers:
-    """The signs of all workers, read in turn by one of them."""
+    """The heartbeats of all workers, as read by one worker."""
 
     store: Store
     clock: Callable[[], float] = time.monotonic
@@ -33,13 +33,16 @@ class Peers:
     _last: tuple[rebalance.Peer, ...] = ()
 
     def mates(self) -> tuple[rebalance.Peer, ...]:
-        """The workers that have signed lately and say what they do; to be read every few seconds."""
+        """The workers with a recent, valid heartbeat; call this every few seconds."""
         found = [self._mate(name) for name in atomic.list_names(self.store.root / "workers")]
         self._last = tuple(mate for mate in found if mate is not None)
         return self._last
 
     def wanted(self, ours: Handover, waiting: Sequence[Task]) -> rebalance.Reassignment | None:
-        """What this worker should take over now, by what was read last; `waiting` are trainings that nobody holds."""
+        """The training that this worker should take over now; None if there is none.
+
+        Uses the heartbeats read last. `waiting` are trainings that no worker holds.
+        """
         if len(waiting) > MAX_WAITING or not any(
             mate.training for mate in self._last if mate.name != ours.name
         ):
@@ -50,9 +53,10 @@ class Peers:
     def placed(
         self, ours: Handover, tasks: Sequence[Task], *free: str
     ) -> dict[str | None, list[Task]]:
-        """By worker that should begin it (None: any), tasks that became ready, by what was read last.
+        """Tasks that became ready, by the worker that should begin them (None: any worker).
 
-        `free` are workers that have nothing to do any more, whatever they said.
+        Uses the heartbeats read last. `free` are workers known to be idle, whatever their last
+        heartbeat says.
         """
         idle = [
             replace(mate, busy=False, training=None, settled=True) if mate.name in free else mate
@@ -67,7 +71,10 @@ class Peers:
         return found
 
     def _whole(self, ours: Handover, tasks: Sequence[Task]) -> list[rebalance.ActiveTraining]:
-        """Waiting trainings, each counted from the mark before it to its trial's last."""
+        """Waiting trainings, with the images left until the last target epoch of their trial.
+
+        A training that cannot be estimated is left out.
+        """
         return [training for task in tasks if (training := self._one(ours, task)) is not None]
 
     def _one(self, ours: Handover, task: Task) -> rebalance.ActiveTraining | None:
@@ -110,7 +117,7 @@ class Peers:
     def _fresh(self, file: str, at: float) -> bool:
         seen = self._seen.get(file)
         if seen is None or seen[0] != at:
-            # Seen for the first time, it may be the last sign of a worker that died.
+            # The first heartbeat seen may be the last one of a worker that died.
             self._seen[file] = (at, float("-inf") if seen is None else self.clock())
             return seen is not None
         return self.clock() - seen[1] < FRESH_S

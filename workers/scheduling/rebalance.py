@@ -1,7 +1,8 @@
-"""Who should take over whose training, so that the study ends sooner.
+"""Decide which trainings to reassign between workers, so that the study ends sooner.
 
-Decided by every worker for itself, from what all workers say of themselves, and the same by all of them: the faster
-one asks, the slower one stops between two steps, and the trial goes on where it stood.
+Every worker decides for itself from the heartbeats of all workers, and all reach the same
+decision. The faster worker requests the handover, and the slower one stops between two steps.
+The trial then continues from its resume point.
 """
 
 from __future__ import annotations
@@ -15,18 +16,28 @@ from dataclasses import dataclass, replace
 from workers.scheduling import throughput
 
 REASSIGNMENT_S = 5.0
-"""What a take-over costs each of the two: a checkpoint, and the start of another child."""
+"""Cost of a reassignment for each worker: writing a checkpoint and starting another child."""
 WORTH_S = 10.0
-"""A take-over that saves less is left: estimates are never exact, and work must not wander to and fro."""
+"""Minimum saving of a reassignment.
+
+Estimates are inexact, and trainings must not move back and forth between workers.
+"""
 WORTH_SHARE = 0.5
-"""So is one that saves less than this share of what could be saved: the same work would soon move again."""
+"""Minimum saving as a share of the current lateness.
+
+After a smaller saving, the same training would soon be reassigned again.
+"""
 HOPE = 2.0
-"""How many times as fast as workers that are all alike another one may be, before it was measured."""
+"""Assumed speed of an unmeasured worker, relative to measured ones that are all alike."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveTraining:
-    """A training in progress: its task, its kind (see `pace.kind_of`), images left until its trial's last mark."""
+    """A training in progress.
+
+    `task` is its id, and `kind` is as in `workers.scheduling.throughput.training_kind`.
+    `images_left` counts the images until its trial's last target epoch.
+    """
 
     task: str
     kind: str
@@ -35,10 +46,10 @@ class ActiveTraining:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A worker as it describes itself: what it was measured at, whether it is busy and, when it trains, with what.
+    """A worker as described in its heartbeat: measured rates, whether it is busy, its training.
 
-    `settled` is False while a take-over that it has part in is under way, or while it only begins a task. `model` is
-    what devices of equal speed have in common, such as a GPU's name; empty where that is not known.
+    `settled` is False while the worker takes part in a handover. `model` is what devices of equal
+    speed have in common, such as a GPU's name; empty if unknown.
     """
 
     name: str
@@ -51,7 +62,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Reassignment:
-    """`taker` should go on with `task`, which `holder` works on, and what that saves."""
+    """`taker` should continue `task`, which `holder` works on; saves `saves_s` seconds."""
 
     taker: str
     holder: str
@@ -62,9 +73,10 @@ class Reassignment:
 def reassignments(
     mates: Sequence[Peer], waiting: Sequence[ActiveTraining] = ()
 ) -> list[Reassignment]:
-    """What should change hands now, each worker at most once, what saves most first.
+    """The reassignments to make now, largest saving first; each worker takes part at most once.
 
-    `waiting` are trainings that nobody holds: they too will take time, on the workers that are free first.
+    `waiting` are trainings that no worker holds. They also take time, on the workers that become
+    free first.
     """
     fleet = Fleet.of(mates, waiting)
     free = {mate.name for mate in fleet.mates if mate.settled}
@@ -77,7 +89,10 @@ def reassignments(
 
 
 def assign_trainings(mates: Sequence[Peer], trainings: Sequence[ActiveTraining]) -> dict[str, str]:
-    """Which idle worker should begin which training, by task: the longest first, each by the one that ends it first."""
+    """Assign waiting trainings to idle workers; a dict from task id to worker name.
+
+    The longest training is assigned first. Each goes to the idle worker that would finish it first.
+    """
     fleet, found = Fleet.of(mates, trainings), dict[str, str]()
     idle = [mate for mate in fleet.mates if not mate.busy and mate.settled]
     for training in fleet.waiting:
@@ -90,9 +105,10 @@ def assign_trainings(mates: Sequence[Peer], trainings: Sequence[ActiveTraining])
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Workers that were measured and what waits, the longest first; `least_s` is about the least all of it will take.
+    """The workers, and the waiting trainings, longest first.
 
-    `paces` are images a second by worker and kind. `changing` are workers that begin something else just now.
+    `paces` are expected images per second by worker and kind. `least_s` is a lower bound on the
+    seconds that all trainings take. `changing` are workers that are just being reassigned.
     """
 
     mates: tuple[Peer, ...]
@@ -103,10 +119,11 @@ class Fleet:
 
     @classmethod
     def of(cls, mates: Sequence[Peer], waiting: Sequence[ActiveTraining]) -> Fleet:
-        """The fleet of these workers, with this to do.
+        """Build the fleet from these workers and waiting trainings.
 
-        A worker was measured at what others of its model were. One of which nothing is known at all is taken for a
-        fast one, so that it is tried: for as fast as the fastest, or `HOPE` times that where all others are alike.
+        Workers of one model share their measurements. A worker about which nothing is known is
+        assumed to be as fast as the fastest, so that it is tried. If all measured workers are of
+        one model, it is assumed to be `HOPE` times as fast as they are.
         """
         mates = pooled(mates)
         rates = [mate.rates for mate in mates if mate.rates]
@@ -134,11 +151,14 @@ class Fleet:
         return cls(tuple(known), tuple(longest), paces, least_s(fastest, speeds) if left else 0.0)
 
     def seconds(self, mate: Peer, training: ActiveTraining) -> float:
-        """How long a worker would still need for a training until its trial's end."""
+        """Seconds that a worker would need to finish a training's trial."""
         return training.images_left / self.paces[mate.name, training.kind]
 
     def best(self, free: set[str]) -> tuple[Fleet, Reassignment] | None:
-        """The take-over among these workers that saves most, if it is worth it, and the fleet after it."""
+        """The reassignment among the `free` workers that saves most, and the fleet after it.
+
+        None if no reassignment saves enough.
+        """
         before = self.lateness_s()
         worth, found = max(WORTH_S, WORTH_SHARE * before), list[tuple[float, Fleet, Reassignment]]()
         if before < worth:
@@ -158,7 +178,7 @@ class Fleet:
         return (after, change) if change and saves_s >= worth else None
 
     def _after(self, taker: Peer, holder: Peer) -> Fleet:
-        """The fleet once the taker goes on with the holder's training, and the holder with the taker's."""
+        """The fleet after taker and holder have swapped their trainings."""
         changed = {
             taker.name: replace(taker, training=holder.training, busy=True),
             holder.name: replace(holder, training=taker.training, busy=taker.busy),
@@ -170,10 +190,11 @@ class Fleet:
         )
 
     def lateness_s(self) -> float:
-        """How much later than the least time trainings will end: the root of the sum of squares.
+        """How far trainings will end beyond `least_s`: root of the sum of squared seconds.
 
-        Whoever becomes free begins the longest that waits; when nothing does, it takes over what would end last, if
-        that ends sooner then. Who is idle already takes nothing over: whether it should is what is asked.
+        Simulates the rest of the study. A worker that becomes free begins the longest waiting
+        training. If none waits, it takes over the training that would end last, if that then ends
+        sooner. Workers that are idle now take nothing over: that is the decision being evaluated.
         """
         waiting, late = list(self.waiting), 0.0
         kinds = {mate.name: mate.training.kind for mate in self.mates if mate.training}
@@ -208,7 +229,7 @@ class Fleet:
 
 
 def pooled(mates: Sequence[Peer]) -> list[Peer]:
-    """The same workers, each with what others of its model were measured at (the median) where it was not itself."""
+    """The same workers, with missing rates filled in from workers of the same model (median)."""
     of_model: dict[str, dict[str, list[float]]] = {}
     for mate in mates:
         for kind, rate in mate.rates.items():
@@ -224,9 +245,11 @@ def pooled(mates: Sequence[Peer]) -> list[Peer]:
 
 
 def least_s(chains: Sequence[float], speeds: Sequence[float]) -> float:
-    """The least time in which work that cannot be split among workers (`chains`, in seconds at speed 1) can be done.
+    """Lower bound, in seconds, on the time to finish indivisible work on workers of these speeds.
 
-    All work by all speeds, or the k longest chains by the k fastest (Horvath, Lam and Sethi, 1977).
+    `chains` are the pieces of work in seconds at speed 1. The bound is the maximum of two ratios.
+    One is all work over all speeds. The other is the k longest chains over the k fastest workers,
+    for any k (Horvath, Lam and Sethi, 1977).
     """
     longest, fastest = sorted(chains, reverse=True), sorted(speeds, reverse=True)
     several = range(1, min(len(longest), len(fastest)) + 1)

@@ -1,4 +1,4 @@
-"""How fast workers train, learned from what they did: images a second, by kind of training."""
+"""Training throughput of workers, as measured: images per second, by kind of training."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from collections.abc import Iterable, Mapping
 from jobs.catalog import backbones
 
 Rates = Mapping[str, float]
-"""Images a second that one worker was measured at, by kind of training."""
+"""Measured images per second of one worker, by kind of training."""
 
 
 def training_kind(backbone: str, image_size: int, threads: int | None) -> str:
-    """What a training's pace depends on besides the worker: `resnet34@224`, on a processor `resnet34@224x4`."""
+    """What a training's throughput depends on, besides the worker.
+
+    For example `resnet34@224` on a GPU, or `resnet34@224x4` on a CPU with four threads.
+    """
     return f"{backbone}@{image_size}{'' if threads is None else f'x{threads}'}"
 
 
 def work(kind: str) -> float:
-    """How much there is to compute for one image, before anything was measured; only ratios have a meaning."""
+    """Estimated computation per image before any measurement; only ratios are meaningful."""
     backbone, _, rest = kind.partition("@")
     size = rest.partition("x")[0]
     cost = backbones.CATALOG[backbone].relative_cost if backbone in backbones.CATALOG else 1.0
@@ -25,7 +28,10 @@ def work(kind: str) -> float:
 
 
 def ratio(rates: Rates, others: Rates) -> float:
-    """How many times as fast a worker is as another: by what both were measured at, else by the catalog's costs."""
+    """How many times as fast one worker is as another.
+
+    Uses the kinds that both were measured on, else the relative costs in the catalog.
+    """
     both = rates.keys() & others.keys()
     if both:
         return statistics.geometric_mean(rates[kind] / others[kind] for kind in both)
@@ -33,9 +39,11 @@ def ratio(rates: Rates, others: Rates) -> float:
 
 
 def expected_rate(rates: Rates, kind: str, fleet: Iterable[Rates]) -> float:
-    """Images a second that a worker will train at: measured, else as others were and it compares with them.
+    """Expected images per second of a worker for a kind of training.
 
-    `rates` must not be empty: nothing is expected of a worker that was never measured.
+    The worker's own measurement if there is one. Otherwise the median of the peers' measurements,
+    each scaled by how fast this worker is compared with that peer.
+    `rates` must not be empty: there is no estimate for a worker that was never measured.
     """
     if kind in rates:
         return rates[kind]
