@@ -163,7 +163,7 @@ def test_the_readme_names_every_weights_file_and_the_exit_codes() -> None:
     files = {entry.weights_file for entry in backbones.CATALOG.values() if entry.weights_file}
 
     assert [name for name in files if f"`{name}`" not in text] == []
-    assert "0 when all went well, 1 when the work failed, 2 when the request was wrong" in text
+    assert "Exit codes: 0 success, 1 failure, 2 invalid request" in text
 
 
 def test_the_readme_opens_with_what_it_is_a_picture_and_two_commands() -> None:
