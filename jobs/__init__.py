@@ -1,1 +1,1 @@
-"""What is asked, and what came back: plain data, no torch, no celery, no click."""
+"""Specifications, tasks, the store and its tables: plain data; no torch, celery or click."""

@@ -1,4 +1,4 @@
-"""Files that land whole or not at all, and their digests."""
+"""Atomic file writes and checksums."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn "no space" and "read-only" into `StorageFull`, naming the path, whatever the writer made of it."""
+    """Turn "no space" and "read-only" errors of any writer into `StorageFull`, naming the path."""
     try:
         yield
     except Exception as error:
@@ -33,7 +33,7 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 def _of_full_storage(error: BaseException | None) -> OSError | None:
-    """The "no space" or "read-only" that an error began with, if one did."""
+    """The "no space" or "read-only" error that caused an error, if one did."""
     while error is not None:
         if isinstance(error, StorageFull):
             return None
@@ -45,9 +45,10 @@ def _of_full_storage(error: BaseException | None) -> OSError | None:
 
 @contextlib.contextmanager
 def atomic_write(path: Path, durable: bool = True) -> Iterator[Path]:
-    """A temporary path beside `path`; when the block ends well it is synced and renamed, else removed.
+    """Yield a temporary path; rename it over `path` when the block succeeds, else remove it.
 
-    What need not outlive a power cut is not `durable`: it still lands whole for every process, but is not synced.
+    A `durable` file is fsynced first. Without that the write is still atomic for every process, but
+    the file may be lost on power failure.
     """
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.draft")
     with storage_errors(path):
@@ -65,12 +66,12 @@ def atomic_write(path: Path, durable: bool = True) -> Iterator[Path]:
 
 
 def _make_folder(folder: Path) -> None:
-    if not os.path.isdir(folder):  # looked at first: nearly always it is there
+    if not os.path.isdir(folder):  # nearly always true, so checked first
         folder.mkdir(parents=True, exist_ok=True)
 
 
 def sync(path: Path) -> None:
-    """Force a file or a folder's entries to disk."""
+    """Fsync a file or a folder."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -79,13 +80,13 @@ def sync(path: Path) -> None:
 
 
 def write_json(path: Path, value: Any, durable: bool = True) -> None:
-    """Write `value` as JSON, whole or not at all (`durable` as of `landing`)."""
+    """Write `value` as JSON atomically (`durable` as in `atomic_write`)."""
     with atomic_write(path, durable) as draft:
         draft.write_bytes(_as_json(value))
 
 
 def create_json(path: Path, value: Any) -> bool:
-    """Write `value` as JSON, synced and whole, only if `path` does not exist; False if it does.
+    """Write `value` as JSON, fsynced, only if `path` does not exist; False if it does.
 
     Atomic on NFS too (link).
     """
@@ -105,9 +106,10 @@ def create_json(path: Path, value: Any) -> bool:
 
 
 def claim_json(path: Path, value: Any) -> bool:
-    """Write `value` as JSON only if `path` does not exist; False if it does. Only one of many gets True.
+    """Write `value` as JSON only if `path` does not exist; of many callers exactly one gets True.
 
-    It is not synced, and who reads it meanwhile may find it torn: for what is better lost than waited for.
+    Not fsynced, and a reader may see a partial file. Use it only for records that may be lost on
+    power failure.
     """
     with storage_errors(path):
         _make_folder(path.parent)
@@ -121,9 +123,9 @@ def claim_json(path: Path, value: Any) -> bool:
 
 
 def rewrite_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON over what a file holds, in place; raises `FileNotFoundError` where there is none.
+    """Overwrite an existing JSON file in place; raises `FileNotFoundError` if there is none.
 
-    As of `claim_json`, it is not synced, and who reads it meanwhile may find it torn.
+    As with `claim_json`, it is not fsynced and a reader may see a partial file.
     """
     with storage_errors(path), path.open("r+b") as file:
         file.write(_as_json(value))
@@ -135,7 +137,7 @@ def _as_json(value: Any) -> bytes:
 
 
 def read_json(path: Path) -> Any | None:
-    """The value in a JSON file, or None when there is no such file; raises `DamagedFile` when it is not whole."""
+    """The value in a JSON file, or None if there is none; raises `DamagedFile` for invalid JSON."""
     try:
         with path.open("rb", buffering=0) as handle:
             return json.loads(handle.read().decode("utf-8"))
@@ -149,7 +151,7 @@ def read_json(path: Path) -> Any | None:
 
 
 def file_state(path: Path) -> tuple[int, ...]:
-    """What changes whenever a file is put down anew: inode, size and times. Raises `FileNotFoundError`."""
+    """Inode, size and times: differs after every rewrite of the file. Raises `FileNotFoundError`."""
     found = os.stat(path)
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
@@ -168,7 +170,7 @@ def json_digest(value: Any) -> str:
 
 
 def list_names(folder: Path) -> list[str]:
-    """Names in a folder, sorted, drafts left out; empty when the folder is not there."""
+    """Names in a folder, sorted, without temporary files; empty if the folder does not exist."""
     try:
         return sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Where a training ends before its time, counted along the trial's epochs."""
+"""The early-stopping rule, counted along the epochs of a trial."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 
 def stop_epoch(val_losses: Iterable[float | None], patience: int | None) -> int | None:
-    """The first epoch (from 1) whose best validation loss is `patience` epochs old; None while there is none such.
+    """The first epoch (from 1) at which the best validation loss is `patience` epochs old, or None.
 
-    What has happened up to an epoch decides alone, so it does not matter into which periods the epochs are cut.
-    Prechelt 1998 (Neural Networks: Tricks of the Trade, LNCS 1524:55-69), criterion UP without strips.
+    Only the epochs up to that one decide, so the division into periods does not matter. Prechelt
+    1998 (Neural Networks: Tricks of the Trade, LNCS 1524:55-69), criterion UP without strips.
     """
     best, best_epoch = float("inf"), 0
     for epoch, loss in enumerate(val_losses, 1):

@@ -1,14 +1,15 @@
-"""Everything that can go wrong, as one tree.
+"""The tree of errors.
 
-Each message says what failed, the value, and what to do next. Only doors (the command line, a task)
-catch; `exit_code` is what the command line leaves with, `failure` is the class kept in the attempts table.
+Each message says what failed, the value, and what to do next. Only entry points (the command line,
+a task) catch them. `exit_code` is the exit code of the command line; `failure` is the class kept in
+the attempts table.
 """
 
 from __future__ import annotations
 
 
 class OrchError(Exception):
-    """The root: something orch can explain."""
+    """Root of the tree: an error that orch can explain."""
 
     exit_code = 1
     failure = "bug"
@@ -16,22 +17,22 @@ class OrchError(Exception):
 
 
 class RequestError(OrchError):
-    """What was asked cannot be done as asked; nothing was queued or written."""
+    """The request cannot be carried out as given; nothing was queued or written."""
 
     exit_code = 2
     failure = "bad-request"
 
 
 class BadSpec(RequestError):
-    """A spec or an option holds a value that orch cannot take."""
+    """A specification or an option has an invalid value."""
 
 
 class BadEnvironment(RequestError):
-    """An environment variable holds a value that orch cannot take."""
+    """An environment variable has an invalid value."""
 
 
 class UnknownBackbone(BadSpec):
-    """A backbone that the catalog does not hold."""
+    """A backbone that is not in the catalog."""
 
 
 class BadFolder(RequestError):
@@ -39,7 +40,7 @@ class BadFolder(RequestError):
 
 
 class BrokerUnreachable(RequestError):
-    """No broker answers at the address given (shown without its password)."""
+    """No broker answers at the address (shown without its password)."""
 
 
 class StoreUnusable(RequestError):
@@ -47,11 +48,11 @@ class StoreUnusable(RequestError):
 
 
 class UnknownRun(RequestError):
-    """A run that the store does not hold."""
+    """A run that is not in the store."""
 
 
 class MissingWeights(RequestError):
-    """Pretrained weights that neither `ORCH_WEIGHTS_DIR` nor a download can give."""
+    """Pretrained weights found neither in `ORCH_WEIGHTS_DIR` nor by download."""
 
     failure = "missing-weights"
 
@@ -61,7 +62,7 @@ class MissingExtra(RequestError):
 
 
 class CannotLoad(RequestError):
-    """A machine on which a worker's children cannot even load what they need."""
+    """The worker's children cannot load what they need on this machine."""
 
 
 class WorkError(OrchError):
@@ -69,19 +70,19 @@ class WorkError(OrchError):
 
 
 class DamagedFile(WorkError, ValueError):
-    """A file in the store that does not hold what was written there, or never was orch's; named in the message."""
+    """A file in the store with invalid contents; the message names it."""
 
     failure = "damaged-file"
 
 
 class BadImages(WorkError):
-    """Files in a data folder that are not images, or broken ones; listed by name."""
+    """Files in a data folder that are not images, or are broken; listed by name."""
 
     failure = "bad-image"
 
 
 class DataChanged(WorkError):
-    """The data folder is no longer what was submitted."""
+    """The data folder has changed since it was submitted."""
 
     failure = "data-changed"
 
@@ -93,7 +94,7 @@ class BadWeights(WorkError):
 
 
 class BadCheckpoint(WorkError):
-    """A checkpoint that is torn, rotten, or of another trial."""
+    """A checkpoint that is truncated, corrupted, or of another trial."""
 
     failure = "bad-checkpoint"
 
@@ -111,35 +112,38 @@ class OutOfMemory(WorkError):
 
 
 class BatchSplit(WorkError):
-    """A batch did not fit into memory; from that step on the trial trains it in smaller parts."""
+    """A batch did not fit into memory; from that step on the trial uses micro-batches."""
 
     failure = "out-of-memory"
     retry = True
 
 
 class Crowded(WorkError):
-    """Memory ran out while other tasks ran on the same device; the task is run alone next, with nothing changed."""
+    """Memory ran out while other tasks ran on the same device.
+
+    The task runs exclusively next, with nothing else changed.
+    """
 
     failure = "crowded"
     retry = True
 
 
 class DeviceFailed(WorkError):
-    """The GPU, its driver or torch's way to it gave up; the same work may succeed elsewhere, or a little later."""
+    """The GPU or its driver failed; the same task may succeed elsewhere, or later."""
 
     failure = "device-failed"
     retry = True
 
 
 class StorageFull(WorkError):
-    """The store has no room left, or is read-only."""
+    """The store is full or read-only."""
 
     failure = "storage-full"
     retry = True
 
 
 class WorkerLost(WorkError):
-    """The process that worked on a task died without a word."""
+    """The process that worked on a task died without a message."""
 
     failure = "worker-lost"
     retry = True
@@ -153,7 +157,7 @@ class LeaseLost(WorkError):
 
 
 class Stopped(WorkError):
-    """The task was asked to stop between two steps; its checkpoint is kept."""
+    """The task was stopped between two steps; its checkpoint is kept."""
 
     failure = "stopped"
     retry = True

@@ -1,4 +1,4 @@
-"""What to type for a part of orch that is not installed."""
+"""Commands that install a missing part of orch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ NOT_IN_ALL = ("tensorboard", "mlflow")
 
 
 def install_command(extra: str, home: Path = HOME) -> str:
-    """The command that installs an extra in the tested versions, from the folder that orch runs from if it is one."""
+    """The command that installs an extra in the tested versions.
+
+    It is run in the source folder of orch, if orch runs from one.
+    """
     if all((home / name).is_file() for name in ("pyproject.toml", "constraints.txt")):
         command = shlex.join(
             ["pip", "install", "-c", str(home / "constraints.txt"), "-e", f"{home}[{extra}]"]

@@ -1,8 +1,8 @@
-"""A spec unfolded into tasks, and which of them are ready.
+"""A specification unfolded into tasks, and which of them are ready.
 
-A data set is prepared first; a trial is trained from mark to mark; each mark is evaluated as soon as it is
-trained, beside the training of the next; after the last mark there may be tests on images made harder. Readiness
-is read off the ledger alone.
+A data set is prepared first. A trial is trained from target epoch to target epoch, and each is
+evaluated while the next is trained. After the last one there may be evaluations on corrupted
+images. Readiness is read from the ledger alone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a spec unfolds into: the run's name, its trials (biggest network first) and its tasks."""
+    """The unfolded specification: run name, trials (largest network first) and tasks."""
 
     run: str
     data: str
@@ -35,7 +35,7 @@ class Plan:
 
     @property
     def tasks(self) -> list[Task]:
-        """Every task of the run: the data set first, then each trial's, big networks first."""
+        """All tasks of the run: the data set first, then those of each trial, large networks first."""
         work = [Task("prepare", self.data)]
         for name in (trial.name for trial in self.trials):
             for epoch in self.marks:
@@ -45,7 +45,7 @@ class Plan:
 
 
 def unfold(spec: Spec, data: str) -> Plan:
-    """The plan of a spec on the data set named `data`; the same spec always unfolds into the same plan."""
+    """The plan of a specification on the data set `data`; the same input gives the same plan."""
     trials = [
         Trial(data, name, spec.weights_of(name), spec.recipe(), seed)
         for seed in range(spec.seeds)
@@ -56,7 +56,10 @@ def unfold(spec: Spec, data: str) -> Plan:
 
 
 def run_name(spec: Spec, data: str) -> str:
-    """A name for a run that was given none: readable, then a hash of spec and data, so asking again is the same run."""
+    """The default name of a run: readable, then a hash of specification and data.
+
+    Submitting the same again therefore finds the same run.
+    """
     from jobs.spec.model import BUILT_IN_DATA, NOT_ASKED, named_by
 
     stem = spec.data if spec.data in BUILT_IN_DATA else data.rsplit("-", 2)[0]
@@ -67,10 +70,10 @@ def run_name(spec: Spec, data: str) -> str:
 
 
 def ready_tasks(store: Store, run: Run, ledger: Ledger | None = None) -> list[Task]:
-    """What could be worked on now and brings the run on, big networks first; held ones are among them.
+    """Tasks that could start now and advance the run, large networks first; held ones included.
 
-    Trainings up to a mark of another run are among them where the run's own way leads over that mark. `ledger` is the
-    store's as listed a moment ago; without one it is listed now.
+    Trainings up to a target epoch of another run are included where this run has to train past it.
+    `ledger` is a listing of the store; without one it is listed now.
     """
     if store.is_cancelled(run.name):
         return []
@@ -88,7 +91,7 @@ def ready_tasks(store: Store, run: Run, ledger: Ledger | None = None) -> list[Ta
 
 
 def _leads_on(ledger: Ledger, run: Run, task: Task) -> bool:
-    """Whether the run has to train a trial further than to this mark of another run."""
+    """Whether the run trains a trial beyond this target epoch of another run."""
     marks = (run.epoch_of(period) for period in range(1, run.spec.periods + 1))
     return any(
         mark > task.epoch and not ledger.is_done(Task("train", task.subject, mark))
@@ -97,7 +100,7 @@ def _leads_on(ledger: Ledger, run: Run, task: Task) -> bool:
 
 
 def ready_tasks_of_trial(store: Store, trial: str, ledger: Ledger) -> list[Task]:
-    """The smallest untrained mark of a trial and every trained mark not yet evaluated, without failed tasks."""
+    """The first untrained target epoch of a trial and all trained ones not yet evaluated."""
     work: list[Task] = []
     for epoch, tests in store.marked(trial).items():
         training = Task("train", trial, epoch)
@@ -109,7 +112,7 @@ def ready_tasks_of_trial(store: Store, trial: str, ledger: Ledger) -> list[Task]
 
 
 def is_ready(store: Store, task: Task) -> bool:
-    """Whether the task itself is to be done now: wanted, not done, not failed, and what it needs is there."""
+    """Whether the task can start now: wanted, not done, not failed, its inputs are there."""
     if store.is_done(task) or store.has_failed(task) or not store.wanted_by(task):
         return False
     if task.kind == "prepare":
@@ -126,12 +129,12 @@ def is_ready(store: Store, task: Task) -> bool:
 
 
 def period_closed_by(store: Store, task: Task) -> int:
-    """The period (from 1) that a task's epoch closes, counted over all marks of its trial."""
+    """The period (from 1) that a task ends, counted over all target epochs of its trial."""
     return sum(1 for mark in store.marks(task.subject) if mark <= task.epoch)
 
 
 def next_tasks(store: Store, task: Task) -> list[Task]:
-    """What became ready because `task` was done; nothing where it was not."""
+    """The tasks that `task` made ready; none if it is not done."""
     if not store.is_done(task) or task.kind == "evaluate":
         return []
     if task.kind == "prepare":
@@ -151,9 +154,9 @@ def next_tasks(store: Store, task: Task) -> list[Task]:
 
 
 def priority(task: Task) -> int:
-    """0 (first) to 9 (last) for the queue: data sets, then big networks, whatever their seed or kind of task.
+    """Queue priority from 0 (first) to 9: data sets, then large networks, whatever seed or kind.
 
-    Tests on images made harder come last: nothing waits for them.
+    Evaluations on corrupted images come last: nothing waits for them.
     """
     if task.kind == "prepare" or task.variant:
         return 9 if task.variant else 0
@@ -165,9 +168,10 @@ def priority(task: Task) -> int:
 def task_states(
     store: Store, run: Run | RunOutline, ledger: Ledger | None = None
 ) -> dict[str, str]:
-    """Each task of the run as `done`, `failed`, `blocked` (something it needs failed), `cancelled` or `open`.
+    """The state of each task: `done`, `failed`, `blocked`, `cancelled` or `open`.
 
-    `ledger` is the store's as listed a moment ago; without one it is listed now.
+    `blocked` means that something it needs failed. `ledger` is a listing of the store; without one
+    it is listed now.
     """
     ledger = ledger or store.ledger()
     states: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The environment, read once."""
+"""Settings from the environment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOST = r"(\[[0-9A-Fa-f:.]*\]|[^:\[]*)(:\d*)?(/[^:]*)?$"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the store is, which broker to use (None: the embedded one), where pretrained weights lie."""
+    """Store folder, broker address (None: the embedded Redis), folder of pretrained weights."""
 
     store: Path
     broker_url: str | None
@@ -26,7 +26,7 @@ class Settings:
 
 
 def read(environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings from `ORCH_STORE`, `ORCH_BROKER_URL` and `ORCH_WEIGHTS_DIR`; an empty value counts as unset."""
+    """Read `ORCH_STORE`, `ORCH_BROKER_URL` and `ORCH_WEIGHTS_DIR`; empty counts as unset."""
     values = os.environ if environment is None else environment
     weights_dir = values.get("ORCH_WEIGHTS_DIR")
     return Settings(
@@ -37,7 +37,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def folder(value: str, origin: str) -> Path:
-    """An absolute path from what `origin` (a variable or an option) holds; raises `BadEnvironment`."""
+    """The absolute path in `origin` (a variable or an option); raises `BadEnvironment`."""
     if not value.strip():
         raise BadEnvironment(f"{origin} is empty. Give it a folder.")
     try:
@@ -49,7 +49,7 @@ def folder(value: str, origin: str) -> Path:
 
 
 def without_password(url: str) -> str:
-    """The address as it may be shown: whatever may be a password becomes `***`, also where the address is malformed."""
+    """The address with whatever may be a password replaced by `***`, even if malformed."""
     scheme, separator, rest = url.partition("://") if url.count("://") == 1 else ("", "", url)
     if not re.fullmatch(SCHEME, scheme):
         scheme, separator, rest = "", "", url

@@ -1,4 +1,4 @@
-"""What is queued: prepare a data set, train a trial up to an epoch, evaluate a trial at an epoch."""
+"""Tasks: prepare a data set, train a trial up to an epoch, evaluate a trial at an epoch."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ ID = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One unit of work. `subject` is a trial (train, evaluate) or a data set (prepare, whose epoch is 0).
+    """One unit of work. `subject` is a trial, or a data set (prepare, whose epoch is 0).
 
-    `variant` is how the test images of an evaluation are made harder, such as `blur-3`; empty: they stay as they are.
+    `variant` is the corruption level of an evaluation, such as `blur-3`; empty for uncorrupted
+    images.
     """
 
     kind: Kind
@@ -35,18 +36,21 @@ class Task:
 
     @property
     def id(self) -> str:
-        """The one word a message carries, such as `train.resnet34-s0-1f3a9c2e.0010`."""
+        """The task id that a message carries, such as `train.resnet34-s0-1f3a9c2e.0010`."""
         return f"{self.kind}.{self.subject}.{self.epoch:04d}{'.' if self.variant else ''}{self.variant}"
 
     @property
     def lease_key(self) -> str:
-        """What must be held to work on it: a trial is trained by one worker at a time, whatever the epoch."""
+        """Key of the lease: one worker at a time trains a trial, whatever the epoch."""
         return f"train.{self.subject}" if self.kind == "train" else self.id
 
     @classmethod
-    @functools.lru_cache(maxsize=1 << 17)  # a large plan is gone through again and again
+    @functools.lru_cache(maxsize=1 << 17)  # a large plan parses the same ids again and again
     def parse(cls, task_id: str) -> Task:
-        """The task of that id; raises `BadSpec` for anything that is not one (names that could leave the store too)."""
+        """Parse a task id; raises `BadSpec` for anything else.
+
+        That includes names that would leave the store.
+        """
         found = ID.fullmatch(task_id)
         kind, subject, epoch, variant = found.groups() if found else ("", "", "", None)
         if found is None or (
@@ -77,7 +81,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """Readable, then a hash of everything that can change its numbers: `resnet34-s0-1f3a9c2e`."""
+        """Readable prefix and a hash of all that can change its numbers: `resnet34-s0-1f3a9c2e`."""
         return f"{self.backbone}-s{self.seed}-{json_digest(self.as_dict())[:8]}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -107,7 +111,7 @@ class Trial:
 
 
 def backbone_and_seed(trial: str) -> tuple[str, int]:
-    """The backbone and the seed that a trial's name begins with."""
+    """Backbone and seed at the start of a trial name."""
     backbone, _, rest = trial.rpartition("-s")
     seed = rest.partition("-")[0]
     return (backbone, int(seed)) if seed.isdecimal() else (trial, 0)
@@ -115,12 +119,15 @@ def backbone_and_seed(trial: str) -> tuple[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class TaskRequest:
-    """What a worker hands to the child process that does a task.
+    """The request that a worker gives to the child process that executes a task.
 
-    `work_folder` is the attempt's own, empty folder; `period` is the trial's period that the task closes;
-    `device` is `cpu` or `cuda` (the pinned device is the only visible one); `threads` is what the worker may use;
-    `checkpoint_every_s` is the time between two checkpoints within an epoch (None: only at its end); `alone` says that
-    no other task of this worker runs on the device meanwhile, so that memory that runs out is the task's own matter.
+    `work_folder` is the attempt's own empty folder. `period` is the period of the trial that the
+    task ends. `device` is `cpu` or `cuda`; the pinned device is the only visible one. `threads` is
+    the number of CPU threads.
+
+    `checkpoint_every_s` is the time between checkpoints within an epoch (None: only at its end).
+    `alone` says that no other task of this worker runs on the device: then running out of memory is
+    caused by the task itself.
     """
 
     task: str
@@ -135,10 +142,12 @@ class TaskRequest:
     alone: bool = True
 
     def as_dict(self) -> dict[str, Any]:
-        """The order as plain JSON values."""
+        """The request as plain JSON values."""
         return asdict(self)
 
 
 CHILD_ENTRY = "models.entrypoint:main"
-"""The function a child runs: `main(order, tell, should_stop) -> outcome`, found by name so that `workers` need not
-import `models`."""
+"""Entry point of a child: `main(order, tell, should_stop)` returns the task result.
+
+It is found by name, so that `workers` does not import `models`.
+"""

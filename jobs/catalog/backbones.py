@@ -1,4 +1,4 @@
-"""The backbones a job may name, with what the controller must know of each without torch."""
+"""The backbone catalog: what the controller knows of each network without torch."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from jobs.errors import UnknownBackbone
 class Backbone:
     """One entry of the catalog.
 
-    `body_parameters` counts all but the last layer; `head_inputs` is the number of weights the last
-    layer has for each class (its bias not counted). `min_image_size` is the smallest side, in pixels,
-    that the network can be trained on (8, the least a data set may have, where it takes any). `relative_cost`
-    orders the queue: time of one training step, relative to the smallest network, as measured on a CPU at 64 px.
-    `body_macs` counts the multiply-adds of convolutions and linear layers, but the last, for one image of 224 px;
-    `head_macs` those of the last layer for each class. With 1,000 classes they add up to what torchvision publishes.
+    `body_parameters` counts all parameters but the last layer's. `head_inputs` is the number of
+    weights of the last layer per class (without its bias). `min_image_size` is the smallest
+    trainable side in pixels (8 where any size works, the minimum of a data set).
+
+    `relative_cost` orders the queue: time of one training step relative to the smallest network,
+    measured on a CPU at 64 px. `body_macs` counts the multiply-adds of all convolutions and linear
+    layers but the last, for one image of 224 px; `head_macs` those of the last layer per class.
+    With 1,000 classes the sum is what torchvision publishes.
     """
 
     name: str
@@ -32,11 +34,11 @@ class Backbone:
     summary: str
 
     def parameters(self, classes: int) -> int:
-        """How many trainable parameters the network has at this number of classes."""
+        """Number of trainable parameters with this number of classes."""
         return self.body_parameters + (self.head_inputs + 1) * classes
 
     def gmacs(self, classes: int) -> float:
-        """Thousands of millions of multiply-adds for one image of 224 px, forward only, at this number of classes."""
+        """Multiply-adds in billions: forward, one image of 224 px, this number of classes."""
         return (self.body_macs + self.head_macs * classes) / 1e9
 
     @property
@@ -149,7 +151,7 @@ CATALOG: dict[str, Backbone] = {
 
 
 def find_backbone(name: str) -> Backbone:
-    """The catalog's entry of that name; raises `UnknownBackbone` with the likeliest meaning."""
+    """The catalog entry of that name; raises `UnknownBackbone` with the closest match."""
     if name in CATALOG:
         return CATALOG[name]
     import difflib

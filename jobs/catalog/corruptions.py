@@ -1,4 +1,4 @@
-"""The ways in which test images can be made harder: what each is called, and how severe it can be."""
+"""Names and severities of the image corruptions that an evaluation can apply."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ SEVERITIES = (1, 2, 3, 4, 5)
 
 
 def level_name(corruption: str, severity: int) -> str:
-    """The word for it in a task's id, such as `blur-3`."""
+    """The corruption level as it stands in a task id, such as `blur-3`."""
     return f"{corruption}-{severity}"
 
 
 def parse_level(word: str) -> tuple[str, int]:
-    """The corruption and severity of such a word; raises `ValueError` for any other."""
+    """Split a level such as `blur-3` into corruption and severity; raises `ValueError`."""
     name, _, severity = word.partition("-")
     if name not in CORRUPTIONS or severity not in map(str, SEVERITIES):
         raise ValueError(f"{word!r} is no corruption with a severity, such as 'blur-3'")
@@ -23,9 +23,9 @@ def parse_level(word: str) -> tuple[str, int]:
 
 
 def parse_choice(value: Any) -> tuple[str, ...]:
-    """Corruptions from `all`, `none`, a list, or words with commas, each once and in the usual order.
+    """Corruptions from `all`, `none`, a list, or names with commas, each once, in catalog order.
 
-    Raises `ValueError` with the likeliest meaning of an unknown one.
+    Raises `ValueError` with the closest match of an unknown name.
     """
     words = [word.strip() for word in value.split(",")] if isinstance(value, str) else value
     if not isinstance(words, (list, tuple)):

@@ -20,7 +20,7 @@ IGNORED = {"thumbs.db", "desktop.ini", "__macosx"}
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """One file: its path relative to the folder (with '/'), its class, SHA-256 of its bytes, its size in bytes."""
+    """One file: path relative to the folder (with `/`), class, SHA-256, size in bytes."""
 
     path: str
     label: str
@@ -30,7 +30,7 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """Where a data set comes from: a built-in name or an absolute folder, its classes and its files."""
+    """Source of a data set: built-in name or absolute folder, its classes and files."""
 
     origin: str
     classes: tuple[str, ...]
@@ -42,7 +42,10 @@ class DataSource:
         return self.origin in BUILT_IN_DATA
 
     def fingerprint(self, settings: DataSettings) -> str:
-        """SHA-256 over every file's path, class and contents, and the settings; the folder's place does not count."""
+        """SHA-256 over every file's path, class and contents, and the settings.
+
+        The location of the folder does not count.
+        """
         state = hashlib.sha256(settings.model_dump_json().encode())
         state.update((self.origin if self.built_in else "folder").encode())
         for entry in self.entries:
@@ -58,7 +61,7 @@ class DataSource:
 
 
 def list_folder(folder: Path) -> DataSource:
-    """Classes and files without contents (digests empty); raises `BadFolder` for what cannot be compared on."""
+    """Classes and files without checksums; raises `BadFolder` for an unusable folder."""
     try:
         classes = _classes(folder)
         entries = [entry for label in classes for entry in sorted(_walk(folder, label), key=_parts)]
@@ -86,7 +89,7 @@ def list_folder(folder: Path) -> DataSource:
 def read_folder(
     folder: Path, tell: Callable[[int, int], None] = lambda done, total: None
 ) -> DataSource:
-    """`list_folder` with every file's SHA-256, read by several threads; `tell(done, total)` counts files."""
+    """`list_folder` with every file's SHA-256, read by threads; `tell(done, total)` counts files."""
     listed = list_folder(folder)
     total = len(listed.entries)
     chunks = [listed.entries[start : start + CHUNK_FILES] for start in range(0, total, CHUNK_FILES)]
@@ -102,7 +105,7 @@ def read_folder(
 
 
 def built_in(name: str) -> DataSource:
-    """The source of a data set that comes with a package; its contents are fixed by its name."""
+    """The source of a built-in data set; its contents are fixed by its name."""
     if name not in BUILT_IN_DATA:
         raise BadFolder(
             f"no built-in data set is called '{name}'; there is: {', '.join(BUILT_IN_DATA)}."
@@ -123,7 +126,7 @@ def _with_digest(folder: Path, entry: ImageFile) -> ImageFile:
 
 
 def _classes(folder: Path) -> list[str]:
-    """The names of a folder's class folders, sorted; raises `BadFolder` for links that lead nowhere or back."""
+    """Names of the class folders, sorted; raises `BadFolder` for dangling or cyclic links."""
     if not stat.S_ISDIR(folder.stat().st_mode):
         raise BadFolder(
             f"{folder} is not a folder. Give a folder that holds one folder for each class."
@@ -155,7 +158,7 @@ def _classes(folder: Path) -> list[str]:
 
 
 def _walk(folder: Path, label: str) -> Iterator[ImageFile]:
-    """Every file of a class; raises `OSError`, and `BadFolder` for what is neither a file nor a folder."""
+    """Every file of a class; raises `OSError`, and `BadFolder` for pipes, devices and the like."""
     for where, folders, names in os.walk(folder / label, onerror=_raise):
         folders[:] = [name for name in folders if not is_ignored(name)]
         for name in folders:
@@ -171,7 +174,7 @@ def _walk(folder: Path, label: str) -> Iterator[ImageFile]:
 
 
 def _size(path: str) -> int:
-    """A file's bytes; raises `BadFolder` for what is no file."""
+    """Size of a file in bytes; raises `BadFolder` for anything but a file."""
     try:
         found = os.stat(path)
     except FileNotFoundError:
@@ -192,5 +195,5 @@ def _raise(error: OSError) -> None:
 
 
 def is_ignored(name: str) -> bool:
-    """Whether a file or folder of that name is the system's own, not a person's."""
+    """Whether the name is one of the operating system's own files or folders."""
     return name.startswith(".") or name.lower() in IGNORED

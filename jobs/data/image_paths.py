@@ -1,4 +1,4 @@
-"""The image files that a person names one by one or by their folders."""
+"""Image files named one by one or by their folders."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from jobs.errors import BadFolder
 
 
 def find(named: Iterable[Path]) -> list[Path]:
-    """Every file named, and every file in the folders named, once each; folders are read in order of name.
+    """Every named file, and every file in the named folders, once each; folders in order of name.
 
-    Raises `BadFolder` for what is not there, an empty folder, and what is no file that ends.
+    Raises `BadFolder` for a missing path, an empty folder, and anything but a regular file.
     """
     found: dict[Path, None] = {}
     for path in named:

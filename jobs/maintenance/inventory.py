@@ -1,4 +1,4 @@
-"""What the records of a store say of a run's files, and which files they say nothing of."""
+"""The files that the records of a run name, with their checksums."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from jobs.task import Task
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """One file that was looked at: `problem` is None when it is whole; `task` makes it again (None: nothing has to)."""
+    """One checked file. `problem` is None when it is whole.
+
+    `task` is the task that makes it again (None: nothing has to).
+    """
 
     path: str
     bytes: int
@@ -27,7 +30,7 @@ class FileCheck:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedFile:
-    """What a record says of a file; no digest (None) where none is kept, of a table that has to be read instead."""
+    """A file as a record describes it; `sha256` is None for a table without a checksum."""
 
     path: str
     sha256: str | None
@@ -37,9 +40,10 @@ class ExpectedFile:
 
 
 def files_of_run(store: Store, run: Run) -> list[ExpectedFile | FileCheck]:
-    """Claims on every file that a report of the run reads, and on its trials' checkpoints; records are looked at here.
+    """All files that a report of the run reads, and the checkpoints of its trials.
 
-    Files are those that its done tasks published, and that tasks of other runs published of the same trials.
+    Those are the files that its done tasks published, and those that tasks of other runs published
+    for the same trials. The records themselves are checked here.
     """
     found: list[ExpectedFile | FileCheck] = []
     for task in _tasks(store, run):
@@ -51,7 +55,10 @@ def files_of_run(store: Store, run: Run) -> list[ExpectedFile | FileCheck]:
 
 
 def _tasks(store: Store, run: Run) -> list[Task]:
-    """The run's tasks, then those of other runs at its trials' marks: reports of all of them read the same tables."""
+    """The run's tasks, then those of other runs for its trials.
+
+    Reports of all these runs read the same tables.
+    """
     own = map(Task.parse, run.tasks)
     shared = (
         task
@@ -84,7 +91,7 @@ def _of_task(store: Store, task: Task) -> Iterator[ExpectedFile | FileCheck]:
 
 
 def _of_failures(store: Store, run: Run) -> Iterator[FileCheck]:
-    """Records of tasks that will not be tried again; a torn one is tried again."""
+    """Records of failed tasks; a task whose record is truncated is tried again."""
     for task in map(Task.parse, run.tasks):
         if store.has_failed(task):
             place = store.failed_path(task).relative_to(store.root).as_posix()
@@ -96,7 +103,7 @@ def _of_failures(store: Store, run: Run) -> Iterator[FileCheck]:
 
 
 def _of_data(store: Store, run: Run) -> Iterator[FileCheck]:
-    """What the data set is made of, as submitted; asking for the same again writes it anew."""
+    """The source and inventory of the data set; submitting again rewrites them."""
     from jobs.store import tables
 
     folder = store.data_folder(run.data)
@@ -121,7 +128,7 @@ def _of_data(store: Store, run: Run) -> Iterator[FileCheck]:
 
 
 def _of_trial(store: Store, name: str) -> Iterator[FileCheck]:
-    """A trial's name ends in the digest of what it is."""
+    """Compare the trial with the hash in its name."""
     path = (store.trial_folder(name) / "trial.json").relative_to(store.root).as_posix()
     try:
         whole = store.load_trial(name).name == name
@@ -151,7 +158,7 @@ def _of_checkpoints(store: Store, trial: str) -> Iterator[ExpectedFile | FileChe
 
 
 def _of_tables(store: Store, run: Run, known: set[str]) -> Iterator[ExpectedFile]:
-    """Tables of the run's trials of which nobody keeps a digest: attempts, and what a dead attempt left there."""
+    """Tables without a recorded checksum: attempts, and leftovers of dead attempts."""
     from jobs.store import tables
 
     for table in tables.SCHEMAS:
@@ -164,7 +171,7 @@ def _of_tables(store: Store, run: Run, known: set[str]) -> Iterator[ExpectedFile
 
 
 def _needed(store: Store, task: Task) -> str | None:
-    """The checkpoint that a finished training names, as long as an evaluation is to come."""
+    """The checkpoint that a finished training names, while an evaluation still needs it."""
     if task.kind != "train" or all(map(store.is_done, store.tests(task.subject, task.epoch))):
         return None
     with contextlib.suppress(ValueError, TypeError, AttributeError):

@@ -1,4 +1,4 @@
-"""What the store may forget: drafts of dead attempts, and checkpoints that a policy does not keep."""
+"""Find what can be removed: drafts of dead attempts, and unneeded checkpoints."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHECKPOINT = re.compile(r"e(\d{4,})(-s\d+)?-.*\.json")
 
 @dataclass(frozen=True, slots=True)
 class Prunable:
-    """Something that can go: a file or folder, its size in bytes, and why."""
+    """A file or folder that can be removed, its size in bytes, and why."""
 
     path: Path
     bytes: int
@@ -32,7 +32,7 @@ class Prunable:
 
 
 def parse_policy(text: str) -> frozenset[str]:
-    """The policy named by words such as `best,last`; raises `BadSpec` for an unknown word."""
+    """Parse a policy such as `best,last`; raises `BadSpec` for an unknown word."""
     words = frozenset(word.strip() for word in text.split(",") if word.strip())
     if not words or not words <= set(POLICIES):
         raise BadSpec(
@@ -44,9 +44,9 @@ def parse_policy(text: str) -> frozenset[str]:
 def find_prunable(
     store: Store, runs: list[Run], keep: frozenset[str], now: float | None = None
 ) -> Iterator[Prunable]:
-    """What can go: drafts that nobody has touched for an hour, and checkpoints of finished trials beyond `keep`.
+    """Drafts untouched for an hour, and checkpoints of finished trials that `keep` does not keep.
 
-    Checkpoints that something still needs always stay: all of a trial with open tasks, and those of trials that
+    Checkpoints that are still needed stay: all of a trial with open tasks, and those of trials that
     belong to other runs.
     """
     yield from _drafts(store, time.time() if now is None else now)
@@ -58,7 +58,7 @@ def find_prunable(
 
 
 def remove(item: Prunable) -> None:
-    """Remove it; a checkpoint's digest goes first, so that half a removal leaves nothing that looks whole."""
+    """Remove it; a checkpoint's checksum goes first, so a partial removal never looks whole."""
     if item.path.is_dir() and not item.path.is_symlink():
         shutil.rmtree(item.path, ignore_errors=True)
         return
@@ -98,7 +98,7 @@ def _checkpoints(store: Store, trial: str, keep: frozenset[str]) -> Iterator[Pru
 
 
 def _best(store: Store, trial: str, marks: list[int]) -> set[int]:
-    """The period's end with the lowest validation loss; every one where the rows cannot be read."""
+    """The target epoch with the lowest validation loss; all of them if the rows are unreadable."""
     try:
         rows = tables.read_rows(store.root, "epochs", [trial], ["epoch", "val_loss"]).to_pylist()
     except (OSError, ValueError):
@@ -108,7 +108,10 @@ def _best(store: Store, trial: str, marks: list[int]) -> set[int]:
 
 
 def _drafts(store: Store, now: float) -> Iterator[Prunable]:
-    """Temporary files, replays, work folders and checkpoints without a digest that nobody has touched for an hour."""
+    """Temporary files, replays, work folders and checkpoints without a checksum.
+
+    Only those that nobody has touched for an hour.
+    """
     for path in list(store.root.rglob("*")):
         draft = path.name.startswith(".") and (
             path.suffix == ".draft" or path.name.startswith(".replay-")
@@ -130,7 +133,10 @@ def _drafts(store: Store, now: float) -> Iterator[Prunable]:
 
 
 def _touched(path: Path) -> tuple[float, int]:
-    """When anything in it was last changed, and the bytes in it; what has gone meanwhile was touched just now."""
+    """Time of the last change below a path, and its size in bytes.
+
+    A path that has vanished counts as changed now.
+    """
     try:
         states = [path.lstat(), *(inner.lstat() for inner in path.rglob("*"))]
     except FileNotFoundError:
@@ -141,7 +147,7 @@ def _touched(path: Path) -> tuple[float, int]:
 
 
 def _may_be_running(store: Store, work: Path) -> bool:
-    """Whether a work folder is that of its task's latest attempt, which has not ended as far as the record says."""
+    """Whether a work folder belongs to its task's latest attempt, and that has not ended."""
     try:
         task = Task.parse(work.parent.name)
         record = atomic.read_json(work.with_suffix(".json"))

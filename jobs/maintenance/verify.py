@@ -1,4 +1,4 @@
-"""Whether a run's published files are still what their digests say, and what to make again where they are not."""
+"""Verify the checksums of a run's files, and remove what is damaged."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ Tell = Callable[[int, int], None]
 def verify_files(
     store: Store, run: Run, tell: Tell = lambda done, total: None
 ) -> Iterator[FileCheck]:
-    """Look at every file that a report of the run reads and every checkpoint of its trials, reading each whole.
+    """Read and check every file that a report of the run reads, and every checkpoint of its trials.
 
-    Those are what its done tasks published, and what tasks of other runs published of the same trials.
-    `tell(done, total)` counts bytes. What changes while it is looked at, because a worker is at work, is no finding.
+    Those are the files that its done tasks published, and those that tasks of other runs published
+    for the same trials. `tell(done, total)` counts bytes. A file that changes during the check,
+    because a worker is active, is not reported.
     """
     looked = inventory.files_of_run(store, run)
     done, total = 0, sum(each.bytes for each in looked if isinstance(each, ExpectedFile))
@@ -44,9 +45,9 @@ def verify_files(
 
 
 def remove_damaged(store: Store, findings: list[FileCheck], run: Run | None = None) -> list[str]:
-    """Take damaged files out of the ledger so that `orch resume` makes them again; the tasks to be done again.
+    """Remove damaged files from the ledger and return the tasks to be done again.
 
-    Every file is made from what came before it with counted randomness, so what is made again is the same.
+    `orch resume` makes the files again, and they are the same: random numbers are stateless.
     """
     again = set()
     for finding in findings:
@@ -65,7 +66,10 @@ def remove_damaged(store: Store, findings: list[FileCheck], run: Run | None = No
 
 
 def redo_training(store: Store, trained: Task) -> None:
-    """Have a training done again whose checkpoint can no longer be read: from the one before, it ends the same."""
+    """Have a training done again whose checkpoint can no longer be read.
+
+    It resumes from the checkpoint before and ends the same.
+    """
     with contextlib.suppress(ValueError):
         checkpoint = (store.done(trained) or {}).get("checkpoint")
         if checkpoint:
@@ -93,7 +97,7 @@ def _problem(path: Path, claim: ExpectedFile, tell: Callable[[int], None]) -> st
 
 
 def _unread(path: Path) -> str | None:
-    """What keeps a table of the results from being read."""
+    """Why a table cannot be read, or None."""
     from jobs.store import tables
 
     try:
@@ -124,7 +128,7 @@ def _contents(record: Path) -> bytes | None:
 
 
 def _describe_again(store: Store, run: Run, name: str) -> None:
-    """Write a trial down once more, as the run's spec has it."""
+    """Write a trial's record again, from the run's specification."""
     unfolded = plan.unfold(run.spec, run.data)
     for trial in unfolded.trials:
         if trial.name == name:

@@ -1,4 +1,4 @@
-"""What the keys of a spec need, in words, and what is wrong with one: pydantic's errors as a person can use them."""
+"""Describe specification keys, and turn pydantic errors into readable messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 SHOWN = 80
 OURS = "value_error"
-"""The kind of error that our own checks raise: its message is ours already."""
+"""Type of pydantic error that our own validators raise; its message is used as it is."""
 
 IN_WORDS = {
     "data": "a folder of class folders, or 'digits',",
@@ -21,11 +21,11 @@ IN_WORDS = {
     "corruptions": "a list of corruptions, or 'all',",
     "checkpoint_every": "a length of time, such as 30s or 5m, or 'never',",
 }
-"""Of the keys whose type does not say it."""
+"""Descriptions of keys whose type does not say enough."""
 
 
 def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first thing wrong, as one line: key, what it needs, what was given."""
+    """The first error in one line: key, what it takes, what was given."""
     first = error.errors()[0]
     place = first["loc"]
     key = str(place[0]) if place else "the spec"
@@ -45,7 +45,7 @@ def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def first_problem(error: Exception, model: type[BaseModel]) -> str:
-    """The same of any error that a record's values may raise, at most 120 characters."""
+    """The same for any error that the values of a record may raise, at most 120 characters."""
     text = (
         describe_errors(error, model)
         if isinstance(error, ValidationError)

@@ -1,4 +1,4 @@
-"""What a person asks to compare."""
+"""The specification of a run."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ NUMBERS = (
 )
 NEVER = "never"
 NOT_ASKED = frozenset({"name", "data", "checkpoint_every"})
-"""Keys that do not make a run another one: asking again with other values goes on with the same."""
+"""Keys that are not part of what a run is: other values continue the same run."""
 LATER = frozenset({"deterministic", "augment", "early_stop", "corruptions"})
-"""Keys that came after trials and runs had been named: at their defaults they stay out of names, which so stay."""
+"""Keys added later; at their defaults they are left out of names, so old names stay."""
 
 
 def named_by(model: BaseModel) -> dict[str, Any]:
-    """What names are made from: every key, those of `LATER` only where they are not at their defaults."""
+    """The values that names are made from: all keys, those of `LATER` unless at defaults."""
     defaults = {
         key: type(model).model_fields[key].default
         for key in LATER & type(model).model_fields.keys()
@@ -55,7 +55,7 @@ def named_by(model: BaseModel) -> dict[str, Any]:
 
 
 class Recipe(BaseModel):
-    """How a trial is trained; the defaults are the study's. All of it can change a trial's numbers."""
+    """How a trial is trained; defaults are the study's. All of it can change numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -71,7 +71,7 @@ class Recipe(BaseModel):
 
 
 class DataSettings(BaseModel):
-    """How a data set is prepared. All of it enters the data set's fingerprint."""
+    """How a data set is prepared. All of it is part of its fingerprint."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -91,7 +91,7 @@ class DataSettings(BaseModel):
 
 
 class Spec(BaseModel):
-    """One comparison: data, backbones, periods, seeds, recipe. Frozen; unknown keys are refused."""
+    """One comparison: data, backbones, periods, seeds, recipe. Unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -121,7 +121,7 @@ class Spec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _built_in_defaults(cls, values: Any) -> Any:
-        """A built-in data set brings its own defaults: digits are 64 px, without pretrained weights."""
+        """Defaults of a built-in data set: digits use 64 px and no pretrained weights."""
         if isinstance(values, dict) and values.get("data", "digits") in BUILT_IN_DATA:
             return {"image_size": 64, "weights": "none"} | values
         return values
@@ -129,7 +129,7 @@ class Spec(BaseModel):
     @field_validator(*NUMBERS, mode="before")
     @classmethod
     def _no_truths(cls, value: Any) -> Any:
-        """YAML's `yes` and `true` are no numbers, though Python counts with them."""
+        """Reject booleans, which Python would accept as numbers."""
         if any(
             isinstance(each, bool)
             for each in (value if isinstance(value, (list, tuple)) else [value])
@@ -140,7 +140,7 @@ class Spec(BaseModel):
     @field_validator("early_stop", mode="before")
     @classmethod
     def _or_none(cls, value: Any) -> Any:
-        """`none` is how the other keys say it."""
+        """Accept `none`, as the other keys do."""
         return None if value == "none" else value
 
     @field_validator("corruptions", mode="before")
@@ -160,7 +160,7 @@ class Spec(BaseModel):
     @field_validator("checkpoint_every", mode="before")
     @classmethod
     def _length_of_time(cls, value: Any) -> Any:
-        """YAML's bare `300` is a number of seconds; nothing at all is `never`."""
+        """A bare number is seconds; null means `never`."""
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise ValueError("a length of time is needed, such as 30s or 5m, or 'never'")
         text = str(value).strip()
@@ -198,35 +198,35 @@ class Spec(BaseModel):
         return self
 
     def recipe(self) -> Recipe:
-        """The part that says how each trial is trained."""
+        """The recipe of each trial."""
         return Recipe(**{key: getattr(self, key) for key in Recipe.model_fields})
 
     def data_settings(self) -> DataSettings:
-        """The part that says how the data set is prepared."""
+        """The settings of the data set."""
         return DataSettings(**{key: getattr(self, key) for key in DataSettings.model_fields})
 
     def weights_of(self, backbone: str) -> Weights:
-        """The weights this backbone starts from: none where no pretrained ones exist."""
+        """Initial weights of this backbone: `none` where no pretrained ones exist."""
         return self.weights if CATALOG[backbone].has_pretrained else "none"
 
     @property
     def variants(self) -> list[str]:
-        """The ways in which the test images are made harder, after the last period: `blur-1`, `blur-2`, ..."""
+        """Corruption levels evaluated after the last period: `blur-1`, `blur-2`, ..."""
         return [level_name(name, severity) for name in self.corruptions for severity in SEVERITIES]
 
     @property
     def checkpoint_every_s(self) -> float | None:
-        """Seconds between two checkpoints within an epoch; None for none but at its end."""
+        """Seconds between checkpoints within an epoch; None: only at its end."""
         return None if self.checkpoint_every == NEVER else duration.seconds(self.checkpoint_every)
 
     @property
     def epochs(self) -> int:
-        """Epochs of a trial in all its periods."""
+        """Epochs of a trial over all periods."""
         return self.periods * self.epochs_per_period
 
 
 def build(values: dict[str, Any]) -> Spec:
-    """A spec from plain values; raises `BadSpec` with one clear line for what cannot be taken."""
+    """Build a specification from plain values; raises `BadSpec` with one clear line."""
     tidy = _tidy(values)
     if "backbones" not in tidy:
         raise BadSpec(
@@ -241,7 +241,10 @@ def build(values: dict[str, Any]) -> Spec:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """The keys and values of a YAML spec file, spellings made one; a data folder is relative to the file."""
+    """Keys and values of a YAML file, spellings normalised.
+
+    A data folder is relative to the file.
+    """
     tidy = _tidy(yaml_file.read(path))
     data = tidy.get("data")
     if isinstance(data, str) and data not in BUILT_IN_DATA:
@@ -250,7 +253,7 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def _place(data: str, beside: Path) -> str:
-    """The data folder as an absolute path; raises `BadSpec` for what no folder can be called."""
+    """The data folder as an absolute path; raises `BadSpec` for an impossible name."""
     if not data.strip() or any(ord(each) < 32 or 0xD800 <= ord(each) <= 0xDFFF for each in data):
         raise BadSpec(
             f"data: {data[:SHOWN]!r} is no folder's name. Give a folder of class folders, or 'digits'."
@@ -264,7 +267,10 @@ def _place(data: str, beside: Path) -> str:
 
 
 def _tidy(values: dict[str, Any]) -> dict[str, Any]:
-    """Keys in one spelling; `all_backbones: true` means every backbone; unknown keys are refused by name."""
+    """Normalise keys; refuse unknown ones by name.
+
+    `all_backbones: true` means all backbones.
+    """
     tidy: dict[str, Any] = {}
     for given, value in values.items():
         key = ALIASES.get(given.replace("-", "_"), given.replace("-", "_"))

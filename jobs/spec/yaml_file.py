@@ -1,4 +1,4 @@
-"""The text of a spec file: YAML of plain values, read without trust."""
+"""Read a specification file: untrusted YAML with plain values only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ PLAIN = (str, int, float, bool, type(None))
 
 
 class Loader(yaml.SafeLoader):
-    """YAML's safe loader; a key given twice is refused, and so is `<<`, with which a few lines fill a memory."""
+    """Safe YAML loader that refuses duplicate keys and `<<`.
+
+    A few lines of merges could exhaust the memory.
+    """
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         seen: set[str] = set()
@@ -31,7 +34,7 @@ class Loader(yaml.SafeLoader):
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The keys of a spec file with their values, plain ones or lists of them; raises `BadSpec`."""
+    """Keys of a specification file with plain values or lists of them; raises `BadSpec`."""
     try:
         values = yaml.load(_text(path), Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

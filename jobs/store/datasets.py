@@ -1,4 +1,4 @@
-"""What the store records of a data set when it is submitted: where its images lie, and how they are prepared."""
+"""Records of data sets: their source, and how they are prepared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DataSetDescription:
-    """Where a data set's images come from, its classes in their order, and how it is prepared."""
+    """A data set's source, its classes in order, and its settings."""
 
     origin: str
     classes: tuple[str, ...]
@@ -30,7 +30,7 @@ class DataSetStore(StorePaths):
     __slots__ = ()
 
     def save_data(self, data: str, source: DataSource, settings: DataSettings) -> None:
-        """Record what a data set is made of; `data` names it (see `Source.data_id`)."""
+        """Record a data set's source; `data` is its name (see `DataSource.data_id`)."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -51,7 +51,7 @@ class DataSetStore(StorePaths):
             atomic.write_json(self.data_folder(data) / "source.json", described)
 
     def load_data(self, data: str) -> tuple[DataSource, DataSettings]:
-        """What a data set is made of, file by file, and how it is prepared, as saved."""
+        """The recorded source of a data set, file by file, and its settings."""
         from jobs.data.image_folder import DataSource, ImageFile
         from jobs.store import tables
 
@@ -63,7 +63,7 @@ class DataSetStore(StorePaths):
         return DataSource(described.origin, described.classes, entries), described.settings
 
     def described(self, data: str) -> DataSetDescription:
-        """The same without the inventory, which of a large data set takes a while to read."""
+        """The same without the inventory, which takes a while to read for a large data set."""
         from jobs.spec import explain
         from jobs.spec.model import DataSettings
 

@@ -1,29 +1,29 @@
-"""The shared folder that is the ledger: who owns which file name, and what is published.
+"""The paths of a store. No other module should build one.
 
 store.json                                 format version
 data/<data>/source.json, inventory.parquet what a data set is made of (written at submit)
 data/<data>/images.npy, manifest.parquet   the prepared data set
 trials/<trial>/trial.json                  what the trial is
-trials/<trial>/marks/0010                  an epoch that some run wants trained to and evaluated at
-trials/<trial>/marks/0010.blur-3           and evaluated at on test images made harder
+trials/<trial>/marks/0010                  a target epoch of some run: trained to and evaluated at
+trials/<trial>/marks/0010.blur-3           and evaluated at on corrupted test images
 trials/<trial>/runs/<run>                  a run that wants the trial
 trials/<trial>/numerics.json               precision and threads, chosen by the first attempt, then kept
-trials/<trial>/microbatches.json           from which step on a batch is trained in parts, for want of memory
+trials/<trial>/microbatches.json           from which step on a batch is trained in micro-batches
 trials/<trial>/checkpoints/                see models.checkpoints.format
 ledger/done/<task>.json                    published results: a task is done when this file exists
 ledger/failed/<task>.json                  why a task will not be tried again
 leases/<key>/<token>.json                  the highest token holds the lease
-asked/<key>/<token>.json                   which worker wants to take over what is held with this token
+asked/<key>/<token>.json                   which worker requests the handover of this lease
 attempts/<task>/<number>.json, .log, /     one execution each: record, log, work folder
-attempts/<task>/forgiven.json              attempts up to this one are no longer held against the task
-progress/<task>.json                       what the task's worker last said
+attempts/<task>/forgiven.json              failures up to this attempt are reset
+progress/<task>.json                       the last progress report of the task's worker
 results/<table>/trial=<trial>/*.parquet    rows
-runs/<run>/run.json                        a run: spec, trials, tasks
+runs/<run>/run.json                        a run: specification, trials, tasks
 runs/<run>/cancelled.json                  the run was cancelled and not resumed since
 reports/<run>/                             where `orch report` writes by default
 exports/<run>/<program>/                   where `orch export` writes by default
-workers/<worker>.json                      a worker's sign of life, at most a few seconds old
-pace/<host>-<device>.json                  images a second that a device was measured at, by kind of training
+workers/<worker>.json                      a worker's heartbeat, at most a few seconds old
+pace/<host>-<device>.json                  measured images per second of a device, by kind of training
 stack/<host>/                              a machine's embedded broker and local workers: state and logs
 """
 
@@ -37,7 +37,7 @@ from jobs.task import Task
 
 @dataclass(frozen=True, slots=True)
 class StorePaths:
-    """The paths of one store folder. Every path in the store is built here or in `results`."""
+    """The paths of one store folder. Paths of tables are built in `jobs.store.tables`."""
 
     root: Path
 
@@ -46,11 +46,11 @@ class StorePaths:
         return self.root.joinpath("ledger", "done", f"{task.id}.json")
 
     def failed_path(self, task: Task) -> Path:
-        """The file that says why a task will not be tried again."""
+        """The file that says why a task failed for good."""
         return self.root.joinpath("ledger", "failed", f"{task.id}.json")
 
     def progress_path(self, task: Task) -> Path:
-        """The file that holds what a task's worker last said."""
+        """The last progress report of a task's worker."""
         return self.root.joinpath("progress", f"{task.id}.json")
 
     def attempts_folder(self, task: Task) -> Path:
@@ -62,11 +62,11 @@ class StorePaths:
         return self.root.joinpath("leases", key)
 
     def asked_path(self, key: str, token: int) -> Path:
-        """The file that says which worker wants to take over what is held with a token of a lease."""
+        """The handover request for a lease held with this token."""
         return self.root.joinpath("asked", key, f"{token:06d}.json")
 
     def pace_path(self, host: str, device: str) -> Path:
-        """The file that says how fast a device was measured to train."""
+        """The measured throughput of a device."""
         return self.root.joinpath("pace", f"{host}-{device.replace(':', '-')}.json")
 
     def data_folder(self, data: str) -> Path:
@@ -86,13 +86,13 @@ class StorePaths:
         return self.run_folder(run) / "run.json"
 
     def cancelled_path(self, run: str) -> Path:
-        """The file that says that a run was cancelled."""
+        """The file that marks a run as cancelled."""
         return self.run_folder(run) / "cancelled.json"
 
     def report_folder(self, run: str) -> Path:
-        """Where a run's report is written when no folder is named."""
+        """Default folder of a run's report."""
         return self.root.joinpath("reports", run)
 
     def export_folder(self, run: str) -> Path:
-        """Where a run's exports are written when no folder is named."""
+        """Default folder of a run's exports."""
         return self.root.joinpath("exports", run)

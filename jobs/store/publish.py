@@ -1,4 +1,4 @@
-"""A published file is put in its place once, and never replaced."""
+"""Put a published file in its place once, and never replace it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ TIMES = {"seconds", "images_per_second"}
 
 
 def publish_file(source: Path, target: Path, recorded: Callable[[], bool]) -> None:
-    """Put a synced file in its place; a whole one that is there already stays.
+    """Link a fsynced file to its place; a whole one that is already there stays.
 
-    One who lost the lease without knowing it may come this far, and a file must stay what the record of the other
-    attempt says: raises `LeaseLost` where the place is taken and `recorded()` is true. What an attempt left there when
-    it died before it recorded anything is replaced only when it says something else.
+    A stale lease holder can reach this point; never overwrite a published file: raises `LeaseLost`
+    where the place is taken and `recorded()` is true. A leftover of an attempt that died before it
+    recorded anything is replaced only if its contents differ.
     """
     with atomic.storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def publish_file(source: Path, target: Path, recorded: Callable[[], bool]) -> No
 
 
 def same_contents(one: Path, other: Path) -> bool:
-    """Whether two files say the same: equal bytes, or whole Parquet files with equal rows, times aside."""
+    """Whether two files are equal: in bytes, or as whole Parquet files in rows (times aside)."""
     if atomic.file_digest(one) == atomic.file_digest(other):
         return True
     if one.suffix != ".parquet":

@@ -1,4 +1,4 @@
-"""A JSON object that the store keeps, held against what must be in it before anybody relies on it."""
+"""Read JSON records of the store and check their keys and types."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ FAILURE_FIELDS: FieldTypes = {"failure": str, "message": str, "attempt": int, "l
 def read(
     path: Path, needed: FieldTypes | None = None, known: FieldTypes | None = None
 ) -> dict[str, Any] | None:
-    """The object in a JSON file, None when there is no such file.
+    """The object in a JSON file, or None if there is no such file.
 
-    Raises `DamagedFile`, naming the file and the key, unless every key of `needed` is there and every key of
-    `needed` and `known` that is there holds a value of its kind (true and false are no numbers).
+    Raises `DamagedFile`, naming file and key, unless every key of `needed` is there, and every
+    present key of `needed` and `known` has a value of its type. Booleans are not numbers.
     """
     found = atomic.read_json(path)
     if found is None and not path.exists():
@@ -61,7 +61,7 @@ def read(
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
-    """The outcome of a task; raises `DamagedFile` also for a file that would lie outside the store."""
+    """A task result; raises `DamagedFile` also for a path outside the store."""
     found = read(path, known=RESULT_FIELDS)
     if found is None:
         return None
@@ -83,7 +83,7 @@ def read_result(path: Path) -> dict[str, Any] | None:
 
 
 def is_inside_store(place: str) -> bool:
-    """Whether a path, relative to the store, stays in it."""
+    """Whether a path relative to the store stays inside it."""
     return not place.startswith("/") and ".." not in place.split("/") and "\0" not in place
 
 
@@ -92,5 +92,5 @@ def damaged_file(
     reason: str,
     remedy: str = "Put it back from a copy, or remove it and submit the run again.",
 ) -> DamagedFile:
-    """What to raise of a file of the store that does not hold what it should."""
+    """The error for a file of the store with invalid contents."""
     return DamagedFile(f"{path} is damaged: {reason}. {remedy}")

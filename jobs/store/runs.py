@@ -1,4 +1,4 @@
-"""A run as the store records it: what was asked, and the plan unfolded from it."""
+"""The record of a run: its specification, and the plan unfolded from it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RUN: records.FieldTypes = {
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One `orch submit`: a spec and the plan unfolded from it. `trials` and `tasks` are in the order of sending."""
+    """One `orch submit`. `trials` and `tasks` are in the order in which they are enqueued."""
 
     name: str
     spec: Spec
@@ -40,7 +40,7 @@ class Run:
     provenance: dict[str, Any]
 
     def period_of(self, epoch: int) -> int:
-        """The run's period (from 1) that an epoch (from 1) belongs to."""
+        """The period (from 1) of this run that an epoch (from 1) belongs to."""
         return (epoch - 1) // self.spec.epochs_per_period + 1
 
     def epoch_of(self, period: int) -> int:
@@ -50,7 +50,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RunOutline:
-    """A run without its spec: what it takes to look for it in the ledger."""
+    """A run without its specification: enough to look it up in the ledger."""
 
     name: str
     data: str
@@ -59,12 +59,15 @@ class RunOutline:
     submitted_at: float
 
 
-# What does not change until it is put down anew is read once: a large plan takes a while.
+# Cached until the file changes: a large plan takes a while to read.
 
 
 @functools.lru_cache(maxsize=16)
 def read_run(path: Path, state: tuple[int, ...]) -> Run:
-    """The run that a file records, read again only when its `files.state` is another; raises `FileNotFoundError`."""
+    """The run in a file, read again only when its `atomic.file_state` changed.
+
+    Raises `FileNotFoundError`.
+    """
     from jobs.spec import explain
     from jobs.spec.model import Spec
 
@@ -86,7 +89,7 @@ def read_run(path: Path, state: tuple[int, ...]) -> Run:
 
 @functools.lru_cache(maxsize=16)
 def read_outline(path: Path, state: tuple[int, ...]) -> RunOutline:
-    """The same without the spec, which may then be damaged."""
+    """The same without the specification, which may then be damaged."""
     return _checked(path)[0]
 
 

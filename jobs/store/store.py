@@ -1,4 +1,4 @@
-"""The shared folder that is the ledger: what is asked, what came back. Where each file lies: `jobs.store.paths`."""
+"""The store: runs, trials, target epochs, and the ledger of results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The ids of all tasks that are done and of those that will not be tried again, as listed at one moment."""
+    """Ids of all done and all failed tasks, listed at one moment."""
 
     done: frozenset[str]
     failed: frozenset[str]
@@ -34,16 +34,16 @@ class Ledger:
         return task.id in self.done
 
     def has_failed(self, task: Task) -> bool:
-        """Whether the task had been given up then."""
+        """Whether the task had failed for good then."""
         return task.id in self.failed
 
 
 @dataclass(frozen=True, slots=True)
 class Store(DataSetStore):
-    """What is known of one store folder."""
+    """All reads and writes of one store folder. File names: `jobs.store.paths`."""
 
     def open(self, create: bool = False) -> Store:
-        """Check that the folder is a store that can be used; make it with `create`. Raises `StoreUnusable`."""
+        """Check that the folder is a usable store; `create` makes one. Raises `StoreUnusable`."""
         marker = self.root / "store.json"
         try:
             if create and not marker.exists():
@@ -69,14 +69,14 @@ class Store(DataSetStore):
             )
         return self
 
-    # What was asked
+    # Requests
 
     def save_trial(
         self, trial: Trial, marks: list[int], run: str, variants: Sequence[str] = ()
     ) -> None:
-        """Record a trial, the epochs a run wants it evaluated at, and the run.
+        """Record a trial, its target epochs, and the run that wants them.
 
-        `variants` are the ways in which test images are to be made harder, at the last of the epochs.
+        `variants` are the corruption levels to evaluate at the last target epoch.
         """
         folder = self.trial_folder(trial.name)
         if not (folder / "trial.json").exists():
@@ -89,7 +89,7 @@ class Store(DataSetStore):
             path.touch()
 
     def load_trial(self, name: str) -> Trial:
-        """The trial of that name, as saved."""
+        """The recorded trial of that name."""
         path = self.trial_folder(name) / "trial.json"
         try:
             return _trial_in(path, atomic.file_state(path))
@@ -97,19 +97,19 @@ class Store(DataSetStore):
             raise StoreUnusable(f"the store {self.root} knows no trial '{name}'.") from None
 
     def has_trial(self, name: str) -> bool:
-        """Whether a trial of that name was saved."""
+        """Whether a trial of that name is recorded."""
         return (self.trial_folder(name) / "trial.json").exists()
 
     def marks(self, trial: str) -> list[int]:
-        """The epochs that runs want a trial trained to and evaluated at, rising."""
+        """Target epochs of a trial, ascending: trained to and evaluated at."""
         return list(self.marked(trial))
 
     def tests(self, trial: str, epoch: int) -> list[Task]:
-        """The evaluations that runs want of a trial at a mark: on the test images as they are, then made harder."""
+        """Evaluations wanted at a target epoch: uncorrupted images first, then corrupted."""
         return self.marked(trial).get(epoch, [Task("evaluate", trial, epoch)])
 
     def marked(self, trial: str) -> dict[int, list[Task]]:
-        """Each mark of a trial, rising, with the evaluations that runs want there (see `tests`)."""
+        """Each target epoch of a trial, ascending, with its evaluations (see `tests`)."""
         names = atomic.list_names(self.trial_folder(trial) / "marks")
         found = {
             epoch: [Task("evaluate", trial, epoch)]
@@ -123,7 +123,7 @@ class Store(DataSetStore):
         return found
 
     def save_run(self, run: Run) -> None:
-        """Record a run; its presence is what makes workers tend it."""
+        """Record a run; from then on workers reconcile it."""
         atomic.write_json(
             self.run_path(run.name),
             {
@@ -138,11 +138,14 @@ class Store(DataSetStore):
         )
 
     def load_run(self, name: str) -> Run:
-        """The run of that name; raises `UnknownRun` with the likeliest of the names there are."""
+        """The run of that name; raises `UnknownRun` with the closest match."""
         return self._described(name, read_run)
 
     def outline(self, name: str) -> RunOutline:
-        """The run of that name without its spec, which may then be damaged; raises as `load_run` does."""
+        """The run of that name without its specification, which may be damaged.
+
+        Raises as `load_run` does.
+        """
         return self._described(name, read_outline)
 
     def _described(self, name: str, read: Callable[[Path, tuple[int, ...]], T]) -> T:
@@ -165,7 +168,7 @@ class Store(DataSetStore):
         return f"{hint} Runs there: {', '.join(known[-8:]) or 'none yet'}."
 
     def whole_runs(self, names: list[str]) -> list[Run]:
-        """The runs of these names, without those whose record is damaged: they must not keep the others waiting."""
+        """The readable runs among these names: a damaged one must not delay the others."""
         found = []
         for name in names:
             with contextlib.suppress(DamagedFile, UnknownRun):
@@ -173,11 +176,11 @@ class Store(DataSetStore):
         return found
 
     def cancel(self, run: str) -> None:
-        """Mark a run as cancelled: its tasks are no longer ready, and workers stop those that no other run wants."""
+        """Cancel a run: its tasks are no longer ready, and workers stop what no other run wants."""
         atomic.write_json(self.cancelled_path(run), {"run": run})
 
     def reopen(self, run: Run) -> None:
-        """Take a cancellation back and make workers tend the run again."""
+        """Undo a cancellation, so that workers reconcile the run again."""
         self.cancelled_path(run.name).unlink(missing_ok=True)
         self.save_run(run)
 
@@ -186,9 +189,9 @@ class Store(DataSetStore):
         return self.cancelled_path(run).exists()
 
     def wanted_by(self, task: Task) -> list[Run]:
-        """The runs, not cancelled, that want a task, the one submitted last at the end.
+        """The runs, not cancelled, that want a task, in order of submission.
 
-        A trial is trained from mark to mark, so a run wants the marks of others too, up to its own last epoch.
+        A run also wants the target epochs of other runs on its trials, up to its own last epoch.
         """
         if task.kind == "prepare":
             return [
@@ -202,13 +205,13 @@ class Store(DataSetStore):
         return [run for run in wanting if task.epoch <= run.spec.epochs]
 
     def _wanting(self, names: list[str]) -> list[Run]:
-        """Those of these runs that are whole and were not cancelled, the one submitted last at the end."""
+        """The readable and not cancelled runs among these names, in order of submission."""
         return self.whole_runs(
             [name for name in self.run_names(names) if not self.is_cancelled(name)]
         )
 
     def run_names(self, among: list[str] | None = None) -> list[str]:
-        """All runs (of some names), the one submitted last at the end."""
+        """All runs (among these names) in order of submission."""
         stamped = []
         for name in atomic.list_names(self.root / "runs") if among is None else among:
             try:
@@ -226,10 +229,10 @@ class Store(DataSetStore):
             )
         return self.load_run(known[-1])
 
-    # What came back
+    # Results
 
     def ledger(self) -> Ledger:
-        """What is done and what has failed, by two listings, however many tasks there are."""
+        """Done and failed tasks, from two listings, however many tasks there are."""
         done, failed = (
             frozenset(
                 name.removesuffix(".json")
@@ -240,17 +243,17 @@ class Store(DataSetStore):
         return Ledger(done, failed)
 
     def done(self, task: Task) -> dict[str, Any] | None:
-        """The published outcome of a task, or None."""
+        """The published result of a task, or None."""
         return records.read_result(self.done_path(task))
 
     def is_done(self, task: Task) -> bool:
         """Whether the task's result is published."""
         return os.path.exists(
             f"{self.root}/ledger/done/{task.id}.json"
-        )  # a Path for it would cost more than the look
+        )  # building a Path would take longer than the check
 
     def failed(self, task: Task) -> dict[str, Any] | None:
-        """Why the task will not be tried again (`failure`, `message`, `attempt`), or None."""
+        """Why the task failed for good (`failure`, `message`, `attempt`), or None."""
         return records.read(self.failed_path(task), known=records.FAILURE_FIELDS)
 
     def has_failed(self, task: Task) -> bool:
@@ -260,10 +263,11 @@ class Store(DataSetStore):
     def publish(
         self, task: Task, outcome: dict[str, Any], work_folder: Path, holds_lease: Any
     ) -> None:
-        """Put an attempt's files in their places, then record the task as done.
+        """Put an attempt's files in place, then record the task as done.
 
-        `outcome["files"]` maps names in the work folder to places in the store. Raises `LeaseLost` when
-        `holds_lease()` is no longer true or another attempt was quicker; what that one has published stays.
+        `outcome["files"]` maps names in the work folder to places in the store. Raises `LeaseLost`
+        when `holds_lease()` is no longer true or another attempt was first; what that one published
+        stays.
         """
         published = []
         if not holds_lease():
@@ -290,7 +294,7 @@ class Store(DataSetStore):
             )
 
 
-# What does not change until it is put down anew is read once: a large plan takes a while.
+# Cached until the file changes: a large plan takes a while to read.
 
 
 @functools.lru_cache(maxsize=256)

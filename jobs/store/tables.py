@@ -1,7 +1,8 @@
-"""Rows in Parquet and back; the schemas in one place.
+"""Parquet tables: all schemas, writing and reading.
 
-A hive-partitioned data set any tool can open: `<store>/results/<table>/trial=<trial>/*.parquet`. The column
-`trial` is the partition and is not repeated inside the files.
+The results are a hive-partitioned data set that any tool can open:
+`<store>/results/<table>/trial=<trial>/*.parquet`. The column `trial` is the partition and is not
+repeated inside the files.
 """
 
 from __future__ import annotations
@@ -79,9 +80,12 @@ SCHEMAS: dict[str, pa.Schema] = {
         ]
     ),
 }
-"""Losses are mean cross entropy (nats an image); accuracies are shares 0..1; `seconds` is wall time; `confidence` is
-the softmax of the predicted class, `label_confidence` of the true one, `label_rank` 0 when the true class came first.
-`corruption` is `none` and `severity` 0 for the test set as it is."""
+"""Losses are mean cross entropy (nats per image); accuracies are shares 0..1.
+
+`seconds` is wall time. `confidence` is the softmax of the predicted class, `label_confidence` of
+the true one. `label_rank` is 0 when the true class came first. `corruption` is `none` and
+`severity` 0 for the uncorrupted test set.
+"""
 
 MANIFEST = pa.schema(
     [
@@ -92,12 +96,12 @@ MANIFEST = pa.schema(
         ("pixels", pa.string()),
     ]
 )
-"""A prepared data set: row i describes image i of the array. `sha256` is of the file, `pixels` of the stored pixels."""
+"""Row i describes image i of the array: `sha256` is of the file, `pixels` of its pixels."""
 
 INVENTORY = pa.schema(
     [("path", pa.string()), ("label", pa.string()), ("sha256", pa.string()), ("bytes", pa.int64())]
 )
-"""The files that a data set is to be made of, as submitted."""
+"""The files of a data set, as submitted."""
 
 NEVER_NULL = {
     "backbone",
@@ -124,24 +128,27 @@ NEVER_NULL = {
 
 
 FEW = 100
-"""Rows up to which a file is drawn up in memory, uncompressed: it is as small, and takes a third of the time."""
+"""Up to so many rows a file is built in memory, uncompressed: as small, in a third of the time."""
 
 DATA_SETS = "__HIVE_DEFAULT_PARTITION__"
-"""The partition of attempts that belong to no trial: hive's own word for null, which every reader knows."""
+"""Partition of attempts that belong to no trial: the null partition of hive."""
 
 
 def table_folder(table: str, trial: str) -> str:
-    """Where a trial's rows of a table lie, relative to the store."""
+    """Folder of the rows of a trial in a table, relative to the store."""
     return f"results/{table}/trial={trial}"
 
 
 def build_table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
-    """Rows as an Arrow table in the schema's columns and types."""
+    """An Arrow table of rows with the columns and types of the schema."""
     return pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMAS[name])
 
 
 def write_table(path: Path, table: pa.Table, durable: bool = True) -> None:
-    """One Parquet file, whole or not at all; one that is not `durable` may be missing after a power cut, never torn."""
+    """Write one Parquet file atomically.
+
+    A file that is not `durable` may be lost on power failure, but is never partial.
+    """
     with atomic.atomic_write(path, durable) as draft:
         if table.num_rows > FEW:
             pq.write_table(table, draft, compression="zstd")
@@ -154,12 +161,12 @@ def write_table(path: Path, table: pa.Table, durable: bool = True) -> None:
 
 
 def read_files(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """The rows of some Parquet files, in their order; raises `DamagedFile`."""
+    """Rows of several Parquet files, in their order; raises `DamagedFile`."""
     return [row for path in paths for row in _whole(path, None).to_pylist()]
 
 
 def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
-    """The rows of one Parquet file, held against a schema; raises `DamagedFile`, naming the file."""
+    """Rows of one Parquet file, checked against a schema; raises `DamagedFile`."""
     names = list(schema.names if columns is None else columns)
     found = _whole(path, names)
     for name in names:
@@ -181,7 +188,7 @@ def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
 def read_rows(
     store: Path, table_name: str, trials: Sequence[str], columns: Sequence[str] | None = None
 ) -> pa.Table:
-    """All published rows of these trials, with the column `trial`; an empty table where there are none.
+    """All published rows of these trials, with the column `trial`; empty if there are none.
 
     Raises `DamagedFile`, naming the first file that is not whole.
     """
@@ -211,7 +218,7 @@ def _damaged(path: Path, reason: str) -> DamagedFile:
 
 
 def _whole(path: Path, columns: Sequence[str] | None) -> pa.Table:
-    """What a Parquet file holds of these columns, every value looked at."""
+    """The columns of a Parquet file, every value read."""
     try:
         found = pq.ParquetFile(path).read(columns=columns)
         found.validate(full=True)
