@@ -1,1 +1,1 @@
-"""Learning: data, networks, the training loop, checkpoints; no celery, no redis, no click."""
+"""Data, networks, training, checkpoints and evaluation; no celery, redis or click."""

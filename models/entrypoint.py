@@ -1,4 +1,4 @@
-"""The door of the room: one order in, one outcome out."""
+"""Entry point of a child: one task request in, one task result out."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Outcome = dict[str, Any]
 
 
 def main(order: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> Outcome:
-    """Do the task an order names (see `docs/architecture.md` for what is told and returned).
+    """Execute the task of a request (see `docs/architecture.md` for messages and result).
 
-    Raises an `OrchError` for all that can be explained, running out of memory and a device that fails among it.
+    Raises an `OrchError` for every explained failure, out of memory and device failures included.
     """
     given = TaskRequest(**order)
     doors = {"prepare": prepare, "train": train, "evaluate": evaluate}
@@ -35,10 +35,10 @@ def main(order: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> 
 
 
 def prepare(order: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) -> Outcome:
-    """Prepare the data set the order names into its work folder.
+    """Prepare the data set of the request in its work folder.
 
-    First it sees that the pretrained weights of the runs that wait for the data are here: all training comes after
-    this task, so a missing file is said before any begins. Raises `MissingWeights`.
+    First it checks that the pretrained weights of the waiting runs are here. All training comes
+    after this task, so a missing file is reported before any begins. Raises `MissingWeights`.
     """
     store, data = Store(Path(order.store)), Task.parse(order.task).subject
     specs = [run.spec for run in store.wanted_by(Task.parse(order.task))]

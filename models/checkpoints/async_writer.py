@@ -1,4 +1,4 @@
-"""Writing that goes on beside a training, one piece at a time."""
+"""A thread that writes checkpoints while the training continues, one at a time."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ log = logging.getLogger(__name__)
 
 
 class AsyncWriter:
-    """A thread that writes. What goes wrong in it is raised by the next call, whichever it is.
+    """A writer thread. Its errors are raised by the next call of any method.
 
-    Leaving its block waits for what is being written; an error that the block ends with goes before one in writing.
+    Leaving the block waits for the current write. An error that ended the block has precedence over
+    one of writing.
     """
 
     def __init__(self) -> None:
@@ -21,19 +22,19 @@ class AsyncWriter:
         self._writing: Future[None] | None = None
 
     def begin(self, write: Callable[[], None]) -> None:
-        """Have `write` called in the thread, after the piece before it is written."""
+        """Call `write` in the thread, after the previous write has ended."""
         self.wait()
         self._writing = self._thread.submit(write)
 
     def free(self) -> bool:
-        """Whether nothing is being written."""
+        """Whether no write is in progress."""
         if self._writing is not None and not self._writing.done():
             return False
         self.wait()
         return True
 
     def wait(self) -> None:
-        """Return once nothing is being written."""
+        """Wait until no write is in progress."""
         writing, self._writing = self._writing, None
         if writing is not None:
             writing.result()

@@ -1,8 +1,8 @@
-"""All that a trial must remember, put down whole, found again, and thrown away when it is no longer needed.
+"""Checkpoints of a trial: written atomically, found again, and removed when no longer needed.
 
 e0003-<attempt>.pt           the trial after 3 epochs
 e0003-s000120-<attempt>.pt   after 3 epochs and 120 steps of the fourth
-the same name with .json     its digest; written last, so that a checkpoint without it does not count
+the same name with .json     its checksum; written last: a checkpoint without it does not count
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PIECE_BYTES = 4 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class CheckpointContents:
-    """A trial after `epoch` whole epochs and `step` steps of the next; `running` holds that one's sums."""
+    """A trial after `epoch` epochs and `step` steps of the next; `running` holds its sums."""
 
     trial: str
     epoch: int
@@ -45,13 +45,13 @@ class CheckpointContents:
     scheduler: dict[str, Any]
 
     def parts(self) -> dict[str, Any]:
-        """Its fields by name, nothing copied."""
+        """The fields by name, without copies."""
         return {field: getattr(self, field) for field in CheckpointContents.__slots__}
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class CheckpointFile:
-    """A checkpoint on disk, by its name."""
+    """A checkpoint file, described by its name."""
 
     epoch: int
     step: int
@@ -59,18 +59,18 @@ class CheckpointFile:
 
     @property
     def sidecar(self) -> Path:
-        """The file that holds its digest."""
+        """The file that holds its checksum."""
         return self.path.with_suffix(".json")
 
 
 class Summing:
-    """Sums up the bytes that go through it to a file; torch writes them in order and never goes back."""
+    """Computes the SHA-256 of what is written through it; torch writes sequentially."""
 
     def __init__(self, handle: IO[bytes]) -> None:
         self.handle, self.digest = handle, hashlib.sha256()
 
     def write(self, given: bytes | memoryview) -> int:
-        """Write it all, in pieces that are still in the processor's cache when they are written."""
+        """Write in pieces that are still in the processor cache after hashing."""
         with memoryview(given) as view:
             for start in range(0, len(view), PIECE_BYTES):
                 piece = view[start : start + PIECE_BYTES]
@@ -79,16 +79,16 @@ class Summing:
             return len(view)
 
     def flush(self) -> None:
-        """Hand all of it to the system."""
+        """Flush to the operating system."""
         self.handle.flush()
 
 
 def publish(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
-    """Put a checkpoint down in a trial's folder, digest last; its path."""
+    """Write a checkpoint into a trial folder, checksum last; returns its path."""
     middle = f"-s{contents.step:06d}" if contents.step else ""
     path = folder / f"e{contents.epoch:04d}{middle}-{re.sub('[^A-Za-z0-9_]', '-', attempt)}.pt"
     path.with_suffix(".json").unlink(missing_ok=True)
-    # Through a handle of ours: torch's own writer would not say that the disk is full.
+    # Our own file handle: torch's writer would not report a full disk.
     with atomic.atomic_write(path) as draft, draft.open("wb") as handle:
         summing = Summing(handle)
         torch.save(contents.parts(), cast(IO[bytes], summing))
@@ -99,9 +99,9 @@ def publish(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
 
 
 def restore(folder: Path, trial: str, max_epochs: int) -> tuple[CheckpointContents, Path] | None:
-    """The newest whole checkpoint that is not beyond `most_epochs`; None when there is none.
+    """The newest whole checkpoint not beyond `max_epochs`; None if there is none.
 
-    A torn or rotten one is logged by name, and the one before it is used.
+    A truncated or corrupted one is logged by name, and the one before it is used.
     """
     for found in sorted(listed(folder), reverse=True):
         if (found.epoch, found.step) > (max_epochs, 0):
@@ -114,7 +114,7 @@ def restore(folder: Path, trial: str, max_epochs: int) -> tuple[CheckpointConten
 
 
 def read(path: Path, trial: str) -> CheckpointContents:
-    """A checkpoint's contents, on the CPU; raises `BadCheckpoint` unless it is whole and of that trial."""
+    """Contents of a checkpoint, on the CPU; raises `BadCheckpoint` unless whole and of the trial."""
     described = _sidecar(path)
     try:
         if described is None or path.stat().st_size != described["bytes"]:
@@ -137,7 +137,7 @@ def read(path: Path, trial: str) -> CheckpointContents:
 
 
 def listed(folder: Path) -> Iterator[CheckpointFile]:
-    """Every checkpoint in a folder that has its sidecar."""
+    """All checkpoints of a folder that have a sidecar."""
     names = set(atomic.list_names(folder))
     for name in names:
         match = NAME.fullmatch(name.removesuffix(".pt"))
@@ -146,7 +146,10 @@ def listed(folder: Path) -> Iterator[CheckpointFile]:
 
 
 def prune(folder: Path, kept_epochs: set[int], kept_paths: set[Path]) -> None:
-    """Remove all but the newest two, whole epochs in `kept_epochs`, and `kept_paths`; old orphans and drafts too."""
+    """Remove all but the newest two, those of `kept_epochs`, and `kept_paths`.
+
+    Old orphans and temporary files are removed too.
+    """
     for found in sorted(listed(folder), reverse=True)[KEPT:]:
         if (found.step == 0 and found.epoch in kept_epochs) or found.path in kept_paths:
             continue
@@ -173,13 +176,13 @@ def weights_digest(state: Mapping[str, Tensor]) -> str:
 
 
 def _loaded(path: Path, sha256: str) -> Any:
-    """What a file holds; it is summed up at the same time, and nothing is handed on where the digest is another."""
+    """Load a file while hashing it; nothing is returned if the checksum differs."""
     with ThreadPoolExecutor(1) as beside:
         digest = beside.submit(atomic.file_digest, path)
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         finally:
-            # Before any error of loading: what is rotten is no matter of memory or of format.
+            # Checked before any loading error: corruption is neither out of memory nor a wrong format.
             if digest.result() != sha256:
                 raise _torn(path)
 
@@ -191,7 +194,7 @@ def _torn(path: Path) -> BadCheckpoint:
 
 
 def _check(contents: CheckpointContents) -> None:
-    """Raise `TypeError` or `ValueError` unless every part is of its kind."""
+    """Raise `TypeError` or `ValueError` unless every part has its type."""
     parts = (contents.running, contents.network, contents.optimizer, contents.scheduler)
     if not all(isinstance(part, dict) for part in parts) or not isinstance(contents.trial, str):
         raise TypeError("a part of it is of another kind")

@@ -1,4 +1,4 @@
-"""A copy of a training's state in the host's memory, to be written while the training goes on."""
+"""A copy of a training's state in host memory, written while the training continues."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from models.runtime.device import out_of_memory
 
 CGROUPS = Path("/sys/fs/cgroup")
 SHARE = 0.5
-"""The most of the spare memory that a copy may take: the next step needs some, and others on the machine too."""
+"""Maximum share of the spare memory for a copy; the next step and others need the rest."""
 
 
 def copy_state(
     state: dict[str, Any], spare: Callable[[], int] | None = None
 ) -> dict[str, Any] | None:
-    """The state with tensors of its own, on the CPU; None when there is too little memory for that.
+    """A copy of the state on the CPU; None if there is too little memory.
 
-    From a GPU they are copied into pinned memory, which torch keeps for the next copy.
+    From a GPU it is copied into pinned memory, which torch keeps for the next copy.
     """
     if _bytes(state) > SHARE * (spare or spare_bytes)():
         return None
     try:
         copied: dict[str, Any] = _copied(state)
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-            # The copies are under way: this waits for them, and for nothing that is asked of the GPU later.
+            # Waits for the copies, not for work queued on the GPU later.
             arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
             arrived.record()
             arrived.synchronize()
@@ -43,7 +43,7 @@ def copy_state(
 
 
 def spare_bytes(groups: Path = CGROUPS) -> int:
-    """Bytes that this process may still take: what the machine has available, within the limits of its group."""
+    """Bytes that this process may still allocate, within the limits of its control group."""
     own = []
     with contextlib.suppress(OSError):
         own = [
@@ -56,7 +56,7 @@ def spare_bytes(groups: Path = CGROUPS) -> int:
 
 
 def _left(group: Path) -> int | None:
-    """Bytes up to a control group's limit (of either version), cached files not counted; None without a limit."""
+    """Bytes left in a control group (v1 or v2), page cache not counted; None without a limit."""
     for limit, used in (
         ("memory.max", "memory.current"),
         ("memory.limit_in_bytes", "memory.usage_in_bytes"),
@@ -76,7 +76,7 @@ def _copied(value: Any) -> Any:
             value, non_blocking=True
         )
     if isinstance(value, dict):
-        # A state dict keeps its kind, and what torch has noted on it.
+        # A state dict keeps its type and the metadata of torch.
         made = copy(value)
         made.update((key, _copied(each)) for key, each in value.items())
         return made

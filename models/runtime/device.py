@@ -1,4 +1,4 @@
-"""Where a trial computes, and in which precision."""
+"""Device and precision of a trial."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from models.runtime import malloc
 
 Chosen = Literal["fp32", "bf16"]
 BF16_UNITS = ("amx_bf16", "avx512_bf16")
-"""What a processor that multiplies bf16 faster than float32 says of itself."""
+"""CPU flags of processors that multiply bf16 faster than float32."""
 NO_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
-"""How torch, the CUDA driver, cuBLAS and cuDNN say that there is no memory left."""
+"""Messages of torch, the CUDA driver, cuBLAS and cuDNN for out of memory."""
 NO_ENGINE = "unable to find an engine"
-"""What cuDNN says when each of its ways to compute was refused, be it for want of memory or of a way."""
+"""Message of cuDNN when all its algorithms failed.
+
+The reason may be too little memory or an unsupported operation.
+"""
 LITTLE_BYTES = 2**30
 BROKEN = (
     "CUDA error",
@@ -29,16 +32,20 @@ BROKEN = (
     "CUBLAS_STATUS",
     "CUDNN_STATUS",
 )
-"""How torch says that a GPU or its driver has failed, or is not there for it."""
+"""Messages of torch for a failed or missing GPU or driver."""
 DEPTHWISE = frozenset({"mobilenet-v3"})
-"""Backbones of depthwise convolutions, which a processor computes slower in bf16 (0.8 x at 224 px, 0.45 x at 64)."""
+"""Backbones with depthwise convolutions.
+
+A processor computes those slower in bf16 (0.8 x at 224 px, 0.45 x at 64 px).
+"""
 
 
 def pick(name: str, deterministic: bool = False) -> torch.device:
-    """The device an order names, `cpu` or `cuda` (the first that is visible), with cuDNN made to compute repeatably.
+    """The device of a request, `cpu` or `cuda` (the first visible GPU).
 
-    `deterministic` demands the same of everything else on a GPU; a processor does so anyway. On a processor, memory
-    that is freed is kept for the next step from now on.
+    cuDNN is made to compute repeatably. `deterministic` demands that of all other operations on a
+    GPU too; a processor always does. On a processor, freed memory is kept for the next step from
+    now on.
     """
     if name == "cpu":
         malloc.keep_freed_memory()
@@ -49,9 +56,9 @@ def pick(name: str, deterministic: bool = False) -> torch.device:
 
 
 def choose_precision(asked: Precision, device: torch.device, backbone: str) -> Chosen:
-    """What was asked for; for `auto`, bf16 where the hardware multiplies it fast and the backbone gains by it.
+    """The precision of a trial; `auto` is bf16 where hardware and backbone gain from it.
 
-    By a rule and not by a timing, so that the same machine always chooses the same.
+    It is a rule, not a timing, so that the same machine always chooses the same.
     """
     if asked != "auto":
         return asked
@@ -63,14 +70,14 @@ def choose_precision(asked: Precision, device: torch.device, backbone: str) -> C
 
 
 def describe(device: torch.device) -> str:
-    """The device's name for a person, such as `cuda (NVIDIA H200)` or `cpu`."""
+    """The device for people, such as `cuda (NVIDIA H200)` or `cpu`."""
     return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
 
 
 def out_of_memory(error: BaseException, alone: bool = True) -> OutOfMemory | Crowded | None:
-    """The error as `OutOfMemory`, or as `Crowded` of a task that is not alone on its device, if it is that, else None.
+    """The error as `OutOfMemory`, or `Crowded` for a task beside others; None for other errors.
 
-    Not all of CUDA's errors of this kind are torch's own: its driver, cuBLAS and cuDNN say it in words.
+    Some CUDA errors of this kind come from the driver, cuBLAS or cuDNN and are recognised by text.
     """
     words = str(error)
     if (
@@ -91,7 +98,7 @@ def out_of_memory(error: BaseException, alone: bool = True) -> OutOfMemory | Cro
 
 
 def explained(error: BaseException, alone: bool = True) -> WorkError | None:
-    """What of the device a task failed for: its memory, or the device itself; None where it is another matter."""
+    """The device failure behind an error: memory or the device itself; None otherwise."""
     words = " ".join(str(error).split())
     if (memory := out_of_memory(error, alone)) is not None:
         return memory

@@ -1,4 +1,4 @@
-"""What a task says while it works: at most a few messages a second, with the time that is left."""
+"""Progress messages of a task: throttled, with an estimate of the time left."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EVERY_S = 0.5
 
 
 class ProgressEstimator:
-    """Throttles messages and estimates the time left from the share of the work done so far."""
+    """Throttle messages, and estimate the time left from the share of work done."""
 
     def __init__(
         self, tell: Tell, total_work: float, clock: Callable[[], float] = time.monotonic
@@ -24,16 +24,16 @@ class ProgressEstimator:
         self.last = float("-inf")
 
     def advance(self, work: float = 1.0) -> None:
-        """Count some work as done."""
+        """Count work as done."""
         self.done_work += work
 
     @property
     def due(self) -> bool:
-        """Whether it is time to speak again."""
+        """Whether the next message is due."""
         return self.clock() - self.last >= EVERY_S
 
     def say(self, phase: str, done: int, total: int, **facts: Any) -> None:
-        """Tell where a phase stands, unless something was said just before; the end of a phase is always told."""
+        """Report a phase, unless a message was just sent; the end of a phase is always sent."""
         if not self.due and done < total:
             return
         self.last = self.clock()

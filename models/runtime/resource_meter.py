@@ -1,4 +1,4 @@
-"""What a training used of its device: peak memory, and energy where NVIDIA's management library (NVML) counts it."""
+"""Resource usage of a training: peak memory, and energy where NVML counts it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import torch
 
 
 class Nvml(Protocol):
-    """The part of the module `pynvml` that is asked."""
+    """The functions of the module `pynvml` that are used."""
 
     def nvmlInit(self) -> Any:
-        """Open the library; as often as it is closed."""
+        """Open the library; each call needs a shutdown."""
 
     def nvmlDeviceGetHandleByUUID(self, uuid: str) -> Any:
-        """The GPU of that identity, such as `GPU-8c2f...`."""
+        """The GPU with that UUID, such as `GPU-8c2f...`."""
 
     def nvmlDeviceGetTotalEnergyConsumption(self, handle: Any) -> int:
-        """Millijoules that the whole GPU has used since its driver was loaded."""
+        """Energy of the whole GPU since its driver was loaded, in millijoules."""
 
     def nvmlShutdown(self) -> Any:
         """Close the library."""
@@ -29,7 +29,7 @@ class Nvml(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """Begun when a training had come to `begun` (epochs, with a fraction), the GPU's counter at `before` (mJ)."""
+    """A meter started at `begun` epochs (with a fraction), when the GPU counter was `before` mJ."""
 
     device: torch.device
     begun: float
@@ -39,13 +39,13 @@ class Meter:
 
     @classmethod
     def begin(cls, device: torch.device, begun: float) -> Meter:
-        """A meter for the rest of this process's training; without NVML it measures memory alone."""
+        """A meter for the rest of this training; without NVML it measures memory only."""
         uuid = identity(device)
         nvml = load() if uuid else None
         return cls(device, begun, nvml, uuid, millijoules(nvml, uuid))
 
     def read(self) -> dict[str, Any]:
-        """Facts for the outcome; `energy_joules` is left out where it was not counted from begin to end."""
+        """Facts for the task result; `energy_joules` only if counted from start to end."""
         facts: dict[str, Any] = {
             "peak_memory_bytes": peak_memory(self.device),
             "measured_from": self.begun,
@@ -59,7 +59,7 @@ class Meter:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes: on a GPU the most that torch held in tensors there, else the most of this process that was resident."""
+    """Peak bytes: of tensors held by torch on a GPU, else resident memory of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024
@@ -67,17 +67,15 @@ def peak_memory(device: torch.device) -> int:
 
 
 def taken_memory(device: torch.device) -> int:
-    """Bytes: the most that others could not use meanwhile; on a GPU torch's reserve, without the CUDA context."""
+    """Peak bytes unavailable to others; on a GPU torch's reserve without the CUDA context."""
     return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else peak_memory(device)
 
 
 def millijoules(nvml: Nvml | None, uuid: str | None) -> int | None:
-    """The energy counter of a GPU, None where there is none (older GPUs, parts of a GPU, no right to read it)."""
+    """Energy counter of a GPU in millijoules; None if unavailable (older GPUs, MIG, no permission)."""
     if nvml is None or uuid is None:
         return None
-    with contextlib.suppress(
-        Exception
-    ):  # whatever a driver answers, a measure is no reason for a training to fail
+    with contextlib.suppress(Exception):  # an error of measuring must never fail a training
         nvml.nvmlInit()
         try:
             return int(
@@ -89,7 +87,7 @@ def millijoules(nvml: Nvml | None, uuid: str | None) -> int | None:
 
 
 def identity(device: torch.device) -> str | None:
-    """What NVML calls a CUDA device: it numbers GPUs by itself, without regard to which of them are visible."""
+    """The UUID of a CUDA device; NVML numbers GPUs regardless of CUDA_VISIBLE_DEVICES."""
     if device.type != "cuda":
         return None
     uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
@@ -97,7 +95,7 @@ def identity(device: torch.device) -> str | None:
 
 
 def load() -> Nvml | None:
-    """The module `pynvml` (package nvidia-ml-py), None where it is not installed."""
+    """The module `pynvml` (package nvidia-ml-py), or None if it is not installed."""
     try:
         import pynvml
     except ImportError:

@@ -1,4 +1,4 @@
-"""Randomness that is counted, not carried: every draw comes from what it is for."""
+"""Stateless RNG: seeds are derived from (purpose, seed, epoch, step)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import numpy.typing as npt
 
 
 def derive_seed(*purpose: str | int) -> int:
-    """A number below 2**63 from a purpose such as `("dropout", seed, epoch, step)`; the same on every machine."""
+    """A seed below 2**63 from a purpose such as `("dropout", seed, epoch, step)`.
+
+    It is the same on every machine.
+    """
     text = "\0".join(str(part) for part in purpose)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
@@ -17,7 +20,7 @@ def derive_seed(*purpose: str | int) -> int:
 def permutation(count: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     """The order in which an epoch visits `count` images.
 
-    It sorts the raw words of a Philox generator, whose stream NumPy keeps the same over its versions.
+    It sorts the raw words of a Philox generator, a stream that NumPy guarantees across versions.
     """
     words = np.random.Philox(key=derive_seed("order", seed, epoch)).random_raw(count)
     return np.argsort(words, kind="stable").astype(np.int64)

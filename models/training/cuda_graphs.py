@@ -1,9 +1,9 @@
-"""A training step recorded once as a CUDA graph and replayed, which spares a GPU the wait for Python.
+"""A training step recorded as a CUDA graph and replayed, to avoid Python's overhead on a GPU.
 
-Not yet run on a GPU, and off unless `ORCH_CUDA_GRAPHS=1`. A recording is used only after one step, done both ways
-from the same state, had the same loss and left the same weights, statistics and momenta, bit for bit. Where it does
-not, or there is too little memory for a recording, steps are done plainly. Where recording fails otherwise the task
-does: torch cannot be relied on in a process whose recording was broken off.
+Not yet run on a GPU, and off unless `ORCH_CUDA_GRAPHS=1`. A recording is used only after one step
+was done both ways from the same state with the same loss, weights, statistics and momenta, bit for
+bit. Otherwise, or without memory for a recording, steps are done plainly. If recording fails in
+another way the task fails: torch is unreliable in a process whose recording was aborted.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from models.runtime.device import out_of_memory
 log = logging.getLogger(__name__)
 WARM_UPS = 3
 Recorded = tuple[Callable[[], object], Tensor]
-"""What does the recorded step again, and where it puts its loss."""
+"""Function that replays the step, and the tensor that receives its loss."""
 
 
 def wanted(device: torch.device, deterministic: bool) -> bool:
-    """Whether steps shall be replayed: on a GPU, where that was asked for, and never for a deterministic recipe."""
+    """Whether to replay steps: on a GPU, if requested, and not for deterministic recipes."""
     return device.type == "cuda" and not deterministic and os.environ.get("ORCH_CUDA_GRAPHS") == "1"
 
 
 def recorded(work: Callable[[], Tensor]) -> Recorded:
-    """The work as a CUDA graph, after a few runs beside the main stream; it changes what the work changes."""
+    """The work as a CUDA graph, after warm-up runs on a side stream; it has side effects."""
     beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     beside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(beside):
@@ -42,11 +42,11 @@ def recorded(work: Callable[[], Tensor]) -> Recorded:
             work()
     torch.cuda.current_stream().wait_stream(beside)
     graph = torch.cuda.CUDAGraph()
-    # What is collected meanwhile may free memory of the GPU, or another recording, which would spoil this one.
+    # Garbage collected meanwhile may free GPU memory or another recording and break this one.
     gc.collect()
     gc.disable()
     try:
-        # Threads that fetch images or write checkpoints may go on calling CUDA meanwhile.
+        # Threads that fetch images or write checkpoints may call CUDA meanwhile.
         with torch.cuda.graph(graph, stream=_stream(), capture_error_mode="thread_local"):
             loss = work()
     finally:
@@ -56,12 +56,12 @@ def recorded(work: Callable[[], Tensor]) -> Recorded:
 
 @functools.cache
 def _stream() -> torch.cuda.Stream:
-    """The stream to record in, this process's own."""
+    """The stream for recording, one per process."""
     return torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
 
 class Replay:
-    """Does steps of whole batches of `images` images by a recording, made anew for each learning rate."""
+    """Replay steps of whole batches of `images` images; records anew per learning rate."""
 
     def __init__(
         self,
@@ -84,8 +84,8 @@ class Replay:
         self.again: Recorded | None = None
 
     def step(self, batch: Batch, seed: int) -> Tensor:
-        """One step; its loss. Dropout draws from the seed, replayed or not."""
-        # A recording holds the learning rate, the batch's size, and that there are momenta already.
+        """One step; returns its loss. Dropout draws from the seed, replayed or not."""
+        # A recording is tied to the learning rate, the batch size, and existing momenta.
         if not self.trusted or len(batch) != self.images or not self.optimizer.state:
             return self._plainly(batch, seed)
         rate = float(self.optimizer.param_groups[0]["lr"])
@@ -96,7 +96,7 @@ class Replay:
         return self._replayed(seed, self.again)
 
     def _begin(self, batch: Batch, seed: int, rate: float) -> Tensor:
-        """Record, do the step both ways, and compare; plainly from now on where that differs or takes too much."""
+        """Record, compare one step both ways, and fall back to plain steps if they differ."""
         before = self._state()
         kept = [value.clone() for value in before]
         self.again = self.batch = None
@@ -121,7 +121,7 @@ class Replay:
     def _tried(
         self, batch: Batch, seed: int, rate: float, before: list[Tensor], kept: list[Tensor]
     ) -> Tensor | None:
-        """The loss of a step that was recorded and is the plain one bit for bit; None where it is another."""
+        """Loss of a recorded step that equals the plain one bit for bit; None otherwise."""
         self.batch = held = Batch(batch.images.clone(), batch.labels.clone())
         again = self.record(lambda: self.whole(held))
         torch._foreach_copy_(before, kept)
@@ -135,7 +135,7 @@ class Replay:
         return found[0]
 
     def release(self) -> bool:
-        """Do steps plainly from now on, and free what the recording holds; False where there was none."""
+        """Fall back to plain steps and free the recording; False if there was none."""
         held = self.again is not None
         self.trusted, self.again, self.batch = False, None, None
         return held
@@ -145,7 +145,7 @@ class Replay:
         return self.whole(batch)
 
     def _replayed(self, seed: int, again: Recorded) -> Tensor:
-        # A replay draws from where the default generator stands, as the plain step does.
+        # A replay draws from the default generator, as the plain step does.
         torch.manual_seed(seed)
         again[0]()
         return again[1].clone()
@@ -169,7 +169,7 @@ def _in_a_line(error: BaseException) -> str:
 
 
 def _give_back() -> None:
-    """Give what torch holds for tensors that are gone back to the GPU."""
+    """Return the cached memory of freed tensors to the GPU."""
     gc.collect()
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""A trial's rows of epochs, each published in one file only."""
+"""Rows of a trial's epochs, each published in exactly one file."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Row = dict[str, Any]
 def write_unpublished(
     rows: Sequence[Row], trial: str, store: Path, work_folder: Path, recorded: Set[str]
 ) -> dict[str, str]:
-    """Write the epochs that no published file holds, a file for each unbroken stretch.
+    """Write the epochs that no published file holds, one file per contiguous range.
 
-    `recorded` are the places of files that some done task names; a file that is not among them was left there by an
-    attempt that died before it recorded anything. It is published anew, or removed where it overlaps what is.
-    Returns names in the work folder and the places in the store they are meant for.
+    `recorded` are the paths of files that done tasks name. Any other file is a leftover of an
+    attempt that died before recording it: it is published again, or removed where it overlaps.
+    Returns names in the work folder and their places in the store.
     """
     place = tables.table_folder("epochs", trial)
     there = set(atomic.list_names(store / place))
@@ -38,7 +38,7 @@ def write_unpublished(
 
 
 def ranges(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows parted where an epoch is left out."""
+    """Split rows at missing epochs."""
     parts: list[list[Row]] = []
     for row in rows:
         if not parts or parts[-1][-1]["epoch"] + 1 != row["epoch"]:
@@ -48,7 +48,7 @@ def ranges(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def covered(names: Sequence[str]) -> set[int]:
-    """The epochs that files such as `epochs-0001-0010.parquet` hold."""
+    """Epochs in files such as `epochs-0001-0010.parquet`."""
     epochs: set[int] = set()
     for name in names:
         table, *bounds = name.removesuffix(".parquet").split("-")

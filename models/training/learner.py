@@ -1,4 +1,4 @@
-"""A network with all that its training needs, and one step of it."""
+"""A network with optimiser and scheduler, and one step of training."""
 
 from __future__ import annotations
 
@@ -20,17 +20,16 @@ from models.training import cuda_graphs, microbatches
 from models.training.microbatches import Splits
 
 FULL = (255.0, 255.0, 255.0)
-"""What is divided by, as values and not as a number: a GPU would multiply by the inverse of that, and round otherwise.
-"""
+"""Divisor as a tensor: a GPU would multiply by the inverse of a number and round differently."""
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 CACHED = 600_000
-"""Values normalised at a time on a processor: what it keeps near while it works on them four times."""
+"""Values normalised at a time on a processor, so that they stay in its cache."""
 
 
 @dataclass(slots=True)
 class Learner:
-    """A network on its device with all that its training needs."""
+    """A network on its device, with all that training needs."""
 
     network: nn.Module
     optimizer: SGD
@@ -52,11 +51,11 @@ class Learner:
         precision: Chosen,
         splits: Splits = (),
     ) -> Learner:
-        """The network moved to `device`, channels last, with SGD and a plateau scheduler as the recipe has them."""
+        """The network on `device`, channels last, with SGD and a plateau scheduler from the recipe."""
         if recipe.deterministic and device.type == "cuda":
             network = deterministic.replace_pools(network)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        # On a GPU one kernel for all parameters; on a processor it would round otherwise and gain little.
+        # Fused on a GPU; on a processor it would round differently and gain little.
         fused = device.type == "cuda"
         optimizer = SGD(
             network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, fused=fused
@@ -76,15 +75,15 @@ class Learner:
 
     @property
     def learning_rate(self) -> float:
-        """The rate of the next step."""
+        """Learning rate of the next step."""
         return float(self.optimizer.param_groups[0]["lr"])
 
     def make_room(self) -> bool:
-        """Free what a recorded step holds of the device's memory; False where nothing is held."""
+        """Free the device memory of a recorded step; False if there is none."""
         return self.replay is not None and self.replay.release()
 
     def scores(self, batch: Batch) -> Tensor:
-        """Class scores (n, classes) in float32 of a batch, in the trial's precision."""
+        """Class scores (n, classes) of a batch in float32, computed in the trial's precision."""
         half = self.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             images = normalised(batch.images, torch.bfloat16 if half else torch.float32)
@@ -93,14 +92,15 @@ class Learner:
 
 
 def normalised(images: Tensor, kind: torch.dtype = torch.float32) -> Tensor:
-    """Images (n, s, s, 3), uint8, as ImageNet-normalised floats (n, 3, s, s), channels last in memory.
+    """Images (n, s, s, 3), uint8, as ImageNet-normalised floats (n, 3, s, s), channels last.
 
-    The values are, bit for bit, those of torchvision's `ToTensor` and `Normalize`, rounded to `kind` as autocast does.
+    Bit for bit equal to torchvision's `ToTensor` and `Normalize`, rounded to `kind` as autocast
+    does.
     """
     full, mean, deviation = (
         _row(colour, images.shape[2], images.device) for colour in (FULL, MEAN, DEVIATION)
     )
-    # Row by row of an image: a processor works on long rows three times as fast as on single pixels.
+    # By image rows: a processor works on long rows three times as fast as on single pixels.
     rows = images.reshape(-1, len(mean))
     values = torch.empty(rows.shape, dtype=kind, device=images.device)
     at_once = max(1, CACHED // len(mean)) if images.device.type == "cpu" else max(1, len(rows))
@@ -111,13 +111,13 @@ def normalised(images: Tensor, kind: torch.dtype = torch.float32) -> Tensor:
 
 @functools.cache
 def _row(colour: tuple[float, float, float], width: int, device: torch.device) -> Tensor:
-    """A colour for each pixel of a row of an image, on the device, which needs to be sent there only once."""
+    """A colour per pixel of an image row, on the device; sent there once."""
     return torch.tensor(colour, device=device).repeat(width)
 
 
 def step(learner: Learner, batch: Batch, epoch: int, number: int) -> Tensor:
-    """One step of SGD, in micro-batches where the trial keeps to such; the batch's mean loss, still on the device."""
-    # Dropout draws from what this step is, so a resumed epoch draws the same.
+    """One SGD step, in micro-batches where recorded; returns the mean loss, on the device."""
+    # Seeded by the step, so a resumed epoch draws the same dropout.
     seed = derive_seed("dropout", learner.seed, epoch, number)
     parts = microbatches.parts_at(learner.splits, epoch, number)
     if learner.replay is not None and parts == 1:
@@ -129,7 +129,7 @@ def step(learner: Learner, batch: Batch, epoch: int, number: int) -> Tensor:
 
 
 def _in_parts(learner: Learner, batch: Batch, sizes: list[int]) -> Tensor:
-    """One step of SGD in micro-batches of these sizes; the batch's mean loss."""
+    """One SGD step in micro-batches of these sizes; returns the mean loss of the batch."""
     learner.optimizer.zero_grad(set_to_none=True)
     losses = []
     for part in batch.split(sizes):

@@ -1,4 +1,4 @@
-"""An epoch of training, step by step."""
+"""One epoch of training, step by step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETTLE_S = 0.5
 
 @dataclass(slots=True)
 class EpochProgress:
-    """How far an epoch has come: steps done, images seen, summed loss, seconds spent."""
+    """Progress within an epoch: steps, images, summed loss, seconds."""
 
     step: int = 0
     images: int = 0
@@ -33,13 +33,13 @@ class EpochProgress:
 
     @property
     def loss(self) -> float:
-        """Mean loss an image so far."""
+        """Mean loss per image so far."""
         return self.loss_sum / max(1, self.images)
 
 
 @dataclass(slots=True)
 class PendingLosses:
-    """Losses of steps still on the device, added up in order once they are looked at."""
+    """Losses still on the device, added up in order once they are read."""
 
     running: EpochProgress
     epoch: int
@@ -47,7 +47,7 @@ class PendingLosses:
     steps: list[tuple[int, int, Tensor]] = field(default_factory=list)
 
     def settle(self) -> None:
-        """Add the losses up; raises `LossNotFinite` with the first step whose loss is not a finite number."""
+        """Read and add the losses; raises `LossNotFinite` naming the first bad step."""
         if not self.steps:
             return
         losses = torch.stack([loss for _, _, loss in self.steps]).double().tolist()
@@ -63,7 +63,7 @@ class PendingLosses:
 
 
 def steps_of(data: Data, learner: Learner, epoch: int) -> list[Indices]:
-    """The images of each step of an epoch, in its order."""
+    """Image indices of each step of an epoch, in order."""
     train = data.splits["train"]
     shuffled = train[permutation(len(train), learner.seed, epoch)]
     return cut(shuffled, learner.recipe.batch_size, drop_single=True)
@@ -78,8 +78,9 @@ def train_epoch(
 ) -> None:
     """Train the rest of an epoch, from `running.step` on.
 
-    `after_step(running, settled)` is called after each step; `settled`, about twice a second and at the end, says
-    that `running` holds every loss. What it raises leaves `running` settled. Raises `LossNotFinite`.
+    `after_step(running, settled)` is called after each step. `settled` is true about twice a second
+    and at the end, when `running` includes every loss. Whatever it raises leaves `running` settled.
+    Raises `LossNotFinite`.
     """
     learner.network.train()
     pieces = steps_of(data, learner, epoch)
@@ -90,7 +91,7 @@ def train_epoch(
             ledger.steps.append((running.step, images, loss))
             settled = running.step == len(pieces) or time.monotonic() - before >= SETTLE_S
             if settled:
-                # Looking at a loss waits for the device, so it is done seldom.
+                # Reading a loss waits for the device, so it is done rarely.
                 ledger.settle()
                 now = time.monotonic()
                 running.seconds, before = running.seconds + now - before, now
@@ -103,10 +104,10 @@ def train_epoch(
 def _steps(
     learner: Learner, data: Data, pieces: list[Indices], epoch: int, running: EpochProgress
 ) -> Iterator[tuple[int, Tensor]]:
-    """Images and loss of each step after `running.step`, which is the step that failed when an error is raised.
+    """Images and loss of each step after `running.step`.
 
-    Where memory runs out beside images that are kept on the device, or beside a recorded step, those make room and the
-    step is done again.
+    When memory runs out beside cached images or a recorded step, those are freed and the step is
+    done again. On an error `running.step` is the step that failed.
     """
     changed = changes(learner.recipe.augment, len(data.images), learner.seed, epoch)
     undone = (
@@ -137,12 +138,12 @@ def _steps(
                 running.step = done
         else:
             return
-        # Only now nothing of the failed step is held any more.
+        # Only now is nothing of the failed step held any more.
         torch.cuda.empty_cache()
 
 
 def _guarded_step(learner: Learner, data: Data, batch: Batch, epoch: int, number: int) -> Tensor:
-    """A step; batch norm's refusal of a single value becomes a message that says what to change."""
+    """One step; batch norm's error for a single value becomes a message with a remedy."""
     try:
         return step(learner, batch, epoch, number)
     except ValueError as error:

@@ -1,7 +1,8 @@
-"""A batch that does not fit into memory is trained in parts; from which step on, a trial keeps on record.
+"""Micro-batches for a batch that does not fit into memory, recorded with the trial.
 
-The parts' gradients are added up, each weighted by its share of the images, so the step is that of the whole batch.
-Two things differ and stay differing: batch norm takes its statistics from a part, and dropout draws for each part.
+Gradients of the parts are added up, weighted by their share of the images, so the step is that of
+the whole batch. Two things differ: batch norm takes its statistics from a part, and dropout draws
+for each part.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Splits = tuple[Split, ...]
 
 
 def read(trial_folder: Path) -> Splits:
-    """The splits on record, the first one first; raises `BadCheckpoint` for a record that cannot be read."""
+    """The recorded splits, in order; raises `BadCheckpoint` for an unreadable record."""
     path = trial_folder / NAME
     try:
         found: list[dict[str, Any]] = atomic.read_json(path) or []
@@ -43,14 +44,14 @@ def read(trial_folder: Path) -> Splits:
 
 
 def parts_at(splits: Splits, epoch: int, step: int) -> int:
-    """In how many parts the batch of a step is trained; the same on every attempt, wherever it began."""
+    """Number of parts of a step, the same in every attempt."""
     return max(
         (split.parts for split in splits if (split.epoch, split.step) <= (epoch, step)), default=1
     )
 
 
 def halve(trial_folder: Path, epoch: int, step: int, batch_images: int) -> int | None:
-    """Record that from this step on the parts are half as large; their number, None when they hold one image."""
+    """Record half as large parts from this step on; their number, None at one image."""
     splits = read(trial_folder)
     parts = parts_at(splits, epoch, step)
     if parts >= batch_images:
@@ -64,7 +65,7 @@ def halve(trial_folder: Path, epoch: int, step: int, batch_images: int) -> int |
 
 
 def sizes(images: int, batch_images: int, parts: int) -> list[int]:
-    """The parts of a batch, which may be shorter than others: even ones, none larger than those of a full batch."""
+    """Sizes of the parts: even, and none larger than in a full batch."""
     largest = -(-batch_images // parts)
     number = -(-images // largest)
     return [images // number + (place < images % number) for place in range(number)]

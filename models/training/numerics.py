@@ -1,4 +1,4 @@
-"""What a trial's first attempt decides about its arithmetic, and every later one keeps."""
+"""Numerics that a trial's first attempt chooses and later ones keep."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from models.runtime.device import Chosen, choose_precision
 
 @dataclass(frozen=True, slots=True)
 class Numerics:
-    """Precision, threads, the kind of device, and the digest of the file of pretrained weights (None: random ones)."""
+    """Precision, threads, kind of device, checksum of the weights file (None: random weights)."""
 
     precision: Chosen
     threads: int
@@ -26,7 +26,7 @@ class Numerics:
     weights_sha256: str | None
 
     def check_weights(self, path: Path, digest: str | None) -> None:
-        """Raise `BadWeights` unless the file's digest is that of the weights the trial was begun with."""
+        """Raise `BadWeights` unless the checksum is that of the weights the trial began with."""
         if digest != self.weights_sha256:
             raise BadWeights(
                 f"{path} (SHA-256 {digest}) is not the file this trial began with (SHA-256 {self.weights_sha256}). "
@@ -37,7 +37,7 @@ class Numerics:
 def settle(
     folder: Path, trial: Trial, device: torch.device, threads: int, weights_sha256: str | None
 ) -> Numerics:
-    """The trial's numerics: those on record, else chosen and recorded now. Sets torch's number of threads."""
+    """The trial's recorded numerics, else chosen and recorded now. Sets torch's threads."""
     path = folder / "numerics.json"
     if not path.exists():
         precision = choose_precision(trial.recipe.precision, device, trial.backbone)
@@ -47,7 +47,7 @@ def settle(
 
 
 def kept(folder: Path) -> Numerics:
-    """The numerics on record, set for this process."""
+    """The recorded numerics, applied to this process."""
     path = folder / "numerics.json"
     found = records.read(
         path, {"precision": str, "threads": int, "device": str, "weights_sha256": (str, NoneType)}

@@ -1,4 +1,4 @@
-"""A trial under training: taken up from its newest whole checkpoint, or from its start, and put down again."""
+"""The state of a training: resumed from a checkpoint or from the start, and saved."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 @dataclass(slots=True)
 class TrainingState:
-    """What a trial is, how far it has come (`rows` of whole epochs, `running` for the next), its last checkpoint."""
+    """A training: the trial, `rows` of whole epochs, `running` of the next, last checkpoint."""
 
     store: Store
     order: TaskRequest
@@ -45,12 +45,15 @@ class TrainingState:
 
     @property
     def epoch(self) -> int:
-        """Whole epochs done."""
+        """Number of whole epochs done."""
         return len(self.rows)
 
     @property
     def stopped_early(self) -> int | None:
-        """The epoch at which the trial's patience came to its end; later marks are reached without further epochs."""
+        """The epoch at which early stopping ended the trial, or None.
+
+        Later target epochs are reached without further training.
+        """
         return stop_epoch((row["val_loss"] for row in self.rows), self.trial.recipe.early_stop)
 
     @property
@@ -60,26 +63,27 @@ class TrainingState:
 
     @property
     def period(self) -> int:
-        """The period of the next epoch; a trial taken up from far back has more than one before its task's."""
+        """Period of the next epoch; a resumed trial may be periods before its task's."""
         return 1 + sum(mark <= self.epoch for mark in self.store.marks(self.trial.name))
 
     def outcomes(self) -> list[dict[str, Any]]:
-        """What was recorded of the trial's finished trainings."""
+        """Results of the trial's finished trainings."""
         marks = self.store.marks(self.trial.name)
         found = [self.store.done(Task("train", self.trial.name, epoch)) for epoch in marks]
         return [outcome for outcome in found if outcome]
 
     def save_if_due(self) -> None:
-        """Begin a checkpoint when the last one is older than the order allows and is down."""
+        """Start a checkpoint if the interval has passed and the last one is written."""
         every_s, free = self.order.checkpoint_every_s, self.saver.free()
         if free and every_s is not None and time.monotonic() - self.saved_at >= every_s:
             self.save()
 
     def save(self, at_rest: bool = False) -> None:
-        """Begin a checkpoint of this moment, which is written, and old ones removed, while the training goes on.
+        """Start a checkpoint of this moment; it is written while the training continues.
 
-        Without a copy of the state where the training is `at_rest` until it is written. Waits for the checkpoint
-        before; where memory for a copy is lacking, for this one too. Raises what went wrong with the one before.
+        Without a copy of the state if the training is `at_rest` until it is written. Waits for the
+        previous checkpoint, and for this one too if memory for a copy is lacking. Raises errors of
+        the previous one.
         """
         self.saver.wait()
         contents = self._contents()
@@ -92,7 +96,7 @@ class TrainingState:
         self.saved_at = time.monotonic()
 
     def last_checkpoint(self) -> Path:
-        """The last checkpoint, once it is down; one of this moment where there is none."""
+        """The last checkpoint, once written; one of this moment if there is none."""
         self.saver.wait()
         if self.path is None:
             self.save(at_rest=True)
@@ -121,7 +125,7 @@ class TrainingState:
             explained = device.out_of_memory(error, self.order.alone)
             if explained is None:
                 raise
-            # As it was, it would pass for a batch that does not fit.
+            # Unchanged it would look like a batch that does not fit.
             raise explained from error
         marks = set(self.store.marks(self.trial.name))
         referenced = {self.store.root / outcome["checkpoint"] for outcome in self.outcomes()}
@@ -129,7 +133,10 @@ class TrainingState:
 
 
 def begin_training(order: TaskRequest, heard: Heard = unheard) -> TrainingState:
-    """The trial an order names, as its newest whole checkpoint has it, else from its start (`heard`: see `near`)."""
+    """The trial of a request, from its newest whole checkpoint, else from the start.
+
+    For `heard` see `Data.near`.
+    """
     store, task = Store(Path(order.store)), Task.parse(order.task)
     trial = store.load_trial(task.subject)
     data = Data.load(store, trial.data)
@@ -162,7 +169,7 @@ def begin_training(order: TaskRequest, heard: Heard = unheard) -> TrainingState:
 
 
 def _from_start(store: Store, order: TaskRequest, trial: Trial, classes: int) -> Learner:
-    """The trial before its first step; weights that do not fit are refused before anything is recorded."""
+    """The trial before its first step; bad weights are refused before anything is recorded."""
     weights = None
     if trial.weights == "imagenet":
         weights = build.find_weights(

@@ -33,11 +33,12 @@ def train(
     should_stop: Callable[[], bool],
     take_up: Callable[[TaskRequest, Heard], TrainingState] = begin_training,
 ) -> dict[str, Any]:
-    """Train until the task's epoch, or until the recipe's patience is at its end, and return the outcome.
+    """Train until the task's epoch or early stopping, and return the task result.
 
-    Raises `BatchSplit` when a batch did not fit into memory and the next attempt shall train it in smaller parts,
-    `OutOfMemory` when it cannot be split any further, `Crowded` when it did not fit beside other tasks, `Stopped`
-    once `should_stop()` is true, with a checkpoint put down between two steps.
+    Raises `BatchSplit` when a batch did not fit into memory and the next attempt uses smaller
+    parts, `OutOfMemory` when it cannot be split further, and `Crowded` when it did not fit beside
+    other tasks. Raises `Stopped` once `should_stop()` is true, after writing a checkpoint between
+    two steps.
     """
     tell({"phase": "load"})
     uploading = ProgressEstimator(tell, 0.0)
@@ -60,7 +61,7 @@ def train(
 
 @dataclass(slots=True)
 class TrainingCallbacks:
-    """Listens to a training: tells how far it is, and stops it when it should stop."""
+    """Callbacks of a training: report progress, and stop it when requested."""
 
     training: TrainingState
     progress: ProgressEstimator
@@ -70,7 +71,7 @@ class TrainingCallbacks:
     images_before: int = 0
 
     def open(self, running: EpochProgress) -> None:
-        """An epoch begins, or goes on from `running`."""
+        """An epoch begins, or resumes from `running`."""
         self.images = self.images_before = running.images
         self.seconds = running.seconds
 
@@ -85,7 +86,7 @@ class TrainingCallbacks:
         self._stop_if_asked(f"step {running.step}")
 
     def validated(self, images: int) -> None:
-        """Some more images are validated."""
+        """More images are validated."""
         self._say("validate", images, "validation")
         self._stop_if_asked("its last step")
 
@@ -110,7 +111,7 @@ class TrainingCallbacks:
 
 
 def _one_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
-    """Train the rest of an epoch, validate, step the scheduler, put a checkpoint down."""
+    """Train the rest of an epoch, validate, step the scheduler, save a checkpoint."""
     learner, data, running, epoch = (
         training.learner,
         training.data,
@@ -148,7 +149,7 @@ def _one_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
 
 
 def _train_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
-    """Train the rest of an epoch; a step that does not fit into memory makes the next attempt's parts smaller."""
+    """Train the rest of an epoch; a step out of memory halves the parts of the next attempt."""
     epoch, running = training.epoch + 1, training.running
     try:
         train_epoch(training.learner, training.data, epoch, running, callbacks.trained)
@@ -176,21 +177,22 @@ def _train_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
 
 
 def _work_left(training: TrainingState) -> float:
-    """Images still to be trained on, validation counted in."""
+    """Images still to be trained on, validation included."""
     splits = training.data.splits
     an_epoch = len(splits["train"]) + len(splits["validation"]) * VALIDATION_COST
     return (training.task.epoch - training.epoch) * an_epoch - training.running.images
 
 
 def _position(training: TrainingState) -> float:
-    """Epochs done, with the share of the next one that is."""
+    """Epochs done, with a fraction."""
     return training.epoch + training.running.images / max(len(training.data.splits["train"]), 1)
 
 
 def _outcome(training: TrainingState, meter: Meter) -> dict[str, Any]:
-    """Unpublished rows as files in the work folder, and the facts; `seconds` are those since the mark before.
+    """Unpublished rows as files in the work folder, and the facts of the result.
 
-    What the meter says is of this attempt alone, from `measured_from` on.
+    `seconds` counts from the previous target epoch. Measured resources are of this attempt alone,
+    from `measured_from` on.
     """
     task, store = training.task, training.store
     # While the last checkpoint is still being written.
