@@ -114,7 +114,7 @@ def restore(folder: Path, trial: str, max_epochs: int) -> tuple[CheckpointConten
 
 
 def read(path: Path, trial: str) -> CheckpointContents:
-    """Contents of a checkpoint, on the CPU; raises `BadCheckpoint` unless whole and of the trial."""
+    """Contents of a checkpoint, on the CPU; raises `BadCheckpoint` unless whole and its own."""
     described = _sidecar(path)
     try:
         if described is None or path.stat().st_size != described["bytes"]:

@@ -1,1 +1,1 @@
-"""Images: decoded once into one array, split for good, and read back in an order that can be resumed."""
+"""Images: decoded once into one array, split, and read back in a resumable order."""

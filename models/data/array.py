@@ -1,4 +1,4 @@
-"""One `.npy` file of images, written by one process or by several at once, and read through a memory map."""
+"""One `.npy` file of images, written by one or several processes, read as a memory map."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from models.data.decode import Pixels
 
 
 class ArrayWriter:
-    """Appends images of (size, size, 3) to a new `.npy` file; the count in its header is put right by `close`.
+    """Append images of (size, size, 3) to a new `.npy` file; `close` corrects the count in its
+    header.
 
-    Other processes may put images at their rows meanwhile (`Rows`); `close` is then told which rows to keep.
+    Other processes may write images into their rows meanwhile (`Rows`); `close` is then given the
+    rows to keep.
     """
 
     def __init__(self, path: Path, size: int) -> None:
@@ -31,16 +33,18 @@ class ArrayWriter:
 
     @property
     def rows(self) -> Rows:
-        """What another process needs to put images into this file."""
+        """What another process needs to write into this file."""
         return Rows(self.path, self.start, self.size * self.size * 3)
 
     def append(self, pixels: Pixels) -> None:
-        """Write one image at the end."""
+        """Append one image."""
         self.handle.write(np.ascontiguousarray(pixels).data)
         self.count += 1
 
     def close(self, kept: Sequence[int] | None = None) -> None:
-        """Finish the file: all that was appended, or of the rows put into it only those `kept` (rising), moved up."""
+        """Finish the file: all appended images, or of written rows those `kept` (ascending), moved
+        up.
+        """
         if kept is not None:
             self.rows.move_up(kept)
             self.count = len(kept)
@@ -60,9 +64,10 @@ class ArrayWriter:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The places of images in an array file that is there already.
+    """Rows of images in an existing array file.
 
-    Written with `pwrite`, not through a memory map: a full disk is then an `OSError`, not the end of the process.
+    Written with `pwrite`, not through a memory map: a full disk is then an `OSError` instead of a
+    crash.
     """
 
     path: Path
@@ -71,8 +76,10 @@ class Rows:
 
     @contextlib.contextmanager
     def putting(self) -> Iterator[Callable[[int, Pixels], None]]:
-        """A way to write images at their rows. The end closes the file: a network file system may say so late that the
-        disk is full."""
+        """Yield a function that writes an image into its row.
+
+        The end closes the file: a network file system may report a full disk only then.
+        """
         descriptor = os.open(self.path, os.O_WRONLY)
         try:
             yield lambda row, pixels: _write_whole(descriptor, pixels.tobytes(), self._place(row))
@@ -80,7 +87,7 @@ class Rows:
             os.close(descriptor)
 
     def move_up(self, kept: Sequence[int]) -> None:
-        """Close the gaps: the rows `kept` (rising) become the first ones, in their order."""
+        """Close the gaps: the rows `kept` (ascending) become the first ones, in order."""
         descriptor = os.open(self.path, os.O_RDWR)
         try:
             for to, row in enumerate(kept):
@@ -95,13 +102,13 @@ class Rows:
 
 
 def _write_whole(descriptor: int, contents: bytes, place: int) -> None:
-    """`pwrite` writes less than asked for where a disk fills up; the next call then raises `OSError`."""
+    """Write all bytes: `pwrite` writes less on a filling disk, and the next call raises `OSError`."""
     written = 0
     while written < len(contents):
         written += os.pwrite(descriptor, memoryview(contents)[written:], place + written)
 
 
 def read(path: Path) -> Pixels:
-    """The images (n, size, size, 3) of a file, as a memory map; raises `OSError` or `ValueError` for a broken file."""
+    """Images (n, size, size, 3) of a file as a memory map; raises `OSError` or `ValueError`."""
     found: Pixels = np.lib.format.open_memmap(path, mode="r")
     return found

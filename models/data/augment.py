@@ -1,7 +1,6 @@
-"""Training images changed a little, by randomness that is counted.
+"""Augmentation of training images with stateless random numbers.
 
-What happens to an image in an epoch is settled before the epoch begins, wherever its batches are cut and however
-often it is taken up again.
+What happens to an image in an epoch does not depend on how batches are cut or training is resumed.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ from models.runtime.rng import derive_seed
 Words = npt.NDArray[np.uint64]
 Change = Callable[[Tensor, npt.NDArray[np.int64]], Tensor]
 MARGIN = 1 / 8
-"""How far a crop may be moved to each side, as a share of the image's side; what it uncovers is the mirror image."""
+"""Maximum shift of a crop as a share of the side; the uncovered part is mirrored."""
 
 
 def changes(kind: Augment, count: int, seed: int, epoch: int) -> Change:
-    """A function that changes images (n, s, s, 3), uint8, given the places of each in the data set of `count` images.
+    """A function that augments images (n, s, s, 3), uint8, given their indices in the data set.
 
-    `flip` mirrors every other image from left to right; `crop-flip` moves each by up to an eighth of its side up or
-    down and left or right, too. What is drawn for an image comes from (seed, epoch, its place) alone.
+    `flip` mirrors half of the images horizontally. `crop-flip` also shifts each by up to an eighth
+    of its side in both directions. The draws for an image come from (seed, epoch, index) alone.
     """
     if kind == "none":
         return lambda images, places: images
-    # As in `counted.order`: the raw words of a Philox generator, whose stream NumPy keeps the same over its versions.
+    # As in `rng.permutation`: raw words of a Philox generator, stable across NumPy versions.
     words = (
         np.random.Philox(key=derive_seed("augment", seed, epoch))
         .random_raw(3 * count)
@@ -41,7 +40,7 @@ def changes(kind: Augment, count: int, seed: int, epoch: int) -> Change:
 
 
 def _changed(images: Tensor, words: Words, crop: bool) -> Tensor:
-    """Every image's pixels gathered from where they are to come, all at once."""
+    """Gather the pixels of all images from their sources at once."""
     side = images.shape[1]
     flip, most = words[:, 0] >> np.uint64(63) == 1, round(side * MARGIN) if crop else 0
     rows, columns = (_below(words[:, each], 2 * most + 1) - most for each in (1, 2))
@@ -59,7 +58,7 @@ def _below(words: Words, count: int) -> npt.NDArray[np.int64]:
 
 
 def _mirrored(places: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.int64]:
-    """Places outside an image as those inside that lie as far from its edge."""
+    """Coordinates outside an image, mirrored at its edge."""
     last = side - 1
     inside: npt.NDArray[np.int64] = last - np.abs(last - np.abs(places))
     return inside

@@ -26,12 +26,15 @@ from models.data.gpu_cache import GpuCache, Heard, free_memory, unheard
 Indices = npt.NDArray[np.int64]
 SPLITS = ("train", "validation", "test")
 AHEAD = 2
-"""Batches fetched before they are asked for."""
+"""Number of batches fetched ahead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Images (n, size, size, 3) in a memory map, class index and path of each, and the indices of each split."""
+    """A data set: images (n, size, size, 3) in a memory map, class index and path of each.
+
+    `splits` holds the indices of each split.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -43,7 +46,9 @@ class Data:
 
     @classmethod
     def load(cls, store: Store, name: str) -> Data:
-        """The prepared data set of that name; raises `DataChanged` when its files are missing or do not agree."""
+        """The prepared data set of that name; raises `DataChanged` for missing or inconsistent
+        files.
+        """
         described = store.described(name)
         folder = store.data_folder(name)
         try:
@@ -80,22 +85,22 @@ class Data:
         free_bytes: Callable[[torch.device], int] = free_memory,
         heard: Heard = unheard,
     ) -> Data:
-        """The same data; what a training reads of it is kept on the device where a quarter of its memory holds that.
+        """The same data, with the images of a training cached on the device if they fit.
 
-        `heard` gets the number of images sent, and of all, now and then.
+        They may use a quarter of its free memory. `heard(done, total)` counts the images sent.
         """
         read = np.sort(np.concatenate([self.splits["train"], self.splits["validation"]]))
         held = GpuCache.fitting(self.images, self.labels, read, device, free_bytes(device), heard)
         return replace(self, resident=held)
 
     def make_room(self) -> bool:
-        """Free the device's memory of images, which are streamed from then on; False where none are kept there."""
+        """Free cached images, which are streamed from then on; False if there are none."""
         return self.resident is not None and self.resident.release()
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Images (n, size, size, 3), uint8, and class indices (n), on the device they are wanted on."""
+    """Images (n, size, size, 3), uint8, and class indices (n), on one device."""
 
     images: Tensor
     labels: Tensor
@@ -112,7 +117,7 @@ class Batch:
 
 
 def _numbered(column: pa.ChunkedArray, names: Sequence[str]) -> Indices:
-    """The place among `names` of each row's name (n); -1 where it is none of them."""
+    """Index in `names` of each row's name (n); -1 if it is none of them."""
     number = {name: place for place, name in enumerate(names)}
     coded = column.unify_dictionaries().combine_chunks()
     numbers = np.array([number.get(name, -1) for name in coded.dictionary.to_pylist()], np.int64)
@@ -121,7 +126,7 @@ def _numbered(column: pa.ChunkedArray, names: Sequence[str]) -> Indices:
 
 
 def cut(indices: Indices, batch_images: int, *, drop_single: bool = False) -> list[Indices]:
-    """Indices in pieces of `batch_images`; with `drop_single`, a last piece of one is left out."""
+    """Indices in pieces of `batch_images`; `drop_single` leaves out a last piece of one."""
     pieces = [
         indices[start : start + batch_images] for start in range(0, len(indices), batch_images)
     ]
@@ -131,7 +136,7 @@ def cut(indices: Indices, batch_images: int, *, drop_single: bool = False) -> li
 
 
 def batches(data: Data, pieces: list[Indices], device: torch.device) -> Iterator[Batch]:
-    """Each piece's batch on the device: gathered there where the images are, else streamed."""
+    """The batch of each piece on the device: gathered from the cache, else streamed."""
     if data.resident is not None and data.resident.holds(pieces):
         for images, labels in data.resident.batches(pieces):
             yield Batch(images, labels)
@@ -140,9 +145,10 @@ def batches(data: Data, pieces: list[Indices], device: torch.device) -> Iterator
 
 
 def _streamed(data: Data, pieces: list[Indices], device: torch.device) -> Iterator[Batch]:
-    """Each piece's batch, the next two being fetched by a thread while the present one is worked on.
+    """The batch of each piece; a thread fetches the next two meanwhile.
 
-    A GPU copies them in a stream beside its work; that work waits for its own batch alone, and no thread for either.
+    A GPU copies them in a side stream. Its work waits only for its own batch, and no thread waits
+    for either.
     """
     beside = _copying(device) if device.type == "cuda" else None
     left, fetcher = iter(pieces), ThreadPoolExecutor(1)
@@ -159,7 +165,7 @@ def _streamed(data: Data, pieces: list[Indices], device: torch.device) -> Iterat
                 here = torch.cuda.current_stream(device)
                 here.wait_event(copied)
                 for each in (batch.images, batch.labels):
-                    # Made in the other stream: without this its memory could be used anew while it is worked on.
+                    # Allocated in the side stream: without this its memory could be reused while in use.
                     each.record_stream(here)
             yield batch
     finally:
@@ -168,14 +174,14 @@ def _streamed(data: Data, pieces: list[Indices], device: torch.device) -> Iterat
 
 @functools.cache
 def _copying(device: torch.device) -> torch.cuda.Stream:
-    """The stream that images are copied to a GPU in: always the same, for torch keeps memory by stream."""
+    """The copy stream of a GPU; always the same, because torch caches memory per stream."""
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def _fetch(
     data: Data, piece: Indices, device: torch.device, beside: torch.cuda.Stream | None
 ) -> tuple[Batch, torch.cuda.Event | None]:
-    """A piece's batch, and what to wait for before it is used."""
+    """The batch of a piece, and the event to wait for before its use."""
     images, labels = gathered(data.images, piece, device), gathered(data.labels, piece, device)
     if beside is None:
         return Batch(images.to(device), labels.to(device)), None

@@ -1,6 +1,6 @@
-"""Test images made harder, the same way for every network.
+"""Corruptions of test images, the same for every network.
 
-What is drawn for an image comes from (corruption, severity, its place in the data set) alone.
+The draws for an image come from (corruption, severity, its index in the data set) alone.
 """
 
 from __future__ import annotations
@@ -28,15 +28,18 @@ JPEG_QUALITY = (25, 18, 15, 10, 7)
 BRIGHTNESS_FACTOR = (1.3, 1.6, 1.9, 2.2, 2.5)
 CONTRAST_FACTOR = (0.4, 0.3, 0.2, 0.1, 0.05)
 OCCLUDED_SHARE = (0.05, 0.1, 0.2, 0.3, 0.4)
-"""By severity, 1 to 5. Blur, noise, JPEG and contrast are those of ImageNet-C (Hendrycks and Dietterich 2019, ICLR,
-arXiv:1903.12261); the sigmas of blur are pixels of an image of 224 px and grow with the root of the side, so that small
-images are blurred at all; those of noise are shares of white."""
+"""Parameters by severity, 1 to 5.
+
+Blur, noise, JPEG and contrast are those of ImageNet-C (Hendrycks and Dietterich 2019, ICLR,
+arXiv:1903.12261). Blur sigmas are in pixels of an image of 224 px and scale with the root of the
+side, so that small images are blurred at all. Noise sigmas are shares of white.
+"""
 
 Corrupt = Callable[[Tensor, int, list[torch.Generator]], Tensor]
 
 
 def corrupter(corruption: str, severity: int) -> Change:
-    """A function that makes images (n, s, s, 3), uint8, harder, given their places; `none` leaves them as they are."""
+    """A function that corrupts images (n, s, s, 3), uint8, given their indices; `none` is identity."""
     if corruption == "none":
         return lambda images, places: images
     corrupt = CORRUPT[corruption]
@@ -55,7 +58,7 @@ def corrupter(corruption: str, severity: int) -> Change:
 
 
 def _blur(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
-    """Gaussian blur, across and then down, which is the same as both at once and much quicker."""
+    """Gaussian blur, horizontal then vertical: separable, so equal and faster."""
     side = images.shape[-1]
     sigma = BLUR_SIGMA[level] * math.sqrt(side / REFERENCE_SIDE)
     reach = min(max(1, math.ceil(3 * sigma)), side - 1)
@@ -66,7 +69,7 @@ def _blur(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
 
 
 def _noise(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
-    """Gaussian noise, of its own for each image."""
+    """Gaussian noise, different for each image."""
     noise = torch.stack([torch.randn(images.shape[1:], generator=die) for die in rng]).to(
         images.device
     )
@@ -74,7 +77,7 @@ def _noise(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
 
 
 def _rotation(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
-    """Turned to the left or to the right, corners filled with the mean colour."""
+    """Rotation to the left or right, corners filled with the mean colour."""
     left = torch.tensor([_share(die) < 0.5 for die in rng], device=images.device)[
         :, None, None, None
     ]
@@ -91,7 +94,7 @@ def _rotation(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
 
 
 def _jpeg(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
-    """Compressed and read again."""
+    """JPEG compression."""
     read = []
     for image in images.permute(0, 2, 3, 1).cpu().numpy():
         file = io.BytesIO()
@@ -101,19 +104,19 @@ def _jpeg(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
 
 
 def _brightness(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
-    """Overexposed."""
+    """Overexposure."""
     brighter: Tensor = functional.adjust_brightness(images, BRIGHTNESS_FACTOR[level])
     return brighter
 
 
 def _contrast(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
-    """Blended with the image's mean grey."""
+    """Blend with the image's mean grey."""
     paler: Tensor = functional.adjust_contrast(images, CONTRAST_FACTOR[level])
     return paler
 
 
 def _occlusion(images: Tensor, level: int, rng: list[torch.Generator]) -> Tensor:
-    """A square of the mean colour over a part of the image."""
+    """Cover a square of the image with the mean colour."""
     images, side = images.clone(), images.shape[-1]
     covered = max(1, round(side * math.sqrt(OCCLUDED_SHARE[level])))
     colour = torch.tensor(MEAN_COLOUR, dtype=torch.uint8, device=images.device)[:, None, None]

@@ -1,6 +1,6 @@
-"""Image files decoded by several processes, each of which writes its images into the array.
+"""Decode image files in several processes, each of which writes into the array.
 
-Each of them imports this module as it begins: no torch, nothing that takes long.
+Every process imports this module at its start: no torch, nothing slow.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LARGE_BYTES = 31 * 2**20  # the largest that glibc learns from is 32 MiB
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What became of a file: the digest of the pixels in its row, or the reason why there are none.
+    """The result for one file: checksum of its pixels, or the reason why there are none.
 
     `changed` when the file is no longer what was submitted.
     """
@@ -44,9 +44,10 @@ class Decoded:
 def decode_all(
     folder: Path, entries: Sequence[ImageFile], size: int, rows: Rows, processes: int
 ) -> Iterator[tuple[ImageFile, Decoded]]:
-    """Every entry decoded into the row of its place in `entries`, by `processes` processes that die with this one.
+    """Decode every entry into the row of its position in `entries`.
 
-    What became of each is told in the order given. Raises what writing raised, and `OutOfMemory`.
+    The `processes` processes end with this one. Results come in the given order. Raises errors of
+    writing, and `OutOfMemory`.
     """
     chunk_files = max(1, min(CHUNK_FILES, len(entries) // (4 * processes)))
     starts = range(0, len(entries), chunk_files)
@@ -76,16 +77,15 @@ def _begin() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep what is freed for what is asked for next, as it does once it has seen one large block freed.
+    """Make glibc keep freed memory, as it does after it has seen one large block freed.
 
-    Else every image's memory is given back to the system and taken again, in hundreds of page faults: a third of the
-    time it takes.
+    Otherwise every image's memory is returned and fetched again, page by page: a third of the time.
     """
     bytearray(LARGE_BYTES)
 
 
 def die_with_parent() -> None:
-    """Have this process end at once when the one that asked for it ends, however that came about."""
+    """Make this process end immediately when its parent ends, for whatever reason."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
@@ -101,7 +101,7 @@ def die_with_parent() -> None:
 def _decode_chunk(
     folder: Path, files: Sequence[tuple[str, str]], size: int, rows: Rows, start: int
 ) -> list[Decoded]:
-    """The images of files (path and digest) written one after the other, the first one at the row `start`."""
+    """Decode files (path and checksum) into consecutive rows from `start` on."""
     with rows.putting() as put:
         return [
             _decode_one(folder / path, sha256, size, functools.partial(put, row))

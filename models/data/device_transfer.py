@@ -1,4 +1,4 @@
-"""Arrays onto the device that computes, and back, without waiting for it."""
+"""Asynchronous transfer of arrays to the device and back."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from torch import Tensor
 def gathered(
     values: npt.NDArray[Any], indices: npt.NDArray[np.int64], device: torch.device
 ) -> Tensor:
-    """`values[indices]` in the machine's memory, for a GPU in pages that it can copy from by itself."""
+    """`values[indices]` in host memory; for a GPU in pinned pages."""
     kind = torch.from_numpy(np.empty(0, values.dtype)).dtype
     found = torch.empty(
         (len(indices), *values.shape[1:]), dtype=kind, pin_memory=device.type == "cuda"
     )
-    # With "raise" NumPy would gather into a buffer first, and copy that.
+    # With "raise" NumPy would gather into a buffer and copy it.
     np.take(values, indices, axis=0, out=found.numpy(), mode="clip")
     return found
 
 
 def sent(values: npt.NDArray[Any], device: torch.device) -> Tensor:
-    """The array on the device; a GPU copies it once it has done what it was given before, and nobody waits for that."""
+    """The array on the device; a GPU copies it in stream order, and nobody waits."""
     here = torch.from_numpy(np.ascontiguousarray(values))
     return (
         here.pin_memory().to(device, non_blocking=True)
@@ -36,14 +36,14 @@ def sent(values: npt.NDArray[Any], device: torch.device) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """Values on their way to the host, and what to wait for."""
+    """Values on their way to the host, and the event to wait for."""
 
     values: Tensor
     copied: torch.cuda.Event | None
 
     @classmethod
     def of(cls, values: Tensor) -> Coming:
-        """Send values from a GPU to the host; on a processor they are there."""
+        """Start copying values from a GPU to the host; on a processor nothing is copied."""
         if values.device.type != "cuda":
             return cls(values, None)
         host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
@@ -51,7 +51,7 @@ class Coming:
         return cls(host, torch.cuda.current_stream(values.device).record_event())
 
     def arrived(self) -> Tensor:
-        """The values, once they are here."""
+        """The values, once they have arrived."""
         if self.copied is not None:
             self.copied.synchronize()
         return self.values

@@ -1,4 +1,4 @@
-"""The built-in data set: scikit-learn's digits, 1,797 real images of 8 x 8 pixels inside the package."""
+"""The built-in data set: 1,797 real images of 8 x 8 pixels from scikit-learn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COUNT = 1797
 
 
 def images(size: int) -> Iterator[tuple[str, str, str, Pixels]]:
-    """Path, label, digest of the original, and pixels (size, size, 3) of each digit, class by class."""
+    """Path, label, checksum and pixels (size, size, 3) of each digit, class by class."""
     from sklearn.datasets import load_digits
 
     found = load_digits()

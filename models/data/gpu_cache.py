@@ -1,6 +1,6 @@
-"""A data set's images kept on the GPU that computes, where they fit: a batch is then gathered there.
+"""Images of a data set cached on the GPU, if they fit; batches are then gathered there.
 
-The batches are, bit for bit, those that would be streamed. Nothing here needs a GPU: a device is a device.
+The batches equal the streamed ones bit for bit. Nothing here requires a GPU.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from models.runtime.device import out_of_memory
 log = logging.getLogger(__name__)
 Indices = npt.NDArray[np.int64]
 MAX_SHARE = 1 / 4
-"""The share of the device's free memory that images may take: the rest is for training, and for neighbours."""
+"""Maximum share of the free device memory for images; the rest is for training and others."""
 CHUNK_BYTES = 64 * 2**20
 Heard = Callable[[int, int], None]
 
 
 def unheard(done: int, total: int) -> None:
-    """Tell nobody."""
+    """Ignore progress."""
 
 
 class GpuCache:
-    """Images and labels on a device, those of `wanted` places in the data set; gone for good once let go."""
+    """Images and labels of the `wanted` indices on a device, until released."""
 
     def __init__(
         self,
@@ -57,9 +57,9 @@ class GpuCache:
         free_bytes: int,
         heard: Heard = unheard,
     ) -> GpuCache | None:
-        """The images on the device; None where they would take more than a quarter of `free_bytes`.
+        """The cached images; None if they need more than a quarter of `free_bytes`.
 
-        `heard` gets the number of images sent, and of all, after each chunk; what it raises ends the sending.
+        `heard(done, total)` counts images after each chunk; an error it raises ends the upload.
         """
         needed = len(wanted) * int(np.prod(images.shape[1:]))
         if not len(wanted) or needed > MAX_SHARE * free_bytes:
@@ -75,11 +75,11 @@ class GpuCache:
             return None
 
     def holds(self, pieces: list[Indices]) -> bool:
-        """Whether every image of the pieces is here."""
+        """Whether every image of the pieces is cached."""
         return self.images is not None and all((self.rows[piece] >= 0).all() for piece in pieces)
 
     def batches(self, pieces: list[Indices]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels of each piece; the places of all of them are sent once."""
+        """Images and labels of each piece; all indices are sent once."""
         if not pieces:
             return
         places = sent(self.rows[np.concatenate(pieces)], self.device)
@@ -89,28 +89,28 @@ class GpuCache:
             yield self.images.index_select(0, part), self.labels.index_select(0, part)
 
     def release(self) -> bool:
-        """Free the memory for something else; False where there is none to free."""
+        """Free the memory; False if there is none to free."""
         held = self.images is not None
         self.images = self.labels = None
         return held
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes free on a GPU; none on a processor, which reads images through a memory map."""
+    """Free bytes of a GPU; 0 on a processor, which uses a memory map."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
 
 
 def _uploaded(
     images: Pixels, wanted: Indices, device: torch.device, chunk_bytes: int, heard: Heard
 ) -> Tensor:
-    """Those images on the device, sent in chunks: one is gathered while the one before it is copied."""
+    """Upload images in chunks: one is gathered while the previous one is copied."""
     found = torch.empty((len(wanted), *images.shape[1:]), dtype=torch.uint8, device=device)
     chunk_images = max(1, chunk_bytes // found[0].numel())
     for start in range(0, len(wanted), chunk_images):
         places = wanted[start : start + chunk_images]
         chunk = gathered(images, places, device)
         if device.type == "cuda":
-            # So that no more than two chunks are ever held in pages that cannot be swapped.
+            # At most two chunks are in pinned memory at a time.
             torch.cuda.current_stream(device).synchronize()
         found[start : start + len(places)].copy_(chunk, non_blocking=True)
         heard(start + len(places), len(wanted))

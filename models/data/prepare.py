@@ -1,4 +1,4 @@
-"""A data set is decoded once into one array and one manifest, and split for good."""
+"""Prepare a data set: decode it once into an array and a manifest, and split it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHOWN = 20
 
 @dataclass(slots=True)
 class Faults:
-    """What was wrong with the files of a folder."""
+    """Faults of the files of a folder."""
 
     broken: dict[str, str] = field(default_factory=dict)
     changed: dict[str, str] = field(default_factory=dict)
@@ -41,10 +41,10 @@ def prepare_folder(
     tell: Tell = lambda message: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
-    """Write `images.npy` and `manifest.parquet` into `target` and return the facts of the outcome.
+    """Write `images.npy` and `manifest.parquet` into `target` and return the facts of the result.
 
-    Raises `DataChanged` when a file is not what `source` says, `BadImages` naming broken files (unless they
-    are to be skipped) or a class left without images, `Stopped` when asked to.
+    Raises `DataChanged` when a file is not what `source` says. Raises `BadImages`, naming broken
+    files (unless they are skipped) or a class left without images. Raises `Stopped` when requested.
     """
     started = time.monotonic()
     faults, kept, rows = Faults(), list[tuple[str, Image]](), list[int]()
@@ -78,7 +78,7 @@ def prepare_folder(
 def _fetch(
     source: DataSource, settings: DataSettings, writer: ArrayWriter, processes: int, faults: Faults
 ) -> Iterator[tuple[str, Image | None]]:
-    """Each file's path and image, its pixels in its row of the array; no image where the file is in `faults`."""
+    """Path and image of each file, its pixels in its row; no image for files in `faults`."""
     if source.built_in:
         for path, label, sha256, pixels in digits.images(settings.image_size):
             writer.append(pixels)
@@ -95,7 +95,7 @@ def _fetch(
 
 
 def _judge(source: DataSource, settings: DataSettings, faults: Faults) -> None:
-    """Raise what the faults amount to."""
+    """Raise the error for these faults, if any."""
     if faults.changed:
         raise DataChanged(
             f"{source.origin} is no longer what was submitted: {_listed(faults.changed)}. "
@@ -109,7 +109,7 @@ def _judge(source: DataSource, settings: DataSettings, faults: Faults) -> None:
 
 
 def _counted(source: DataSource, labels: list[str], chosen: list[str]) -> dict[str, dict[str, int]]:
-    """Images of each class in each split; raises `BadImages` where learning or testing is impossible."""
+    """Images per class and split; raises `BadImages` where training or testing is impossible."""
     counts = {label: dict.fromkeys(SPLITS, 0) for label in source.classes}
     for label, name in zip(labels, chosen, strict=True):
         counts[label][name] += 1

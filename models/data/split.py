@@ -1,4 +1,4 @@
-"""Which image is for training, validation, or test: stratified, seeded, the same on every machine."""
+"""Split images into training, validation and test: stratified, seeded, machine-independent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What the split needs to know of an image: its class, the digest of its file, and of its stored pixels."""
+    """An image for the split: class, checksum of its file, checksum of its pixels."""
 
     label: str
     sha256: str
@@ -22,8 +22,8 @@ class Image:
 def split(images: Sequence[Image], shares: tuple[int, int, int], seed: int) -> list[str]:
     """The split of each image. Shares are percents, met in each class by largest remainder.
 
-    Images with equal pixels or equal files stay together. A class of three or more distinct images has one in
-    every split. The outcome depends on the images and the seed, not on their order or names.
+    Images with equal pixels or equal files stay together. A class of three or more distinct images
+    has one in every split. The result depends on the images and the seed, not on order or names.
     """
     chosen = [""] * len(images)
     classes: defaultdict[str, list[list[int]]] = defaultdict(list)
@@ -40,7 +40,7 @@ def split(images: Sequence[Image], shares: tuple[int, int, int], seed: int) -> l
 
 
 def _apportion(sizes: list[int], shares: tuple[int, int, int]) -> list[str]:
-    """A split for each group: the one with the most room left, an empty one when groups run out."""
+    """A split for each group: the one with most capacity left, an empty one when groups run out."""
     room = _largest_remainder(sum(sizes), shares)
     empty = set(range(len(shares))) if len(sizes) >= len(shares) else set()
     places = []
@@ -63,7 +63,7 @@ def _largest_remainder(count: int, shares: tuple[int, int, int]) -> list[int]:
 
 
 def _together(images: Sequence[Image]) -> list[list[int]]:
-    """Indices grouped so that equal pixels and equal files are in one group."""
+    """Group indices so that equal pixels and equal files are together."""
     leader = list(range(len(images)))
 
     def find(index: int) -> int:

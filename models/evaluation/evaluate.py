@@ -1,4 +1,7 @@
-"""Evaluate a trial at an epoch on its test images, keeping every answer; on images made harder, only their sum."""
+"""Evaluate a trial at a target epoch on its test images.
+
+Predictions are kept for uncorrupted images; for corrupted ones only their sums.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +31,13 @@ Row = dict[str, Any]
 
 
 def evaluate(order: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) -> Row:
-    """Answer every test image with the checkpoint of the task's epoch and return the outcome."""
+    """Predict every test image with the checkpoint of the task's epoch; returns the task result."""
     tell({"phase": "load"})
     store, task = Store(Path(order.store)), Task.parse(order.task)
     trial, training = store.load_trial(task.subject), Task("train", task.subject, task.epoch)
     data = Data.load(store, trial.data)
     learner = restore.learner(store, training, len(data.classes), order.device)
-    # A trial that stopped early stands at the epoch of its stop, whatever the mark.
+    # After early stopping the epoch is that of the stop, whatever the target epoch.
     epoch = (store.done(training) or {}).get("epoch", task.epoch)
     started = time.monotonic()
     corruption, severity = corruptions.parse_level(task.variant) if task.variant else ("none", 0)
@@ -69,7 +72,7 @@ def _answers(
     task: Task,
     change: Change,
 ) -> tuple[float, list[Row]]:
-    """The summed loss and one row an image: path, class, answer, confidences, rank of the true class."""
+    """Summed loss, and a row per image: path, class, prediction, confidences, rank of true class."""
     total = len(data.splits["test"])
     progress, losses, rows = ProgressEstimator(tell, total), list[float](), list[Row]()
     for piece, true, scores in predict_split(learner, data, "test", change):

@@ -1,4 +1,4 @@
-"""What a network answers, and how right that is: on validation images after an epoch, on test images at a mark."""
+"""Predictions of a network on a split, and their loss and accuracy."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ MAX_UNTRAINED = 256
 def predict_split(
     learner: Learner, data: Data, split: str, change: Change = lambda images, places: images
 ) -> Iterator[tuple[Indices, Tensor, Tensor]]:
-    """Indices, labels and scores of every image of a split, in order, with dropout and batch statistics at rest.
+    """Indices, labels and scores of every image of a split, in order, in evaluation mode.
 
-    Labels and scores are on the host, brought there while the next images are looked at. `change` is what is done to
-    a batch's images, given their places in the data set, before they are looked at. Half as many images at a time
-    are looked at when memory runs out; an image's scores do not depend on the others.
+    Labels and scores are on the host, copied while the next images are computed. `change`
+    transforms the images of a batch, given their indices. Batches are halved when memory runs out;
+    an image's scores do not depend on the others.
     """
     learner.network.eval()
     images, left = min(MAX_UNTRAINED, 4 * learner.recipe.batch_size), data.splits[split]
@@ -68,7 +68,7 @@ def predict_split(
 def validate(
     learner: Learner, data: Data, epoch: int, tell: Callable[[int], None]
 ) -> tuple[float, float]:
-    """Mean loss and share of right answers on the validation images; `tell` gets the number of images done."""
+    """Mean loss and accuracy on the validation images; `tell` gets the number of images done."""
     losses, correct, done = list[float](), 0, 0
     for piece, labels, scores in predict_split(learner, data, "validation"):
         losses += losses_of(scores, labels)
@@ -85,7 +85,7 @@ def validate(
 
 
 def losses_of(scores: Tensor, labels: Tensor) -> list[float]:
-    """Each image's loss. Summed exactly (`math.fsum`), they do not depend on how many were looked at at once."""
+    """Loss of each image. Their exact sum (`math.fsum`) does not depend on the batch size."""
     found: list[float] = (
         functional.cross_entropy(scores, labels, reduction="none").double().tolist()
     )
@@ -93,7 +93,7 @@ def losses_of(scores: Tensor, labels: Tensor) -> list[float]:
 
 
 def ranks(scores: np.ndarray[tuple[int, int], np.dtype[np.float32]], labels: Indices) -> Indices:
-    """How many classes came before the true one; of equal scores the lower class index comes first, as in argmax."""
+    """Number of classes ranked before the true one; ties by class index, as in argmax."""
     own = scores[np.arange(len(labels)), labels][:, None]
     index = np.arange(scores.shape[1])[None, :]
     before = (scores > own) | ((scores == own) & (index < labels[:, None]))

@@ -1,4 +1,4 @@
-"""Every trained network's answer to new images."""
+"""Predictions of every trained network for new images."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Tell = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A class and the share of confidence it got, 0..1."""
+    """A class and its confidence, 0..1."""
 
     label: str
     confidence: float
@@ -39,7 +39,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class NetworkPrediction:
-    """One backbone's answer to an image: its likeliest classes, the mean softmax over its trials (seeds)."""
+    """One backbone's prediction for an image: top classes, mean softmax over its seeds."""
 
     backbone: str
     top: tuple[Choice, ...]
@@ -47,7 +47,7 @@ class NetworkPrediction:
 
 @dataclass(frozen=True, slots=True)
 class KnownImage:
-    """What the run's data set says of an image that is among its own: true class, and split."""
+    """An image of the run's own data set: true class and split."""
 
     label: str
     split: str
@@ -55,7 +55,7 @@ class KnownImage:
 
 @dataclass(frozen=True, slots=True)
 class ImagePredictions:
-    """One image with every backbone's answer, or the reason why there is none."""
+    """One image with the predictions of all backbones, or the reason why there are none."""
 
     image: Path
     broken: str | None
@@ -71,10 +71,10 @@ def predict(
     on: str,
     tell: Tell = lambda done, total: None,
 ) -> list[ImagePredictions]:
-    """Each image with the answer of each backbone; `trials` gives a backbone's finished trainings.
+    """Predictions of every backbone for each image; `trials` maps backbones to finished trainings.
 
-    Images are prepared as the data set was. `tell(done, total)` counts images read and answers given. Raises
-    `BadCheckpoint` for a checkpoint that is not whole, `BadSpec` for a device that is not there.
+    Images are prepared as the data set was. `tell(done, total)` counts images read and predictions
+    made. Raises `BadCheckpoint` for a damaged checkpoint, `BadSpec` for a missing device.
     """
     check_device(on)
     described = store.described(data)
@@ -111,7 +111,7 @@ def predict(
 
 
 def check_device(name: str) -> None:
-    """Raise `BadSpec` unless torch has that device, `cpu`, `cuda` or `cuda:0`, here."""
+    """Raise `BadSpec` unless torch has the device `cpu`, `cuda` or `cuda:0` here."""
     kind, _, number = name.partition(":")
     count = torch.cuda.device_count() if kind == "cuda" else 1
     if kind not in ("cpu", "cuda") or (number and (kind == "cpu" or not number.isdecimal())):
@@ -123,7 +123,7 @@ def check_device(name: str) -> None:
 
 
 def softmax(learner: Learner, images: Pixels) -> Shares:
-    """Shares (n, classes) of each image (n, s, s, 3), with dropout and batch statistics at rest."""
+    """Softmax (n, classes) of images (n, s, s, 3), in evaluation mode."""
     learner.network.eval()
     parts: list[Shares] = []
     with torch.inference_mode():
@@ -139,7 +139,7 @@ def softmax(learner: Learner, images: Pixels) -> Shares:
 def _prepare(
     images: Sequence[Path], size: int, target: Path, tell: Callable[[int], None]
 ) -> tuple[dict[Path, str], list[str]]:
-    """Whole images into the array at `target`; why the others are broken, and the digest of each file."""
+    """Decode images into the array at `target`; reasons of broken ones, and checksums of files."""
     writer, reasons, digests = array.ArrayWriter(target, size), dict[Path, str](), list[str]()
     for number, image in enumerate(images, 1):
         contents = b""
@@ -157,7 +157,7 @@ def _prepare(
 
 
 def _members(store: Store, data: str) -> dict[str, KnownImage]:
-    """The data set's own images by the digest of their files; none where it has no manifest."""
+    """Images of the data set by the checksum of their files; none without a manifest."""
     path = store.data_folder(data) / "manifest.parquet"
     if not path.exists():
         return {}
@@ -168,6 +168,6 @@ def _members(store: Store, data: str) -> dict[str, KnownImage]:
 
 
 def _top(shares: Shares, classes: Sequence[str]) -> tuple[Choice, ...]:
-    """The likeliest classes; of equal ones the first in order of name."""
+    """The top classes; ties in order of name."""
     order = np.argsort(-shares, kind="stable")[:TOP]
     return tuple(Choice(classes[index], float(shares[index])) for index in order)

@@ -1,4 +1,4 @@
-"""A trial as it was after a finished training, taken from the checkpoint that the training names."""
+"""Restore a network from the checkpoint of a finished training."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from models.training.learner import Learner
 
 
 def learner(store: Store, trained: Task, classes: int, on: str) -> Learner:
-    """The network on the device `on`, in the precision and with the threads that the trial was trained in.
+    """The network on the device `on`, with the precision and threads of its training.
 
-    Raises `BadCheckpoint` when nothing is trained up to the task's epoch, or when the checkpoint is torn, rotten,
-    gone, or of another trial.
+    Raises `BadCheckpoint` when nothing is trained up to the task's epoch, or when the checkpoint is
+    truncated, corrupted, missing, or of another trial.
     """
     outcome = store.done(trained)
     if outcome is None:

@@ -1,4 +1,4 @@
-"""A catalog name becomes a network with our head."""
+"""Build a catalog network with a head for the data set."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ __all__ = ["build_network", "find_weights", "require_weights", "restored", "skel
 def build_network(name: str, classes: int, seed: int, weights: Path | None = None) -> nn.Module:
     """The network of a catalog name with a head of `classes` outputs, in float32 on the CPU.
 
-    Random values come from (seed, name) alone. With `weights`, a file of ImageNet weights, all but the head
-    starts from those; raises `BadWeights` when the file does not fit.
+    Random values come from (seed, name) alone. `weights` is a file of ImageNet weights for
+    everything but the head; raises `BadWeights` when it does not fit.
     """
     torch.manual_seed(derive_seed("init", seed, name))
     if weights is None:
@@ -37,13 +37,13 @@ def build_network(name: str, classes: int, seed: int, weights: Path | None = Non
 
 
 def skeleton(name: str, classes: int) -> nn.Module:
-    """The network without any values: shapes only, on torch's meta device; costs no time and no memory."""
+    """The network without values, on torch's meta device; takes no time and no memory."""
     with torch.device("meta"):
         return _with_head(name, _body(name, classes), classes)
 
 
 def restored(name: str, classes: int, state: dict[str, Tensor]) -> nn.Module:
-    """The network with the values of a state dict of its own; raises `BadCheckpoint` when it does not fit."""
+    """The network with a state dict of its own; raises `BadCheckpoint` when it does not fit."""
     network = skeleton(name, classes)
     mismatch = first_mismatch(state, network.state_dict(), finite=False)
     if mismatch:
@@ -55,7 +55,7 @@ def restored(name: str, classes: int, state: dict[str, Tensor]) -> nn.Module:
 
 
 def _body(name: str, classes: int) -> nn.Module:
-    """Torchvision's own network of 1,000 classes, or the study's Scratch, which has no other head than ours."""
+    """Network of torchvision with 1,000 classes, or Scratch, which has only our head."""
     torchvision_name = backbones.find_backbone(name).torchvision_name
     if torchvision_name is None:
         return Scratch(classes)
@@ -74,13 +74,13 @@ def _linear_head(network: nn.Module, classes: int) -> nn.Module:
 
 
 def _small_linear_head(network: nn.Module, classes: int) -> nn.Module:
-    """The same with the small first values that torchvision gives that layer of VGG and MobileNet."""
+    """The same with the small initial values of torchvision's VGG and MobileNet."""
     _small(_last_linear(network, classes))
     return network
 
 
 def _last_linear(network: nn.Module, classes: int) -> nn.Linear:
-    """A new last layer of `classifier`, put into its place."""
+    """A new last layer of `classifier`, in place."""
     classifier = network.classifier
     if not isinstance(classifier, nn.Sequential) or not isinstance(
         last := classifier[-1], nn.Linear
@@ -99,12 +99,12 @@ def _residual_head(network: nn.Module, classes: int) -> nn.Module:
 
 
 def _convolution_head(kernel: int) -> Callable[[nn.Module, int], nn.Module]:
-    """SqueezeNet's classifier with a convolution of this kernel size (no padding), as the study has it.
+    """SqueezeNet's classifier with a convolution of this kernel size (no padding), as in the study.
 
-    Its first values are the layer's usual ones on a random network, and torchvision's smaller ones on a pretrained
-    one. Each learns much slower with the other's: photographs of 22 classes, pretrained, the study's recipe,
-    validation accuracy after 4 epochs 75% small, 60% usual; digits, random, learning rate 0.003, test accuracy
-    after 3 epochs 17% small (one seed each).
+    Initial values are the layer's defaults on a random network, and torchvision's smaller ones on a
+    pretrained one. Each learns much slower with the other's (one seed each). Photographs of 22
+    classes, pretrained, the study's recipe, validation accuracy after 4 epochs: 75% small, 60%
+    default. Digits, random, learning rate 0.003, test accuracy after 3 epochs: 17% small.
     """
 
     def replace(network: nn.Module, classes: int) -> nn.Module:
@@ -130,7 +130,7 @@ def _convolution_of(network: nn.Module) -> nn.Conv2d:
 
 
 def _small(layer: nn.Conv2d | nn.Linear) -> nn.Module:
-    """The layer with weights of deviation 0.01 and no bias at first."""
+    """Initialise a layer with standard deviation 0.01 and zero bias."""
     nn.init.normal_(layer.weight, 0.0, 0.01)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

@@ -1,7 +1,7 @@
-"""Arithmetic on a GPU that repeats bit for bit, for recipes that ask for it.
+"""Bit-for-bit repeatable arithmetic on a GPU, for recipes that request it.
 
-torch then refuses every operation that has no repeatable form. Of what the backbones are made of that is one: the
-backward pass of adaptive average pooling, which is therefore done by products of matrices.
+torch then refuses every operation without a repeatable form. One such operation in the backbones is
+the backward pass of adaptive average pooling, which is replaced by matrix products.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from models.networks.scratch import Scratch
 
 
 class AveragePool(nn.Module):
-    """What `nn.AdaptiveAvgPool2d` does, as two products of matrices, whose order of summing is fixed."""
+    """`nn.AdaptiveAvgPool2d` as two matrix products with a fixed order of summation."""
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class AveragePool(nn.Module):
 
 
 def shares(given: int, wanted: int, like: Tensor) -> Tensor:
-    """The matrix (wanted, given) that averages `given` places into `wanted` ones as torch's adaptive pooling does."""
+    """The matrix (wanted, given) that averages as torch's adaptive pooling does."""
     matrix = like.new_zeros(wanted, given)
     for place in range(wanted):
         start, end = place * given // wanted, math.ceil((place + 1) * given / wanted)
@@ -40,14 +40,14 @@ def shares(given: int, wanted: int, like: Tensor) -> Tensor:
 
 
 def demand(wanted: bool) -> None:
-    """Have torch use and allow nothing but repeatable operations from now on; or not any longer."""
+    """Make torch use only repeatable operations from now on; or no longer."""
     torch.use_deterministic_algorithms(wanted)
-    # Filling memory that is about to be written anyway would cost time for nothing.
+    # filling uninitialised memory would only cost time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def replace_pools(network: nn.Module) -> nn.Module:
-    """Put `AveragePool` in the place of adaptive pooling wherever a network pools to more than one place."""
+    """Replace adaptive pooling to more than one place by `AveragePool`."""
     if isinstance(network, Scratch):
         network.average = AveragePool(7, 7)
     for name, inner in network.named_children():

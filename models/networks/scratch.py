@@ -14,8 +14,8 @@ CHANNELS = (16, 32, 64, 128, 256)
 class Scratch(nn.Module):
     """Images (n, 3, s, s), s at least 32, to class scores (n, classes).
 
-    ReLU follows every convolution and every linear layer but the last; it is called, not held, as the study's
-    layer table has it. The last pooling is the identity at 224 pixels.
+    ReLU follows every convolution and every linear layer but the last. It is called, not
+    registered, to match the study's layer table. The last pooling is the identity at 224 pixels.
     """
 
     def __init__(self, classes: int, dropout: float = 0.5) -> None:

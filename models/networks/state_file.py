@@ -1,4 +1,4 @@
-"""What a file of weights says it holds, read without torch and without running what is in it."""
+"""Names and shapes in a weights file, read without torch and without running its code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 MAGIC = 0x1950A86A20F9469CFC6C
-"""What files of torch before 1.6 begin with; several of torchvision's are such."""
+"""First bytes of files of torch before 1.6; several of torchvision's are such."""
 MAX_HEADER_BYTES = 1 << 26
 BYTES = {
     "DoubleStorage": 8,
@@ -29,26 +29,26 @@ BYTES = {
     "BoolStorage": 1,
 }
 ROOM = 1.02
-"""Buffers (of batch norm) come on top of parameters: at most this many times as many numbers."""
+"""Maximum numbers in a file relative to parameters: buffers of batch norm come on top."""
 
 
 class NotWeights(Exception):
-    """Why the file cannot be a state dict that fits."""
+    """The file cannot be a fitting state dict; the message says why."""
 
 
 class _Unknown(Exception):
-    """Something of torch's own that this reader does not know: no opinion."""
+    """Something of torch that this reader does not know: no verdict."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """A tensor, by its sides."""
+    """The shape of a tensor."""
 
     sides: tuple[int, ...]
 
 
 class _Header(pickle.Unpickler):
-    """Reads names and shapes; calls nothing that a file names but what builds those."""
+    """Unpickler of names and shapes; calls only what builds those."""
 
     def __init__(self, source: io.BufferedIOBase | BinaryIO) -> None:
         super().__init__(source, encoding="utf-8")
@@ -75,10 +75,10 @@ class _Header(pickle.Unpickler):
 
 
 def problem(path: Path, parameters: int) -> str | None:
-    """Why a file can be no state dict of a network of this many parameters; None where nothing speaks against it.
+    """Why a file cannot be a state dict of a network of this many parameters; None if it may be.
 
-    Names, shapes and lengths are looked at, not the numbers; that takes milliseconds. Whether the shapes are those of
-    the network is seen when training begins.
+    Names, shapes and lengths are checked in milliseconds, not the values. Whether the shapes are
+    those of the network is checked when training begins.
     """
     try:
         found = _read(path)
@@ -95,7 +95,7 @@ def problem(path: Path, parameters: int) -> str | None:
         return str(error)
     except OSError as error:
         return f"it cannot be read: {error.strerror or error}"
-    except Exception:  # an unpickler raises whatever it meets
+    except Exception:  # an unpickler may raise anything
         return "it is no file that torch has written, or only a part of one"
     return None
 
@@ -117,7 +117,7 @@ def _read(path: Path) -> Any:
 
 
 def _read_old(path: Path) -> Any:
-    """Five pickles (magic number, version, system, content, the storages' keys), then each storage's length and it."""
+    """Read the old format: five pickles (magic, version, system, content, keys), then storages."""
     with path.open("rb") as file:
         begins: Sequence[Any] = [_Header(file).load() for _ in range(3)]
         if begins[0] != MAGIC:

@@ -13,7 +13,7 @@ from models.networks.build import skeleton
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One layer: a name such as `Conv2d-1`, its output's shape without the batch, its trainable parameters."""
+    """One layer: name such as `Conv2d-1`, output shape without batch, trainable parameters."""
 
     layer: str
     output: tuple[int, ...]
@@ -22,7 +22,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A network's layers in the order they are called, and the total of its trainable parameters."""
+    """Layers in order of execution, and the total of trainable parameters."""
 
     name: str
     classes: int
@@ -32,7 +32,7 @@ class Summary:
 
 
 def summarise(name: str, classes: int = 20, image_size: int = 224) -> Summary:
-    """The layer table of a catalog's network at this number of classes and image size (pixels)."""
+    """The layer table of a catalog network for this number of classes and image size (pixels)."""
     network = skeleton(name, classes).eval()
     rows: list[Row] = []
     for module in network.modules():

@@ -1,6 +1,6 @@
-"""Pretrained weights: where their files lie, and whether their contents fit.
+"""Pretrained weights: where their files are, and whether they fit.
 
-Importing this module does not import torch, so that a submission can ask for the files cheaply.
+Importing this module does not import torch, so that a submission can check the files cheaply.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ OPTIONAL = "num_batches_tracked"
 def require_weights(
     names: Iterable[str], weights_dir: Path | None, *, downloads: str | None = DOWNLOADS
 ) -> None:
-    """See that the weights of all these backbones are on this machine; raises `MissingWeights` naming every one not.
+    """Check that the weights of all these backbones are here; raises `MissingWeights` naming the
+    rest.
 
-    A file that cannot be what its name says is as good as none; it is named by itself.
+    A file that cannot be what its name says is reported by itself.
     """
     missing: list[str] = []
     for name in dict.fromkeys(names):
@@ -50,7 +51,7 @@ def require_weights(
 
 
 def unsound(name: str, path: Path) -> str | None:
-    """Why a file cannot hold a backbone's ImageNet weights, as far as can be seen in milliseconds; None: it may."""
+    """Why a file cannot hold the ImageNet weights of a backbone, as seen in milliseconds, or None."""
     from models.networks import state_file
 
     file = backbones.find_backbone(name).weights_file
@@ -68,10 +69,10 @@ def _require_sound(name: str, path: Path) -> None:
 
 
 def find_weights(name: str, weights_dir: Path | None, *, downloads: str | None = DOWNLOADS) -> Path:
-    """The file of a backbone's ImageNet weights: in `weights_dir`, else in torch's cache, else downloaded there.
+    """The file of ImageNet weights of a backbone: in `weights_dir`, torch's cache, or downloaded.
 
-    `downloads` is the address of the folder to download from, None for no download. Raises `MissingWeights`
-    naming the file to put in place when there is none.
+    `downloads` is the address of the folder to download from, None for no download. Raises
+    `MissingWeights` naming the file to provide.
     """
     backbone = backbones.find_backbone(name)
     if backbone.weights_file is None or backbone.weights_url_file is None:
@@ -93,7 +94,9 @@ def find_weights(name: str, weights_dir: Path | None, *, downloads: str | None =
 
 
 def fetch(url: str, target: Path) -> None:
-    """Download a file whole; raises `ValueError` unless the hash in its name (`vgg16-397923af.pth`) is its own."""
+    """Download a file; raises `ValueError` unless it has the hash in its name
+    (`vgg16-397923af.pth`).
+    """
     with (
         urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer,
         atomic.atomic_write(target) as draft,
@@ -106,7 +109,7 @@ def fetch(url: str, target: Path) -> None:
 
 
 def torch_cache() -> Path:
-    """The folder in which torchvision keeps the weights it downloads."""
+    """The download cache of torchvision."""
     home = (
         os.environ.get("TORCH_HOME")
         or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
@@ -115,12 +118,12 @@ def torch_cache() -> Path:
 
 
 def read_weights(path: Path, network: nn.Module) -> dict[str, Tensor]:
-    """The state dict in a file, in float32, proved to fit `network`; raises `BadWeights` with the first mismatch."""
+    """The state dict of a file in float32, checked against `network`; raises `BadWeights`."""
     import torch
 
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever its unpickler meets
+    except Exception as error:  # torch.load may raise anything
         reason = " ".join(str(error).split())[:160]
         raise BadWeights(
             f"{path} is not a file of weights that torch can read: {reason} Replace the file."
@@ -144,9 +147,9 @@ def read_weights(path: Path, network: nn.Module) -> dict[str, Tensor]:
 def first_mismatch(
     found: dict[str, Tensor], expected: dict[str, Tensor], finite: bool = True
 ) -> str | None:
-    """The first way in which a state dict differs from the expected one in names, shapes or kinds, in words.
+    """The first difference of a state dict from the expected one in names, shapes or dtypes.
 
-    With `finite`, values must be finite numbers.
+    With `finite`, values must be finite.
     """
     for name, value in expected.items():
         if name not in found:
@@ -169,7 +172,7 @@ def first_mismatch(
 
 
 def _missing(missing: list[str], weights_dir: Path | None) -> str:
-    """What to put where."""
+    """The files to provide, and where."""
     where = (
         f"the folder {weights_dir} (ORCH_WEIGHTS_DIR)"
         if weights_dir

@@ -51,7 +51,7 @@ class Learner:
         precision: Chosen,
         splits: Splits = (),
     ) -> Learner:
-        """The network on `device`, channels last, with SGD and a plateau scheduler from the recipe."""
+        """The network on `device`, channels last, with SGD and a plateau scheduler."""
         if recipe.deterministic and device.type == "cuda":
             network = deterministic.replace_pools(network)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
