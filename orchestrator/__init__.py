@@ -1,1 +1,1 @@
-"""Deciding and telling: the command line, submission, status, comparison, reports."""
+"""The controller: command line, submission, status, analysis, reports."""

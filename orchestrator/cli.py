@@ -1,4 +1,4 @@
-"""The command `orch`: its subcommands, loaded when they are asked for, and the one place that catches errors."""
+"""The command `orch`: lazily loaded subcommands, and the only place that catches errors."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ COMMANDS = {
     "flower": ("flower:flower_command", "Show the queue in a browser (Flower)."),
     "doctor": ("doctor:doctor_command", "Say what is missing here, and what to type."),
 }
-"""Each command's module in `orchestrator.commands` and its name there, and what the help says of it.
+"""Module in `orchestrator.commands`, function, and help text of each command.
 
-The help stands here so that `orch --help` need not import every command.
+The help texts are here so that `orch --help` does not import every command.
 """
 
 LONGEST = 4000
@@ -59,7 +59,7 @@ Examples:
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module when the command is asked for, and suggests the likeliest name."""
+    """A group that imports a command when it is used, and suggests the closest name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -129,7 +129,7 @@ def cli(ctx: click.Context) -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Do what the arguments ask; the exit code. What went wrong is one line on stderr, stdout stays as it is."""
+    """Run the arguments and return the exit code; an error is one line on stderr."""
     try:
         code: Any = cli.main(args=arguments, prog_name="orch", standalone_mode=False)
         return code if isinstance(code, int) else 0
@@ -165,13 +165,11 @@ def _complain(message: str, code: int) -> int:
 
 
 def main() -> None:
-    """The door: leaves with the exit code of `run`. A file's name that is no UTF-8 is shown escaped."""
+    """Entry point: exits with the code of `run`. File names that are not UTF-8 are escaped."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     code = run()
-    if (
-        code == INTERRUPTED
-    ):  # a second Ctrl-C while threads come to their end shall show no traceback
+    if code == INTERRUPTED:  # a second Ctrl-C while threads end must not show a traceback
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code)
 

@@ -1,10 +1,10 @@
-"""Durations, shares and names as people read them in a terminal."""
+"""Format durations, shares and names for a terminal."""
 
 from __future__ import annotations
 
 
 def duration(seconds: float | None) -> str:
-    """`8s`, `3m 05s`, `2h 20m`, `3d 4h`; `?` when it is not known."""
+    """`8s`, `3m 05s`, `2h 20m`, `3d 4h`; `?` if unknown."""
     if seconds is None:
         return "?"
     whole = max(0, round(seconds))
@@ -18,10 +18,10 @@ def duration(seconds: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """`93.1%`; `-` when it is not known."""
+    """`93.1%`; `-` if unknown."""
     return "-" if value is None else f"{100 * value:.1f}%"
 
 
 def plain(text: str) -> str:
-    """The text in one line, with what could steer a terminal escaped."""
+    """The text in one line, with control characters escaped."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -1,4 +1,4 @@
-"""A run's files held against their digests, and a trial held against a replay of itself."""
+"""Verify the checksums of a run, and choose a trial to replay."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ MEGABYTE = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class VerificationResult:
-    """What was looked at: files and bytes, the damaged ones, and the tasks taken back so that they are done again.
+    """The result: files and bytes checked, damaged files, and tasks to be done again.
 
-    `resume` names the runs that do these tasks, the one looked at first.
+    `resume` names the runs that do these tasks, the verified run first.
     """
 
     files: int
@@ -35,7 +35,7 @@ class VerificationResult:
 def verify_run(
     store: Store, run: Run, repair: bool, tell: Callable[[int, int], None]
 ) -> VerificationResult:
-    """Read every file of the run; `tell(done, total)` counts megabytes. With `repair` damaged ones are taken out."""
+    """Verify all files; `tell(done, total)` counts megabytes; `repair` removes damaged ones."""
     found = list(
         verify.verify_files(
             store, run, lambda done, total: tell(done // MEGABYTE, total // MEGABYTE)
@@ -53,7 +53,7 @@ def verify_run(
 
 
 def _who_do(store: Store, run: Run, tasks: list[str]) -> list[str]:
-    """The runs that these tasks belong to: this one, then others that share its trials."""
+    """The runs of these tasks: this one first, then others that share its trials."""
     left, found = set(tasks), []
     for name in [run.name, *reversed(store.run_names())] if left else []:
         with contextlib.suppress(DamagedFile, UnknownRun):
@@ -64,7 +64,7 @@ def _who_do(store: Store, run: Run, tasks: list[str]) -> list[str]:
 
 
 def trial_to_replay(store: Store, run: Run, asked: str | None) -> str:
-    """The trial asked for, else the run's cheapest one that has been trained; raises a `RequestError`."""
+    """The requested trial, else the cheapest trained one; raises a `RequestError`."""
     if asked is not None:
         if asked not in run.trials:
             raise BadSpec(
@@ -86,7 +86,7 @@ def trial_to_replay(store: Store, run: Run, asked: str | None) -> str:
 
 
 def done_of(message: dict[str, Any]) -> tuple[float, int] | None:
-    """Epochs done of how many, from what a child says; None where it says nothing of that."""
+    """Epochs done of how many, from a child's message; None if it does not say."""
     if message.get("phase") not in ("train", "validate") or not message.get("total"):
         return None
     share = message["done"] / message["total"] if message["phase"] == "train" else 1.0

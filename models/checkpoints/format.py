@@ -182,7 +182,7 @@ def _loaded(path: Path, sha256: str) -> Any:
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         finally:
-            # Checked before any loading error: corruption is neither out of memory nor a wrong format.
+            # Before any loading error: corruption is neither out of memory nor a wrong format.
             if digest.result() != sha256:
                 raise _torn(path)
 

@@ -15,11 +15,10 @@ from models.data.decode import Pixels
 
 
 class ArrayWriter:
-    """Append images of (size, size, 3) to a new `.npy` file; `close` corrects the count in its
-    header.
+    """Append images of (size, size, 3) to a new `.npy` file.
 
-    Other processes may write images into their rows meanwhile (`Rows`); `close` is then given the
-    rows to keep.
+    `close` corrects the count in its header. Other processes may write images into their rows
+    meanwhile (`Rows`); `close` is then given the rows to keep.
     """
 
     def __init__(self, path: Path, size: int) -> None:
@@ -42,8 +41,9 @@ class ArrayWriter:
         self.count += 1
 
     def close(self, kept: Sequence[int] | None = None) -> None:
-        """Finish the file: all appended images, or of written rows those `kept` (ascending), moved
-        up.
+        """Finish the file and keep all appended images.
+
+        Of images that were written into rows only those `kept` (ascending) remain, moved up.
         """
         if kept is not None:
             self.rows.move_up(kept)
@@ -102,7 +102,7 @@ class Rows:
 
 
 def _write_whole(descriptor: int, contents: bytes, place: int) -> None:
-    """Write all bytes: `pwrite` writes less on a filling disk, and the next call raises `OSError`."""
+    """Write all bytes: on a filling disk `pwrite` writes less, and the next call raises `OSError`."""
     written = 0
     while written < len(contents):
         written += os.pwrite(descriptor, memoryview(contents)[written:], place + written)

@@ -46,8 +46,9 @@ class Data:
 
     @classmethod
     def load(cls, store: Store, name: str) -> Data:
-        """The prepared data set of that name; raises `DataChanged` for missing or inconsistent
-        files.
+        """The prepared data set of that name.
+
+        Raises `DataChanged` for missing or inconsistent files.
         """
         described = store.described(name)
         folder = store.data_folder(name)
@@ -165,7 +166,7 @@ def _streamed(data: Data, pieces: list[Indices], device: torch.device) -> Iterat
                 here = torch.cuda.current_stream(device)
                 here.wait_event(copied)
                 for each in (batch.images, batch.labels):
-                    # Allocated in the side stream: without this its memory could be reused while in use.
+                    # Allocated in the side stream: else its memory could be reused while in use.
                     each.record_stream(here)
             yield batch
     finally:

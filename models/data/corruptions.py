@@ -39,7 +39,7 @@ Corrupt = Callable[[Tensor, int, list[torch.Generator]], Tensor]
 
 
 def corrupter(corruption: str, severity: int) -> Change:
-    """A function that corrupts images (n, s, s, 3), uint8, given their indices; `none` is identity."""
+    """Return a function that corrupts images (n, s, s, 3), uint8, given their indices."""
     if corruption == "none":
         return lambda images, places: images
     corrupt = CORRUPT[corruption]

@@ -1,4 +1,4 @@
-"""Decode one image file into a square of RGB pixels. Imports no torch: pool processes start fast."""
+"""Decode one image file into a square of RGB pixels. Imports no torch, so pools start fast."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def square(image: Image.Image, size: int) -> Pixels:
-    """Resize to 256/224 of `size` (bilinear, as torchvision), then crop the centre `size` pixels."""
+    """Resize to 256/224 of `size` (bilinear, as torchvision), then crop `size` centre pixels."""
     side = round(size * 256 / 224)
     margin = round((side - size) / 2)
     if side & (side - 1) == 0 and max(image.size) < 2**16:

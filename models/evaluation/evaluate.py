@@ -72,7 +72,7 @@ def _answers(
     task: Task,
     change: Change,
 ) -> tuple[float, list[Row]]:
-    """Summed loss, and a row per image: path, class, prediction, confidences, rank of true class."""
+    """Summed loss, and a row per image: path, class, prediction, confidences, rank."""
     total = len(data.splits["test"])
     progress, losses, rows = ProgressEstimator(tell, total), list[float](), list[Row]()
     for piece, true, scores in predict_split(learner, data, "test", change):

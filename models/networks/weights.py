@@ -29,10 +29,10 @@ OPTIONAL = "num_batches_tracked"
 def require_weights(
     names: Iterable[str], weights_dir: Path | None, *, downloads: str | None = DOWNLOADS
 ) -> None:
-    """Check that the weights of all these backbones are here; raises `MissingWeights` naming the
-    rest.
+    """Check that the weights of all these backbones are on this machine.
 
-    A file that cannot be what its name says is reported by itself.
+    Raises `MissingWeights` naming all that are not. A file that cannot be what its name says is
+    reported by itself.
     """
     missing: list[str] = []
     for name in dict.fromkeys(names):
@@ -51,7 +51,7 @@ def require_weights(
 
 
 def unsound(name: str, path: Path) -> str | None:
-    """Why a file cannot hold the ImageNet weights of a backbone, as seen in milliseconds, or None."""
+    """Why a file cannot hold ImageNet weights of a backbone, seen in milliseconds; or None."""
     from models.networks import state_file
 
     file = backbones.find_backbone(name).weights_file
@@ -94,8 +94,9 @@ def find_weights(name: str, weights_dir: Path | None, *, downloads: str | None =
 
 
 def fetch(url: str, target: Path) -> None:
-    """Download a file; raises `ValueError` unless it has the hash in its name
-    (`vgg16-397923af.pth`).
+    """Download a file.
+
+    Raises `ValueError` unless it has the hash in its name (`vgg16-397923af.pth`).
     """
     with (
         urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer,

@@ -72,7 +72,7 @@ def taken_memory(device: torch.device) -> int:
 
 
 def millijoules(nvml: Nvml | None, uuid: str | None) -> int | None:
-    """Energy counter of a GPU in millijoules; None if unavailable (older GPUs, MIG, no permission)."""
+    """Energy counter of a GPU in millijoules; None if unavailable (older GPU, MIG, permission)."""
     if nvml is None or uuid is None:
         return None
     with contextlib.suppress(Exception):  # an error of measuring must never fail a training

@@ -1,4 +1,4 @@
-"""A data folder looked over before anything is trained on it: classes, formats, broken files, duplicates."""
+"""Inspect a data folder before training: classes, formats, broken files, duplicates."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ PROGRAMS = ("EPS", "WMF")
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a folder holds. `decoded` says whether images were decoded, or only known by their first bytes.
+    """The contents of a folder. `decoded` tells whether images were decoded or only sniffed.
 
-    `duplicates` are groups of paths with the same contents; `contradictions` those of them that sit in several classes.
+    `duplicates` are groups of paths with equal contents; `contradictions` those in several classes.
     """
 
     folder: str
@@ -48,7 +48,7 @@ class Inspection:
 def inspect_folder(
     where: Path, tell: Callable[[int, int], None] = lambda done, total: None
 ) -> Inspection:
-    """Look a folder over; `tell(done, total)` counts files, each twice. Raises `BadFolder` as submitting would."""
+    """Inspect a folder; `tell(done, total)` counts each file twice. Raises `BadFolder`."""
     source = image_folder.read_folder(where, lambda done, total: tell(done, 2 * total))
     decoded = importlib.util.find_spec("PIL") is not None
     look = _decode if decoded else _signature
@@ -88,7 +88,7 @@ def _duplicates(source: DataSource) -> list[list[ImageFile]]:
 
 
 def _decode(path: Path) -> tuple[str, str]:
-    """The format's name and what is wrong with the file, empty if nothing is."""
+    """Name of the format, and the fault of the file, or an empty text."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -100,12 +100,12 @@ def _decode(path: Path) -> tuple[str, str]:
             return image.format or "unknown", ""
     except UnidentifiedImageError:
         return "", "not an image"
-    except Exception as error:  # Pillow's decoders raise anything on broken files
+    except Exception as error:  # Pillow may raise any error for broken files
         return "", " ".join(str(error).split()) or type(error).__name__
 
 
 def _signature(path: Path) -> tuple[str, str]:
-    """The same by the file's first bytes alone."""
+    """The same from the first bytes alone."""
     with path.open("rb") as handle:
         first = handle.read(16)
     kind = next((kind for signature, kind in SIGNATURES.items() if first.startswith(signature)), "")

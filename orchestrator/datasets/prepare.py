@@ -1,4 +1,4 @@
-"""A data set prepared here and now, as a worker would, without the queue."""
+"""Prepare a data set in this process, as a worker would, without the queue."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ def prepare_data_set(
     settings: DataSettings,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[str, dict[str, Any], bool]:
-    """The data set's name, the facts of its outcome, and whether it was there already.
+    """The name of the data set, the facts of its result, and whether it existed before.
 
-    Raises `BadImages` for broken files and `StoreUnusable` when a worker is preparing the same data set.
+    Raises `BadImages` for broken files and `StoreUnusable` when a worker is preparing the same data
+    set.
     """
     data = source.data_id(settings)
     task = Task("prepare", data)

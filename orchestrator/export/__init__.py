@@ -1,1 +1,1 @@
-"""A run's numbers for other programs, written by those programs' own writers."""
+"""Export a run's numbers with the writers of other programs."""

@@ -1,4 +1,4 @@
-"""A run as other programs keep it: each trial's settings, and its numbers as points in time."""
+"""The history of a run for export: settings of each trial, and its numbers over time."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ OF_TESTS = {
     "correct/test": "correct",
     "seconds/test": "seconds",
 }
-"""Names of series, and the columns of `epochs` and `evaluations` that they hold."""
+"""Names of series, and their columns in `epochs` and `evaluations`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One number of a series, at an epoch (from 1), and when it came about (Unix time, seconds)."""
+    """One value of a series, at an epoch (from 1) and a Unix time (seconds)."""
 
     series: str
     epoch: int
@@ -42,7 +42,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class TrialHistory:
-    """One trial: what it was trained with, words to find it by, and its points in the order of time."""
+    """One trial: settings, tags, and its points in order of time."""
 
     trial: str
     began: float
@@ -54,9 +54,11 @@ class TrialHistory:
 
 
 def histories(store: Store, run: Run) -> list[TrialHistory]:
-    """Every trial of the run that has numbers, up to the run's last epoch; raises `OrchError` when none has any.
+    """All trials of the run that have numbers, up to its last epoch; raises `OrchError` if none
+    has.
 
-    A row holds how long it took; when it ended follows from the attempt that ended its period, counted back.
+    A row holds a duration only. Its end is derived from the attempt that ended its period, counting
+    back.
     """
     found = [_history(store, run, store.load_trial(name)) for name in run.trials]
     with_points = [history for history in found if history.points]
@@ -105,7 +107,7 @@ def _history(store: Store, run: Run, trial: Trial) -> TrialHistory:
 
 
 def _sorted(store: Store, table: str, trial: str, run: Run) -> list[dict[str, Any]]:
-    """A trial's rows in the order of epochs, one each, none beyond the run's last epoch."""
+    """Rows of a trial in order of epochs, without duplicates, up to the last epoch of the run."""
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in tables.read_rows(store.root, table, [trial]).to_pylist():
         if row["epoch"] <= run.spec.epochs:
@@ -120,7 +122,7 @@ def _times(
     ended: dict[str, float],
     began: float,
 ) -> dict[int, float]:
-    """When each epoch ended: counted back from the end of its period's attempt, else on from the epoch before."""
+    """End of each epoch: counted back from the end of its attempt, else from the one before."""
     times: dict[int, float] = {}
     for before, mark in pairwise([0, *marks, *([rows[-1]["epoch"]] if rows else [])]):
         inside = [row for row in rows if before < row["epoch"] <= mark]
@@ -139,7 +141,7 @@ def _tests(
     times: dict[int, float],
     began: float,
 ) -> Iterator[Point]:
-    """Points of the tests; those on images made harder are series of their own, such as `accuracy/test/blur-3`."""
+    """Points of evaluations; corrupted ones are separate series, such as `accuracy/test/blur-3`."""
     for row in rows:
         variant = (
             "" if row["corruption"] in (None, "none") else f"{row['corruption']}-{row['severity']}"
@@ -173,7 +175,7 @@ def _settings(run: Run, trial: Trial) -> dict[str, str | int | float | bool]:
 
 
 def _provenance(values: dict[str, Any], prefix: str = "orch.") -> dict[str, str]:
-    """What the run was made by, flat: `orch.git.commit` and so on; unknown things are left out."""
+    """Provenance, flattened: `orch.git.commit` and so on; unknown values are left out."""
     flat: dict[str, str] = {}
     for key, value in values.items():
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Histories as an MLflow experiment in a database file, by MLflow's own client."""
+"""Write histories as an MLflow experiment in a database file, with MLflow's own client."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from orchestrator.export.history import Point, TrialHistory
 
 DATABASE = "mlflow.db"
 MAX_METRICS = 1000
-"""MLflow takes this many metrics in one call."""
+"""Maximum metrics of one MLflow call."""
 
 
 def write(histories: Sequence[TrialHistory], experiment: str, out: Path) -> None:
-    """One MLflow run for each trial, in the experiment of that name in `out`/mlflow.db.
+    """One MLflow run per trial, in the experiment of that name in `out`/mlflow.db.
 
-    Exporting again adds what is new to the runs that are there; what is there already is not doubled.
+    Exporting again adds only what is new.
     """
     client = _client(out)
     for history in histories:
@@ -29,7 +29,7 @@ def _client(out: Path) -> Any:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient
 
-    # Once imported: MLflow sets its own level then.
+    # After the import: MLflow sets its own level then.
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

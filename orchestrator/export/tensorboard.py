@@ -1,4 +1,4 @@
-"""Histories as TensorBoard's event files, by its own writer; no tensorflow and no torch is needed."""
+"""Write histories as TensorBoard event files, with its own writer; needs no tensorflow or torch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ EVENTS = "events.out.tfevents.*"
 
 
 def write(histories: Sequence[TrialHistory], out: Path) -> None:
-    """A folder for each trial in `out`, with its scalars and its settings; what was written there before is replaced.
+    """A folder per trial in `out`, with scalars and settings; earlier exports there are replaced.
 
-    TensorBoard keeps numbers in single precision.
+    TensorBoard stores single precision.
     """
     for history in histories:
         folder = out / history.trial

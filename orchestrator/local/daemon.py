@@ -1,4 +1,4 @@
-"""Processes that outlive the command that started them, known by number and time of birth."""
+"""Processes that outlive the command that started them, identified by PID and start time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ KILL_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class DaemonProcess:
-    """A process; `born` (Unix time) tells it from a later one that was given the same number."""
+    """A process; `born` (Unix time) detects a reused PID."""
 
     pid: int
     born: float
 
     def alive(self) -> bool:
-        """Whether it still runs; a zombie does not, nor does another process of the same number."""
+        """Whether it is running; false for a zombie and for a reused PID."""
         try:
             found = psutil.Process(self.pid)
             return (
@@ -32,13 +32,13 @@ class DaemonProcess:
             return False
 
     def ask_to_end(self) -> None:
-        """SIGTERM, if it still is that process."""
+        """Send SIGTERM, if it is still that process."""
         with contextlib.suppress(psutil.Error):
             if self.alive():
                 psutil.Process(self.pid).terminate()
 
     def kill(self) -> None:
-        """SIGKILL to it and its children, if it still is that process."""
+        """Send SIGKILL to it and its children, if it is still that process."""
         with contextlib.suppress(psutil.Error):
             if self.alive():
                 found = psutil.Process(self.pid)
@@ -50,7 +50,7 @@ class DaemonProcess:
 def start(
     command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path | None = None
 ) -> DaemonProcess:
-    """Start a command in a session of its own, output added to `log`, no terminal; raises `OSError`."""
+    """Start a command in its own session, output appended to `log`; raises `OSError`."""
     with log.open("ab") as output:
         child = subprocess.Popen(
             command,
@@ -66,13 +66,11 @@ def start(
     except psutil.NoSuchProcess:
         return DaemonProcess(child.pid, 0.0)
     finally:
-        child.returncode = (
-            0  # it is not waited for; without this Python warns when the handle is dropped
-        )
+        child.returncode = 0  # not waited for; without this Python warns when the handle is dropped
 
 
 def end(processes: Sequence[DaemonProcess], gentle_s: float) -> None:
-    """SIGTERM to all; SIGKILL to those, and their children, that are still there after `gentle_s`."""
+    """Send SIGTERM to all; after `gentle_s` SIGKILL to the rest and their children."""
     for each in processes:
         each.ask_to_end()
     _await_end(processes, gentle_s)
@@ -88,7 +86,7 @@ def _await_end(processes: Sequence[DaemonProcess], patience_s: float) -> None:
 
 
 def last_line(log: Path) -> str:
-    """The last line of a log that is not empty, or an empty text; for messages."""
+    """The last non-empty line of a log, or an empty text."""
     with contextlib.suppress(OSError):
         lines = log.read_text(encoding="utf-8", errors="replace")[-4000:].splitlines()
         return next((line.strip() for line in reversed(lines) if line.strip()), "")

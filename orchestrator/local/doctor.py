@@ -1,4 +1,4 @@
-"""What this machine has for orch, and for what is missing, what to type."""
+"""Diagnose this machine: what is present, what is missing, and how to install it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LOADING_S = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One thing looked at: `state` is ok, missing (orch works without it) or broken; `remedy` is what to do."""
+    """One diagnosis: `state` is ok, missing (optional) or broken; `remedy` says what to do."""
 
     subject: str
     state: str
@@ -47,7 +47,7 @@ class Diagnosis:
 
 
 def diagnose(settings: Settings) -> list[Diagnosis]:
-    """All findings, in the order in which a person would ask."""
+    """All diagnoses, in the order in which a user would ask."""
     return [
         _python(),
         *_packages(),
@@ -83,16 +83,17 @@ def _packages() -> list[Diagnosis]:
 
 
 def _loading() -> list[Diagnosis]:
-    """Whether what a worker's tasks import can be imported: installed is not enough where a library of its is missing.
+    """Whether a worker could import what its tasks need.
 
-    In a process of its own, which may die of it; and with how long it took, which on a slow disk may be a minute.
+    An installed package may lack a library. It is tried in a separate process, which may crash, and
+    timed: on a slow disk it may take a minute.
     """
     if any(version_of(package) is None for package in EXTRAS["worker"]):
         return []
     began = time.monotonic()
     command = [sys.executable, "-c", f"import {CHILD_ENTRY.partition(':')[0]}"]
     try:
-        # From orch's own folder: one named `models` where the person stands is another.
+        # From orch's own folder: the current folder may hold another `models`.
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=LOADING_S, cwd=install_hints.HOME
         )
@@ -139,7 +140,7 @@ def _store(settings: Settings) -> Diagnosis:
 
 
 def _runs(settings: Settings) -> list[Diagnosis]:
-    """Runs whose record is damaged: nobody works on them."""
+    """Runs whose record is damaged: no worker works on them."""
     store = Store(settings.store)
     with contextlib.suppress(OSError):
         damaged = [name for name in store.run_names() if not store.whole_runs([name])]
@@ -193,8 +194,11 @@ def _devices() -> Diagnosis:
 
 
 def _weights(settings: Settings) -> list[Diagnosis]:
-    """One finding for the files of weights that training would find on this machine, one for each that it would not,
-    and one for each that is not what its name says."""
+    """Diagnoses of pretrained weights.
+
+    One for all files that training would find here, one for each that is missing, and one for each
+    that is not what its name says.
+    """
     entries = {
         str(entry.weights_file): entry
         for entry in reversed(backbones.CATALOG.values())

@@ -1,4 +1,4 @@
-"""The embedded broker: a Redis of our own on a unix socket that only its user can reach."""
+"""The embedded broker: our own Redis on a unix socket that only its user can open."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ START_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedRedis:
-    """A Redis that was started here: its socket's path and its process."""
+    """A Redis started here: path of its socket, and its process."""
 
     socket: str
     process: DaemonProcess
 
     @property
     def url(self) -> str:
-        """The broker's address for Celery."""
+        """The address for Celery."""
         return f"redis+socket://{self.socket}"
 
     def answers(self, timeout_s: float = 5.0) -> bool:
@@ -45,7 +45,7 @@ class EmbeddedRedis:
         return False
 
     def stop(self, gentle_s: float) -> None:
-        """End it and remove its socket and the socket's folder."""
+        """Stop it and remove the socket with its folder."""
         daemon.end([self.process], gentle_s)
         Path(self.socket).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
@@ -67,9 +67,9 @@ def binary() -> Path:
 
 
 def socket_path(store: Path) -> Path:
-    """Where the store's broker listens: short, the same for every command of this user.
+    """Path of the broker's socket: short, and the same for every command of this user.
 
-    In the folder for temporary files, not in XDG_RUNTIME_DIR, which goes away when its user logs out.
+    It is in the folder for temporary files: XDG_RUNTIME_DIR disappears when its user logs out.
     """
     mark = hashlib.sha256(os.fsencode(store.resolve())).hexdigest()[:10]
     for parent in (Path(tempfile.gettempdir()), Path("/tmp")):
@@ -82,9 +82,9 @@ def socket_path(store: Path) -> Path:
 
 
 def start(folder: Path, path: Path) -> EmbeddedRedis:
-    """Start Redis on the socket `path`, its append-only file and log in `folder`; returns when it answers.
+    """Start Redis on the socket `path`, with file and log in `folder`; returns when it answers.
 
-    Raises `MissingExtra` where there is no Redis and `BrokerUnreachable` when it does not come up.
+    Raises `MissingExtra` where there is no Redis and `BrokerUnreachable` when it does not start.
     """
     command = [
         str(binary()),
@@ -122,7 +122,7 @@ def start(folder: Path, path: Path) -> EmbeddedRedis:
 
 
 def _private_folder(folder: Path) -> None:
-    """Make the folder, or see that it is ours and closed to others; raises `BrokerUnreachable`."""
+    """Create a private folder, or check that it is ours; raises `BrokerUnreachable`."""
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()

@@ -1,4 +1,4 @@
-"""The stack of one machine: the embedded broker and the local workers, started when missing, put down gently."""
+"""The local stack: embedded Redis and workers, started if missing, stopped gracefully."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GENTLE_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class LocalWorker:
-    """A worker that was started here; `broker` is a mark of the address it listens to."""
+    """A worker started here; `broker` identifies the address it listens to."""
 
     name: str
     device: str
@@ -40,14 +40,16 @@ class LocalWorker:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What runs on this machine for a store; `started` names what was just started."""
+    """Processes of this machine for a store; `started` names those just started."""
 
     redis: EmbeddedRedis | None
     workers: tuple[LocalWorker, ...]
     started: tuple[str, ...] = ()
 
     def broker_url(self, settings: Settings) -> str:
-        """The broker that was named, else the embedded one; raises `BrokerUnreachable` when that does not run."""
+        """The named broker, else the embedded one; raises `BrokerUnreachable` if that is not
+        running.
+        """
         if settings.broker_url is not None:
             return settings.broker_url
         if self.redis is None:
@@ -56,11 +58,11 @@ class Stack:
 
 
 Command = Callable[[str, str, int], Sequence[str]]
-"""The command line of a worker from its name, device and threads."""
+"""The command line of a worker, given name, device and threads."""
 
 
 def worker_command(name: str, device: str, threads: int, slots: int = 1) -> list[str]:
-    """`orch worker` with the Python that runs now."""
+    """`orch worker` with the running Python."""
     return [
         sys.executable,
         "-m",
@@ -87,10 +89,10 @@ def ensure(
     cores: int | None = None,
     gpus: int | None = None,
 ) -> Stack:
-    """Start what is missing: Redis when no broker is named, and local workers until there are `workers`.
+    """Start what is missing: Redis if no broker is named, and local workers up to `workers`.
 
-    `workers` None means one a GPU, else two on a CPU (one on a single core). Calls from several processes
-    are taken one after the other. The store must exist.
+    `workers` None means one per GPU, else two on a CPU (one on a single core). Concurrent calls of
+    several processes are serialised. The store must exist.
     """
     cores = discovery.available_cores() if cores is None else cores
     gpus = (0 if device == "cpu" else len(discovery.gpus())) if gpus is None else gpus
@@ -113,14 +115,14 @@ def ensure(
 
 
 def look(settings: Settings) -> Stack:
-    """What runs on this machine for the store, without starting anything."""
+    """Processes of this machine for the store; starts nothing."""
     return _read(_folder(settings.store))
 
 
 def down(
     settings: Settings, gentle_s: float = GENTLE_S, tell: Callable[[str], None] = lambda line: None
 ) -> Stack:
-    """Stop the workers (SIGTERM; after `gentle_s` SIGKILL), then Redis; what was running."""
+    """Stop the workers (SIGTERM; after `gentle_s` SIGKILL), then Redis; returns what was running."""
     if not _folder(settings.store).exists():
         return Stack(None, ())
     with _locked(settings.store) as folder:
@@ -135,12 +137,12 @@ def down(
 
 
 def default_workers(cores: int, gpus: int) -> int:
-    """One worker a GPU; without a GPU two, or one on a single core."""
+    """One worker per GPU; without a GPU two, or one on a single core."""
     return gpus or min(2, cores)
 
 
 def worker_threads(cores: int, workers: int) -> int:
-    """Half the cores for one or two workers, so that both give the same numbers; else an equal part."""
+    """Half the cores for one or two workers, so both give the same numbers; else equal parts."""
     return max(1, cores // max(2, workers))
 
 
@@ -158,7 +160,7 @@ def _with_broker(settings: Settings, folder: Path, found: Stack) -> Stack:
 
 
 def started_by_hand(store: Path, stack: Stack) -> list[str]:
-    """The devices of living workers of this machine that the stack did not start."""
+    """Devices of living workers of this machine that the stack did not start."""
     known = {worker.process.pid for worker in stack.workers}
     return [
         sign.device
@@ -168,7 +170,7 @@ def started_by_hand(store: Path, stack: Stack) -> list[str]:
 
 
 def _missing_devices(taken: Sequence[str], wanted: int, device: str | None, gpus: int) -> list[str]:
-    """A device for each worker still to start, the least used first."""
+    """A device for each worker still to start, least used first."""
     places = [device] if device else [f"cuda:{index}" for index in range(gpus)] or ["cpu"]
     used = list(taken)
     chosen: list[str] = []
@@ -193,12 +195,12 @@ def _start_worker(
 
 
 def _mark(broker_url: str) -> str:
-    """Tells brokers apart on record without keeping an address that may hold a password."""
+    """A hash that identifies a broker without storing an address with a password."""
     return hashlib.sha256(broker_url.encode()).hexdigest()[:12]
 
 
 def host() -> str:
-    """This machine as workers name it."""
+    """The host name that workers use."""
     return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
 
 
@@ -208,7 +210,7 @@ def _folder(store: Path) -> Path:
 
 @contextlib.contextmanager
 def _locked(store: Path) -> Iterator[Path]:
-    """This machine's folder in the store, held by one process at a time."""
+    """The folder of this machine in the store, locked by one process at a time."""
     folder = _folder(store)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / "lock").open("a") as handle:
@@ -217,7 +219,7 @@ def _locked(store: Path) -> Iterator[Path]:
 
 
 def _read(folder: Path) -> Stack:
-    """What is on record and still alive."""
+    """The recorded processes that are still alive."""
     path = folder / "stack.json"
     state = records.read(path, known={"redis": (dict, NoneType), "workers": list}) or {}
     try:

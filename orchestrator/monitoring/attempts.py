@@ -1,4 +1,4 @@
-"""A run's attempts: who worked on what, when, and how it ended."""
+"""Attempts of a run: who worked on what, when, and how it ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orchestrator.monitoring import heartbeats
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """One execution of a task; `state` is running, done, failed, stopped or lost; times are Unix times."""
+    """One attempt; `state` is running, done, failed, stopped or lost; times are Unix times."""
 
     task: str
     attempt: int
@@ -33,9 +33,10 @@ class AttemptRecord:
 
 
 def attempts_of_run(store: Store, run: Run) -> list[AttemptRecord]:
-    """Every attempt on the run's tasks, those begun first at the front; other runs may have shared them.
+    """All attempts at the run's tasks, in order of start; other runs may share them.
 
-    A record says "running" until another worker takes over; where its own is silent, the attempt counts as lost here.
+    A record says "running" until another worker claims the task. If its own worker is silent, the
+    attempt counts as lost here.
     """
     silent = {
         sign.name: sign.age_s for sign in heartbeats.read_heartbeats(store.root) if not sign.fresh
@@ -69,7 +70,7 @@ def _of_task(store: Store, task: Task) -> Iterator[AttemptRecord]:
 
 
 def _as_heard(store: Store, tried: AttemptRecord, silent: dict[str, float]) -> AttemptRecord:
-    """The attempt, lost where it is on record as running and its worker was not heard of lately."""
+    """The attempt, as lost if it is recorded as running and its worker is silent."""
     from workers.execution import attempts
 
     if tried.state != "running" or tried.worker not in silent:

@@ -1,4 +1,4 @@
-"""The workers' signs of life, and what they last said of their tasks."""
+"""Heartbeats of workers, and a lenient reader of JSON files."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ HEARTBEAT: records.FieldTypes = {
     "at": records.NUMBER,
 }
 LATER: records.FieldTypes = {"tasks": list, "slots": int, "process": (str, NoneType)}
-"""What older workers do not sign."""
+"""Fields that older workers do not write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A worker as it last signed, `age_s` ago; `tasks` is what it works on, up to `slots` of them, `task` the first.
+    """The heartbeat of a worker, `age_s` seconds old.
 
-    `ended`: it ran on this machine, and its process is no longer there.
+    `tasks` are its tasks, up to `slots`; `task` is the first. `ended`: it ran on this machine and
+    its process is gone.
     """
 
     name: str
@@ -45,18 +46,18 @@ class Heartbeat:
 
     @property
     def fresh(self) -> bool:
-        """Whether the worker can be taken to be alive."""
+        """Whether the worker counts as alive."""
         return self.age_s < WORKER_FRESH_S and not self.ended
 
     @property
     def label(self) -> str:
-        """Name and device, and how many of its slots are taken where it has several."""
+        """Name and device, and the slots in use if it has several."""
         slots = f", {len(self.tasks)} of {self.slots} slots" if self.slots > 1 else ""
         return f"{self.name} ({self.device}{slots})"
 
 
 def read_heartbeats(store: Path, now: float | None = None) -> list[Heartbeat]:
-    """All signs in the store, stale ones too."""
+    """All heartbeats in the store, stale ones included."""
     now = time.time() if now is None else now
     found = []
     for name in atomic.list_names(store / "workers"):
@@ -82,7 +83,7 @@ def read_heartbeats(store: Path, now: float | None = None) -> list[Heartbeat]:
 def read_or_empty(
     path: Path, needed: records.FieldTypes | None = None, known: records.FieldTypes | None = None
 ) -> dict[str, Any]:
-    """A JSON file's values; empty when it is missing or cannot be read, as what others write while we look may be."""
+    """Values of a JSON file; empty if it is missing or unreadable, as files being written may be."""
     with contextlib.suppress(OSError, ValueError):
         return records.read(path, needed, known) or {}
     return {}

@@ -1,4 +1,4 @@
-"""What is being worked on, by what workers last said of their tasks."""
+"""Tasks in progress, from the progress reports of their workers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SAID: FieldTypes = {
 
 @dataclass(frozen=True, slots=True)
 class TaskProgress:
-    """What the worker of a task last said; keys without meaning for the phase are None."""
+    """The last progress report of a task's worker; keys meaningless in the phase are None."""
 
     task: str
     worker: str
@@ -56,10 +56,10 @@ class TaskProgress:
 
 @dataclass(frozen=True, slots=True)
 class StoreView:
-    """What a store shows of all its runs at one moment: the ledger, who is alive, and who works on what.
+    """All runs of a store at one moment: the ledger, living workers, and tasks in progress.
 
-    `progress` holds what is worked on by the trial or data set it is about, each one's trainings first; `begun` are the
-    trials with a training that was begun and is not done.
+    `progress` is grouped by trial or data set, trainings first. `begun` are trials whose training
+    has begun and is not done.
     """
 
     ledger: Ledger
@@ -69,7 +69,10 @@ class StoreView:
 
 
 def read_view(store: Store, now: float) -> StoreView:
-    """The store as it is now (Unix time), however many runs it holds: listings, and a file for each task under way."""
+    """The store at a time (Unix time), however many runs it holds.
+
+    It takes listings, and one file per task in progress.
+    """
     ledger = store.ledger()
     signed = heartbeats.read_heartbeats(store.root, now)
     workers = tuple(sign for sign in signed if sign.fresh)
@@ -98,9 +101,9 @@ def _tasks(names: Iterable[str]) -> Iterator[Task]:
 def _progress(
     store: Store, task: Task, workers: Sequence[Heartbeat], ended: Collection[str], now: float
 ) -> TaskProgress | None:
-    """What was last said of a task, if somebody works on it: it was said lately, or a living worker signs for it.
+    """The last report of a task in progress: recent, or named in a living worker's heartbeat.
 
-    What workers that have `ended` said does not count.
+    Reports of workers that have `ended` do not count.
     """
     said = heartbeats.read_or_empty(
         store.progress_path(task), {"worker": str, "device": str, "at": NUMBER}, SAID

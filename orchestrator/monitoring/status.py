@@ -1,4 +1,4 @@
-"""How far a run is, read off the store: its trials, what is being worked on, what failed, who works."""
+"""The status of a run, read from the store: trials, progress, failures, workers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ CHECKPOINT = re.compile(r"e(\d{4,})-.*\.json")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a task will not be tried again, and where its last attempt's output lies.
+    """Why a task failed for good, and where the log of its last attempt is.
 
-    `quarantined`: another attempt might have ended differently, but there were too many already.
+    `quarantined`: another attempt might have succeeded, but there were too many already.
     """
 
     task: str
@@ -36,9 +36,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class TrialStatus:
-    """One trial: `state` is waiting, running, done, failed, blocked or cancelled; `accuracy` is the last evaluated.
+    """One trial: `state` is waiting, running, done, failed, blocked or cancelled.
 
-    `stopped_early` is the epoch at which its patience ended its training; `epochs_done` then stays there.
+    `accuracy` is of the last evaluation. `stopped_early` is the epoch of early stopping;
+    `epochs_done` then stays there.
     """
 
     trial: str
@@ -57,13 +58,13 @@ class TrialStatus:
 
     @property
     def epochs_left(self) -> int:
-        """Epochs still to be trained."""
+        """Epochs left to train."""
         return 0 if self.stopped_early is not None else self.epochs - self.epochs_done
 
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """One run: `state` is waiting, running, done, failed or cancelled; `tasks` counts tasks by state."""
+    """One run: `state` is waiting, running, done, failed or cancelled; `tasks` counts by state."""
 
     run: str
     data: str
@@ -83,7 +84,7 @@ class RunStatus:
 
     @property
     def exit_code(self) -> int:
-        """What `orch` leaves with after waiting for the run."""
+        """Exit code of `orch` after waiting for the run."""
         return 0 if self.state == "done" else 1
 
 
@@ -99,7 +100,9 @@ class Overview:
 
 @dataclass(slots=True)
 class _Share:
-    """What of a run's tasks is one trial's: their states, its marks, and which of those are trained and evaluated."""
+    """The part of a run that is one trial's: task states, target epochs, trained and evaluated
+    ones.
+    """
 
     states: set[str] = field(default_factory=set)
     marks: list[int] = field(default_factory=list)
@@ -119,7 +122,7 @@ def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
 def run_status(
     store: Store, run: Run | RunOutline, now: float | None = None, scene: StoreView | None = None
 ) -> RunStatus:
-    """The run as the store shows it now, or in a scene that was surveyed a moment ago."""
+    """The run as the store shows it now, or in a given view."""
     scene = scene or progress.read_view(store, time.time() if now is None else now)
     states = plan.task_states(store, run, scene.ledger)
     preparing = next(iter(_under_way(scene, run, run.data, states)), None)
@@ -153,7 +156,7 @@ def _state(states: dict[str, str], working: bool) -> str:
 def _under_way(
     scene: StoreView, run: Run | RunOutline, subject: str, states: dict[str, str]
 ) -> tuple[TaskProgress, ...]:
-    """What is being done for the run on a trial or data set: its own tasks, and trainings that lie on its way."""
+    """Tasks in progress for the run on a trial or data set, shared trainings included."""
     if subject not in scene.progress:
         return ()
     last = Task.parse(run.tasks[-1]).epoch
@@ -165,7 +168,7 @@ def _under_way(
 
 
 def _shares(states: dict[str, str]) -> dict[str, _Share]:
-    """Each trial's share of the tasks, in one pass."""
+    """The part of each trial, in one pass."""
     found: defaultdict[str, _Share] = defaultdict(_Share)
     for task_id, state in states.items():
         kind, trial, epoch, *variant = task_id.split(".")
@@ -179,7 +182,7 @@ def _shares(states: dict[str, str]) -> dict[str, _Share]:
 
 
 def _kept(store: Store, trial: str, most: int) -> int:
-    """The epochs of the newest checkpoint that a training up to `most` epochs would go on from."""
+    """Epochs of the newest checkpoint from which a training up to that epoch would resume."""
     names = atomic.list_names(store.trial_folder(trial) / "checkpoints")
     epochs = (int(found[1]) for name in names if (found := CHECKPOINT.match(name)))
     return max((epoch for epoch in epochs if epoch <= most), default=0)
@@ -253,9 +256,10 @@ def _failures(store: Store, states: dict[str, str]) -> tuple[Failure, ...]:
 
 
 def seconds_left(status: RunStatus, costs: dict[str, float]) -> float | None:
-    """About how long the run still takes: what trials took so far for an epoch, spread over the workers' slots at hand.
+    """Estimated time left: measured time per epoch, spread over the available slots.
 
-    `costs` gives each backbone's relative cost, for trials that have not been timed yet. None before anything is known.
+    `costs` maps backbones to relative costs, for trials not timed yet. None before anything is
+    known.
     """
     paces = {trial.trial: pace for trial in status.trials if (pace := _pace(trial)) is not None}
     if not paces:
@@ -275,7 +279,7 @@ def seconds_left(status: RunStatus, costs: dict[str, float]) -> float | None:
 
 
 def _pace(trial: TrialStatus) -> float | None:
-    """Seconds an epoch: of what was trained, else what the running task expects."""
+    """Seconds per epoch: measured, else as the running task expects."""
     trained = (
         (trial.epochs // trial.periods) * (trial.period - 1)
         if trial.state != "done"

@@ -1,4 +1,4 @@
-"""A recorded run is set going: a broker, local workers, the doorbell, and waiting where that was asked for."""
+"""Launch a recorded run: broker, local workers, enqueueing, and waiting if requested."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def options(command: F) -> F:
 
 
 def require(settings: Settings, workers: int | None, device: str | None) -> None:
-    """Raise `MissingExtra` or another `RequestError` now for what would keep this machine from doing its part."""
+    """Raise a `RequestError` now for what would keep this machine from doing its part."""
     from orchestrator.local import embedded_redis
     from workers.devices import discovery
 
@@ -67,7 +67,7 @@ def require(settings: Settings, workers: int | None, device: str | None) -> None
 
 
 def local_workers(settings: Settings, workers: int | None) -> int | None:
-    """How many workers to see to on this machine; None: as many as it has devices for."""
+    """Number of workers to ensure on this machine; None: one per device."""
     return 0 if workers is None and settings.broker_url is not None else workers
 
 
@@ -79,14 +79,14 @@ def ping(broker_url: str) -> None:
 
 
 def open_store(settings: Settings) -> Store:
-    """The store, made where there is none."""
+    """The store, created if it does not exist."""
     from jobs.store.store import Store
 
     return Store(settings.store).open(create=True)
 
 
 def broker(settings: Settings) -> str:
-    """The broker that was named, if it answers, else the embedded one, started if need be, which is said."""
+    """The named broker if it answers, else the embedded one, started and announced if needed."""
     if settings.broker_url is not None:
         ping(settings.broker_url)
         return settings.broker_url
@@ -114,7 +114,7 @@ def launch(
     facts: dict[str, Any],
     only: Collection[str] | None = None,
 ) -> int:
-    """Start what is missing, send what is ready (of `only`), tell, and wait if asked to; the exit code."""
+    """Start what is missing, enqueue ready tasks (of `only`), report, wait; the exit code."""
     from jobs import plan
     from orchestrator.local import stack
     from orchestrator.submission import submit
@@ -191,7 +191,7 @@ def _of_failures(settings: Settings, states: dict[str, str], run: str) -> list[s
 
 
 def _of_absence(settings: Settings, here: Any, sent: Sequence[Any]) -> list[str]:
-    """A warning when something was sent and no worker is there to take it."""
+    """A warning if tasks were enqueued and no worker is alive."""
     from orchestrator.monitoring import heartbeats
 
     if (

@@ -1,4 +1,4 @@
-"""Where a run comes from: versions, code revision, machine, person, command line."""
+"""Provenance of a run: versions, code revision, machine, user, command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PACKAGES = ("orch", "torch", "torchvision", "celery", "numpy", "pillow")
 
 
 def gather(command: Sequence[str] | None = None) -> dict[str, Any]:
-    """The facts as plain JSON values; what cannot be found out is None. Imports none of the packages."""
+    """The facts as JSON values; unknown ones are None. Imports none of the packages."""
     return {
         "versions": {
             "python": platform.python_version(),
@@ -30,7 +30,7 @@ def gather(command: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def version_of(package: str) -> str | None:
-    """An installed package's version, or None."""
+    """Version of an installed package, or None."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -38,7 +38,7 @@ def version_of(package: str) -> str | None:
 
 
 def git_revision() -> str | None:
-    """The revision checked out in the current folder, with `+changes` when files differ from it; None outside git."""
+    """Git revision of the current folder, with `+changes` if files differ; None outside git."""
     revision = _git("rev-parse", "HEAD")
     if revision is None:
         return None

@@ -1,4 +1,4 @@
-"""A request becomes a run: everything that can be wrong is checked before anything is written or queued."""
+"""Check a request completely, then record it as a run."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from jobs.store.store import Store
 from jobs.task import Task
 
 AT_ONCE = 8
-"""Trials that are put down at the same time."""
+"""Trials recorded in parallel."""
 
 
 class Ping(Protocol):
-    """Returns when the broker answers, raises `BrokerUnreachable` when it does not."""
+    """Returns if the broker answers, else raises `BrokerUnreachable`."""
 
     def __call__(self, broker_url: str) -> None: ...
 
 
 class Send(Protocol):
-    """Puts tasks on the queue."""
+    """Enqueues tasks."""
 
     def __call__(self, broker_url: str, tasks: Iterable[Task]) -> Any: ...
 
 
 class RequireWeights(Protocol):
-    """Raises `MissingWeights` when a backbone's pretrained weights cannot be had on this machine."""
+    """Raises `MissingWeights` if pretrained weights are not on this machine."""
 
     def __call__(self, names: Sequence[str], weights_dir: Path | None) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A spec that passed every check. `known` is the run of the same name and spec that the store holds already."""
+    """A checked specification. `known` is the run of the same name that already exists."""
 
     spec: Spec
     source: DataSource
@@ -62,10 +62,11 @@ def check_request(
     require_weights: RequireWeights,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Request:
-    """Everything that can be wrong with a request, cheap checks first; writes nothing. Raises a `RequestError`.
+    """Check everything about a request, cheap checks first; writes nothing. Raises a
+    `RequestError`.
 
-    Weights are looked for only when this machine will do the work (no broker is named) and a backbone needs them.
-    `tell(done, total)` counts the data folder's files as they are read.
+    Weights are checked only if this machine does the work (no broker is named) and a backbone needs
+    them. `tell(done, total)` counts the files of the data folder as they are read.
     """
     require_writable(settings.store)
     require_apart(settings.store, spec.data)
@@ -87,15 +88,13 @@ def check_request(
 
 
 def record_run(store: Store, request: Request, provenance: dict[str, Any]) -> Run:
-    """Write the request into the store: the data set, each trial, and last the run, which workers then tend.
+    """Record the request: the data set, each trial, and last the run, which workers then reconcile.
 
-    A run that is known keeps its time and provenance, becomes the latest again, and is cancelled no longer.
+    A known run keeps its time and provenance, becomes the latest again, and is no longer cancelled.
     """
     unfolded = request.plan
     store.save_data(unfolded.data, request.source, request.spec.data_settings())
-    with ThreadPoolExecutor(
-        AT_ONCE
-    ) as several:  # the disk, not this process, is what takes the time
+    with ThreadPoolExecutor(AT_ONCE) as several:  # bound by the disk, not by this process
         list(
             several.map(
                 lambda trial: store.save_trial(
@@ -117,7 +116,7 @@ def record_run(store: Store, request: Request, provenance: dict[str, Any]) -> Ru
 def enqueue_ready(
     store: Store, run: Run, broker_url: str, send: Send, only: Collection[str] | None = None
 ) -> list[Task]:
-    """Send the run's tasks that are ready (of those in `only`); workers send what follows.
+    """Enqueue the ready tasks of a run (of those in `only`); workers enqueue what follows.
 
     Raises `BrokerUnreachable`.
     """
@@ -128,7 +127,7 @@ def enqueue_ready(
 
 
 def reset_failures(store: Store, run: Run) -> list[Task]:
-    """Remove the marks of failure of a run's tasks, their attempts no longer held against them; which tasks."""
+    """Remove failure records of a run and reset the counted failures; returns the tasks."""
     from workers.execution import attempts
 
     failed = [task for task in map(Task.parse, run.tasks) if store.failed_path(task).exists()]
@@ -139,7 +138,7 @@ def reset_failures(store: Store, run: Run) -> list[Task]:
 
 
 def require_writable(root: Path) -> None:
-    """Raise `StoreUnusable` unless a store is at `root`, or can be made there; leaves nothing behind."""
+    """Raise `StoreUnusable` unless `root` is or can become a store; leaves nothing behind."""
     try:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             os.lstat(root / "store.json")
@@ -159,7 +158,7 @@ def require_writable(root: Path) -> None:
 
 
 def require_apart(root: Path, data: str) -> None:
-    """Raise `BadFolder` when the store lies inside the data folder."""
+    """Raise `BadFolder` if the store is inside the data folder."""
     if data not in BUILT_IN_DATA and Path(os.path.realpath(root)).is_relative_to(
         os.path.realpath(data)
     ):
@@ -170,7 +169,7 @@ def require_apart(root: Path, data: str) -> None:
 
 
 def _known_run(root: Path, spec: Spec, unfolded: Plan | None) -> Run | None:
-    """The run of this name in the store, if any; raises `BadSpec` when it was asked for differently."""
+    """The existing run of this name; raises `BadSpec` if its specification differs."""
     name = unfolded.run if unfolded is not None else str(spec.name)
     try:
         known = Store(root).load_run(name)

@@ -1,4 +1,4 @@
-"""The live display of a run: an overall bar, a line for each trial, what failed, who works."""
+"""The live display: overall bar, a line per trial, failures, workers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from orchestrator.terminal.messages import failure_line
 
 COSTS = {name: entry.relative_cost for name, entry in CATALOG.items()}
 NARROW = 110
-"""Below so many columns a terminal has no room for bars, validation and workers."""
+"""Below this width there are no bars, validation and workers."""
 TIGHT = 76
-"""Below so many, none for periods, speed and loss either."""
+"""Below this width there are no periods, speed and loss either."""
 
 ORDER = ("running", "failed", "waiting", "blocked", "cancelled", "done")
 STYLES = {
@@ -32,7 +32,7 @@ STYLES = {
 def draw_dashboard(
     status: RunStatus, warning: str | None, height: int, width: int
 ) -> RenderableType:
-    """The whole display, cut to the terminal's height (lines) and width (columns): running trials first."""
+    """The display for a terminal of this height (lines) and width (columns), running trials first."""
     room = max(3, height - 8 - len(status.failures[:3]))
     trials = (
         sorted(status.trials, key=lambda trial: ORDER.index(trial.state))
@@ -71,7 +71,7 @@ def _overall(status: RunStatus, width: int) -> RenderableType:
 
 
 def _epochs(trial: TrialStatus) -> float:
-    """Epochs trained, the share of the one under way counted too."""
+    """Epochs trained, with the share of the current one."""
     parts = [
         (p.done or 0) / p.total
         for p in trial.progress

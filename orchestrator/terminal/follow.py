@@ -1,4 +1,4 @@
-"""A run followed until it ends: a live display in a terminal, a line for each change elsewhere."""
+"""Follow a run until it ends: live display in a terminal, a line per change elsewhere."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def follow(
     look: Callable[[], RunStatus] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> RunStatus:
-    """Show the run until it ends; its last status. Ctrl-C says how to come back and leaves with exit code 130."""
+    """Show the run until it ends; returns its last status.
+
+    Ctrl-C says how to come back and exits with code 130.
+    """
     out = sys.stderr if to_stderr else sys.stdout
     observe = look or (lambda: run_status(store, run))
     show = _live if out.isatty() else _plain
@@ -86,7 +89,7 @@ def _live(
 
 @dataclass(slots=True)
 class ChangeReporter:
-    """Turns what changed between two looks into lines; an epoch's progress at most every few seconds a trial."""
+    """Lines for what changed between two looks; progress at most every few seconds per trial."""
 
     settings: Settings
     clock: Callable[[], float] = time.monotonic
@@ -117,7 +120,7 @@ class ChangeReporter:
         return lines + (ending(self.settings, status, self.waited) if status.over else [])
 
     def no_worker(self, status: RunStatus) -> str | None:
-        """What to say when tasks wait and no worker was alive for some time."""
+        """The warning if tasks wait and no worker was alive for some time."""
         if status.workers or status.state != "waiting":
             self.lonely_since = None
             return None

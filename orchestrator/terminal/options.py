@@ -1,4 +1,4 @@
-"""What several commands take and give alike: the store, JSON, durations, what to type next."""
+"""Options and output that commands share: store, JSON, durations, next commands."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def _choose_store(ctx: click.Context, option: click.Parameter, folder: str | Non
 
 
 def store_option(command: F) -> F:
-    """The option `--store DIR`, before or after the command's name; the command's object becomes `Settings`."""
+    """The option `--store DIR`, before or after the command name.
+
+    The context object becomes `Settings`.
+    """
     return click.option(
         "--store",
         metavar="DIR",
@@ -43,26 +46,26 @@ json_option = click.option(
 
 
 def examples(*lines: str) -> str:
-    """A help text's last paragraph: commands that can be typed as they stand."""
+    """Epilog of a help text: example commands."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def emit(value: Any) -> None:
-    """One JSON document on stdout; records within become keys and values."""
+    """Print one JSON document; dataclasses become objects."""
     import json
 
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=fields))
 
 
 def fields(value: Any) -> dict[str, Any]:
-    """A dataclass's fields; those that are dataclasses themselves stay as they are."""
+    """Fields of a dataclass; nested dataclasses stay as they are."""
     import dataclasses
 
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
 def call(asked: Settings, *words: str) -> str:
-    """The command to type next, such as `orch watch NAME`, with `--store` where the environment does not say it."""
+    """A command to type next, with `--store` if the environment does not set it."""
     import shlex
 
     from jobs import settings
@@ -72,7 +75,7 @@ def call(asked: Settings, *words: str) -> str:
 
 
 def seconds(ctx: click.Context, option: click.Parameter, value: str | None) -> float | None:
-    """A length of time such as `90`, `30s`, `10m`, `2h` in seconds; for `callback=`."""
+    """Callback: a duration such as `90`, `30s`, `10m`, `2h` in seconds."""
     if value is None:
         return None
     from jobs.spec import duration

@@ -1,4 +1,4 @@
-"""Signs of life on stderr: a line for what is being done, a bar for what takes longer than two seconds."""
+"""Progress on stderr: a status line, and a bar for what takes longer than two seconds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def progress_when_slow(
     patience_s: float = PATIENCE_S,
     before: Callable[[], None] = lambda: None,
 ) -> Iterator[Callable[[float, float], None]]:
-    """Yields `tell(done, total)`; the bar appears after `patience_s` and only where stderr is a terminal.
+    """Yield `tell(done, total)`; the bar appears after `patience_s`, and only on a terminal.
 
     `before` is called when it appears.
     """
@@ -40,9 +40,9 @@ def progress_when_slow(
 def status_line(
     title: str, quiet: bool = False, out: TextIO | None = None
 ) -> Iterator[Callable[[str], None]]:
-    """Shows in one line what is being done, until the block ends; only on a terminal (stderr) and unless `quiet`.
+    """Show a status line until the block ends; only on a terminal (stderr) and unless `quiet`.
 
-    Yields `say(title)`, which puts another title there; an empty one takes the line away.
+    Yields `say(title)`, which changes the line; an empty title removes it.
     """
     stream = out or sys.stderr
 

@@ -1,4 +1,4 @@
-"""What click found wrong with a command line, as one plain line that says what to do."""
+"""Turn errors of click into one line that says what to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NUMBERS = {
 
 
 def error_line(error: click.ClickException) -> str:
-    """The option, what it was given and what it takes; else click's own words, and where help is."""
+    """The option, its value and what it takes; else the message of click and where help is."""
     if isinstance(error, click.MissingParameter):
         of_a_run = error.param is not None and error.param.name == "run"
         return f"{error.format_message()} {RUNS if of_a_run else _help(error)}"

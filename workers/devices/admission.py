@@ -1,4 +1,4 @@
-"""Room on a device: which tasks may run side by side, by the memory that was measured."""
+"""Admission of tasks to a device: which run side by side, by measured memory."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 LOOK_S = 1.0
-"""How often a task that waits for room looks whether it is still to be done here."""
+"""Seconds between checks whether a waiting task is still to be done here."""
 NEWCOMER_SHARE = 0.5
-"""The share of the device that must be free for a task whose memory was never measured."""
+"""Share of the device that must be free for a task that was never measured."""
 EARLY = 1.25
-"""What a child without a record may come to take, in what it took at most so far: it has not validated yet."""
+"""Factor on the peak of a child without a record: it has not validated yet."""
 MAX_PASSED = 4
-"""So many others may start before a task that waits; then nobody does until it has started."""
+"""Maximum tasks that may start before a waiting one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What a task takes: bytes as measured before (None: never), and whether nothing may run beside it."""
+    """The requirement of a task: measured bytes (None: unknown), and whether it runs alone."""
 
     bytes: int | None = None
     alone: bool = False
 
 
 class Admission:
-    """A device with `slots` places for tasks and memory of `total_bytes`; each slot's thread asks for itself.
+    """A device with `slots` slots and `total_bytes` of memory; every slot thread asks for itself.
 
-    A task starts when the memory it is expected to take is free. One that was never measured starts when half of the
-    device is free and all others have been measured; others follow once its own child has told what it takes. One
-    that needs more than there is runs alone.
+    A task starts when its expected memory is free. An unmeasured one starts when half of the device
+    is free and all others have been measured. Others follow once its child has reported its memory.
+    A task larger than the device runs alone.
     """
 
     def __init__(self, slots: int = 1, total_bytes: int = 0) -> None:
@@ -41,23 +41,24 @@ class Admission:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The tasks that run, the first one first."""
+        """Running tasks, in order of start."""
         with self._changed:
             return tuple(self._inside)
 
     @property
     def asked_for(self) -> tuple[str, ...]:
-        """The tasks that run or wait for room: each has a slot."""
+        """Running and waiting tasks: each has a slot."""
         with self._changed:
             return (*self._inside, *self._passed)
 
     def enter(
         self, task: str, need: Callable[[], Requirement], wanted: Callable[[], bool]
     ) -> Requirement | None:
-        """Wait for room and take it; what the task was let in with, None when it is here already or not `wanted` here.
+        """Wait for admission; the requirement admitted with, or None if not `wanted` here any more.
 
-        `need` is asked again before each try, as others may have measured the same meanwhile. A task that waits
-        holds nothing: whoever has room may do it, and `wanted` says so here.
+        `need` is evaluated before each try, as others may have measured the same meanwhile. A
+        waiting task holds nothing: any worker may take it, and `wanted` then turns false. None also
+        if the task is already here.
         """
         with self._changed:
             if task in self._inside or task in self._passed:
@@ -76,7 +77,7 @@ class Admission:
                 self._changed.notify_all()
 
     def told(self, task: str, taken_bytes: int) -> None:
-        """A child has said what it took at most so far."""
+        """Record the peak memory a child reported."""
         with self._changed:
             if task in self._inside:
                 before = self._taken(task)
@@ -85,20 +86,20 @@ class Admission:
                     self._changed.notify_all()
 
     def leave(self, task: str) -> None:
-        """The task's child has ended."""
+        """The child of the task has ended."""
         with self._changed:
             self._inside.pop(task, None)
             self._told.pop(task, None)
             self._changed.notify_all()
 
     def _as_it_must(self, need: Requirement) -> Requirement:
-        """With one slot, and when it needs more than there is, a task is alone."""
+        """A task is exclusive with one slot, or if it needs more than the device has."""
         return replace(
             need, alone=need.alone or self.slots == 1 or (need.bytes or 0) > self.total_bytes
         )
 
     def _let_in(self, task: str, need: Requirement) -> bool:
-        """Let the task in if it fits now, else wait a moment for a change."""
+        """Admit the task if it fits now, else wait a moment for a change."""
         with self._changed:
             waiting = list(self._passed)
             before = waiting[: waiting.index(task)]
@@ -121,7 +122,7 @@ class Admission:
         return free >= (NEWCOMER_SHARE * self.total_bytes if need.bytes is None else need.bytes)
 
     def _taken(self, task: str) -> int | None:
-        """Bytes to be reckoned with for a task that runs; None before anything is known."""
+        """Bytes to count for a running task; None before anything is known."""
         expected, told = self._inside[task].bytes, self._told.get(task)
         if expected is not None:
             return max(expected, told or 0)

@@ -1,4 +1,4 @@
-"""Which GPU is mine: found without torch, and pinned by environment before anything else."""
+"""Find and lock a GPU without torch, and pin it by environment."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from jobs.errors import RequestError
 
 
 class NoSuchDevice(RequestError):
-    """A device that this machine does not have."""
+    """A device that does not exist on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device as a child sees it: `kind` cpu or cuda; `name` as asked for; `visible` for CUDA_VISIBLE_DEVICES.
+    """A device as a child sees it: `kind` cpu or cuda, `name` as requested.
 
-    `threads` are those of one child.
+    `visible` is for CUDA_VISIBLE_DEVICES; `threads` are those of one child.
     """
 
     kind: str
@@ -35,19 +35,19 @@ class Device:
     threads: int
 
     def environment(self) -> dict[str, str]:
-        """What pins a process to the device: set before the fork server starts."""
+        """The environment that pins a process; set before the fork server starts."""
         return {
             "CUDA_VISIBLE_DEVICES": self.visible,
             "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
             "OMP_NUM_THREADS": str(self.threads),
             "MKL_NUM_THREADS": str(self.threads),
-            # What cuBLAS needs to repeat its sums; without it torch refuses --deterministic on a GPU.
+            # cuBLAS repeats its sums only with this; torch refuses --deterministic without it.
             "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         }
 
 
 def gpus(environment: Mapping[str, str] | None = None) -> list[str]:
-    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES would name them; empty without an NVIDIA driver."""
+    """GPUs that this process may use, as in CUDA_VISIBLE_DEVICES; empty without a driver."""
     values = os.environ if environment is None else environment
     if "CUDA_VISIBLE_DEVICES" in values:
         return [
@@ -66,7 +66,7 @@ def gpus(environment: Mapping[str, str] | None = None) -> list[str]:
 
 
 def listed_gpus(text: str) -> list[str]:
-    """The GPUs that `nvidia-smi -L` lists: their numbers, or the identities of its parts where one is divided (MIG)."""
+    """GPUs listed by `nvidia-smi -L`: indices, or UUIDs of parts of a divided one (MIG)."""
     found: list[tuple[str, list[str]]] = []
     for line in text.splitlines():
         if whole := re.match(r"GPU (\d+):", line):
@@ -77,9 +77,9 @@ def listed_gpus(text: str) -> list[str]:
 
 
 def device_model(device: Device) -> str:
-    """What devices of equal speed have in common: a GPU's name, or the processor's with the threads of one child.
+    """A key of devices of equal speed: GPU name, or processor and threads per child.
 
-    Empty where nobody says it, as of the parts of a divided GPU.
+    Empty if unknown, as for parts of a divided GPU.
     """
     if device.kind == "cuda":
         return query_gpu(device.visible, "name")
@@ -92,9 +92,9 @@ def device_model(device: Device) -> str:
 
 
 def query_gpu(visible: str, what: str) -> str:
-    """What nvidia-smi says of a GPU (an index or identity of its own); empty for parts of one, which it does not tell.
+    """A field of `nvidia-smi --query-gpu` for a GPU (index or UUID); empty for parts of one.
 
-    `what` is a field of its `--query-gpu`.
+    `what` is the name of the field.
     """
     asked = [
         "nvidia-smi",
@@ -111,19 +111,18 @@ def query_gpu(visible: str, what: str) -> str:
 
 
 def available_cores() -> int:
-    """The processor cores this process may use."""
+    """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def choose_device(
     asked: str | None, threads: int | None, found: list[str] | None = None, slots: int = 1
 ) -> tuple[Device, IO[str] | None]:
-    """The device asked for, else the first GPU that no other worker of this machine holds, else the CPU.
+    """The requested device, else the first GPU no other worker here holds, else the CPU.
 
-    The second value is a lock that must be kept open while the device is used. By default a worker uses half the
-    cores: sums depend on the number of threads, so one or two workers on a machine give the same numbers. `slots`
-    tasks at a time share the worker's threads, each has at least one.
-    Raises `NoSuchDevice`.
+    The second value is a lock to keep open while the device is used. By default a worker uses half
+    the cores: sums depend on the number of threads, so one or two workers give the same numbers.
+    `slots` share the worker's threads; each has at least one. Raises `NoSuchDevice`.
     """
     there = gpus() if found is None else found
     threads_used = max(1, (threads or max(1, available_cores() // 2)) // slots)
@@ -146,7 +145,7 @@ def choose_device(
 
 
 def _lock(visible: str) -> IO[str] | None:
-    """A lock on a GPU for this machine, held as long as the file is open; None when another worker holds it."""
+    """A machine-wide lock on a GPU, held while the file is open; None if another worker has it."""
     plain = re.sub(r"[^A-Za-z0-9-]", "_", visible)
     handle = (Path(tempfile.gettempdir()) / f"orch-{os.getuid()}-gpu-{plain}.lock").open("a")
     try:

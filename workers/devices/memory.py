@@ -1,4 +1,4 @@
-"""How much memory a device has, and how much of it a task took when it was done before; no torch."""
+"""Memory of a device, and the measured memory of tasks; no torch."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from workers.devices.discovery import Device, query_gpu
 
 GPU_SHARE = 0.95
 CPU_SHARE = 0.8
-"""The share of a device's memory that tasks may fill. A machine has other things to do."""
+"""Share of a device's memory that tasks may use."""
 CONTEXT_BYTES = 2**30
-"""What a process takes on a GPU beside torch's own: the CUDA context and the code of cuDNN and cuBLAS."""
+"""GPU memory of a process beside torch: CUDA context, code of cuDNN and cuBLAS."""
 UNUSED = 1.2
-"""What torch holds of a GPU, in what its tensors fill: for records that tell tensors alone."""
+"""Ratio of reserved to tensor memory, for records with tensors alone."""
 AGAIN_S = 5.0
 CGROUPS = Path("/sys/fs/cgroup")
 
 Likeness = tuple[str, int, int, str]
-"""Backbone, image size, batch size, precision as asked for: tasks alike in these take the same memory."""
+"""Backbone, image size, batch size, requested precision: equal ones need equal memory."""
 
 
 def total_bytes(device: Device) -> int:
-    """The bytes that tasks may fill on a device; 0 when it cannot be found out, and tasks then run one at a time.
+    """Bytes that tasks may use on a device; 0 if unknown, and tasks then run one at a time.
 
-    On a GPU all of its memory, as nvidia-smi says it, on a processor what is available now, within the limit of the
-    process's control group; of each the share above.
+    On a GPU all of its memory (nvidia-smi). On a processor what is available now, within the limit
+    of the control group. The share above is taken of both.
     """
     if device.kind == "cuda":
         return int(GPU_SHARE * _gpu_bytes(device.visible))
@@ -42,13 +42,13 @@ def total_bytes(device: Device) -> int:
 
 
 def on_gpu(tensor_bytes: int, reserved_bytes: int | None = None) -> int:
-    """What a process takes of a GPU whose torch held so much for tensors and, where measured, reserved so much."""
+    """GPU memory of a process, from its tensors and, where measured, reserved bytes."""
     return int(reserved_bytes or UNUSED * tensor_bytes) + CONTEXT_BYTES
 
 
 @dataclass(slots=True)
 class MeasuredMemory:
-    """The peaks on record in the ledger for one kind of device; each record is read once. Threads may share it."""
+    """Recorded peaks for one kind of device; each record is read once. Thread-safe."""
 
     store: Store
     kind: str
@@ -58,9 +58,9 @@ class MeasuredMemory:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def expected(self, task: Task) -> int | None:
-        """Bytes that the task will take at most, as trainings like it did; None when none was measured.
+        """Expected peak bytes of a task, from similar trainings; None if none was measured.
 
-        An evaluation takes less than its training, preparing images nothing of a GPU.
+        An evaluation needs less than its training; preparing images needs no GPU memory.
         """
         if task.kind == "prepare":
             return 0 if self.kind == "cuda" else None
@@ -72,15 +72,13 @@ class MeasuredMemory:
             return self._peaks.get(self._likeness(trial))
 
     def _look(self, backbone: str) -> None:
-        """Read what was published of the backbone's trainings since the last look."""
+        """Read results of the backbone's trainings published since the last look."""
         names = atomic.list_names(self.store.root / "ledger" / "done")
         for name in (
             n for n in names if n.startswith(f"train.{backbone}-s") and n not in self._seen
         ):
             self._seen.add(name)
-            with contextlib.suppress(
-                OrchError
-            ):  # a record that cannot be read has measured nothing
+            with contextlib.suppress(OrchError):  # an unreadable record measured nothing
                 self._read(Task.parse(name.removesuffix(".json")))
 
     def _read(self, training: Task) -> None:
@@ -98,13 +96,13 @@ class MeasuredMemory:
 
 
 def _gpu_bytes(visible: str) -> int:
-    """All the memory of a GPU; 0 where it cannot be found out."""
+    """Total memory of a GPU; 0 if unknown."""
     said = query_gpu(visible, "memory.total")
     return int(said) * 2**20 if said.isdecimal() else 0
 
 
 def limits(groups: Path = CGROUPS) -> list[int]:
-    """The limits (bytes) of this process's control group, of both versions, and of the container it may be in."""
+    """Memory limits (bytes) of this control group (v1 and v2) and of its container."""
     own = []
     with contextlib.suppress(OSError):
         own = [

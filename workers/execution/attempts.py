@@ -1,4 +1,4 @@
-"""One execution of a task, on record before it begins and until it ends."""
+"""Attempts: records of the executions of a task."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ MAX_ATTEMPTS = 5
 MAX_LOST = 20
 RESET_FILE = "forgiven.json"
 RETRY_AT_ONCE = {BatchSplit.failure, Crowded.failure}
-"""Failures after which the next attempt is another one: it need not wait."""
+"""Failures after which the next attempt differs, so it need not wait."""
 NOT_COUNTED = {"stopped", "lease-lost", "storage-full", *RETRY_AT_ONCE}
 
 
 @dataclass(slots=True)
 class Attempt:
-    """An attempt's record; `number` counts a task's attempts from 1."""
+    """The record of an attempt; `number` counts from 1 per task."""
 
     store: Store
     task: Task
@@ -44,9 +44,10 @@ class Attempt:
         return self.store.attempts_folder(self.task) / f"{self.number:04d}"
 
     def finish(self, state: str, error: OrchError | None = None, at: float | None = None) -> None:
-        """Record how the attempt ended (`done`, `failed`, `stopped`, `lost`) and add its row to the attempts table.
+        """Record the end of the attempt (`done`, `failed`, `stopped`, `lost`), and add its table
+        row.
 
-        `at` is when it did (Unix time); None: just now.
+        `at` is the end (Unix time); None: now.
         """
         self.record |= {
             "state": state,
@@ -71,7 +72,7 @@ class Attempt:
 
 
 def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
-    """Count and record a new attempt; attempts left running by workers that died are recorded as lost first."""
+    """Record a new attempt; attempts of dead workers are first recorded as lost."""
     previous = records(store, task)
     for record in previous:
         if record["state"] == "running":
@@ -97,7 +98,7 @@ def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
         "position": resume_point(store, task),
         **who,
     }
-    if record.get("queued_at") is not None:  # an attempt before this one was no waiting
+    if record.get("queued_at") is not None:  # time of earlier attempts is not time in the queue
         record["queued_at"] = min(now, max([record["queued_at"], *ended]))
     while not atomic.claim_json(
         store.attempts_folder(task) / f"{number:04d}.json", record | {"attempt": number}
@@ -109,7 +110,7 @@ def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
 
 
 def last_heard(store: Store, task: Task, record: dict[str, Any]) -> float:
-    """When the worker of an attempt last said something of it, else when it began (Unix time, by its own clock)."""
+    """Last report of an attempt, else its start (Unix time, by the clock of its worker)."""
     said: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError, TypeError):
         said = dict(atomic.read_json(store.progress_path(task)) or {})
@@ -119,7 +120,7 @@ def last_heard(store: Store, task: Task, record: dict[str, Any]) -> float:
 
 
 def records(store: Store, task: Task) -> list[dict[str, Any]]:
-    """All attempts of a task on record, the first one first; a record that is torn counts as one that was lost."""
+    """All recorded attempts of a task, in order; an unreadable record counts as lost."""
     folder = store.attempts_folder(task)
     return [
         _read(folder / name)
@@ -129,7 +130,7 @@ def records(store: Store, task: Task) -> list[dict[str, Any]]:
 
 
 def counted_failures(store: Store, task: Task) -> list[dict[str, Any]]:
-    """The attempts that began where the task stands now and failed for a reason that may lie in the task."""
+    """Failed attempts from this resume point, for reasons that may lie in the task."""
     return [
         r
         for r in attempts_at_resume_point(store, task)
@@ -138,7 +139,7 @@ def counted_failures(store: Store, task: Task) -> list[dict[str, Any]]:
 
 
 def lost_too_often(store: Store, task: Task) -> bool:
-    """Whether so many workers were lost over it, where it stands now, that this can hardly be chance."""
+    """Whether too many workers were lost from this resume point to be chance."""
     lost = [
         r
         for r in attempts_at_resume_point(store, task)
@@ -148,7 +149,7 @@ def lost_too_often(store: Store, task: Task) -> bool:
 
 
 def must_run_exclusively(store: Store, task: Task) -> bool:
-    """Whether memory ran out over it where it stands now, or may have: its child died without a word."""
+    """Whether memory ran out from this resume point, or may have: the child just died."""
     tried = [
         record["failure"]
         for record in attempts_at_resume_point(store, task)
@@ -158,20 +159,22 @@ def must_run_exclusively(store: Store, task: Task) -> bool:
 
 
 def attempts_at_resume_point(store: Store, task: Task) -> list[dict[str, Any]]:
-    """The attempts that began where the task stands now, without those that were forgiven."""
+    """Attempts from this resume point, without reset ones."""
     stands, reset_up_to = resume_point(store, task), _reset_up_to(store, task)
-    return [r for r in records(store, task) if r["position"] == stands and r["attempt"] > reset_up_to]
+    return [
+        r for r in records(store, task) if r["position"] == stands and r["attempt"] > reset_up_to
+    ]
 
 
 def reset_failures(store: Store, task: Task) -> None:
-    """Hold the attempts so far against the task no longer: it may be tried at once, and as often as a new one."""
+    """Reset the counted failures: the task may be tried at once, as often as a new one."""
     last = max((record["attempt"] for record in records(store, task)), default=0)
     if last:
         atomic.write_json(store.attempts_folder(task) / RESET_FILE, {"attempt": last})
 
 
 def resume_point(store: Store, task: Task) -> str:
-    """How far the work has come: a trial's newest checkpoint; nothing for other tasks, which begin anew."""
+    """The resume point: the newest checkpoint of a trial; empty for other tasks."""
     if task.kind != "train":
         return ""
     names = atomic.list_names(store.trial_folder(task.subject) / "checkpoints")

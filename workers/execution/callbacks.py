@@ -1,4 +1,4 @@
-"""What a worker does while a child runs: pass on what it says, keep the lease, see whether it should stop."""
+"""Callbacks of a running child: progress reporter, stop condition, lease renewer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TELL_S = 1.0
 
 
 class ProgressReporter:
-    """Puts down what the child says, at most once a second, for `orch watch` and `orch status`; tells its memory."""
+    """Write progress at most once a second, for `orch watch` and `orch status`; pass on memory."""
 
     def __init__(self, worker: Worker, task: Task, attempt: Attempt) -> None:
         self.path, self.room, self.handover, self.task = (
@@ -56,7 +56,7 @@ class ProgressReporter:
 
 
 class StopCondition:
-    """Whether a child should stop: the worker leaves, no run wants the task any more, or a faster worker does."""
+    """Whether a child should stop: worker stops, run cancelled, or handover."""
 
     def __init__(self, worker: Worker, task: Task, token: int) -> None:
         self.worker, self.task, self.last, self.unwanted = worker, task, time.monotonic(), False
@@ -78,7 +78,7 @@ class StopCondition:
 
 
 class LeaseRenewer:
-    """Keeps the lease while the child lives, and says whether it is still held."""
+    """Renew the lease while the child lives; returns whether it is still held."""
 
     def __init__(self, lease: Lease) -> None:
         self.lease, self.last, self.held = lease, time.monotonic(), True

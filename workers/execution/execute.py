@@ -1,4 +1,4 @@
-"""Claim, run, ring for what is next: what happens when a message arrives."""
+"""Handle a message: admit, claim, execute, publish, and enqueue what follows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ log = logging.getLogger("orch.worker")
 
 
 def execute(worker: Worker, task_id: str) -> str:
-    """Do one task if it is ready and free; what became of it, in a word. Never raises for a failing task."""
+    """Execute a task if it is ready and free; the outcome in a word. Never raises for a failure."""
     try:
         task = Task.parse(task_id)
     except BadSpec as error:
@@ -55,7 +55,7 @@ def execute(worker: Worker, task_id: str) -> str:
 
 
 def _claimed(worker: Worker, task: Task) -> str:
-    """Do a task once there is room for it, if it can be claimed then."""
+    """Execute a task once admitted, if it can be claimed then."""
     if not _may_begin(worker, task):
         return "not ready"
     if worker.handover.declines(task):
@@ -81,12 +81,12 @@ def _may_begin(worker: Worker, task: Task) -> bool:
 
 
 def _still_ours(worker: Worker, task: Task) -> bool:
-    """Whether a task that waits for room is still to be done, and nobody else has begun it."""
+    """Whether a waiting task is still to be done and not begun by another worker."""
     return _may_begin(worker, task) and worker.watch.free(task.lease_key)
 
 
 def _need(worker: Worker, task: Task) -> Requirement:
-    """What room a task needs; with a single slot nobody reckons."""
+    """The requirement of a task; not estimated with a single slot."""
     if worker.room.slots == 1:
         return Requirement(alone=True)
     return Requirement(
@@ -95,14 +95,14 @@ def _need(worker: Worker, task: Task) -> Requirement:
 
 
 def _held(worker: Worker, task: Task, lease: Lease, need: Requirement) -> str:
-    """Do a task that was claimed, hand it back, ring for what is next."""
+    """Execute a claimed task, release the lease, enqueue what follows."""
     store, state = worker.store, ""
     wish = worker.handover.wish
     _pass_on(worker, worker.handover.fulfilled(task), wish.holder if wish else "")
     try:
         if not (
             store.is_done(task) or store.has_failed(task)
-        ):  # all else was looked at just before it was claimed
+        ):  # everything else was checked just before the claim
             state = _attempt(worker, task, lease, need.alone)
         return state or "not ready"
     finally:
@@ -119,13 +119,13 @@ def _held(worker: Worker, task: Task, lease: Lease, need: Requirement) -> str:
 
 
 def _pass_on(worker: Worker, tasks: list[Task], *free: str) -> None:
-    """Send each training to the idle worker that does best with it, all else to any; `free` are idle since now."""
+    """Enqueue each training to its best idle worker, the rest to any; `free` just became idle."""
     for to, sent in (worker.fleet.placed(worker.handover, tasks, *free) if tasks else {}).items():
         enqueue(worker, sent, to)
 
 
 def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
-    """Work on a claimed task and record how it ended."""
+    """Execute a claimed task and record how it ended."""
     runs = worker.store.wanted_by(task)
     if attempts.lost_too_often(worker.store, task):
         return _give_up(
@@ -161,7 +161,7 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
             worker.store.publish(task, outcome, attempt.work_folder, lease.holds)
     except OrchError as error:
         if isinstance(error, DeviceFailed):
-            # Else a broken GPU, always idle, would take every task from those that work.
+            # Otherwise a broken GPU, always idle, would take every task.
             pause_s = worker.pause.longer()
             log.error("%s cannot be used: no task is taken for %.0f s", worker.device.name, pause_s)
         return _record_failure(worker.store, task, attempt, error, lease)
@@ -174,7 +174,7 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
 
 
 def _give_up(store: Store, task: Task, why: str) -> str:
-    """Quarantine a task that no attempt could even be begun on any more."""
+    """Quarantine a task for which no further attempt may begin."""
     last = attempts.records(store, task)[-1]["attempt"]
     log.error("%s: given up: %s", task.id, why)
     atomic.create_json(
@@ -192,7 +192,7 @@ def _give_up(store: Store, task: Task, why: str) -> str:
 def _record_failure(
     store: Store, task: Task, attempt: Attempt, error: OrchError, lease: Lease
 ) -> str:
-    """Record a failed attempt; the task is given up when the failure is final or came too often."""
+    """Record a failed attempt; fail the task if the error is final or came too often."""
     state = (
         "stopped"
         if isinstance(error, Stopped)
@@ -201,12 +201,12 @@ def _record_failure(
         else "failed"
     )
     attempt.finish(state, error)
-    if lease.holds():  # else what is there may be said by who has it now
+    if lease.holds():  # otherwise the file may belong to the new holder
         store.progress_path(task).unlink(missing_ok=True)
     log.warning("%s: attempt %d %s (%s): %s", task.id, attempt.number, state, error.failure, error)
     mendable = isinstance(error, BadCheckpoint) and task.kind == "evaluate"
     if mendable and lease.holds():
-        # The training is done again from the checkpoint before, and ends the same.
+        # The training is repeated from the checkpoint before, and ends the same.
         verify.redo_training(store, Task("train", task.subject, task.epoch))
     retry, tries = error.retry or mendable, len(attempts.counted_failures(store, task))
     if not retry or tries >= attempts.MAX_ATTEMPTS:
@@ -225,12 +225,12 @@ def _record_failure(
 
 
 def retry_now(store: Store, task: Task) -> list[Task]:
-    """The task itself where it is still to be done and may be tried at once."""
+    """The task itself, if it is still to be done and may be tried at once."""
     return [task] if plan.is_ready(store, task) and not must_wait(store, task) else []
 
 
 def must_wait(store: Store, task: Task) -> bool:
-    """Whether the task failed so lately that it must wait: 2, 4, 8 ... seconds, at most five minutes."""
+    """Whether the task failed so recently that it must wait: 2, 4, 8 ... s, at most 5 minutes."""
     tried = attempts.attempts_at_resume_point(store, task)
     failed = [
         r for r in tried if r["state"] == "failed" and r["failure"] not in attempts.RETRY_AT_ONCE
@@ -242,7 +242,7 @@ def must_wait(store: Store, task: Task) -> bool:
 
 
 def ready_since(store: Store, task: Task, runs: Sequence[Run]) -> float | None:
-    """When the task could first have been worked on: its run's submission, or the end of what it needed (Unix time)."""
+    """Time (Unix) from which the task was ready: submission, or end of its last input."""
     times = [run.submitted_at for run in runs[:1]]
     if task.kind != "prepare":
         data = store.load_trial(task.subject).data
@@ -256,7 +256,10 @@ def ready_since(store: Store, task: Task, runs: Sequence[Run]) -> float | None:
 
 
 def enqueue(worker: Worker, tasks: list[Task], to: str | None = None) -> None:
-    """Send tasks that became ready, with `to` to one worker; a broker out of reach is no loss, tending sends later."""
+    """Enqueue ready tasks, with `to` for one worker.
+
+    If the broker is unreachable nothing is lost: the reconciler enqueues them later.
+    """
     if not tasks:
         return
     try:
@@ -268,7 +271,7 @@ def enqueue(worker: Worker, tasks: list[Task], to: str | None = None) -> None:
 def _task_request(
     worker: Worker, task: Task, attempt: Attempt, lease: Lease, alone: bool, runs: Sequence[Run]
 ) -> TaskRequest:
-    """What the child is told; the time between checkpoints is as the run asks that was submitted last."""
+    """The request for the child; the checkpoint interval is that of the latest run."""
     return TaskRequest(
         task=task.id,
         store=str(worker.store.root),

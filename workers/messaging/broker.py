@@ -1,4 +1,4 @@
-"""The wire both ends hold: a doorbell on Celery and Redis that carries task ids and nothing more."""
+"""Celery on Redis: messages that carry task ids and nothing more."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ UNREACHABLE = (OperationalError, RedisError, OSError)
 
 
 def app(broker_url: str) -> Celery:
-    """The Celery application of workers, controller and Flower: JSON only, no results kept, one message at a time.
+    """The Celery application of workers, controller and Flower: JSON only, no result backend.
 
-    Messages are acknowledged when work begins: a lost one is sent again from the ledger, so the transport's own
-    redelivery is not needed. `worker_disable_prefetch` keeps a busy worker from holding a message others could take.
+    Messages are acknowledged when work begins: a lost one is enqueued again from the ledger.
+    `worker_disable_prefetch` keeps a busy worker from holding a message that others could take.
     """
     application = Celery("orch", broker=broker_url, set_as_current=False)
     application.conf.update(
@@ -64,21 +64,20 @@ def app(broker_url: str) -> Celery:
 
 
 def name_of(task: Task) -> str:
-    """The Celery task's name, by which Flower groups: `orch.train`, `orch.evaluate`, `orch.prepare`."""
+    """The Celery task name, shown by Flower: `orch.train`, `orch.evaluate`, `orch.prepare`."""
     return f"orch.{task.kind}"
 
 
 def worker_queue(worker: str) -> str:
-    """The queue that only this worker listens to, before it listens to the one of all."""
+    """The queue of this worker alone, read before the common one."""
     return f"{QUEUE}.{worker}"
 
 
 def enqueue(broker_url: str, tasks: Iterable[Task], to: str | None = None) -> int:
-    """Ring for these tasks, big networks first in the queue; how many. Raises `BrokerUnreachable`.
+    """Enqueue tasks, large networks first, with `to` for one worker; returns how many.
 
-    With `to` only that worker hears it.
-
-    The connection is kept for the next time; where it has broken meanwhile, a message is tried again on a new one.
+    Raises `BrokerUnreachable`. The connection is kept; if it broke meanwhile, a message is sent
+    again on a new one.
     """
     sent = 0
     with reachable(broker_url):
@@ -97,12 +96,12 @@ def enqueue(broker_url: str, tasks: Iterable[Task], to: str | None = None) -> in
 
 @functools.lru_cache(maxsize=1)
 def _sender(broker_url: str) -> Celery:
-    """The application whose pool holds the connections that messages are sent on, one a thread that sends."""
+    """The application whose pool keeps the connections, one per sending thread."""
     return app(broker_url)
 
 
 def delete_worker_queue(broker_url: str, worker: str) -> None:
-    """Remove the mailbox of a worker that leaves; what lies in it is sent again from the ledger."""
+    """Delete the queue of a worker that leaves; its tasks are enqueued again from the ledger."""
     with (
         contextlib.suppress(BrokerUnreachable),
         reachable(broker_url),
@@ -112,7 +111,7 @@ def delete_worker_queue(broker_url: str, worker: str) -> None:
 
 
 def ping(broker_url: str, timeout_s: float = 3.0) -> None:
-    """Return when the broker answers; raises `BrokerUnreachable` (address without its password) when it does not."""
+    """Return if the broker answers; raises `BrokerUnreachable` (without the password)."""
     if not broker_url.startswith(SCHEMES):
         raise BrokerUnreachable(
             f"the broker address {without_password(broker_url)} begins with none of {', '.join(SCHEMES)}. "
@@ -121,7 +120,7 @@ def ping(broker_url: str, timeout_s: float = 3.0) -> None:
     try:
         with reachable(broker_url), _channel(broker_url, timeout_s) as channel:
             channel.client.ping()
-    except TypeError:  # kombu's way of refusing an option in the address
+    except TypeError:  # how kombu refuses an option in the address
         shown = without_password(broker_url)
         raise BrokerUnreachable(
             f"the broker address {shown} has a part or an option that is not taken. "
@@ -130,7 +129,7 @@ def ping(broker_url: str, timeout_s: float = 3.0) -> None:
 
 
 def queue_length(broker_url: str, timeout_s: float = 3.0) -> int:
-    """How many messages wait in the queue, at all priorities. Raises `BrokerUnreachable`."""
+    """Messages in the queue, at all priorities. Raises `BrokerUnreachable`."""
     with reachable(broker_url), _channel(broker_url, timeout_s) as channel:
         try:
             return int(Queue(QUEUE)(channel).queue_declare(passive=True).message_count)
@@ -147,7 +146,7 @@ def flower(broker_url: str, port: int, address: str = "127.0.0.1") -> None:
 
 @contextlib.contextmanager
 def reachable(broker_url: str) -> Iterator[None]:
-    """Turn every way in which a broker can be out of reach into `BrokerUnreachable`."""
+    """Turn every failure to reach a broker into `BrokerUnreachable`."""
     try:
         yield
     except (*UNREACHABLE, ValueError, KeyError, ImportError) as error:

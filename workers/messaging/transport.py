@@ -1,4 +1,4 @@
-"""Redis as Celery's transport, with two differences: what is no message is dropped, and clients are kept."""
+"""Celery's Redis transport with two changes: invalid messages are dropped, clients are kept."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ log = logging.getLogger("orch.worker")
 
 
 class Channel(redis.Channel):
-    """Kombu's channel; anyone who can reach the broker can put rubbish into the list that it reads."""
+    """A channel that survives garbage in the list that it reads."""
 
     _kept: Any = None
 
     def _create_client(self, asynchronous: bool = False) -> Any:
-        """A client, kept as long as its pool; kombu makes one for every command, which takes as long as the command."""
+        """A client kept with its pool; kombu creates one per command, which doubles its time."""
         if asynchronous:
             return super()._create_client(asynchronous=True)
         if self._kept is None or self._kept.connection_pool is not self.pool:

@@ -1,4 +1,4 @@
-"""A process told from every other one there was or will be, so that others on its machine see when it has ended."""
+"""Unique process identity that survives PID reuse, checked by others on the same machine."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ PROC = Path("/proc")
 
 
 def process_identity(pid: int | None = None) -> str | None:
-    """Boot, process namespace, number and moment of birth of a process (this one); None where /proc does not tell.
+    """Boot id, PID namespace, PID and start time of a process; None where /proc does not tell.
 
-    A process that has ended, or is only waited for by its parent, has no mark.
+    A process that has ended, or is a zombie, has none.
     """
     try:
         here = f"{(PROC / 'sys/kernel/random/boot_id').read_text().strip()} {os.readlink(PROC / 'self/ns/pid')}"
@@ -23,7 +23,7 @@ def process_identity(pid: int | None = None) -> str | None:
 
 
 def has_ended(known: str | None) -> bool:
-    """Whether the process of that mark has ended, as far as can be seen: one of another machine counts as alive."""
+    """Whether the process of that identity has ended; one of another machine counts as alive."""
     own = process_identity()
     if known is None or own is None:
         return False

@@ -1,8 +1,9 @@
-"""A process that dies with the one that started it, even inside a call that never comes back.
+"""End a process with its parent, even inside a call that never returns.
 
-A thread that watches the parent cannot do that: while a call into C holds Python's global lock, no thread runs. The
-Linux kernel can. It ties a process to the very thread that started it: a worker starts its fork server from its main
-thread, which lives as long as the worker, and children are forked by the only thread of the fork server.
+A thread that watches the parent cannot do that: while a call into C holds the GIL, no thread runs.
+The Linux kernel can. It ties a process to the thread that started it. A worker starts its fork
+server from its main thread, which lives as long as the worker. Children are forked by the only
+thread of the fork server.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> bool:
-    """Have the kernel kill this process when its parent ends; False where the kernel cannot (anywhere but Linux)."""
+    """Make the kernel kill this process when its parent ends; False where it cannot."""
     if not sys.platform.startswith("linux"):
         return False
     parent = os.getppid()
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         return False
     if os.getppid() != parent:
-        # It ended between the two looks, too early for the kernel to tell.
+        # It ended between the two checks, too early for the kernel.
         os.kill(os.getpid(), signal.SIGKILL)
     return True

@@ -1,6 +1,6 @@
-"""Imported by the fork server and nothing else: ties it to the worker, so that its children die with the worker too.
+"""Imported by the fork server only: ties it to the worker, so that children end with it.
 
-Children hold the pipe by which a fork server knows that it is needed; one that hangs would keep it alive.
+Children hold the pipe that tells a fork server it is needed; one that hangs would keep it alive.
 """
 
 from __future__ import annotations
