@@ -1,4 +1,4 @@
-"""How often two networks give the same answer, and how much of that is more than chance."""
+"""Agreement of two networks, beyond what chance explains."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Two networks on the same images: share of equal answers, Cohen's kappa, and where both are wrong alike."""
+    """Two networks on the same images: share of equal predictions, kappa, equal mistakes."""
 
     first: str
     second: str
@@ -27,10 +27,11 @@ def agree(
     theirs: np.ndarray[Any, Any],
     labels: np.ndarray[Any, Any],
 ) -> Agreement:
-    """Compare two networks' answers, given as class codes from 0, image by image.
+    """Compare the predictions of two networks, as class codes from 0, image by image.
 
-    Kappa is (share - chance) / (1 - chance), chance from each one's own frequencies of answers (Cohen 1960,
-    Educational and Psychological Measurement 20:37-46); 1 where chance alone explains everything.
+    Kappa is (share - chance) / (1 - chance), with chance from each network's own frequencies of
+    predictions (Cohen 1960, Educational and Psychological Measurement 20:37-46). It is 1 where
+    chance alone explains everything.
     """
     images = len(ours)
     classes = 1 + int(max(ours.max(initial=0), theirs.max(initial=0)))

@@ -1,4 +1,4 @@
-"""What the evidence says: tests, ranks, calibration, agreement, cost and advice, computed once."""
+"""The analysis of a run: tests, ranks, calibration, agreement and cost, computed once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONFUSED_PAIRS = 6
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """All that is said after `period` of the run; `first` holds each backbone's answers by its first seed."""
+    """The analysis after `period`; `first` holds predictions of the first seed of each backbone."""
 
     period: int
     epoch: int
@@ -50,7 +50,7 @@ class Analysis:
 
 
 def analyse(evidence: RunData) -> Analysis:
-    """Everything, from one reading of the store."""
+    """Analyse run data that was read once from the store."""
     period, book, names = evidence.period, evidence.book, evidence.comparison.backbones
     answered = {name: found for name in names if (found := evidence.answers(name, period))}
     first = {name: found[0] for name, found in answered.items()}
@@ -97,7 +97,7 @@ def analyse(evidence: RunData) -> Analysis:
 
 
 def _right(evidence: RunData, answered: Mapping[str, list[TrialPredictions]]) -> dict[str, Any]:
-    """Each backbone's right answers as (seeds, images), on the images that all have answered."""
+    """Correct predictions as (seeds, images), on images that all backbones predicted."""
     every = [one.predicted >= 0 for found in answered.values() for one in found]
     common = np.logical_and.reduce(every) if every else np.zeros(0, bool)
     return {
@@ -107,7 +107,7 @@ def _right(evidence: RunData, answered: Mapping[str, list[TrialPredictions]]) ->
 
 
 def _ranks(evidence: RunData) -> Ranks | None:
-    """Seeds as blocks: those that every tested backbone was tested with."""
+    """Ranks with seeds as blocks: those with which every tested backbone was tested."""
     scores = {
         standing.backbone: {r.seed: r.tested.accuracy for r in standing.results if r.tested}
         for standing in evidence.comparison.at(evidence.period)
@@ -120,7 +120,7 @@ def _ranks(evidence: RunData) -> Ranks | None:
 def _calibration(
     evidence: RunData, answered: Mapping[str, list[TrialPredictions]]
 ) -> dict[str, Calibration]:
-    """Over all seeds together."""
+    """Calibration over all seeds."""
     measured = {}
     for name, found in answered.items():
         given = [one.predicted >= 0 for one in found]
@@ -136,7 +136,7 @@ def _calibration(
 
 
 def _top(answered: Mapping[str, list[TrialPredictions]]) -> dict[str, float]:
-    """The share of images whose true class was among the first `TOP` answers, over all seeds, where it is known."""
+    """Share of images whose true class was among the top `TOP` predictions, over all seeds."""
     found = {}
     for name, several in answered.items():
         known = np.concatenate([one.rank[one.rank >= 0] for one in several])

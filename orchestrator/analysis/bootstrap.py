@@ -1,4 +1,4 @@
-"""Accuracies drawn again: test images and seeds resampled together, the same images for every network."""
+"""Bootstrap of accuracies: images and seeds resampled, the same images for all networks."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Drawn = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def resampled(right: Mapping[str, Right], draws: int = DRAWS, seed: int = 0) -> dict[str, Drawn]:
-    """For each network, given as (seeds, images) of right answers, its mean accuracy in each of `draws` samples.
+    """For each network, given as (seeds, images) of correct predictions, mean accuracy per draw.
 
-    The paired bootstrap (Efron and Tibshirani 1993, chapter 8): a sample's images are the same for all networks. With
-    several seeds these are drawn too, for each network on their own (the pigeonhole bootstrap, Owen 2007, Annals of
-    Applied Statistics 1:386-411). The random numbers come from `seed` and the network's name alone, so the order
-    of networks does not matter.
+    The paired bootstrap (Efron and Tibshirani 1993, chapter 8): a draw has the same images for all
+    networks. With several seeds these are drawn too, separately per network (the pigeonhole
+    bootstrap, Owen 2007, Annals of Applied Statistics 1:386-411). The random numbers come from
+    `seed` and the network's name alone, so the order of networks does not matter.
     """
     images = next(iter(right.values())).shape[1]
     stacked = np.concatenate(list(right.values())).astype(np.float32)
@@ -41,13 +41,13 @@ def resampled(right: Mapping[str, Right], draws: int = DRAWS, seed: int = 0) -> 
 
 
 def difference(first: Drawn, second: Drawn) -> Interval:
-    """The 95% percentile interval of the first network's accuracy minus the second's."""
+    """95% percentile interval of the first network's accuracy minus the second's."""
     low, high = np.quantile(first - second, [0.025, 0.975])
     return Interval(float(low), float(high))
 
 
 def _seed_weights(name: str, seeds: int, draws: int, seed: int) -> Drawn:
-    """How much each seed counts in each draw; rows add up to 1."""
+    """Weight of each seed in each draw; rows sum to 1."""
     if seeds == 1:
         return np.ones((draws, 1))
     rng = np.random.default_rng([seed, *hashlib.sha256(name.encode()).digest()])

@@ -1,4 +1,4 @@
-"""Whether a network's confidence can be believed."""
+"""Calibration: whether confidence matches accuracy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BINS = 15
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """The answers with a confidence in one range: how many, how sure on average, how many right (shares)."""
+    """Predictions with a confidence in one range: count, mean confidence, accuracy (shares)."""
 
     low: float
     high: float
@@ -23,9 +23,9 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Expected calibration error, Brier score of the answer given, means, and the bins of the reliability curve.
+    """Expected calibration error, Brier score, means, and the bins of the reliability curve.
 
-    `gap` is mean confidence minus accuracy: above zero, the network is too sure of itself.
+    `gap` is mean confidence minus accuracy: above zero the network is overconfident.
     """
 
     ece: float
@@ -44,10 +44,11 @@ class Calibration:
 def calibrate(
     confidence: np.ndarray[Any, Any], right: np.ndarray[Any, Any], bins: int = BINS
 ) -> Calibration | None:
-    """Measure answers with confidences in [0, 1]; those without one (NaN) are left out. None where none is left.
+    """Calibration of predictions with confidences in [0, 1]; NaN is left out. None if none is left.
 
-    ECE over bins of equal width, each open below and closed above (Guo et al. 2017, ICML, PMLR 70:1321-1330); the
-    Brier score (Brier 1950, Monthly Weather Review 78:1-3) of "this answer is right".
+    ECE over bins of equal width, open below and closed above (Guo et al. 2017, ICML, PMLR
+    70:1321-1330). Brier score (Brier 1950, Monthly Weather Review 78:1-3) of "this prediction is
+    right".
     """
     known = ~np.isnan(confidence)
     sure, good = np.clip(confidence[known].astype(float), 0, 1), right[known].astype(float)

@@ -1,4 +1,4 @@
-"""What accuracy costs: training time, speed, size, multiply-adds, memory, energy."""
+"""Cost of accuracy: training time, speed, size, multiply-adds, memory, energy."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ JOULES_A_KWH = 3.6e6
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One network's price up to a period, for one seed (mean over seeds), beside its accuracy there.
+    """Cost of a network up to a period, per seed (mean over seeds), beside its accuracy there.
 
-    `gmacs` is thousands of millions of multiply-adds for one image of 224 px; None outside the catalog.
-    `peak_memory_bytes` is the largest over seeds, `memory_of` whose it is (see `Consumption`). `energy_kwh` is the mean
-    over the seeds it was counted of, `energy_share` the part of their epochs that it stands for.
+    `gmacs` is billions of multiply-adds for one image of 224 px; None outside the catalog.
+    `peak_memory_bytes` is the largest over seeds; for `memory_of` see `ResourceUsage`. `energy_kwh`
+    is the mean over the measured seeds, `energy_share` the measured part of their epochs.
     """
 
     backbone: str
@@ -42,9 +42,9 @@ def network_costs(
     classes: int,
     trainings: Mapping[str, TrainingResults] | None = None,
 ) -> list[Cost]:
-    """The price of every backbone: the wall time of all its epochs up to the end of `period`.
+    """Cost of every backbone: wall time of all epochs up to the end of `period`, and more.
 
-    `trainings` are the outcomes of each trial's trainings: where memory and energy are told.
+    `trainings` are the results of each trial's trainings, with memory and energy.
     """
     found = []
     for standing in comparison.at(period):
@@ -72,7 +72,7 @@ def network_costs(
 def _consumed(
     rows: Sequence[EpochRow], until: int, trainings: Mapping[str, TrainingResults]
 ) -> tuple[int | None, str | None, float | None, float | None]:
-    """The last four of a `Cost`, from the rows of a backbone's epochs and its trainings up to the epoch `until`."""
+    """Memory and energy fields of `Cost`, from epochs and trainings up to the epoch `until`."""
     epochs = Counter(row.trial for row in rows)
     used: dict[str, ResourceUsage] = {
         trial: resource_usage(trainings.get(trial, {}), until) for trial in epochs
@@ -91,9 +91,9 @@ def _consumed(
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
-    """The places of points (cost, gain) that no other point beats in both, cheapest first.
+    """Indices of points (cost, gain) on the Pareto front, cheapest first.
 
-    A point is beaten by one that costs no more and gains no less, and is better in at least one of the two.
+    A point is dominated by one that costs no more, gains no less, and is better in one of the two.
     """
 
     def beaten(place: int) -> bool:

@@ -1,4 +1,4 @@
-"""Test images worth looking at: who got each right, and which ones to show."""
+"""Examples: test images, who predicted them correctly, and which ones to show."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KINDS = ("all right", "networks disagree", "all wrong")
 
 @dataclass(frozen=True, slots=True)
 class ExamplePrediction:
-    """One network's answer to one image; `confidence` is 0..1."""
+    """Prediction of one network for one image; `confidence` is 0..1."""
 
     backbone: str
     predicted: str
@@ -25,7 +25,7 @@ class ExamplePrediction:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One test image, its true class, every network's answer, and which of `KINDS` it is."""
+    """One test image: true class, predictions of all networks, and its kind (`KINDS`)."""
 
     image: str
     label: str
@@ -35,7 +35,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """A book's images that all these networks have answered, in an order that only the images' names decide."""
+    """Images that all these networks predicted, in an order that only their names determine."""
 
     book: Predictions
     networks: Mapping[str, TrialPredictions]
@@ -43,7 +43,7 @@ class Examples:
     right: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 
     def question(self, place: int) -> Example:
-        """The image at a place of the book."""
+        """The example at an index."""
         book = self.book
         label, given = int(book.labels[place]), []
         for backbone, answers in self.networks.items():
@@ -56,17 +56,17 @@ class Examples:
         return Example(book.images[place], book.classes[label], _kind(given), tuple(given))
 
     def questions(self) -> list[Example]:
-        """Every image."""
+        """All examples."""
         return [self.question(place) for place in self.order]
 
     def only(self, backbone: str) -> list[int]:
-        """Places of the images that this network alone got right."""
+        """Images that only this network predicted correctly."""
         row = list(self.networks).index(backbone)
         alone = np.asarray(self.right[row] & (self.right.sum(axis=0) == 1))
         return [place for place in self.order if alone[place]]
 
     def all_wrong(self) -> list[int]:
-        """Places of the images that none got right, those first on which the networks were surest on average."""
+        """Images that no network predicted correctly, highest mean confidence first."""
         wrong = np.asarray(~self.right.any(axis=0))
         sure = np.nanmean(
             np.stack([answers.confidence for answers in self.networks.values()]), axis=0
@@ -76,7 +76,7 @@ class Examples:
         )
 
     def taken_for(self, label: str, answer: str) -> list[int]:
-        """Places of images of one class that networks took for another, those first that most networks did."""
+        """Images of one class that networks took for another, most networks first."""
         book = self.book
         true, said = book.classes.index(label), book.classes.index(answer)
         votes = sum((answers.predicted == said).astype(int) for answers in self.networks.values())
@@ -89,7 +89,7 @@ class Examples:
 
 
 def collect_examples(book: Predictions, networks: Mapping[str, TrialPredictions]) -> Examples:
-    """The images that every one of these networks (by backbone) has answered."""
+    """The images that every one of these networks (by backbone) predicted."""
     if not networks:
         return Examples(book, networks, (), np.zeros((0, len(book.images)), bool))
     given = np.logical_and.reduce([answers.predicted >= 0 for answers in networks.values()])
@@ -104,7 +104,7 @@ def collect_examples(book: Predictions, networks: Mapping[str, TrialPredictions]
 def choose_examples(
     asked: Sequence[Example], shares: tuple[int, int, int] = (3, 6, 3)
 ) -> list[Example]:
-    """Up to `shares` images of each kind, classes not yet shown first; where a kind runs short, others fill up."""
+    """Up to `shares` images per kind, unseen classes first; other kinds fill gaps."""
     chosen: list[Example] = []
     for kind, share in zip(KINDS, shares, strict=True):
         chosen += _varied([q for q in asked if q.kind == kind], chosen, share)
@@ -115,7 +115,7 @@ def choose_examples(
 
 
 def count_kinds(asked: Sequence[Example]) -> dict[str, int]:
-    """How many images are of each kind."""
+    """Number of images per kind."""
     return {kind: sum(question.kind == kind for question in asked) for kind in KINDS}
 
 

@@ -11,7 +11,7 @@ from orchestrator.analysis.standings import Comparison, Standing
 
 @dataclass(frozen=True, slots=True)
 class Leader:
-    """The ranking after a period, how many share the first place, and how far the next one is."""
+    """The ranking after a period, the number that share first place, the margin to the next."""
 
     period: int
     epoch: int
@@ -22,9 +22,9 @@ class Leader:
 
 @dataclass(frozen=True, slots=True)
 class LeaderVerdict:
-    """The leader against the rest: the duel with the next one, and whom it cannot be told apart from.
+    """The leader against the rest: its test with the next, and networks not significantly worse.
 
-    `duel` is seen from the leader; None where no answers are published to test with.
+    The test is seen from the leader; None where no predictions are published.
     """
 
     paired_test: PairwiseTest | None
@@ -35,9 +35,10 @@ class LeaderVerdict:
 def find_leader(
     comparison: Comparison, awaited: Collection[tuple[str, int]] = (), period: int | None = None
 ) -> Leader | None:
-    """Who is ahead by test accuracy after `period`, or after the last that has no test still `awaited` (trial, period).
+    """The leader by test accuracy after `period`, or the last period with no test `awaited`.
 
-    While every period still waits for some, the one with most backbones tested is taken. None without any test.
+    `awaited` holds (trial, period). While every period waits for some, the one with most tested
+    backbones is used. None without any test.
     """
     chosen = period if period is not None else _settled(comparison, awaited)
     ranking = (
@@ -54,7 +55,7 @@ def find_leader(
 
 
 def judge_leader(found: Leader, paired_tests: Sequence[PairwiseTest]) -> LeaderVerdict:
-    """Which networks the data tell apart from the leader."""
+    """Which networks differ significantly from the leader."""
     first, rest = found.ranking[0].backbone, [standing.backbone for standing in found.ranking[1:]]
     against = {name: find_pair(paired_tests, first, name) for name in rest}
     alike = tuple(

@@ -1,4 +1,4 @@
-"""When to stop: the best epoch of each trial, where overfitting starts, what stopping early would have saved."""
+"""Overfitting: best epoch of each trial, and what early stopping would have saved."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from jobs.early_stopping import stop_epoch
 from orchestrator.analysis.standings import EpochRow
 
 PATIENCE = 3
-"""Epochs without a better validation loss after which early stopping would have ended the training."""
+"""Patience, in epochs, of the early stopping that the advice assumes."""
 
 
 @dataclass(frozen=True, slots=True)
 class OverfittingAdvice:
-    """One trial's advice. Gaps are validation minus training loss (nats an image).
+    """Advice for one trial. Gaps are validation minus training loss (nats per image).
 
-    `overfits_from` is the first epoch after the best one, where validation loss ended higher while training loss
-    ended lower; None where that did not happen. `stopped_at` is where a patience of `PATIENCE` would have ended it.
+    `overfits_from` is the first epoch after the best one, where validation loss ended higher while
+    training loss ended lower; else None. `stopped_at` is where a patience of `PATIENCE` would have
+    ended it.
     """
 
     trial: str
@@ -38,7 +39,7 @@ class OverfittingAdvice:
 
 
 def advise(rows: Sequence[EpochRow], patience: int = PATIENCE) -> OverfittingAdvice | None:
-    """The advice of one trial's epochs, by the rule that `--early-stop` acts on; None without a validation loss."""
+    """Advice from the epochs of a trial, by the rule of `--early-stop`; None without validation."""
     known = sorted((row for row in rows if row.val_loss is not None), key=lambda row: row.epoch)
     if not known:
         return None
@@ -70,7 +71,7 @@ def advise(rows: Sequence[EpochRow], patience: int = PATIENCE) -> OverfittingAdv
 
 
 def _stop(rows: Sequence[EpochRow], known: Sequence[EpochRow], patience: int) -> EpochRow:
-    """The epoch whose end is the training's under that patience."""
+    """The epoch at which that patience ends the training."""
     losses = {row.epoch: row.val_loss for row in rows}
     epoch = stop_epoch((losses.get(each) for each in range(1, known[-1].epoch + 1)), patience)
     return next((row for row in known if epoch is not None and row.epoch >= epoch), known[-1])

@@ -1,4 +1,4 @@
-"""Every two networks on the same test images: who got right what the other got wrong."""
+"""Pairwise tests of networks on the same test images."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ Right = np.ndarray[Any, np.dtype[np.bool_]]
 
 @dataclass(frozen=True, slots=True)
 class PairwiseTest:
-    """Two networks on `images` images. Counts are of the first seed that both have.
+    """The test of two networks on `images` images. Counts are of the first seed that both have.
 
-    `p` is McNemar's exact p-value (of several seeds one, see `statistics.over_seeds`), `p_holm` the same corrected for
-    the number of duels; `difference` is the first's mean accuracy minus the second's, with its bootstrap interval.
+    `p` is McNemar's exact p-value (combined over seeds, see `statistics.over_seeds`), `p_holm`
+    corrected for the number of pairs. `difference` is the first's mean accuracy minus the second's,
+    with its bootstrap interval.
     """
 
     first: str
@@ -37,14 +38,14 @@ class PairwiseTest:
 
     @property
     def significant(self) -> bool:
-        """Whether the data support the order: the corrected p-value is below `LEVEL`.
+        """Whether the difference is statistically significant: corrected p-value below `LEVEL`.
 
         With several seeds, the interval over seeds and images must exclude zero as well.
         """
         return self.p_holm < LEVEL and (self.seeds == 1 or self.interval.excludes_zero)
 
     def turned(self) -> PairwiseTest:
-        """The same duel seen from the other side."""
+        """The same test seen from the other side."""
         return replace(
             self,
             first=self.second,
@@ -57,9 +58,10 @@ class PairwiseTest:
 
 
 def pairwise_tests(right: Mapping[str, Right]) -> tuple[PairwiseTest, ...]:
-    """Each network against each, in the order given; rows of (seeds, images) say which images were right.
+    """Test each pair, in the given order; rows of (seeds, images) say which images were correct.
 
-    All networks must have answered the same images; row i of each is paired with row i of the others.
+    All networks must have predicted the same images; row i of each is paired with row i of the
+    others.
     """
     if len(right) < 2 or not next(iter(right.values())).shape[1]:
         return ()
@@ -72,7 +74,7 @@ def pairwise_tests(right: Mapping[str, Right]) -> tuple[PairwiseTest, ...]:
 
 
 def find_pair(found: Sequence[PairwiseTest], first: str, second: str) -> PairwiseTest | None:
-    """The duel of these two, seen from the first; None where there was none."""
+    """The test of these two, seen from the first; None if there is none."""
     for paired_test in found:
         if (paired_test.first, paired_test.second) == (first, second):
             return paired_test

@@ -1,4 +1,4 @@
-"""How well each class is recognised, and which are taken for which."""
+"""Metrics per class, and confusions between classes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ Counts = np.ndarray[Any, np.dtype[np.int64]]
 
 @dataclass(frozen=True, slots=True)
 class ClassMetrics:
-    """One class for one network: images of it, precision, recall and their harmonic mean F1 (shares).
+    """Metrics of one class for one network: images, precision, recall and F1 (shares).
 
-    Precision is None where the class was never the answer, recall where no image is of it; F1 needs either.
+    Precision is None where the class was never predicted, recall where it has no image; F1 needs
+    either.
     """
 
     label: str
@@ -27,7 +28,7 @@ class ClassMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """A true class taken for another: how often, of how many answers to images of that class."""
+    """A true class predicted as another: count, and images of the true class."""
 
     label: str
     answer: str
@@ -36,7 +37,7 @@ class Confusion:
 
 
 def class_metrics(counts: Counts, classes: Sequence[str]) -> list[ClassMetrics]:
-    """Precision, recall and F1 (van Rijsbergen 1979, chapter 7) of each class; rows of `counts` are true classes."""
+    """Precision, recall, F1 (van Rijsbergen 1979, chapter 7) per class; rows are true classes."""
     hits, of_class, answered = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     return [
         ClassMetrics(
@@ -51,13 +52,13 @@ def class_metrics(counts: Counts, classes: Sequence[str]) -> list[ClassMetrics]:
 
 
 def macro(found: Sequence[ClassMetrics], measure: str) -> float | None:
-    """The mean over classes that have the measure, each class counting the same."""
+    """Macro mean over the classes that have the measure."""
     values = [value for one in found if (value := getattr(one, measure)) is not None]
     return sum(values) / len(values) if values else None
 
 
 def confusions(counts: Counts, classes: Sequence[str], most: int = 3) -> list[Confusion]:
-    """The commonest mistakes, the most frequent first; equal ones by name of the classes."""
+    """The most frequent confusions; ties by class names."""
     wrong = counts - np.diag(np.diag(counts))
     order = np.argsort(-wrong, axis=None, kind="stable")[:most]
     places = [divmod(int(flat), len(classes)) for flat in order]

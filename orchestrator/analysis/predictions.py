@@ -1,4 +1,4 @@
-"""Every network's answer to every test image, as codes in arrays."""
+"""Predictions of all networks for all test images, as codes in arrays."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TrialPredictions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """Images and classes by name (sorted), each image's true class as a code, and answers by (trial, epoch)."""
+    """Images and classes (sorted), true classes as codes, predictions by (trial, epoch)."""
 
     images: tuple[str, ...]
     classes: tuple[str, ...]
@@ -42,11 +42,11 @@ class Predictions:
         return self.answers.get((trial, epoch))
 
     def right(self, answers: TrialPredictions) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which images were answered with their true class."""
+        """Which images were predicted correctly."""
         return np.asarray(answers.predicted == self.labels)
 
     def confusion(self, answers: TrialPredictions) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Counts of images, rows the true classes, columns the answers: (classes, classes) int64."""
+        """Counts of images, rows true classes, columns predictions: (classes, classes) int64."""
         size, given = len(self.classes), answers.predicted >= 0
         flat = self.labels[given].astype(np.int64) * size + answers.predicted[given]
         return np.bincount(flat, minlength=size * size).reshape(size, size)
@@ -55,9 +55,10 @@ class Predictions:
 def collect_predictions(
     tables: Sequence[pa.Table], classes: Collection[str], epochs: Collection[int]
 ) -> Predictions:
-    """A book of rows of `predictions`, one table a trial; an image answered twice in an epoch counts once.
+    """Collect rows of `predictions`, one table per trial; duplicates in an epoch count once.
 
-    Rows of other epochs are left out; `classes` are those of the data set, more may come from the answers.
+    Rows of other epochs are left out. `classes` are those of the data set; predictions may add
+    more.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -83,7 +84,7 @@ def collect_predictions(
 
 
 def _spread_out(rows: pa.Table, where: Codes, known: Any, size: int) -> TrialPredictions:
-    """Each row at its image's place; written last row first, so that the first of two stays."""
+    """Put each row at the index of its image; the first of two duplicates wins."""
     predicted, confidence, rank = (
         np.full(size, -1, np.int32),
         np.full(size, np.nan, np.float32),
@@ -96,7 +97,7 @@ def _spread_out(rows: pa.Table, where: Codes, known: Any, size: int) -> TrialPre
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """Names as one dictionary a column, whatever the files had."""
+    """Encode names with one dictionary per column."""
     for name in ("image", "label", "predicted"):
         column = table[name]
         if not _is_dictionary(column):
@@ -111,7 +112,7 @@ def _names(column: Any) -> list[str]:
 
 
 def _codes(column: Any, known: Any) -> Codes:
-    """Each value's place in `known`, found once for each entry of the column's dictionary."""
+    """Index in `known` of each value, looked up once per dictionary entry."""
     import pyarrow.compute as pc
 
     parts = [

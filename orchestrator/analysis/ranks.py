@@ -1,4 +1,4 @@
-"""Mean ranks over seeds, runs or data sets, and how far apart they must be."""
+"""Mean ranks over seeds, runs or data sets, and their critical difference."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ LEVEL = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """Networks by mean rank (1 is best), over `blocks` rankings; groups are what a critical difference joins.
+    """Networks by mean rank (1 is best) over `blocks` rankings.
 
-    `statistic` and `p` are Friedman's; `critical` is Nemenyi's difference at `LEVEL`.
+    `statistic` and `p` are Friedman's, `critical` is Nemenyi's difference at `LEVEL`. `groups` are
+    networks within the critical difference.
     """
 
     means: tuple[tuple[str, float], ...]
@@ -29,9 +30,9 @@ class Ranks:
 def rank_networks(scores: Mapping[str, Sequence[float]]) -> Ranks | None:
     """Rank networks in each block by score (higher is better, ties share their mean rank).
 
-    Friedman 1937, JASA 32:675-701, with Nemenyi's critical difference as in Demšar 2006, JMLR 7:1-30:
-    `q * sqrt(k * (k + 1) / (6 * n))`, q the studentized range over sqrt(2). None with fewer than three networks or
-    two blocks: Friedman's test needs them. Equal scores everywhere have p = 1.
+    Friedman 1937, JASA 32:675-701, with Nemenyi's critical difference as in Demšar 2006, JMLR
+    7:1-30: `q * sqrt(k * (k + 1) / (6 * n))`, q the studentized range over sqrt(2). None with fewer
+    than three networks or two blocks. Equal scores everywhere have p = 1.
     """
     from scipy import stats
 
@@ -51,7 +52,7 @@ def rank_networks(scores: Mapping[str, Sequence[float]]) -> Ranks | None:
 
 
 def critical_difference(networks: int, blocks: int, level: float = LEVEL) -> float:
-    """How far two mean ranks must be apart to differ at `level` (Nemenyi 1963)."""
+    """Difference of mean ranks that is significant at `level` (Nemenyi 1963)."""
     from scipy import stats
 
     q = float(stats.studentized_range.ppf(1 - level, networks, np.inf)) / math.sqrt(2)
@@ -59,7 +60,7 @@ def critical_difference(networks: int, blocks: int, level: float = LEVEL) -> flo
 
 
 def _groups(means: Sequence[tuple[str, float]], critical: float) -> tuple[tuple[str, ...], ...]:
-    """The largest runs of networks whose mean ranks are closer than the critical difference."""
+    """Maximal groups of networks within the critical difference."""
     found: list[tuple[int, int]] = []
     for start, (_, best) in enumerate(means):
         end = max(

@@ -1,4 +1,4 @@
-"""What training a trial used, by the records of its trainings: peak memory and energy."""
+"""Resource usage of a trial from its training records: peak memory and energy."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 TrainingResults = Mapping[int, Mapping[str, Any]]
-"""The outcomes of a trial's finished trainings, by the epoch each was to reach."""
+"""Results of the finished trainings of a trial, by target epoch."""
 
 MAX_VALUE = 1e15
-"""Bytes or joules from which on a record is not believed."""
+"""Values from here on are not plausible."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceUsage:
-    """`memory_of` says whose peak it is: `gpu`, what torch held there; `process`, all of it on a processor.
+    """Resource usage of a trial. `memory_of` is `gpu` (held by torch) or `process` (resident).
 
-    `joules` were counted over `epochs` of the trial (with a fraction); a part that was trained by an attempt which
-    did not finish is in no record. None where nothing was measured.
+    `joules` were counted over `epochs` of the trial (with a fraction). Epochs trained by an attempt
+    that did not finish are in no record. None where nothing was measured.
     """
 
     memory_bytes: int | None
@@ -28,7 +28,7 @@ class ResourceUsage:
 
 
 def resource_usage(outcomes: TrainingResults, epoch: int) -> ResourceUsage:
-    """What a trial used up to a mark; a GPU's memory is told before a processor's. No epoch counts twice."""
+    """Resource usage up to a target epoch; GPU memory is preferred; no epoch counts twice."""
     records = [outcomes[mark] for mark in sorted(outcomes) if mark <= epoch]
     peaks: dict[bool, list[float]] = {True: [], False: []}
     for record in records:
@@ -45,7 +45,7 @@ def resource_usage(outcomes: TrainingResults, epoch: int) -> ResourceUsage:
 
 
 def _energy(records: list[Mapping[str, Any]], epoch: int) -> tuple[float | None, float]:
-    """Joules, and the epochs they stand for, from the last stretch back: one that lies within another is left out."""
+    """Joules and their epochs, from the last range back; nested ranges are left out."""
     joules, epochs, begins = None, 0.0, float(epoch)
     for record in reversed(records):
         begun, end, used = (
@@ -58,7 +58,7 @@ def _energy(records: list[Mapping[str, Any]], epoch: int) -> tuple[float | None,
 
 
 def _amount(record: Mapping[str, Any], key: str) -> float | None:
-    """A number that can be one of bytes, joules or epochs, else None."""
+    """A plausible number of bytes, joules or epochs, else None."""
     value = record.get(key)
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < MAX_VALUE:
         return None

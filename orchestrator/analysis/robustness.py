@@ -1,4 +1,4 @@
-"""How much of its accuracy a network keeps on harder images."""
+"""Robustness: how much accuracy a network keeps on corrupted images."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Accuracies = Mapping[tuple[str, int], float]
 class NetworkRobustness:
     """One network after the last period, shares 0..1, means over `seeds` seeds.
 
-    `accuracies` are by (corruption, severity), `clean` on the test images as they are. `errors` are corruption errors,
-    summed error divided by that of the reference, of each corruption that both were tested on at every severity;
-    `mean_error` is their mean. None where it cannot be known.
+    `accuracies` are by (corruption, severity), `clean` is uncorrupted. `errors` are corruption
+    errors: summed error divided by that of the reference, for each corruption that both were tested
+    on at every severity. `mean_error` is their mean. None where unknown.
     """
 
     backbone: str
@@ -37,7 +37,7 @@ class NetworkRobustness:
 
 @dataclass(frozen=True, slots=True)
 class Robustness:
-    """Every network, what corruption errors are relative to, how many images a test had."""
+    """Robustness of all networks, the reference, and images per test."""
 
     reference: str
     corruptions: tuple[str, ...]
@@ -48,10 +48,10 @@ class Robustness:
 def measure(
     run: Run, comparison: Comparison, whose: Mapping[str, tuple[str, int]], table: pa.Table
 ) -> Robustness | None:
-    """From rows of `evaluations` at the run's last epoch, of the corruptions it asked for; None where there is none.
+    """Robustness from rows of `evaluations` at the last epoch; None without corruptions.
 
-    The corruption error is that of Hendrycks and Dietterich 2019 (ICLR, arXiv:1903.12261), relative to AlexNet where
-    that is compared, else to the first network that was tested.
+    The corruption error is that of Hendrycks and Dietterich 2019 (ICLR, arXiv:1903.12261), relative
+    to AlexNet if it is compared, else to the first tested network.
     """
     found: dict[str, dict[tuple[str, int], dict[str, float]]] = {}
     images = 0
@@ -112,7 +112,7 @@ def _robust(
 def corruption_error(
     accuracies: Sequence[float | None], reference: Sequence[float | None]
 ) -> float | None:
-    """The sum of errors over severities divided by the reference's; None where one is missing or the latter is 0."""
+    """Sum of errors over severities over that of the reference; None if missing or zero."""
     mine = [1 - value for value in accuracies if value is not None]
     theirs = [1 - value for value in reference if value is not None]
     if len(mine) < len(SEVERITIES) or len(theirs) < len(SEVERITIES) or sum(theirs) <= 0:

@@ -1,4 +1,4 @@
-"""Everything a report tells of, read from the store once."""
+"""Everything a report needs, read from the store once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunData:
-    """A run and what came back of it. `manifest`, `pixels` and `prepared` are None where they are not there."""
+    """A run and its results; `manifest`, `pixels` and `prepared` are None if missing."""
 
     run: Run
     trials: dict[str, Trial]
@@ -54,11 +54,11 @@ class RunData:
 
     @property
     def period(self) -> int:
-        """The period that networks are compared after: the lead's, else the last one shown."""
+        """The period of the comparison: that of the leader, else the last one shown."""
         return self.lead.period if self.lead else self.periods[-1]
 
     def answers(self, backbone: str, period: int) -> list[TrialPredictions]:
-        """One backbone's answers after a period, by seed; seeds without any are left out."""
+        """Predictions of a backbone after a period, by seed; seeds without any are left out."""
         epoch = self.run.epoch_of(period)
         names = sorted(
             (n for n, t in self.trials.items() if t.backbone == backbone),
@@ -72,20 +72,21 @@ class RunData:
 
     @property
     def test_images(self) -> int:
-        """How many images a test looked at; 0 before any."""
+        """Number of test images; 0 before any test."""
         totals = [test.total for standing in self.comparison.standings for test in standing.tests]
         return max(totals, default=0)
 
     @property
     def classes(self) -> list[str]:
-        """All classes by name, from the data set and the answers."""
+        """All classes by name, from the data set and the predictions."""
         return list(self.book.classes)
 
 
 def read_run_data(store: Store, run: Run, periods: Sequence[int] = ()) -> RunData:
-    """All that is published of a run, to be shown after `periods`; the first and the last where none is named.
+    """Read all published results of a run for these `periods` (none: the first and the last).
 
-    Raises `OrchError` when nothing is done yet, `RequestError` for a period that the run does not have.
+    Raises `OrchError` when nothing is done yet, `RequestError` for a period that the run does not
+    have.
     """
     _check(run, periods)
     trials = {name: store.load_trial(name) for name in run.trials}
@@ -160,7 +161,7 @@ def _book(
     compared: standings.Comparison,
     periods: set[int],
 ) -> Predictions:
-    """Answers after these periods of the run."""
+    """Predictions after these periods of the run."""
     tables = [read_rows(store.root, "predictions", [name], COLUMNS) for name in run.trials]
     epochs = {
         compared.tested_at(name, run.epoch_of(period)) for name in run.trials for period in periods
@@ -189,7 +190,7 @@ def _manifest(folder: Path) -> pa.Table | None:
 
 
 def _pixels(folder: Path) -> np.ndarray[Any, Any] | None:
-    """The images, mapped, not read; None when they are not there (a store may keep only results)."""
+    """The images as a memory map; None if missing (a store may keep only results)."""
     import numpy as np
 
     path = folder / "images.npy"
@@ -205,7 +206,7 @@ def _pixels(folder: Path) -> np.ndarray[Any, Any] | None:
 
 
 def _training(store: Store, run: Run) -> dict[str, dict[str, Any]]:
-    """The outcome of each trial's latest training task of this run."""
+    """Result of the latest training of each trial in this run."""
     latest: dict[str, dict[str, Any]] = {}
     for task in map(Task.parse, run.tasks):
         if task.kind == "train" and (outcome := store.done(task)):
@@ -214,13 +215,13 @@ def _training(store: Store, run: Run) -> dict[str, dict[str, Any]]:
 
 
 def _trainings(store: Store, run: Run) -> dict[str, dict[int, dict[str, Any]]]:
-    """The outcomes of all trainings of the run's trials, by trial and mark; other runs' marks are among them."""
+    """Results of all trainings by trial and target epoch, those of other runs included."""
     found: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in run.trials}
     for name in run.trials:
         for mark in store.marks(name):
             with contextlib.suppress(
                 DamagedFile
-            ):  # that of another run; one of this run is named by `_training`
+            ):  # of another run; those of this run are in `_training`
                 if outcome := store.done(Task("train", name, mark)):
                     found[name][mark] = outcome
     return found

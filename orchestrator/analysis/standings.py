@@ -1,4 +1,4 @@
-"""Rows become standings, by backbone and period."""
+"""Standings by backbone and period, from rows of the tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
-    """A trial on the test set: mean cross entropy, images right, images, and the Wilson 95% interval."""
+    """One evaluation: mean cross entropy, correct images, images, Wilson 95% interval."""
 
     loss: float
     correct: int
@@ -27,13 +27,13 @@ class EvaluationResult:
 
     @property
     def accuracy(self) -> float:
-        """The share of images right, 0..1."""
+        """Accuracy, 0..1."""
         return self.correct / self.total if self.total else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class EpochRow:
-    """One row of a trial's learning curve; `period` is the run's own."""
+    """One row of a learning curve; `period` is the run's own."""
 
     trial: str
     backbone: str
@@ -50,9 +50,9 @@ class EpochRow:
 
 @dataclass(frozen=True, slots=True)
 class PeriodResult:
-    """One trial in one period: its test at the end (None: not yet), and the seconds of the epochs seen in it.
+    """One trial in one period: its evaluation (None: not yet), and the seconds of its epochs.
 
-    `epoch` is that of the network tested: the period's last, or an earlier one where the trial stopped early.
+    `epoch` is that of the tested network: the last of the period, or earlier after early stopping.
     """
 
     trial: str
@@ -67,7 +67,7 @@ class PeriodResult:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One backbone in one period, over its seeds; a spread is None where no seed has come that far."""
+    """One backbone in one period over its seeds; spreads are None without results."""
 
     backbone: str
     period: int
@@ -79,13 +79,13 @@ class Standing:
 
     @property
     def tests(self) -> tuple[EvaluationResult, ...]:
-        """The tests of the seeds that were evaluated, in the order of seeds."""
+        """Evaluations of the tested seeds, in order."""
         return tuple(result.tested for result in self.results if result.tested)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All standings of a run, backbones in the catalog's order, every epoch's row, and where trials stopped early."""
+    """All standings of a run in catalog order, all epoch rows, and early stops."""
 
     backbones: tuple[str, ...]
     periods: int
@@ -94,21 +94,21 @@ class Comparison:
     stops: Mapping[str, int] = field(default_factory=dict)
 
     def tested_at(self, trial: str, epoch: int) -> int:
-        """The epoch whose network stands for a trial at the end of a period: an earlier one where it stopped early."""
+        """The epoch of the tested network at the end of a period."""
         return min(epoch, self.stops.get(trial, epoch))
 
     def at(self, period: int) -> list[Standing]:
-        """One standing a backbone, after that period."""
+        """The standing of each backbone after that period."""
         return [standing for standing in self.standings if standing.period == period]
 
 
 def compare(
     run: Run, whose: Mapping[str, tuple[str, int]], epochs: pa.Table, evaluations: pa.Table
 ) -> Comparison:
-    """The run's standings from rows of `epochs` and `evaluations`; `whose` gives each trial's backbone and seed.
+    """Standings from rows of `epochs` and `evaluations`; `whose` maps trials to backbone and seed.
 
-    Periods are the run's own; rows of other trials, of later epochs, and of images that were made harder do not
-    count, and a row that stands twice counts once.
+    Periods are the run's own. Rows of other trials, later epochs and corrupted images are ignored,
+    and duplicates count once.
     """
     lines = _epochs(run, whose, epochs)
     stops = _stops(run, lines)
@@ -141,7 +141,7 @@ def compare(
 
 
 def _stops(run: Run, lines: Sequence[EpochRow]) -> dict[str, int]:
-    """Where the run's patience ended trials before their time, by trial."""
+    """Epochs at which early stopping ended trials, by trial."""
     losses: dict[str, list[float | None]] = {}
     for line in lines:
         losses.setdefault(line.trial, []).append(line.val_loss)

@@ -1,4 +1,4 @@
-"""Shares, spreads and paired tests: what a difference between two networks is worth."""
+"""Statistics of shares: intervals, spreads, paired tests, corrections."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 Z95 = 1.959963984540054
-"""The normal quantile that leaves 2.5% on either side."""
+"""Normal quantile for 95% two-sided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The mean over n seeds, its sample deviation (n - 1) and its 95% t interval; one seed has neither."""
+    """Mean over n seeds, sample deviation (n - 1), 95% t interval; one seed has the mean only."""
 
     mean: float
     deviation: float | None
@@ -95,10 +95,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def seed_deviation_that_voids(margin: float, interval: Interval) -> float | None:
-    """How large a deviation over seeds would make a lead of one seed uncertain; None where it is uncertain already.
+    """Deviation over seeds that would make the lead of one seed uncertain; None if it is already.
 
-    The variances of the test images (from the interval, taken as normal) and of two networks' seeds add up:
-    the lead is within 1.96 standard errors as soon as `margin < 1.96 * sqrt(images**2 + 2 * deviation**2)`.
+    The variances of the test images (from the interval, taken as normal) and of two networks' seeds
+    add up: the lead is within 1.96 standard errors as soon as `margin < 1.96 * sqrt(images**2 + 2 *
+    deviation**2)`.
     """
     images = (interval.high - interval.low) / (2 * Z95)
     left = (margin / Z95) ** 2 - images**2

@@ -1,4 +1,4 @@
-"""Who worked on what, when: queue times, attempts, and the faults that were survived."""
+"""Timeline of a run: attempts, queue times, and survived faults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AttemptSpan:
-    """One attempt as it went; times are seconds since the first attempt began (`waited` since it was queued)."""
+    """One attempt; times are seconds since the first attempt began (`waited` since queued)."""
 
     task: str
     kind: str
@@ -34,9 +34,9 @@ class AttemptSpan:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """All stints by start, the span from the first to the last in seconds, and what went wrong on the way.
+    """All attempts by start, the total span in seconds, and faults.
 
-    A fault is an attempt that did not end well; it was survived when its task was done in the end.
+    A fault is an attempt that did not end well; it was survived if its task was done in the end.
     """
 
     stints: tuple[AttemptSpan, ...]
@@ -49,16 +49,16 @@ class Timeline:
 
     @property
     def workers(self) -> tuple[str, ...]:
-        """The workers in the order of their first attempt."""
+        """Workers in order of their first attempt."""
         return tuple(dict.fromkeys(stint.worker for stint in self.stints))
 
 
 def build_timeline(
     attempts: pa.Table, whose: Mapping[str, tuple[str, int]], states: Mapping[str, str]
 ) -> Timeline:
-    """The run's attempts in order; those without both times (never begun, or on record torn) are left out.
+    """Timeline of a run; attempts without both times are left out.
 
-    Where an attempt's time in the queue is known, its wait counts; `waited` is the mean over these, in seconds.
+    `waited` is the mean time in the queue, in seconds, over attempts where it is known.
     """
     rows = [row for row in attempts.to_pylist() if row["started_at"] and row["finished_at"]]
     if not rows:
@@ -101,7 +101,7 @@ def build_timeline(
 
 
 def covered(stints: Iterable[AttemptSpan]) -> float:
-    """Seconds in which at least one of these went on: a worker's slots work side by side."""
+    """Seconds covered by at least one of these: slots of a worker run side by side."""
     total, until = 0.0, 0.0
     for stint in sorted(stints, key=lambda each: each.start):
         total += max(0.0, stint.end - max(stint.start, until))

@@ -1,4 +1,4 @@
-"""Which finished training of each trial in a run speaks for it."""
+"""Choose the finished training that represents each trial of a run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from jobs.task import Task
 
 @dataclass(frozen=True, slots=True)
 class TrainedModels:
-    """Finished and evaluated trainings by backbone, one a seed, and the trials that have none yet."""
+    """Finished and evaluated trainings by backbone, one per seed, and trials without one."""
 
     trials: dict[str, list[Task]]
     absent: tuple[str, ...]
 
 
 def choose_models(store: Store, run: Run, period: int | None) -> TrainedModels:
-    """Each trial's training up to the end of `period`, or up to its newest evaluated mark where none is named.
+    """The training of each trial up to the end of `period`, else to its newest evaluated epoch.
 
-    Raises `RequestError` for a period that the run does not have, `OrchError` when no trial has come that far.
+    Raises `RequestError` for a period that the run does not have, `OrchError` when no trial has
+    come that far.
     """
     periods = range(1, run.spec.periods + 1) if period is None else [period]
     if period is not None and not 1 <= period <= run.spec.periods:

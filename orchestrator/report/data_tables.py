@@ -1,4 +1,4 @@
-"""The report's numbers as plain tables for other programs: one row a fact, nothing rounded."""
+"""The report's numbers as plain tables: one row per fact, unrounded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def records(evidence: RunData, findings: Analysis) -> dict[str, pa.Table]:
-    """Tables by name; those without a row are left out."""
+    """Tables by name; empty ones are left out."""
     import pyarrow as pa
 
     rows: dict[str, list[dict[str, Any]]] = {
@@ -100,7 +100,7 @@ def _result(standing: Any, result: Any) -> dict[str, Any]:
 
 
 def _confusion(evidence: RunData, findings: Analysis) -> Iterable[dict[str, Any]]:
-    """Only cells that are not empty."""
+    """Only non-empty cells."""
     classes = evidence.classes
     for (backbone, period), counts in findings.matrices.items():
         sums = counts.sum(axis=1)
@@ -116,7 +116,7 @@ def _confusion(evidence: RunData, findings: Analysis) -> Iterable[dict[str, Any]
 
 
 def _images(findings: Analysis) -> pa.Table:
-    """The matrix of networks by images: each network's answer and confidence, by its first seed."""
+    """Networks by images: prediction and confidence of the first seed."""
     import pyarrow as pa
 
     asked, book = findings.asked, findings.asked.book
@@ -134,7 +134,7 @@ def _images(findings: Analysis) -> pa.Table:
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """One level: `interval.low` becomes `interval_low`."""
+    """Flatten one level: `interval.low` becomes `interval_low`."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         found |= (

@@ -1,4 +1,4 @@
-"""Every figure of the report, unrounded, as plain JSON values; `KEYS` says what each key holds."""
+"""All figures of the report, unrounded, as JSON values; `KEYS` describes each key."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def collect(
     tally: dict[str, int],
     duplicates: dict[str, int] | None,
 ) -> dict[str, Any]:
-    """The report as JSON values under the keys of `KEYS`; a number that is not finite becomes null."""
+    """The report as JSON values under `KEYS`; non-finite numbers become null."""
     run, states = evidence.run, list(evidence.states.values())
     found: dict[str, Any] = {
         "keys": KEYS,
@@ -105,7 +105,7 @@ def collect(
 
 
 def paired_test(found: PairwiseTest) -> dict[str, Any]:
-    """One duel as JSON values."""
+    """One pairwise test as JSON values."""
     return {**asdict(found), "told_apart": found.significant}
 
 

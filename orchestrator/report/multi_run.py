@@ -1,4 +1,4 @@
-"""Several runs side by side: who is best in each, what differs between them, and ranks over all of them."""
+"""Compare several runs: the best of each, their differences, and ranks over all."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ UNTOLD = {"name", "command", "user"}
 
 @dataclass(frozen=True, slots=True)
 class ComparedRun:
-    """One run with its evidence and findings."""
+    """One run with its run data and analysis."""
 
     evidence: RunData
     findings: Analysis
 
     @property
     def name(self) -> str:
-        """The run's name."""
+        """Name of the run."""
         return self.evidence.run.name
 
     @property
     def accuracy(self) -> dict[str, float]:
-        """Each backbone's mean test accuracy after the period of the run's comparison."""
+        """Mean test accuracy of each backbone after the compared period."""
         at = self.evidence.comparison.at(self.findings.period)
         return {standing.backbone: standing.accuracy.mean for standing in at if standing.accuracy}
 
 
 def assemble(sides: Sequence[ComparedRun]) -> Page:
-    """The page that holds the runs next to each other."""
+    """The page that compares the runs."""
     found, twins = rank(sides), across(sides)
     own = tuple(
         Section(f"run-{i}", side.name, _answer(side), (_link(side),))
@@ -73,7 +73,7 @@ def assemble(sides: Sequence[ComparedRun]) -> Page:
 
 
 def sentence(sides: Sequence[ComparedRun], found: Ranks | None) -> str:
-    """Who is best over all runs, or in each of them where they cannot be ranked together."""
+    """The best over all runs, or in each if they cannot be ranked together."""
     leaders = {
         side.name: max(side.accuracy, key=lambda n, s=side: s.accuracy[n])  # type: ignore[misc]
         for side in sides
@@ -103,7 +103,7 @@ def sentence(sides: Sequence[ComparedRun], found: Ranks | None) -> str:
 
 
 def rank(sides: Sequence[ComparedRun]) -> Ranks | None:
-    """Ranks of the backbones that all runs have, over every (run, seed) with all of them tested."""
+    """Ranks of the common backbones over every (run, seed) in which all were tested."""
     shared = set.intersection(*(set(side.accuracy) for side in sides))
     blocks: list[dict[str, float]] = []
     for side in sides:
@@ -128,7 +128,7 @@ def across(sides: Sequence[ComparedRun]) -> tuple[tuple[str, PairwiseTest], ...]
 
 
 def records(sides: Sequence[ComparedRun]) -> dict[str, Any]:
-    """The side-by-side numbers as a plain table."""
+    """The comparison as a plain table."""
     import pyarrow as pa
 
     rows = [
@@ -149,7 +149,7 @@ def records(sides: Sequence[ComparedRun]) -> dict[str, Any]:
 
 
 def _paired(name: str, one: ComparedRun, other: ComparedRun) -> Mapping[str, Any]:
-    """Right answers of a backbone's first seeds in both runs, on the images that both answered."""
+    """Correct predictions of the first seeds in both runs, on common images."""
     books = [side.evidence.book for side in (one, other)]
     at = {image: place for place, image in enumerate(books[1].images)}
     first, second = one.findings.first[name], other.findings.first[name]

@@ -1,4 +1,4 @@
-"""The report's sections put together, then told as HTML and as Markdown."""
+"""Assemble the sections of the report, and render HTML and Markdown."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SCRIPT = (Path(__file__).parent / "templates" / "page.js").read_text(encoding="u
 
 @dataclass(frozen=True)
 class Page:
-    """Everything that is told of: title, answer, what to hold against it, sections, and the same as JSON values."""
+    """All content: title, sentence, cautions, sections, and the same as JSON values."""
 
     title: str
     about: str
@@ -58,12 +58,12 @@ class Page:
 
     @cached_property
     def drawings(self) -> list[Chart]:
-        """Every figure, in the order of the page."""
+        """All figures, in order of the page."""
         return list(elements.drawings(self.sections))
 
 
 def assemble(evidence: RunData, findings: Analysis | None = None) -> Page:
-    """Draw and count everything that the evidence holds."""
+    """Build all sections from run data and analysis."""
     found = findings or analyse(evidence)
     gallery = images.Gallery(evidence)
     chosen, tally = mistakes.shown(found)
@@ -108,12 +108,12 @@ def assemble(evidence: RunData, findings: Analysis | None = None) -> Page:
 
 
 def html(page: Page) -> str:
-    """One page that needs nothing else: style, figures, pictures and a short script are inside."""
+    """A self-contained page: style, figures, images and a short script are inlined."""
     return _told("page.html.j2", page, True)
 
 
 def markdown(page: Page) -> str:
-    """The tables, and links to the figures beside it."""
+    """Markdown tables, with links to the figures."""
     return _told("page.md.j2", page, False)
 
 

@@ -1,4 +1,4 @@
-"""The answer in one sentence, what it costs, what to hold against it, and what is missing."""
+"""The headline: best network, cost, cautions, and what is missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_OPEN_SHOWN = 12
 
 
 def sentence(evidence: RunData, findings: Analysis) -> str:
-    """Which backbone did best, by how much and with what certainty; it "leads" only where the data support it."""
+    """The best backbone, by how much and how certain; "leads" only if significant."""
     lead = evidence.lead
     if lead is None:
         return "No network has been tested yet: there are learning curves, and no leader."
@@ -43,7 +43,7 @@ def sentence(evidence: RunData, findings: Analysis) -> str:
 
 
 def price(evidence: RunData, findings: Analysis) -> str:
-    """What the leader costs, and which network is the cheapest that cannot be told apart from it; empty without one."""
+    """Cost of the leader, and the cheapest network not significantly worse; empty if none."""
     if evidence.lead is None or findings.verdict is None:
         return ""
     costs = {cost.backbone: cost for cost in findings.costs}
@@ -67,7 +67,7 @@ def price(evidence: RunData, findings: Analysis) -> str:
 
 
 def cautions(evidence: RunData, findings: Analysis) -> list[str]:
-    """What must be known to read the answer rightly."""
+    """Cautions for reading the result."""
     told = []
     spec, lead, verdict = evidence.run.spec, evidence.lead, findings.verdict
     if lead and verdict and verdict.alike:
@@ -95,7 +95,7 @@ def cautions(evidence: RunData, findings: Analysis) -> list[str]:
 
 
 def missing(evidence: RunData) -> list[str]:
-    """What the run asked for and is not there, in plain lines; nothing when all is done."""
+    """Requested results that are missing, in plain lines."""
     counts = {
         state: list(evidence.states.values()).count(state)
         for state in ("open", "failed", "blocked")
@@ -155,7 +155,7 @@ def _certainty(paired_test: PairwiseTest) -> str:
 
 
 def _one_seed(lead: Leader | None, paired_test: PairwiseTest | None) -> str:
-    """What one seed leaves open, and how much spread over seeds the lead could bear."""
+    """What one seed leaves open, and how much seed deviation the lead could bear."""
     told = (
         "One seed: the spread over seeds is unknown, and intervals and p-values cover the choice of test images "
         "only, not the luck of training."

@@ -1,4 +1,4 @@
-"""The report's folder: the forms that were asked for, and every figure as SVG and PNG."""
+"""Write a report: the requested formats, and every figure as SVG and PNG."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ NEEDED = ("jinja2", "matplotlib", "numpy", "PIL", "scipy")
 FORMATS = ("html", "md", "json", "latex", "csv", "parquet")
 DEFAULT = FORMATS[:3]
 MARK = "report.files"
-"""Lists what a report has put into a folder, so that a later one takes away what it does not put there again."""
+"""Lists the files of a report, so that a later one removes what it does not write again."""
 
 
 def write_report(
     store: Store, run: Run, out: Path, periods: Sequence[int] = (), formats: Sequence[str] = DEFAULT
 ) -> Path:
-    """Write the run's report into `out` and return the path of its first form; what is not done yet is said in it.
+    """Write the report of a run into `out` and return the path of its first format.
 
-    `periods` are shown and the last of them is compared (none: the first and the last). Raises `MissingExtra` without
-    the extra 'report', `OrchError` when the run has no results yet, `RequestError` when `out` cannot be written or a
-    period or form does not exist. The same rows give the same bytes.
+    `periods` are shown, and the last of them is compared (none: the first and the last). What is
+    not done yet is said in it. Raises `MissingExtra` without the extra 'report', `OrchError`
+    without results, and `RequestError` when `out` is not writable or a period or format does not
+    exist. Equal rows give equal bytes.
     """
     need(NEEDED)
     check(formats)
@@ -54,7 +55,7 @@ def write_comparison(
     periods: Sequence[int] = (),
     formats: Sequence[str] = DEFAULT,
 ) -> Path:
-    """Write runs side by side into `out`, and each run's own report into a folder of its name there."""
+    """Write a comparison of runs into `out`, and the report of each into a folder of its name."""
     need(NEEDED)
     check(formats)
     from orchestrator.analysis import analysis, run_data
@@ -81,7 +82,7 @@ def write_comparison(
 
 
 def put(out: Path, told: Page, plain: Mapping[str, Any], formats: Sequence[str]) -> Path:
-    """Put every asked form of a page into a folder, and take away what an earlier report left there."""
+    """Write all formats of a page into a folder; remove files of an earlier report."""
     from orchestrator.report import page
     from orchestrator.report.rendering import elements, latex
 
@@ -119,14 +120,14 @@ def put(out: Path, told: Page, plain: Mapping[str, Any], formats: Sequence[str])
 
 
 def check(formats: Iterable[str]) -> None:
-    """Raise `RequestError` for a form that there is not."""
+    """Raise `RequestError` for an unknown format."""
     for name in formats:
         if name not in FORMATS:
             raise RequestError(f"--format {name[:40]}: a report can be {', '.join(FORMATS)}.")
 
 
 def need(modules: tuple[str, ...]) -> None:
-    """Raise `MissingExtra` when a module that the report is made with is not installed."""
+    """Raise `MissingExtra` if a module for reports is not installed."""
     absent = [name for name in modules if importlib.util.find_spec(name) is None]
     if absent:
         raise MissingExtra(
@@ -135,7 +136,7 @@ def need(modules: tuple[str, ...]) -> None:
 
 
 def _take_away(out: Path, contents: Iterable[str]) -> None:
-    """Remove the files that an earlier report put here and this one did not; nothing else is touched."""
+    """Remove files of an earlier report that this one does not have; nothing else."""
     mark, now = out / MARK, sorted(contents)
     before = mark.read_text(encoding="utf-8").splitlines() if mark.exists() else []
     for name in set(before) - set(now):
@@ -170,7 +171,7 @@ def _bytes(text: str) -> bytes:
 
 
 class _writing:
-    """A folder that cannot be written becomes one clear line; it is made first."""
+    """Create a folder; turn its write errors into one clear line."""
 
     def __init__(self, out: Path) -> None:
         self.out = out

@@ -24,7 +24,7 @@ class Channel(redis.Channel):
         return self._kept
 
     def _brpop_read(self, **options: Any) -> Any:
-        """Deliver the next message; kombu itself lets one that is no message end the whole worker."""
+        """Deliver the next message; in kombu an invalid one would end the whole worker."""
         try:
             return super()._brpop_read(**options)
         except (ValueError, TypeError, KeyError, AttributeError) as error:

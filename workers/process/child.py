@@ -1,7 +1,8 @@
-"""A task in its own process, watched, and stopped gently.
+"""Execute a task in its own process: watched, and stopped gracefully.
 
-Each task runs in a fresh fork of a server that has torch loaded but has never used it. What the child says comes
-over a pipe as JSON. A child that loses its worker ends at once; one that hangs or must stop is ended by the worker.
+Each task runs in a fresh fork of a server that has loaded torch but never used it. The child sends
+its messages as JSON over a pipe. A child that loses its worker ends immediately. One that hangs or
+must stop is ended by the worker.
 """
 
 from __future__ import annotations
@@ -33,19 +34,23 @@ from workers.process import parent_death
 POLL_S = 0.25
 HEARTBEAT_S = 1.0
 ALONE = 75
-"""The exit code of a child that ended itself because its worker was silent."""
+"""Exit code of a child that ended itself because its worker was silent."""
 STALL_S = 300.0
 GRACE_S = 20.0
 
 Message = dict[str, Any]
 _COUNTING = threading.Lock()
-"""Multiprocessing reads the exit codes of all children whenever one is started, and each can be read only once."""
+"""Starting a child makes multiprocessing read all exit codes; each is readable only once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds: without a word before a child counts as hung, between asking it to stop and ending it, and without a
-    beat of its worker before a child ends itself."""
+    """Time limits in seconds.
+
+    `stall_s`: without a message, before a child counts as hung. `grace_s`: between the request to
+    stop and ending the child. `away_s`: without a heartbeat of its worker, before a child ends
+    itself.
+    """
 
     stall_s: float = STALL_S
     grace_s: float = GRACE_S
@@ -53,7 +58,7 @@ class Limits:
 
 
 class Stalled(errors.WorkError):
-    """The child said nothing for too long."""
+    """The child sent no message for too long."""
 
     failure = "stalled"
     retry = True
@@ -70,10 +75,12 @@ FAILURES: dict[str, type[errors.OrchError]] = {
 
 
 def start_fork_server() -> None:
-    """Start the fork server with the child's imports done, so that the first task need not wait for them.
+    """Start the fork server and preload the imports of children, so that the first task need not
+    wait.
 
-    Call it from a thread that lives as long as this process: the fork server dies with it (see `workers.process.parent_death`).
-    The imports take seconds, or a minute from a slow disk; `warm` waits for them.
+    Call it from a thread that lives as long as this process: the fork server dies with that thread
+    (see `workers.process.parent_death`). The imports take seconds, or a minute from a slow disk;
+    `warm` waits for them.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
@@ -85,10 +92,10 @@ def start_fork_server() -> None:
 
 
 def warm(leave: threading.Event, entry: str = CHILD_ENTRY) -> bool:
-    """Wait until a child can begin at once; False when `leave` was set before.
+    """Wait until a child can begin at once; False if `leave` was set before.
 
-    Until then whoever starts a child waits in the middle of it, and keeps no lease. Raises `CannotLoad` where a child
-    can do nothing: its worker would take task after task from those that can.
+    Until then starting a child blocks, and no lease is renewed meanwhile. Raises `CannotLoad` where
+    children cannot work: such a worker would take task after task from others.
     """
     said: list[str] = []
     beside = threading.Thread(target=lambda: said.append(_first_child(entry)), daemon=True)
@@ -105,7 +112,7 @@ def warm(leave: threading.Event, entry: str = CHILD_ENTRY) -> bool:
 
 
 def _first_child(entry: str) -> str:
-    """Have a child import what all children run; what was wrong, else nothing."""
+    """Import in a child what all children need; the error, or an empty text."""
     context = multiprocessing.get_context("forkserver")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_import, args=(theirs, entry.partition(":")[0]))
@@ -123,7 +130,7 @@ def _first_child(entry: str) -> str:
 
 
 def _import(pipe: Connection, module: str) -> None:
-    """The first child."""
+    """The body of the first child."""
     try:
         importlib.import_module(module)
         pipe.send_bytes(b"")
@@ -142,10 +149,11 @@ def run(
     limits: Limits | None = None,
     entry: str = CHILD_ENTRY,
 ) -> Message:
-    """Do an order in a child and return its outcome.
+    """Execute a request in a child and return its task result.
 
-    `heard` gets each message; `still_mine` is asked several times a second and ends the child when False.
-    Raises the child's own error, `Stopped`, `LeaseLost`, `Stalled`, or `WorkerLost` when it died without a word.
+    `heard` gets each message. `still_mine` is called several times a second and ends the child when
+    False. Raises the child's own error, `Stopped`, `LeaseLost`, `Stalled`, or `WorkerLost` when it
+    died without a message.
     """
     context = multiprocessing.get_context("forkserver")
     limits = limits or Limits()
@@ -169,7 +177,7 @@ def run(
 
 @contextlib.contextmanager
 def _without_main() -> Iterator[None]:
-    """Hide the program that runs here: multiprocessing would have the child run it anew, which is for nothing."""
+    """Hide the main module: multiprocessing would run it again in the child, for nothing."""
     hidden = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
     try:
@@ -179,7 +187,7 @@ def _without_main() -> Iterator[None]:
 
 
 class _Alive:
-    """Asks whether the task is still ours, and lets the child feel it: a worker that is away sends no beat."""
+    """Checks the lease and sends the child a heartbeat: a frozen worker sends none."""
 
     def __init__(self, still_mine: Callable[[], bool], pulse: Connection) -> None:
         self.still_mine, self.pulse, self.last = still_mine, pulse, float("-inf")
@@ -226,7 +234,7 @@ def _attend(
         if told_to_stop is None and should_stop():
             told_to_stop = time.monotonic()
         if told_to_stop is not None and listens:
-            # Not before: a child that has no handler yet would die of the signal.
+            # Not earlier: a child without a handler would die of the signal.
             listens = False
             process.terminate()
         if told_to_stop is not None and time.monotonic() - told_to_stop > limits.grace_s:
@@ -236,7 +244,7 @@ def _attend(
 
 
 def _exit_code(process: Any, patience_s: float | None = None) -> int | None:
-    """How a child ended, waited for; None when it has not."""
+    """Exit code of a child, waited for; None if it has not ended."""
     wait([process.sentinel], patience_s)
     with _COUNTING:
         process.join(0)
@@ -245,7 +253,7 @@ def _exit_code(process: Any, patience_s: float | None = None) -> int | None:
 
 
 def _death(exit_code: int | None) -> errors.WorkError:
-    """Why a child ended without a last word."""
+    """The error for a child that ended without a last message."""
     if exit_code == ALONE:
         return errors.LeaseLost("the worker was away for too long; the child ended itself.")
     return errors.WorkerLost(_describe_exit(exit_code))
@@ -266,7 +274,7 @@ def _describe_exit(exit_code: int | None) -> str:
 def _main(
     pipe: Connection, pulse: Connection, away_s: float, entry: str, order: Message, log: str
 ) -> None:
-    """The child: stdout and stderr to the attempt's log, then the entry, then one last message."""
+    """The child: redirect output to the log, run the entry point, send the last message."""
     parent_death.die_with_parent()
     _end_with_parent(pulse, away_s)
     stop = threading.Event()
@@ -285,7 +293,7 @@ def _main(
         main = getattr(importlib.import_module(module), function)
         tell({"outcome": main(order, tell, stop.is_set)})
     except BaseException as error:
-        with contextlib.suppress(OSError):  # the log may lie on a full disk
+        with contextlib.suppress(OSError):  # the log may be on a full disk
             traceback.print_exc()
         kind, text = _classify(error)
         if kind == errors.OutOfMemory.__name__ and not order.get("alone", True):
@@ -297,7 +305,7 @@ def _main(
 
 
 def _classify(error: BaseException) -> tuple[str, str]:
-    """The class by its name and the message of an error in the child."""
+    """Name of the error class and message of an error in the child."""
     if isinstance(error, errors.OrchError):
         return type(error).__name__, str(error)
     if isinstance(error, MemoryError):
@@ -322,10 +330,10 @@ def _write_to(log: str) -> None:
 
 
 def _end_with_parent(pulse: Connection, away_s: float) -> None:
-    """End this process when the worker ends, or is silent for so long that its lease may be another's.
+    """End this process when the worker ends, or is silent so long that its lease may be lost.
 
-    Neither an orphan nor the child of a worker that hangs must go on training. Where the kernel does not end orphans
-    itself (see `workers.process.parent_death`), this does, as soon as Python's global lock is free.
+    Neither an orphan nor the child of a frozen worker may continue training. Where the kernel does
+    not end orphans (see `workers.process.parent_death`), this does, as soon as the GIL is free.
     """
     parent = multiprocessing.parent_process()
 

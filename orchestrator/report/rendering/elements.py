@@ -1,4 +1,4 @@
-"""What a report is made of: sections of headings, sentences, tables, figures and cards, whatever it is written as."""
+"""Elements of a report, independent of the output format."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from orchestrator.report.rendering.figure import Chart
 
 
 class Cell(str):
-    """A table's text with the number it is sorted by."""
+    """Text of a table cell, with its sort key."""
 
     key: float | None
 
     def __new__(cls, text: str, key: float | None = None) -> Cell:
-        """`text` as shown; without a key it is sorted as text."""
+        """Without a key it is sorted as text."""
         made = super().__new__(cls, text)
         made.key = key
         return made
@@ -24,9 +24,9 @@ class Cell(str):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Column heads, rows of text, which columns are numbers, and which rows (by place) are the best.
+    """A table: head, rows of text, numeric columns, and the best rows (by index).
 
-    `name` is its file's in other forms than the page, `title` its caption there; `style` is the page's.
+    `name` is its file name in other formats, `title` its caption there; `style` is for the page.
     """
 
     kind: ClassVar[str] = "table"
@@ -49,7 +49,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A sentence or several; with `href`, a link to a file beside the page."""
+    """Sentences; with `href`, a link to a file beside the page."""
 
     kind: ClassVar[str] = "text"
     text: str
@@ -58,7 +58,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Figures in one column, or two side by side where there is room."""
+    """Figures in one column, or two side by side where they fit."""
 
     kind: ClassVar[str] = "figures"
     drawings: tuple[Chart, ...]
@@ -68,7 +68,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Cards:
-    """Test images with every network's answer; `figure` shows them in Markdown, `grouped` puts each kind together."""
+    """Examples; `figure` shows them in Markdown, `grouped` groups them by kind."""
 
     kind: ClassVar[str] = "cards"
     questions: tuple[Example, ...]
@@ -87,7 +87,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """A table that is folded away until it is asked for."""
+    """A table that is folded until requested."""
 
     kind: ClassVar[str] = "fold"
     title: str
@@ -96,7 +96,7 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Lets a reader of the page see shares instead of counts in the matrices of its section."""
+    """A switch between counts and shares in the matrices of its section."""
 
     kind: ClassVar[str] = "switch"
 
@@ -106,7 +106,7 @@ Part = Heading | Text | Table | Figures | Cards | Samples | Fold | Switch
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One section: its place in the page's address, its title, what it tells, its parts."""
+    """One section: anchor, title, lead sentence, parts."""
 
     place: str
     title: str
@@ -115,7 +115,7 @@ class Section:
 
 
 def drawings(sections: Iterable[Section]) -> Iterator[Chart]:
-    """Every figure, in the order of the page."""
+    """All figures, in order of the page."""
     for part in (part for section in sections for part in section.parts):
         if isinstance(part, Figures):
             yield from part.drawings
@@ -124,7 +124,7 @@ def drawings(sections: Iterable[Section]) -> Iterator[Chart]:
 
 
 def tables(sections: Iterable[Section]) -> list[Table]:
-    """Every table that has a name."""
+    """All named tables."""
     found = [
         part.table if isinstance(part, Fold) else part
         for section in sections
@@ -134,6 +134,6 @@ def tables(sections: Iterable[Section]) -> list[Table]:
 
 
 def figures(drawn: Sequence[Chart | None], columns: int = 1, style: str = "") -> list[Part]:
-    """One row of the figures that there are; nothing where there is none."""
+    """A row of the existing figures; nothing if there is none."""
     there = tuple(drawing for drawing in drawn if drawing)
     return [Figures(there, columns, style)] if there else []

@@ -1,4 +1,4 @@
-"""A figure as SVG and PNG, the same bytes from the same rows."""
+"""A figure as SVG and PNG; equal rows give equal bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PNG_DOTS_PER_INCH = 144
 SVG_DOTS_PER_INCH = 100
-"""Of the photographs within."""
+"""Resolution of photographs inside."""
 HEAD = re.compile(r"^.*?(?=<svg )", re.DOTALL)
 METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 UNUSED_ID = re.compile(
@@ -29,7 +29,7 @@ UNUSED_ID = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One figure: its file name without ending, what it shows in words, what to see in it, and both files."""
+    """One figure: file stem, alternative text, caption, and both files."""
 
     name: str
     alt: str
@@ -39,7 +39,7 @@ class Chart:
 
     @property
     def inline(self) -> Markup:
-        """The SVG as it stands in the page: without a size of its own, in the page's font and colours.
+        """The SVG for the page: without size, with the page's font and colours.
 
         Safe as markup: matplotlib has escaped every text in it.
         """
@@ -57,7 +57,7 @@ class Chart:
 def draw_chart(
     name: str, alt: str, caption: str, inches: tuple[float, float], paint: Callable[[Figure], None]
 ) -> Chart:
-    """The figure that `paint` leaves on an empty one of that size."""
+    """The figure that `paint` draws on an empty one of that size."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -70,7 +70,7 @@ def draw_chart(
         figure = Figure(figsize=inches, dpi=PNG_DOTS_PER_INCH, layout=engine)
         FigureCanvasAgg(figure)
         paint(figure)
-        # Laid out once, here: with an engine left on it, each `savefig` would draw the figure twice.
+        # Laid out once here: with a layout engine each `savefig` would draw the figure twice.
         engine.execute(figure)
         figure.set_layout_engine(None)
         figure.savefig(png, format="png", dpi=PNG_DOTS_PER_INCH, metadata={"Software": None})
@@ -81,7 +81,7 @@ def draw_chart(
 
 
 def whole_ticks(numbers: list[int], most: int = 12) -> list[int]:
-    """Every whole number between the first and the last, thinned evenly to at most `most`."""
+    """Integers from first to last, thinned evenly to at most `most`."""
     first, last = min(numbers), max(numbers)
     step = max(1, -(-(last - first + 1) // most))
     return list(range(first, last + 1, step))

@@ -1,4 +1,4 @@
-"""A matrix as SVG and PNG, drawn cell by cell: quicker and smaller than a plotting library makes it."""
+"""A matrix as SVG and PNG, drawn directly: faster and smaller than with a plotting library."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from orchestrator.report.rendering.figure import Chart
 TITLE, BASIS, LABEL = 13.0, 9.5, 9.0
 SCALE = 2
 MAX_SCALE = 1.3
-"""How much larger than drawn the page may show a matrix (`--most` in its style sheet): few cells stay small."""
+"""Maximum magnification of a matrix on the page (`--most` in its style sheet)."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeatmapCell:
-    """One cell: text, another text that may stand in its place, a colour and how deep it is (0..1)."""
+    """One cell: text, alternative text, colour and its depth (0..1)."""
 
     text: str = ""
     other: str = ""
@@ -31,7 +31,7 @@ class HeatmapCell:
 
 @dataclass(frozen=True, slots=True)
 class Heatmap:
-    """A matrix with its names; `across` and `down` say what columns and rows are. Empty names leave no room."""
+    """A matrix with names; `across` and `down` label columns and rows."""
 
     title: str
     basis: str
@@ -45,12 +45,12 @@ class Heatmap:
 
     @property
     def left(self) -> float:
-        """Where the first column begins."""
+        """x of the first column."""
         return 24.0 + _widest(self.rows)
 
     @property
     def size(self) -> tuple[float, float]:
-        """Width and height of the whole picture, in pixels."""
+        """Width and height in pixels."""
         width = max(
             self.left + self.side * len(self.columns) + 6,
             _length(self.title, TITLE) * 1.12 + 12,
@@ -115,7 +115,7 @@ def _svg(grid: Heatmap) -> str:
 
 
 def _labels(grid: Heatmap, which: str, style: str, hidden: str) -> list[str]:
-    """The texts in the cells, as one group that the page can hide."""
+    """Cell texts as one group that the page can hide."""
     left = grid.left
     lines = [
         _text(
@@ -191,7 +191,7 @@ def _png(grid: Heatmap) -> bytes:
 
 
 def _upright(picture: Any, text: str, x: float, y: float, colour: str, size: float) -> None:
-    """Text that reads upwards: centred on x, its end at y."""
+    """Vertical text, centred on x, ending at y."""
     from PIL import Image, ImageDraw
 
     if not text:

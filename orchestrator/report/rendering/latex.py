@@ -1,4 +1,4 @@
-"""The report's tables as LaTeX that compiles with any engine and names any class."""
+"""LaTeX tables that compile with any engine, whatever the class names."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ HEAD = r"""% Every table of the report. Compiles with pdflatex, xelatex and lual
 
 
 def escape(text: str) -> str:
-    """The text as text: nothing in it is a command, and every character is one that any engine can set."""
+    """Escape a text: no commands, and only characters that any engine can set."""
     return "".join(_character(c) for c in wording.plain(text))
 
 
@@ -71,7 +71,7 @@ def document(title: str, sentences: Sequence[str], tables: Sequence[Table]) -> s
 
 
 def tabular(table: Table) -> str:
-    """One table, not wider than the page; a long one breaks across pages. The best rows are bold."""
+    """One table, at most page-wide; long ones break across pages. The best rows are bold."""
     columns = "".join("r" if i in table.numeric else "l" for i in range(len(table.head)))
     if "pairs" in table.style:
         columns = r"lp{0.7\linewidth}"

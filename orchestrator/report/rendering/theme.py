@@ -1,4 +1,4 @@
-"""Colours and markers, the same for a backbone everywhere; each has a name that the page turns light or dark."""
+"""Colours and markers, one per backbone; the page maps names to light and dark values."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ INK, MUTED, GRID, PAPER, ON_FILL, HOLLOW = (
 RIGHT, WRONG = "#2b6cb0", "#c2410c"
 SPLITS = {"train": "#37618f", "validation": "#7fa3c7", "test": "#d98a3d"}
 SERIES = ("#9292ba", "#c88915", "#08ac72", "#1c3541", "#3b2ff7", "#830a9d", "#7f1e08", "#2f2f2f")
-"""One a backbone, in the catalog's order. Any two of the first seven differ by more than 27 (CIE76) to the usual eye,
-to deuteranopes, protanopes and tritanopes (Machado 2009, severity 1), in the light and the dark palette of the page."""
+"""One colour per backbone, in catalog order.
+
+Any two of the first seven differ by more than 27 (CIE76) in normal vision and for deuteranopes,
+protanopes and tritanopes (Machado 2009, severity 1), in the light and dark palette.
+"""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
@@ -33,7 +36,7 @@ TOKENS = {
     **{colour: f"var(--{name})" for name, colour in SPLITS.items()},
     **{colour: f"var(--series-{place})" for place, colour in enumerate(SERIES)},
 }
-"""What stands in the page for a colour that is drawn: its value depends on the reader's light or dark."""
+"""CSS variables for drawn colours: values depend on the light or dark mode."""
 
 RC: dict[str, Any] = {
     "font.family": ["DejaVu Sans"],
@@ -65,11 +68,11 @@ RC: dict[str, Any] = {
     "image.interpolation": "none",
     "path.simplify": True,
 }
-"""How figures are drawn; `parse_math` off, so that a class called `$x$` stays what it is."""
+"""Matplotlib settings; `parse_math` off, so that a class `$x$` stays as it is."""
 
 
 def place(backbone: str) -> int:
-    """The backbone's place in the palette: its place in the catalog."""
+    """Index in the palette: that in the catalog."""
     known = list(backbones.CATALOG)
     return known.index(backbone) % len(SERIES) if backbone in known else len(SERIES) - 1
 

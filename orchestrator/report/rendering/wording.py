@@ -1,4 +1,4 @@
-"""Numbers and names as people read them: the study's accuracies and times, escaped text, short labels."""
+"""Numbers and names for people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
 
 
 def accuracy(correct: int, total: int) -> str:
-    """As in the study, the percentage rounded down: `97% (11937/12183)`."""
+    """Percentage rounded down, as in the study: `97% (11937/12183)`."""
     return f"{100 * correct // total}% ({correct}/{total})" if total else "no images"
 
 
@@ -25,12 +25,12 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 def interval(found: Interval) -> str:
-    """Two shares as a range of percentages: `97.7–98.2%`."""
+    """An interval of shares in per cent: `97.7–98.2%`."""
     return f"{100 * found.low:.1f}–{100 * found.high:.1f}%"
 
 
 def points(spread: Spread) -> str:
-    """Mean and deviation of a share in per cent: `97.2 ± 0.4%`; the mean alone for one seed."""
+    """Mean and deviation in per cent: `97.2 ± 0.4%`; only the mean for one seed."""
     if spread.deviation is None:
         return percent(spread.mean)
     return f"{100 * spread.mean:.1f} ± {100 * spread.deviation:.1f}%"
@@ -58,12 +58,12 @@ def p_value(p: float) -> str:
 
 
 def p_equals(p: float) -> str:
-    """The same as part of a sentence: `p = 0.034`, `p < 0.001`."""
+    """The same within a sentence: `p = 0.034`, `p < 0.001`."""
     return f"p {p_value(p)}" if p < 0.001 else f"p = {p_value(p)}"
 
 
 def size(parameters: int) -> str:
-    """A number of parameters as people say it: `21.3 million`."""
+    """Number of parameters: `21.3 million`."""
     return f"{parameters / 1e6:.1f} million"
 
 
@@ -73,14 +73,14 @@ def loss(value: float | None) -> str:
 
 
 def losses(spread: Spread) -> str:
-    """Mean and deviation of a loss; the mean alone, with six decimals, for one seed."""
+    """Mean and deviation of a loss; for one seed the mean with six decimals."""
     if spread.deviation is None:
         return loss(spread.mean)
     return f"{spread.mean:.4f} ± {spread.deviation:.4f}"
 
 
 def duration(seconds: float | None) -> str:
-    """As in the study `2h 20m 12s`; shorter ones `3m 05s` and `12.3s`; a dash for none."""
+    """Duration as in the study: `2h 20m 12s`, `3m 05s`, `12.3s`; a dash for none."""
     if seconds is None or not math.isfinite(seconds):
         return "–"
     if round(seconds, 1) < 60:
@@ -91,14 +91,14 @@ def duration(seconds: float | None) -> str:
 
 
 def durations(spread: Spread) -> str:
-    """Mean and deviation of a time; the mean alone for one seed."""
+    """Mean and deviation of a time; only the mean for one seed."""
     if spread.deviation is None:
         return duration(spread.mean)
     return f"{duration(spread.mean)} ± {duration(spread.deviation)}"
 
 
 def memory(found: int | None) -> str:
-    """Bytes as people say them, in powers of ten: `1.2 GB`, `812 MB`; a dash for none."""
+    """Bytes in powers of ten: `1.2 GB`, `812 MB`; a dash for none."""
     return (
         "–"
         if found is None
@@ -109,7 +109,7 @@ def memory(found: int | None) -> str:
 
 
 def energy(kwh: float | None, whole: bool = True) -> str:
-    """Kilowatt hours with three digits that count: `0.0412`; `≥ 0.0412` of a part that is not whole."""
+    """kWh with three significant digits: `0.0412`; `≥ 0.0412` if incomplete."""
     if kwh is None:
         return "–"
     digits = min(max(2 - math.floor(math.log10(kwh)), 0), 9) if kwh > 0 else 0
@@ -127,12 +127,12 @@ def listed(names: Sequence[str]) -> str:
 
 
 def title(backbone: str) -> str:
-    """What people call the network."""
+    """Title of the network."""
     return backbones.CATALOG[backbone].title if backbone in backbones.CATALOG else backbone
 
 
 def plain(text: object) -> str:
-    """The text on one line, every character that cannot be printed replaced."""
+    """The text on one line, unprintable characters replaced."""
     return "".join(
         c if c.isprintable() else "\N{REPLACEMENT CHARACTER}"
         for c in re.sub(r"[\r\n\t]+", " ", str(text))
@@ -140,7 +140,7 @@ def plain(text: object) -> str:
 
 
 def markdown(text: object) -> Markup:
-    """The text as text in a Markdown table or sentence: no link, image, formula or column comes of it."""
+    """Escape a text for Markdown: no link, image, formula or column."""
     if isinstance(text, Markup):
         return text
     harmless = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -148,7 +148,7 @@ def markdown(text: object) -> Markup:
 
 
 def short(names: Sequence[str], longest: int = 16) -> list[str]:
-    """Names cut in the middle to at most `longest` characters, numbered where two would look alike."""
+    """Names shortened in the middle to at most `longest` characters, numbered if equal."""
     half = (longest - 1) // 2
     cut = [
         plain(n) if len(n) <= longest else f"{plain(n)[: longest - 1 - half]}…{plain(n)[-half:]}"

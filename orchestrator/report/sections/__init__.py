@@ -1,1 +1,1 @@
-"""One module a section of the report."""
+"""One module per section of the report."""

@@ -1,4 +1,4 @@
-"""Whether confidences can be believed: reliability curves and calibration errors."""
+"""Section: calibration, with reliability curves and errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FEWEST = 10
 
 
 def section(evidence: RunData, findings: Analysis) -> Section | None:
-    """Calibration after the period of the comparison; None where no confidence is known."""
+    """Calibration after the compared period; None without confidences."""
     if not findings.calibration:
         return None
     several = ", all seeds together" if evidence.run.spec.seeds > 1 else ""

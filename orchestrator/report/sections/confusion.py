@@ -1,4 +1,4 @@
-"""Confusion matrices: which class is taken for which, one figure a network and period."""
+"""Section: confusion matrices, one figure per network and period."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MAX_COUNTED, MAX_NAMED = 40, 100
 
 
 def counts(evidence: RunData, backbone: str, period: int) -> np.ndarray[Any, Any] | None:
-    """Images by (true class, answer), all seeds together; None where no answers are published."""
+    """Images by (true class, prediction) over all seeds; None without predictions."""
     found = [evidence.book.confusion(answers) for answers in evidence.answers(backbone, period)]
     return np.sum(found, axis=0) if found else None
 
 
 def confusion(evidence: RunData, backbone: str, period: int) -> Chart | None:
-    """One network after one period, or None where no answers are published. Cells hold counts, and shares of rows."""
+    """The matrix of a network after a period, with counts and row shares; None without data."""
     found = counts(evidence, backbone, period)
     if found is None:
         return None
@@ -45,7 +45,7 @@ def confusion(evidence: RunData, backbone: str, period: int) -> Chart | None:
 
 
 def _squares(found: np.ndarray[Any, Any], size: int) -> list[list[heatmap.HeatmapCell]]:
-    """Blue on the diagonal, orange off it, as deep as the cell's share of its row."""
+    """Blue on the diagonal, orange off it, depth by row share."""
     shares = found / np.maximum(found.sum(axis=1, keepdims=True), 1)
     depths = np.where(found > 0, 0.10 + 0.90 * shares**0.8, 0)
     told = size <= MAX_COUNTED
@@ -64,7 +64,7 @@ def _squares(found: np.ndarray[Any, Any], size: int) -> list[list[heatmap.Heatma
 
 
 def _seen(found: np.ndarray[Any, Any], classes: Sequence[str]) -> str:
-    """What to see: the commonest mistakes."""
+    """Caption: the most frequent confusions."""
     worst = confusions(found, classes)
     if not worst:
         return "No mistake."

@@ -1,4 +1,4 @@
-"""What accuracy costs: a table, and the networks that no other beats in both."""
+"""Section: cost, and the networks on the Pareto front."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MEMORY = {
 
 
 def section(evidence: RunData, findings: Analysis) -> Section:
-    """Cost up to the period of the comparison."""
+    """Cost up to the compared period."""
     several = ", mean over seeds" if evidence.run.spec.seeds > 1 else ""
     size = evidence.run.spec.image_size
     scale = (
@@ -79,7 +79,7 @@ def _table(findings: Analysis) -> Table:
 
 
 def _consumption(costs: Sequence[Cost]) -> str:
-    """What peak memory and energy are of, as far as any was measured."""
+    """Explanation of peak memory and energy, if any was measured."""
     of = [MEMORY[whose] for whose in MEMORY if any(cost.memory_of == whose for cost in costs)]
     told = [f"Peak memory is {'; '.join(of)}."] if of else []
     if any(cost.energy_kwh is not None for cost in costs):
@@ -99,7 +99,7 @@ def _consumption(costs: Sequence[Cost]) -> str:
 
 
 def _memory(cost: Cost, costs: Sequence[Cost]) -> str:
-    """The peak; with whose it is, where not all are of a kind."""
+    """Peak memory; with its kind where kinds differ."""
     mixed = len({each.memory_of for each in costs if each.memory_of}) > 1
     return wording.memory(cost.peak_memory_bytes) + (
         f" ({cost.memory_of})" if mixed and cost.memory_of else ""
@@ -115,7 +115,7 @@ def _cell(text: str, key: float | None) -> Cell:
 
 
 def price(cost: Cost, measure: str) -> float | None:
-    """What a measure counts of a network: minutes of training, or GMACs; None where it is not known."""
+    """A measure of cost: minutes of training, or GMACs; None if unknown."""
     value = cost.seconds.mean / 60 if measure == "seconds" and cost.seconds else cost.gmacs
     return value if value and not (measure == "seconds" and not cost.seconds) else None
 

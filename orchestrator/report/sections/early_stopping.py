@@ -1,4 +1,4 @@
-"""When to stop: training against validation loss, and the advice that follows."""
+"""Section: training against validation loss, and when to stop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ACROSS = 4
 
 
 def section(evidence: RunData, findings: Analysis) -> Section | None:
-    """The advice of every trial; None where no validation loss is known, or one epoch is all there is."""
+    """Advice for all trials; None without validation loss, or with a single epoch."""
     if not findings.stopping or max(one.epochs for one in findings.stopping) < 2:
         return None
     lead = (
@@ -40,7 +40,7 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
 
 
 def _stopped(evidence: RunData) -> str:
-    """Which trainings the run's own patience ended, and where."""
+    """Trainings that early stopping ended, and where."""
     stops, patience = evidence.comparison.stops, evidence.run.spec.early_stop
     if patience is None:
         return ""
@@ -55,7 +55,7 @@ def _stopped(evidence: RunData) -> str:
 
 
 def _saved(evidence: RunData, findings: Analysis) -> str:
-    """What early stopping would have saved, and where it would have come too early."""
+    """What early stopping would have saved, and where it would have been too early."""
     saved = sum(one.saved_seconds for one in findings.stopping)
     total = sum(row.seconds or 0.0 for row in evidence.comparison.epochs)
     early = [one for one in findings.stopping if one.saved_epochs]

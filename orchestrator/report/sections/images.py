@@ -1,4 +1,4 @@
-"""The data set in pictures: images in each class, samples of each, and test images with every answer."""
+"""Section: images per class, samples, and examples with predictions."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ SIDE = 112
 
 @dataclass(frozen=True)
 class Gallery:
-    """Finds a prepared image by its name and makes it small."""
+    """Finds prepared images by name and scales them down."""
 
     evidence: RunData
 
     @cached_property
     def rows(self) -> dict[str, int]:
-        """Each image's row; empty where manifest or pixels are not there, or do not belong together."""
+        """Row of each image; empty if manifest or pixels are missing or inconsistent."""
         manifest, pixels = self.evidence.manifest, self.evidence.pixels
         if manifest is None or pixels is None or len(pixels) != manifest.num_rows:
             return {}
         return {path: row for row, path in enumerate(manifest["path"].to_pylist())}
 
     def small(self, image: str) -> Any:
-        """The image as a Pillow image with a side of at most `SIDE`; None when its pixels are not there."""
+        """A Pillow image with a side of at most `SIDE`; None without pixels."""
         from PIL import Image
 
         if image not in self.rows or self.evidence.pixels is None:
@@ -52,7 +52,7 @@ class Gallery:
         )
 
     def uri(self, image: str) -> str | None:
-        """The small image as a `data:` address."""
+        """The small image as a `data:` URI."""
         made, buffer = self.small(image), io.BytesIO()
         if made is None:
             return None
@@ -61,7 +61,7 @@ class Gallery:
 
     @cached_property
     def samples(self) -> list[tuple[str, list[str]]]:
-        """Some training images of each class, chosen by the digest of their names."""
+        """Some training images per class, chosen by the checksum of their names."""
         if not self.rows or self.evidence.manifest is None:
             return []
         by_class: dict[str, list[str]] = {}
@@ -81,7 +81,7 @@ class Gallery:
 
 
 def duplicates(evidence: RunData) -> dict[str, int] | None:
-    """Images whose stored pixels equal another's: how many, in how many groups, and groups across splits or classes."""
+    """Exact duplicates by pixels: images, groups, and groups across splits or classes."""
     if evidence.manifest is None:
         return None
     groups: dict[str, list[tuple[str, str]]] = {}
@@ -98,7 +98,7 @@ def duplicates(evidence: RunData) -> dict[str, int] | None:
 
 
 def bars(evidence: RunData) -> Chart | None:
-    """Images in each class, by split; None before the data set is prepared."""
+    """Images per class and split; None before preparation."""
     classes: dict[str, dict[str, int]] = (evidence.prepared or {}).get("classes", {})
     if not classes:
         return None
@@ -145,7 +145,7 @@ def bars(evidence: RunData) -> Chart | None:
 
 
 def sheet(gallery: Gallery) -> Chart | None:
-    """Samples of each class as one figure; None where the pixels are not there."""
+    """Samples of each class as one figure; None without pixels."""
     if not gallery.samples:
         return None
     across = 3
@@ -180,7 +180,7 @@ def sheet(gallery: Gallery) -> Chart | None:
 
 
 def answer_sheet(gallery: Gallery, chosen: Sequence[examples.Example]) -> Chart | None:
-    """Test images with every network's answer as one figure; None where the pixels are not there."""
+    """Examples with predictions as one figure; None without pixels."""
     shown = [question for question in chosen if question.image in gallery.rows]
     if not shown:
         return None

@@ -1,4 +1,4 @@
-"""Learning curves and the accuracy of each network: figures drawn from standings and epochs."""
+"""Section: learning curves, and the accuracy of each network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MEASURES = {
 
 
 def learning(evidence: RunData, measure: str, period: int | None) -> Chart | None:
-    """One measure over one period's epochs (None: all), all backbones in one axes; None where none is published."""
+    """A measure over one period's epochs (None: all), all backbones; None without data."""
     rows = [row for row in evidence.comparison.epochs if period in (None, row.period)]
     if not any(getattr(row, measure) is not None for row in rows):
         return None
@@ -62,7 +62,7 @@ def learning(evidence: RunData, measure: str, period: int | None) -> Chart | Non
 
 
 def accuracies(evidence: RunData) -> Chart | None:
-    """Test accuracy of every backbone after the first and the last period, with intervals; None before any test."""
+    """Accuracy after the first and last period with intervals; None before any test."""
     shown = [p for p in evidence.periods if any(s.tests for s in evidence.comparison.at(p))]
     if not shown:
         return None
@@ -103,7 +103,7 @@ def accuracies(evidence: RunData) -> Chart | None:
 
 
 def stretch_of(evidence: RunData, period: int | None) -> str:
-    """A period, or the whole run, in words: `epochs 1–10`."""
+    """A period, or the whole run: `epochs 1–10`."""
     run = evidence.run
     first, last = (
         (1, run.spec.epochs)
@@ -114,7 +114,7 @@ def stretch_of(evidence: RunData, period: int | None) -> str:
 
 
 def seeds_of(evidence: RunData, seeds: Sequence[int] | None = None) -> str:
-    """How many seeds stand behind a figure: `one seed`, `3 seeds`."""
+    """Number of seeds behind a figure: `one seed`, `3 seeds`."""
     present = len(set(seeds)) if seeds else evidence.run.spec.seeds
     return (
         "one seed"
@@ -126,7 +126,7 @@ def seeds_of(evidence: RunData, seeds: Sequence[int] | None = None) -> str:
 
 
 def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> None:
-    """The mean over seeds with the backbone's marker, and a band from the lowest to the highest seed."""
+    """Mean over seeds with a marker, and a band from lowest to highest seed."""
     scale = 100 if measure == "val_accuracy" else 1
     found: dict[int, list[float]] = {}
     for row in rows:
@@ -159,7 +159,7 @@ def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> 
 
 
 def _mark_periods(axes: Axes, evidence: RunData) -> None:
-    """A dotted line where each period but the last ends: there, the network was tested."""
+    """Dotted lines at the ends of all periods but the last, where networks were tested."""
     if evidence.run.spec.epochs_per_period > 1:
         for period in range(1, evidence.run.spec.periods):
             axes.axvline(
@@ -223,7 +223,7 @@ def _title(axes: Axes, title: str, basis: str) -> None:
 
 
 def _seen(rows: Sequence[EpochRow], measure: str) -> str:
-    """What to see: who is best at the last epoch of the figure, and at which value."""
+    """Caption: the best at the last epoch, and its value."""
     last = max(row.epoch for row in rows)
     ends: dict[str, list[float]] = {}
     for row in rows:

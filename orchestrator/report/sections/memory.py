@@ -1,4 +1,4 @@
-"""What a network's training had to do to fit into memory, in words."""
+"""Sentences about trainings in micro-batches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchestrator.report.rendering import wording
 
 
 def told(outcome: dict[str, Any]) -> str:
-    """`trained in 4 micro-batches since epoch 2 (out of memory)`; empty for a training that fitted."""
+    """`trained in 4 micro-batches since epoch 2 (out of memory)`; empty if it fitted."""
     splits = outcome.get("micro_batches") or []
     if not splits:
         return ""
@@ -18,7 +18,7 @@ def told(outcome: dict[str, Any]) -> str:
 
 
 def caution(evidence: RunData) -> str | None:
-    """What that means for the comparison, naming the networks; None where every training fitted."""
+    """Caution for the comparison, naming the networks; None if all fitted."""
     split = [
         f"{wording.title(evidence.trials[name].backbone)} (seed {evidence.trials[name].seed}) was {said}"
         for name, outcome in evidence.training.items()

@@ -1,4 +1,4 @@
-"""What the networks get wrong: by class, by pair of classes, alone and together."""
+"""Section: mistakes by class, by pair of classes, alone and together."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PICTURES_A_PAIR, MAX_ALL_WRONG, ALONE_EACH = 2, 6, 1
 
 
 def classes(evidence: RunData, findings: Analysis) -> Section | None:
-    """Precision, recall and F1 of each class; None without answers."""
+    """Precision, recall and F1 per class; None without predictions."""
     if not findings.by_class:
         return None
     several = ", all seeds together" if evidence.run.spec.seeds > 1 else ""
@@ -41,7 +41,7 @@ def classes(evidence: RunData, findings: Analysis) -> Section | None:
 
 
 def together(evidence: RunData, findings: Analysis, gallery: Gallery) -> Section | None:
-    """The commonest confusions, the images that only one or none got right, and who agrees with whom."""
+    """Frequent confusions, images that one or no network predicts, and agreement."""
     asked = findings.asked
     if len(asked.networks) < 2 or not asked.order:
         return None
@@ -184,6 +184,6 @@ def _agreement(findings: Analysis) -> Table:
 
 
 def shown(findings: Analysis) -> tuple[list[examples.Example], dict[str, int]]:
-    """The test images to show, and how many are of each kind."""
+    """Examples to show, and the number of images per kind."""
     asked = findings.asked.questions()
     return examples.choose_examples(asked), examples.count_kinds(asked)

@@ -1,4 +1,4 @@
-"""Harder images: accuracy by severity, and the mean corruption error."""
+"""Section: accuracy on corrupted images by severity, and mean corruption error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ACROSS = 4
 
 
 def section(evidence: RunData) -> Section | None:
-    """How each network does on test images made harder; None where none was tested so."""
+    """Robustness of each network; None without evaluations on corrupted images."""
     found = evidence.robustness
     if found is None:
         return None
@@ -43,7 +43,7 @@ def section(evidence: RunData) -> Section | None:
 
 
 def together(runs: Sequence[tuple[str, Robustness | None]]) -> Section | None:
-    """The same of several runs, on the harder images that all of those have that were tested so; None without any."""
+    """The same for several runs, on the corruptions common to all; None without any."""
     there = [(name, found) for name, found in runs if found]
     tested = [set(one.accuracies) for _, found in there for one in found.networks]
     if not there:
@@ -208,7 +208,7 @@ def _panel(axes: Axes, found: Robustness, corruption: str) -> None:
 
 
 def _seen(found: Robustness) -> str:
-    """What to see: who keeps most."""
+    """Caption: which network keeps most."""
     kept = [(mean, one.backbone) for one in found.networks if (mean := _mean(one)) is not None]
     best = max(kept, default=None)
     return (

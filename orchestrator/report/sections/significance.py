@@ -1,4 +1,4 @@
-"""How sure one can be: every two networks tested against each other, and ranks over seeds."""
+"""Section: pairwise tests, and ranks over seeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def section(evidence: RunData, findings: Analysis) -> Section | None:
-    """The tests after the period of the comparison; None where there are no two networks to test."""
+    """Tests after the compared period; None with fewer than two networks."""
     if not findings.paired_tests:
         return None
     several = evidence.run.spec.seeds > 1
@@ -41,7 +41,7 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
 
 
 def table(paired_tests: Sequence[PairwiseTest], several: bool, name: str = "duels") -> Table:
-    """Every duel, its counts, difference, interval and p-values."""
+    """Every pairwise test: counts, difference, interval, p-values."""
     rows = tuple(
         (
             wording.title(d.first),
@@ -79,7 +79,7 @@ def table(paired_tests: Sequence[PairwiseTest], several: bool, name: str = "duel
 
 
 def matrix(paired_tests: Sequence[PairwiseTest], names: Sequence[str], epoch: int) -> Chart:
-    """Differences in percentage points; coloured only where the order is supported."""
+    """Differences in percentage points; coloured where significant."""
 
     def square(row: str, column: str) -> heatmap.HeatmapCell:
         paired_test = find_pair(paired_tests, row, column)
@@ -113,7 +113,7 @@ def matrix(paired_tests: Sequence[PairwiseTest], names: Sequence[str], epoch: in
 
 
 def critical(found: Ranks, block: str) -> Chart:
-    """Mean ranks on a line, with a bar over networks closer than the critical difference (Demšar 2006, figure 1)."""
+    """Critical difference diagram of mean ranks (Demšar 2006, figure 1)."""
     names, count = [name for name, _ in found.means], len(found.means)
     height = 1.5 + 0.22 * count
 

@@ -1,4 +1,4 @@
-"""Tables of the report, the same for the page and for Markdown."""
+"""Tables of the report, for the page and for Markdown."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def study(evidence: RunData, period: int) -> Table:
 
 
 def networks(evidence: RunData) -> Table:
-    """Each trial: parameters, starting weights, and the numerics that its first attempt chose."""
+    """Each trial: parameters, initial weights, and its numerics."""
     rows, split = [], any(memory.told(outcome) for outcome in evidence.training.values())
     for name in sorted(
         evidence.trials, key=lambda n: (_order(evidence, n), evidence.trials[n].seed)
@@ -87,7 +87,7 @@ def networks(evidence: RunData) -> Table:
 
 
 def recipe(evidence: RunData) -> Table:
-    """How every network was trained, from the spec."""
+    """The recipe, from the specification."""
     spec = evidence.run.spec
     rows = (
         (
@@ -123,7 +123,7 @@ def recipe(evidence: RunData) -> Table:
 
 
 def data(evidence: RunData, duplicates: dict[str, int] | None) -> Table:
-    """Where the images are from, how many, how they were split, what was left out."""
+    """The data set: source, counts, split, skipped files."""
     spec, prepared = evidence.run.spec, evidence.prepared or {}
     counts = Counter[str]()
     for split_counts in prepared.get("classes", {}).values():
@@ -147,7 +147,7 @@ def data(evidence: RunData, duplicates: dict[str, int] | None) -> Table:
 
 
 def attempts(evidence: RunData) -> Table | None:
-    """How often each kind of task was tried and how it ended; None where nothing is recorded."""
+    """Attempts by kind of task and result; None without records."""
     if not evidence.attempts.num_rows:
         return None
     columns = (evidence.attempts[name].to_pylist() for name in ("kind", "state", "failure"))
@@ -163,7 +163,7 @@ def attempts(evidence: RunData) -> Table | None:
 
 
 def provenance(evidence: RunData) -> Table:
-    """What the run was made by, as recorded when it was submitted."""
+    """Provenance, as recorded at submit."""
     submitted = datetime.fromtimestamp(evidence.run.submitted_at, UTC).strftime(
         "%Y-%m-%d %H:%M:%S UTC"
     )
@@ -225,7 +225,7 @@ def _several(standing: Standing) -> tuple[str, ...]:
 
 
 def _fingerprint(evidence: RunData) -> list[tuple[str, str]]:
-    """The data set's whole fingerprint, where its inventory is there."""
+    """The full fingerprint of the data set, if its inventory exists."""
     if evidence.source is None:
         return []
     return [

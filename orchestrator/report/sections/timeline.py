@@ -1,4 +1,4 @@
-"""The course of the run: who worked on what when, and what went wrong on the way."""
+"""Section: timeline of the run, and what went wrong."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNITS = ((7200.0, 3600.0, "hours"), (180.0, 60.0, "minutes"), (0.0, 1.0, "second
 
 
 def section(evidence: RunData, findings: Analysis) -> Section | None:
-    """Attempts by kind and by worker, and the timeline; None where nothing is on record."""
+    """Attempts by kind and worker, and the timeline; None without records."""
     counted = tables.attempts(evidence)
     if counted is None:
         return None
@@ -57,7 +57,7 @@ def _lead(found: Timeline) -> str:
 
 
 def _hardware(found: Timeline) -> list[Part]:
-    """Who worked: each worker's machine, device, attempts and busy time."""
+    """Workers: machine, device, attempts and busy time."""
     if not found.stints:
         return []
     rows = []
