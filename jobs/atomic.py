@@ -26,9 +26,9 @@ def storage_errors(path: Path) -> Iterator[None]:
         cause = _of_full_storage(error)
         if cause is None:
             raise
-        remedy = "Make it writable" if cause.errno == errno.EROFS else "Free some room there"
+        remedy = "Make it writable" if cause.errno == errno.EROFS else "Free some space there"
         raise StorageFull(
-            f"cannot write {path}: {cause.strerror}. {remedy}; workers then go on."
+            f"cannot write {path}: {cause.strerror}. {remedy}; workers then continue."
         ) from error
 
 

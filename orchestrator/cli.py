@@ -28,14 +28,14 @@ COMMANDS = {
     "export": ("export:export_command", "Write a run's numbers for TensorBoard or MLflow."),
     "resume": (
         "resume:resume_command",
-        "Go on with a run: start what is missing, send what is ready.",
+        "Continue a run: start what is missing, enqueue what is ready.",
     ),
     "retry": ("resume:retry_command", "Try just a run's failed tasks again."),
-    "cancel": ("cancel:cancel_command", "Stop a run between two steps; what it has is kept."),
-    "verify": ("verify:verify_command", "Hold a run's files against their digests."),
+    "cancel": ("cancel:cancel_command", "Stop a run between two steps; its results are kept."),
+    "verify": ("verify:verify_command", "Verify the checksums of a run's files."),
     "prune": ("prune:prune_command", "Remove what attempts left behind, and old checkpoints."),
     "models": ("models:models_command", "List the backbones; with NAME, its layers one by one."),
-    "data": ("data:data_command", "Prepare a data set, or look a data folder over."),
+    "data": ("data:data_command", "Prepare a data set, or inspect a data folder."),
     "worker": ("worker:worker_command", "Take tasks on one device until stopped."),
     "up": ("stack:up_command", "Start the embedded broker and local workers."),
     "down": ("stack:down_command", "Stop local workers and the embedded broker."),
@@ -122,7 +122,7 @@ def cli(ctx: click.Context) -> None:
       ORCH_BROKER_URL   a Redis that workers share; unset: orch starts its own
       ORCH_WEIGHTS_DIR  pretrained weights, files named <torchvision name>.pth
 
-    Exit codes: 0 well, 1 the work failed, 2 the request was wrong.
+    Exit codes: 0 success, 1 failure, 2 invalid request (nothing written).
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -165,7 +165,7 @@ def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if worker.stop.is_set():
             os._exit(128 + number)
-        log.info("asked to leave: what runs stops between two steps (again to end at once)")
+        log.info("asked to stop: what runs stops between two steps (again to end at once)")
         worker.stop.set()
         leave.set()
 

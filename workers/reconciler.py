@@ -61,9 +61,9 @@ class Reconciler:
             try:
                 self.round()
             except (OrchError, OSError, ValueError) as error:
-                log.warning("tending failed, it is tried again: %s", error)
+                log.warning("reconciling failed, it is tried again: %s", error)
             except Exception:  # an unexpected error must not end the loop
-                log.exception("tending failed, it is tried again")
+                log.exception("reconciling failed, it is tried again")
             idle_s = time.monotonic() - self.worker.idle_since
             if (
                 idle_exit_s is None
@@ -81,7 +81,7 @@ class Reconciler:
         try:
             self.sign()
         except (OrchError, OSError) as error:
-            log.warning("the sign of life could not be written: %s", error)
+            log.warning("the heartbeat could not be written: %s", error)
         if self.worker.loading:
             return []
         self._relieve()

@@ -138,7 +138,7 @@ def _classes(folder: Path) -> list[str]:
     places: dict[str, str] = {}
     for item in items:
         if item.is_symlink() and not os.path.exists(item.path):
-            raise BadFolder(f"{item.path} is a link that leads nowhere. Mend or remove it.")
+            raise BadFolder(f"{item.path} is a link that leads nowhere. Fix or remove it.")
         if item.is_dir():
             place = os.path.realpath(item.path)
             if Path(os.path.realpath(folder)).is_relative_to(place):
@@ -178,7 +178,7 @@ def _size(path: str) -> int:
     try:
         found = os.stat(path)
     except FileNotFoundError:
-        raise BadFolder(f"{path} is a link that leads nowhere. Mend or remove it.") from None
+        raise BadFolder(f"{path} is a link that leads nowhere. Fix or remove it.") from None
     if not stat.S_ISREG(found.st_mode):
         raise BadFolder(
             f"{path} is no file that can be read to its end (a pipe, socket or device). Remove it."

@@ -122,7 +122,7 @@ def _of_data(store: Store, run: Run) -> Iterator[FileCheck]:
             yield FileCheck(
                 place,
                 0,
-                "cannot be read; the same 'orch submit' writes it anew once it is taken out",
+                "cannot be read; the same 'orch submit' writes it again once it is removed",
                 None,
             )
 
@@ -154,7 +154,7 @@ def _of_checkpoints(store: Store, trial: str) -> Iterator[ExpectedFile | FileChe
                 )
             except (ValueError, TypeError, KeyError):
                 if (folder / name).exists():
-                    yield FileCheck(place, 0, "has a torn digest file", needed.get(place))
+                    yield FileCheck(place, 0, "has a damaged checksum file", needed.get(place))
 
 
 def _of_tables(store: Store, run: Run, known: set[str]) -> Iterator[ExpectedFile]:

@@ -188,9 +188,7 @@ def _loaded(path: Path, sha256: str) -> Any:
 
 
 def _torn(path: Path) -> BadCheckpoint:
-    return BadCheckpoint(
-        f"the checkpoint {path} is torn or rotten: its digest is not the one beside it."
-    )
+    return BadCheckpoint(f"the checkpoint {path} is damaged: its checksum does not match.")
 
 
 def _check(contents: CheckpointContents) -> None:

@@ -85,7 +85,7 @@ class GpuCache:
         places = sent(self.rows[np.concatenate(pieces)], self.device)
         for part in torch.split(places, [len(piece) for piece in pieces]):
             if self.images is None or self.labels is None:
-                raise AssertionError("batches of a data set that was let go")
+                raise AssertionError("batches of a released data set")
             yield self.images.index_select(0, part), self.labels.index_select(0, part)
 
     def release(self) -> bool:

@@ -56,7 +56,7 @@ def prepare_folder(
         for row, (path, image) in enumerate(_fetch(source, settings, writer, processes, faults)):
             if should_stop():
                 raise Stopped(
-                    f"preparing {source.origin} was stopped after {len(kept)} images; it starts anew."
+                    f"preparing {source.origin} was stopped after {len(kept)} images; it will start again."
                 )
             if image is not None:
                 kept.append((path, image))
@@ -104,7 +104,7 @@ def _judge(source: DataSource, settings: DataSettings, faults: Faults) -> None:
     if faults.broken and not settings.skip_broken:
         raise BadImages(
             f"{len(faults.broken)} file(s) in {source.origin} are not whole images: {_listed(faults.broken)}. "
-            "Remove or mend them, or leave them out with --skip-broken."
+            "Remove or fix them, or leave them out with --skip-broken."
         )
 
 

@@ -78,7 +78,7 @@ def _answers(
     for piece, true, scores in predict_split(learner, data, "test", change):
         if should_stop():
             raise Stopped(
-                f"{task.id} was stopped after {len(rows)} of {total} images; it starts anew."
+                f"{task.id} was stopped after {len(rows)} of {total} images; it will start again."
             )
         losses += losses_of(scores, true)
         shares = torch.softmax(scores, 1).numpy()

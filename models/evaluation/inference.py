@@ -54,9 +54,7 @@ def predict_split(
             if not (learner.make_room() or data.make_room()):
                 if images == 1:
                     raise
-                log.warning(
-                    "%d images at once do not fit into memory: half as many are looked at", images
-                )
+                log.warning("%d images at once do not fit into memory: trying half as many", images)
                 images //= 2
         else:
             break

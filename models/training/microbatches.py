@@ -39,7 +39,7 @@ def read(trial_folder: Path) -> Splits:
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise BadCheckpoint(
-            f"{path} cannot be read: {error}. Remove the trial's folder to train it anew."
+            f"{path} cannot be read: {error}. Remove the trial's folder to train it again."
         ) from error
 
 

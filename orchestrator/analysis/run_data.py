@@ -151,7 +151,7 @@ def _nothing_yet(run: Run, states: dict[str, str], failures: dict[str, dict[str,
             f"'orch status {run.name}' shows how far it is."
         )
     task, why = next(iter(failures.items()))
-    return f"{message}, and {task} failed: {why.get('message', 'no reason was kept')} 'orch retry' tries again."
+    return f"{message}, and {task} failed: {why.get('message', 'no reason was recorded')} 'orch retry' tries again."
 
 
 def _book(

@@ -33,4 +33,4 @@ def cancel_command(settings: Settings, run: str, as_json: bool) -> None:
     elif over:
         click.echo(f"run {run} is done; there is nothing to cancel")
     else:
-        click.echo(f"run {run} is cancelled. Go on with: {call(settings, 'resume', run)}")
+        click.echo(f"run {run} is cancelled. Continue with: {call(settings, 'resume', run)}")

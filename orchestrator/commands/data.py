@@ -24,7 +24,7 @@ SHOWN = 10
 )
 @click.pass_context
 def data_command(ctx: click.Context) -> None:
-    """Prepare a data set, or look a data folder over."""
+    """Prepare a data set, or inspect a data folder."""
     if ctx.invoked_subcommand is None:
         raise click.UsageError(
             "a command is missing: give 'orch data inspect FOLDER' or 'orch data prepare FOLDER'."
@@ -41,7 +41,7 @@ def inspect(folder: Path, as_json: bool) -> None:
     from orchestrator.datasets.inspect import inspect_folder
     from orchestrator.terminal import progress_bar
 
-    with progress_bar.progress_when_slow("looking at the data folder", "readings") as tell:
+    with progress_bar.progress_when_slow("inspecting the data folder", "readings") as tell:
         found = inspect_folder(folder, tell)
     if as_json:
         emit(asdict(found))
@@ -57,7 +57,7 @@ def inspect(folder: Path, as_json: bool) -> None:
     )
     if not found.decoded:
         click.echo(
-            f"Pillow is not installed: only first bytes were looked at. For more: {install_hints.install_command('worker')}"
+            f"Pillow is not installed: only the first bytes were checked. For more: {install_hints.install_command('worker')}"
         )
     _list("broken files", [f"{path}: {fault}" for path, fault in found.broken.items()])
     _list("groups of exact duplicates", [" = ".join(group) for group in found.duplicates])

@@ -22,7 +22,7 @@ def doctor_command(settings: Settings, as_json: bool) -> int:
     from orchestrator.local.doctor import diagnose
     from orchestrator.terminal import progress_bar
 
-    with progress_bar.status_line("looking at this machine, loading torch", as_json):
+    with progress_bar.status_line("checking this machine, loading torch", as_json):
         findings = diagnose(settings)
     broken = [finding for finding in findings if finding.state == "broken"]
     if as_json:

@@ -29,7 +29,9 @@ EPILOG = examples(
 @click.argument(
     "images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path(path_type=Path)
 )
-@click.option("--run", metavar="RUN", help="Whose networks answer.  [default: the latest run]")
+@click.option(
+    "--run", metavar="RUN", help="The run whose networks predict.  [default: the latest run]"
+)
 @click.option(
     "--period",
     type=int,

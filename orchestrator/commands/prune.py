@@ -23,7 +23,7 @@ SHOWN = 20
     metavar="best,last,periods",
     help="Checkpoints of finished trials to keep: the best and the last period's end, or every period's.",
 )
-@click.option("--dry-run", is_flag=True, help="Show what would go, and remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 @json_option
 @store_option
 @click.pass_obj

@@ -18,7 +18,7 @@ from orchestrator.terminal.options import call, emit, examples, json_option, sto
 def resume_command(
     settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool
 ) -> int:
-    """Go on with a run: start what is missing here and send what is ready.
+    """Continue a run: start what is missing here and enqueue what is ready.
 
     The store knows what is done; nothing is done twice, whatever became of the queue.
     """
@@ -63,14 +63,12 @@ def _again(
             emit({"run": name, "goes_on": False, "retried": [], "sent": []})
         else:
             click.echo(
-                f"nothing of run {name} has failed. To go on with it: {call(settings, 'resume', name)}"
+                f"nothing of run {name} has failed. To continue it: {call(settings, 'resume', name)}"
             )
         return 0
     store.reopen(run)
     goes_on = (
-        "goes on"
-        if "open" in plan.task_states(store, run).values()
-        else "has nothing to go on with"
+        "goes on" if "open" in plan.task_states(store, run).values() else "has nothing left to do"
     )
     said = [
         f"run {name} {goes_on}"

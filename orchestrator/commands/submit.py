@@ -38,7 +38,9 @@ EPILOG = examples(
     help="A folder of class folders, or built-in images.  [default: digits]",
 )
 @click.option(
-    "--periods", type=int, help="Stretches of training, each closed by an evaluation.  [default: 3]"
+    "--periods",
+    type=int,
+    help="Stretches of training, each ending with an evaluation.  [default: 3]",
 )
 @click.option("--epochs-per-period", type=int, help="Epochs in a period.  [default: 10]")
 @click.option(
@@ -79,7 +81,7 @@ EPILOG = examples(
 @click.option(
     "--corruptions",
     metavar="all|NAME,...",
-    help="After the last period, test on harder images too: blur, noise, rotation, jpeg, brightness, "
+    help="After the last period, also test on corrupted images: blur, noise, rotation, jpeg, brightness, "
     "contrast, occlusion.  [default: none]",
 )
 @click.option(

@@ -22,7 +22,7 @@ KILLS = 3
 )
 @click.argument("run")
 @click.option(
-    "--repair", is_flag=True, help="Take damaged files out, so that 'orch resume' makes them again."
+    "--repair", is_flag=True, help="Remove damaged files, so that 'orch resume' makes them again."
 )
 @click.option(
     "--replay",
@@ -39,7 +39,7 @@ KILLS = 3
     "--seed",
     type=click.IntRange(0),
     metavar="N",
-    help="Draws the moments of the kills.  [default: 0]",
+    help="Seed of the moments of the kills.  [default: 0]",
 )
 @click.option(
     "--trial",

@@ -116,7 +116,7 @@ def _loading() -> list[Diagnosis]:
             "loading torch",
             "broken",
             said[:300],
-            f"install it anew: {install_hints.install_command('worker')}",
+            f"reinstall it: {install_hints.install_command('worker')}",
         )
     ]
 
@@ -135,7 +135,7 @@ def _store(settings: Settings) -> Diagnosis:
         "store",
         "ok" if free_gb > 1 else "broken",
         f"{settings.store}, {free_gb:,.1f} GB free",
-        "" if free_gb > 1 else "free some room there",
+        "" if free_gb > 1 else "free some space there",
     )
 
 

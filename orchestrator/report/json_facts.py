@@ -47,7 +47,7 @@ KEYS = {
     "measured",
     "stopping": "for each trial: best epoch by validation loss, gaps between validation and training loss, where "
     "overfitting starts, where early stopping would have ended it and what that would have saved",
-    "corruptions": "test accuracy (share) of each network on images made harder, by corruption and severity; "
+    "corruptions": "test accuracy (share) of each network on corrupted images, by corruption and severity; "
     "corruption errors are relative to `reference`; null where the run asked for none",
     "curves": "one entry for each trial and epoch: losses in nats an image, accuracy as a share, times in seconds",
     "confusion": "one entry for each network and shown period: counts[i][j] test images of class classes[i] were "

@@ -85,7 +85,7 @@ def sentence(sides: Sequence[ComparedRun], found: Ranks | None) -> str:
         first, mean = found.means[0]
         near = [wording.title(n) for n, m in found.means[1:] if m - mean < found.critical]
         alike = (
-            f"; it cannot be told apart from {wording.listed(near)}"
+            f"; it does not differ significantly from {wording.listed(near)}"
             if near
             else ", ahead of all others"
         )
@@ -327,7 +327,7 @@ def _cautions(sides: Sequence[ComparedRun]) -> list[str]:
     told = []
     if len({side.evidence.run.data for side in sides}) > 1:
         told.append(
-            "The runs stand on different data sets (or splits): accuracies of different runs are not answers "
+            "The runs use different data sets (or splits): accuracies of different runs are not answers "
             "to the same images."
         )
     if len({side.findings.epoch for side in sides}) > 1:

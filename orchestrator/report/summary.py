@@ -33,11 +33,11 @@ def sentence(evidence: RunData, findings: Analysis) -> str:
     paired_test = findings.verdict.paired_test if findings.verdict else None
     points = _points(100 * lead.margin)
     if paired_test is None:
-        return f"{opening} is ahead with {right}, {points} more than {second}; whether that is chance is not tested."
+        return f"{opening} is ahead with {right}, {points} more than {second}; significance was not tested."
     if not paired_test.significant:
         return (
-            f"{opening} has the highest accuracy, {right}, but its {points} more than {second} cannot be told "
-            f"from chance{_certainty(paired_test)}."
+            f"{opening} has the highest accuracy, {right}, but its lead of {points} over {second} is not "
+            f"statistically significant{_certainty(paired_test)}."
         )
     return f"{opening} leads with {right}, {points} ahead of {second}{_certainty(paired_test)}."
 
@@ -61,9 +61,7 @@ def price(evidence: RunData, findings: Analysis) -> str:
         return f"{told}."
     best = min(quicker, key=lambda c: c.seconds.mean if c.seconds else 0.0)
     times = f"{_time(best.seconds.mean if best.seconds else None)}"
-    return (
-        f"{told}; {wording.title(best.backbone)}, which cannot be told apart from it, took {times}."
-    )
+    return f"{told}; {wording.title(best.backbone)}, which does not differ significantly from it, took {times}."
 
 
 def cautions(evidence: RunData, findings: Analysis) -> list[str]:
@@ -73,8 +71,8 @@ def cautions(evidence: RunData, findings: Analysis) -> list[str]:
     if lead and verdict and verdict.alike:
         names = wording.listed([wording.title(name) for name in verdict.alike])
         told.append(
-            f"No ranking at the top: {wording.title(lead.ranking[0].backbone)} cannot be told apart from "
-            f"{names} on {wording.count(findings.paired_tests[0].images, 'test image')}. The order may be chance."
+            f"No ranking at the top: {wording.title(lead.ranking[0].backbone)} does not differ "
+            f"significantly from {names} on {wording.count(findings.paired_tests[0].images, 'test image')}. The order may be chance."
         )
     if lead and verdict and verdict.untested and len(lead.ranking) > 1:
         names = wording.listed([wording.title(name) for name in verdict.untested])
@@ -109,7 +107,7 @@ def missing(evidence: RunData) -> list[str]:
     ]
     for task_id, why in evidence.failures.items():
         lines.append(
-            f"{_told(evidence, task_id)} failed: {why.get('message') or 'no reason was kept'}"
+            f"{_told(evidence, task_id)} failed: {why.get('message') or 'no reason was recorded'}"
         )
     for state in ("blocked", "open"):
         tasks = [task for task, found in evidence.states.items() if found == state]
@@ -184,5 +182,5 @@ def _told(evidence: RunData, task_id: str) -> str:
     what = "training up to" if task.kind == "train" else "test after"
     return (
         f"{wording.title(trial.backbone)} (seed {trial.seed}): {what} epoch {task.epoch}"
-        f"{f' on images made harder ({task.variant})' if task.variant else ''}"
+        f"{f' on corrupted images ({task.variant})' if task.variant else ''}"
     )

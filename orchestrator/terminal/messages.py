@@ -46,11 +46,11 @@ def ending(settings: Settings, status: RunStatus, waited: bool) -> list[str]:
         ]
     if status.state == "cancelled":
         return [
-            f"run {status.run} is cancelled. Go on with: {call(settings, 'resume', status.run)}"
+            f"run {status.run} is cancelled. Continue with: {call(settings, 'resume', status.run)}"
         ]
     if any(failure.failure in DATA_FOLDER_FAILURES for failure in status.failures):
         return [
-            f"run {status.run} failed: its data folder must be mended first. Then submit it again: a folder with "
+            f"run {status.run} failed: its data folder must be fixed first. Then submit it again: a folder with "
             "other contents is another data set and another run."
         ]
     return [

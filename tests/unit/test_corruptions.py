@@ -229,7 +229,7 @@ def test_open_harder_tests_do_not_hold_the_ranking_back(tmp_path: Path) -> None:
     assert found.lead.period == 2
     assert section(found) is None
     assert facts(found.robustness) is None
-    assert any("made harder (blur-1)" in line for line in summary.missing(found))
+    assert any("corrupted images (blur-1)" in line for line in summary.missing(found))
 
 
 @pytest.fixture(scope="module")

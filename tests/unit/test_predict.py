@@ -192,7 +192,7 @@ def test_a_rotten_checkpoint_gives_no_answer(
     path.write_bytes(path.read_bytes()[:-10] + b"0123456789")
     image = [photographs / "ape" / "000.png"]
 
-    with pytest.raises(BadCheckpoint, match="torn or rotten"):
+    with pytest.raises(BadCheckpoint, match="is damaged"):
         predict(laboratory.store, run.data, chosen.trials, image, "cpu")
     path.unlink()
     with pytest.raises(BadCheckpoint, match="is gone"):

@@ -114,7 +114,7 @@ def test_the_answer_comes_first_and_one_seed_is_called_one(finished: tuple[Path,
     assert re.match(
         r"After the last period \(epoch 6\), .+ has the highest accuracy, [\d.]+% of \d+ test images "
         r"right .+, but "
-        r"its .+ more than .+ cannot be told from chance "
+        r"its lead of .+ over .+ is not statistically significant "
         r"\(95% interval .+ to .+, corrected p (=|<) [\d.]+\)\.$",
         sentence,
     )

@@ -522,7 +522,6 @@ def test_the_display_shows_each_trial_and_fits_the_terminal(half: tuple[Store, R
     """Backbones, phase, speed and loss; trials that find no room are counted."""
     from rich.console import Console
 
-
     store, run = half
     say(
         store,

@@ -230,7 +230,7 @@ def _attend(
         if not still_mine():
             raise errors.LeaseLost("another worker holds the lease; the child was ended.")
         if time.monotonic() - last_word > limits.stall_s:
-            raise Stalled(f"the child said nothing for {limits.stall_s:.0f} s and was ended.")
+            raise Stalled(f"the child sent no message for {limits.stall_s:.0f} s and was ended.")
         if told_to_stop is None and should_stop():
             told_to_stop = time.monotonic()
         if told_to_stop is not None and listens:
@@ -268,7 +268,7 @@ def _describe_exit(exit_code: int | None) -> str:
         )
         hint = " (by hand, or by the kernel for want of memory)" if name == "SIGKILL" else ""
         return f"the child was ended by {name}{hint}."
-    return f"the child ended without a word (exit code {exit_code})."
+    return f"the child ended without a message (exit code {exit_code})."
 
 
 def _main(

@@ -68,7 +68,7 @@ def together(runs: Sequence[tuple[str, Robustness | None]]) -> Section | None:
         "Harder images",
         lead,
         (
-            Heading("Accuracy on harder images"),
+            Heading("Accuracy on corrupted images"),
             _beside(there, names, "harder", lambda one: _mean(one, shared)),
             Heading("Mean corruption error"),
             _beside(there, names, "corruption-errors", lambda one: one.mean_error),
@@ -88,7 +88,7 @@ def _beside(
     )
     head = ("Network", *(run for run, _ in runs))
     return Table(
-        head, rows, tuple(range(1, len(head))), name=name, title="Harder images in each run"
+        head, rows, tuple(range(1, len(head))), name=name, title="Corrupted images in each run"
     )
 
 
@@ -133,7 +133,7 @@ def _table(found: Robustness) -> Table:
         "Network",
         "Mean corruption error",
         "Accuracy",
-        "On harder images",
+        "On corrupted images",
         *(f"{name} error" for name in found.corruptions),
     )
     errors = [one.mean_error for one in found.networks if one.mean_error is not None]
@@ -212,7 +212,7 @@ def _seen(found: Robustness) -> str:
     kept = [(mean, one.backbone) for one in found.networks if (mean := _mean(one)) is not None]
     best = max(kept, default=None)
     return (
-        f"Most right over all harder images: {wording.title(best[1])}, {100 * best[0]:.1f}%."
+        f"Most right over all corrupted images: {wording.title(best[1])}, {100 * best[0]:.1f}%."
         if best
         else ""
     )

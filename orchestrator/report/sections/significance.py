@@ -178,7 +178,7 @@ def told(found: Ranks, blocks: str) -> str:
     return (
         f"Friedman's test over {found.blocks} {blocks}: {wording.p_equals(found.p)} "
         f"(chi-squared {found.statistic:.1f}). Mean ranks must differ by {found.critical:.2f} or more "
-        f"to be told apart (Nemenyi).{power}"
+        f"to be significant (Nemenyi).{power}"
     )
 
 

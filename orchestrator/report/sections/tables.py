@@ -113,10 +113,10 @@ def recipe(evidence: RunData) -> Table:
         ("Augmentation", AUGMENTATIONS[spec.augment]),
         ("Harder images", ", ".join(spec.corruptions) or "none"),
         (
-            "Weights asked for",
+            "Requested weights",
             "ImageNet, where there are any" if spec.weights == "imagenet" else "none (random)",
         ),
-        ("Precision asked for", spec.precision + (", deterministic" if spec.deterministic else "")),
+        ("Requested precision", spec.precision + (", deterministic" if spec.deterministic else "")),
         ("Seeds", wording.count(spec.seeds, "seed")),
     )
     return Table(("Setting", "Value"), rows, name="recipe", title="Recipe", style="pairs")

@@ -31,7 +31,7 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
         *_hardware(found),
         counted,
     ]
-    return Section("attempts", "Course of the run", _lead(found), tuple(built))
+    return Section("attempts", "Timeline", _lead(found), tuple(built))
 
 
 def _lead(found: Timeline) -> str:
