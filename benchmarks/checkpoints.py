@@ -1,11 +1,13 @@
-"""Checkpoints: how long a training is held up by one, and how long one takes to be read; VGG16 and ResNet34.
+"""Checkpoints: how long a training is held up by one, and how long one takes to be read; VGG16 and
+ResNet34.
 
     python benchmarks/checkpoints.py
     python benchmarks/checkpoints.py --backbone vgg16 --folder /mnt/store --json checkpoints.json
 
-The rival writes it while the training waits: torch.save, fsync, the file read again for its SHA-256. Measured is an
-epoch that begins with a checkpoint of the epoch before, against one that does not; the folder's disk matters. A
-checkpoint is read in a process of its own that has torch loaded, as a worker's child reads it.
+The rival writes it while the training waits: torch.save, fsync, the file read again for its
+SHA-256. Measured is an epoch that begins with a checkpoint of the epoch before, against one that
+does not; the folder's disk matters. A checkpoint is read in a process of its own that has torch
+loaded, as a worker's child reads it.
 """
 
 from __future__ import annotations
@@ -91,7 +93,9 @@ def main() -> int:
 
 
 def measure(name: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of an epoch without a checkpoint, with the rival's and with ours, and of reading one."""
+    """Seconds of an epoch without a checkpoint, with the rival's and with ours, and of
+    reading one.
+    """
     network = build.build_network(name, 10, 0)
     learner = Learner.of(network, Recipe(precision="fp32"), 0, torch.device("cpu"), "fp32")
     train(learner, 1)

@@ -1,4 +1,6 @@
-"""What every benchmark needs: the machine in words, interleaved medians, one table, one JSON file."""
+"""What every benchmark needs: the machine in words, interleaved medians, one table, one
+JSON file.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ PACKAGES = ("torch", "torchvision", "celery", "redis", "pyarrow")
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A ratio that was promised: reached when `value` is at least (or, with `at_most`, at most) `wanted`."""
+    """A ratio that was promised: reached when `value` is at least (or, with `at_most`, at most)
+    `wanted`.
+    """
 
     what: str
     value: float
@@ -34,7 +38,10 @@ class Goal:
 
     def __str__(self) -> str:
         relation = "at most" if self.at_most else "at least"
-        return f"{'met' if self.met else 'MISSED'}: {self.what} {self.value:.3g} (goal: {relation} {self.wanted:.3g})"
+        return (
+            f"{'met' if self.met else 'MISSED'}: {self.what} {self.value:.3g} (goal: "
+            f"{relation} {self.wanted:.3g})"
+        )
 
 
 def machine() -> dict[str, Any]:
@@ -72,7 +79,9 @@ def medians(figures: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
 
 def paired(figures: Mapping[str, Sequence[float]], ours: str, rival: str) -> float:
-    """The median of the ratios of ours to the rival's, turn by turn: a machine that drifts moves both."""
+    """The median of the ratios of ours to the rival's, turn by turn: a machine that drifts moves
+    both.
+    """
     return statistics.median(a / b for a, b in zip(figures[ours], figures[rival], strict=True))
 
 
@@ -84,7 +93,9 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 def say(line: str) -> None:
-    """Show how far a benchmark is, on a terminal by overwriting the line before; an empty line wipes it."""
+    """Show how far a benchmark is, on a terminal by overwriting the line before; an empty line
+    wipes it.
+    """
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{line}")
     elif line:
@@ -113,7 +124,9 @@ def publish(
     path: Path | None,
     check: bool = False,
 ) -> int:
-    """Print a benchmark's table and goals, write everything as JSON where asked; 1 if `check` and a goal was missed."""
+    """Print a benchmark's table and goals, write everything as JSON where asked; 1 if `check` and a
+    goal was missed.
+    """
     about = machine()
     print(
         f"{title}\n{about['processor']}, {about['cores']} cores, Python {about['python']}, "
@@ -161,7 +174,10 @@ def _processor() -> str:
         for unit in ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
         if unit in about.get("flags", "").split()
     ]
-    return f"{about.get('model name', 'unknown processor')} ({units[0] if units else 'no vector unit'})"
+    return (
+        f"{about.get('model name', 'unknown processor')} "
+        f"({units[0] if units else 'no vector unit'})"
+    )
 
 
 def _version(name: str) -> str | None:

@@ -1,4 +1,6 @@
-"""Rivals on one course: each backbone by hand in one process, bare and as `orch` does it in another, in turn."""
+"""Rivals on one course: each backbone by hand in one process, bare and as `orch` does it in
+another, in turn.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ STAGE: dict[str, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How a row is run: `hand(...)` and `bare(learner, batch, steps)` give seconds, `ours(learner, data)` does it."""
+    """How a row is run: `hand(...)` and `bare(learner, batch, steps)` give seconds, `ours(learner,
+    data)` does it.
+    """
 
     hand: Callable[..., float]
     bare: Callable[..., float]
@@ -94,7 +98,9 @@ def _backbone(
 
 
 def batch_of(name: str, asked: argparse.Namespace) -> int:
-    """Images a step: as asked, but few for a network that a processor takes half a minute for otherwise."""
+    """Images a step: as asked, but few for a network that a processor takes half a minute for
+    otherwise.
+    """
     heavy = asked.device == "cpu" and backbones.find_backbone(name).gmacs(10) > HEAVY_GMACS
     return min(8, asked.batch_size) if heavy else int(asked.batch_size)
 
@@ -140,7 +146,9 @@ def _ours(kind: str) -> float:
 
 
 def table(found: dict[str, dict[str, Any]], flops: Callable[[str], float]) -> str:
-    """One line a backbone; `flops(name)` of an image gives the share of the matrix product's speed."""
+    """One line a backbone; `flops(name)` of an image gives the share of the matrix
+    product's speed.
+    """
     rows = []
     for name, row in found.items():
         row["share of matmul"] = row["ours"] * flops(name) / row["matmul"]

@@ -1,15 +1,17 @@
-"""Everything that needs a GPU, in one call of under 8 minutes, into one JSON file; not yet run on a GPU.
+"""Everything that needs a GPU, in one call of under 8 minutes, into one JSON file; not yet run on a
+GPU.
 
     python benchmarks/gpu.py --json gpu.json              on a machine with a GPU
-    python benchmarks/gpu.py --device cpu --tiny          the same sections in small, to see that they work
+    python benchmarks/gpu.py --device cpu --tiny     the same sections in small, as a test
 
-Needs only `models/` and `jobs/` (run from the repository, nothing installed): torch 2.11, torchvision 0.26, numpy,
-pillow, pyarrow, psutil, pyyaml, scikit-learn (for nothing but an import where images are prepared), and pydantic 2
-with its own needs (pydantic-core, annotated-types, typing-inspection); no celery, no redis, no click.
+Needs only `models/` and `jobs/` (run from the repository, nothing installed): torch 2.11,
+torchvision 0.26, numpy, pillow, pyarrow, psutil, pyyaml, scikit-learn (for nothing but an import
+where images are prepared), and pydantic 2 with its own needs (pydantic-core, annotated-types,
+typing-inspection); no celery, no redis, no click.
 
-Each section has a process and a time of its own. One that fails or runs late leaves its error in the file, and what it
-had found by then; the file is written anew after each section, and the others go on. `--only` runs some sections.
-What is extrapolated from a slice of an epoch is called so.
+Each section has a process and a time of its own. One that fails or runs late leaves its error in
+the file, and what it had found by then; the file is written anew after each section, and the others
+go on. `--only` runs some sections. What is extrapolated from a slice of an epoch is called so.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
-# Children are forked from a server that has loaded torch, and never from a process that has used it.
+# Children are forked from a server that has loaded torch, and never from a process that has used
+# it.
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")]
 )
@@ -125,7 +128,9 @@ class Report:
 
 
 def together(scene: Scene, jobs: list[Job], gate: Path, budget_s: float) -> Any:
-    """What the jobs return, run side by side, each in a process; an error's text in the place of what failed."""
+    """What the jobs return, run side by side, each in a process; an error's text in the place of
+    what failed.
+    """
     if budget_s < 5:
         return {"error": "no time was left"}
     context = multiprocessing.get_context("forkserver")
@@ -180,7 +185,9 @@ def _child(function: str, scene: Scene, given: dict[str, Any], path: Path) -> No
 
 
 def _start_server() -> None:
-    """Start the server that children are forked from, with torch loaded, before anything else starts one without."""
+    """Start the server that children are forked from, with torch loaded, before anything else
+    starts one without.
+    """
     from multiprocessing import forkserver
 
     multiprocessing.get_context("forkserver").set_forkserver_preload(["gpu_sections"])
@@ -188,7 +195,9 @@ def _start_server() -> None:
 
 
 def study_extrapolated(found: dict[str, Any]) -> dict[str, Any]:
-    """The study's seconds, one network after another and all side by side, from the slices that were measured."""
+    """The study's seconds, one network after another and all side by side, from the slices that
+    were measured.
+    """
     if "error" in found.get("study alone", {}):
         return {"error": "a slice is missing: the study alone was not done"}
     try:
@@ -205,7 +214,8 @@ def study_extrapolated(found: dict[str, Any]) -> dict[str, Any]:
             "left out": "starting processes, uploads, checkpoints",
             "one after another, seconds": sum(alone.values()),
             "side by side, seconds, at most": longest,
-            "side by side leaves out": "validation and evaluation; nobody gets faster as others end",
+            "side by side leaves out": "validation and evaluation; nobody gets faster as others "
+            "end",
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return {"error": f"a slice is missing: {error!r}"}
@@ -251,7 +261,9 @@ def shown(found: dict[str, Any], names: list[str]) -> str:
 
 @contextmanager
 def scene_of(asked: argparse.Namespace) -> Iterator[Scene]:
-    """Photographs, and arrays of the study's size in memory where there is room, removed afterwards."""
+    """Photographs, and arrays of the study's size in memory where there is room, removed
+    afterwards.
+    """
     count, photographs, size = (400, 64, 64) if asked.tiny else (STUDY_IMAGES, 2048, 224)
     needed = count * size * size * 3
     shared = Path("/dev/shm")
@@ -303,7 +315,8 @@ def _asked() -> argparse.Namespace:
         "--only",
         action="append",
         metavar="SECTION",
-        help="sections whose title begins so, such as study; may be given several times (default: all)",
+        help="sections whose title begins so, such as study; may be given several times (default: "
+        "all)",
     )
     parser.add_argument("--json", type=Path, help="write everything there, anew after each section")
     parser.add_argument(

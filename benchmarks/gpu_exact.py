@@ -20,7 +20,9 @@ from models.training.loop import EpochProgress, steps_of, train_epoch
 
 
 def exact(scene: Scene, put: Put) -> dict[str, Any]:
-    """Digests after an epoch of a few steps that are to be equal, and how far float32 is from a plain loop."""
+    """Digests after an epoch of a few steps that are to be equal, and how far float32 is from a
+    plain loop.
+    """
     found: dict[str, Any] = {}
     data = scene.some(3 * 32 + 5)
     kept = scene.near(data)
@@ -73,7 +75,8 @@ def _replayed(scene: Scene, name: str, data: Data) -> bool:
 
 
 def _from_plain(scene: Scene, name: str, data: Data) -> float:
-    """The largest difference of a weight after an epoch from a loop written plainly, on the same order of images.
+    """The largest difference of a weight after an epoch from a loop written plainly, on the same
+    order of images.
 
     Without dropout: it draws in the order of memory, which is another one with channels last.
     """

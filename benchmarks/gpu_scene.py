@@ -34,7 +34,9 @@ class Enough(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What all sections measure on: made photographs, and a prepared data set of the study's size."""
+    """What all sections measure on: made photographs, and a prepared data set of the
+    study's size.
+    """
 
     photos: rivals.Photographs
     big: Path

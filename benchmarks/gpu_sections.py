@@ -1,4 +1,6 @@
-"""What `gpu.py` measures, a function a section. Each runs in a process of its own and returns plain data."""
+"""What `gpu.py` measures, a function a section. Each runs in a process of its own and returns plain
+data.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ def machine(scene: Scene, put: Put) -> dict[str, Any]:
 
 
 def backbone(scene: Scene, put: Put, name: str) -> dict[str, Any]:
-    """Images a second of one backbone, trained and tested: by hand, the bare step, ours; and its peak memory."""
+    """Images a second of one backbone, trained and tested: by hand, the bare step, ours; and its
+    peak memory.
+    """
     where, seconds, batch_images = scene.where, scene.seconds / 2, 32
     many = scene.some(min(len(scene.data().images), 8192))
     kept = scene.near(many)
@@ -97,7 +101,9 @@ def backbone(scene: Scene, put: Put, name: str) -> dict[str, Any]:
 
 
 def study(scene: Scene, put: Put) -> dict[str, Any]:
-    """Each network alone on the whole data set: upload, and seconds extrapolated from a slice of an epoch."""
+    """Each network alone on the whole data set: upload, and seconds extrapolated from a slice of an
+    epoch.
+    """
     data = scene.data()
     started = time.perf_counter()
     kept = scene.near(data)
@@ -133,7 +139,9 @@ def extrapolated(data: Data, training: float, answering: float) -> float:
 def beside(
     scene: Scene, put: Put, name: str, gate: Path, others: int, whole: bool
 ) -> dict[str, Any]:
-    """Images a second of one network while so many processes train, from when all of them are ready."""
+    """Images a second of one network while so many processes train, from when all of them are
+    ready.
+    """
     data = scene.data() if whole else scene.some(min(len(scene.data().images), 4096))
     ours, kept = learner(scene, name), scene.near(data)
     training_rate(ours, kept, scene.seconds / 2)
@@ -152,7 +160,9 @@ def beside(
 
 
 def checkpoints(scene: Scene, put: Put, name: str) -> dict[str, Any]:
-    """How long a checkpoint holds a training up and how long it takes; and a real task, stopped and taken up again."""
+    """How long a checkpoint holds a training up and how long it takes; and a real task, stopped and
+    taken up again.
+    """
     with tempfile.TemporaryDirectory(prefix="orch-benchmark-") as place:
         order = _order(scene, name, Path(place), 0, "stopped")
         begun = state.begin_training(order)

@@ -1,4 +1,5 @@
-"""How long the study takes on 1 to 16 simulated GPUs of different speeds, beside the least that is possible.
+"""How long the study takes on 1 to 16 simulated GPUs of different speeds, beside the least that is
+possible.
 
 Simulated time; the plan, the order of the queue and the take-overs are those of the real workers.
 """
@@ -63,7 +64,9 @@ def fleets(draws: int) -> Iterator[Fleet]:
 def case(
     fleet: Fleet, seeds: int, study_s: float, costs: Costs, wrong: float, history: bool, seed: int
 ) -> Case:
-    """`wrong`: real costs differ from the catalog's by up to this factor; `history`: past attempts are on record."""
+    """`wrong`: real costs differ from the catalog's by up to this factor; `history`: past attempts
+    are on record.
+    """
     rng = random.Random(seed)
     asked = plan.unfold(
         model.build({"backbones": list(backbones.CATALOG), "seeds": seeds, "data": "digits"}),
@@ -95,8 +98,9 @@ def case(
 class Bounds:
     """The least that is possible, in seconds from submission on.
 
-    `stated`: work / total speed, or the longest chain on the fastest GPU. `tight`: also the k longest chains on the k
-    fastest GPUs, which no scheduler can beat either, since a chain is on one GPU at a time (Horvath, Lam, Sethi 1977).
+    `stated`: work / total speed, or the longest chain on the fastest GPU. `tight`: also the k
+    longest chains on the k fastest GPUs, which no scheduler can beat either, since a chain is on
+    one GPU at a time (Horvath, Lam, Sethi 1977).
     """
 
     stated: float
@@ -122,7 +126,9 @@ def bounds(each: Case, speeds: Sequence[float], costs: Costs) -> Bounds:
 
 
 def clairvoyant(each: Case, costs: Costs) -> float:
-    """Every trial to the GPU that ends it first, the longest first; all costs known, nothing moved afterwards."""
+    """Every trial to the GPU that ends it first, the longest first; all costs known, nothing moved
+    afterwards.
+    """
     ends = [costs.prepare_s] * len(each.truth.rates)
     marks = each.asked.marks
     epochs = marks[-1] + len(marks) * EVALUATION_EPOCHS
@@ -153,7 +159,9 @@ VARIANTS = {
     "3 seeds, catalog wrong by up to 2": (3, 2.0, True),
     "first run ever, 1 seed, wrong by up to 2": (1, 2.0, False),
 }
-"""Seeds, by what factor real costs differ from the catalog's, and whether past attempts are on record."""
+"""Seeds, by what factor real costs differ from the catalog's, and whether past attempts are on
+record.
+"""
 
 
 def measured(fleet: Fleet, options: argparse.Namespace, variant: str) -> dict[str, Any]:
@@ -179,7 +187,9 @@ def measured(fleet: Fleet, options: argparse.Namespace, variant: str) -> dict[st
 
 
 def summary(variant: str, found: Sequence[dict[str, Any]]) -> list[Any]:
-    """One row: the worst and the mean ratio to the tight bound of each rival, and ours to the stated one."""
+    """One row: the worst and the mean ratio to the tight bound of each rival, and ours to the
+    stated one.
+    """
     row: list[Any] = [variant]
     for rival, bound in (*((rival, "tight_s") for rival in RIVALS), ("ours", "stated_s")):
         ratios = [each[rival] / each[bound] for each in found]

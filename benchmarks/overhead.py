@@ -1,9 +1,9 @@
 """From the end of one task to the first step of the next: `python benchmarks/overhead.py`.
 
-A real worker with real children does a small study (digits, SqueezeNet, one epoch a period) and one whose tasks are
-empty. Beside it: a chain of empty tasks in Celery alone, with the same settings; and Ray Tune with empty trials, one
-at a time and as many as it likes, where `--ray-python` (or this Python) has Ray. Promised: within 100 ms of Celery;
-at least 5 times less than Ray Tune.
+A real worker with real children does a small study (digits, SqueezeNet, one epoch a period) and one
+whose tasks are empty. Beside it: a chain of empty tasks in Celery alone, with the same settings;
+and Ray Tune with empty trials, one at a time and as many as it likes, where `--ray-python` (or this
+Python) has Ray. Promised: within 100 ms of Celery; at least 5 times less than Ray Tune.
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ def main() -> int:
 
 
 def study(root: Path, server: EmbeddedRedis, entry: str, periods: int) -> list[dict[str, float]]:
-    """A run of one network, done by a worker of its own; the parts of the way to each training but the first, in ms."""
+    """A run of one network, done by a worker of its own; the parts of the way to each training but
+    the first, in ms.
+    """
     common.say(f"{entry}: {periods} periods")
     asked = model.build({"backbones": ["squeezenet"], "periods": periods, "epochs_per_period": 1})
     request = submit.check_request(
@@ -114,7 +116,9 @@ def study(root: Path, server: EmbeddedRedis, entry: str, periods: int) -> list[d
 
 
 def ways(store: Store, run: Run, started: dict[str, dict[str, float]]) -> list[dict[str, float]]:
-    """The way to each training but the first: from the moment at which the task before it had been published."""
+    """The way to each training but the first: from the moment at which the task before it had been
+    published.
+    """
     ends = {task: store.done_path(Task.parse(task)).stat().st_mtime for task in run.tasks}
     order, found = sorted(started, key=lambda task: started[task]["claimed"]), []
     for before, task in itertools.pairwise(order[1:]):
@@ -127,7 +131,9 @@ def ways(store: Store, run: Run, started: dict[str, dict[str, float]]) -> list[d
 
 
 def at_work(root: Path, broker_url: str, entry: str, tasks: int) -> dict[str, dict[str, float]]:
-    """Work like `orch worker` until so many tasks are done; when each was claimed, entered and begun (Unix time)."""
+    """Work like `orch worker` until so many tasks are done; when each was claimed, entered and
+    begun (Unix time).
+    """
     started: dict[str, dict[str, float]] = {}
     store, leave, over = Store(root), threading.Event(), threading.Event()
     worker = Worker(
@@ -212,7 +218,9 @@ def in_a_process(store: str, broker_url: str, entry: str, tasks: int) -> Any:
 
 
 def ray_tune(python: str, trials: int, folder: Path) -> dict[str, float] | None:
-    """Milliseconds from one empty trial to the next, by how many may run at a time; None where there is no Ray."""
+    """Milliseconds from one empty trial to the next, by how many may run at a time; None where
+    there is no Ray.
+    """
     if subprocess.run([python, "-c", "import ray.tune"], capture_output=True).returncode != 0:
         return None
     common.say(f"Ray Tune: 2 x {trials} trials")
@@ -249,7 +257,8 @@ def tell(figures: dict[str, Any], path: Path | None, check: bool) -> int:
     ]
     if figures["ray"] is None:
         print(
-            "Ray Tune is not measured: no ray[tune] in this Python (name another with --ray-python)."
+            "Ray Tune is not measured: no ray[tune] in this Python (name another with "
+            "--ray-python)."
         )
     else:
         rows += [

@@ -1,9 +1,11 @@
-"""What a task costs the ledger and the queue, and whether that grows with the plan: `python benchmarks/plan.py`.
+"""What a task costs the ledger and the queue, and whether that grows with the plan: `python
+benchmarks/plan.py`.
 
-Plans of 100, 1,000 and 10,000 tasks are submitted to a store and a Redis of their own, then drained by a real worker
-whose tasks start no child: each is done as soon as it is claimed. The rival is Celery alone, with the same settings
-and as many empty tasks, all queued beforehand. Promised: submit in 5 s at most; at most 5 ms a task over Celery; no
-growth from 100 tasks to 10,000 (of large plans a first part is drained).
+Plans of 100, 1,000 and 10,000 tasks are submitted to a store and a Redis of their own, then drained
+by a real worker whose tasks start no child: each is done as soon as it is claimed. The rival is
+Celery alone, with the same settings and as many empty tasks, all queued beforehand. Promised:
+submit in 5 s at most; at most 5 ms a task over Celery; no growth from 100 tasks to 10,000 (of large
+plans a first part is drained).
 """
 
 from __future__ import annotations
@@ -89,7 +91,9 @@ def main() -> int:
 
 
 def submitting(folder: Path, server: EmbeddedRedis, size: int) -> dict[str, float]:
-    """Seconds that `orch submit` takes for a plan of that size: its work alone, and the whole command."""
+    """Seconds that `orch submit` takes for a plan of that size: its work alone, and the whole
+    command.
+    """
     common.say(f"submit {size:,} tasks")
     seconds = common.timed(lambda: submitted_run(folder / "inner", server.url, size))
     seeds, periods = SHAPES[size]
@@ -140,7 +144,8 @@ def one_round(
         _wipe(server)
         tasks = min(most, len(submitted_run(root, server.url, size).tasks))
         common.say(f"round {turn + 1}: draining {tasks:,} of {size:,} tasks")
-        # The store stays until the end: ext4 makes files slowly for seconds after thousands were removed.
+        # The store stays until the end: ext4 makes files slowly for seconds after thousands were
+        # removed.
         found[str(size)] = _in_a_process(str(root), server.url, tasks)
     _wipe(server)
     common.say(f"round {turn + 1}: Celery alone")
@@ -157,7 +162,9 @@ def one_round(
 
 
 def drain(root: Path, broker_url: str, tasks: int) -> dict[str, float]:
-    """Work like `orch worker` until so many tasks were done; milliseconds each, the first ones not counted."""
+    """Work like `orch worker` until so many tasks were done; milliseconds each, the first ones not
+    counted.
+    """
     store, ends = Store(root), list[End]()
     worker = Worker(
         store, broker_url, "w1", "host", Device("cpu", "cpu", "", 1), None, LeaseTracker(store)
@@ -189,8 +196,10 @@ def drain_celery(broker_url: str, tasks: int) -> dict[str, float]:
 
 
 def _timed(consumer: Any, ends: list[End], stop: threading.Event, tasks: int) -> dict[str, float]:
-    """Milliseconds a task: the mean of each kind, and of those the mean. A plan holds as many trainings as evaluations,
-    whatever the share among those drained first; a training, when it ends, sends two more, an evaluation none."""
+    """Milliseconds a task: the mean of each kind, and of those the mean. A plan holds as many
+    trainings as evaluations, whatever the share among those drained first; a training, when it
+    ends, sends two more, an evaluation none.
+    """
 
     def leave() -> None:
         from celery.worker import state

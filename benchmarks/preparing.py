@@ -1,10 +1,12 @@
-"""Preparing a data set: `prepare_folder` with a process a core, against one process that decodes with Pillow.
+"""Preparing a data set: `prepare_folder` with a process a core, against one process that decodes
+with Pillow.
 
     python benchmarks/preparing.py                            # 10,000 JPEGs made for it
     python benchmarks/preparing.py --images photographs/      # a folder of class folders
 
-Both make the same array of 224 x 224 pixels and are held against each other, pixel for pixel. Ours also compares every
-file with the digest it was submitted with, notices broken ones, and splits. `read_folder` is what `orch submit` does.
+Both make the same array of 224 x 224 pixels and are held against each other, pixel for pixel. Ours
+also compares every file with the digest it was submitted with, notices broken ones, and splits.
+`read_folder` is what `orch submit` does.
 """
 
 from __future__ import annotations
@@ -61,7 +63,9 @@ def _asked() -> argparse.Namespace:
 
 
 def measure(folder: Path, scratch: Path, asked: argparse.Namespace) -> int:
-    """Images a second of the plain loop, of ours and of hashing, on warm files; the goal is per core."""
+    """Images a second of the plain loop, of ours and of hashing, on warm files; the goal is per
+    core.
+    """
     from jobs.data import image_folder
 
     source = image_folder.read_folder(folder)
@@ -129,7 +133,9 @@ def agree(plainly: Path, prepared: Path) -> None:
 
 
 def copies(different: int, folder: Path, count: int) -> Path:
-    """A folder of `count` photographs of which so many are different: each is decoded all the same."""
+    """A folder of `count` photographs of which so many are different: each is decoded all
+    the same.
+    """
     import photographs
 
     photographs.make(folder, min(different, count))

@@ -1,7 +1,9 @@
-"""How long a report of a large comparison takes, and how much memory: `python benchmarks/report.py`.
+"""How long a report of a large comparison takes, and how much memory: `python
+benchmarks/report.py`.
 
-7 backbones x 5 seeds x 3 periods x 12,183 test images: 1,279,215 predictions; `--periods 6` has 2.6 million. The
-store is made first and does not count. Promised: at most 20 s and 2 GiB on 2 cores. Leaves with 1 when it is more.
+7 backbones x 5 seeds x 3 periods x 12,183 test images: 1,279,215 predictions; `--periods 6` has 2.6
+million. The store is made first and does not count. Promised: at most 20 s and 2 GiB on 2 cores.
+Leaves with 1 when it is more.
 """
 
 from __future__ import annotations
@@ -87,7 +89,9 @@ def fill(root: Path, seeds: int, periods: int, epochs: int) -> None:
 
 
 def measure(root: Path, out: Path) -> bool:
-    """Write the report, print the time of each part, and say whether it was quick and small enough."""
+    """Write the report, print the time of each part, and say whether it was quick and
+    small enough.
+    """
     began, worked = time.perf_counter(), time.process_time()
     from orchestrator.analysis import analysis, run_data
     from orchestrator.report import data_tables, page, write
@@ -117,7 +121,8 @@ def measure(root: Path, out: Path) -> bool:
     for part, seconds in parts.items():
         print(f"{part:24} {seconds:6.2f} s")
     print(
-        f"{'in all':24} {total:6.2f} s ({time.process_time() - worked:.2f} s of CPU), peak {peak:.2f} GiB, "
+        f"{'in all':24} {total:6.2f} s ({time.process_time() - worked:.2f} s of CPU), peak "
+        f"{peak:.2f} GiB, "
         f"{rows:,} predictions in memory, "
         f"{len(told.drawings)} figures"
     )

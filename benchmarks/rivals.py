@@ -1,7 +1,9 @@
-"""What training and evaluation are measured against: the loops one writes by hand, and the network alone.
+"""What training and evaluation are measured against: the loops one writes by hand, and the network
+alone.
 
-The loop by hand is that of torchvision's reference recipe: ImageFolder, its transforms, a DataLoader with a process
-for each core, float32. The network alone does its step on one batch that lies ready in memory.
+The loop by hand is that of torchvision's reference recipe: ImageFolder, its transforms, a
+DataLoader with a process for each core, float32. The network alone does its step on one batch that
+lies ready in memory.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ RECIPE = Recipe()
 
 @dataclass(frozen=True, slots=True)
 class Photographs:
-    """The same images as files and prepared (all of them in every split), and where torch computes."""
+    """The same images as files and prepared (all of them in every split), and where torch
+    computes.
+    """
 
     files: Path
     store: Path
@@ -66,7 +70,9 @@ class Photographs:
 def prepared(
     images: int, size: int, given: Path | None, device: str, threads: int
 ) -> Iterator[Photographs]:
-    """Photographs made, or those of a folder, prepared as `orch` does, in a folder that is removed afterwards."""
+    """Photographs made, or those of a folder, prepared as `orch` does, in a folder that is removed
+    afterwards.
+    """
     with tempfile.TemporaryDirectory(prefix="orch-benchmark-") as place:
         common.say("making photographs")
         files = given or photographs.make(Path(place) / "photographs", images)
@@ -80,7 +86,9 @@ def prepared(
 
 @contextmanager
 def process(ours: bool, threads: int, where: str) -> Iterator[ProcessPoolExecutor]:
-    """A process with a torch of its own: what `orch` sets for all of its process must not help the loop by hand."""
+    """A process with a torch of its own: what `orch` sets for all of its process must not help the
+    loop by hand.
+    """
     with ProcessPoolExecutor(
         1, get_context("spawn"), initializer=_set_up, initargs=(ours, threads, where)
     ) as one:
@@ -199,14 +207,18 @@ def bare_answers(ours: Learner, batch: tuple[Tensor, Tensor], batches: int) -> f
 
 
 def training_flops(name: str, classes: int, size: int) -> float:
-    """Floating point operations of a training step for one image: forward, and twice as many backward."""
+    """Floating point operations of a training step for one image: forward, and twice as many
+    backward.
+    """
     return 6e9 * find_backbone(name).gmacs(classes) * (size / 224) ** 2
 
 
 def matmul_flops(
     where: torch.device, precision: str, side: int = 2048, seconds: float = 1.0
 ) -> float:
-    """Floating point operations a second of a square matrix product, as fast as torch does it here."""
+    """Floating point operations a second of a square matrix product, as fast as torch does
+    it here.
+    """
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     a, b = (torch.rand(side, side, device=where, dtype=kind) for _ in range(2))
     a @ b

@@ -1,4 +1,6 @@
-"""A fleet of workers in simulated time: the real plan, the real rules of who takes what, made-up speeds."""
+"""A fleet of workers in simulated time: the real plan, the real rules of who takes what, made-up
+speeds.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,17 @@ Policy = Callable[
 ]
 
 IMAGES_AN_EPOCH = 44_665.0
-"""The study's 60,907 images: 70% to train on, and 10% to validate on, which takes a third of the time."""
+"""The study's 60,907 images: 70% to train on, and 10% to validate on, which takes a third of the
+time.
+"""
 EVALUATION_EPOCHS = 0.2 * 60_907 / 3 / IMAGES_AN_EPOCH
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Seconds that things take: of the whole study's arithmetic on the fastest GPU, and of what comes on top."""
+    """Seconds that things take: of the whole study's arithmetic on the fastest GPU, and of what
+    comes on top.
+    """
 
     prepare_s: float = 20.0
     begin_s: float = 1.0
@@ -40,7 +46,9 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What really holds: each worker's speed (the fastest has 1), and its images a second in training, by backbone."""
+    """What really holds: each worker's speed (the fastest has 1), and its images a second in
+    training, by backbone.
+    """
 
     speeds: tuple[float, ...]
     rates: tuple[dict[str, float], ...]
@@ -51,7 +59,9 @@ class Truth:
 
 
 def following(asked: Plan, task: Task) -> list[Task]:
-    """What becomes ready once a task is done: after the data set every trial, after a mark its test and the next."""
+    """What becomes ready once a task is done: after the data set every trial, after a mark its test
+    and the next.
+    """
     first, later = asked.marks[0], [mark for mark in asked.marks if mark > task.epoch]
     if task.kind == "prepare":
         return [Task("train", trial.name, first) for trial in asked.trials]

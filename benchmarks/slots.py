@@ -1,8 +1,9 @@
 """Small networks side by side on one processor: `python benchmarks/slots.py`.
 
-One worker trains the same four trials of digits (two small networks, two seeds) in one slot with one thread, in one
-slot with all threads, and in as many slots as there are threads. Timed from the first training's begin to the last
-end; starting the worker and preparing the images are left out. Slots are to be faster than threads for one.
+One worker trains the same four trials of digits (two small networks, two seeds) in one slot with
+one thread, in one slot with all threads, and in as many slots as there are threads. Timed from the
+first training's begin to the last end; starting the worker and preparing the images are left out.
+Slots are to be faster than threads for one.
 """
 
 from __future__ import annotations
@@ -71,7 +72,10 @@ def main() -> int:
         [[name, middle[name], ratios[name]] for name in names],
     )
     same = len(digests["1"]) == 1
-    shown += f"\n\nweights of trials with one thread each are {'equal' if same else 'NOT EQUAL'} in all runs"
+    shown += (
+        f"\n\nweights of trials with one thread each are {'equal' if same else 'NOT EQUAL'} "
+        f"in all runs"
+    )
     goals = [
         common.Goal(f"{name}, in times of {several}", ratios[name], 1.0)
         for name in names

@@ -1,7 +1,9 @@
-"""How long the command line takes to answer, as whole processes, over bare Python: `python benchmarks/startup.py`.
+"""How long the command line takes to answer, as whole processes, over bare Python: `python
+benchmarks/startup.py`.
 
-The rival is `python -c pass`, run in turn with every command. Promised: help within 60 ms of it; `orch status` within
-250 ms of it on a store of 1,000 trials of 3 periods, half of them done, in one run and in a hundred runs.
+The rival is `python -c pass`, run in turn with every command. Promised: help within 60 ms of it;
+`orch status` within 250 ms of it on a store of 1,000 trials of 3 periods, half of them done, in one
+run and in a hundred runs.
 """
 
 from __future__ import annotations
@@ -114,7 +116,9 @@ def tell(figures: dict[str, list[float]], asked: argparse.Namespace) -> int:
 
 
 def fill(root: Path, trials: int, runs: int) -> str:
-    """A store of so many trials: half done, one in ten begun, four being trained (of the last run); that run."""
+    """A store of so many trials: half done, one in ten begun, four being trained (of the last run);
+    that run.
+    """
     store = Store(root).open(create=True)
     backbones = BACKBONES if trials // runs % len(BACKBONES) == 0 else BACKBONES[:1]
     seeds = max(1, trials // runs // len(backbones))
@@ -275,7 +279,9 @@ def _running(store: Store, run: Run, trial: str) -> None:
 
 
 def _timing(words: list[str], folder: Path) -> Callable[[], float]:
-    """A process from start to end, in seconds; what Python compiles is kept, as it is where orch is installed."""
+    """A process from start to end, in seconds; what Python compiles is kept, as it is where orch is
+    installed.
+    """
     environment = {
         key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"
     }

@@ -151,7 +151,9 @@ def read_json(path: Path) -> Any | None:
 
 
 def file_state(path: Path) -> tuple[int, ...]:
-    """Inode, size and times: differs after every rewrite of the file. Raises `FileNotFoundError`."""
+    """Inode, size and times: differs after every rewrite of the file. Raises
+    `FileNotFoundError`.
+    """
     found = os.stat(path)
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 

@@ -20,5 +20,8 @@ def install_command(extra: str, home: Path = HOME) -> str:
             ["pip", "install", "-c", str(home / "constraints.txt"), "-e", f"{home}[{extra}]"]
         )
     else:
-        command = f"pip install -c constraints.txt '.[{extra}]' (in the folder that holds orch's pyproject.toml)"
+        command = (
+            f"pip install -c constraints.txt '.[{extra}]' (in the folder that holds orch's "
+            f"pyproject.toml)"
+        )
     return command + (" (the extra 'all' does not bring it)" if extra in NOT_IN_ALL else "")

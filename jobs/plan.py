@@ -35,7 +35,9 @@ class Plan:
 
     @property
     def tasks(self) -> list[Task]:
-        """All tasks of the run: the data set first, then those of each trial, large networks first."""
+        """All tasks of the run: the data set first, then those of each trial, large
+        networks first.
+        """
         work = [Task("prepare", self.data)]
         for name in (trial.name for trial in self.trials):
             for epoch in self.marks:

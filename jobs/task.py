@@ -37,7 +37,8 @@ class Task:
     @property
     def id(self) -> str:
         """The task id that a message carries, such as `train.resnet34-s0-1f3a9c2e.0010`."""
-        return f"{self.kind}.{self.subject}.{self.epoch:04d}{'.' if self.variant else ''}{self.variant}"
+        suffix = f".{self.variant}" if self.variant else ""
+        return f"{self.kind}.{self.subject}.{self.epoch:04d}{suffix}"
 
     @property
     def lease_key(self) -> str:
@@ -57,7 +58,8 @@ class Task:
             variant is not None and not (kind == "evaluate" and _is_variant(variant))
         ):
             raise BadSpec(
-                f"{task_id[:120]!r} is not a task id; one looks like 'train.resnet34-s0-1f3a9c2e.0010'."
+                f"{task_id[:120]!r} is not a task id; one looks like "
+                f"'train.resnet34-s0-1f3a9c2e.0010'."
             )
         return cls(kind, subject, int(epoch), variant or "")  # type: ignore[arg-type]
 

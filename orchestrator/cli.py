@@ -114,7 +114,7 @@ def _print_version(ctx: click.Context, option: click.Parameter, wanted: bool) ->
 @store_option
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Compare image-classification backbones: one command, many GPU machines, a report that can be trusted.
+    """Compare image-classification backbones: one command, many GPU machines, a report to trust.
 
     \b
     Environment:
@@ -149,7 +149,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if "AF_UNIX path too long" in str(error):
             return _complain(
-                "the folder for temporary files has too long a name for a socket. Set TMPDIR to a shorter "
+                "the folder for temporary files has too long a name for a socket. Set TMPDIR to a "
+                "shorter "
                 "one, such as /tmp.",
                 1,
             )

@@ -68,7 +68,8 @@ def trial_to_replay(store: Store, run: Run, asked: str | None) -> str:
     if asked is not None:
         if asked not in run.trials:
             raise BadSpec(
-                f"--trial {asked}: the run {run.name} has no such trial. It has: {', '.join(run.trials)}."
+                f"--trial {asked}: the run {run.name} has no such trial. It has: "
+                f"{', '.join(run.trials)}."
             )
         return asked
     trained = [

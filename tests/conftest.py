@@ -1,4 +1,6 @@
-"""What all tests share: where real photographs and weights may lie, and small data made on the spot."""
+"""What all tests share: where real photographs and weights may lie, and small data made on the
+spot.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +15,23 @@ from pathlib import Path
 import pytest
 from support.harness import redis_binary
 
-# Tests run side by side; torch with a thread for every core in each of them would wait more than it reckons.
+# Tests run side by side; torch with a thread for every core in each of them would wait more than it
+# reckons.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests of the whole: they take longest, and short ones fill what time is left."""
+    """Begin with the tests of the whole: they take longest, and short ones fill what time
+    is left.
+    """
     items.sort(key=lambda item: item.get_closest_marker("whole") is None)
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder with the study's photographs and weights; tests that need it skip where it is absent."""
+    """The folder with the study's photographs and weights; tests that need it skip where it is
+    absent.
+    """
     root = Path(os.environ.get("ORCH_TEST_SHARED") or Path(__file__).parents[2] / "shared")
     if not (root / "data" / "animals22").is_dir():
         pytest.skip(

@@ -35,8 +35,8 @@ Tell = Callable[[dict[str, Any]], None]
 class ReplayResult:
     """Result of a replay.
 
-    `kills` are the kills made. `same_weights` and `same_rows` tell whether the weights and the epoch
-    rows (without times) equal the published ones. `seconds` is the duration of the replay.
+    `kills` are the kills made. `same_weights` and `same_rows` tell whether the weights and the
+    epoch rows (without times) equal the published ones. `seconds` is the duration of the replay.
     """
 
     trial: str

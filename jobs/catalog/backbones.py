@@ -66,7 +66,8 @@ CATALOG: dict[str, Backbone] = {
             1.0,
             259_473_408,
             128,
-            "five convolutions with batch norm, three hidden linear layers; starts from random weights",
+            "five convolutions with batch norm, three hidden linear layers; starts from random "
+            "weights",
         ),
         Backbone(
             "alexnet",

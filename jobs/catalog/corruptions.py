@@ -37,6 +37,7 @@ def parse_choice(value: Any) -> tuple[str, ...]:
             near = difflib.get_close_matches(str(word)[:80], CORRUPTIONS, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise ValueError(
-                f"no corruption is called {str(word)[:80]!r}.{hint} There are: {', '.join(CORRUPTIONS)}"
+                f"no corruption is called {str(word)[:80]!r}.{hint} There are: "
+                f"{', '.join(CORRUPTIONS)}"
             )
     return tuple(name for name in CORRUPTIONS if name in words)

@@ -53,7 +53,9 @@ class DataSource:
         return state.hexdigest()
 
     def data_id(self, settings: DataSettings) -> str:
-        """The data set's name: readable, then its fingerprint, such as `animals22-64px-1f3a9c2e`."""
+        """The data set's name: readable, then its fingerprint, such as
+        `animals22-64px-1f3a9c2e`.
+        """
         stem = "".join(
             c if c.isascii() and c.isalnum() else "-" for c in Path(self.origin).name.lower()
         ).strip("-")
@@ -89,7 +91,9 @@ def list_folder(folder: Path) -> DataSource:
 def read_folder(
     folder: Path, tell: Callable[[int, int], None] = lambda done, total: None
 ) -> DataSource:
-    """`list_folder` with every file's SHA-256, read by threads; `tell(done, total)` counts files."""
+    """`list_folder` with every file's SHA-256, read by threads; `tell(done, total)` counts
+    files.
+    """
     listed = list_folder(folder)
     total = len(listed.entries)
     chunks = [listed.entries[start : start + CHUNK_FILES] for start in range(0, total, CHUNK_FILES)]
@@ -164,7 +168,8 @@ def _walk(folder: Path, label: str) -> Iterator[ImageFile]:
         for name in folders:
             if os.path.islink(Path(where, name)):
                 raise BadFolder(
-                    f"{Path(where, name)} is a link to a folder, and such are not followed within a class. "
+                    f"{Path(where, name)} is a link to a folder, and such are not followed within "
+                    f"a class. "
                     "Put the folder itself there."
                 )
         below = Path(where).relative_to(folder).as_posix()

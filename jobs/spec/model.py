@@ -181,12 +181,14 @@ class Spec(BaseModel):
             smallest = CATALOG[name].min_image_size
             if self.image_size < smallest:
                 raise ValueError(
-                    f"image_size {self.image_size} is too small for {name}; it needs {smallest} or more"
+                    f"image_size {self.image_size} is too small for {name}; it needs {smallest} "
+                    f"or more"
                 )
         self.data_settings()
         if self.epochs > MAX_EPOCHS:
             raise ValueError(
-                f"{self.periods} x {self.epochs_per_period} epochs are more than the {MAX_EPOCHS:,} "
+                f"{self.periods} x {self.epochs_per_period} epochs are more than the "
+                f"{MAX_EPOCHS:,} "
                 "a trial can have; give fewer periods or shorter ones"
             )
         tasks = (2 * self.periods + len(self.variants)) * self.seeds * len(self.backbones)
@@ -256,7 +258,8 @@ def _place(data: str, beside: Path) -> str:
     """The data folder as an absolute path; raises `BadSpec` for an impossible name."""
     if not data.strip() or any(ord(each) < 32 or 0xD800 <= ord(each) <= 0xDFFF for each in data):
         raise BadSpec(
-            f"data: {data[:SHOWN]!r} is no folder's name. Give a folder of class folders, or 'digits'."
+            f"data: {data[:SHOWN]!r} is no folder's name. Give a folder of class folders, or "
+            f"'digits'."
         )
     try:
         return str((beside / Path(data).expanduser()).absolute())

@@ -47,7 +47,8 @@ def read(path: Path) -> dict[str, Any]:
             isinstance(each, PLAIN) for each in (value if isinstance(value, list) else [value])
         ):
             raise BadSpec(
-                f"{path}: {key} holds more than a value or a list of values, such as 'split: [70, 10, 20]'."
+                f"{path}: {key} holds more than a value or a list of values, such as 'split: [70, "
+                f"10, 20]'."
             )
     return values
 

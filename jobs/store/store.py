@@ -57,7 +57,8 @@ class Store(DataSetStore):
         except (OSError, WorkError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise StoreUnusable(
-                f"the store {self.root} cannot be used: {reason}. Set ORCH_STORE to a folder of yours."
+                f"the store {self.root} cannot be used: {reason}. Set ORCH_STORE to a folder of "
+                f"yours."
             ) from None
         if found is None and not marker.exists():
             raise StoreUnusable(
@@ -225,7 +226,8 @@ class Store(DataSetStore):
         known = self.run_names()
         if not known:
             raise UnknownRun(
-                f"the store {self.root} holds no run yet. Start one with 'orch submit --all-backbones'."
+                f"the store {self.root} holds no run yet. Start one with 'orch submit "
+                f"--all-backbones'."
             )
         return self.load_run(known[-1])
 

@@ -102,7 +102,9 @@ class Rows:
 
 
 def _write_whole(descriptor: int, contents: bytes, place: int) -> None:
-    """Write all bytes: on a filling disk `pwrite` writes less, and the next call raises `OSError`."""
+    """Write all bytes: on a filling disk `pwrite` writes less, and the next call raises
+    `OSError`.
+    """
     written = 0
     while written < len(contents):
         written += os.pwrite(descriptor, memoryview(contents)[written:], place + written)

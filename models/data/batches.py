@@ -58,20 +58,23 @@ class Data:
         except (OSError, ValueError, EOFError) as error:
             reason = " ".join(str(error).split())[:400]
             raise DataChanged(
-                f"the prepared data set {name} cannot be read: {reason}. Remove {folder} and submit the data again."
+                f"the prepared data set {name} cannot be read: {reason}. Remove {folder} and "
+                f"submit the data again."
             ) from error
         size = described.settings.image_size
         expected = (manifest.num_rows, size, size, 3)
         if images.shape != expected or images.dtype != np.uint8:
             raise DataChanged(
-                f"{folder / 'images.npy'} holds {images.shape} {images.dtype}, its manifest promises {expected} uint8. "
+                f"{folder / 'images.npy'} holds {images.shape} {images.dtype}, its manifest "
+                f"promises {expected} uint8. "
                 f"Remove {folder} and submit the data again."
             )
         labels = _numbered(manifest["label"], described.classes)
         if (labels < 0).any():
             strange = manifest["label"][int(labels.argmin())]
             raise DataChanged(
-                f"{folder / 'manifest.parquet'} names the class '{strange}', which the data set has "
+                f"{folder / 'manifest.parquet'} names the class '{strange}', which the data set "
+                f"has "
                 f"not. Remove {folder} and submit the data again."
             )
         split = _numbered(manifest["split"], SPLITS)

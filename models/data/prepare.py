@@ -56,7 +56,8 @@ def prepare_folder(
         for row, (path, image) in enumerate(_fetch(source, settings, writer, processes, faults)):
             if should_stop():
                 raise Stopped(
-                    f"preparing {source.origin} was stopped after {len(kept)} images; it will start again."
+                    f"preparing {source.origin} was stopped after {len(kept)} images; it will "
+                    f"start again."
                 )
             if image is not None:
                 kept.append((path, image))
@@ -103,7 +104,8 @@ def _judge(source: DataSource, settings: DataSettings, faults: Faults) -> None:
         )
     if faults.broken and not settings.skip_broken:
         raise BadImages(
-            f"{len(faults.broken)} file(s) in {source.origin} are not whole images: {_listed(faults.broken)}. "
+            f"{len(faults.broken)} file(s) in {source.origin} are not whole images: "
+            f"{_listed(faults.broken)}. "
             "Remove or fix them, or leave them out with --skip-broken."
         )
 
@@ -122,8 +124,10 @@ def _counted(source: DataSource, labels: list[str], chosen: list[str]) -> dict[s
     lacking = [name for name in SPLITS if sums[name] < (2 if name == "train" else 1)]
     if lacking:
         raise BadImages(
-            f"{source.origin} has too few images to split: {len(labels)} image(s) leave {sums['train']} for training, "
-            f"{sums['validation']} for validation and {sums['test']} for test. Add images; three a class will do."
+            f"{source.origin} has too few images to split: {len(labels)} image(s) leave "
+            f"{sums['train']} for training, "
+            f"{sums['validation']} for validation and {sums['test']} for test. Add images; three "
+            f"a class will do."
         )
     return counts
 

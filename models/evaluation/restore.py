@@ -21,7 +21,8 @@ def learner(store: Store, trained: Task, classes: int, on: str) -> Learner:
     outcome = store.done(trained)
     if outcome is None:
         raise BadCheckpoint(
-            f"{trained.subject} is not trained up to epoch {trained.epoch}, so there is no checkpoint."
+            f"{trained.subject} is not trained up to epoch {trained.epoch}, so there is no "
+            f"checkpoint."
         )
     trial, path = store.load_trial(trained.subject), store.root / outcome["checkpoint"]
     if not path.exists():

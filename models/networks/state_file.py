@@ -88,7 +88,10 @@ def problem(path: Path, parameters: int) -> str | None:
             return "it holds no plain state dict (names and tensors)"
         held = sum(math.prod(each.sides) for each in found.values())
         if not parameters <= held <= parameters * ROOM:
-            return f"it holds {held:,} numbers, those of a network of {parameters:,} parameters are needed"
+            return (
+                f"it holds {held:,} numbers, those of a network of {parameters:,} parameters "
+                f"are needed"
+            )
     except _Unknown:
         return None
     except NotWeights as error:

@@ -133,12 +133,14 @@ def read_weights(path: Path, network: nn.Module) -> dict[str, Tensor]:
         isinstance(value, torch.Tensor) for value in found.values()
     ):
         raise BadWeights(
-            f"{path} holds no plain state dict (names and tensors). Save 'network.state_dict()' there."
+            f"{path} holds no plain state dict (names and tensors). Save 'network.state_dict()' "
+            f"there."
         )
     mismatch = first_mismatch(found, network.state_dict())
     if mismatch:
         raise BadWeights(
-            f"{path} does not fit the network it is named for: {mismatch}. Put the right file there."
+            f"{path} does not fit the network it is named for: {mismatch}. Put the right file "
+            f"there."
         )
     return {
         name: value.float() if value.is_floating_point() else value for name, value in found.items()
@@ -180,6 +182,7 @@ def _missing(missing: list[str], weights_dir: Path | None) -> str:
         else "a folder named by ORCH_WEIGHTS_DIR"
     )
     return (
-        f"ImageNet weights are missing and could not be downloaded: put {', '.join(missing)} (torchvision's state "
+        f"ImageNet weights are missing and could not be downloaded: put {', '.join(missing)} "
+        f"(torchvision's state "
         f"dicts under these names) into {where}, or start from random weights with --weights none."
     )

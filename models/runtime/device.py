@@ -104,7 +104,8 @@ def explained(error: BaseException, alone: bool = True) -> WorkError | None:
         return memory
     if any(each in words for each in BROKEN):
         return DeviceFailed(
-            f"the GPU cannot be used: {words[:200].rstrip('.')}. See 'orch doctor' and 'nvidia-smi' "
+            f"the GPU cannot be used: {words[:200].rstrip('.')}. See 'orch doctor' and "
+            f"'nvidia-smi' "
             "on that machine; the task is tried again, by whoever comes first."
         )
     return None

@@ -54,7 +54,8 @@ class PendingLosses:
         for (number, images, _), loss in zip(self.steps, losses, strict=True):
             if not math.isfinite(loss):
                 raise LossNotFinite(
-                    f"the loss became {loss} in epoch {self.epoch}, step {number}, at learning rate "
+                    f"the loss became {loss} in epoch {self.epoch}, step {number}, at learning "
+                    f"rate "
                     f"{self.learning_rate:g}. Try a smaller --learning-rate or --precision fp32."
                 )
             self.running.loss_sum += loss * images
@@ -151,10 +152,13 @@ def _guarded_step(learner: Learner, data: Data, batch: Batch, epoch: int, number
             raise
         if microbatches.parts_at(learner.splits, epoch, number) > 1:
             raise OutOfMemory(
-                f"a batch of {learner.recipe.batch_size} does not fit into memory, and batch normalisation cannot be "
-                "trained on parts of a single image. Take a smaller --image-size, or a bigger device."
+                f"a batch of {learner.recipe.batch_size} does not fit into memory, and batch "
+                f"normalisation cannot be "
+                "trained on parts of a single image. Take a smaller --image-size, or a bigger "
+                "device."
             ) from error
         raise BadSpec(
-            f"batch size {len(batch)} is too small for this network at {data.images.shape[1]} px: batch normalisation "
+            f"batch size {len(batch)} is too small for this network at {data.images.shape[1]} px: "
+            f"batch normalisation "
             "needs more than one value. Take a --batch-size of 2 or more."
         ) from error

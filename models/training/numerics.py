@@ -29,7 +29,8 @@ class Numerics:
         """Raise `BadWeights` unless the checksum is that of the weights the trial began with."""
         if digest != self.weights_sha256:
             raise BadWeights(
-                f"{path} (SHA-256 {digest}) is not the file this trial began with (SHA-256 {self.weights_sha256}). "
+                f"{path} (SHA-256 {digest}) is not the file this trial began with (SHA-256 "
+                f"{self.weights_sha256}). "
                 "Put that one back, or train from the new one under another seed or recipe."
             )
 

@@ -106,7 +106,8 @@ class TrainingCallbacks:
     def _stop_if_asked(self, after: str) -> None:
         if self.should_stop():
             raise Stopped(
-                f"{self.training.task.id} was stopped in epoch {self.training.epoch + 1} after {after}."
+                f"{self.training.task.id} was stopped in epoch {self.training.epoch + 1} after "
+                f"{after}."
             )
 
 
@@ -171,7 +172,8 @@ def _train_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
                 f"{images} already split into single images."
             ) from error
         raise BatchSplit(
-            f"a batch of {images} did not fit into memory in epoch {epoch}, step {running.step}; from "
+            f"a batch of {images} did not fit into memory in epoch {epoch}, step {running.step}; "
+            f"from "
             f"there on it is trained in {parts} micro-batches."
         ) from error
 

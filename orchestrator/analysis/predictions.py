@@ -20,7 +20,8 @@ Shares = np.ndarray[Any, np.dtype[np.float32]]
 class TrialPredictions:
     """One trial's answers after one epoch, one place for each image of the book.
 
-    `predicted` is a class code, -1 where there is no answer; `confidence` is NaN and `rank` -1 where not known.
+    `predicted` is a class code, -1 where there is no answer; `confidence` is NaN and `rank` -1
+    where not known.
     """
 
     predicted: Codes

@@ -147,11 +147,15 @@ def _nothing_yet(run: Run, states: dict[str, str], failures: dict[str, dict[str,
     message = f"the run {run.name} has no results to report yet: none of its epochs is published"
     if not failures:
         return (
-            f"{message}, {sum(s == 'done' for s in states.values())} of {len(states)} tasks are done. "
+            f"{message}, {sum(s == 'done' for s in states.values())} of {len(states)} tasks are "
+            f"done. "
             f"'orch status {run.name}' shows how far it is."
         )
     task, why = next(iter(failures.items()))
-    return f"{message}, and {task} failed: {why.get('message', 'no reason was recorded')} 'orch retry' tries again."
+    return (
+        f"{message}, and {task} failed: {why.get('message', 'no reason was recorded')} 'orch "
+        f"retry' tries again."
+    )
 
 
 def _book(

@@ -34,7 +34,9 @@ class Spread:
 
 
 def wilson(correct: int, total: int, z: float = Z95) -> Interval:
-    """The score interval of a share (Wilson 1927, JASA 22:209-212, without continuity correction)."""
+    """The score interval of a share (Wilson 1927, JASA 22:209-212, without continuity
+    correction).
+    """
     if total == 0:
         return Interval(0.0, 1.0)
     share, fraction = correct / total, z * z / total
@@ -45,7 +47,8 @@ def wilson(correct: int, total: int, z: float = Z95) -> Interval:
 
 
 def spread(values: Iterable[float]) -> Spread | None:
-    """Mean, sample deviation and Student's 95% interval of the mean (Student 1908, Biometrika 6:1-25).
+    """Mean, sample deviation and Student's 95% interval of the mean (Student 1908, Biometrika
+    6:1-25).
 
     None of no values; one value has no deviation and no interval.
     """
@@ -63,8 +66,9 @@ def spread(values: Iterable[float]) -> Spread | None:
 def mcnemar(only_first: int, only_second: int) -> float:
     """The exact two-sided p-value of McNemar's test (McNemar 1947, Psychometrika 12:153-157).
 
-    The arguments count the images that only the first network got right, and only the second. Were both equally
-    good, each such image would be a fair coin: a binomial test (`scipy.stats.binomtest`). 1 without any.
+    The arguments count the images that only the first network got right, and only the second. Were
+    both equally good, each such image would be a fair coin: a binomial test
+    (`scipy.stats.binomtest`). 1 without any.
     """
     from scipy import stats
 
@@ -76,16 +80,19 @@ def mcnemar(only_first: int, only_second: int) -> float:
 def over_seeds(p_values: Sequence[float]) -> float:
     """One p-value from the same test at n seeds, valid however the tests depend on each other.
 
-    `n / k` times the k-th smallest, k just above the middle (Rüger 1978, Metrika 25:171-178); one stays what it is.
+    `n / k` times the k-th smallest, k just above the middle (Rüger 1978, Metrika 25:171-178); one
+    stays what it is.
     """
     n, k = len(p_values), len(p_values) // 2 + 1
     return min(1.0, sorted(p_values)[k - 1] * n / k)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values corrected for their number, in the order given (Holm 1979, Scand. J. Statist. 6:65-70).
+    """The p-values corrected for their number, in the order given (Holm 1979, Scand. J. Statist.
+    6:65-70).
 
-    The smallest is multiplied by m, the next by m - 1, ...; none gets smaller than one before it, or larger than 1.
+    The smallest is multiplied by m, the next by m - 1, ...; none gets smaller than one before it,
+    or larger than 1.
     """
     corrected, largest = [0.0] * len(p_values), 0.0
     for passed, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):

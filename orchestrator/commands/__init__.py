@@ -1,1 +1,3 @@
-"""One file for each command of `orch`: what it takes, what it prints. Heavy imports happen inside the bodies."""
+"""One file for each command of `orch`: what it takes, what it prints. Heavy imports happen inside
+the bodies.
+"""

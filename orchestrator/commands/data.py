@@ -35,7 +35,9 @@ def data_command(ctx: click.Context) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @json_option
 def inspect(folder: Path, as_json: bool) -> None:
-    """Count classes and formats, and list broken files and duplicates of a folder of class folders."""
+    """Count classes and formats, and list broken files and duplicates of a folder of class
+    folders.
+    """
     from dataclasses import asdict
 
     from orchestrator.datasets.inspect import inspect_folder
@@ -47,7 +49,8 @@ def inspect(folder: Path, as_json: bool) -> None:
         emit(asdict(found))
         return
     click.echo(
-        f"{found.folder}: {found.files:,} files in {len(found.classes)} classes, {found.bytes / 1e6:,.1f} MB"
+        f"{found.folder}: {found.files:,} files in {len(found.classes)} classes, "
+        f"{found.bytes / 1e6:,.1f} MB"
     )
     for label, count in found.classes.items():
         click.echo(f"  {plain(label):<24} {count:>8,}")
@@ -57,7 +60,8 @@ def inspect(folder: Path, as_json: bool) -> None:
     )
     if not found.decoded:
         click.echo(
-            f"Pillow is not installed: only the first bytes were checked. For more: {install_hints.install_command('worker')}"
+            f"Pillow is not installed: only the first bytes were checked. For more: "
+            f"{install_hints.install_command('worker')}"
         )
     _list("broken files", [f"{path}: {fault}" for path, fault in found.broken.items()])
     _list("groups of exact duplicates", [" = ".join(group) for group in found.duplicates])
@@ -93,7 +97,8 @@ def prepare(
 ) -> None:
     """Decode a folder's images into the store now, so that runs on it need not wait for that.
 
-    A run asks for the same data set when its folder's contents, image size and --skip-broken are the same.
+    A run asks for the same data set when its folder's contents, image size and --skip-broken are
+    the same.
     """
     from jobs.catalog import backbones
     from jobs.data import image_folder
@@ -110,7 +115,8 @@ def prepare(
     wanted = model.build(asked | ({} if image_size is None else {"image_size": image_size}))
     if importlib.util.find_spec("PIL") is None or importlib.util.find_spec("torch") is None:
         raise MissingExtra(
-            f"preparing images needs more packages. Install them with: {install_hints.install_command('worker')}"
+            f"preparing images needs more packages. Install them with: "
+            f"{install_hints.install_command('worker')}"
         )
     submit.require_writable(settings.store)
     submit.require_apart(settings.store, wanted.data)
@@ -137,7 +143,8 @@ def prepare(
         )
         return
     click.echo(
-        f"data set {name} {'was ready already' if known else 'is ready'}: {facts['images']:,} images, "
+        f"data set {name} {'was ready already' if known else 'is ready'}: {facts['images']:,} "
+        f"images, "
         f"{len(facts['classes'])} classes, in {settings.store}"
     )
     if facts["skipped"]:

@@ -13,7 +13,8 @@ from orchestrator.terminal.options import emit, examples, json_option, store_opt
 @store_option
 @click.pass_obj
 def doctor_command(settings: Settings, as_json: bool) -> int:
-    """Look at versions (and load torch), store, broker, devices and weights; say what is missing and what to type.
+    """Look at versions (and load torch), store, broker, devices and weights; say what is missing
+    and what to type.
 
     Exit code 1 when something is broken; what is only missing may not be needed.
     """

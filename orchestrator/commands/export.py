@@ -45,7 +45,9 @@ out_option = click.option(
 def tensorboard_command(
     settings: Settings, run: str | None, out: str | None, as_json: bool
 ) -> None:
-    """Write event files, one folder a trial: curves, tests and settings. The latest run if none is named."""
+    """Write event files, one folder a trial: curves, tests and settings. The latest run if none is
+    named.
+    """
     _need("tensorboard", ("tensorboard",))
     chosen, found, place = _gather(settings, run, out, "tensorboard")
     from orchestrator.export import tensorboard
@@ -64,7 +66,9 @@ def tensorboard_command(
 @store_option
 @click.pass_obj
 def mlflow_command(settings: Settings, run: str | None, out: str | None, as_json: bool) -> None:
-    """Write an experiment into DIR/mlflow.db, one MLflow run a trial. The latest run if none is named."""
+    """Write an experiment into DIR/mlflow.db, one MLflow run a trial. The latest run if none is
+    named.
+    """
     _need("mlflow", ("mlflow", "sqlalchemy", "alembic"))
     chosen, found, place = _gather(settings, run, out, "mlflow")
     from orchestrator.export import mlflow
@@ -81,7 +85,8 @@ def _need(extra: str, modules: tuple[str, ...]) -> None:
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingExtra(
-            f"this export needs {', '.join(missing)}. Install with: {install_hints.install_command(extra)}"
+            f"this export needs {', '.join(missing)}. Install with: "
+            f"{install_hints.install_command(extra)}"
         )
 
 

@@ -54,8 +54,8 @@ def predict_command(
 ) -> int:
     """Ask every backbone of a run what it sees in images, or in folders of images.
 
-    A backbone trained with several seeds answers with the mean of its networks. Exit code 1 when a file is no
-    whole image; the others are answered all the same.
+    A backbone trained with several seeds answers with the mean of its networks. Exit code 1 when a
+    file is no whole image; the others are answered all the same.
     """
     from jobs.data import image_paths
     from jobs.store.store import Store

@@ -21,7 +21,8 @@ SHOWN = 20
     default="best,last,periods",
     show_default=True,
     metavar="best,last,periods",
-    help="Checkpoints of finished trials to keep: the best and the last period's end, or every period's.",
+    help="Checkpoints of finished trials to keep: the best and the last period's end, or every "
+    "period's.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 @json_option
@@ -30,10 +31,12 @@ SHOWN = 20
 def prune_command(
     settings: Settings, runs: tuple[str, ...], keep: str, dry_run: bool, as_json: bool
 ) -> int:
-    """Remove what attempts left behind when they died, and checkpoints of finished trials that --keep does not name.
+    """Remove what attempts left behind when they died, and checkpoints of finished trials that
+    --keep does not name.
 
-    Without RUN, of all runs. Results stay, and so does every checkpoint that an open task or another run needs.
-    Without its last checkpoint a trial that is given more periods later is trained from the newest one kept.
+    Without RUN, of all runs. Results stay, and so does every checkpoint that an open task or
+    another run needs. Without its last checkpoint a trial that is given more periods later is
+    trained from the newest one kept.
     """
     from jobs.maintenance.prune import find_prunable, parse_policy, remove
     from jobs.store.store import Store

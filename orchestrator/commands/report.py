@@ -24,7 +24,8 @@ from orchestrator.terminal.options import emit, examples, json_option, store_opt
     type=int,
     multiple=True,
     metavar="N",
-    help="A period to show, and to compare after; may be given again.  [default: the first and the last]",
+    help="A period to show, and to compare after; may be given again.  [default: the first and "
+    "the last]",
 )
 @click.option(
     "--format",

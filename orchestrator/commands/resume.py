@@ -34,7 +34,9 @@ def resume_command(
 def retry_command(
     settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool
 ) -> int:
-    """Try just a run's failed tasks again, from their last checkpoints, and then what waited for them."""
+    """Try just a run's failed tasks again, from their last checkpoints, and then what waited for
+    them.
+    """
     return _again(settings, run, workers, device, wait, as_json, reset=True)
 
 
@@ -63,7 +65,8 @@ def _again(
             emit({"run": name, "goes_on": False, "retried": [], "sent": []})
         else:
             click.echo(
-                f"nothing of run {name} has failed. To continue it: {call(settings, 'resume', name)}"
+                f"nothing of run {name} has failed. To continue it: "
+                f"{call(settings, 'resume', name)}"
             )
         return 0
     store.reopen(run)

@@ -36,7 +36,8 @@ from orchestrator.terminal.options import call, emit, examples, json_option, sto
 def up_command(
     settings: Settings, workers: int | None, slots: int, device: str | None, as_json: bool
 ) -> None:
-    """Start what is missing: the embedded broker, unless ORCH_BROKER_URL names one, and local workers.
+    """Start what is missing: the embedded broker, unless ORCH_BROKER_URL names one, and local
+    workers.
 
     Workers leave by themselves when nothing was to be done for 30 minutes.
     """
@@ -73,7 +74,9 @@ def up_command(
 @store_option
 @click.pass_obj
 def down_command(settings: Settings, as_json: bool) -> None:
-    """Stop this machine's local workers between two steps, then the embedded broker. Nothing is lost."""
+    """Stop this machine's local workers between two steps, then the embedded broker. Nothing is
+    lost.
+    """
     from orchestrator.local import stack
 
     stopped = stack.down(settings, tell=lambda line: click.echo(line, err=True))

@@ -104,7 +104,8 @@ def _listed(
     yield f"{'run':<{width}}  state      tasks done  submitted"
     for each in found:
         done = f"{each.tasks.get('done', 0)}/{sum(each.tasks.values())}"
-        yield f"{each.run:<{width}}  {each.state:<9}  {done:>10}  {duration(now - each.submitted_at)} ago"
+        ago = f"{duration(now - each.submitted_at)} ago"
+        yield f"{each.run:<{width}}  {each.state:<9}  {done:>10}  {ago}"
     for name in damaged:
         yield f"{name:<{width}}  damaged"
     yield from _workers(settings, scene.workers, any(each.state == "waiting" for each in found))
@@ -114,9 +115,11 @@ def _listed(
 
 def _described(settings: Settings, found: Any, now: float) -> Iterator[str]:
     counts = ", ".join(f"{number} {state}" for state, number in sorted(found.tasks.items()))
-    yield f"run {found.run}: {found.state}; tasks: {counts}; submitted {duration(now - found.submitted_at)} ago"
+    ago = f"submitted {duration(now - found.submitted_at)} ago"
+    yield f"run {found.run}: {found.state}; tasks: {counts}; {ago}"
     if found.preparing != "done":
-        yield f"data set {found.data}: {'being prepared' if found.data_progress else found.preparing}"
+        state = "being prepared" if found.data_progress else found.preparing
+        yield f"data set {found.data}: {state}"
     width = max((len(trial.trial) for trial in found.trials), default=5)
     yield f"{'trial':<{width}}  state      period  epochs   accuracy  now"
     for trial in found.trials:
@@ -130,7 +133,8 @@ def _described(settings: Settings, found: Any, now: float) -> Iterator[str]:
             [*stopped, *(f"{p.phase or p.kind} on {p.worker}" for p in trial.progress)]
         )
         yield (
-            f"{trial.trial:<{width}}  {trial.state:<9}  {trial.period}/{trial.periods:<4}  {epochs:<7}  "
+            f"{trial.trial:<{width}}  {trial.state:<9}  {trial.period}/{trial.periods:<4}  "
+            f"{epochs:<7}  "
             f"{share(trial.accuracy):>8}  {now_doing}".rstrip()
         )
     for failure in found.failures:
@@ -142,7 +146,9 @@ def _described(settings: Settings, found: Any, now: float) -> Iterator[str]:
 
 
 def _attempts(settings: Settings, tried: list[Any] | None, now: float) -> Iterator[str]:
-    """A line an attempt, its message under those that did not end well, and where their logs lie."""
+    """A line an attempt, its message under those that did not end well, and where their
+    logs lie.
+    """
     if tried is None:
         return
     if not tried:
@@ -159,7 +165,8 @@ def _attempts(settings: Settings, tried: list[Any] | None, now: float) -> Iterat
             else "-"
         )
         yield (
-            f"{each.task:<{width}}  {each.attempt:>7}  {each.state:<7}  {each.failure or '-':<16}  {began:<10}  "
+            f"{each.task:<{width}}  {each.attempt:>7}  {each.state:<7}  {each.failure or '-':<16} "
+            f" {began:<10}  "
             f"{took:<8}  {each.worker or '?'}".rstrip()
         )
         if each.state in ("failed", "lost") and each.message:
@@ -189,4 +196,5 @@ def _workers(settings: Settings, workers: Sequence[Heartbeat], waiting: bool) ->
         for sign in workers:
             yield f"  {sign.label:<{width}}  {', '.join(sign.tasks) or 'idle'}"
     if waiting and not workers:
-        yield f"tasks wait. Start workers here with: {call(settings, 'up')}; on a GPU machine with: orch worker"
+        up = call(settings, "up")
+        yield f"tasks wait. Start workers here with: {up}; on a GPU machine with: orch worker"

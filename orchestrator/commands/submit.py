@@ -13,7 +13,8 @@ from orchestrator.terminal.options import examples, json_option, store_option
 
 EPILOG = examples(
     "orch submit --all-backbones --periods 3",
-    "orch submit --backbone resnet34 --backbone vgg16 --data photographs/ --epochs-per-period 2 --wait",
+    "orch submit --backbone resnet34 --backbone vgg16 --data photographs/ --epochs-per-period 2 "
+    "--wait",
     "orch submit study.yaml --seeds 5 --name five-seeds",
 )
 
@@ -76,12 +77,14 @@ EPILOG = examples(
     "--early-stop",
     type=int,
     metavar="PATIENCE",
-    help="End a training whose validation loss has not improved for so many epochs.  [default: none]",
+    help="End a training whose validation loss has not improved for so many epochs.  [default: "
+    "none]",
 )
 @click.option(
     "--corruptions",
     metavar="all|NAME,...",
-    help="After the last period, also test on corrupted images: blur, noise, rotation, jpeg, brightness, "
+    help="After the last period, also test on corrupted images: blur, noise, rotation, jpeg, "
+    "brightness, "
     "contrast, occlusion.  [default: none]",
 )
 @click.option(
@@ -120,8 +123,8 @@ def submit_command(
 ) -> int:
     """Queue a comparison: each backbone trained in periods, evaluated after each.
 
-    A spec file holds the same keys as the options (backbones, data, periods, epochs_per_period, ...);
-    options override it. Asking for the same again goes on with the same run.
+    A spec file holds the same keys as the options (backbones, data, periods, epochs_per_period,
+    ...); options override it. Asking for the same again goes on with the same run.
     """
     from orchestrator.submission import provenance
     from orchestrator.submission.submit import check_request, record_run
@@ -135,7 +138,8 @@ def submit_command(
     run = record_run(store, request, provenance.gather())
     count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
     said = [
-        f"run {run.name} {'goes on' if request.known else 'is submitted'}: {len(run.trials)} trial(s), "
+        f"run {run.name} {'goes on' if request.known else 'is submitted'}: {len(run.trials)} "
+        f"trial(s), "
         f"{len(run.tasks)} tasks, {spec.periods} x {spec.epochs_per_period} epochs",
         f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
     ]

@@ -1,4 +1,6 @@
-"""`orch verify`: whether a run's files are whole, and whether a killed trial ends as an undisturbed one."""
+"""`orch verify`: whether a run's files are whole, and whether a killed trial ends as an undisturbed
+one.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +117,8 @@ def _replayable(store: Any, run: Any, asked: str | None) -> str:
 
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
-            f"a replay trains, which needs torch. Install it with: {install_hints.install_command('worker')}"
+            f"a replay trains, which needs torch. Install it with: "
+            f"{install_hints.install_command('worker')}"
         )
     return verification.trial_to_replay(store, run, asked)
 
@@ -180,6 +183,7 @@ def _verdict(verdict: Any) -> str:
         if not same
     ]
     return (
-        f"{told}: {' and '.join(differing)} differ from what was published. They are the same only on the same "
+        f"{told}: {' and '.join(differing)} differ from what was published. They are the same "
+        f"only on the same "
         "kind of processor with the same versions; on a GPU only with --deterministic."
     )

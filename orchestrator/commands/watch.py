@@ -13,9 +13,11 @@ from orchestrator.terminal.options import examples, store_option
 @store_option
 @click.pass_obj
 def watch_command(settings: Settings, run: str | None) -> int:
-    """Show a run's progress, the latest if none is named, until it ends. Ctrl-C leaves the run going.
+    """Show a run's progress, the latest if none is named, until it ends. Ctrl-C leaves the run
+    going.
 
-    In a terminal a live display; elsewhere a line whenever something changes. Exit code 1 when the run fails.
+    In a terminal a live display; elsewhere a line whenever something changes. Exit code 1 when the
+    run fails.
     """
     from jobs.store.store import Store
     from orchestrator.terminal import follow

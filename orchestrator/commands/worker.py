@@ -59,9 +59,10 @@ def worker_command(
 ) -> int:
     """Take tasks, one after another, on one device. Start one for each GPU.
 
-    With --slots N up to N small networks train side by side: one starts when the memory that its like
-    took before is free. Each has its part of the threads, at least one. On a CPU a trial's numbers
-    depend on its threads: --threads 4 --slots 4 gives those of --threads 1. On a GPU they do not.
+    With --slots N up to N small networks train side by side: one starts when the memory that its
+    like took before is free. Each has its part of the threads, at least one. On a CPU a trial's
+    numbers depend on its threads: --threads 4 --slots 4 gives those of --threads 1. On a GPU they
+    do not.
 
     Ctrl-C or SIGTERM stops between two steps and keeps a checkpoint; a second one ends at once.
     Without ORCH_BROKER_URL it works for this machine's embedded broker, which it starts if need be.

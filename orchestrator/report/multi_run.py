@@ -90,7 +90,8 @@ def sentence(sides: Sequence[ComparedRun], found: Ranks | None) -> str:
             else ", ahead of all others"
         )
         return (
-            f"{wording.title(first)} has the best mean rank, {mean:.2f} over {found.blocks} rankings "
+            f"{wording.title(first)} has the best mean rank, {mean:.2f} over {found.blocks} "
+            f"rankings "
             f"(Friedman {wording.p_equals(found.p)}){alike}."
         )
     told = [
@@ -117,7 +118,9 @@ def rank(sides: Sequence[ComparedRun]) -> Ranks | None:
 
 
 def across(sides: Sequence[ComparedRun]) -> tuple[tuple[str, PairwiseTest], ...]:
-    """Each backbone in two runs on the same prepared images: did what differs between the runs matter?"""
+    """Each backbone in two runs on the same prepared images: did what differs between the runs
+    matter?
+    """
     found = []
     for one, other in combinations(sides, 2):
         if one.evidence.run.data == other.evidence.run.data:
@@ -264,7 +267,8 @@ def _certainty(found: Ranks | None, twins: Sequence[tuple[str, PairwiseTest]]) -
             "p (Holm)",
         )
         told = (
-            "The same network in two runs, on the same test images, by its first seed: McNemar's exact test, "
+            "The same network in two runs, on the same test images, by its first seed: McNemar's "
+            "exact test, "
             "corrected for all rows together (Holm)."
         )
         built += [
@@ -327,7 +331,8 @@ def _cautions(sides: Sequence[ComparedRun]) -> list[str]:
     told = []
     if len({side.evidence.run.data for side in sides}) > 1:
         told.append(
-            "The runs use different data sets (or splits): accuracies of different runs are not answers "
+            "The runs use different data sets (or splits): accuracies of different runs are not "
+            "answers "
             "to the same images."
         )
     if len({side.findings.epoch for side in sides}) > 1:

@@ -138,10 +138,14 @@ def _told(template: str, page: Page, as_html: bool) -> str:
 
 def _results(evidence: RunData) -> Section:
     several = (
-        "Each figure is the mean over the seeds that were tested, with its sample deviation and Student’s 95% "
+        "Each figure is the mean over the seeds that were tested, with its sample deviation and "
+        "Student’s 95% "
         "interval of the mean; counts of each seed are in report.json."
     )
-    single = "Percentages of test accuracy are rounded down, the counts are exact; the interval is Wilson’s."
+    single = (
+        "Percentages of test accuracy are rounded down, the counts are exact; the interval "
+        "is Wilson’s."
+    )
     told = several if evidence.run.spec.seeds > 1 else single
     lead = (
         f"Test loss is the mean cross entropy in nats an image. {told} "
@@ -176,7 +180,10 @@ def _called(evidence: RunData, number: int) -> str:
 
 def _curves(evidence: RunData) -> Section:
     spec = evidence.run.spec
-    lead = "Every network has one colour and one marker throughout. Each figure has a scale of its own."
+    lead = (
+        "Every network has one colour and one marker throughout. Each figure has a scale of "
+        "its own."
+    )
     if spec.periods > 1:
         lead += (
             " Dotted lines: the ends of periods, where the networks were tested."
@@ -212,7 +219,8 @@ def _confusion(evidence: RunData) -> Section | None:
         )
         built += [Heading(wording.title(backbone)), Figures(row, 2, few)] if row else []
     lead = (
-        "Rows are true classes, columns are answers, numbers are test images. Blue on the diagonal is right, "
+        "Rows are true classes, columns are answers, numbers are test images. Blue on the "
+        "diagonal is right, "
         "orange is wrong; the deeper the colour, the larger the share of its row."
     )
     return Section("confusion", "Confusion matrices", lead, (Switch(), *built)) if built else None
@@ -230,16 +238,20 @@ def _answers(
     seeds = ", by each network’s first seed" if evidence.run.spec.seeds > 1 else ""
     right, wrong, split = (tally[kind] for kind in (KINDS[0], KINDS[2], KINDS[1]))
     lead = (
-        f"After epoch {findings.epoch}{seeds}: of {wording.count(sum(tally.values()), 'test image')} all networks "
-        f"got {right:,} right and {wrong:,} wrong; on {split:,} they disagree. The images below are chosen by the "
-        "digest of their names, not by hand. ✓ right, ✗ wrong; the percentage is the network’s own confidence."
+        f"After epoch {findings.epoch}{seeds}: of "
+        f"{wording.count(sum(tally.values()), 'test image')} all networks "
+        f"got {right:,} right and {wrong:,} wrong; on {split:,} they disagree. The images below "
+        f"are chosen by the "
+        "digest of their names, not by hand. ✓ right, ✗ wrong; the percentage is the network’s "
+        "own confidence."
     )
     absent: list[Part] = (
         []
         if gallery.rows
         else [
             Text(
-                "The prepared pixels are not in this store, so the answers stand without their pictures."
+                "The prepared pixels are not in this store, so the answers stand without their "
+                "pictures."
             )
         ]
     )
@@ -282,7 +294,8 @@ def _data(evidence: RunData, gallery: images.Gallery, duplicates: dict[str, int]
 
 def _recipe(evidence: RunData) -> Section:
     told = (
-        "Precision, threads and device are those of the latest training; a trial keeps its first precision and "
+        "Precision, threads and device are those of the latest training; a trial keeps its first "
+        "precision and "
         "threads, because they can change its numbers."
     )
     return Section(

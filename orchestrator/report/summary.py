@@ -33,10 +33,14 @@ def sentence(evidence: RunData, findings: Analysis) -> str:
     paired_test = findings.verdict.paired_test if findings.verdict else None
     points = _points(100 * lead.margin)
     if paired_test is None:
-        return f"{opening} is ahead with {right}, {points} more than {second}; significance was not tested."
+        return (
+            f"{opening} is ahead with {right}, {points} more than {second}; significance was "
+            f"not tested."
+        )
     if not paired_test.significant:
         return (
-            f"{opening} has the highest accuracy, {right}, but its lead of {points} over {second} is not "
+            f"{opening} has the highest accuracy, {right}, but its lead of {points} over {second} "
+            f"is not "
             f"statistically significant{_certainty(paired_test)}."
         )
     return f"{opening} leads with {right}, {points} ahead of {second}{_certainty(paired_test)}."
@@ -48,7 +52,10 @@ def price(evidence: RunData, findings: Analysis) -> str:
         return ""
     costs = {cost.backbone: cost for cost in findings.costs}
     leader = costs[evidence.lead.ranking[0].backbone]
-    told = f"{wording.title(leader.backbone)} took {_time(leader.seconds.mean if leader.seconds else None)} to train"
+    told = (
+        f"{wording.title(leader.backbone)} took "
+        f"{_time(leader.seconds.mean if leader.seconds else None)} to train"
+    )
     if evidence.run.spec.seeds > 1:
         told += " a seed"
     if leader.parameters and leader.gmacs:
@@ -61,7 +68,10 @@ def price(evidence: RunData, findings: Analysis) -> str:
         return f"{told}."
     best = min(quicker, key=lambda c: c.seconds.mean if c.seconds else 0.0)
     times = f"{_time(best.seconds.mean if best.seconds else None)}"
-    return f"{told}; {wording.title(best.backbone)}, which does not differ significantly from it, took {times}."
+    return (
+        f"{told}; {wording.title(best.backbone)}, which does not differ significantly from "
+        f"it, took {times}."
+    )
 
 
 def cautions(evidence: RunData, findings: Analysis) -> list[str]:
@@ -72,7 +82,9 @@ def cautions(evidence: RunData, findings: Analysis) -> list[str]:
         names = wording.listed([wording.title(name) for name in verdict.alike])
         told.append(
             f"No ranking at the top: {wording.title(lead.ranking[0].backbone)} does not differ "
-            f"significantly from {names} on {wording.count(findings.paired_tests[0].images, 'test image')}. The order may be chance."
+            f"significantly from {names} on "
+            f"{wording.count(findings.paired_tests[0].images, 'test image')}. The order may be "
+            f"chance."
         )
     if lead and verdict and verdict.untested and len(lead.ranking) > 1:
         names = wording.listed([wording.title(name) for name in verdict.untested])
@@ -81,12 +93,14 @@ def cautions(evidence: RunData, findings: Analysis) -> list[str]:
         told.append(_one_seed(lead, verdict.paired_test if verdict else None))
     elif lead and min(len(standing.tests) for standing in lead.ranking) < spec.seeds:
         told.append(
-            f"Not every network has been tested with all {spec.seeds} seeds yet; each row says with how many."
+            f"Not every network has been tested with all {spec.seeds} seeds yet; each row says "
+            f"with how many."
         )
     devices = {str(outcome.get("device")) for outcome in evidence.training.values()}
     if len(devices) > 1:
         told.append(
-            f"Training ran on different devices ({', '.join(sorted(devices))}): times cannot be compared "
+            f"Training ran on different devices ({', '.join(sorted(devices))}): times cannot be "
+            f"compared "
             "between networks as they stand."
         )
     return [*told, *filter(None, [memory.caution(evidence)])]
@@ -102,7 +116,8 @@ def missing(evidence: RunData) -> list[str]:
         return []
     parts = [f"{number} {state}" for state, number in counts.items() if number]
     lines = [
-        f"{wording.count(sum(counts.values()), 'task')} of {len(evidence.states)} not done: {', '.join(parts)}. "
+        f"{wording.count(sum(counts.values()), 'task')} of {len(evidence.states)} not done: "
+        f"{', '.join(parts)}. "
         "Everything below is made from what is there."
     ]
     for task_id, why in evidence.failures.items():
@@ -135,7 +150,10 @@ def _after(evidence: RunData, lead: Leader) -> str:
 def _right(standing: Standing, images: int) -> str:
     if len(standing.tests) == 1:
         test = standing.tests[0]
-        return f"{wording.percent(test.accuracy)} of {wording.count(test.total, 'test image')} right ({test.correct:,})"
+        return (
+            f"{wording.percent(test.accuracy)} of {wording.count(test.total, 'test image')} "
+            f"right ({test.correct:,})"
+        )
     assert standing.accuracy is not None
     return (
         f"{wording.points(standing.accuracy)} of {wording.count(images, 'test image')} right "
@@ -149,13 +167,17 @@ def _points(points: float) -> str:
 
 
 def _certainty(paired_test: PairwiseTest) -> str:
-    return f" (95% interval {wording.difference(paired_test.interval)}, corrected {wording.p_equals(paired_test.p_holm)})"
+    return (
+        f" (95% interval {wording.difference(paired_test.interval)}, corrected "
+        f"{wording.p_equals(paired_test.p_holm)})"
+    )
 
 
 def _one_seed(lead: Leader | None, paired_test: PairwiseTest | None) -> str:
     """What one seed leaves open, and how much seed deviation the lead could bear."""
     told = (
-        "One seed: the spread over seeds is unknown, and intervals and p-values cover the choice of test images "
+        "One seed: the spread over seeds is unknown, and intervals and p-values cover the choice "
+        "of test images "
         "only, not the luck of training."
     )
     if lead is None or paired_test is None or lead.margin is None:

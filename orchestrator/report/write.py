@@ -131,7 +131,8 @@ def need(modules: tuple[str, ...]) -> None:
     absent = [name for name in modules if importlib.util.find_spec(name) is None]
     if absent:
         raise MissingExtra(
-            f"a report needs {', '.join(absent)}, not installed here: {install_hints.install_command('report')}"
+            f"a report needs {', '.join(absent)}, not installed here: "
+            f"{install_hints.install_command('report')}"
         )
 
 

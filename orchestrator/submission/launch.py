@@ -37,7 +37,8 @@ def options(command: F) -> F:
             type=click.IntRange(0, 256),
             metavar="N",
             help=(
-                "Workers to run on this machine.  [default: one a GPU, else 2 on a CPU; 0 when ORCH_BROKER_URL is set]"
+                "Workers to run on this machine.  [default: one a GPU, else 2 on a CPU; 0 when "
+                "ORCH_BROKER_URL is set]"
             ),
         ),
         click.option(
@@ -61,7 +62,8 @@ def require(settings: Settings, workers: int | None, device: str | None) -> None
         discovery.choose_device(device, None)
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
-            f"local workers need torch, which is not installed. Install it with: {install_hints.install_command('worker')} "
+            f"local workers need torch, which is not installed. Install it with: "
+            f"{install_hints.install_command('worker')} "
             "(or give --no-workers and start 'orch worker' elsewhere)."
         )
 
@@ -96,7 +98,8 @@ def broker(settings: Settings) -> str:
     here = stack.ensure(settings, workers=0)
     if here.started:
         click.echo(
-            f"started {', '.join(here.started)}, which goes on ('{call(settings, 'down')}' stops it)",
+            f"started {', '.join(here.started)}, which goes on ('{call(settings, 'down')}' stops "
+            f"it)",
             err=True,
         )
     return here.broker_url(settings)
@@ -201,7 +204,8 @@ def _of_absence(settings: Settings, here: Any, sent: Sequence[Any]) -> list[str]
     ):
         return []
     return [
-        f"no worker is alive. Start some here with: {call(settings, 'up')}; on a GPU machine with: orch worker"
+        f"no worker is alive. Start some here with: {call(settings, 'up')}; on a GPU machine "
+        f"with: orch worker"
     ]
 
 

@@ -147,13 +147,15 @@ def require_writable(root: Path) -> None:
         place = next(folder for folder in (root, *root.parents) if os.path.lexists(folder))
         if not place.is_dir():
             raise StoreUnusable(
-                f"the store {root} cannot be made: {place} is not a folder. Set ORCH_STORE to another."
+                f"the store {root} cannot be made: {place} is not a folder. Set ORCH_STORE to "
+                f"another."
             )
         with tempfile.TemporaryDirectory(prefix=".orch-probe-", dir=place) as probe:
             (Path(probe) / "file").write_bytes(b"probe")
     except OSError as error:
         raise StoreUnusable(
-            f"the store {root} cannot be written: {error.strerror}. Set ORCH_STORE to a folder of yours."
+            f"the store {root} cannot be written: {error.strerror}. Set ORCH_STORE to a folder of "
+            f"yours."
         ) from None
 
 

@@ -32,7 +32,9 @@ STYLES = {
 def draw_dashboard(
     status: RunStatus, warning: str | None, height: int, width: int
 ) -> RenderableType:
-    """The display for a terminal of this height (lines) and width (columns), running trials first."""
+    """The display for a terminal of this height (lines) and width (columns), running
+    trials first.
+    """
     room = max(3, height - 8 - len(status.failures[:3]))
     trials = (
         sorted(status.trials, key=lambda trial: ORDER.index(trial.state))
@@ -61,7 +63,10 @@ def _overall(status: RunStatus, width: int) -> RenderableType:
         else f"  {'about ' + duration(left) if left is not None else 'unknown time'} left"
     )
     tasks = f"  {status.tasks.get('done', 0)}/{sum(status.tasks.values())} tasks"
-    told = f"{100 * done / total if total else 0:.0f}%{tasks}{time_left}  {len(status.workers)} worker(s)"
+    told = (
+        f"{100 * done / total if total else 0:.0f}%{tasks}{time_left}  {len(status.workers)} "
+        f"worker(s)"
+    )
     if width < TIGHT:
         return Group(Text(status.run, style="bold"), Text(told))
     line = Table.grid(padding=(0, 1))

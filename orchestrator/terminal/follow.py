@@ -141,7 +141,10 @@ class ChangeReporter:
                 f"{trial.trial}: stopped early at epoch {trial.stopped_early}",
             )
         if trial.accuracy is not None:
-            result = f"epoch {trial.accuracy_epoch}/{trial.epochs} evaluated, test accuracy {share(trial.accuracy)}"
+            result = (
+                f"epoch {trial.accuracy_epoch}/{trial.epochs} evaluated, test accuracy "
+                f"{share(trial.accuracy)}"
+            )
             lines += self._once(f"{trial.trial} {trial.accuracy_epoch}", f"{trial.trial}: {result}")
         for progress in trial.progress:
             place = f"period {trial.period}/{trial.periods} "

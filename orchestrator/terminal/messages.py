@@ -36,7 +36,9 @@ def failure_line(failure: Failure) -> str:
 
 
 def ending(settings: Settings, status: RunStatus, waited: bool) -> list[str]:
-    """The last lines of a run that is over; with the time it took, if it ended while we `waited`."""
+    """The last lines of a run that is over; with the time it took, if it ended while we
+    `waited`.
+    """
     took = (
         f", {duration(time.time() - status.submitted_at)} after it was submitted" if waited else ""
     )
@@ -50,7 +52,8 @@ def ending(settings: Settings, status: RunStatus, waited: bool) -> list[str]:
         ]
     if any(failure.failure in DATA_FOLDER_FAILURES for failure in status.failures):
         return [
-            f"run {status.run} failed: its data folder must be fixed first. Then submit it again: a folder with "
+            f"run {status.run} failed: its data folder must be fixed first. Then submit it again: "
+            f"a folder with "
             "other contents is another data set and another run."
         ]
     return [

@@ -1,4 +1,6 @@
-"""Deal faults to a study and compare it with its undisturbed twin: `python -m chaos --faults 50 --seed 1`."""
+"""Deal faults to a study and compare it with its undisturbed twin: `python -m chaos --faults 50
+--seed 1`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The faults: each strikes a study at work, and says what it struck; None when there was nothing to strike."""
+"""The faults: each strikes a study at work, and says what it struck; None when there was nothing to
+strike.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ class Drawn:
 
 
 def draw(count: int, seed: int, with_disk: bool, pause_s: float = 3.25) -> list[Drawn]:
-    """The list of faults of a seed: each kind about as often, in an order drawn anew for each round of kinds."""
+    """The list of faults of a seed: each kind about as often, in an order drawn anew for each round
+    of kinds.
+    """
     rng = random.Random(seed)
     kinds: list[str] = []
     while len(kinds) < count:
@@ -61,7 +65,9 @@ def draw(count: int, seed: int, with_disk: bool, pause_s: float = 3.25) -> list[
 def _victim(
     scene: Scene, rng: random.Random, blow: Blow, newer: bool = True
 ) -> tuple[str, psutil.Process] | None:
-    """A worker at work and its child, noted as struck; with `newer` only another attempt counts as recovery."""
+    """A worker at work and its child, noted as struck; with `newer` only another attempt counts as
+    recovery.
+    """
     at_work = scene.at_work()
     if not at_work:
         return None
@@ -310,7 +316,9 @@ def _damage_rows(
 
 
 def repair(scene: Scene) -> list[str]:
-    """Take what is damaged out of the ledger and have it made again, as `orch verify --repair` and `orch resume` do."""
+    """Take what is damaged out of the ledger and have it made again, as `orch verify --repair` and
+    `orch resume` do.
+    """
     store = scene.lab.store
     findings = [
         finding
@@ -393,7 +401,9 @@ def tear_lease(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 @kind("a stranger takes the lease and is silent")
 def stranger(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """A higher token that never beats: the holder stops, and after the lease's time another goes on."""
+    """A higher token that never beats: the holder stops, and after the lease's time another goes
+    on.
+    """
     path = _lease_file(scene, rng, blow, newer=True)
     if path is None:
         return False

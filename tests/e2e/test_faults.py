@@ -1,4 +1,6 @@
-"""Interrupted equals uninterrupted: kills, gentle stops and other ways of counting periods change no number."""
+"""Interrupted equals uninterrupted: kills, gentle stops and other ways of counting periods change
+no number.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ SMALL = ("--image-size", "64", "--weights", "none", "--batch-size", "8")
 def test_a_worker_killed_in_the_middle_of_an_epoch_changes_nothing(
     new_lab: Callable[..., Lab], animal_folder: Path
 ) -> None:
-    """SIGKILL to the worker: its child ends too, the other worker finishes the trial, every number is the same."""
+    """SIGKILL to the worker: its child ends too, the other worker finishes the trial, every number
+    is the same.
+    """
     asked = (
         *SMALL,
         "--backbone",
@@ -81,7 +85,9 @@ def test_a_worker_killed_in_the_middle_of_an_epoch_changes_nothing(
 def test_three_periods_of_two_epochs_are_one_of_six_bit_for_bit(
     new_lab: Callable[..., Lab], animal_folder: Path
 ) -> None:
-    """Weights and every row but times and the periods' own numbers, with learning-rate drops on the way."""
+    """Weights and every row but times and the periods' own numbers, with learning-rate drops on the
+    way.
+    """
     spec = animal_folder.parent / "drop.yaml"
     spec.write_text("backbones: [scratch, squeezenet]\nplateau_patience: 0\nlearning_rate: 0.05\n")
     asked = (str(spec), *SMALL, "--data", str(animal_folder))
@@ -143,7 +149,9 @@ def test_a_worker_asked_to_leave_hands_its_task_over(
 def test_a_worker_that_is_slow_to_load_takes_no_task_before_it_can_begin_one(
     new_lab: Callable[..., Lab], animal_folder: Path, tmp_path: Path
 ) -> None:
-    """Torch may lie on a slow disk: a lease that nobody renews meanwhile would go from worker to worker."""
+    """Torch may lie on a slow disk: a lease that nobody renews meanwhile would go from worker to
+    worker.
+    """
     lab = new_lab()
     (tmp_path / "sitecustomize.py").write_text(SLOW_TORCH.format(seconds=1.5 * TTL_S))
     lab.extra["PYTHONPATH"] = str(tmp_path)
@@ -189,7 +197,8 @@ def test_a_worker_that_cannot_load_torch_takes_no_task(
 def first_step(lab: Lab, training: str) -> tuple[subprocess.Popen[bytes], float]:
     """A worker that has begun with a training, and the seconds from its start to the first step.
 
-    A busy machine slows a recovery as it slows this, so what may pass before work goes on is reckoned with it.
+    A busy machine slows a recovery as it slows this, so what may pass before work goes on is
+    reckoned with it.
     """
     began = time.monotonic()
     worker = lab.worker()

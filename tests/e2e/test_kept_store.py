@@ -1,7 +1,8 @@
 """A store that version 0.1.0 wrote opens, verifies, reports and resumes as before.
 
-`kept/store-0.1.0.tar.xz` holds three runs: `first` is done, `broken` failed and was retried (it has a
-`forgiven.json`), `second` was cancelled at epoch 9 of 12. `kept/report-first.json` is 0.1.0's report.
+`kept/store-0.1.0.tar.xz` holds three runs: `first` is done, `broken` failed and was retried (it has
+a `forgiven.json`), `second` was cancelled at epoch 9 of 12. `kept/report-first.json` is 0.1.0's
+report.
 """
 
 from __future__ import annotations

@@ -56,7 +56,9 @@ def strike(processes: list[int], blow: signal.Signals) -> None:
 def test_an_idle_faster_worker_takes_over_and_every_number_is_the_same(
     new_lab: Callable[..., Lab], animal_folder: Path
 ) -> None:
-    """One on record as fast asks, the training changes hands between two steps, and ends as if undisturbed."""
+    """One on record as fast asks, the training changes hands between two steps, and ends as if
+    undisturbed.
+    """
     calm, moved, over = new_lab("calm"), new_lab("moved"), threading.Event()
     slow = moved.worker("--name", "slow")
     calm.worker()

@@ -30,7 +30,9 @@ SMALL = (
 
 
 def test_two_slots_give_the_numbers_of_one(new_lab: Callable[..., Lab]) -> None:
-    """Two networks on digits, one thread each: weights and rows are equal, and they did train at the same time."""
+    """Two networks on digits, one thread each: weights and rows are equal, and they did train at
+    the same time.
+    """
     one, two = new_lab("one"), new_lab("two")
     for lab, slots in ((one, "1"), (two, "2")):
         lab.worker("--slots", slots, "--threads", slots)
@@ -48,7 +50,9 @@ def test_two_slots_give_the_numbers_of_one(new_lab: Callable[..., Lab]) -> None:
 
 
 def test_a_stop_reaches_all_slots(new_lab: Callable[..., Lab]) -> None:
-    """SIGTERM with two trainings under way: both put a checkpoint down, the worker leaves well, and the run goes on."""
+    """SIGTERM with two trainings under way: both put a checkpoint down, the worker leaves well, and
+    the run goes on.
+    """
     lab = new_lab()
     worker = lab.worker("--slots", "2", "--threads", "2")
     run = lab.submit(*SMALL, "--epochs-per-period", "4", "--no-workers")

@@ -54,7 +54,8 @@ def test_seven_backbones_in_three_periods_by_two_workers(
     assert len(rows(lab, run, "predictions")) == 7 * 3 * 12
     assert {row["worker"] for row in attempts} == {"one", "two"}
     assert [row["attempt"] for row in attempts] == [1] * 42
-    # Both begin at once, so which of them is written down first is chance: the largest network is one of their firsts.
+    # Both begin at once, so which of them is written down first is chance: the largest network is
+    # one of their firsts.
     in_order = sorted(attempts, key=lambda row: row["started_at"])
     firsts = {row["worker"]: row["task"] for row in reversed(in_order)}
     assert any("vgg16" in task for task in firsts.values())

@@ -130,7 +130,9 @@ def test_children_run_beside_each_other_from_threads(tmp_path: Path) -> None:
 
 
 def test_a_child_whose_worker_is_silent_ends_itself(tmp_path: Path) -> None:
-    """A worker that hangs sends no beat: the child must not go on beside whoever took the lease meanwhile."""
+    """A worker that hangs sends no beat: the child must not go on beside whoever took the lease
+    meanwhile.
+    """
     asked: list[float] = []
 
     def hangs() -> bool:
@@ -183,7 +185,9 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_worker_waits_until_its_children_can_load_what_they_need() -> None:
-    """A module that is there is loaded; one that is not is told of; who leaves meanwhile does not wait."""
+    """A module that is there is loaded; one that is not is told of; who leaves meanwhile does not
+    wait.
+    """
     leave = threading.Event()
 
     assert child.warm(leave, "support.fake_work:main")

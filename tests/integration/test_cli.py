@@ -1,4 +1,6 @@
-"""The command line as a person meets it: what is refused, how, and what is left behind (nothing)."""
+"""The command line as a person meets it: what is refused, how, and what is left behind
+(nothing).
+"""
 
 from __future__ import annotations
 
@@ -167,7 +169,9 @@ def test_a_bad_request_is_one_clear_line_and_leaves_nothing_behind(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Exit code 2, one line on stderr that names the fault, nothing on stdout, nothing written, no password shown."""
+    """Exit code 2, one line on stderr that names the fault, nothing on stdout, nothing written, no
+    password shown.
+    """
     for key, value in environment.items():
         monkeypatch.setenv(key, value)
     before = contents(desk)
@@ -205,7 +209,9 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 def test_too_long_a_name_for_a_socket_says_what_to_set(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Processes that work together speak through a socket among temporary files, whose name may have 107 letters."""
+    """Processes that work together speak through a socket among temporary files, whose name may
+    have 107 letters.
+    """
 
     def refuse(**_: object) -> None:
         raise OSError("AF_UNIX path too long")

@@ -83,7 +83,9 @@ def test_units_start_commands_that_orch_has(name: str) -> None:
 
 
 def test_a_worker_is_one_instance_a_gpu_and_stops_gently() -> None:
-    """The instance's name is the GPU; SIGTERM reaches the worker alone, which has time for a checkpoint."""
+    """The instance's name is the GPU; SIGTERM reaches the worker alone, which has time for a
+    checkpoint.
+    """
     worker = unit("orch-worker@.service")
 
     assert worker["ExecStart"] == [f"{INSTALLED} worker --device cuda:%i"]
@@ -120,7 +122,9 @@ def test_compose_uses_known_keys_only(compose: dict[str, Any]) -> None:
 
 
 def test_compose_refers_to_things_that_exist(compose: dict[str, Any]) -> None:
-    """Named volumes are declared, services waited for exist, the Dockerfile is where it is said to be."""
+    """Named volumes are declared, services waited for exist, the Dockerfile is where it is said to
+    be.
+    """
     services = compose["services"]
     named = {
         volume.split(":")[0]
@@ -149,7 +153,9 @@ def test_compose_publishes_to_this_machine_only(compose: dict[str, Any]) -> None
 
 
 def test_compose_redis_wants_a_password_and_keeps_its_file(compose: dict[str, Any]) -> None:
-    """Redis does not start without a password from the environment, and its append-only file is on."""
+    """Redis does not start without a password from the environment, and its append-only
+    file is on.
+    """
     redis = compose["services"]["redis"]
 
     assert redis["environment"]["REDIS_PASSWORD"].startswith("${REDIS_PASSWORD:?")
@@ -158,7 +164,9 @@ def test_compose_redis_wants_a_password_and_keeps_its_file(compose: dict[str, An
 
 
 def test_compose_services_run_commands_that_orch_has(compose: dict[str, Any]) -> None:
-    """Commands of the services built from our image parse; their ORCH_ variables are ones orch reads."""
+    """Commands of the services built from our image parse; their ORCH_ variables are ones orch
+    reads.
+    """
     ours = {name: service for name, service in compose["services"].items() if "build" in service}
     for service in ours.values():
         if service["command"] != ["--help"]:
@@ -189,7 +197,9 @@ def test_compose_variables_are_all_in_the_example(compose: dict[str, Any]) -> No
 
 
 def test_docker_compose_accepts_the_file(tmp_path: Path) -> None:
-    """`docker compose config` resolves it, where Docker's compose plugin is installed (no engine is needed)."""
+    """`docker compose config` resolves it, where Docker's compose plugin is installed (no engine is
+    needed).
+    """
     tool = shutil.which("docker")
     if tool is None or subprocess.run([tool, "compose", "version"], capture_output=True).returncode:
         pytest.skip("docker compose is not installed")
@@ -217,7 +227,9 @@ def test_docker_compose_accepts_the_file(tmp_path: Path) -> None:
 
 
 def test_the_image_holds_what_it_copies_and_runs_without_root() -> None:
-    """Everything the Dockerfile copies exists and passes the ignore file; the last user is not root."""
+    """Everything the Dockerfile copies exists and passes the ignore file; the last user is not
+    root.
+    """
     lines = (COMPOSE / "Dockerfile").read_text().splitlines()
     copied = [word for line in lines if line.startswith("COPY ") for word in line.split()[1:-1]]
     let_through = {

@@ -76,7 +76,9 @@ def behave(worker: Worker, words: str) -> None:
 
 
 def test_a_run_is_done_task_by_task_as_each_becomes_ready(worker: Worker, run: Run) -> None:
-    """Data first, then training; the evaluation of a mark and the training of the next are ready together."""
+    """Data first, then training; the evaluation of a mark and the training of the next are ready
+    together.
+    """
     trial = run.trials[0]
     order = []
     while ready := plan.ready_tasks(worker.store, run):
@@ -126,7 +128,9 @@ def test_a_task_held_by_a_living_worker_is_left_alone(worker: Worker, run: Run) 
 def test_a_lease_is_kept_while_a_large_result_is_published(
     worker: Worker, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The digest of a large data set takes longer than a lease lives; nobody else begins the task meanwhile."""
+    """The digest of a large data set takes longer than a lease lives; nobody else begins the task
+    meanwhile.
+    """
     folder, digest, beats = (
         worker.store.lease_folder(Task.parse(run.tasks[0]).lease_key),
         atomic.file_digest,
@@ -226,7 +230,9 @@ def test_a_stopped_worker_hands_its_task_back_at_once(worker: Worker, run: Run) 
 
 
 def test_tending_sends_what_the_queue_has_lost(worker: Worker, run: Run) -> None:
-    """With an empty queue an idle worker rings for the ready task; not again while the message waits."""
+    """With an empty queue an idle worker rings for the ready task; not again while the message
+    waits.
+    """
     drain(worker)
     reconciler = Reconciler(worker)
     first, second = reconciler.round(), reconciler.round()
@@ -276,7 +282,9 @@ def test_tending_leaves_held_tasks_and_ended_runs_alone(worker: Worker, run: Run
 def test_when_the_data_is_ready_the_training_begins_on_the_fastest_idle_worker(
     worker: Worker, run: Run
 ) -> None:
-    """It is put into that worker's own queue; the worker that prepared the data would take ten times as long."""
+    """It is put into that worker's own queue; the worker that prepared the data would take ten
+    times as long.
+    """
     drain(worker)
     kind, store = worker.handover.kind_of(Task("train", run.trials[0], 3)), worker.store
     fast = Handover(store, "fast", "host", "cuda:0", None)
@@ -301,7 +309,9 @@ def mailed(worker: Worker, to: str) -> int:
 
 
 def test_an_attempt_that_was_lost_ended_when_it_was_last_heard_of(worker: Worker, run: Run) -> None:
-    """Nobody noticed for an hour: that was no work. Nor is it time in the queue for the next attempt."""
+    """Nobody noticed for an hour: that was no work. Nor is it time in the queue for the next
+    attempt.
+    """
     store, task, now = worker.store, Task.parse(run.tasks[0]), time.time()
     who = {"worker": "w0", "queued_at": now - 4000}
     atomic.write_json(
@@ -555,7 +565,9 @@ def test_cancelling_a_longer_run_stops_it_though_a_shorter_one_has_the_same_tria
 def test_lost_workers_are_no_blame_until_twenty_were_lost_without_progress(
     worker: Worker, run: Run
 ) -> None:
-    """Machines come and go; but a task that takes a machine down each time is given up in the end."""
+    """Machines come and go; but a task that takes a machine down each time is given up in
+    the end.
+    """
     task = Task.parse(run.tasks[0])
     who = {"worker": "dead", "host": "h", "device": "cpu", "run": run.name}
     for _ in range(attempts.MAX_LOST):

@@ -66,7 +66,9 @@ def test_every_number_of_every_epoch_and_test_is_a_point(study: tuple[Store, Run
 
 
 def test_times_count_back_from_the_end_of_the_attempt(study: tuple[Store, Run]) -> None:
-    """A period's last epoch ended with its attempt, the one before it earlier by the last one's seconds."""
+    """A period's last epoch ended with its attempt, the one before it earlier by the last one's
+    seconds.
+    """
     store, run = study
     trial = run.trials[0]
     for kind, epoch, at in (("train", 2, 5000), ("train", 4, 9000), ("evaluate", 4, 9100)):
@@ -110,7 +112,9 @@ def test_a_run_without_numbers_is_not_exported(tmp_path: Path) -> None:
 def test_tensorboard_reads_what_was_written(
     study: tuple[Store, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its own event accumulator finds every point once, after a second export too; its own plugin the settings."""
+    """Its own event accumulator finds every point once, after a second export too; its own plugin
+    the settings.
+    """
     pytest.importorskip("tensorboard", reason="tensorboard is not installed (extra 'tensorboard')")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.plugins.hparams import metadata
@@ -171,7 +175,9 @@ def mlflow_runs(out: Path, experiment: str) -> tuple[Any, dict[str, Any]]:
 def test_mlflow_reads_what_was_written(
     study: tuple[Store, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its own client finds every trial, parameter, tag and point once, after a first export in mid-training too."""
+    """Its own client finds every trial, parameter, tag and point once, after a first export in
+    mid-training too.
+    """
     for name in ("mlflow", "sqlalchemy", "alembic"):
         pytest.importorskip(name, reason=f"{name} is not installed (extra 'mlflow')")
     from orchestrator.export import mlflow

@@ -1,4 +1,6 @@
-"""The benchmark for GPUs begins on a processor, too, and what it has no time for does not cost it the rest."""
+"""The benchmark for GPUs begins on a processor, too, and what it has no time for does not cost it
+the rest.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A training changes hands: two workers on one store, and what becomes of requests that nobody answers."""
+"""A training changes hands: two workers on one store, and what becomes of requests that nobody
+answers.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +106,9 @@ def test_an_asker_gives_up_its_own_training_which_is_sent_when_it_has_the_other(
 
 
 def test_a_training_goes_on_where_it_is_at_a_mark(tmp_path: Path, trial: str, clock: Clock) -> None:
-    """The next one is sent to the same worker, tests to anybody; after a stop, everything to anybody."""
+    """The next one is sent to the same worker, tests to anybody; after a stop, everything to
+    anybody.
+    """
     fast = hand(tmp_path, "fast", clock)
     ended, following, test = (
         Task("train", trial, 3),
@@ -118,7 +122,9 @@ def test_a_training_goes_on_where_it_is_at_a_mark(tmp_path: Path, trial: str, cl
 
 
 def test_an_asker_that_dies_binds_nobody_for_long(tmp_path: Path, trial: str, clock: Clock) -> None:
-    """Others leave the training to it for a while by their own clock; a later holder is not bound at all."""
+    """Others leave the training to it for a while by their own clock; a later holder is not bound
+    at all.
+    """
     task, store = Task("train", trial, 3), Store(tmp_path)
     slow, dead = hand(tmp_path, "slow", clock), hand(tmp_path, "dead", clock)
     lease = LeaseTracker(store).claim(task.lease_key, "slow")

@@ -1,4 +1,6 @@
-"""Any order of deliveries, crashes and late comers ends in the same ledger (hypothesis and small enumeration)."""
+"""Any order of deliveries, crashes and late comers ends in the same ledger (hypothesis and small
+enumeration).
+"""
 
 from __future__ import annotations
 
@@ -146,7 +148,9 @@ STEPS = st.lists(
 def test_any_order_of_crash_and_redelivery_ends_in_the_same_ledger(
     steps: list[tuple[int, int, str]],
 ) -> None:
-    """Late, doubled and lost messages, deaths before, in and after publishing, silent workers that come back."""
+    """Late, doubled and lost messages, deaths before, in and after publishing, silent workers that
+    come back.
+    """
     world, calm = World(), World()
     try:
         for number, machine, fate in steps:
@@ -168,7 +172,9 @@ ACTS = ("claim a", "claim b", "renew a", "renew b", "release a", "release b", "s
 
 @pytest.mark.parametrize("first", ACTS[:2])
 def test_no_order_of_acts_gives_a_lease_to_two(first: str) -> None:
-    """Every sequence of five acts by two workers, the first of them a claim: one holder at most, tokens only rise."""
+    """Every sequence of five acts by two workers, the first of them a claim: one holder at most,
+    tokens only rise.
+    """
     for acts in itertools.product(ACTS, repeat=4):
         store, clock = Store(in_memory()), Clock()
         watches = {name: LeaseTracker(store, ttl_s=9.0, clock=clock) for name in "ab"}

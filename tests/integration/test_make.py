@@ -24,7 +24,9 @@ test "$1" != submit || { touch begun; sleep "${STAND_IN_SLEEPS:-0}"; exit "${STA
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A folder like a clone that is already installed, whose `orch` only writes down how it was called."""
+    """A folder like a clone that is already installed, whose `orch` only writes down how it was
+    called.
+    """
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
@@ -66,7 +68,9 @@ def calls(clone: Path) -> list[str]:
 
 
 def test_the_demo_submits_reports_and_stops_what_it_started(clone: Path) -> None:
-    """Submit, report, down, in a store of its own and with the embedded broker; then says where the report lies."""
+    """Submit, report, down, in a store of its own and with the embedded broker; then says where the
+    report lies.
+    """
     process = start(clone, "demo")
     said, _ = process.communicate(timeout=30)
     written = (clone / "calls").read_text().splitlines()
@@ -88,7 +92,9 @@ def test_a_demo_that_fails_says_so_and_stops_what_it_started(clone: Path) -> Non
 
 
 def test_a_demo_stopped_with_ctrl_c_leaves_nothing_running(clone: Path) -> None:
-    """Ctrl-C reaches the whole group; what runs in the background is stopped before make returns."""
+    """Ctrl-C reaches the whole group; what runs in the background is stopped before make
+    returns.
+    """
     process = start(clone, "demo", STAND_IN_SLEEPS="30")
     deadline = time.monotonic() + 20
     while not (clone / "begun").exists() and time.monotonic() < deadline:
@@ -122,7 +128,9 @@ def test_nothing_is_installed_again_unless_what_is_asked_for_changed(clone: Path
 
 
 def test_constraints_pin_what_the_package_asks_for() -> None:
-    """Each direct dependency, of every extra, has one tested version, and it lies within the range asked for."""
+    """Each direct dependency, of every extra, has one tested version, and it lies within the range
+    asked for.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
     wanted = [Requirement(text) for texts in lists for text in texts]
@@ -141,7 +149,9 @@ def test_constraints_pin_what_the_package_asks_for() -> None:
 
 
 def test_constraints_name_no_address_and_no_gpu_library() -> None:
-    """They can be used with any index, and torch alone chooses its GPU libraries; NVML's reader is plain Python."""
+    """They can be used with any index, and torch alone chooses its GPU libraries; NVML's reader is
+    plain Python.
+    """
     text = (ROOT / "constraints.txt").read_text()
 
     assert "://" not in text

@@ -29,7 +29,8 @@ def main():
     folder = sys.argv[1]
     order = TaskRequest("train.scratch-s0-12345678.0001", folder, "t1", folder, 1, "cpu", 1, None)
     say = lambda message: Path(folder, "heard").touch()
-    child.run(order, Path(folder, "log"), say, lambda: False, lambda: True, entry="support.fake_work:main")
+    entry = "support.fake_work:main"
+    child.run(order, Path(folder, "log"), say, lambda: False, lambda: True, entry=entry)
 
 if __name__ == "__main__":
     main()
@@ -57,7 +58,9 @@ def until(condition: object, timeout_s: float) -> bool:
 def test_a_worker_killed_leaves_no_child_behind_though_it_hangs_in_c(
     tmp_path: Path, behave: str
 ) -> None:
-    """`grip` sleeps in C without letting go of Python's global lock, so no thread of the child could end it."""
+    """`grip` sleeps in C without letting go of Python's global lock, so no thread of the child
+    could end it.
+    """
     (tmp_path / "behave").write_text(behave)
     script = tmp_path / "holder.py"
     script.write_text(HOLDER)
@@ -85,7 +88,8 @@ def test_a_worker_killed_leaves_no_child_behind_though_it_hangs_in_c(
 def test_a_process_is_tied_to_its_parent() -> None:
     """The kernel keeps what it was told."""
     program = (
-        "import ctypes; from workers.process import parent_death; print(parent_death.die_with_parent());"
+        "import ctypes; from workers.process import parent_death; "
+        "print(parent_death.die_with_parent());"
         "told = ctypes.c_int(); ctypes.CDLL(None).prctl(2, ctypes.byref(told)); print(told.value)"
     )
     done = subprocess.run(

@@ -67,7 +67,9 @@ def test_a_trial_killed_at_random_points_ends_with_the_same_weights_and_rows(
 
 
 def test_threads_and_device_are_those_on_record(laboratory: Laboratory, trial: str) -> None:
-    """A trial of another kind of device is not replayed on this one; one that was never trained neither."""
+    """A trial of another kind of device is not replayed on this one; one that was never trained
+    neither.
+    """
     path = laboratory.store.trial_folder(trial) / "numerics.json"
     atomic.write_json(path, json.loads(path.read_text()) | {"device": "cuda"})
     with pytest.raises(NoSuchDevice, match="was trained on cuda, and none is free here"):
@@ -85,7 +87,9 @@ def test_threads_and_device_are_those_on_record(laboratory: Laboratory, trial: s
 def test_verify_tells_other_weights_and_other_rows_apart(
     laboratory: Laboratory, trial: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """A verdict that could not be bad would be worth nothing: the cheapest trial is replayed, the exit code is 1."""
+    """A verdict that could not be bad would be worth nothing: the cheapest trial is replayed, the
+    exit code is 1.
+    """
     store = laboratory.store
     asked = model.build(
         {
@@ -124,7 +128,9 @@ def test_verify_tells_other_weights_and_other_rows_apart(
 
 
 def test_progress_is_counted_in_epochs() -> None:
-    """Half of the third epoch's images are two epochs and a half; validation is the end of an epoch."""
+    """Half of the third epoch's images are two epochs and a half; validation is the end of an
+    epoch.
+    """
     training = {"phase": "train", "done": 20, "total": 40, "epoch": 3, "epochs": 10}
 
     assert done_of(training) == (2.5, 10)

@@ -1,4 +1,6 @@
-"""The page in a real browser: nothing is asked of the network, nothing goes wrong, tables sort, names stay text."""
+"""The page in a real browser: nothing is asked of the network, nothing goes wrong, tables sort,
+names stay text.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,9 @@ def opened(chromium: Any, place: Path, **how: Any) -> tuple[Any, list[str]]:
 def test_the_page_is_quiet_and_fits_the_window(
     chromium: Any, place: Path, width: int, scheme: str
 ) -> None:
-    """No console message, no request but the file, no sideways scrolling, on a desk and on a phone."""
+    """No console message, no request but the file, no sideways scrolling, on a desk and on
+    a phone.
+    """
     page, seen = opened(
         chromium, place, viewport={"width": width, "height": 800}, color_scheme=scheme
     )
@@ -87,7 +91,9 @@ def test_the_page_is_quiet_and_fits_the_window(
 
 
 def test_tables_sort_by_number_both_ways(chromium: Any, place: Path) -> None:
-    """A click on training time: longest first, then shortest; the numbers behind the words count."""
+    """A click on training time: longest first, then shortest; the numbers behind the words
+    count.
+    """
     page, _ = opened(chromium, place)
     head = page.locator("#results table").first.locator("th", has_text="Training time")
     orders = []

@@ -99,7 +99,8 @@ def test_what_runs_is_found_and_not_started_again(settings: Settings) -> None:
 def test_commands_that_race_start_one_broker_and_the_workers_once(settings: Settings) -> None:
     """Four processes that ask at the same time."""
     program = (
-        "import sys; from pathlib import Path; from jobs.settings import Settings; from orchestrator.local import stack\n"
+        "import sys; from pathlib import Path; from jobs.settings import Settings; from "
+        "orchestrator.local import stack\n"
         "here = stack.ensure(Settings(Path(sys.argv[1]), None, None), 2, cores=4, gpus=0,\n"
         f"    command=lambda *asked: [sys.executable, '-c', {PATIENT!r}])\n"
         "print(here.redis.process.pid, *[worker.process.pid for worker in here.workers])"
@@ -151,7 +152,9 @@ def test_a_worker_started_by_hand_counts(settings: Settings) -> None:
 
 
 def test_a_broker_that_died_is_started_again_with_its_messages(settings: Settings) -> None:
-    """The append-only file outlives a kill; the address stays the same, so workers find it again."""
+    """The append-only file outlives a kill; the address stays the same, so workers find it
+    again.
+    """
     first = ensure(settings, workers=1)
     assert first.redis is not None
     raw(first.redis, "RPUSH bell task")
@@ -239,7 +242,10 @@ def test_with_a_broker_of_its_own_no_redis_is_started(settings: Settings) -> Non
 
 def test_a_worker_is_told_store_broker_device_and_threads(settings: Settings) -> None:
     """By environment and options, so that it finds both from any folder."""
-    program = "import os, sys; print(*sys.argv[1:], os.environ['ORCH_STORE'], os.environ['ORCH_BROKER_URL'])"
+    program = (
+        "import os, sys; print(*sys.argv[1:], os.environ['ORCH_STORE'], "
+        "os.environ['ORCH_BROKER_URL'])"
+    )
 
     here = ensure(settings, workers=1, program=program)
     log = settings.store / "stack" / stack.host() / "worker-1.log"

@@ -1,4 +1,6 @@
-"""Files of weights and checkpoints of every wrong kind: refused by name, and no code in them ever runs."""
+"""Files of weights and checkpoints of every wrong kind: refused by name, and no code in them ever
+runs.
+"""
 
 from __future__ import annotations
 
@@ -153,7 +155,9 @@ WEIGHTS: dict[str, tuple[bytes, str]] = {
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder of the test's own, in which no code may leave a mark, and an empty cache of torch's."""
+    """A working folder of the test's own, in which no code may leave a mark, and an empty cache of
+    torch's.
+    """
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -232,7 +236,9 @@ def test_a_weights_folder_without_the_file_is_named(
     "downloads", ["http://127.0.0.1:1", "nonsense", "file:///dev", "ftp://127.0.0.1:1/x", ""]
 )
 def test_a_download_that_cannot_be_had_is_missing_weights(downloads: str, here: Path) -> None:
-    """Whatever keeps it from coming, the message says what to do, and nothing is left in the cache."""
+    """Whatever keeps it from coming, the message says what to do, and nothing is left in
+    the cache.
+    """
     with pytest.raises(MissingWeights, match=r"put alexnet.pth"):
         find_weights("alexnet", here / "none", downloads=downloads)
 
@@ -354,7 +360,9 @@ CHECKPOINTS: dict[str, tuple[bytes, object, str]] = {
 def test_a_checkpoint_of_every_wrong_kind_gives_way_to_the_one_before(
     stored: bytes, sidecar: object, fragment: str, here: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is refused by its path, the older one is gone on from, the warning names it, and nothing in it has run."""
+    """It is refused by its path, the older one is gone on from, the warning names it, and nothing
+    in it has run.
+    """
     put(here / "c", "e0001-t1", saved(contents(1)))
     path = put(here / "c", "e0002-t1", stored, sidecar)
 
@@ -427,7 +435,9 @@ def test_what_is_no_file_is_no_checkpoint(make: Callable[[Path], object], here: 
 def test_turned_bytes_are_noticed(
     tmp_path_factory: pytest.TempPathFactory, turns: list[tuple[int, int]], told: bool
 ) -> None:
-    """By the digest always; where that was written anew too, the file is read whole or refused, never half."""
+    """By the digest always; where that was written anew too, the file is read whole or refused,
+    never half.
+    """
     stored = bytearray(WHOLE)
     for place, mask in turns:
         stored[place] ^= mask

@@ -1,4 +1,6 @@
-"""Environment values and misuse of every command: one clear line, no password shown, nothing started or written."""
+"""Environment values and misuse of every command: one clear line, no password shown, nothing
+started or written.
+"""
 
 from __future__ import annotations
 
@@ -285,7 +287,9 @@ def stranger() -> Iterator[Callable[[bytes | None], int]]:
 def test_what_listens_and_is_no_redis_is_no_broker(
     scheme: str, answer: bytes | None, stranger: Callable[[bytes | None], int]
 ) -> None:
-    """Neither silence nor any answer keeps the request waiting, and none is repeated in the error."""
+    """Neither silence nor any answer keeps the request waiting, and none is repeated in
+    the error.
+    """
     with pytest.raises(BrokerUnreachable, match=r"Check ORCH_BROKER_URL") as caught:
         broker.ping(f"{scheme}://user:{SECRET}@127.0.0.1:{stranger(answer)}/0", timeout_s=0.3)
 
@@ -622,7 +626,9 @@ SUBPROCESSES: list[tuple[list[str], dict[str, str], str]] = [
 def test_the_real_command_says_the_same(
     words: list[str], environment: dict[str, str], fragment: str, desk: Desk
 ) -> None:
-    """As its own process, with a terminal's bytes: one line on stderr, nothing on stdout, nothing written."""
+    """As its own process, with a terminal's bytes: one line on stderr, nothing on stdout, nothing
+    written.
+    """
     (desk.folder / "bomb.yaml").write_text("a: &a [x]\nb: &b [*a, *a]\nbackbones: [*b, *b]\n")
     for label in "ab":
         (desk.folder / "pipes" / label).mkdir(parents=True)

@@ -243,7 +243,9 @@ def test_what_may_not_be_read_is_named(place: str, desk: Desk) -> None:
 
 
 def test_odd_names_that_are_text_are_taken_as_they_are(desk: Desk) -> None:
-    """Newlines, dollars, markup, other scripts and long names are names; a terminal sees them escaped."""
+    """Newlines, dollars, markup, other scripts and long names are names; a terminal sees them
+    escaped.
+    """
     odd = [
         "a\nb",
         "$(id)",

@@ -1,4 +1,6 @@
-"""Image files of every wrong kind: each is left out by name with its reason, or comes out as what it shows."""
+"""Image files of every wrong kind: each is left out by name with its reason, or comes out as what
+it shows.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,8 @@ NO_IMAGES: dict[str, bytes] = {
     "a long text": b"not an image " * 10_000,
     "zeros": bytes(4096),
     "a page": b"<!DOCTYPE html><html><body>404 Not Found</body></html>",
-    "SVG": b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>',
+    "SVG": b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" '
+    b'height="9"/></svg>',
     "SVG with entities": b'<!DOCTYPE svg [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><svg>&b;</svg>',
     "PDF": b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer<<>>\n%%EOF\n",
     "a program of PostScript": EPS,
@@ -87,11 +90,13 @@ NO_IMAGES: dict[str, bytes] = {
     "a film": b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + bytes(200),
     "zip": zipped(),
     "gzip": b"\x1f\x8b\x08" + bytes(40),
-    "a Python pickle": b"\x80\x04\x95\x20\0\0\0\0\0\0\0\x8c\x05posix\x8c\x06system\x93\x8c\x05touch\x85R.",
+    "a Python pickle": b"\x80\x04\x95\x20\0\0\0\0\0\0\0\x8c\x05posix\x8c\x06system\x93"
+    b"\x8c\x05touch\x85R.",
     "an array": b"\x93NUMPY\x01\0v\0{'descr': '|O', 'fortran_order': False, 'shape': (1,)}"
     + bytes(60),
     "a database": b"SQLite format 3\0" + bytes(100),
-    "a pointer of Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n",
+    "a pointer of Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize "
+    b"12345\n",
     "a file of macOS": b"\0\5\x16\7\0\2\0\0Mac OS X        " + bytes(40),
     "a JPEG's first bytes": b"\xff\xd8\xff",
     "a JPEG's first bytes and text": b"\xff\xd8\xff and nothing more",
@@ -160,7 +165,9 @@ def desk(
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("contents", NO_IMAGES.values(), ids=NO_IMAGES)
 def test_what_is_no_whole_image_is_broken_with_a_reason(contents: bytes, tmp_path: Path) -> None:
-    """Preparing and inspecting agree, the reason fits in a line, and nothing takes long or much memory."""
+    """Preparing and inspecting agree, the reason fits in a line, and nothing takes long or much
+    memory.
+    """
     (tmp_path / "image.jpg").write_bytes(contents)
     started = time.monotonic()
 
@@ -194,7 +201,9 @@ def test_a_folder_of_all_of_them_names_each(desk: Desk) -> None:
 
 
 def test_a_broken_image_fails_the_preparation_and_publishes_nothing(desk: Desk) -> None:
-    """The command ends with 1, for the request was right and the work failed; no result is in the ledger."""
+    """The command ends with 1, for the request was right and the work failed; no result is in the
+    ledger.
+    """
     (desk.folder / "photos" / "a" / "broken \x1b[31m.jpg").write_bytes(b"text")
 
     code = cli_run(["data", "prepare", "photos", "--image-size", "16"])
@@ -260,7 +269,9 @@ def test_a_wrong_request_for_data_is_refused(row: Bad, desk: Desk) -> None:
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_all_eight_orientations_come_out_upright(orientation: int) -> None:
-    """A picture with one red corner, stored turned and marked so, has the corner where it belongs."""
+    """A picture with one red corner, stored turned and marked so, has the corner where it
+    belongs.
+    """
     upright = Image.new("RGB", (64, 64), "white")
     upright.paste((255, 0, 0), (0, 0, 32, 32))
     turns = {

@@ -1,4 +1,6 @@
-"""Parquet files and arrays of the store, damaged in every way: named by report and training, never half read."""
+"""Parquet files and arrays of the store, damaged in every way: named by report and training, never
+half read.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def stored(rows: pa.Table, **how: Any) -> bytes:
 
 
 def column(rows: pa.Table, last: bool) -> int:
-    """The place of a column that every reader takes: the first or the last; predictions are read in part."""
+    """The place of a column that every reader takes: the first or the last; predictions are read in
+    part.
+    """
     if "predicted" in rows.column_names:
         return int(rows.column_names.index("predicted" if last else "image"))
     return rows.num_columns - 1 if last else 0
@@ -227,7 +231,9 @@ def opened(desk: Desk) -> tuple[Store, Run]:
 @pytest.mark.parametrize("name", ["epochs", "evaluations", "predictions", "attempts", "manifest"])
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_table_is_named_by_the_report(name: str, damage: Change, desk: Desk) -> None:
-    """The report ends with 1, the file's path and what mends it, and leaves no half a report; verify finds the same."""
+    """The report ends with 1, the file's path and what mends it, and leaves no half a report;
+    verify finds the same.
+    """
     path = place(desk, name)
     path.write_bytes(damage(path.read_bytes()))
 
@@ -389,7 +395,9 @@ def test_what_is_no_file_is_named(make: Callable[[Path], object], desk: Desk) ->
 @settings(max_examples=120, deadline=None)
 @given(st.sampled_from(["epochs", "evaluations", "predictions", "attempts"]), st.data())
 def test_turned_bytes_are_rows_or_damage(finished: Path, name: str, data: st.DataObject) -> None:
-    """Whatever is turned, cut or put in, reading ends well or with `DamagedFile` that names the file."""
+    """Whatever is turned, cut or put in, reading ends well or with `DamagedFile` that names the
+    file.
+    """
     store = Store(finished)
     run = store.load_run("study")
     source = next((finished / tables.table_folder(name, run.trials[0])).glob("*.parquet"))

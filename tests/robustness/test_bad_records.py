@@ -1,4 +1,6 @@
-"""Records of the store, torn or of wrong kinds: named in one clear line, and nothing is changed for them."""
+"""Records of the store, torn or of wrong kinds: named in one clear line, and nothing is changed for
+them.
+"""
 
 from __future__ import annotations
 
@@ -231,7 +233,9 @@ def kept(desk: Desk, name: str) -> Path:
     ids=[*TORN, *NO_OBJECT],
 )
 def test_a_torn_record_is_named(name: str, text: bytes, desk: Desk) -> None:
-    """Status, cancelling and the report, where they read it, end with 1 and the file's path; what to do is said."""
+    """Status, cancelling and the report, where they read it, end with 1 and the file's path; what
+    to do is said.
+    """
     path = kept(desk, name)
     path.write_bytes(text)
 
@@ -261,7 +265,9 @@ ROWS = [
 def test_a_record_with_a_value_of_another_kind_is_named(
     name: str, key: str, value: Any, desk: Desk
 ) -> None:
-    """No value that others rely on is taken on trust; status relies neither on the spec nor on what a trial is."""
+    """No value that others rely on is taken on trust; status relies neither on the spec nor on what
+    a trial is.
+    """
     path = kept(desk, name)
     change(path, key, value)
 
@@ -374,7 +380,9 @@ def test_a_damaged_run_keeps_no_other_waiting(desk: Desk) -> None:
 
 
 def test_a_damaged_run_keeps_no_other_from_being_listed(desk: Desk) -> None:
-    """The others are shown; the damaged one is named, and what to do; exit code 1, for programs too."""
+    """The others are shown; the damaged one is named, and what to do; exit code 1, for programs
+    too.
+    """
     store, _ = opened(desk)
     (store.root / "runs" / "torn").mkdir()
     (store.root / "runs" / "torn" / "run.json").write_text('{"name": "to')
@@ -499,7 +507,9 @@ def test_a_torn_record_of_the_stack_is_named(text: bytes, desk: Desk) -> None:
 
 
 def test_no_path_of_a_record_is_removed_outside_the_store(desk: Desk) -> None:
-    """A record that names files elsewhere is damaged itself; repairing removes the record, not those files."""
+    """A record that names files elsewhere is damaged itself; repairing removes the record, not
+    those files.
+    """
     store, run = opened(desk)
     victim = desk.folder / "victim.pt"
     victim.write_bytes(b"precious")

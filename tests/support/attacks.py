@@ -1,4 +1,6 @@
-"""What bad inputs are held against: one clear line, the right exit code, and nothing left behind."""
+"""What bad inputs are held against: one clear line, the right exit code, and nothing left
+behind.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ VARIABLES = ("ORCH_STORE", "ORCH_BROKER_URL", "ORCH_WEIGHTS_DIR")
 
 @dataclass(frozen=True)
 class Bad:
-    """A row of a table of bad inputs: what is typed, what the error must say, and with which exit code it ends."""
+    """A row of a table of bad inputs: what is typed, what the error must say, and with which exit
+    code it ends.
+    """
 
     arguments: tuple[str, ...]
     fragment: str
@@ -30,7 +34,8 @@ class Bad:
 
 
 def listing(*folders: Path) -> dict[str, str]:
-    """Every path below some folders with its kind, and for files the digest of their bytes; opens nothing else.
+    """Every path below some folders with its kind, and for files the digest of their bytes; opens
+    nothing else.
 
     A folder that torch makes among temporary files when it is first imported does not count.
     """
@@ -53,7 +58,9 @@ def listing(*folders: Path) -> dict[str, str]:
 
 @dataclass
 class Desk:
-    """A working folder and a folder for temporary files, both watched; no store, no variable set."""
+    """A working folder and a folder for temporary files, both watched; no store, no
+    variable set.
+    """
 
     folder: Path
     temporary: Path
@@ -61,7 +68,9 @@ class Desk:
     capsys: pytest.CaptureFixture[str]
 
     def refuses(self, row: Bad) -> str:
-        """Type the row's words; the one line that orch answered. Fails when orch wrote or said anything else."""
+        """Type the row's words; the one line that orch answered. Fails when orch wrote or said
+        anything else.
+        """
         for key, value in row.environment.items():
             self.patch.setenv(key, value)
         before = listing(self.folder, self.temporary)

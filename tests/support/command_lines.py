@@ -45,7 +45,9 @@ def shown(page: Path) -> list[str]:
 
 
 def parse(line: str) -> click.Command:
-    """The command that a line calls; raises `click.UsageError` when orch has no such command or option."""
+    """The command that a line calls; raises `click.UsageError` when orch has no such command or
+    option.
+    """
     command: click.Command = cli
     words = shlex.split(line, comments=True)[1:]
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):

@@ -1,4 +1,6 @@
-"""Stand-ins for slow or absent things: a run as if it had been trained, laid down through the real store."""
+"""Stand-ins for slow or absent things: a run as if it had been trained, laid down through the real
+store.
+"""
 
 from __future__ import annotations
 
@@ -76,8 +78,8 @@ def fill_store(
 ) -> tuple[Store, Run]:
     """A store that holds one run with plausible, repeatable rows; needs neither torch nor a worker.
 
-    Tasks for which `finished` is false stay open; `failed` maps task ids to the message they failed with.
-    A fifth of each class is for testing, and every class holds one exact duplicate.
+    Tasks for which `finished` is false stay open; `failed` maps task ids to the message they failed
+    with. A fifth of each class is for testing, and every class holds one exact duplicate.
     """
     store = Store(root).open(create=True)
     asked = model.build(
@@ -273,7 +275,8 @@ def _harder(work: Path, task: Task, outcome: dict[str, Any]) -> dict[str, Any]:
             "evaluations", [row | facts | {"corruption": corruption, "severity": severity}]
         ),
     )
-    place = f"{tables.table_folder('evaluations', task.subject)}/{task.epoch:04d}-{task.variant}.parquet"
+    folder = tables.table_folder("evaluations", task.subject)
+    place = f"{folder}/{task.epoch:04d}-{task.variant}.parquet"
     return outcome | facts | {"files": {"evaluations.parquet": place}}
 
 
@@ -305,7 +308,9 @@ def _attempt(store: Store, run: Run, task: Task, state: str) -> None:
 
 
 def _right(trial: Trial, epoch: int) -> float:
-    """How much of the data a trial gets right after an epoch: rising towards the backbone's skill."""
+    """How much of the data a trial gets right after an epoch: rising towards the
+    backbone's skill.
+    """
     skill = SKILL[trial.backbone] + 0.01 * float(_rng("skill", trial.backbone, trial.seed).normal())
     return min(0.995, skill * (1 - 0.55 * 0.5**epoch))
 

@@ -1,4 +1,6 @@
-"""A child's work on a device that holds three images at a time when it trains; all else is `models.entrypoint`."""
+"""A child's work on a device that holds three images at a time when it trains; all else is
+`models.entrypoint`.
+"""
 
 from __future__ import annotations
 

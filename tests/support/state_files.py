@@ -15,7 +15,9 @@ IMAGENET = 1000
 
 
 def put_weights(path: Path, backbone: str = "") -> None:
-    """Put down what may pass for a backbone's ImageNet weights; it is called by the file's name unless named."""
+    """Put down what may pass for a backbone's ImageNet weights; it is called by the file's name
+    unless named.
+    """
     name = backbone or next(
         each.name for each in backbones.CATALOG.values() if each.weights_file == path.name
     )

@@ -88,9 +88,7 @@ def test_a_task_that_was_never_measured_starts_alone_and_others_follow_once_it_h
     assert not at_once(device, "small", 10 - 5 - 4 * EARLY + 0.1)
 
 
-def test_a_task_that_was_never_measured_may_start_beside_others_where_half_of_the_device_is_free() -> (
-    None
-):
+def test_a_task_never_measured_may_start_beside_others_where_half_the_device_is_free() -> None:
     """And two such never together."""
     device = room()
     enter(device, "known", 5.5)
@@ -157,7 +155,9 @@ def test_a_task_that_is_here_or_waits_here_is_not_taken_twice(slot: ThreadPoolEx
 
 
 def test_a_task_that_is_no_longer_wanted_stops_waiting(slot: ThreadPoolExecutor) -> None:
-    """Another worker has taken it, or its run was cancelled: the slot is free again, and nobody is held up by it."""
+    """Another worker has taken it, or its run was cancelled: the slot is free again, and nobody is
+    held up by it.
+    """
     device, wanted = room(), threading.Event()
     wanted.set()
     enter(device, "a", 9)

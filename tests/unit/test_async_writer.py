@@ -1,4 +1,6 @@
-"""A checkpoint is written beside the training, of the moment it was asked for; no error in writing is lost."""
+"""A checkpoint is written beside the training, of the moment it was asked for; no error in writing
+is lost.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,9 @@ def checkpoints(laboratory: Laboratory, trial: str) -> Path:
 
 
 def test_a_checkpoint_holds_the_moment_it_was_asked_for(laboratory: Laboratory) -> None:
-    """Held back until the next epoch is trained, it is still that of the epoch before, to the bit."""
+    """Held back until the next epoch is trained, it is still that of the epoch before, to
+    the bit.
+    """
     trial = laboratory.trial("scratch", [2], **RECIPE)
     told, kept = laboratory.told, dict[int, str]()
 
@@ -119,7 +123,9 @@ def test_the_training_goes_on_while_a_checkpoint_is_written(laboratory: Laborato
 
 
 def test_an_outcome_and_a_stop_wait_for_their_checkpoint(laboratory: Laboratory) -> None:
-    """However slow it is: what the outcome names, and what a stopped training goes on from, is down by then."""
+    """However slow it is: what the outcome names, and what a stopped training goes on from, is down
+    by then.
+    """
     trial = laboratory.trial("scratch", [1], **RECIPE)
 
     def slow(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
@@ -148,7 +154,9 @@ def test_an_outcome_and_a_stop_wait_for_their_checkpoint(laboratory: Laboratory)
 def test_what_goes_wrong_in_writing_ends_the_training(
     laboratory: Laboratory, error: Exception, kind: type[Exception], epochs: int
 ) -> None:
-    """At its end, or at the next look: the first checkpoint is not down, and no second is begun. No batch is split."""
+    """At its end, or at the next look: the first checkpoint is not down, and no second is begun. No
+    batch is split.
+    """
     trial, tried = laboratory.trial("scratch", [epochs], **RECIPE), list[int]()
 
     def fail(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
@@ -250,7 +258,9 @@ def test_a_copy_is_one_and_keeps_what_it_is() -> None:
 
 
 def test_without_memory_for_a_copy_there_is_none() -> None:
-    """Too little is spare, or the machine refuses: the state is then written while the training waits."""
+    """Too little is spare, or the machine refuses: the state is then written while the training
+    waits.
+    """
 
     class Refusing(dict[str, Any]):
         def update(self, *given: Any, **named: Any) -> None:
@@ -264,7 +274,9 @@ def test_without_memory_for_a_copy_there_is_none() -> None:
 
 
 def test_spare_memory_is_within_the_limits_of_the_group(tmp_path: Path) -> None:
-    """Of either version of control groups; cached files count as spare, a group without a limit does not count."""
+    """Of either version of control groups; cached files count as spare, a group without a limit
+    does not count.
+    """
     free = snapshot.spare_bytes(tmp_path)
     (tmp_path / "memory.max").write_text("5000\n")
     (tmp_path / "memory.current").write_text("3000\n")

@@ -84,8 +84,8 @@ def test_attempts_are_listed_in_the_order_in_which_they_began(
     assert "alpha-1" in text
     assert "\x1b" not in text
     assert (
-        f"each attempt has a log: {store.root / 'attempts'}/TASK/ATTEMPT.log, such as {second.id}/0001.log"
-        in text
+        f"each attempt has a log: {store.root / 'attempts'}/TASK/ATTEMPT.log, such as "
+        f"{second.id}/0001.log" in text
     )
     assert [each["attempt"] for each in told["attempts"] if each["task"] == second.id] == [1, 2]
 
@@ -178,7 +178,9 @@ def test_retry_sends_just_what_had_failed(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The other trial's training is ready too, and is left to the workers; without a failure nothing is sent."""
+    """The other trial's training is ready too, and is left to the workers; without a failure
+    nothing is sent.
+    """
     store, run = half
     monkeypatch.setenv("ORCH_BROKER_URL", f"{redis_url}?virtual_host=7")
     task = Task("train", run.trials[1], 2)

@@ -67,7 +67,9 @@ def test_half_of_the_images_are_mirrored(pictures: Any) -> None:
 
 
 def test_a_crop_is_the_one_that_padding_by_reflection_gives(pictures: Any) -> None:
-    """Every result is one of the 25 x 2 that an eighth of 16 pixels allows, and all offsets come up."""
+    """Every result is one of the 25 x 2 that an eighth of 16 pixels allows, and all offsets come
+    up.
+    """
     from torch.nn.functional import pad
 
     changed = changes("crop-flip", COUNT, 0, 1)(pictures, np.arange(COUNT))
@@ -90,7 +92,9 @@ def test_a_crop_is_the_one_that_padding_by_reflection_gives(pictures: Any) -> No
 
 
 def test_epochs_and_seeds_draw_anew(pictures: Any) -> None:
-    """The same image is not changed alike each time; without augmentation it is not changed at all."""
+    """The same image is not changed alike each time; without augmentation it is not
+    changed at all.
+    """
     places = np.arange(COUNT)
     one, other, third = (
         changes("flip", COUNT, s, e)(pictures, places) for s, e in ((0, 1), (0, 2), (1, 1))
@@ -104,7 +108,9 @@ def test_epochs_and_seeds_draw_anew(pictures: Any) -> None:
 def test_a_trial_stopped_in_mid_epoch_sees_the_same_images(
     animal_folder: Path, tmp_path: Path
 ) -> None:
-    """Weights and rows are those of a trial that nobody stopped, and not those of one without augmentation."""
+    """Weights and rows are those of a trial that nobody stopped, and not those of one without
+    augmentation.
+    """
     outcomes = {}
     for name, augment, calls in (
         ("straight", "crop-flip", None),
@@ -133,7 +139,9 @@ def test_a_trial_stopped_in_mid_epoch_sees_the_same_images(
 
 
 def test_keys_that_came_later_leave_names_as_they_were() -> None:
-    """A trial's name is the hash of the first keys as long as the later ones are at their defaults."""
+    """A trial's name is the hash of the first keys as long as the later ones are at their
+    defaults.
+    """
     first = {
         "batch_size": 32,
         "learning_rate": 0.001,

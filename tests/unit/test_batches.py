@@ -24,7 +24,9 @@ def laboratory(animal_folder: Path, tmp_path: Path) -> Laboratory:
 
 
 def test_every_image_is_in_one_split_with_its_class(laboratory: Laboratory) -> None:
-    """The splits share nothing and leave nothing out; labels are indices into the sorted classes."""
+    """The splits share nothing and leave nothing out; labels are indices into the sorted
+    classes.
+    """
     data = Data.load(laboratory.store, laboratory.data)
     everything = np.concatenate(list(data.splits.values()))
 
@@ -36,7 +38,9 @@ def test_every_image_is_in_one_split_with_its_class(laboratory: Laboratory) -> N
 
 
 def test_the_list_of_files_is_not_read_for_every_task(laboratory: Laboratory) -> None:
-    """Each task loads the data set; the inventory, long for a large one, is needed only to prepare it."""
+    """Each task loads the data set; the inventory, long for a large one, is needed only to prepare
+    it.
+    """
     whole = Data.load(laboratory.store, laboratory.data)
     (laboratory.store.data_folder(laboratory.data) / "inventory.parquet").unlink()
     found = Data.load(laboratory.store, laboratory.data)

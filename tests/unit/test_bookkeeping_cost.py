@@ -32,7 +32,9 @@ def trained(tmp_path: Path) -> tuple[Store, Run]:
 def test_a_training_is_followed_by_its_own_tests_and_the_next_training(
     trained: tuple[Store, Run],
 ) -> None:
-    """Those of marks before were sent when these were trained; sending them again each time would fill the queue."""
+    """Those of marks before were sent when these were trained; sending them again each time would
+    fill the queue.
+    """
     store, run = trained
     trial = run.trials[0]
     following = plan.next_tasks(store, Task("train", trial, 4))

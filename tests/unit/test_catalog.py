@@ -1,4 +1,6 @@
-"""What the catalog says of each network, held against the network itself and against torchvision's figures."""
+"""What the catalog says of each network, held against the network itself and against torchvision's
+figures.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ PUBLISHED = {
 
 
 def counted(name: str, classes: int) -> int:
-    """Multiply-adds of convolutions and linear layers for one image of 224 px, seen while it passes."""
+    """Multiply-adds of convolutions and linear layers for one image of 224 px, seen while it
+    passes.
+    """
     torch = pytest.importorskip("torch")
     from models.networks import build
 

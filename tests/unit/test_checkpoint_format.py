@@ -135,7 +135,9 @@ def test_the_newest_two_and_the_marks_are_kept(tmp_path: Path) -> None:
 
 
 def test_leavings_of_killed_attempts_are_removed_once_they_are_old(tmp_path: Path) -> None:
-    """A draft and a checkpoint without sidecar: the fresh ones may belong to someone, the old ones do not."""
+    """A draft and a checkpoint without sidecar: the fresh ones may belong to someone, the old ones
+    do not.
+    """
     put(tmp_path, 3)
     for name, age_s in (("old", 7200), ("new", 0)):
         for path in (tmp_path / f".e0002-{name}.pt.0.draft", tmp_path / f"e0002-{name}.pt"):

@@ -1,4 +1,6 @@
-"""Tests on harder images: what is asked for, what is queued, what is done to an image, what the report says."""
+"""Tests on harder images: what is asked for, what is queued, what is done to an image, what the
+report says.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ def test_any_other_word_is_no_task(end: str) -> None:
 
 
 def test_corruptions_are_asked_for_by_name_or_all() -> None:
-    """As a list, as words with commas, in the usual order; what is not known is refused with the likeliest."""
+    """As a list, as words with commas, in the usual order; what is not known is refused with the
+    likeliest.
+    """
     built = asked(corruptions="noise, blur,noise")
 
     assert built.corruptions == ("blur", "noise")
@@ -160,7 +164,9 @@ def compared(tmp_path: Path) -> tuple[Store, Run]:
 
 
 def test_the_corruption_error_is_that_of_the_paper() -> None:
-    """By hand: errors 0.2 five times against 0.4 five times; the reference is 1; what is missing is not guessed."""
+    """By hand: errors 0.2 five times against 0.4 five times; the reference is 1; what is missing is
+    not guessed.
+    """
     mine, theirs = [0.8] * 5, [0.6] * 5
 
     assert robustness.corruption_error(mine, theirs) == pytest.approx(0.5)
@@ -173,7 +179,9 @@ def test_the_corruption_error_is_that_of_the_paper() -> None:
 
 
 def test_the_report_tells_of_harder_images(compared: tuple[Store, Run], tmp_path: Path) -> None:
-    """AlexNet is the reference, means over seeds are those of the rows; the page has a table and a figure of it."""
+    """AlexNet is the reference, means over seeds are those of the rows; the page has a table and a
+    figure of it.
+    """
     for name in ("matplotlib", "jinja2", "scipy"):
         pytest.importorskip(name, reason=f"{name} is not installed (extra 'report')")
     from orchestrator.analysis import run_data
@@ -247,7 +255,9 @@ def pictures() -> Any:
 def test_a_corruption_grows_with_severity_and_is_the_same_in_whatever_batch(
     pictures: Any, name: str
 ) -> None:
-    """Pixels move further from the original each time; one by one or all at once, they are the same."""
+    """Pixels move further from the original each time; one by one or all at once, they are the
+    same.
+    """
     import numpy as np
     import torch
 
@@ -288,7 +298,9 @@ def test_what_is_drawn_depends_on_the_image(pictures: Any, name: str) -> None:
 
 
 def test_a_harder_test_is_done_like_any_other(animal_folder: Path, tmp_path: Path) -> None:
-    """Its row has corruption and severity, no answers are kept, and no file takes another's place."""
+    """Its row has corruption and severity, no answers are kept, and no file takes
+    another's place.
+    """
     torch = pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
     from support.learning import Laboratory
 

@@ -1,4 +1,6 @@
-"""A replayed step is trusted only where it is the plain one, bit for bit. A stand-in records here; no GPU does."""
+"""A replayed step is trusted only where it is the plain one, bit for bit. A stand-in records here;
+no GPU does.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ Record = Callable[[Callable[[], Any]], Recorded]
 
 
 class Recorder:
-    """Records as a CUDA graph does: the inputs' places, not their values; runs the work first to warm up."""
+    """Records as a CUDA graph does: the inputs' places, not their values; runs the work first to
+    warm up.
+    """
 
     def __init__(self, wrong: float = 0.0) -> None:
         self.wrong = wrong
@@ -64,7 +68,9 @@ def replaying(record: Record, **recipe: Any) -> Learner:
 def epochs(
     made: Learner, rates: tuple[float, ...] = (0.01, 0.01, 0.001)
 ) -> tuple[str, list[float]]:
-    """Weights and statistics, and each epoch's loss, after epochs of three steps, the last of them shorter."""
+    """Weights and statistics, and each epoch's loss, after epochs of three steps, the last of them
+    shorter.
+    """
     losses, data = [], some_data(20)
     for epoch, rate in enumerate(rates, 1):
         made.optimizer.param_groups[0]["lr"] = rate
@@ -75,7 +81,9 @@ def epochs(
 
 
 def test_replayed_training_is_the_plain_one_bit_for_bit() -> None:
-    """With dropout, momentum, short last batches and two learning rates: one recording for each rate."""
+    """With dropout, momentum, short last batches and two learning rates: one recording for each
+    rate.
+    """
     recorder = Recorder()
 
     assert epochs(replaying(recorder)) == epochs(learner(learning_rate=0.01))
@@ -146,7 +154,9 @@ def test_without_memory_for_a_recording_steps_are_done_plainly(
 
 
 def test_a_recording_that_is_broken_off_ends_the_task() -> None:
-    """torch's generator and allocator may think that a recording goes on: nothing may be computed there any more."""
+    """torch's generator and allocator may think that a recording goes on: nothing may be computed
+    there any more.
+    """
 
     def broken(work: Callable[[], Any]) -> Recorded:
         work()

@@ -44,7 +44,9 @@ THIRTEEN = int(PIL.__version__.split(".")[0]) >= 13
 )
 @pytest.mark.parametrize("size", [32, 64, 65, 100, 224, 299])
 def test_resizing_and_cropping_are_torchvisions(size: int) -> None:
-    """Equal to `Resize` to a square and `CenterCrop`, byte for byte, when shrinking and when enlarging."""
+    """Equal to `Resize` to a square and `CenterCrop`, byte for byte, when shrinking and when
+    enlarging.
+    """
     transforms = pytest.importorskip(
         "torchvision.transforms", reason="torchvision is not installed"
     )

@@ -1,4 +1,6 @@
-"""Repeatable arithmetic: the flags that torch needs are set, and pooling stays what it was. No GPU is used here."""
+"""Repeatable arithmetic: the flags that torch needs are set, and pooling stays what it was. No GPU
+is used here.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def as_before() -> Iterator[None]:
 
 
 def test_a_gpu_is_told_to_repeat_itself_where_that_is_asked_for() -> None:
-    """Every flag that torch's own page on reproducibility names, and the worker's environment for cuBLAS."""
+    """Every flag that torch's own page on reproducibility names, and the worker's environment for
+    cuBLAS.
+    """
     device.pick("cuda", deterministic=True)
     asked = torch.are_deterministic_algorithms_enabled()
     device.pick("cuda")
@@ -69,7 +73,9 @@ def test_pooling_by_matrices_is_adaptive_pooling(
 
 @pytest.mark.parametrize("name", list(CATALOG))
 def test_no_backbone_keeps_a_layer_that_torch_would_refuse(name: str) -> None:
-    """Adaptive pooling to a single place is a mean, which repeats; the state dict stays the same."""
+    """Adaptive pooling to a single place is a mean, which repeats; the state dict stays
+    the same.
+    """
     network = build_network(name, 2, 0)
     names = list(network.state_dict())
     replaced = replace_pools(network)
@@ -91,7 +97,9 @@ def test_no_backbone_keeps_a_layer_that_torch_would_refuse(name: str) -> None:
 
 
 def operations(scores: torch.Tensor) -> set[str]:
-    """The backward operations that lead to some scores, whether a module or a function called them."""
+    """The backward operations that lead to some scores, whether a module or a function
+    called them.
+    """
     found, left = set[str](), [scores.grad_fn]
     seen = set[object]()
     while left:

@@ -80,7 +80,9 @@ def test_threads_default_to_half_the_cores_so_that_two_workers_agree() -> None:
 def test_devices_of_one_model_say_the_same_of_themselves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A GPU by its name, a processor by its name and threads; parts of a divided GPU say nothing."""
+    """A GPU by its name, a processor by its name and threads; parts of a divided GPU say
+    nothing.
+    """
     program = tmp_path / "nvidia-smi"
     program.write_text("""#!/bin/sh
 case "$*" in

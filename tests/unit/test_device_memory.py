@@ -39,7 +39,9 @@ def gpu(visible: str) -> Device:
 
 @pytest.mark.usefixtures("smi")
 def test_a_gpu_holds_what_nvidia_smi_says_of_it_but_for_a_share() -> None:
-    """It is asked for by the name that the worker was given; an unknown one holds nothing that is known."""
+    """It is asked for by the name that the worker was given; an unknown one holds nothing that is
+    known.
+    """
     assert memory.total_bytes(gpu("1")) == int(0.95 * 40_000 * 2**20)
     assert memory.total_bytes(gpu("MIG-1f3a")) == 0
 
@@ -89,7 +91,9 @@ def done(store: Store, trial: Trial, epoch: int = 10, device: str = "cpu", **fac
 
 
 def test_what_is_expected_is_the_highest_peak_of_trainings_alike(store: Store) -> None:
-    """Alike in backbone, image size, batch size and precision, whatever the seed; evaluations take no more."""
+    """Alike in backbone, image size, batch size and precision, whatever the seed; evaluations take
+    no more.
+    """
     first, second = trial(store), trial(store, learning_rate=0.1)
     done(store, first, 10, peak_memory_bytes=500)
     done(store, first, 20, peak_memory_bytes=900)
@@ -121,7 +125,9 @@ def test_what_took_another_network_size_batch_or_precision_says_nothing(
 
 
 def test_a_gpu_is_reckoned_with_what_torch_reserved_and_the_context(store: Store) -> None:
-    """Where only tensors were measured they count a fifth more; what a processor took says nothing of a GPU."""
+    """Where only tensors were measured they count a fifth more; what a processor took says nothing
+    of a GPU.
+    """
     known, old, other = trial(store), trial(store, "squeezenet"), trial(store, "alexnet")
     done(
         store,

@@ -1,4 +1,6 @@
-"""What the doctor says of pretrained weights: what training would find, and what it would not. No torch is imported."""
+"""What the doctor says of pretrained weights: what training would find, and what it would not. No
+torch is imported.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def test_weights_in_the_folder_and_in_torchs_cache_both_count(cache: Path, tmp_p
 
 
 def test_weights_that_are_not_what_their_name_says_are_broken(cache: Path, tmp_path: Path) -> None:
-    """Named once, though two backbones start from it, with the reason; the others are still told of."""
+    """Named once, though two backbones start from it, with the reason; the others are still told
+    of.
+    """
     given = tmp_path / "weights"
     given.mkdir()
     put_weights(given / "resnet34.pth")
@@ -75,7 +79,8 @@ def test_without_any_weights_it_says_what_to_set(cache: Path, tmp_path: Path) ->
 def test_looking_for_weights_needs_no_torch(module: str) -> None:
     """A machine that only submits has none."""
     program = (
-        f"import sys, importlib; importlib.import_module({module!r}); from models.networks import weights; "
+        f"import sys, importlib; importlib.import_module({module!r}); from models.networks import "
+        f"weights; "
         "print('torch' in sys.modules)"
     )
     done = subprocess.run(

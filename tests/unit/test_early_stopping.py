@@ -80,7 +80,9 @@ RECIPE: dict[str, Any] = {"batch_size": 8, "learning_rate": 0.3, "early_stop": 1
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Any]]:
-    """Makes laboratories of their own with noise that nothing can be learned from, so that patience ends soon."""
+    """Makes laboratories of their own with noise that nothing can be learned from, so that patience
+    ends soon.
+    """
     torch = pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
     import numpy as np
     from PIL import Image
@@ -113,7 +115,9 @@ def timeless(laboratory: Any, trial: str) -> list[dict[str, Any]]:
 
 
 def test_periods_and_kills_do_not_change_where_it_stops(prepared: Callable[[], Any]) -> None:
-    """3 x 4 epochs, 1 x 12, and one stopped again and again end at the same epoch with the same weights and rows."""
+    """3 x 4 epochs, 1 x 12, and one stopped again and again end at the same epoch with the same
+    weights and rows.
+    """
     from support.learning import stop_after
 
     from jobs.errors import Stopped
@@ -194,7 +198,9 @@ def halted(tmp_path: Path) -> tuple[Store, Run]:
 
 
 def test_the_comparison_takes_the_network_as_it_stopped(halted: tuple[Store, Run]) -> None:
-    """Both later periods have a test, that of the epoch of the stop; the other network has its own."""
+    """Both later periods have a test, that of the epoch of the stop; the other network has
+    its own.
+    """
     store, run = halted
     whose = {name: (name.split("-s")[0], 0) for name in run.trials}
     tables = (read_rows(store.root, table, run.trials) for table in ("epochs", "evaluations"))
@@ -210,7 +216,9 @@ def test_the_comparison_takes_the_network_as_it_stopped(halted: tuple[Store, Run
 
 
 def test_the_status_says_where_it_stopped(halted: tuple[Store, Run]) -> None:
-    """Nothing is left to be trained, and the trial is done; a stop at the run's last epoch is none."""
+    """Nothing is left to be trained, and the trial is done; a stop at the run's last epoch
+    is none.
+    """
     store, run = halted
     other = next(name for name in run.trials if name.startswith("resnet34"))
     path = store.done_path(Task("train", other, 6))

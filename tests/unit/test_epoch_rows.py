@@ -52,7 +52,9 @@ def test_only_epochs_that_no_file_holds_are_written(tmp_path: Path) -> None:
 
 
 def test_what_a_dead_attempt_left_is_published_anew_and_never_doubled(tmp_path: Path) -> None:
-    """A file that no done task names does not count as published; one that would double rows is removed."""
+    """A file that no done task names does not count as published; one that would double rows is
+    removed.
+    """
     place = tmp_path / "store" / tables.table_folder("epochs", "t")
     place.mkdir(parents=True)
     for name in (

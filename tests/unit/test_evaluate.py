@@ -56,7 +56,9 @@ def test_the_row_is_the_sum_of_the_answers(laboratory: Laboratory, trial: str) -
 
 
 def test_each_answer_is_consistent(laboratory: Laboratory, trial: str) -> None:
-    """Rank 0 means right; the answer's confidence is the highest; the label is the image's folder."""
+    """Rank 0 means right; the answer's confidence is the highest; the label is the image's
+    folder.
+    """
     laboratory.evaluate(trial, 1)
     answers = read(laboratory, "predictions", trial)
 

@@ -1,4 +1,6 @@
-"""Images kept on the device: the same batches and the same numbers, and room made when memory runs out."""
+"""Images kept on the device: the same batches and the same numbers, and room made when memory runs
+out.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def trained(
 
 
 def hungry(made: Learner, call: int, times: int = 1) -> None:
-    """Let a network run out of memory at a call, and at the calls after it, in the middle of its forward pass."""
+    """Let a network run out of memory at a call, and at the calls after it, in the middle of its
+    forward pass.
+    """
     calls = iter(range(1, 10**6))
 
     def refuse(module: Any, given: Any) -> None:
@@ -86,7 +90,9 @@ def test_images_are_uploaded_whole_however_many_chunks_that_takes() -> None:
 
 
 def test_how_far_the_sending_is_is_told_and_can_be_stopped() -> None:
-    """After each chunk: it may take minutes, and must neither be taken for a hang nor outlast a request to stop."""
+    """After each chunk: it may take minutes, and must neither be taken for a hang nor outlast a
+    request to stop.
+    """
     data, told = some_data(13), list[tuple[int, int]]()
 
     def stop(done: int, total: int) -> None:
@@ -154,7 +160,9 @@ def test_training_is_the_same_bit_for_bit(augment: Augment) -> None:
 
 @pytest.mark.parametrize("call", [1, 4, 6])
 def test_where_memory_runs_out_the_images_make_room_and_the_step_is_done_again(call: int) -> None:
-    """In the first step, in the middle, in the second epoch: no number changes, batch statistics among them."""
+    """In the first step, in the middle, in the second epoch: no number changes, batch statistics
+    among them.
+    """
     data = some_data(20)
     kept = near(data)
 

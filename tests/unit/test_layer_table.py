@@ -45,7 +45,9 @@ def test_the_scratch_network_is_the_studys_to_the_last_parameter() -> None:
 
 @pytest.mark.parametrize("name", CATALOG)
 def test_the_rows_of_any_network_add_up_to_its_total(name: str) -> None:
-    """No layer is missed, none counted twice, and the last row that learns has an output for each class."""
+    """No layer is missed, none counted twice, and the last row that learns has an output for each
+    class.
+    """
     found = summarise(name, 7)
 
     assert sum(row.parameters for row in found.rows) == found.total == CATALOG[name].parameters(7)

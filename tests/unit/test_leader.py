@@ -60,7 +60,9 @@ def test_an_equal_first_place_is_shared() -> None:
 
 
 def test_nothing_tested_has_no_lead() -> None:
-    """Curves alone say nothing of the test set; nor is there one after a period that nobody reached."""
+    """Curves alone say nothing of the test set; nor is there one after a period that nobody
+    reached.
+    """
     assert leader.find_leader(compared(run_of(), [], [epoch_of("v", 1)])) is None
     assert leader.find_leader(compared(run_of(), [scored("v", 2, 9)]), period=2) is None
 
@@ -69,7 +71,9 @@ def test_nothing_tested_has_no_lead() -> None:
 def test_a_leader_is_told_apart_only_where_the_images_say_so(
     better: int, alike: tuple[str, ...]
 ) -> None:
-    """ResNet34 got 30 images right that VGG16 got wrong, and no other way round; 3 are not enough."""
+    """ResNet34 got 30 images right that VGG16 got wrong, and no other way round; 3 are not
+    enough.
+    """
     found = leader.find_leader(
         compared(run_of(1), [scored("v", 2, 60), scored("r", 2, 60 + better)])
     )
@@ -99,7 +103,9 @@ def test_without_answers_nothing_is_told_apart_or_alike() -> None:
 
 
 def test_how_much_spread_over_seeds_a_lead_can_bear() -> None:
-    """By hand: margin 4 points, standard error of the images 1 point; 4/1.96 = 2.041, so sqrt((2.041² - 1) / 2)."""
+    """By hand: margin 4 points, standard error of the images 1 point; 4/1.96 = 2.041, so
+    sqrt((2.041² - 1) / 2).
+    """
     found = seed_deviation_that_voids(0.04, Interval(0.04 - 0.0196, 0.04 + 0.0196))
 
     assert found == pytest.approx(0.01 * ((2.0408**2 - 1) / 2) ** 0.5, rel=1e-3)

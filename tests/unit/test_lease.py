@@ -1,4 +1,6 @@
-"""The lease: one holder, a token that only rises, the dead told from the living by one's own clock."""
+"""The lease: one holder, a token that only rises, the dead told from the living by one's
+own clock.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,9 @@ def test_a_beating_lease_stays_held_however_long_it_is_watched(store: Store) -> 
 def test_a_silent_lease_is_taken_after_the_time_to_live_and_its_holder_notices(
     store: Store,
 ) -> None:
-    """The dead holder's token is passed; when it comes back it holds nothing and cannot release the new one."""
+    """The dead holder's token is passed; when it comes back it holds nothing and cannot release the
+    new one.
+    """
     clock = Clock()
     watcher, silent = LeaseTracker(store, ttl_s=9, clock=clock), claimed(LeaseTracker(store))
     watcher.free("train.t")

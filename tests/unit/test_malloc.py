@@ -30,7 +30,9 @@ def faults_of_rounds(keep: bool, rounds: int) -> int:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the allocator of glibc is set")
 def test_a_block_that_was_freed_is_not_fetched_from_the_kernel_again() -> None:
-    """Once the heap has grown, ten rounds bring hardly a page; without the setting each round brings them all."""
+    """Once the heap has grown, ten rounds bring hardly a page; without the setting each round
+    brings them all.
+    """
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         before = pool.apply(faults_of_rounds, (False, 10))
         after = pool.apply(faults_of_rounds, (True, 10))

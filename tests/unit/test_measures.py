@@ -1,4 +1,6 @@
-"""Calibration, agreement, measures by class, cost and stopping: worked by hand and against scikit-learn."""
+"""Calibration, agreement, measures by class, cost and stopping: worked by hand and against
+scikit-learn.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from orchestrator.analysis.timeline import AttemptSpan, covered
 
 
 def test_calibration_by_hand() -> None:
-    """Two bins: 0.9 and 0.9, one right (gap 0.4, two of three images); 0.3, right (gap 0.7): ECE 0.5."""
+    """Two bins: 0.9 and 0.9, one right (gap 0.4, two of three images); 0.3, right (gap 0.7): ECE
+    0.5.
+    """
     found = calibration.calibrate(
         np.array([0.9, 0.9, 0.3, np.nan]), np.array([True, False, True, True])
     )
@@ -76,7 +80,9 @@ def test_kappa_precision_recall_and_f1_are_scikit_learns(seed: int, count: int) 
 
 
 def test_kappa_by_hand() -> None:
-    """Cohen's kind of table: 3 of 4 agree; both say 0 half of the time, so chance is 0.5 and kappa 0.5."""
+    """Cohen's kind of table: 3 of 4 agree; both say 0 half of the time, so chance is 0.5 and kappa
+    0.5.
+    """
     found = agreement.agree(
         "a", "b", np.array([0, 0, 1, 1]), np.array([0, 1, 1, 0]), np.array([0, 0, 0, 1])
     )
@@ -120,7 +126,9 @@ def curve(val: list[float], train: list[float] | None = None) -> list[EpochRow]:
 
 
 def test_overfitting_begins_after_the_best_epoch() -> None:
-    """Best at 3; validation loss rises while training loss falls; a patience of 3 stops at 6 and saves 2 epochs."""
+    """Best at 3; validation loss rises while training loss falls; a patience of 3 stops at 6 and
+    saves 2 epochs.
+    """
     found = overfitting.advise(curve([0.9, 0.7, 0.5, 0.6, 0.6, 0.7, 0.8, 0.9]))
 
     assert found is not None
@@ -209,7 +217,9 @@ def test_a_book_puts_every_answer_at_its_images_place() -> None:
 def test_a_worker_with_slots_is_busy_once_at_a_time(
     spans: list[tuple[float, float]], seconds: float
 ) -> None:
-    """What goes on side by side is counted once, so that no worker is busy for longer than the run took."""
+    """What goes on side by side is counted once, so that no worker is busy for longer than the run
+    took.
+    """
     stints = [
         AttemptSpan("t", "train", None, None, 1, "done", None, "w", "h", "cpu", start, end, None)
         for start, end in spans

@@ -1,4 +1,6 @@
-"""Out of memory: the same step in smaller parts, on record, the same line of epochs on every attempt."""
+"""Out of memory: the same step in smaller parts, on record, the same line of epochs on every
+attempt.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +41,18 @@ RECIPE: dict[str, Any] = {"batch_size": 8, "learning_rate": 0.01}
 
 @pytest.fixture
 def laboratory(animal_folder: Path, tmp_path: Path) -> Laboratory:
-    """A store whose data set is prepared at 32 pixels: 42 images to train on, six steps an epoch."""
+    """A store whose data set is prepared at 32 pixels: 42 images to train on, six steps an
+    epoch.
+    """
     made = Laboratory.of(tmp_path / "store", animal_folder, image_size=32)
     made.prepare()
     return made
 
 
 def hungry(network: nn.Module, most: int, from_call: int = 1) -> None:
-    """Let a network run out of memory on more images than `most` when it trains, from a call of it on."""
+    """Let a network run out of memory on more images than `most` when it trains, from a call of it
+    on.
+    """
     calls = iter(range(1, 10**6))
 
     def refuse(module: nn.Module, given: tuple[Any, ...]) -> None:
@@ -90,7 +96,9 @@ def attempts_until_done(
 
 
 def test_a_step_in_parts_is_the_step_of_the_whole_batch() -> None:
-    """Weights after three steps, and the losses, up to rounding; no dropout and no batch norm in the way."""
+    """Weights after three steps, and the losses, up to rounding; no dropout and no batch norm in
+    the way.
+    """
     whole, split = (learner("squeezenet", learning_rate=0.01) for _ in range(2))
     split.splits = (Split(1, 1, 3),)
     data = some_data()
@@ -116,7 +124,9 @@ def test_a_step_in_parts_is_the_step_of_the_whole_batch() -> None:
 def test_parts_are_even_and_never_larger_than_those_of_a_full_batch(
     batch: int, parts: int, more: Any
 ) -> None:
-    """All images, in parts that differ by at most one, so that none is left with a single image needlessly."""
+    """All images, in parts that differ by at most one, so that none is left with a single image
+    needlessly.
+    """
     images = more.draw(st.integers(1, batch))
     found = sizes(images, batch, min(parts, batch))
 
@@ -169,7 +179,9 @@ def test_a_trial_that_runs_out_of_memory_is_trained_in_parts_from_there_on(
 def test_where_a_trial_is_cut_up_makes_no_difference_to_one_in_parts(
     tmp_path: Path, animal_folder: Path
 ) -> None:
-    """Stopped again and again, or taken up by a device with more memory: the record decides, the weights are equal."""
+    """Stopped again and again, or taken up by a device with more memory: the record decides, the
+    weights are equal.
+    """
     digests = []
     for number, (most, stops) in enumerate(((3, None), (3, lambda: stop_after(3)), (99, None))):
         laboratory = Laboratory.of(tmp_path / str(number), animal_folder, image_size=32)
@@ -198,7 +210,9 @@ def test_what_cannot_be_split_any_further_fails_for_good_with_what_to_change(
 
 
 def test_beside_other_tasks_no_batch_is_split(laboratory: Laboratory) -> None:
-    """A neighbour must not change numbers: nothing is recorded, and alone the whole batch may fit."""
+    """A neighbour must not change numbers: nothing is recorded, and alone the whole batch
+    may fit.
+    """
     trial = laboratory.trial("squeezenet", [1], **RECIPE)
     order = laboratory.order(Task("train", trial, 1))
     with pytest.raises(Crowded, match="tried again alone"):
@@ -211,7 +225,9 @@ def test_beside_other_tasks_no_batch_is_split(laboratory: Laboratory) -> None:
 def test_batch_norm_that_cannot_take_a_single_image_fails_for_good_too(
     laboratory: Laboratory,
 ) -> None:
-    """A network that pools to one value has no statistics of one image; it is said so, not as a bug."""
+    """A network that pools to one value has no statistics of one image; it is said so, not as a
+    bug.
+    """
     trial = laboratory.trial("resnet34", [1], **RECIPE)
     with pytest.raises(OutOfMemory, match="cannot be trained on parts of a single image"):
         attempts_until_done(laboratory, trial, 1, small_device(1))
@@ -241,7 +257,9 @@ def test_an_evaluation_that_runs_out_of_memory_gives_the_same_answers_in_smaller
 
 
 def test_another_failure_of_an_evaluation_is_not_taken_for_want_of_memory() -> None:
-    """Only running out of memory is answered by halving; a single image that does not fit is an end."""
+    """Only running out of memory is answered by halving; a single image that does not fit is an
+    end.
+    """
     some, data = learner(), some_data()
 
     def refuse(module: nn.Module, given: tuple[Any, ...]) -> None:
@@ -267,7 +285,9 @@ def test_another_failure_of_an_evaluation_is_not_taken_for_want_of_memory() -> N
 def test_a_worker_on_a_small_device_finishes_a_run_that_does_not_fit(
     laboratory: Laboratory, redis_url: str, tmp_path: Path
 ) -> None:
-    """Real children, tried again at once with smaller parts; no attempt is blamed, the trial is done and evaluated."""
+    """Real children, tried again at once with smaller parts; no attempt is blamed, the trial is
+    done and evaluated.
+    """
     store, trial = laboratory.store, laboratory.trial("squeezenet", [1], **RECIPE)
     asked = model.build(
         {"data": str(tmp_path / "animals"), "backbones": ["squeezenet"], "periods": 1}

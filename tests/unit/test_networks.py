@@ -75,7 +75,9 @@ def test_squeezenets_head_is_the_studys(name: str) -> None:
 
 
 def test_squeezenets_head_starts_small_on_a_pretrained_body_only(squeezenet_file: Path) -> None:
-    """Torchvision's deviation of 0.01 and no bias with weights; the layer's usual, larger values without."""
+    """Torchvision's deviation of 0.01 and no bias with weights; the layer's usual, larger values
+    without.
+    """
     small = build.build_network("squeezenet", 20, 0, squeezenet_file).classifier[1]
     usual = build.build_network("squeezenet", 20, 0).classifier[1]
 
@@ -86,7 +88,9 @@ def test_squeezenets_head_starts_small_on_a_pretrained_body_only(squeezenet_file
 
 @pytest.mark.parametrize("name", ["alexnet", "mobilenet-v3", "vgg16", "resnet34"])
 def test_a_heads_first_values_are_spread_as_torchvisions(name: str) -> None:
-    """The same layer in torchvision's network of 1,000 classes has first values of the same deviation."""
+    """The same layer in torchvision's network of 1,000 classes has first values of the same
+    deviation.
+    """
     own = build.build_network(name, 1000, 0)
     theirs = torchvision.models.get_model(CATALOG[name].torchvision_name)
     found, expected = (

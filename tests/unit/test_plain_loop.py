@@ -1,4 +1,6 @@
-"""Float32 training equals, bit for bit, the loop one writes by hand with torchvision on the same order of images."""
+"""Float32 training equals, bit for bit, the loop one writes by hand with torchvision on the same
+order of images.
+"""
 
 from __future__ import annotations
 
@@ -122,8 +124,8 @@ def test_channels_first_differ_by_rounding_alone(photographs: tuple[Path, Data],
     """The step is float64's up to rounding, whatever order the processor's kernels sum in.
 
     One ReLU or maximum that tips over by rounding moves single weights far: seen up to 1.4% of the
-    step's length, in the loop by hand too. So the length of the whole difference is compared; another
-    learning rate, normalisation or loss would differ by far more than the bound.
+    step's length, in the loop by hand too. So the length of the whole difference is compared;
+    another learning rate, normalisation or loss would differ by far more than the bound.
     """
     files, data = photographs
     data = replace(data, splits=data.splits | {"train": data.splits["train"][:BATCH]})

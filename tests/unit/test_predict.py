@@ -1,4 +1,6 @@
-"""New images are answered by every trained network, as its own evaluation would have answered them."""
+"""New images are answered by every trained network, as its own evaluation would have
+answered them.
+"""
 
 from __future__ import annotations
 
@@ -132,7 +134,9 @@ def test_the_command_answers_the_whole_images_and_names_the_broken_one(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Exit code 1, the broken file on stderr, the others in one JSON document with every backbone and three classes."""
+    """Exit code 1, the broken file on stderr, the others in one JSON document with every backbone
+    and three classes.
+    """
     laboratory, _ = study
     folder = tmp_path / "new"
     folder.mkdir()
@@ -254,7 +258,9 @@ def test_a_device_that_is_not_there_is_refused(
 
 
 def test_pictures_are_found_in_order_and_once(tmp_path: Path) -> None:
-    """Files by name, folders at any depth, what the system keeps there left out; what is missing is refused."""
+    """Files by name, folders at any depth, what the system keeps there left out; what is missing is
+    refused.
+    """
     for name in ("f/b.png", "f/a/c.png", "f/.hidden", "f/Thumbs.db", "z.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"x")

@@ -31,7 +31,9 @@ from models.data.prepare import prepare_folder
 def test_the_array_and_the_manifest_describe_each_image(
     animal_folder: Path, tmp_path: Path
 ) -> None:
-    """Row i is image i: its pixels are the file's, its label the folder's; the outcome counts them."""
+    """Row i is image i: its pixels are the file's, its label the folder's; the outcome
+    counts them.
+    """
     laboratory = Laboratory.of(tmp_path / "store", animal_folder, image_size=24)
     outcome = laboratory.prepare()
     place = laboratory.store.data_folder(laboratory.data)
@@ -60,7 +62,9 @@ def test_progress_counts_up_to_every_file(animal_folder: Path, tmp_path: Path) -
 
 
 def test_the_same_folder_elsewhere_is_split_the_same(animal_folder: Path, tmp_path: Path) -> None:
-    """A copy, with other times and another listing order, has the same manifest and the same name."""
+    """A copy, with other times and another listing order, has the same manifest and the
+    same name.
+    """
     copy = tmp_path / "elsewhere" / "animals"
     for path in sorted(animal_folder.rglob("*.png"), reverse=True):
         (copy / path.parent.name).mkdir(parents=True, exist_ok=True)

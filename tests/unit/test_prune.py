@@ -32,7 +32,9 @@ LOSSES = st.lists(st.sampled_from([0.2, 0.5, 0.5, 0.9]), min_size=6, max_size=6)
 
 
 class World:
-    """Two runs that may share trials, in some state, with checkpoints at every epoch and some in the middle."""
+    """Two runs that may share trials, in some state, with checkpoints at every epoch and some in
+    the middle.
+    """
 
     def __init__(self, periods: tuple[int, int], shared: bool) -> None:
         memory = Path("/dev/shm")
@@ -74,7 +76,9 @@ class World:
         return run
 
     def work(self, trial: str, trained: int, evaluated: int, losses: list[float]) -> None:
-        """Train and evaluate some of a trial's periods, each epoch and the middle of the next with a checkpoint."""
+        """Train and evaluate some of a trial's periods, each epoch and the middle of the next with
+        a checkpoint.
+        """
         marks = self.store.marks(trial)
         for mark in marks[:trained]:
             path = self.checkpoint(trial, mark)
@@ -163,7 +167,8 @@ def test_nothing_that_is_referenced_ever_goes(
     keep: set[str],
     chosen: set[int],
 ) -> None:
-    """Any runs in any state: results, open trials, other runs' trials and the policy's checkpoints stay; the rest goes.
+    """Any runs in any state: results, open trials, other runs' trials and the policy's checkpoints
+    stay; the rest goes.
 
     What stays can be read by the tasks that are ready, and every file of every run is whole.
     """
@@ -204,7 +209,9 @@ def filled(tmp_path: Path) -> tuple[Store, Run]:
 def test_what_dead_attempts_left_goes_after_an_hour_and_not_before(
     filled: tuple[Store, Run],
 ) -> None:
-    """A draft, a replay's folder, a checkpoint without its digest, a work folder; nothing that was just touched."""
+    """A draft, a replay's folder, a checkpoint without its digest, a work folder; nothing that was
+    just touched.
+    """
     store, run = filled
     checkpoints = store.trial_folder(run.trials[0]) / "checkpoints"
     left = [
@@ -230,7 +237,9 @@ def test_what_dead_attempts_left_goes_after_an_hour_and_not_before(
 
 
 def test_the_work_folder_of_an_attempt_that_may_be_running_stays(filled: tuple[Store, Run]) -> None:
-    """A training writes into it at its very end, many hours later; that of an attempt before it goes."""
+    """A training writes into it at its very end, many hours later; that of an attempt before it
+    goes.
+    """
     store, run = filled
     task = Task("evaluate", run.trials[0], 2)
     store.done_path(task).unlink()

@@ -46,7 +46,9 @@ def whole(store: Store) -> bool:
 
 
 def test_one_who_comes_late_replaces_nothing(store: Store, tmp_path: Path) -> None:
-    """Stopped between the look at the lease and the renaming, and gone on after another has published."""
+    """Stopped between the look at the lease and the renaming, and gone on after another has
+    published.
+    """
     late, quick = attempt(tmp_path / "a", 1.0), attempt(tmp_path / "b", 2.0)
 
     def holds() -> bool:

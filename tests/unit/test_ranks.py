@@ -23,7 +23,9 @@ def test_the_critical_difference_is_that_of_the_published_table(networks: int) -
 
 
 def test_a_worked_example() -> None:
-    """Four blocks: a always first, b and c twice second each. 12/(4*3*4) * (16 + 100 + 100) - 48 = 6."""
+    """Four blocks: a always first, b and c twice second each. 12/(4*3*4) * (16 + 100 + 100) - 48 =
+    6.
+    """
     found = ranks.rank_networks({"c": [1, 2, 1, 2], "a": [9, 9, 9, 9], "b": [2, 1, 2, 1]})
 
     assert found is not None

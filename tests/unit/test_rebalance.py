@@ -15,7 +15,9 @@ VGG, SMALL = "vgg16@224", "squeezenet@224"
 def worker(
     name: str, speed: float, kind: str | None = None, images: float = 0.0, **more: bool
 ) -> Peer:
-    """A worker that trains VGG16 at `speed` images a second and the small network at ten times that."""
+    """A worker that trains VGG16 at `speed` images a second and the small network at ten times
+    that.
+    """
     training = (
         ActiveTraining(f"train.{kind.partition('@')[0]}-s0-1.0010", kind, images) if kind else None
     )
@@ -63,7 +65,9 @@ def test_two_workers_change_trainings_when_the_long_one_is_on_the_slow_one() -> 
     ],
 )
 def test_what_saves_little_or_is_under_way_is_left_alone(mates: list[Peer]) -> None:
-    """Equal speeds, small gains, slower takers, workers in the middle of a take-over, nothing measured."""
+    """Equal speeds, small gains, slower takers, workers in the middle of a take-over, nothing
+    measured.
+    """
     assert rebalance.reassignments(mates) == []
 
 
@@ -84,7 +88,9 @@ def test_a_short_training_is_finished_before_another_is_taken_over() -> None:
 
 
 def test_idle_workers_begin_with_the_longest_on_the_fastest() -> None:
-    """By what was measured, in whatever order they arrive; busy and unsettled ones get nothing, nor unknown ones."""
+    """By what was measured, in whatever order they arrive; busy and unsettled ones get nothing, nor
+    unknown ones.
+    """
     mates = [
         worker("slow", 25.0),
         worker("fast", 100.0),
@@ -108,7 +114,9 @@ def test_idle_workers_begin_with_the_longest_on_the_fastest() -> None:
 
 
 def test_a_take_over_is_not_undone() -> None:
-    """After the change the same rule finds nothing to change, even with estimates that were wrong by a tenth."""
+    """After the change the same rule finds nothing to change, even with estimates that were wrong
+    by a tenth.
+    """
     after = [worker("fast", 90.0, VGG, 20_000.0), worker("slow", 27.0, SMALL, 20_000.0)]
 
     assert rebalance.reassignments(after) == []
@@ -139,7 +147,9 @@ def test_a_worker_never_measured_is_tried() -> None:
 
 
 def test_a_pace_is_measured_or_reckoned_from_others_and_else_from_the_catalog() -> None:
-    """Own figures first, then another worker's by the ratio of what both did, then relative costs."""
+    """Own figures first, then another worker's by the ratio of what both did, then
+    relative costs.
+    """
     mine, theirs = {VGG: 50.0}, {VGG: 100.0, "resnet34@224": 300.0}
 
     assert throughput.expected_rate(mine, VGG, [theirs]) == 50.0
@@ -172,7 +182,9 @@ def test_the_least_time_counts_work_and_the_longest_chains(
 
 
 def test_workers_of_one_model_are_equally_fast_before_both_were_measured_at_the_same() -> None:
-    """The catalog, which is wrong at such small images, would have the two change places for nothing."""
+    """The catalog, which is wrong at such small images, would have the two change places for
+    nothing.
+    """
     scratch, squeezenet = "scratch@32x1", "squeezenet@32x1"
     mates = [
         Peer(

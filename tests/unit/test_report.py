@@ -1,4 +1,6 @@
-"""A finished, a partial, a many-seeded and a hostile run, each told as a page, Markdown, JSON and figures."""
+"""A finished, a partial, a many-seeded and a hostile run, each told as a page, Markdown, JSON and
+figures.
+"""
 
 from __future__ import annotations
 
@@ -112,7 +114,8 @@ def test_the_answer_comes_first_and_one_seed_is_called_one(finished: tuple[Path,
     sentence = finished[1]["answer"]["sentence"]
 
     assert re.match(
-        r"After the last period \(epoch 6\), .+ has the highest accuracy, [\d.]+% of \d+ test images "
+        r"After the last period \(epoch 6\), .+ has the highest accuracy, [\d.]+% of \d+ test "
+        r"images "
         r"right .+, but "
         r"its lead of .+ over .+ is not statistically significant "
         r"\(95% interval .+ to .+, corrected p (=|<) [\d.]+\)\.$",
@@ -120,8 +123,8 @@ def test_the_answer_comes_first_and_one_seed_is_called_one(finished: tuple[Path,
     )
     assert text.index(sentence) < text.index("Results")
     assert (
-        "One seed: the spread over seeds is unknown, and intervals and p-values cover the choice of test"
-        in text
+        "One seed: the spread over seeds is unknown, and intervals and p-values cover the choice "
+        "of test" in text
     )
     assert re.match(
         r".+ took .+ to train and has [\d.]+ million parameters", finished[1]["answer"]["price"]
@@ -223,7 +226,9 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_names_come_out_as_text_wherever_they_stand(tmp_path: Path) -> None:
-    """Classes and skipped files that look like markup, tables, formulas or templates; rows keep their columns."""
+    """Classes and skipped files that look like markup, tables, formulas or templates; rows keep
+    their columns.
+    """
     html, facts, markdown = small(
         tmp_path, classes=HOSTILE, pixels=True, skipped=("<b>x</b>|y.jpg",), periods=1
     )
@@ -382,7 +387,9 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> No
 
 
 def test_images_are_chosen_from_every_kind_and_many_classes() -> None:
-    """Three all right, six disputed, three all wrong; where a kind runs short the others fill up."""
+    """Three all right, six disputed, three all wrong; where a kind runs short the others
+    fill up.
+    """
 
     def asked(kind: str, number: int) -> examples.Example:
         return examples.Example(f"{kind}{number}", f"class {number % 5}", kind, ())

@@ -1,4 +1,6 @@
-"""Other forms than the page: LaTeX, CSV and Parquet; any period; several runs side by side; folders used again."""
+"""Other forms than the page: LaTeX, CSV and Parquet; any period; several runs side by side; folders
+used again.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +109,9 @@ def test_the_latex_compiles_with_hostile_names(forms: Path) -> None:
 
 @given(st.lists(st.text(min_size=1), min_size=2, max_size=2))
 def test_any_text_is_text_in_latex(cells: list[str]) -> None:
-    """Only ASCII comes out, braces balance, a row has one separator and one end, and no command but ours begins."""
+    """Only ASCII comes out, braces balance, a row has one separator and one end, and no command but
+    ours begins.
+    """
     told = latex.tabular(Table(("A", "B"), (tuple(cells),)))
     row = told.splitlines()[5]
     bare = re.sub(r"\\[{}$&#_%]", "", row.removesuffix(r" \\"))
@@ -187,7 +191,9 @@ def test_a_smaller_report_leaves_nothing_of_a_larger_one_behind(tmp_path: Path) 
 
 
 def test_two_runs_stand_side_by_side(tmp_path: Path) -> None:
-    """What differs is named, what is equal is not; ranks over both; each run's own report lies beside."""
+    """What differs is named, what is equal is not; ranks over both; each run's own report lies
+    beside.
+    """
     store, one = small(tmp_path, name="short", periods=2, seeds=2)
     _, other = small(tmp_path, name="long", periods=3)
     page = write.write_comparison(store, [one, other], tmp_path / "out")
@@ -241,7 +247,9 @@ def test_a_matrix_of_few_cells_is_shown_small(tmp_path: Path) -> None:
 
 
 def test_a_lead_that_may_be_chance_is_called_so(tmp_path: Path) -> None:
-    """Seventeen images cannot tell two networks apart; the first sentence says it, side by side too."""
+    """Seventeen images cannot tell two networks apart; the first sentence says it, side by side
+    too.
+    """
     (side,) = sides(
         *small(tmp_path, backbones=["scratch", "resnet34"], images_a_class=40, periods=1)
     )

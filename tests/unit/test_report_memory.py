@@ -1,4 +1,6 @@
-"""A report says which network was trained in micro-batches because memory ran out, and what that means."""
+"""A report says which network was trained in micro-batches because memory ran out, and what that
+means.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Colours stay apart for every eye, in the light and in the dark page, and page and figures name the same ones."""
+"""Colours stay apart for every eye, in the light and in the dark page, and page and figures name
+the same ones.
+"""
 
 from __future__ import annotations
 

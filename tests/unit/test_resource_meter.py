@@ -1,4 +1,6 @@
-"""Peak memory and energy of a training, with a stand-in for NVML; what a real GPU counts is not tested here."""
+"""Peak memory and energy of a training, with a stand-in for NVML; what a real GPU counts is not
+tested here.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ CPU = torch.device("cpu")
 
 @dataclass
 class FakeNvml:
-    """A machine with one GPU whose counter gives these values in turn; an exception among them is raised."""
+    """A machine with one GPU whose counter gives these values in turn; an exception among them is
+    raised.
+    """
 
     counts: list[Any]
     opened: int = 0
@@ -92,7 +96,9 @@ def test_a_processor_has_no_energy_and_no_identity() -> None:
 def test_an_outcome_tells_memory_and_from_where_the_last_attempt_measured(
     animal_folder: Path, tmp_path: Path
 ) -> None:
-    """The second period begins at 1; one that was stopped on the way, where it was taken up again."""
+    """The second period begins at 1; one that was stopped on the way, where it was taken
+    up again.
+    """
     laboratory = Laboratory.of(tmp_path / "store", animal_folder, image_size=32)
     laboratory.prepare()
     trial = laboratory.trial("squeezenet", [1, 2, 3], batch_size=8)

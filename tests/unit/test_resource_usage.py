@@ -83,7 +83,9 @@ def test_a_number_that_cannot_be_one_is_as_if_it_were_absent(key: str, value: An
 def told(
     tmp_path: Path, outcomes: dict[str, dict[int, dict[str, Any]]], **asked: Any
 ) -> tuple[str, list[Any], Path]:
-    """Markdown, costs in JSON and the folder of a report on two networks, facts added by network and mark."""
+    """Markdown, costs in JSON and the folder of a report on two networks, facts added by network
+    and mark.
+    """
     pytest.importorskip("jinja2", reason="the extra 'report' is not installed")
     pytest.importorskip("matplotlib", reason="the extra 'report' is not installed")
     from orchestrator.report import write
@@ -122,7 +124,9 @@ def row(page: str, network: str) -> list[str]:
 
 
 def test_the_report_tells_memory_and_energy_where_they_were_measured(tmp_path: Path) -> None:
-    """VGG16 on a GPU, both periods counted; Scratch has no record of either; both seeds are alike."""
+    """VGG16 on a GPU, both periods counted; Scratch has no record of either; both seeds
+    are alike.
+    """
     used = {1: stretch(0, 1, 1.8e6), 2: stretch(1, 2, 1.8e6, 1_240_000_000)}
     page, costs, out = told(tmp_path, {"vgg16": used}, seeds=2)
     vgg = next(cost for cost in costs if cost["backbone"] == "vgg16")
@@ -141,7 +145,9 @@ def test_the_report_tells_memory_and_energy_where_they_were_measured(tmp_path: P
 
 
 def test_energy_of_a_part_is_told_as_at_least_and_kinds_of_memory_apart(tmp_path: Path) -> None:
-    """VGG16's second period was finished by an attempt that took it up in the middle; Scratch was on a processor."""
+    """VGG16's second period was finished by an attempt that took it up in the middle; Scratch was
+    on a processor.
+    """
     page, costs, out = told(
         tmp_path,
         {

@@ -79,7 +79,9 @@ def test_duplicates_in_two_classes_stay_together() -> None:
 def test_no_duplicate_is_on_two_sides_and_no_split_lacks_a_class(
     files: list[tuple[str, int]], seed: int
 ) -> None:
-    """For any folder: equal pixels together; a class of three or more distinct images is in every split."""
+    """For any folder: equal pixels together; a class of three or more distinct images is in every
+    split.
+    """
     images = [
         Image(label, f"{label}{index}", f"{label}-{number}")
         for index, (label, number) in enumerate(files)

@@ -22,7 +22,9 @@ def test_periods_come_from_the_run_not_from_the_rows() -> None:
 
 
 def test_rows_beyond_the_run_doubled_or_of_harder_images_do_not_count() -> None:
-    """Another run may train the trial on, a retried task may write a row again, a corruption is another test."""
+    """Another run may train the trial on, a retried task may write a row again, a corruption is
+    another test.
+    """
     found = compared(
         run_of(1),
         [

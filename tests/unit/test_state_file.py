@@ -35,7 +35,9 @@ def test_what_torch_wrote_of_a_network_of_that_size_passes(write: object, tmp_pa
 
 
 def test_torchs_own_files_pass(tmp_path: Path) -> None:
-    """As `torch.save` writes them, old form and new, parameters among the tensors; shorn of their end they do not."""
+    """As `torch.save` writes them, old form and new, parameters among the tensors; shorn of their
+    end they do not.
+    """
     torch = pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
     state = {
         "weight": torch.nn.Parameter(torch.zeros(10, 9)),

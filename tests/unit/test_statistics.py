@@ -1,4 +1,6 @@
-"""Intervals, spreads and corrections against published examples, scipy, and properties that must always hold."""
+"""Intervals, spreads and corrections against published examples, scipy, and properties that must
+always hold.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,9 @@ def test_the_interval_over_seeds_is_students(values: list[float]) -> None:
 
 
 def test_mcnemar_by_hand() -> None:
-    """5 against 15: twice the sum of C(20, k) for k up to 5, over 2 to the 20: 2 * 21700 / 1048576."""
+    """5 against 15: twice the sum of C(20, k) for k up to 5, over 2 to the 20: 2 * 21700 /
+    1048576.
+    """
     assert statistics.mcnemar(5, 15) == pytest.approx(2 * 21700 / 1048576)
     assert statistics.mcnemar(0, 0) == statistics.mcnemar(7, 7) == 1.0
 
@@ -90,7 +94,9 @@ def test_mcnemar_does_not_care_who_is_first(first: int, second: int) -> None:
 
 
 def test_holm_by_hand() -> None:
-    """0.01 times 4; 0.02 times 3; 0.03 times 2 is the same 0.06; 0.04 times 1 may not be smaller than that."""
+    """0.01 times 4; 0.02 times 3; 0.03 times 2 is the same 0.06; 0.04 times 1 may not be smaller
+    than that.
+    """
     assert statistics.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
 
 
@@ -125,7 +131,9 @@ def test_several_seeds_make_one_p_value_within_their_range(values: list[float]) 
 def answers(
     seed: int, networks: int = 3, seeds: int = 1, images: int = 150
 ) -> dict[str, np.ndarray]:
-    """Right answers of some networks, each a bit better than the one before, hard images hard for all."""
+    """Right answers of some networks, each a bit better than the one before, hard images hard for
+    all.
+    """
     rng = np.random.default_rng(seed)
     hard = rng.random(images)
     return {
@@ -165,7 +173,9 @@ def test_duels_do_not_depend_on_the_order_of_networks(seed: int, seeds: int) -> 
 
 
 def test_the_bootstrap_is_reproducible_and_follows_the_normal_one() -> None:
-    """One seed: the deviation of the paired difference over the root of n, as the textbook has it."""
+    """One seed: the deviation of the paired difference over the root of n, as the textbook
+    has it.
+    """
     right = answers(7, networks=2, images=4000)
     first, again = bootstrap.resampled(right), bootstrap.resampled(right)
     paired = right["n1"][0].astype(float) - right["n0"][0]

@@ -36,7 +36,9 @@ def seeded(found: status.RunStatus) -> status.RunStatus:
 
 @pytest.fixture
 def half(tmp_path: Path) -> tuple[Store, Run]:
-    """A run of two backbones and two periods of two epochs; only the first period is trained and evaluated."""
+    """A run of two backbones and two periods of two epochs; only the first period is trained and
+    evaluated.
+    """
     return fill_store(
         tmp_path,
         backbones=["scratch", "resnet34"],
@@ -156,7 +158,9 @@ def test_a_task_that_a_worker_signs_for_runs_before_its_first_word(half: tuple[S
 
 
 def test_a_worker_that_was_killed_here_is_not_alive_any_more(half: tuple[Store, Run]) -> None:
-    """Its process is looked for, not only its sign of a second ago; another process with its number is not it."""
+    """Its process is looked for, not only its sign of a second ago; another process with its number
+    is not it.
+    """
     store, run = half
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     marked = identity.process_identity(child.pid)
@@ -200,7 +204,9 @@ def test_a_worker_of_another_machine_is_judged_by_its_sign(
 def test_a_cancelled_trial_shows_the_epochs_that_its_checkpoints_keep(
     half: tuple[Store, Run], kept: list[str], shown: int
 ) -> None:
-    """Not only those of its last mark; what a longer run has kept beyond this one's end does not count."""
+    """Not only those of its last mark; what a longer run has kept beyond this one's end does not
+    count.
+    """
     store, run = half
     task = training(run)
     for name in kept:
@@ -263,7 +269,9 @@ def test_a_cancelled_run_is_over_but_not_well(half: tuple[Store, Run]) -> None:
 
 
 def test_the_time_left_is_shared_by_the_workers(half: tuple[Store, Run]) -> None:
-    """Two trials of 10 and 30 s an epoch with two epochs left each: 80 s alone, 60 s by two (the longer one)."""
+    """Two trials of 10 and 30 s an epoch with two epochs left each: 80 s alone, 60 s by two (the
+    longer one).
+    """
     store, run = half
     found = status.run_status(store, run, now=NOW)
     big, small = (
@@ -323,7 +331,9 @@ def touches(look: Callable[[], object]) -> int:
 
 
 def test_looking_asks_for_few_files_a_trial_and_a_line_for_none(tmp_path: Path) -> None:
-    """However many trials there are: an outcome for each period of a trial at work or done, and one of its tests."""
+    """However many trials there are: an outcome for each period of a trial at work or done, and one
+    of its tests.
+    """
     counts: dict[str, list[int]] = {"look": [], "line": [], "waiting": []}
     for seeds in (2, 6):
         store, run = fill_store(

@@ -110,7 +110,9 @@ def test_a_new_run_is_recorded_whole_and_its_first_task_sent(tmp_path: Path, pho
 def test_the_same_spec_again_is_the_same_run_and_keeps_its_past(
     tmp_path: Path, photos: Path
 ) -> None:
-    """Asking again neither renames nor redates the run, takes a cancellation back, and sends what is missing."""
+    """Asking again neither renames nor redates the run, takes a cancellation back, and sends what
+    is missing.
+    """
     store, first, _ = do(tmp_path, ask(photos))
     store.cancel(first.name)
 
@@ -144,7 +146,9 @@ def test_a_taken_name_with_changed_images_is_refused(tmp_path: Path, photos: Pat
 
 
 def test_images_that_moved_are_the_same_data_set(tmp_path: Path, photos: Path) -> None:
-    """A folder's place does not count, its name and contents do; the run then reads from the new place."""
+    """A folder's place does not count, its name and contents do; the run then reads from the new
+    place.
+    """
     _, first, _ = do(tmp_path, ask(photos))
     (tmp_path / "elsewhere").mkdir()
     moved = photos.rename(tmp_path / "elsewhere" / "photos")
@@ -266,7 +270,9 @@ def test_provenance_names_versions_machine_and_command() -> None:
 
 
 def test_a_run_sends_only_what_brings_it_on(tmp_path: Path) -> None:
-    """Runs share trials: one that is done leaves a longer one's work alone, and goes over others' marks to its own."""
+    """Runs share trials: one that is done leaves a longer one's work alone, and goes over others'
+    marks to its own.
+    """
     small: dict[str, Any] = {"backbones": ["scratch"], "pixels": False}
     store, short = fill_store(tmp_path, name="short", periods=2, **small)
     _, long = fill_store(

@@ -1,4 +1,6 @@
-"""A trial is a line of epochs: however it is cut up, stopped and taken up again, it is the same, bit for bit."""
+"""A trial is a line of epochs: however it is cut up, stopped and taken up again, it is the same,
+bit for bit.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +101,9 @@ BOTH = pytest.mark.parametrize(
 def test_three_periods_of_two_epochs_are_one_of_six(
     prepared: Callable[[], Laboratory], straight: Any, backbone: str, precision: str
 ) -> None:
-    """Weights and every row but times, each period taken up from files, over a drop of the learning rate."""
+    """Weights and every row but times, each period taken up from files, over a drop of the learning
+    rate.
+    """
     laboratory = prepared()
     trial = laboratory.trial(backbone, [2, 4, 6], precision=precision, **RECIPE)
     outcomes = [laboratory.train(trial, epoch, period=epoch // 2) for epoch in (2, 4, 6)]
@@ -114,7 +118,9 @@ def test_three_periods_of_two_epochs_are_one_of_six(
 def test_a_trial_stopped_in_mid_epoch_again_and_again_is_the_same(
     prepared: Callable[[], Laboratory], straight: Any, backbone: str, precision: str
 ) -> None:
-    """Every attempt gets four more calls of `should_stop`; steps, validations and epochs are cut wherever it falls."""
+    """Every attempt gets four more calls of `should_stop`; steps, validations and epochs are cut
+    wherever it falls.
+    """
     laboratory = prepared()
     trial, stops, outcome = laboratory.trial(backbone, [6], precision=precision, **RECIPE), 0, None
     while outcome is None:
@@ -137,7 +143,9 @@ class Killed(BaseException):
 def test_a_trial_killed_in_mid_epoch_goes_on_from_the_middle_and_is_the_same(
     prepared: Callable[[], Laboratory], straight: Any, backbone: str, precision: str
 ) -> None:
-    """Checkpoints by time: the second attempt begins where an epoch's middle was put down, not at the epoch's start."""
+    """Checkpoints by time: the second attempt begins where an epoch's middle was put down, not at
+    the epoch's start.
+    """
     laboratory = prepared()
     trial = laboratory.trial(backbone, [6], precision=precision, **RECIPE)
     folder = laboratory.store.trial_folder(trial) / "checkpoints"
@@ -231,7 +239,9 @@ def test_a_rotten_newest_checkpoint_costs_an_epoch_and_changes_nothing(
 def test_a_mark_added_later_is_reached_without_touching_what_is_there(
     prepared: Callable[[], Laboratory], straight: Any
 ) -> None:
-    """A second run wants epoch 3 of a trial trained to 6: the same line, and no row published twice."""
+    """A second run wants epoch 3 of a trial trained to 6: the same line, and no row published
+    twice.
+    """
     laboratory = prepared()
     trial = laboratory.trial("squeezenet", [6], precision="fp32", **RECIPE)
     laboratory.train(trial, 6)
@@ -351,7 +361,9 @@ def test_missing_weights_name_the_file_before_anything_is_recorded(
 def test_a_trial_begun_from_one_weights_file_is_not_begun_again_from_another(
     prepared: Callable[[], Laboratory], tmp_path: Path
 ) -> None:
-    """A wrong file is refused and leaves no trace; a different right one is refused once the trial is on record."""
+    """A wrong file is refused and leaves no trace; a different right one is refused once the trial
+    is on record.
+    """
     torchvision = pytest.importorskip("torchvision")
     laboratory, file = prepared(), tmp_path / "squeezenet1_0.pth"
     laboratory.weights_dir = tmp_path
@@ -370,7 +382,9 @@ def test_a_trial_begun_from_one_weights_file_is_not_begun_again_from_another(
 
 
 def test_automatic_precision_follows_the_hardware_and_a_wish_is_a_wish() -> None:
-    """bf16 on a processor that multiplies it fast, fp32 elsewhere; what is asked for is what is done."""
+    """bf16 on a processor that multiplies it fast, fp32 elsewhere; what is asked for is what is
+    done.
+    """
     cpu = torch.device("cpu")
     flags = Path("/proc/cpuinfo").read_text()
     fast = "amx_bf16" in flags or "avx512_bf16" in flags

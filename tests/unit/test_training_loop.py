@@ -173,7 +173,9 @@ def test_the_mean_loss_and_the_accuracy_are_over_images_not_batches() -> None:
 
 
 def test_ranks_agree_with_the_answer_when_scores_are_equal() -> None:
-    """Of equal scores the lower class comes first, as in argmax: rank 0 is a right answer and only that."""
+    """Of equal scores the lower class comes first, as in argmax: rank 0 is a right answer and only
+    that.
+    """
     scores = np.array(
         [[1.0, 3.0, 2.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [2.0, 1.0, 2.0]], np.float32
     )

@@ -21,7 +21,9 @@ Half = tuple[Store, Run]
 
 @pytest.fixture
 def half(tmp_path: Path) -> Half:
-    """A run of one backbone and two periods of two epochs; the second period is trained, not yet evaluated."""
+    """A run of one backbone and two periods of two epochs; the second period is trained, not yet
+    evaluated.
+    """
     store, run = fill_store(
         tmp_path / "store",
         backbones=["scratch"],
@@ -67,7 +69,9 @@ def test_a_whole_run_has_no_findings_and_every_byte_is_counted(half: Half) -> No
 
 
 def test_damage_of_every_kind_is_found_and_named(half: Half) -> None:
-    """A flipped bit, a shortened file, a missing one, a torn record, a trial that is not what its name says."""
+    """A flipped bit, a shortened file, a missing one, a torn record, a trial that is not what its
+    name says.
+    """
     store, run = half
     trial = run.trials[0]
     rows = sorted((store.root / "results").rglob("*.parquet"))
@@ -97,7 +101,9 @@ def test_damage_of_every_kind_is_found_and_named(half: Half) -> None:
 
 
 def test_what_was_taken_out_is_ready_to_be_done_again_and_nothing_else(half: Half) -> None:
-    """The rows of the first training: that task is open, its evaluation and the second training stay done."""
+    """The rows of the first training: that task is open, its evaluation and the second training
+    stay done.
+    """
     store, run = half
     trial = run.trials[0]
     rows = next((store.root / "results" / "epochs").rglob("0002.parquet"))
@@ -160,7 +166,9 @@ def test_a_checkpoint_that_is_removed_while_it_is_looked_at_is_no_finding(half: 
 def test_a_table_of_a_longer_run_is_found_by_every_run_whose_report_reads_it(
     table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The short run's report stops there, so its verify names the file, and repairing names the run that makes it."""
+    """The short run's report stops there, so its verify names the file, and repairing names the run
+    that makes it.
+    """
     asked: dict[str, Any] = {"backbones": ["scratch"], "epochs_per_period": 2}
     store, short = fill_store(tmp_path / "store", periods=1, name="short", **asked)
     _, long = fill_store(tmp_path / "store", periods=2, name="long", **asked)
@@ -192,7 +200,9 @@ def test_a_table_of_a_longer_run_is_found_by_every_run_whose_report_reads_it(
 
 
 def test_what_nobody_keeps_a_digest_of_is_read(half: Half) -> None:
-    """An attempt's row, the record of a failure, the list of a data set's files: named, and taken out."""
+    """An attempt's row, the record of a failure, the list of a data set's files: named, and taken
+    out.
+    """
     store, run = half
     task = Task("evaluate", run.trials[0], 2)
     places = [

@@ -68,7 +68,8 @@ class StopCondition:
             self.unwanted = not self.worker.store.wanted_by(self.task)
             if self.unwanted:
                 log.warning(
-                    "%s: no run wants it any more: cancelled, or the run's record is damaged (orch status)",
+                    "%s: no run wants it any more: cancelled, or the run's record is damaged "
+                    "(orch status)",
                     self.task.id,
                 )
         if time.monotonic() - self.looked >= LOOK_S and not self.unwanted:

@@ -114,7 +114,8 @@ def ping(broker_url: str, timeout_s: float = 3.0) -> None:
     """Return if the broker answers; raises `BrokerUnreachable` (without the password)."""
     if not broker_url.startswith(SCHEMES):
         raise BrokerUnreachable(
-            f"the broker address {without_password(broker_url)} begins with none of {', '.join(SCHEMES)}. "
+            f"the broker address {without_password(broker_url)} begins with none of "
+            f"{', '.join(SCHEMES)}. "
             "Check ORCH_BROKER_URL; unset it to use the embedded broker."
         )
     try:
@@ -156,7 +157,8 @@ def reachable(broker_url: str) -> Iterator[None]:
                 "Check ORCH_BROKER_URL: redis://:PASSWORD@HOST:PORT/0."
             ) from None
         raise BrokerUnreachable(
-            f"no broker answers at {without_password(broker_url)} ({type(error.__cause__ or error).__name__}). "
+            f"no broker answers at {without_password(broker_url)} "
+            f"({type(error.__cause__ or error).__name__}). "
             "Check ORCH_BROKER_URL and that Redis runs there; unset it to use the embedded one."
         ) from None
 

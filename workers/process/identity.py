@@ -14,7 +14,10 @@ def process_identity(pid: int | None = None) -> str | None:
     A process that has ended, or is a zombie, has none.
     """
     try:
-        here = f"{(PROC / 'sys/kernel/random/boot_id').read_text().strip()} {os.readlink(PROC / 'self/ns/pid')}"
+        here = (
+            f"{(PROC / 'sys/kernel/random/boot_id').read_text().strip()} "
+            f"{os.readlink(PROC / 'self/ns/pid')}"
+        )
         number = os.getpid() if pid is None else pid
         state, *rest = (PROC / str(number) / "stat").read_text().rpartition(")")[2].split()
         return None if state in "ZX" else f"{here} {number} {rest[18]}"

@@ -159,7 +159,8 @@ class Handover:
         return True
 
     def fulfilled(self, task: Task) -> list[Task]:
-        """Call after a claim: if it fulfils the request, end it and return the trainings to enqueue.
+        """Call after a claim: if it fulfils the request, end it and return the trainings to
+        enqueue.
 
         Those are the trainings that this worker gave up for the request.
         """
@@ -191,7 +192,9 @@ class Handover:
     # The holder, and all other peers
 
     def asker(self, task: Task, token: int) -> str | None:
-        """The peer that requested a training while its lease had this token; None if no peer did."""
+        """The peer that requested a training while its lease had this token; None if no
+        peer did.
+        """
         if task.kind != "train":
             return None
         with contextlib.suppress(OSError, DamagedFile, KeyError, TypeError):

@@ -80,7 +80,8 @@ def _svg(grid: Heatmap) -> str:
             for i, n in enumerate(grid.rows)
         ),
         *(
-            f'<g transform="translate({left + side * (i + 0.5) + 3.2:.1f} {bottom + 6:.1f}) rotate(-90)">'
+            f'<g transform="translate({left + side * (i + 0.5) + 3.2:.1f} {bottom + 6:.1f}) '
+            f'rotate(-90)">'
             f"{_text(0, 0, n, anchor='end')}</g>"
             for i, n in enumerate(grid.columns)
         ),
@@ -88,7 +89,8 @@ def _svg(grid: Heatmap) -> str:
     ]
     for down, row in enumerate(grid.squares):
         lines += [
-            f'<rect x="{left + side * across:.1f}" y="{top + side * down:.1f}" width="{side:g}" height="{side:g}" '
+            f'<rect x="{left + side * across:.1f}" y="{top + side * down:.1f}" width="{side:g}" '
+            f'height="{side:g}" '
             f'style="fill:{square.colour};fill-opacity:{square.depth:.2f}"/>'
             for across, square in enumerate(row)
             if square.depth > 0

@@ -23,8 +23,10 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
         return None
     several = ", all seeds together" if evidence.run.spec.seeds > 1 else ""
     lead = (
-        f"After epoch {findings.epoch}{several}. The expected calibration error (ECE, {BINS} bins) is the mean "
-        "distance between how sure a network is and how often it is right; the Brier score also counts how well "
+        f"After epoch {findings.epoch}{several}. The expected calibration error (ECE, {BINS} "
+        f"bins) is the mean "
+        "distance between how sure a network is and how often it is right; the Brier score also "
+        "counts how well "
         "it sets right answers apart. Lower is better for both."
     )
     return Section(
@@ -93,7 +95,8 @@ def _curve(findings: Analysis) -> Chart:
         axes.set_title(f"Reliability after epoch {findings.epoch}")
         images = max(found.images for found in findings.calibration.values())
         axes.annotate(
-            f"{wording.count(images, 'answer')} a network · {BINS} bins, those with {FEWEST} answers or more",
+            f"{wording.count(images, 'answer')} a network · {BINS} bins, those with {FEWEST} "
+            f"answers or more",
             (0, 1),
             (0, 7),
             "axes fraction",
@@ -109,7 +112,10 @@ def _curve(findings: Analysis) -> Chart:
             handletextpad=0.4,
         )
 
-    caption = "On the dotted line a confidence of 80% is right 80 times of 100; below it, the network is too sure."
+    caption = (
+        "On the dotted line a confidence of 80% is right 80 times of 100; below it, the "
+        "network is too sure."
+    )
     return draw_chart(
         "reliability",
         "Reliability curves: accuracy against confidence, one line a network",

@@ -22,7 +22,8 @@ MEASURES = {
 
 MEMORY = {
     "gpu": "the most that torch held in tensors on the GPU",
-    "process": "on a processor the most that was resident of the training process, with Python, torch and the "
+    "process": "on a processor the most that was resident of the training process, with Python, "
+    "torch and the "
     "images read",
 }
 
@@ -38,8 +39,10 @@ def section(evidence: RunData, findings: Analysis) -> Section:
         f"{(size / 224) ** 2:.2f} times as many)"
     )
     lead = (
-        f"Training time is the wall time of all epochs up to epoch {findings.epoch}{several}; images/s are those "
-        f"of training. Multiply-adds are of one image of 224 px, forward, with this data set's head{scale}. "
+        f"Training time is the wall time of all epochs up to epoch {findings.epoch}{several}; "
+        f"images/s are those "
+        f"of training. Multiply-adds are of one image of 224 px, forward, with this data set's "
+        f"head{scale}. "
         f"{_consumption(findings.costs)}"
     )
     drawn = [_plot(findings, measure) for measure in MEASURES]
@@ -84,7 +87,8 @@ def _consumption(costs: Sequence[Cost]) -> str:
     told = [f"Peak memory is {'; '.join(of)}."] if of else []
     if any(cost.energy_kwh is not None for cost in costs):
         told.append(
-            "kWh is what the GPU counted while it trained, by NVML: the whole board, whoever used it, and "
+            "kWh is what the GPU counted while it trained, by NVML: the whole board, whoever used "
+            "it, and "
             "nothing of the machine around it."
         )
     if told:
@@ -93,7 +97,8 @@ def _consumption(costs: Sequence[Cost]) -> str:
         )
     if any(cost.energy_kwh is not None and not _whole(cost) for cost in costs):
         told.append(
-            "≥: some epochs are not counted, being trained by an attempt that did not finish, or unmetered."
+            "≥: some epochs are not counted, being trained by an attempt that did not finish, or "
+            "unmetered."
         )
     return " ".join(told) or "Neither peak memory nor energy was recorded."
 

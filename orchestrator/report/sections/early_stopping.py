@@ -24,8 +24,10 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
     if not findings.stopping or max(one.epochs for one in findings.stopping) < 2:
         return None
     lead = (
-        f"{_stopped(evidence)}{_saved(evidence, findings)} The best epoch has the lowest validation loss; the "
-        "gap is validation minus training loss. Overfitting is named where validation loss rose after its best "
+        f"{_stopped(evidence)}{_saved(evidence, findings)} The best epoch has the lowest "
+        f"validation loss; the "
+        "gap is validation minus training loss. Overfitting is named where validation loss rose "
+        "after its best "
         "epoch while training loss kept falling."
     )
     return Section(
@@ -44,8 +46,9 @@ def _stopped(evidence: RunData) -> str:
     stops, patience = evidence.comparison.stops, evidence.run.spec.early_stop
     if patience is None:
         return ""
+    several = evidence.run.spec.seeds > 1
     named = [
-        f"{wording.title(trial.backbone)}{f' (seed {trial.seed})' if evidence.run.spec.seeds > 1 else ''} "
+        f"{wording.title(trial.backbone)}{f' (seed {trial.seed})' if several else ''} "
         f"stopped early at epoch {stops[name]}"
         for name, trial in evidence.trials.items()
         if name in stops and stops[name] < evidence.run.spec.epochs
@@ -68,8 +71,10 @@ def _saved(evidence: RunData, findings: Analysis) -> str:
         else ", losing no best epoch"
     )
     return (
-        f"With a patience of {PATIENCE} epochs, {len(early)} of {len(findings.stopping)} trainings would have "
-        f"ended early and saved {wording.duration(saved)}, {wording.percent(saved / total, 0)} of all training{but}."
+        f"With a patience of {PATIENCE} epochs, {len(early)} of {len(findings.stopping)} "
+        f"trainings would have "
+        f"ended early and saved {wording.duration(saved)}, {wording.percent(saved / total, 0)} of "
+        f"all training{but}."
     )
 
 
@@ -162,7 +167,8 @@ def _figure(evidence: RunData, findings: Analysis) -> Chart:
     return draw_chart(
         "stopping",
         f"Training and validation loss of {len(names)} networks, {stretch_of(evidence, None)}",
-        f"Training and validation loss{seed}; the vertical line is the epoch with the lowest validation loss.",
+        f"Training and validation loss{seed}; the vertical line is the epoch with the lowest "
+        f"validation loss.",
         (2.45 * across + 0.6, 1.9 * down + 0.8),
         paint,
     )

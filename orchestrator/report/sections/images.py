@@ -167,7 +167,8 @@ def sheet(gallery: Gallery) -> Chart | None:
                 _put(axes, gallery.small(image), x + number, y + 0.5)
 
     caption = (
-        f"Training images as the networks see them: the first {SAMPLES_A_CLASS} of each class by the digest "
+        f"Training images as the networks see them: the first {SAMPLES_A_CLASS} of each class by "
+        f"the digest "
         "of their names."
     )
     return draw_chart(
@@ -192,7 +193,10 @@ def answer_sheet(gallery: Gallery, chosen: Sequence[examples.Example]) -> Chart 
         for place, question in enumerate(shown):
             _ask(axes, gallery, question, place % across * 2.0, place // across * tall)
 
-    caption = "A tick marks a right answer, a cross a wrong one; the percentage is the network's own confidence."
+    caption = (
+        "A tick marks a right answer, a cross a wrong one; the percentage is the network's "
+        "own confidence."
+    )
     return draw_chart(
         "answers",
         f"{len(shown)} test images with every network's answer",

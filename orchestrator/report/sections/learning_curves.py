@@ -56,7 +56,10 @@ def learning(evidence: RunData, measure: str, period: int | None) -> Chart | Non
             handletextpad=0.4,
         )
 
-    alt = f"{name} by epoch, {stretch}, one line for each of {len(evidence.comparison.backbones)} networks"
+    alt = (
+        f"{name} by epoch, {stretch}, one line for each of "
+        f"{len(evidence.comparison.backbones)} networks"
+    )
     file = f"{measure.replace('_', '-')}-{'all' if period is None else f'period-{period}'}"
     return draw_chart(file, alt, _seen(rows, measure), (5.8, 4.0), paint)
 
@@ -95,7 +98,10 @@ def accuracies(evidence: RunData) -> Chart | None:
         if len(shown) > 1
         else ""
     )
-    caption = f"{marks}Bars that overlap do not decide: the networks answered the same images, so paired tests do."
+    caption = (
+        f"{marks}Bars that overlap do not decide: the networks answered the same images, "
+        f"so paired tests do."
+    )
     height = 1.25 + 0.42 * len(evidence.comparison.backbones)
     return draw_chart(
         "accuracy", f"Test accuracy of each network {after}", caption, (6.6, height), paint

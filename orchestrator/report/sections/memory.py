@@ -14,19 +14,24 @@ def told(outcome: dict[str, Any]) -> str:
     if not splits:
         return ""
     most, first = max(split["parts"] for split in splits), min(split["epoch"] for split in splits)
-    return f"trained in {wording.count(most, 'micro-batch', 'micro-batches')} since epoch {first} (out of memory)"
+    return (
+        f"trained in {wording.count(most, 'micro-batch', 'micro-batches')} since epoch "
+        f"{first} (out of memory)"
+    )
 
 
 def caution(evidence: RunData) -> str | None:
     """Caution for the comparison, naming the networks; None if all fitted."""
     split = [
-        f"{wording.title(evidence.trials[name].backbone)} (seed {evidence.trials[name].seed}) was {said}"
+        f"{wording.title(evidence.trials[name].backbone)} (seed {evidence.trials[name].seed}) was "
+        f"{said}"
         for name, outcome in evidence.training.items()
         if (said := told(outcome))
     ]
     if not split:
         return None
     return (
-        f"{'; '.join(split)}. The steps are those of the whole batch, but batch norm took its statistics, and "
+        f"{'; '.join(split)}. The steps are those of the whole batch, but batch norm took its "
+        f"statistics, and "
         "dropout drew, for each part: such a network was not trained quite like the others."
     )

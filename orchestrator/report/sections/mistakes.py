@@ -28,8 +28,10 @@ def classes(evidence: RunData, findings: Analysis) -> Section | None:
         return None
     several = ", all seeds together" if evidence.run.spec.seeds > 1 else ""
     lead = (
-        f"After epoch {findings.epoch}{several}. F1 is the harmonic mean of precision (of the answers with this "
-        "class, how many are right) and recall (of the images of this class, how many are found). Click a heading "
+        f"After epoch {findings.epoch}{several}. F1 is the harmonic mean of precision (of the "
+        f"answers with this "
+        "class, how many are right) and recall (of the images of this class, how many are found). "
+        "Click a heading "
         "to sort."
     )
     built = (
@@ -56,7 +58,8 @@ def together(evidence: RunData, findings: Analysis, gallery: Gallery) -> Section
         built += [
             Heading("All wrong"),
             Text(
-                f"All {len(asked.networks)} networks got {wording.count(len(wrong), 'image')} wrong. Those on which "
+                f"All {len(asked.networks)} networks got {wording.count(len(wrong), 'image')} "
+                f"wrong. Those on which "
                 "they were surest come first: look here for wrong labels."
             ),
             Cards(tuple(asked.question(place) for place in wrong[:MAX_ALL_WRONG])),
@@ -64,14 +67,17 @@ def together(evidence: RunData, findings: Analysis, gallery: Gallery) -> Section
     built += [
         Heading("Agreement"),
         Text(
-            "How often two networks give the same answer (upper right), and Cohen's kappa, which leaves out agreement by "
-            "chance (lower left). Networks that agree less make different mistakes and gain more from being combined."
+            "How often two networks give the same answer (upper right), and Cohen's kappa, which "
+            "leaves out agreement by "
+            "chance (lower left). Networks that agree less make different mistakes and gain more "
+            "from being combined."
         ),
         _agreement(findings),
     ]
     first = " by each network's first seed" if evidence.run.spec.seeds > 1 else ""
     lead = (
-        f"After epoch {findings.epoch}{first}, on the {wording.count(len(asked.order), 'image')} that all "
+        f"After epoch {findings.epoch}{first}, on the {wording.count(len(asked.order), 'image')} "
+        f"that all "
         "networks answered."
     )
     return Section("mistakes", "Mistakes", lead, tuple(built))

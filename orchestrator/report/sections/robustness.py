@@ -28,10 +28,14 @@ def section(evidence: RunData) -> Section | None:
         " Accuracies are means over seeds." if any(one.seeds > 1 for one in found.networks) else ""
     )
     lead = (
-        f"After the last period, each network was tested on {wording.count(found.images, 'test image')} made "
-        f"harder in {wording.count(len(found.corruptions), 'way')}, at severities 1 to 5; the harder images are "
-        f"the same for all.{several} A corruption error is a network’s summed error divided by that of "
-        f"{wording.title(found.reference)} (Hendrycks and Dietterich 2019): below 100% is better than it. Their "
+        f"After the last period, each network was tested on "
+        f"{wording.count(found.images, 'test image')} made "
+        f"harder in {wording.count(len(found.corruptions), 'way')}, at severities 1 to 5; the "
+        f"harder images are "
+        f"the same for all.{several} A corruption error is a network’s summed error divided by "
+        f"that of "
+        f"{wording.title(found.reference)} (Hendrycks and Dietterich 2019): below 100% is better "
+        f"than it. Their "
         "mean over corruptions stands in the second column."
     )
     return Section(
@@ -59,7 +63,8 @@ def together(runs: Sequence[tuple[str, Robustness | None]]) -> Section | None:
         [f"{wording.title(found.reference)} of {name}" for name, found in there]
     )
     lead = (
-        f"Accuracy is {mean}; a mean corruption error is relative to {references}, so only those with the same "
+        f"Accuracy is {mean}; a mean corruption error is relative to {references}, so only those "
+        f"with the same "
         "reference can be compared."
     )
     names = list(dict.fromkeys(one.backbone for _, found in there for one in found.networks))

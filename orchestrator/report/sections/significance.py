@@ -104,7 +104,8 @@ def matrix(paired_tests: Sequence[PairwiseTest], names: Sequence[str], epoch: in
         9.0,
     )
     caption = (
-        f"Blue: the row's network is better, orange: worse, with p < {LEVEL:g} after Holm's correction. "
+        f"Blue: the row's network is better, orange: worse, with p < {LEVEL:g} after Holm's "
+        f"correction. "
         "In brackets and without colour: the data do not tell the two apart."
     )
     return heatmap.draw_heatmap(
@@ -177,7 +178,8 @@ def told(found: Ranks, blocks: str) -> str:
     power = " Few rankings find large differences only." if found.blocks < 5 else ""
     return (
         f"Friedman's test over {found.blocks} {blocks}: {wording.p_equals(found.p)} "
-        f"(chi-squared {found.statistic:.1f}). Mean ranks must differ by {found.critical:.2f} or more "
+        f"(chi-squared {found.statistic:.1f}). Mean ranks must differ by {found.critical:.2f} or "
+        f"more "
         f"to be significant (Nemenyi).{power}"
     )
 
@@ -194,18 +196,21 @@ def _bars(axes: Axes, found: Ranks) -> None:
 def _lead(findings: Analysis, several: bool) -> str:
     images = wording.count(findings.paired_tests[0].images, "test image")
     opening = (
-        f"After epoch {findings.epoch}, on the same {images}: McNemar's exact test looks only at images that "
+        f"After epoch {findings.epoch}, on the same {images}: McNemar's exact test looks only at "
+        f"images that "
         "one of two networks got right and the other wrong; "
         f"{wording.count(len(findings.paired_tests), 'p-value')}, corrected together (Holm). "
     )
     if several:
         return (
             opening
-            + "The interval of the difference resamples seeds and images (4,000 bootstrap draws); an "
+            + "The interval of the difference resamples seeds and images (4,000 bootstrap draws); "
+            "an "
             "order counts as supported when p and interval agree."
         )
     return (
         opening
-        + "The interval of the difference resamples the images (4,000 bootstrap draws). Both speak of "
+        + "The interval of the difference resamples the images (4,000 bootstrap draws). Both "
+        "speak of "
         "these trained networks and of other test images, not of other seeds."
     )

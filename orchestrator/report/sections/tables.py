@@ -92,14 +92,16 @@ def recipe(evidence: RunData) -> Table:
     rows = (
         (
             "Epochs",
-            f"{spec.epochs}, in {wording.count(spec.periods, 'period')} of {spec.epochs_per_period}; "
+            f"{spec.epochs}, in {wording.count(spec.periods, 'period')} of "
+            f"{spec.epochs_per_period}; "
             "a test after each period",
         ),
         ("Loss", "cross entropy"),
         ("Optimiser", f"SGD, learning rate {spec.learning_rate:g}, momentum {spec.momentum:g}"),
         (
             "Learning rate",
-            f"times {spec.plateau_factor:g} when the validation loss has not improved for more than "
+            f"times {spec.plateau_factor:g} when the validation loss has not improved for more "
+            f"than "
             f"{wording.count(spec.plateau_patience, 'epoch')}",
         ),
         (
@@ -265,7 +267,8 @@ def _duplicates(found: dict[str, int] | None) -> str:
         else ""
     )
     return (
-        f"{wording.count(found['images'], 'image')} in {wording.count(found['groups'], 'group')} of equal pixels; "
+        f"{wording.count(found['images'], 'image')} in {wording.count(found['groups'], 'group')} "
+        f"of equal pixels; "
         f"{across}{labels}"
     )
 

@@ -45,13 +45,16 @@ def _lead(found: Timeline) -> str:
     faults = (
         "No attempt failed."
         if not found.faults
-        else f"{wording.count(found.faults, 'attempt')} did not end well; {found.survived} of them belong to tasks that "
+        else f"{wording.count(found.faults, 'attempt')} did not end well; {found.survived} of "
+        f"them belong to tasks that "
         "were done in the end."
     )
     began = found.began.strftime("%Y-%m-%d %H:%M UTC")
     return (
-        f"{wording.count(len(found.stints), 'attempt')} by {wording.count(len(found.workers), 'worker')} from "
-        f"{began} over {wording.duration(found.span)} ({wording.duration(found.busy)} of work){waited}. {faults} "
+        f"{wording.count(len(found.stints), 'attempt')} by "
+        f"{wording.count(len(found.workers), 'worker')} from "
+        f"{began} over {wording.duration(found.span)} ({wording.duration(found.busy)} of "
+        f"work){waited}. {faults} "
         "Attempts on trials shared with other runs are counted here too."
     )
 
@@ -99,7 +102,8 @@ def _gantt(found: Timeline) -> Chart | None:
         axes.set_xlabel(f"{unit} since the first attempt")
         axes.set_title("Who worked on what")
         axes.annotate(
-            f"{len(found.stints):,} attempts · thin: tests · crosses: attempts that did not end well",
+            f"{len(found.stints):,} attempts · thin: tests · crosses: attempts that did not end "
+            f"well",
             (0, 1),
             (0, 7),
             "axes fraction",
