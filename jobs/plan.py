@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from jobs.atomic import json_digest
 from jobs.catalog import backbones
+from jobs.store.ledger import Ledger
 from jobs.store.runs import Run, RunOutline
-from jobs.store.store import Ledger, Store
+from jobs.store.store import Store
 from jobs.task import Task, Trial
 
 if TYPE_CHECKING:

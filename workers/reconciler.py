@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from jobs import atomic, plan
 from jobs.errors import OrchError
+from jobs.store.ledger import Ledger
 from jobs.store.runs import Run
-from jobs.store.store import Ledger
 from jobs.task import Task
 from workers.execution import execute
 from workers.lease import TTL_S

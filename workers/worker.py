@@ -15,6 +15,7 @@ from workers.devices.discovery import Device
 from workers.devices.memory import MeasuredMemory
 from workers.lease import LeaseTracker
 from workers.process import child
+from workers.process.child_main import Message
 from workers.scheduling.handover import Handover
 from workers.scheduling.peers import Peers
 
@@ -69,7 +70,7 @@ class Worker:
     model: str = ""
     loading: bool = False
     entry: str = CHILD_ENTRY
-    run_child: Callable[..., child.Message] = child.run
+    run_child: Callable[..., Message] = child.run
     pause: Pause = field(default_factory=Pause)
     idle_since: float = field(default_factory=time.monotonic)
     measured: MeasuredMemory = field(init=False)

@@ -8,13 +8,12 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from jobs import atomic
-from jobs.errors import BadSpec, DamagedFile, LeaseLost, StoreUnusable, UnknownRun, WorkError
+from jobs.errors import BadSpec, DamagedFile, StoreUnusable, UnknownRun, WorkError
 from jobs.store import records
-from jobs.store.datasets import DataSetStore
-from jobs.store.publish import publish_file
+from jobs.store.ledger import LedgerStore
 from jobs.store.runs import NAME_OF_RUN, Run, RunOutline, read_outline, read_run
 from jobs.task import Task, Trial
 
@@ -23,23 +22,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
-    """Ids of all done and all failed tasks, listed at one moment."""
-
-    done: frozenset[str]
-    failed: frozenset[str]
-
-    def is_done(self, task: Task) -> bool:
-        """Whether the task's result was published then."""
-        return task.id in self.done
-
-    def has_failed(self, task: Task) -> bool:
-        """Whether the task had failed for good then."""
-        return task.id in self.failed
-
-
-@dataclass(frozen=True, slots=True)
-class Store(DataSetStore):
+class Store(LedgerStore):
     """All reads and writes of one store folder. File names: `jobs.store.paths`."""
 
     def open(self, create: bool = False) -> Store:
@@ -230,70 +213,6 @@ class Store(DataSetStore):
                 f"--all-backbones'."
             )
         return self.load_run(known[-1])
-
-    # Results
-
-    def ledger(self) -> Ledger:
-        """Done and failed tasks, from two listings, however many tasks there are."""
-        done, failed = (
-            frozenset(
-                name.removesuffix(".json")
-                for name in atomic.list_names(self.root / "ledger" / kind)
-            )
-            for kind in ("done", "failed")
-        )
-        return Ledger(done, failed)
-
-    def done(self, task: Task) -> dict[str, Any] | None:
-        """The published result of a task, or None."""
-        return records.read_result(self.done_path(task))
-
-    def is_done(self, task: Task) -> bool:
-        """Whether the task's result is published."""
-        return os.path.exists(
-            f"{self.root}/ledger/done/{task.id}.json"
-        )  # building a Path would take longer than the check
-
-    def failed(self, task: Task) -> dict[str, Any] | None:
-        """Why the task failed for good (`failure`, `message`, `attempt`), or None."""
-        return records.read(self.failed_path(task), known=records.FAILURE_FIELDS)
-
-    def has_failed(self, task: Task) -> bool:
-        """Whether the task will not be tried again."""
-        return os.path.exists(f"{self.root}/ledger/failed/{task.id}.json")
-
-    def publish(
-        self, task: Task, outcome: dict[str, Any], work_folder: Path, holds_lease: Any
-    ) -> None:
-        """Put an attempt's files in place, then record the task as done.
-
-        `outcome["files"]` maps names in the work folder to places in the store. Raises `LeaseLost`
-        when `holds_lease()` is no longer true or another attempt was first; what that one published
-        stays.
-        """
-        published = []
-        if not holds_lease():
-            raise LeaseLost(
-                f"{task.id}: another worker holds the lease; this attempt publishes nothing."
-            )
-        for draft, place in outcome.get("files", {}).items():
-            if not records.is_inside_store(place):
-                raise WorkError(
-                    f"{task.id} would publish '{place}' outside the store; nothing is published."
-                )
-            target = self.root / place
-            publish_file(work_folder / draft, target, lambda: self.is_done(task))
-            published.append(
-                {
-                    "path": place,
-                    "sha256": atomic.file_digest(target),
-                    "bytes": target.stat().st_size,
-                }
-            )
-        if not atomic.create_json(self.done_path(task), {**outcome, "files": published}):
-            raise LeaseLost(
-                f"{task.id}: another attempt has published it meanwhile; this one changes nothing."
-            )
 
 
 # Cached until the file changes: a large plan takes a while to read.

@@ -9,8 +9,9 @@ from types import NoneType
 
 from jobs import atomic
 from jobs.errors import BadSpec
+from jobs.store.ledger import Ledger
 from jobs.store.records import NUMBER, FieldTypes
-from jobs.store.store import Ledger, Store
+from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.monitoring import heartbeats
 from orchestrator.monitoring.heartbeats import Heartbeat

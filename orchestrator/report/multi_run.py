@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from itertools import combinations
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
-from orchestrator.analysis.analysis import Analysis
-from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
-from orchestrator.analysis.ranks import Ranks, rank_networks
-from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.multi_run import ComparedRun, across, corrected, rank
+from orchestrator.analysis.pairwise import PairwiseTest
+from orchestrator.analysis.ranks import Ranks
 from orchestrator.report import json_facts
 from orchestrator.report.page import Page
 from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.elements import Cell, Heading, Part, Section, Table, Text
-from orchestrator.report.sections import robustness, significance, tables
+from orchestrator.report.sections import robustness, run_tables, significance, tables
 
 UNTOLD = {"name", "command", "user"}
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedRun:
-    """One run with its run data and analysis."""
-
-    evidence: RunData
-    findings: Analysis
-
-    @property
-    def name(self) -> str:
-        """Name of the run."""
-        return self.evidence.run.name
-
-    @property
-    def accuracy(self) -> dict[str, float]:
-        """Mean test accuracy of each backbone after the compared period."""
-        at = self.evidence.comparison.at(self.findings.period)
-        return {standing.backbone: standing.accuracy.mean for standing in at if standing.accuracy}
 
 
 def assemble(sides: Sequence[ComparedRun]) -> Page:
@@ -103,33 +80,6 @@ def sentence(sides: Sequence[ComparedRun], found: Ranks | None) -> str:
     return f"Highest test accuracy: {wording.listed(told)}.{chance}"
 
 
-def rank(sides: Sequence[ComparedRun]) -> Ranks | None:
-    """Ranks of the common backbones over every (run, seed) in which all were tested."""
-    shared = set.intersection(*(set(side.accuracy) for side in sides))
-    blocks: list[dict[str, float]] = []
-    for side in sides:
-        by_seed: dict[int, dict[str, float]] = {}
-        for standing in side.evidence.comparison.at(side.findings.period):
-            for result in standing.results:
-                if result.tested and standing.backbone in shared:
-                    by_seed.setdefault(result.seed, {})[standing.backbone] = result.tested.accuracy
-        blocks += [found for found in by_seed.values() if set(found) == shared]
-    return rank_networks({name: [block[name] for block in blocks] for name in shared})
-
-
-def across(sides: Sequence[ComparedRun]) -> tuple[tuple[str, PairwiseTest], ...]:
-    """Each backbone in two runs on the same prepared images: did what differs between the runs
-    matter?
-    """
-    found = []
-    for one, other in combinations(sides, 2):
-        if one.evidence.run.data == other.evidence.run.data:
-            for name in [n for n in one.findings.first if n in other.findings.first]:
-                pair = pairwise_tests(_paired(name, one, other))
-                found += [(name, pair[0])] if pair else []
-    return tuple(found)
-
-
 def records(sides: Sequence[ComparedRun]) -> dict[str, Any]:
     """The comparison as a plain table."""
     import pyarrow as pa
@@ -151,34 +101,17 @@ def records(sides: Sequence[ComparedRun]) -> dict[str, Any]:
     return {"runs": pa.Table.from_pylist(rows)} if rows else {}
 
 
-def _paired(name: str, one: ComparedRun, other: ComparedRun) -> Mapping[str, Any]:
-    """Correct predictions of the first seeds in both runs, on common images."""
-    books = [side.evidence.book for side in (one, other)]
-    at = {image: place for place, image in enumerate(books[1].images)}
-    first, second = one.findings.first[name], other.findings.first[name]
-    pairs = [
-        (i, at[image])
-        for i, image in enumerate(books[0].images)
-        if image in at and first.predicted[i] >= 0 and second.predicted[at[image]] >= 0
-    ]
-    places = np.array(pairs, np.int64).reshape(-1, 2)
-    return {
-        one.name: books[0].right(first)[places[:, 0]][None],
-        other.name: books[1].right(second)[places[:, 1]][None],
-    }
-
-
 def _results(sides: Sequence[ComparedRun]) -> Section:
     names = list(
         dict.fromkeys(name for side in sides for name in side.evidence.comparison.backbones)
     )
     built: list[Part] = [
         Heading("Test accuracy"),
-        _table(sides, names, "accuracy"),
+        run_tables.measure_table(sides, names, "accuracy"),
         Heading("Test loss"),
-        _table(sides, names, "loss"),
+        run_tables.measure_table(sides, names, "loss"),
         Heading("Training time up to there"),
-        _times(sides, names),
+        run_tables.time_table(sides, names),
     ]
     epochs = wording.listed([f"epoch {side.findings.epoch} of {side.name}" for side in sides])
     return Section(
@@ -186,51 +119,6 @@ def _results(sides: Sequence[ComparedRun]) -> Section:
         "Side by side",
         f"After {epochs}; with several seeds, the mean ± deviation over seeds.",
         tuple(built),
-    )
-
-
-def _table(sides: Sequence[ComparedRun], names: Sequence[str], measure: str) -> Table:
-    def cell(side: ComparedRun, name: str) -> str:
-        at = side.evidence.comparison.at(side.findings.period)
-        found = next((getattr(s, measure) for s in at if s.backbone == name), None)
-        if found is None:
-            return "–"
-        return Cell(
-            wording.points(found) if measure == "accuracy" else wording.losses(found), found.mean
-        )
-
-    rows = tuple((wording.title(name), *(cell(side, name) for side in sides)) for name in names)
-    head = ("Network", *(side.name for side in sides))
-    return Table(
-        head, rows, tuple(range(1, len(head))), name=measure, title=f"Test {measure} in each run"
-    )
-
-
-def _times(sides: Sequence[ComparedRun], names: Sequence[str]) -> Table:
-    rows = []
-    for name in names:
-        costs = [
-            next((c for c in side.findings.costs if c.backbone == name and c.seconds), None)
-            for side in sides
-        ]
-        rows.append(
-            (
-                wording.title(name),
-                *(
-                    Cell(wording.duration(c.seconds.mean), c.seconds.mean)
-                    if c and c.seconds
-                    else "–"
-                    for c in costs
-                ),
-            )
-        )
-    head = ("Network", *(side.name for side in sides))
-    return Table(
-        head,
-        tuple(rows),
-        tuple(range(1, len(head))),
-        name="times",
-        title="Training time in each run",
     )
 
 
@@ -254,7 +142,7 @@ def _certainty(found: Ranks | None, twins: Sequence[tuple[str, PairwiseTest]]) -
                 Cell(wording.difference(d.interval), d.interval.low),
                 Cell(wording.p_value(p), p),
             )
-            for (name, d), p in zip(twins, _corrected(twins), strict=True)
+            for (name, d), p in zip(twins, corrected(twins), strict=True)
         )
         head = (
             "Network",
@@ -284,12 +172,6 @@ def _certainty(found: Ranks | None, twins: Sequence[tuple[str, PairwiseTest]]) -
             ),
         ]
     return [Section("certainty", "How sure one can be", "", tuple(built))] if built else []
-
-
-def _corrected(twins: Sequence[tuple[str, PairwiseTest]]) -> list[float]:
-    from orchestrator.analysis.statistics import holm
-
-    return holm([paired_test.p for _, paired_test in twins])
 
 
 def _differences(sides: Sequence[ComparedRun]) -> Section:
@@ -380,7 +262,7 @@ def _facts(
         "ranks": asdict(found) if found else None,
         "across": [
             {"backbone": name, **json_facts.paired_test(paired_test), "p_holm": p}
-            for (name, paired_test), p in zip(twins, _corrected(twins), strict=True)
+            for (name, paired_test), p in zip(twins, corrected(twins), strict=True)
         ],
         "differences": [dict(_facts_of(side)) for side in sides],
     }

@@ -59,12 +59,13 @@ def write_comparison(
     need(NEEDED)
     check(formats)
     from orchestrator.analysis import analysis, run_data
+    from orchestrator.analysis.multi_run import ComparedRun
     from orchestrator.report import data_tables, multi_run, page
 
     sides = []
     for run in runs:
         read = run_data.read_run_data(store, run, periods)
-        sides.append(multi_run.ComparedRun(read, analysis.analyse(read)))
+        sides.append(ComparedRun(read, analysis.analyse(read)))
     with _writing(out):
         for side in sides:
             plain = (

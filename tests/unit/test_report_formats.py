@@ -22,6 +22,7 @@ from jobs.errors import RequestError
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from orchestrator.analysis import analysis, run_data
+from orchestrator.analysis.multi_run import ComparedRun
 from orchestrator.report import multi_run, summary, write
 from orchestrator.report.rendering import elements, latex, wording
 from orchestrator.report.rendering.elements import Table
@@ -210,10 +211,10 @@ def test_two_runs_stand_side_by_side(tmp_path: Path) -> None:
     assert 'href="short/report.html"' in page.read_text()
 
 
-def sides(store: Store, *runs: Run) -> list[multi_run.ComparedRun]:
+def sides(store: Store, *runs: Run) -> list[ComparedRun]:
     """What is known of each of some runs."""
     read = [run_data.read_run_data(store, run) for run in runs]
-    return [multi_run.ComparedRun(each, analysis.analyse(each)) for each in read]
+    return [ComparedRun(each, analysis.analyse(each)) for each in read]
 
 
 def test_runs_tested_on_harder_images_have_them_side_by_side(tmp_path: Path) -> None:

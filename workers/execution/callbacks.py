@@ -12,7 +12,7 @@ from jobs.task import Task
 from workers.devices import memory
 from workers.execution.attempts import Attempt
 from workers.lease import RENEW_S, TTL_S, Lease
-from workers.process import child
+from workers.process.child_main import Message
 from workers.scheduling.handover import LOOK_S
 from workers.worker import Worker
 
@@ -41,7 +41,7 @@ class ProgressReporter:
         }
         self.last = 0.0
 
-    def __call__(self, message: child.Message) -> None:
+    def __call__(self, message: Message) -> None:
         if isinstance(taken := message.get("memory_bytes"), int):
             self.room.told(self.who["task"], memory.on_gpu(taken, taken) if self.on_gpu else taken)
         self.handover.told(self.task, message)

@@ -8,16 +8,13 @@ must stop is ended by the worker.
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib
 import json
 import multiprocessing
-import os
 import signal
 import sys
 import threading
 import time
-import traceback
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,20 +22,16 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from jobs import errors, install_hints
-from jobs.atomic import FULL
+from jobs import errors
 from jobs.task import CHILD_ENTRY, TaskRequest
 from workers.lease import TTL_S
-from workers.process import parent_death
+from workers.process.child_main import ALONE, Message, child_main
 
 POLL_S = 0.25
 HEARTBEAT_S = 1.0
-ALONE = 75
-"""Exit code of a child that ended itself because its worker was silent."""
 STALL_S = 300.0
 GRACE_S = 20.0
 
-Message = dict[str, Any]
 _COUNTING = threading.Lock()
 """Starting a child makes multiprocessing read all exit codes; each is readable only once."""
 
@@ -84,7 +77,7 @@ def start_fork_server() -> None:
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["workers.process.preload", CHILD_ENTRY.partition(":")[0], __name__]
+        ["workers.process.preload", CHILD_ENTRY.partition(":")[0], __name__, child_main.__module__]
     )
     from multiprocessing import forkserver
 
@@ -160,7 +153,7 @@ def run(
     ours, theirs = context.Pipe(duplex=False)
     felt, pulse = context.Pipe(duplex=False)
     given = (theirs, felt, limits.away_s, entry, order.as_dict(), str(log))
-    process = context.Process(target=_main, args=given, name=order.task)
+    process = context.Process(target=child_main, args=given, name=order.task)
     with _COUNTING, _without_main():
         process.start()
     theirs.close()
@@ -269,85 +262,3 @@ def _describe_exit(exit_code: int | None) -> str:
         hint = " (by hand, or by the kernel for want of memory)" if name == "SIGKILL" else ""
         return f"the child was ended by {name}{hint}."
     return f"the child ended without a message (exit code {exit_code})."
-
-
-def _main(
-    pipe: Connection, pulse: Connection, away_s: float, entry: str, order: Message, log: str
-) -> None:
-    """The child: redirect output to the log, run the entry point, send the last message."""
-    parent_death.die_with_parent()
-    _end_with_parent(pulse, away_s)
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    talk = threading.Lock()
-
-    def tell(message: Message) -> None:
-        with talk:
-            pipe.send_bytes(json.dumps(message).encode())
-
-    try:
-        tell({"listens": True})
-        _write_to(log)
-        module, _, function = entry.partition(":")
-        main = getattr(importlib.import_module(module), function)
-        tell({"outcome": main(order, tell, stop.is_set)})
-    except BaseException as error:
-        with contextlib.suppress(OSError):  # the log may be on a full disk
-            traceback.print_exc()
-        kind, text = _classify(error)
-        if kind == errors.OutOfMemory.__name__ and not order.get("alone", True):
-            kind, text = (
-                errors.Crowded.__name__,
-                f"{text} (beside other tasks of its worker; it is tried again alone)",
-            )
-        tell({"error": kind, "message": text})
-
-
-def _classify(error: BaseException) -> tuple[str, str]:
-    """Name of the error class and message of an error in the child."""
-    if isinstance(error, errors.OrchError):
-        return type(error).__name__, str(error)
-    if isinstance(error, MemoryError):
-        return "OutOfMemory", f"the machine ran out of memory: {error}"
-    if isinstance(error, OSError) and error.errno in FULL:
-        return "StorageFull", f"cannot write {error.filename or 'to the store'}: {error.strerror}."
-    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
-        return "OutOfMemory", f"the machine ran out of memory: {error}"
-    if isinstance(error, ModuleNotFoundError):
-        return (
-            "MissingExtra",
-            f"{error}. Install what a worker needs: {install_hints.install_command('worker')}",
-        )
-    return "OrchError", f"{type(error).__name__}: {error}"
-
-
-def _write_to(log: str) -> None:
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(handle, 1)
-    os.dup2(handle, 2)
-    os.close(handle)
-
-
-def _end_with_parent(pulse: Connection, away_s: float) -> None:
-    """End this process when the worker ends, or is silent so long that its lease may be lost.
-
-    Neither an orphan nor the child of a frozen worker may continue training. Where the kernel does
-    not end orphans (see `workers.process.parent_death`), this does, as soon as the GIL is free.
-    """
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        sentinels = [] if parent is None else [parent.sentinel]
-        while True:
-            felt = wait([*sentinels, pulse], away_s)
-            if not felt:
-                os._exit(ALONE)
-            try:
-                if pulse not in felt:
-                    raise EOFError
-                pulse.recv_bytes()
-            except (EOFError, OSError):
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    threading.Thread(target=watch, daemon=True).start()

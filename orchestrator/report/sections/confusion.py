@@ -10,6 +10,7 @@ import numpy as np
 from orchestrator.analysis.per_class import confusions
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import heatmap, theme, wording
+from orchestrator.report.rendering.elements import Figures, Heading, Part, Section, Switch
 from orchestrator.report.rendering.figure import Chart
 
 MAX_COUNTED, MAX_NAMED = 40, 100
@@ -74,3 +75,18 @@ def _seen(found: np.ndarray[Any, Any], classes: Sequence[str]) -> str:
         for one in worst
     ]
     return f"Commonest mistakes: {', '.join(told)}."
+
+
+def section(evidence: RunData) -> Section | None:
+    """The matrices of all networks; None without predictions."""
+    few = "matrix small" if len(evidence.classes) <= 10 else "matrix"
+    built: list[Part] = []
+    for backbone in evidence.comparison.backbones:
+        row = tuple(drawn for p in evidence.periods if (drawn := confusion(evidence, backbone, p)))
+        built += [Heading(wording.title(backbone)), Figures(row, 2, few)] if row else []
+    lead = (
+        "Rows are true classes, columns are answers, numbers are test images. Blue on the "
+        "diagonal is right, "
+        "orange is wrong; the deeper the colour, the larger the share of its row."
+    )
+    return Section("confusion", "Confusion matrices", lead, (Switch(), *built)) if built else None

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import EpochRow
 from orchestrator.analysis.statistics import spread
-from orchestrator.report.rendering import theme, wording
+from orchestrator.report.rendering import elements, theme, wording
+from orchestrator.report.rendering.elements import Heading, Part, Section, Text
 from orchestrator.report.rendering.figure import Chart, draw_chart, whole_ticks
 
 if TYPE_CHECKING:
@@ -242,3 +243,46 @@ def _seen(rows: Sequence[EpochRow], measure: str) -> str:
     best = (max if rising else min)(means, key=lambda backbone: means[backbone])
     value = wording.percent(means[best]) if rising else f"{means[best]:.3f}"
     return f"{'Highest' if rising else 'Lowest'} at epoch {last}: {wording.title(best)}, {value}."
+
+
+def section(evidence: RunData) -> Section:
+    """Learning curves over all epochs, and of the shown periods."""
+    spec = evidence.run.spec
+    lead = (
+        "Every network has one colour and one marker throughout. Each figure has a scale of "
+        "its own."
+    )
+    if spec.periods > 1:
+        lead += (
+            " Dotted lines: the ends of periods, where the networks were tested."
+            if spec.epochs_per_period > 1
+            else " A period is one epoch here, so first and last period are the ends of each curve."
+        )
+    whole = elements.figures(
+        [learning(evidence, measure, None) for measure in MEASURES],
+        2,
+    )
+    built: list[Part] = whole or [Text("No epoch is published yet.")]
+    if spec.periods > 1 and spec.epochs_per_period > 1:
+        own = [learning(evidence, m, number) for m in MEASURES for number in evidence.periods]
+        called = (
+            "First and last period"
+            if len(evidence.periods) > 1
+            else period_title(evidence, evidence.periods[0])
+        )
+        built += [Heading(called), *drawn] if (drawn := elements.figures(own, 2)) else []
+    return Section("curves", "Learning curves", lead, tuple(built))
+
+
+def period_title(evidence: RunData, number: int) -> str:
+    """`All epochs`, `First period`, `Last period` or `Period 2`."""
+    last = evidence.run.spec.periods
+    return (
+        "All epochs"
+        if last == 1
+        else "Last period"
+        if number == last
+        else "First period"
+        if number == 1
+        else f"Period {number}"
+    )

@@ -1,0 +1,84 @@
+"""Numbers over several runs: ranks of the common networks, and each network across runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from orchestrator.analysis.analysis import Analysis
+from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
+from orchestrator.analysis.ranks import Ranks, rank_networks
+from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.statistics import holm
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRun:
+    """One run with its run data and analysis."""
+
+    evidence: RunData
+    findings: Analysis
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return self.evidence.run.name
+
+    @property
+    def accuracy(self) -> dict[str, float]:
+        """Mean test accuracy of each backbone after the compared period."""
+        at = self.evidence.comparison.at(self.findings.period)
+        return {standing.backbone: standing.accuracy.mean for standing in at if standing.accuracy}
+
+
+def rank(sides: Sequence[ComparedRun]) -> Ranks | None:
+    """Ranks of the common backbones over every (run, seed) in which all were tested."""
+    shared = set.intersection(*(set(side.accuracy) for side in sides))
+    blocks: list[dict[str, float]] = []
+    for side in sides:
+        by_seed: dict[int, dict[str, float]] = {}
+        for standing in side.evidence.comparison.at(side.findings.period):
+            for result in standing.results:
+                if result.tested and standing.backbone in shared:
+                    by_seed.setdefault(result.seed, {})[standing.backbone] = result.tested.accuracy
+        blocks += [found for found in by_seed.values() if set(found) == shared]
+    return rank_networks({name: [block[name] for block in blocks] for name in shared})
+
+
+def across(sides: Sequence[ComparedRun]) -> tuple[tuple[str, PairwiseTest], ...]:
+    """Each backbone in two runs on the same prepared images: did what differs between the runs
+    matter?
+    """
+    found = []
+    for one, other in combinations(sides, 2):
+        if one.evidence.run.data == other.evidence.run.data:
+            for name in [n for n in one.findings.first if n in other.findings.first]:
+                pair = pairwise_tests(_paired(name, one, other))
+                found += [(name, pair[0])] if pair else []
+    return tuple(found)
+
+
+def corrected(twins: Sequence[tuple[str, PairwiseTest]]) -> list[float]:
+    """Holm's correction of these p-values together."""
+    return holm([paired_test.p for _, paired_test in twins])
+
+
+def _paired(name: str, one: ComparedRun, other: ComparedRun) -> Mapping[str, Any]:
+    """Correct predictions of the first seeds in both runs, on common images."""
+    books = [side.evidence.book for side in (one, other)]
+    at = {image: place for place, image in enumerate(books[1].images)}
+    first, second = one.findings.first[name], other.findings.first[name]
+    pairs = [
+        (i, at[image])
+        for i, image in enumerate(books[0].images)
+        if image in at and first.predicted[i] >= 0 and second.predicted[at[image]] >= 0
+    ]
+    places = np.array(pairs, np.int64).reshape(-1, 2)
+    return {
+        one.name: books[0].right(first)[places[:, 0]][None],
+        other.name: books[1].right(second)[places[:, 1]][None],
+    }

@@ -1,0 +1,52 @@
+"""Section: example images with the predictions of every network."""
+
+from __future__ import annotations
+
+from orchestrator.analysis.analysis import Analysis
+from orchestrator.analysis.examples import KINDS, Example
+from orchestrator.analysis.run_data import RunData
+from orchestrator.report.rendering import wording
+from orchestrator.report.rendering.elements import (
+    Cards,
+    Part,
+    Section,
+    Text,
+)
+from orchestrator.report.sections import images
+
+
+def section(
+    evidence: RunData,
+    findings: Analysis,
+    gallery: images.Gallery,
+    chosen: list[Example],
+    tally: dict[str, int],
+) -> Section | None:
+    """The chosen examples; None if there are none."""
+    if not chosen:
+        return None
+    seeds = ", by each network’s first seed" if evidence.run.spec.seeds > 1 else ""
+    right, wrong, split = (tally[kind] for kind in (KINDS[0], KINDS[2], KINDS[1]))
+    lead = (
+        f"After epoch {findings.epoch}{seeds}: of "
+        f"{wording.count(sum(tally.values()), 'test image')} all networks "
+        f"got {right:,} right and {wrong:,} wrong; on {split:,} they disagree. The images below "
+        f"are chosen by the "
+        "digest of their names, not by hand. ✓ right, ✗ wrong; the percentage is the network’s "
+        "own confidence."
+    )
+    absent: list[Part] = (
+        []
+        if gallery.rows
+        else [
+            Text(
+                "The prepared pixels are not in this store, so the answers stand without their "
+                "pictures."
+            )
+        ]
+    )
+    built: tuple[Part, ...] = (
+        *absent,
+        Cards(tuple(chosen), images.answer_sheet(gallery, chosen), grouped=True),
+    )
+    return Section("answers", "Test images and every network’s answer", lead, built)

@@ -1,0 +1,14 @@
+"""Section: the provenance of the run."""
+
+from __future__ import annotations
+
+from orchestrator.analysis.run_data import RunData
+from orchestrator.report.rendering.elements import (
+    Section,
+)
+from orchestrator.report.sections import tables
+
+
+def section(evidence: RunData) -> Section:
+    """Versions, revision, machine and command line."""
+    return Section("provenance", "Provenance", "", (tables.provenance(evidence),))

@@ -1,0 +1,31 @@
+"""Section: the recipe and the networks."""
+
+from __future__ import annotations
+
+from orchestrator.analysis.run_data import RunData
+from orchestrator.report.rendering.elements import (
+    Heading,
+    Section,
+    Text,
+)
+from orchestrator.report.sections import tables
+
+
+def section(evidence: RunData) -> Section:
+    """How every network was trained, and its numerics."""
+    told = (
+        "Precision, threads and device are those of the latest training; a trial keeps its first "
+        "precision and "
+        "threads, because they can change its numbers."
+    )
+    return Section(
+        "recipe",
+        "Recipe and networks",
+        "",
+        (
+            tables.recipe(evidence),
+            Heading("Networks"),
+            Text(told),
+            tables.networks(evidence),
+        ),
+    )

@@ -1,0 +1,45 @@
+"""Section: the results of each shown period, and the accuracy of each network."""
+
+from __future__ import annotations
+
+from orchestrator.analysis.run_data import RunData
+from orchestrator.report.rendering import elements
+from orchestrator.report.rendering.elements import (
+    Heading,
+    Part,
+    Section,
+)
+from orchestrator.report.sections import learning_curves, tables
+
+
+def section(evidence: RunData) -> Section:
+    """A table per shown period, and a figure of all accuracies."""
+    several = (
+        "Each figure is the mean over the seeds that were tested, with its sample deviation and "
+        "Student’s 95% "
+        "interval of the mean; counts of each seed are in report.json."
+    )
+    single = (
+        "Percentages of test accuracy are rounded down, the counts are exact; the interval "
+        "is Wilson’s."
+    )
+    told = several if evidence.run.spec.seeds > 1 else single
+    lead = (
+        f"Test loss is the mean cross entropy in nats an image. {told} "
+        "Training time is the wall time of the period’s epochs."
+    )
+    built: list[Part] = []
+    for number in evidence.periods:
+        built += [
+            Heading(
+                f"{learning_curves.period_title(evidence, number)}, "
+                f"{learning_curves.stretch_of(evidence, number)}"
+            ),
+            tables.study(evidence, number),
+        ]
+    return Section(
+        "results",
+        "Results",
+        lead,
+        (*built, *elements.figures([learning_curves.accuracies(evidence)])),
+    )

@@ -1,0 +1,57 @@
+"""Tables of a measure, or of training times, with one column per run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.analysis.multi_run import ComparedRun
+from orchestrator.report.rendering import wording
+from orchestrator.report.rendering.elements import Cell, Table
+
+
+def measure_table(sides: Sequence[ComparedRun], names: Sequence[str], measure: str) -> Table:
+    """Accuracy or loss of each network in each run."""
+
+    def cell(side: ComparedRun, name: str) -> str:
+        at = side.evidence.comparison.at(side.findings.period)
+        found = next((getattr(s, measure) for s in at if s.backbone == name), None)
+        if found is None:
+            return "–"
+        return Cell(
+            wording.points(found) if measure == "accuracy" else wording.losses(found), found.mean
+        )
+
+    rows = tuple((wording.title(name), *(cell(side, name) for side in sides)) for name in names)
+    head = ("Network", *(side.name for side in sides))
+    return Table(
+        head, rows, tuple(range(1, len(head))), name=measure, title=f"Test {measure} in each run"
+    )
+
+
+def time_table(sides: Sequence[ComparedRun], names: Sequence[str]) -> Table:
+    """Training time of each network in each run."""
+    rows = []
+    for name in names:
+        costs = [
+            next((c for c in side.findings.costs if c.backbone == name and c.seconds), None)
+            for side in sides
+        ]
+        rows.append(
+            (
+                wording.title(name),
+                *(
+                    Cell(wording.duration(c.seconds.mean), c.seconds.mean)
+                    if c and c.seconds
+                    else "–"
+                    for c in costs
+                ),
+            )
+        )
+    head = ("Network", *(side.name for side in sides))
+    return Table(
+        head,
+        tuple(rows),
+        tuple(range(1, len(head))),
+        name="times",
+        title="Training time in each run",
+    )

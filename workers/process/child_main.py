@@ -1,0 +1,105 @@
+"""The child side of a task: redirect output, run the entry point, report the end."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from jobs import errors, install_hints
+from jobs.atomic import FULL
+from workers.process import parent_death
+
+Message = dict[str, Any]
+ALONE = 75
+"""Exit code of a child that ended itself because its worker was silent."""
+
+
+def child_main(
+    pipe: Connection, pulse: Connection, away_s: float, entry: str, order: Message, log: str
+) -> None:
+    """The child: redirect output to the log, run the entry point, send the last message."""
+    parent_death.die_with_parent()
+    _end_with_parent(pulse, away_s)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    talk = threading.Lock()
+
+    def tell(message: Message) -> None:
+        with talk:
+            pipe.send_bytes(json.dumps(message).encode())
+
+    try:
+        tell({"listens": True})
+        _write_to(log)
+        module, _, function = entry.partition(":")
+        main = getattr(importlib.import_module(module), function)
+        tell({"outcome": main(order, tell, stop.is_set)})
+    except BaseException as error:
+        with contextlib.suppress(OSError):  # the log may be on a full disk
+            traceback.print_exc()
+        kind, text = _classify(error)
+        if kind == errors.OutOfMemory.__name__ and not order.get("alone", True):
+            kind, text = (
+                errors.Crowded.__name__,
+                f"{text} (beside other tasks of its worker; it is tried again alone)",
+            )
+        tell({"error": kind, "message": text})
+
+
+def _classify(error: BaseException) -> tuple[str, str]:
+    """Name of the error class and message of an error in the child."""
+    if isinstance(error, errors.OrchError):
+        return type(error).__name__, str(error)
+    if isinstance(error, MemoryError):
+        return "OutOfMemory", f"the machine ran out of memory: {error}"
+    if isinstance(error, OSError) and error.errno in FULL:
+        return "StorageFull", f"cannot write {error.filename or 'to the store'}: {error.strerror}."
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return "OutOfMemory", f"the machine ran out of memory: {error}"
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            "MissingExtra",
+            f"{error}. Install what a worker needs: {install_hints.install_command('worker')}",
+        )
+    return "OrchError", f"{type(error).__name__}: {error}"
+
+
+def _write_to(log: str) -> None:
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.close(handle)
+
+
+def _end_with_parent(pulse: Connection, away_s: float) -> None:
+    """End this process when the worker ends, or is silent so long that its lease may be lost.
+
+    Neither an orphan nor the child of a frozen worker may continue training. Where the kernel does
+    not end orphans (see `workers.process.parent_death`), this does, as soon as the GIL is free.
+    """
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        sentinels = [] if parent is None else [parent.sentinel]
+        while True:
+            felt = wait([*sentinels, pulse], away_s)
+            if not felt:
+                os._exit(ALONE)
+            try:
+                if pulse not in felt:
+                    raise EOFError
+                pulse.recv_bytes()
+            except (EOFError, OSError):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
