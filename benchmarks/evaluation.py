@@ -1,9 +1,7 @@
-"""Evaluation: images a second of each backbone, against the loop written by hand and against the
-network alone.
+"""Evaluation: images per second, against the loop by hand and against the network alone.
 
-python benchmarks/evaluation.py                     all seven networks, 224 px, photographs made for
-it python benchmarks/evaluation.py --backbone resnet34 --images FOLDER --seconds 10 --json
-evaluation.json
+python benchmarks/evaluation.py                      all seven networks, 224 px
+python benchmarks/evaluation.py --backbone resnet34 --images FOLDER --seconds 10
 """
 
 from __future__ import annotations

@@ -122,9 +122,7 @@ def measure(root: Path, out: Path) -> bool:
         print(f"{part:24} {seconds:6.2f} s")
     print(
         f"{'in all':24} {total:6.2f} s ({time.process_time() - worked:.2f} s of CPU), peak "
-        f"{peak:.2f} GiB, "
-        f"{rows:,} predictions in memory, "
-        f"{len(told.drawings)} figures"
+        f"{peak:.2f} GiB, {rows:,} predictions in memory, {len(told.drawings)} figures"
     )
     return total <= MAX_SECONDS and peak <= MAX_GIB
 

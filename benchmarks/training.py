@@ -1,9 +1,7 @@
-"""Training: images a second of each backbone, against the loop written by hand and against the bare
-step.
+"""Training: images per second, against the loop by hand and against the bare step.
 
-python benchmarks/training.py                       all seven networks, 224 px, photographs made for
-it python benchmarks/training.py --backbone resnet34 --images FOLDER --seconds 10 --json
-training.json
+python benchmarks/training.py                      all seven networks, 224 px
+python benchmarks/training.py --backbone resnet34 --images FOLDER --seconds 10
 """
 
 from __future__ import annotations

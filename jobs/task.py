@@ -59,7 +59,7 @@ class Task:
         ):
             raise BadSpec(
                 f"{task_id[:120]!r} is not a task id; one looks like "
-                f"'train.resnet34-s0-1f3a9c2e.0010'."
+                "'train.resnet34-s0-1f3a9c2e.0010'."
             )
         return cls(kind, subject, int(epoch), variant or "")  # type: ignore[arg-type]
 

@@ -150,8 +150,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if "AF_UNIX path too long" in str(error):
             return _complain(
                 "the folder for temporary files has too long a name for a socket. Set TMPDIR to a "
-                "shorter "
-                "one, such as /tmp.",
+                "shorter one, such as /tmp.",
                 1,
             )
         where = f" {error.filename}" if error.filename else ""

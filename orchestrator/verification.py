@@ -53,7 +53,7 @@ def verify_run(
 
 
 def _who_do(store: Store, run: Run, tasks: list[str]) -> list[str]:
-    """The runs of these tasks: this one first, then others that share its trials."""
+    """The runs that contain these tasks: this one first, then others that share its trials."""
     left, found = set(tasks), []
     for name in [run.name, *reversed(store.run_names())] if left else []:
         with contextlib.suppress(DamagedFile, UnknownRun):
@@ -87,7 +87,7 @@ def trial_to_replay(store: Store, run: Run, asked: str | None) -> str:
 
 
 def done_of(message: dict[str, Any]) -> tuple[float, int] | None:
-    """Epochs done of how many, from a child's message; None if it does not say."""
+    """Epochs done and epochs in total, from a child's message; None if the message lacks them."""
     if message.get("phase") not in ("train", "validate") or not message.get("total"):
         return None
     share = message["done"] / message["total"] if message["phase"] == "train" else 1.0

@@ -169,8 +169,7 @@ def _walk(folder: Path, label: str) -> Iterator[ImageFile]:
             if os.path.islink(Path(where, name)):
                 raise BadFolder(
                     f"{Path(where, name)} is a link to a folder, and such are not followed within "
-                    f"a class. "
-                    "Put the folder itself there."
+                    "a class. Put the folder itself there."
                 )
         below = Path(where).relative_to(folder).as_posix()
         for name in names:

@@ -188,8 +188,7 @@ class Spec(BaseModel):
         if self.epochs > MAX_EPOCHS:
             raise ValueError(
                 f"{self.periods} x {self.epochs_per_period} epochs are more than the "
-                f"{MAX_EPOCHS:,} "
-                "a trial can have; give fewer periods or shorter ones"
+                f"{MAX_EPOCHS:,} a trial can have; give fewer periods or shorter ones"
             )
         tasks = (2 * self.periods + len(self.variants)) * self.seeds * len(self.backbones)
         if tasks > MAX_TASKS:

@@ -1,28 +1,30 @@
 """The paths of a store. No other module should build one.
 
-store.json                                 format version data/<data>/source.json, inventory.parquet
-what a data set is made of (written at submit) data/<data>/images.npy, manifest.parquet   the
-prepared data set trials/<trial>/trial.json                  what the trial is
+store.json                                 format version
+data/<data>/source.json, inventory.parquet what a data set is made of (written at submit)
+data/<data>/images.npy, manifest.parquet   the prepared data set
+trials/<trial>/trial.json                  what the trial is
 trials/<trial>/marks/0010                  a target epoch of some run: trained to and evaluated at
 trials/<trial>/marks/0010.blur-3           and evaluated at on corrupted test images
-trials/<trial>/runs/<run>                  a run that wants the trial trials/<trial>/numerics.json
-precision and threads, chosen by the first attempt, then kept trials/<trial>/microbatches.json
-from which step on a batch is trained in micro-batches trials/<trial>/checkpoints/
-see models.checkpoints.format ledger/done/<task>.json                    published results: a task
-is done when this file exists ledger/failed/<task>.json                  why a task will not be
-tried again leases/<key>/<token>.json                  the highest token holds the lease
+trials/<trial>/runs/<run>                  a run that wants the trial
+trials/<trial>/numerics.json               precision and threads of the first attempt
+trials/<trial>/microbatches.json           from which step on a batch is trained in micro-batches
+trials/<trial>/checkpoints/                see models.checkpoints.format
+ledger/done/<task>.json                    published results: a task is done when this file exists
+ledger/failed/<task>.json                  why a task will not be tried again
+leases/<key>/<token>.json                  the highest token holds the lease
 asked/<key>/<token>.json                   which worker requests the handover of this lease
 attempts/<task>/<number>.json, .log, /     one execution each: record, log, work folder
 attempts/<task>/forgiven.json              failures up to this attempt are reset
 progress/<task>.json                       the last progress report of the task's worker
-results/<table>/trial=<trial>/*.parquet    rows runs/<run>/run.json                        a run:
-specification, trials, tasks runs/<run>/cancelled.json                  the run was cancelled and
-not resumed since reports/<run>/                             where `orch report` writes by default
+results/<table>/trial=<trial>/*.parquet    rows
+runs/<run>/run.json                        a run: specification, trials, tasks
+runs/<run>/cancelled.json                  the run was cancelled and not resumed since
+reports/<run>/                             where `orch report` writes by default
 exports/<run>/<program>/                   where `orch export` writes by default
 workers/<worker>.json                      a worker's heartbeat, at most a few seconds old
-pace/<host>-<device>.json                  measured images per second of a device, by kind of
-training stack/<host>/                              a machine's embedded broker and local workers:
-state and logs
+pace/<host>-<device>.json                  measured throughput of a device
+stack/<host>/                              embedded broker and local workers of a machine
 """
 
 from __future__ import annotations

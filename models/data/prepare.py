@@ -105,8 +105,7 @@ def _judge(source: DataSource, settings: DataSettings, faults: Faults) -> None:
     if faults.broken and not settings.skip_broken:
         raise BadImages(
             f"{len(faults.broken)} file(s) in {source.origin} are not whole images: "
-            f"{_listed(faults.broken)}. "
-            "Remove or fix them, or leave them out with --skip-broken."
+            f"{_listed(faults.broken)}. Remove or fix them, or leave them out with --skip-broken."
         )
 
 
@@ -125,9 +124,8 @@ def _counted(source: DataSource, labels: list[str], chosen: list[str]) -> dict[s
     if lacking:
         raise BadImages(
             f"{source.origin} has too few images to split: {len(labels)} image(s) leave "
-            f"{sums['train']} for training, "
-            f"{sums['validation']} for validation and {sums['test']} for test. Add images; three "
-            f"a class will do."
+            f"{sums['train']} for training, {sums['validation']} for validation and {sums['test']} "
+            "for test. Add images; three a class will do."
         )
     return counts
 

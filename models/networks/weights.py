@@ -183,6 +183,6 @@ def _missing(missing: list[str], weights_dir: Path | None) -> str:
     )
     return (
         f"ImageNet weights are missing and could not be downloaded: put {', '.join(missing)} "
-        f"(torchvision's state "
-        f"dicts under these names) into {where}, or start from random weights with --weights none."
+        f"(torchvision's state dicts under these names) into {where}, or start from random weights "
+        "with --weights none."
     )

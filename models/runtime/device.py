@@ -91,8 +91,8 @@ def out_of_memory(error: BaseException, alone: bool = True) -> OutOfMemory | Cro
                 f"too little memory beside other tasks: {reason}. The task is tried again alone."
             )
         return OutOfMemory(
-            f"too little memory for the task: {reason}. "
-            "Take a smaller --batch-size or --image-size, or a bigger device."
+            f"too little memory for the task: {reason}. Take a smaller --batch-size or "
+            "--image-size, or a bigger device."
         )
     return None
 
@@ -105,8 +105,7 @@ def explained(error: BaseException, alone: bool = True) -> WorkError | None:
     if any(each in words for each in BROKEN):
         return DeviceFailed(
             f"the GPU cannot be used: {words[:200].rstrip('.')}. See 'orch doctor' and "
-            f"'nvidia-smi' "
-            "on that machine; the task is tried again, by whoever comes first."
+            "'nvidia-smi' on that machine; the task is tried again, by whoever comes first."
         )
     return None
 

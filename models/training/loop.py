@@ -55,8 +55,8 @@ class PendingLosses:
             if not math.isfinite(loss):
                 raise LossNotFinite(
                     f"the loss became {loss} in epoch {self.epoch}, step {number}, at learning "
-                    f"rate "
-                    f"{self.learning_rate:g}. Try a smaller --learning-rate or --precision fp32."
+                    f"rate {self.learning_rate:g}. Try a smaller --learning-rate or --precision "
+                    "fp32."
                 )
             self.running.loss_sum += loss * images
             self.running.images += images
@@ -153,12 +153,10 @@ def _guarded_step(learner: Learner, data: Data, batch: Batch, epoch: int, number
         if microbatches.parts_at(learner.splits, epoch, number) > 1:
             raise OutOfMemory(
                 f"a batch of {learner.recipe.batch_size} does not fit into memory, and batch "
-                f"normalisation cannot be "
-                "trained on parts of a single image. Take a smaller --image-size, or a bigger "
-                "device."
+                "normalisation cannot be trained on parts of a single image. Take a smaller "
+                "--image-size, or a bigger device."
             ) from error
         raise BadSpec(
             f"batch size {len(batch)} is too small for this network at {data.images.shape[1]} px: "
-            f"batch normalisation "
-            "needs more than one value. Take a --batch-size of 2 or more."
+            "batch normalisation needs more than one value. Take a --batch-size of 2 or more."
         ) from error

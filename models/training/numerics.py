@@ -30,8 +30,8 @@ class Numerics:
         if digest != self.weights_sha256:
             raise BadWeights(
                 f"{path} (SHA-256 {digest}) is not the file this trial began with (SHA-256 "
-                f"{self.weights_sha256}). "
-                "Put that one back, or train from the new one under another seed or recipe."
+                f"{self.weights_sha256}). Put that one back, or train from the new one under "
+                "another seed or recipe."
             )
 
 

@@ -173,8 +173,7 @@ def _train_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
             ) from error
         raise BatchSplit(
             f"a batch of {images} did not fit into memory in epoch {epoch}, step {running.step}; "
-            f"from "
-            f"there on it is trained in {parts} micro-batches."
+            f"from there on it is trained in {parts} micro-batches."
         ) from error
 
 

@@ -148,8 +148,7 @@ def _nothing_yet(run: Run, states: dict[str, str], failures: dict[str, dict[str,
     if not failures:
         return (
             f"{message}, {sum(s == 'done' for s in states.values())} of {len(states)} tasks are "
-            f"done. "
-            f"'orch status {run.name}' shows how far it is."
+            f"done. 'orch status {run.name}' shows how far it is."
         )
     task, why = next(iter(failures.items()))
     return (

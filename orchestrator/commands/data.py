@@ -115,7 +115,7 @@ def prepare(
     wanted = model.build(asked | ({} if image_size is None else {"image_size": image_size}))
     if importlib.util.find_spec("PIL") is None or importlib.util.find_spec("torch") is None:
         raise MissingExtra(
-            f"preparing images needs more packages. Install them with: "
+            "preparing images needs more packages. Install them with: "
             f"{install_hints.install_command('worker')}"
         )
     submit.require_writable(settings.store)
@@ -144,8 +144,7 @@ def prepare(
         return
     click.echo(
         f"data set {name} {'was ready already' if known else 'is ready'}: {facts['images']:,} "
-        f"images, "
-        f"{len(facts['classes'])} classes, in {settings.store}"
+        f"images, {len(facts['classes'])} classes, in {settings.store}"
     )
     if facts["skipped"]:
         _list("left out", list(facts["skipped"]))

@@ -61,12 +61,12 @@ def _row(entry: Any, classes: int) -> dict[str, Any]:
 def _layers(entry: Any, classes: int, image_size: int, as_json: bool) -> None:
     if image_size < entry.min_image_size:
         raise BadSpec(
-            f"--image-size {image_size} is too small for {entry.name}; give "
-            f"{entry.min_image_size} or more."
+            f"--image-size {image_size} is too small for {entry.name}; give {entry.min_image_size} "
+            "or more."
         )
     if importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
-            f"the layers of a network need torch. Install it with: "
+            "the layers of a network need torch. Install it with: "
             f"{install_hints.install_command('worker')}"
         )
     from orchestrator.terminal import progress_bar

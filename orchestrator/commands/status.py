@@ -134,8 +134,7 @@ def _described(settings: Settings, found: Any, now: float) -> Iterator[str]:
         )
         yield (
             f"{trial.trial:<{width}}  {trial.state:<9}  {trial.period}/{trial.periods:<4}  "
-            f"{epochs:<7}  "
-            f"{share(trial.accuracy):>8}  {now_doing}".rstrip()
+            f"{epochs:<7}  {share(trial.accuracy):>8}  {now_doing}".rstrip()
         )
     for failure in found.failures:
         word = "quarantined" if failure.quarantined else "failed"
@@ -165,9 +164,8 @@ def _attempts(settings: Settings, tried: list[Any] | None, now: float) -> Iterat
             else "-"
         )
         yield (
-            f"{each.task:<{width}}  {each.attempt:>7}  {each.state:<7}  {each.failure or '-':<16} "
-            f" {began:<10}  "
-            f"{took:<8}  {each.worker or '?'}".rstrip()
+            f"{each.task:<{width}}  {each.attempt:>7}  {each.state:<7}  {each.failure or '-':<16}  "
+            f"{began:<10}  {took:<8}  {each.worker or '?'}".rstrip()
         )
         if each.state in ("failed", "lost") and each.message:
             yield (

@@ -139,8 +139,7 @@ def submit_command(
     count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
     said = [
         f"run {run.name} {'goes on' if request.known else 'is submitted'}: {len(run.trials)} "
-        f"trial(s), "
-        f"{len(run.tasks)} tasks, {spec.periods} x {spec.epochs_per_period} epochs",
+        f"trial(s), {len(run.tasks)} tasks, {spec.periods} x {spec.epochs_per_period} epochs",
         f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
     ]
     return launch.launch(

@@ -117,7 +117,7 @@ def _replayable(store: Any, run: Any, asked: str | None) -> str:
 
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
-            f"a replay trains, which needs torch. Install it with: "
+            "a replay trains, which needs torch. Install it with: "
             f"{install_hints.install_command('worker')}"
         )
     return verification.trial_to_replay(store, run, asked)
@@ -132,8 +132,8 @@ def _tell(settings: Settings, run: str, checked: Any, repair: bool) -> None:
         click.echo(f"run {run}: {size}, all whole")
     elif not repair:
         click.echo(
-            f"{len(checked.damaged):,} of {size} are damaged. "
-            f"Take them out, to be made again, with: {call(settings, 'verify', run, '--repair')}"
+            f"{len(checked.damaged):,} of {size} are damaged. Take them out, to be made again, "
+            f"with: {call(settings, 'verify', run, '--repair')}"
         )
     else:
         ways = [call(settings, "resume", name) for name in checked.resume]
@@ -183,7 +183,6 @@ def _verdict(verdict: Any) -> str:
         if not same
     ]
     return (
-        f"{told}: {' and '.join(differing)} differ from what was published. They are the same "
-        f"only on the same "
-        "kind of processor with the same versions; on a GPU only with --deterministic."
+        f"{told}: {' and '.join(differing)} differ from what was published. They are the same only "
+        "on the same kind of processor with the same versions; on a GPU only with --deterministic."
     )

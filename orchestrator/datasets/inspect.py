@@ -29,7 +29,7 @@ PROGRAMS = ("EPS", "WMF")
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The contents of a folder. `decoded` tells whether images were decoded or only sniffed.
+    """The contents of a folder. `decoded`: images were decoded, not just recognised.
 
     `duplicates` are groups of paths with equal contents; `contradictions` those in several classes.
     """
@@ -105,7 +105,7 @@ def _decode(path: Path) -> tuple[str, str]:
 
 
 def _signature(path: Path) -> tuple[str, str]:
-    """The same from the first bytes alone."""
+    """What `_decode` returns, from the first bytes of the file alone."""
     with path.open("rb") as handle:
         first = handle.read(16)
     kind = next((kind for signature, kind in SIGNATURES.items() if first.startswith(signature)), "")

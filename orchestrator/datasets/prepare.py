@@ -24,7 +24,7 @@ def prepare_data_set(
     settings: DataSettings,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[str, dict[str, Any], bool]:
-    """The name of the data set, the facts of its result, and whether it existed before.
+    """The name of the data set, the values of its task result, and whether it existed.
 
     Raises `BadImages` for broken files and `StoreUnusable` when a worker is preparing the same data
     set.

@@ -54,11 +54,10 @@ class TrialHistory:
 
 
 def histories(store: Store, run: Run) -> list[TrialHistory]:
-    """All trials of the run that have numbers, up to its last epoch; raises `OrchError` if none
-    has.
+    """All trials of the run that have numbers, up to the run's last epoch.
 
-    A row holds a duration only. Its end is derived from the attempt that ended its period, counting
-    back.
+    Raises `OrchError` if there are none. A row holds only a duration. Its end time is counted back
+    from the end of the attempt that finished its period.
     """
     found = [_history(store, run, store.load_trial(name)) for name in run.trials]
     with_points = [history for history in found if history.points]
@@ -123,7 +122,7 @@ def _times(
     ended: dict[str, float],
     began: float,
 ) -> dict[int, float]:
-    """End of each epoch: counted back from the end of its attempt, else from the one before."""
+    """End of each epoch (Unix time): counted back from its attempt's end, else on from the last."""
     times: dict[int, float] = {}
     for before, mark in pairwise([0, *marks, *([rows[-1]["epoch"]] if rows else [])]):
         inside = [row for row in rows if before < row["epoch"] <= mark]

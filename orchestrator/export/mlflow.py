@@ -29,7 +29,7 @@ def _client(out: Path) -> Any:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient
 
-    # After the import: MLflow sets its own level then.
+    # Set after the import, because importing MLflow sets its own log level.
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

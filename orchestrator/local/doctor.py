@@ -85,8 +85,8 @@ def _packages() -> list[Diagnosis]:
 def _loading() -> list[Diagnosis]:
     """Whether a worker could import what its tasks need.
 
-    An installed package may lack a library. It is tried in a separate process, which may crash, and
-    timed: on a slow disk it may take a minute.
+    An installed package may lack a shared library. The import runs in a separate process, which may
+    crash. It is timed, because it may take a minute on a slow disk.
     """
     if any(version_of(package) is None for package in EXTRAS["worker"]):
         return []
@@ -196,8 +196,8 @@ def _devices() -> Diagnosis:
 def _weights(settings: Settings) -> list[Diagnosis]:
     """Diagnoses of pretrained weights.
 
-    One for all files that training would find here, one for each that is missing, and one for each
-    that is not what its name says.
+    One covers all files that training would find here. Each missing file gets one, and so does each
+    file whose content does not match its name.
     """
     entries = {
         str(entry.weights_file): entry

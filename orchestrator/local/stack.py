@@ -47,8 +47,9 @@ class Stack:
     started: tuple[str, ...] = ()
 
     def broker_url(self, settings: Settings) -> str:
-        """The named broker, else the embedded one; raises `BrokerUnreachable` if that is not
-        running.
+        """Address of the named broker, else of the embedded one.
+
+        Raises `BrokerUnreachable` if the embedded broker is needed and not running.
         """
         if settings.broker_url is not None:
             return settings.broker_url
@@ -122,8 +123,9 @@ def look(settings: Settings) -> Stack:
 def down(
     settings: Settings, gentle_s: float = GENTLE_S, tell: Callable[[str], None] = lambda line: None
 ) -> Stack:
-    """Stop the workers (SIGTERM; after `gentle_s` SIGKILL), then Redis; returns what was
-    running.
+    """Stop the workers, then Redis; returns what was running.
+
+    Each gets SIGTERM, and SIGKILL after `gentle_s` seconds.
     """
     if not _folder(settings.store).exists():
         return Stack(None, ())
@@ -144,12 +146,15 @@ def default_workers(cores: int, gpus: int) -> int:
 
 
 def worker_threads(cores: int, workers: int) -> int:
-    """Half the cores for one or two workers, so both give the same numbers; else equal parts."""
+    """Threads per worker: an equal part of the cores, at most half of them, at least one.
+
+    Thus one worker and two workers compute the same numbers.
+    """
     return max(1, cores // max(2, workers))
 
 
 def _with_broker(settings: Settings, folder: Path, found: Stack) -> Stack:
-    """The same with an embedded broker that answers, unless another broker is named."""
+    """The stack with an embedded broker that answers; unchanged if another broker is named."""
     if settings.broker_url is not None or (found.redis is not None and found.redis.answers()):
         return found
     if found.redis is not None:

@@ -35,8 +35,8 @@ class AttemptRecord:
 def attempts_of_run(store: Store, run: Run) -> list[AttemptRecord]:
     """All attempts at the run's tasks, in order of start; other runs may share them.
 
-    A record says "running" until another worker claims the task. If its own worker is silent, the
-    attempt counts as lost here.
+    A record says "running" until another worker claims the task. If its own worker has no fresh
+    heartbeat, the attempt counts as lost here.
     """
     silent = {
         sign.name: sign.age_s for sign in heartbeats.read_heartbeats(store.root) if not sign.fresh
@@ -70,7 +70,7 @@ def _of_task(store: Store, task: Task) -> Iterator[AttemptRecord]:
 
 
 def _as_heard(store: Store, tried: AttemptRecord, silent: dict[str, float]) -> AttemptRecord:
-    """The attempt, as lost if it is recorded as running and its worker is silent."""
+    """The attempt; its state is lost if it is recorded as running and its worker is in `silent`."""
     from workers.execution import attempts
 
     if tried.state != "running" or tried.worker not in silent:

@@ -83,9 +83,7 @@ def read_heartbeats(store: Path, now: float | None = None) -> list[Heartbeat]:
 def read_or_empty(
     path: Path, needed: records.FieldTypes | None = None, known: records.FieldTypes | None = None
 ) -> dict[str, Any]:
-    """Values of a JSON file; empty if it is missing or unreadable, as files being written
-    may be.
-    """
+    """Values of a JSON file; empty if it is missing or unreadable (it may be half written)."""
     with contextlib.suppress(OSError, ValueError):
         return records.read(path, needed, known) or {}
     return {}

@@ -33,7 +33,7 @@ SAID: FieldTypes = {
 
 @dataclass(frozen=True, slots=True)
 class TaskProgress:
-    """The last progress report of a task's worker; keys meaningless in the phase are None."""
+    """The last progress report of a task's worker; fields unused in the phase are None."""
 
     task: str
     worker: str
@@ -70,9 +70,9 @@ class StoreView:
 
 
 def read_view(store: Store, now: float) -> StoreView:
-    """The store at a time (Unix time), however many runs it holds.
+    """View of all runs in the store at `now` (Unix time).
 
-    It takes listings, and one file per task in progress.
+    Besides the ledger, it reads listings, heartbeats and one file per task in progress.
     """
     ledger = store.ledger()
     signed = heartbeats.read_heartbeats(store.root, now)

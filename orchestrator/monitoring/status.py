@@ -22,7 +22,7 @@ CHECKPOINT = re.compile(r"e(\d{4,})-.*\.json")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a task failed for good, and where the log of its last attempt is.
+    """Why a task failed permanently, and where the log of its last attempt is.
 
     `quarantined`: another attempt might have succeeded, but there were too many already.
     """
@@ -90,7 +90,7 @@ class RunStatus:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """One run in a line: its state, and its tasks counted by state."""
+    """Summary of one run: its state, and its tasks counted by state."""
 
     run: str
     state: str
@@ -100,9 +100,7 @@ class Overview:
 
 @dataclass(slots=True)
 class _Share:
-    """The part of a run that is one trial's: task states, target epochs, trained and evaluated
-    ones.
-    """
+    """One trial's part of a run: task states; target, trained and evaluated epochs."""
 
     states: set[str] = field(default_factory=set)
     marks: list[int] = field(default_factory=list)
@@ -111,7 +109,7 @@ class _Share:
 
 
 def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
-    """The run in a line, from listings alone."""
+    """Summary of the run, from listings alone."""
     states = plan.task_states(store, run, scene.ledger)
     working = any(_under_way(scene, run, subject, states) for subject in (run.data, *run.trials))
     return Overview(
@@ -168,7 +166,7 @@ def _under_way(
 
 
 def _shares(states: dict[str, str]) -> dict[str, _Share]:
-    """The part of each trial, in one pass."""
+    """Each trial's part of the run, in one pass over the task states."""
     found: defaultdict[str, _Share] = defaultdict(_Share)
     for task_id, state in states.items():
         kind, trial, epoch, *variant = task_id.split(".")
@@ -182,7 +180,7 @@ def _shares(states: dict[str, str]) -> dict[str, _Share]:
 
 
 def _kept(store: Store, trial: str, most: int) -> int:
-    """Epochs of the newest checkpoint from which a training up to that epoch would resume."""
+    """Epoch of the newest checkpoint up to epoch `most`, the resume point; 0 if there is none."""
     names = atomic.list_names(store.trial_folder(trial) / "checkpoints")
     epochs = (int(found[1]) for name in names if (found := CHECKPOINT.match(name)))
     return max((epoch for epoch in epochs if epoch <= most), default=0)
@@ -279,7 +277,7 @@ def seconds_left(status: RunStatus, costs: dict[str, float]) -> float | None:
 
 
 def _pace(trial: TrialStatus) -> float | None:
-    """Seconds per epoch: measured, else as the running task expects."""
+    """Seconds per epoch: measured, else estimated from the running task; None if unknown."""
     trained = (
         (trial.epochs // trial.periods) * (trial.period - 1)
         if trial.state != "done"

@@ -100,7 +100,7 @@ def _result(standing: Any, result: Any) -> dict[str, Any]:
 
 
 def _confusion(evidence: RunData, findings: Analysis) -> Iterable[dict[str, Any]]:
-    """Only non-empty cells."""
+    """One row per non-empty cell of each confusion matrix."""
     classes = evidence.classes
     for (backbone, period), counts in findings.matrices.items():
         sums = counts.sum(axis=1)
@@ -116,7 +116,7 @@ def _confusion(evidence: RunData, findings: Analysis) -> Iterable[dict[str, Any]
 
 
 def _images(findings: Analysis) -> pa.Table:
-    """Networks by images: prediction and confidence of the first seed."""
+    """One row per image: each network's prediction and confidence (first seed)."""
     import pyarrow as pa
 
     asked, book = findings.asked, findings.asked.book

@@ -1,4 +1,4 @@
-"""Compare several runs: the best of each, their differences, and ranks over all."""
+"""Compare several runs: the best network of each, differences, and ranks over all runs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def assemble(sides: Sequence[ComparedRun]) -> Page:
 
 
 def sentence(sides: Sequence[ComparedRun], found: Ranks | None) -> str:
-    """The best over all runs, or in each if they cannot be ranked together."""
+    """The best network over all runs, or of each run if they cannot be ranked together."""
     leaders = {
         side.name: max(side.accuracy, key=lambda n, s=side: s.accuracy[n])  # type: ignore[misc]
         for side in sides
@@ -68,8 +68,7 @@ def sentence(sides: Sequence[ComparedRun], found: Ranks | None) -> str:
         )
         return (
             f"{wording.title(first)} has the best mean rank, {mean:.2f} over {found.blocks} "
-            f"rankings "
-            f"(Friedman {wording.p_equals(found.p)}){alike}."
+            f"rankings (Friedman {wording.p_equals(found.p)}){alike}."
         )
     told = [
         f"{wording.title(name)} in {run} ({wording.percent(_side(sides, run).accuracy[name])})"
@@ -156,8 +155,7 @@ def _certainty(found: Ranks | None, twins: Sequence[tuple[str, PairwiseTest]]) -
         )
         told = (
             "The same network in two runs, on the same test images, by its first seed: McNemar's "
-            "exact test, "
-            "corrected for all rows together (Holm)."
+            "exact test, corrected for all rows together (Holm)."
         )
         built += [
             Heading("The same network in two runs"),
@@ -214,8 +212,7 @@ def _cautions(sides: Sequence[ComparedRun]) -> list[str]:
     if len({side.evidence.run.data for side in sides}) > 1:
         told.append(
             "The runs use different data sets (or splits): accuracies of different runs are not "
-            "answers "
-            "to the same images."
+            "answers to the same images."
         )
     if len({side.findings.epoch for side in sides}) > 1:
         told.append("The runs are compared after different epochs.")

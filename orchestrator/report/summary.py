@@ -16,7 +16,7 @@ MAX_OPEN_SHOWN = 12
 
 
 def sentence(evidence: RunData, findings: Analysis) -> str:
-    """The best backbone, by how much and how certain; "leads" only if significant."""
+    """The best backbone, its margin and its uncertainty; says "leads" only if significant."""
     lead = evidence.lead
     if lead is None:
         return "No network has been tested yet: there are learning curves, and no leader."
@@ -40,8 +40,7 @@ def sentence(evidence: RunData, findings: Analysis) -> str:
     if not paired_test.significant:
         return (
             f"{opening} has the highest accuracy, {right}, but its lead of {points} over {second} "
-            f"is not "
-            f"statistically significant{_certainty(paired_test)}."
+            f"is not statistically significant{_certainty(paired_test)}."
         )
     return f"{opening} leads with {right}, {points} ahead of {second}{_certainty(paired_test)}."
 
@@ -84,7 +83,7 @@ def cautions(evidence: RunData, findings: Analysis) -> list[str]:
             f"No ranking at the top: {wording.title(lead.ranking[0].backbone)} does not differ "
             f"significantly from {names} on "
             f"{wording.count(findings.paired_tests[0].images, 'test image')}. The order may be "
-            f"chance."
+            "chance."
         )
     if lead and verdict and verdict.untested and len(lead.ranking) > 1:
         names = wording.listed([wording.title(name) for name in verdict.untested])
@@ -100,8 +99,7 @@ def cautions(evidence: RunData, findings: Analysis) -> list[str]:
     if len(devices) > 1:
         told.append(
             f"Training ran on different devices ({', '.join(sorted(devices))}): times cannot be "
-            f"compared "
-            "between networks as they stand."
+            "compared between networks as they stand."
         )
     return [*told, *filter(None, [memory.caution(evidence)])]
 
@@ -117,8 +115,7 @@ def missing(evidence: RunData) -> list[str]:
     parts = [f"{number} {state}" for state, number in counts.items() if number]
     lines = [
         f"{wording.count(sum(counts.values()), 'task')} of {len(evidence.states)} not done: "
-        f"{', '.join(parts)}. "
-        "Everything below is made from what is there."
+        f"{', '.join(parts)}. Everything below is made from what is there."
     ]
     for task_id, why in evidence.failures.items():
         lines.append(
@@ -174,11 +171,10 @@ def _certainty(paired_test: PairwiseTest) -> str:
 
 
 def _one_seed(lead: Leader | None, paired_test: PairwiseTest | None) -> str:
-    """What one seed leaves open, and how much seed deviation the lead could bear."""
+    """The limits of one seed, and the deviation over seeds that would make the lead uncertain."""
     told = (
         "One seed: the spread over seeds is unknown, and intervals and p-values cover the choice "
-        "of test images "
-        "only, not the luck of training."
+        "of test images only, not the luck of training."
     )
     if lead is None or paired_test is None or lead.margin is None:
         return told

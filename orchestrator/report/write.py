@@ -22,7 +22,7 @@ NEEDED = ("jinja2", "matplotlib", "numpy", "PIL", "scipy")
 FORMATS = ("html", "md", "json", "latex", "csv", "parquet")
 DEFAULT = FORMATS[:3]
 MARK = "report.files"
-"""Lists the files of a report, so that a later one removes what it does not write again."""
+"""Lists the files of a report, so that the next report can remove those it does not write."""
 
 
 def write_report(
@@ -30,10 +30,11 @@ def write_report(
 ) -> Path:
     """Write the report of a run into `out` and return the path of its first format.
 
-    `periods` are shown, and the last of them is compared (none: the first and the last). What is
-    not done yet is said in it. Raises `MissingExtra` without the extra 'report', `OrchError`
-    without results, and `RequestError` when `out` is not writable or a period or format does not
-    exist. Equal rows give equal bytes.
+    The report shows `periods` (none given: the first and the last) and compares the networks at
+    the last one. It lists results that are missing. Equal data gives byte-identical files.
+
+    Raises `MissingExtra` without the extra 'report', and `OrchError` without results. Raises
+    `RequestError` if `out` is not writable, or if a period or format does not exist.
     """
     need(NEEDED)
     check(formats)
@@ -55,7 +56,7 @@ def write_comparison(
     periods: Sequence[int] = (),
     formats: Sequence[str] = DEFAULT,
 ) -> Path:
-    """Write a comparison of runs into `out`, and the report of each into a folder of its name."""
+    """Write a comparison of runs into `out`, and each run's report into a folder named after it."""
     need(NEEDED)
     check(formats)
     from orchestrator.analysis import analysis, run_data
@@ -138,7 +139,7 @@ def need(modules: tuple[str, ...]) -> None:
 
 
 def _take_away(out: Path, contents: Iterable[str]) -> None:
-    """Remove files of an earlier report that this one does not have; nothing else."""
+    """Remove only those files of an earlier report that this report does not contain."""
     mark, now = out / MARK, sorted(contents)
     before = mark.read_text(encoding="utf-8").splitlines() if mark.exists() else []
     for name in set(before) - set(now):
@@ -173,7 +174,7 @@ def _bytes(text: str) -> bytes:
 
 
 class _writing:
-    """Create a folder; turn its write errors into one clear line."""
+    """Create the folder, and turn an `OSError` while writing into a `RequestError`."""
 
     def __init__(self, out: Path) -> None:
         self.out = out

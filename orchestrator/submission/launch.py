@@ -50,7 +50,7 @@ def options(command: F) -> F:
 
 
 def require(settings: Settings, workers: int | None, device: str | None) -> None:
-    """Raise a `RequestError` now for what would keep this machine from doing its part."""
+    """Raise a `RequestError` if this machine lacks what its workers or the embedded broker need."""
     from orchestrator.local import embedded_redis
     from workers.devices import discovery
 
@@ -62,14 +62,14 @@ def require(settings: Settings, workers: int | None, device: str | None) -> None
         discovery.choose_device(device, None)
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
-            f"local workers need torch, which is not installed. Install it with: "
-            f"{install_hints.install_command('worker')} "
-            "(or give --no-workers and start 'orch worker' elsewhere)."
+            "local workers need torch, which is not installed. Install it with: "
+            f"{install_hints.install_command('worker')} (or give --no-workers and start 'orch "
+            "worker' elsewhere)."
         )
 
 
 def local_workers(settings: Settings, workers: int | None) -> int | None:
-    """Number of workers to ensure on this machine; None: one per device."""
+    """Number of workers to ensure on this machine; None: the default of `stack.ensure`."""
     return 0 if workers is None and settings.broker_url is not None else workers
 
 
@@ -117,7 +117,10 @@ def launch(
     facts: dict[str, Any],
     only: Collection[str] | None = None,
 ) -> int:
-    """Start what is missing, enqueue ready tasks (of `only`), report, wait; the exit code."""
+    """Start missing local processes, enqueue ready tasks, and report; returns the exit code.
+
+    `only` limits which task ids are enqueued. With `wait`, it returns when the run is over.
+    """
     from jobs import plan
     from orchestrator.local import stack
     from orchestrator.submission import submit

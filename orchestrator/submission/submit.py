@@ -94,7 +94,7 @@ def record_run(store: Store, request: Request, provenance: dict[str, Any]) -> Ru
     """
     unfolded = request.plan
     store.save_data(unfolded.data, request.source, request.spec.data_settings())
-    with ThreadPoolExecutor(AT_ONCE) as several:  # bound by the disk, not by this process
+    with ThreadPoolExecutor(AT_ONCE) as several:  # limited by the disk, not by the CPU
         list(
             several.map(
                 lambda trial: store.save_trial(

@@ -15,9 +15,9 @@ from orchestrator.terminal.messages import failure_line
 
 COSTS = {name: entry.relative_cost for name, entry in CATALOG.items()}
 NARROW = 110
-"""Below this width there are no bars, validation and workers."""
+"""Below this width (columns), bars, validation accuracy and workers are left out."""
 TIGHT = 76
-"""Below this width there are no periods, speed and loss either."""
+"""Below this width (columns), periods, speed and loss are left out too."""
 
 ORDER = ("running", "failed", "waiting", "blocked", "cancelled", "done")
 STYLES = {
@@ -32,8 +32,9 @@ STYLES = {
 def draw_dashboard(
     status: RunStatus, warning: str | None, height: int, width: int
 ) -> RenderableType:
-    """The display for a terminal of this height (lines) and width (columns), running
-    trials first.
+    """The display for a terminal of `height` lines and `width` columns.
+
+    If not all trials fit, running ones come first.
     """
     room = max(3, height - 8 - len(status.failures[:3]))
     trials = (
@@ -76,7 +77,7 @@ def _overall(status: RunStatus, width: int) -> RenderableType:
 
 
 def _epochs(trial: TrialStatus) -> float:
-    """Epochs trained, with the share of the current one."""
+    """Epochs trained, including the fraction of the current one."""
     parts = [
         (p.done or 0) / p.total
         for p in trial.progress

@@ -34,7 +34,7 @@ def follow(
 ) -> RunStatus:
     """Show the run until it ends; returns its last status.
 
-    Ctrl-C says how to come back and exits with code 130.
+    Ctrl-C prints the command that follows the run again, and exits with code 130.
     """
     out = sys.stderr if to_stderr else sys.stdout
     observe = look or (lambda: run_status(store, run))
@@ -89,7 +89,10 @@ def _live(
 
 @dataclass(slots=True)
 class ChangeReporter:
-    """Lines for what changed between two looks; progress at most every few seconds per trial."""
+    """Lines for what changed since the previous status.
+
+    Progress of a trial is printed at most once every `PLAIN_EVERY_S` seconds.
+    """
 
     settings: Settings
     clock: Callable[[], float] = time.monotonic
@@ -103,8 +106,8 @@ class ChangeReporter:
         self.waited = self.waited or not status.over
         lines = self._once(
             f"run {status.run}",
-            f"run {status.run}: {sum(status.tasks.values())} tasks, "
-            f"{status.tasks.get('done', 0)} done",
+            f"run {status.run}: {sum(status.tasks.values())} tasks, {status.tasks.get('done', 0)} "
+            "done",
         )
         if status.data_progress is not None:
             lines += self._progress(f"data {status.data}", status.data_progress, "")
@@ -120,7 +123,7 @@ class ChangeReporter:
         return lines + (ending(self.settings, status, self.waited) if status.over else [])
 
     def no_worker(self, status: RunStatus) -> str | None:
-        """The warning if tasks wait and no worker was alive for some time."""
+        """A warning if tasks wait and no worker was alive for `PATIENCE_S` seconds; or None."""
         if status.workers or status.state != "waiting":
             self.lonely_since = None
             return None

@@ -11,7 +11,7 @@ from orchestrator.monitoring.status import Failure, RunStatus
 from orchestrator.terminal.options import call
 
 DATA_FOLDER_FAILURES = {"bad-image", "data-changed"}
-"""Failures that only a change of the data folder can mend."""
+"""Failures that can be fixed only by changing the data folder."""
 
 
 def describe_progress(progress: TaskProgress) -> str:
@@ -36,9 +36,7 @@ def failure_line(failure: Failure) -> str:
 
 
 def ending(settings: Settings, status: RunStatus, waited: bool) -> list[str]:
-    """The last lines of a run that is over; with the time it took, if it ended while we
-    `waited`.
-    """
+    """The last lines for a run that is over; with the time it took, if the command `waited`."""
     took = (
         f", {duration(time.time() - status.submitted_at)} after it was submitted" if waited else ""
     )
@@ -53,8 +51,7 @@ def ending(settings: Settings, status: RunStatus, waited: bool) -> list[str]:
     if any(failure.failure in DATA_FOLDER_FAILURES for failure in status.failures):
         return [
             f"run {status.run} failed: its data folder must be fixed first. Then submit it again: "
-            f"a folder with "
-            "other contents is another data set and another run."
+            "a folder with other contents is another data set and another run."
         ]
     return [
         f"run {status.run} failed: {len(status.failures)} task(s). Try them again with: "

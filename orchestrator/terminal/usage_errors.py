@@ -13,7 +13,7 @@ NUMBERS = {
 
 
 def error_line(error: click.ClickException) -> str:
-    """The option, its value and what it takes; else the message of click and where help is."""
+    """The option, its value and the accepted values; else click's message and where help is."""
     if isinstance(error, click.MissingParameter):
         of_a_run = error.param is not None and error.param.name == "run"
         return f"{error.format_message()} {RUNS if of_a_run else _help(error)}"

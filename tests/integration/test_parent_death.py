@@ -89,8 +89,8 @@ def test_a_process_is_tied_to_its_parent() -> None:
     """The kernel keeps what it was told."""
     program = (
         "import ctypes; from workers.process import parent_death; "
-        "print(parent_death.die_with_parent());"
-        "told = ctypes.c_int(); ctypes.CDLL(None).prctl(2, ctypes.byref(told)); print(told.value)"
+        "print(parent_death.die_with_parent());told = ctypes.c_int(); ctypes.CDLL(None).prctl(2, "
+        "ctypes.byref(told)); print(told.value)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=30

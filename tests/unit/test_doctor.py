@@ -80,8 +80,7 @@ def test_looking_for_weights_needs_no_torch(module: str) -> None:
     """A machine that only submits has none."""
     program = (
         f"import sys, importlib; importlib.import_module({module!r}); from models.networks import "
-        f"weights; "
-        "print('torch' in sys.modules)"
+        "weights; print('torch' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60

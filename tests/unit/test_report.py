@@ -408,9 +408,9 @@ def test_images_are_chosen_from_every_kind_and_many_classes() -> None:
 def test_the_report_imports_no_torch_and_no_global_figures(tmp_path: Path) -> None:
     """Nor celery; matplotlib only when a report is written."""
     code = (
-        "import sys, orchestrator.report; assert 'matplotlib' not in sys.modules, 'early';"
-        "import orchestrator.report.page, orchestrator.analysis.run_data;"
-        "print([m for m in ('torch', 'celery', 'matplotlib.pyplot') if m in sys.modules])"
+        "import sys, orchestrator.report; assert 'matplotlib' not in sys.modules, 'early';import "
+        "orchestrator.report.page, orchestrator.analysis.run_data;print([m for m in ('torch', "
+        "'celery', 'matplotlib.pyplot') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

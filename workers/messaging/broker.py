@@ -115,8 +115,7 @@ def ping(broker_url: str, timeout_s: float = 3.0) -> None:
     if not broker_url.startswith(SCHEMES):
         raise BrokerUnreachable(
             f"the broker address {without_password(broker_url)} begins with none of "
-            f"{', '.join(SCHEMES)}. "
-            "Check ORCH_BROKER_URL; unset it to use the embedded broker."
+            f"{', '.join(SCHEMES)}. Check ORCH_BROKER_URL; unset it to use the embedded broker."
         )
     try:
         with reachable(broker_url), _channel(broker_url, timeout_s) as channel:
@@ -158,8 +157,8 @@ def reachable(broker_url: str) -> Iterator[None]:
             ) from None
         raise BrokerUnreachable(
             f"no broker answers at {without_password(broker_url)} "
-            f"({type(error.__cause__ or error).__name__}). "
-            "Check ORCH_BROKER_URL and that Redis runs there; unset it to use the embedded one."
+            f"({type(error.__cause__ or error).__name__}). Check ORCH_BROKER_URL and that Redis "
+            "runs there; unset it to use the embedded one."
         ) from None
 
 

@@ -16,7 +16,7 @@ class Cell(str):
     key: float | None
 
     def __new__(cls, text: str, key: float | None = None) -> Cell:
-        """Without a key it is sorted as text."""
+        """Create a cell; without `key` it sorts as text."""
         made = super().__new__(cls, text)
         made.key = key
         return made
@@ -87,7 +87,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """A table that is folded until requested."""
+    """A table that stays collapsed until the reader opens it."""
 
     kind: ClassVar[str] = "fold"
     title: str
@@ -134,6 +134,6 @@ def tables(sections: Iterable[Section]) -> list[Table]:
 
 
 def figures(drawn: Sequence[Chart | None], columns: int = 1, style: str = "") -> list[Part]:
-    """A row of the existing figures; nothing if there is none."""
+    """The figures that are not None, as one part; an empty list if there are none."""
     there = tuple(drawing for drawing in drawn if drawing)
     return [Figures(there, columns, style)] if there else []

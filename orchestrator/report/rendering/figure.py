@@ -1,4 +1,4 @@
-"""A figure as SVG and PNG; equal rows give equal bytes."""
+"""A figure as SVG and PNG; equal data gives identical bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PNG_DOTS_PER_INCH = 144
 SVG_DOTS_PER_INCH = 100
-"""Resolution of photographs inside."""
+"""Resolution of raster images embedded in the SVG."""
 HEAD = re.compile(r"^.*?(?=<svg )", re.DOTALL)
 METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 UNUSED_ID = re.compile(
@@ -41,7 +41,7 @@ class Chart:
     def inline(self) -> Markup:
         """The SVG for the page: without size, with the page's font and colours.
 
-        Safe as markup: matplotlib has escaped every text in it.
+        Safe as markup: matplotlib escapes all text in it.
         """
         body = UNUSED_ID.sub("", METADATA.sub("", HEAD.sub("", self.svg)))
         body = re.sub(r'^<svg ([^>]*?)(width="[^"]*" |height="[^"]*" )+', r"<svg \1", body)
@@ -57,7 +57,7 @@ class Chart:
 def draw_chart(
     name: str, alt: str, caption: str, inches: tuple[float, float], paint: Callable[[Figure], None]
 ) -> Chart:
-    """The figure that `paint` draws on an empty one of that size."""
+    """A chart that `paint` draws on an empty figure; `inches` is its width and height."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -70,7 +70,7 @@ def draw_chart(
         figure = Figure(figsize=inches, dpi=PNG_DOTS_PER_INCH, layout=engine)
         FigureCanvasAgg(figure)
         paint(figure)
-        # Laid out once here: with a layout engine each `savefig` would draw the figure twice.
+        # Compute the layout once: a layout engine would make each `savefig` draw the figure twice.
         engine.execute(figure)
         figure.set_layout_engine(None)
         figure.savefig(png, format="png", dpi=PNG_DOTS_PER_INCH, metadata={"Software": None})

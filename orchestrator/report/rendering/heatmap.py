@@ -21,7 +21,7 @@ MAX_SCALE = 1.3
 
 @dataclass(frozen=True, slots=True)
 class HeatmapCell:
-    """One cell: text, alternative text, colour and its depth (0..1)."""
+    """One cell: text, alternative text, colour, and `depth`, its opacity (0 to 1)."""
 
     text: str = ""
     other: str = ""

@@ -51,12 +51,12 @@ HEAD = r"""% Every table of the report. Compiles with pdflatex, xelatex and lual
 
 
 def escape(text: str) -> str:
-    """Escape a text: no commands, and only characters that any engine can set."""
+    """Escape a text: no commands, and only characters that every engine can typeset."""
     return "".join(_character(c) for c in wording.plain(text))
 
 
 def document(title: str, sentences: Sequence[str], tables: Sequence[Table]) -> str:
-    """A document that shows every table, each read from its own file."""
+    """A document with every table, each included from its own file."""
     body = [
         HEAD,
         rf"\section*{{{escape(title)}}}",
@@ -71,7 +71,7 @@ def document(title: str, sentences: Sequence[str], tables: Sequence[Table]) -> s
 
 
 def tabular(table: Table) -> str:
-    """One table, at most page-wide; long ones break across pages. The best rows are bold."""
+    """One table, best rows in bold; long tables break across pages, others fit the page width."""
     columns = "".join("r" if i in table.numeric else "l" for i in range(len(table.head)))
     if "pairs" in table.style:
         columns = r"lp{0.7\linewidth}"

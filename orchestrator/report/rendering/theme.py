@@ -1,4 +1,4 @@
-"""Colours and markers, one per backbone; the page maps names to light and dark values."""
+"""Colours and markers, one per backbone; the page replaces colours by CSS variables."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SPLITS = {"train": "#37618f", "validation": "#7fa3c7", "test": "#d98a3d"}
 SERIES = ("#9292ba", "#c88915", "#08ac72", "#1c3541", "#3b2ff7", "#830a9d", "#7f1e08", "#2f2f2f")
 """One colour per backbone, in catalog order.
 
-Any two of the first seven differ by more than 27 (CIE76) in normal vision and for deuteranopes,
-protanopes and tritanopes (Machado 2009, severity 1), in the light and dark palette.
+Any two of the first seven differ by more than 27 (CIE76), in the light and dark palette.
+This holds for normal vision, deuteranopia, protanopia and tritanopia (Machado 2009, severity 1).
 """
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -36,7 +36,7 @@ TOKENS = {
     **{colour: f"var(--{name})" for name, colour in SPLITS.items()},
     **{colour: f"var(--series-{place})" for place, colour in enumerate(SERIES)},
 }
-"""CSS variables for drawn colours: values depend on the light or dark mode."""
+"""CSS variables for the colours of figures; their values depend on light or dark mode."""
 
 RC: dict[str, Any] = {
     "font.family": ["DejaVu Sans"],
@@ -68,11 +68,11 @@ RC: dict[str, Any] = {
     "image.interpolation": "none",
     "path.simplify": True,
 }
-"""Matplotlib settings; `parse_math` off, so that a class `$x$` stays as it is."""
+"""Matplotlib settings; `text.parse_math` is off, so that a class named `$x$` is shown literally."""
 
 
 def place(backbone: str) -> int:
-    """Index in the palette: that in the catalog."""
+    """Index in the palette, by catalog order; the last one for an unknown backbone."""
     known = list(backbones.CATALOG)
     return known.index(backbone) % len(SERIES) if backbone in known else len(SERIES) - 1
 

@@ -1,4 +1,4 @@
-"""Numbers and names for people."""
+"""Format numbers and names for readers."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ def signed(difference: float) -> str:
 
 
 def difference(found: Interval) -> str:
-    """A range of differences in percentage points: `−0.5 to 4.7`."""
+    """An interval of differences in percentage points: `−0.5 to 4.7`."""
     digits = 1 if max(abs(found.low), abs(found.high)) >= 0.005 else 2
     low, high = (
         round(100 * end, digits) + 0.0 for end in (found.low, found.high)
-    )  # + 0.0: no "-0.0"
+    )  # adding 0.0 turns -0.0 into 0.0
     return f"{low:.{digits}f} to {high:.{digits}f}".replace("-", "−")
 
 
 def p_value(p: float) -> str:
-    """`0.034`, `0.52`, `< 0.001`; never 0."""
+    """A p-value: `0.034`, `0.52`, `< 0.001`; never 0."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def p_equals(p: float) -> str:
-    """The same within a sentence: `p = 0.034`, `p < 0.001`."""
+    """A p-value within a sentence: `p = 0.034`, `p < 0.001`."""
     return f"p {p_value(p)}" if p < 0.001 else f"p = {p_value(p)}"
 
 
@@ -68,7 +68,7 @@ def size(parameters: int) -> str:
 
 
 def loss(value: float | None) -> str:
-    """Six decimals, as in the study; a dash for none."""
+    """A loss with six decimals, as in the study; a dash for none."""
     return "–" if value is None else f"{value:.6f}" if math.isfinite(value) else "not finite"
 
 
@@ -117,17 +117,17 @@ def energy(kwh: float | None, whole: bool = True) -> str:
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
-    """`1 image`, `12,183 images`."""
+    """A number with its noun: `1 image`, `12,183 images`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def listed(names: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """Names joined for a sentence: `a`, `a and b`, `a, b and c`."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
 
 
 def title(backbone: str) -> str:
-    """Title of the network."""
+    """Title of the network; for an unknown backbone, its name."""
     return backbones.CATALOG[backbone].title if backbone in backbones.CATALOG else backbone
 
 
@@ -140,7 +140,7 @@ def plain(text: object) -> str:
 
 
 def markdown(text: object) -> Markup:
-    """Escape a text for Markdown: no link, image, formula or column."""
+    """Escape a text for Markdown, so that it cannot form a link, image, formula or column."""
     if isinstance(text, Markup):
         return text
     harmless = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

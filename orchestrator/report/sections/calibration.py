@@ -23,11 +23,9 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
         return None
     several = ", all seeds together" if evidence.run.spec.seeds > 1 else ""
     lead = (
-        f"After epoch {findings.epoch}{several}. The expected calibration error (ECE, {BINS} "
-        f"bins) is the mean "
-        "distance between how sure a network is and how often it is right; the Brier score also "
-        "counts how well "
-        "it sets right answers apart. Lower is better for both."
+        f"After epoch {findings.epoch}{several}. The expected calibration error (ECE, {BINS} bins) "
+        "is the mean distance between how sure a network is and how often it is right; the Brier "
+        "score also counts how well it sets right answers apart. Lower is better for both."
     )
     return Section(
         "calibration",

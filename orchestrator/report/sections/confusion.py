@@ -46,7 +46,7 @@ def confusion(evidence: RunData, backbone: str, period: int) -> Chart | None:
 
 
 def _squares(found: np.ndarray[Any, Any], size: int) -> list[list[heatmap.HeatmapCell]]:
-    """Blue on the diagonal, orange off it, depth by row share."""
+    """Cells: blue on the diagonal, orange off it; the opacity grows with the row share."""
     shares = found / np.maximum(found.sum(axis=1, keepdims=True), 1)
     depths = np.where(found > 0, 0.10 + 0.90 * shares**0.8, 0)
     told = size <= MAX_COUNTED
@@ -86,7 +86,7 @@ def section(evidence: RunData) -> Section | None:
         built += [Heading(wording.title(backbone)), Figures(row, 2, few)] if row else []
     lead = (
         "Rows are true classes, columns are answers, numbers are test images. Blue on the "
-        "diagonal is right, "
-        "orange is wrong; the deeper the colour, the larger the share of its row."
+        "diagonal is right, orange is wrong; the deeper the colour, the larger the share of its "
+        "row."
     )
     return Section("confusion", "Confusion matrices", lead, (Switch(), *built)) if built else None

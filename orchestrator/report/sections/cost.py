@@ -40,10 +40,8 @@ def section(evidence: RunData, findings: Analysis) -> Section:
     )
     lead = (
         f"Training time is the wall time of all epochs up to epoch {findings.epoch}{several}; "
-        f"images/s are those "
-        f"of training. Multiply-adds are of one image of 224 px, forward, with this data set's "
-        f"head{scale}. "
-        f"{_consumption(findings.costs)}"
+        "images/s are those of training. Multiply-adds are of one image of 224 px, forward, with "
+        f"this data set's head{scale}. {_consumption(findings.costs)}"
     )
     drawn = [_plot(findings, measure) for measure in MEASURES]
     return Section("cost", "Cost", lead, (_table(findings), *elements.figures(drawn, 2)))
@@ -88,8 +86,7 @@ def _consumption(costs: Sequence[Cost]) -> str:
     if any(cost.energy_kwh is not None for cost in costs):
         told.append(
             "kWh is what the GPU counted while it trained, by NVML: the whole board, whoever used "
-            "it, and "
-            "nothing of the machine around it."
+            "it, and nothing of the machine around it."
         )
     if told:
         told.append(
@@ -104,7 +101,7 @@ def _consumption(costs: Sequence[Cost]) -> str:
 
 
 def _memory(cost: Cost, costs: Sequence[Cost]) -> str:
-    """Peak memory; with its kind where kinds differ."""
+    """Peak memory; says GPU or process where the networks differ."""
     mixed = len({each.memory_of for each in costs if each.memory_of}) > 1
     return wording.memory(cost.peak_memory_bytes) + (
         f" ({cost.memory_of})" if mixed and cost.memory_of else ""

@@ -25,10 +25,8 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
         return None
     lead = (
         f"{_stopped(evidence)}{_saved(evidence, findings)} The best epoch has the lowest "
-        f"validation loss; the "
-        "gap is validation minus training loss. Overfitting is named where validation loss rose "
-        "after its best "
-        "epoch while training loss kept falling."
+        "validation loss; the gap is validation minus training loss. Overfitting is named where "
+        "validation loss rose after its best epoch while training loss kept falling."
     )
     return Section(
         "stopping",
@@ -71,10 +69,9 @@ def _saved(evidence: RunData, findings: Analysis) -> str:
         else ", losing no best epoch"
     )
     return (
-        f"With a patience of {PATIENCE} epochs, {len(early)} of {len(findings.stopping)} "
-        f"trainings would have "
-        f"ended early and saved {wording.duration(saved)}, {wording.percent(saved / total, 0)} of "
-        f"all training{but}."
+        f"With a patience of {PATIENCE} epochs, {len(early)} of {len(findings.stopping)} trainings "
+        f"would have ended early and saved {wording.duration(saved)}, "
+        f"{wording.percent(saved / total, 0)} of all training{but}."
     )
 
 

@@ -29,11 +29,10 @@ def section(
     right, wrong, split = (tally[kind] for kind in (KINDS[0], KINDS[2], KINDS[1]))
     lead = (
         f"After epoch {findings.epoch}{seeds}: of "
-        f"{wording.count(sum(tally.values()), 'test image')} all networks "
-        f"got {right:,} right and {wrong:,} wrong; on {split:,} they disagree. The images below "
-        f"are chosen by the "
-        "digest of their names, not by hand. ✓ right, ✗ wrong; the percentage is the network’s "
-        "own confidence."
+        f"{wording.count(sum(tally.values()), 'test image')} all networks got {right:,} right and "
+        f"{wrong:,} wrong; on {split:,} they disagree. The images below are chosen by the digest "
+        "of their names, not by hand. ✓ right, ✗ wrong; the percentage is the network’s own "
+        "confidence."
     )
     absent: list[Part] = (
         []

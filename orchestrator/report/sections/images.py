@@ -168,8 +168,7 @@ def sheet(gallery: Gallery) -> Chart | None:
 
     caption = (
         f"Training images as the networks see them: the first {SAMPLES_A_CLASS} of each class by "
-        f"the digest "
-        "of their names."
+        "the digest of their names."
     )
     return draw_chart(
         "samples",

@@ -58,8 +58,8 @@ def learning(evidence: RunData, measure: str, period: int | None) -> Chart | Non
         )
 
     alt = (
-        f"{name} by epoch, {stretch}, one line for each of "
-        f"{len(evidence.comparison.backbones)} networks"
+        f"{name} by epoch, {stretch}, one line for each of {len(evidence.comparison.backbones)} "
+        "networks"
     )
     file = f"{measure.replace('_', '-')}-{'all' if period is None else f'period-{period}'}"
     return draw_chart(file, alt, _seen(rows, measure), (5.8, 4.0), paint)
@@ -230,7 +230,7 @@ def _title(axes: Axes, title: str, basis: str) -> None:
 
 
 def _seen(rows: Sequence[EpochRow], measure: str) -> str:
-    """Caption: the best at the last epoch, and its value."""
+    """Caption: the best network at the last epoch, and its value."""
     last = max(row.epoch for row in rows)
     ends: dict[str, list[float]] = {}
     for row in rows:

@@ -1,4 +1,4 @@
-"""Sentences about trainings in micro-batches."""
+"""Sentences about training in micro-batches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchestrator.report.rendering import wording
 
 
 def told(outcome: dict[str, Any]) -> str:
-    """`trained in 4 micro-batches since epoch 2 (out of memory)`; empty if it fitted."""
+    """`trained in 4 micro-batches since epoch 2 (out of memory)`; empty if it fit."""
     splits = outcome.get("micro_batches") or []
     if not splits:
         return ""
@@ -21,7 +21,7 @@ def told(outcome: dict[str, Any]) -> str:
 
 
 def caution(evidence: RunData) -> str | None:
-    """Caution for the comparison, naming the networks; None if all fitted."""
+    """Caution that names the networks trained in micro-batches; None if there are none."""
     split = [
         f"{wording.title(evidence.trials[name].backbone)} (seed {evidence.trials[name].seed}) was "
         f"{said}"
@@ -32,6 +32,6 @@ def caution(evidence: RunData) -> str | None:
         return None
     return (
         f"{'; '.join(split)}. The steps are those of the whole batch, but batch norm took its "
-        f"statistics, and "
-        "dropout drew, for each part: such a network was not trained quite like the others."
+        "statistics, and dropout drew, for each part: such a network was not trained quite like "
+        "the others."
     )

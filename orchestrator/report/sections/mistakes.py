@@ -1,4 +1,4 @@
-"""Section: mistakes by class, by pair of classes, alone and together."""
+"""Section: mistakes by class and by pair of classes, and agreement between networks."""
 
 from __future__ import annotations
 
@@ -29,10 +29,8 @@ def classes(evidence: RunData, findings: Analysis) -> Section | None:
     several = ", all seeds together" if evidence.run.spec.seeds > 1 else ""
     lead = (
         f"After epoch {findings.epoch}{several}. F1 is the harmonic mean of precision (of the "
-        f"answers with this "
-        "class, how many are right) and recall (of the images of this class, how many are found). "
-        "Click a heading "
-        "to sort."
+        "answers with this class, how many are right) and recall (of the images of this class, "
+        "how many are found). Click a heading to sort."
     )
     built = (
         _measured(findings, "f1", "F1"),
@@ -43,7 +41,7 @@ def classes(evidence: RunData, findings: Analysis) -> Section | None:
 
 
 def together(evidence: RunData, findings: Analysis, gallery: Gallery) -> Section | None:
-    """Frequent confusions, images that one or no network predicts, and agreement."""
+    """Frequent confusions, images that only one or no network got right, and agreement."""
     asked = findings.asked
     if len(asked.networks) < 2 or not asked.order:
         return None
@@ -59,8 +57,7 @@ def together(evidence: RunData, findings: Analysis, gallery: Gallery) -> Section
             Heading("All wrong"),
             Text(
                 f"All {len(asked.networks)} networks got {wording.count(len(wrong), 'image')} "
-                f"wrong. Those on which "
-                "they were surest come first: look here for wrong labels."
+                "wrong. Those on which they were surest come first: look here for wrong labels."
             ),
             Cards(tuple(asked.question(place) for place in wrong[:MAX_ALL_WRONG])),
         ]
@@ -68,17 +65,15 @@ def together(evidence: RunData, findings: Analysis, gallery: Gallery) -> Section
         Heading("Agreement"),
         Text(
             "How often two networks give the same answer (upper right), and Cohen's kappa, which "
-            "leaves out agreement by "
-            "chance (lower left). Networks that agree less make different mistakes and gain more "
-            "from being combined."
+            "leaves out agreement by chance (lower left). Networks that agree less make different "
+            "mistakes and gain more from being combined."
         ),
         _agreement(findings),
     ]
     first = " by each network's first seed" if evidence.run.spec.seeds > 1 else ""
     lead = (
         f"After epoch {findings.epoch}{first}, on the {wording.count(len(asked.order), 'image')} "
-        f"that all "
-        "networks answered."
+        "that all networks answered."
     )
     return Section("mistakes", "Mistakes", lead, tuple(built))
 

@@ -15,8 +15,7 @@ def section(evidence: RunData) -> Section:
     """How every network was trained, and its numerics."""
     told = (
         "Precision, threads and device are those of the latest training; a trial keeps its first "
-        "precision and "
-        "threads, because they can change its numbers."
+        "precision and threads, because they can change its numbers."
     )
     return Section(
         "recipe",

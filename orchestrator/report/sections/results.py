@@ -16,8 +16,7 @@ def section(evidence: RunData) -> Section:
     """A table per shown period, and a figure of all accuracies."""
     several = (
         "Each figure is the mean over the seeds that were tested, with its sample deviation and "
-        "Student’s 95% "
-        "interval of the mean; counts of each seed are in report.json."
+        "Student’s 95% interval of the mean; counts of each seed are in report.json."
     )
     single = (
         "Percentages of test accuracy are rounded down, the counts are exact; the interval "
@@ -25,8 +24,8 @@ def section(evidence: RunData) -> Section:
     )
     told = several if evidence.run.spec.seeds > 1 else single
     lead = (
-        f"Test loss is the mean cross entropy in nats an image. {told} "
-        "Training time is the wall time of the period’s epochs."
+        f"Test loss is the mean cross entropy in nats an image. {told} Training time is the wall "
+        "time of the period’s epochs."
     )
     built: list[Part] = []
     for number in evidence.periods:

@@ -28,15 +28,12 @@ def section(evidence: RunData) -> Section | None:
         " Accuracies are means over seeds." if any(one.seeds > 1 for one in found.networks) else ""
     )
     lead = (
-        f"After the last period, each network was tested on "
-        f"{wording.count(found.images, 'test image')} made "
-        f"harder in {wording.count(len(found.corruptions), 'way')}, at severities 1 to 5; the "
-        f"harder images are "
-        f"the same for all.{several} A corruption error is a network’s summed error divided by "
-        f"that of "
-        f"{wording.title(found.reference)} (Hendrycks and Dietterich 2019): below 100% is better "
-        f"than it. Their "
-        "mean over corruptions stands in the second column."
+        "After the last period, each network was tested on "
+        f"{wording.count(found.images, 'test image')} made harder in "
+        f"{wording.count(len(found.corruptions), 'way')}, at severities 1 to 5; the harder images "
+        f"are the same for all.{several} A corruption error is a network’s summed error divided by "
+        f"that of {wording.title(found.reference)} (Hendrycks and Dietterich 2019): below 100% is "
+        "better than it. Their mean over corruptions stands in the second column."
     )
     return Section(
         "corruptions",
@@ -47,7 +44,7 @@ def section(evidence: RunData) -> Section | None:
 
 
 def together(runs: Sequence[tuple[str, Robustness | None]]) -> Section | None:
-    """The same for several runs, on the corruptions common to all; None without any."""
+    """Robustness of several runs, on the corruptions common to all; None without any."""
     there = [(name, found) for name, found in runs if found]
     tested = [set(one.accuracies) for _, found in there for one in found.networks]
     if not there:
@@ -64,8 +61,7 @@ def together(runs: Sequence[tuple[str, Robustness | None]]) -> Section | None:
     )
     lead = (
         f"Accuracy is {mean}; a mean corruption error is relative to {references}, so only those "
-        f"with the same "
-        "reference can be compared."
+        "with the same reference can be compared."
     )
     names = list(dict.fromkeys(one.backbone for _, found in there for one in found.networks))
     return Section(
@@ -98,7 +94,7 @@ def _beside(
 
 
 def facts(found: Robustness | None) -> dict[str, Any] | None:
-    """The same as JSON values."""
+    """Robustness as JSON values; None without evaluations on corrupted images."""
     return (
         None
         if found is None
@@ -213,7 +209,7 @@ def _panel(axes: Axes, found: Robustness, corruption: str) -> None:
 
 
 def _seen(found: Robustness) -> str:
-    """Caption: which network keeps most."""
+    """Caption: the network with the highest mean accuracy on corrupted images."""
     kept = [(mean, one.backbone) for one in found.networks if (mean := _mean(one)) is not None]
     best = max(kept, default=None)
     return (

@@ -105,8 +105,7 @@ def matrix(paired_tests: Sequence[PairwiseTest], names: Sequence[str], epoch: in
     )
     caption = (
         f"Blue: the row's network is better, orange: worse, with p < {LEVEL:g} after Holm's "
-        f"correction. "
-        "In brackets and without colour: the data do not tell the two apart."
+        "correction. In brackets and without colour: the data do not tell the two apart."
     )
     return heatmap.draw_heatmap(
         "differences", f"Differences in accuracy between {len(names)} networks", caption, grid
@@ -177,10 +176,9 @@ def told(found: Ranks, blocks: str) -> str:
     """Friedman's test in words."""
     power = " Few rankings find large differences only." if found.blocks < 5 else ""
     return (
-        f"Friedman's test over {found.blocks} {blocks}: {wording.p_equals(found.p)} "
-        f"(chi-squared {found.statistic:.1f}). Mean ranks must differ by {found.critical:.2f} or "
-        f"more "
-        f"to be significant (Nemenyi).{power}"
+        f"Friedman's test over {found.blocks} {blocks}: {wording.p_equals(found.p)} (chi-squared "
+        f"{found.statistic:.1f}). Mean ranks must differ by {found.critical:.2f} or more to be "
+        f"significant (Nemenyi).{power}"
     )
 
 
@@ -197,8 +195,7 @@ def _lead(findings: Analysis, several: bool) -> str:
     images = wording.count(findings.paired_tests[0].images, "test image")
     opening = (
         f"After epoch {findings.epoch}, on the same {images}: McNemar's exact test looks only at "
-        f"images that "
-        "one of two networks got right and the other wrong; "
+        "images that one of two networks got right and the other wrong; "
         f"{wording.count(len(findings.paired_tests), 'p-value')}, corrected together (Holm). "
     )
     if several:

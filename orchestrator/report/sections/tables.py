@@ -50,7 +50,7 @@ def study(evidence: RunData, period: int) -> Table:
 
 
 def networks(evidence: RunData) -> Table:
-    """Each trial: parameters, initial weights, and its numerics."""
+    """Each trial: number of parameters, initial weights, precision, threads and device."""
     rows, split = [], any(memory.told(outcome) for outcome in evidence.training.values())
     for name in sorted(
         evidence.trials, key=lambda n: (_order(evidence, n), evidence.trials[n].seed)
@@ -93,16 +93,14 @@ def recipe(evidence: RunData) -> Table:
         (
             "Epochs",
             f"{spec.epochs}, in {wording.count(spec.periods, 'period')} of "
-            f"{spec.epochs_per_period}; "
-            "a test after each period",
+            f"{spec.epochs_per_period}; a test after each period",
         ),
         ("Loss", "cross entropy"),
         ("Optimiser", f"SGD, learning rate {spec.learning_rate:g}, momentum {spec.momentum:g}"),
         (
             "Learning rate",
             f"times {spec.plateau_factor:g} when the validation loss has not improved for more "
-            f"than "
-            f"{wording.count(spec.plateau_patience, 'epoch')}",
+            f"than {wording.count(spec.plateau_patience, 'epoch')}",
         ),
         (
             "Early stopping",
@@ -165,7 +163,7 @@ def attempts(evidence: RunData) -> Table | None:
 
 
 def provenance(evidence: RunData) -> Table:
-    """Provenance, as recorded at submit."""
+    """Provenance, as recorded at submission."""
     submitted = datetime.fromtimestamp(evidence.run.submitted_at, UTC).strftime(
         "%Y-%m-%d %H:%M:%S UTC"
     )
@@ -268,8 +266,7 @@ def _duplicates(found: dict[str, int] | None) -> str:
     )
     return (
         f"{wording.count(found['images'], 'image')} in {wording.count(found['groups'], 'group')} "
-        f"of equal pixels; "
-        f"{across}{labels}"
+        f"of equal pixels; {across}{labels}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Section: timeline of the run, and what went wrong."""
+"""Section: timeline of the run, with failed attempts."""
 
 from __future__ import annotations
 
@@ -52,10 +52,9 @@ def _lead(found: Timeline) -> str:
     began = found.began.strftime("%Y-%m-%d %H:%M UTC")
     return (
         f"{wording.count(len(found.stints), 'attempt')} by "
-        f"{wording.count(len(found.workers), 'worker')} from "
-        f"{began} over {wording.duration(found.span)} ({wording.duration(found.busy)} of "
-        f"work){waited}. {faults} "
-        "Attempts on trials shared with other runs are counted here too."
+        f"{wording.count(len(found.workers), 'worker')} from {began} over "
+        f"{wording.duration(found.span)} ({wording.duration(found.busy)} of work){waited}. "
+        f"{faults} Attempts on trials shared with other runs are counted here too."
     )
 
 
