@@ -29,11 +29,11 @@ from torch.nn import functional
 
 from jobs import atomic
 from jobs.spec.model import Recipe
-from models.checkpoints import format, snapshot
-from models.checkpoints.async_writer import AsyncWriter
-from models.checkpoints.format import CheckpointContents
+from models.checkpoints import files, snapshot
+from models.checkpoints.files import CheckpointContents
 from models.networks import build
 from models.runtime import device
+from models.runtime.background import BackgroundThread
 from models.training.learner import Learner
 
 SIZE, BATCH_IMAGES = 64, 8
@@ -100,7 +100,7 @@ def measure(name: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any
     learner = Learner.of(network, Recipe(precision="fp32"), 0, torch.device("cpu"), "fp32")
     train(learner, 1)
     steps = max(2, round(asked.seconds / common.timed(partial(train, learner, 1))))
-    saver, returned = AsyncWriter(), dict[str, list[float]](rival=[], ours=[])
+    saver, returned = BackgroundThread(), dict[str, list[float]](rival=[], ours=[])
 
     def epoch(kind: str) -> float:
         started = time.perf_counter()
@@ -193,13 +193,13 @@ def _scores(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 
 def _write(folder: Path, given: CheckpointContents) -> None:
-    format.publish(folder, given, "ours")
+    files.publish(folder, given, "ours")
 
 
 def _alone(kind: str, path: Path) -> float:
     """Seconds that reading takes in a process of its own, forked from one that has torch loaded."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["models.checkpoints.format"])
+    context.set_forkserver_preload(["models.checkpoints.files"])
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=_read, args=(kind, path, theirs))
     child.start()
@@ -212,7 +212,7 @@ def _read(kind: str, path: Path, answer: Any) -> None:
     device.pick("cpu")
     answer.send(
         common.timed(
-            partial(read_twice, path) if kind == "rival" else partial(format.read, path, TRIAL)
+            partial(read_twice, path) if kind == "rival" else partial(files.read, path, TRIAL)
         )
     )
 

@@ -11,7 +11,7 @@ from gpu_scene import CLASSES, Enough, Put, Scene, learner, tried
 from torch.nn import functional
 from torch.optim import SGD
 
-from models.checkpoints.format import weights_digest
+from models.checkpoints.files import weights_digest
 from models.data.batches import Batch, Data
 from models.networks import build
 from models.runtime import device

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import warnings
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -24,6 +25,7 @@ from workers.devices.admission import Admission
 from workers.execution import execute
 from workers.lease import LeaseTracker
 from workers.messaging import broker
+from workers.messaging.tasks import register_tasks
 from workers.process import child
 from workers.reconciler import Reconciler
 from workers.worker import Worker
@@ -131,17 +133,9 @@ def _tell_room(worker: Worker) -> None:
 
 
 def _consumer(worker: Worker) -> Any:
-    """Celery's worker with one thread per slot.
-
-    All three kinds of task run the same function: it looks the task up in the ledger.
-    """
+    """Celery's worker with one thread per slot."""
     application: Celery = broker.app(worker.broker_url)
-
-    def do(task_id: str) -> str:
-        return execute.execute(worker, str(task_id))
-
-    for kind in ("prepare", "train", "evaluate"):
-        application.task(do, name=f"orch.{kind}", shared=False)
+    register_tasks(application, partial(execute.execute, worker))
     return application.Worker(
         hostname=f"{worker.name}",
         pool="threads",

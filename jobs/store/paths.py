@@ -9,7 +9,7 @@ trials/<trial>/marks/0010.blur-3           and evaluated at on corrupted test im
 trials/<trial>/runs/<run>                  a run that wants the trial
 trials/<trial>/numerics.json               precision and threads of the first attempt
 trials/<trial>/microbatches.json           from which step on a batch is trained in micro-batches
-trials/<trial>/checkpoints/                see models.checkpoints.format
+trials/<trial>/checkpoints/                see models.checkpoints.files
 ledger/done/<task>.json                    published results: a task is done when this file exists
 ledger/failed/<task>.json                  why a task will not be tried again
 leases/<key>/<token>.json                  the highest token holds the lease

@@ -1,1 +1,1 @@
-"""Checkpoints: their format, and writing them beside the training."""
+"""Checkpoints: their files, and copies of the training state to write."""

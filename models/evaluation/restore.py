@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.errors import BadCheckpoint
 from jobs.store.store import Store
 from jobs.task import Task
-from models.checkpoints import format
+from models.checkpoints import files
 from models.networks import build
 from models.runtime import device
 from models.training import numerics
@@ -29,7 +29,7 @@ def learner(store: Store, trained: Task, classes: int, on: str) -> Learner:
         raise BadCheckpoint(
             f"the checkpoint {path} is gone. Train the trial again, or ask for another period."
         )
-    contents = format.read(path, trial.name)
+    contents = files.read(path, trial.name)
     settled = numerics.kept(store.trial_folder(trial.name))
     network = build.restored(trial.backbone, classes, contents.network)
     where = device.pick(on, trial.recipe.deterministic)

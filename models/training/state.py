@@ -13,12 +13,12 @@ from jobs import atomic
 from jobs.early_stopping import stop_epoch
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest, Trial
-from models.checkpoints import format, snapshot
-from models.checkpoints.async_writer import AsyncWriter
+from models.checkpoints import files, snapshot
 from models.data.batches import Data
 from models.data.gpu_cache import Heard, unheard
 from models.networks import build
 from models.runtime import device
+from models.runtime.background import BackgroundThread
 from models.training import microbatches, numerics
 from models.training.learner import Learner
 from models.training.loop import EpochProgress
@@ -40,8 +40,8 @@ class TrainingState:
     running: EpochProgress = field(default_factory=EpochProgress)
     path: Path | None = None
     saved_at: float = field(default_factory=time.monotonic)
-    saver: AsyncWriter = field(default_factory=AsyncWriter)
-    publish: Callable[[Path, format.CheckpointContents, str], Path] = format.publish
+    saver: BackgroundThread = field(default_factory=BackgroundThread)
+    publish: Callable[[Path, files.CheckpointContents, str], Path] = files.publish
 
     @property
     def epoch(self) -> int:
@@ -89,7 +89,7 @@ class TrainingState:
         contents = self._contents()
         copied = None if at_rest else snapshot.copy_state(contents.parts())
         self.saver.begin(
-            partial(self._write, format.CheckpointContents(**copied) if copied else contents)
+            partial(self._write, files.CheckpointContents(**copied) if copied else contents)
         )
         if copied is None and not at_rest:
             self.saver.wait()
@@ -103,9 +103,9 @@ class TrainingState:
             return self.last_checkpoint()
         return self.path
 
-    def _contents(self) -> format.CheckpointContents:
+    def _contents(self) -> files.CheckpointContents:
         learner = self.learner
-        return format.CheckpointContents(
+        return files.CheckpointContents(
             self.trial.name,
             self.epoch,
             self.running.step,
@@ -116,7 +116,7 @@ class TrainingState:
             learner.scheduler.state_dict(),
         )
 
-    def _write(self, contents: format.CheckpointContents) -> None:
+    def _write(self, contents: files.CheckpointContents) -> None:
         """Publish a checkpoint, then remove those no longer needed."""
         folder = _checkpoints(self.store, self.trial)
         try:
@@ -129,7 +129,7 @@ class TrainingState:
             raise explained from error
         marks = set(self.store.marks(self.trial.name))
         referenced = {self.store.root / outcome["checkpoint"] for outcome in self.outcomes()}
-        format.prune(folder, marks | {self.task.epoch}, referenced | {self.path})
+        files.prune(folder, marks | {self.task.epoch}, referenced | {self.path})
 
 
 def begin_training(order: TaskRequest, heard: Heard = unheard) -> TrainingState:
@@ -140,7 +140,7 @@ def begin_training(order: TaskRequest, heard: Heard = unheard) -> TrainingState:
     store, task = Store(Path(order.store)), Task.parse(order.task)
     trial = store.load_trial(task.subject)
     data = Data.load(store, trial.data)
-    found = format.restore(_checkpoints(store, trial), trial.name, task.epoch)
+    found = files.restore(_checkpoints(store, trial), trial.name, task.epoch)
     if found is None:
         learner = _from_start(store, order, trial, len(data.classes))
         return TrainingState(

@@ -12,7 +12,7 @@ import torch
 
 from jobs.errors import BatchSplit, Crowded, OutOfMemory, Stopped
 from jobs.task import TaskRequest
-from models.checkpoints import format
+from models.checkpoints import files
 from models.data.gpu_cache import Heard
 from models.evaluation.inference import validate
 from models.runtime import device
@@ -197,7 +197,7 @@ def _outcome(training: TrainingState, meter: Meter) -> dict[str, Any]:
     """
     task, store = training.task, training.store
     # While the last checkpoint is still being written.
-    weights_digest = format.weights_digest(training.learner.network.state_dict())
+    weights_digest = files.weights_digest(training.learner.network.state_dict())
     recorded = {entry["path"] for outcome in training.outcomes() for entry in outcome["files"]}
     since = max((mark for mark in store.marks(task.subject) if mark < task.epoch), default=0)
     return {

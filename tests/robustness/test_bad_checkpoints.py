@@ -23,7 +23,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from jobs import atomic  # noqa: E402
 from jobs.errors import BadCheckpoint, BadWeights, DamagedFile, MissingWeights, OrchError  # noqa: E402
-from models.checkpoints import format  # noqa: E402
+from models.checkpoints import files  # noqa: E402
 from models.networks import build  # noqa: E402
 from models.networks.weights import find_weights, read_weights, require_weights  # noqa: E402
 from models.training import numerics  # noqa: E402
@@ -367,8 +367,8 @@ def test_a_checkpoint_of_every_wrong_kind_gives_way_to_the_one_before(
     path = put(here / "c", "e0002-t1", stored, sidecar)
 
     with pytest.raises(BadCheckpoint, match=fragment) as caught:
-        format.read(path, TRIAL)
-    found = format.restore(here / "c", TRIAL, 9)
+        files.read(path, TRIAL)
+    found = files.restore(here / "c", TRIAL, 9)
 
     assert str(path) in str(caught.value)
     assert found is not None
@@ -400,7 +400,7 @@ def test_files_of_other_names_are_no_checkpoints(name: str, here: Path) -> None:
     put(here / "c", "e0001-t1", saved(contents(1)))
     put(here / "c", name, WHOLE)
 
-    assert [found.path.name for found in format.listed(here / "c")] == ["e0001-t1.pt"]
+    assert [found.path.name for found in files.listed(here / "c")] == ["e0001-t1.pt"]
 
 
 @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ def test_what_is_no_file_is_no_checkpoint(make: Callable[[Path], object], here: 
     path.unlink()
     make(path)
 
-    found = format.restore(here / "c", TRIAL, 9)
+    found = files.restore(here / "c", TRIAL, 9)
 
     assert found is not None
     assert found[1].name == "e0001-t1.pt"
@@ -447,7 +447,7 @@ def test_turned_bytes_are_noticed(
     )
 
     try:
-        found = format.read(path, TRIAL)
+        found = files.read(path, TRIAL)
     except BadCheckpoint:
         return
 

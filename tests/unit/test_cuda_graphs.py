@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 from support.toy_training import CPU, learner, nothing, some_data  # noqa: E402
 
 from jobs.errors import WorkError  # noqa: E402
-from models.checkpoints.format import weights_digest  # noqa: E402
+from models.checkpoints.files import weights_digest  # noqa: E402
 from models.training import cuda_graphs  # noqa: E402
 from models.training.cuda_graphs import Recorded, Replay, wanted  # noqa: E402
 from models.training.learner import Learner, _in_parts  # noqa: E402

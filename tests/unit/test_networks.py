@@ -14,7 +14,7 @@ from torch import nn  # noqa: E402
 from jobs.catalog.backbones import CATALOG  # noqa: E402
 from jobs.errors import BadSpec, BadWeights  # noqa: E402
 from jobs.spec.model import build as build_spec  # noqa: E402
-from models.checkpoints.format import weights_digest  # noqa: E402
+from models.checkpoints.files import weights_digest  # noqa: E402
 from models.networks import build  # noqa: E402
 
 

@@ -29,7 +29,7 @@ from jobs.errors import (  # noqa: E402
 from jobs.store import tables  # noqa: E402
 from jobs.task import Task  # noqa: E402
 from models import entrypoint  # noqa: E402
-from models.checkpoints.format import listed  # noqa: E402
+from models.checkpoints.files import listed  # noqa: E402
 from models.runtime.device import choose_precision, explained, out_of_memory  # noqa: E402
 
 TIMES = ("seconds", "images_per_second", "period")

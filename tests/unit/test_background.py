@@ -27,8 +27,7 @@ from jobs import atomic  # noqa: E402
 from jobs.errors import LossNotFinite, OutOfMemory, Stopped, StorageFull  # noqa: E402
 from jobs.task import Task, TaskRequest  # noqa: E402
 from models.checkpoints import snapshot  # noqa: E402
-from models.checkpoints.async_writer import AsyncWriter  # noqa: E402
-from models.checkpoints.format import (  # noqa: E402
+from models.checkpoints.files import (  # noqa: E402
     PIECE_BYTES,
     CheckpointContents,
     Summing,
@@ -39,6 +38,7 @@ from models.checkpoints.format import (  # noqa: E402
     weights_digest,
 )
 from models.data.gpu_cache import Heard  # noqa: E402
+from models.runtime.background import BackgroundThread  # noqa: E402
 from models.training.state import TrainingState, begin_training  # noqa: E402
 from models.training.train import train  # noqa: E402
 
@@ -201,7 +201,7 @@ def test_a_training_that_fails_leaves_the_checkpoint_it_had_begun(laboratory: La
 
 def test_one_is_written_at_a_time_and_the_next_waits() -> None:
     """In the order they were asked for; `free` tells whether one is under way."""
-    saver, gate, done = AsyncWriter(), threading.Event(), list[int]()
+    saver, gate, done = BackgroundThread(), threading.Event(), list[int]()
 
     def first() -> None:
         gate.wait(20)
@@ -222,7 +222,7 @@ def test_one_is_written_at_a_time_and_the_next_waits() -> None:
 
 def test_what_was_written_is_not_kept_in_memory() -> None:
     """The copy goes once it is down, not at the next checkpoint."""
-    saver, copy = AsyncWriter(), torch.zeros(1000)
+    saver, copy = BackgroundThread(), torch.zeros(1000)
     gone = weakref.ref(copy)
 
     def work(kept: Any = copy) -> None:
@@ -325,7 +325,7 @@ def write_and_die(folder: str) -> None:
     contents = CheckpointContents(
         "t", 2, 0, {}, [{"epoch": 1}, {"epoch": 2}], {"w": torch.rand(60_000_000)}, {}, {}
     )
-    AsyncWriter().begin(lambda: print(publish(Path(folder), contents, "2")))
+    BackgroundThread().begin(lambda: print(publish(Path(folder), contents, "2")))
     while not any(path.stat().st_size > 10**6 for path in Path(folder).glob(".*.draft")):
         pass
     os.kill(os.getpid(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A thread that writes checkpoints while the training continues, one at a time."""
+"""A background thread that runs one function at a time, such as writing a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import TracebackType
 log = logging.getLogger(__name__)
 
 
-class AsyncWriter:
+class BackgroundThread:
     """A writer thread. Its errors are raised by the next call of any method.
 
     Leaving the block waits for the current write. An error that ended the block has precedence over
@@ -39,7 +39,7 @@ class AsyncWriter:
         if writing is not None:
             writing.result()
 
-    def __enter__(self) -> AsyncWriter:
+    def __enter__(self) -> BackgroundThread:
         return self
 
     def __exit__(

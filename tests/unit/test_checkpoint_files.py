@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
 
 from jobs.errors import BadCheckpoint  # noqa: E402
-from models.checkpoints.format import (  # noqa: E402
+from models.checkpoints.files import (  # noqa: E402
     CheckpointContents,
     listed,
     prune,
