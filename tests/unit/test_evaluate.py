@@ -98,7 +98,7 @@ def test_a_rotten_checkpoint_is_not_evaluated(laboratory: Laboratory, trial: str
     contents = bytearray(path.read_bytes())
     contents[len(contents) // 2] ^= 1
     path.write_bytes(bytes(contents))
-    with pytest.raises(BadCheckpoint, match="torn or rotten"):
+    with pytest.raises(BadCheckpoint, match="is damaged"):
         laboratory.evaluate(trial, 2)
 
 

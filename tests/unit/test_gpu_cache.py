@@ -234,7 +234,7 @@ def test_batches_of_images_that_were_let_go_are_no_ones() -> None:
 
     assert held.release()
     assert not held.release()
-    with pytest.raises(AssertionError, match="let go"):
+    with pytest.raises(AssertionError, match="released"):
         next(reading)
 
 

@@ -1,1 +1,1 @@
-"""One task from the message to its published result."""
+"""Execution of one task, from the message to its published result."""

@@ -40,7 +40,7 @@ class Attempt:
 
     @property
     def work_folder(self) -> Path:
-        """Where the child puts what is to be published."""
+        """Where the child writes the files to publish."""
         return self.store.attempts_folder(self.task) / f"{self.number:04d}"
 
     def finish(self, state: str, error: OrchError | None = None, at: float | None = None) -> None:
