@@ -19,7 +19,7 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn "no space" and "read-only" errors of any writer into `StorageFull`, naming the path."""
+    """Convert "no space" and "read-only" errors in the block to `StorageFull`, naming the path."""
     try:
         yield
     except Exception as error:
@@ -33,7 +33,7 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 def _of_full_storage(error: BaseException | None) -> OSError | None:
-    """The "no space" or "read-only" error that caused an error, if one did."""
+    """The "no space" or "read-only" error in the cause chain of an error, or None."""
     while error is not None:
         if isinstance(error, StorageFull):
             return None
@@ -45,10 +45,10 @@ def _of_full_storage(error: BaseException | None) -> OSError | None:
 
 @contextlib.contextmanager
 def atomic_write(path: Path, durable: bool = True) -> Iterator[Path]:
-    """Yield a temporary path; rename it over `path` when the block succeeds, else remove it.
+    """Yield a temporary path; rename it to `path` if the block succeeds, otherwise remove it.
 
-    A `durable` file is fsynced first. Without that the write is still atomic for every process, but
-    the file may be lost on power failure.
+    A `durable` write fsyncs the file before the rename and the folder after it. Otherwise the write
+    is still atomic for every process, but the file may be lost on power failure.
     """
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.draft")
     with storage_errors(path):
@@ -66,7 +66,7 @@ def atomic_write(path: Path, durable: bool = True) -> Iterator[Path]:
 
 
 def _make_folder(folder: Path) -> None:
-    if not os.path.isdir(folder):  # nearly always true, so checked first
+    if not os.path.isdir(folder):  # it nearly always exists, so check first
         folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -86,9 +86,9 @@ def write_json(path: Path, value: Any, durable: bool = True) -> None:
 
 
 def create_json(path: Path, value: Any) -> bool:
-    """Write `value` as JSON, fsynced, only if `path` does not exist; False if it does.
+    """Write `value` as fsynced JSON only if `path` does not exist; returns False if it does.
 
-    Atomic on NFS too (link).
+    A hard link makes this atomic on NFS too.
     """
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.draft")
     with storage_errors(path):
@@ -106,7 +106,7 @@ def create_json(path: Path, value: Any) -> bool:
 
 
 def claim_json(path: Path, value: Any) -> bool:
-    """Write `value` as JSON only if `path` does not exist; of many callers exactly one gets True.
+    """Write `value` as JSON only if `path` does not exist; exactly one of many callers gets True.
 
     Not fsynced, and a reader may see a partial file. Use it only for records that may be lost on
     power failure.
@@ -125,7 +125,7 @@ def claim_json(path: Path, value: Any) -> bool:
 def rewrite_json(path: Path, value: Any) -> None:
     """Overwrite an existing JSON file in place; raises `FileNotFoundError` if there is none.
 
-    As with `claim_json`, it is not fsynced and a reader may see a partial file.
+    As with `claim_json`, the file is not fsynced and a reader may see a partial file.
     """
     with storage_errors(path), path.open("r+b") as file:
         file.write(_as_json(value))
@@ -137,7 +137,7 @@ def _as_json(value: Any) -> bytes:
 
 
 def read_json(path: Path) -> Any | None:
-    """The value in a JSON file, or None if there is none; raises `DamagedFile` for invalid JSON."""
+    """The value in a JSON file, or None without a file; raises `DamagedFile` for invalid JSON."""
     try:
         with path.open("rb", buffering=0) as handle:
             return json.loads(handle.read().decode("utf-8"))
@@ -151,9 +151,7 @@ def read_json(path: Path) -> Any | None:
 
 
 def file_state(path: Path) -> tuple[int, ...]:
-    """Inode, size and times: differs after every rewrite of the file. Raises
-    `FileNotFoundError`.
-    """
+    """Inode, size and times, which identify one version of a file; raises `FileNotFoundError`."""
     found = os.stat(path)
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 

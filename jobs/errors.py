@@ -1,15 +1,15 @@
-"""The tree of errors.
+"""The error hierarchy.
 
 Each message says what failed, the value, and what to do next. Only entry points (the command line,
-a task) catch them. `exit_code` is the exit code of the command line; `failure` is the class kept in
-the attempts table.
+a task) catch these errors. `exit_code` is the exit code of the command line. `failure` is the
+failure class recorded in the attempts table.
 """
 
 from __future__ import annotations
 
 
 class OrchError(Exception):
-    """Root of the tree: an error that orch can explain."""
+    """Base class of all errors that orch can explain."""
 
     exit_code = 1
     failure = "bug"
@@ -40,7 +40,7 @@ class BadFolder(RequestError):
 
 
 class BrokerUnreachable(RequestError):
-    """No broker answers at the address (shown without its password)."""
+    """No broker answers at the given address; messages show it without its password."""
 
 
 class StoreUnusable(RequestError):
@@ -62,11 +62,11 @@ class MissingExtra(RequestError):
 
 
 class CannotLoad(RequestError):
-    """The worker's children cannot load what they need on this machine."""
+    """The worker's child processes cannot load what they need on this machine."""
 
 
 class WorkError(OrchError):
-    """A task failed; `retry` says whether another attempt may end differently."""
+    """A task failed; `retry` says whether another attempt may succeed."""
 
 
 class DamagedFile(WorkError, ValueError):
@@ -88,13 +88,13 @@ class DataChanged(WorkError):
 
 
 class BadWeights(WorkError):
-    """A weights file whose contents do not fit the network it is named for."""
+    """A weights file whose contents do not match the network it is named after."""
 
     failure = "bad-weights"
 
 
 class BadCheckpoint(WorkError):
-    """A checkpoint that is truncated, corrupted, or of another trial."""
+    """A checkpoint that is truncated, corrupted, or belongs to another trial."""
 
     failure = "bad-checkpoint"
 
@@ -121,7 +121,7 @@ class BatchSplit(WorkError):
 class Crowded(WorkError):
     """Memory ran out while other tasks ran on the same device.
 
-    The task runs exclusively next, with nothing else changed.
+    The next attempt has exclusive use of the device; nothing else changes.
     """
 
     failure = "crowded"
@@ -143,14 +143,14 @@ class StorageFull(WorkError):
 
 
 class WorkerLost(WorkError):
-    """The process that worked on a task died without a message."""
+    """The process executing a task died without reporting an error."""
 
     failure = "worker-lost"
     retry = True
 
 
 class LeaseLost(WorkError):
-    """Another worker holds the lease now; this attempt must publish nothing."""
+    """Another worker now holds the lease; this attempt must not publish anything."""
 
     failure = "lease-lost"
     retry = True

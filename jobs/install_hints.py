@@ -1,4 +1,4 @@
-"""Commands that install a missing part of orch."""
+"""Commands that install optional dependencies of orch."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[1]
 NOT_IN_ALL = ("tensorboard", "mlflow")
-"""Extras that `all` leaves out: whole applications, which few need."""
+"""Extras that `all` leaves out: complete applications that few users need."""
 
 
 def install_command(extra: str, home: Path = HOME) -> str:
     """The command that installs an extra in the tested versions.
 
-    It is run in the source folder of orch, if orch runs from one.
+    It names the source folder `home` if orch runs from one.
     """
     if all((home / name).is_file() for name in ("pyproject.toml", "constraints.txt")):
         command = shlex.join(

@@ -1,8 +1,8 @@
-"""A specification unfolded into tasks, and which of them are ready.
+"""Expand a specification into tasks, and determine which of them are ready.
 
-A data set is prepared first. A trial is trained from target epoch to target epoch, and each is
-evaluated while the next is trained. After the last one there may be evaluations on corrupted
-images. Readiness is read from the ledger alone.
+The data set is prepared first. Each trial is then trained from one target epoch to the next. A
+target epoch can be evaluated while the next one is trained. Evaluations on corrupted images may
+follow the last target epoch. Readiness is derived from the store alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The unfolded specification: run name, trials (largest network first) and tasks."""
+    """The expanded specification: run name, trials and tasks.
+
+    Trials are ordered by seed, then by cost, with the most expensive network first. `marks` are the
+    target epochs. `variants` are the corruption levels evaluated at the last target epoch.
+    """
 
     run: str
     data: str
@@ -36,9 +40,7 @@ class Plan:
 
     @property
     def tasks(self) -> list[Task]:
-        """All tasks of the run: the data set first, then those of each trial, large
-        networks first.
-        """
+        """All tasks of the run: the data set first, then those of each trial in order."""
         work = [Task("prepare", self.data)]
         for name in (trial.name for trial in self.trials):
             for epoch in self.marks:
@@ -48,7 +50,7 @@ class Plan:
 
 
 def unfold(spec: Spec, data: str) -> Plan:
-    """The plan of a specification on the data set `data`; the same input gives the same plan."""
+    """The plan of a specification on the data set `data`; deterministic."""
     trials = [
         Trial(data, name, spec.weights_of(name), spec.recipe(), seed)
         for seed in range(spec.seeds)
@@ -59,9 +61,9 @@ def unfold(spec: Spec, data: str) -> Plan:
 
 
 def run_name(spec: Spec, data: str) -> str:
-    """The default name of a run: readable, then a hash of specification and data.
+    """The default name of a run: a readable prefix and a hash of specification and data.
 
-    Submitting the same again therefore finds the same run.
+    Submitting the same specification and data again therefore finds the same run.
     """
     from jobs.spec.model import BUILT_IN_DATA, NOT_ASKED, named_by
 
@@ -73,10 +75,11 @@ def run_name(spec: Spec, data: str) -> str:
 
 
 def ready_tasks(store: Store, run: Run, ledger: Ledger | None = None) -> list[Task]:
-    """Tasks that could start now and advance the run, large networks first; held ones included.
+    """Tasks that can start now and advance the run, in the order of its trials.
 
-    Trainings up to a target epoch of another run are included where this run has to train past it.
-    `ledger` is a listing of the store; without one it is listed now.
+    Tasks whose lease a worker holds are included. Trainings up to a target epoch of another run are
+    included if this run has to train beyond it. `ledger` is a listing of the store; without one
+    the store is listed now.
     """
     if store.is_cancelled(run.name):
         return []
@@ -103,7 +106,7 @@ def _leads_on(ledger: Ledger, run: Run, task: Task) -> bool:
 
 
 def ready_tasks_of_trial(store: Store, trial: str, ledger: Ledger) -> list[Task]:
-    """The first untrained target epoch of a trial and all trained ones not yet evaluated."""
+    """Training to the first untrained target epoch of a trial, and evaluations still to be done."""
     work: list[Task] = []
     for epoch, tests in store.marked(trial).items():
         training = Task("train", trial, epoch)
@@ -115,7 +118,7 @@ def ready_tasks_of_trial(store: Store, trial: str, ledger: Ledger) -> list[Task]
 
 
 def is_ready(store: Store, task: Task) -> bool:
-    """Whether the task can start now: wanted, not done, not failed, its inputs are there."""
+    """Whether the task can start now: wanted, not done, not failed, and its inputs exist."""
     if store.is_done(task) or store.has_failed(task) or not store.wanted_by(task):
         return False
     if task.kind == "prepare":
@@ -132,12 +135,12 @@ def is_ready(store: Store, task: Task) -> bool:
 
 
 def period_closed_by(store: Store, task: Task) -> int:
-    """The period (from 1) that a task ends, counted over all target epochs of its trial."""
+    """The period (from 1) that a task completes, counted over all target epochs of its trial."""
     return sum(1 for mark in store.marks(task.subject) if mark <= task.epoch)
 
 
 def next_tasks(store: Store, task: Task) -> list[Task]:
-    """The tasks that `task` made ready; none if it is not done."""
+    """The tasks that become ready when `task` is done; none if it is not done."""
     if not store.is_done(task) or task.kind == "evaluate":
         return []
     if task.kind == "prepare":
@@ -157,9 +160,10 @@ def next_tasks(store: Store, task: Task) -> list[Task]:
 
 
 def priority(task: Task) -> int:
-    """Queue priority from 0 (first) to 9: data sets, then large networks, whatever seed or kind.
+    """Queue priority from 0 (first) to 9: data sets, then networks by descending cost.
 
-    Evaluations on corrupted images come last: nothing waits for them.
+    Seed and kind do not matter. Evaluations on corrupted images come last, because no task depends
+    on them.
     """
     if task.kind == "prepare" or task.variant:
         return 9 if task.variant else 0
@@ -173,8 +177,8 @@ def task_states(
 ) -> dict[str, str]:
     """The state of each task: `done`, `failed`, `blocked`, `cancelled` or `open`.
 
-    `blocked` means that something it needs failed. `ledger` is a listing of the store; without one
-    it is listed now.
+    `blocked` means that a task it depends on failed. `ledger` is a listing of the store; without
+    one the store is listed now.
     """
     ledger = ledger or store.ledger()
     states: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Settings from the environment."""
+"""Settings read from environment variables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOST = r"(\[[0-9A-Fa-f:.]*\]|[^:\[]*)(:\d*)?(/[^:]*)?$"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Store folder, broker address (None: the embedded Redis), folder of pretrained weights."""
+    """Store folder, broker address (None: the embedded Redis) and folder of pretrained weights."""
 
     store: Path
     broker_url: str | None
@@ -37,7 +37,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def folder(value: str, origin: str) -> Path:
-    """The absolute path in `origin` (a variable or an option); raises `BadEnvironment`."""
+    """`value` as an absolute path; raises `BadEnvironment`, naming the variable or option `origin`."""
     if not value.strip():
         raise BadEnvironment(f"{origin} is empty. Give it a folder.")
     try:
@@ -49,7 +49,7 @@ def folder(value: str, origin: str) -> Path:
 
 
 def without_password(url: str) -> str:
-    """The address with whatever may be a password replaced by `***`, even if malformed."""
+    """The address with every possible password replaced by `***`, even in a malformed address."""
     scheme, separator, rest = url.partition("://") if url.count("://") == 1 else ("", "", url)
     if not re.fullmatch(SCHEME, scheme):
         scheme, separator, rest = "", "", url

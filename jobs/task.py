@@ -23,10 +23,11 @@ ID = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One unit of work. `subject` is a trial, or a data set (prepare, whose epoch is 0).
+    """One unit of work.
 
-    `variant` is the corruption level of an evaluation, such as `blur-3`; empty for uncorrupted
-    images.
+    `subject` is the name of a trial, or of a data set if `kind` is `prepare`; `epoch` is then 0.
+    `variant` is the corruption level of an evaluation, such as `blur-3`. It is empty for
+    uncorrupted images.
     """
 
     kind: Kind
@@ -42,15 +43,15 @@ class Task:
 
     @property
     def lease_key(self) -> str:
-        """Key of the lease: one worker at a time trains a trial, whatever the epoch."""
+        """Lease key, shared by all trainings of a trial: only one worker trains it at a time."""
         return f"train.{self.subject}" if self.kind == "train" else self.id
 
     @classmethod
-    @functools.lru_cache(maxsize=1 << 17)  # a large plan parses the same ids again and again
+    @functools.lru_cache(maxsize=1 << 17)  # a large plan parses the same ids repeatedly
     def parse(cls, task_id: str) -> Task:
-        """Parse a task id; raises `BadSpec` for anything else.
+        """Parse a task id; raises `BadSpec` if it is invalid.
 
-        That includes names that would leave the store.
+        Names that would lead outside the store are invalid too.
         """
         found = ID.fullmatch(task_id)
         kind, subject, epoch, variant = found.groups() if found else ("", "", "", None)
@@ -73,7 +74,7 @@ def _is_variant(word: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One backbone trained once: (data set, backbone, weights, recipe, seed)."""
+    """One training of one backbone: (data set, backbone, weights, recipe, seed)."""
 
     data: str
     backbone: str
@@ -83,7 +84,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """Readable prefix and a hash of all that can change its numbers: `resnet34-s0-1f3a9c2e`."""
+        """Readable prefix and a hash of all inputs that affect results: `resnet34-s0-1f3a9c2e`."""
         return f"{self.backbone}-s{self.seed}-{json_digest(self.as_dict())[:8]}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -113,7 +114,7 @@ class Trial:
 
 
 def backbone_and_seed(trial: str) -> tuple[str, int]:
-    """Backbone and seed at the start of a trial name."""
+    """Extract backbone and seed from a trial name; `(trial, 0)` if it contains no seed."""
     backbone, _, rest = trial.rpartition("-s")
     seed = rest.partition("-")[0]
     return (backbone, int(seed)) if seed.isdecimal() else (trial, 0)
@@ -124,12 +125,12 @@ class TaskRequest:
     """The request that a worker gives to the child process that executes a task.
 
     `work_folder` is the attempt's own empty folder. `period` is the period of the trial that the
-    task ends. `device` is `cpu` or `cuda`; the pinned device is the only visible one. `threads` is
-    the number of CPU threads.
+    task completes. `device` is `cpu` or `cuda`; only the pinned device is visible. `threads` is the
+    number of CPU threads.
 
-    `checkpoint_every_s` is the time between checkpoints within an epoch (None: only at its end).
-    `alone` says that no other task of this worker runs on the device: then running out of memory is
-    caused by the task itself.
+    `checkpoint_every_s` is the time in seconds between checkpoints within an epoch. None means
+    only at the end of the epoch. `alone` means that no other task of this worker runs on the
+    device. Running out of memory is then caused by the task itself.
     """
 
     task: str
@@ -149,7 +150,7 @@ class TaskRequest:
 
 
 CHILD_ENTRY = "models.entrypoint:main"
-"""Entry point of a child: `main(order, tell, should_stop)` returns the task result.
+"""Entry point of a child process: `main(order, tell, should_stop)` returns the task result.
 
-It is found by name, so that `workers` does not import `models`.
+It is loaded by name, so that `workers` does not import `models`.
 """

@@ -1,4 +1,4 @@
-"""The backbone catalog: what the controller knows of each network without torch."""
+"""The backbone catalog: the facts about each network that the controller needs without torch."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from jobs.errors import UnknownBackbone
 class Backbone:
     """One entry of the catalog.
 
-    `body_parameters` counts all parameters but the last layer's. `head_inputs` is the number of
-    weights of the last layer per class (without its bias). `min_image_size` is the smallest
-    trainable side in pixels (8 where any size works, the minimum of a data set).
+    `body_parameters` counts the parameters of all layers except the last. `head_inputs` is the
+    number of weights per class in the last layer, without the bias. `min_image_size` is the
+    smallest trainable image side in pixels. It is 8, the minimum of a data set, where any size
+    works.
 
-    `relative_cost` orders the queue: time of one training step relative to the smallest network,
-    measured on a CPU at 64 px. `body_macs` counts the multiply-adds of all convolutions and linear
-    layers but the last, for one image of 224 px; `head_macs` those of the last layer per class.
-    With 1,000 classes the sum is what torchvision publishes.
+    `relative_cost` orders the queue: the time of one training step relative to the smallest
+    network, measured on a CPU at 64 px. `body_macs` counts the multiply-adds of all convolutions
+    and linear layers except the last, for one image of 224 px. `head_macs` counts those of the
+    last layer per class. With 1,000 classes the sum equals the figure torchvision publishes.
     """
 
     name: str
@@ -34,16 +35,16 @@ class Backbone:
     summary: str
 
     def parameters(self, classes: int) -> int:
-        """Number of trainable parameters with this number of classes."""
+        """Number of trainable parameters for this number of classes."""
         return self.body_parameters + (self.head_inputs + 1) * classes
 
     def gmacs(self, classes: int) -> float:
-        """Multiply-adds in billions: forward, one image of 224 px, this number of classes."""
+        """Billions of multiply-adds in a forward pass of one 224 px image with this many classes."""
         return (self.body_macs + self.head_macs * classes) / 1e9
 
     @property
     def has_pretrained(self) -> bool:
-        """Whether ImageNet weights exist for this network."""
+        """Whether pretrained ImageNet weights exist for this network."""
         return self.torchvision_name is not None
 
     @property
@@ -152,7 +153,7 @@ CATALOG: dict[str, Backbone] = {
 
 
 def find_backbone(name: str) -> Backbone:
-    """The catalog entry of that name; raises `UnknownBackbone` with the closest match."""
+    """The catalog entry with this name; raises `UnknownBackbone`, suggesting the closest match."""
     if name in CATALOG:
         return CATALOG[name]
     import difflib

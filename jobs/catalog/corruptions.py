@@ -10,7 +10,7 @@ SEVERITIES = (1, 2, 3, 4, 5)
 
 
 def level_name(corruption: str, severity: int) -> str:
-    """The corruption level as it stands in a task id, such as `blur-3`."""
+    """The corruption level as written in a task id, such as `blur-3`."""
     return f"{corruption}-{severity}"
 
 
@@ -23,9 +23,10 @@ def parse_level(word: str) -> tuple[str, int]:
 
 
 def parse_choice(value: Any) -> tuple[str, ...]:
-    """Corruptions from `all`, `none`, a list, or names with commas, each once, in catalog order.
+    """Parse a choice of corruptions: `all`, `none`, a list, or comma-separated names.
 
-    Raises `ValueError` with the closest match of an unknown name.
+    Returns each corruption once, in catalog order. Raises `ValueError` for an unknown name,
+    suggesting the closest match.
     """
     words = [word.strip() for word in value.split(",")] if isinstance(value, str) else value
     if not isinstance(words, (list, tuple)):

@@ -1,1 +1,1 @@
-"""Where images come from, listed and fingerprinted before any image is decoded."""
+"""Sources of images, listed and fingerprinted before any image is decoded."""

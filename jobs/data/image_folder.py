@@ -20,7 +20,7 @@ IGNORED = {"thumbs.db", "desktop.ini", "__macosx"}
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """One file: path relative to the folder (with `/`), class, SHA-256, size in bytes."""
+    """One file: path relative to the folder (with `/`), class, SHA-256 and size in bytes."""
 
     path: str
     label: str
@@ -30,7 +30,7 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """Source of a data set: built-in name or absolute folder, its classes and files."""
+    """Source of a data set: built-in name or absolute folder, with its classes and files."""
 
     origin: str
     classes: tuple[str, ...]
@@ -38,13 +38,13 @@ class DataSource:
 
     @property
     def built_in(self) -> bool:
-        """Whether the images are inside an installed package, not in a folder."""
+        """Whether the images come from an installed package instead of a folder."""
         return self.origin in BUILT_IN_DATA
 
     def fingerprint(self, settings: DataSettings) -> str:
-        """SHA-256 over every file's path, class and contents, and the settings.
+        """SHA-256 over the settings and the path, class and contents of every file.
 
-        The location of the folder does not count.
+        It does not depend on the location of the folder.
         """
         state = hashlib.sha256(settings.model_dump_json().encode())
         state.update((self.origin if self.built_in else "folder").encode())
@@ -53,9 +53,7 @@ class DataSource:
         return state.hexdigest()
 
     def data_id(self, settings: DataSettings) -> str:
-        """The data set's name: readable, then its fingerprint, such as
-        `animals22-64px-1f3a9c2e`.
-        """
+        """Name of the data set, ending in its short fingerprint: `animals22-64px-1f3a9c2e`."""
         stem = "".join(
             c if c.isascii() and c.isalnum() else "-" for c in Path(self.origin).name.lower()
         ).strip("-")
@@ -91,8 +89,9 @@ def list_folder(folder: Path) -> DataSource:
 def read_folder(
     folder: Path, tell: Callable[[int, int], None] = lambda done, total: None
 ) -> DataSource:
-    """`list_folder` with every file's SHA-256, read by threads; `tell(done, total)` counts
-    files.
+    """Like `list_folder`, with the SHA-256 of every file, computed in threads.
+
+    Reports progress with `tell(done, total)`, in files. Raises `BadFolder`.
     """
     listed = list_folder(folder)
     total = len(listed.entries)
@@ -109,7 +108,10 @@ def read_folder(
 
 
 def built_in(name: str) -> DataSource:
-    """The source of a built-in data set; its contents are fixed by its name."""
+    """The source of a built-in data set, whose name determines its contents.
+
+    Raises `BadFolder` for an unknown name.
+    """
     if name not in BUILT_IN_DATA:
         raise BadFolder(
             f"no built-in data set is called '{name}'; there is: {', '.join(BUILT_IN_DATA)}."
@@ -130,7 +132,7 @@ def _with_digest(folder: Path, entry: ImageFile) -> ImageFile:
 
 
 def _classes(folder: Path) -> list[str]:
-    """Names of the class folders, sorted; raises `BadFolder` for dangling or cyclic links."""
+    """Sorted class folder names; raises `BadFolder` for broken, cyclic or duplicate links."""
     if not stat.S_ISDIR(folder.stat().st_mode):
         raise BadFolder(
             f"{folder} is not a folder. Give a folder that holds one folder for each class."
@@ -162,7 +164,10 @@ def _classes(folder: Path) -> list[str]:
 
 
 def _walk(folder: Path, label: str) -> Iterator[ImageFile]:
-    """Every file of a class; raises `OSError`, and `BadFolder` for pipes, devices and the like."""
+    """Every file of a class; raises `OSError`.
+
+    Raises `BadFolder` for links to folders, broken links, pipes, sockets and devices.
+    """
     for where, folders, names in os.walk(folder / label, onerror=_raise):
         folders[:] = [name for name in folders if not is_ignored(name)]
         for name in folders:
@@ -178,7 +183,7 @@ def _walk(folder: Path, label: str) -> Iterator[ImageFile]:
 
 
 def _size(path: str) -> int:
-    """Size of a file in bytes; raises `BadFolder` for anything but a file."""
+    """Size of a file in bytes; raises `BadFolder` unless it is a regular file."""
     try:
         found = os.stat(path)
     except FileNotFoundError:
@@ -199,5 +204,5 @@ def _raise(error: OSError) -> None:
 
 
 def is_ignored(name: str) -> bool:
-    """Whether the name is one of the operating system's own files or folders."""
+    """Whether a file or folder is hidden or created by the operating system."""
     return name.startswith(".") or name.lower() in IGNORED

@@ -1,4 +1,4 @@
-"""Image files named one by one or by their folders."""
+"""Find image files given as single paths or as folders."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from jobs.errors import BadFolder
 
 
 def find(named: Iterable[Path]) -> list[Path]:
-    """Every named file, and every file in the named folders, once each; folders in order of name.
+    """Every named file and every file in the named folders, each once.
 
-    Raises `BadFolder` for a missing path, an empty folder, and anything but a regular file.
+    Files of a folder are sorted by path. Raises `BadFolder` for a missing path, an empty folder,
+    and anything that is not a regular file.
     """
     found: dict[Path, None] = {}
     for path in named:
@@ -38,7 +39,7 @@ def find(named: Iterable[Path]) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Files at any depth; links to folders are not followed."""
+    """Files at any depth; symbolic links to folders are not followed."""
     for where, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if not is_ignored(name)]
         yield from (Path(where, name) for name in names if not is_ignored(name))

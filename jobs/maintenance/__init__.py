@@ -1,1 +1,1 @@
-"""Verify the checksums of a store and remove what is no longer needed."""
+"""Verify the checksums of a store, and remove files that are no longer needed."""

@@ -1,4 +1,4 @@
-"""The files that the records of a run name, with their checksums."""
+"""The files listed in the records of a run, with their checksums."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from jobs.task import Task
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """One checked file. `problem` is None when it is whole.
+    """One checked file. `problem` is None if the file is intact.
 
-    `task` is the task that makes it again (None: nothing has to).
+    `task` is the id of the task that recreates it, or None if no task has to.
     """
 
     path: str
@@ -30,7 +30,10 @@ class FileCheck:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedFile:
-    """A file as a record describes it; `sha256` is None for a table without a checksum."""
+    """A file as described in a record; `sha256` is None for a table without a checksum.
+
+    `bytes` is its size. `task` is the id of the task that recreates it, or None.
+    """
 
     path: str
     sha256: str | None
@@ -42,8 +45,8 @@ class ExpectedFile:
 def files_of_run(store: Store, run: Run) -> list[ExpectedFile | FileCheck]:
     """All files that a report of the run reads, and the checkpoints of its trials.
 
-    Those are the files that its done tasks published, and those that tasks of other runs published
-    for the same trials. The records themselves are checked here.
+    These include the files published by its done tasks, and by tasks of other runs for the same
+    trials. The records themselves are already checked here.
     """
     found: list[ExpectedFile | FileCheck] = []
     for task in _tasks(store, run):
@@ -57,7 +60,7 @@ def files_of_run(store: Store, run: Run) -> list[ExpectedFile | FileCheck]:
 def _tasks(store: Store, run: Run) -> list[Task]:
     """The run's tasks, then those of other runs for its trials.
 
-    Reports of all these runs read the same tables.
+    The reports of all these runs read the same tables.
     """
     own = map(Task.parse, run.tasks)
     shared = (
@@ -91,7 +94,7 @@ def _of_task(store: Store, task: Task) -> Iterator[ExpectedFile | FileCheck]:
 
 
 def _of_failures(store: Store, run: Run) -> Iterator[FileCheck]:
-    """Records of failed tasks; a task whose record is truncated is tried again."""
+    """Records of failed tasks; a task whose record is truncated is to be repeated."""
     for task in map(Task.parse, run.tasks):
         if store.has_failed(task):
             place = store.failed_path(task).relative_to(store.root).as_posix()
@@ -103,7 +106,7 @@ def _of_failures(store: Store, run: Run) -> Iterator[FileCheck]:
 
 
 def _of_data(store: Store, run: Run) -> Iterator[FileCheck]:
-    """The source and inventory of the data set; submitting again rewrites them."""
+    """Check the source and inventory of the data set, which submitting again rewrites."""
     from jobs.store import tables
 
     folder = store.data_folder(run.data)
@@ -128,7 +131,7 @@ def _of_data(store: Store, run: Run) -> Iterator[FileCheck]:
 
 
 def _of_trial(store: Store, name: str) -> Iterator[FileCheck]:
-    """Compare the trial with the hash in its name."""
+    """Check the trial against the hash in its name."""
     path = (store.trial_folder(name) / "trial.json").relative_to(store.root).as_posix()
     try:
         whole = store.load_trial(name).name == name
@@ -158,7 +161,7 @@ def _of_checkpoints(store: Store, trial: str) -> Iterator[ExpectedFile | FileChe
 
 
 def _of_tables(store: Store, run: Run, known: set[str]) -> Iterator[ExpectedFile]:
-    """Tables without a recorded checksum: attempts, and leftovers of dead attempts."""
+    """Tables without a recorded checksum: attempts, and files left behind by dead attempts."""
     from jobs.store import tables
 
     for table in tables.SCHEMAS:
@@ -171,7 +174,7 @@ def _of_tables(store: Store, run: Run, known: set[str]) -> Iterator[ExpectedFile
 
 
 def _needed(store: Store, task: Task) -> str | None:
-    """The checkpoint that a finished training names, while an evaluation still needs it."""
+    """The checkpoint of a finished training, or None if no evaluation still needs it."""
     if task.kind != "train" or all(map(store.is_done, store.tests(task.subject, task.epoch))):
         return None
     with contextlib.suppress(ValueError, TypeError, AttributeError):

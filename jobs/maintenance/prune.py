@@ -1,4 +1,4 @@
-"""Find what can be removed: drafts of dead attempts, and unneeded checkpoints."""
+"""Find files that can be removed: temporary files of dead attempts, and unneeded checkpoints."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHECKPOINT = re.compile(r"e(\d{4,})(-s\d+)?-.*\.json")
 
 @dataclass(frozen=True, slots=True)
 class Prunable:
-    """A file or folder that can be removed, its size in bytes, and why."""
+    """A file or folder that can be removed, with its size in bytes and the reason."""
 
     path: Path
     bytes: int
@@ -44,10 +44,10 @@ def parse_policy(text: str) -> frozenset[str]:
 def find_prunable(
     store: Store, runs: list[Run], keep: frozenset[str], now: float | None = None
 ) -> Iterator[Prunable]:
-    """Drafts untouched for an hour, and checkpoints of finished trials that `keep` does not keep.
+    """Temporary files unchanged for an hour, and checkpoints of finished trials not in `keep`.
 
-    Checkpoints that are still needed stay: all of a trial with open tasks, and those of trials that
-    belong to other runs.
+    Checkpoints that may still be needed are kept: those of trials with unfinished tasks, and of
+    trials that belong to other runs too. `now` is in seconds since the epoch (None: the clock).
     """
     yield from _drafts(store, time.time() if now is None else now)
     named = {run.name for run in runs}
@@ -58,7 +58,11 @@ def find_prunable(
 
 
 def remove(item: Prunable) -> None:
-    """Remove it; a checkpoint's checksum goes first, so a partial removal never looks whole."""
+    """Remove a file or folder.
+
+    A checkpoint's checksum file is removed first, so that a partly removed checkpoint never looks
+    complete.
+    """
     if item.path.is_dir() and not item.path.is_symlink():
         shutil.rmtree(item.path, ignore_errors=True)
         return
@@ -98,7 +102,10 @@ def _checkpoints(store: Store, trial: str, keep: frozenset[str]) -> Iterator[Pru
 
 
 def _best(store: Store, trial: str, marks: list[int]) -> set[int]:
-    """The target epoch with the lowest validation loss; all of them if the rows are unreadable."""
+    """The target epoch with the lowest validation loss.
+
+    All target epochs if the rows are missing or unreadable.
+    """
     try:
         rows = tables.read_rows(store.root, "epochs", [trial], ["epoch", "val_loss"]).to_pylist()
     except (OSError, ValueError):
@@ -108,9 +115,9 @@ def _best(store: Store, trial: str, marks: list[int]) -> set[int]:
 
 
 def _drafts(store: Store, now: float) -> Iterator[Prunable]:
-    """Temporary files, replays, work folders and checkpoints without a checksum.
+    """Temporary files, replays, work folders, and checkpoints without a checksum file.
 
-    Only those that nobody has touched for an hour.
+    Only those that have not changed for an hour.
     """
     for path in list(store.root.rglob("*")):
         draft = path.name.startswith(".") and (
@@ -133,9 +140,9 @@ def _drafts(store: Store, now: float) -> Iterator[Prunable]:
 
 
 def _touched(path: Path) -> tuple[float, int]:
-    """Time of the last change below a path, and its size in bytes.
+    """Time of the last change at or below a path, and its size in bytes.
 
-    A path that has vanished counts as changed now.
+    A path that no longer exists counts as just changed.
     """
     try:
         states = [path.lstat(), *(inner.lstat() for inner in path.rglob("*"))]
@@ -147,7 +154,7 @@ def _touched(path: Path) -> tuple[float, int]:
 
 
 def _may_be_running(store: Store, work: Path) -> bool:
-    """Whether a work folder belongs to its task's latest attempt, and that has not ended."""
+    """Whether a work folder belongs to its task's latest attempt, which is still running."""
     try:
         task = Task.parse(work.parent.name)
         record = atomic.read_json(work.with_suffix(".json"))

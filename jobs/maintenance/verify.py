@@ -1,4 +1,4 @@
-"""Verify the checksums of a run's files, and remove what is damaged."""
+"""Verify the checksums of a run's files, and remove damaged files."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def verify_files(
 ) -> Iterator[FileCheck]:
     """Read and check every file that a report of the run reads, and every checkpoint of its trials.
 
-    Those are the files that its done tasks published, and those that tasks of other runs published
-    for the same trials. `tell(done, total)` counts bytes. A file that changes during the check,
-    because a worker is active, is not reported.
+    These include the files published by its done tasks, and by tasks of other runs for the same
+    trials. `tell(done, total)` reports progress in bytes. A damaged file whose record changes
+    during the check is not reported, because a worker is active.
     """
     looked = inventory.files_of_run(store, run)
     done, total = 0, sum(each.bytes for each in looked if isinstance(each, ExpectedFile))
@@ -45,9 +45,9 @@ def verify_files(
 
 
 def remove_damaged(store: Store, findings: list[FileCheck], run: Run | None = None) -> list[str]:
-    """Remove damaged files from the ledger and return the tasks to be done again.
+    """Remove damaged files and their ledger records; returns the ids of tasks to repeat.
 
-    `orch resume` makes the files again, and they are the same: random numbers are stateless.
+    `orch resume` recreates identical files, because the RNG is stateless.
     """
     again = set()
     for finding in findings:
@@ -66,9 +66,9 @@ def remove_damaged(store: Store, findings: list[FileCheck], run: Run | None = No
 
 
 def redo_training(store: Store, trained: Task) -> None:
-    """Have a training done again whose checkpoint can no longer be read.
+    """Remove a training's result and unreadable checkpoint, so that it is done again.
 
-    It resumes from the checkpoint before and ends the same.
+    The training resumes from the previous checkpoint and gives the same result.
     """
     with contextlib.suppress(ValueError):
         checkpoint = (store.done(trained) or {}).get("checkpoint")
@@ -128,7 +128,7 @@ def _contents(record: Path) -> bytes | None:
 
 
 def _describe_again(store: Store, run: Run, name: str) -> None:
-    """Write a trial's record again, from the run's specification."""
+    """Rewrite a trial's record from the run's specification."""
     unfolded = plan.unfold(run.spec, run.data)
     for trial in unfolded.trials:
         if trial.name == name:

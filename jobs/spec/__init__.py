@@ -1,1 +1,1 @@
-"""What a user asks to compare: the specification, its YAML file, and its error messages."""
+"""The specification of a comparison, its YAML file, and its error messages."""

@@ -1,4 +1,4 @@
-"""Durations as people write them: `90`, `30s`, `5m`, `2h`, `1d`."""
+"""Parse durations in the form users write them: `90`, `30s`, `5m`, `2h`, `1d`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LONGEST_DIGITS = 9
 
 
 def seconds(text: str) -> float:
-    """Seconds of a duration; raises `ValueError` with a sentence for anything else."""
+    """Convert a duration to seconds; raises `ValueError` with a readable message if invalid."""
     match = re.fullmatch(
         rf"(\d{{1,{LONGEST_DIGITS}}}(?:\.\d{{1,{LONGEST_DIGITS}}})?)\s*([smhd]?)",
         text.strip(),

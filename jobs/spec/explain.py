@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 SHOWN = 80
 OURS = "value_error"
-"""Type of pydantic error that our own validators raise; its message is used as it is."""
+"""Pydantic error type raised by our own validators; its message is shown unchanged."""
 
 IN_WORDS = {
     "data": "a folder of class folders, or 'digits',",
@@ -21,11 +21,11 @@ IN_WORDS = {
     "corruptions": "a list of corruptions, or 'all',",
     "checkpoint_every": "a length of time, such as 30s or 5m, or 'never',",
 }
-"""Descriptions of keys whose type does not say enough."""
+"""Descriptions of keys whose type alone is not clear enough."""
 
 
 def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first error in one line: key, what it takes, what was given."""
+    """Describe the first error in one line: the key, the accepted values and the given value."""
     first = error.errors()[0]
     place = first["loc"]
     key = str(place[0]) if place else "the spec"
@@ -45,7 +45,7 @@ def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def first_problem(error: Exception, model: type[BaseModel]) -> str:
-    """The same for any error that the values of a record may raise, at most 120 characters."""
+    """Like `describe_errors`, for any error raised by a record's values; at most 120 characters."""
     text = (
         describe_errors(error, model)
         if isinstance(error, ValidationError)
@@ -55,7 +55,7 @@ def first_problem(error: Exception, model: type[BaseModel]) -> str:
 
 
 def describe_key(key: str, field: FieldInfo) -> str:
-    """What a key takes: `a whole number from 1 to 10,000`, `one of auto, fp32, bf16`."""
+    """What a key accepts: `a whole number from 1 to 10,000`, `one of auto, fp32, bf16`."""
     if key in IN_WORDS:
         return IN_WORDS[key]
     kinds = (
@@ -76,7 +76,7 @@ def _kind(kind: Any, metadata: Sequence[Any]) -> str:
 
 
 def _bounds(metadata: Sequence[Any]) -> str:
-    """`from 1 to 10,000`, `above 0 and below 1`."""
+    """Describe numeric bounds: `from 1 to 10,000`, `above 0 and below 1`."""
     words = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
     bounds = {
         name: getattr(each, name) for each in metadata for name in words if hasattr(each, name)

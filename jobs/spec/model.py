@@ -39,13 +39,13 @@ NUMBERS = (
 )
 NEVER = "never"
 NOT_ASKED = frozenset({"name", "data", "checkpoint_every"})
-"""Keys that are not part of what a run is: other values continue the same run."""
+"""Keys that do not identify a run: submitting with other values continues the same run."""
 LATER = frozenset({"deterministic", "augment", "early_stop", "corruptions"})
-"""Keys added later; at their defaults they are left out of names, so old names stay."""
+"""Keys added later; names omit them at their defaults, so existing names do not change."""
 
 
 def named_by(model: BaseModel) -> dict[str, Any]:
-    """The values that names are made from: all keys, those of `LATER` unless at defaults."""
+    """The values that names are derived from: all keys, except those of `LATER` at defaults."""
     defaults = {
         key: type(model).model_fields[key].default
         for key in LATER & type(model).model_fields.keys()
@@ -55,7 +55,7 @@ def named_by(model: BaseModel) -> dict[str, Any]:
 
 
 class Recipe(BaseModel):
-    """How a trial is trained; defaults are the study's. All of it can change numbers."""
+    """How a trial is trained, by default as in the study. Every key can change the results."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -71,7 +71,7 @@ class Recipe(BaseModel):
 
 
 class DataSettings(BaseModel):
-    """How a data set is prepared. All of it is part of its fingerprint."""
+    """How a data set is prepared. Every key is part of the data set's fingerprint."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -91,7 +91,7 @@ class DataSettings(BaseModel):
 
 
 class Spec(BaseModel):
-    """One comparison: data, backbones, periods, seeds, recipe. Unknown keys are refused."""
+    """One comparison: data, backbones, periods, seeds and recipe. Unknown keys are rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -140,7 +140,7 @@ class Spec(BaseModel):
     @field_validator("early_stop", mode="before")
     @classmethod
     def _or_none(cls, value: Any) -> Any:
-        """Accept `none`, as the other keys do."""
+        """Accept the word `none`, as other keys do."""
         return None if value == "none" else value
 
     @field_validator("corruptions", mode="before")
@@ -207,7 +207,7 @@ class Spec(BaseModel):
         return DataSettings(**{key: getattr(self, key) for key in DataSettings.model_fields})
 
     def weights_of(self, backbone: str) -> Weights:
-        """Initial weights of this backbone: `none` where no pretrained ones exist."""
+        """Initial weights of this backbone: `none` if no pretrained weights exist."""
         return self.weights if CATALOG[backbone].has_pretrained else "none"
 
     @property
@@ -217,17 +217,17 @@ class Spec(BaseModel):
 
     @property
     def checkpoint_every_s(self) -> float | None:
-        """Seconds between checkpoints within an epoch; None: only at its end."""
+        """Seconds between checkpoints within an epoch; None means only at the end of the epoch."""
         return None if self.checkpoint_every == NEVER else duration.seconds(self.checkpoint_every)
 
     @property
     def epochs(self) -> int:
-        """Epochs of a trial over all periods."""
+        """Number of epochs of a trial over all periods."""
         return self.periods * self.epochs_per_period
 
 
 def build(values: dict[str, Any]) -> Spec:
-    """Build a specification from plain values; raises `BadSpec` with one clear line."""
+    """Build a specification from plain values; raises `BadSpec` with a one-line message."""
     tidy = _tidy(values)
     if "backbones" not in tidy:
         raise BadSpec(
@@ -242,9 +242,9 @@ def build(values: dict[str, Any]) -> Spec:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """Keys and values of a YAML file, spellings normalised.
+    """Keys and values of a YAML file, with key spellings normalised.
 
-    A data folder is relative to the file.
+    A relative data folder is resolved against the folder of the file. Raises `BadSpec`.
     """
     tidy = _tidy(yaml_file.read(path))
     data = tidy.get("data")
@@ -254,7 +254,7 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def _place(data: str, beside: Path) -> str:
-    """The data folder as an absolute path; raises `BadSpec` for an impossible name."""
+    """The data folder as an absolute path; raises `BadSpec` for an invalid name."""
     if not data.strip() or any(ord(each) < 32 or 0xD800 <= ord(each) <= 0xDFFF for each in data):
         raise BadSpec(
             f"data: {data[:SHOWN]!r} is no folder's name. Give a folder of class folders, or "
@@ -269,7 +269,7 @@ def _place(data: str, beside: Path) -> str:
 
 
 def _tidy(values: dict[str, Any]) -> dict[str, Any]:
-    """Normalise keys; refuse unknown ones by name.
+    """Normalise keys.
 
     `all_backbones: true` means all backbones.
     """

@@ -14,9 +14,9 @@ PLAIN = (str, int, float, bool, type(None))
 
 
 class Loader(yaml.SafeLoader):
-    """Safe YAML loader that refuses duplicate keys and `<<`.
+    """Safe YAML loader that rejects duplicate keys and merge keys (`<<`).
 
-    A few lines of merges could exhaust the memory.
+    A few lines of nested merges could exhaust the memory.
     """
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
@@ -34,7 +34,7 @@ class Loader(yaml.SafeLoader):
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Keys of a specification file with plain values or lists of them; raises `BadSpec`."""
+    """Keys of a specification file with their plain values or lists; raises `BadSpec`."""
     try:
         values = yaml.load(_text(path), Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

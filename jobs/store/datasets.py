@@ -1,4 +1,4 @@
-"""Records of data sets: their source, and how they are prepared."""
+"""Records of data sets: their sources and preparation settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DataSetDescription:
-    """A data set's source, its classes in order, and its settings."""
+    """The source of a data set, its classes in order, and its settings."""
 
     origin: str
     classes: tuple[str, ...]
@@ -51,7 +51,10 @@ class DataSetStore(StorePaths):
             atomic.write_json(self.data_folder(data) / "source.json", described)
 
     def load_data(self, data: str) -> tuple[DataSource, DataSettings]:
-        """The recorded source of a data set, file by file, and its settings."""
+        """The recorded source of a data set with all its files, and its settings.
+
+        Raises `StoreUnusable` for an unknown data set, and `DamagedFile`.
+        """
         from jobs.data.image_folder import DataSource, ImageFile
         from jobs.store import tables
 
@@ -63,7 +66,7 @@ class DataSetStore(StorePaths):
         return DataSource(described.origin, described.classes, entries), described.settings
 
     def described(self, data: str) -> DataSetDescription:
-        """The same without the inventory, which takes a while to read for a large data set."""
+        """Like `load_data`, without the inventory, which is slow to read for a large data set."""
         from jobs.spec import explain
         from jobs.spec.model import DataSettings
 

@@ -1,4 +1,4 @@
-"""The ledger: which tasks are done or failed, and publishing of results."""
+"""The ledger: which tasks are done or failed, and the publishing of results."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from jobs.task import Task
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Ids of all done and all failed tasks, listed at one moment."""
+    """Ids of all done and all failed tasks when the store was listed."""
 
     done: frozenset[str]
     failed: frozenset[str]
 
     def is_done(self, task: Task) -> bool:
-        """Whether the task's result was published then."""
+        """Whether the task's result was published at that time."""
         return task.id in self.done
 
     def has_failed(self, task: Task) -> bool:
-        """Whether the task had failed for good then."""
+        """Whether the task had permanently failed at that time."""
         return task.id in self.failed
 
 
@@ -36,7 +36,7 @@ class LedgerStore(DataSetStore):
     """Results of the tasks of one store folder."""
 
     def ledger(self) -> Ledger:
-        """Done and failed tasks, from two listings, however many tasks there are."""
+        """List done and failed tasks, reading two folders however many tasks exist."""
         done, failed = (
             frozenset(
                 name.removesuffix(".json")
@@ -54,24 +54,24 @@ class LedgerStore(DataSetStore):
         """Whether the task's result is published."""
         return os.path.exists(
             f"{self.root}/ledger/done/{task.id}.json"
-        )  # building a Path would take longer than the check
+        )  # building a Path would be slower than the check
 
     def failed(self, task: Task) -> dict[str, Any] | None:
-        """Why the task failed for good (`failure`, `message`, `attempt`), or None."""
+        """Why the task permanently failed (`failure`, `message`, `attempt`), or None."""
         return records.read(self.failed_path(task), known=records.FAILURE_FIELDS)
 
     def has_failed(self, task: Task) -> bool:
-        """Whether the task will not be tried again."""
+        """Whether the task permanently failed and will not be retried."""
         return os.path.exists(f"{self.root}/ledger/failed/{task.id}.json")
 
     def publish(
         self, task: Task, outcome: dict[str, Any], work_folder: Path, holds_lease: Any
     ) -> None:
-        """Put an attempt's files in place, then record the task as done.
+        """Publish an attempt's files, then record the task as done.
 
-        `outcome["files"]` maps names in the work folder to places in the store. Raises `LeaseLost`
-        when `holds_lease()` is no longer true or another attempt was first; what that one published
-        stays.
+        `outcome["files"]` maps names in the work folder to paths relative to the store. Raises
+        `LeaseLost` if `holds_lease()` is false or another attempt published first. The files of
+        that attempt stay. Raises `WorkError` for a path outside the store.
         """
         published = []
         if not holds_lease():

@@ -1,4 +1,4 @@
-"""Put a published file in its place once, and never replace it."""
+"""Publish each file once, and never replace a published file."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ TIMES = {"seconds", "images_per_second"}
 
 
 def publish_file(source: Path, target: Path, recorded: Callable[[], bool]) -> None:
-    """Link a fsynced file to its place; a whole one that is already there stays.
+    """Fsync `source` and hard-link it to `target`.
 
-    A stale lease holder can reach this point; never overwrite a published file: raises `LeaseLost`
-    where the place is taken and `recorded()` is true. A leftover of an attempt that died before it
-    recorded anything is replaced only if its contents differ.
+    Never overwrites a published file, because a stale lease holder can reach this point. Raises
+    `LeaseLost` if `target` exists and `recorded()` is true. If it is false, the file comes from an
+    attempt that died before recording its result. It is then replaced only if its contents differ.
     """
     with atomic.storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,10 @@ def publish_file(source: Path, target: Path, recorded: Callable[[], bool]) -> No
 
 
 def same_contents(one: Path, other: Path) -> bool:
-    """Whether two files are equal: in bytes, or as whole Parquet files in rows (times aside)."""
+    """Whether two files have equal bytes, or are valid Parquet files with equal rows.
+
+    Rows are compared without the columns in `TIMES`.
+    """
     if atomic.file_digest(one) == atomic.file_digest(other):
         return True
     if one.suffix != ".parquet":

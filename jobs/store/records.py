@@ -41,8 +41,8 @@ def read(
 ) -> dict[str, Any] | None:
     """The object in a JSON file, or None if there is no such file.
 
-    Raises `DamagedFile`, naming file and key, unless every key of `needed` is there, and every
-    present key of `needed` and `known` has a value of its type. Booleans are not numbers.
+    Raises `DamagedFile`, naming file and key, if a key of `needed` is missing, or a key of `needed`
+    or `known` has the wrong type. Booleans are not numbers.
     """
     found = atomic.read_json(path)
     if found is None and not path.exists():
@@ -61,7 +61,7 @@ def read(
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
-    """A task result; raises `DamagedFile` also for a path outside the store."""
+    """A task result, or None; raises `DamagedFile`, also if it names a path outside the store."""
     found = read(path, known=RESULT_FIELDS)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""The record of a run: its specification, and the plan unfolded from it."""
+"""The record of a run: its specification and the plan expanded from it."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ class RunOutline:
     submitted_at: float
 
 
-# Cached until the file changes: a large plan takes a while to read.
+# Cached until the file changes, because a large plan is slow to read.
 
 
 @functools.lru_cache(maxsize=16)
 def read_run(path: Path, state: tuple[int, ...]) -> Run:
-    """The run in a file, read again only when its `atomic.file_state` changed.
+    """The run in a file, read again only if its state (`atomic.file_state`) has changed.
 
-    Raises `FileNotFoundError`.
+    Raises `FileNotFoundError` and `DamagedFile`.
     """
     from jobs.spec import explain
     from jobs.spec.model import Spec
@@ -89,7 +89,7 @@ def read_run(path: Path, state: tuple[int, ...]) -> Run:
 
 @functools.lru_cache(maxsize=16)
 def read_outline(path: Path, state: tuple[int, ...]) -> RunOutline:
-    """The same without the specification, which may then be damaged."""
+    """Like `read_run`, without the specification, whose contents are not checked."""
     return _checked(path)[0]
 
 

@@ -23,10 +23,10 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Store(LedgerStore):
-    """All reads and writes of one store folder. File names: `jobs.store.paths`."""
+    """All reads and writes of one store folder; `jobs.store.paths` lists its paths."""
 
     def open(self, create: bool = False) -> Store:
-        """Check that the folder is a usable store; `create` makes one. Raises `StoreUnusable`."""
+        """Check that the folder is a usable store; `create` makes one if needed. Raises `StoreUnusable`."""
         marker = self.root / "store.json"
         try:
             if create and not marker.exists():
@@ -73,7 +73,7 @@ class Store(LedgerStore):
             path.touch()
 
     def load_trial(self, name: str) -> Trial:
-        """The recorded trial of that name."""
+        """The recorded trial with this name; raises `StoreUnusable` or `DamagedFile`."""
         path = self.trial_folder(name) / "trial.json"
         try:
             return _trial_in(path, atomic.file_state(path))
@@ -81,15 +81,15 @@ class Store(LedgerStore):
             raise StoreUnusable(f"the store {self.root} knows no trial '{name}'.") from None
 
     def has_trial(self, name: str) -> bool:
-        """Whether a trial of that name is recorded."""
+        """Whether a trial with this name is recorded."""
         return (self.trial_folder(name) / "trial.json").exists()
 
     def marks(self, trial: str) -> list[int]:
-        """Target epochs of a trial, ascending: trained to and evaluated at."""
+        """Target epochs of a trial, ascending."""
         return list(self.marked(trial))
 
     def tests(self, trial: str, epoch: int) -> list[Task]:
-        """Evaluations wanted at a target epoch: uncorrupted images first, then corrupted."""
+        """Evaluations requested at a target epoch: uncorrupted images first, then corrupted ones."""
         return self.marked(trial).get(epoch, [Task("evaluate", trial, epoch)])
 
     def marked(self, trial: str) -> dict[int, list[Task]]:
@@ -122,13 +122,16 @@ class Store(LedgerStore):
         )
 
     def load_run(self, name: str) -> Run:
-        """The run of that name; raises `UnknownRun` with the closest match."""
+        """The run with this name; raises `DamagedFile`.
+
+        Raises `UnknownRun` if there is none, suggesting the closest match.
+        """
         return self._described(name, read_run)
 
     def outline(self, name: str) -> RunOutline:
-        """The run of that name without its specification, which may be damaged.
+        """The run with this name without its specification, whose contents are not checked.
 
-        Raises as `load_run` does.
+        Raises the same errors as `load_run`.
         """
         return self._described(name, read_outline)
 
@@ -152,7 +155,7 @@ class Store(LedgerStore):
         return f"{hint} Runs there: {', '.join(known[-8:]) or 'none yet'}."
 
     def whole_runs(self, names: list[str]) -> list[Run]:
-        """The readable runs among these names: a damaged one must not delay the others."""
+        """The readable runs among these names, so that a damaged run does not block the others."""
         found = []
         for name in names:
             with contextlib.suppress(DamagedFile, UnknownRun):
@@ -160,7 +163,7 @@ class Store(LedgerStore):
         return found
 
     def cancel(self, run: str) -> None:
-        """Cancel a run: its tasks are no longer ready, and workers stop what no other run wants."""
+        """Cancel a run: its tasks are no longer ready, and workers stop those no other run wants."""
         atomic.write_json(self.cancelled_path(run), {"run": run})
 
     def reopen(self, run: Run) -> None:
@@ -169,11 +172,11 @@ class Store(LedgerStore):
         self.save_run(run)
 
     def is_cancelled(self, run: str) -> bool:
-        """Whether the run was cancelled and not resumed since."""
+        """Whether the run was cancelled and has not been resumed since."""
         return self.cancelled_path(run).exists()
 
     def wanted_by(self, task: Task) -> list[Run]:
-        """The runs, not cancelled, that want a task, in order of submission.
+        """The runs that want a task and are not cancelled, in order of submission.
 
         A run also wants the target epochs of other runs on its trials, up to its own last epoch.
         """
@@ -189,13 +192,13 @@ class Store(LedgerStore):
         return [run for run in wanting if task.epoch <= run.spec.epochs]
 
     def _wanting(self, names: list[str]) -> list[Run]:
-        """The readable and not cancelled runs among these names, in order of submission."""
+        """The readable runs among these names that are not cancelled, in order of submission."""
         return self.whole_runs(
             [name for name in self.run_names(names) if not self.is_cancelled(name)]
         )
 
     def run_names(self, among: list[str] | None = None) -> list[str]:
-        """All runs (among these names) in order of submission."""
+        """Names of all runs, or of those in `among`, in order of submission."""
         stamped = []
         for name in atomic.list_names(self.root / "runs") if among is None else among:
             try:
@@ -205,7 +208,7 @@ class Store(LedgerStore):
         return [name for _, name in sorted(stamped)]
 
     def latest_run(self) -> Run:
-        """The run submitted last; raises `UnknownRun` when there is none."""
+        """The run submitted last; raises `UnknownRun` if there is none."""
         known = self.run_names()
         if not known:
             raise UnknownRun(
@@ -215,7 +218,7 @@ class Store(LedgerStore):
         return self.load_run(known[-1])
 
 
-# Cached until the file changes: a large plan takes a while to read.
+# Cached until the file changes, because a large plan is slow to read.
 
 
 @functools.lru_cache(maxsize=256)

@@ -1,8 +1,8 @@
-"""Parquet tables: all schemas, writing and reading.
+"""Parquet tables: their schemas, and how they are written and read.
 
-The results are a hive-partitioned data set that any tool can open:
-`<store>/results/<table>/trial=<trial>/*.parquet`. The column `trial` is the partition and is not
-repeated inside the files.
+The results are a Hive-partitioned data set that Parquet tools can open:
+`<store>/results/<table>/trial=<trial>/*.parquet`. The column `trial` is the partition key and is
+not repeated inside the files.
 """
 
 from __future__ import annotations
@@ -80,11 +80,11 @@ SCHEMAS: dict[str, pa.Schema] = {
         ]
     ),
 }
-"""Losses are mean cross entropy (nats per image); accuracies are shares 0..1.
+"""Losses are mean cross entropy (nats per image); accuracies are fractions from 0 to 1.
 
-`seconds` is wall time. `confidence` is the softmax of the predicted class, `label_confidence` of
-the true one. `label_rank` is 0 when the true class came first. `corruption` is `none` and
-`severity` 0 for the uncorrupted test set.
+`seconds` is wall-clock time. `confidence` is the softmax probability of the predicted class, and
+`label_confidence` that of the true class. `label_rank` is 0 if the true class ranks first.
+`corruption` is `none` and `severity` is 0 for the uncorrupted test set.
 """
 
 MANIFEST = pa.schema(
@@ -96,7 +96,9 @@ MANIFEST = pa.schema(
         ("pixels", pa.string()),
     ]
 )
-"""Row i describes image i of the array: `sha256` is of the file, `pixels` of its pixels."""
+"""Row i describes image i of the array. `sha256` is the checksum of the file, `pixels` that of
+its pixels.
+"""
 
 INVENTORY = pa.schema(
     [("path", pa.string()), ("label", pa.string()), ("sha256", pa.string()), ("bytes", pa.int64())]
@@ -128,26 +130,29 @@ NEVER_NULL = {
 
 
 FEW = 100
-"""Up to so many rows a file is built in memory, uncompressed: as small, in a third of the time."""
+"""Files with at most this many rows are built in memory without compression.
+
+They are as small as compressed files and take a third of the time to write.
+"""
 
 DATA_SETS = "__HIVE_DEFAULT_PARTITION__"
-"""Partition of attempts that belong to no trial: the null partition of hive."""
+"""Partition of attempts that belong to no trial: the null partition of Hive."""
 
 
 def table_folder(table: str, trial: str) -> str:
-    """Folder of the rows of a trial in a table, relative to the store."""
+    """Folder of a trial's rows in a table, relative to the store."""
     return f"results/{table}/trial={trial}"
 
 
 def build_table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
-    """An Arrow table of rows with the columns and types of the schema."""
+    """Build an Arrow table from rows, with the columns and types of the schema `name`."""
     return pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMAS[name])
 
 
 def write_table(path: Path, table: pa.Table, durable: bool = True) -> None:
     """Write one Parquet file atomically.
 
-    A file that is not `durable` may be lost on power failure, but is never partial.
+    A file that is not `durable` may be lost on power failure, but it is never partial.
     """
     with atomic.atomic_write(path, durable) as draft:
         if table.num_rows > FEW:
@@ -161,7 +166,7 @@ def write_table(path: Path, table: pa.Table, durable: bool = True) -> None:
 
 
 def read_files(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """Rows of several Parquet files, in their order; raises `DamagedFile`."""
+    """Rows of several Parquet files, in the order of `paths`; raises `DamagedFile`."""
     return [row for path in paths for row in _whole(path, None).to_pylist()]
 
 
@@ -190,7 +195,7 @@ def read_rows(
 ) -> pa.Table:
     """All published rows of these trials, with the column `trial`; empty if there are none.
 
-    Raises `DamagedFile`, naming the first file that is not whole.
+    Raises `DamagedFile`, naming the first invalid file.
     """
     parts = []
     for trial in trials:
@@ -218,7 +223,7 @@ def _damaged(path: Path, reason: str) -> DamagedFile:
 
 
 def _whole(path: Path, columns: Sequence[str] | None) -> pa.Table:
-    """The columns of a Parquet file, every value read."""
+    """Read these columns of a Parquet file (None: all) and validate every value."""
     try:
         found = pq.ParquetFile(path).read(columns=columns)
         found.validate(full=True)

@@ -11,10 +11,9 @@ log = logging.getLogger(__name__)
 
 
 class BackgroundThread:
-    """A writer thread. Its errors are raised by the next call of any method.
+    """A background thread. An error of its function is raised by the next call of any method.
 
-    Leaving the block waits for the current write. An error that ended the block has precedence over
-    one of writing.
+    Leaving the block waits for the running function. An error that ended the block has precedence.
     """
 
     def __init__(self) -> None:
@@ -22,19 +21,19 @@ class BackgroundThread:
         self._writing: Future[None] | None = None
 
     def begin(self, write: Callable[[], None]) -> None:
-        """Call `write` in the thread, after the previous write has ended."""
+        """Run `write` in the thread, after the previous call has ended."""
         self.wait()
         self._writing = self._thread.submit(write)
 
     def free(self) -> bool:
-        """Whether no write is in progress."""
+        """Whether nothing is running."""
         if self._writing is not None and not self._writing.done():
             return False
         self.wait()
         return True
 
     def wait(self) -> None:
-        """Wait until no write is in progress."""
+        """Wait until nothing is running."""
         writing, self._writing = self._writing, None
         if writing is not None:
             writing.result()

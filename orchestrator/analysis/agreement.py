@@ -1,4 +1,4 @@
-"""Agreement of two networks, beyond what chance explains."""
+"""Agreement between two networks, corrected for chance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Two networks on the same images: share of equal predictions, kappa, equal mistakes."""
+    """Agreement on the same images: share of equal predictions, kappa, and equal mistakes."""
 
     first: str
     second: str
@@ -29,9 +29,9 @@ def agree(
 ) -> Agreement:
     """Compare the predictions of two networks, as class codes from 0, image by image.
 
-    Kappa is (share - chance) / (1 - chance), with chance from each network's own frequencies of
-    predictions (Cohen 1960, Educational and Psychological Measurement 20:37-46). It is 1 where
-    chance alone explains everything.
+    Kappa is (share - chance) / (1 - chance). Chance is the agreement expected from each network's
+    own prediction frequencies (Cohen 1960, Educational and Psychological Measurement 20:37-46).
+    Kappa is 1 when the expected agreement is already 1.
     """
     images = len(ours)
     classes = 1 + int(max(ours.max(initial=0), theirs.max(initial=0)))

@@ -97,7 +97,7 @@ def analyse(evidence: RunData) -> Analysis:
 
 
 def _right(evidence: RunData, answered: Mapping[str, list[TrialPredictions]]) -> dict[str, Any]:
-    """Correct predictions as (seeds, images), on images that all backbones predicted."""
+    """Correct predictions as (seeds, images), on the images that all backbones predicted."""
     every = [one.predicted >= 0 for found in answered.values() for one in found]
     common = np.logical_and.reduce(every) if every else np.zeros(0, bool)
     return {
@@ -107,7 +107,7 @@ def _right(evidence: RunData, answered: Mapping[str, list[TrialPredictions]]) ->
 
 
 def _ranks(evidence: RunData) -> Ranks | None:
-    """Ranks with seeds as blocks: those with which every tested backbone was tested."""
+    """Ranks with seeds as blocks; only seeds for which every tested backbone has a test."""
     scores = {
         standing.backbone: {r.seed: r.tested.accuracy for r in standing.results if r.tested}
         for standing in evidence.comparison.at(evidence.period)

@@ -1,4 +1,4 @@
-"""Bootstrap of accuracies: images and seeds resampled, the same images for all networks."""
+"""Bootstrap of accuracies: resamples images and seeds, with the same images for all networks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Drawn = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def resampled(right: Mapping[str, Right], draws: int = DRAWS, seed: int = 0) -> dict[str, Drawn]:
-    """For each network, given as (seeds, images) of correct predictions, mean accuracy per draw.
+    """Mean accuracy of each network per draw, from correct predictions as (seeds, images).
 
     The paired bootstrap (Efron and Tibshirani 1993, chapter 8): a draw has the same images for all
-    networks. With several seeds these are drawn too, separately per network (the pigeonhole
+    networks. Several seeds are resampled too, separately per network (the pigeonhole
     bootstrap, Owen 2007, Annals of Applied Statistics 1:386-411). The random numbers come from
     `seed` and the network's name alone, so the order of networks does not matter.
     """

@@ -44,11 +44,11 @@ class Calibration:
 def calibrate(
     confidence: np.ndarray[Any, Any], right: np.ndarray[Any, Any], bins: int = BINS
 ) -> Calibration | None:
-    """Calibration of predictions with confidences in [0, 1]; NaN is left out. None if none is left.
+    """Calibration of predictions with confidences in [0, 1]; ignores NaN. None without any.
 
-    ECE over bins of equal width, open below and closed above (Guo et al. 2017, ICML, PMLR
-    70:1321-1330). Brier score (Brier 1950, Monthly Weather Review 78:1-3) of "this prediction is
-    right".
+    ECE uses bins of equal width, open below and closed above (Guo et al. 2017, ICML, PMLR
+    70:1321-1330). The Brier score (Brier 1950, Monthly Weather Review 78:1-3) is that of the event
+    "this prediction is correct".
     """
     known = ~np.isnan(confidence)
     sure, good = np.clip(confidence[known].astype(float), 0, 1), right[known].astype(float)

@@ -17,11 +17,11 @@ JOULES_A_KWH = 3.6e6
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Cost of a network up to a period, per seed (mean over seeds), beside its accuracy there.
+    """Cost of a network up to a period (mean over seeds), with its accuracy after that period.
 
     `gmacs` is billions of multiply-adds for one image of 224 px; None outside the catalog.
-    `peak_memory_bytes` is the largest over seeds; for `memory_of` see `ResourceUsage`. `energy_kwh`
-    is the mean over the measured seeds, `energy_share` the measured part of their epochs.
+    `peak_memory_bytes` is the maximum over seeds; for `memory_of` see `ResourceUsage`. `energy_kwh`
+    is the mean over the measured seeds; `energy_share` is the measured share of their epochs.
     """
 
     backbone: str
@@ -42,7 +42,7 @@ def network_costs(
     classes: int,
     trainings: Mapping[str, TrainingResults] | None = None,
 ) -> list[Cost]:
-    """Cost of every backbone: wall time of all epochs up to the end of `period`, and more.
+    """Cost of every backbone up to the end of `period`; time is the wall time of all its epochs.
 
     `trainings` are the results of each trial's trainings, with memory and energy.
     """
@@ -93,7 +93,7 @@ def _consumed(
 def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
     """Indices of points (cost, gain) on the Pareto front, cheapest first.
 
-    A point is dominated by one that costs no more, gains no less, and is better in one of the two.
+    A point is dominated by one that is no worse in cost and gain, and better in at least one.
     """
 
     def beaten(place: int) -> bool:

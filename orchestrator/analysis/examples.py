@@ -35,7 +35,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Images that all these networks predicted, in an order that only their names determine."""
+    """Images that all these networks predicted; the order depends only on image names."""
 
     book: Predictions
     networks: Mapping[str, TrialPredictions]
@@ -76,7 +76,7 @@ class Examples:
         )
 
     def taken_for(self, label: str, answer: str) -> list[int]:
-        """Images of one class that networks took for another, most networks first."""
+        """Images of one class that networks predicted as another, most networks first."""
         book = self.book
         true, said = book.classes.index(label), book.classes.index(answer)
         votes = sum((answers.predicted == said).astype(int) for answers in self.networks.values())
@@ -104,7 +104,7 @@ def collect_examples(book: Predictions, networks: Mapping[str, TrialPredictions]
 def choose_examples(
     asked: Sequence[Example], shares: tuple[int, int, int] = (3, 6, 3)
 ) -> list[Example]:
-    """Up to `shares` images per kind, unseen classes first; other kinds fill gaps."""
+    """Up to `shares` images per kind, classes not yet shown first; other kinds fill gaps."""
     chosen: list[Example] = []
     for kind, share in zip(KINDS, shares, strict=True):
         chosen += _varied([q for q in asked if q.kind == kind], chosen, share)

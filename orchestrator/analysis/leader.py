@@ -1,4 +1,4 @@
-"""Who is ahead after a period, and from whom that can be told."""
+"""The leader after a period, and the networks that differ significantly from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestrator.analysis.standings import Comparison, Standing
 
 @dataclass(frozen=True, slots=True)
 class Leader:
-    """The ranking after a period, the number that share first place, the margin to the next."""
+    """The ranking after a period, the number tied for first place, and the margin to the next."""
 
     period: int
     epoch: int
@@ -22,9 +22,9 @@ class Leader:
 
 @dataclass(frozen=True, slots=True)
 class LeaderVerdict:
-    """The leader against the rest: its test with the next, and networks not significantly worse.
+    """The leader's pairwise test with the runner-up, and the networks not significantly worse.
 
-    The test is seen from the leader; None where no predictions are published.
+    In `paired_test` the leader is the first network; None without published predictions.
     """
 
     paired_test: PairwiseTest | None
@@ -35,10 +35,10 @@ class LeaderVerdict:
 def find_leader(
     comparison: Comparison, awaited: Collection[tuple[str, int]] = (), period: int | None = None
 ) -> Leader | None:
-    """The leader by test accuracy after `period`, or the last period with no test `awaited`.
+    """The leader by test accuracy after `period`, or after the last period with no test pending.
 
-    `awaited` holds (trial, period). While every period waits for some, the one with most tested
-    backbones is used. None without any test.
+    `awaited` holds the pending tests as (trial, period). If every period has pending tests, the
+    period with the most tested backbones is used. None without any test.
     """
     chosen = period if period is not None else _settled(comparison, awaited)
     ranking = (
@@ -55,7 +55,7 @@ def find_leader(
 
 
 def judge_leader(found: Leader, paired_tests: Sequence[PairwiseTest]) -> LeaderVerdict:
-    """Which networks differ significantly from the leader."""
+    """Find which networks differ significantly from the leader."""
     first, rest = found.ranking[0].backbone, [standing.backbone for standing in found.ranking[1:]]
     against = {name: find_pair(paired_tests, first, name) for name in rest}
     alike = tuple(

@@ -1,4 +1,4 @@
-"""Numbers over several runs: ranks of the common networks, and each network across runs."""
+"""Comparison of several runs: ranks of their common networks, and each network across runs."""
 
 from __future__ import annotations
 
@@ -50,8 +50,9 @@ def rank(sides: Sequence[ComparedRun]) -> Ranks | None:
 
 
 def across(sides: Sequence[ComparedRun]) -> tuple[tuple[str, PairwiseTest], ...]:
-    """Each backbone in two runs on the same prepared images: did what differs between the runs
-    matter?
+    """Pairwise test of each backbone between two runs on the same prepared images.
+
+    It shows whether the differences between the runs affect accuracy.
     """
     found = []
     for one, other in combinations(sides, 2):
@@ -63,7 +64,7 @@ def across(sides: Sequence[ComparedRun]) -> tuple[tuple[str, PairwiseTest], ...]
 
 
 def corrected(twins: Sequence[tuple[str, PairwiseTest]]) -> list[float]:
-    """Holm's correction of these p-values together."""
+    """Apply Holm's correction to all these p-values together."""
     return holm([paired_test.p for _, paired_test in twins])
 
 

@@ -1,4 +1,4 @@
-"""Overfitting: best epoch of each trial, and what early stopping would have saved."""
+"""Overfitting: the best epoch of each trial, and the epochs early stopping would have saved."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def advise(rows: Sequence[EpochRow], patience: int = PATIENCE) -> OverfittingAdv
 
 
 def _stop(rows: Sequence[EpochRow], known: Sequence[EpochRow], patience: int) -> EpochRow:
-    """The epoch at which that patience ends the training."""
+    """The epoch at which early stopping with that patience ends the training."""
     losses = {row.epoch: row.val_loss for row in rows}
     epoch = stop_epoch((losses.get(each) for each in range(1, known[-1].epoch + 1)), patience)
     return next((row for row in known if epoch is not None and row.epoch >= epoch), known[-1])

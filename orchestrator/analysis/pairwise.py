@@ -18,7 +18,7 @@ Right = np.ndarray[Any, np.dtype[np.bool_]]
 
 @dataclass(frozen=True, slots=True)
 class PairwiseTest:
-    """The test of two networks on `images` images. Counts are of the first seed that both have.
+    """The test of two networks on `images` images. Counts are from their first common seed.
 
     `p` is McNemar's exact p-value (combined over seeds, see `statistics.over_seeds`), `p_holm`
     corrected for the number of pairs. `difference` is the first's mean accuracy minus the second's,
@@ -45,7 +45,7 @@ class PairwiseTest:
         return self.p_holm < LEVEL and (self.seeds == 1 or self.interval.excludes_zero)
 
     def turned(self) -> PairwiseTest:
-        """The same test seen from the other side."""
+        """The same test with the two networks swapped."""
         return replace(
             self,
             first=self.second,
@@ -74,7 +74,7 @@ def pairwise_tests(right: Mapping[str, Right]) -> tuple[PairwiseTest, ...]:
 
 
 def find_pair(found: Sequence[PairwiseTest], first: str, second: str) -> PairwiseTest | None:
-    """The test of these two, seen from the first; None if there is none."""
+    """The test of these two networks, in this order; None if there is none."""
     for paired_test in found:
         if (paired_test.first, paired_test.second) == (first, second):
             return paired_test

@@ -15,8 +15,8 @@ Counts = np.ndarray[Any, np.dtype[np.int64]]
 class ClassMetrics:
     """Metrics of one class for one network: images, precision, recall and F1 (shares).
 
-    Precision is None where the class was never predicted, recall where it has no image; F1 needs
-    either.
+    Precision is None if the class was never predicted, recall if it has no image. F1 is None only
+    if both are.
     """
 
     label: str
@@ -52,7 +52,7 @@ def class_metrics(counts: Counts, classes: Sequence[str]) -> list[ClassMetrics]:
 
 
 def macro(found: Sequence[ClassMetrics], measure: str) -> float | None:
-    """Macro mean over the classes that have the measure."""
+    """Unweighted (macro) mean over the classes for which the measure is defined."""
     values = [value for one in found if (value := getattr(one, measure)) is not None]
     return sum(values) / len(values) if values else None
 

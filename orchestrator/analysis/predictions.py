@@ -18,10 +18,10 @@ Shares = np.ndarray[Any, np.dtype[np.float32]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrialPredictions:
-    """One trial's answers after one epoch, one place for each image of the book.
+    """One trial's predictions after one epoch, one element per image.
 
-    `predicted` is a class code, -1 where there is no answer; `confidence` is NaN and `rank` -1
-    where not known.
+    `predicted` is a class code, or -1 without a prediction. Unknown values are NaN in `confidence`
+    and -1 in `rank`.
     """
 
     predicted: Codes
@@ -39,7 +39,7 @@ class Predictions:
     answers: Mapping[tuple[str, int], TrialPredictions] = field(default_factory=dict)
 
     def of(self, trial: str, epoch: int) -> TrialPredictions | None:
-        """One trial's answers after one epoch; None where none are published."""
+        """One trial's predictions after one epoch; None if none are published."""
         return self.answers.get((trial, epoch))
 
     def right(self, answers: TrialPredictions) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -85,7 +85,7 @@ def collect_predictions(
 
 
 def _spread_out(rows: pa.Table, where: Codes, known: Any, size: int) -> TrialPredictions:
-    """Put each row at the index of its image; the first of two duplicates wins."""
+    """Write each row at the index of its image; of duplicates, the first is kept."""
     predicted, confidence, rank = (
         np.full(size, -1, np.int32),
         np.full(size, np.nan, np.float32),

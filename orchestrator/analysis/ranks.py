@@ -15,8 +15,8 @@ LEVEL = 0.05
 class Ranks:
     """Networks by mean rank (1 is best) over `blocks` rankings.
 
-    `statistic` and `p` are Friedman's, `critical` is Nemenyi's difference at `LEVEL`. `groups` are
-    networks within the critical difference.
+    `statistic` and `p` are from Friedman's test. `critical` is Nemenyi's critical difference at
+    `LEVEL`. `groups` are sets of networks within the critical difference.
     """
 
     means: tuple[tuple[str, float], ...]
@@ -30,9 +30,9 @@ class Ranks:
 def rank_networks(scores: Mapping[str, Sequence[float]]) -> Ranks | None:
     """Rank networks in each block by score (higher is better, ties share their mean rank).
 
-    Friedman 1937, JASA 32:675-701, with Nemenyi's critical difference as in Demšar 2006, JMLR
-    7:1-30: `q * sqrt(k * (k + 1) / (6 * n))`, q the studentized range over sqrt(2). None with fewer
-    than three networks or two blocks. Equal scores everywhere have p = 1.
+    Friedman's test: 1937, JASA 32:675-701. Nemenyi's critical difference: Demšar 2006, JMLR 7:1-30.
+    It is `q * sqrt(k * (k + 1) / (6 * n))`, with q the studentized range over sqrt(2).
+    None with fewer than three networks or two blocks. If all scores are equal, p is 1.
     """
     from scipy import stats
 

@@ -10,7 +10,7 @@ TrainingResults = Mapping[int, Mapping[str, Any]]
 """Results of the finished trainings of a trial, by target epoch."""
 
 MAX_VALUE = 1e15
-"""Values from here on are not plausible."""
+"""Values of at least this size are implausible and ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class ResourceUsage:
 
 
 def resource_usage(outcomes: TrainingResults, epoch: int) -> ResourceUsage:
-    """Resource usage up to a target epoch; GPU memory is preferred; no epoch counts twice."""
+    """Resource usage up to a target epoch. Prefers GPU memory and counts no epoch twice."""
     records = [outcomes[mark] for mark in sorted(outcomes) if mark <= epoch]
     peaks: dict[bool, list[float]] = {True: [], False: []}
     for record in records:
@@ -45,7 +45,7 @@ def resource_usage(outcomes: TrainingResults, epoch: int) -> ResourceUsage:
 
 
 def _energy(records: list[Mapping[str, Any]], epoch: int) -> tuple[float | None, float]:
-    """Joules and their epochs, from the last range back; nested ranges are left out."""
+    """Joules and their epochs, from the last range backwards; nested ranges are left out."""
     joules, epochs, begins = None, 0.0, float(epoch)
     for record in reversed(records):
         begun, end, used = (

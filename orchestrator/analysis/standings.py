@@ -1,4 +1,4 @@
-"""Standings by backbone and period, from rows of the tables."""
+"""Standings by backbone and period, from rows of the result tables."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class EvaluationResult:
 
 @dataclass(frozen=True, slots=True)
 class EpochRow:
-    """One row of a learning curve; `period` is the run's own."""
+    """One row of a learning curve; `period` is numbered as in the run."""
 
     trial: str
     backbone: str
@@ -50,7 +50,7 @@ class EpochRow:
 
 @dataclass(frozen=True, slots=True)
 class PeriodResult:
-    """One trial in one period: its evaluation (None: not yet), and the seconds of its epochs.
+    """One trial in one period: its evaluation (None if pending), and the seconds of its epochs.
 
     `epoch` is that of the tested network: the last of the period, or earlier after early stopping.
     """
@@ -107,8 +107,8 @@ def compare(
 ) -> Comparison:
     """Standings from rows of `epochs` and `evaluations`; `whose` maps trials to backbone and seed.
 
-    Periods are the run's own. Rows of other trials, later epochs and corrupted images are ignored,
-    and duplicates count once.
+    Periods are numbered as in the run. Rows of other trials, later epochs and corrupted images are
+    ignored, and duplicates count once.
     """
     lines = _epochs(run, whose, epochs)
     stops = _stops(run, lines)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 Z95 = 1.959963984540054
-"""Normal quantile for 95% two-sided."""
+"""Standard normal quantile of a two-sided 95% interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,7 @@ class Spread:
 
 
 def wilson(correct: int, total: int, z: float = Z95) -> Interval:
-    """The score interval of a share (Wilson 1927, JASA 22:209-212, without continuity
-    correction).
-    """
+    """Score interval of a share, without continuity correction (Wilson 1927, JASA 22:209-212)."""
     if total == 0:
         return Interval(0.0, 1.0)
     share, fraction = correct / total, z * z / total
@@ -47,10 +45,10 @@ def wilson(correct: int, total: int, z: float = Z95) -> Interval:
 
 
 def spread(values: Iterable[float]) -> Spread | None:
-    """Mean, sample deviation and Student's 95% interval of the mean (Student 1908, Biometrika
-    6:1-25).
+    """Mean, sample deviation, and 95% t interval of the mean.
 
-    None of no values; one value has no deviation and no interval.
+    The interval is Student's (1908, Biometrika 6:1-25). None without values; one value has neither
+    deviation nor interval.
     """
     known = list(values)
     if not known:
@@ -66,9 +64,9 @@ def spread(values: Iterable[float]) -> Spread | None:
 def mcnemar(only_first: int, only_second: int) -> float:
     """The exact two-sided p-value of McNemar's test (McNemar 1947, Psychometrika 12:153-157).
 
-    The arguments count the images that only the first network got right, and only the second. Were
-    both equally good, each such image would be a fair coin: a binomial test
-    (`scipy.stats.binomtest`). 1 without any.
+    The arguments count the images that only the first, or only the second, network predicted
+    correctly. Under the null hypothesis each such image is a fair coin toss, so this is a binomial
+    test (`scipy.stats.binomtest`). 1 without such images.
     """
     from scipy import stats
 
@@ -78,21 +76,22 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def over_seeds(p_values: Sequence[float]) -> float:
-    """One p-value from the same test at n seeds, valid however the tests depend on each other.
+    """Combine the p-values of one test at n seeds; valid under any dependence between them.
 
-    `n / k` times the k-th smallest, k just above the middle (Rüger 1978, Metrika 25:171-178); one
-    stays what it is.
+    The result is `n / k` times the k-th smallest, with k just above the middle (Rüger 1978,
+    Metrika 25:171-178). A single p-value is unchanged.
     """
     n, k = len(p_values), len(p_values) // 2 + 1
     return min(1.0, sorted(p_values)[k - 1] * n / k)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values corrected for their number, in the order given (Holm 1979, Scand. J. Statist.
-    6:65-70).
+    """P-values with Holm's correction for multiple tests, in the given order.
 
-    The smallest is multiplied by m, the next by m - 1, ...; none gets smaller than one before it,
-    or larger than 1.
+    Holm 1979, Scand. J. Statist. 6:65-70.
+
+    The smallest of m is multiplied by m, the next by m - 1, and so on. Results never decrease in
+    that order, and are at most 1.
     """
     corrected, largest = [0.0] * len(p_values), 0.0
     for passed, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
@@ -102,11 +101,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def seed_deviation_that_voids(margin: float, interval: Interval) -> float | None:
-    """Deviation over seeds that would make the lead of one seed uncertain; None if it is already.
+    """Deviation over seeds that would make a one-seed lead uncertain; None if it already is.
 
-    The variances of the test images (from the interval, taken as normal) and of two networks' seeds
-    add up: the lead is within 1.96 standard errors as soon as `margin < 1.96 * sqrt(images**2 + 2 *
-    deviation**2)`.
+    The variances of the test images (from the interval, assumed normal) and of two networks' seeds
+    add up. The lead is within 1.96 standard errors if
+    `margin < 1.96 * sqrt(images**2 + 2 * deviation**2)`.
     """
     images = (interval.high - interval.low) / (2 * Z95)
     left = (margin / Z95) ** 2 - images**2

@@ -1,4 +1,4 @@
-"""Timeline of a run: attempts, queue times, and survived faults."""
+"""Timeline of a run: attempts, queue times, and faults."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class AttemptSpan:
 class Timeline:
     """All attempts by start, the total span in seconds, and faults.
 
-    A fault is an attempt that did not end well; it was survived if its task was done in the end.
+    A fault is an attempt that did not succeed; the run recovered if its task was done later.
     """
 
     stints: tuple[AttemptSpan, ...]
@@ -101,7 +101,7 @@ def build_timeline(
 
 
 def covered(stints: Iterable[AttemptSpan]) -> float:
-    """Seconds covered by at least one of these: slots of a worker run side by side."""
+    """Seconds covered by at least one of these; the slots of a worker run in parallel."""
     total, until = 0.0, 0.0
     for stint in sorted(stints, key=lambda each: each.start):
         total += max(0.0, stint.end - max(stint.start, until))

@@ -19,10 +19,10 @@ class TrainedModels:
 
 
 def choose_models(store: Store, run: Run, period: int | None) -> TrainedModels:
-    """The training of each trial up to the end of `period`, else to its newest evaluated epoch.
+    """The training of each trial up to the end of `period`, or to its latest evaluated epoch.
 
     Raises `RequestError` for a period that the run does not have, `OrchError` when no trial has
-    come that far.
+    reached that epoch.
     """
     periods = range(1, run.spec.periods + 1) if period is None else [period]
     if period is not None and not 1 <= period <= run.spec.periods:

@@ -41,7 +41,7 @@ SCRIPT = (Path(__file__).parent / "templates" / "page.js").read_text(encoding="u
 
 @dataclass(frozen=True)
 class Page:
-    """All content: title, sentence, cautions, sections, and the same as JSON values."""
+    """All content: title, headline, cautions, sections, and the same data as JSON values."""
 
     title: str
     about: str

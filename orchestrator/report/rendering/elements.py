@@ -24,7 +24,7 @@ class Cell(str):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: head, rows of text, numeric columns, and the best rows (by index).
+    """A table: header, rows of text, numeric columns, and the best rows (by index).
 
     `name` is its file name in other formats, `title` its caption there; `style` is for the page.
     """

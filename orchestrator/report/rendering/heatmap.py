@@ -45,7 +45,7 @@ class Heatmap:
 
     @property
     def left(self) -> float:
-        """x of the first column."""
+        """The x coordinate of the first column."""
         return 24.0 + _widest(self.rows)
 
     @property

@@ -21,7 +21,7 @@ def told(outcome: dict[str, Any]) -> str:
 
 
 def caution(evidence: RunData) -> str | None:
-    """Caution that names the networks trained in micro-batches; None if there are none."""
+    """A caution that names the networks trained in micro-batches; None if there are none."""
     split = [
         f"{wording.title(evidence.trials[name].backbone)} (seed {evidence.trials[name].seed}) was "
         f"{said}"

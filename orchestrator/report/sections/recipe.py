@@ -12,7 +12,7 @@ from orchestrator.report.sections import tables
 
 
 def section(evidence: RunData) -> Section:
-    """How every network was trained, and its numerics."""
+    """Training settings and numerics of every network."""
     told = (
         "Precision, threads and device are those of the latest training; a trial keeps its first "
         "precision and threads, because they can change its numbers."
