@@ -37,7 +37,10 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def folder(value: str, origin: str) -> Path:
-    """`value` as an absolute path; raises `BadEnvironment`, naming the variable or option `origin`."""
+    """`value` as an absolute path; raises `BadEnvironment`.
+
+    `origin` is the variable or option that holds the value, named in the message.
+    """
     if not value.strip():
         raise BadEnvironment(f"{origin} is empty. Give it a folder.")
     try:

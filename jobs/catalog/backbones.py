@@ -39,7 +39,7 @@ class Backbone:
         return self.body_parameters + (self.head_inputs + 1) * classes
 
     def gmacs(self, classes: int) -> float:
-        """Billions of multiply-adds in a forward pass of one 224 px image with this many classes."""
+        """Multiply-adds in billions: one forward pass of one 224 px image, this many classes."""
         return (self.body_macs + self.head_macs * classes) / 1e9
 
     @property

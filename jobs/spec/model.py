@@ -269,7 +269,7 @@ def _place(data: str, beside: Path) -> str:
 
 
 def _tidy(values: dict[str, Any]) -> dict[str, Any]:
-    """Normalise keys.
+    """Normalise keys; raises `BadSpec` for an unknown key.
 
     `all_backbones: true` means all backbones.
     """

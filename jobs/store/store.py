@@ -26,7 +26,10 @@ class Store(LedgerStore):
     """All reads and writes of one store folder; `jobs.store.paths` lists its paths."""
 
     def open(self, create: bool = False) -> Store:
-        """Check that the folder is a usable store; `create` makes one if needed. Raises `StoreUnusable`."""
+        """Check that the folder is a usable store; raises `StoreUnusable`.
+
+        With `create`, a missing store is created first.
+        """
         marker = self.root / "store.json"
         try:
             if create and not marker.exists():
@@ -89,7 +92,7 @@ class Store(LedgerStore):
         return list(self.marked(trial))
 
     def tests(self, trial: str, epoch: int) -> list[Task]:
-        """Evaluations requested at a target epoch: uncorrupted images first, then corrupted ones."""
+        """Evaluations requested at a target epoch: uncorrupted images first, then corrupted."""
         return self.marked(trial).get(epoch, [Task("evaluate", trial, epoch)])
 
     def marked(self, trial: str) -> dict[int, list[Task]]:
@@ -163,7 +166,10 @@ class Store(LedgerStore):
         return found
 
     def cancel(self, run: str) -> None:
-        """Cancel a run: its tasks are no longer ready, and workers stop those no other run wants."""
+        """Cancel a run: its tasks are no longer ready.
+
+        Workers stop those of its tasks that no other run wants.
+        """
         atomic.write_json(self.cancelled_path(run), {"run": run})
 
     def reopen(self, run: Run) -> None:
