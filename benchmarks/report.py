@@ -117,7 +117,7 @@ def measure(root: Path, out: Path) -> bool:
     lap("writing all six forms")
     total = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    rows = sum(int((answers.predicted >= 0).sum()) for answers in read.book.answers.values())
+    rows = sum(int((answers.predicted >= 0).sum()) for answers in read.predictions.answers.values())
     for part, seconds in parts.items():
         print(f"{part:24} {seconds:6.2f} s")
     print(

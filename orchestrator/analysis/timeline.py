@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs.task import Task
 
@@ -53,6 +53,28 @@ class Timeline:
         return tuple(dict.fromkeys(stint.worker for stint in self.stints))
 
 
+def _span(
+    row: Mapping[str, Any], began: datetime, whose: Mapping[str, tuple[str, int]]
+) -> AttemptSpan:
+    backbone, seed = whose.get(Task.parse(row["task"]).subject, (None, None))
+    queued_at, started_at = row["queued_at"], row["started_at"]
+    return AttemptSpan(
+        row["task"],
+        row["kind"],
+        backbone,
+        seed,
+        row["attempt"],
+        row["state"],
+        row["failure"],
+        str(row["worker"] or "unknown"),
+        str(row["host"] or "unknown"),
+        str(row["device"] or "unknown"),
+        (started_at - began).total_seconds(),
+        (row["finished_at"] - began).total_seconds(),
+        (started_at - queued_at).total_seconds() if queued_at else None,
+    )
+
+
 def build_timeline(
     attempts: pa.Table, whose: Mapping[str, tuple[str, int]], states: Mapping[str, str]
 ) -> Timeline:
@@ -64,29 +86,8 @@ def build_timeline(
     if not rows:
         return Timeline((), None, 0.0, 0.0, None, 0, 0)
     began = min(row["started_at"] for row in rows)
-    stints = []
-    for row in sorted(rows, key=lambda r: (r["started_at"], r["task"], r["attempt"])):
-        backbone, seed = whose.get(Task.parse(row["task"]).subject, (None, None))
-        waited = (
-            (row["started_at"] - row["queued_at"]).total_seconds() if row["queued_at"] else None
-        )
-        stints.append(
-            AttemptSpan(
-                row["task"],
-                row["kind"],
-                backbone,
-                seed,
-                row["attempt"],
-                row["state"],
-                row["failure"],
-                str(row["worker"] or "unknown"),
-                str(row["host"] or "unknown"),
-                str(row["device"] or "unknown"),
-                (row["started_at"] - began).total_seconds(),
-                (row["finished_at"] - began).total_seconds(),
-                waited,
-            )
-        )
+    rows.sort(key=lambda row: (row["started_at"], row["task"], row["attempt"]))
+    stints = [_span(row, began, whose) for row in rows]
     waits = [max(0.0, stint.waited) for stint in stints if stint.waited is not None]
     faults = [stint for stint in stints if stint.state != "done"]
     return Timeline(

@@ -70,7 +70,7 @@ def _python() -> Diagnosis:
 
 
 def _packages() -> list[Diagnosis]:
-    findings = []
+    analysis = []
     for extra, packages in EXTRAS.items():
         versions = {package: version_of(package) for package in packages}
         absent = [package for package, version in versions.items() if version is None]
@@ -78,8 +78,8 @@ def _packages() -> list[Diagnosis]:
             f"{package} {version}" for package, version in versions.items() if version
         )
         state, remedy = ("missing", install_hints.install_command(extra)) if absent else ("ok", "")
-        findings.append(Diagnosis(f"packages for '{extra}'", state, found or "none", remedy))
-    return findings
+        analysis.append(Diagnosis(f"packages for '{extra}'", state, found or "none", remedy))
+    return analysis
 
 
 def _loading() -> list[Diagnosis]:

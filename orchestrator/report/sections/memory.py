@@ -20,12 +20,12 @@ def told(outcome: dict[str, Any]) -> str:
     )
 
 
-def caution(evidence: RunData) -> str | None:
+def caution(run_data: RunData) -> str | None:
     """A caution that names the networks trained in micro-batches; None if there are none."""
     split = [
-        f"{wording.title(evidence.trials[name].backbone)} (seed {evidence.trials[name].seed}) was "
+        f"{wording.title(run_data.trials[name].backbone)} (seed {run_data.trials[name].seed}) was "
         f"{said}"
-        for name, outcome in evidence.training.items()
+        for name, outcome in run_data.training.items()
         if (said := told(outcome))
     ]
     if not split:

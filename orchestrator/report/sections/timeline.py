@@ -9,7 +9,7 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.timeline import AttemptSpan, Timeline, covered
 from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Part, Section, Table
-from orchestrator.report.rendering.figure import Chart, draw_chart
+from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
 from orchestrator.report.sections import tables
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ MAX_SPANS = 2000
 UNITS = ((7200.0, 3600.0, "hours"), (180.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 
 
-def section(evidence: RunData, findings: Analysis) -> Section | None:
+def section(run_data: RunData, analysis: Analysis) -> Section | None:
     """Attempts by kind and worker, and the timeline; None without records."""
-    counted = tables.attempts(evidence)
+    counted = tables.attempts(run_data)
     if counted is None:
         return None
-    found = findings.timeline
+    found = analysis.timeline
     built: list[Part] = [
         *elements.figures([_gantt(found)], style="wide"),
         *_hardware(found),
@@ -99,20 +99,13 @@ def _gantt(found: Timeline) -> Chart | None:
         axes.set_xlim(0, found.span / scale * 1.01)
         axes.grid(False, axis="y")
         axes.set_xlabel(f"{unit} since the first attempt")
-        axes.set_title("Who worked on what")
-        axes.annotate(
+        title(
+            axes,
+            "Who worked on what",
             f"{len(found.stints):,} attempts · thin: tests · crosses: attempts that did not end "
             f"well",
-            (0, 1),
-            (0, 7),
-            "axes fraction",
-            textcoords="offset points",
-            fontsize=8.5,
-            color=theme.MUTED,
         )
-        figure.legend(
-            *axes.get_legend_handles_labels(), loc="outside lower left", ncols=4, columnspacing=1.2
-        )
+        legend_below(figure, axes)
 
     return draw_chart(
         "timeline",
