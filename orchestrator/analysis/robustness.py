@@ -77,15 +77,12 @@ def measure(
     order = [name for name in comparison.backbones if name in means]
     reference = REFERENCE if REFERENCE in means else order[0]
     seeds = {name: max(len(by_trial) for by_trial in by_backbone[name].values()) for name in order}
-    networks = [
+    networks = tuple(
         _robust(comparison, name, seeds[name], means[name], means[reference]) for name in order
-    ]
-    there = tuple(
-        name
-        for name in CORRUPTIONS
-        if any((name, s) in of for of in means.values() for s in SEVERITIES)
     )
-    return Robustness(reference, there, images, tuple(networks))
+    tested = {corruption for by_key in means.values() for corruption, _ in by_key}
+    there = tuple(name for name in CORRUPTIONS if name in tested)
+    return Robustness(reference, there, images, networks)
 
 
 def _robust(

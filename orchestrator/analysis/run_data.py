@@ -101,8 +101,8 @@ def read_run_data(store: Store, run: Run, periods: Sequence[int] = ()) -> RunDat
         raise OrchError(_nothing_yet(run, states, failures))
     shown = tuple(sorted(set(periods) or {1, run.spec.periods}))
     leader = find_leader(compared, _awaited(run, states), shown[-1] if periods else None)
-    source = _source(store, run)
-    folder = store.data_folder(run.data)
+    needed = {*shown, leader.period} if leader else {*shown}
+    source, folder = _source(store, run), store.data_folder(run.data)
     return RunData(
         run=run,
         trials=trials,
@@ -111,9 +111,7 @@ def read_run_data(store: Store, run: Run, periods: Sequence[int] = ()) -> RunDat
         comparison=compared,
         leader=leader,
         periods=shown,
-        predictions=_predictions(
-            store, run, source, compared, {*shown, *([leader.period] if leader else [])}
-        ),
+        predictions=_predictions(store, run, source, compared, needed),
         attempts=_attempts(store, run),
         source=source,
         prepared=store.done(Task("prepare", run.data)),

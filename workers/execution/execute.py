@@ -128,24 +128,9 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
     """Execute a claimed task and record how it ended."""
     runs = worker.store.wanted_by(task)
     if attempts.lost_too_often(worker.store, task):
-        return _give_up(
-            worker.store,
-            task,
-            f"{attempts.MAX_LOST} workers were lost over it without any progress",
-        )
-    attempt = attempts.begin(
-        worker.store,
-        task,
-        {
-            "trial": None if task.kind == "prepare" else task.subject,
-            "run": runs[-1].name if runs else None,
-            "worker": worker.name,
-            "host": worker.host,
-            "device": worker.device.name,
-            "token": lease.token,
-            "queued_at": ready_since(worker.store, task, runs),
-        },
-    )
+        lost = f"{attempts.MAX_LOST} workers were lost over it without any progress"
+        return _give_up(worker.store, task, lost)
+    attempt = _begin_attempt(worker, task, lease, runs)
     log.info("%s: attempt %d begins", task.id, attempt.number)
     try:
         outcome = worker.run_child(
@@ -160,8 +145,7 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
         with keep_renewed(lease):
             worker.store.publish(task, outcome, attempt.work_folder, lease.holds)
     except OrchError as error:
-        if isinstance(error, DeviceFailed):
-            # Otherwise a broken GPU, always idle, would take every task.
+        if isinstance(error, DeviceFailed):  # a broken GPU, always idle, would take every task
             pause_s = worker.pause.longer()
             log.error("%s cannot be used: no task is taken for %.0f s", worker.device.name, pause_s)
         return _record_failure(worker.store, task, attempt, error, lease)
@@ -171,6 +155,22 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
     attempt.finish("done")
     log.info("%s: done", task.id)
     return "done"
+
+
+def _begin_attempt(worker: Worker, task: Task, lease: Lease, runs: Sequence[Run]) -> Attempt:
+    return attempts.begin(
+        worker.store,
+        task,
+        {
+            "trial": None if task.kind == "prepare" else task.subject,
+            "run": runs[-1].name if runs else None,
+            "worker": worker.name,
+            "host": worker.host,
+            "device": worker.device.name,
+            "token": lease.token,
+            "queued_at": ready_since(worker.store, task, runs),
+        },
+    )
 
 
 def _give_up(store: Store, task: Task, why: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.analysis.analysis import Analysis
-from orchestrator.analysis.calibration import BINS
+from orchestrator.analysis.calibration import BINS, Calibration
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Section, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FEWEST = 10
@@ -65,25 +66,29 @@ def _table(analysis: Analysis) -> Table:
     )
 
 
+def _reliability_line(axes: Axes, backbone: str, calibration: Calibration) -> None:
+    points = [
+        (100 * b.confidence, 100 * b.accuracy)
+        for b in calibration.bins
+        if b.images >= FEWEST and b.confidence is not None and b.accuracy is not None
+    ]
+    if points:
+        axes.plot(
+            *zip(*points, strict=True),
+            color=theme.colour(backbone),
+            marker=theme.marker(backbone),
+            markersize=5.5,
+            linewidth=1.5,
+            label=wording.title(backbone),
+        )
+
+
 def _curve(analysis: Analysis) -> Chart:
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         axes.plot([0, 100], [0, 100], color=theme.MUTED, linewidth=0.9, linestyle=":")
-        for name, found in analysis.calibration.items():
-            points = [
-                (100 * b.confidence, 100 * b.accuracy)
-                for b in found.bins
-                if b.images >= FEWEST and b.confidence is not None and b.accuracy is not None
-            ]
-            if points:
-                axes.plot(
-                    *zip(*points, strict=True),
-                    color=theme.colour(name),
-                    marker=theme.marker(name),
-                    markersize=5.5,
-                    linewidth=1.5,
-                    label=wording.title(name),
-                )
+        for backbone, calibration in analysis.calibration.items():
+            _reliability_line(axes, backbone, calibration)
         axes.set(
             xlim=(0, 101),
             ylim=(0, 103),

@@ -13,6 +13,7 @@ from orchestrator.report.rendering.elements import Cell, Section, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
@@ -132,6 +133,17 @@ def _logarithmic(axis: Axis) -> None:
     axis.set_minor_formatter(lambda value, _: "")
 
 
+def _point(axes: Axes, backbone: str, point: tuple[float, float]) -> None:
+    axes.plot(
+        *([value] for value in point),
+        marker=theme.marker(backbone),
+        color=theme.colour(backbone),
+        markersize=8.5,
+        linestyle="none",
+        label=wording.title(backbone),
+    )
+
+
 def _plot(analysis: Analysis, measure: str) -> Chart | None:
     priced = [
         (cost.backbone, (value, 100 * cost.accuracy))
@@ -148,16 +160,8 @@ def _plot(analysis: Analysis, measure: str) -> Chart | None:
         axes = figure.add_subplot()
         x_line, y_line = zip(*(points[i] for i in line), strict=True)
         axes.plot(x_line, y_line, color=theme.MUTED, linewidth=1.1, linestyle="--")
-        for backbone, (x, y) in priced:
-            axes.plot(
-                [x],
-                [y],
-                marker=theme.marker(backbone),
-                color=theme.colour(backbone),
-                markersize=8.5,
-                linestyle="none",
-                label=wording.title(backbone),
-            )
+        for backbone, point in priced:
+            _point(axes, backbone, point)
         _logarithmic(axes.xaxis)
         axes.margins(x=0.08, y=0.1)
         axes.set(xlabel=unit, ylabel="test images right (%)")

@@ -72,12 +72,8 @@ def accuracies(run_data: RunData) -> Chart | None:
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         for period in shown:
-            _dots(
-                axes,
-                run_data,
-                period,
-                0.0 if len(shown) == 1 else 0.15 if period == shown[-1] else -0.15,
-            )
+            offset = 0.0 if len(shown) == 1 else 0.15 if period == shown[-1] else -0.15
+            _dots(axes, run_data, period, offset)
         names = [wording.title(b) for b in run_data.comparison.backbones]
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
@@ -86,16 +82,12 @@ def accuracies(run_data: RunData) -> Chart | None:
         axes.set_xlabel("test images right (%)")
         title(axes, "Test accuracy", basis)
 
-    after = wording.listed([f"after epoch {run_data.run.epoch_of(p)}" for p in shown])
-    marks = (
-        f"Hollow: after epoch {run_data.run.epoch_of(shown[0])}; filled: after epoch "
-        f"{run_data.run.epoch_of(shown[-1])}. "
-        if len(shown) > 1
-        else ""
-    )
+    epochs = [run_data.run.epoch_of(period) for period in shown]
+    after = wording.listed([f"after epoch {epoch}" for epoch in epochs])
+    key = f"Hollow: after epoch {epochs[0]}; filled: after epoch {epochs[-1]}. "
     caption = (
-        f"{marks}Bars that overlap do not decide: the networks answered the same images, "
-        f"so paired tests do."
+        f"{key if len(epochs) > 1 else ''}Bars that overlap do not decide: "
+        f"the networks answered the same images, so paired tests do."
     )
     height = 1.25 + 0.42 * len(run_data.comparison.backbones)
     return draw_chart(
