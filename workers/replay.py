@@ -112,7 +112,7 @@ def _published(store: Store, trial: str) -> dict[int, dict[str, Any]]:
     """Results of the trial's finished trainings by target epoch; raises if there is none."""
     results = {
         epoch: result
-        for epoch in store.marks(trial)
+        for epoch in store.target_epochs(trial)
         if (result := store.done(Task("train", trial, epoch))) is not None
     }
     if not results:
@@ -194,28 +194,28 @@ def _fates(rng: random.Random, kills: int, epochs: int, seconds: float, tell: Te
     return [*drawn, _Fate(float("inf"), 0.0, tell)]
 
 
-def _train(order: TaskRequest, fates: list[_Fate], entry: str) -> tuple[int, dict[str, Any]]:
+def _train(request: TaskRequest, fates: list[_Fate], entry: str) -> tuple[int, dict[str, Any]]:
     """Run children until one finishes; the number of kills and the task result."""
-    work, struck = Path(order.work_folder), 0
+    work, struck = Path(request.work_folder), 0
     for attempt, fate in enumerate(fates, 1):
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
         try:
-            outcome = child.run(
-                replace(order, attempt=f"t{attempt:06d}"),
+            result = child.run(
+                replace(request, attempt=f"t{attempt:06d}"),
                 work.parent / "log",
                 fate.hear,
                 lambda: False,
                 fate.lives,
                 entry=entry,
             )
-            return struck, outcome
+            return struck, result
         except (LeaseLost, WorkerLost):
             if fate.lives():
                 raise
             struck += 1
             fate.tell({"phase": "killed", "done": struck, "total": len(fates) - 1})
-    raise WorkerLost(f"the replay of {order.task} lost its last child; look for what ended it.")
+    raise WorkerLost(f"the replay of {request.task} lost its last child; look for what ended it.")
 
 
 def _timeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -134,7 +134,7 @@ def _awaited(run: Run, states: dict[str, str]) -> set[tuple[str, int]]:
     return {
         (task.subject, run.period_of(task.epoch))
         for task in map(Task.parse, run.tasks)
-        if task.kind == "evaluate" and not task.variant and states[task.id] == "open"
+        if task.kind == "evaluate" and not task.corruption and states[task.id] == "open"
     }
 
 
@@ -215,8 +215,8 @@ def _training(store: Store, run: Run) -> dict[str, dict[str, Any]]:
     """Result of the latest training of each trial in this run."""
     latest: dict[str, dict[str, Any]] = {}
     for task in map(Task.parse, run.tasks):
-        if task.kind == "train" and (outcome := store.done(task)):
-            latest[task.subject] = outcome
+        if task.kind == "train" and (result := store.done(task)):
+            latest[task.subject] = result
     return latest
 
 
@@ -224,10 +224,10 @@ def _trainings(store: Store, run: Run) -> dict[str, dict[int, dict[str, Any]]]:
     """Results of all trainings by trial and target epoch, those of other runs included."""
     found: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in run.trials}
     for name in run.trials:
-        for mark in store.marks(name):
+        for epoch in store.target_epochs(name):
             with contextlib.suppress(
                 DamagedFile
             ):  # of another run; those of this run are in `_training`
-                if outcome := store.done(Task("train", name, mark)):
-                    found[name][mark] = outcome
+                if result := store.done(Task("train", name, epoch)):
+                    found[name][epoch] = result
     return found

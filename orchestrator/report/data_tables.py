@@ -46,7 +46,7 @@ def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
         "corruptions": _corruptions(run_data.robustness) if run_data.robustness else [],
         "cost": [_flat(asdict(one)) for one in analysis.costs],
         "stopping": [asdict(one) for one in analysis.stopping],
-        "timeline": [asdict(one) for one in analysis.timeline.stints],
+        "timeline": [asdict(one) for one in analysis.timeline.spans],
     }
     filled = {name: pa.Table.from_pylist(list(of)) for name, of in rows.items() if of}
     return filled | ({"images": _images(analysis)} if analysis.examples.order else {})

@@ -138,7 +138,7 @@ def paired_test(found: PairwiseTest) -> dict[str, Any]:
 def _answer(run_data: RunData, analysis: Analysis) -> dict[str, Any]:
     told = {
         "sentence": summary.sentence(run_data, analysis),
-        "price": summary.price(run_data, analysis),
+        "price": summary.cost(run_data, analysis),
         "cautions": summary.cautions(run_data, analysis),
     }
     if run_data.leader is None:
@@ -227,9 +227,9 @@ def _result(result: PeriodResult) -> dict[str, Any]:
 
 
 def _trial(run_data: RunData, name: str) -> dict[str, Any]:
-    outcome = run_data.training.get(name, {})
+    result = run_data.training.get(name, {})
     numerics = {
-        key: outcome.get(key)
+        key: result.get(key)
         for key in (
             "epoch",
             "stopped_early",

@@ -200,7 +200,7 @@ def _facts_of(side: ComparedRun) -> list[tuple[str, str]]:
         "images": prepared.get("images"),
         "classes": len(side.run_data.classes),
     }
-    hardware = sorted({f"{s.host} {s.device}" for s in side.analysis.timeline.stints})
+    hardware = sorted({f"{s.host} {s.device}" for s in side.analysis.timeline.spans})
     return tables.flat({"spec": asked, "data": data, "made by": made, "ran on": hardware})
 
 

@@ -46,7 +46,7 @@ class Page:
     title: str
     about: str
     sentence: str
-    price: str
+    cost: str
     cautions: tuple[str, ...]
     missing: tuple[str, ...]
     sections: tuple[Section, ...]
@@ -86,7 +86,7 @@ def assemble(run_data: RunData, analysis: Analysis | None = None) -> Page:
         run_data.run.name,
         _about(run_data),
         summary.sentence(run_data, analysis),
-        summary.price(run_data, analysis),
+        summary.cost(run_data, analysis),
         tuple(summary.cautions(run_data, analysis)),
         tuple(summary.missing(run_data)),
         tuple(section for section in sections if section),

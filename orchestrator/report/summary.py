@@ -45,7 +45,7 @@ def sentence(run_data: RunData, analysis: Analysis) -> str:
     return f"{opening} leads with {right}, {points} ahead of {second}{_certainty(paired_test)}."
 
 
-def price(run_data: RunData, analysis: Analysis) -> str:
+def cost(run_data: RunData, analysis: Analysis) -> str:
     """Cost of the leader, and the cheapest network not significantly worse; empty if none."""
     if run_data.leader is None or analysis.verdict is None:
         return ""
@@ -95,7 +95,7 @@ def cautions(run_data: RunData, analysis: Analysis) -> list[str]:
             f"Not every network has been tested with all {spec.seeds} seeds yet; each row says "
             f"with how many."
         )
-    devices = {str(outcome.get("device")) for outcome in run_data.training.values()}
+    devices = {str(result.get("device")) for result in run_data.training.values()}
     if len(devices) > 1:
         told.append(
             f"Training ran on different devices ({', '.join(sorted(devices))}): times cannot be "
@@ -200,5 +200,5 @@ def _told(run_data: RunData, task_id: str) -> str:
     what = "training up to" if task.kind == "train" else "test after"
     return (
         f"{wording.title(trial.backbone)} (seed {trial.seed}): {what} epoch {task.epoch}"
-        f"{f' on corrupted images ({task.variant})' if task.variant else ''}"
+        f"{f' on corrupted images ({task.corruption})' if task.corruption else ''}"
     )

@@ -97,7 +97,7 @@ def put(out: Path, told: Page, plain: Mapping[str, Any], formats: Sequence[str])
             )
         elif name == "latex":
             contents["report.tex"] = lambda: _bytes(
-                latex.document(told.title, (told.sentence, told.price), shown)
+                latex.document(told.title, (told.sentence, told.cost), shown)
             )
             contents |= {
                 f"tables/{table.name}.tex": partial(_latex_table, table) for table in shown

@@ -40,7 +40,7 @@ def run(tmp_path: Path) -> Run:
     unfolded = plan.unfold(asked, data)
     store.save_data(data, source, asked.data_settings())
     for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.marks), unfolded.run)
+        store.save_trial(trial, list(unfolded.target_epochs), unfolded.run)
     found = Run(
         unfolded.run,
         asked,
@@ -504,7 +504,7 @@ def test_a_store_that_the_worker_cannot_write_makes_it_pause(worker: Worker, run
 
     assert (first, second) == ("paused", "paused")
     assert worker.pause.times == 1
-    assert worker.room.tasks == ()
+    assert worker.admission.tasks == ()
     assert execute.execute(worker, run.tasks[0]) == "done"
     assert worker.pause.times == 0
 

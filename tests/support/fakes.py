@@ -111,7 +111,7 @@ def fill_store(
         {"orch": "0.1.0", "host": "alpha"},
     )
     for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.marks), run.name, unfolded.variants)
+        store.save_trial(trial, list(unfolded.target_epochs), run.name, unfolded.corruption_levels)
     store.save_run(run)
     _work(store, run, unfolded, manifest, pixels, skipped, finished, failed or {})
     return store, run
@@ -140,7 +140,7 @@ def _work(
                 outcome = _train(work, run, trials[task.subject], task.epoch)
             else:
                 outcome = _evaluate(work, run, trials[task.subject], task.epoch, manifest)
-                if task.variant:
+                if task.corruption:
                     outcome = _harder(work, task, outcome)
             store.publish(task, outcome, work, lambda: True)
         if task.id in failed or finished(task):
@@ -265,7 +265,7 @@ def _evaluate(
 
 def _harder(work: Path, task: Task, outcome: dict[str, Any]) -> dict[str, Any]:
     """An evaluation on harder images: a tenth fewer right at each severity, answers not kept."""
-    corruption, severity = corruptions.parse_level(task.variant)
+    corruption, severity = corruptions.parse_level(task.corruption)
     (row,) = tables.read_files([work / "evaluations.parquet"])
     correct = round(row["correct"] * (1 - 0.1 * severity))
     facts = {"correct": correct, "accuracy": correct / row["total"]}
@@ -276,7 +276,7 @@ def _harder(work: Path, task: Task, outcome: dict[str, Any]) -> dict[str, Any]:
         ),
     )
     folder = tables.table_folder("evaluations", task.subject)
-    place = f"{folder}/{task.epoch:04d}-{task.variant}.parquet"
+    place = f"{folder}/{task.epoch:04d}-{task.corruption}.parquet"
     return outcome | facts | {"files": {"evaluations.parquet": place}}
 
 

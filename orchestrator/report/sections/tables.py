@@ -51,16 +51,16 @@ def study(run_data: RunData, period: int) -> Table:
 
 def networks(run_data: RunData) -> Table:
     """Each trial: number of parameters, initial weights, precision, threads and device."""
-    rows, split = [], any(memory.told(outcome) for outcome in run_data.training.values())
+    rows, split = [], any(memory.told(result) for result in run_data.training.values())
     for name in sorted(
         run_data.trials, key=lambda n: (_order(run_data, n), run_data.trials[n].seed)
     ):
-        trial, outcome = run_data.trials[name], run_data.training.get(name, {})
+        trial, result = run_data.trials[name], run_data.training.get(name, {})
         known = backbones.CATALOG.get(trial.backbone)
         parameters = f"{known.parameters(len(run_data.classes)):,}" if known else "–"
         weights = "ImageNet weights" if trial.weights == "imagenet" else "random weights"
-        numerics = [str(outcome.get(key, "–")) for key in ("precision", "threads", "device")]
-        fitted = [memory.told(outcome) or "whole batches"] if split else []
+        numerics = [str(result.get(key, "–")) for key in ("precision", "threads", "device")]
+        fitted = [memory.told(result) or "whole batches"] if split else []
         rows.append(
             (
                 wording.title(trial.backbone),
