@@ -1,6 +1,7 @@
 """The paths of a store. No other module should build one.
 
-store.json                                 format version
+store.json                                 format version, id of the store
+.store-id.json                             the id, while a store of 0.1.0 is given one (it stays)
 data/<data>/source.json, inventory.parquet source and files of a data set (written at submit)
 data/<data>/images.npy, manifest.parquet   the prepared data set
 trials/<trial>/trial.json                  data set, backbone, weights, recipe and seed

@@ -43,7 +43,7 @@ def flower_command(settings: Settings, port: int, address: str) -> None:
     require_writable(settings.store)
     broker_url = launch.broker(settings)
     click.echo(f"Flower listens on http://{address}:{port} (Ctrl-C ends it)", err=True)
-    broker.flower(broker_url, port, address)
+    broker.flower(broker_url, port, address, launch.open_store(settings).id)
 
 
 def _require_free(address: str, port: int) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from jobs import install_hints
-from jobs.errors import MissingExtra
+from jobs.errors import BrokerUnreachable, MissingExtra, NotQueued
 from jobs.settings import Settings
 from orchestrator.terminal.options import call, emit
 
@@ -77,10 +78,10 @@ def local_workers(settings: Settings, workers: int | None) -> int | None:
 
 
 def ping(broker_url: str) -> None:
-    """Return when the broker answers; raises `BrokerUnreachable`."""
-    from workers.messaging.broker import ping as ping_broker
+    """Return when the broker answers and takes messages; raises `BrokerUnreachable`."""
+    from workers.messaging.broker import require_writable
 
-    ping_broker(broker_url)
+    require_writable(broker_url)
 
 
 def open_store(settings: Settings) -> Store:
@@ -93,7 +94,9 @@ def open_store(settings: Settings) -> Store:
 def broker(settings: Settings) -> str:
     """The named broker if it answers, else the embedded one, started and announced if needed."""
     if settings.broker_url is not None:
-        ping(settings.broker_url)
+        from workers.messaging.broker import ping as require_answer
+
+        require_answer(settings.broker_url)
         return settings.broker_url
     from orchestrator.local import stack
 
@@ -125,16 +128,9 @@ def launch(
     `only` limits which task ids are enqueued. With `wait`, it returns when the run is over.
     """
     from jobs import plan
-    from orchestrator.local import stack
-    from orchestrator.submission import submit
-    from workers.messaging.broker import enqueue
 
     states = plan.task_states(store, run)
-    if plan.ready_tasks(store, run):
-        here = stack.ensure(settings, local_workers(settings, workers), device)
-        sent = submit.enqueue_ready(store, run, here.broker_url(settings), enqueue, only)
-    else:
-        here, sent = stack.look(settings), []
+    here, sent = _start_and_enqueue(settings, store, run, workers, device, only)
     if not as_json:
         lines = [*said, *_of_stack(here), _of_sent(sent, states)]
         lines += _of_absence(settings, here, sent) + _of_failures(settings, states, run.name)
@@ -147,6 +143,36 @@ def launch(
     if as_json:
         emit(_facts(settings, run, here, sent, end) | facts)
     return end.exit_code if end else 0
+
+
+def _start_and_enqueue(
+    settings: Settings,
+    store: Store,
+    run: Run,
+    workers: int | None,
+    device: str | None,
+    only: Collection[str] | None,
+) -> tuple[Stack, list[Task]]:
+    """Start what is missing and enqueue what is ready; raises `NotQueued`, the run is recorded."""
+    from jobs import plan
+    from orchestrator.local import stack
+    from orchestrator.submission import submit
+    from workers.messaging import broker, stores
+
+    if not plan.ready_tasks(store, run):
+        return stack.look(settings), []
+    store_id = store.ensure_id()
+    try:
+        here = stack.ensure(settings, local_workers(settings, workers), device)
+        broker_url = here.broker_url(settings)
+        stores.register(broker_url, store_id, store.root, stack.host())
+        send = partial(broker.enqueue, store=store_id)
+        return here, submit.enqueue_ready(store, run, broker_url, send, only)
+    except BrokerUnreachable as error:
+        raise NotQueued(
+            f"run {run.name} is recorded, not queued: {error} Its workers take it up once the "
+            f"broker can be used; or type: {call(settings, 'resume', run.name)}"
+        ) from None
 
 
 def _facts(

@@ -302,7 +302,7 @@ def test_when_the_data_is_ready_the_training_begins_on_the_fastest_idle_worker(
 
 def mailed(worker: Worker, to: str) -> int:
     """How many messages wait for one worker."""
-    with broker._channel(worker.broker_url, 3.0) as channel:
+    with broker.connected(worker.broker_url, 3.0) as channel:
         return int(
             Queue(broker.worker_queue(to))(channel).queue_declare(passive=True).message_count
         )
@@ -388,7 +388,7 @@ def test_what_was_stopped_is_not_shown_as_running(worker: Worker, run: Run) -> N
 
 def drain(worker: Worker) -> None:
     """Empty the queue."""
-    with broker._channel(worker.broker_url, 3.0) as channel:
+    with broker.connected(worker.broker_url, 3.0) as channel:
         channel.client.flushall()
 
 

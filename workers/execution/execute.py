@@ -11,7 +11,6 @@ from jobs import atomic, errors, plan
 from jobs.errors import (
     BadCheckpoint,
     BadSpec,
-    BrokerUnreachable,
     DeviceFailed,
     LeaseLost,
     OrchError,
@@ -26,7 +25,6 @@ from workers.execution import attempts
 from workers.execution.attempts import Attempt
 from workers.execution.callbacks import LeaseRenewer, ProgressReporter, StopCondition
 from workers.lease import Lease, keep_renewed
-from workers.messaging import broker
 from workers.worker import LONGEST_WAIT_S, Worker
 
 log = logging.getLogger("orch.worker")
@@ -115,13 +113,20 @@ def _held(worker: Worker, task: Task, lease: Lease, need: Requirement) -> str:
             if to is None:
                 _pass_on(worker, tasks, worker.name if stays else "")
             else:
-                enqueue(worker, tasks, to)
+                enqueue(worker, begin_here(worker, tasks, to), to)
 
 
 def _pass_on(worker: Worker, tasks: list[Task], *free: str) -> None:
     """Enqueue each training to its best idle worker, the rest to any; `free` just became idle."""
     for to, sent in (worker.fleet.placed(worker.handover, tasks, *free) if tasks else {}).items():
-        enqueue(worker, sent, to)
+        enqueue(worker, begin_here(worker, sent, to) if to in free else sent, to)
+
+
+def begin_here(worker: Worker, tasks: list[Task], to: str | None) -> list[Task]:
+    """Begin the first task without the broker if it is for this worker; returns the others."""
+    if to != worker.name or not tasks or worker.stop.is_set() or not worker.begin(tasks[0]):
+        return tasks
+    return tasks[1:]
 
 
 def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
@@ -256,16 +261,8 @@ def ready_since(store: Store, task: Task, runs: Sequence[Run]) -> float | None:
 
 
 def enqueue(worker: Worker, tasks: list[Task], to: str | None = None) -> None:
-    """Enqueue ready tasks, with `to` for one worker.
-
-    If the broker is unreachable nothing is lost: the reconciler enqueues them later.
-    """
-    if not tasks:
-        return
-    try:
-        broker.enqueue(worker.broker_url, tasks, to)
-    except BrokerUnreachable as error:
-        log.warning("%s The tasks are sent again when it is back.", error)
+    """Enqueue ready tasks, with `to` for one worker; does not wait for the broker."""
+    worker.sender.send(tasks, to)
 
 
 def _task_request(
