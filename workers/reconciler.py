@@ -89,16 +89,13 @@ class Reconciler:
         if self.worker.loading:
             return []
         self._relieve()
-        began = time.monotonic()
-        if began < self.next_look:
+        admission, began = self.worker.admission, time.monotonic()
+        full = len(admission.admitted_or_waiting) >= admission.slots
+        if began < self.next_look and (full or self.worker.link.up):
             return []
         loose = self.loose = self._look()
         self.next_look = time.monotonic() + (time.monotonic() - began) / MAX_SHARE - RECONCILE_S
-        if (
-            not loose
-            or len(self.worker.admission.admitted_or_waiting) >= self.worker.admission.slots
-            or self.worker.stop.is_set()
-        ):
+        if not loose or full or self.worker.stop.is_set():
             self.loose_since.clear()
             self.patience_s = UNHEARD_S
             return []

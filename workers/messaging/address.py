@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from jobs.errors import BrokerUnreachable
@@ -32,6 +33,18 @@ def checked(broker_url: str) -> str:
     if "ssl_cert_reqs" in options:
         return broker_url
     return f"{broker_url}{'&' if options else '?'}ssl_cert_reqs=required"
+
+
+def tls_options(broker_url: str) -> dict[str, Any] | None:
+    """The TLS options of an address from `checked`, as redis-py takes them; None without TLS."""
+    if not broker_url.startswith("rediss://"):
+        return None
+    given = dict(parse_qsl(urlsplit(broker_url).query))
+    options: dict[str, Any] = {key: value for key, value in given.items() if key[:4] == "ssl_"}
+    options["ssl_cert_reqs"] = options["ssl_cert_reqs"].removeprefix("CERT_").lower()
+    if "ssl_check_hostname" in options:
+        options["ssl_check_hostname"] = options["ssl_check_hostname"].lower() != "false"
+    return options
 
 
 def has_raw_at(broker_url: str) -> bool:
@@ -92,7 +105,7 @@ def _require_tls_options(broker_url: str, options: dict[str, str]) -> None:
 
 def _without_value(error: ValueError) -> str:
     """What urllib says, without the part that may be a password."""
-    return "its port is no number" if "ort" in str(error) else "it is no address"
+    return "its port is no number from 0 to 65535" if "ort" in str(error) else "it is no address"
 
 
 def _refused(broker_url: str, problem: str) -> BrokerUnreachable:

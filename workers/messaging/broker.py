@@ -60,7 +60,8 @@ def app(broker_url: str, store: str = "", worker: str = "") -> Celery:
     worker from holding a message that others could take.
     """
     with reachable(broker_url):
-        application = Celery("orch", broker=address.checked(broker_url), set_as_current=False)
+        to_connect_to = address.checked(broker_url)
+        application = Celery("orch", broker=to_connect_to, set_as_current=False)
     names = common_queue(store), *([worker_queue(worker, store)] if worker else [])
     application.conf.update(
         accept_content=["json"],
@@ -79,6 +80,7 @@ def app(broker_url: str, store: str = "", worker: str = "") -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         worker_cancel_long_running_tasks_on_connection_loss=True,  # none: all are acknowledged
+        broker_use_ssl=address.tls_options(to_connect_to),  # read by Flower
         event_exchange=f"{names[0]}.events",
         control_exchange=f"{names[0]}.control",
         broker_transport_options={
@@ -193,7 +195,11 @@ def flower(broker_url: str, port: int, address: str = "127.0.0.1", store: str = 
 @contextlib.contextmanager
 def connected(broker_url: str, timeout_s: float = 3.0) -> Iterator[Any]:
     """A channel on a connection of its own; raises `BrokerUnreachable`, in the block too."""
-    limits = LIMITS | {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
+    limits = LIMITS | {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "max_retries": 0,
+    }
     with (
         reachable(broker_url),
         Connection(

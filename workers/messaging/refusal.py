@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from kombu.exceptions import ChannelError, OperationalError
-from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    RedisError,
+    ResponseError,
+)
 
 from jobs.errors import BrokerUnreachable
 from jobs.settings import without_password
@@ -44,14 +49,15 @@ def explained(broker_url: str, error: BaseException) -> BrokerUnreachable:
                 f"the broker at {shown} refuses the password, or wants one: {said}. "
                 f"{CHECK}: redis://:PASSWORD@HOST:PORT/0.{_raw_at(broker_url)}"
             )
-        if isinstance(cause, ResponseError | BusyLoadingError):
+        if isinstance(cause, ResponseError | BusyLoadingError) or _is_full(cause):
             return BrokerUnreachable(
-                f"the broker at {shown} answers: {said}. {CHECK}, or mend that in Redis."
+                f"the broker at {shown} answers: {said}.{_database(said)} {CHECK}, or mend that in "
+                "Redis."
             )
         if isinstance(cause, ssl.SSLCertVerificationError):
             return BrokerUnreachable(
                 f"the certificate of the broker at {shown} is not accepted: "
-                f"{cause.verify_message or said}. {CHECK}: name its authority with "
+                f"{(cause.verify_message or said).rstrip('.')}. {CHECK}: name its authority with "
                 "?ssl_ca_certs=FILE, or accept any certificate with ?ssl_cert_reqs=none."
             )
         if isinstance(cause, ssl.SSLError):
@@ -93,6 +99,17 @@ def _said(error: BaseException, broker_url: str) -> str:
         for form in (secret, unquote(secret)):
             said = said.replace(form, "***") if len(form) > 3 else said
     return "".join(each if each.isprintable() else "?" for each in said)
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether Redis has no room for another client; redis-py knows no class for that."""
+    return "max number of clients" in str(error)
+
+
+def _database(said: str) -> str:
+    if "DB index" in said:
+        return " It has not the database that the address names: 0 to 15, unless set otherwise."
+    return ""
 
 
 def _raw_at(broker_url: str) -> str:
