@@ -71,7 +71,7 @@ def fill(root: Path, seeds: int, periods: int, epochs: int) -> None:
         {"orch": "benchmark"},
     )
     for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.target_epochs), run.name)
+        store.save_trial(trial, unfolded.target_epochs, run.name)
     store.save_run(run)
     trials = {trial.name: trial for trial in unfolded.trials}
     for task in unfolded.tasks:

@@ -159,7 +159,7 @@ def _one_run(store: Store, pool: ThreadPoolExecutor, asked: model.Spec, working:
     )
     _all(
         pool,
-        lambda trial: store.save_trial(trial, list(unfolded.target_epochs), run.name),
+        lambda trial: store.save_trial(trial, unfolded.target_epochs, run.name),
         unfolded.trials,
     )
     store.save_run(run)

@@ -61,7 +61,7 @@ class Store(LedgerStore):
     def save_trial(
         self,
         trial: Trial,
-        target_epochs: list[int],
+        target_epochs: Sequence[int],
         run: str,
         corruption_levels: Sequence[str] = (),
     ) -> None:

@@ -51,14 +51,15 @@ def _again(
 ) -> int:
     from jobs import plan
     from jobs.store.store import Store
+    from orchestrator import preflight
     from orchestrator.submission import submit
 
     store = Store(settings.store).open()
     run = store.load_run(name)
-    submit.require_writable(settings.store)
-    launch.require(settings, workers, device)
+    preflight.require_writable(settings.store)
+    preflight.require_machine(settings, workers, device)
     if settings.broker_url is not None:
-        launch.ping(settings.broker_url)
+        preflight.ping(settings.broker_url)
     retried = submit.reset_failures(store, run) if reset else []
     if reset and not retried:
         if as_json:

@@ -20,6 +20,7 @@ from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
+from orchestrator.submission.submit import create_run
 from workers import lease
 from workers.devices.discovery import Device
 from workers.execution import attempts, execute
@@ -35,23 +36,7 @@ def run(tmp_path: Path) -> Run:
     """A run of one backbone with two periods, saved in a store."""
     store = Store(tmp_path / "store").open(create=True)
     asked = model.build({"backbones": ["scratch"], "periods": 2, "epochs_per_period": 3})
-    source = built_in("digits")
-    data = source.data_id(asked.data_settings())
-    unfolded = plan.unfold(asked, data)
-    store.save_data(data, source, asked.data_settings())
-    for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.target_epochs), unfolded.run)
-    found = Run(
-        unfolded.run,
-        asked,
-        data,
-        tuple(t.name for t in unfolded.trials),
-        tuple(t.id for t in unfolded.tasks),
-        time.time(),
-        {},
-    )
-    store.save_run(found)
-    return found
+    return create_run(store, asked, built_in("digits"))
 
 
 @pytest.fixture
@@ -290,7 +275,7 @@ def test_when_the_data_is_ready_the_training_begins_on_the_fastest_idle_worker(
     fast = Handover(store, "fast", "host", "cuda:0", None)
     worker.handover.rates, fast.rates = {kind: 10.0}, {kind: 100.0}
     for at in (1.0, 2.0):
-        sign = {"name": "fast", "at": at, "slots": 1, **fast.sign(busy=False)}
+        sign = {"name": "fast", "at": at, "slots": 1, **fast.heartbeat_fields(busy=False)}
         atomic.write_json(store.root / "workers" / "fast.json", sign)
         worker.fleet.mates()
     worker.fleet._images[run.data] = 1000.0  # the fake work counts none

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from jobs import plan
 from jobs.data.image_folder import built_in
 from jobs.spec import model
-from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
+from orchestrator.submission.submit import create_run
 from workers.lease import LeaseTracker
 from workers.scheduling.handover import MEASURED_S, PATIENCE_S, Handover
 from workers.scheduling.peers import Peers
@@ -41,12 +40,7 @@ def trial(tmp_path: Path) -> str:
     """A trial of two periods in a store."""
     store = Store(tmp_path).open(create=True)
     asked = model.build({"backbones": ["scratch"], "periods": 2, "epochs_per_period": 3})
-    data = built_in("digits").data_id(asked.data_settings())
-    unfolded = plan.unfold(asked, data)
-    store.save_data(data, built_in("digits"), asked.data_settings())
-    store.save_trial(unfolded.trials[0], list(unfolded.target_epochs), unfolded.run)
-    store.save_run(Run(unfolded.run, asked, data, (unfolded.trials[0].name,), (), 0.0, {}))
-    return unfolded.trials[0].name
+    return create_run(store, asked, built_in("digits")).trials[0]
 
 
 def hand(tmp_path: Path, name: str, clock: Clock) -> Handover:
@@ -209,7 +203,12 @@ def test_a_worker_reads_the_signs_of_the_others_and_finds_what_to_take_over(
         for each in (slow, fast):
             atomic.write_json(
                 store.root / "workers" / f"{each.name}.json",
-                {"name": each.name, "at": at, "slots": 1, **each.sign(each.training is not None)},
+                {
+                    "name": each.name,
+                    "at": at,
+                    "slots": 1,
+                    **each.heartbeat_fields(each.training is not None),
+                },
             )
 
     sign(1.0)

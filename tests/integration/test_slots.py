@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from jobs import atomic, plan
+from jobs import atomic
 from jobs.data.image_folder import built_in
 from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.monitoring import heartbeats
+from orchestrator.submission.submit import create_run
 from workers.devices.admission import Admission
 from workers.devices.discovery import Device
 from workers.execution import attempts, execute
@@ -37,23 +38,8 @@ def run(tmp_path: Path) -> Run:
     asked = model.build(
         {"backbones": ["scratch", "squeezenet"], "periods": 1, "epochs_per_period": 3}
     )
-    source = built_in("digits")
-    data = source.data_id(asked.data_settings())
-    unfolded = plan.unfold(asked, data)
-    store.save_data(data, source, asked.data_settings())
-    for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.target_epochs), unfolded.run)
-    made = Run(
-        unfolded.run,
-        asked,
-        data,
-        tuple(t.name for t in unfolded.trials),
-        tuple(t.id for t in unfolded.tasks),
-        time.time(),
-        {},
-    )
-    store.save_run(made)
-    atomic.create_json(store.done_path(Task("prepare", data)), {"files": []})
+    made = create_run(store, asked, built_in("digits"))
+    atomic.create_json(store.done_path(Task("prepare", made.data)), {"files": []})
     return made
 
 

@@ -14,8 +14,7 @@ from jobs.data import image_folder
 from jobs.errors import BadFolder, BadSpec
 from jobs.settings import Settings
 from jobs.spec import model
-from orchestrator import cli
-from orchestrator.submission import submit
+from orchestrator import cli, preflight
 
 Make = Callable[[Path], object]
 
@@ -195,7 +194,7 @@ def test_a_folder_that_cannot_be_compared_on_is_refused(
     desk.refuses(Bad(("data", "inspect", "photos", "--json"), fragment))
     asked = model.build({"backbones": "scratch", "data": "photos", "weights": "none"})
     with pytest.raises(BadFolder, match=r"\S"):
-        submit.check_request(
+        preflight.check_request(
             asked, Settings(desk.folder / "store", "redis://x", None), nothing, nothing
         )
     assert not (desk.folder / "store").exists()
@@ -286,7 +285,7 @@ def test_a_store_inside_the_data_is_refused(desk: Desk) -> None:
     asked = model.build({"backbones": "scratch", "data": "alias", "weights": "none"})
 
     with pytest.raises(BadFolder, match="lies inside the data folder"):
-        submit.check_request(
+        preflight.check_request(
             asked, Settings(desk.folder / "photos" / "store", "redis://x", None), nothing, nothing
         )
 

@@ -111,7 +111,7 @@ def fill_store(
         {"orch": "0.1.0", "host": "alpha"},
     )
     for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.target_epochs), run.name, unfolded.corruption_levels)
+        store.save_trial(trial, unfolded.target_epochs, run.name, unfolded.corruption_levels)
     store.save_run(run)
     _work(store, run, unfolded, manifest, pixels, skipped, finished, failed or {})
     return store, run
