@@ -1,0 +1,36 @@
+"""Stores to damage: a small finished run, and files that hold something else for a while."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from support.fakes import fill_store
+
+
+def fill_small_store(root: Path, periods: int = 1) -> tuple[Store, Run]:
+    """A store with the run `study`: one backbone, two classes of six images, all of it done."""
+    return fill_store(
+        root,
+        backbones=["scratch"],
+        classes=("ape", "bear"),
+        images_a_class=6,
+        periods=periods,
+        epochs_per_period=1,
+        image_size=32,
+        name="study",
+    )
+
+
+@contextlib.contextmanager
+def replaced(path: Path, contents: bytes) -> Iterator[None]:
+    """The file holds these bytes within the block, and its own again after it."""
+    whole = path.read_bytes()
+    path.write_bytes(contents)
+    try:
+        yield
+    finally:
+        path.write_bytes(whole)
