@@ -29,3 +29,16 @@ def terminal_with_run(finished: Path, terminal: Terminal) -> Terminal:
     """A terminal with a copy of that store as its store."""
     shutil.copytree(finished, terminal.folder / "orch-store")
     return terminal
+
+
+@pytest.fixture
+def two_classes(terminal: Terminal) -> Path:
+    """A folder `photos` in the working folder, with two classes of three whole images."""
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (extra 'worker')")
+    folder = terminal.folder / "photos"
+    for label in "ab":
+        (folder / label).mkdir(parents=True)
+        for number in range(3):
+            colour = (number * 80, 0 if label == "a" else 255, 9)
+            image.new("RGB", (20, 20), colour).save(folder / label / f"{number}.png")
+    return folder
