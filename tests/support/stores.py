@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from support.fakes import fill_store
@@ -23,6 +24,15 @@ def fill_small_store(root: Path, periods: int = 1) -> tuple[Store, Run]:
         image_size=32,
         name="study",
     )
+
+
+def table_path(store: Store, run: Run, name: str) -> Path:
+    """A Parquet file of the run by the name of its table; `manifest` and `inventory` are taken
+    too.
+    """
+    if name in ("manifest", "inventory"):
+        return store.data_folder(run.data) / f"{name}.parquet"
+    return next((store.root / tables.table_folder(name, run.trials[0])).glob("*.parquet"))
 
 
 @contextlib.contextmanager
