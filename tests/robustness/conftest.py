@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 from support.refusals import Terminal, make_terminal
-from support.stores import fill_small_store
+from support.stores import fill_small_store, fill_store_with_failure
+
+from jobs.store.runs import Run
+from jobs.store.store import Store
 
 
 @pytest.fixture
@@ -22,6 +25,19 @@ def terminal(
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with a small run, all of it done. All tests share it: leave it as it was."""
     return fill_small_store(tmp_path_factory.mktemp("finished") / "store")[0].root
+
+
+@pytest.fixture(scope="session")
+def one_failed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Run]:
+    """A store with a small run, one task of it failed. All tests share it: leave it as it was."""
+    return fill_store_with_failure(tmp_path_factory.mktemp("failed") / "store")
+
+
+@pytest.fixture
+def terminal_with_failure(one_failed: tuple[Store, Run], terminal: Terminal) -> Terminal:
+    """A terminal with a copy of that store as its store."""
+    shutil.copytree(one_failed[0].root, terminal.folder / "orch-store")
+    return terminal
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from orchestrator.analysis.run_data import read_run_data
 from orchestrator.report import write
 
 NAN, INF = float("nan"), float("inf")
+SCRIPT = "<script>alert(1)</script>"
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("evaluations", {"correct": 99}, "99 of "),
@@ -38,10 +39,6 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     ("epochs", {"epoch": 0}),
     ("predictions", {"label": "unicorn", "confidence": NAN}),
     ("predictions", {"epoch": 99}),
-    (
-        "predictions",
-        {"predicted": "<script>alert(1)</script>", "image": "../../etc/passwd", "confidence": 7.0},
-    ),
 ]
 
 
@@ -76,31 +73,31 @@ def test_rows_that_cannot_be_counted_are_damage(
 def test_a_report_is_made_of_rows_that_cannot_be(
     name: str, change: dict[str, Any], filled: tuple[Store, Run], tmp_path: Path
 ) -> None:
-    """Impossible values are told or left out, and none becomes part of the page's script."""
+    """Impossible values are told or left out."""
     path = table_path(*filled, name)
 
     with replaced(path, with_values(path, name, change)):
         page = write.write_report(*filled, tmp_path / "out")
 
     assert page == tmp_path / "out" / "report.html"
-    assert "<script>alert(1)" not in page.read_text()
+    assert page.stat().st_size > 0
 
 
-@pytest.mark.parametrize(
-    ("name", "change", "code"),
-    [(*REFUSED[0][:2], 1), (*TAKEN[-1], 0)],
-    ids=["refused", "taken"],
-)
-def test_report_shows_no_traceback_for_rows_that_cannot_be(
-    name: str, change: dict[str, Any], code: int, terminal_with_run: Terminal
-) -> None:
-    """One clear line, or none."""
+def test_report_shows_no_traceback_for_rows_that_cannot_be(terminal_with_run: Terminal) -> None:
+    """It names the table, or makes a report in which no value becomes part of the script."""
     store = Store(terminal_with_run.folder / "orch-store")
-    path = table_path(store, store.load_run("study"), name)
-    path.write_bytes(with_values(path, name, change))
+    evaluations, predictions = (
+        table_path(store, store.load_run("study"), name) for name in ("evaluations", "predictions")
+    )
+    strange = {"predicted": SCRIPT, "image": "../../etc/passwd", "confidence": 7.0}
+    predictions.write_bytes(with_values(predictions, "predictions", strange))
 
-    ended, _, stderr = terminal_with_run.type("report", "study", "--out", "out")
+    with replaced(evaluations, with_values(evaluations, "evaluations", {"correct": 99})):
+        terminal_with_run.refuses(
+            ("report", "study", "--out", "out"), f"{evaluations} is damaged", code=1
+        )
+    code, _, stderr = terminal_with_run.type("report", "study", "--out", "out")
 
-    assert ended == code
-    assert len(stderr.splitlines()) == code
-    assert "Traceback" not in stderr
+    assert code == 0
+    assert stderr == ""
+    assert "<script>alert(1)" not in (terminal_with_run.folder / "out" / "report.html").read_text()

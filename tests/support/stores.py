@@ -9,6 +9,7 @@ from pathlib import Path
 from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
+from jobs.task import Task
 from support.fakes import fill_store
 
 
@@ -24,6 +25,16 @@ def fill_small_store(root: Path, periods: int = 1) -> tuple[Store, Run]:
         image_size=32,
         name="study",
     )
+
+
+def fill_store_with_failure(root: Path) -> tuple[Store, Run]:
+    """The same over two periods, whose last evaluation has failed."""
+    store, run = fill_small_store(root, periods=2)
+    last = Task.parse(run.tasks[-1])
+    store.done_path(last).unlink()
+    store.failed_path(last).parent.mkdir(parents=True, exist_ok=True)
+    store.failed_path(last).write_text('{"failure": "bug", "message": "it broke", "attempt": 1}')
+    return store, run
 
 
 def table_path(store: Store, run: Run, name: str) -> Path:
