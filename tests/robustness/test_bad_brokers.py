@@ -136,7 +136,7 @@ def test_no_command_shows_the_password_of_the_broker(
     terminal.patch.setenv("ORCH_BROKER_URL", UNREACHABLE)
     before = listing(terminal.folder)
 
-    code, stdout, stderr = terminal.type(*command)
+    code, stdout, stderr = terminal.run(*command)
 
     assert code == (1 if command[0] == "doctor" else 2)
     assert "redis://user:***@127.0.0.1:1/0" in stdout + stderr

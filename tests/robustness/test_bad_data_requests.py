@@ -50,7 +50,7 @@ def test_a_broken_image_fails_the_preparation_and_publishes_nothing(
     """
     (two_classes / "a" / "broken \x1b[31m.jpg").write_bytes(b"text")
 
-    code, _, stderr = terminal.type("data", "prepare", "photos", "--image-size", "16")
+    code, _, stderr = terminal.run("data", "prepare", "photos", "--image-size", "16")
     store = terminal.folder / "orch-store"
 
     assert code == 1
@@ -67,7 +67,7 @@ def test_too_few_images_to_split_are_refused(two_classes: Path, terminal: Termin
         for number in (1, 2):
             (two_classes / label / f"{number}.png").unlink()
 
-    code, _, stderr = terminal.type("data", "prepare", "photos")
+    code, _, stderr = terminal.run("data", "prepare", "photos")
 
     assert code == 1
     assert "too few images to split" in stderr

@@ -233,7 +233,7 @@ def test_odd_names_that_are_text_are_taken_as_they_are(photos: Path, terminal: T
     ]
     put(*(f"{name}/1 {name[:50]}.png" for name in odd))(photos)
 
-    code, stdout, _ = terminal.type("data", "inspect", "photos")
+    code, stdout, _ = terminal.run("data", "inspect", "photos")
 
     assert code == 0
     assert "\x1b" not in stdout

@@ -195,8 +195,8 @@ def test_a_damaged_run_keeps_no_other_from_being_listed(terminal_with_failure: T
     """
     tear_another(Store(terminal_with_failure.folder / "orch-store"))
 
-    code, stdout, stderr = terminal_with_failure.type("status")
-    code_json, document, _ = terminal_with_failure.type("status", "--json")
+    code, stdout, stderr = terminal_with_failure.run("status")
+    code_json, document, _ = terminal_with_failure.run("status", "--json")
     listed = json.loads(document)
 
     assert code == code_json == 1

@@ -133,7 +133,7 @@ def test_status_passes_over_what_workers_wrote_wrongly(
     put(store.root / "workers" / "w1.json", HEARTBEAT, "at", value)
     put(store.progress_path(evaluating), REPORT, "loss", value)
 
-    code, stdout, stderr = terminal_with_failure.type("status", "study")
+    code, stdout, stderr = terminal_with_failure.run("status", "study")
 
     assert code == 0
     assert stderr == ""

@@ -96,7 +96,7 @@ def test_report_shows_no_traceback_for_rows_that_cannot_be(terminal_with_run: Te
         terminal_with_run.refuses(
             ("report", "study", "--out", "out"), f"{evaluations} is damaged", code=1
         )
-    code, _, stderr = terminal_with_run.type("report", "study", "--out", "out")
+    code, _, stderr = terminal_with_run.run("report", "study", "--out", "out")
 
     assert code == 0
     assert stderr == ""

@@ -116,9 +116,9 @@ def test_all_eight_orientations_come_out_upright(orientation: int) -> None:
 )
 def test_a_whole_image_with_damaged_exif_is_taken(exif: bytes) -> None:
     """Cameras and editors write odd EXIF; the pixels are whole, so the image counts."""
-    assert decode(
-        stored(Image.new("RGB", (20, 20), (200, 10, 10)), "JPEG", exif=exif), SIZE
-    ).shape == (SIZE, SIZE, 3)
+    image = stored(Image.new("RGB", (20, 20), (200, 10, 10)), "JPEG", exif=exif)
+
+    assert decode(image, SIZE).shape == (SIZE, SIZE, 3)
 
 
 @pytest.mark.parametrize(("contents", "colour"), ODD_BUT_WHOLE.values(), ids=ODD_BUT_WHOLE)

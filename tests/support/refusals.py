@@ -84,7 +84,7 @@ class Terminal:
     patch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
 
-    def type(self, *words: str) -> tuple[int, str, str]:
+    def run(self, *words: str) -> tuple[int, str, str]:
         """Run a command; its exit code, stdout and stderr."""
         code = cli.run(list(words))
         said = self.capsys.readouterr()
@@ -101,7 +101,7 @@ class Terminal:
         for variable, value in environment.items():
             self.patch.setenv(variable, value)
         before = listing(self.folder, self.temporary)
-        ended, stdout, stderr = self.type(*words)
+        ended, stdout, stderr = self.run(*words)
         line = clear_line(stderr)
         assert ended == code, line
         assert expected in line
