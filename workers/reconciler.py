@@ -17,6 +17,7 @@ from jobs.store.ledger import Ledger
 from jobs.store.runs import Run
 from jobs.task import Task
 from workers.execution import execute
+from workers.execution.attempts import read_history
 from workers.lease import TTL_S
 from workers.messaging import broker
 from workers.process import identity
@@ -118,7 +119,7 @@ class Reconciler:
             for task in plan.ready_tasks(self.worker.store, run, ledger)
             if self._free(task)
         ]
-        loose = [task for task in free if not execute.must_wait(self.worker.store, task)]
+        loose = [task for task in free if not read_history(self.worker.store, task).must_wait()]
         self.tried_later = len(loose) < len(free)
         return loose
 

@@ -195,7 +195,8 @@ def test_a_task_that_lost_its_worker_is_recorded_as_lost(worker: Worker, run: Ru
     """The one who takes over closes the record of the one who died."""
     task = Task.parse(run.tasks[0])
     attempts.begin(
-        worker.store, task, {"worker": "dead", "host": "h", "device": "cpu", "run": run.name}
+        attempts.read_history(worker.store, task),
+        {"worker": "dead", "host": "h", "device": "cpu", "run": run.name},
     )
     execute.execute(worker, task.id)
 
@@ -314,7 +315,9 @@ def test_an_attempt_that_was_lost_ended_when_it_was_last_heard_of(worker: Worker
         },
     )
     atomic.write_json(store.progress_path(task), {"attempt": 1, "worker": "w0", "at": now - 3600})
-    second = attempts.begin(store, task, {"worker": "w1", "queued_at": now - 4000})
+    second = attempts.begin(
+        attempts.read_history(store, task), {"worker": "w1", "queued_at": now - 4000}
+    )
     first, _ = attempts.records(store, task)
 
     assert first["state"] == "lost"
@@ -350,7 +353,7 @@ def test_a_record_whose_end_is_no_time_keeps_no_attempt_from_beginning(
 def test_who_lost_the_lease_leaves_what_the_next_one_says(worker: Worker, run: Run) -> None:
     """Only the one that holds the task may take its last words away."""
     task = Task.parse(run.tasks[0])
-    begun = attempts.begin(worker.store, task, {"worker": "w1"})
+    begun = attempts.begin(attempts.read_history(worker.store, task), {"worker": "w1"})
     lease = worker.watch.claim(task.lease_key, "w1")
     atomic.claim_json(worker.store.lease_folder(task.lease_key) / "00000002.json", {"holder": "w2"})
     atomic.write_json(worker.store.progress_path(task), {"attempt": 2, "worker": "w2"})
@@ -422,11 +425,11 @@ def test_a_full_disk_uses_up_no_attempts_and_is_tried_again_ever_more_seldom(
             / f"{record['attempt']:04d}.json",
             record | {"finished_at": record["finished_at"] - 7.0},
         )
-        pauses.append(execute.must_wait(worker.store, Task.parse(run.tasks[0])))
+        pauses.append(attempts.read_history(worker.store, Task.parse(run.tasks[0])).must_wait())
 
     assert ends == ["failed"] * 3
     assert pauses == [False, False, True]
-    assert attempts.counted_failures(worker.store, Task.parse(run.tasks[0])) == []
+    assert attempts.read_history(worker.store, Task.parse(run.tasks[0])).counted_failures() == []
     assert worker.store.failed(Task.parse(run.tasks[0])) is None
 
 
@@ -446,7 +449,7 @@ def test_a_worker_whose_gpu_fails_leaves_the_work_to_others_for_a_while(
     )
     behave(worker, "broken")
     failed, declined = execute.execute(worker, run.tasks[0]), execute.execute(worker, run.tasks[0])
-    waits = execute.must_wait(worker.store, Task.parse(run.tasks[0]))
+    waits = attempts.read_history(worker.store, Task.parse(run.tasks[0])).must_wait()
     time.sleep(2.1)
     done = execute.execute(other, run.tasks[0])
     record = attempts.records(worker.store, Task.parse(run.tasks[0]))[0]
@@ -556,12 +559,14 @@ def test_lost_workers_are_no_blame_until_twenty_were_lost_without_progress(
     task = Task.parse(run.tasks[0])
     who = {"worker": "dead", "host": "h", "device": "cpu", "run": run.name}
     for _ in range(attempts.MAX_LOST):
-        attempts.begin(worker.store, task, who)
+        attempts.begin(attempts.read_history(worker.store, task), who)
     behave(worker, "die")
     still_tried = execute.execute(worker, task.id)
-    attempts.begin(worker.store, task, who)
-    attempts.begin(worker.store, task, who)
-    blamed = [record["state"] for record in attempts.counted_failures(worker.store, task)]
+    attempts.begin(attempts.read_history(worker.store, task), who)
+    attempts.begin(attempts.read_history(worker.store, task), who)
+    blamed = [
+        record["state"] for record in attempts.read_history(worker.store, task).counted_failures()
+    ]
     time.sleep(2.1)
     given_up = execute.execute(worker, task.id)
 

@@ -190,8 +190,8 @@ def test_out_of_memory_beside_others_is_no_blame_and_the_task_runs_alone_next(
     behave(worker, "fat")
     crowded = execute.execute(worker, one.id)
     blamed, pauses = (
-        attempts.counted_failures(worker.store, one),
-        execute.must_wait(worker.store, one),
+        attempts.read_history(worker.store, one).counted_failures(),
+        attempts.read_history(worker.store, one).must_wait(),
     )
     behave(worker, "slow")
     alone = slot(one.id)

@@ -108,7 +108,7 @@ class Handover:
     def ended(self, task: Task) -> None:
         """A child has ended: save the measured rates for the next worker on this device."""
         if self.training is not None and self.training.task == task.id:
-            self.training = None
+            self.training = self.granted_to = None
             with contextlib.suppress(OSError, OrchError):
                 atomic.write_json(self.store.pace_path(self.host, self.device), self.rates)
 
