@@ -24,6 +24,8 @@ from orchestrator.submission.submit import create_run
 from workers import lease
 from workers.devices.discovery import Device
 from workers.execution import attempts, execute
+from workers.execution.context import task_context
+from workers.execution.settle import settle_failure
 from workers.lease import LeaseTracker
 from workers.messaging import broker
 from workers.reconciler import Reconciler
@@ -181,7 +183,7 @@ def test_after_five_failures_a_task_is_given_up(
     worker: Worker, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A task that kills every child is quarantined."""
-    monkeypatch.setattr(execute, "must_wait", lambda store, task: False)
+    monkeypatch.setattr(attempts.History, "must_wait", lambda history: False)
     behave(worker, "die " * 9)
     ends = [execute.execute(worker, run.tasks[0]) for _ in range(7)]
 
@@ -358,7 +360,8 @@ def test_who_lost_the_lease_leaves_what_the_next_one_says(worker: Worker, run: R
     atomic.claim_json(worker.store.lease_folder(task.lease_key) / "00000002.json", {"holder": "w2"})
     atomic.write_json(worker.store.progress_path(task), {"attempt": 2, "worker": "w2"})
     assert lease is not None
-    state = execute._record_failure(worker.store, task, begun, LeaseLost("lost"), lease)
+    context = task_context(worker, task)
+    state = settle_failure(context, begun, LeaseLost("lost"), lease)
 
     assert state == "lost"
     assert worker.store.progress_path(task).exists()

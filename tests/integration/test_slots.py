@@ -22,6 +22,7 @@ from orchestrator.submission.submit import create_run
 from workers.devices.admission import Admission
 from workers.devices.discovery import Device
 from workers.execution import attempts, execute
+from workers.execution.context import task_context
 from workers.lease import Lease, LeaseTracker
 from workers.messaging import broker
 from workers.process import child
@@ -196,7 +197,8 @@ def test_out_of_memory_beside_others_is_no_blame_and_the_task_runs_alone_next(
     behave(worker, "slow")
     alone = slot(one.id)
     until(lambda: one.id in worker.admission.tasks)
-    kept_out = worker.admission.enter(two.id, lambda: execute._need(worker, two), lambda: False)
+    context = task_context(worker, two)
+    kept_out = worker.admission.enter(two.id, lambda: execute.requirement(context), lambda: False)
     until(lambda: (worker.store.root / "behave").read_text() == "")
     worker.stop.set()
     alone.result(20)

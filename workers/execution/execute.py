@@ -6,46 +6,26 @@ import logging
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from jobs import atomic, errors, plan
+from jobs import plan
 from jobs.errors import (
-    BadCheckpoint,
     BadSpec,
     BrokerUnreachable,
-    DeviceFailed,
-    LeaseLost,
     OrchError,
-    Stopped,
 )
-from jobs.maintenance import verify
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
 from workers.devices.admission import Requirement
-from workers.execution import attempts
-from workers.execution.attempts import Attempt, History, read_history
+from workers.execution import attempts, settle
+from workers.execution.attempts import Attempt, read_history
 from workers.execution.callbacks import LeaseRenewer, ProgressReporter, StopCondition
-from workers.lease import Lease, highest_token, keep_renewed
+from workers.execution.context import TaskContext, task_context
+from workers.lease import Lease, keep_renewed
 from workers.messaging import broker
 from workers.worker import Worker
 
 log = logging.getLogger("orch.worker")
-
-
-@dataclass(slots=True)
-class TaskContext:
-    """One message: the worker, the task, the attempts at it, and when a lease was last claimed."""
-
-    worker: Worker
-    task: Task
-    history: History
-    seen_token: int
-
-    @property
-    def store(self) -> Store:
-        """The worker's store."""
-        return self.worker.store
 
 
 def execute(worker: Worker, task_id: str) -> str:
@@ -74,21 +54,20 @@ def execute(worker: Worker, task_id: str) -> str:
 
 
 def _handle(worker: Worker, task: Task) -> str:
-    seen_token = highest_token(worker.store, task.lease_key)
-    context = TaskContext(worker, task, read_history(worker.store, task), seen_token)
+    context = task_context(worker, task)
     if not _may_begin(worker, task) or context.history.must_wait():
         return "not ready"
     if worker.handover.declines(task):
         return "another's"
-    requirement = _admit(context)
-    if requirement is None:
+    admitted = _admit(context)
+    if admitted is None:
         return "not now"
     try:
         lease = _claim(context)
         if lease is None:
             return "held"
         try:
-            state = _run(context, lease, requirement.alone)
+            state = _run(context, lease, admitted.alone)
         finally:
             worker.idle_since = time.monotonic()
             worker.admission.leave(task.id)
@@ -107,17 +86,18 @@ def _admit(context: TaskContext) -> Requirement | None:
     """Wait until the device has room; the requirement admitted with, or None if not to begin."""
     worker, task = context.worker, context.task
 
-    def requirement() -> Requirement:
-        """Evaluated before each try: others may have measured the same task meanwhile."""
-        if worker.admission.slots == 1:
-            return Requirement(alone=True)
-        exclusive = context.history.must_run_exclusively()
-        return Requirement(worker.measured.expected(task), exclusive)
-
     def still_ours() -> bool:
         return _may_begin(worker, task) and worker.watch.free(task.lease_key)
 
-    return worker.admission.enter(task.id, requirement, still_ours)
+    return worker.admission.enter(task.id, lambda: requirement(context), still_ours)
+
+
+def requirement(context: TaskContext) -> Requirement:
+    """The requirement of a task; not estimated with a single slot."""
+    if context.worker.admission.slots == 1:
+        return Requirement(alone=True)
+    expected = context.worker.measured.expected(context.task)
+    return Requirement(expected, context.history.must_run_exclusively())
 
 
 def _claim(context: TaskContext) -> Lease | None:
@@ -138,7 +118,7 @@ def _run(context: TaskContext, lease: Lease, alone: bool) -> str:
         return "not ready"  # everything else was checked just before the claim
     if context.history.lost_too_often():
         lost = f"{attempts.MAX_LOST} workers were lost over it without any progress"
-        return _give_up(context, lost)
+        return settle.give_up(context, lost)
     runs = context.store.wanted_by(task)
     attempt = _begin_attempt(context, lease, runs)
     log.info("%s: attempt %d begins", task.id, attempt.number)
@@ -155,7 +135,7 @@ def _run(context: TaskContext, lease: Lease, alone: bool) -> str:
         with keep_renewed(lease):
             context.store.publish(task, result, attempt.work_folder, lease.holds)
     except OrchError as error:
-        return _settle_failure(context, attempt, error, lease)
+        return settle.settle_failure(context, attempt, error, lease)
     finally:
         worker.handover.ended(task)
         shutil.rmtree(attempt.work_folder, ignore_errors=True)
@@ -178,54 +158,6 @@ def _begin_attempt(context: TaskContext, lease: Lease, runs: Sequence[Run]) -> A
             "queued_at": ready_since(worker.store, task, runs),
         },
     )
-
-
-def _give_up(context: TaskContext, why: str) -> str:
-    """Quarantine a task for which no further attempt may begin."""
-    store, task = context.store, context.task
-    log.error("%s: given up: %s", task.id, why)
-    atomic.create_json(
-        store.failed_path(task),
-        {
-            "failure": errors.WorkerLost.failure,
-            "message": f"{why}; look at the workers' own logs.",
-            "attempt": context.history.records[-1]["attempt"],
-            "quarantined": True,
-        },
-    )
-    return "failed"
-
-
-def _settle_failure(context: TaskContext, attempt: Attempt, error: OrchError, lease: Lease) -> str:
-    """Record a failed attempt; fail the task if the error is final or came too often."""
-    worker, store, task = context.worker, context.store, context.task
-    if isinstance(error, DeviceFailed):  # a broken GPU, always idle, would take every task
-        pause_s = worker.pause.longer()
-        log.error("%s cannot be used: no task is taken for %.0f s", worker.device.name, pause_s)
-    stopped, lost = isinstance(error, Stopped), isinstance(error, LeaseLost)
-    state = "stopped" if stopped else "lost" if lost else "failed"
-    attempt.finish(state, error)
-    if lease.holds():  # otherwise the file may belong to the new holder
-        store.progress_path(task).unlink(missing_ok=True)
-    log.warning("%s: attempt %d %s (%s): %s", task.id, attempt.number, state, error.failure, error)
-    mendable = isinstance(error, BadCheckpoint) and task.kind == "evaluate"
-    if mendable and lease.holds():
-        # The training is repeated from the checkpoint before, and ends the same.
-        verify.redo_training(store, Task("train", task.subject, task.epoch))
-    retry, tries = error.retry or mendable, len(context.history.counted_failures())
-    if not retry or tries >= attempts.MAX_ATTEMPTS:
-        often = f" (the last of {tries} attempts)" if retry else ""
-        atomic.create_json(
-            store.failed_path(task),
-            {
-                "failure": error.failure,
-                "message": f"{error}{often}",
-                "attempt": attempt.number,
-                "log": str(attempt.log),
-                "quarantined": retry,
-            },
-        )
-    return state
 
 
 def _notify(context: TaskContext, token: int, state: str) -> None:
