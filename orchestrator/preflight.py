@@ -108,11 +108,12 @@ def ping(broker_url: str) -> None:
 
 def require_writable(root: Path) -> None:
     """Raise `StoreUnusable` unless `root` is or can become a store; leaves nothing behind."""
+    store = Store(root)
     try:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            os.lstat(root / "store.json")
-        if os.path.lexists(root / "store.json"):
-            Store(root).open()
+            os.lstat(store.marker_path)
+        if os.path.lexists(store.marker_path):
+            store.open()
         place = next(folder for folder in (root, *root.parents) if os.path.lexists(folder))
         if not place.is_dir():
             raise StoreUnusable(

@@ -146,7 +146,7 @@ class Reconciler:
         """Write the heartbeat: this worker is alive, and which tasks it runs."""
         worker, tasks = self.worker, self.worker.admission.tasks
         atomic.write_json(
-            worker.store.root / "workers" / f"{worker.name}.json",
+            worker.store.heartbeat_path(worker.name),
             {
                 "name": worker.name,
                 "host": worker.host,
@@ -166,7 +166,7 @@ class Reconciler:
     def remove_heartbeat(self) -> None:
         """Remove the heartbeat file and withdraw any handover request."""
         self.worker.handover.withdraw()
-        (self.worker.store.root / "workers" / f"{self.worker.name}.json").unlink(missing_ok=True)
+        self.worker.store.heartbeat_path(self.worker.name).unlink(missing_ok=True)
 
     def _runs(self) -> list[Run]:
         store = self.worker.store
@@ -182,7 +182,7 @@ class Reconciler:
         return True
 
     def _stamp(self, name: str) -> tuple[str, float]:
-        return name, (self.worker.store.run_folder(name) / "run.json").stat().st_mtime
+        return name, self.worker.store.run_path(name).stat().st_mtime
 
     def _free(self, task: Task) -> bool:
         if task.id in self.worker.admission.admitted_or_waiting:

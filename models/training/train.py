@@ -161,11 +161,9 @@ def _train_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
         if isinstance(explained, Crowded):
             # The batch must not be split because of a neighbour.
             raise explained from error
-        folder, images = (
-            training.store.trial_folder(training.trial.name),
-            training.trial.recipe.batch_size,
-        )
-        parts = microbatches.halve(folder, epoch, running.step, images)
+        path = training.store.microbatches_path(training.trial.name)
+        images = training.trial.recipe.batch_size
+        parts = microbatches.halve(path, epoch, running.step, images)
         if parts is None:
             raise OutOfMemory(
                 f"{explained} It ran out in epoch {epoch}, step {running.step}, with the batch of "

@@ -15,6 +15,7 @@ from jobs import install_hints
 from jobs.catalog import backbones
 from jobs.errors import MissingWeights, OrchError
 from jobs.settings import Settings, without_password
+from jobs.store.paths import StorePaths
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY
 from models.networks import weights
@@ -126,7 +127,7 @@ def _store(settings: Settings) -> Diagnosis:
         preflight.require_writable(settings.store)
     except OrchError as error:
         return Diagnosis("store", "broken", str(error), "export ORCH_STORE=/a/folder/of/yours")
-    if not (settings.store / "store.json").exists():
+    if not StorePaths(settings.store).marker_path.exists():
         return Diagnosis(
             "store", "ok", f"{settings.store} does not exist yet; 'orch submit' makes it"
         )

@@ -208,7 +208,7 @@ def resume_point(store: Store, task: Task) -> str:
     """The resume point: the newest checkpoint of a trial; empty for other tasks."""
     if task.kind != "train":
         return ""
-    names = atomic.list_names(store.trial_folder(task.subject) / "checkpoints")
+    names = atomic.list_names(store.checkpoints_folder(task.subject))
     marks = [
         m[0] for name in names if name.endswith(".json") and (m := re.match(r"e\d+(-s\d+)?", name))
     ]

@@ -122,9 +122,7 @@ class Handover:
         if threads is not None:
             with contextlib.suppress(OSError, DamagedFile, KeyError, TypeError, ValueError):
                 threads = int(
-                    (atomic.read_json(self.store.trial_folder(trial.name) / "numerics.json") or {})[
-                        "threads"
-                    ]
+                    (atomic.read_json(self.store.numerics_path(trial.name)) or {})["threads"]
                 )
         return throughput.training_kind(
             trial.backbone, self.store.described(trial.data).settings.image_size, threads
