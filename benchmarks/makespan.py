@@ -76,7 +76,7 @@ def case(
         name: entry.relative_cost * wrong ** rng.uniform(-1, 1)
         for name, entry in backbones.CATALOG.items()
     }
-    images = asked.marks[-1] * IMAGES_AN_EPOCH
+    images = asked.target_epochs[-1] * IMAGES_AN_EPOCH
     unit = images * sum(real.values()) / study_s
     rates = tuple(
         {name: speed * unit / cost for name, cost in real.items()} for speed in fleet.speeds
@@ -109,12 +109,13 @@ class Bounds:
 
 def bounds(each: Case, speeds: Sequence[float], costs: Costs) -> Bounds:
     """Bounds of a case; preparing the data, which nothing can overlap, is added to both."""
-    marks, fast = len(each.asked.marks), sorted(speeds, reverse=True)
+    marks, fast = len(each.asked.target_epochs), sorted(speeds, reverse=True)
     fastest = speeds.index(fast[0])
     epochs = [each.truth.epochs_s(fastest, trial.backbone, 1.0) for trial in each.asked.trials]
     chains = sorted(
         (
-            (each.asked.marks[-1] + EVALUATION_EPOCHS) * epoch_s + (marks + 1) * costs.begin_s
+            (each.asked.target_epochs[-1] + EVALUATION_EPOCHS) * epoch_s
+            + (marks + 1) * costs.begin_s
             for epoch_s in epochs
         ),
         reverse=True,
@@ -130,7 +131,7 @@ def clairvoyant(each: Case, costs: Costs) -> float:
     afterwards.
     """
     ends = [costs.prepare_s] * len(each.truth.rates)
-    marks = each.asked.marks
+    marks = each.asked.target_epochs
     epochs = marks[-1] + len(marks) * EVALUATION_EPOCHS
     for trial in sorted(
         each.asked.trials, key=lambda trial: -each.truth.epochs_s(0, trial.backbone, 1.0)

@@ -155,7 +155,7 @@ def at_work(root: Path, broker_url: str, entry: str, tasks: int) -> dict[str, di
             heard(message)
 
         try:
-            return child.run(order, log, heard=listen, **rest)
+            return child.run(order, log, on_message=listen, **rest)
         finally:
             if len(started) >= tasks:
                 over.set()

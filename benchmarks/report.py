@@ -71,7 +71,7 @@ def fill(root: Path, seeds: int, periods: int, epochs: int) -> None:
         {"orch": "benchmark"},
     )
     for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.marks), run.name)
+        store.save_trial(trial, list(unfolded.target_epochs), run.name)
     store.save_run(run)
     trials = {trial.name: trial for trial in unfolded.trials}
     for task in unfolded.tasks:
@@ -117,7 +117,7 @@ def measure(root: Path, out: Path) -> bool:
     lap("writing all six forms")
     total = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    rows = sum(int((answers.predicted >= 0).sum()) for answers in read.book.answers.values())
+    rows = sum(int((answers.predicted >= 0).sum()) for answers in read.predictions.answers.values())
     for part, seconds in parts.items():
         print(f"{part:24} {seconds:6.2f} s")
     print(

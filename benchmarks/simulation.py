@@ -62,7 +62,10 @@ def following(asked: Plan, task: Task) -> list[Task]:
     """What becomes ready once a task is done: after the data set every trial, after a mark its test
     and the next.
     """
-    first, later = asked.marks[0], [mark for mark in asked.marks if mark > task.epoch]
+    first, later = (
+        asked.target_epochs[0],
+        [mark for mark in asked.target_epochs if mark > task.epoch],
+    )
     if task.kind == "prepare":
         return [Task("train", trial.name, first) for trial in asked.trials]
     if task.kind == "evaluate":
@@ -85,7 +88,7 @@ class Hand:
     stops_at: float | None = None
     wants: str | None = None
     asked: Hand | None = None
-    owed: Task | None = None
+    deferred: Task | None = None
     mail: Task | None = None
     sign: rebalance.Peer = field(default_factory=lambda: rebalance.Peer("", {}))
 
@@ -175,7 +178,7 @@ class Simulation:
         self.held[task.lease_key] = hand
         if task.kind == "train" and hand.wants == task.subject:
             hand.wants, self.handed_over = None, self.handed_over + 1
-            owed, hand.owed = hand.owed, None
+            owed, hand.deferred = hand.deferred, None
             if owed is not None and not self._placed([owed], *([hand.asked] if hand.asked else [])):
                 self._ring([owed])
         hand.ends_at = self.now + self._begin_s(hand) + self._work_s(hand, task)
@@ -210,10 +213,10 @@ class Simulation:
         if taker is not None and ours:
             self._mail(taker, ours[0])
         elif taker is not None and task.kind == "train":
-            self._ring([taker.owed] if taker.owed else [])
-            taker.wants = taker.owed = None
+            self._ring([taker.deferred] if taker.deferred else [])
+            taker.wants = taker.deferred = None
         elif hand.wants is not None and ours:
-            hand.owed = ours[0]
+            hand.deferred = ours[0]
         elif self.goes_on and task.kind == "train" and task in self.over and ours:
             self._mail(hand, ours[0])
         elif self.goes_on and task.kind == "train" and hand.wants is None and len(following) == 1:
@@ -291,7 +294,7 @@ class Simulation:
         training, task = None, hand.task
         if task is not None and task.kind == "train":
             self._measure(hand)
-            left = (self.asked.marks[-1] - self._position(hand, self.now)) * IMAGES_AN_EPOCH
+            left = (self.asked.target_epochs[-1] - self._position(hand, self.now)) * IMAGES_AN_EPOCH
             training = rebalance.ActiveTraining(
                 task.id, throughput.training_kind(self.backbones[task.subject], 224, None), left
             )
@@ -325,7 +328,7 @@ class Simulation:
             self._ask(hand, mine)
 
     def _unheld(self) -> list[rebalance.ActiveTraining]:
-        last = self.asked.marks[-1]
+        last = self.asked.target_epochs[-1]
         return [
             self._training(Task("train", name, last))
             for name in self.backbones
@@ -333,7 +336,7 @@ class Simulation:
         ]
 
     def _training(self, task: Task) -> rebalance.ActiveTraining:
-        left = (self.asked.marks[-1] - self.epochs[task.subject]) * IMAGES_AN_EPOCH
+        left = (self.asked.target_epochs[-1] - self.epochs[task.subject]) * IMAGES_AN_EPOCH
         return rebalance.ActiveTraining(
             task.id, throughput.training_kind(self.backbones[task.subject], 224, None), left
         )

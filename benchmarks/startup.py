@@ -158,7 +158,9 @@ def _one_run(store: Store, pool: ThreadPoolExecutor, asked: model.Spec, working:
         {"orch": "benchmark"},
     )
     _all(
-        pool, lambda trial: store.save_trial(trial, list(unfolded.marks), run.name), unfolded.trials
+        pool,
+        lambda trial: store.save_trial(trial, list(unfolded.target_epochs), run.name),
+        unfolded.trials,
     )
     store.save_run(run)
     done, begun = int(len(run.trials) * SHARE_DONE), int(len(run.trials) * (SHARE_DONE + 0.1))

@@ -8,7 +8,7 @@ from typing import Any
 
 from jobs.task import Task, TaskRequest
 from models import entrypoint
-from models.data.gpu_cache import Heard
+from models.data.gpu_cache import OnUpload
 from models.training import train
 from models.training.state import TrainingState, begin_training
 
@@ -28,7 +28,7 @@ def real(order: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> 
     if Task.parse(order["task"]).kind != "train":
         return entrypoint.main(order, tell, should_stop)
 
-    def take_up(given: TaskRequest, heard: Heard) -> TrainingState:
+    def take_up(given: TaskRequest, heard: OnUpload) -> TrainingState:
         training = begin_training(given, heard)
         tell({"phase": "begun", "at": time.time()})
         return training

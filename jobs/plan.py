@@ -28,24 +28,27 @@ if TYPE_CHECKING:
 class Plan:
     """The expanded specification: run name, trials and tasks.
 
-    Trials are ordered by seed, then by cost, with the most expensive network first. `marks` are the
-    target epochs. `variants` are the corruption levels evaluated at the last target epoch.
+    Trials are ordered by seed, then by cost, with the most expensive network first. Evaluations of
+    the `corruption_levels` follow the last target epoch.
     """
 
     run: str
     data: str
     trials: tuple[Trial, ...]
-    marks: tuple[int, ...]
-    variants: tuple[str, ...] = ()
+    target_epochs: tuple[int, ...]
+    corruption_levels: tuple[str, ...] = ()
 
     @property
     def tasks(self) -> list[Task]:
         """All tasks of the run: the data set first, then those of each trial in order."""
         work = [Task("prepare", self.data)]
         for name in (trial.name for trial in self.trials):
-            for epoch in self.marks:
+            for epoch in self.target_epochs:
                 work += [Task("train", name, epoch), Task("evaluate", name, epoch)]
-            work += [Task("evaluate", name, self.marks[-1], variant) for variant in self.variants]
+            work += [
+                Task("evaluate", name, self.target_epochs[-1], corruption)
+                for corruption in self.corruption_levels
+            ]
         return work
 
 
@@ -56,8 +59,14 @@ def unfold(spec: Spec, data: str) -> Plan:
         for seed in range(spec.seeds)
         for name in sorted(spec.backbones, key=lambda n: -backbones.CATALOG[n].relative_cost)
     ]
-    marks = tuple(period * spec.epochs_per_period for period in range(1, spec.periods + 1))
-    return Plan(spec.name or run_name(spec, data), data, tuple(trials), marks, tuple(spec.variants))
+    target_epochs = tuple(period * spec.epochs_per_period for period in range(1, spec.periods + 1))
+    return Plan(
+        spec.name or run_name(spec, data),
+        data,
+        tuple(trials),
+        target_epochs,
+        tuple(spec.corruption_levels),
+    )
 
 
 def run_name(spec: Spec, data: str) -> str:
@@ -98,22 +107,22 @@ def ready_tasks(store: Store, run: Run, ledger: Ledger | None = None) -> list[Ta
 
 def _leads_on(ledger: Ledger, run: Run, task: Task) -> bool:
     """Whether the run trains a trial beyond this target epoch of another run."""
-    marks = (run.epoch_of(period) for period in range(1, run.spec.periods + 1))
+    target_epochs = (run.epoch_of(period) for period in range(1, run.spec.periods + 1))
     return any(
-        mark > task.epoch and not ledger.is_done(Task("train", task.subject, mark))
-        for mark in marks
+        epoch > task.epoch and not ledger.is_done(Task("train", task.subject, epoch))
+        for epoch in target_epochs
     )
 
 
 def ready_tasks_of_trial(store: Store, trial: str, ledger: Ledger) -> list[Task]:
     """Training to the first untrained target epoch of a trial, and evaluations still to be done."""
     work: list[Task] = []
-    for epoch, tests in store.marked(trial).items():
+    for epoch, evaluations in store.evaluations_by_epoch(trial).items():
         training = Task("train", trial, epoch)
         if not ledger.is_done(training):
             work.append(training)
             break
-        work += [test for test in tests if not ledger.is_done(test)]
+        work += [test for test in evaluations if not ledger.is_done(test)]
     return [task for task in work if not ledger.has_failed(task)]
 
 
@@ -127,16 +136,16 @@ def is_ready(store: Store, task: Task) -> bool:
         Task("prepare", store.load_trial(task.subject).data)
     ):
         return False
-    marked = store.marked(task.subject)
-    if task.epoch not in marked or (task.kind == "evaluate" and task not in marked[task.epoch]):
+    wanted = store.evaluations_by_epoch(task.subject)
+    if task.epoch not in wanted or (task.kind == "evaluate" and task not in wanted[task.epoch]):
         return False
-    needed = [epoch for epoch in marked if epoch < task.epoch + (task.kind == "evaluate")]
+    needed = [epoch for epoch in wanted if epoch < task.epoch + (task.kind == "evaluate")]
     return all(store.is_done(Task("train", task.subject, epoch)) for epoch in needed)
 
 
 def period_closed_by(store: Store, task: Task) -> int:
     """The period (from 1) that a task completes, counted over all target epochs of its trial."""
-    return sum(1 for mark in store.marks(task.subject) if mark <= task.epoch)
+    return sum(1 for epoch in store.target_epochs(task.subject) if epoch <= task.epoch)
 
 
 def next_tasks(store: Store, task: Task) -> list[Task]:
@@ -150,12 +159,12 @@ def next_tasks(store: Store, task: Task) -> list[Task]:
             for run in store.wanted_by(task)
             for ready_task in ready_tasks(store, run, ledger)
         ]
-    marked = store.marked(task.subject)
-    trainings = (Task("train", task.subject, epoch) for epoch in marked)
+    evaluations_by_epoch = store.evaluations_by_epoch(task.subject)
+    trainings = (Task("train", task.subject, epoch) for epoch in evaluations_by_epoch)
     following = itertools.islice(
         (training for training in trainings if not store.is_done(training)), 1
     )
-    found = [*marked.get(task.epoch, []), *following]
+    found = [*evaluations_by_epoch.get(task.epoch, []), *following]
     return [each for each in found if not store.is_done(each) and not store.has_failed(each)]
 
 
@@ -165,8 +174,8 @@ def priority(task: Task) -> int:
     Seed and kind do not matter. Evaluations on corrupted images come last, because no task depends
     on them.
     """
-    if task.kind == "prepare" or task.variant:
-        return 9 if task.variant else 0
+    if task.kind == "prepare" or task.corruption:
+        return 9 if task.corruption else 0
     backbone = task.subject.rsplit("-s", 1)[0]
     cost = backbones.CATALOG[backbone].relative_cost if backbone in backbones.CATALOG else 1.0
     return max(1, 9 - round(2.4 * math.log(max(cost, 1.0))))

@@ -26,19 +26,19 @@ class Task:
     """One unit of work.
 
     `subject` is the name of a trial, or of a data set if `kind` is `prepare`; `epoch` is then 0.
-    `variant` is the corruption level of an evaluation, such as `blur-3`. It is empty for
+    `corruption` is the corruption level of an evaluation, such as `blur-3`. It is empty for
     uncorrupted images.
     """
 
     kind: Kind
     subject: str
     epoch: int = 0
-    variant: str = ""
+    corruption: str = ""
 
     @property
     def id(self) -> str:
         """The task id that a message carries, such as `train.resnet34-s0-1f3a9c2e.0010`."""
-        suffix = f".{self.variant}" if self.variant else ""
+        suffix = f".{self.corruption}" if self.corruption else ""
         return f"{self.kind}.{self.subject}.{self.epoch:04d}{suffix}"
 
     @property
@@ -54,18 +54,18 @@ class Task:
         Names that would lead outside the store are invalid too.
         """
         found = ID.fullmatch(task_id)
-        kind, subject, epoch, variant = found.groups() if found else ("", "", "", None)
+        kind, subject, epoch, corruption = found.groups() if found else ("", "", "", None)
         if found is None or (
-            variant is not None and not (kind == "evaluate" and _is_variant(variant))
+            corruption is not None and not (kind == "evaluate" and _is_corruption_level(corruption))
         ):
             raise BadSpec(
                 f"{task_id[:120]!r} is not a task id; one looks like "
                 "'train.resnet34-s0-1f3a9c2e.0010'."
             )
-        return cls(kind, subject, int(epoch), variant or "")  # type: ignore[arg-type]
+        return cls(kind, subject, int(epoch), corruption or "")  # type: ignore[arg-type]
 
 
-def _is_variant(word: str) -> bool:
+def _is_corruption_level(word: str) -> bool:
     try:
         return corruptions.level_name(*corruptions.parse_level(word)) == word
     except ValueError:
@@ -150,7 +150,7 @@ class TaskRequest:
 
 
 CHILD_ENTRY = "models.entrypoint:main"
-"""Entry point of a child process: `main(order, tell, should_stop)` returns the task result.
+"""Entry point of a child process: `main(request, tell, should_stop)` returns the task result.
 
 It is loaded by name, so that `workers` does not import `models`.
 """

@@ -15,15 +15,15 @@ from models.runtime.device import explained
 from models.runtime.progress import Tell
 from models.training.train import train
 
-Outcome = dict[str, Any]
+TaskResult = dict[str, Any]
 
 
-def main(order: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> Outcome:
+def main(request: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> TaskResult:
     """Execute the task of a request (see `docs/architecture.md` for messages and result).
 
     Raises an `OrchError` for every explained failure, out of memory and device failures included.
     """
-    given = TaskRequest(**order)
+    given = TaskRequest(**request)
     doors = {"prepare": prepare, "train": train, "evaluate": evaluate}
     try:
         return doors[Task.parse(given.task).kind](given, tell, should_stop)
@@ -34,24 +34,24 @@ def main(order: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> 
         raise reason from error
 
 
-def prepare(order: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) -> Outcome:
+def prepare(request: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) -> TaskResult:
     """Prepare the data set of the request in its work folder.
 
     First it checks that the pretrained weights of the waiting runs are here. All training comes
     after this task, so a missing file is reported before any begins. Raises `MissingWeights`.
     """
-    store, data = Store(Path(order.store)), Task.parse(order.task).subject
-    specs = [run.spec for run in store.wanted_by(Task.parse(order.task))]
+    store, data = Store(Path(request.store)), Task.parse(request.task).subject
+    specs = [run.spec for run in store.wanted_by(Task.parse(request.task))]
     pretrained = [
         name for spec in specs for name in spec.backbones if spec.weights_of(name) == "imagenet"
     ]
-    require_weights(pretrained, Path(order.weights_dir) if order.weights_dir else None)
+    require_weights(pretrained, Path(request.weights_dir) if request.weights_dir else None)
     source, settings = store.load_data(data)
     facts = prepare_folder(
         source,
         settings,
-        Path(order.work_folder),
-        processes=order.threads,
+        Path(request.work_folder),
+        processes=request.threads,
         tell=tell,
         should_stop=should_stop,
     )

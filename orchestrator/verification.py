@@ -75,7 +75,7 @@ def trial_to_replay(store: Store, run: Run, asked: str | None) -> str:
     trained = [
         trial
         for trial in run.trials
-        if any(store.is_done(Task("train", trial, e)) for e in store.marks(trial))
+        if any(store.is_done(Task("train", trial, e)) for e in store.target_epochs(trial))
     ]
     if not trained:
         raise StoreUnusable(

@@ -71,7 +71,7 @@ def _prepare(
     os.environ.update(chosen.environment())
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
     called = re.sub(r"[^A-Za-z0-9._-]", "-", name or f"{host}-{chosen.name}-{os.getpid()}")
-    room = Admission(slots, memory.total_bytes(chosen) if slots > 1 else 0)
+    admission = Admission(slots, memory.total_bytes(chosen) if slots > 1 else 0)
     return Worker(
         store,
         broker_url,
@@ -80,7 +80,7 @@ def _prepare(
         chosen,
         settings.weights_dir,
         LeaseTracker(store),
-        room=room,
+        admission=admission,
         model=discovery.device_model(chosen),
     ), lock
 
@@ -113,20 +113,20 @@ def _take_tasks(worker: Worker, consumer: Any, leave: threading.Event) -> None:
     threading.Thread(target=_leave_when_told, args=(leave, worker), daemon=True).start()
     address = without_password(worker.broker_url)
     log.info("worker %s on %s takes tasks from %s", worker.name, worker.device.name, address)
-    if worker.room.slots > 1:
+    if worker.admission.slots > 1:
         _tell_room(worker)
     consumer.start()
 
 
 def _tell_room(worker: Worker) -> None:
-    room, threads = worker.room, worker.device.threads
+    admission, threads = worker.admission, worker.device.threads
     log.info(
         "up to %d tasks at a time, %d thread(s) each, in %.1f GB",
-        room.slots,
+        admission.slots,
         threads,
-        room.total_bytes / 1e9,
+        admission.total_bytes / 1e9,
     )
-    if not room.total_bytes:
+    if not admission.total_bytes:
         log.warning(
             "the memory of %s cannot be found out: tasks run one at a time", worker.device.name
         )
@@ -139,7 +139,7 @@ def _consumer(worker: Worker) -> Any:
     return application.Worker(
         hostname=f"{worker.name}",
         pool="threads",
-        concurrency=worker.room.slots,
+        concurrency=worker.admission.slots,
         loglevel="INFO",
         queues=[broker.worker_queue(worker.name), broker.QUEUE],
         without_mingle=True,

@@ -68,7 +68,7 @@ class Reconciler:
             if (
                 idle_exit_s is None
                 or self.worker.loading
-                or self.worker.room.tasks
+                or self.worker.admission.tasks
                 or self.tried_later
             ):
                 continue
@@ -92,7 +92,7 @@ class Reconciler:
         self.next_look = time.monotonic() + (time.monotonic() - began) / MAX_SHARE - RECONCILE_S
         if (
             not loose
-            or len(self.worker.room.asked_for) >= self.worker.room.slots
+            or len(self.worker.admission.admitted_or_waiting) >= self.worker.admission.slots
             or self.worker.stop.is_set()
         ):
             return []
@@ -124,12 +124,17 @@ class Reconciler:
 
     def _relieve(self) -> None:
         """Request the handover of a slower worker's training, if the study then ends sooner."""
-        handover, room = self.worker.handover, self.worker.room
+        handover, admission = self.worker.handover, self.worker.admission
         execute.enqueue(self.worker, handover.late())
         self.worker.fleet.mates()
-        if room.slots > 1 or handover.wish or handover.given or self.worker.stop.is_set():
+        if (
+            admission.slots > 1
+            or handover.request
+            or handover.granted_to
+            or self.worker.stop.is_set()
+        ):
             return
-        if room.tasks and handover.training is None:
+        if admission.tasks and handover.training is None:
             return
         waiting = [task for task in self.loose if task.kind == "train"]
         wanted = self.worker.fleet.wanted(handover, waiting)
@@ -138,7 +143,7 @@ class Reconciler:
 
     def sign(self) -> None:
         """Write the heartbeat: this worker is alive, and which tasks it runs."""
-        worker, tasks = self.worker, self.worker.room.tasks
+        worker, tasks = self.worker, self.worker.admission.tasks
         atomic.write_json(
             worker.store.root / "workers" / f"{worker.name}.json",
             {
@@ -148,11 +153,11 @@ class Reconciler:
                 "device": worker.device.name,
                 "task": next(iter(tasks), None),
                 "tasks": tasks,
-                "slots": worker.room.slots,
+                "slots": worker.admission.slots,
                 "at": time.time(),
                 "model": worker.model,
                 "process": identity.process_identity(),
-                **worker.handover.sign(busy=worker.loading or bool(tasks)),
+                **worker.handover.heartbeat_fields(busy=worker.loading or bool(tasks)),
             },
             durable=False,
         )
@@ -179,7 +184,7 @@ class Reconciler:
         return name, (self.worker.store.run_folder(name) / "run.json").stat().st_mtime
 
     def _free(self, task: Task) -> bool:
-        if task.id in self.worker.room.asked_for:
+        if task.id in self.worker.admission.admitted_or_waiting:
             return False
         if self.worker.handover.declines(task):
             return False

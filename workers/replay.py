@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from jobs import atomic
 from jobs.errors import LeaseLost, StoreUnusable, WorkerLost
@@ -23,6 +23,7 @@ from jobs.store import tables
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY, Task, TaskRequest
 from workers.devices import discovery
+from workers.devices.discovery import Device
 from workers.process import child
 
 TIMES = {"seconds", "images_per_second"}
@@ -57,68 +58,92 @@ def replay_trial(
     tell: Tell = lambda message: None,
     entry: str = CHILD_ENTRY,
 ) -> ReplayResult:
-    """Retrain `trial` up to its last published epoch with `kills` kills at random points.
+    """Retrain `trial` up to its last published epoch; `seed` determines the points of the kills.
 
-    `tell` receives the children's messages, and `{"phase": "killed", "done": n, "total": kills}`
-    after each kill. Precision, threads and kind of device are those on record. `seed` determines
-    the points of the kills.
-
-    Raises `StoreUnusable` when nothing of the trial is published yet. Raises `NoSuchDevice` when
-    this machine has no free device of the recorded kind. Errors of the training propagate.
+    `tell` receives the children's messages, and `{"phase": "killed", "done": n, "total": kills}`.
+    Raises `StoreUnusable` when nothing of the trial is published yet, and `NoSuchDevice` without a
+    free device of the recorded kind. Errors of the training propagate.
     """
-    done = [e for e in store.marks(trial) if store.is_done(Task("train", trial, e))]
-    numerics = atomic.read_json(store.trial_folder(trial) / "numerics.json")
-    if not done or not isinstance(numerics, dict):
-        raise StoreUnusable(
-            f"nothing of the trial {trial} is trained yet, so there is nothing to compare with."
-        )
-    chosen, lock = discovery.choose_device(
-        "cpu" if numerics["device"] == "cpu" else None, numerics["threads"]
-    )
-    if chosen.kind != numerics["device"]:
-        raise discovery.NoSuchDevice(
-            f"the trial {trial} was trained on {numerics['device']}, and none is free here. "
-            "Type the same on a machine that has one."
-        )
-    os.environ.update(chosen.environment())
+    results = _published(store, trial)
+    device, lock = _choose_recorded_device(store, trial)
+    os.environ.update(device.environment())
     child.start_fork_server()
-    task, began = Task("train", trial, done[-1]), time.monotonic()
-    published = store.done(task) or {}
-    seconds = sum(
-        float((store.done(Task("train", trial, epoch)) or {}).get("seconds", 0.0)) for epoch in done
-    )
+    task, began = Task("train", trial, max(results)), time.monotonic()
+    seconds = sum(float(result.get("seconds", 0.0)) for result in results.values())
+    fates = _fates(random.Random(seed), kills, task.epoch, seconds, tell)
     folder = Path(tempfile.mkdtemp(prefix=".replay-", dir=store.root))
     try:
-        copy = _copy(store, trial, folder, done[-1])
-        order = TaskRequest(
-            task.id,
-            str(copy.root),
-            "",
-            str(folder / "work"),
-            1,
-            chosen.kind,
-            chosen.threads,
-            str(weights_dir) if weights_dir else None,
-            max(0.5, seconds / (kills + 1) / 4),
-        )
-        struck, outcome = _train(
-            order, _fates(random.Random(seed), kills, task.epoch, seconds, tell), entry
-        )
-        rows = tables.read_files([folder / "work" / name for name in outcome["files"]])
-        theirs = [
-            row
-            for row in tables.read_rows(store.root, "epochs", [trial]).to_pylist()
-            if row["epoch"] <= task.epoch
-        ]
-        same_rows = _timeless(rows) == _timeless(theirs)
+        copy, often = _copy(store, trial, folder, task.epoch), max(0.5, seconds / (kills + 1) / 4)
+        request = _request(task, copy, folder / "work", device, weights_dir, often)
+        killed, result = _train(request, fates, entry)
+        rows = tables.read_files([folder / "work" / name for name in result["files"]])
+        same_rows = _timeless(rows) == _timeless(_published_rows(store, task))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:
             lock.close()
-    same_weights = outcome["weights_digest"] == published["weights_digest"]
-    return ReplayResult(
-        trial, task.epoch, struck, time.monotonic() - began, same_weights, same_rows
+    same_weights = result["weights_digest"] == results[task.epoch]["weights_digest"]
+    took_s = time.monotonic() - began
+    return ReplayResult(trial, task.epoch, killed, took_s, same_weights, same_rows)
+
+
+def _request(
+    task: Task,
+    store: Store,
+    work_folder: Path,
+    device: Device,
+    weights_dir: Path | None,
+    checkpoint_every_s: float,
+) -> TaskRequest:
+    return TaskRequest(
+        task=task.id,
+        store=str(store.root),
+        attempt="",
+        work_folder=str(work_folder),
+        period=1,
+        device=device.kind,
+        threads=device.threads,
+        weights_dir=str(weights_dir) if weights_dir else None,
+        checkpoint_every_s=checkpoint_every_s,
     )
+
+
+def _published(store: Store, trial: str) -> dict[int, dict[str, Any]]:
+    """Results of the trial's finished trainings by target epoch; raises if there is none."""
+    results = {
+        epoch: result
+        for epoch in store.target_epochs(trial)
+        if (result := store.done(Task("train", trial, epoch))) is not None
+    }
+    if not results:
+        raise _nothing_trained(trial)
+    return results
+
+
+def _nothing_trained(trial: str) -> StoreUnusable:
+    return StoreUnusable(
+        f"nothing of the trial {trial} is trained yet, so there is nothing to compare with."
+    )
+
+
+def _choose_recorded_device(store: Store, trial: str) -> tuple[Device, IO[str] | None]:
+    """A free device of the kind that trained the trial, with its lock."""
+    numerics = atomic.read_json(store.trial_folder(trial) / "numerics.json")
+    if not isinstance(numerics, dict):
+        raise _nothing_trained(trial)
+    kind = numerics["device"]
+    device, lock = discovery.choose_device("cpu" if kind == "cpu" else None, numerics["threads"])
+    if device.kind != kind:
+        raise discovery.NoSuchDevice(
+            f"the trial {trial} was trained on {kind}, and none is free here. "
+            "Type the same on a machine that has one."
+        )
+    return device, lock
+
+
+def _published_rows(store: Store, task: Task) -> list[dict[str, Any]]:
+    rows = tables.read_rows(store.root, "epochs", [task.subject]).to_pylist()
+    return [row for row in rows if row["epoch"] <= task.epoch]
 
 
 def _copy(store: Store, trial: str, folder: Path, epoch: int) -> Store:
@@ -169,28 +194,28 @@ def _fates(rng: random.Random, kills: int, epochs: int, seconds: float, tell: Te
     return [*drawn, _Fate(float("inf"), 0.0, tell)]
 
 
-def _train(order: TaskRequest, fates: list[_Fate], entry: str) -> tuple[int, dict[str, Any]]:
+def _train(request: TaskRequest, fates: list[_Fate], entry: str) -> tuple[int, dict[str, Any]]:
     """Run children until one finishes; the number of kills and the task result."""
-    work, struck = Path(order.work_folder), 0
+    work, struck = Path(request.work_folder), 0
     for attempt, fate in enumerate(fates, 1):
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
         try:
-            outcome = child.run(
-                replace(order, attempt=f"t{attempt:06d}"),
+            result = child.run(
+                replace(request, attempt=f"t{attempt:06d}"),
                 work.parent / "log",
                 fate.hear,
                 lambda: False,
                 fate.lives,
                 entry=entry,
             )
-            return struck, outcome
+            return struck, result
         except (LeaseLost, WorkerLost):
             if fate.lives():
                 raise
             struck += 1
             fate.tell({"phase": "killed", "done": struck, "total": len(fates) - 1})
-    raise WorkerLost(f"the replay of {order.task} lost its last child; look for what ended it.")
+    raise WorkerLost(f"the replay of {request.task} lost its last child; look for what ended it.")
 
 
 def _timeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

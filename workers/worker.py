@@ -66,7 +66,7 @@ class Worker:
     watch: LeaseTracker
     limits: child.Limits = field(default_factory=child.Limits)
     stop: threading.Event = field(default_factory=threading.Event)
-    room: Admission = field(default_factory=Admission)
+    admission: Admission = field(default_factory=Admission)
     model: str = ""
     loading: bool = False
     entry: str = CHILD_ENTRY

@@ -66,8 +66,8 @@ def _tasks(store: Store, run: Run) -> list[Task]:
     shared = (
         task
         for trial in run.trials
-        for mark, tests in store.marked(trial).items()
-        for task in (Task("train", trial, mark), *tests)
+        for epoch, evaluations in store.evaluations_by_epoch(trial).items()
+        for task in (Task("train", trial, epoch), *evaluations)
     )
     return list(dict.fromkeys([*own, *shared]))
 
@@ -76,12 +76,12 @@ def _of_task(store: Store, task: Task) -> Iterator[ExpectedFile | FileCheck]:
     record = store.done_path(task)
     place = record.relative_to(store.root).as_posix()
     try:
-        outcome = store.done(task)
-        if outcome is None:
+        result = store.done(task)
+        if result is None:
             return
         claims = [
             ExpectedFile(e["path"], e["sha256"], int(e["bytes"]), task.id, record)
-            for e in outcome["files"]
+            for e in result["files"]
         ]
     except (ValueError, TypeError, KeyError):
         yield FileCheck(place, 0, "is not a whole record", task.id)
@@ -143,7 +143,7 @@ def _of_trial(store: Store, name: str) -> Iterator[FileCheck]:
 def _of_checkpoints(store: Store, trial: str) -> Iterator[ExpectedFile | FileCheck]:
     needed = {
         checkpoint: task.id
-        for epoch in store.marks(trial)
+        for epoch in store.target_epochs(trial)
         if (checkpoint := _needed(store, task := Task("train", trial, epoch)))
     }
     folder = store.trial_folder(trial) / "checkpoints"
@@ -175,7 +175,7 @@ def _of_tables(store: Store, run: Run, known: set[str]) -> Iterator[ExpectedFile
 
 def _needed(store: Store, task: Task) -> str | None:
     """The checkpoint of a finished training, or None if no evaluation still needs it."""
-    if task.kind != "train" or all(map(store.is_done, store.tests(task.subject, task.epoch))):
+    if task.kind != "train" or all(map(store.is_done, store.evaluations(task.subject, task.epoch))):
         return None
     with contextlib.suppress(ValueError, TypeError, AttributeError):
         checkpoint = (store.done(task) or {}).get("checkpoint")

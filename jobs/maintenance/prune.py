@@ -72,21 +72,25 @@ def remove(item: Prunable) -> None:
 
 
 def _unfinished(store: Store, trial: str) -> bool:
-    marks = store.marks(trial)
-    trained = all(store.is_done(Task("train", trial, epoch)) for epoch in marks)
+    target_epochs = store.target_epochs(trial)
+    trained = all(store.is_done(Task("train", trial, epoch)) for epoch in target_epochs)
     return not (
         trained
-        and all(store.is_done(test) for epoch in marks for test in store.tests(trial, epoch))
+        and all(
+            store.is_done(test)
+            for epoch in target_epochs
+            for test in store.evaluations(trial, epoch)
+        )
     )
 
 
 def _checkpoints(store: Store, trial: str, keep: frozenset[str]) -> Iterator[Prunable]:
-    marks = store.marks(trial)
-    kept = set(marks) if "periods" in keep else set()
-    if "last" in keep and marks:
-        kept.add(marks[-1])
+    target_epochs = store.target_epochs(trial)
+    kept = set(target_epochs) if "periods" in keep else set()
+    if "last" in keep and target_epochs:
+        kept.add(target_epochs[-1])
     if "best" in keep:
-        kept |= _best(store, trial, marks)
+        kept |= _best(store, trial, target_epochs)
     named = {
         str((store.done(Task("train", trial, epoch)) or {}).get("checkpoint")) for epoch in kept
     }
@@ -101,7 +105,7 @@ def _checkpoints(store: Store, trial: str, keep: frozenset[str]) -> Iterator[Pru
             )
 
 
-def _best(store: Store, trial: str, marks: list[int]) -> set[int]:
+def _best(store: Store, trial: str, target_epochs: list[int]) -> set[int]:
     """The target epoch with the lowest validation loss.
 
     All target epochs if the rows are missing or unreadable.
@@ -109,9 +113,9 @@ def _best(store: Store, trial: str, marks: list[int]) -> set[int]:
     try:
         rows = tables.read_rows(store.root, "epochs", [trial], ["epoch", "val_loss"]).to_pylist()
     except (OSError, ValueError):
-        return set(marks)
-    ends = [(row["val_loss"], row["epoch"]) for row in rows if row["epoch"] in marks]
-    return {min(ends)[1]} if ends else set(marks)
+        return set(target_epochs)
+    ends = [(row["val_loss"], row["epoch"]) for row in rows if row["epoch"] in target_epochs]
+    return {min(ends)[1]} if ends else set(target_epochs)
 
 
 def _drafts(store: Store, now: float) -> Iterator[Prunable]:

@@ -132,4 +132,6 @@ def _describe_again(store: Store, run: Run, name: str) -> None:
     unfolded = plan.unfold(run.spec, run.data)
     for trial in unfolded.trials:
         if trial.name == name:
-            store.save_trial(trial, list(unfolded.marks), run.name, unfolded.variants)
+            store.save_trial(
+                trial, list(unfolded.target_epochs), run.name, unfolded.corruption_levels
+            )

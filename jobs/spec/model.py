@@ -190,7 +190,7 @@ class Spec(BaseModel):
                 f"{self.periods} x {self.epochs_per_period} epochs are more than the "
                 f"{MAX_EPOCHS:,} a trial can have; give fewer periods or shorter ones"
             )
-        tasks = (2 * self.periods + len(self.variants)) * self.seeds * len(self.backbones)
+        tasks = (2 * self.periods + len(self.corruption_levels)) * self.seeds * len(self.backbones)
         if tasks > MAX_TASKS:
             raise ValueError(
                 f"a run of {tasks:,} tasks is more than the {MAX_TASKS:,} that one can have; "
@@ -211,7 +211,7 @@ class Spec(BaseModel):
         return self.weights if CATALOG[backbone].has_pretrained else "none"
 
     @property
-    def variants(self) -> list[str]:
+    def corruption_levels(self) -> list[str]:
         """Corruption levels evaluated after the last period: `blur-1`, `blur-2`, ..."""
         return [level_name(name, severity) for name in self.corruptions for severity in SEVERITIES]
 

@@ -65,11 +65,11 @@ class LedgerStore(DataSetStore):
         return os.path.exists(f"{self.root}/ledger/failed/{task.id}.json")
 
     def publish(
-        self, task: Task, outcome: dict[str, Any], work_folder: Path, holds_lease: Any
+        self, task: Task, result: dict[str, Any], work_folder: Path, holds_lease: Any
     ) -> None:
         """Publish an attempt's files, then record the task as done.
 
-        `outcome["files"]` maps names in the work folder to paths relative to the store. Raises
+        `result["files"]` maps names in the work folder to paths relative to the store. Raises
         `LeaseLost` if `holds_lease()` is false or another attempt published first. The files of
         that attempt stay. Raises `WorkError` for a path outside the store.
         """
@@ -78,7 +78,7 @@ class LedgerStore(DataSetStore):
             raise LeaseLost(
                 f"{task.id}: another worker holds the lease; this attempt publishes nothing."
             )
-        for draft, place in outcome.get("files", {}).items():
+        for draft, place in result.get("files", {}).items():
             if not records.is_inside_store(place):
                 raise WorkError(
                     f"{task.id} would publish '{place}' outside the store; nothing is published."
@@ -92,7 +92,7 @@ class LedgerStore(DataSetStore):
                     "bytes": target.stat().st_size,
                 }
             )
-        if not atomic.create_json(self.done_path(task), {**outcome, "files": published}):
+        if not atomic.create_json(self.done_path(task), {**result, "files": published}):
             raise LeaseLost(
                 f"{task.id}: another attempt has published it meanwhile; this one changes nothing."
             )

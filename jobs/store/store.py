@@ -59,17 +59,21 @@ class Store(LedgerStore):
     # Requests
 
     def save_trial(
-        self, trial: Trial, marks: list[int], run: str, variants: Sequence[str] = ()
+        self,
+        trial: Trial,
+        target_epochs: list[int],
+        run: str,
+        corruption_levels: Sequence[str] = (),
     ) -> None:
         """Record a trial, its target epochs, and the run that wants them.
 
-        `variants` are the corruption levels to evaluate at the last target epoch.
+        `corruption_levels` are the corruption levels to evaluate at the last target epoch.
         """
         folder = self.trial_folder(trial.name)
         if not (folder / "trial.json").exists():
             atomic.write_json(folder / "trial.json", trial.as_dict())
-        wanted = [f"{epoch:04d}" for epoch in marks] + [
-            f"{marks[-1]:04d}.{variant}" for variant in variants
+        wanted = [f"{epoch:04d}" for epoch in target_epochs] + [
+            f"{target_epochs[-1]:04d}.{corruption}" for corruption in corruption_levels
         ]
         for path in [*(folder / "marks" / name for name in wanted), folder / "runs" / run]:
             path.parent.mkdir(exist_ok=True)
@@ -87,16 +91,16 @@ class Store(LedgerStore):
         """Whether a trial with this name is recorded."""
         return (self.trial_folder(name) / "trial.json").exists()
 
-    def marks(self, trial: str) -> list[int]:
+    def target_epochs(self, trial: str) -> list[int]:
         """Target epochs of a trial, ascending."""
-        return list(self.marked(trial))
+        return list(self.evaluations_by_epoch(trial))
 
-    def tests(self, trial: str, epoch: int) -> list[Task]:
+    def evaluations(self, trial: str, epoch: int) -> list[Task]:
         """Evaluations requested at a target epoch: uncorrupted images first, then corrupted."""
-        return self.marked(trial).get(epoch, [Task("evaluate", trial, epoch)])
+        return self.evaluations_by_epoch(trial).get(epoch, [Task("evaluate", trial, epoch)])
 
-    def marked(self, trial: str) -> dict[int, list[Task]]:
-        """Each target epoch of a trial, ascending, with its evaluations (see `tests`)."""
+    def evaluations_by_epoch(self, trial: str) -> dict[int, list[Task]]:
+        """Each target epoch of a trial, ascending, with its evaluations (see `evaluations`)."""
         names = atomic.list_names(self.trial_folder(trial) / "marks")
         found = {
             epoch: [Task("evaluate", trial, epoch)]
@@ -105,8 +109,8 @@ class Store(LedgerStore):
         for name in names:
             if not name.isdecimal():
                 with contextlib.suppress(BadSpec, KeyError):
-                    harder = Task.parse(f"evaluate.{trial}.{name}")
-                    found[harder.epoch].append(harder)
+                    evaluation = Task.parse(f"evaluate.{trial}.{name}")
+                    found[evaluation.epoch].append(evaluation)
         return found
 
     def save_run(self, run: Run) -> None:
@@ -193,7 +197,7 @@ class Store(LedgerStore):
                 if run.data == task.subject
             ]
         wanting = self._wanting(atomic.list_names(self.trial_folder(task.subject) / "runs"))
-        if task.variant:
+        if task.corruption:
             return [run for run in wanting if task.id in run.tasks]
         return [run for run in wanting if task.epoch <= run.spec.epochs]
 

@@ -21,7 +21,7 @@ from jobs.store.store import Store
 from models.data import array
 from models.data.decode import Pixels
 from models.data.device_transfer import gathered
-from models.data.gpu_cache import GpuCache, Heard, free_memory, unheard
+from models.data.gpu_cache import GpuCache, OnUpload, free_memory, ignore_upload
 
 Indices = npt.NDArray[np.int64]
 SPLITS = ("train", "validation", "test")
@@ -85,14 +85,16 @@ class Data:
         self,
         device: torch.device,
         free_bytes: Callable[[torch.device], int] = free_memory,
-        heard: Heard = unheard,
+        on_upload: OnUpload = ignore_upload,
     ) -> Data:
         """The same data, with the images of a training cached on the device if they fit.
 
-        They may use a quarter of its free memory. `heard(done, total)` counts the images sent.
+        They may use a quarter of its free memory. `on_upload(done, total)` counts the images sent.
         """
         read = np.sort(np.concatenate([self.splits["train"], self.splits["validation"]]))
-        held = GpuCache.fitting(self.images, self.labels, read, device, free_bytes(device), heard)
+        held = GpuCache.fitting(
+            self.images, self.labels, read, device, free_bytes(device), on_upload
+        )
         return replace(self, resident=held)
 
     def make_room(self) -> bool:

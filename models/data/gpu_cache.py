@@ -22,10 +22,10 @@ Indices = npt.NDArray[np.int64]
 MAX_SHARE = 1 / 4
 """Maximum share of the free device memory for images; the rest is for training and others."""
 CHUNK_BYTES = 64 * 2**20
-Heard = Callable[[int, int], None]
+OnUpload = Callable[[int, int], None]
 
 
-def unheard(done: int, total: int) -> None:
+def ignore_upload(done: int, total: int) -> None:
     """Ignore progress."""
 
 
@@ -39,13 +39,13 @@ class GpuCache:
         wanted: Indices,
         device: torch.device,
         chunk_bytes: int = CHUNK_BYTES,
-        heard: Heard = unheard,
+        on_upload: OnUpload = ignore_upload,
     ) -> None:
         self.device = device
         self.rows = np.full(len(images), -1, np.int64)
         self.rows[wanted] = np.arange(len(wanted))
         self.labels: Tensor | None = sent(labels[wanted], device)
-        self.images: Tensor | None = _uploaded(images, wanted, device, chunk_bytes, heard)
+        self.images: Tensor | None = _uploaded(images, wanted, device, chunk_bytes, on_upload)
 
     @classmethod
     def fitting(
@@ -55,17 +55,17 @@ class GpuCache:
         wanted: Indices,
         device: torch.device,
         free_bytes: int,
-        heard: Heard = unheard,
+        on_upload: OnUpload = ignore_upload,
     ) -> GpuCache | None:
         """The cached images; None if they need more than a quarter of `free_bytes`.
 
-        `heard(done, total)` counts images after each chunk; an error it raises ends the upload.
+        `on_upload(done, total)` counts images after each chunk; an error it raises ends the upload.
         """
         needed = len(wanted) * int(np.prod(images.shape[1:]))
         if not len(wanted) or needed > MAX_SHARE * free_bytes:
             return None
         try:
-            return cls(images, labels, wanted, device, heard=heard)
+            return cls(images, labels, wanted, device, on_upload=on_upload)
         except (MemoryError, RuntimeError) as error:
             if out_of_memory(error) is None:
                 raise
@@ -101,7 +101,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def _uploaded(
-    images: Pixels, wanted: Indices, device: torch.device, chunk_bytes: int, heard: Heard
+    images: Pixels, wanted: Indices, device: torch.device, chunk_bytes: int, on_upload: OnUpload
 ) -> Tensor:
     """Upload images in chunks: one is gathered while the previous one is copied."""
     found = torch.empty((len(wanted), *images.shape[1:]), dtype=torch.uint8, device=device)
@@ -113,5 +113,5 @@ def _uploaded(
             # At most two chunks are in pinned memory at a time.
             torch.cuda.current_stream(device).synchronize()
         found[start : start + len(places)].copy_(chunk, non_blocking=True)
-        heard(start + len(places), len(wanted))
+        on_upload(start + len(places), len(wanted))
     return found

@@ -55,10 +55,8 @@ def prepare_folder(
         writer = ArrayWriter(target / "images.npy", settings.image_size)
         for row, (path, image) in enumerate(_fetch(source, settings, writer, processes, faults)):
             if should_stop():
-                raise Stopped(
-                    f"preparing {source.origin} was stopped after {len(kept)} images; it will "
-                    f"start again."
-                )
+                done = f"{len(kept)} images; it will start again."
+                raise Stopped(f"preparing {source.origin} was stopped after {done}")
             if image is not None:
                 kept.append((path, image))
                 rows.append(row)

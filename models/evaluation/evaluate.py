@@ -30,17 +30,19 @@ from models.training.learner import Learner
 Row = dict[str, Any]
 
 
-def evaluate(order: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) -> Row:
+def evaluate(request: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) -> Row:
     """Predict every test image with the checkpoint of the task's epoch; returns the task result."""
     tell({"phase": "load"})
-    store, task = Store(Path(order.store)), Task.parse(order.task)
+    store, task = Store(Path(request.store)), Task.parse(request.task)
     trial, training = store.load_trial(task.subject), Task("train", task.subject, task.epoch)
     data = Data.load(store, trial.data)
-    learner = restore.learner(store, training, len(data.classes), order.device)
+    learner = restore.learner(store, training, len(data.classes), request.device)
     # After early stopping the epoch is that of the stop, whatever the target epoch.
     epoch = (store.done(training) or {}).get("epoch", task.epoch)
     started = time.monotonic()
-    corruption, severity = corruptions.parse_level(task.variant) if task.variant else ("none", 0)
+    corruption, severity = (
+        corruptions.parse_level(task.corruption) if task.corruption else ("none", 0)
+    )
     loss_sum, rows = _answers(
         learner, data, tell, should_stop, task, corrupter(corruption, severity)
     )
@@ -52,14 +54,14 @@ def evaluate(order: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) ->
         "accuracy": correct / total,
         "seconds": time.monotonic() - started,
     }
-    who = {"backbone": trial.backbone, "seed": trial.seed, "period": order.period, "epoch": epoch}
+    who = {"backbone": trial.backbone, "seed": trial.seed, "period": request.period, "epoch": epoch}
     tables = {"evaluations": [who | {"corruption": corruption, "severity": severity} | facts]}
-    if not task.variant:
+    if not task.corruption:
         tables["predictions"] = [who | row for row in rows]
     published = {}
     for table, found in tables.items():
-        write_table(Path(order.work_folder) / f"{table}.parquet", build_table(table, found))
-        name = f"e{task.epoch:04d}-{task.variant}" if task.variant else f"e{task.epoch:04d}"
+        write_table(Path(request.work_folder) / f"{table}.parquet", build_table(table, found))
+        name = f"e{task.epoch:04d}-{task.corruption}" if task.corruption else f"e{task.epoch:04d}"
         published[f"{table}.parquet"] = f"{table_folder(table, trial.name)}/{name}.parquet"
     return {"files": published, "epoch": epoch, **facts, "device": device.describe(learner.device)}
 

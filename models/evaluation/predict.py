@@ -94,20 +94,25 @@ def predict(
                 tell(done := done + len(images), total)
             shares[backbone] = (summed / len(tasks)).astype(np.float32)
         del whole
-    place, found = 0, []
-    for image, digest in zip(images, digests, strict=True):
-        reason = reasons.get(image)
-        answers = (
-            ()
-            if reason
-            else tuple(
-                NetworkPrediction(backbone, _top(of_all[place], described.classes))
-                for backbone, of_all in shares.items()
-            )
+    places = iter(range(len(images)))  # of whole images among the predictions
+    return [
+        ImagePredictions(image, reasons[image], members.get(digest), ())
+        if image in reasons
+        else ImagePredictions(
+            image, None, members.get(digest), _of_image(shares, next(places), described.classes)
         )
-        place += reason is None
-        found.append(ImagePredictions(image, reason, members.get(digest), answers))
-    return found
+        for image, digest in zip(images, digests, strict=True)
+    ]
+
+
+def _of_image(
+    shares: Mapping[str, Any], place: int, classes: Sequence[str]
+) -> tuple[NetworkPrediction, ...]:
+    """Predictions of every backbone for the image at `place`."""
+    return tuple(
+        NetworkPrediction(backbone, _top(of_all[place], classes))
+        for backbone, of_all in shares.items()
+    )
 
 
 def check_device(name: str) -> None:

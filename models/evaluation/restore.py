@@ -18,13 +18,13 @@ def learner(store: Store, trained: Task, classes: int, on: str) -> Learner:
     Raises `BadCheckpoint` when nothing is trained up to the task's epoch, or when the checkpoint is
     truncated, corrupted, missing, or of another trial.
     """
-    outcome = store.done(trained)
-    if outcome is None:
+    result = store.done(trained)
+    if result is None:
         raise BadCheckpoint(
             f"{trained.subject} is not trained up to epoch {trained.epoch}, so there is no "
             f"checkpoint."
         )
-    trial, path = store.load_trial(trained.subject), store.root / outcome["checkpoint"]
+    trial, path = store.load_trial(trained.subject), store.root / result["checkpoint"]
     if not path.exists():
         raise BadCheckpoint(
             f"the checkpoint {path} is gone. Train the trial again, or ask for another period."

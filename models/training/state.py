@@ -15,7 +15,7 @@ from jobs.store.store import Store
 from jobs.task import Task, TaskRequest, Trial
 from models.checkpoints import files, snapshot
 from models.data.batches import Data
-from models.data.gpu_cache import Heard, unheard
+from models.data.gpu_cache import OnUpload, ignore_upload
 from models.networks import build
 from models.runtime import device
 from models.runtime.background import BackgroundThread
@@ -31,7 +31,7 @@ class TrainingState:
     """A training: the trial, `rows` of whole epochs, `running` of the next, last checkpoint."""
 
     store: Store
-    order: TaskRequest
+    request: TaskRequest
     task: Task
     trial: Trial
     data: Data
@@ -64,17 +64,17 @@ class TrainingState:
     @property
     def period(self) -> int:
         """Period of the next epoch; a resumed trial may be periods before its task's."""
-        return 1 + sum(mark <= self.epoch for mark in self.store.marks(self.trial.name))
+        return 1 + sum(epoch <= self.epoch for epoch in self.store.target_epochs(self.trial.name))
 
-    def outcomes(self) -> list[dict[str, Any]]:
+    def results(self) -> list[dict[str, Any]]:
         """Results of the trial's finished trainings."""
-        marks = self.store.marks(self.trial.name)
-        found = [self.store.done(Task("train", self.trial.name, epoch)) for epoch in marks]
-        return [outcome for outcome in found if outcome]
+        target_epochs = self.store.target_epochs(self.trial.name)
+        found = [self.store.done(Task("train", self.trial.name, epoch)) for epoch in target_epochs]
+        return [result for result in found if result]
 
     def save_if_due(self) -> None:
         """Start a checkpoint if the interval has passed and the last one is written."""
-        every_s, free = self.order.checkpoint_every_s, self.saver.free()
+        every_s, free = self.request.checkpoint_every_s, self.saver.free()
         if free and every_s is not None and time.monotonic() - self.saved_at >= every_s:
             self.save()
 
@@ -120,44 +120,44 @@ class TrainingState:
         """Publish a checkpoint, then remove those no longer needed."""
         folder = _checkpoints(self.store, self.trial)
         try:
-            self.path = self.publish(folder, contents, self.order.attempt)
+            self.path = self.publish(folder, contents, self.request.attempt)
         except (MemoryError, RuntimeError) as error:
-            explained = device.out_of_memory(error, self.order.alone)
+            explained = device.out_of_memory(error, self.request.alone)
             if explained is None:
                 raise
             # Unchanged it would look like a batch that does not fit.
             raise explained from error
-        marks = set(self.store.marks(self.trial.name))
-        referenced = {self.store.root / outcome["checkpoint"] for outcome in self.outcomes()}
-        files.prune(folder, marks | {self.task.epoch}, referenced | {self.path})
+        target_epochs = set(self.store.target_epochs(self.trial.name))
+        referenced = {self.store.root / result["checkpoint"] for result in self.results()}
+        files.prune(folder, target_epochs | {self.task.epoch}, referenced | {self.path})
 
 
-def begin_training(order: TaskRequest, heard: Heard = unheard) -> TrainingState:
+def begin_training(request: TaskRequest, on_upload: OnUpload = ignore_upload) -> TrainingState:
     """The trial of a request, from its newest whole checkpoint, else from the start.
 
-    For `heard` see `Data.near`.
+    For `on_upload` see `Data.near`.
     """
-    store, task = Store(Path(order.store)), Task.parse(order.task)
+    store, task = Store(Path(request.store)), Task.parse(request.task)
     trial = store.load_trial(task.subject)
     data = Data.load(store, trial.data)
     found = files.restore(_checkpoints(store, trial), trial.name, task.epoch)
     if found is None:
-        learner = _from_start(store, order, trial, len(data.classes))
+        learner = _from_start(store, request, trial, len(data.classes))
         return TrainingState(
-            store, order, task, trial, data.near(learner.device, heard=heard), learner
+            store, request, task, trial, data.near(learner.device, on_upload=on_upload), learner
         )
     contents, path = found
-    where = device.pick(order.device, trial.recipe.deterministic)
-    kept = numerics.settle(store.trial_folder(trial.name), trial, where, order.threads, None)
+    where = device.pick(request.device, trial.recipe.deterministic)
+    kept = numerics.settle(store.trial_folder(trial.name), trial, where, request.threads, None)
     network = build.restored(trial.backbone, len(data.classes), contents.network)
     splits = microbatches.read(store.trial_folder(trial.name))
     learner = Learner.of(network, trial.recipe, trial.seed, where, kept.precision, splits)
     learner.optimizer.load_state_dict(contents.optimizer)
     learner.scheduler.load_state_dict(contents.scheduler)
-    data = data.near(where, heard=heard)
+    data = data.near(where, on_upload=on_upload)
     return TrainingState(
         store,
-        order,
+        request,
         task,
         trial,
         data,
@@ -168,17 +168,17 @@ def begin_training(order: TaskRequest, heard: Heard = unheard) -> TrainingState:
     )
 
 
-def _from_start(store: Store, order: TaskRequest, trial: Trial, classes: int) -> Learner:
+def _from_start(store: Store, request: TaskRequest, trial: Trial, classes: int) -> Learner:
     """The trial before its first step; bad weights are refused before anything is recorded."""
     weights = None
     if trial.weights == "imagenet":
         weights = build.find_weights(
-            trial.backbone, Path(order.weights_dir) if order.weights_dir else None
+            trial.backbone, Path(request.weights_dir) if request.weights_dir else None
         )
     network = build.build_network(trial.backbone, classes, trial.seed, weights)
-    where = device.pick(order.device, trial.recipe.deterministic)
+    where = device.pick(request.device, trial.recipe.deterministic)
     digest = None if weights is None else atomic.file_digest(weights)
-    kept = numerics.settle(store.trial_folder(trial.name), trial, where, order.threads, digest)
+    kept = numerics.settle(store.trial_folder(trial.name), trial, where, request.threads, digest)
     if weights is not None:
         kept.check_weights(weights, digest)
     splits = microbatches.read(store.trial_folder(trial.name))

@@ -13,7 +13,7 @@ import torch
 from jobs.errors import BatchSplit, Crowded, OutOfMemory, Stopped
 from jobs.task import TaskRequest
 from models.checkpoints import files
-from models.data.gpu_cache import Heard
+from models.data.gpu_cache import OnUpload
 from models.evaluation.inference import validate
 from models.runtime import device
 from models.runtime.progress import ProgressEstimator, Tell
@@ -28,10 +28,10 @@ VALIDATION_COST = 1 / 3
 
 
 def train(
-    order: TaskRequest,
+    request: TaskRequest,
     tell: Tell,
     should_stop: Callable[[], bool],
-    take_up: Callable[[TaskRequest, Heard], TrainingState] = begin_training,
+    begin: Callable[[TaskRequest, OnUpload], TrainingState] = begin_training,
 ) -> dict[str, Any]:
     """Train until the task's epoch or early stopping, and return the task result.
 
@@ -46,9 +46,9 @@ def train(
     def uploaded(done: int, total: int) -> None:
         uploading.say("load", done, total)
         if should_stop():
-            raise Stopped(f"{order.task} was stopped while its images were sent to the device.")
+            raise Stopped(f"{request.task} was stopped while its images were sent to the device.")
 
-    training = take_up(order, uploaded)
+    training = begin(request, uploaded)
     meter = Meter.begin(training.learner.device, _position(training))
     callbacks = TrainingCallbacks(
         training, ProgressEstimator(tell, _work_left(training)), should_stop
@@ -155,7 +155,7 @@ def _train_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
     try:
         train_epoch(training.learner, training.data, epoch, running, callbacks.trained)
     except (MemoryError, RuntimeError) as error:
-        explained = device.out_of_memory(error, training.order.alone)
+        explained = device.out_of_memory(error, training.request.alone)
         if explained is None:
             raise
         if isinstance(explained, Crowded):
@@ -198,14 +198,16 @@ def _outcome(training: TrainingState, meter: Meter) -> dict[str, Any]:
     task, store = training.task, training.store
     # While the last checkpoint is still being written.
     weights_digest = files.weights_digest(training.learner.network.state_dict())
-    recorded = {entry["path"] for outcome in training.outcomes() for entry in outcome["files"]}
-    since = max((mark for mark in store.marks(task.subject) if mark < task.epoch), default=0)
+    recorded = {entry["path"] for result in training.results() for entry in result["files"]}
+    since = max(
+        (epoch for epoch in store.target_epochs(task.subject) if epoch < task.epoch), default=0
+    )
     return {
         "files": write_unpublished(
             training.rows,
             training.trial.name,
             store.root,
-            Path(training.order.work_folder),
+            Path(training.request.work_folder),
             recorded,
         ),
         "epoch": training.epoch,

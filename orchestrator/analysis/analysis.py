@@ -9,19 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.analysis import examples
 from orchestrator.analysis.agreement import Agreement, agree
 from orchestrator.analysis.calibration import Calibration, calibrate
 from orchestrator.analysis.cost import Cost, network_costs
+from orchestrator.analysis.examples import Examples, collect_examples
 from orchestrator.analysis.leader import LeaderVerdict, judge_leader
 from orchestrator.analysis.overfitting import OverfittingAdvice, advise
 from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
-from orchestrator.analysis.per_class import ClassMetrics, Confusion, class_metrics, confusions
+from orchestrator.analysis.per_class import (
+    ClassMetrics,
+    Confusion,
+    Counts,
+    class_metrics,
+    confusions,
+)
 from orchestrator.analysis.predictions import TrialPredictions
 from orchestrator.analysis.ranks import Ranks, rank_networks
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.timeline import Timeline, build_timeline
-from orchestrator.report.sections import confusion
 
 TOP = 5
 CONFUSED_PAIRS = 6
@@ -34,7 +39,7 @@ class Analysis:
     period: int
     epoch: int
     first: Mapping[str, TrialPredictions]
-    asked: examples.Examples
+    examples: Examples
     paired_tests: tuple[PairwiseTest, ...]
     verdict: LeaderVerdict | None
     ranks: Ranks | None
@@ -49,68 +54,88 @@ class Analysis:
     timeline: Timeline
 
 
-def analyse(evidence: RunData) -> Analysis:
+def analyse(run_data: RunData) -> Analysis:
     """Analyse run data that was read once from the store."""
-    period, book, names = evidence.period, evidence.book, evidence.comparison.backbones
-    answered = {name: found for name in names if (found := evidence.answers(name, period))}
-    first = {name: found[0] for name, found in answered.items()}
-    asked, fought = (
-        examples.collect_examples(book, first),
-        pairwise_tests(_right(evidence, answered)),
-    )
-    whose = {name: (trial.backbone, trial.seed) for name, trial in evidence.trials.items()}
-    counted = {
-        (name, p): matrix
-        for name in names
-        for p in sorted({*evidence.periods, period})
-        if (matrix := confusion.counts(evidence, name, p)) is not None
-    }
-    now = {name: counted[name, period] for name in names if (name, period) in counted}
-    pooled = sum(now.values(), np.zeros((len(book.classes),) * 2, np.int64))
-    places = np.array(asked.order, np.int64)
-    rows = evidence.comparison.epochs
+    period, names = run_data.period, run_data.comparison.backbones
+    classes = run_data.predictions.classes
+    answered = {name: seeds for name in names if (seeds := run_data.answers(name, period))}
+    first = {name: seeds[0] for name, seeds in answered.items()}
+    chosen = collect_examples(run_data.predictions, first)
+    tests = pairwise_tests(_right(run_data, answered))
+    matrices = _matrices(run_data)
+    now = {name: matrices[name, period] for name in names if (name, period) in matrices}
+    pooled = sum(now.values(), np.zeros((len(classes),) * 2, np.int64))
+    whose = {name: (trial.backbone, trial.seed) for name, trial in run_data.trials.items()}
     return Analysis(
-        period,
-        evidence.run.epoch_of(period),
-        first,
-        asked,
-        fought,
-        judge_leader(evidence.lead, fought) if evidence.lead else None,
-        _ranks(evidence),
-        counted,
-        {name: class_metrics(counts, book.classes) for name, counts in now.items()},
-        tuple(confusions(pooled, book.classes, CONFUSED_PAIRS)),
-        _calibration(evidence, answered),
-        tuple(
-            agree(a, b, first[a].predicted[places], first[b].predicted[places], book.labels[places])
-            for a, b in combinations(first, 2)
-        ),
-        _top(answered),
-        tuple(network_costs(evidence.comparison, period, len(book.classes), evidence.trainings)),
-        tuple(
-            advice
-            for trial in evidence.trials
-            if (advice := advise([r for r in rows if r.trial == trial]))
-        ),
-        build_timeline(evidence.attempts, whose, evidence.states),
+        period=period,
+        epoch=run_data.run.epoch_of(period),
+        first=first,
+        examples=chosen,
+        paired_tests=tests,
+        verdict=judge_leader(run_data.leader, tests) if run_data.leader else None,
+        ranks=_ranks(run_data),
+        matrices=matrices,
+        by_class={name: class_metrics(counts, classes) for name, counts in now.items()},
+        confused=tuple(confusions(pooled, classes, CONFUSED_PAIRS)),
+        calibration=_calibration(run_data, answered),
+        agreement=_agreement(run_data, first, chosen),
+        top=_top(answered),
+        costs=tuple(network_costs(run_data.comparison, period, len(classes), run_data.trainings)),
+        stopping=_stopping(run_data),
+        timeline=build_timeline(run_data.attempts, whose, run_data.states),
     )
 
 
-def _right(evidence: RunData, answered: Mapping[str, list[TrialPredictions]]) -> dict[str, Any]:
+def _matrices(run_data: RunData) -> dict[tuple[str, int], Any]:
+    """Confusion matrices by backbone and period, over all seeds."""
+    return {
+        (name, period): counts
+        for name in run_data.comparison.backbones
+        for period in sorted({*run_data.periods, run_data.period})
+        if (counts := confusion_counts(run_data, name, period)) is not None
+    }
+
+
+def confusion_counts(run_data: RunData, backbone: str, period: int) -> Counts | None:
+    """Images by (true class, prediction) over all seeds; None without predictions."""
+    seeds = run_data.answers(backbone, period)
+    return np.sum([run_data.predictions.confusion(one) for one in seeds], axis=0) if seeds else None
+
+
+def _agreement(
+    run_data: RunData, first: Mapping[str, TrialPredictions], chosen: Examples
+) -> tuple[Agreement, ...]:
+    """Agreement of each pair of backbones, by their first seeds."""
+    places = np.array(chosen.order, np.int64)
+    labels = run_data.predictions.labels[places]
+    return tuple(
+        agree(a, b, first[a].predicted[places], first[b].predicted[places], labels)
+        for a, b in combinations(first, 2)
+    )
+
+
+def _stopping(run_data: RunData) -> tuple[OverfittingAdvice, ...]:
+    """Early stopping advice for each trial with validation losses."""
+    rows = run_data.comparison.epochs
+    advices = (advise([row for row in rows if row.trial == trial]) for trial in run_data.trials)
+    return tuple(advice for advice in advices if advice)
+
+
+def _right(run_data: RunData, answered: Mapping[str, list[TrialPredictions]]) -> dict[str, Any]:
     """Correct predictions as (seeds, images), on the images that all backbones predicted."""
     every = [one.predicted >= 0 for found in answered.values() for one in found]
     common = np.logical_and.reduce(every) if every else np.zeros(0, bool)
     return {
-        name: np.stack([evidence.book.right(one)[common] for one in found])
+        name: np.stack([run_data.predictions.right(one)[common] for one in found])
         for name, found in answered.items()
     }
 
 
-def _ranks(evidence: RunData) -> Ranks | None:
+def _ranks(run_data: RunData) -> Ranks | None:
     """Ranks with seeds as blocks; only seeds for which every tested backbone has a test."""
     scores = {
         standing.backbone: {r.seed: r.tested.accuracy for r in standing.results if r.tested}
-        for standing in evidence.comparison.at(evidence.period)
+        for standing in run_data.comparison.at(run_data.period)
         if standing.tests
     }
     seeds = sorted(set.intersection(*(set(found) for found in scores.values()))) if scores else []
@@ -118,7 +143,7 @@ def _ranks(evidence: RunData) -> Ranks | None:
 
 
 def _calibration(
-    evidence: RunData, answered: Mapping[str, list[TrialPredictions]]
+    run_data: RunData, answered: Mapping[str, list[TrialPredictions]]
 ) -> dict[str, Calibration]:
     """Calibration over all seeds."""
     measured = {}
@@ -128,7 +153,10 @@ def _calibration(
             [one.confidence[there] for one, there in zip(found, given, strict=True)]
         )
         right = np.concatenate(
-            [evidence.book.right(one)[there] for one, there in zip(found, given, strict=True)]
+            [
+                run_data.predictions.right(one)[there]
+                for one, there in zip(found, given, strict=True)
+            ]
         )
         if known := calibrate(sure, right):
             measured[name] = known

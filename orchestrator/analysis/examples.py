@@ -37,27 +37,32 @@ class Example:
 class Examples:
     """Images that all these networks predicted; the order depends only on image names."""
 
-    book: Predictions
+    predictions: Predictions
     networks: Mapping[str, TrialPredictions]
     order: tuple[int, ...]
     right: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 
-    def question(self, place: int) -> Example:
+    def example(self, place: int) -> Example:
         """The example at an index."""
-        book = self.book
-        label, given = int(book.labels[place]), []
+        predictions = self.predictions
+        label, given = int(predictions.labels[place]), []
         for backbone, answers in self.networks.items():
             code, sure = int(answers.predicted[place]), float(answers.confidence[place])
             given.append(
                 ExamplePrediction(
-                    backbone, book.classes[code], None if np.isnan(sure) else sure, code == label
+                    backbone,
+                    predictions.classes[code],
+                    None if np.isnan(sure) else sure,
+                    code == label,
                 )
             )
-        return Example(book.images[place], book.classes[label], _kind(given), tuple(given))
+        return Example(
+            predictions.images[place], predictions.classes[label], _kind(given), tuple(given)
+        )
 
-    def questions(self) -> list[Example]:
+    def all(self) -> list[Example]:
         """All examples."""
-        return [self.question(place) for place in self.order]
+        return [self.example(place) for place in self.order]
 
     def only(self, backbone: str) -> list[int]:
         """Images that only this network predicted correctly."""
@@ -77,28 +82,30 @@ class Examples:
 
     def taken_for(self, label: str, answer: str) -> list[int]:
         """Images of one class that networks predicted as another, most networks first."""
-        book = self.book
-        true, said = book.classes.index(label), book.classes.index(answer)
+        predictions = self.predictions
+        true, said = predictions.classes.index(label), predictions.classes.index(answer)
         votes = sum((answers.predicted == said).astype(int) for answers in self.networks.values())
         there = [
             place
             for place in self.order
-            if book.labels[place] == true and np.asarray(votes)[place] > 0
+            if predictions.labels[place] == true and np.asarray(votes)[place] > 0
         ]
         return sorted(there, key=lambda place: -int(np.asarray(votes)[place]))
 
 
-def collect_examples(book: Predictions, networks: Mapping[str, TrialPredictions]) -> Examples:
+def collect_examples(
+    predictions: Predictions, networks: Mapping[str, TrialPredictions]
+) -> Examples:
     """The images that every one of these networks (by backbone) predicted."""
     if not networks:
-        return Examples(book, networks, (), np.zeros((0, len(book.images)), bool))
+        return Examples(predictions, networks, (), np.zeros((0, len(predictions.images)), bool))
     given = np.logical_and.reduce([answers.predicted >= 0 for answers in networks.values()])
-    right = np.stack([book.right(answers) for answers in networks.values()])
+    right = np.stack([predictions.right(answers) for answers in networks.values()])
     places = sorted(
         np.flatnonzero(given).tolist(),
-        key=lambda p: hashlib.sha256(book.images[p].encode()).digest(),
+        key=lambda p: hashlib.sha256(predictions.images[p].encode()).digest(),
     )
-    return Examples(book, networks, tuple(places), right)
+    return Examples(predictions, networks, tuple(places), right)
 
 
 def choose_examples(
@@ -116,19 +123,19 @@ def choose_examples(
 
 def count_kinds(asked: Sequence[Example]) -> dict[str, int]:
     """Number of images per kind."""
-    return {kind: sum(question.kind == kind for question in asked) for kind in KINDS}
+    return {kind: sum(example.kind == kind for example in asked) for kind in KINDS}
 
 
 def _varied(asked: Sequence[Example], chosen: Sequence[Example], share: int) -> list[Example]:
     taken: list[Example] = []
-    seen = {question.label for question in chosen}
+    seen = {example.label for example in chosen}
     for fresh in (True, False):
-        for question in asked:
+        for example in asked:
             if len(taken) >= share:
                 return taken
-            if question not in taken and (not fresh or question.label not in seen):
-                taken.append(question)
-                seen.add(question.label)
+            if example not in taken and (not fresh or example.label not in seen):
+                taken.append(example)
+                seen.add(example.label)
     return taken
 
 

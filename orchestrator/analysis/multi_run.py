@@ -20,18 +20,18 @@ from orchestrator.analysis.statistics import holm
 class ComparedRun:
     """One run with its run data and analysis."""
 
-    evidence: RunData
-    findings: Analysis
+    run_data: RunData
+    analysis: Analysis
 
     @property
     def name(self) -> str:
         """Name of the run."""
-        return self.evidence.run.name
+        return self.run_data.run.name
 
     @property
     def accuracy(self) -> dict[str, float]:
         """Mean test accuracy of each backbone after the compared period."""
-        at = self.evidence.comparison.at(self.findings.period)
+        at = self.run_data.comparison.at(self.analysis.period)
         return {standing.backbone: standing.accuracy.mean for standing in at if standing.accuracy}
 
 
@@ -41,7 +41,7 @@ def rank(sides: Sequence[ComparedRun]) -> Ranks | None:
     blocks: list[dict[str, float]] = []
     for side in sides:
         by_seed: dict[int, dict[str, float]] = {}
-        for standing in side.evidence.comparison.at(side.findings.period):
+        for standing in side.run_data.comparison.at(side.analysis.period):
             for result in standing.results:
                 if result.tested and standing.backbone in shared:
                     by_seed.setdefault(result.seed, {})[standing.backbone] = result.tested.accuracy
@@ -56,8 +56,8 @@ def across(sides: Sequence[ComparedRun]) -> tuple[tuple[str, PairwiseTest], ...]
     """
     found = []
     for one, other in combinations(sides, 2):
-        if one.evidence.run.data == other.evidence.run.data:
-            for name in [n for n in one.findings.first if n in other.findings.first]:
+        if one.run_data.run.data == other.run_data.run.data:
+            for name in [n for n in one.analysis.first if n in other.analysis.first]:
                 pair = pairwise_tests(_paired(name, one, other))
                 found += [(name, pair[0])] if pair else []
     return tuple(found)
@@ -70,9 +70,9 @@ def corrected(twins: Sequence[tuple[str, PairwiseTest]]) -> list[float]:
 
 def _paired(name: str, one: ComparedRun, other: ComparedRun) -> Mapping[str, Any]:
     """Correct predictions of the first seeds in both runs, on common images."""
-    books = [side.evidence.book for side in (one, other)]
+    books = [side.run_data.predictions for side in (one, other)]
     at = {image: place for place, image in enumerate(books[1].images)}
-    first, second = one.findings.first[name], other.findings.first[name]
+    first, second = one.analysis.first[name], other.analysis.first[name]
     pairs = [
         (i, at[image])
         for i, image in enumerate(books[0].images)

@@ -27,9 +27,9 @@ class ResourceUsage:
     epochs: float
 
 
-def resource_usage(outcomes: TrainingResults, epoch: int) -> ResourceUsage:
+def resource_usage(results: TrainingResults, epoch: int) -> ResourceUsage:
     """Resource usage up to a target epoch. Prefers GPU memory and counts no epoch twice."""
-    records = [outcomes[mark] for mark in sorted(outcomes) if mark <= epoch]
+    records = [results[epoch] for epoch in sorted(results) if epoch <= epoch]
     peaks: dict[bool, list[float]] = {True: [], False: []}
     for record in records:
         if (peak := _amount(record, "peak_memory_bytes")) is not None:

@@ -53,40 +53,36 @@ def measure(
     The corruption error is that of Hendrycks and Dietterich 2019 (ICLR, arXiv:1903.12261), relative
     to AlexNet if it is compared, else to the first tested network.
     """
-    found: dict[str, dict[tuple[str, int], dict[str, float]]] = {}
-    images = 0
-    for row in table.to_pylist():
-        known = (
-            row["corruption"] in run.spec.corruptions
-            and row["severity"] in SEVERITIES
-            and row["trial"] in whose
-        )
-        if (
-            known
-            and row["epoch"] == comparison.tested_at(row["trial"], run.spec.epochs)
-            and row["total"]
-        ):
-            key, images = (row["corruption"], row["severity"]), max(images, row["total"])
-            by_trial = found.setdefault(whose[row["trial"]][0], {}).setdefault(key, {})
-            by_trial.setdefault(row["trial"], row["correct"] / row["total"])
-    if not found:
+    rows = [
+        row
+        for row in table.to_pylist()
+        if row["corruption"] in run.spec.corruptions
+        and row["severity"] in SEVERITIES
+        and row["trial"] in whose
+        and row["epoch"] == comparison.tested_at(row["trial"], run.spec.epochs)
+        and row["total"]
+    ]
+    if not rows:
         return None
+    images = max(row["total"] for row in rows)
+    by_backbone: dict[str, dict[tuple[str, int], dict[str, float]]] = {}
+    for row in rows:
+        by_key = by_backbone.setdefault(whose[row["trial"]][0], {})
+        by_trial = by_key.setdefault((row["corruption"], row["severity"]), {})
+        by_trial.setdefault(row["trial"], row["correct"] / row["total"])
     means = {
-        backbone: {key: sum(seeds.values()) / len(seeds) for key, seeds in of_all.items()}
-        for backbone, of_all in found.items()
+        backbone: {key: sum(seeds.values()) / len(seeds) for key, seeds in by_key.items()}
+        for backbone, by_key in by_backbone.items()
     }
     order = [name for name in comparison.backbones if name in means]
     reference = REFERENCE if REFERENCE in means else order[0]
-    seeds = {name: max(len(by_trial) for by_trial in found[name].values()) for name in order}
-    networks = [
+    seeds = {name: max(len(by_trial) for by_trial in by_backbone[name].values()) for name in order}
+    networks = tuple(
         _robust(comparison, name, seeds[name], means[name], means[reference]) for name in order
-    ]
-    there = tuple(
-        name
-        for name in CORRUPTIONS
-        if any((name, s) in of for of in means.values() for s in SEVERITIES)
     )
-    return Robustness(reference, there, images, tuple(networks))
+    tested = {corruption for by_key in means.values() for corruption, _ in by_key}
+    there = tuple(name for name in CORRUPTIONS if name in tested)
+    return Robustness(reference, there, images, networks)
 
 
 def _robust(

@@ -40,9 +40,9 @@ class RunData:
     states: dict[str, str]
     failures: dict[str, dict[str, Any]]
     comparison: standings.Comparison
-    lead: Leader | None
+    leader: Leader | None
     periods: tuple[int, ...]
-    book: Predictions
+    predictions: Predictions
     attempts: pa.Table
     source: DataSource | None
     prepared: dict[str, Any] | None
@@ -55,7 +55,7 @@ class RunData:
     @property
     def period(self) -> int:
         """The period of the comparison: that of the leader, else the last one shown."""
-        return self.lead.period if self.lead else self.periods[-1]
+        return self.leader.period if self.leader else self.periods[-1]
 
     def answers(self, backbone: str, period: int) -> list[TrialPredictions]:
         """Predictions of a backbone after a period, by seed; seeds without any are left out."""
@@ -67,7 +67,7 @@ class RunData:
         return [
             answers
             for name in names
-            if (answers := self.book.of(name, self.comparison.tested_at(name, epoch)))
+            if (answers := self.predictions.of(name, self.comparison.tested_at(name, epoch)))
         ]
 
     @property
@@ -79,7 +79,7 @@ class RunData:
     @property
     def classes(self) -> list[str]:
         """All classes by name, from the data set and the predictions."""
-        return list(self.book.classes)
+        return list(self.predictions.classes)
 
 
 def read_run_data(store: Store, run: Run, periods: Sequence[int] = ()) -> RunData:
@@ -92,47 +92,50 @@ def read_run_data(store: Store, run: Run, periods: Sequence[int] = ()) -> RunDat
     trials = {name: store.load_trial(name) for name in run.trials}
     whose = {name: (trial.backbone, trial.seed) for name, trial in trials.items()}
     states = plan.task_states(store, run)
-    failures = {
-        task: store.failed(Task.parse(task)) or {}
-        for task, state in states.items()
-        if state == "failed"
-    }
-    rows = (
-        read_rows(store.root, "epochs", run.trials),
-        read_rows(store.root, "evaluations", run.trials),
+    failures = _failures(store, states)
+    evaluations = read_rows(store.root, "evaluations", run.trials)
+    compared = standings.compare(
+        run, whose, read_rows(store.root, "epochs", run.trials), evaluations
     )
-    compared = standings.compare(run, whose, *rows)
     if not compared.epochs and not any(standing.tests for standing in compared.standings):
         raise OrchError(_nothing_yet(run, states, failures))
-    awaited = {
+    shown = tuple(sorted(set(periods) or {1, run.spec.periods}))
+    leader = find_leader(compared, _awaited(run, states), shown[-1] if periods else None)
+    needed = {*shown, leader.period} if leader else {*shown}
+    source, folder = _source(store, run), store.data_folder(run.data)
+    return RunData(
+        run=run,
+        trials=trials,
+        states=states,
+        failures=failures,
+        comparison=compared,
+        leader=leader,
+        periods=shown,
+        predictions=_predictions(store, run, source, compared, needed),
+        attempts=_attempts(store, run),
+        source=source,
+        prepared=store.done(Task("prepare", run.data)),
+        manifest=_manifest(folder),
+        pixels=_pixels(folder),
+        training=_training(store, run),
+        robustness=measure(run, compared, whose, evaluations),
+        trainings=_trainings(store, run),
+    )
+
+
+def _failures(store: Store, states: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Failure records by task; an empty one where the record was removed meanwhile."""
+    failed = [task for task, state in states.items() if state == "failed"]
+    return {task: store.failed(Task.parse(task)) or {} for task in failed}
+
+
+def _awaited(run: Run, states: dict[str, str]) -> set[tuple[str, int]]:
+    """Trials and periods whose test is still to come."""
+    return {
         (task.subject, run.period_of(task.epoch))
         for task in map(Task.parse, run.tasks)
-        if task.kind == "evaluate" and not task.variant and states[task.id] == "open"
+        if task.kind == "evaluate" and not task.corruption and states[task.id] == "open"
     }
-    shown = tuple(sorted(set(periods) or {1, run.spec.periods}))
-    found, source = (
-        find_leader(compared, awaited, shown[-1] if periods else None),
-        _source(store, run),
-    )
-    folder = store.data_folder(run.data)
-    return RunData(
-        run,
-        trials,
-        states,
-        failures,
-        compared,
-        found,
-        shown,
-        _book(store, run, source, compared, {*shown, *([found.period] if found else [])}),
-        _attempts(store, run),
-        source,
-        store.done(Task("prepare", run.data)),
-        _manifest(folder),
-        _pixels(folder),
-        _training(store, run),
-        measure(run, compared, whose, rows[1]),
-        _trainings(store, run),
-    )
 
 
 def _check(run: Run, periods: Sequence[int]) -> None:
@@ -157,7 +160,7 @@ def _nothing_yet(run: Run, states: dict[str, str], failures: dict[str, dict[str,
     )
 
 
-def _book(
+def _predictions(
     store: Store,
     run: Run,
     source: DataSource | None,
@@ -212,8 +215,8 @@ def _training(store: Store, run: Run) -> dict[str, dict[str, Any]]:
     """Result of the latest training of each trial in this run."""
     latest: dict[str, dict[str, Any]] = {}
     for task in map(Task.parse, run.tasks):
-        if task.kind == "train" and (outcome := store.done(task)):
-            latest[task.subject] = outcome
+        if task.kind == "train" and (result := store.done(task)):
+            latest[task.subject] = result
     return latest
 
 
@@ -221,10 +224,10 @@ def _trainings(store: Store, run: Run) -> dict[str, dict[int, dict[str, Any]]]:
     """Results of all trainings by trial and target epoch, those of other runs included."""
     found: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in run.trials}
     for name in run.trials:
-        for mark in store.marks(name):
+        for epoch in store.target_epochs(name):
             with contextlib.suppress(
                 DamagedFile
             ):  # of another run; those of this run are in `_training`
-                if outcome := store.done(Task("train", name, mark)):
-                    found[name][mark] = outcome
+                if result := store.done(Task("train", name, epoch)):
+                    found[name][epoch] = result
     return found

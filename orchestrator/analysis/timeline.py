@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs.task import Task
 
@@ -39,7 +39,7 @@ class Timeline:
     A fault is an attempt that did not succeed; the run recovered if its task was done later.
     """
 
-    stints: tuple[AttemptSpan, ...]
+    spans: tuple[AttemptSpan, ...]
     began: datetime | None
     span: float
     busy: float
@@ -50,7 +50,29 @@ class Timeline:
     @property
     def workers(self) -> tuple[str, ...]:
         """Workers in order of their first attempt."""
-        return tuple(dict.fromkeys(stint.worker for stint in self.stints))
+        return tuple(dict.fromkeys(span.worker for span in self.spans))
+
+
+def _span(
+    row: Mapping[str, Any], began: datetime, whose: Mapping[str, tuple[str, int]]
+) -> AttemptSpan:
+    backbone, seed = whose.get(Task.parse(row["task"]).subject, (None, None))
+    queued_at, started_at = row["queued_at"], row["started_at"]
+    return AttemptSpan(
+        row["task"],
+        row["kind"],
+        backbone,
+        seed,
+        row["attempt"],
+        row["state"],
+        row["failure"],
+        str(row["worker"] or "unknown"),
+        str(row["host"] or "unknown"),
+        str(row["device"] or "unknown"),
+        (started_at - began).total_seconds(),
+        (row["finished_at"] - began).total_seconds(),
+        (started_at - queued_at).total_seconds() if queued_at else None,
+    )
 
 
 def build_timeline(
@@ -64,46 +86,25 @@ def build_timeline(
     if not rows:
         return Timeline((), None, 0.0, 0.0, None, 0, 0)
     began = min(row["started_at"] for row in rows)
-    stints = []
-    for row in sorted(rows, key=lambda r: (r["started_at"], r["task"], r["attempt"])):
-        backbone, seed = whose.get(Task.parse(row["task"]).subject, (None, None))
-        waited = (
-            (row["started_at"] - row["queued_at"]).total_seconds() if row["queued_at"] else None
-        )
-        stints.append(
-            AttemptSpan(
-                row["task"],
-                row["kind"],
-                backbone,
-                seed,
-                row["attempt"],
-                row["state"],
-                row["failure"],
-                str(row["worker"] or "unknown"),
-                str(row["host"] or "unknown"),
-                str(row["device"] or "unknown"),
-                (row["started_at"] - began).total_seconds(),
-                (row["finished_at"] - began).total_seconds(),
-                waited,
-            )
-        )
-    waits = [max(0.0, stint.waited) for stint in stints if stint.waited is not None]
-    faults = [stint for stint in stints if stint.state != "done"]
+    rows.sort(key=lambda row: (row["started_at"], row["task"], row["attempt"]))
+    spans = [_span(row, began, whose) for row in rows]
+    waits = [max(0.0, span.waited) for span in spans if span.waited is not None]
+    faults = [span for span in spans if span.state != "done"]
     return Timeline(
-        tuple(stints),
+        tuple(spans),
         began,
-        max(stint.end for stint in stints),
-        sum(stint.end - stint.start for stint in stints),
+        max(span.end for span in spans),
+        sum(span.end - span.start for span in spans),
         sum(waits) / len(waits) if waits else None,
         len(faults),
         sum(states.get(s.task) == "done" for s in faults),
     )
 
 
-def covered(stints: Iterable[AttemptSpan]) -> float:
+def covered(spans: Iterable[AttemptSpan]) -> float:
     """Seconds covered by at least one of these; the slots of a worker run in parallel."""
     total, until = 0.0, 0.0
-    for stint in sorted(stints, key=lambda each: each.start):
-        total += max(0.0, stint.end - max(stint.start, until))
-        until = max(until, stint.end)
+    for span in sorted(spans, key=lambda each: each.start):
+        total += max(0.0, span.end - max(span.start, until))
+        until = max(until, span.end)
     return total

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +15,10 @@ from jobs.settings import Settings
 from orchestrator.formatting import plain
 from orchestrator.submission import launch
 from orchestrator.terminal.options import emit, examples, json_option, store_option
+
+if TYPE_CHECKING:
+    from jobs.data.image_folder import DataSource
+    from jobs.spec.model import Spec
 
 SHOWN = 10
 
@@ -76,6 +81,29 @@ def _list(title: str, lines: list[str]) -> None:
         click.echo(f"  and {len(lines) - SHOWN} more (--json lists all)")
 
 
+def _data_spec(folder: str, image_size: int | None, skip_broken: bool) -> Spec:
+    """A spec with these data options; its backbone accepts any image size that some one does."""
+    from jobs.catalog import backbones
+    from jobs.spec import model
+
+    undemanding = min(backbones.CATALOG.values(), key=lambda backbone: backbone.min_image_size)
+    values: dict[str, Any] = {
+        "data": folder,
+        "backbones": [undemanding.name],
+        "skip_broken": skip_broken,
+    }
+    return model.build(values | ({} if image_size is None else {"image_size": image_size}))
+
+
+def _source(data: str, tell: Callable[[int, int], None]) -> DataSource:
+    from jobs.data import image_folder
+    from jobs.spec import model
+
+    if data in model.BUILT_IN_DATA:
+        return image_folder.built_in(data)
+    return image_folder.read_folder(Path(data), tell)
+
+
 @data_command.command(
     epilog=examples("orch data prepare photographs/ --image-size 128", "orch data prepare digits")
 )
@@ -100,19 +128,10 @@ def prepare(
     A run asks for the same data set when its folder's contents, image size and --skip-broken are
     the same.
     """
-    from jobs.catalog import backbones
-    from jobs.data import image_folder
-    from jobs.spec import model
     from orchestrator.submission import submit
     from orchestrator.terminal import progress_bar
 
-    undemanding = min(backbones.CATALOG.values(), key=lambda backbone: backbone.min_image_size)
-    asked: dict[str, Any] = {
-        "data": folder,
-        "backbones": [undemanding.name],
-        "skip_broken": skip_broken,
-    }
-    wanted = model.build(asked | ({} if image_size is None else {"image_size": image_size}))
+    wanted = _data_spec(folder, image_size, skip_broken)
     if importlib.util.find_spec("PIL") is None or importlib.util.find_spec("torch") is None:
         raise MissingExtra(
             "preparing images needs more packages. Install them with: "
@@ -121,26 +140,15 @@ def prepare(
     submit.require_writable(settings.store)
     submit.require_apart(settings.store, wanted.data)
     with progress_bar.progress_when_slow("reading the data folder") as tell:
-        built_in = wanted.data in model.BUILT_IN_DATA
-        source = (
-            image_folder.built_in(wanted.data)
-            if built_in
-            else image_folder.read_folder(Path(wanted.data), tell)
-        )
+        source = _source(wanted.data, tell)
     store = launch.open_store(settings)
     from orchestrator.datasets.prepare import prepare_data_set
 
     with progress_bar.progress_when_slow("preparing", "images") as tell:
         name, facts, known = prepare_data_set(store, source, wanted.data_settings(), tell)
     if as_json:
-        emit(
-            {
-                "data": name,
-                "store": str(settings.store),
-                "already": known,
-                **{key: facts.get(key) for key in ("images", "skipped", "classes", "seconds")},
-            }
-        )
+        told = {key: facts.get(key) for key in ("images", "skipped", "classes", "seconds")}
+        emit({"data": name, "store": str(settings.store), "already": known, **told})
         return
     click.echo(
         f"data set {name} {'was ready already' if known else 'is ready'}: {facts['images']:,} "

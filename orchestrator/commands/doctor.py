@@ -24,12 +24,12 @@ def doctor_command(settings: Settings, as_json: bool) -> int:
     from orchestrator.terminal import progress_bar
 
     with progress_bar.status_line("checking this machine, loading torch", as_json):
-        findings = diagnose(settings)
-    broken = [finding for finding in findings if finding.state == "broken"]
+        analysis = diagnose(settings)
+    broken = [finding for finding in analysis if finding.state == "broken"]
     if as_json:
-        emit({"ok": not broken, "findings": [asdict(finding) for finding in findings]})
+        emit({"ok": not broken, "findings": [asdict(finding) for finding in analysis]})
         return 1 if broken else 0
-    for finding in findings:
+    for finding in analysis:
         click.echo(f"{finding.state:<8} {finding.subject}: {finding.found}")
         if finding.remedy:
             click.echo(f"{'':<8}   type or do: {finding.remedy}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from orchestrator.formatting import plain
 from orchestrator.terminal.options import emit, examples, json_option, store_option
 
 if TYPE_CHECKING:
+    from jobs.store.store import Store
     from models.evaluation.predict import ImagePredictions
     from orchestrator.analysis.trained_models import TrainedModels
 
@@ -60,9 +62,8 @@ def predict_command(
     from jobs.data import image_paths
     from jobs.store.store import Store
     from orchestrator.analysis import trained_models
-    from orchestrator.terminal import progress_bar
 
-    found = image_paths.find(images)
+    paths = image_paths.find(images)
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
             f"predicting needs torch. Install it with: {install_hints.install_command('worker')}"
@@ -70,14 +71,7 @@ def predict_command(
     store = Store(settings.store).open()
     chosen_run = store.load_run(run) if run is not None else store.latest_run()
     chosen = trained_models.choose_models(store, chosen_run, period)
-    with progress_bar.status_line("loading torch", as_json) as say:
-        from models.evaluation.predict import predict
-
-        say("asking every network")
-        with progress_bar.progress_when_slow(
-            "asking every network", "answers", before=lambda: say("")
-        ) as tell:
-            answered = predict(store, chosen_run.data, chosen.trials, found, device, tell)
+    answered = _predict(store, chosen_run.data, chosen, paths, device, as_json)
     if as_json:
         emit(_facts(chosen_run.name, chosen, answered, device))
     else:
@@ -88,6 +82,26 @@ def predict_command(
             f"{plain(str(each.image))} is no whole image: {plain(each.broken or '')}", err=True
         )
     return 1 if broken else 0
+
+
+def _predict(
+    store: Store,
+    data: str,
+    chosen: TrainedModels,
+    images: Sequence[Path],
+    device: str,
+    as_json: bool,
+) -> list[ImagePredictions]:
+    from orchestrator.terminal import progress_bar
+
+    with progress_bar.status_line("loading torch", as_json) as say:
+        from models.evaluation.predict import predict
+
+        say("asking every network")
+        with progress_bar.progress_when_slow(
+            "asking every network", "answers", before=lambda: say("")
+        ) as tell:
+            return predict(store, data, chosen.trials, images, device, tell)
 
 
 def _facts(

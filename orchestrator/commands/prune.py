@@ -54,20 +54,15 @@ def prune_command(
         found.append(item)
     size = sum(item.bytes for item in found)
     if as_json:
-        emit(
+        items = [
             {
-                "removed": not dry_run,
-                "bytes": size,
-                "items": [
-                    {
-                        "path": str(item.path.relative_to(store.root)),
-                        "bytes": item.bytes,
-                        "reason": item.reason,
-                    }
-                    for item in found
-                ],
+                "path": str(item.path.relative_to(store.root)),
+                "bytes": item.bytes,
+                "reason": item.reason,
             }
-        )
+            for item in found
+        ]
+        emit({"removed": not dry_run, "bytes": size, "items": items})
         return 0
     _tell(settings, found, size, dry_run, runs, keep)
     return 0

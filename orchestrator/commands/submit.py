@@ -142,17 +142,8 @@ def submit_command(
         f"trial(s), {len(run.tasks)} tasks, {spec.periods} x {spec.epochs_per_period} epochs",
         f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
     ]
-    return launch.launch(
-        settings,
-        store,
-        run,
-        said,
-        workers,
-        device,
-        wait,
-        as_json,
-        {"goes_on": request.known is not None},
-    )
+    facts = {"goes_on": request.known is not None}
+    return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts)
 
 
 def _spec(spec_file: Path | None, options: dict[str, Any]) -> Any:

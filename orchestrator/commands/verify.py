@@ -66,8 +66,6 @@ def verify_command(
     Exit code 1 when a file is damaged, or when a replay ends with other weights or other rows.
     A replay works in a folder of its own and changes nothing of the run.
     """
-    from dataclasses import asdict
-
     from jobs.store.store import Store
     from orchestrator import verification
     from orchestrator.submission import submit
@@ -78,38 +76,38 @@ def verify_command(
             "--kills, --seed and --trial belong to --replay; give it too, or leave them out."
         )
     store = Store(settings.store).open()
-    found = store.load_run(run)
-    chosen = _replayable(store, found, trial) if replay else None
+    loaded = store.load_run(run)
+    chosen = _replayable(store, loaded, trial) if replay else None
     if repair or replay:
         submit.require_writable(settings.store)
     with progress_bar.progress_when_slow("reading the run's files", "MB") as tell:
-        checked = verification.verify_run(store, found, repair, tell)
+        checked = verification.verify_run(store, loaded, repair, tell)
     if not as_json:
         _tell(settings, run, checked, repair)
-    verdict = None
+    result = None
     if chosen is not None and not checked.damaged:
-        verdict = _replay(
-            settings, store, chosen, KILLS if kills is None else kills, seed or 0, as_json
-        )
-    same = verdict is None or (verdict.same_weights and verdict.same_rows)
+        result = _replay(settings, store, chosen, kills, seed or 0, as_json)
+    same = result is None or (result.same_weights and result.same_rows)
     if as_json:
-        emit(
-            {
-                "run": run,
-                "ok": not checked.damaged and same,
-                "files": checked.files,
-                "bytes": checked.bytes,
-                "damaged": [
-                    {"path": each.path, "problem": each.problem, "task": each.task}
-                    for each in checked.damaged
-                ],
-                "repaired": repair and bool(checked.damaged),
-                "again": list(checked.again),
-                "resume": list(checked.resume),
-                "replay": None if verdict is None else asdict(verdict),
-            }
-        )
+        emit({"run": run, "ok": not checked.damaged and same} | _facts(checked, repair, result))
     return 1 if checked.damaged or not same else 0
+
+
+def _facts(checked: Any, repair: bool, result: Any) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "files": checked.files,
+        "bytes": checked.bytes,
+        "damaged": [
+            {"path": each.path, "problem": each.problem, "task": each.task}
+            for each in checked.damaged
+        ],
+        "repaired": repair and bool(checked.damaged),
+        "again": list(checked.again),
+        "resume": list(checked.resume),
+        "replay": None if result is None else asdict(result),
+    }
 
 
 def _replayable(store: Any, run: Any, asked: str | None) -> str:
@@ -148,12 +146,13 @@ def _tell(settings: Settings, run: str, checked: Any, repair: bool) -> None:
 
 
 def _replay(
-    settings: Settings, store: Any, trial: str, kills: int, seed: int, as_json: bool
+    settings: Settings, store: Any, trial: str, kills: int | None, seed: int, as_json: bool
 ) -> Any:
     from orchestrator.terminal import progress_bar
     from orchestrator.verification import done_of
     from workers import replay as replays
 
+    kills = KILLS if kills is None else kills
     click.echo(f"replaying {trial} with {kills} kill(s), seed {seed}", err=True)
     with progress_bar.progress_when_slow("replaying", "epochs") as show:
 

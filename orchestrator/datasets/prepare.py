@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ from jobs.spec.model import DataSettings
 from jobs.store.store import Store
 from jobs.task import Task
 from models.data.prepare import prepare_folder
-from workers.lease import RENEW_S, Lease, LeaseTracker
+from workers.lease import LeaseTracker, keep_renewed
 
 
 def prepare_data_set(
@@ -40,28 +39,21 @@ def prepare_data_set(
             f"the data set {data} is being prepared by another process. Try again when it is done."
         )
     work_folder = store.attempts_folder(task) / f"by-hand-{os.getpid()}"
-    left = threading.Event()
-    threading.Thread(target=_keep, args=(lease, left), daemon=True).start()
     try:
-        facts = prepare_folder(
-            source,
-            settings,
-            work_folder,
-            processes=os.cpu_count() or 1,
-            tell=lambda message: tell(message["done"], message["total"]),
-            should_stop=lambda: False,
-        )
-        place = store.data_folder(data).relative_to(store.root).as_posix()
-        files = {name: f"{place}/{name}" for name in ("images.npy", "manifest.parquet")}
-        store.publish(task, {"files": files, **facts}, work_folder, lease.holds)
+        with keep_renewed(lease):
+            facts = prepare_folder(
+                source,
+                settings,
+                work_folder,
+                processes=os.cpu_count() or 1,
+                tell=lambda message: tell(message["done"], message["total"]),
+                should_stop=lambda: False,
+            )
+            place = store.data_folder(data).relative_to(store.root).as_posix()
+            files = {name: f"{place}/{name}" for name in ("images.npy", "manifest.parquet")}
+            store.publish(task, {"files": files, **facts}, work_folder, lease.holds)
         store.failed_path(task).unlink(missing_ok=True)
     finally:
-        left.set()
         lease.release()
         shutil.rmtree(work_folder, ignore_errors=True)
     return data, store.done(task) or {}, False
-
-
-def _keep(lease: Lease, left: threading.Event) -> None:
-    while not left.wait(RENEW_S):
-        lease.renew()

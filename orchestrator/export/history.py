@@ -76,7 +76,7 @@ def _history(store: Store, run: Run, trial: Trial) -> TrialHistory:
     }
     began = min((row["started_at"].timestamp() for row in attempts), default=run.submitted_at)
     rows = _sorted(store, "epochs", trial.name, run)
-    times = _times(rows, store.marks(trial.name), trial.name, ended, began)
+    times = _times(rows, store.target_epochs(trial.name), trial.name, ended, began)
     points = [
         Point(series, row["epoch"], row[column], times[row["epoch"]])
         for row in rows
@@ -117,18 +117,18 @@ def _sorted(store: Store, table: str, trial: str, run: Run) -> list[dict[str, An
 
 def _times(
     rows: Sequence[dict[str, Any]],
-    marks: Sequence[int],
+    target_epochs: Sequence[int],
     trial: str,
     ended: dict[str, float],
     began: float,
 ) -> dict[int, float]:
     """End of each epoch (Unix time): counted back from its attempt's end, else on from the last."""
     times: dict[int, float] = {}
-    for before, mark in pairwise([0, *marks, *([rows[-1]["epoch"]] if rows else [])]):
-        inside = [row for row in rows if before < row["epoch"] <= mark]
+    for before, epoch in pairwise([0, *target_epochs, *([rows[-1]["epoch"]] if rows else [])]):
+        inside = [row for row in rows if before < row["epoch"] <= epoch]
         lengths = [row["seconds"] or 0.0 for row in inside]
         started = times.get(before, began)
-        end = ended.get(Task("train", trial, mark).id, started + sum(lengths))
+        end = ended.get(Task("train", trial, epoch).id, started + sum(lengths))
         for number, row in enumerate(inside, 1):
             times[row["epoch"]] = end - sum(lengths[number:])
     return times
@@ -143,15 +143,15 @@ def _tests(
 ) -> Iterator[Point]:
     """Points of evaluations; corrupted ones are separate series, such as `accuracy/test/blur-3`."""
     for row in rows:
-        variant = (
+        corruption = (
             "" if row["corruption"] in (None, "none") else f"{row['corruption']}-{row['severity']}"
         )
-        task = f"evaluate.{trial}.{row['epoch']:04d}{'.' if variant else ''}{variant}"
+        task = f"evaluate.{trial}.{row['epoch']:04d}{'.' if corruption else ''}{corruption}"
         at = ended.get(task, times.get(row["epoch"], began))
         for series, column in OF_TESTS.items():
             if row[column] is not None:
                 yield Point(
-                    f"{series}/{variant}" if variant else series,
+                    f"{series}/{corruption}" if corruption else series,
                     row["epoch"],
                     float(row[column]),
                     at,

@@ -70,7 +70,7 @@ def _python() -> Diagnosis:
 
 
 def _packages() -> list[Diagnosis]:
-    findings = []
+    analysis = []
     for extra, packages in EXTRAS.items():
         versions = {package: version_of(package) for package in packages}
         absent = [package for package, version in versions.items() if version is None]
@@ -78,8 +78,8 @@ def _packages() -> list[Diagnosis]:
             f"{package} {version}" for package, version in versions.items() if version
         )
         state, remedy = ("missing", install_hints.install_command(extra)) if absent else ("ok", "")
-        findings.append(Diagnosis(f"packages for '{extra}'", state, found or "none", remedy))
-    return findings
+        analysis.append(Diagnosis(f"packages for '{extra}'", state, found or "none", remedy))
+    return analysis
 
 
 def _loading() -> list[Diagnosis]:
@@ -199,15 +199,14 @@ def _weights(settings: Settings) -> list[Diagnosis]:
     One covers all files that training would find here. Each missing file gets one, and so does each
     file whose content does not match its name.
     """
-    entries = {
-        str(entry.weights_file): entry
-        for entry in reversed(backbones.CATALOG.values())
-        if entry.weights_file
-    }
+    backbone_of: dict[str, str] = {}  # by file name; the first backbone that uses it
+    for entry in backbones.CATALOG.values():
+        if entry.weights_file:
+            backbone_of.setdefault(str(entry.weights_file), entry.name)
     there: dict[str, Path] = {}
-    for name, entry in reversed(entries.items()):
+    for name, backbone in backbone_of.items():
         with contextlib.suppress(MissingWeights):
-            there[name] = weights.find_weights(entry.name, settings.weights_dir, downloads=None)
+            there[name] = weights.find_weights(backbone, settings.weights_dir, downloads=None)
     where = settings.weights_dir or f"{weights.torch_cache()}; ORCH_WEIGHTS_DIR is not set"
     if not there:
         return [
@@ -218,32 +217,20 @@ def _weights(settings: Settings) -> list[Diagnosis]:
                 "export ORCH_WEIGHTS_DIR=/folder/with/pth/files where there is no internet",
             )
         ]
-    unsound = {
-        name: reason
-        for name, path in there.items()
-        if (reason := weights.unsound(entries[name].name, path))
-    }
-    sound = [name for name in there if name not in unsound]
+    sound, broken = [], []
+    for name, path in there.items():
+        if reason := weights.unsound(backbone_of[name], path):
+            problem = f"{path} is not what its name says: {reason}"
+            remedy = "put the right file there, or remove it"
+            broken.append(Diagnosis("weights", "broken", problem, remedy))
+        else:
+            sound.append(name)
     folders = ", ".join(sorted({str(there[name].parent) for name in sound}))
-    return [
-        *([Diagnosis("weights", "ok", f"{folders}: {', '.join(sound)}")] if sound else []),
-        *(
-            Diagnosis(
-                "weights",
-                "broken",
-                f"{there[name]} is not what its name says: {reason}",
-                "put the right file there, or remove it",
-            )
-            for name, reason in unsound.items()
-        ),
-        *(
-            Diagnosis(
-                "weights",
-                "missing",
-                f"{name} is not in {where}",
-                f"put {name} there, or have it downloaded",
-            )
-            for name in reversed(entries)
-            if name not in there
-        ),
-    ]
+    ok = [Diagnosis("weights", "ok", f"{folders}: {', '.join(sound)}")] if sound else []
+    absent = [name for name in backbone_of if name not in there]
+    return [*ok, *broken, *(_missing_weights(name, where) for name in absent)]
+
+
+def _missing_weights(name: str, where: Path | str) -> Diagnosis:
+    remedy = f"put {name} there, or have it downloaded"
+    return Diagnosis("weights", "missing", f"{name} is not in {where}", remedy)

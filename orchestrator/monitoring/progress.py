@@ -82,7 +82,7 @@ def read_view(store: Store, now: float) -> StoreView:
     named = spoken_of.union(*(worker.tasks for worker in workers)) - ledger.done - ledger.failed
     found: dict[str, tuple[TaskProgress, ...]] = {}
     for task in sorted(
-        _tasks(named), key=lambda task: (task.epoch, task.kind != "train", task.variant)
+        _tasks(named), key=lambda task: (task.epoch, task.kind != "train", task.corruption)
     ):
         if (progress := _progress(store, task, workers, ended, now)) is not None:
             found[task.subject] = (*found.get(task.subject, ()), progress)

@@ -103,7 +103,7 @@ class _Share:
     """One trial's part of a run: task states; target, trained and evaluated epochs."""
 
     states: set[str] = field(default_factory=set)
-    marks: list[int] = field(default_factory=list)
+    target_epochs: list[int] = field(default_factory=list)
     trained: list[int] = field(default_factory=list)
     evaluated: list[int] = field(default_factory=list)
 
@@ -169,12 +169,12 @@ def _shares(states: dict[str, str]) -> dict[str, _Share]:
     """Each trial's part of the run, in one pass over the task states."""
     found: defaultdict[str, _Share] = defaultdict(_Share)
     for task_id, state in states.items():
-        kind, trial, epoch, *variant = task_id.split(".")
+        kind, trial, epoch, *corruption = task_id.split(".")
         share = found[trial]
         share.states.add(state)
         if kind == "train":
-            share.marks.append(int(epoch))
-        if state == "done" and not variant:
+            share.target_epochs.append(int(epoch))
+        if state == "done" and not corruption:
             (share.trained if kind == "train" else share.evaluated).append(int(epoch))
     return found
 
@@ -190,9 +190,9 @@ def _trial(
     store: Store, name: str, share: _Share, progress: tuple[TaskProgress, ...], begun: bool
 ) -> TrialStatus:
     backbone, seed = backbone_and_seed(name)
-    epochs, trained, evaluated = share.marks[-1], share.trained, share.evaluated
-    outcomes = [store.done(Task("train", name, epoch)) or {} for epoch in trained]
-    last = outcomes[-1] if outcomes else {}
+    epochs, trained, evaluated = share.target_epochs[-1], share.trained, share.evaluated
+    results = [store.done(Task("train", name, epoch)) or {} for epoch in trained]
+    last = results[-1] if results else {}
     stopped = int(last["epoch"]) if last.get("stopped_early") and last["epoch"] < epochs else None
     training = (each.epoch - 1 for each in progress if each.kind == "train" and each.epoch)
     kept = _kept(store, name, epochs) if begun else 0
@@ -209,11 +209,11 @@ def _trial(
         _state_of_trial(share.states, bool(progress)),
         min(epochs_done, epochs),
         epochs,
-        min(epochs_done // share.marks[0] + 1, len(share.marks)),
-        len(share.marks),
+        min(epochs_done // share.target_epochs[0] + 1, len(share.target_epochs)),
+        len(share.target_epochs),
         accuracy,
         evaluated[-1] if evaluated else None,
-        sum(outcome.get("seconds", 0.0) for outcome in outcomes),
+        sum(result.get("seconds", 0.0) for result in results),
         progress,
         stopped,
     )

@@ -9,76 +9,86 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.analysis.analysis import Analysis
+from orchestrator.analysis.calibration import Calibration
+from orchestrator.analysis.ranks import Ranks
+from orchestrator.analysis.robustness import Robustness
 from orchestrator.analysis.run_data import RunData
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def records(evidence: RunData, findings: Analysis) -> dict[str, pa.Table]:
+def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
     """Tables by name; empty ones are left out."""
     import pyarrow as pa
 
     rows: dict[str, list[dict[str, Any]]] = {
-        "results": [_result(s, r) for s in evidence.comparison.standings for r in s.results],
-        "epochs": [asdict(row) for row in evidence.comparison.epochs],
+        "results": [_result(s, r) for s in run_data.comparison.standings for r in s.results],
+        "epochs": [asdict(row) for row in run_data.comparison.epochs],
         "duels": [
             _flat({**asdict(paired_test), "told_apart": paired_test.significant})
-            for paired_test in findings.paired_tests
+            for paired_test in analysis.paired_tests
         ],
-        "ranks": [
-            {
-                "backbone": name,
-                "mean_rank": mean,
-                "blocks": findings.ranks.blocks,
-                "friedman_p": findings.ranks.p,
-                "critical_difference": findings.ranks.critical,
-            }
-            for name, mean in findings.ranks.means
-        ]
-        if findings.ranks
-        else [],
+        "ranks": _ranks(analysis.ranks) if analysis.ranks else [],
         "classes": [
             {"backbone": name, **asdict(one)}
-            for name, found in findings.by_class.items()
-            for one in found
+            for name, metrics in analysis.by_class.items()
+            for one in metrics
         ],
-        "confusion": list(_confusion(evidence, findings)),
-        "calibration": [
-            {
-                "backbone": name,
-                "ece": one.ece,
-                "brier": one.brier,
-                "confidence": one.confidence,
-                "accuracy": one.accuracy,
-                "answers": one.images,
-            }
-            for name, one in findings.calibration.items()
-        ],
+        "confusion": list(_confusion(run_data, analysis)),
+        "calibration": [_calibration(name, one) for name, one in analysis.calibration.items()],
         "reliability": [
             {"backbone": name, **asdict(each)}
-            for name, one in findings.calibration.items()
+            for name, one in analysis.calibration.items()
             for each in one.bins
         ],
-        "agreement": [asdict(one) for one in findings.agreement],
-        "corruptions": [
-            {
-                "backbone": one.backbone,
-                "corruption": corruption,
-                "severity": severity,
-                "accuracy": accuracy,
-                "corruption_error": one.errors.get(corruption),
-                "mean_corruption_error": one.mean_error,
-            }
-            for one in (evidence.robustness.networks if evidence.robustness else ())
-            for (corruption, severity), accuracy in one.accuracies.items()
-        ],
-        "cost": [_flat(asdict(one)) for one in findings.costs],
-        "stopping": [asdict(one) for one in findings.stopping],
-        "timeline": [asdict(one) for one in findings.timeline.stints],
+        "agreement": [asdict(one) for one in analysis.agreement],
+        "corruptions": _corruptions(run_data.robustness) if run_data.robustness else [],
+        "cost": [_flat(asdict(one)) for one in analysis.costs],
+        "stopping": [asdict(one) for one in analysis.stopping],
+        "timeline": [asdict(one) for one in analysis.timeline.spans],
     }
-    found = {name: pa.Table.from_pylist(list(of)) for name, of in rows.items() if of}
-    return found | ({"images": _images(findings)} if findings.asked.order else {})
+    filled = {name: pa.Table.from_pylist(list(of)) for name, of in rows.items() if of}
+    return filled | ({"images": _images(analysis)} if analysis.examples.order else {})
+
+
+def _ranks(ranks: Ranks) -> list[dict[str, Any]]:
+    return [
+        {
+            "backbone": name,
+            "mean_rank": mean,
+            "blocks": ranks.blocks,
+            "friedman_p": ranks.p,
+            "critical_difference": ranks.critical,
+        }
+        for name, mean in ranks.means
+    ]
+
+
+def _calibration(backbone: str, calibration: Calibration) -> dict[str, Any]:
+    return {
+        "backbone": backbone,
+        "ece": calibration.ece,
+        "brier": calibration.brier,
+        "confidence": calibration.confidence,
+        "accuracy": calibration.accuracy,
+        "answers": calibration.images,
+    }
+
+
+def _corruptions(robustness: Robustness) -> list[dict[str, Any]]:
+    return [
+        {
+            "backbone": one.backbone,
+            "corruption": corruption,
+            "severity": severity,
+            "accuracy": accuracy,
+            "corruption_error": one.errors.get(corruption),
+            "mean_corruption_error": one.mean_error,
+        }
+        for one in robustness.networks
+        for (corruption, severity), accuracy in one.accuracies.items()
+    ]
 
 
 def _result(standing: Any, result: Any) -> dict[str, Any]:
@@ -99,10 +109,10 @@ def _result(standing: Any, result: Any) -> dict[str, Any]:
     }
 
 
-def _confusion(evidence: RunData, findings: Analysis) -> Iterable[dict[str, Any]]:
+def _confusion(run_data: RunData, analysis: Analysis) -> Iterable[dict[str, Any]]:
     """One row per non-empty cell of each confusion matrix."""
-    classes = evidence.classes
-    for (backbone, period), counts in findings.matrices.items():
+    classes = run_data.classes
+    for (backbone, period), counts in analysis.matrices.items():
         sums = counts.sum(axis=1)
         for i, j in zip(*(places.tolist() for places in np.nonzero(counts)), strict=True):
             yield {
@@ -115,19 +125,20 @@ def _confusion(evidence: RunData, findings: Analysis) -> Iterable[dict[str, Any]
             }
 
 
-def _images(findings: Analysis) -> pa.Table:
+def _images(analysis: Analysis) -> pa.Table:
     """One row per image: each network's prediction and confidence (first seed)."""
     import pyarrow as pa
 
-    asked, book = findings.asked, findings.asked.book
-    places = np.sort(np.array(asked.order, np.int64))
-    classes = pa.array(book.classes, pa.string())
+    examples = analysis.examples
+    predictions = examples.predictions
+    places = np.sort(np.array(examples.order, np.int64))
+    classes = pa.array(predictions.classes, pa.string())
     columns: dict[str, Any] = {
-        "image": pa.array(book.images, pa.string()).take(pa.array(places)),
-        "label": classes.take(pa.array(book.labels[places])),
-        "networks_right": pa.array(asked.right[:, places].sum(axis=0)),
+        "image": pa.array(predictions.images, pa.string()).take(pa.array(places)),
+        "label": classes.take(pa.array(predictions.labels[places])),
+        "networks_right": pa.array(examples.right[:, places].sum(axis=0)),
     }
-    for name, answers in asked.networks.items():
+    for name, answers in examples.networks.items():
         columns[name] = classes.take(pa.array(answers.predicted[places]))
         columns[f"{name}_confidence"] = pa.array(answers.confidence[places])
     return pa.table(columns)

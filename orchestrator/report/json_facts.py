@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.analysis import examples
 from orchestrator.analysis.analysis import Analysis
+from orchestrator.analysis.examples import Example
 from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import PeriodResult, Standing
@@ -90,40 +90,40 @@ MAX_ALL_WRONG = 200
 
 
 def collect(
-    evidence: RunData,
-    findings: Analysis,
-    chosen: Sequence[examples.Example],
+    run_data: RunData,
+    analysis: Analysis,
+    chosen: Sequence[Example],
     tally: dict[str, int],
     duplicates: dict[str, int] | None,
 ) -> dict[str, Any]:
     """The report as JSON values under `KEYS`; non-finite numbers become null."""
-    run, states = evidence.run, list(evidence.states.values())
+    run, states = run_data.run, list(run_data.states.values())
     found: dict[str, Any] = {
         "keys": KEYS,
         "run": {"name": run.name, "submitted_at": run.submitted_at, "data": run.data},
         "spec": run.spec.model_dump(mode="json"),
-        "answer": _answer(evidence, findings),
-        "missing": summary.missing(evidence),
+        "answer": _answer(run_data, analysis),
+        "missing": summary.missing(run_data),
         "tasks": {state: states.count(state) for state in ("done", "open", "failed", "blocked")},
-        "standings": [_standing(standing) for standing in evidence.comparison.standings],
-        **_tested(findings),
-        "corruptions": robustness.facts(evidence.robustness),
-        "curves": [asdict(row) for row in evidence.comparison.epochs],
+        "standings": [_standing(standing) for standing in run_data.comparison.standings],
+        **_tested(analysis),
+        "corruptions": robustness.facts(run_data.robustness),
+        "curves": [asdict(row) for row in run_data.comparison.epochs],
         "confusion": [
             {
                 "backbone": backbone,
                 "period": period,
                 "epoch": run.epoch_of(period),
-                "classes": evidence.classes,
+                "classes": run_data.classes,
                 "counts": counts.tolist(),
             }
-            for (backbone, period), counts in findings.matrices.items()
+            for (backbone, period), counts in analysis.matrices.items()
         ],
-        "questions": {"images": tally, "shown": [asdict(question) for question in chosen]},
-        "trials": [_trial(evidence, name) for name in evidence.trials],
-        "data": _data(evidence, duplicates),
-        "attempts": _attempts(evidence),
-        "timeline": _timeline(findings),
+        "questions": {"images": tally, "shown": [asdict(example) for example in chosen]},
+        "trials": [_trial(run_data, name) for name in run_data.trials],
+        "data": _data(run_data, duplicates),
+        "attempts": _attempts(run_data),
+        "timeline": _timeline(analysis),
         "provenance": run.provenance,
     }
     whole: dict[str, Any] = _finite({key: found[key] for key in KEYS})
@@ -135,15 +135,15 @@ def paired_test(found: PairwiseTest) -> dict[str, Any]:
     return {**asdict(found), "told_apart": found.significant}
 
 
-def _answer(evidence: RunData, findings: Analysis) -> dict[str, Any]:
+def _answer(run_data: RunData, analysis: Analysis) -> dict[str, Any]:
     told = {
-        "sentence": summary.sentence(evidence, findings),
-        "price": summary.price(evidence, findings),
-        "cautions": summary.cautions(evidence, findings),
+        "sentence": summary.sentence(run_data, analysis),
+        "price": summary.cost(run_data, analysis),
+        "cautions": summary.cautions(run_data, analysis),
     }
-    if evidence.lead is None:
+    if run_data.leader is None:
         return told
-    lead, alike = evidence.lead, findings.verdict.alike if findings.verdict else ()
+    lead, alike = run_data.leader, analysis.verdict.alike if analysis.verdict else ()
     ranking = [
         {"backbone": s.backbone, "accuracy": s.accuracy.mean} for s in lead.ranking if s.accuracy
     ]
@@ -159,31 +159,31 @@ def _answer(evidence: RunData, findings: Analysis) -> dict[str, Any]:
     }
 
 
-def _tested(findings: Analysis) -> dict[str, Any]:
-    asked = findings.asked
+def _tested(analysis: Analysis) -> dict[str, Any]:
+    examples = analysis.examples
     wrong = (
-        [asked.question(place) for place in asked.all_wrong()[:MAX_ALL_WRONG]]
-        if asked.order
+        [examples.example(place) for place in examples.all_wrong()[:MAX_ALL_WRONG]]
+        if examples.order
         else []
     )
     return {
-        "duels": [paired_test(found) for found in findings.paired_tests],
-        "ranks": asdict(findings.ranks) if findings.ranks else None,
+        "duels": [paired_test(found) for found in analysis.paired_tests],
+        "ranks": asdict(analysis.ranks) if analysis.ranks else None,
         "classes": {
-            name: [asdict(one) for one in found] for name, found in findings.by_class.items()
+            name: [asdict(one) for one in found] for name, found in analysis.by_class.items()
         },
-        "confused": [asdict(one) for one in findings.confused],
+        "confused": [asdict(one) for one in analysis.confused],
         "calibration": {
-            name: {**asdict(one), "gap": one.gap} for name, one in findings.calibration.items()
+            name: {**asdict(one), "gap": one.gap} for name, one in analysis.calibration.items()
         },
-        "agreement": [asdict(one) for one in findings.agreement],
-        "top5": dict(findings.top),
+        "agreement": [asdict(one) for one in analysis.agreement],
+        "top5": dict(analysis.top),
         "images": {
-            "right_alone": {name: len(asked.only(name)) for name in asked.networks},
-            "all_wrong": [asdict(question) for question in wrong],
+            "right_alone": {name: len(examples.only(name)) for name in examples.networks},
+            "all_wrong": [asdict(example) for example in wrong],
         },
-        "cost": [asdict(cost) for cost in findings.costs],
-        "stopping": [asdict(one) for one in findings.stopping],
+        "cost": [asdict(cost) for cost in analysis.costs],
+        "stopping": [asdict(one) for one in analysis.stopping],
     }
 
 
@@ -226,10 +226,10 @@ def _result(result: PeriodResult) -> dict[str, Any]:
     return told
 
 
-def _trial(evidence: RunData, name: str) -> dict[str, Any]:
-    outcome = evidence.training.get(name, {})
+def _trial(run_data: RunData, name: str) -> dict[str, Any]:
+    result = run_data.training.get(name, {})
     numerics = {
-        key: outcome.get(key)
+        key: result.get(key)
         for key in (
             "epoch",
             "stopped_early",
@@ -240,24 +240,24 @@ def _trial(evidence: RunData, name: str) -> dict[str, Any]:
             "weights_digest",
         )
     }
-    return {"name": name, **evidence.trials[name].as_dict(), "training": numerics}
+    return {"name": name, **run_data.trials[name].as_dict(), "training": numerics}
 
 
-def _data(evidence: RunData, duplicates: dict[str, int] | None) -> dict[str, Any]:
-    prepared = evidence.prepared or {}
+def _data(run_data: RunData, duplicates: dict[str, int] | None) -> dict[str, Any]:
+    prepared = run_data.prepared or {}
     return {
-        "origin": evidence.source.origin if evidence.source else None,
-        "classes": evidence.classes,
+        "origin": run_data.source.origin if run_data.source else None,
+        "classes": run_data.classes,
         "images": prepared.get("images"),
         "by_class": prepared.get("classes"),
         "skipped": prepared.get("skipped"),
         "duplicates": duplicates,
-        "pixels_there": evidence.pixels is not None,
+        "pixels_there": run_data.pixels is not None,
     }
 
 
-def _attempts(evidence: RunData) -> list[dict[str, Any]]:
-    table = tables.attempts(evidence)
+def _attempts(run_data: RunData) -> list[dict[str, Any]]:
+    table = tables.attempts(run_data)
     return [
         dict(zip(("kind", "state", "failure"), row[:3], strict=True))
         | {"attempts": int(row[3].replace(",", ""))}
@@ -265,8 +265,8 @@ def _attempts(evidence: RunData) -> list[dict[str, Any]]:
     ]
 
 
-def _timeline(findings: Analysis) -> dict[str, Any]:
-    found = findings.timeline
+def _timeline(analysis: Analysis) -> dict[str, Any]:
+    found = analysis.timeline
     return {**asdict(found), "began": found.began.isoformat() if found.began else None}
 
 

@@ -25,7 +25,7 @@ def assemble(sides: Sequence[ComparedRun]) -> Page:
         Section(f"run-{i}", side.name, _answer(side), (_link(side),))
         for i, side in enumerate(sides, 1)
     )
-    harder = robustness.together([(side.name, side.evidence.robustness) for side in sides])
+    harder = robustness.together([(side.name, side.run_data.robustness) for side in sides])
     sections = (
         _results(sides),
         *(_certainty(found, twins)),
@@ -33,7 +33,7 @@ def assemble(sides: Sequence[ComparedRun]) -> Page:
         _differences(sides),
         *own,
     )
-    images = {s.findings.paired_tests[0].images for s in sides if s.findings.paired_tests}
+    images = {s.analysis.paired_tests[0].images for s in sides if s.analysis.paired_tests}
     sizes = wording.listed([f"{n:,}" for n in sorted(images)]) if images else "no"
     about = f"{wording.count(len(sides), 'run')} · {sizes} test images"
     return Page(
@@ -74,7 +74,7 @@ def sentence(sides: Sequence[ComparedRun], found: Ranks | None) -> str:
         f"{wording.title(name)} in {run} ({wording.percent(_side(sides, run).accuracy[name])})"
         for run, name in leaders.items()
     ]
-    unsure = [side.name for side in sides if side.findings.verdict and side.findings.verdict.alike]
+    unsure = [side.name for side in sides if side.analysis.verdict and side.analysis.verdict.alike]
     chance = f" In {wording.listed(unsure)} the first place may be chance." if unsure else ""
     return f"Highest test accuracy: {wording.listed(told)}.{chance}"
 
@@ -94,7 +94,7 @@ def records(sides: Sequence[ComparedRun]) -> dict[str, Any]:
             "loss": s.loss.mean if s.loss else None,
         }
         for side in sides
-        for s in side.evidence.comparison.at(side.findings.period)
+        for s in side.run_data.comparison.at(side.analysis.period)
         if s.accuracy
     ]
     return {"runs": pa.Table.from_pylist(rows)} if rows else {}
@@ -102,7 +102,7 @@ def records(sides: Sequence[ComparedRun]) -> dict[str, Any]:
 
 def _results(sides: Sequence[ComparedRun]) -> Section:
     names = list(
-        dict.fromkeys(name for side in sides for name in side.evidence.comparison.backbones)
+        dict.fromkeys(name for side in sides for name in side.run_data.comparison.backbones)
     )
     built: list[Part] = [
         Heading("Test accuracy"),
@@ -112,7 +112,7 @@ def _results(sides: Sequence[ComparedRun]) -> Section:
         Heading("Training time up to there"),
         run_tables.time_table(sides, names),
     ]
-    epochs = wording.listed([f"epoch {side.findings.epoch} of {side.name}" for side in sides])
+    epochs = wording.listed([f"epoch {side.analysis.epoch} of {side.name}" for side in sides])
     return Section(
         "results",
         "Side by side",
@@ -130,46 +130,43 @@ def _certainty(found: Ranks | None, twins: Sequence[tuple[str, PairwiseTest]]) -
             *elements.figures([significance.critical(found, "ranking")]),
         ]
     if twins:
-        rows = tuple(
-            (
-                wording.title(name),
-                d.first,
-                d.second,
-                Cell(f"{d.only_first:,}", d.only_first),
-                Cell(f"{d.only_second:,}", d.only_second),
-                Cell(wording.signed(d.difference), d.difference),
-                Cell(wording.difference(d.interval), d.interval.low),
-                Cell(wording.p_value(p), p),
-            )
-            for (name, d), p in zip(twins, corrected(twins), strict=True)
+        built += _same_network(twins)
+    return [Section("certainty", "How sure one can be", "", tuple(built))] if built else []
+
+
+def _same_network(twins: Sequence[tuple[str, PairwiseTest]]) -> list[Part]:
+    rows = tuple(
+        (
+            wording.title(name),
+            test.first,
+            test.second,
+            Cell(f"{test.only_first:,}", test.only_first),
+            Cell(f"{test.only_second:,}", test.only_second),
+            Cell(wording.signed(test.difference), test.difference),
+            Cell(wording.difference(test.interval), test.interval.low),
+            Cell(wording.p_value(p), p),
         )
-        head = (
-            "Network",
-            "in",
-            "against",
-            "only the first right",
-            "only the second",
-            "Difference",
-            "95% interval",
-            "p (Holm)",
-        )
-        told = (
+        for (name, test), p in zip(twins, corrected(twins), strict=True)
+    )
+    head = (
+        "Network",
+        "in",
+        "against",
+        "only the first right",
+        "only the second",
+        "Difference",
+        "95% interval",
+        "p (Holm)",
+    )
+    title = "The same network in two runs"
+    return [
+        Heading(title),
+        Text(
             "The same network in two runs, on the same test images, by its first seed: McNemar's "
             "exact test, corrected for all rows together (Holm)."
-        )
-        built += [
-            Heading("The same network in two runs"),
-            Text(told),
-            Table(
-                head,
-                rows,
-                (3, 4, 5, 6, 7),
-                name="across",
-                title="The same network in two runs",
-                style="long",
-            ),
-        ]
-    return [Section("certainty", "How sure one can be", "", tuple(built))] if built else []
+        ),
+        Table(head, rows, (3, 4, 5, 6, 7), name="across", title=title, style="long"),
+    ]
 
 
 def _differences(sides: Sequence[ComparedRun]) -> Section:
@@ -193,7 +190,7 @@ def _differences(sides: Sequence[ComparedRun]) -> Section:
 
 
 def _facts_of(side: ComparedRun) -> list[tuple[str, str]]:
-    run, prepared = side.evidence.run, side.evidence.prepared or {}
+    run, prepared = side.run_data.run, side.run_data.prepared or {}
     asked = {
         key: value for key, value in run.spec.model_dump(mode="json").items() if key not in UNTOLD
     }
@@ -201,23 +198,23 @@ def _facts_of(side: ComparedRun) -> list[tuple[str, str]]:
     data = {
         "name": run.data,
         "images": prepared.get("images"),
-        "classes": len(side.evidence.classes),
+        "classes": len(side.run_data.classes),
     }
-    hardware = sorted({f"{s.host} {s.device}" for s in side.findings.timeline.stints})
+    hardware = sorted({f"{s.host} {s.device}" for s in side.analysis.timeline.spans})
     return tables.flat({"spec": asked, "data": data, "made by": made, "ran on": hardware})
 
 
 def _cautions(sides: Sequence[ComparedRun]) -> list[str]:
     told = []
-    if len({side.evidence.run.data for side in sides}) > 1:
+    if len({side.run_data.run.data for side in sides}) > 1:
         told.append(
             "The runs use different data sets (or splits): accuracies of different runs are not "
             "answers to the same images."
         )
-    if len({side.findings.epoch for side in sides}) > 1:
+    if len({side.analysis.epoch for side in sides}) > 1:
         told.append("The runs are compared after different epochs.")
     for side in sides:
-        undone = sum(state != "done" for state in side.evidence.states.values())
+        undone = sum(state != "done" for state in side.run_data.states.values())
         told += (
             [f"{side.name} is not complete: {wording.count(undone, 'task')} not done."]
             if undone
@@ -229,7 +226,7 @@ def _cautions(sides: Sequence[ComparedRun]) -> list[str]:
 def _answer(side: ComparedRun) -> str:
     from orchestrator.report import summary
 
-    return summary.sentence(side.evidence, side.findings)
+    return summary.sentence(side.run_data, side.analysis)
 
 
 def _link(side: ComparedRun) -> Text:
@@ -247,9 +244,9 @@ def _facts(
         "runs": [
             {
                 "run": side.name,
-                "data": side.evidence.run.data,
-                "period": side.findings.period,
-                "epoch": side.findings.epoch,
+                "data": side.run_data.run.data,
+                "period": side.analysis.period,
+                "epoch": side.analysis.epoch,
                 "accuracy": side.accuracy,
                 "sentence": _answer(side),
             }

@@ -46,7 +46,7 @@ class Page:
     title: str
     about: str
     sentence: str
-    price: str
+    cost: str
     cautions: tuple[str, ...]
     missing: tuple[str, ...]
     sections: tuple[Section, ...]
@@ -59,48 +59,51 @@ class Page:
         return list(elements.drawings(self.sections))
 
 
-def assemble(evidence: RunData, findings: Analysis | None = None) -> Page:
+def assemble(run_data: RunData, analysis: Analysis | None = None) -> Page:
     """Build all sections from run data and analysis."""
-    found = findings or analyse(evidence)
-    gallery = images.Gallery(evidence)
-    chosen, tally = mistakes.shown(found)
-    duplicates = images.duplicates(evidence)
+    analysis = analysis or analyse(run_data)
+    gallery = images.Gallery(run_data)
+    chosen, tally = mistakes.shown(analysis)
+    duplicates = images.duplicates(run_data)
     sections = (
-        results.section(evidence),
-        significance.section(evidence, found),
-        learning_curves.section(evidence),
-        confusion.section(evidence),
-        mistakes.classes(evidence, found),
-        mistakes.together(evidence, found, gallery),
-        examples.section(evidence, found, gallery, chosen, tally),
-        calibration.section(evidence, found),
-        robustness.section(evidence),
-        cost.section(evidence, found),
-        early_stopping.section(evidence, found),
-        data_set.section(evidence, gallery, duplicates),
-        recipe.section(evidence),
-        timeline.section(evidence, found),
-        provenance.section(evidence),
-    )
-    spec = evidence.run.spec
-    about = " · ".join(
-        (
-            wording.count(len(evidence.comparison.backbones), "network"),
-            f"{len(evidence.classes)} classes",
-            wording.count(spec.epochs, "epoch"),
-            learning_curves.seeds_of(evidence),
-        )
+        results.section(run_data),
+        significance.section(run_data, analysis),
+        learning_curves.section(run_data),
+        confusion.section(run_data, analysis),
+        mistakes.classes(run_data, analysis),
+        mistakes.together(run_data, analysis, gallery),
+        examples.section(run_data, analysis, gallery, chosen, tally),
+        calibration.section(run_data, analysis),
+        robustness.section(run_data),
+        cost.section(run_data, analysis),
+        early_stopping.section(run_data, analysis),
+        data_set.section(run_data, gallery, duplicates),
+        recipe.section(run_data),
+        timeline.section(run_data, analysis),
+        provenance.section(run_data),
     )
     return Page(
-        evidence.run.name,
-        about,
-        summary.sentence(evidence, found),
-        summary.price(evidence, found),
-        tuple(summary.cautions(evidence, found)),
-        tuple(summary.missing(evidence)),
+        run_data.run.name,
+        _about(run_data),
+        summary.sentence(run_data, analysis),
+        summary.cost(run_data, analysis),
+        tuple(summary.cautions(run_data, analysis)),
+        tuple(summary.missing(run_data)),
         tuple(section for section in sections if section),
-        json_facts.collect(evidence, found, chosen, tally, duplicates),
+        json_facts.collect(run_data, analysis, chosen, tally, duplicates),
         gallery,
+    )
+
+
+def _about(run_data: RunData) -> str:
+    """Size of the comparison, in one line."""
+    return " · ".join(
+        (
+            wording.count(len(run_data.comparison.backbones), "network"),
+            f"{len(run_data.classes)} classes",
+            wording.count(run_data.run.spec.epochs, "epoch"),
+            learning_curves.seeds_of(run_data),
+        )
     )
 
 

@@ -15,22 +15,22 @@ from orchestrator.report.sections import memory
 MAX_OPEN_SHOWN = 12
 
 
-def sentence(evidence: RunData, findings: Analysis) -> str:
+def sentence(run_data: RunData, analysis: Analysis) -> str:
     """The best backbone, its margin and its uncertainty; says "leads" only if significant."""
-    lead = evidence.lead
+    lead = run_data.leader
     if lead is None:
         return "No network has been tested yet: there are learning curves, and no leader."
     first = lead.ranking[: lead.shared_by]
     names = wording.listed([wording.title(standing.backbone) for standing in first])
-    right = _right(first[0], evidence.test_images)
-    opening = f"{_after(evidence, lead)}, {names}"
+    right = _right(first[0], run_data.test_images)
+    opening = f"{_after(run_data, lead)}, {names}"
     opening = opening[0].upper() + opening[1:]
     if len(lead.ranking) == 1:
         return f"{opening} has {right}; no other network has been tested."
     if lead.margin is None or lead.shared_by > 1:
         return f"{opening} share the lead with {right} each."
     second = wording.title(lead.ranking[lead.shared_by].backbone)
-    paired_test = findings.verdict.paired_test if findings.verdict else None
+    paired_test = analysis.verdict.paired_test if analysis.verdict else None
     points = _points(100 * lead.margin)
     if paired_test is None:
         return (
@@ -45,21 +45,21 @@ def sentence(evidence: RunData, findings: Analysis) -> str:
     return f"{opening} leads with {right}, {points} ahead of {second}{_certainty(paired_test)}."
 
 
-def price(evidence: RunData, findings: Analysis) -> str:
+def cost(run_data: RunData, analysis: Analysis) -> str:
     """Cost of the leader, and the cheapest network not significantly worse; empty if none."""
-    if evidence.lead is None or findings.verdict is None:
+    if run_data.leader is None or analysis.verdict is None:
         return ""
-    costs = {cost.backbone: cost for cost in findings.costs}
-    leader = costs[evidence.lead.ranking[0].backbone]
+    costs = {cost.backbone: cost for cost in analysis.costs}
+    leader = costs[run_data.leader.ranking[0].backbone]
     told = (
         f"{wording.title(leader.backbone)} took "
         f"{_time(leader.seconds.mean if leader.seconds else None)} to train"
     )
-    if evidence.run.spec.seeds > 1:
+    if run_data.run.spec.seeds > 1:
         told += " a seed"
     if leader.parameters and leader.gmacs:
         told += f" and has {wording.size(leader.parameters)} parameters ({leader.gmacs:.2f} GMACs)"
-    alike = [costs[name] for name in findings.verdict.alike]
+    alike = [costs[name] for name in analysis.verdict.alike]
     quicker = [
         c for c in alike if c.seconds and leader.seconds and c.seconds.mean < leader.seconds.mean
     ]
@@ -73,16 +73,16 @@ def price(evidence: RunData, findings: Analysis) -> str:
     )
 
 
-def cautions(evidence: RunData, findings: Analysis) -> list[str]:
+def cautions(run_data: RunData, analysis: Analysis) -> list[str]:
     """Cautions for reading the result."""
     told = []
-    spec, lead, verdict = evidence.run.spec, evidence.lead, findings.verdict
+    spec, lead, verdict = run_data.run.spec, run_data.leader, analysis.verdict
     if lead and verdict and verdict.alike:
         names = wording.listed([wording.title(name) for name in verdict.alike])
         told.append(
             f"No ranking at the top: {wording.title(lead.ranking[0].backbone)} does not differ "
             f"significantly from {names} on "
-            f"{wording.count(findings.paired_tests[0].images, 'test image')}. The order may be "
+            f"{wording.count(analysis.paired_tests[0].images, 'test image')}. The order may be "
             "chance."
         )
     if lead and verdict and verdict.untested and len(lead.ranking) > 1:
@@ -95,50 +95,50 @@ def cautions(evidence: RunData, findings: Analysis) -> list[str]:
             f"Not every network has been tested with all {spec.seeds} seeds yet; each row says "
             f"with how many."
         )
-    devices = {str(outcome.get("device")) for outcome in evidence.training.values()}
+    devices = {str(result.get("device")) for result in run_data.training.values()}
     if len(devices) > 1:
         told.append(
             f"Training ran on different devices ({', '.join(sorted(devices))}): times cannot be "
             "compared between networks as they stand."
         )
-    return [*told, *filter(None, [memory.caution(evidence)])]
+    return [*told, *filter(None, [memory.caution(run_data)])]
 
 
-def missing(evidence: RunData) -> list[str]:
+def missing(run_data: RunData) -> list[str]:
     """Requested results that are missing, in plain lines."""
     counts = {
-        state: list(evidence.states.values()).count(state)
+        state: list(run_data.states.values()).count(state)
         for state in ("open", "failed", "blocked")
     }
     if not sum(counts.values()):
         return []
     parts = [f"{number} {state}" for state, number in counts.items() if number]
     lines = [
-        f"{wording.count(sum(counts.values()), 'task')} of {len(evidence.states)} not done: "
+        f"{wording.count(sum(counts.values()), 'task')} of {len(run_data.states)} not done: "
         f"{', '.join(parts)}. Everything below is made from what is there."
     ]
-    for task_id, why in evidence.failures.items():
+    for task_id, why in run_data.failures.items():
         lines.append(
-            f"{_told(evidence, task_id)} failed: {why.get('message') or 'no reason was recorded'}"
+            f"{_told(run_data, task_id)} failed: {why.get('message') or 'no reason was recorded'}"
         )
     for state in ("blocked", "open"):
-        tasks = [task for task, found in evidence.states.items() if found == state]
+        tasks = [task for task, found in run_data.states.items() if found == state]
         word = (
             "cannot start, since what it needs failed" if state == "blocked" else "is still to come"
         )
-        lines += [f"{_told(evidence, task)} {word}." for task in tasks[:MAX_OPEN_SHOWN]]
+        lines += [f"{_told(run_data, task)} {word}." for task in tasks[:MAX_OPEN_SHOWN]]
         if len(tasks) > MAX_OPEN_SHOWN:
             lines.append(f"And {len(tasks) - MAX_OPEN_SHOWN} more {state}.")
     return lines
 
 
-def _after(evidence: RunData, lead: Leader) -> str:
-    periods = evidence.run.spec.periods
+def _after(run_data: RunData, lead: Leader) -> str:
+    periods = run_data.run.spec.periods
     if periods == 1:
         return f"after epoch {lead.epoch}"
     if lead.period == periods:
         return f"after the last period (epoch {lead.epoch})"
-    asked = lead.period == evidence.periods[-1]
+    asked = lead.period == run_data.periods[-1]
     return (
         f"{'' if asked else 'so far, '}after period {lead.period} of {periods} (epoch {lead.epoch})"
     )
@@ -191,14 +191,14 @@ def _time(seconds: float | None) -> str:
     return "an unknown time" if seconds is None else wording.duration(seconds)
 
 
-def _told(evidence: RunData, task_id: str) -> str:
+def _told(run_data: RunData, task_id: str) -> str:
     """A task in words: `ResNet34 (seed 0): test after epoch 10`."""
     task = Task.parse(task_id)
     if task.kind == "prepare":
         return "Preparing the data set"
-    trial = evidence.trials[task.subject]
+    trial = run_data.trials[task.subject]
     what = "training up to" if task.kind == "train" else "test after"
     return (
         f"{wording.title(trial.backbone)} (seed {trial.seed}): {what} epoch {task.epoch}"
-        f"{f' on corrupted images ({task.variant})' if task.variant else ''}"
+        f"{f' on corrupted images ({task.corruption})' if task.corruption else ''}"
     )

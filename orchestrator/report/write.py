@@ -15,6 +15,8 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 
 if TYPE_CHECKING:
+    from orchestrator.analysis.analysis import Analysis
+    from orchestrator.analysis.run_data import RunData
     from orchestrator.report.page import Page
     from orchestrator.report.rendering.elements import Table
 
@@ -38,15 +40,13 @@ def write_report(
     """
     need(NEEDED)
     check(formats)
-    from orchestrator.analysis import analysis, run_data
-    from orchestrator.report import data_tables, page
+    from orchestrator.analysis.analysis import analyse
+    from orchestrator.analysis.run_data import read_run_data
 
-    read = run_data.read_run_data(store, run, periods)
-    found = analysis.analyse(read)
+    run_data = read_run_data(store, run, periods)
+    analysis = analyse(run_data)
     with _writing(out):
-        told = page.assemble(read, found)
-        plain = data_tables.records(read, found) if {"csv", "parquet"} & set(formats) else {}
-        return put(out, told, plain, formats)
+        return _write_run(out, run_data, analysis, formats)
 
 
 def write_comparison(
@@ -59,28 +59,24 @@ def write_comparison(
     """Write a comparison of runs into `out`, and each run's report into a folder named after it."""
     need(NEEDED)
     check(formats)
-    from orchestrator.analysis import analysis, run_data
+    from orchestrator.analysis.analysis import analyse
     from orchestrator.analysis.multi_run import ComparedRun
-    from orchestrator.report import data_tables, multi_run, page
+    from orchestrator.analysis.run_data import read_run_data
+    from orchestrator.report import multi_run
 
-    sides = []
-    for run in runs:
-        read = run_data.read_run_data(store, run, periods)
-        sides.append(ComparedRun(read, analysis.analyse(read)))
+    run_data = [read_run_data(store, run, periods) for run in runs]
+    sides = [ComparedRun(each, analyse(each)) for each in run_data]
     with _writing(out):
         for side in sides:
-            plain = (
-                data_tables.records(side.evidence, side.findings)
-                if {"csv", "parquet"} & set(formats)
-                else {}
-            )
-            put(
-                out / side.evidence.run.name,
-                page.assemble(side.evidence, side.findings),
-                plain,
-                formats,
-            )
+            _write_run(out / side.name, side.run_data, side.analysis, formats)
         return put(out, multi_run.assemble(sides), multi_run.records(sides), formats)
+
+
+def _write_run(out: Path, run_data: RunData, analysis: Analysis, formats: Sequence[str]) -> Path:
+    from orchestrator.report import data_tables, page
+
+    plain = data_tables.records(run_data, analysis) if {"csv", "parquet"} & set(formats) else {}
+    return put(out, page.assemble(run_data, analysis), plain, formats)
 
 
 def put(out: Path, told: Page, plain: Mapping[str, Any], formats: Sequence[str]) -> Path:
@@ -101,7 +97,7 @@ def put(out: Path, told: Page, plain: Mapping[str, Any], formats: Sequence[str])
             )
         elif name == "latex":
             contents["report.tex"] = lambda: _bytes(
-                latex.document(told.title, (told.sentence, told.price), shown)
+                latex.document(told.title, (told.sentence, told.cost), shown)
             )
             contents |= {
                 f"tables/{table.name}.tex": partial(_latex_table, table) for table in shown

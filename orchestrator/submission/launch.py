@@ -17,6 +17,9 @@ from orchestrator.terminal.options import call, emit
 if TYPE_CHECKING:
     from jobs.store.runs import Run
     from jobs.store.store import Store
+    from jobs.task import Task
+    from orchestrator.local.stack import Stack
+    from orchestrator.monitoring.status import RunStatus
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -133,39 +136,36 @@ def launch(
     else:
         here, sent = stack.look(settings), []
     if not as_json:
-        lines = [
-            *said,
-            *_of_stack(here),
-            _of_sent(sent, states),
-            *_of_absence(settings, here, sent),
-        ]
-        _tell(settings, run, lines + _of_failures(settings, states, run.name), wait)
-    code = 0
-    state: dict[str, Any] = {}
+        lines = [*said, *_of_stack(here), _of_sent(sent, states)]
+        lines += _of_absence(settings, here, sent) + _of_failures(settings, states, run.name)
+        _tell(settings, run, lines, wait)
+    end = None
     if wait:
         from orchestrator.terminal import follow
 
         end = follow.follow(settings, store, run, to_stderr=as_json)
-        code, state = (
-            end.exit_code,
-            {"state": end.state, "failures": [asdict(failure) for failure in end.failures]},
-        )
     if as_json:
-        emit(
-            {
-                "run": run.name,
-                "data": run.data,
-                "store": str(settings.store),
-                "trials": list(run.trials),
-                "tasks": list(run.tasks),
-                "sent": [task.id for task in sent],
-                "started": list(here.started),
-                "workers": [worker.name for worker in here.workers],
-                **facts,
-                **state,
-            }
-        )
-    return code
+        emit(_facts(settings, run, here, sent, end) | facts)
+    return end.exit_code if end else 0
+
+
+def _facts(
+    settings: Settings, run: Run, here: Stack, sent: Sequence[Task], end: RunStatus | None
+) -> dict[str, Any]:
+    facts = {
+        "run": run.name,
+        "data": run.data,
+        "store": str(settings.store),
+        "trials": list(run.trials),
+        "tasks": list(run.tasks),
+        "sent": [task.id for task in sent],
+        "started": list(here.started),
+        "workers": [worker.name for worker in here.workers],
+    }
+    if end is None:
+        return facts
+    failures = [asdict(failure) for failure in end.failures]
+    return facts | {"state": end.state, "failures": failures}
 
 
 def _of_stack(here: Any) -> list[str]:

@@ -98,7 +98,7 @@ def record_run(store: Store, request: Request, provenance: dict[str, Any]) -> Ru
         list(
             several.map(
                 lambda trial: store.save_trial(
-                    trial, list(unfolded.marks), unfolded.run, unfolded.variants
+                    trial, list(unfolded.target_epochs), unfolded.run, unfolded.corruption_levels
                 ),
                 unfolded.trials,
             )

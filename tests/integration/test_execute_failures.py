@@ -129,7 +129,7 @@ def test_a_store_that_the_worker_cannot_write_makes_it_pause(worker: Worker, run
 
     assert (first, second) == ("paused", "paused")
     assert worker.pause.times == 1
-    assert worker.room.tasks == ()
+    assert worker.admission.tasks == ()
     assert execute.execute(worker, run.tasks[0]) == "done"
     assert worker.pause.times == 0
 

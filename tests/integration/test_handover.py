@@ -44,7 +44,7 @@ def trial(tmp_path: Path) -> str:
     data = built_in("digits").data_id(asked.data_settings())
     unfolded = plan.unfold(asked, data)
     store.save_data(data, built_in("digits"), asked.data_settings())
-    store.save_trial(unfolded.trials[0], list(unfolded.marks), unfolded.run)
+    store.save_trial(unfolded.trials[0], list(unfolded.target_epochs), unfolded.run)
     store.save_run(Run(unfolded.run, asked, data, (unfolded.trials[0].name,), (), 0.0, {}))
     return unfolded.trials[0].name
 
@@ -84,7 +84,7 @@ def test_a_training_asked_for_is_stopped_by_its_holder_and_sent_to_the_asker(
     assert sent == {"fast": [task]}
     assert [each.declines(task) for each in (slow, fast, third)] == [True, False, True]
     assert fast.fulfilled(task) == []
-    assert fast.wish is None
+    assert fast.request is None
     assert not third.declines(task)
 
 
@@ -162,10 +162,10 @@ def test_a_pace_is_learned_from_what_children_say_and_kept_for_the_device(
 ) -> None:
     """Not from the first seconds; the next worker on the device knows it."""
     task, slow = Task("train", trial, 3), hand(tmp_path, "slow", clock)
-    slow.told(task, training(1, 100, 9.0))
+    slow.on_message(task, training(1, 100, 9.0))
     at_once = dict(slow.rates)
     clock.now += MEASURED_S
-    slow.told(task, training(2, 500, 50.0))
+    slow.on_message(task, training(2, 500, 50.0))
     left = slow.training
     slow.ended(task)
 
@@ -201,7 +201,7 @@ def test_a_worker_reads_the_signs_of_the_others_and_finds_what_to_take_over(
     store, fleet = Store(tmp_path), Peers(Store(tmp_path), clock)
     slow, fast = hand(tmp_path, "slow", clock), hand(tmp_path, "fast", clock)
     slow.rates, fast.rates = {"scratch@64x2": 10.0}, {"scratch@64x2": 40.0}
-    slow.told(Task("train", trial, 3), training(1, 0, 10.0))
+    slow.on_message(Task("train", trial, 3), training(1, 0, 10.0))
     data = store.load_trial(trial).data
     atomic.write_json(store.done_path(Task("prepare", data)), {"classes": {"0": {"train": 1000}}})
 

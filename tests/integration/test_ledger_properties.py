@@ -64,7 +64,7 @@ class World:
         unfolded = plan.unfold(asked, data)
         self.store.save_data(data, source, asked.data_settings())
         for trial in unfolded.trials:
-            self.store.save_trial(trial, list(unfolded.marks), unfolded.run)
+            self.store.save_trial(trial, list(unfolded.target_epochs), unfolded.run)
         run = Run(
             unfolded.run,
             asked,

@@ -42,7 +42,7 @@ def run(tmp_path: Path) -> Run:
     unfolded = plan.unfold(asked, data)
     store.save_data(data, source, asked.data_settings())
     for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.marks), unfolded.run)
+        store.save_trial(trial, list(unfolded.target_epochs), unfolded.run)
     made = Run(
         unfolded.run,
         asked,
@@ -70,7 +70,7 @@ def worker(tmp_path: Path, redis_url: str) -> Worker:
         None,
         LeaseTracker(store),
         entry="support.fake_work:main",
-        room=Admission(2, 10 * GB),
+        admission=Admission(2, 10 * GB),
     )
 
 
@@ -133,7 +133,7 @@ def test_two_tasks_run_side_by_side_and_the_sign_of_life_names_both(
     assert (sign.task, sign.tasks, sign.slots) == (one.id, (one.id, two.id), 2)
     assert sign.label == "w1 (cpu, 2 of 2 slots)"
     assert nothing_loose == []
-    assert worker.room.tasks == ()
+    assert worker.admission.tasks == ()
     assert all(LeaseTracker(worker.store).free(task.lease_key) for task in (one, two))
 
 
@@ -149,7 +149,7 @@ def test_a_task_that_waits_for_room_holds_nothing_and_another_worker_may_do_it(
     first = slot(one.id)
     until(begun(worker, one))
     second = slot(two.id)
-    until(lambda: two.id in worker.room.asked_for)
+    until(lambda: two.id in worker.admission.admitted_or_waiting)
     before = (attempts.records(worker.store, two), LeaseTracker(worker.store).free(two.lease_key))
     other = Worker(
         worker.store,
@@ -184,7 +184,7 @@ def test_a_task_that_waits_begins_when_there_is_room(
     first = slot(one.id)
     until(begun(worker, one))
     second = slot(two.id)
-    until(lambda: two.id in worker.room.asked_for)
+    until(lambda: two.id in worker.admission.admitted_or_waiting)
     worker.store.cancel(run.name)
     first.result(20)
     worker.store.reopen(run)
@@ -209,8 +209,8 @@ def test_out_of_memory_beside_others_is_no_blame_and_the_task_runs_alone_next(
     )
     behave(worker, "slow")
     alone = slot(one.id)
-    until(lambda: one.id in worker.room.tasks)
-    kept_out = worker.room.enter(two.id, lambda: execute._need(worker, two), lambda: False)
+    until(lambda: one.id in worker.admission.tasks)
+    kept_out = worker.admission.enter(two.id, lambda: execute._need(worker, two), lambda: False)
     until(lambda: (worker.store.root / "behave").read_text() == "")
     worker.stop.set()
     alone.result(20)

@@ -146,13 +146,13 @@ def _write(work: Path, table: str, rows: list[dict[str, Any]]) -> None:
 
 def corrupted(work: Path, task: Task, outcome: dict[str, Any]) -> dict[str, Any]:
     """An evaluation on harder images: a tenth fewer right at each severity, answers not kept."""
-    corruption, severity = corruptions.parse_level(task.variant)
+    corruption, severity = corruptions.parse_level(task.corruption)
     (row,) = tables.read_files([work / "evaluations.parquet"])
     correct = round(row["correct"] * (1 - 0.1 * severity))
     facts = {"correct": correct, "accuracy": correct / row["total"]}
     _write(work, "evaluations", [row | facts | {"corruption": corruption, "severity": severity}])
     folder = tables.table_folder("evaluations", task.subject)
-    place = f"{folder}/{task.epoch:04d}-{task.variant}.parquet"
+    place = f"{folder}/{task.epoch:04d}-{task.corruption}.parquet"
     return outcome | facts | {"files": {"evaluations.parquet": place}}
 
 

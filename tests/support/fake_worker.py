@@ -22,7 +22,7 @@ def saved_run(store: Store) -> Run:
     unfolded = plan.unfold(asked, data)
     store.save_data(data, source, asked.data_settings())
     for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.marks), unfolded.run)
+        store.save_trial(trial, list(unfolded.target_epochs), unfolded.run)
     found = Run(
         unfolded.run,
         asked,

@@ -80,7 +80,7 @@ def _record_run(
         {"orch": "0.1.0", "host": "alpha"},
     )
     for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.marks), run.name, unfolded.variants)
+        store.save_trial(trial, list(unfolded.target_epochs), run.name, unfolded.corruption_levels)
     store.save_run(run)
     return run, unfolded
 
@@ -116,4 +116,4 @@ class Publishing:
         if task.kind == "train":
             return trained(folder, self.run, trial, task.epoch)
         outcome = evaluated(folder, self.run, trial, task.epoch, self.manifest)
-        return corrupted(folder, task, outcome) if task.variant else outcome
+        return corrupted(folder, task, outcome) if task.corruption else outcome

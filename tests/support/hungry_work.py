@@ -12,7 +12,7 @@ from torch import nn
 
 from jobs.task import Task, TaskRequest
 from models import entrypoint
-from models.data.gpu_cache import Heard
+from models.data.gpu_cache import OnUpload
 from models.training.state import TrainingState, begin_training
 from models.training.train import train
 
@@ -29,7 +29,7 @@ def main(
     return train(given, tell, should_stop, small_device)
 
 
-def small_device(order: TaskRequest, heard: Heard) -> TrainingState:
+def small_device(order: TaskRequest, heard: OnUpload) -> TrainingState:
     """The training, its network refusing what does not fit."""
     training = begin_training(order, heard)
     training.learner.network.register_forward_pre_hook(refuse)

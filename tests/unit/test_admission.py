@@ -46,7 +46,7 @@ def at_once(room: Admission, task: str, size_gb: float | None = None, alone: boo
 
 def waits(asked: Future[Requirement | None], room: Admission, task: str) -> bool:
     """Whether somebody stands before the door."""
-    while task not in room.asked_for and not asked.done():
+    while task not in room.admitted_or_waiting and not asked.done():
         time.sleep(0.001)
     time.sleep(0.05)
     return not asked.done()
@@ -81,7 +81,7 @@ def test_a_task_that_was_never_measured_starts_alone_and_others_follow_once_it_h
     enter(device, "new")
     known = slot.submit(enter, device, "known", 5)
     waited = waits(known, device, "known")
-    device.told("new", 4 * GB)
+    device.on_message("new", 4 * GB)
 
     assert waited
     assert known.result(5) == Requirement(5 * GB)
@@ -105,7 +105,7 @@ def test_a_child_that_takes_more_than_expected_keeps_others_out() -> None:
     """The record is a floor, not a ceiling."""
     device = room()
     enter(device, "a", 2)
-    device.told("a", 9 * GB)
+    device.on_message("a", 9 * GB)
 
     assert not at_once(device, "b", 2)
     assert at_once(device, "c", 1)
@@ -166,7 +166,7 @@ def test_a_task_that_is_no_longer_wanted_stops_waiting(slot: ThreadPoolExecutor)
     wanted.clear()
 
     assert waiting.result(5) is None
-    assert device.asked_for == ("a",)
+    assert device.admitted_or_waiting == ("a",)
 
 
 def test_while_a_task_waits_what_it_needs_is_looked_up_again(slot: ThreadPoolExecutor) -> None:
@@ -198,4 +198,4 @@ def test_many_that_come_and_go_never_take_more_than_there_is(slot: ThreadPoolExe
 
     assert all(done)
     assert 5 < max(most) <= 10
-    assert device.asked_for == ()
+    assert device.admitted_or_waiting == ()

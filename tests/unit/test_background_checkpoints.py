@@ -26,7 +26,7 @@ from models.checkpoints.files import (  # noqa: E402
     restore,
     weights_digest,
 )
-from models.data.gpu_cache import Heard  # noqa: E402
+from models.data.gpu_cache import OnUpload  # noqa: E402
 from models.training.state import TrainingState, begin_training  # noqa: E402
 from models.training.train import train  # noqa: E402
 
@@ -42,10 +42,10 @@ def laboratory(animal_folder: Path, tmp_path: Path) -> Laboratory:
     return made
 
 
-def publishing(with_: Publish) -> Callable[[TaskRequest, Heard], TrainingState]:
+def publishing(with_: Publish) -> Callable[[TaskRequest, OnUpload], TrainingState]:
     """Takes trainings up whose checkpoints are published by another function."""
 
-    def take_up(order: TaskRequest, heard: Heard) -> TrainingState:
+    def take_up(order: TaskRequest, heard: OnUpload) -> TrainingState:
         training = begin_training(order, heard)
         training.publish = with_
         return training
@@ -162,7 +162,7 @@ def test_a_training_that_fails_leaves_the_checkpoint_it_had_begun(laboratory: La
     """The next attempt goes on from there; what failed is said, not what was being written."""
     trial = laboratory.trial("scratch", [3], **RECIPE)
 
-    def take_up(order: TaskRequest, heard: Heard) -> TrainingState:
+    def take_up(order: TaskRequest, heard: OnUpload) -> TrainingState:
         training = begin_training(order, heard)
 
         def poison(folder: Path, contents: CheckpointContents, attempt: str) -> Path:

@@ -93,12 +93,12 @@ def test_open_harder_tests_do_not_hold_the_ranking_back(tmp_path: Path) -> None:
         periods=2,
         pixels=False,
         harder=["blur"],
-        finished=lambda task: not task.variant,
+        finished=lambda task: not task.corruption,
     )
     found = run_data.read_run_data(store, run)
 
-    assert found.lead is not None
-    assert found.lead.period == 2
+    assert found.leader is not None
+    assert found.leader.period == 2
     assert section(found) is None
     assert facts(found.robustness) is None
     assert any("corrupted images (blur-1)" in line for line in summary.missing(found))

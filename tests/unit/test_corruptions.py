@@ -36,7 +36,7 @@ def test_a_harder_test_has_an_id_of_its_own(task_id: str) -> None:
     task = Task.parse(task_id)
 
     assert task.id == task_id == task.lease_key
-    assert (task.kind, task.epoch, task.variant) == ("evaluate", 10, task_id.rpartition(".")[2])
+    assert (task.kind, task.epoch, task.corruption) == ("evaluate", 10, task_id.rpartition(".")[2])
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_harder_tests_are_ready_once_the_last_mark_is_trained(tmp_path: Path) ->
     test = Task("evaluate", trial, 2, "blur-1")
 
     assert same.trials == run.trials
-    assert not any(task.variant for task in plan.ready_tasks(store, same))
+    assert not any(task.corruption for task in plan.ready_tasks(store, same))
     assert before == [Task("evaluate", trial, 1), Task("train", trial, 2)]
     assert ready == [
         Task("evaluate", trial, 1),
@@ -135,7 +135,7 @@ def test_a_run_is_not_over_before_its_harder_tests(tmp_path: Path) -> None:
         backbones=["scratch"],
         classes=("a", "b"),
         harder=["noise"],
-        finished=lambda task: not task.variant,
+        finished=lambda task: not task.corruption,
     )
     found = status.run_status(store, run)
 

@@ -54,7 +54,7 @@ class World:
         unfolded = plan.unfold(asked, data)
         self.store.save_data(data, source, asked.data_settings())
         for trial in unfolded.trials:
-            self.store.save_trial(trial, list(unfolded.marks), name)
+            self.store.save_trial(trial, list(unfolded.target_epochs), name)
         run = Run(
             name,
             asked,
@@ -72,7 +72,7 @@ class World:
         """Train and evaluate some of a trial's periods, each epoch and the middle of the next with
         a checkpoint.
         """
-        marks = self.store.marks(trial)
+        marks = self.store.target_epochs(trial)
         for mark in marks[:trained]:
             path = self.checkpoint(trial, mark)
             self._record(
@@ -128,7 +128,7 @@ class World:
         self, trial: str, chosen: list[Run], keep: frozenset[str], losses: list[float]
     ) -> set[str]:
         """The checkpoints that may not go, counted another way than `prune` does."""
-        marks = self.store.marks(trial)
+        marks = self.store.target_epochs(trial)
         tasks = [Task(kind, trial, mark) for kind in ("train", "evaluate") for mark in marks]  # type: ignore[arg-type]
         wanted = [run for run in self.runs if trial in run.trials]
         if any(run not in chosen for run in wanted) or not all(

@@ -254,7 +254,7 @@ def test_a_lead_that_may_be_chance_is_called_so(tmp_path: Path) -> None:
     (side,) = sides(
         *small(tmp_path, backbones=["scratch", "resnet34"], images_a_class=40, periods=1)
     )
-    sentence = summary.sentence(side.evidence, side.findings)
+    sentence = summary.sentence(side.run_data, side.analysis)
     beside = multi_run.sentence([side], None)
 
     assert not re.search("ahead|leads", sentence)

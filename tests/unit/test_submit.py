@@ -102,7 +102,7 @@ def test_a_new_run_is_recorded_whole_and_its_first_task_sent(tmp_path: Path, pho
 
     assert store.load_run(run.name) == run
     assert run.provenance == {"host": "alpha"}
-    assert [store.marks(trial) for trial in run.trials] == [[10, 20], [10, 20]]
+    assert [store.target_epochs(trial) for trial in run.trials] == [[10, 20], [10, 20]]
     assert len(store.load_data(run.data)[0].entries) == 6
     assert sent == wire.sent == [Task("prepare", run.data)]
 

@@ -21,7 +21,7 @@ from jobs.spec import model  # noqa: E402
 from jobs.store import tables  # noqa: E402
 from jobs.store.runs import Run  # noqa: E402
 from jobs.task import Task, TaskRequest  # noqa: E402
-from models.data.gpu_cache import Heard  # noqa: E402
+from models.data.gpu_cache import OnUpload  # noqa: E402
 from models.training.microbatches import halve, read  # noqa: E402
 from models.training.state import TrainingState, begin_training  # noqa: E402
 from models.training.train import train  # noqa: E402
@@ -56,10 +56,10 @@ def hungry(network: nn.Module, most: int, from_call: int = 1) -> None:
     network.register_forward_pre_hook(refuse)
 
 
-def small_device(most: int, from_call: int = 1) -> Callable[[TaskRequest, Heard], TrainingState]:
+def small_device(most: int, from_call: int = 1) -> Callable[[TaskRequest, OnUpload], TrainingState]:
     """Takes trainings up on a device that holds so many images."""
 
-    def take_up(order: TaskRequest, heard: Heard) -> TrainingState:
+    def take_up(order: TaskRequest, heard: OnUpload) -> TrainingState:
         training = begin_training(order, heard)
         hungry(training.learner.network, most, from_call)
         return training
@@ -71,7 +71,7 @@ def attempts_until_done(
     laboratory: Laboratory,
     trial: str,
     epoch: int,
-    take_up: Callable[[TaskRequest, Heard], TrainingState],
+    take_up: Callable[[TaskRequest, OnUpload], TrainingState],
     stops: Any = None,
 ) -> tuple[dict[str, Any], list[str]]:
     """Attempt a training until it is done; the outcome, and what the failed attempts said."""

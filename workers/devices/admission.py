@@ -46,7 +46,7 @@ class Admission:
             return tuple(self._inside)
 
     @property
-    def asked_for(self) -> tuple[str, ...]:
+    def admitted_or_waiting(self) -> tuple[str, ...]:
         """Running and waiting tasks: each has a slot."""
         with self._changed:
             return (*self._inside, *self._passed)
@@ -76,7 +76,7 @@ class Admission:
                 self._passed.pop(task, None)
                 self._changed.notify_all()
 
-    def told(self, task: str, taken_bytes: int) -> None:
+    def on_memory(self, task: str, taken_bytes: int) -> None:
         """Record the peak memory a child reported."""
         with self._changed:
             if task in self._inside:
@@ -123,7 +123,7 @@ class Admission:
 
     def _taken(self, task: str) -> int | None:
         """Bytes to count for a running task; None before anything is known."""
-        expected, told = self._inside[task].bytes, self._told.get(task)
+        expected, on_memory = self._inside[task].bytes, self._told.get(task)
         if expected is not None:
-            return max(expected, told or 0)
-        return None if told is None else int(EARLY * told)
+            return max(expected, on_memory or 0)
+        return None if on_memory is None else int(EARLY * on_memory)

@@ -25,9 +25,9 @@ class ProgressReporter:
     """Write progress at most once a second, for `orch watch` and `orch status`; pass on memory."""
 
     def __init__(self, worker: Worker, task: Task, attempt: Attempt) -> None:
-        self.path, self.room, self.handover, self.task = (
+        self.path, self.admission, self.handover, self.task = (
             worker.store.progress_path(task),
-            worker.room,
+            worker.admission,
             worker.handover,
             task,
         )
@@ -43,8 +43,10 @@ class ProgressReporter:
 
     def __call__(self, message: Message) -> None:
         if isinstance(taken := message.get("memory_bytes"), int):
-            self.room.told(self.who["task"], memory.on_gpu(taken, taken) if self.on_gpu else taken)
-        self.handover.told(self.task, message)
+            self.admission.on_memory(
+                self.who["task"], memory.on_gpu(taken, taken) if self.on_gpu else taken
+            )
+        self.handover.on_message(self.task, message)
         if time.monotonic() - self.last >= TELL_S:
             self.last = time.monotonic()
             try:

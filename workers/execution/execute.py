@@ -60,7 +60,7 @@ def _claimed(worker: Worker, task: Task) -> str:
         return "not ready"
     if worker.handover.declines(task):
         return "another's"
-    need = worker.room.enter(
+    need = worker.admission.enter(
         task.id, lambda: _need(worker, task), lambda: _still_ours(worker, task)
     )
     if need is None:
@@ -69,7 +69,7 @@ def _claimed(worker: Worker, task: Task) -> str:
         lease = worker.watch.claim(task.lease_key, worker.name)
         return "held" if lease is None else _held(worker, task, lease, need)
     finally:
-        worker.room.leave(task.id)
+        worker.admission.leave(task.id)
 
 
 def _may_begin(worker: Worker, task: Task) -> bool:
@@ -87,7 +87,7 @@ def _still_ours(worker: Worker, task: Task) -> bool:
 
 def _need(worker: Worker, task: Task) -> Requirement:
     """The requirement of a task; not estimated with a single slot."""
-    if worker.room.slots == 1:
+    if worker.admission.slots == 1:
         return Requirement(alone=True)
     return Requirement(
         worker.measured.expected(task), attempts.must_run_exclusively(worker.store, task)
@@ -97,8 +97,8 @@ def _need(worker: Worker, task: Task) -> Requirement:
 def _held(worker: Worker, task: Task, lease: Lease, need: Requirement) -> str:
     """Execute a claimed task, release the lease, enqueue what follows."""
     store, state = worker.store, ""
-    wish = worker.handover.wish
-    _pass_on(worker, worker.handover.fulfilled(task), wish.holder if wish else "")
+    request = worker.handover.request
+    _pass_on(worker, worker.handover.fulfilled(task), request.holder if request else "")
     try:
         if not (
             store.is_done(task) or store.has_failed(task)
@@ -107,7 +107,7 @@ def _held(worker: Worker, task: Task, lease: Lease, need: Requirement) -> str:
         return state or "not ready"
     finally:
         worker.idle_since = time.monotonic()
-        worker.room.leave(task.id)
+        worker.admission.leave(task.id)
         lease.release()
         following = plan.next_tasks(store, task) or retry_now(store, task)
         stays = state == "done" and not worker.stop.is_set()
@@ -128,12 +128,37 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
     """Execute a claimed task and record how it ended."""
     runs = worker.store.wanted_by(task)
     if attempts.lost_too_often(worker.store, task):
-        return _give_up(
-            worker.store,
-            task,
-            f"{attempts.MAX_LOST} workers were lost over it without any progress",
+        lost = f"{attempts.MAX_LOST} workers were lost over it without any progress"
+        return _give_up(worker.store, task, lost)
+    attempt = _begin_attempt(worker, task, lease, runs)
+    log.info("%s: attempt %d begins", task.id, attempt.number)
+    try:
+        result = worker.run_child(
+            _task_request(worker, task, attempt, lease, alone, runs),
+            attempt.log,
+            on_message=ProgressReporter(worker, task, attempt),
+            should_stop=StopCondition(worker, task, lease.token),
+            still_mine=LeaseRenewer(lease),
+            limits=worker.limits,
+            entry=worker.entry,
         )
-    attempt = attempts.begin(
+        with keep_renewed(lease):
+            worker.store.publish(task, result, attempt.work_folder, lease.holds)
+    except OrchError as error:
+        if isinstance(error, DeviceFailed):  # a broken GPU, always idle, would take every task
+            pause_s = worker.pause.longer()
+            log.error("%s cannot be used: no task is taken for %.0f s", worker.device.name, pause_s)
+        return _record_failure(worker.store, task, attempt, error, lease)
+    finally:
+        worker.handover.ended(task)
+        shutil.rmtree(attempt.work_folder, ignore_errors=True)
+    attempt.finish("done")
+    log.info("%s: done", task.id)
+    return "done"
+
+
+def _begin_attempt(worker: Worker, task: Task, lease: Lease, runs: Sequence[Run]) -> Attempt:
+    return attempts.begin(
         worker.store,
         task,
         {
@@ -146,31 +171,6 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
             "queued_at": ready_since(worker.store, task, runs),
         },
     )
-    log.info("%s: attempt %d begins", task.id, attempt.number)
-    try:
-        outcome = worker.run_child(
-            _task_request(worker, task, attempt, lease, alone, runs),
-            attempt.log,
-            heard=ProgressReporter(worker, task, attempt),
-            should_stop=StopCondition(worker, task, lease.token),
-            still_mine=LeaseRenewer(lease),
-            limits=worker.limits,
-            entry=worker.entry,
-        )
-        with keep_renewed(lease):
-            worker.store.publish(task, outcome, attempt.work_folder, lease.holds)
-    except OrchError as error:
-        if isinstance(error, DeviceFailed):
-            # Otherwise a broken GPU, always idle, would take every task.
-            pause_s = worker.pause.longer()
-            log.error("%s cannot be used: no task is taken for %.0f s", worker.device.name, pause_s)
-        return _record_failure(worker.store, task, attempt, error, lease)
-    finally:
-        worker.handover.ended(task)
-        shutil.rmtree(attempt.work_folder, ignore_errors=True)
-    attempt.finish("done")
-    log.info("%s: done", task.id)
-    return "done"
 
 
 def _give_up(store: Store, task: Task, why: str) -> str:
@@ -246,7 +246,7 @@ def ready_since(store: Store, task: Task, runs: Sequence[Run]) -> float | None:
     times = [run.submitted_at for run in runs[:1]]
     if task.kind != "prepare":
         data = store.load_trial(task.subject).data
-        before = [epoch for epoch in store.marks(task.subject) if epoch < task.epoch]
+        before = [epoch for epoch in store.target_epochs(task.subject) if epoch < task.epoch]
         needed = Task(
             "train", task.subject, task.epoch if task.kind == "evaluate" else max(before, default=0)
         )

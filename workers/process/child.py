@@ -134,9 +134,9 @@ def _import(pipe: Connection, module: str) -> None:
 
 
 def run(
-    order: TaskRequest,
+    request: TaskRequest,
     log: Path,
-    heard: Callable[[Message], None],
+    on_message: Callable[[Message], None],
     should_stop: Callable[[], bool],
     still_mine: Callable[[], bool],
     limits: Limits | None = None,
@@ -144,22 +144,22 @@ def run(
 ) -> Message:
     """Execute a request in a child and return its task result.
 
-    `heard` gets each message. `still_mine` is called several times a second and ends the child when
-    False. Raises the child's own error, `Stopped`, `LeaseLost`, `Stalled`, or `WorkerLost` when it
-    died without a message.
+    `on_message` gets each message. `still_mine` is called several times a second and ends the child
+    when False. Raises the child's own error, `Stopped`, `LeaseLost`, `Stalled`, or `WorkerLost`
+    when it died without a message.
     """
     context = multiprocessing.get_context("forkserver")
     limits = limits or Limits()
     ours, theirs = context.Pipe(duplex=False)
     felt, pulse = context.Pipe(duplex=False)
-    given = (theirs, felt, limits.away_s, entry, order.as_dict(), str(log))
-    process = context.Process(target=child_main, args=given, name=order.task)
+    given = (theirs, felt, limits.away_s, entry, request.as_dict(), str(log))
+    process = context.Process(target=child_main, args=given, name=request.task)
     with _COUNTING, _without_main():
         process.start()
     theirs.close()
     felt.close()
     try:
-        return _attend(process, ours, heard, should_stop, _Alive(still_mine, pulse), limits)
+        return _attend(process, ours, on_message, should_stop, _Alive(still_mine, pulse), limits)
     finally:
         if not wait([process.sentinel], 0):
             process.kill()
@@ -197,7 +197,7 @@ class _Alive:
 def _attend(
     process: Any,
     pipe: Connection,
-    heard: Callable[[Message], None],
+    on_message: Callable[[Message], None],
     should_stop: Callable[[], bool],
     still_mine: Callable[[], bool],
     limits: Limits,
@@ -212,14 +212,14 @@ def _attend(
             except (EOFError, OSError):
                 raise _death(_exit_code(process, 5)) from None
             last_word = time.monotonic()
-            if "outcome" in message:
-                return dict(message["outcome"])
+            if "result" in message:
+                return dict(message["result"])
             if "error" in message:
                 raise FAILURES.get(message["error"], errors.OrchError)(message["message"])
             if "listens" in message:
                 listens = True
             else:
-                heard(message)
+                on_message(message)
         if not still_mine():
             raise errors.LeaseLost("another worker holds the lease; the child was ended.")
         if time.monotonic() - last_word > limits.stall_s:

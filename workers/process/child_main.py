@@ -24,7 +24,7 @@ ALONE = 75
 
 
 def child_main(
-    pipe: Connection, pulse: Connection, away_s: float, entry: str, order: Message, log: str
+    pipe: Connection, pulse: Connection, away_s: float, entry: str, request: Message, log: str
 ) -> None:
     """The child: redirect output to the log, run the entry point, send the last message."""
     parent_death.die_with_parent()
@@ -43,12 +43,12 @@ def child_main(
         _write_to(log)
         module, _, function = entry.partition(":")
         main = getattr(importlib.import_module(module), function)
-        tell({"outcome": main(order, tell, stop.is_set)})
+        tell({"result": main(request, tell, stop.is_set)})
     except BaseException as error:
         with contextlib.suppress(OSError):  # the log may be on a full disk
             traceback.print_exc()
         kind, text = _classify(error)
-        if kind == errors.OutOfMemory.__name__ and not order.get("alone", True):
+        if kind == errors.OutOfMemory.__name__ and not request.get("alone", True):
             kind, text = (
                 errors.Crowded.__name__,
                 f"{text} (beside other tasks of its worker; it is tried again alone)",

@@ -51,8 +51,8 @@ class HandoverRequest:
 class Handover:
     """The handover state of one worker: its training, measured rates, and handover request.
 
-    `wish` is its own request, and `given` is the peer that requested its training. `owed` are
-    trainings it stopped for its own request; they are enqueued when the request ends.
+    `request` is its own request, and `granted_to` is the peer that requested its training.
+    `deferred` are trainings it stopped for its own request; they are enqueued when that ends.
     """
 
     store: Store
@@ -63,9 +63,9 @@ class Handover:
     clock: Callable[[], float] = time.monotonic
     rates: dict[str, float] = field(default_factory=dict)
     training: rebalance.ActiveTraining | None = None
-    wish: HandoverRequest | None = None
-    owed: list[Task] = field(default_factory=list)
-    given: str | None = None
+    request: HandoverRequest | None = None
+    deferred: list[Task] = field(default_factory=list)
+    granted_to: str | None = None
     _began: float = 0.0
     _last_mark: int = 0
     _reserved: dict[tuple[str, int], float] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Handover:
 
     # What this worker measures and reports
 
-    def told(self, task: Task, message: dict[str, Any]) -> None:
+    def on_message(self, task: Task, message: dict[str, Any]) -> None:
         """Update the rates from a child's progress message; errors here never end the child."""
         with contextlib.suppress(OSError, OrchError, TypeError, ValueError):
             self._learn(task, message)
@@ -95,7 +95,7 @@ class Handover:
         if self.training is None or self.training.task != task.id:
             self._began, self._last_mark = (
                 self.clock(),
-                max(self.store.marks(task.subject), default=task.epoch),
+                max(self.store.target_epochs(task.subject), default=task.epoch),
             )
             kind = self.kind_of(task)
         else:
@@ -130,13 +130,13 @@ class Handover:
             trial.backbone, self.store.described(trial.data).settings.image_size, threads
         )
 
-    def sign(self, busy: bool) -> dict[str, Any]:
+    def heartbeat_fields(self, busy: bool) -> dict[str, Any]:
         """The scheduling fields of the worker's heartbeat, read by its peers."""
         training = self.training
         return {
             "rates": self.rates,
             "busy": busy,
-            "settled": self.wish is None and self.given is None,
+            "settled": self.request is None and self.granted_to is None,
             "training": training
             and {"task": training.task, "kind": training.kind, "left": training.images_left},
         }
@@ -150,12 +150,12 @@ class Handover:
         already has a request.
         """
         token = lease.highest_token(self.store, task.lease_key)
-        if token == 0 or self.wish is not None:
+        if token == 0 or self.request is not None:
             return False
         if not atomic.claim_json(self.store.asked_path(task.lease_key, token), {"by": self.name}):
             return False
         log.info("%s: handover requested, to end sooner", task.id)
-        self.wish = HandoverRequest(task, holder, token, self.clock())
+        self.request = HandoverRequest(task, holder, token, self.clock())
         return True
 
     def fulfilled(self, task: Task) -> list[Task]:
@@ -164,7 +164,7 @@ class Handover:
 
         Those are the trainings that this worker gave up for the request.
         """
-        if self.wish is None or self.wish.task.lease_key != task.lease_key:
+        if self.request is None or self.request.task.lease_key != task.lease_key:
             return []
         return self.withdraw()
 
@@ -173,21 +173,23 @@ class Handover:
 
         A request fails once the trial is trained, or after `PATIENCE_S`.
         """
-        if self.wish is None:
+        if self.request is None:
             return []
-        last = max(self.store.marks(self.wish.task.subject), default=self.wish.task.epoch)
-        vain = self.store.is_done(Task("train", self.wish.task.subject, last))
-        return self.withdraw() if vain or self.clock() - self.wish.since > PATIENCE_S else []
+        last = max(
+            self.store.target_epochs(self.request.task.subject), default=self.request.task.epoch
+        )
+        vain = self.store.is_done(Task("train", self.request.task.subject, last))
+        return self.withdraw() if vain or self.clock() - self.request.since > PATIENCE_S else []
 
     def withdraw(self) -> list[Task]:
         """Withdraw the request and return the trainings that were given up for it."""
-        if self.wish is not None:
+        if self.request is not None:
             with contextlib.suppress(OSError):
-                self.store.asked_path(self.wish.task.lease_key, self.wish.token).unlink(
+                self.store.asked_path(self.request.task.lease_key, self.request.token).unlink(
                     missing_ok=True
                 )
-        self.wish, owed, self.owed = None, self.owed, []
-        return owed
+        self.request, deferred, self.deferred = None, self.deferred, []
+        return deferred
 
     # The holder, and all other peers
 
@@ -209,8 +211,8 @@ class Handover:
         """
         if task.kind != "train":
             return False
-        if self.wish is not None:
-            return self.wish.task.lease_key != task.lease_key
+        if self.request is not None:
+            return self.request.task.lease_key != task.lease_key
         token = lease.highest_token(self.store, task.lease_key)
         if self.asker(task, token) is None:
             return False
@@ -226,10 +228,10 @@ class Handover:
         """
         if task.kind != "train":
             return False
-        if self.wish is not None:
-            return self.wish.task.lease_key != task.lease_key
-        self.given = self.asker(task, token)
-        return self.given is not None
+        if self.request is not None:
+            return self.request.task.lease_key != task.lease_key
+        self.granted_to = self.asker(task, token)
+        return self.granted_to is not None
 
     def whose(
         self, ended: Task, token: int, tasks: Sequence[Task], done: bool
@@ -237,17 +239,17 @@ class Handover:
         """The tasks to enqueue after a task has ended, by worker (None: any worker).
 
         The trial's next training stays on this worker, or goes to the peer that requested it. If
-        this worker gave it up for its own request, it is kept in `owed` and enqueued later.
+        this worker gave it up for its own request, it is kept in `deferred` and enqueued later.
 
         The evaluation after a trial's last training also stays on this worker. The study may end
         with that evaluation, and other workers may be slower.
         """
-        by, self.given = self.asker(ended, token), None
+        by, self.granted_to = self.asker(ended, token), None
         found: dict[str | None, list[Task]] = {}
         for task in tasks:
             ours = task.kind == "train" and task.subject == ended.subject
-            if ours and by is None and self.wish is not None:
-                self.owed.append(task)
+            if ours and by is None and self.request is not None:
+                self.deferred.append(task)
             else:
                 found.setdefault(
                     (by or (self.name if done else None)) if ours else None, []
@@ -255,7 +257,7 @@ class Handover:
         if (
             done
             and ended.kind == "train"
-            and self.wish is None
+            and self.request is None
             and None in found
             and self.name not in found
         ):

@@ -82,9 +82,9 @@ class Peers:
         if data not in self._images:
             classes = (self.store.done(Task("prepare", data)) or {}).get("classes", {})
             self._images[data] = float(sum(counts["train"] for counts in classes.values()))
-        marks = self.store.marks(task.subject)
-        epochs = max(marks, default=0) - max(
-            (mark for mark in marks if mark < task.epoch), default=0
+        target_epochs = self.store.target_epochs(task.subject)
+        epochs = max(target_epochs, default=0) - max(
+            (epoch for epoch in target_epochs if epoch < task.epoch), default=0
         )
         if epochs * self._images[data] <= 0:
             return None

@@ -71,7 +71,7 @@ class Cards:
     """Examples; `figure` shows them in Markdown, `grouped` groups them by kind."""
 
     kind: ClassVar[str] = "cards"
-    questions: tuple[Example, ...]
+    examples: tuple[Example, ...]
     figure: Chart | None = None
     grouped: bool = False
 

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from orchestrator.report.rendering import theme
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PNG_DOTS_PER_INCH = 144
@@ -78,6 +79,31 @@ def draw_chart(
             svg, format="svg", dpi=SVG_DOTS_PER_INCH, metadata={"Date": None, "Creator": None}
         )
     return Chart(name, alt, caption, svg.getvalue(), png.getvalue())
+
+
+def title(axes: Axes, heading: str, basis: str) -> None:
+    """Put the heading above the axes, and under it in small letters what the data is based on."""
+    axes.set_title(heading)
+    axes.annotate(
+        basis,
+        (0, 1),
+        (0, 7),
+        "axes fraction",
+        textcoords="offset points",
+        fontsize=8.5,
+        color=theme.MUTED,
+    )
+
+
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """Put one legend below all axes of the figure, with the entries of `axes`."""
+    figure.legend(
+        *axes.get_legend_handles_labels(),
+        loc="outside lower left",
+        ncols=4,
+        columnspacing=1.2,
+        handletextpad=0.4,
+    )
 
 
 def whole_ticks(numbers: list[int], most: int = 12) -> list[int]:

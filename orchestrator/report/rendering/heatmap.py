@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.report.rendering import theme, wording
 from orchestrator.report.rendering.figure import Chart
+
+if TYPE_CHECKING:
+    from PIL import ImageDraw
 
 TITLE, BASIS, LABEL = 13.0, 9.5, 9.0
 SCALE = 2
@@ -68,6 +71,8 @@ def _svg(grid: Heatmap) -> str:
     width, height = grid.size
     left, top, side = grid.left, 46.0, grid.side
     bottom = top + side * len(grid.rows)
+    middle = left + side * len(grid.columns) / 2
+    axis = f"font-size:{BASIS}px;fill:{theme.MUTED}"
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" style="font: {grid.font:g}px \'DejaVu Sans\'; '
@@ -86,34 +91,34 @@ def _svg(grid: Heatmap) -> str:
             for i, n in enumerate(grid.columns)
         ),
         "</g>",
+        *_squares(grid, top),
+        *_labels(grid, "text", "counts", ""),
+        *_labels(grid, "other", "shares", ' display="none"'),
+        _text(middle, height - 6, grid.across, axis, "middle"),
+        f'<g transform="translate(12 {(top + bottom) / 2:.1f}) rotate(-90)">'
+        f"{_text(0, 0, grid.down, axis, 'middle')}</g></svg>",
     ]
-    for down, row in enumerate(grid.squares):
-        lines += [
-            f'<rect x="{left + side * across:.1f}" y="{top + side * down:.1f}" width="{side:g}" '
-            f'height="{side:g}" '
-            f'style="fill:{square.colour};fill-opacity:{square.depth:.2f}"/>'
-            for across, square in enumerate(row)
-            if square.depth > 0
-        ]
+    return "\n".join(line for line in lines if line)
+
+
+def _squares(grid: Heatmap, top: float) -> list[str]:
+    """Filled squares, and one path that draws the lines between them."""
+    left, side = grid.left, grid.side
+    bottom = top + side * len(grid.rows)
+    right = left + side * len(grid.columns)
+    filled = [
+        f'<rect x="{left + side * across:.1f}" y="{top + side * down:.1f}" width="{side:g}" '
+        f'height="{side:g}" '
+        f'style="fill:{square.colour};fill-opacity:{square.depth:.2f}"/>'
+        for down, row in enumerate(grid.squares)
+        for across, square in enumerate(row)
+        if square.depth > 0
+    ]
     frame = "".join(
         f"M{left + side * i:.1f} {top}V{bottom:.1f}" for i in range(len(grid.columns) + 1)
     )
-    frame += "".join(
-        f"M{left} {top + side * i:.1f}H{left + side * len(grid.columns):.1f}"
-        for i in range(len(grid.rows) + 1)
-    )
-    lines.append(f'<path d="{frame}" style="stroke:{theme.GRID};stroke-width:0.7;fill:none"/>')
-    lines += _labels(grid, "text", "counts", "") + _labels(
-        grid, "other", "shares", ' display="none"'
-    )
-    middle = left + side * len(grid.columns) / 2
-    axis = f"font-size:{BASIS}px;fill:{theme.MUTED}"
-    lines.append(_text(middle, height - 6, grid.across, axis, "middle"))
-    lines.append(
-        f'<g transform="translate(12 {(top + bottom) / 2:.1f}) rotate(-90)">'
-        f"{_text(0, 0, grid.down, axis, 'middle')}</g></svg>"
-    )
-    return "\n".join(line for line in lines if line)
+    frame += "".join(f"M{left} {top + side * i:.1f}H{right:.1f}" for i in range(len(grid.rows) + 1))
+    return [*filled, f'<path d="{frame}" style="stroke:{theme.GRID};stroke-width:0.7;fill:none"/>']
 
 
 def _labels(grid: Heatmap, which: str, style: str, hidden: str) -> list[str]:
@@ -142,12 +147,9 @@ def _text(x: float, y: float, text: str, style: str = "", anchor: str = "") -> s
     return f'<text x="{x:.1f}" y="{y:.1f}"{attributes}>{escape(wording.plain(text))}</text>'
 
 
-def _png(grid: Heatmap) -> bytes:
-    from PIL import Image, ImageDraw
-
-    width, height = (round(SCALE * length) for length in grid.size)
-    picture = Image.new("RGB", (width, height), theme.PAPER)
-    pen, left, top, side = ImageDraw.Draw(picture), grid.left, 46.0, grid.side
+def _draw_squares(pen: ImageDraw.ImageDraw, grid: Heatmap, top: float) -> None:
+    """Draw filled squares with their text, and the lines between them."""
+    left, side = grid.left, grid.side
     bottom, right = top + side * len(grid.rows), left + side * len(grid.columns)
     for down, row in enumerate(grid.squares):
         for across, square in enumerate(row):
@@ -162,6 +164,16 @@ def _png(grid: Heatmap) -> bytes:
         pen.line(_scaled(left + side * i, top, left + side * i, bottom), theme.GRID)
     for i in range(len(grid.rows) + 1):
         pen.line(_scaled(left, top + side * i, right, top + side * i), theme.GRID)
+
+
+def _png(grid: Heatmap) -> bytes:
+    from PIL import Image, ImageDraw
+
+    width, height = (round(SCALE * length) for length in grid.size)
+    picture = Image.new("RGB", (width, height), theme.PAPER)
+    pen, left, top, side = ImageDraw.Draw(picture), grid.left, 46.0, grid.side
+    bottom, right = top + side * len(grid.rows), left + side * len(grid.columns)
+    _draw_squares(pen, grid, top)
     pen.text(_at(4, 15), wording.plain(grid.title), theme.INK, _font(TITLE, True), "ls")
     pen.text(_at(4, 32), wording.plain(grid.basis), theme.MUTED, _font(BASIS), "ls")
     for i, name in enumerate(grid.rows):

@@ -5,25 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.analysis.analysis import Analysis
-from orchestrator.analysis.calibration import BINS
+from orchestrator.analysis.calibration import BINS, Calibration
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Section, Table
-from orchestrator.report.rendering.figure import Chart, draw_chart
+from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FEWEST = 10
 
 
-def section(evidence: RunData, findings: Analysis) -> Section | None:
+def section(run_data: RunData, analysis: Analysis) -> Section | None:
     """Calibration after the compared period; None without confidences."""
-    if not findings.calibration:
+    if not analysis.calibration:
         return None
-    several = ", all seeds together" if evidence.run.spec.seeds > 1 else ""
+    several = ", all seeds together" if run_data.run.spec.seeds > 1 else ""
     lead = (
-        f"After epoch {findings.epoch}{several}. The expected calibration error (ECE, {BINS} bins) "
+        f"After epoch {analysis.epoch}{several}. The expected calibration error (ECE, {BINS} bins) "
         "is the mean distance between how sure a network is and how often it is right; the Brier "
         "score also counts how well it sets right answers apart. Lower is better for both."
     )
@@ -31,13 +32,13 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
         "calibration",
         "Calibration",
         lead,
-        (_table(findings), *elements.figures([_curve(findings)])),
+        (_table(analysis), *elements.figures([_curve(analysis)])),
     )
 
 
-def _table(findings: Analysis) -> Table:
-    rows, best = [], min(found.ece for found in findings.calibration.values())
-    for name, found in findings.calibration.items():
+def _table(analysis: Analysis) -> Table:
+    rows, best = [], min(found.ece for found in analysis.calibration.values())
+    for name, found in analysis.calibration.items():
         word = "too sure" if found.gap > 0 else "not sure enough"
         rows.append(
             (
@@ -50,7 +51,7 @@ def _table(findings: Analysis) -> Table:
                 Cell(f"{wording.signed(found.gap)} ({word})", found.gap),
             )
         )
-    marked = tuple(i for i, found in enumerate(findings.calibration.values()) if found.ece == best)
+    marked = tuple(i for i, found in enumerate(analysis.calibration.values()) if found.ece == best)
     head = (
         "Network",
         "Answers",
@@ -65,50 +66,43 @@ def _table(findings: Analysis) -> Table:
     )
 
 
-def _curve(findings: Analysis) -> Chart:
+def _reliability_line(axes: Axes, backbone: str, calibration: Calibration) -> None:
+    points = [
+        (100 * b.confidence, 100 * b.accuracy)
+        for b in calibration.bins
+        if b.images >= FEWEST and b.confidence is not None and b.accuracy is not None
+    ]
+    if points:
+        axes.plot(
+            *zip(*points, strict=True),
+            color=theme.colour(backbone),
+            marker=theme.marker(backbone),
+            markersize=5.5,
+            linewidth=1.5,
+            label=wording.title(backbone),
+        )
+
+
+def _curve(analysis: Analysis) -> Chart:
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         axes.plot([0, 100], [0, 100], color=theme.MUTED, linewidth=0.9, linestyle=":")
-        for name, found in findings.calibration.items():
-            points = [
-                (100 * b.confidence, 100 * b.accuracy)
-                for b in found.bins
-                if b.images >= FEWEST and b.confidence is not None and b.accuracy is not None
-            ]
-            if points:
-                axes.plot(
-                    *zip(*points, strict=True),
-                    color=theme.colour(name),
-                    marker=theme.marker(name),
-                    markersize=5.5,
-                    linewidth=1.5,
-                    label=wording.title(name),
-                )
+        for backbone, calibration in analysis.calibration.items():
+            _reliability_line(axes, backbone, calibration)
         axes.set(
             xlim=(0, 101),
             ylim=(0, 103),
             xlabel="mean confidence of the answers (%)",
             ylabel="of these, right (%)",
         )
-        axes.set_title(f"Reliability after epoch {findings.epoch}")
-        images = max(found.images for found in findings.calibration.values())
-        axes.annotate(
+        images = max(found.images for found in analysis.calibration.values())
+        title(
+            axes,
+            f"Reliability after epoch {analysis.epoch}",
             f"{wording.count(images, 'answer')} a network · {BINS} bins, those with {FEWEST} "
             f"answers or more",
-            (0, 1),
-            (0, 7),
-            "axes fraction",
-            textcoords="offset points",
-            fontsize=8.5,
-            color=theme.MUTED,
         )
-        figure.legend(
-            *axes.get_legend_handles_labels(),
-            loc="outside lower left",
-            ncols=4,
-            columnspacing=1.2,
-            handletextpad=0.4,
-        )
+        legend_below(figure, axes)
 
     caption = (
         "On the dotted line a confidence of 80% is right 80 times of 100; below it, the "

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.per_class import confusions
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import heatmap, theme, wording
@@ -16,21 +17,15 @@ from orchestrator.report.rendering.figure import Chart
 MAX_COUNTED, MAX_NAMED = 40, 100
 
 
-def counts(evidence: RunData, backbone: str, period: int) -> np.ndarray[Any, Any] | None:
-    """Images by (true class, prediction) over all seeds; None without predictions."""
-    found = [evidence.book.confusion(answers) for answers in evidence.answers(backbone, period)]
-    return np.sum(found, axis=0) if found else None
-
-
-def confusion(evidence: RunData, backbone: str, period: int) -> Chart | None:
+def confusion(run_data: RunData, analysis: Analysis, backbone: str, period: int) -> Chart | None:
     """The matrix of a network after a period, with counts and row shares; None without data."""
-    found = counts(evidence, backbone, period)
+    found = analysis.matrices.get((backbone, period))
     if found is None:
         return None
-    classes, seeds = evidence.book.classes, len(evidence.answers(backbone, period))
+    classes, seeds = run_data.predictions.classes, len(run_data.answers(backbone, period))
     images = wording.count(int(found.sum()) // seeds, "test image")
     basis = f"{images} · " + ("one seed" if seeds == 1 else f"{seeds} seeds, summed")
-    title = f"{wording.title(backbone)} after epoch {evidence.run.epoch_of(period)}"
+    title = f"{wording.title(backbone)} after epoch {run_data.run.epoch_of(period)}"
     few = len(classes) <= MAX_NAMED
     named = wording.short(classes) if few else [""] * len(classes)
     across = "answer" if few else f"answer ({len(classes)} classes, by name)"
@@ -77,12 +72,13 @@ def _seen(found: np.ndarray[Any, Any], classes: Sequence[str]) -> str:
     return f"Commonest mistakes: {', '.join(told)}."
 
 
-def section(evidence: RunData) -> Section | None:
+def section(run_data: RunData, analysis: Analysis) -> Section | None:
     """The matrices of all networks; None without predictions."""
-    few = "matrix small" if len(evidence.classes) <= 10 else "matrix"
+    few = "matrix small" if len(run_data.classes) <= 10 else "matrix"
     built: list[Part] = []
-    for backbone in evidence.comparison.backbones:
-        row = tuple(drawn for p in evidence.periods if (drawn := confusion(evidence, backbone, p)))
+    for backbone in run_data.comparison.backbones:
+        charts = (confusion(run_data, analysis, backbone, period) for period in run_data.periods)
+        row = tuple(chart for chart in charts if chart)
         built += [Heading(wording.title(backbone)), Figures(row, 2, few)] if row else []
     lead = (
         "Rows are true classes, columns are answers, numbers are test images. Blue on the "

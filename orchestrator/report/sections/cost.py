@@ -10,9 +10,11 @@ from orchestrator.analysis.cost import Cost, pareto
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Section, Table
-from orchestrator.report.rendering.figure import Chart, draw_chart
+from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 MEASURES = {
@@ -28,10 +30,10 @@ MEMORY = {
 }
 
 
-def section(evidence: RunData, findings: Analysis) -> Section:
+def section(run_data: RunData, analysis: Analysis) -> Section:
     """Cost up to the compared period."""
-    several = ", mean over seeds" if evidence.run.spec.seeds > 1 else ""
-    size = evidence.run.spec.image_size
+    several = ", mean over seeds" if run_data.run.spec.seeds > 1 else ""
+    size = run_data.run.spec.image_size
     scale = (
         ""
         if size == 224
@@ -39,17 +41,17 @@ def section(evidence: RunData, findings: Analysis) -> Section:
         f"{(size / 224) ** 2:.2f} times as many)"
     )
     lead = (
-        f"Training time is the wall time of all epochs up to epoch {findings.epoch}{several}; "
+        f"Training time is the wall time of all epochs up to epoch {analysis.epoch}{several}; "
         "images/s are those of training. Multiply-adds are of one image of 224 px, forward, with "
-        f"this data set's head{scale}. {_consumption(findings.costs)}"
+        f"this data set's head{scale}. {_consumption(analysis.costs)}"
     )
-    drawn = [_plot(findings, measure) for measure in MEASURES]
-    return Section("cost", "Cost", lead, (_table(findings), *elements.figures(drawn, 2)))
+    drawn = [_plot(analysis, measure) for measure in MEASURES]
+    return Section("cost", "Cost", lead, (_table(analysis), *elements.figures(drawn, 2)))
 
 
-def _table(findings: Analysis) -> Table:
+def _table(analysis: Analysis) -> Table:
     rows = []
-    for cost in findings.costs:
+    for cost in analysis.costs:
         seconds = cost.seconds.mean if cost.seconds else None
         rows.append(
             (
@@ -62,7 +64,7 @@ def _table(findings: Analysis) -> Table:
                 ),
                 _cell("–" if cost.parameters is None else f"{cost.parameters:,}", cost.parameters),
                 _cell("–" if cost.gmacs is None else f"{cost.gmacs:.3f}", cost.gmacs),
-                _cell(_memory(cost, findings.costs), cost.peak_memory_bytes),
+                _cell(_memory(cost, analysis.costs), cost.peak_memory_bytes),
                 _cell(wording.energy(cost.energy_kwh, _whole(cost)), cost.energy_kwh),
             )
         )
@@ -122,64 +124,52 @@ def price(cost: Cost, measure: str) -> float | None:
     return value if value and not (measure == "seconds" and not cost.seconds) else None
 
 
-def _plot(findings: Analysis, measure: str) -> Chart | None:
+def _logarithmic(axis: Axis) -> None:
+    from matplotlib.ticker import LogLocator
+
+    axis.axes.set_xscale("log")
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(lambda value, _: "")
+
+
+def _point(axes: Axes, backbone: str, point: tuple[float, float]) -> None:
+    axes.plot(
+        *([value] for value in point),
+        marker=theme.marker(backbone),
+        color=theme.colour(backbone),
+        markersize=8.5,
+        linestyle="none",
+        label=wording.title(backbone),
+    )
+
+
+def _plot(analysis: Analysis, measure: str) -> Chart | None:
     priced = [
-        (cost, value)
-        for cost in findings.costs
+        (cost.backbone, (value, 100 * cost.accuracy))
+        for cost in analysis.costs
         if (value := price(cost, measure)) and cost.accuracy is not None
     ]
     if len(priced) < 2:
         return None
-    points = [(value, 100 * (cost.accuracy or 0.0)) for cost, value in priced]
+    points = [point for _, point in priced]
     line = pareto(points)
     unit, called = MEASURES[measure]
 
     def paint(figure: Figure) -> None:
-        from matplotlib.ticker import LogLocator
-
         axes = figure.add_subplot()
-        axes.plot(
-            [points[i][0] for i in line],
-            [points[i][1] for i in line],
-            color=theme.MUTED,
-            linewidth=1.1,
-            linestyle="--",
-        )
-        for (cost, _), (x, y) in zip(priced, points, strict=True):
-            axes.plot(
-                [x],
-                [y],
-                marker=theme.marker(cost.backbone),
-                color=theme.colour(cost.backbone),
-                markersize=8.5,
-                linestyle="none",
-                label=wording.title(cost.backbone),
-            )
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_formatter(lambda value, _: "")
+        x_line, y_line = zip(*(points[i] for i in line), strict=True)
+        axes.plot(x_line, y_line, color=theme.MUTED, linewidth=1.1, linestyle="--")
+        for backbone, point in priced:
+            _point(axes, backbone, point)
+        _logarithmic(axes.xaxis)
         axes.margins(x=0.08, y=0.1)
         axes.set(xlabel=unit, ylabel="test images right (%)")
-        axes.set_title(f"Accuracy against {called}")
-        axes.annotate(
-            f"after epoch {findings.epoch} · dashed: the Pareto line",
-            (0, 1),
-            (0, 7),
-            "axes fraction",
-            textcoords="offset points",
-            fontsize=8.5,
-            color=theme.MUTED,
-        )
-        figure.legend(
-            *axes.get_legend_handles_labels(),
-            loc="outside lower left",
-            ncols=4,
-            columnspacing=1.2,
-            handletextpad=0.2,
-        )
+        basis = f"after epoch {analysis.epoch} · dashed: the Pareto line"
+        title(axes, f"Accuracy against {called}", basis)
+        legend_below(figure, axes)
 
-    best = wording.listed([wording.title(priced[i][0].backbone) for i in line])
+    best = wording.listed([wording.title(priced[i][0]) for i in line])
     return draw_chart(
         f"cost-{measure}",
         f"Test accuracy against {called}",

@@ -15,12 +15,12 @@ from orchestrator.report.sections import images, tables
 
 
 def section(
-    evidence: RunData, gallery: images.Gallery, duplicates: dict[str, int] | None
+    run_data: RunData, gallery: images.Gallery, duplicates: dict[str, int] | None
 ) -> Section:
     """Source and split of the images, images per class, samples."""
     more = (
-        f" The first {images.MAX_CLASSES_SAMPLED} of {len(evidence.classes)} classes."
-        if len(evidence.classes) > images.MAX_CLASSES_SAMPLED
+        f" The first {images.MAX_CLASSES_SAMPLED} of {len(run_data.classes)} classes."
+        if len(run_data.classes) > images.MAX_CLASSES_SAMPLED
         else ""
     )
     samples: tuple[Part, ...] = (
@@ -39,8 +39,8 @@ def section(
         "Data",
         "",
         (
-            tables.data(evidence, duplicates),
-            *elements.figures([images.bars(evidence)]),
+            tables.data(run_data, duplicates),
+            *elements.figures([images.bars(run_data)]),
             Heading("Samples of each class"),
             *samples,
         ),

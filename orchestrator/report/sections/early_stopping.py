@@ -9,7 +9,7 @@ from orchestrator.analysis.overfitting import PATIENCE, OverfittingAdvice
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Section, Table
-from orchestrator.report.rendering.figure import Chart, draw_chart, whole_ticks
+from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, whole_ticks
 from orchestrator.report.sections.learning_curves import stretch_of
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 ACROSS = 4
 
 
-def section(evidence: RunData, findings: Analysis) -> Section | None:
+def section(run_data: RunData, analysis: Analysis) -> Section | None:
     """Advice for all trials; None without validation loss, or with a single epoch."""
-    if not findings.stopping or max(one.epochs for one in findings.stopping) < 2:
+    if not analysis.stopping or max(one.epochs for one in analysis.stopping) < 2:
         return None
     lead = (
-        f"{_stopped(evidence)}{_saved(evidence, findings)} The best epoch has the lowest "
+        f"{_stopped(run_data)}{_saved(run_data, analysis)} The best epoch has the lowest "
         "validation loss; the gap is validation minus training loss. Overfitting is named where "
         "validation loss rose after its best epoch while training loss kept falling."
     )
@@ -33,33 +33,33 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
         "When to stop",
         lead,
         (
-            _table(evidence, findings),
-            *elements.figures([_figure(evidence, findings)], style="wide"),
+            _table(run_data, analysis),
+            *elements.figures([_figure(run_data, analysis)], style="wide"),
         ),
     )
 
 
-def _stopped(evidence: RunData) -> str:
+def _stopped(run_data: RunData) -> str:
     """Trainings that early stopping ended, and where."""
-    stops, patience = evidence.comparison.stops, evidence.run.spec.early_stop
+    stops, patience = run_data.comparison.stops, run_data.run.spec.early_stop
     if patience is None:
         return ""
-    several = evidence.run.spec.seeds > 1
+    several = run_data.run.spec.seeds > 1
     named = [
         f"{wording.title(trial.backbone)}{f' (seed {trial.seed})' if several else ''} "
         f"stopped early at epoch {stops[name]}"
-        for name, trial in evidence.trials.items()
-        if name in stops and stops[name] < evidence.run.spec.epochs
+        for name, trial in run_data.trials.items()
+        if name in stops and stops[name] < run_data.run.spec.epochs
     ]
     told = wording.listed(named) if named else "it has ended none before its time"
     return f"The run stops early, with a patience of {wording.count(patience, 'epoch')}: {told}. "
 
 
-def _saved(evidence: RunData, findings: Analysis) -> str:
+def _saved(run_data: RunData, analysis: Analysis) -> str:
     """What early stopping would have saved, and where it would have been too early."""
-    saved = sum(one.saved_seconds for one in findings.stopping)
-    total = sum(row.seconds or 0.0 for row in evidence.comparison.epochs)
-    early = [one for one in findings.stopping if one.saved_epochs]
+    saved = sum(one.saved_seconds for one in analysis.stopping)
+    total = sum(row.seconds or 0.0 for row in run_data.comparison.epochs)
+    early = [one for one in analysis.stopping if one.saved_epochs]
     if not early or not total:
         return f"With a patience of {PATIENCE} epochs, every training would have run to its end."
     soon = sum(not one.best_kept for one in early)
@@ -69,44 +69,16 @@ def _saved(evidence: RunData, findings: Analysis) -> str:
         else ", losing no best epoch"
     )
     return (
-        f"With a patience of {PATIENCE} epochs, {len(early)} of {len(findings.stopping)} trainings "
+        f"With a patience of {PATIENCE} epochs, {len(early)} of {len(analysis.stopping)} trainings "
         f"would have ended early and saved {wording.duration(saved)}, "
         f"{wording.percent(saved / total, 0)} of all training{but}."
     )
 
 
-def _table(evidence: RunData, findings: Analysis) -> Table:
-    order, several = (
-        {n: i for i, n in enumerate(evidence.comparison.backbones)},
-        evidence.run.spec.seeds > 1,
-    )
-    rows = []
-    for one in sorted(findings.stopping, key=lambda s: (order[s.backbone], s.seed)):
-        name = (
-            f"{wording.title(one.backbone)}, seed {one.seed}"
-            if several
-            else wording.title(one.backbone)
-        )
-        saved = (
-            f"{one.saved_epochs} epochs, {wording.duration(one.saved_seconds)}"
-            if one.saved_epochs
-            else "nothing"
-        )
-        rows.append(
-            (
-                name,
-                Cell(f"{one.best_epoch} of {one.epochs}", one.best_epoch),
-                Cell(f"{one.best_loss:.4f}", one.best_loss),
-                _gap(one.gap_at_best),
-                _gap(one.gap_at_end),
-                Cell(
-                    f"epoch {one.overfits_from}" if one.overfits_from else "not seen",
-                    one.overfits_from or 1e9,
-                ),
-                Cell(_stop(one), one.stopped_at),
-                Cell(saved, one.saved_seconds),
-            )
-        )
+def _table(run_data: RunData, analysis: Analysis) -> Table:
+    order = {name: place for place, name in enumerate(run_data.comparison.backbones)}
+    advices = sorted(analysis.stopping, key=lambda one: (order[one.backbone], one.seed))
+    rows = tuple(_row(one, run_data.run.spec.seeds > 1) for one in advices)
     head = (
         "Network",
         "Best epoch",
@@ -118,12 +90,23 @@ def _table(evidence: RunData, findings: Analysis) -> Table:
         "and saves",
     )
     return Table(
-        head,
-        tuple(rows),
-        (1, 2, 3, 4, 5, 6, 7),
-        name="stopping",
-        title="When to stop",
-        style="long",
+        head, rows, (1, 2, 3, 4, 5, 6, 7), name="stopping", title="When to stop", style="long"
+    )
+
+
+def _row(one: OverfittingAdvice, several: bool) -> tuple[str | Cell, ...]:
+    name = wording.title(one.backbone)
+    saved = f"{one.saved_epochs} epochs, {wording.duration(one.saved_seconds)}"
+    overfits = f"epoch {one.overfits_from}" if one.overfits_from else "not seen"
+    return (
+        f"{name}, seed {one.seed}" if several else name,
+        Cell(f"{one.best_epoch} of {one.epochs}", one.best_epoch),
+        Cell(f"{one.best_loss:.4f}", one.best_loss),
+        _gap(one.gap_at_best),
+        _gap(one.gap_at_end),
+        Cell(overfits, one.overfits_from or 1e9),
+        Cell(_stop(one), one.stopped_at),
+        Cell(saved if one.saved_epochs else "nothing", one.saved_seconds),
     )
 
 
@@ -140,11 +123,11 @@ def _gap(value: float | None) -> Cell:
     )
 
 
-def _figure(evidence: RunData, findings: Analysis) -> Chart:
+def _figure(run_data: RunData, analysis: Analysis) -> Chart:
     names = [
         n
-        for n in evidence.comparison.backbones
-        if any(one.backbone == n for one in findings.stopping)
+        for n in run_data.comparison.backbones
+        if any(one.backbone == n for one in analysis.stopping)
     ]
     down = -(-len(names) // ACROSS)
     across = min(ACROSS, len(names))
@@ -153,17 +136,17 @@ def _figure(evidence: RunData, findings: Analysis) -> Chart:
         axes = figure.subplots(down, across, sharex=True, squeeze=False)
         for place, panel in enumerate(axes.flat):
             if place < len(names):
-                _panel(panel, evidence, findings, names[place])
+                _panel(panel, run_data, analysis, names[place])
             else:
                 panel.axis("off")
         figure.supxlabel("epoch", fontsize=9, color=theme.MUTED)
         figure.supylabel("cross entropy (nats an image)", fontsize=9, color=theme.MUTED)
-        figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower left", ncols=3)
+        legend_below(figure, axes.flat[0])
 
-    seed = " by the first seed" if evidence.run.spec.seeds > 1 else ""
+    seed = " by the first seed" if run_data.run.spec.seeds > 1 else ""
     return draw_chart(
         "stopping",
-        f"Training and validation loss of {len(names)} networks, {stretch_of(evidence, None)}",
+        f"Training and validation loss of {len(names)} networks, {stretch_of(run_data, None)}",
         f"Training and validation loss{seed}; the vertical line is the epoch with the lowest "
         f"validation loss.",
         (2.45 * across + 0.6, 1.9 * down + 0.8),
@@ -171,9 +154,9 @@ def _figure(evidence: RunData, findings: Analysis) -> Chart:
     )
 
 
-def _panel(axes: Axes, evidence: RunData, findings: Analysis, backbone: str) -> None:
-    one = min((s for s in findings.stopping if s.backbone == backbone), key=lambda s: s.seed)
-    rows = [row for row in evidence.comparison.epochs if row.trial == one.trial]
+def _panel(axes: Axes, run_data: RunData, analysis: Analysis, backbone: str) -> None:
+    one = min((s for s in analysis.stopping if s.backbone == backbone), key=lambda s: s.seed)
+    rows = [row for row in run_data.comparison.epochs if row.trial == one.trial]
     for measure, style, called in (
         ("train_loss", ":", "training loss"),
         ("val_loss", "-", "validation loss"),

@@ -16,8 +16,8 @@ from orchestrator.report.sections import images
 
 
 def section(
-    evidence: RunData,
-    findings: Analysis,
+    run_data: RunData,
+    analysis: Analysis,
     gallery: images.Gallery,
     chosen: list[Example],
     tally: dict[str, int],
@@ -25,10 +25,10 @@ def section(
     """The chosen examples; None if there are none."""
     if not chosen:
         return None
-    seeds = ", by each network’s first seed" if evidence.run.spec.seeds > 1 else ""
+    seeds = ", by each network’s first seed" if run_data.run.spec.seeds > 1 else ""
     right, wrong, split = (tally[kind] for kind in (KINDS[0], KINDS[2], KINDS[1]))
     lead = (
-        f"After epoch {findings.epoch}{seeds}: of "
+        f"After epoch {analysis.epoch}{seeds}: of "
         f"{wording.count(sum(tally.values()), 'test image')} all networks got {right:,} right and "
         f"{wrong:,} wrong; on {split:,} they disagree. The images below are chosen by the digest "
         "of their names, not by hand. ✓ right, ✗ wrong; the percentage is the network’s own "

@@ -15,7 +15,7 @@ import numpy as np
 from orchestrator.analysis import examples
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import theme, wording
-from orchestrator.report.rendering.figure import Chart, draw_chart
+from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,12 +29,12 @@ SIDE = 112
 class Gallery:
     """Finds prepared images by name and scales them down."""
 
-    evidence: RunData
+    run_data: RunData
 
     @cached_property
     def rows(self) -> dict[str, int]:
         """Row of each image; empty if manifest or pixels are missing or inconsistent."""
-        manifest, pixels = self.evidence.manifest, self.evidence.pixels
+        manifest, pixels = self.run_data.manifest, self.run_data.pixels
         if manifest is None or pixels is None or len(pixels) != manifest.num_rows:
             return {}
         return {path: row for row, path in enumerate(manifest["path"].to_pylist())}
@@ -43,9 +43,9 @@ class Gallery:
         """A Pillow image with a side of at most `SIDE`; None without pixels."""
         from PIL import Image
 
-        if image not in self.rows or self.evidence.pixels is None:
+        if image not in self.rows or self.run_data.pixels is None:
             return None
-        made = Image.fromarray(np.asarray(self.evidence.pixels[self.rows[image]], np.uint8))
+        made = Image.fromarray(np.asarray(self.run_data.pixels[self.rows[image]], np.uint8))
         return made.resize(
             (SIDE, SIDE),
             Image.Resampling.LANCZOS if made.width >= SIDE else Image.Resampling.BICUBIC,
@@ -62,10 +62,10 @@ class Gallery:
     @cached_property
     def samples(self) -> list[tuple[str, list[str]]]:
         """Some training images per class, chosen by the checksum of their names."""
-        if not self.rows or self.evidence.manifest is None:
+        if not self.rows or self.run_data.manifest is None:
             return []
         by_class: dict[str, list[str]] = {}
-        columns = (self.evidence.manifest[name].to_pylist() for name in ("path", "label", "split"))
+        columns = (self.run_data.manifest[name].to_pylist() for name in ("path", "label", "split"))
         for path, label, split in zip(*columns, strict=True):
             if split == "train":
                 by_class.setdefault(label, []).append(path)
@@ -80,12 +80,12 @@ class Gallery:
         ]
 
 
-def duplicates(evidence: RunData) -> dict[str, int] | None:
+def duplicates(run_data: RunData) -> dict[str, int] | None:
     """Exact duplicates by pixels: images, groups, and groups across splits or classes."""
-    if evidence.manifest is None:
+    if run_data.manifest is None:
         return None
     groups: dict[str, list[tuple[str, str]]] = {}
-    columns = (evidence.manifest[name].to_pylist() for name in ("pixels", "split", "label"))
+    columns = (run_data.manifest[name].to_pylist() for name in ("pixels", "split", "label"))
     for pixels, split, label in zip(*columns, strict=True):
         groups.setdefault(pixels, []).append((split, label))
     repeated = [members for members in groups.values() if len(members) > 1]
@@ -97,15 +97,13 @@ def duplicates(evidence: RunData) -> dict[str, int] | None:
     }
 
 
-def bars(evidence: RunData) -> Chart | None:
+def bars(run_data: RunData) -> Chart | None:
     """Images per class and split; None before preparation."""
-    classes: dict[str, dict[str, int]] = (evidence.prepared or {}).get("classes", {})
+    classes: dict[str, dict[str, int]] = (run_data.prepared or {}).get("classes", {})
     if not classes:
         return None
-    names, totals = (
-        sorted(classes),
-        {name: sum(counts.values()) for name, counts in classes.items()},
-    )
+    names = sorted(classes)
+    totals = {name: sum(counts.values()) for name, counts in classes.items()}
     few, many = min(names, key=lambda n: totals[n]), max(names, key=lambda n: totals[n])
     size = 8.5 if len(names) <= 60 else 5.5
 
@@ -116,19 +114,9 @@ def bars(evidence: RunData) -> Chart | None:
             widths = np.array([classes[name].get(split, 0) for name in names])
             axes.barh(range(len(names)), widths, left=left, color=hue, label=split, height=0.72)
             left += widths
-        for height, name in enumerate(names):
-            axes.annotate(
-                f"{totals[name]:,}",
-                (totals[name], height),
-                (4, 0),
-                textcoords="offset points",
-                in_layout=False,
-                va="center",
-                fontsize=size - 0.5,
-                color=theme.MUTED,
-            )
+        _label_bars(axes, [totals[name] for name in names], size - 0.5)
         _dress_bars(axes, names, size, f"{sum(totals.values()):,} images · {len(names)} classes")
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=3)
+        legend_below(figure, axes)
 
     caption = (
         f"From {wording.count(totals[few], 'image')} ({wording.plain(few)}) to {totals[many]:,} "
@@ -181,7 +169,7 @@ def sheet(gallery: Gallery) -> Chart | None:
 
 def answer_sheet(gallery: Gallery, chosen: Sequence[examples.Example]) -> Chart | None:
     """Examples with predictions as one figure; None without pixels."""
-    shown = [question for question in chosen if question.image in gallery.rows]
+    shown = [example for example in chosen if example.image in gallery.rows]
     if not shown:
         return None
     across, tall = 4, 1.25 + 0.135 * (2 + len(shown[0].answers))
@@ -189,8 +177,8 @@ def answer_sheet(gallery: Gallery, chosen: Sequence[examples.Example]) -> Chart 
 
     def paint(figure: Figure) -> None:
         axes = _canvas(figure, across * 2.0, down * tall)
-        for place, question in enumerate(shown):
-            _ask(axes, gallery, question, place % across * 2.0, place // across * tall)
+        for place, example in enumerate(shown):
+            _ask(axes, gallery, example, place % across * 2.0, place // across * tall)
 
     caption = (
         "A tick marks a right answer, a cross a wrong one; the percentage is the network's "
@@ -205,18 +193,18 @@ def answer_sheet(gallery: Gallery, chosen: Sequence[examples.Example]) -> Chart 
     )
 
 
-def _ask(axes: Axes, gallery: Gallery, question: examples.Example, x: float, y: float) -> None:
-    _put(axes, gallery.small(question.image), x, y + 0.1, 1.1)
+def _ask(axes: Axes, gallery: Gallery, example: examples.Example, x: float, y: float) -> None:
+    _put(axes, gallery.small(example.image), x, y + 0.1, 1.1)
     y += 1.34
     axes.text(
         x,
         y,
-        f"True class: {wording.short([question.label], 22)[0]}",
+        f"True class: {wording.short([example.label], 22)[0]}",
         fontsize=8.5,
         fontweight="bold",
         in_layout=False,
     )
-    for number, answer in enumerate(question.answers, 1):
+    for number, answer in enumerate(example.answers, 1):
         sure = f" {100 * answer.confidence:.0f}%" if answer.confidence is not None else ""
         said = (
             f"{'✓' if answer.right else '✗'} {wording.title(answer.backbone)}: "
@@ -251,19 +239,24 @@ def _put(axes: Axes, image: Any, x: float, y: float, side: float = 0.95) -> None
         )
 
 
+def _label_bars(axes: Axes, lengths: Sequence[int], size: float) -> None:
+    for height, length in enumerate(lengths):
+        axes.annotate(
+            f"{length:,}",
+            (length, height),
+            (4, 0),
+            textcoords="offset points",
+            in_layout=False,
+            va="center",
+            fontsize=size,
+            color=theme.MUTED,
+        )
+
+
 def _dress_bars(axes: Axes, names: Sequence[str], size: float, basis: str) -> None:
     axes.set_yticks(range(len(names)), wording.short(names, 24), fontsize=size, color=theme.INK)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(False, axis="y")
     axes.margins(x=0.08)
     axes.set_xlabel("images")
-    axes.set_title("Images in each class")
-    axes.annotate(
-        basis,
-        (0, 1),
-        (0, 7),
-        "axes fraction",
-        textcoords="offset points",
-        fontsize=8.5,
-        color=theme.MUTED,
-    )
+    title(axes, "Images in each class", basis)

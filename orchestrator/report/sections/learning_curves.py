@@ -10,7 +10,7 @@ from orchestrator.analysis.standings import EpochRow
 from orchestrator.analysis.statistics import spread
 from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Heading, Part, Section, Text
-from orchestrator.report.rendering.figure import Chart, draw_chart, whole_ticks
+from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title, whole_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,95 +23,81 @@ MEASURES = {
 }
 
 
-def learning(evidence: RunData, measure: str, period: int | None) -> Chart | None:
+def learning(run_data: RunData, measure: str, period: int | None) -> Chart | None:
     """A measure over one period's epochs (None: all), all backbones; None without data."""
-    rows = [row for row in evidence.comparison.epochs if period in (None, row.period)]
+    rows = [row for row in run_data.comparison.epochs if period in (None, row.period)]
     if not any(getattr(row, measure) is not None for row in rows):
         return None
     name, unit, split = MEASURES[measure]
-    stretch = stretch_of(evidence, period)
-    by_class = (evidence.prepared or {}).get("classes", {})
+    stretch = stretch_of(run_data, period)
+    by_class = (run_data.prepared or {}).get("classes", {})
     images = sum(counts.get(split.removesuffix("ing"), 0) for counts in by_class.values())
     basis = " · ".join(
         filter(
             None,
             [
                 wording.count(images, f"{split} image") if images else "",
-                seeds_of(evidence, [row.seed for row in rows]),
+                seeds_of(run_data, [row.seed for row in rows]),
             ],
         )
     )
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
-        for backbone in evidence.comparison.backbones:
+        for backbone in run_data.comparison.backbones:
             _line(axes, backbone, [row for row in rows if row.backbone == backbone], measure)
         if period is None:
-            _mark_periods(axes, evidence)
+            _mark_periods(axes, run_data)
         _dress(axes, f"{name}, {stretch}", basis, unit, sorted({row.epoch for row in rows}))
-        figure.legend(
-            *axes.get_legend_handles_labels(),
-            loc="outside lower left",
-            ncols=4,
-            columnspacing=1.2,
-            handletextpad=0.4,
-        )
+        legend_below(figure, axes)
 
     alt = (
-        f"{name} by epoch, {stretch}, one line for each of {len(evidence.comparison.backbones)} "
+        f"{name} by epoch, {stretch}, one line for each of {len(run_data.comparison.backbones)} "
         "networks"
     )
     file = f"{measure.replace('_', '-')}-{'all' if period is None else f'period-{period}'}"
     return draw_chart(file, alt, _seen(rows, measure), (5.8, 4.0), paint)
 
 
-def accuracies(evidence: RunData) -> Chart | None:
+def accuracies(run_data: RunData) -> Chart | None:
     """Accuracy after the first and last period with intervals; None before any test."""
-    shown = [p for p in evidence.periods if any(s.tests for s in evidence.comparison.at(p))]
+    shown = [p for p in run_data.periods if any(s.tests for s in run_data.comparison.at(p))]
     if not shown:
         return None
     shown = sorted({shown[0], shown[-1]})
-    several = evidence.run.spec.seeds > 1
+    several = run_data.run.spec.seeds > 1
     bars = "bars: one deviation over seeds" if several else "bars: Wilson 95% interval"
-    basis = f"{wording.count(evidence.test_images, 'test image')} · {seeds_of(evidence)} · {bars}"
+    basis = f"{wording.count(run_data.test_images, 'test image')} · {seeds_of(run_data)} · {bars}"
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         for period in shown:
-            _dots(
-                axes,
-                evidence,
-                period,
-                0.0 if len(shown) == 1 else 0.15 if period == shown[-1] else -0.15,
-            )
-        names = [wording.title(b) for b in evidence.comparison.backbones]
+            offset = 0.0 if len(shown) == 1 else 0.15 if period == shown[-1] else -0.15
+            _dots(axes, run_data, period, offset)
+        names = [wording.title(b) for b in run_data.comparison.backbones]
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(False, axis="y")
         axes.tick_params(axis="y", labelcolor=theme.INK)
         axes.set_xlabel("test images right (%)")
-        _title(axes, "Test accuracy", basis)
+        title(axes, "Test accuracy", basis)
 
-    after = wording.listed([f"after epoch {evidence.run.epoch_of(p)}" for p in shown])
-    marks = (
-        f"Hollow: after epoch {evidence.run.epoch_of(shown[0])}; filled: after epoch "
-        f"{evidence.run.epoch_of(shown[-1])}. "
-        if len(shown) > 1
-        else ""
-    )
+    epochs = [run_data.run.epoch_of(period) for period in shown]
+    after = wording.listed([f"after epoch {epoch}" for epoch in epochs])
+    key = f"Hollow: after epoch {epochs[0]}; filled: after epoch {epochs[-1]}. "
     caption = (
-        f"{marks}Bars that overlap do not decide: the networks answered the same images, "
-        f"so paired tests do."
+        f"{key if len(epochs) > 1 else ''}Bars that overlap do not decide: "
+        f"the networks answered the same images, so paired tests do."
     )
-    height = 1.25 + 0.42 * len(evidence.comparison.backbones)
+    height = 1.25 + 0.42 * len(run_data.comparison.backbones)
     return draw_chart(
         "accuracy", f"Test accuracy of each network {after}", caption, (6.6, height), paint
     )
 
 
-def stretch_of(evidence: RunData, period: int | None) -> str:
+def stretch_of(run_data: RunData, period: int | None) -> str:
     """A period, or the whole run: `epochs 1–10`."""
-    run = evidence.run
+    run = run_data.run
     first, last = (
         (1, run.spec.epochs)
         if period is None
@@ -120,9 +106,9 @@ def stretch_of(evidence: RunData, period: int | None) -> str:
     return f"epoch {last}" if first == last else f"epochs {first}–{last}"
 
 
-def seeds_of(evidence: RunData, seeds: Sequence[int] | None = None) -> str:
+def seeds_of(run_data: RunData, seeds: Sequence[int] | None = None) -> str:
     """Number of seeds behind a figure: `one seed`, `3 seeds`."""
-    present = len(set(seeds)) if seeds else evidence.run.spec.seeds
+    present = len(set(seeds)) if seeds else run_data.run.spec.seeds
     return (
         "one seed"
         if present == 1
@@ -165,18 +151,18 @@ def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> 
         )
 
 
-def _mark_periods(axes: Axes, evidence: RunData) -> None:
+def _mark_periods(axes: Axes, run_data: RunData) -> None:
     """Dotted lines at the ends of all periods but the last, where networks were tested."""
-    if evidence.run.spec.epochs_per_period > 1:
-        for period in range(1, evidence.run.spec.periods):
+    if run_data.run.spec.epochs_per_period > 1:
+        for period in range(1, run_data.run.spec.periods):
             axes.axvline(
-                evidence.run.epoch_of(period), color=theme.MUTED, linewidth=0.8, linestyle=":"
+                run_data.run.epoch_of(period), color=theme.MUTED, linewidth=0.8, linestyle=":"
             )
 
 
-def _dots(axes: Axes, evidence: RunData, period: int, below: float) -> None:
+def _dots(axes: Axes, run_data: RunData, period: int, below: float) -> None:
     filled = below >= 0
-    for place, standing in enumerate(evidence.comparison.at(period)):
+    for place, standing in enumerate(run_data.comparison.at(period)):
         if not standing.accuracy:
             continue
         height, mean, hue = (
@@ -208,25 +194,12 @@ def _dots(axes: Axes, evidence: RunData, period: int, below: float) -> None:
         )
 
 
-def _dress(axes: Axes, title: str, basis: str, unit: str, epochs: list[int]) -> None:
-    _title(axes, title, basis)
+def _dress(axes: Axes, heading: str, basis: str, unit: str, epochs: list[int]) -> None:
+    title(axes, heading, basis)
     axes.set_xlabel("epoch")
     axes.set_ylabel(unit)
     axes.set_xticks(whole_ticks(epochs))
     axes.margins(x=0.05 if len(epochs) > 1 else 0.5)
-
-
-def _title(axes: Axes, title: str, basis: str) -> None:
-    axes.set_title(title)
-    axes.annotate(
-        basis,
-        (0, 1),
-        (0, 7),
-        "axes fraction",
-        textcoords="offset points",
-        fontsize=8.5,
-        color=theme.MUTED,
-    )
 
 
 def _seen(rows: Sequence[EpochRow], measure: str) -> str:
@@ -245,9 +218,9 @@ def _seen(rows: Sequence[EpochRow], measure: str) -> str:
     return f"{'Highest' if rising else 'Lowest'} at epoch {last}: {wording.title(best)}, {value}."
 
 
-def section(evidence: RunData) -> Section:
+def section(run_data: RunData) -> Section:
     """Learning curves over all epochs, and of the shown periods."""
-    spec = evidence.run.spec
+    spec = run_data.run.spec
     lead = (
         "Every network has one colour and one marker throughout. Each figure has a scale of "
         "its own."
@@ -259,24 +232,24 @@ def section(evidence: RunData) -> Section:
             else " A period is one epoch here, so first and last period are the ends of each curve."
         )
     whole = elements.figures(
-        [learning(evidence, measure, None) for measure in MEASURES],
+        [learning(run_data, measure, None) for measure in MEASURES],
         2,
     )
     built: list[Part] = whole or [Text("No epoch is published yet.")]
     if spec.periods > 1 and spec.epochs_per_period > 1:
-        own = [learning(evidence, m, number) for m in MEASURES for number in evidence.periods]
+        own = [learning(run_data, m, number) for m in MEASURES for number in run_data.periods]
         called = (
             "First and last period"
-            if len(evidence.periods) > 1
-            else period_title(evidence, evidence.periods[0])
+            if len(run_data.periods) > 1
+            else period_title(run_data, run_data.periods[0])
         )
         built += [Heading(called), *drawn] if (drawn := elements.figures(own, 2)) else []
     return Section("curves", "Learning curves", lead, tuple(built))
 
 
-def period_title(evidence: RunData, number: int) -> str:
+def period_title(run_data: RunData, number: int) -> str:
     """`All epochs`, `First period`, `Last period` or `Period 2`."""
-    last = evidence.run.spec.periods
+    last = run_data.run.spec.periods
     return (
         "All epochs"
         if last == 1

@@ -8,9 +8,9 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import wording
 
 
-def told(outcome: dict[str, Any]) -> str:
+def told(result: dict[str, Any]) -> str:
     """`trained in 4 micro-batches since epoch 2 (out of memory)`; empty if it fit."""
-    splits = outcome.get("micro_batches") or []
+    splits = result.get("micro_batches") or []
     if not splits:
         return ""
     most, first = max(split["parts"] for split in splits), min(split["epoch"] for split in splits)
@@ -20,13 +20,13 @@ def told(outcome: dict[str, Any]) -> str:
     )
 
 
-def caution(evidence: RunData) -> str | None:
+def caution(run_data: RunData) -> str | None:
     """A caution that names the networks trained in micro-batches; None if there are none."""
     split = [
-        f"{wording.title(evidence.trials[name].backbone)} (seed {evidence.trials[name].seed}) was "
+        f"{wording.title(run_data.trials[name].backbone)} (seed {run_data.trials[name].seed}) was "
         f"{said}"
-        for name, outcome in evidence.training.items()
-        if (said := told(outcome))
+        for name, result in run_data.training.items()
+        if (said := told(result))
     ]
     if not split:
         return None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.analysis import examples
 from orchestrator.analysis.analysis import TOP, Analysis
+from orchestrator.analysis.examples import Example, choose_examples, count_kinds
 from orchestrator.analysis.per_class import macro
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import wording
@@ -22,44 +22,44 @@ from orchestrator.report.sections.images import Gallery
 PICTURES_A_PAIR, MAX_ALL_WRONG, ALONE_EACH = 2, 6, 1
 
 
-def classes(evidence: RunData, findings: Analysis) -> Section | None:
+def classes(run_data: RunData, analysis: Analysis) -> Section | None:
     """Precision, recall and F1 per class; None without predictions."""
-    if not findings.by_class:
+    if not analysis.by_class:
         return None
-    several = ", all seeds together" if evidence.run.spec.seeds > 1 else ""
+    several = ", all seeds together" if run_data.run.spec.seeds > 1 else ""
     lead = (
-        f"After epoch {findings.epoch}{several}. F1 is the harmonic mean of precision (of the "
+        f"After epoch {analysis.epoch}{several}. F1 is the harmonic mean of precision (of the "
         "answers with this class, how many are right) and recall (of the images of this class, "
         "how many are found). Click a heading to sort."
     )
     built = (
-        _measured(findings, "f1", "F1"),
-        Fold("Precision of each class", _measured(findings, "precision")),
-        Fold("Recall of each class", _measured(findings, "recall")),
+        _measured(analysis, "f1", "F1"),
+        Fold("Precision of each class", _measured(analysis, "precision")),
+        Fold("Recall of each class", _measured(analysis, "recall")),
     )
     return Section("classes", "Classes", lead, built)
 
 
-def together(evidence: RunData, findings: Analysis, gallery: Gallery) -> Section | None:
+def together(run_data: RunData, analysis: Analysis, gallery: Gallery) -> Section | None:
     """Frequent confusions, images that only one or no network got right, and agreement."""
-    asked = findings.asked
-    if len(asked.networks) < 2 or not asked.order:
+    examples = analysis.examples
+    if len(examples.networks) < 2 or not examples.order:
         return None
-    wrong, built = asked.all_wrong(), []
-    built += _confused(findings, gallery)
-    alone = {name: asked.only(name) for name in asked.networks}
-    built += [Heading("Right alone"), _alone(findings, alone)]
+    wrong, built = examples.all_wrong(), []
+    built += _confused(analysis, gallery)
+    alone = {name: examples.only(name) for name in examples.networks}
+    built += [Heading("Right alone"), _alone(analysis, alone)]
     shown = [place for places in alone.values() for place in places[:ALONE_EACH]][:6]
     if shown and gallery.rows:
-        built.append(Cards(tuple(map(asked.question, shown))))
+        built.append(Cards(tuple(map(examples.example, shown))))
     if wrong:
         built += [
             Heading("All wrong"),
             Text(
-                f"All {len(asked.networks)} networks got {wording.count(len(wrong), 'image')} "
+                f"All {len(examples.networks)} networks got {wording.count(len(wrong), 'image')} "
                 "wrong. Those on which they were surest come first: look here for wrong labels."
             ),
-            Cards(tuple(asked.question(place) for place in wrong[:MAX_ALL_WRONG])),
+            Cards(tuple(examples.example(place) for place in wrong[:MAX_ALL_WRONG])),
         ]
     built += [
         Heading("Agreement"),
@@ -68,31 +68,29 @@ def together(evidence: RunData, findings: Analysis, gallery: Gallery) -> Section
             "leaves out agreement by chance (lower left). Networks that agree less make different "
             "mistakes and gain more from being combined."
         ),
-        _agreement(findings),
+        _agreement(analysis),
     ]
-    first = " by each network's first seed" if evidence.run.spec.seeds > 1 else ""
-    lead = (
-        f"After epoch {findings.epoch}{first}, on the {wording.count(len(asked.order), 'image')} "
-        "that all networks answered."
-    )
+    first = " by each network's first seed" if run_data.run.spec.seeds > 1 else ""
+    images = wording.count(len(examples.order), "image")
+    lead = f"After epoch {analysis.epoch}{first}, on the {images} that all networks answered."
     return Section("mistakes", "Mistakes", lead, tuple(built))
 
 
-def _measured(findings: Analysis, measure: str, called: str = "") -> Table:
-    names = list(findings.by_class)
-    first = findings.by_class[names[0]]
+def _measured(analysis: Analysis, measure: str, called: str = "") -> Table:
+    names = list(analysis.by_class)
+    first = analysis.by_class[names[0]]
     rows = [
         (
             wording.plain(one.label),
             Cell(f"{one.images:,}", one.images),
-            *(_share(getattr(findings.by_class[name][i], measure)) for name in names),
+            *(_share(getattr(analysis.by_class[name][i], measure)) for name in names),
         )
         for i, one in enumerate(first)
     ]
     means = (
         "Mean over classes",
         Cell(f"{sum(one.images for one in first):,}", 1e12),
-        *(_share(macro(findings.by_class[name], measure)) for name in names),
+        *(_share(macro(analysis.by_class[name], measure)) for name in names),
     )
     head = ("Class", "Images", *(wording.title(name) for name in names))
     return Table(
@@ -110,8 +108,8 @@ def _share(value: float | None) -> Cell:
     return Cell("–" if value is None else f"{100 * value:.1f}", -1.0 if value is None else value)
 
 
-def _confused(findings: Analysis, gallery: Gallery) -> list[Part]:
-    if not findings.confused:
+def _confused(analysis: Analysis, gallery: Gallery) -> list[Part]:
+    if not analysis.confused:
         return []
     rows = tuple(
         (
@@ -121,27 +119,29 @@ def _confused(findings: Analysis, gallery: Gallery) -> list[Part]:
             Cell(f"{one.images:,}", one.images),
             Cell(wording.percent(one.times / one.images), one.times / one.images),
         )
-        for one in findings.confused
+        for one in analysis.confused
     )
     head = ("True class", "taken for", "Times", "Answers", "Share")
     table = Table(
         head, rows, (2, 3, 4), name="confused", title="Classes confused most, all networks together"
     )
-    asked, shown = findings.asked, []
-    for one in findings.confused[:3]:
-        shown += [p for p in asked.taken_for(one.label, one.answer) if p not in shown][
+    examples, shown = analysis.examples, []
+    for one in analysis.confused[:3]:
+        shown += [p for p in examples.taken_for(one.label, one.answer) if p not in shown][
             :PICTURES_A_PAIR
         ]
-    cards: list[Part] = [Cards(tuple(map(asked.question, shown)))] if shown and gallery.rows else []
+    cards: list[Part] = (
+        [Cards(tuple(map(examples.example, shown)))] if shown and gallery.rows else []
+    )
     return [Heading("Classes confused most"), table, *cards]
 
 
-def _alone(findings: Analysis, alone: dict[str, list[int]]) -> Table:
-    asked = findings.asked
-    images = len(asked.order)
+def _alone(analysis: Analysis, alone: dict[str, list[int]]) -> Table:
+    examples = analysis.examples
+    images = len(examples.order)
     rows = []
-    for row, name in enumerate(asked.networks):
-        right, top = int(asked.right[row][list(asked.order)].sum()), findings.top.get(name)
+    for row, name in enumerate(examples.networks):
+        right, top = int(examples.right[row][list(examples.order)].sum()), analysis.top.get(name)
         rows.append(
             (
                 wording.title(name),
@@ -161,9 +161,9 @@ def _alone(findings: Analysis, alone: dict[str, list[int]]) -> Table:
     )
 
 
-def _agreement(findings: Analysis) -> Table:
-    names = list(findings.asked.networks)
-    pairs = {(a.first, a.second): a for a in findings.agreement}
+def _agreement(analysis: Analysis) -> Table:
+    names = list(analysis.examples.networks)
+    pairs = {(a.first, a.second): a for a in analysis.agreement}
 
     def cell(row: str, column: str) -> str:
         if (row, column) in pairs:
@@ -184,7 +184,7 @@ def _agreement(findings: Analysis) -> Table:
     )
 
 
-def shown(findings: Analysis) -> tuple[list[examples.Example], dict[str, int]]:
+def shown(analysis: Analysis) -> tuple[list[Example], dict[str, int]]:
     """Examples to show, and the number of images per kind."""
-    asked = findings.asked.questions()
-    return examples.choose_examples(asked), examples.count_kinds(asked)
+    examples = analysis.examples.all()
+    return choose_examples(examples), count_kinds(examples)

@@ -9,6 +9,6 @@ from orchestrator.report.rendering.elements import (
 from orchestrator.report.sections import tables
 
 
-def section(evidence: RunData) -> Section:
+def section(run_data: RunData) -> Section:
     """Versions, revision, machine and command line."""
-    return Section("provenance", "Provenance", "", (tables.provenance(evidence),))
+    return Section("provenance", "Provenance", "", (tables.provenance(run_data),))

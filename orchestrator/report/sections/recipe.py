@@ -11,7 +11,7 @@ from orchestrator.report.rendering.elements import (
 from orchestrator.report.sections import tables
 
 
-def section(evidence: RunData) -> Section:
+def section(run_data: RunData) -> Section:
     """Training settings and numerics of every network."""
     told = (
         "Precision, threads and device are those of the latest training; a trial keeps its first "
@@ -22,9 +22,9 @@ def section(evidence: RunData) -> Section:
         "Recipe and networks",
         "",
         (
-            tables.recipe(evidence),
+            tables.recipe(run_data),
             Heading("Networks"),
             Text(told),
-            tables.networks(evidence),
+            tables.networks(run_data),
         ),
     )

@@ -12,7 +12,7 @@ from orchestrator.report.rendering.elements import (
 from orchestrator.report.sections import learning_curves, tables
 
 
-def section(evidence: RunData) -> Section:
+def section(run_data: RunData) -> Section:
     """A table per shown period, and a figure of all accuracies."""
     several = (
         "Each figure is the mean over the seeds that were tested, with its sample deviation and "
@@ -22,23 +22,23 @@ def section(evidence: RunData) -> Section:
         "Percentages of test accuracy are rounded down, the counts are exact; the interval "
         "is Wilson’s."
     )
-    told = several if evidence.run.spec.seeds > 1 else single
+    told = several if run_data.run.spec.seeds > 1 else single
     lead = (
         f"Test loss is the mean cross entropy in nats an image. {told} Training time is the wall "
         "time of the period’s epochs."
     )
     built: list[Part] = []
-    for number in evidence.periods:
+    for number in run_data.periods:
         built += [
             Heading(
-                f"{learning_curves.period_title(evidence, number)}, "
-                f"{learning_curves.stretch_of(evidence, number)}"
+                f"{learning_curves.period_title(run_data, number)}, "
+                f"{learning_curves.stretch_of(run_data, number)}"
             ),
-            tables.study(evidence, number),
+            tables.study(run_data, number),
         ]
     return Section(
         "results",
         "Results",
         lead,
-        (*built, *elements.figures([learning_curves.accuracies(evidence)])),
+        (*built, *elements.figures([learning_curves.accuracies(run_data)])),
     )

@@ -10,7 +10,7 @@ from orchestrator.analysis.robustness import NetworkRobustness, Robustness
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Heading, Section, Table
-from orchestrator.report.rendering.figure import Chart, draw_chart
+from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 ACROSS = 4
 
 
-def section(evidence: RunData) -> Section | None:
+def section(run_data: RunData) -> Section | None:
     """Robustness of each network; None without evaluations on corrupted images."""
-    found = evidence.robustness
+    found = run_data.robustness
     if found is None:
         return None
     several = (
@@ -169,13 +169,7 @@ def _figure(found: Robustness) -> Chart:
                 panel.axis("off")
         figure.supxlabel("severity (0: as it is)", fontsize=9, color=theme.MUTED)
         figure.supylabel("test images right (%)", fontsize=9, color=theme.MUTED)
-        figure.legend(
-            *axes.flat[0].get_legend_handles_labels(),
-            loc="outside lower left",
-            ncols=4,
-            columnspacing=1.2,
-            handletextpad=0.4,
-        )
+        legend_below(figure, axes.flat[0])
 
     alt = (
         f"Test accuracy by severity of {len(found.corruptions)} corruptions, one line for each of "

@@ -13,7 +13,7 @@ def measure_table(sides: Sequence[ComparedRun], names: Sequence[str], measure: s
     """Accuracy or loss of each network in each run."""
 
     def cell(side: ComparedRun, name: str) -> str:
-        at = side.evidence.comparison.at(side.findings.period)
+        at = side.run_data.comparison.at(side.analysis.period)
         found = next((getattr(s, measure) for s in at if s.backbone == name), None)
         if found is None:
             return "–"
@@ -33,7 +33,7 @@ def time_table(sides: Sequence[ComparedRun], names: Sequence[str]) -> Table:
     rows = []
     for name in names:
         costs = [
-            next((c for c in side.findings.costs if c.backbone == name and c.seconds), None)
+            next((c for c in side.analysis.costs if c.backbone == name and c.seconds), None)
             for side in sides
         ]
         rows.append(

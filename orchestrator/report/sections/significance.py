@@ -11,33 +11,33 @@ from orchestrator.analysis.ranks import Ranks
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements, heatmap, theme, wording
 from orchestrator.report.rendering.elements import Cell, Fold, Part, Section, Table
-from orchestrator.report.rendering.figure import Chart, draw_chart
+from orchestrator.report.rendering.figure import Chart, draw_chart, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def section(evidence: RunData, findings: Analysis) -> Section | None:
+def section(run_data: RunData, analysis: Analysis) -> Section | None:
     """Tests after the compared period; None with fewer than two networks."""
-    if not findings.paired_tests:
+    if not analysis.paired_tests:
         return None
-    several = evidence.run.spec.seeds > 1
-    names = [name for name in evidence.comparison.backbones if name in findings.first]
+    several = run_data.run.spec.seeds > 1
+    names = [name for name in run_data.comparison.backbones if name in analysis.first]
     built: list[Part] = [
-        *elements.figures([matrix(findings.paired_tests, names, findings.epoch)], style="compact"),
+        *elements.figures([matrix(analysis.paired_tests, names, analysis.epoch)], style="compact"),
         Fold(
-            f"{wording.count(len(findings.paired_tests), 'test')}: counts, intervals and p-values",
-            table(findings.paired_tests, several),
+            f"{wording.count(len(analysis.paired_tests), 'test')}: counts, intervals and p-values",
+            table(analysis.paired_tests, several),
         ),
     ]
-    if findings.ranks:
+    if analysis.ranks:
         built += [
             elements.Heading("Ranks over seeds"),
-            elements.Text(told(findings.ranks, "seeds")),
-            *elements.figures([critical(findings.ranks, "seed")]),
+            elements.Text(told(analysis.ranks, "seeds")),
+            *elements.figures([critical(analysis.ranks, "seed")]),
         ]
-    return Section("certainty", "How sure one can be", _lead(findings, several), tuple(built))
+    return Section("certainty", "How sure one can be", _lead(analysis, several), tuple(built))
 
 
 def table(paired_tests: Sequence[PairwiseTest], several: bool, name: str = "duels") -> Table:
@@ -114,33 +114,12 @@ def matrix(paired_tests: Sequence[PairwiseTest], names: Sequence[str], epoch: in
 
 def critical(found: Ranks, block: str) -> Chart:
     """Critical difference diagram of mean ranks (Demšar 2006, figure 1)."""
-    names, count = [name for name, _ in found.means], len(found.means)
-    height = 1.5 + 0.22 * count
+    count = len(found.means)
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         for place, (name, mean) in enumerate(found.means):
-            axes.plot(
-                [mean, mean, count + 0.35],
-                [0, place + 1, place + 1],
-                color=theme.colour(name),
-                linewidth=1,
-            )
-            axes.plot(
-                [mean],
-                [0],
-                marker=theme.marker(name),
-                color=theme.colour(name),
-                markersize=7,
-                linestyle="none",
-            )
-            axes.text(
-                count + 0.4,
-                place + 1,
-                f"{wording.title(name)}  {mean:.2f}",
-                va="center",
-                fontsize=8.5,
-            )
+            _rank_line(axes, name, mean, place + 1, count)
         _bars(axes, found)
         axes.set_ylim(count + 0.8, -1.0 - 0.25 * len(found.groups))
         axes.set_xlim(0.8, count + 0.4)
@@ -148,16 +127,8 @@ def critical(found: Ranks, block: str) -> Chart:
         axes.set_yticks([])
         axes.grid(False)
         axes.set_xlabel("mean rank (1 is best)")
-        axes.set_title("Critical difference")
-        axes.annotate(
-            f"{wording.count(found.blocks, block)} · CD {found.critical:.2f}",
-            (0, 1),
-            (0, 7),
-            "axes fraction",
-            textcoords="offset points",
-            fontsize=8.5,
-            color=theme.MUTED,
-        )
+        basis = f"{wording.count(found.blocks, block)} · CD {found.critical:.2f}"
+        title(axes, "Critical difference", basis)
 
     caption = (
         f"Networks under one bar differ by less than the critical difference {found.critical:.2f} "
@@ -165,9 +136,9 @@ def critical(found: Ranks, block: str) -> Chart:
     )
     return draw_chart(
         "ranks",
-        f"Mean ranks of {len(names)} networks with the critical difference",
+        f"Mean ranks of {count} networks with the critical difference",
         caption,
-        (6.6, height),
+        (6.6, 1.5 + 0.22 * count),
         paint,
     )
 
@@ -182,6 +153,14 @@ def told(found: Ranks, blocks: str) -> str:
     )
 
 
+def _rank_line(axes: Axes, name: str, mean: float, row: int, count: int) -> None:
+    """Draw one network: from its mean rank on the axis down to its row, and its name there."""
+    colour, marker = theme.colour(name), theme.marker(name)
+    axes.plot([mean, mean, count + 0.35], [0, row, row], color=colour, linewidth=1)
+    axes.plot([mean], [0], marker=marker, color=colour, markersize=7, linestyle="none")
+    axes.text(count + 0.4, row, f"{wording.title(name)}  {mean:.2f}", va="center", fontsize=8.5)
+
+
 def _bars(axes: Axes, found: Ranks) -> None:
     means = dict(found.means)
     for level, group in enumerate(found.groups):
@@ -191,12 +170,12 @@ def _bars(axes: Axes, found: Ranks) -> None:
         )
 
 
-def _lead(findings: Analysis, several: bool) -> str:
-    images = wording.count(findings.paired_tests[0].images, "test image")
+def _lead(analysis: Analysis, several: bool) -> str:
+    images = wording.count(analysis.paired_tests[0].images, "test image")
     opening = (
-        f"After epoch {findings.epoch}, on the same {images}: McNemar's exact test looks only at "
+        f"After epoch {analysis.epoch}, on the same {images}: McNemar's exact test looks only at "
         "images that one of two networks got right and the other wrong; "
-        f"{wording.count(len(findings.paired_tests), 'p-value')}, corrected together (Holm). "
+        f"{wording.count(len(analysis.paired_tests), 'p-value')}, corrected together (Holm). "
     )
     if several:
         return (

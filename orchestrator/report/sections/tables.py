@@ -22,14 +22,14 @@ AUGMENTATIONS = {
 MEASURED = ("Test loss", "Test accuracy", "Training time")
 
 
-def study(evidence: RunData, period: int) -> Table:
+def study(run_data: RunData, period: int) -> Table:
     """The study's table of one period: test loss, test accuracy, training time."""
-    standings = evidence.comparison.at(period)
+    standings = run_data.comparison.at(period)
     top = max((s.accuracy.mean for s in standings if s.accuracy), default=None)
     best = tuple(i for i, s in enumerate(standings) if s.accuracy and s.accuracy.mean == top)
-    name, title = f"period-{period}", f"Period {period}, to epoch {evidence.run.epoch_of(period)}"
-    if evidence.run.spec.seeds == 1:
-        rows = tuple(_single(evidence, s) for s in standings)
+    name, title = f"period-{period}", f"Period {period}, to epoch {run_data.run.epoch_of(period)}"
+    if run_data.run.spec.seeds == 1:
+        rows = tuple(_single(run_data, s) for s in standings)
         return Table(
             ("Network", *MEASURED, "95% interval"), rows, (1, 2, 3, 4), best, name, title, "study"
         )
@@ -49,18 +49,18 @@ def study(evidence: RunData, period: int) -> Table:
     )
 
 
-def networks(evidence: RunData) -> Table:
+def networks(run_data: RunData) -> Table:
     """Each trial: number of parameters, initial weights, precision, threads and device."""
-    rows, split = [], any(memory.told(outcome) for outcome in evidence.training.values())
+    rows, split = [], any(memory.told(result) for result in run_data.training.values())
     for name in sorted(
-        evidence.trials, key=lambda n: (_order(evidence, n), evidence.trials[n].seed)
+        run_data.trials, key=lambda n: (_order(run_data, n), run_data.trials[n].seed)
     ):
-        trial, outcome = evidence.trials[name], evidence.training.get(name, {})
+        trial, result = run_data.trials[name], run_data.training.get(name, {})
         known = backbones.CATALOG.get(trial.backbone)
-        parameters = f"{known.parameters(len(evidence.classes)):,}" if known else "–"
+        parameters = f"{known.parameters(len(run_data.classes)):,}" if known else "–"
         weights = "ImageNet weights" if trial.weights == "imagenet" else "random weights"
-        numerics = [str(outcome.get(key, "–")) for key in ("precision", "threads", "device")]
-        fitted = [memory.told(outcome) or "whole batches"] if split else []
+        numerics = [str(result.get(key, "–")) for key in ("precision", "threads", "device")]
+        fitted = [memory.told(result) or "whole batches"] if split else []
         rows.append(
             (
                 wording.title(trial.backbone),
@@ -86,9 +86,9 @@ def networks(evidence: RunData) -> Table:
     return Table(head, tuple(rows), (1, 2, 5), name="networks", title="Networks", style="long")
 
 
-def recipe(evidence: RunData) -> Table:
+def recipe(run_data: RunData) -> Table:
     """The recipe, from the specification."""
-    spec = evidence.run.spec
+    spec = run_data.run.spec
     rows = (
         (
             "Epochs",
@@ -122,16 +122,16 @@ def recipe(evidence: RunData) -> Table:
     return Table(("Setting", "Value"), rows, name="recipe", title="Recipe", style="pairs")
 
 
-def data(evidence: RunData, duplicates: dict[str, int] | None) -> Table:
+def data(run_data: RunData, duplicates: dict[str, int] | None) -> Table:
     """The data set: source, counts, split, skipped files."""
-    spec, prepared = evidence.run.spec, evidence.prepared or {}
+    spec, prepared = run_data.run.spec, run_data.prepared or {}
     counts = Counter[str]()
     for split_counts in prepared.get("classes", {}).values():
         counts.update(split_counts)
     split = ", ".join(f"{counts[name]:,} {name}" for name in ("train", "validation", "test"))
     rows = [
-        ("From", wording.plain(evidence.source.origin) if evidence.source else "unknown"),
-        ("Classes", f"{len(evidence.classes)}"),
+        ("From", wording.plain(run_data.source.origin) if run_data.source else "unknown"),
+        ("Classes", f"{len(run_data.classes)}"),
         (
             "Images",
             f"{prepared['images']:,}"
@@ -141,16 +141,16 @@ def data(evidence: RunData, duplicates: dict[str, int] | None) -> Table:
         ("Split", f"{split} ({' : '.join(map(str, spec.split))} by class, seed {spec.split_seed})"),
         ("Broken files", _skipped(prepared)),
         ("Exact duplicates", _duplicates(duplicates)),
-        ("Data set", evidence.run.data),
+        ("Data set", run_data.run.data),
     ]
     return Table(("Fact", "Value"), tuple(rows), name="data", title="Data", style="pairs")
 
 
-def attempts(evidence: RunData) -> Table | None:
+def attempts(run_data: RunData) -> Table | None:
     """Attempts by kind of task and result; None without records."""
-    if not evidence.attempts.num_rows:
+    if not run_data.attempts.num_rows:
         return None
-    columns = (evidence.attempts[name].to_pylist() for name in ("kind", "state", "failure"))
+    columns = (run_data.attempts[name].to_pylist() for name in ("kind", "state", "failure"))
     found = Counter(
         (kind, state, failure or "") for kind, state, failure in zip(*columns, strict=True)
     )
@@ -162,31 +162,31 @@ def attempts(evidence: RunData) -> Table | None:
     )
 
 
-def provenance(evidence: RunData) -> Table:
+def provenance(run_data: RunData) -> Table:
     """Provenance, as recorded at submission."""
-    submitted = datetime.fromtimestamp(evidence.run.submitted_at, UTC).strftime(
+    submitted = datetime.fromtimestamp(run_data.run.submitted_at, UTC).strftime(
         "%Y-%m-%d %H:%M:%S UTC"
     )
     rows = [
-        ("run", evidence.run.name),
+        ("run", run_data.run.name),
         ("submitted", submitted),
-        ("data", evidence.run.data),
-        *_fingerprint(evidence),
-        *flat(evidence.run.provenance),
+        ("data", run_data.run.data),
+        *_fingerprint(run_data),
+        *flat(run_data.run.provenance),
     ]
     return Table(
         ("What", "Value"), tuple(rows), name="provenance", title="Provenance", style="pairs mono"
     )
 
 
-def _single(evidence: RunData, standing: Standing) -> tuple[str, ...]:
+def _single(run_data: RunData, standing: Standing) -> tuple[str, ...]:
     title, took = (
         wording.title(standing.backbone),
         standing.seconds.mean if standing.seconds else None,
     )
     seen, shown = standing.results[0].epochs_seen, wording.duration(took)
-    if 0 < seen < evidence.run.spec.epochs_per_period:
-        shown += f" ({seen} of {evidence.run.spec.epochs_per_period} epochs)"
+    if 0 < seen < run_data.run.spec.epochs_per_period:
+        shown += f" ({seen} of {run_data.run.spec.epochs_per_period} epochs)"
     time = Cell(shown, took if took is not None else -1.0)
     if not standing.tests:
         return title, "–", "not tested yet", time, "–"
@@ -224,20 +224,20 @@ def _several(standing: Standing) -> tuple[str, ...]:
     )
 
 
-def _fingerprint(evidence: RunData) -> list[tuple[str, str]]:
+def _fingerprint(run_data: RunData) -> list[tuple[str, str]]:
     """The full fingerprint of the data set, if its inventory exists."""
-    if evidence.source is None:
+    if run_data.source is None:
         return []
     return [
         (
             "data fingerprint (SHA-256)",
-            evidence.source.fingerprint(evidence.run.spec.data_settings()),
+            run_data.source.fingerprint(run_data.run.spec.data_settings()),
         )
     ]
 
 
-def _order(evidence: RunData, trial: str) -> int:
-    return evidence.comparison.backbones.index(evidence.trials[trial].backbone)
+def _order(run_data: RunData, trial: str) -> int:
+    return run_data.comparison.backbones.index(run_data.trials[trial].backbone)
 
 
 def _skipped(prepared: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.timeline import AttemptSpan, Timeline, covered
 from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Part, Section, Table
-from orchestrator.report.rendering.figure import Chart, draw_chart
+from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
 from orchestrator.report.sections import tables
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ MAX_SPANS = 2000
 UNITS = ((7200.0, 3600.0, "hours"), (180.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 
 
-def section(evidence: RunData, findings: Analysis) -> Section | None:
+def section(run_data: RunData, analysis: Analysis) -> Section | None:
     """Attempts by kind and worker, and the timeline; None without records."""
-    counted = tables.attempts(evidence)
+    counted = tables.attempts(run_data)
     if counted is None:
         return None
-    found = findings.timeline
+    found = analysis.timeline
     built: list[Part] = [
         *elements.figures([_gantt(found)], style="wide"),
         *_hardware(found),
@@ -35,7 +35,7 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
 
 
 def _lead(found: Timeline) -> str:
-    if not found.stints or found.began is None:
+    if not found.spans or found.began is None:
         return "How often tasks were tried, and how each attempt ended."
     waited = (
         ""
@@ -51,7 +51,7 @@ def _lead(found: Timeline) -> str:
     )
     began = found.began.strftime("%Y-%m-%d %H:%M UTC")
     return (
-        f"{wording.count(len(found.stints), 'attempt')} by "
+        f"{wording.count(len(found.spans), 'attempt')} by "
         f"{wording.count(len(found.workers), 'worker')} from {began} over "
         f"{wording.duration(found.span)} ({wording.duration(found.busy)} of work){waited}. "
         f"{faults} Attempts on trials shared with other runs are counted here too."
@@ -60,11 +60,11 @@ def _lead(found: Timeline) -> str:
 
 def _hardware(found: Timeline) -> list[Part]:
     """Workers: machine, device, attempts and busy time."""
-    if not found.stints:
+    if not found.spans:
         return []
     rows = []
-    for place in sorted({(s.worker, s.host, s.device) for s in found.stints}):
-        own = [s for s in found.stints if (s.worker, s.host, s.device) == place]
+    for place in sorted({(s.worker, s.host, s.device) for s in found.spans}):
+        own = [s for s in found.spans if (s.worker, s.host, s.device) == place]
         busy, lost = covered(own), sum(s.state != "done" for s in own)
         share = wording.percent(busy / found.span if found.span else 0.0, 0)
         rows.append(
@@ -83,61 +83,54 @@ def _hardware(found: Timeline) -> list[Part]:
 
 
 def _gantt(found: Timeline) -> Chart | None:
-    if not found.stints or len(found.stints) > MAX_SPANS or found.span <= 0:
+    if not found.spans or len(found.spans) > MAX_SPANS or found.span <= 0:
         return None
     lines = {worker: row for row, worker in enumerate(found.workers)}
     scale, unit = next((size, name) for least, size, name in UNITS if found.span >= least)
 
     def paint(figure: Figure) -> None:
         axes, seen = figure.add_subplot(), set[str]()
-        for stint in found.stints:
-            label = wording.title(stint.backbone) if stint.backbone else "preparing data"
-            _bar(axes, stint, lines[stint.worker], scale, label if label not in seen else "")
+        for span in found.spans:
+            label = wording.title(span.backbone) if span.backbone else "preparing data"
+            _bar(axes, span, lines[span.worker], scale, label if label not in seen else "")
             seen.add(label)
         axes.set_yticks(range(len(lines)), wording.short(list(lines), 20))
         axes.set_ylim(len(lines) - 0.4, -0.6)
         axes.set_xlim(0, found.span / scale * 1.01)
         axes.grid(False, axis="y")
         axes.set_xlabel(f"{unit} since the first attempt")
-        axes.set_title("Who worked on what")
-        axes.annotate(
-            f"{len(found.stints):,} attempts · thin: tests · crosses: attempts that did not end "
+        title(
+            axes,
+            "Who worked on what",
+            f"{len(found.spans):,} attempts · thin: tests · crosses: attempts that did not end "
             f"well",
-            (0, 1),
-            (0, 7),
-            "axes fraction",
-            textcoords="offset points",
-            fontsize=8.5,
-            color=theme.MUTED,
         )
-        figure.legend(
-            *axes.get_legend_handles_labels(), loc="outside lower left", ncols=4, columnspacing=1.2
-        )
+        legend_below(figure, axes)
 
     return draw_chart(
         "timeline",
-        f"Timeline of {len(found.stints)} attempts by {len(lines)} workers",
+        f"Timeline of {len(found.spans)} attempts by {len(lines)} workers",
         "",
         (8.6, min(14.0, 1.7 + 0.42 * len(lines))),
         paint,
     )
 
 
-def _bar(axes: Axes, stint: AttemptSpan, row: int, scale: float, label: str) -> None:
-    colour = theme.colour(stint.backbone) if stint.backbone else theme.MUTED
+def _bar(axes: Axes, span: AttemptSpan, row: int, scale: float, label: str) -> None:
+    colour = theme.colour(span.backbone) if span.backbone else theme.MUTED
     axes.barh(
         row,
-        max(stint.end - stint.start, 1e-9) / scale,
-        left=stint.start / scale,
+        max(span.end - span.start, 1e-9) / scale,
+        left=span.start / scale,
         color=colour,
-        height=0.3 if stint.kind == "evaluate" else 0.66,
+        height=0.3 if span.kind == "evaluate" else 0.66,
         edgecolor=theme.HOLLOW,
         linewidth=0.5,
         label=label or None,
     )
-    if stint.state != "done":
+    if span.state != "done":
         axes.plot(
-            [stint.end / scale],
+            [span.end / scale],
             [row],
             marker="x",
             color=theme.WRONG,
