@@ -88,7 +88,7 @@ class Hand:
     stops_at: float | None = None
     wants: str | None = None
     asked: Hand | None = None
-    owed: Task | None = None
+    deferred: Task | None = None
     mail: Task | None = None
     sign: rebalance.Peer = field(default_factory=lambda: rebalance.Peer("", {}))
 
