@@ -25,7 +25,7 @@ SIZE_checkpoints := --seconds 2 --repeats 1
 SIZE_plan        := --repeats 2
 SIZE_slots       := --repeats 1
 
-.PHONY: help demo test chaos bench check lint types borders clean
+.PHONY: help demo test chaos bench picture check lint types borders clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -55,6 +55,9 @@ bench: $(VENV)/installed-dev
 	@mkdir -p bench-results
 	@$(foreach name,$(BENCHMARKS),\
 		$(BIN)/python benchmarks/$(name).py $(SIZE_$(name)) --json bench-results/$(name).json || exit; echo;)
+
+picture: $(VENV)/installed-dev
+	$(BIN)/python docs/draw_packages.py
 
 check: lint types borders test
 

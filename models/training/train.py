@@ -14,12 +14,12 @@ from jobs.errors import BatchSplit, Crowded, OutOfMemory, Stopped
 from jobs.task import TaskRequest
 from models.checkpoints import files
 from models.data.gpu_cache import OnUpload
-from models.evaluation.inference import validate
 from models.runtime import device
 from models.runtime.progress import ProgressEstimator, Tell
 from models.runtime.resource_meter import Meter, taken_memory
 from models.training import microbatches
 from models.training.epoch_rows import write_unpublished
+from models.training.inference import validate
 from models.training.loop import EpochProgress, train_epoch
 from models.training.state import TrainingState, begin_training
 
