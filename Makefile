@@ -2,6 +2,7 @@
 # make test    the tests (installs what they need into .venv first)
 # make chaos   faults dealt to a study at work, then a comparison with an undisturbed one (make chaos N=50 SEED=1)
 # make bench   speeds beside rivals', on this processor (benchmarks/README.md), in 15 minutes; JSON into bench-results/
+# make picture the packages, drawn from the imports, into docs/packages.svg
 # make check   lint, types, import borders, then the tests
 # make clean   remove .venv and what the demo made
 
