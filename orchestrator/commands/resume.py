@@ -71,13 +71,9 @@ def _again(
             )
         return 0
     store.reopen(run)
-    goes_on = (
-        "goes on" if "open" in plan.task_states(store, run).values() else "has nothing left to do"
-    )
-    said = [
-        f"run {name} {goes_on}"
-        + (f"; {len(retried)} failed task(s) to be tried again" if reset else "")
-    ]
+    still_open = "open" in plan.task_states(store, run).values()
+    again = f"; {len(retried)} failed task(s) to be tried again" if reset else ""
+    said = [f"run {run.name} {'goes on' if still_open else 'has nothing left to do'}{again}"]
     facts = {"goes_on": True, "retried": [task.id for task in retried]}
     only = {task.id for task in retried} if reset else None
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts, only)

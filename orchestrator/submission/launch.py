@@ -109,14 +109,16 @@ def launch(
         lines = [*said, *_of_stack(here), _of_sent(sent, states)]
         lines += _of_absence(settings, here, sent) + _of_failures(settings, states, run.name)
         _tell(settings, run, lines, wait)
-    end = None
-    if wait:
-        from orchestrator.terminal import follow
-
-        end = follow.follow(settings, store, run, to_stderr=as_json)
+    end = _follow(settings, store, run, as_json) if wait else None
     if as_json:
         emit(_facts(settings, run, here, sent, end) | facts)
     return end.exit_code if end else 0
+
+
+def _follow(settings: Settings, store: Store, run: Run, as_json: bool) -> RunStatus:
+    from orchestrator.terminal import follow
+
+    return follow.follow(settings, store, run, to_stderr=as_json)
 
 
 def _facts(
