@@ -18,11 +18,11 @@ from jobs.settings import Settings, without_password
 from jobs.store.paths import StorePaths
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY
+from jobs.versions import version_of
 from models.networks import weights
 from orchestrator import preflight
 from orchestrator.local import embedded_redis, stack
 from orchestrator.monitoring import heartbeats
-from orchestrator.submission.provenance import version_of
 from workers.devices import discovery
 from workers.messaging import broker
 

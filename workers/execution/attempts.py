@@ -15,6 +15,7 @@ from jobs.errors import BatchSplit, Crowded, OrchError, WorkerLost
 from jobs.store import tables
 from jobs.store.store import Store
 from jobs.task import Task
+from jobs.versions import RESULT_PACKAGES
 
 MAX_ATTEMPTS = 5
 MAX_LOST = 20
@@ -235,4 +236,6 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
         key: datetime.fromtimestamp(record[key], UTC) if record.get(key) is not None else None
         for key in ("queued_at", "started_at", "finished_at")
     }
-    return {key: record.get(key) for key in tables.SCHEMAS["attempts"].names} | times
+    recorded = record.get("versions") or {}
+    versions = {f"{package}_version": recorded.get(package) for package in RESULT_PACKAGES}
+    return {key: record.get(key) for key in tables.SCHEMAS["attempts"].names} | times | versions

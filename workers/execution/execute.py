@@ -16,6 +16,7 @@ from jobs.errors import (
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
+from jobs.versions import result_versions
 from workers.devices.admission import Requirement
 from workers.execution import attempts, settle
 from workers.execution.attempts import Attempt, read_history
@@ -156,6 +157,7 @@ def _begin_attempt(context: TaskContext, lease: Lease, runs: Sequence[Run]) -> A
             "device": worker.device.name,
             "token": lease.token,
             "queued_at": ready_since(worker.store, task, runs),
+            "versions": result_versions(),
         },
     )
 
