@@ -28,7 +28,11 @@ def stored(rows: pa.Table, **how: Any) -> bytes:
 
 
 def column(rows: pa.Table, last: bool) -> int:
-    """The place of the first column, or of the last one that every version of orch writes."""
+    """The place of a column that every reader takes: the first, or the last that every version of
+    orch writes; predictions are read in part.
+    """
+    if "predicted" in rows.column_names:
+        return int(rows.column_names.index("predicted" if last else "image"))
     names = [name for name in rows.column_names if name not in ADDED_LATER]
     return int(rows.column_names.index(names[-1 if last else 0]))
 

@@ -30,7 +30,9 @@ def test_an_attempt_records_the_versions_it_ran_with(tmp_path: Path) -> None:
 def test_a_table_of_the_first_version_is_read_with_nulls(tmp_path: Path) -> None:
     """Its files lack the columns; any other missing column is damage."""
     path = tmp_path / "old.parquet"
-    whole = tables.build_table("attempts", [{"task": "a", "kind": "train"}])
+    whole = tables.build_table(
+        "attempts", [{"task": "a", "kind": "train", "attempt": 1, "state": "done"}]
+    )
     pq.write_table(whole.drop_columns(sorted(tables.ADDED_LATER)), path)
     read = tables.read_table(path, tables.SCHEMAS["attempts"])
 
