@@ -115,7 +115,7 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
     worker.link.ping = partial(broker.ping, worker.broker_url)
     worker.link.write = partial(broker.require_writable, worker.broker_url, worker.store_id)
     reconciler, leave = Reconciler(worker), threading.Event()
-    application, consumer = _consumer(worker)
+    consumer = _consumer(worker)
     _leave_on_signals(worker, consumer, leave)
     worker.loading = True
     reconciler.sign()
@@ -127,11 +127,11 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
         log.info("worker %s on %s loads what its tasks need", worker.name, worker.device.name)
         if child.warm(leave):
             worker.loading, worker.idle_since = False, time.monotonic()
-            _take_tasks(worker, application, consumer, leave)
+            _take_tasks(worker, consumer, leave)
     finally:
         leave.set()
         rounds.join(5)
-        _say_goodbye(worker, application, reconciler)
+        _say_goodbye(worker, consumer.app, reconciler)
     log.info("worker %s has left", worker.name)
     return int(consumer.exitcode or 0)
 
@@ -148,18 +148,18 @@ def _say_goodbye(worker: Worker, application: Celery, reconciler: Reconciler) ->
 
 def _remove_bindings(worker: Worker) -> None:
     """Remove from the broker what workers that no longer are have left there."""
-    alive = atomic.list_names(worker.store.root / "workers")
+    alive = atomic.list_names(worker.store.heartbeats_folder)
     stores.remove_bindings(
         worker.broker_url, worker.store_id, {name.removesuffix(".json") for name in alive}
     )
 
 
-def _take_tasks(worker: Worker, application: Celery, consumer: Any, leave: threading.Event) -> None:
+def _take_tasks(worker: Worker, consumer: Any, leave: threading.Event) -> None:
     """Execute tasks in each slot until `leave` is set."""
     with contextlib.suppress(BrokerUnreachable):
         stores.register(worker.broker_url, worker.store_id, worker.store.root, worker.host)
     _remove_bindings(worker)
-    application.outbox.start()
+    consumer.app.outbox.start()
     worker.sender.start()
     threading.Thread(target=_leave_when_told, args=(leave, worker), daemon=True).start()
     address = without_password(worker.broker_url)
@@ -183,8 +183,8 @@ def _tell_room(worker: Worker) -> None:
         )
 
 
-def _consumer(worker: Worker) -> tuple[Celery, Any]:
-    """The Celery application, and Celery's worker with one thread per slot."""
+def _consumer(worker: Worker) -> Any:
+    """Celery's worker with one thread per slot."""
     application = broker.app(worker.broker_url, worker.store_id, worker.name)
     register_tasks(application, partial(execute.execute, worker), worker.store_id)
     use_outbox(application, worker.broker_url, worker.link)
@@ -206,7 +206,7 @@ def _consumer(worker: Worker) -> tuple[Celery, Any]:
     )
     worker.begin = partial(begin, application, celery_worker, worker.store_id)
     worker.reconnect = celery_worker.consumer.reconnect
-    return application, celery_worker
+    return celery_worker
 
 
 def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> None:

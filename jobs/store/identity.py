@@ -8,12 +8,10 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from pathlib import Path
 
 from jobs import atomic
+from jobs.store.paths import StorePaths
 
-CLAIM = ".store-id.json"
-"""Created once, beside a store.json without an id: all who would give it one take this one."""
 FORM = re.compile(r"[0-9a-f]{12}")
 
 
@@ -22,25 +20,25 @@ def new_id() -> str:
     return uuid.uuid4().hex[:12]
 
 
-def read_id(root: Path) -> str:
+def read_id(paths: StorePaths) -> str:
     """The id of the store, or an empty text if it has none yet; writes nothing.
 
     Raises `OSError` or `DamagedFile` where store.json cannot be read.
     """
-    return _valid(atomic.read_json(root / "store.json"))
+    return _valid(atomic.read_json(paths.marker_path))
 
 
-def ensure_id(root: Path) -> str:
+def ensure_id(paths: StorePaths) -> str:
     """The id of the store, which is given one if it has none.
 
     Only one is ever given, whoever asks at the same time and on whatever machine. Raises `OSError`
     or `StorageFull` where store.json cannot be written.
     """
-    marker = root / "store.json"
-    if found := read_id(root):
+    marker = paths.marker_path
+    if found := read_id(paths):
         return found
-    atomic.create_json(root / CLAIM, {"id": new_id()})
-    claimed = _valid(atomic.read_json(root / CLAIM))
+    atomic.create_json(paths.id_claim_path, {"id": new_id()})
+    claimed = _valid(atomic.read_json(paths.id_claim_path))
     described = atomic.read_json(marker)
     if not claimed or not isinstance(described, dict):
         return ""

@@ -93,4 +93,4 @@ def damaged_file(
     remedy: str = "Put it back from a copy, or remove it and submit the run again.",
 ) -> DamagedFile:
     """The error for a file of the store with invalid contents."""
-    return DamagedFile(f"{path} is damaged: {reason}. {remedy}")
+    return DamagedFile(f"{path} is damaged: {reason.rstrip('.')}. {remedy}")

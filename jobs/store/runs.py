@@ -98,6 +98,10 @@ def _checked(path: Path) -> tuple[RunOutline, dict[str, Any]]:
     if found is None:
         raise FileNotFoundError(path)
     name = path.parent.name
+    for key in ("trials", "tasks"):
+        strange = [each for each in found[key] if not isinstance(each, str)]
+        if strange:
+            raise records.damaged_file(path, f"'{key}' holds {str(strange[0])[:60]!r}")
     try:
         if found["name"] != name or not all(
             NAME.fullmatch(each) for each in (found["data"], *found["trials"])

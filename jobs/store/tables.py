@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from jobs import atomic
 from jobs.errors import DamagedFile
 from jobs.store import records
+from jobs.versions import RESULT_PACKAGES
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 _WHO = [
@@ -77,6 +78,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("queued_at", _WHEN),
             ("started_at", _WHEN),
             ("finished_at", _WHEN),
+            *((f"{package}_version", pa.string()) for package in RESULT_PACKAGES),
         ]
     ),
 }
@@ -86,6 +88,9 @@ SCHEMAS: dict[str, pa.Schema] = {
 `label_confidence` that of the true class. `label_rank` is 0 if the true class ranks first.
 `corruption` is `none` and `severity` is 0 for the uncorrupted test set.
 """
+
+ADDED_LATER = {f"{package}_version" for package in RESULT_PACKAGES}
+"""Columns that files of earlier versions lack."""
 
 MANIFEST = pa.schema(
     [
@@ -171,9 +176,16 @@ def read_files(paths: Iterable[Path]) -> list[dict[str, Any]]:
 
 
 def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
-    """Rows of one Parquet file, checked against a schema; raises `DamagedFile`."""
+    """Rows of one Parquet file, checked against a schema; raises `DamagedFile`.
+
+    Columns of `ADDED_LATER` are null where an older file lacks them.
+    """
     names = list(schema.names if columns is None else columns)
     found = _whole(path, names)
+    for name in ADDED_LATER & {*names} - {*found.column_names}:
+        nulls = pa.nulls(found.num_rows, schema.field(name).type)
+        found = found.append_column(schema.field(name), nulls)
+    found = found.select([name for name in names if name in found.column_names])
     for name in names:
         kind = found.schema.field(name).type if name in found.column_names else None
         if kind != schema.field(name).type:

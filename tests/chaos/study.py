@@ -19,9 +19,14 @@ from typing import Any
 from support.harness import Lab
 
 from chaos import faults, scene, verdict
+from chaos.broker import Broker
+from chaos.crew import Crew
 from chaos.faults import Drawn
+from chaos.paint import paint
 from chaos.pulse import Blow, Pulse
-from chaos.scene import Broker, Crew, Scene, small_disk
+from chaos.scene import Scene
+from chaos.small_disk import small_disk
+from chaos.store_faults import repair
 from chaos.verdict import Check
 from jobs import plan
 from jobs.store.runs import Run
@@ -54,7 +59,7 @@ def study(count: int, seed: int, workers: int, pause_s: float, places: Places) -
         beside = places.twin or place / "calm"
         if places.folder is None:
             stack.callback(shutil.rmtree, place, ignore_errors=True)
-        images, periods = scene.paint(place / "images"), max(2, round(count * pause_s / PERIOD_S))
+        images, periods = paint(place / "images"), max(2, round(count * pause_s / PERIOD_S))
         twin, calm = _calm(beside, images, workers, periods)
         told(began, f"the undisturbed twin is done: {len(calm.tasks)} tasks")
         struck = stack.enter_context(_scene(place, images, workers))
@@ -135,7 +140,7 @@ def _deal(struck: Scene, drawn: Sequence[Drawn], periods: int, began: float) -> 
     struck.settle()
     for _ in range(3):
         _finish(struck, began)
-        faults.repair(struck)
+        repair(struck)
     pulse.close()
     codes = struck.crew.close()
     if any(codes):

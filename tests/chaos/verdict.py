@@ -9,7 +9,8 @@ from typing import Any
 import psutil
 from support.harness import Lab, rows
 
-from chaos.scene import Scene, runs
+from chaos.processes import runs
+from chaos.scene import Scene
 from jobs import plan
 from jobs.maintenance import prune, verify
 from jobs.store.runs import Run

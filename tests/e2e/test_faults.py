@@ -36,6 +36,7 @@ class Slow:
 sys.meta_path.insert(0, Slow())
 """
 SMALL = ("--image-size", "64", "--weights", "none", "--batch-size", "8")
+ONE_TRIAL = (*SMALL, "--backbone", "resnet34", "--periods", "1", "--epochs-per-period", "3")
 
 
 def test_a_worker_killed_in_the_middle_of_an_epoch_changes_nothing(
@@ -44,17 +45,7 @@ def test_a_worker_killed_in_the_middle_of_an_epoch_changes_nothing(
     """SIGKILL to the worker: its child ends too, the other worker finishes the trial, every number
     is the same.
     """
-    asked = (
-        *SMALL,
-        "--backbone",
-        "resnet34",
-        "--periods",
-        "1",
-        "--epochs-per-period",
-        "3",
-        "--data",
-    )
-    asked = (*asked, str(animal_folder))
+    asked = (*ONE_TRIAL, "--data", str(animal_folder))
     calm, struck = new_lab("calm"), new_lab("struck")
     calm.worker()
     calm_run = calm.submit(*asked)
@@ -113,17 +104,7 @@ def test_a_worker_asked_to_leave_hands_its_task_over(
 ) -> None:
     """SIGTERM: the child stops between two steps, the worker exits 0, another goes on at once."""
     lab = new_lab()
-    asked = (
-        *SMALL,
-        "--backbone",
-        "resnet34",
-        "--periods",
-        "1",
-        "--epochs-per-period",
-        "3",
-        "--data",
-    )
-    asked = (*asked, str(animal_folder))
+    asked = (*ONE_TRIAL, "--data", str(animal_folder))
     run = lab.submit(*asked)
     training = run.tasks[1]
     first, start_s = first_step(lab, training)

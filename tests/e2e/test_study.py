@@ -14,6 +14,17 @@ from jobs.catalog.backbones import CATALOG
 
 pytestmark = pytest.mark.whole
 
+SMALL = ("--image-size", "64", "--weights", "none")
+STUDY = (
+    *SMALL,
+    *("--all-backbones", "--periods", "3", "--epochs-per-period", "1", "--batch-size", "64"),
+)
+TWO_BACKBONES = (
+    *SMALL,
+    *("--backbone", "scratch", "--backbone", "squeezenet"),
+    *("--periods", "3", "--epochs-per-period", "2", "--batch-size", "8"),
+)
+
 
 def test_seven_backbones_in_three_periods_by_two_workers(
     new_lab: Callable[..., Lab], animal_folder: Path
@@ -22,21 +33,7 @@ def test_seven_backbones_in_three_periods_by_two_workers(
     lab = new_lab()
     lab.worker("--name", "one")
     lab.worker("--name", "two")
-    run = lab.submit(
-        "--all-backbones",
-        "--periods",
-        "3",
-        "--epochs-per-period",
-        "1",
-        "--data",
-        str(animal_folder),
-        "--image-size",
-        "64",
-        "--weights",
-        "none",
-        "--batch-size",
-        "64",
-    )
+    run = lab.submit(*STUDY, "--data", str(animal_folder))
     states = lab.finished(run)
     evaluations = rows(lab, run, "evaluations")
     attempts = rows(lab, run, "attempts")
@@ -73,27 +70,10 @@ def test_seven_backbones_in_three_periods_by_two_workers(
 def test_the_queue_may_burn(new_lab: Callable[..., Lab], animal_folder: Path) -> None:
     """FLUSHALL in mid-run and every message doubled: the run ends as if nothing had been."""
     lab = new_lab()
-    run = lab.submit(
-        "--backbone",
-        "scratch",
-        "--backbone",
-        "squeezenet",
-        "--periods",
-        "3",
-        "--epochs-per-period",
-        "2",
-        "--data",
-        str(animal_folder),
-        "--image-size",
-        "64",
-        "--weights",
-        "none",
-        "--batch-size",
-        "8",
-    )
-    from workers.messaging.broker import _channel
+    run = lab.submit(*TWO_BACKBONES, "--data", str(animal_folder))
+    from workers.messaging.broker import connected
 
-    with _channel(lab.broker_url, 3.0) as channel:
+    with connected(lab.broker_url, 3.0) as channel:
         channel.client.flushdb()
         lab.worker()
         lab.worker()

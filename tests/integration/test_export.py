@@ -117,25 +117,10 @@ def test_tensorboard_reads_what_was_written(
     """
     pytest.importorskip("tensorboard", reason="tensorboard is not installed (extra 'tensorboard')")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    from tensorboard.plugins.hparams import metadata
-    from tensorboard.util.tensor_util import make_ndarray
 
     store, run = study
-    codes = [
-        cli.run(
-            [
-                "--store",
-                str(store.root),
-                "export",
-                "tensorboard",
-                "study",
-                "--out",
-                str(tmp_path / "tb"),
-                "--json",
-            ]
-        )
-        for _ in range(2)
-    ]
+    words = ["tensorboard", "study", "--out", str(tmp_path / "tb"), "--json"]
+    codes = [cli.run(["--store", str(store.root), "export", *words]) for _ in range(2)]
     told = json.loads(capsys.readouterr().out.split("}\n{")[0] + "}")
 
     assert codes == [0, 0]
@@ -143,14 +128,7 @@ def test_tensorboard_reads_what_was_written(
     for trial in run.trials:
         found = EventAccumulator(str(tmp_path / "tb" / trial)).Reload()
         wanted = of_trial(store, run, trial)
-        read = {
-            (series, event.step): (float(make_ndarray(event.tensor_proto)), event.wall_time)
-            for series in found.Tags()["tensors"]
-            if not series.startswith("_hparams_")
-            for event in found.Tensors(series)
-        }
-        content = found.SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content
-        settings = metadata.parse_session_start_info_plugin_data(content).hparams
+        read, settings = tensorboard_points(found), tensorboard_settings(found)
 
         assert len(found.Tensors("loss/train")) == 4
         assert read.keys() == {(p.series, p.epoch) for p in wanted.points}
@@ -162,6 +140,26 @@ def test_tensorboard_reads_what_was_written(
         assert settings["learning_rate"].number_value == 0.001
 
 
+def tensorboard_points(log: Any) -> dict[tuple[str, int], tuple[float, float]]:
+    """Value and time of every point in an event log, by series and step."""
+    from tensorboard.util.tensor_util import make_ndarray
+
+    return {
+        (series, event.step): (float(make_ndarray(event.tensor_proto)), event.wall_time)
+        for series in log.Tags()["tensors"]
+        if not series.startswith("_hparams_")
+        for event in log.Tensors(series)
+    }
+
+
+def tensorboard_settings(log: Any) -> Any:
+    """The settings in an event log, as the hparams plugin reads them."""
+    from tensorboard.plugins.hparams import metadata
+
+    content = log.SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content
+    return metadata.parse_session_start_info_plugin_data(content).hparams
+
+
 def mlflow_runs(out: Path, experiment: str) -> tuple[Any, dict[str, Any]]:
     """MLflow's client on an export, and its runs by name."""
     from mlflow import MlflowClient
@@ -170,6 +168,15 @@ def mlflow_runs(out: Path, experiment: str) -> tuple[Any, dict[str, Any]]:
     known = client.get_experiment_by_name(experiment)
     assert known is not None
     return client, {run.info.run_name: run for run in client.search_runs([known.experiment_id])}
+
+
+def mlflow_points(client: Any, run: Any) -> dict[tuple[str, int], tuple[float, int]]:
+    """Value and time of every point of a run, by series and step."""
+    return {
+        (series, metric.step): (metric.value, metric.timestamp)
+        for series in run.data.metrics
+        for metric in client.get_metric_history(run.info.run_id, series)
+    }
 
 
 def test_mlflow_reads_what_was_written(
@@ -206,11 +213,7 @@ def test_mlflow_reads_what_was_written(
         assert wanted.tags.items() <= found.data.tags.items()
         assert (before[trial].info.status, found.info.status) == ("RUNNING", "FINISHED")
         assert before[trial].info.run_id == found.info.run_id
-        read = {
-            (series, metric.step): (metric.value, metric.timestamp)
-            for series in found.data.metrics
-            for metric in client.get_metric_history(found.info.run_id, series)
-        }
+        read = mlflow_points(client, found)
         assert len(client.get_metric_history(found.info.run_id, "loss/train")) == 4
         assert read == {(p.series, p.epoch): (p.value, round(1000 * p.at)) for p in wanted.points}
 

@@ -17,6 +17,7 @@ from jobs.errors import StoreUnusable
 from jobs.spec import model
 from jobs.store import tables
 from jobs.store.runs import Run
+from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import cli
 from orchestrator.verification import done_of
@@ -91,14 +92,36 @@ def test_verify_tells_other_weights_and_other_rows_apart(
     exit code is 1.
     """
     store = laboratory.store
+    save_run_of(laboratory, trial, tmp_path / "animals")
+    falsify(store, trial)
+    code = cli.run(["--store", str(store.root), "verify", "small", "--replay", "--kills", "0"])
+    told = capsys.readouterr()
+
+    assert code == 1
+    assert "all whole" in told.out
+    assert (
+        f"{trial} trained again up to epoch 2, killed 0 time(s): weights and rows differ"
+        in told.out
+    )
+    assert f"replaying {trial} with 0 kill(s), seed 0" in told.err
+
+
+def save_run_of(laboratory: Laboratory, trial: str, images: Path) -> None:
+    """Record a run named `small` of one trial."""
     asked = model.build(
         {
-            "data": str(tmp_path / "animals"),
+            "data": str(images),
             "backbones": ["squeezenet"],
             "periods": 2,
             "epochs_per_period": 1,
         }
     )
+    tasks = (f"prepare.{laboratory.data}.0000", Task("train", trial, 2).id)
+    laboratory.store.save_run(Run("small", asked, laboratory.data, (trial,), tasks, 0.0, {}))
+
+
+def falsify(store: Store, trial: str) -> None:
+    """Publish another digest of the weights, and another validation loss of the first epoch."""
     done = store.done_path(Task("train", trial, 2))
     atomic.write_json(done, json.loads(done.read_text()) | {"weights_digest": "0" * 64})
     path = store.root / tables.table_folder("epochs", trial) / "epochs-0001-0001.parquet"
@@ -113,18 +136,6 @@ def test_verify_tells_other_weights_and_other_rows_apart(
         "bytes": path.stat().st_size,
     }
     atomic.write_json(first, json.loads(first.read_text()) | {"files": [claimed]})
-    tasks = (f"prepare.{laboratory.data}.0000", Task("train", trial, 2).id)
-    store.save_run(Run("small", asked, laboratory.data, (trial,), tasks, 0.0, {}))
-    code = cli.run(["--store", str(store.root), "verify", "small", "--replay", "--kills", "0"])
-    told = capsys.readouterr()
-
-    assert code == 1
-    assert "all whole" in told.out
-    assert (
-        f"{trial} trained again up to epoch 2, killed 0 time(s): weights and rows differ"
-        in told.out
-    )
-    assert f"replaying {trial} with 0 kill(s), seed 0" in told.err
 
 
 def test_progress_is_counted_in_epochs() -> None:

@@ -1,84 +1,32 @@
-"""The embedded broker and local workers: started once, found again, put down for good."""
+"""Local workers and their broker: started once, found again, put down for good."""
 
 from __future__ import annotations
 
 import os
-import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
+from support.local_stack import PATIENT, ensure, own_store, wait_for
 
 from jobs import atomic
-from jobs.errors import BrokerUnreachable, MissingExtra
 from jobs.settings import Settings
-from orchestrator.local import daemon, embedded_redis, stack
+from orchestrator.local import daemon, stack
 from orchestrator.local.daemon import DaemonProcess
 
-PATIENT = "import time; print('ready', flush=True); time.sleep(60)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {PATIENT}"
-
-
-def sleeper(program: str = PATIENT) -> Callable[[str, str, int], Sequence[str]]:
-    """A worker's command line that runs a small program instead."""
-    return lambda name, device, threads: [sys.executable, "-c", program, name, device, str(threads)]
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
     """A store of its own; whatever was started for it is ended."""
-    try:
-        embedded_redis.binary()
-    except MissingExtra as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
-    chosen = Settings(tmp_path / "a store", None, None)
-    chosen.store.mkdir()
-    yield chosen
-    stack.down(chosen, gentle_s=0.1)
-
-
-def ensure(
-    settings: Settings, workers: int | None = 0, program: str = PATIENT, gpus: int = 0
-) -> stack.Stack:
-    """The stack with workers that only sleep, on a machine of four cores."""
-    return stack.ensure(settings, workers, command=sleeper(program), cores=4, gpus=gpus)
-
-
-def wait_for(condition: Callable[[], bool], patience_s: float = 10.0) -> bool:
-    """Whether something came true in time."""
-    deadline = time.monotonic() + patience_s
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
-
-
-def test_redis_answers_on_a_socket_that_only_its_user_can_open(settings: Settings) -> None:
-    """No port, a folder of mode 0700, nothing kept on disk, a session of its own."""
-    redis = ensure(settings).redis
-
-    assert redis is not None
-    assert redis.answers()
-    assert stat.S_IMODE(Path(redis.socket).parent.stat().st_mode) == 0o700
-    assert psutil.Process(redis.process.pid).net_connections("inet") == []
-    assert os.getsid(redis.process.pid) == redis.process.pid
-    assert not list((settings.store / "stack").rglob("*append*"))
-
-
-def test_celery_reaches_the_embedded_broker(settings: Settings) -> None:
-    """The address is one that the queue understands."""
-    queue = pytest.importorskip("workers.messaging.broker")
-
-    here = ensure(settings)
-
-    queue.ping(here.broker_url(settings))
-    assert queue.queue_length(here.broker_url(settings)) == 0
+    with own_store(tmp_path / "a store") as chosen:
+        yield chosen
 
 
 def test_what_runs_is_found_and_not_started_again(settings: Settings) -> None:
@@ -149,33 +97,6 @@ def test_a_worker_started_by_hand_counts(settings: Settings) -> None:
     here = ensure(settings, workers=2)
 
     assert len(here.workers) == 1
-
-
-def test_a_broker_that_died_is_started_again_at_its_address(settings: Settings) -> None:
-    """The address stays the same, so workers find it again; what was queued is in the ledger."""
-    first = ensure(settings, workers=1)
-    assert first.redis is not None
-    first.redis.process.kill()
-    assert wait_for(lambda: not first.redis.process.alive())
-
-    second = ensure(settings, workers=1)
-
-    assert second.started == ("Redis",)
-    assert second.redis is not None
-    assert second.redis.socket == first.redis.socket
-    assert b"aof_enabled:0" in raw(second.redis, "INFO persistence")
-    assert second.workers == first.workers
-
-
-def raw(server: embedded_redis.EmbeddedRedis | None, command: str) -> bytes:
-    """What Redis answers to a command."""
-    import socket
-
-    assert server is not None
-    with socket.socket(socket.AF_UNIX) as line:
-        line.connect(server.socket)
-        line.sendall(command.encode() + b"\r\n")
-        return line.recv(65536)
 
 
 def test_down_ends_everything_and_leaves_no_socket(settings: Settings) -> None:
@@ -284,42 +205,3 @@ def test_one_and_two_workers_use_the_same_number_of_threads(
 def test_the_default_number_of_workers(cores: int, gpus: int, workers: int) -> None:
     """One a GPU, else two on a CPU."""
     assert stack.default_workers(cores, gpus) == workers
-
-
-def test_a_folder_that_others_can_open_is_refused(settings: Settings) -> None:
-    """Somebody else may have made it in the shared folder for temporary files."""
-    folder = embedded_redis.socket_path(settings.store).parent
-    folder.mkdir(mode=0o755)
-    folder.chmod(0o755)
-
-    with pytest.raises(BrokerUnreachable, match="only you can open"):
-        ensure(settings)
-    folder.rmdir()
-
-
-def test_a_deep_folder_for_temporary_files_does_not_make_the_socket_too_long(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A socket's path holds about a hundred bytes."""
-    deep = tmp_path / ("d" * 60) / ("e" * 60)
-    deep.mkdir(parents=True)
-    monkeypatch.setattr("tempfile.tempdir", str(deep))
-
-    path = embedded_redis.socket_path(settings.store)
-
-    assert len(str(path)) <= embedded_redis.LONGEST_SOCKET_PATH
-
-
-def test_a_broker_that_cannot_start_says_why(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The last line of its log is in the message."""
-    folder = settings.store / "stack"
-    folder.mkdir()
-    server = tmp_path / "redis-server"
-    server.write_text("#!/bin/sh\necho 'Redis server v=7.0.1'\necho 'out of luck'\nexit 1\n")
-    server.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-
-    with pytest.raises(BrokerUnreachable, match="out of luck"):
-        embedded_redis.start(folder, embedded_redis.socket_path(settings.store))

@@ -74,7 +74,7 @@ def test_what_is_no_id_is_replaced_by_one(text: str, tmp_path: Path) -> None:
 def test_a_claim_that_holds_no_id_is_named(tmp_path: Path) -> None:
     """Torn by a power failure, it is not guessed."""
     store = old_store(tmp_path / "torn")
-    (store.root / identity.CLAIM).write_text("{}")
+    (store.id_claim_path).write_text("{}")
 
     with pytest.raises(StoreUnusable, match=r"\.store-id\.json"):
         store.ensure_id()

@@ -15,13 +15,14 @@ from jobs import install_hints
 from jobs.catalog import backbones
 from jobs.errors import MissingWeights, OrchError
 from jobs.settings import Settings, without_password
+from jobs.store.paths import StorePaths
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY
+from jobs.versions import version_of
 from models.networks import weights
+from orchestrator import preflight
 from orchestrator.local import embedded_redis, stack
 from orchestrator.monitoring import heartbeats
-from orchestrator.submission import submit
-from orchestrator.submission.provenance import version_of
 from workers.devices import discovery
 from workers.messaging import broker, stores
 
@@ -123,10 +124,10 @@ def _loading() -> list[Diagnosis]:
 
 def _store(settings: Settings) -> Diagnosis:
     try:
-        submit.require_writable(settings.store)
+        preflight.require_writable(settings.store)
     except OrchError as error:
         return Diagnosis("store", "broken", str(error), "export ORCH_STORE=/a/folder/of/yours")
-    if not (settings.store / "store.json").exists():
+    if not StorePaths(settings.store).marker_path.exists():
         return Diagnosis(
             "store", "ok", f"{settings.store} does not exist yet; 'orch submit' makes it"
         )
@@ -160,9 +161,7 @@ def _broker(settings: Settings) -> Diagnosis:
     try:
         if settings.broker_url is not None:
             return _named_broker(settings.broker_url, Store(settings.store).id)
-        binary, redis = embedded_redis.binary(), stack.look(settings).redis
-        if redis is not None:
-            broker.require_writable(redis.url, Store(settings.store).id)
+        binary = embedded_redis.binary()
     except OrchError as error:
         remedy = (
             install_hints.install_command("embedded")
@@ -170,9 +169,13 @@ def _broker(settings: Settings) -> Diagnosis:
             else "check ORCH_BROKER_URL, or unset it"
         )
         return Diagnosis("broker", "broken", str(error), remedy)
-    return Diagnosis(
-        "broker", "ok", f"embedded Redis {'runs' if redis else 'starts when needed'} ({binary})"
-    )
+    if (redis := stack.look(settings).redis) is None:
+        return Diagnosis("broker", "ok", f"embedded Redis starts when needed ({binary})")
+    try:
+        broker.require_writable(redis.url, Store(settings.store).id)
+    except OrchError as error:
+        return Diagnosis("broker", "broken", str(error), "orch down, then orch up")
+    return Diagnosis("broker", "ok", f"embedded Redis runs and takes messages ({binary})")
 
 
 def _named_broker(broker_url: str, store_id: str) -> Diagnosis:

@@ -1,0 +1,143 @@
+"""What a watcher sees of a run: lines in a log, and a display on a terminal."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.fakes import fill_store
+from support.half_done import NOW, half_done_run, say, training
+
+from jobs.settings import Settings
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from orchestrator.monitoring import status
+from orchestrator.terminal import dashboard, follow
+
+
+def seeded(found: status.RunStatus) -> status.RunStatus:
+    """The same run with the longest name there is, and two seeds."""
+    first, second = found.trials
+    long = replace(first, backbone="squeezenet-finetuned", seed=1, epochs=30, epochs_done=20)
+    return replace(found, run="photographs-3x10-1f3a9c", trials=(long, second))
+
+
+@pytest.fixture
+def half(tmp_path: Path) -> tuple[Store, Run]:
+    """Of two periods, only the first is trained and evaluated."""
+    return half_done_run(tmp_path)
+
+
+class Stage:
+    """A run that changes at each look, and the lines a log gets to see of it."""
+
+    def __init__(self, store: Store, run: Run, *changes: Any) -> None:
+        self.store, self.run, self.changes, self.clock = store, run, list(changes), 0.0
+        self.teller = follow.ChangeReporter(
+            Settings(store.root, None, None), clock=lambda: self.clock
+        )
+
+    def lines(self) -> list[str]:
+        """What is told after the next change and a second."""
+        self.clock += 1
+        if self.changes:
+            self.changes.pop(0)()
+        return self.teller.changes(status.run_status(self.store, self.run, now=NOW))
+
+
+def test_a_log_tells_starts_results_and_progress_now_and_then(half: tuple[Store, Run]) -> None:
+    """An unchanged run is silent; an epoch speaks at most every five seconds."""
+    store, run = half
+    task = training(run)
+    stage = Stage(
+        store,
+        run,
+        lambda: None,
+        *(
+            lambda done=done: say(
+                store, task, phase="train", epoch=4, done=done, total=40, loss=1 / done
+            )
+            for done in range(1, 9)
+        ),
+    )
+
+    first, *later = [stage.lines() for _ in range(9)]
+    silent = stage.lines()
+
+    assert sum("test accuracy" in line for line in first) == 2
+    assert later[0] == [
+        f"{task.subject}: train started on alpha-1 (cpu)",
+        f"{task.subject}: period 2/2 epoch 4 train 2%, loss 1.000",
+    ]
+    assert [len(lines) for lines in later[1:]] == [0, 0, 0, 0, 1, 0, 0]
+    assert silent == []
+
+
+def test_a_log_tells_when_tasks_wait_and_nobody_is_there(half: tuple[Store, Run]) -> None:
+    """Not at once, and then not every second."""
+    stage = Stage(*half)
+
+    told = [line for _ in range(40) for line in stage.lines() if "no worker is alive" in line]
+
+    assert len(told) == 1
+    assert "orch --store" in told[0]
+
+
+def test_following_ends_with_the_run_and_says_what_to_type(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that is done ends at once."""
+    store, run = fill_store(tmp_path, backbones=["scratch"], pixels=False)
+
+    end = follow.follow(Settings(tmp_path, None, None), store, run)
+
+    last = capsys.readouterr().out.splitlines()[-1]
+
+    assert end.exit_code == 0
+    assert f"report {run.name}" in last
+    assert "after it was submitted" not in last
+
+
+def test_the_display_shows_each_trial_and_fits_the_terminal(half: tuple[Store, Run]) -> None:
+    """Backbones, phase, speed and loss; trials that find no room are counted."""
+    from rich.console import Console
+
+    store, run = half
+    say(
+        store,
+        training(run),
+        phase="train",
+        epoch=4,
+        done=10,
+        total=40,
+        loss=0.5,
+        images_per_second=99.0,
+        eta_s=65,
+    )
+    found = status.run_status(store, run, now=NOW)
+    many = replace(found, trials=found.trials * 20)
+
+    def drawn(shown: status.RunStatus, height: int, width: int = 140) -> str:
+        console = Console(file=io.StringIO(), width=width, height=height)
+        console.print(dashboard.draw_dashboard(shown, None, height, width))
+        return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+    assert all(
+        word in drawn(found, 40)
+        for word in ("resnet34", "scratch", "99", "0.500", "1m 05s", "alpha-1", "5/9")
+    )
+    assert len(drawn(many, 20).splitlines()) <= 20
+    assert "and 28 more" in drawn(many, 20)
+    assert all(
+        word in drawn(seeded(found), 40, 80)
+        for word in ("squeezenet-finetuned s1", "train 25%", "99", "0.500", "1m 05s")
+    )
+    assert "…" not in drawn(seeded(found), 40, 80)
+    assert all(
+        word in drawn(seeded(found), 40, 60)
+        for word in ("squeezenet-finetuned s1", "train 25%", "1m 05s")
+    )
+    assert "…" not in drawn(seeded(found), 40, 60)
