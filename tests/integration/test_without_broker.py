@@ -41,6 +41,7 @@ def worker(tmp_path: Path, redis_url: str, run: Run) -> Worker:
         LeaseTracker(store),
         entry="support.fake_work:main",
     )
+    BEGUN[id(made)] = []
     made.begin = lambda task: begun(made).append(task) or True
     return made
 
@@ -50,7 +51,7 @@ BEGUN: dict[int, list[Task]] = {}
 
 def begun(worker: Worker) -> list[Task]:
     """The tasks that a worker has begun without a message."""
-    return BEGUN.setdefault(id(worker), [])
+    return BEGUN[id(worker)]
 
 
 def queued(worker: Worker) -> int:
