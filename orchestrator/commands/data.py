@@ -1,4 +1,4 @@
-"""`orch data prepare` and `orch data inspect`: a data set without a run."""
+"""`orch data prepare` and `orch data inspect`: work on a data set without a run."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def data_command(ctx: click.Context) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @json_option
 def inspect(folder: Path, as_json: bool) -> None:
-    """Count classes and formats, and list broken files and duplicates of a folder of class
-    folders.
+    """Count the classes and formats in a folder of class folders, and list broken files and
+    duplicates. Nothing is written.
     """
     from dataclasses import asdict
 
@@ -84,10 +84,10 @@ def _list(title: str, lines: list[str]) -> None:
     "--image-size",
     type=int,
     metavar="PIXELS",
-    help="Side of the images.  [default: 224; 64 for digits]",
+    help="Width and height of the images.  [default: 224; 64 for digits]",
 )
 @click.option(
-    "--skip-broken", is_flag=True, help="Leave out files that are no images.  [default: fail]"
+    "--skip-broken", is_flag=True, help="Skip files that are not images.  [default: fail]"
 )
 @json_option
 @store_option
@@ -95,10 +95,9 @@ def _list(title: str, lines: list[str]) -> None:
 def prepare(
     settings: Settings, folder: str, image_size: int | None, skip_broken: bool, as_json: bool
 ) -> None:
-    """Decode a folder's images into the store now, so that runs on it need not wait for that.
+    """Decode the images of a folder into the store, so that later runs start without this step.
 
-    A run asks for the same data set when its folder's contents, image size and --skip-broken are
-    the same.
+    A run uses this data set if its folder's contents, image size and --skip-broken are the same.
     """
     from jobs.catalog import backbones
     from jobs.data import image_folder

@@ -19,7 +19,7 @@ from orchestrator.terminal.options import emit, examples, json_option
     type=click.IntRange(2, 1_000_000),
     default=20,
     show_default=True,
-    help="Outputs of the last layer.",
+    help="Number of classes: outputs of the last layer.",
 )
 @click.option(
     "--image-size",
@@ -27,11 +27,11 @@ from orchestrator.terminal.options import emit, examples, json_option
     default=224,
     show_default=True,
     metavar="PIXELS",
-    help="Side of the images, for the layer table.",
+    help="Width and height of the images, for the layer table.",
 )
 @json_option
 def models_command(name: str | None, classes: int, image_size: int, as_json: bool) -> None:
-    """List the backbones with their parameter counts; with NAME, its layers one by one."""
+    """List the backbones with their parameter counts; with NAME, list its layers."""
     from jobs.catalog import backbones
 
     if name is not None:

@@ -1,4 +1,4 @@
-"""`orch predict`: every backbone's answer to new images."""
+"""`orch predict`: the predictions of every backbone for new images."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ EPILOG = examples(
     "--period",
     type=int,
     metavar="N",
-    help="As trained after this period.  [default: the newest evaluated]",
+    help="Use the networks as they were after this period.  [default: the newest evaluated]",
 )
 @click.option(
-    "--device", default="cpu", show_default=True, metavar="cpu|cuda:0", help="Where to compute."
+    "--device", default="cpu", show_default=True, metavar="cpu|cuda:0", help="Device to use."
 )
 @json_option
 @store_option
@@ -52,10 +52,10 @@ def predict_command(
     device: str,
     as_json: bool,
 ) -> int:
-    """Ask every backbone of a run what it sees in images, or in folders of images.
+    """Classify images, or folders of images, with every backbone of a run.
 
-    A backbone trained with several seeds answers with the mean of its networks. Exit code 1 when a
-    file is no whole image; the others are answered all the same.
+    With several seeds, the prediction is the mean over a backbone's networks. Exit code 1 if a file
+    is not a complete image; the other files are still classified.
     """
     from jobs.data import image_paths
     from jobs.store.store import Store

@@ -1,4 +1,4 @@
-"""`orch status`: the runs of the store, or how far one of them is."""
+"""`orch status`: the runs of the store, or the progress of one run."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ IN_A_LINE = 3
 @click.command(epilog=examples("orch status", "orch status digits-3x10-1f3a9c --attempts"))
 @click.argument("run", required=False)
 @click.option(
-    "--attempts", is_flag=True, help="List every attempt of the run: state, failure, worker, when."
+    "--attempts", is_flag=True, help="List every attempt of the run: state, failure, time, worker."
 )
 @json_option
 @store_option
 @click.pass_obj
 def status_command(settings: Settings, run: str | None, attempts: bool, as_json: bool) -> int:
-    """Show how far a run is; without RUN, list the runs of the store.
+    """Show the progress of a run; without RUN, list the runs of the store.
 
-    Exit code 1 when a run's record is damaged; the others are listed all the same.
+    Exit code 1 if the record of a run is damaged; the other runs are still listed.
     """
     from jobs.store.store import Store
 

@@ -1,6 +1,4 @@
-"""`orch verify`: whether a run's files are whole, and whether a killed trial ends as an undisturbed
-one.
-"""
+"""`orch verify`: verify the checksums of a run's files; replay a trial with kills and compare."""
 
 from __future__ import annotations
 
@@ -24,29 +22,29 @@ KILLS = 3
 )
 @click.argument("run")
 @click.option(
-    "--repair", is_flag=True, help="Remove damaged files, so that 'orch resume' makes them again."
+    "--repair", is_flag=True, help="Remove damaged files; 'orch resume' then creates them again."
 )
 @click.option(
     "--replay",
     is_flag=True,
-    help="Train a trial again with kills at random points; compare the outcome.",
+    help="Train a trial again, killed at random points, and compare the results.",
 )
 @click.option(
     "--kills",
     type=click.IntRange(0, 1000),
     metavar="N",
-    help=f"Kills in a replay.  [default: {KILLS}]",
+    help=f"Number of kills in a replay.  [default: {KILLS}]",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0),
     metavar="N",
-    help="Seed of the moments of the kills.  [default: 0]",
+    help="Seed of the kill times.  [default: 0]",
 )
 @click.option(
     "--trial",
     metavar="TRIAL",
-    help="The trial to replay.  [default: the cheapest one that is trained]",
+    help="The trial to replay.  [default: the cheapest trained one]",
 )
 @json_option
 @store_option
@@ -61,10 +59,10 @@ def verify_command(
     trial: str | None,
     as_json: bool,
 ) -> int:
-    """Hold every file that a run has published, and its checkpoints, against their digests.
+    """Verify the checksums of all files that a run has published, checkpoints included.
 
-    Exit code 1 when a file is damaged, or when a replay ends with other weights or other rows.
-    A replay works in a folder of its own and changes nothing of the run.
+    Exit code 1 if a file is damaged, or if a replay ends with different weights or rows. A replay
+    uses a separate folder and does not change the run.
     """
     from dataclasses import asdict
 

@@ -25,24 +25,24 @@ def options(command: F) -> F:
     """`--workers`, `--device` and `--wait`."""
     for option in (
         click.option(
-            "--wait", is_flag=True, help="Stay and show progress; exit code 1 when the run fails."
+            "--wait", is_flag=True, help="Wait and show progress; exit code 1 if the run fails."
         ),
         click.option(
             "--device",
             metavar="cuda:0|cpu",
-            help="Device of local workers.  [default: every GPU, else cpu]",
+            help="Device of the local workers.  [default: every GPU, else cpu]",
         ),
         click.option(
             "--workers",
             type=click.IntRange(0, 256),
             metavar="N",
             help=(
-                "Workers to run on this machine.  [default: one a GPU, else 2 on a CPU; 0 when "
+                "Workers to run on this machine.  [default: one per GPU, else 2 on the CPU; 0 if "
                 "ORCH_BROKER_URL is set]"
             ),
         ),
         click.option(
-            "--no-workers", "workers", flag_value=0, type=int, help="The same as --workers 0."
+            "--no-workers", "workers", flag_value=0, type=int, help="Same as --workers 0."
         ),
     ):
         command = option(command)
