@@ -19,7 +19,7 @@ from orchestrator.terminal.options import store_option
 COMMANDS = {
     "submit": (
         "submit:submit_command",
-        "Submit a comparison: train backbones in periods, evaluate after each.",
+        "Submit a comparison: train in periods, evaluate after each.",
     ),
     "status": ("status:status_command", "Show the progress of a run; without RUN, list the runs."),
     "watch": ("watch:watch_command", "Follow the progress of a run until it ends."),
@@ -84,8 +84,8 @@ class LazyGroup(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0][:80].lower(), COMMANDS, n=1, cutoff=0.5)
-            hint = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(COMMANDS)}."
-            raise click.UsageError(f"no command is called '{args[0]}'.{hint}")
+            hint = f" Did you mean '{near[0]}'?" if near else f" Commands: {', '.join(COMMANDS)}."
+            raise click.UsageError(f"unknown command '{args[0]}'.{hint}")
         return super().resolve_command(ctx, args)
 
 
@@ -149,12 +149,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if "AF_UNIX path too long" in str(error):
             return _complain(
-                "the folder for temporary files has too long a name for a socket. Set TMPDIR to a "
-                "shorter one, such as /tmp.",
+                "the path of the temporary folder is too long for a socket. Set TMPDIR to a "
+                "shorter path, such as /tmp.",
                 1,
             )
         where = f" {error.filename}" if error.filename else ""
-        return _complain(f"the system refused{where}: {error.strerror or error}.", 1)
+        return _complain(f"system error{where}: {error.strerror or error}.", 1)
 
 
 def _complain(message: str, code: int) -> int:

@@ -70,15 +70,15 @@ def replay_trial(
     numerics = atomic.read_json(store.trial_folder(trial) / "numerics.json")
     if not done or not isinstance(numerics, dict):
         raise StoreUnusable(
-            f"nothing of the trial {trial} is trained yet, so there is nothing to compare with."
+            f"the trial {trial} has no published training yet, so there is nothing to compare."
         )
     chosen, lock = discovery.choose_device(
         "cpu" if numerics["device"] == "cpu" else None, numerics["threads"]
     )
     if chosen.kind != numerics["device"]:
         raise discovery.NoSuchDevice(
-            f"the trial {trial} was trained on {numerics['device']}, and none is free here. "
-            "Type the same on a machine that has one."
+            f"the trial {trial} was trained on {numerics['device']}, and no free one was found. "
+            "Run the command on a machine that has one."
         )
     os.environ.update(chosen.environment())
     child.start_fork_server()
@@ -190,7 +190,9 @@ def _train(order: TaskRequest, fates: list[_Fate], entry: str) -> tuple[int, dic
                 raise
             struck += 1
             fate.tell({"phase": "killed", "done": struck, "total": len(fates) - 1})
-    raise WorkerLost(f"the replay of {order.task} lost its last child; look for what ended it.")
+    raise WorkerLost(
+        f"the last child of the replay of {order.task} was killed by something else. Try again."
+    )
 
 
 def _timeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -46,7 +46,7 @@ def train(
     def uploaded(done: int, total: int) -> None:
         uploading.say("load", done, total)
         if should_stop():
-            raise Stopped(f"{order.task} was stopped while its images were sent to the device.")
+            raise Stopped(f"{order.task} was stopped while its images were copied to the GPU.")
 
     training = take_up(order, uploaded)
     meter = Meter.begin(training.learner.device, _position(training))
@@ -168,12 +168,12 @@ def _train_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
         parts = microbatches.halve(folder, epoch, running.step, images)
         if parts is None:
             raise OutOfMemory(
-                f"{explained} It ran out in epoch {epoch}, step {running.step}, with the batch of "
+                f"{explained} This was in epoch {epoch}, step {running.step}, with the batch of "
                 f"{images} already split into single images."
             ) from error
         raise BatchSplit(
-            f"a batch of {images} did not fit into memory in epoch {epoch}, step {running.step}; "
-            f"from there on it is trained in {parts} micro-batches."
+            f"a batch of {images} did not fit into memory in epoch {epoch}, step {running.step}. "
+            f"From this step on, batches are split into {parts} micro-batches."
         ) from error
 
 

@@ -27,7 +27,7 @@ def data_command(ctx: click.Context) -> None:
     """Prepare a data set, or inspect a data folder."""
     if ctx.invoked_subcommand is None:
         raise click.UsageError(
-            "a command is missing: give 'orch data inspect FOLDER' or 'orch data prepare FOLDER'."
+            "a command is missing. Give 'orch data inspect FOLDER' or 'orch data prepare FOLDER'."
         )
 
 
@@ -60,12 +60,12 @@ def inspect(folder: Path, as_json: bool) -> None:
     )
     if not found.decoded:
         click.echo(
-            f"Pillow is not installed: only the first bytes were checked. For more: "
+            f"Pillow is not installed, so only the first bytes were checked. For a full check: "
             f"{install_hints.install_command('worker')}"
         )
     _list("broken files", [f"{path}: {fault}" for path, fault in found.broken.items()])
     _list("groups of exact duplicates", [" = ".join(group) for group in found.duplicates])
-    _list("of them in several classes", [" = ".join(group) for group in found.contradictions])
+    _list("duplicates in several classes", [" = ".join(group) for group in found.contradictions])
 
 
 def _list(title: str, lines: list[str]) -> None:
@@ -142,8 +142,8 @@ def prepare(
         )
         return
     click.echo(
-        f"data set {name} {'was ready already' if known else 'is ready'}: {facts['images']:,} "
-        f"images, {len(facts['classes'])} classes, in {settings.store}"
+        f"data set {name} {'was already prepared' if known else 'is prepared'}: "
+        f"{facts['images']:,} images, {len(facts['classes'])} classes, in {settings.store}"
     )
     if facts["skipped"]:
-        _list("left out", list(facts["skipped"]))
+        _list("skipped files", list(facts["skipped"]))

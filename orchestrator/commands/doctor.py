@@ -32,6 +32,6 @@ def doctor_command(settings: Settings, as_json: bool) -> int:
     for finding in findings:
         click.echo(f"{finding.state:<8} {finding.subject}: {finding.found}")
         if finding.remedy:
-            click.echo(f"{'':<8}   type or do: {finding.remedy}")
-    click.echo("something is broken; see above" if broken else "nothing is broken")
+            click.echo(f"{'':<8}   fix: {finding.remedy}")
+    click.echo("something is broken, see above" if broken else "nothing is broken")
     return 1 if broken else 0

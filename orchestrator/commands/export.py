@@ -27,7 +27,7 @@ def export_command(ctx: click.Context) -> None:
     """Export the results of a run to TensorBoard or MLflow."""
     if ctx.invoked_subcommand is None:
         raise click.UsageError(
-            "a command is missing: give 'orch export tensorboard RUN' or 'orch export mlflow RUN'."
+            "a command is missing. Give 'orch export tensorboard RUN' or 'orch export mlflow RUN'."
         )
 
 
@@ -85,7 +85,7 @@ def _need(extra: str, modules: tuple[str, ...]) -> None:
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingExtra(
-            f"this export needs {', '.join(missing)}. Install with: "
+            f"this export needs {', '.join(missing)}. Install it with: "
             f"{install_hints.install_command(extra)}"
         )
 
@@ -122,4 +122,4 @@ def _tell(run: Run, found: list[TrialHistory], place: Path, look: str, as_json: 
         )
         return
     click.echo(f"{run.name}: {len(found)} trial(s), {points:,} points in {place}")
-    click.echo(f"look at it with: {look}")
+    click.echo(f"view it with: {look}")

@@ -73,9 +73,9 @@ def predict_command(
     with progress_bar.status_line("loading torch", as_json) as say:
         from models.evaluation.predict import predict
 
-        say("asking every network")
+        say("predicting with every network")
         with progress_bar.progress_when_slow(
-            "asking every network", "answers", before=lambda: say("")
+            "predicting with every network", "predictions", before=lambda: say("")
         ) as tell:
             answered = predict(store, chosen_run.data, chosen.trials, found, device, tell)
     if as_json:
@@ -85,7 +85,8 @@ def predict_command(
     broken = [each for each in answered if each.broken]
     for each in broken:
         click.echo(
-            f"{plain(str(each.image))} is no whole image: {plain(each.broken or '')}", err=True
+            f"{plain(str(each.image))} is not a complete image: {plain(each.broken or '')}",
+            err=True,
         )
     return 1 if broken else 0
 
@@ -163,11 +164,12 @@ def _table(each: ImagePredictions, chosen: TrainedModels) -> Any:
     for column, side in (
         ("backbone", "left"),
         ("epoch", "right"),
-        ("answer", "left"),
+        ("prediction", "left"),
         ("confidence", "right"),
-        ("then", "left"),
+        ("next best", "left"),
     ):
-        table.add_column(column, justify=side, no_wrap=column != "then")  # type: ignore[arg-type]
+        wrap = column == "next best"
+        table.add_column(column, justify=side, no_wrap=not wrap)  # type: ignore[arg-type]
     for answer in each.answers:
         first, *others = answer.top
         epochs = sorted({task.epoch for task in chosen.trials[answer.backbone]})

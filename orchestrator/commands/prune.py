@@ -76,7 +76,7 @@ def _tell(
     settings: Settings, found: list[Any], size: int, dry_run: bool, runs: tuple[str, ...], keep: str
 ) -> None:
     if not found:
-        click.echo("nothing can go")
+        click.echo("nothing to remove")
         return
     for item in sorted(found, key=lambda each: -each.bytes)[:SHOWN]:
         click.echo(f"{item.bytes / 1e6:>10,.1f} MB  {item.path}: {item.reason}")
@@ -85,7 +85,7 @@ def _tell(
     click.echo(
         f"{len(found):,} file(s) and folder(s), {size / 1e6:,.1f} MB, "
         + (
-            "can go. Remove them with: " + call(settings, "prune", *runs, "--keep", keep)
+            "can be removed. Remove them with: " + call(settings, "prune", *runs, "--keep", keep)
             if dry_run
             else "removed"
         )

@@ -59,13 +59,13 @@ def report_command(
     write.need(write.NEEDED)
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
     if not wanted:
-        raise RequestError(f"--format names nothing: a report can be {', '.join(write.FORMATS)}.")
+        raise RequestError(f"--format is empty. Give one or more of {', '.join(write.FORMATS)}.")
     write.check(wanted)
     store = Store(settings.store).open()
     chosen = [store.load_run(name) for name in dict.fromkeys(runs)] or [store.latest_run()]
     name = "+".join(run.name for run in chosen)[:200]
     place = store.report_folder(name) if out is None else folder(out, "--out")
-    with progress_bar.status_line(f"comparing what {len(chosen)} run(s) have done", as_json):
+    with progress_bar.status_line(f"comparing {len(chosen)} run(s)", as_json):
         if len(chosen) == 1:
             page = write.write_report(store, chosen[0], place, periods, wanted)
         else:

@@ -65,17 +65,16 @@ def _again(
             emit({"run": name, "goes_on": False, "retried": [], "sent": []})
         else:
             click.echo(
-                f"nothing of run {name} has failed. To continue it: "
+                f"no task of run {name} has failed. Continue it with: "
                 f"{call(settings, 'resume', name)}"
             )
         return 0
     store.reopen(run)
     goes_on = (
-        "goes on" if "open" in plan.task_states(store, run).values() else "has nothing left to do"
+        "continues" if "open" in plan.task_states(store, run).values() else "has nothing left to do"
     )
     said = [
-        f"run {name} {goes_on}"
-        + (f"; {len(retried)} failed task(s) to be tried again" if reset else "")
+        f"run {name} {goes_on}" + (f"; retrying {len(retried)} failed task(s)" if reset else "")
     ]
     facts = {"goes_on": True, "retried": [task.id for task in retried]}
     only = {task.id for task in retried} if reset else None

@@ -60,13 +60,13 @@ def up_command(
         )
         return
     click.echo(
-        f"started {', '.join(here.started)}" if here.started else "everything is running already"
+        f"started {', '.join(here.started)}" if here.started else "everything is already running"
     )
     by_hand = len(stack.started_by_hand(settings.store, here))
     if here.workers or not by_hand:
         click.echo(f"{len(here.workers)} local worker(s); stop them with: {call(settings, 'down')}")
     if by_hand:
-        click.echo(f"{by_hand} worker(s) started by hand, which 'orch down' leaves alone")
+        click.echo(f"{by_hand} worker(s) started by hand; 'orch down' does not stop them")
 
 
 @click.command(epilog=examples("orch down"))
@@ -90,4 +90,4 @@ def down_command(settings: Settings, as_json: bool) -> None:
         )
         return
     parts = [worker.name for worker in stopped.workers] + (["Redis"] if stopped.redis else [])
-    click.echo(f"stopped {', '.join(parts)}" if parts else "nothing was running here")
+    click.echo(f"stopped {', '.join(parts)}" if parts else "nothing was running")

@@ -141,7 +141,7 @@ def submit_command(
     run = record_run(store, request, provenance.gather())
     count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
     said = [
-        f"run {run.name} {'goes on' if request.known else 'is submitted'}: {len(run.trials)} "
+        f"run {run.name} {'continues' if request.known else 'is submitted'}: {len(run.trials)} "
         f"trial(s), {len(run.tasks)} tasks, {spec.periods} x {spec.epochs_per_period} epochs",
         f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
     ]
@@ -164,7 +164,7 @@ def _spec(spec_file: Path | None, options: dict[str, Any]) -> Any:
     from jobs.spec import model
 
     if options["all_backbones"] and options["backbones"]:
-        raise BadSpec("--all-backbones and --backbone were both given; give one of them.")
+        raise BadSpec("--all-backbones and --backbone were both given. Give only one of them.")
     values = model.read_file(spec_file) if spec_file is not None else {}
     chosen = {key: value for key, value in options.items() if value is not None and value != ()}
     if chosen.pop("all_backbones"):

@@ -72,9 +72,7 @@ def verify_command(
     from orchestrator.terminal import progress_bar
 
     if not replay and (kills, seed, trial) != (None, None, None):
-        raise click.UsageError(
-            "--kills, --seed and --trial belong to --replay; give it too, or leave them out."
-        )
+        raise click.UsageError("--kills, --seed and --trial need --replay. Add it, or remove them.")
     store = Store(settings.store).open()
     found = store.load_run(run)
     chosen = _replayable(store, found, trial) if replay else None
@@ -115,8 +113,7 @@ def _replayable(store: Any, run: Any, asked: str | None) -> str:
 
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
-            "a replay trains, which needs torch. Install it with: "
-            f"{install_hints.install_command('worker')}"
+            f"a replay needs torch. Install it with: {install_hints.install_command('worker')}"
         )
     return verification.trial_to_replay(store, run, asked)
 
@@ -127,20 +124,20 @@ def _tell(settings: Settings, run: str, checked: Any, repair: bool) -> None:
         click.echo(f"damaged: {settings.store / each.path} {each.problem}{made}")
     size = f"{checked.files:,} files, {checked.bytes / 1e6:,.1f} MB"
     if not checked.damaged:
-        click.echo(f"run {run}: {size}, all whole")
+        click.echo(f"run {run}: {size}, all checksums match")
     elif not repair:
         click.echo(
-            f"{len(checked.damaged):,} of {size} are damaged. Take them out, to be made again, "
-            f"with: {call(settings, 'verify', run, '--repair')}"
+            f"{len(checked.damaged):,} of {size} are damaged. Remove them, so that they are "
+            f"created again, with: {call(settings, 'verify', run, '--repair')}"
         )
     else:
         ways = [call(settings, "resume", name) for name in checked.resume]
         click.echo(
-            f"{len(checked.damaged):,} of {size} were damaged and are taken out. "
+            f"{len(checked.damaged):,} of {size} were damaged and have been removed. "
             + (
-                f"{len(checked.again)} task(s) are to be done again: {'; '.join(ways)}"
+                f"{len(checked.again)} task(s) must be repeated: {'; '.join(ways)}"
                 if checked.again
-                else "Nothing has to be made again."
+                else "No task must be repeated."
             )
         )
 
@@ -174,13 +171,13 @@ def _verdict(verdict: Any) -> str:
         f"{verdict.trial} trained again up to epoch {verdict.epoch}, killed {verdict.kills} time(s)"
     )
     if verdict.same_weights and verdict.same_rows:
-        return f"{told}: the same weights and the same rows, bit for bit"
+        return f"{told}: weights and rows are identical bit for bit"
     differing = [
         name
         for name, same in (("weights", verdict.same_weights), ("rows", verdict.same_rows))
         if not same
     ]
     return (
-        f"{told}: {' and '.join(differing)} differ from what was published. They are the same only "
-        "on the same kind of processor with the same versions; on a GPU only with --deterministic."
+        f"{told}: {' and '.join(differing)} differ from the published ones. They can be identical "
+        "only on the same kind of CPU with the same versions; on a GPU only with --deterministic."
     )

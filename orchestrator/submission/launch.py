@@ -63,7 +63,7 @@ def require(settings: Settings, workers: int | None, device: str | None) -> None
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
             "local workers need torch, which is not installed. Install it with: "
-            f"{install_hints.install_command('worker')} (or give --no-workers and start 'orch "
+            f"{install_hints.install_command('worker')} (or give --no-workers and run 'orch "
             "worker' elsewhere)."
         )
 
@@ -98,8 +98,8 @@ def broker(settings: Settings) -> str:
     here = stack.ensure(settings, workers=0)
     if here.started:
         click.echo(
-            f"started {', '.join(here.started)}, which goes on ('{call(settings, 'down')}' stops "
-            f"it)",
+            f"started {', '.join(here.started)}; it keeps running ('{call(settings, 'down')}' "
+            f"stops it)",
             err=True,
         )
     return here.broker_url(settings)
@@ -179,18 +179,18 @@ def _of_stack(here: Any) -> list[str]:
 
 def _of_sent(sent: Sequence[Any], states: dict[str, str]) -> str:
     if sent:
-        return f"sent {len(sent)} task(s); each one that ends sends what follows"
+        return f"{len(sent)} task(s) enqueued; workers enqueue the following ones"
     return (
-        "all of it is done already"
+        "all tasks are already done"
         if set(states.values()) == {"done"}
-        else "nothing is left to be sent"
+        else "no task is ready to be enqueued"
     )
 
 
 def _of_failures(settings: Settings, states: dict[str, str], run: str) -> list[str]:
     failed = sum(state == "failed" for state in states.values())
     return (
-        [f"{failed} task(s) failed before. Try them again with: {call(settings, 'retry', run)}"]
+        [f"{failed} task(s) failed before. Retry them with: {call(settings, 'retry', run)}"]
         if failed
         else []
     )

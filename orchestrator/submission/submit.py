@@ -147,15 +147,15 @@ def require_writable(root: Path) -> None:
         place = next(folder for folder in (root, *root.parents) if os.path.lexists(folder))
         if not place.is_dir():
             raise StoreUnusable(
-                f"the store {root} cannot be made: {place} is not a folder. Set ORCH_STORE to "
-                f"another."
+                f"cannot create the store {root}: {place} is not a folder. Set ORCH_STORE to "
+                f"another folder."
             )
         with tempfile.TemporaryDirectory(prefix=".orch-probe-", dir=place) as probe:
             (Path(probe) / "file").write_bytes(b"probe")
     except OSError as error:
         raise StoreUnusable(
-            f"the store {root} cannot be written: {error.strerror}. Set ORCH_STORE to a folder of "
-            f"yours."
+            f"cannot write to the store {root}: {error.strerror}. Set ORCH_STORE to a folder that "
+            f"you can write to."
         ) from None
 
 
@@ -165,8 +165,8 @@ def require_apart(root: Path, data: str) -> None:
         os.path.realpath(data)
     ):
         raise BadFolder(
-            f"the store {root} lies inside the data folder {data} and would be read as a class. "
-            "Set ORCH_STORE to a folder elsewhere."
+            f"the store {root} is inside the data folder {data} and would be read as a class. "
+            "Set ORCH_STORE to a folder outside it."
         )
 
 
@@ -185,7 +185,7 @@ def _known_run(root: Path, spec: Spec, unfolded: Plan | None) -> Run | None:
         differing.append(f"data {known.data} there, {unfolded.data} here")
     if differing:
         raise BadSpec(
-            f"the run '{name}' exists and asks for something else ({'; '.join(differing)}). "
-            "Choose another --name, or leave it out."
+            f"a run '{name}' with other settings exists ({'; '.join(differing)}). "
+            "Choose another --name, or omit it."
         )
     return known

@@ -1,5 +1,5 @@
-"""The command line as a person meets it: what is refused, how, and what is left behind
-(nothing).
+"""The command line as a user sees it: what is rejected, with which message, and that nothing is
+left behind.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ ANY = ["submit", "--backbone", "scratch"]
 UNREACHABLE = {"ORCH_BROKER_URL": "redis://user:geheim@127.0.0.1:1/0"}
 
 BAD: list[tuple[list[str], str, dict[str, str]]] = [
-    (["submit"], "no backbone was named", {}),
+    (["submit"], "no backbone was given", {}),
     (["submit", "--backbone", "resnet43"], "Did you mean 'resnet34'?", {}),
     (["submit", "--backbone", "resnet43", "--json"], "Did you mean 'resnet34'?", {}),
-    (["submit", "--backbone", ""], "no backbone is called ''", {}),
-    ([*ANY, "--all-backbones"], "give one of them", {}),
+    (["submit", "--backbone", ""], "unknown backbone ''", {}),
+    ([*ANY, "--all-backbones"], "Give only one of them", {}),
     ([*ANY, "--periods", "0"], "periods", {}),
     ([*ANY, "--periods", "-3"], "periods", {}),
     ([*ANY, "--periods", "three"], "--periods 'three': a whole number is needed", {}),
@@ -50,26 +50,26 @@ BAD: list[tuple[list[str], str, dict[str, str]]] = [
     ([*ANY, "--weights", "cifar"], "one of imagenet, none is needed", {}),
     ([*ANY, "--seeds", "0"], "seeds", {}),
     ([*ANY, "--precision", "fp64"], "one of auto, fp32, bf16 is needed", {}),
-    ([*ANY, "--name", "a/b"], "name: letters, digits", {}),
-    ([*ANY, "--name", ""], "name: letters, digits", {}),
+    ([*ANY, "--name", "a/b"], "at most 80 letters, digits", {}),
+    ([*ANY, "--name", ""], "at most 80 letters, digits", {}),
     ([*ANY, "--workers", "-1"], "--workers -1: a whole number from 0 to 256 is needed.", {}),
     ([*ANY, "--device", "tpu"], "'tpu' is not a device", {}),
     ([*ANY, "--device", "cuda:99"], "cuda:99", {}),
     ([*ANY, "--perids", "3"], "--periods", {}),
     ([*ANY, "--data", "missing"], "does not exist", {}),
     ([*ANY, "--data", "file"], "is not a folder", {}),
-    ([*ANY, "--data", "empty"], "empty of class folders", {}),
-    ([*ANY, "--data", "one-class"], "one class only", {}),
+    ([*ANY, "--data", "empty"], "has no class folders", {}),
+    ([*ANY, "--data", "one-class"], "only one class", {}),
     ([*ANY, "--data", "empty-class"], "no file in class folder(s) b", {}),
-    ([*ANY, "--data", "animals"], "lies inside the data folder", {"ORCH_STORE": "animals/store"}),
+    ([*ANY, "--data", "animals"], "is inside the data folder", {"ORCH_STORE": "animals/store"}),
     (["submit", "missing.yaml"], "cannot read the spec", {}),
     (["submit", "animals"], "Images are given with --data animals", {}),
     (["submit", "not-yaml.yaml"], "while parsing a flow sequence at line 1, column 10", {}),
     (["submit", "unknown-key.yaml"], "Did you mean 'periods'?", {}),
-    (["submit", "list.yaml"], "must hold keys and values", {}),
+    (["submit", "list.yaml"], "must contain keys and values", {}),
     (["submit", "words.yaml"], "periods", {}),
     (["submit", "maybe.yaml"], "true or false is needed", {}),
-    (["submit", "split.yaml"], "add up to 100", {}),
+    (["submit", "split.yaml"], "sum to 100", {}),
     (["submit", "number.yaml"], "backbones", {}),
     (["submit", "good.yaml", "list.yaml"], "unexpected extra argument", {}),
     (ANY, "redis://user:***@127.0.0.1:1/0", UNREACHABLE),
@@ -79,9 +79,9 @@ BAD: list[tuple[list[str], str, dict[str, str]]] = [
     (ANY, "is not a folder", {"ORCH_STORE": "file/store"}),
     (ANY, "is not a folder", {"ORCH_STORE": "file"}),
     (ANY, "format", {"ORCH_STORE": "other-store"}),
-    (ANY, "cannot be written", {"ORCH_STORE": "/proc/store"}),
+    (ANY, "cannot write to", {"ORCH_STORE": "/proc/store"}),
     (["sumbit"], "Did you mean 'submit'?", {}),
-    (["xyzzy"], "There are: submit", {}),
+    (["xyzzy"], "Commands: submit", {}),
     (["--stoer", "x", "status"], "--store", {}),
     (["status"], "there is no store", {}),
     (["status", "--json"], "there is no store", {}),
@@ -94,24 +94,24 @@ BAD: list[tuple[list[str], str, dict[str, str]]] = [
     (["cancel", "x"], "there is no store", {}),
     (["verify", "x"], "there is no store", {}),
     (["verify"], "Missing argument 'RUN'", {}),
-    (["verify", "x", "--trial", "y"], "belong to --replay", {}),
+    (["verify", "x", "--trial", "y"], "need --replay", {}),
     (["verify", "x", "--replay", "--kills", "-1"], "--kills", {}),
     (["prune"], "there is no store", {}),
     (["prune", "--keep", "worst"], "best, last, periods", {}),
-    (["status", "--attempts"], "needs the RUN", {}),
+    (["status", "--attempts"], "needs a RUN", {}),
     ([*ANY, "--checkpoint-every", "soon"], "checkpoint_every", {}),
     ([*ANY, "--checkpoint-every", "-5m"], "checkpoint_every", {}),
     (["models", "resnet43"], "Did you mean 'resnet34'?", {}),
     (["models", "--classes", "0"], "--classes", {}),
     (["models", "scratch", "--image-size", "20"], "too small for scratch", {}),
     (["worker", "--device", "tpu"], "'tpu' is not a device", {}),
-    (["worker", "--idle-exit", "soon"], "--idle-exit: 'soon' is not a length of time", {}),
+    (["worker", "--idle-exit", "soon"], "--idle-exit: 'soon' is not a duration", {}),
     (["worker", "--threads", "0"], "--threads", {}),
     (["worker", "--slots", "0"], "--slots", {}),
     (["worker"], "redis://user:***@127.0.0.1:1/0", UNREACHABLE),
     (["flower", "--port", "0"], "--port", {}),
     (["flower"], "redis://user:***@127.0.0.1:1/0", UNREACHABLE),
-    (["data", "inspekt", "animals"], "There are: inspect, prepare. See: orch data --help", {}),
+    (["data", "inspekt", "animals"], "Commands: inspect, prepare. See: orch data --help", {}),
     (["data", "inspect"], "Missing argument 'FOLDER'. See: orch data inspect --help", {}),
     (["status", "--top", "3"], "No such option '--top'", {}),
     (
@@ -120,7 +120,7 @@ BAD: list[tuple[list[str], str, dict[str, str]]] = [
         {},
     ),
     (["data", "inspect", "missing"], "does not exist", {}),
-    (["data", "inspect", "one-class"], "one class only", {}),
+    (["data", "inspect", "one-class"], "only one class", {}),
     (["data", "prepare", "missing"], "does not exist", {}),
     (["data", "prepare", "animals", "--image-size", "0"], "image_size", {}),
 ]
@@ -169,8 +169,8 @@ def test_a_bad_request_is_one_clear_line_and_leaves_nothing_behind(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Exit code 2, one line on stderr that names the fault, nothing on stdout, nothing written, no
-    password shown.
+    """Exit code 2, one line on stderr that names the fault, no output on stdout, nothing written,
+    no password shown.
     """
     for key, value in environment.items():
         monkeypatch.setenv(key, value)
@@ -191,7 +191,7 @@ def test_a_bad_request_is_one_clear_line_and_leaves_nothing_behind(
 
 
 def test_orch_alone_shows_the_help_and_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
-    """No request is not a wrong one."""
+    """No request is not an invalid one."""
     code = cli.run([])
 
     assert code == 0
@@ -209,8 +209,8 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 def test_too_long_a_name_for_a_socket_says_what_to_set(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Processes that work together speak through a socket among temporary files, whose name may
-    have 107 letters.
+    """Processes that work together use a socket in the temporary folder, whose path may have 107
+    characters.
     """
 
     def refuse(**_: object) -> None:
@@ -219,11 +219,11 @@ def test_too_long_a_name_for_a_socket_says_what_to_set(
     monkeypatch.setattr(cli.cli, "main", refuse)
 
     assert cli.run([]) == 1
-    assert "Set TMPDIR to a shorter one" in capsys.readouterr().err
+    assert "Set TMPDIR to a shorter path" in capsys.readouterr().err
 
 
 def test_a_second_ctrl_c_ends_at_once_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once a command was interrupted, the next signal is the system's own matter."""
+    """After a command was interrupted, the next signal has the system's default effect."""
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(cli, "run", lambda: cli.INTERRUPTED)
     try:
@@ -239,7 +239,7 @@ def test_a_second_ctrl_c_ends_at_once_without_a_traceback(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("name", list(cli.COMMANDS))
 def test_every_command_is_found_under_its_own_name(name: str) -> None:
-    """The table of commands leads to a command of that name."""
+    """Every entry of the table of commands has the function that it names."""
     command = cli.cli.get_command(click.Context(cli.cli), name)
 
     assert command is not None
@@ -248,7 +248,7 @@ def test_every_command_is_found_under_its_own_name(name: str) -> None:
 
 @pytest.mark.parametrize("command", commands(), ids=lambda command: command.name)
 def test_every_command_shows_an_example_that_parses(command: click.Command) -> None:
-    """A help text ends with a command that can be typed."""
+    """Every help text ends with an example command."""
     from support.command_lines import parse
 
     shown = [
@@ -263,7 +263,7 @@ def test_every_command_shows_an_example_that_parses(command: click.Command) -> N
 
 @pytest.mark.parametrize("command", commands(), ids=lambda command: command.name)
 def test_every_option_says_what_it_does_and_its_default(command: click.Command) -> None:
-    """Options that are no flags show a default, in the help's own words or click's."""
+    """Options that are not flags show a default, in the help text or from click."""
     given = [
         option
         for option in command.params
@@ -283,7 +283,9 @@ def test_every_option_says_what_it_does_and_its_default(command: click.Command) 
 
 
 def test_the_defaults_that_the_help_of_submit_shows_are_those_of_the_spec() -> None:
-    """The help is written by hand so that it need not import the spec; it may not drift from it."""
+    """The help text is written by hand, so that it need not import the specification; it must match
+    it.
+    """
     from jobs.spec.model import Spec
 
     submit = cli.cli.get_command(click.Context(cli.cli), "submit")
@@ -330,7 +332,7 @@ def test_the_catalog_is_listed_as_one_json_document(capsys: pytest.CaptureFixtur
     ids=" ".join,
 )
 def test_backbones_may_be_named_with_commas(given: list[str]) -> None:
-    """As a list, as options again, or both; each is compared once."""
+    """As a list, as repeated options, or both; each backbone is compared once."""
     from orchestrator.commands.submit import _spec, submit_command
 
     options = submit_command.make_context("submit", given, resilient_parsing=True).params
@@ -340,7 +342,7 @@ def test_backbones_may_be_named_with_commas(given: list[str]) -> None:
 
 
 class Terminal(io.StringIO):
-    """A stream that calls itself a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -358,7 +360,7 @@ class Terminal(io.StringIO):
 def test_slow_work_is_told_in_one_line_that_goes_away(
     out: io.StringIO, quiet: bool, shown: str
 ) -> None:
-    """On a terminal only, and not where a program reads."""
+    """Only on a terminal, and not for programs."""
     with progress_bar.status_line("loading", quiet, out) as say:
         say("asking")
 
@@ -371,7 +373,7 @@ def test_slow_work_is_told_in_one_line_that_goes_away(
 def test_slow_commands_show_that_they_work(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Something stands on a terminal while libraries are loaded, and is gone at the end."""
+    """A status line is shown on a terminal while libraries are loaded, and removed at the end."""
     pytest.importorskip("torch")
     fill_store(tmp_path / "store", backbones=["scratch"], pixels=False)
     monkeypatch.setenv("ORCH_STORE", str(tmp_path / "store"))
@@ -387,7 +389,9 @@ def test_slow_commands_show_that_they_work(
 def test_a_folder_is_inspected(
     desk: Path, animal_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Counts, formats, broken files and duplicates, those across classes named apart."""
+    """Counts, formats, broken files and duplicates; duplicates in several classes are listed
+    separately.
+    """
     (animal_folder / "ape" / "broken.jpg").write_bytes(b"\xff\xd8\xff and nothing more")
     (animal_folder / "ape" / "twin.png").write_bytes(
         (animal_folder / "cat" / "000.png").read_bytes()
@@ -406,7 +410,7 @@ def test_a_folder_is_inspected(
 def test_a_data_set_is_prepared_once(
     desk: Path, animal_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The second time it is there already, with the same facts."""
+    """The second call finds it prepared, with the same facts."""
     pytest.importorskip("torch")
     arguments = ["data", "prepare", str(animal_folder), "--image-size", "16", "--json"]
 

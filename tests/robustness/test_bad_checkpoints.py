@@ -74,8 +74,8 @@ def but(**changes: Any) -> dict[str, Any]:
 GOOD = saved(STATE)
 NAN = torch.full((4, 3, 3, 3), float("nan"))
 INF = torch.tensor([1.0, float("inf"), 0.0, 0.0])
-NOT_READ = "is not a file of weights that torch can read"
-NO_STATE = "holds no plain state dict"
+NOT_READ = "is not a weights file that torch can read"
+NO_STATE = "is not a plain state dict"
 
 WEIGHTS: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", NOT_READ),
@@ -120,8 +120,8 @@ WEIGHTS: dict[str, tuple[bytes, str]] = {
     ),
     "numbers for names": (saved(dict(enumerate(STATE.values()))), "it lacks '0.weight'"),
     "one lacks": (saved(but(**{"1__bias": ...})), "it lacks '1.bias'"),
-    "one too many": (saved(but(extra=torch.zeros(1))), "it holds 'extra'"),
-    "a number for a name among them": (saved({**STATE, 7: torch.zeros(1)}), "it holds '7'"),
+    "one too many": (saved(but(extra=torch.zeros(1))), "it has 'extra'"),
+    "a number for a name among them": (saved({**STATE, 7: torch.zeros(1)}), "it has '7'"),
     "another shape": (
         saved(but(**{"0__weight": torch.zeros(4, 3, 5, 5)})),
         "shape [4, 3, 5, 5], [4, 3, 3, 3]",
@@ -138,18 +138,18 @@ WEIGHTS: dict[str, tuple[bytes, str]] = {
     ),
     "numbers that are none": (
         saved(but(**{"0__weight": NAN})),
-        "'0.weight' holds values that are not finite",
+        "'0.weight' has values that are not finite",
     ),
     "one infinite number": (
         saved(but(**{"1__bias": INF})),
-        "'1.bias' holds values that are not finite",
+        "'1.bias' has values that are not finite",
     ),
     "one in half precision": (
         saved(but(**{"1__bias": INF.half()})),
-        "'1.bias' holds values that are not finite",
+        "'1.bias' has values that are not finite",
     ),
-    "sparse": (saved(but(**{"0__bias": torch.zeros(4).to_sparse()})), "no plain tensor"),
-    "shapes only": (saved(but(**{"0__bias": torch.zeros(4, device="meta")})), "no plain tensor"),
+    "sparse": (saved(but(**{"0__bias": torch.zeros(4).to_sparse()})), "not a plain tensor"),
+    "shapes only": (saved(but(**{"0__bias": torch.zeros(4, device="meta")})), "not a plain tensor"),
 }
 
 
@@ -228,7 +228,7 @@ def test_a_weights_folder_without_the_file_is_named(
     """The message says which file to put where; nothing hangs."""
     make(here / "weights")
 
-    with pytest.raises(MissingWeights, match=rf"put alexnet.pth .* into the folder {here}/weights"):
+    with pytest.raises(MissingWeights, match=rf"Put alexnet.pth .* into the folder {here}/weights"):
         require_weights(["alexnet"], here / "weights", downloads=None)
 
 
@@ -239,7 +239,7 @@ def test_a_download_that_cannot_be_had_is_missing_weights(downloads: str, here: 
     """Whatever keeps it from coming, the message says what to do, and nothing is left in
     the cache.
     """
-    with pytest.raises(MissingWeights, match=r"put alexnet.pth"):
+    with pytest.raises(MissingWeights, match=r"Put alexnet.pth"):
         find_weights("alexnet", here / "none", downloads=downloads)
 
     assert [path for path in here.rglob("*") if path.is_file()] == []
@@ -319,9 +319,9 @@ CHECKPOINTS: dict[str, tuple[bytes, object, str]] = {
     "of another trial": (
         saved(contents(2, trial="vgg16-s0-11111111")),
         ...,
-        "of the trial vgg16-s0-11111111, not of",
+        "to the trial vgg16-s0-11111111, not to",
     ),
-    "of a trial with a path": (saved(contents(2, trial="../../x")), ..., "not of"),
+    "of a trial with a path": (saved(contents(2, trial="../../x")), ..., "not to"),
     "of no trial": (saved(contents(2, trial=None)), ..., "cannot be read"),
     "a list": (saved([1]), ..., "cannot be read"),
     "null": (saved(None), ..., "cannot be read"),
@@ -333,18 +333,18 @@ CHECKPOINTS: dict[str, tuple[bytes, object, str]] = {
     },
     "an epoch of words": (saved(contents(2, epoch="2")), ..., "cannot be read"),
     "an epoch of truth": (saved(contents(1, epoch=True)), ..., "cannot be read"),
-    "an epoch below zero": (saved(contents(2, epoch=-1)), ..., "rows are not those of -1 epochs"),
+    "an epoch below zero": (saved(contents(2, epoch=-1)), ..., "rows do not match its -1 epochs"),
     "a step of words": (saved(contents(2, step="0")), ..., "cannot be read"),
-    "rows of another epoch": (saved(contents(2, epoch=3)), ..., "rows are not those of 3 epochs"),
+    "rows of another epoch": (saved(contents(2, epoch=3)), ..., "rows do not match its 3 epochs"),
     "rows in another order": (
         saved(contents(2, rows=[{"epoch": 2}, {"epoch": 1}])),
         ...,
-        "rows are not those",
+        "rows do not match",
     ),
     "rows twice": (
         saved(contents(2, rows=[{"epoch": 1}, {"epoch": 1}])),
         ...,
-        "rows are not those",
+        "rows do not match",
     ),
     "rows of no epoch": (saved(contents(2, rows=[{}, {}])), ..., "cannot be read"),
     "rows of numbers": (saved(contents(2, rows=[1, 2])), ..., "cannot be read"),
@@ -459,7 +459,7 @@ def test_turned_bytes_are_noticed(
     ("change", "fragment"),
     [
         (lambda state: state.pop("head.bias", None) is None and state.popitem(), "lacks"),
-        (lambda state: state.update(extra=torch.zeros(1)), "holds 'extra'"),
+        (lambda state: state.update(extra=torch.zeros(1)), "has 'extra'"),
         (lambda state: state.update({next(iter(state)): torch.zeros(1)}), "has shape"),
         (
             lambda state: state.update({next(iter(state)): next(iter(state.values())).int()}),
@@ -467,7 +467,7 @@ def test_turned_bytes_are_noticed(
         ),
         (lambda state: state.clear(), "lacks"),
     ],
-    ids=["one lacks", "one too many", "another shape", "another kind", "none"],
+    ids=["one lacks", "one too many", "another shape", "wrong type", "none"],
 )
 def test_a_checkpoint_that_does_not_fit_its_network_is_refused(
     change: Change, fragment: str

@@ -303,7 +303,7 @@ def test_a_broker_that_refuses_the_password_is_not_called_silent(
     answer: bytes, stranger: Callable[[bytes | None], int]
 ) -> None:
     """Redis runs; looking for it would be the wrong advice."""
-    with pytest.raises(BrokerUnreachable, match="refuses the password, or wants one") as caught:
+    with pytest.raises(BrokerUnreachable, match="rejects the password, or needs one") as caught:
         broker.ping(f"redis://user:{SECRET}@127.0.0.1:{stranger(answer)}/0", timeout_s=1)
 
     assert SECRET not in str(caught.value)
@@ -392,7 +392,7 @@ def test_a_weights_folder_without_weights_is_refused_at_submit(place: str, desk:
     desk.patch.setenv("https_proxy", "http://127.0.0.1:1")
     words = ("submit", "--backbone", "resnet34", "--weights", "imagenet")
 
-    line = desk.refuses(Bad(words, "put resnet34.pth", 2, {"ORCH_WEIGHTS_DIR": place}))
+    line = desk.refuses(Bad(words, "Put resnet34.pth", 2, {"ORCH_WEIGHTS_DIR": place}))
 
     assert "(ORCH_WEIGHTS_DIR)" in line
 
@@ -408,7 +408,7 @@ def test_a_file_of_weights_with_rubbish_in_it_is_refused_at_submit(desk: Desk) -
     line = desk.refuses(
         Bad(
             words,
-            f"{place} is no file of ImageNet weights",
+            f"{place} is not a file of ImageNet weights",
             2,
             {"ORCH_WEIGHTS_DIR": str(place.parent)},
         )
@@ -448,9 +448,9 @@ MISUSE: list[tuple[str, str]] = [
     ("cancel --all", "--all"),
     ("cancel a b", "unexpected extra argument"),
     ("verify", "Missing argument"),
-    ("verify a --kills 3", "belong to --replay"),
+    ("verify a --kills 3", "need --replay"),
     ("verify a --seed 1", "--replay"),
-    ("verify a --trial x", "belong to --replay"),
+    ("verify a --trial x", "need --replay"),
     ("verify a --replay --kills -1", "--kills"),
     ("verify a --replay --kills 1001", "--kills"),
     ("verify a --replay --kills x", "--kills"),
@@ -464,14 +464,14 @@ MISUSE: list[tuple[str, str]] = [
     ("prune --dry", "--dry-run"),
     ("models resnet", "Did you mean"),
     ("models a b", "unexpected extra argument"),
-    ("models ''", "no backbone"),
+    ("models ''", "unknown backbone"),
     ("models --classes 1", "--classes"),
     ("models --classes x", "--classes"),
     ("models --classes 1000001", "--classes"),
     ("models --image-size 7", "--image-size"),
     ("models --image-size 4096", "--image-size"),
     ("models vgg16 --image-size 31", "too small"),
-    ("models ../scratch", "no backbone"),
+    ("models ../scratch", "unknown backbone"),
     ("models --wide", "--wide"),
     ("data", "a command is missing"),
     ("data look x", "look"),
@@ -483,14 +483,14 @@ MISUSE: list[tuple[str, str]] = [
     ("worker --threads x", "--threads"),
     ("worker --threads 4097", "--threads"),
     ("worker --threads 1.5", "--threads"),
-    ("worker --idle-exit ''", "length"),
-    ("worker --idle-exit soon", "not a length of time"),
-    ("worker --idle-exit -5m", "length of time"),
-    ("worker --idle-exit 5x", "length of time"),
-    ("worker --idle-exit 1h30m", "length of time"),
-    ("worker --idle-exit nan", "length of time"),
-    ("worker --idle-exit inf", "length of time"),
-    ("worker --idle-exit 1e3", "length of time"),
+    ("worker --idle-exit ''", "duration"),
+    ("worker --idle-exit soon", "not a duration"),
+    ("worker --idle-exit -5m", "duration"),
+    ("worker --idle-exit 5x", "duration"),
+    ("worker --idle-exit 1h30m", "duration"),
+    ("worker --idle-exit nan", "duration"),
+    ("worker --idle-exit inf", "duration"),
+    ("worker --idle-exit 1e3", "duration"),
     ("worker --name " + "n" * 101, "--name is longer"),
     ("worker extra", "unexpected extra argument"),
     ("worker --wait", "--wait"),
@@ -524,10 +524,10 @@ MISUSE: list[tuple[str, str]] = [
     ("-h", "-h"),
     ("submit submit", "cannot read the spec"),
     ("SUBMIT", "Did you mean 'submit'?"),
-    ("''", "no command"),
-    ("'\x1b[31mx'", "no command"),
-    ("x" * 9000, "no command"),
-    ("../status", "no command"),
+    ("''", "unknown command"),
+    ("'\x1b[31mx'", "unknown command"),
+    ("x" * 9000, "unknown command"),
+    ("../status", "unknown command"),
 ]
 
 
@@ -579,8 +579,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("report", "study", "--out", "loop"), "cannot write the report"),
         (("report", "study", "--out", "pipe"), "cannot write the report"),
         (("report", "study", "--out", "x" * 300), "cannot write the report"),
-        (("report", "study", "--out", "~nobody-of-that-name/x"), "does not know"),
-        (("report", "study", "nobody"), "holds no run 'nobody'"),
+        (("report", "study", "--out", "~nobody-of-that-name/x"), "does not exist"),
+        (("report", "study", "nobody"), "has no run 'nobody'"),
         (("report", "study", "--format", "doc"), "doc"),
         (("report", "study", "--format", ""), "--format"),
         (("report", "study", "--period", "0"), "--period"),
@@ -588,11 +588,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("report", "study", "--period", "x"), "--period"),
         (("verify", "study", "--replay", "--trial", "nobody"), "nobody"),
         (("verify", "study", "--replay", "--trial", "../../x"), "../../x"),
-        (("verify", "nobody"), "holds no run"),
-        (("prune", "study", "nobody"), "holds no run 'nobody'"),
+        (("verify", "nobody"), "has no run"),
+        (("prune", "study", "nobody"), "has no run 'nobody'"),
         (("prune", "--keep", "none"), "--keep 'none'"),
         (("resume", "study", "--device", "tpu"), "is not a device"),
-        (("resume", "nobody"), "holds no run"),
+        (("resume", "nobody"), "has no run"),
         (("predict", "gone.png"), "gone.png"),
         (("predict", "file", "--run", "nobody"), "nobody"),
         (("predict", "file", "--period", "9"), "9"),
@@ -612,8 +612,8 @@ def test_a_wrong_request_on_a_store_with_a_run_changes_nothing(
 
 SUBPROCESSES: list[tuple[list[str], dict[str, str], str]] = [
     (["submit", "--backbone", "resnet43"], {}, "Did you mean 'resnet34'?"),
-    (["submit", "bomb.yaml"], {}, "more than a value or a list"),
-    (["status"], {"ORCH_STORE": "file"}, "cannot be used"),
+    (["submit", "bomb.yaml"], {}, "must be a value or a list"),
+    (["status"], {"ORCH_STORE": "file"}, "cannot use the store"),
     (["worker"], {"ORCH_BROKER_URL": UNREACHABLE}, "redis://user:***@127.0.0.1:1/0"),
     (["status", "\udcff"], {"ORCH_STORE": "\udcff"}, "\\udcff"),
     (["data", "inspect", "pipes"], {}, "a pipe, socket or device"),

@@ -243,13 +243,13 @@ def test_too_few_images_to_split_are_refused(desk: Desk) -> None:
         Bad(("data", "prepare", "photos", "--image-size", "4096"), "image_size"),
         Bad(("data", "prepare", "photos", "--image-size", "big"), "a whole number is needed"),
         Bad(("data", "prepare", "photos", "--image-size", ""), "a whole number is needed"),
-        Bad(("data", "prepare", ""), "no folder's name"),
+        Bad(("data", "prepare", ""), "not a folder name"),
         Bad(("data", "prepare"), "Missing argument"),
         Bad(("data", "prepare", "photos", "photos"), "unexpected extra argument"),
         Bad(("data", "prepare", "photos", "--skip-brokn"), "--skip-broken"),
         Bad(
             ("data", "prepare", "photos"),
-            "lies inside the data folder",
+            "is inside the data folder",
             environment={"ORCH_STORE": "photos/store"},
         ),
         Bad(

@@ -302,7 +302,7 @@ def test_a_manifest_of_another_length_than_the_pixels_stops_training(rows: int, 
         stored(pa.concat_tables([whole] * 3).slice(0, rows if rows < 13 else whole.num_rows + 1))
     )
 
-    with pytest.raises(DataChanged, match="its manifest promises"):
+    with pytest.raises(DataChanged, match="but its manifest needs"):
         batches.Data.load(store, run.data)
 
 

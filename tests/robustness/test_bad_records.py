@@ -248,7 +248,7 @@ def test_a_torn_record_is_named(name: str, text: bytes, desk: Desk) -> None:
     for words in (*looking, *reporting):
         line = desk.refuses(Bad(words, str(path), 1))
 
-        assert "Put it back from a copy, or remove it" in line
+        assert "Restore it from a copy, or remove it" in line
 
 
 ROWS = [
@@ -363,10 +363,10 @@ def test_a_store_of_another_format_is_left_alone(
 def test_a_run_that_is_not_there_is_refused(name: str, words: tuple[str, ...], desk: Desk) -> None:
     """Names that lead elsewhere are names of no run; the runs there are named."""
     line = desk.refuses(
-        Bad((*words, "--", name), f"holds no run '{'' if not name.isprintable() else name[:99]}")
+        Bad((*words, "--", name), f"has no run '{'' if not name.isprintable() else name[:99]}")
     )
 
-    assert "Runs there: study" in line
+    assert "Its runs: study" in line
 
 
 def test_a_damaged_run_keeps_no_other_waiting(desk: Desk) -> None:
@@ -396,7 +396,7 @@ def test_a_damaged_run_keeps_no_other_from_being_listed(desk: Desk) -> None:
     assert "study  failed" in shown.out
     assert "torn   damaged" in shown.out
     assert "torn/run.json is damaged" in shown.err
-    assert "Put it back from a copy, or remove it" in shown.err
+    assert "Restore it from a copy, or remove it" in shown.err
     assert [each["run"] for each in listed["runs"]] == ["study"]
     assert [each["run"] for each in listed["damaged"]] == ["torn"]
 
@@ -405,7 +405,7 @@ def test_a_misspelt_run_is_answered_with_the_likeliest(desk: Desk) -> None:
     """Whatever the command."""
     line = desk.refuses(Bad(("report", "stduy"), "Did you mean 'study'?"))
 
-    assert "Runs there: study" in line
+    assert "Its runs: study" in line
 
 
 SIGN = {"name": "w1", "host": "h", "pid": 3, "device": "cpu", "task": None, "at": 9e9}

@@ -1,6 +1,4 @@
-"""Tests on harder images: what is asked for, what is queued, what is done to an image, what the
-report says.
-"""
+"""Evaluations on corrupted images: the request, the tasks, the images and the report."""
 
 from __future__ import annotations
 
@@ -38,7 +36,7 @@ def asked(**values: Any) -> model.Spec:
     "task_id", [f"evaluate.vgg16-s0-1f3a9c2e.0010.{word}" for word in VARIANTS]
 )
 def test_a_harder_test_has_an_id_of_its_own(task_id: str) -> None:
-    """It is read back as what it was."""
+    """A task id is parsed back to the same task."""
     task = Task.parse(task_id)
 
     assert task.id == task_id == task.lease_key
@@ -50,7 +48,7 @@ def test_a_harder_test_has_an_id_of_its_own(task_id: str) -> None:
     ["", "blur", "blur-0", "blur-6", "blur-03", "blur-3.", "BLUR-3", "fog-1", "../x", "blur-³"],
 )
 def test_any_other_word_is_no_task(end: str) -> None:
-    """Nor has any other kind of task such a word."""
+    """Other kinds of tasks have no corruption either."""
     with pytest.raises(BadSpec, match="is not a task id"):
         Task.parse(f"evaluate.vgg16-s0-1f3a9c2e.0010.{end}")
     with pytest.raises(BadSpec, match="is not a task id"):
@@ -58,9 +56,7 @@ def test_any_other_word_is_no_task(end: str) -> None:
 
 
 def test_corruptions_are_asked_for_by_name_or_all() -> None:
-    """As a list, as words with commas, in the usual order; what is not known is refused with the
-    likeliest.
-    """
+    """As a list or with commas, in catalog order. An unknown name is rejected with a suggestion."""
     built = asked(corruptions="noise, blur,noise")
 
     assert built.corruptions == ("blur", "noise")
@@ -77,7 +73,9 @@ def test_corruptions_are_asked_for_by_name_or_all() -> None:
 
 
 def test_every_trial_is_tested_after_its_last_period() -> None:
-    """Five severities each, after the trial's own tasks; trials are those of a run without."""
+    """Five severities each, after the trial's own tasks; the trials are the same as without
+    corruptions.
+    """
     plain, harder = (
         plan.unfold(asked(corruptions=names), "d-32px-00000000") for names in ("none", "blur,jpeg")
     )
@@ -94,7 +92,7 @@ def test_every_trial_is_tested_after_its_last_period() -> None:
 
 
 def test_harder_tests_are_ready_once_the_last_mark_is_trained(tmp_path: Path) -> None:
-    """Not before; they come last in the queue, and only the run that asked for them wants them."""
+    """Not before. They come last in the queue, and only the run that requested them needs them."""
     store, run = fill_store(
         tmp_path,
         backbones=["scratch"],
@@ -135,7 +133,7 @@ def test_harder_tests_are_ready_once_the_last_mark_is_trained(tmp_path: Path) ->
 
 
 def test_a_run_is_not_over_before_its_harder_tests(tmp_path: Path) -> None:
-    """The trial waits although all that it is trained and tested for otherwise is done."""
+    """The trial is waiting although everything else of it is done."""
     store, run = fill_store(
         tmp_path,
         backbones=["scratch"],
@@ -164,7 +162,7 @@ def compared(tmp_path: Path) -> tuple[Store, Run]:
 
 
 def test_the_corruption_error_is_that_of_the_paper() -> None:
-    """By hand: errors 0.2 five times against 0.4 five times; the reference is 1; what is missing is
+    """By hand: errors 0.2 five times against 0.4 five times. The reference is 1; missing values are
     not guessed.
     """
     mine, theirs = [0.8] * 5, [0.6] * 5
@@ -179,8 +177,8 @@ def test_the_corruption_error_is_that_of_the_paper() -> None:
 
 
 def test_the_report_tells_of_harder_images(compared: tuple[Store, Run], tmp_path: Path) -> None:
-    """AlexNet is the reference, means over seeds are those of the rows; the page has a table and a
-    figure of it.
+    """AlexNet is the reference, means over seeds equal those of the rows, and the page has a table
+    and a figure.
     """
     for name in ("matplotlib", "jinja2", "scipy"):
         pytest.importorskip(name, reason=f"{name} is not installed (extra 'report')")
@@ -210,12 +208,14 @@ def test_the_report_tells_of_harder_images(compared: tuple[Store, Run], tmp_path
     assert section is not None
     assert facts is not None
     assert len(facts["networks"][0]["accuracies"]) == 10
-    assert "Harder images" in page.read_text()
+    assert "Corrupted images" in page.read_text()
     assert (page.parent / "figures" / "corruptions.svg").exists()
 
 
 def test_open_harder_tests_do_not_hold_the_ranking_back(tmp_path: Path) -> None:
-    """The last period leads although nothing harder is tested yet; there is no section on it."""
+    """The last period is compared although no corrupted image is evaluated yet; there is no such
+    section.
+    """
     for name in ("matplotlib", "jinja2", "scipy"):
         pytest.importorskip(name, reason=f"{name} is not installed (extra 'report')")
     from orchestrator.analysis import run_data
@@ -242,7 +242,7 @@ def test_open_harder_tests_do_not_hold_the_ranking_back(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def pictures() -> Any:
-    """Smooth pictures of 64 pixels, none like another."""
+    """Smooth images of 64 pixels, all different."""
     torch = pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
     torch.set_num_threads(1)
     die = torch.Generator().manual_seed(0)
@@ -255,8 +255,8 @@ def pictures() -> Any:
 def test_a_corruption_grows_with_severity_and_is_the_same_in_whatever_batch(
     pictures: Any, name: str
 ) -> None:
-    """Pixels move further from the original each time; one by one or all at once, they are the
-    same.
+    """Pixels differ more from the original at each severity; one by one or all at once, they are
+    the same.
     """
     import numpy as np
     import torch
@@ -284,7 +284,7 @@ def test_a_corruption_grows_with_severity_and_is_the_same_in_whatever_batch(
 
 @pytest.mark.parametrize("name", ["noise", "rotation", "occlusion"])
 def test_what_is_drawn_depends_on_the_image(pictures: Any, name: str) -> None:
-    """The same picture at other places of the data set is changed otherwise."""
+    """The same image at other places of the data set is corrupted differently."""
     import numpy as np
     import torch
 
@@ -298,8 +298,8 @@ def test_what_is_drawn_depends_on_the_image(pictures: Any, name: str) -> None:
 
 
 def test_a_harder_test_is_done_like_any_other(animal_folder: Path, tmp_path: Path) -> None:
-    """Its row has corruption and severity, no answers are kept, and no file takes
-    another's place.
+    """Its row has corruption and severity, no predictions are stored, and no file is
+    overwritten.
     """
     torch = pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
     from support.learning import Laboratory

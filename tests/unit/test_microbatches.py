@@ -1,6 +1,4 @@
-"""Out of memory: the same step in smaller parts, on record, the same line of epochs on every
-attempt.
-"""
+"""Out of memory: the same step in smaller parts, recorded, and the same trial on every attempt."""
 
 from __future__ import annotations
 
@@ -50,7 +48,7 @@ def laboratory(animal_folder: Path, tmp_path: Path) -> Laboratory:
 
 
 def hungry(network: nn.Module, most: int, from_call: int = 1) -> None:
-    """Let a network run out of memory on more images than `most` when it trains, from a call of it
+    """Let a network run out of memory in training on more images than `most`, from its n-th call
     on.
     """
     calls = iter(range(1, 10**6))
@@ -63,7 +61,7 @@ def hungry(network: nn.Module, most: int, from_call: int = 1) -> None:
 
 
 def small_device(most: int, from_call: int = 1) -> Callable[[TaskRequest, Heard], TrainingState]:
-    """Takes trainings up on a device that holds so many images."""
+    """Resumes trainings on a device that holds this many images."""
 
     def take_up(order: TaskRequest, heard: Heard) -> TrainingState:
         training = begin_training(order, heard)
@@ -80,7 +78,9 @@ def attempts_until_done(
     take_up: Callable[[TaskRequest, Heard], TrainingState],
     stops: Any = None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Attempt a training until it is done; the outcome, and what the failed attempts said."""
+    """Repeat a training until it is done; returns the result and the messages of the failed
+    attempts.
+    """
     task, said = Task("train", trial, epoch), list[str]()
     while True:
         order = laboratory.order(task)
@@ -96,9 +96,7 @@ def attempts_until_done(
 
 
 def test_a_step_in_parts_is_the_step_of_the_whole_batch() -> None:
-    """Weights after three steps, and the losses, up to rounding; no dropout and no batch norm in
-    the way.
-    """
+    """Weights after three steps, and the losses, up to rounding, without dropout and batch norm."""
     whole, split = (learner("squeezenet", learning_rate=0.01) for _ in range(2))
     split.splits = (Split(1, 1, 3),)
     data = some_data()
@@ -124,7 +122,7 @@ def test_a_step_in_parts_is_the_step_of_the_whole_batch() -> None:
 def test_parts_are_even_and_never_larger_than_those_of_a_full_batch(
     batch: int, parts: int, more: Any
 ) -> None:
-    """All images, in parts that differ by at most one, so that none is left with a single image
+    """All images, in parts that differ by at most one image, so that none is left with a single one
     needlessly.
     """
     images = more.draw(st.integers(1, batch))
@@ -151,7 +149,7 @@ def test_parts_double_until_they_hold_one_image(tmp_path: Path) -> None:
 
 
 def test_a_torn_record_is_named(tmp_path: Path) -> None:
-    """It is not taken for none: the trial would go on with other numbers."""
+    """It is not treated as missing: the trial would continue with other results."""
     for text in ('[{"epoch": 1', '{"epoch": 1}', '[{"epoch": 1}]', "7"):
         (tmp_path / "microbatches.json").write_text(text)
         with pytest.raises(BadCheckpoint, match=r"microbatches\.json"):
@@ -161,7 +159,9 @@ def test_a_torn_record_is_named(tmp_path: Path) -> None:
 def test_a_trial_that_runs_out_of_memory_is_trained_in_parts_from_there_on(
     laboratory: Laboratory,
 ) -> None:
-    """In the second epoch's second step: twice halved, said in the outcome, every row there."""
+    """In the second step of the second epoch: halved twice, reported in the result, every row is
+    there.
+    """
     trial = laboratory.trial("squeezenet", [3], **RECIPE)
     outcome, said = attempts_until_done(laboratory, trial, 3, small_device(2, from_call=8))
     epochs = [
@@ -179,8 +179,8 @@ def test_a_trial_that_runs_out_of_memory_is_trained_in_parts_from_there_on(
 def test_where_a_trial_is_cut_up_makes_no_difference_to_one_in_parts(
     tmp_path: Path, animal_folder: Path
 ) -> None:
-    """Stopped again and again, or taken up by a device with more memory: the record decides, the
-    weights are equal.
+    """Stopped repeatedly, or resumed on a device with more memory: the record decides, the weights
+    are equal.
     """
     digests = []
     for number, (most, stops) in enumerate(((3, None), (3, lambda: stop_after(3)), (99, None))):
@@ -199,7 +199,7 @@ def test_where_a_trial_is_cut_up_makes_no_difference_to_one_in_parts(
 def test_what_cannot_be_split_any_further_fails_for_good_with_what_to_change(
     laboratory: Laboratory,
 ) -> None:
-    """Not even single images fit."""
+    """Even single images do not fit."""
     trial = laboratory.trial("squeezenet", [1], **RECIPE)
     with pytest.raises(OutOfMemory, match=r"batch of 8 already split into single images") as caught:
         attempts_until_done(laboratory, trial, 1, small_device(0))
@@ -210,12 +210,12 @@ def test_what_cannot_be_split_any_further_fails_for_good_with_what_to_change(
 
 
 def test_beside_other_tasks_no_batch_is_split(laboratory: Laboratory) -> None:
-    """A neighbour must not change numbers: nothing is recorded, and alone the whole batch
-    may fit.
+    """Other tasks must not change results: nothing is recorded, and exclusively the whole batch may
+    fit.
     """
     trial = laboratory.trial("squeezenet", [1], **RECIPE)
     order = laboratory.order(Task("train", trial, 1))
-    with pytest.raises(Crowded, match="tried again alone"):
+    with pytest.raises(Crowded, match="retried exclusively"):
         train(replace(order, alone=False), laboratory.told.append, lambda: False, small_device(2))
     outcome, said = attempts_until_done(laboratory, trial, 1, small_device(8))
 
@@ -225,11 +225,11 @@ def test_beside_other_tasks_no_batch_is_split(laboratory: Laboratory) -> None:
 def test_batch_norm_that_cannot_take_a_single_image_fails_for_good_too(
     laboratory: Laboratory,
 ) -> None:
-    """A network that pools to one value has no statistics of one image; it is said so, not as a
-    bug.
+    """A network that pools to one value has no statistics of a single image; the message says so,
+    it is not a bug.
     """
     trial = laboratory.trial("resnet34", [1], **RECIPE)
-    with pytest.raises(OutOfMemory, match="cannot be trained on parts of a single image"):
+    with pytest.raises(OutOfMemory, match="cannot train on single images"):
         attempts_until_done(laboratory, trial, 1, small_device(1))
 
 
@@ -237,7 +237,7 @@ def test_batch_norm_that_cannot_take_a_single_image_fails_for_good_too(
 def test_an_evaluation_that_runs_out_of_memory_gives_the_same_answers_in_smaller_parts(
     name: str,
 ) -> None:
-    """Every image once, in order; losses and right answers as before."""
+    """Every image once, in order; losses and predictions as before."""
     plain, small, data = learner(name), learner(name), some_data()
 
     def refuse(module: nn.Module, given: tuple[Any, ...]) -> None:
@@ -257,9 +257,7 @@ def test_an_evaluation_that_runs_out_of_memory_gives_the_same_answers_in_smaller
 
 
 def test_another_failure_of_an_evaluation_is_not_taken_for_want_of_memory() -> None:
-    """Only running out of memory is answered by halving; a single image that does not fit is an
-    end.
-    """
+    """Only out of memory halves the batch; a single image that does not fit is an error."""
     some, data = learner(), some_data()
 
     def refuse(module: nn.Module, given: tuple[Any, ...]) -> None:
@@ -285,8 +283,8 @@ def test_another_failure_of_an_evaluation_is_not_taken_for_want_of_memory() -> N
 def test_a_worker_on_a_small_device_finishes_a_run_that_does_not_fit(
     laboratory: Laboratory, redis_url: str, tmp_path: Path
 ) -> None:
-    """Real children, tried again at once with smaller parts; no attempt is blamed, the trial is
-    done and evaluated.
+    """Real children, retried at once with smaller parts; no attempt counts as a failure, and the
+    trial is done and evaluated.
     """
     store, trial = laboratory.store, laboratory.trial("squeezenet", [1], **RECIPE)
     asked = model.build(

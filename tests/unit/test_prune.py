@@ -1,4 +1,4 @@
-"""What the store may forget; whatever happened before, never something that is referenced."""
+"""What may be pruned from the store, and that nothing referenced is ever removed."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ LOSSES = st.lists(st.sampled_from([0.2, 0.5, 0.5, 0.9]), min_size=6, max_size=6)
 
 
 class World:
-    """Two runs that may share trials, in some state, with checkpoints at every epoch and some in
-    the middle.
+    """Two runs that may share trials, in some state, with checkpoints at each epoch and some within
+    epochs.
     """
 
     def __init__(self, periods: tuple[int, int], shared: bool) -> None:
@@ -76,8 +76,8 @@ class World:
         return run
 
     def work(self, trial: str, trained: int, evaluated: int, losses: list[float]) -> None:
-        """Train and evaluate some of a trial's periods, each epoch and the middle of the next with
-        a checkpoint.
+        """Train and evaluate some of a trial's periods, with a checkpoint at each epoch and within
+        the next.
         """
         marks = self.store.marks(trial)
         for mark in marks[:trained]:
@@ -124,7 +124,7 @@ class World:
         return path
 
     def there(self, trial: str) -> set[str]:
-        """The names of a trial's whole checkpoints."""
+        """The names of a trial's complete checkpoints."""
         return {
             path.name
             for path in (self.store.trial_folder(trial) / "checkpoints").glob("*.pt")
@@ -134,7 +134,7 @@ class World:
     def must_stay(
         self, trial: str, chosen: list[Run], keep: frozenset[str], losses: list[float]
     ) -> set[str]:
-        """The checkpoints that may not go, counted another way than `prune` does."""
+        """The checkpoints that must be kept, computed independently of `prune`."""
         marks = self.store.marks(trial)
         tasks = [Task(kind, trial, mark) for kind in ("train", "evaluate") for mark in marks]  # type: ignore[arg-type]
         wanted = [run for run in self.runs if trial in run.trials]
@@ -168,9 +168,8 @@ def test_nothing_that_is_referenced_ever_goes(
     chosen: set[int],
 ) -> None:
     """Any runs in any state: results, open trials, other runs' trials and the policy's checkpoints
-    stay; the rest goes.
-
-    What stays can be read by the tasks that are ready, and every file of every run is whole.
+    are kept; the rest is removed. Kept checkpoints are readable by ready tasks, and every file of
+    every run verifies.
     """
     world = World(periods, shared)
     try:
@@ -195,7 +194,7 @@ def test_nothing_that_is_referenced_ever_goes(
 
 @pytest.fixture
 def filled(tmp_path: Path) -> tuple[Store, Run]:
-    """A finished run with one checkpoint that a policy may let go."""
+    """A finished run with one checkpoint that a policy may remove."""
     store, run = fill_store(tmp_path / "store", backbones=["scratch"], periods=1, pixels=False)
     path = store.trial_folder(run.trials[0]) / "checkpoints" / "e0001-t1.pt"
     path.parent.mkdir()
@@ -209,8 +208,8 @@ def filled(tmp_path: Path) -> tuple[Store, Run]:
 def test_what_dead_attempts_left_goes_after_an_hour_and_not_before(
     filled: tuple[Store, Run],
 ) -> None:
-    """A draft, a replay's folder, a checkpoint without its digest, a work folder; nothing that was
-    just touched.
+    """A draft, a replay's folder, a checkpoint without a checksum, a work folder; nothing that has
+    just changed.
     """
     store, run = filled
     checkpoints = store.trial_folder(run.trials[0]) / "checkpoints"
@@ -237,8 +236,8 @@ def test_what_dead_attempts_left_goes_after_an_hour_and_not_before(
 
 
 def test_the_work_folder_of_an_attempt_that_may_be_running_stays(filled: tuple[Store, Run]) -> None:
-    """A training writes into it at its very end, many hours later; that of an attempt before it
-    goes.
+    """A training writes into it at its very end, many hours later; that of an earlier attempt is
+    removed.
     """
     store, run = filled
     task = Task("evaluate", run.trials[0], 2)
@@ -266,7 +265,7 @@ def test_the_work_folder_of_an_attempt_that_may_be_running_stays(filled: tuple[S
 
 
 def test_a_policy_of_unknown_words_is_refused() -> None:
-    """By the words there are."""
+    """The message lists the accepted words."""
     for text in ("", "all", "best,worst"):
         with pytest.raises(BadSpec, match="best, last, periods"):
             prune.parse_policy(text)
@@ -275,7 +274,7 @@ def test_a_policy_of_unknown_words_is_refused() -> None:
 def test_prune_shows_sizes_and_removes_nothing_in_a_dry_run(
     filled: tuple[Store, Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Then the same line without --dry-run does it, then nothing can go."""
+    """Then the same command without --dry-run removes it, then there is nothing to remove."""
     store, run = filled
     words = ["--store", str(store.root), "prune"]
     path = store.trial_folder(run.trials[0]) / "checkpoints" / "e0001-t1.pt"
@@ -294,7 +293,7 @@ def test_prune_shows_sizes_and_removes_nothing_in_a_dry_run(
     assert [item["path"] for item in told["items"]] == [path.relative_to(store.root).as_posix()]
     assert not path.exists()
     assert not path.with_suffix(".json").exists()
-    assert nothing == "nothing can go\n"
+    assert nothing == "nothing to remove\n"
 
 
 def test_prune_refuses_unknown_runs_and_policies(
@@ -309,5 +308,5 @@ def test_prune_refuses_unknown_runs_and_policies(
     said = capsys.readouterr().err
 
     assert codes == [2, 2]
-    assert "holds no run 'nobody'" in said
+    assert "has no run 'nobody'" in said
     assert "give one or more of best, last, periods" in said

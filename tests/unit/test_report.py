@@ -1,4 +1,4 @@
-"""A finished, a partial, a many-seeded and a hostile run, each told as a page, Markdown, JSON and
+"""A finished, a partial, a many-seeded and a hostile run, each reported as page, Markdown, JSON and
 figures.
 """
 
@@ -91,7 +91,7 @@ def small(tmp_path: Path, **changes: Any) -> tuple[str, dict[str, Any], str]:
 
 
 def test_the_page_needs_nothing_but_itself(finished: tuple[Path, Any]) -> None:
-    """No script but the one inside, no address but `data:` and places within the page."""
+    """No script except the inline one, no address except `data:` and anchors within the page."""
     tags = parsed(finished[0]).tags
     places = [
         value
@@ -109,21 +109,21 @@ def test_the_page_needs_nothing_but_itself(finished: tuple[Path, Any]) -> None:
 
 
 def test_the_answer_comes_first_and_one_seed_is_called_one(finished: tuple[Path, Any]) -> None:
-    """The heading holds leader, share, n and margin."""
+    """The heading has leader, share, n and margin."""
     text = "".join(parsed(finished[0]).text)
     sentence = finished[1]["answer"]["sentence"]
 
     assert re.match(
         r"After the last period \(epoch 6\), .+ has the highest accuracy, [\d.]+% of \d+ test "
         r"images "
-        r"right .+, but "
+        r"correct .+, but "
         r"its lead of .+ over .+ is not statistically significant "
         r"\(95% interval .+ to .+, corrected p (=|<) [\d.]+\)\.$",
         sentence,
     )
     assert text.index(sentence) < text.index("Results")
     assert (
-        "One seed: the spread over seeds is unknown, and intervals and p-values cover the choice "
+        "One seed: the spread over seeds is unknown. Intervals and p-values cover only the choice "
         "of test" in text
     )
     assert re.match(
@@ -149,7 +149,7 @@ def test_both_tables_of_the_study_hold_each_network(finished: tuple[Path, Any]) 
 def test_every_figure_is_there_twice_and_every_svg_is_well_formed(
     finished: tuple[Path, Any],
 ) -> None:
-    """Nine curves, fourteen matrices, and what `OTHERS` names."""
+    """Nine curves, fourteen matrices, and the figures that `OTHERS` names."""
     figures = finished[0].parent / "figures"
     drawn = sorted(path.stem for path in figures.glob("*.svg"))
     for path in figures.glob("*.svg"):
@@ -167,7 +167,7 @@ def test_every_figure_is_there_twice_and_every_svg_is_well_formed(
 
 
 def test_markdown_links_only_figures_that_exist(finished: tuple[Path, Any]) -> None:
-    """Each link is a file beside it."""
+    """Each link points to a file in the same folder."""
     links = re.findall(r"\]\((\S+?)\)", (finished[0].parent / "report.md").read_text())
 
     assert len(links) == 23 + len(OTHERS)
@@ -175,7 +175,7 @@ def test_markdown_links_only_figures_that_exist(finished: tuple[Path, Any]) -> N
 
 
 def test_json_documents_its_keys_and_agrees_with_itself(finished: tuple[Path, Any]) -> None:
-    """Counts, shares and confusion sums tell the same story, unrounded."""
+    """Counts, shares and confusion sums agree, unrounded."""
     facts = finished[1]
     last = {
         standing["backbone"]: standing for standing in facts["standings"] if standing["period"] == 3
@@ -202,12 +202,12 @@ def test_data_facts_tell_duplicates_and_files_left_out(finished: tuple[Path, Any
         "across_splits": 0,
         "across_classes": 0,
     }
-    assert "1 file left out: ape/broken.jpg" in told
-    assert "6 images in 3 groups of equal pixels; none of them on both sides of a split" in told
+    assert "1 file: ape/broken.jpg" in told
+    assert "6 images in 3 groups with equal pixels; none in different splits" in told
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
-    """Pages, pictures and figures alike."""
+    """Pages, images and figures."""
     store, run = fill_store(
         tmp_path / "store",
         backbones=["scratch"],
@@ -256,15 +256,15 @@ def test_a_partial_run_says_what_is_missing_and_compares_what_is_there(tmp_path:
     )
 
     assert facts["missing"][0].startswith("2 tasks of 9 not done: 2 open.")
-    assert "ResNet34 (seed 0): test after epoch 2 is still to come." in facts["missing"]
+    assert "ResNet34 (seed 0): evaluation after epoch 2 is not done." in facts["missing"]
     assert "This report is not complete" in html
     assert facts["answer"]["period"] == 1
     assert facts["answer"]["sentence"].startswith("So far, after period 1 of 2 (epoch 1), ")
-    assert "not tested yet" in html
+    assert "not evaluated yet" in html
 
 
 def test_a_failed_trial_is_named_with_its_reason(tmp_path: Path) -> None:
-    """What waits for it is blocked; the other is compared after the last period."""
+    """Its dependent tasks are blocked; the other network is compared after the last period."""
     _, run = fill_store(
         tmp_path / "names",
         backbones=PAIR,
@@ -291,7 +291,7 @@ def test_a_failed_trial_is_named_with_its_reason(tmp_path: Path) -> None:
     )
     assert "the loss is &lt;nan&gt; at step 7." in html
     assert "the loss is &lt;nan&gt; at step 7." in markdown
-    assert facts["answer"]["sentence"].endswith("no other network has been tested.")
+    assert facts["answer"]["sentence"].endswith("no other network has been evaluated.")
     assert facts["attempts"] == [
         {"kind": "evaluate", "state": "done", "failure": "", "attempts": 3},
         {"kind": "prepare", "state": "done", "failure": "", "attempts": 1},
@@ -301,7 +301,7 @@ def test_a_failed_trial_is_named_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_a_run_with_nothing_done_is_an_error_with_exit_code_1(tmp_path: Path) -> None:
-    """It says how far the run is, and writes nothing."""
+    """It shows the progress of the run, and writes nothing."""
     store, run = fill_store(
         tmp_path / "store",
         backbones=PAIR,
@@ -317,10 +317,10 @@ def test_a_run_with_nothing_done_is_an_error_with_exit_code_1(tmp_path: Path) ->
 
 
 def test_training_without_a_test_yet_has_curves_and_no_leader(tmp_path: Path) -> None:
-    """The first evaluations are still to come."""
+    """The first evaluations are not done yet."""
     html, facts, _ = small(tmp_path, finished=lambda task: task.kind != "evaluate")
 
-    assert facts["answer"]["sentence"].startswith("No network has been tested yet")
+    assert facts["answer"]["sentence"].startswith("No network has been evaluated yet")
     assert len(facts["curves"]) == 4
     assert 'id="confusion"' not in html
 
@@ -354,7 +354,7 @@ def test_one_period_has_one_table(tmp_path: Path) -> None:
 
 
 def test_absent_pixels_are_said(tmp_path: Path) -> None:
-    """A store may keep the results alone."""
+    """A store may contain only the results."""
     html, facts, markdown = small(tmp_path, backbones=["scratch"], periods=1)
 
     assert "The prepared pixels are not in this store" in html
@@ -364,7 +364,7 @@ def test_absent_pixels_are_said(tmp_path: Path) -> None:
 
 
 def test_a_missing_extra_is_named_with_its_remedy() -> None:
-    """The controller may be installed without it."""
+    """matplotlib may not be installed on the controller."""
     with pytest.raises(MissingExtra, match=r"pip install .*\[report\]"):
         write.need(("no_such_module_as_this",))
 
@@ -387,7 +387,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> No
 
 
 def test_images_are_chosen_from_every_kind_and_many_classes() -> None:
-    """Three all right, six disputed, three all wrong; where a kind runs short the others
+    """Three all correct, six disputed, three all wrong; if a kind has too few, the others
     fill up.
     """
 

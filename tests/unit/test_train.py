@@ -1,5 +1,5 @@
-"""A trial is a line of epochs: however it is cut up, stopped and taken up again, it is the same,
-bit for bit.
+"""A trial is a line of epochs: however it is divided, stopped and resumed, it is the same bit for
+bit.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ RECIPE: dict[str, Any] = {"batch_size": 8, "learning_rate": 0.05, "plateau_patie
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Laboratory]:
-    """Makes laboratories of their own on copies of one prepared data set of 32 pixels."""
+    """Creates laboratories on copies of one prepared data set of 32 pixels."""
     import numpy as np
     from PIL import Image
 
@@ -61,7 +61,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Laborator
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Leaves torch at one thread, whatever a trial kept to."""
+    """Resets torch to one thread, whatever a trial used."""
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(1)
@@ -77,7 +77,9 @@ def rows_of(laboratory: Laboratory, trial: str) -> list[dict[str, Any]]:
 def straight(
     prepared: Callable[[], Laboratory],
 ) -> Callable[[str, str], tuple[str, list[dict[str, Any]]]]:
-    """The digest and rows of six epochs trained at one go, once for each network and precision."""
+    """The checksum and rows of six epochs trained without a stop, once for each network and
+    precision.
+    """
     laboratory = prepared()
     known: dict[tuple[str, str], tuple[str, list[dict[str, Any]]]] = {}
 
@@ -101,8 +103,8 @@ BOTH = pytest.mark.parametrize(
 def test_three_periods_of_two_epochs_are_one_of_six(
     prepared: Callable[[], Laboratory], straight: Any, backbone: str, precision: str
 ) -> None:
-    """Weights and every row but times, each period taken up from files, over a drop of the learning
-    rate.
+    """Weights and all rows except times, each period resumed from files, across a reduction of the
+    learning rate.
     """
     laboratory = prepared()
     trial = laboratory.trial(backbone, [2, 4, 6], precision=precision, **RECIPE)
@@ -118,8 +120,8 @@ def test_three_periods_of_two_epochs_are_one_of_six(
 def test_a_trial_stopped_in_mid_epoch_again_and_again_is_the_same(
     prepared: Callable[[], Laboratory], straight: Any, backbone: str, precision: str
 ) -> None:
-    """Every attempt gets four more calls of `should_stop`; steps, validations and epochs are cut
-    wherever it falls.
+    """Every attempt gets four more calls of `should_stop`; steps, validations and epochs are
+    interrupted anywhere.
     """
     laboratory = prepared()
     trial, stops, outcome = laboratory.trial(backbone, [6], precision=precision, **RECIPE), 0, None
@@ -136,16 +138,14 @@ def test_a_trial_stopped_in_mid_epoch_again_and_again_is_the_same(
 
 
 class Killed(BaseException):
-    """What SIGKILL would be, were it an exception: nothing is put down."""
+    """Like SIGKILL, but as an exception: nothing is saved."""
 
 
 @BOTH
 def test_a_trial_killed_in_mid_epoch_goes_on_from_the_middle_and_is_the_same(
     prepared: Callable[[], Laboratory], straight: Any, backbone: str, precision: str
 ) -> None:
-    """Checkpoints by time: the second attempt begins where an epoch's middle was put down, not at
-    the epoch's start.
-    """
+    """Checkpoints by time: the second attempt resumes within the epoch, not at its start."""
     laboratory = prepared()
     trial = laboratory.trial(backbone, [6], precision=precision, **RECIPE)
     folder = laboratory.store.trial_folder(trial) / "checkpoints"
@@ -174,7 +174,7 @@ def test_a_trial_killed_in_mid_epoch_goes_on_from_the_middle_and_is_the_same(
 def test_checkpoints_within_an_epoch_are_made_by_time_and_only_when_asked_for(
     prepared: Callable[[], Laboratory],
 ) -> None:
-    """With `never` none, with an hour none in a short epoch, with none to wait for some."""
+    """With `never` none, with an hour none in a short epoch, with an interval of 0 s some."""
     made: dict[float | None, int] = {}
     for every_s in (None, 3600.0, 0.0):
         laboratory = prepared()
@@ -204,7 +204,7 @@ def in_a_process_of_its_own(order: dict[str, Any], answers: Any) -> None:
 def test_fresh_processes_give_the_same_too(
     prepared: Callable[[], Laboratory], straight: Any
 ) -> None:
-    """Nothing that one process remembers is needed by the next."""
+    """Nothing in the memory of a process is needed by the next one."""
     laboratory, context = prepared(), multiprocessing.get_context("spawn")
     trial = laboratory.trial("squeezenet", [3, 6], precision="bf16", **RECIPE)
     for epoch in (3, 6):
@@ -224,7 +224,7 @@ def test_fresh_processes_give_the_same_too(
 def test_a_rotten_newest_checkpoint_costs_an_epoch_and_changes_nothing(
     prepared: Callable[[], Laboratory], straight: Any
 ) -> None:
-    """The one before it is used, and the line goes on as it would have."""
+    """The previous one is used, and the trial continues as it would have."""
     laboratory = prepared()
     trial = laboratory.trial("squeezenet", [4, 6], precision="fp32", **RECIPE)
     path = laboratory.store.root / laboratory.train(trial, 4)["checkpoint"]
@@ -239,7 +239,7 @@ def test_a_rotten_newest_checkpoint_costs_an_epoch_and_changes_nothing(
 def test_a_mark_added_later_is_reached_without_touching_what_is_there(
     prepared: Callable[[], Laboratory], straight: Any
 ) -> None:
-    """A second run wants epoch 3 of a trial trained to 6: the same line, and no row published
+    """A second run needs epoch 3 of a trial trained to 6: the same trial, and no row is published
     twice.
     """
     laboratory = prepared()
@@ -256,7 +256,7 @@ def test_a_mark_added_later_is_reached_without_touching_what_is_there(
 
 
 def test_another_seed_is_another_trial(prepared: Callable[[], Laboratory]) -> None:
-    """Other first weights, other order, other numbers."""
+    """Other initial weights, other order, other results."""
     laboratory = prepared()
     digests = {
         laboratory.train(laboratory.trial("squeezenet", [1], seed=seed, **RECIPE), 1)[
@@ -292,7 +292,7 @@ def test_the_outcome_says_what_was_done_and_where_it_lies(
 
 
 def test_old_checkpoints_go_and_marks_stay(prepared: Callable[[], Laboratory]) -> None:
-    """After five epochs with a mark at 2: the mark and the newest two."""
+    """After five epochs with a target epoch at 2: that one and the newest two."""
     laboratory = prepared()
     trial = laboratory.trial("squeezenet", [2, 5], **RECIPE)
     laboratory.train(trial, 2)
@@ -307,7 +307,7 @@ def test_old_checkpoints_go_and_marks_stay(prepared: Callable[[], Laboratory]) -
 def test_precision_and_threads_of_the_first_attempt_are_kept(
     prepared: Callable[[], Laboratory],
 ) -> None:
-    """A later attempt on a machine with more threads keeps to those on record."""
+    """A later attempt on a machine with more threads uses the recorded number."""
     laboratory = prepared()
     trial = laboratory.trial("squeezenet", [1], precision="auto", **RECIPE)
     numerics = laboratory.store.trial_folder(trial) / "numerics.json"
@@ -334,7 +334,7 @@ def test_progress_is_told_of_every_phase(prepared: Callable[[], Laboratory]) -> 
 def test_a_diverging_trial_fails_with_a_message_that_says_when(
     prepared: Callable[[], Laboratory],
 ) -> None:
-    """Not with a table full of nan."""
+    """Not with a table full of NaN."""
     laboratory = prepared()
     trial = laboratory.trial("scratch", [3], batch_size=8, learning_rate=1e30)
     with pytest.raises(
@@ -346,7 +346,7 @@ def test_a_diverging_trial_fails_with_a_message_that_says_when(
 def test_missing_weights_name_the_file_before_anything_is_recorded(
     prepared: Callable[[], Laboratory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With an address that does not answer, the message says what to put where."""
+    """If the address does not answer, the message says which file to provide."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     laboratory = prepared()
@@ -361,15 +361,15 @@ def test_missing_weights_name_the_file_before_anything_is_recorded(
 def test_a_trial_begun_from_one_weights_file_is_not_begun_again_from_another(
     prepared: Callable[[], Laboratory], tmp_path: Path
 ) -> None:
-    """A wrong file is refused and leaves no trace; a different right one is refused once the trial
-    is on record.
+    """A wrong file is rejected and leaves no trace; another valid one is rejected once the trial is
+    recorded.
     """
     torchvision = pytest.importorskip("torchvision")
     laboratory, file = prepared(), tmp_path / "squeezenet1_0.pth"
     laboratory.weights_dir = tmp_path
     trial = laboratory.trial("squeezenet", [1], weights="imagenet", **RECIPE)
     file.write_bytes(b"wrong")
-    with pytest.raises(BadWeights, match="not a file of weights"):
+    with pytest.raises(BadWeights, match="not a weights file"):
         laboratory.train(trial, 1)
     torch.save(torchvision.models.squeezenet1_0().state_dict(), file)
     laboratory.train(trial, 1)
@@ -377,14 +377,12 @@ def test_a_trial_begun_from_one_weights_file_is_not_begun_again_from_another(
         found.path.unlink()
     laboratory.store.done_path(Task("train", trial, 1)).unlink()
     torch.save(torchvision.models.squeezenet1_0().state_dict(), file)
-    with pytest.raises(BadWeights, match="is not the file this trial began with"):
+    with pytest.raises(BadWeights, match="is not the file that this trial started with"):
         laboratory.train(trial, 1)
 
 
 def test_automatic_precision_follows_the_hardware_and_a_wish_is_a_wish() -> None:
-    """bf16 on a processor that multiplies it fast, fp32 elsewhere; what is asked for is what is
-    done.
-    """
+    """bf16 on a CPU that multiplies it fast, else fp32; a requested precision is used."""
     cpu = torch.device("cpu")
     flags = Path("/proc/cpuinfo").read_text()
     fast = "amx_bf16" in flags or "avx512_bf16" in flags
@@ -395,12 +393,12 @@ def test_automatic_precision_follows_the_hardware_and_a_wish_is_a_wish() -> None
 
 
 def test_depthwise_convolutions_stay_in_float32_on_a_processor() -> None:
-    """They are slower in bf16 on every processor that was measured."""
+    """They are slower in bf16 on every CPU that was measured."""
     assert choose_precision("auto", torch.device("cpu"), "mobilenet-v3") == "fp32"
 
 
 def test_running_out_of_memory_is_recognised() -> None:
-    """The machine's, the device's, and torch's own on the processor; nothing else."""
+    """The machine's, the device's, and torch's own on the CPU; no other errors."""
     found = [
         out_of_memory(MemoryError()),
         out_of_memory(torch.OutOfMemoryError("CUDA out of memory")),
@@ -442,7 +440,7 @@ def test_running_out_of_memory_is_recognised() -> None:
 def test_a_gpu_that_fails_is_no_bug_of_the_work(
     prepared: Callable[[], Laboratory], error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is said as such, and tried again; a bug stays a bug."""
+    """It is reported as such and retried; a bug stays a bug."""
 
     def fail(*_: Any) -> Any:
         raise error
@@ -464,7 +462,7 @@ def test_a_gpu_that_fails_is_no_bug_of_the_work(
 def test_a_batch_that_does_not_fit_into_memory_fails_as_such(
     prepared: Callable[[], Laboratory],
 ) -> None:
-    """Torch's refusal to allocate reaches the worker as `OutOfMemory`."""
+    """Out of memory in torch reaches the worker as `OutOfMemory`."""
     laboratory = prepared()
     trial = laboratory.trial("squeezenet", [1], **RECIPE)
     order = laboratory.order(Task("train", trial, 1)).as_dict()

@@ -37,7 +37,7 @@ def execute(worker: Worker, task_id: str) -> str:
     try:
         task = Task.parse(task_id)
     except BadSpec as error:
-        log.error("a message was refused: %s", error)
+        log.error("invalid message ignored: %s", error)
         return "refused"
     if time.monotonic() < worker.pause.until:
         return "paused"
@@ -45,9 +45,7 @@ def execute(worker: Worker, task_id: str) -> str:
         state = _claimed(worker, task)
     except (OrchError, OSError, ValueError) as error:
         pause_s = worker.pause.longer()
-        log.error(
-            "%s: the store cannot be used, the next try is in %.0f s: %s", task.id, pause_s, error
-        )
+        log.error("%s: cannot use the store, next try in %.0f s: %s", task.id, pause_s, error)
         return "paused"
     if state == "done":
         worker.pause.over()
@@ -131,7 +129,7 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
         return _give_up(
             worker.store,
             task,
-            f"{attempts.MAX_LOST} workers were lost over it without any progress",
+            f"{attempts.MAX_LOST} workers were lost on this task without progress",
         )
     attempt = attempts.begin(
         worker.store,
@@ -146,7 +144,7 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
             "queued_at": ready_since(worker.store, task, runs),
         },
     )
-    log.info("%s: attempt %d begins", task.id, attempt.number)
+    log.info("%s: attempt %d started", task.id, attempt.number)
     try:
         outcome = worker.run_child(
             _task_request(worker, task, attempt, lease, alone, runs),
@@ -163,7 +161,7 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
         if isinstance(error, DeviceFailed):
             # Otherwise a broken GPU, always idle, would take every task.
             pause_s = worker.pause.longer()
-            log.error("%s cannot be used: no task is taken for %.0f s", worker.device.name, pause_s)
+            log.error("cannot use %s: taking no task for %.0f s", worker.device.name, pause_s)
         return _record_failure(worker.store, task, attempt, error, lease)
     finally:
         worker.handover.ended(task)
@@ -176,12 +174,12 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
 def _give_up(store: Store, task: Task, why: str) -> str:
     """Quarantine a task for which no further attempt may begin."""
     last = attempts.records(store, task)[-1]["attempt"]
-    log.error("%s: given up: %s", task.id, why)
+    log.error("%s: quarantined: %s", task.id, why)
     atomic.create_json(
         store.failed_path(task),
         {
             "failure": errors.WorkerLost.failure,
-            "message": f"{why}; look at the workers' own logs.",
+            "message": f"{why}. See the logs of the workers.",
             "attempt": last,
             "quarantined": True,
         },
@@ -265,7 +263,7 @@ def enqueue(worker: Worker, tasks: list[Task], to: str | None = None) -> None:
     try:
         broker.enqueue(worker.broker_url, tasks, to)
     except BrokerUnreachable as error:
-        log.warning("%s The tasks are sent again when it is back.", error)
+        log.warning("%s The tasks are enqueued again when the broker answers.", error)
 
 
 def _task_request(

@@ -24,8 +24,8 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
     several = ", all seeds together" if evidence.run.spec.seeds > 1 else ""
     lead = (
         f"After epoch {findings.epoch}{several}. The expected calibration error (ECE, {BINS} bins) "
-        "is the mean distance between how sure a network is and how often it is right; the Brier "
-        "score also counts how well it sets right answers apart. Lower is better for both."
+        "is the mean difference between confidence and accuracy. The Brier score also measures how "
+        "well confidence separates correct from wrong predictions. Lower is better for both."
     )
     return Section(
         "calibration",
@@ -38,7 +38,7 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
 def _table(findings: Analysis) -> Table:
     rows, best = [], min(found.ece for found in findings.calibration.values())
     for name, found in findings.calibration.items():
-        word = "too sure" if found.gap > 0 else "not sure enough"
+        word = "overconfident" if found.gap > 0 else "underconfident"
         rows.append(
             (
                 wording.title(name),
@@ -53,7 +53,7 @@ def _table(findings: Analysis) -> Table:
     marked = tuple(i for i, found in enumerate(findings.calibration.values()) if found.ece == best)
     head = (
         "Network",
-        "Answers",
+        "Predictions",
         "ECE",
         "Brier",
         "Mean confidence",
@@ -87,14 +87,14 @@ def _curve(findings: Analysis) -> Chart:
         axes.set(
             xlim=(0, 101),
             ylim=(0, 103),
-            xlabel="mean confidence of the answers (%)",
-            ylabel="of these, right (%)",
+            xlabel="mean confidence of the predictions (%)",
+            ylabel="of these, correct (%)",
         )
         axes.set_title(f"Reliability after epoch {findings.epoch}")
         images = max(found.images for found in findings.calibration.values())
         axes.annotate(
-            f"{wording.count(images, 'answer')} a network · {BINS} bins, those with {FEWEST} "
-            f"answers or more",
+            f"{wording.count(images, 'prediction')} per network · {BINS} bins, those with {FEWEST} "
+            f"predictions or more",
             (0, 1),
             (0, 7),
             "axes fraction",
@@ -111,12 +111,12 @@ def _curve(findings: Analysis) -> Chart:
         )
 
     caption = (
-        "On the dotted line a confidence of 80% is right 80 times of 100; below it, the "
-        "network is too sure."
+        "On the dotted line, predictions with a confidence of 80% are correct in 80% of cases. "
+        "Below it, the network is overconfident."
     )
     return draw_chart(
         "reliability",
-        "Reliability curves: accuracy against confidence, one line a network",
+        "Reliability curves: accuracy against confidence, one line per network",
         caption,
         (6.2, 4.6),
         paint,

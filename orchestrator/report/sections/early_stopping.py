@@ -25,12 +25,12 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
         return None
     lead = (
         f"{_stopped(evidence)}{_saved(evidence, findings)} The best epoch has the lowest "
-        "validation loss; the gap is validation minus training loss. Overfitting is named where "
-        "validation loss rose after its best epoch while training loss kept falling."
+        "validation loss. The gap is validation loss minus training loss. Overfitting starts where "
+        "validation loss rises after the best epoch while training loss keeps falling."
     )
     return Section(
         "stopping",
-        "When to stop",
+        "Early stopping",
         lead,
         (
             _table(evidence, findings),
@@ -51,8 +51,11 @@ def _stopped(evidence: RunData) -> str:
         for name, trial in evidence.trials.items()
         if name in stops and stops[name] < evidence.run.spec.epochs
     ]
-    told = wording.listed(named) if named else "it has ended none before its time"
-    return f"The run stops early, with a patience of {wording.count(patience, 'epoch')}: {told}. "
+    told = wording.listed(named) if named else "no training has stopped early"
+    return (
+        f"The run uses early stopping with a patience of {wording.count(patience, 'epoch')}: "
+        f"{told}. "
+    )
 
 
 def _saved(evidence: RunData, findings: Analysis) -> str:
@@ -63,15 +66,11 @@ def _saved(evidence: RunData, findings: Analysis) -> str:
     if not early or not total:
         return f"With a patience of {PATIENCE} epochs, every training would have run to its end."
     soon = sum(not one.best_kept for one in early)
-    but = (
-        f"; in {soon} of them the best epoch was still to come"
-        if soon
-        else ", losing no best epoch"
-    )
+    but = f"; in {soon} of them before the best epoch" if soon else ", all after the best epoch"
     return (
         f"With a patience of {PATIENCE} epochs, {len(early)} of {len(findings.stopping)} trainings "
         f"would have ended early and saved {wording.duration(saved)}, "
-        f"{wording.percent(saved / total, 0)} of all training{but}."
+        f"{wording.percent(saved / total, 0)} of all training time{but}."
     )
 
 
@@ -122,7 +121,7 @@ def _table(evidence: RunData, findings: Analysis) -> Table:
         tuple(rows),
         (1, 2, 3, 4, 5, 6, 7),
         name="stopping",
-        title="When to stop",
+        title="Early stopping",
         style="long",
     )
 
@@ -157,10 +156,10 @@ def _figure(evidence: RunData, findings: Analysis) -> Chart:
             else:
                 panel.axis("off")
         figure.supxlabel("epoch", fontsize=9, color=theme.MUTED)
-        figure.supylabel("cross entropy (nats an image)", fontsize=9, color=theme.MUTED)
+        figure.supylabel("cross entropy (nats per image)", fontsize=9, color=theme.MUTED)
         figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower left", ncols=3)
 
-    seed = " by the first seed" if evidence.run.spec.seeds > 1 else ""
+    seed = " of the first seed" if evidence.run.spec.seeds > 1 else ""
     return draw_chart(
         "stopping",
         f"Training and validation loss of {len(names)} networks, {stretch_of(evidence, None)}",

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MEASURES = {
-    "train_loss": ("Training loss", "cross entropy (nats an image)", "training"),
-    "val_loss": ("Validation loss", "cross entropy (nats an image)", "validation"),
-    "val_accuracy": ("Validation accuracy", "share of images right (%)", "validation"),
+    "train_loss": ("Training loss", "cross entropy (nats per image)", "training"),
+    "val_loss": ("Validation loss", "cross entropy (nats per image)", "validation"),
+    "val_accuracy": ("Validation accuracy", "accuracy (%)", "validation"),
 }
 
 
@@ -89,7 +89,7 @@ def accuracies(evidence: RunData) -> Chart | None:
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(False, axis="y")
         axes.tick_params(axis="y", labelcolor=theme.INK)
-        axes.set_xlabel("test images right (%)")
+        axes.set_xlabel("test accuracy (%)")
         _title(axes, "Test accuracy", basis)
 
     after = wording.listed([f"after epoch {evidence.run.epoch_of(p)}" for p in shown])
@@ -100,8 +100,8 @@ def accuracies(evidence: RunData) -> Chart | None:
         else ""
     )
     caption = (
-        f"{marks}Bars that overlap do not decide: the networks answered the same images, "
-        f"so paired tests do."
+        f"{marks}Overlapping bars do not show whether two networks differ. The networks were "
+        "evaluated on the same images, so see the paired tests."
     )
     height = 1.25 + 0.42 * len(evidence.comparison.backbones)
     return draw_chart(
@@ -249,20 +249,20 @@ def section(evidence: RunData) -> Section:
     """Learning curves over all epochs, and of the shown periods."""
     spec = evidence.run.spec
     lead = (
-        "Every network has one colour and one marker throughout. Each figure has a scale of "
-        "its own."
+        "Every network has the same colour and marker in all figures. Each figure has its own "
+        "scale."
     )
     if spec.periods > 1:
         lead += (
-            " Dotted lines: the ends of periods, where the networks were tested."
+            " Dotted lines: the ends of periods, where the networks were evaluated."
             if spec.epochs_per_period > 1
-            else " A period is one epoch here, so first and last period are the ends of each curve."
+            else " Each period is one epoch, so the shown periods are the ends of each curve."
         )
     whole = elements.figures(
         [learning(evidence, measure, None) for measure in MEASURES],
         2,
     )
-    built: list[Part] = whole or [Text("No epoch is published yet.")]
+    built: list[Part] = whole or [Text("No epoch has been published yet.")]
     if spec.periods > 1 and spec.epochs_per_period > 1:
         own = [learning(evidence, m, number) for m in MEASURES for number in evidence.periods]
         called = (

@@ -28,9 +28,9 @@ def classes(evidence: RunData, findings: Analysis) -> Section | None:
         return None
     several = ", all seeds together" if evidence.run.spec.seeds > 1 else ""
     lead = (
-        f"After epoch {findings.epoch}{several}. F1 is the harmonic mean of precision (of the "
-        "answers with this class, how many are right) and recall (of the images of this class, "
-        "how many are found). Click a heading to sort."
+        f"After epoch {findings.epoch}{several}. Precision is the share of predictions of a class "
+        "that are correct. Recall is the share of images of a class that are predicted as it. F1 "
+        "is their harmonic mean. Click a heading to sort."
     )
     built = (
         _measured(findings, "f1", "F1"),
@@ -48,7 +48,7 @@ def together(evidence: RunData, findings: Analysis, gallery: Gallery) -> Section
     wrong, built = asked.all_wrong(), []
     built += _confused(findings, gallery)
     alone = {name: asked.only(name) for name in asked.networks}
-    built += [Heading("Right alone"), _alone(findings, alone)]
+    built += [Heading("Correct in one network only"), _alone(findings, alone)]
     shown = [place for places in alone.values() for place in places[:ALONE_EACH]][:6]
     if shown and gallery.rows:
         built.append(Cards(tuple(map(asked.question, shown))))
@@ -57,23 +57,23 @@ def together(evidence: RunData, findings: Analysis, gallery: Gallery) -> Section
             Heading("All wrong"),
             Text(
                 f"All {len(asked.networks)} networks got {wording.count(len(wrong), 'image')} "
-                "wrong. Those on which they were surest come first: look here for wrong labels."
+                "wrong. Those with the highest confidence come first; check them for wrong labels."
             ),
             Cards(tuple(asked.question(place) for place in wrong[:MAX_ALL_WRONG])),
         ]
     built += [
         Heading("Agreement"),
         Text(
-            "How often two networks give the same answer (upper right), and Cohen's kappa, which "
-            "leaves out agreement by chance (lower left). Networks that agree less make different "
-            "mistakes and gain more from being combined."
+            "Share of equal predictions of two networks (upper right), and Cohen's kappa, which "
+            "corrects for agreement by chance (lower left). Networks that agree less make "
+            "different mistakes and gain more from being combined."
         ),
         _agreement(findings),
     ]
-    first = " by each network's first seed" if evidence.run.spec.seeds > 1 else ""
+    first = ", with each network's first seed" if evidence.run.spec.seeds > 1 else ""
     lead = (
         f"After epoch {findings.epoch}{first}, on the {wording.count(len(asked.order), 'image')} "
-        "that all networks answered."
+        "that all networks classified."
     )
     return Section("mistakes", "Mistakes", lead, tuple(built))
 
@@ -123,9 +123,13 @@ def _confused(findings: Analysis, gallery: Gallery) -> list[Part]:
         )
         for one in findings.confused
     )
-    head = ("True class", "taken for", "Times", "Answers", "Share")
+    head = ("True class", "Predicted class", "Times", "Predictions", "Share")
     table = Table(
-        head, rows, (2, 3, 4), name="confused", title="Classes confused most, all networks together"
+        head,
+        rows,
+        (2, 3, 4),
+        name="confused",
+        title="Most frequent confusions, all networks together",
     )
     asked, shown = findings.asked, []
     for one in findings.confused[:3]:
@@ -133,7 +137,7 @@ def _confused(findings: Analysis, gallery: Gallery) -> list[Part]:
             :PICTURES_A_PAIR
         ]
     cards: list[Part] = [Cards(tuple(map(asked.question, shown)))] if shown and gallery.rows else []
-    return [Heading("Classes confused most"), table, *cards]
+    return [Heading("Most frequent confusions"), table, *cards]
 
 
 def _alone(findings: Analysis, alone: dict[str, list[int]]) -> Table:
@@ -151,13 +155,13 @@ def _alone(findings: Analysis, alone: dict[str, list[int]]) -> Table:
                 Cell(wording.percent(top, 2), top if top is not None else -1.0),
             )
         )
-    head = ("Network", "Right", "Right alone", "Share", f"True class among first {TOP}")
+    head = ("Network", "Correct", "Only it correct", "Share", f"True class among first {TOP}")
     return Table(
         head,
         tuple(rows),
         (1, 2, 3, 4),
         name="alone",
-        title="Images that only one network got right",
+        title="Images that only one network classified correctly",
     )
 
 

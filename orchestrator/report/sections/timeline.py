@@ -36,7 +36,7 @@ def section(evidence: RunData, findings: Analysis) -> Section | None:
 
 def _lead(found: Timeline) -> str:
     if not found.stints or found.began is None:
-        return "How often tasks were tried, and how each attempt ended."
+        return "Number of attempts at each kind of task, and how they ended."
     waited = (
         ""
         if found.waited is None
@@ -45,16 +45,15 @@ def _lead(found: Timeline) -> str:
     faults = (
         "No attempt failed."
         if not found.faults
-        else f"{wording.count(found.faults, 'attempt')} did not end well; {found.survived} of "
-        f"them belong to tasks that "
-        "were done in the end."
+        else f"{wording.count(found.faults, 'attempt')} failed; {found.survived} of them belong to "
+        "tasks that were completed later."
     )
     began = found.began.strftime("%Y-%m-%d %H:%M UTC")
     return (
         f"{wording.count(len(found.stints), 'attempt')} by "
         f"{wording.count(len(found.workers), 'worker')} from {began} over "
         f"{wording.duration(found.span)} ({wording.duration(found.busy)} of work){waited}. "
-        f"{faults} Attempts on trials shared with other runs are counted here too."
+        f"{faults} Attempts at trials shared with other runs are included."
     )
 
 
@@ -76,10 +75,8 @@ def _hardware(found: Timeline) -> list[Part]:
                 Cell(share, busy),
             )
         )
-    head = ("Worker", "Host", "Device", "Attempts", "Not well ended", "Busy", "Share of the run")
-    return [
-        Table(head, tuple(rows), (3, 4, 5, 6), name="workers", title="Who worked", style="long")
-    ]
+    head = ("Worker", "Host", "Device", "Attempts", "Not done", "Busy", "Share of the run")
+    return [Table(head, tuple(rows), (3, 4, 5, 6), name="workers", title="Workers", style="long")]
 
 
 def _gantt(found: Timeline) -> Chart | None:
@@ -99,10 +96,10 @@ def _gantt(found: Timeline) -> Chart | None:
         axes.set_xlim(0, found.span / scale * 1.01)
         axes.grid(False, axis="y")
         axes.set_xlabel(f"{unit} since the first attempt")
-        axes.set_title("Who worked on what")
+        axes.set_title("Attempts by worker")
         axes.annotate(
-            f"{len(found.stints):,} attempts · thin: tests · crosses: attempts that did not end "
-            f"well",
+            f"{len(found.stints):,} attempts · thin: evaluations · crosses: attempts that did not "
+            f"finish",
             (0, 1),
             (0, 7),
             "axes fraction",
