@@ -1,6 +1,4 @@
-"""The faults: each strikes a study at work, and says what it struck; None when there was nothing to
-strike.
-"""
+"""The faults. Each returns a description of what it hit, or None if there was nothing to hit."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ NEEDS_DISK = {"disk full"}
 
 
 def kind(name: str) -> Callable[[Strike], Strike]:
-    """Enter a fault under its name."""
+    """Register a fault under its name."""
 
     def enter(strike: Strike) -> Strike:
         KINDS[name] = strike
@@ -39,7 +37,7 @@ def kind(name: str) -> Callable[[Strike], Strike]:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A fault to come: its kind, the pause before it, and the seed of its own dice."""
+    """A planned fault: its kind, the pause before it, and the seed of its random numbers."""
 
     number: int
     kind: str
@@ -48,8 +46,8 @@ class Drawn:
 
 
 def draw(count: int, seed: int, with_disk: bool, pause_s: float = 3.25) -> list[Drawn]:
-    """The list of faults of a seed: each kind about as often, in an order drawn anew for each round
-    of kinds.
+    """The faults of a seed: each kind about equally often, in a new order in each round of
+    kinds.
     """
     rng = random.Random(seed)
     kinds: list[str] = []
@@ -65,8 +63,8 @@ def draw(count: int, seed: int, with_disk: bool, pause_s: float = 3.25) -> list[
 def _victim(
     scene: Scene, rng: random.Random, blow: Blow, newer: bool = True
 ) -> tuple[str, psutil.Process] | None:
-    """A worker at work and its child, noted as struck; with `newer` only another attempt counts as
-    recovery.
+    """A busy worker and its child, recorded as the target. With `newer`, only another attempt
+    counts as recovery.
     """
     at_work = scene.at_work()
     if not at_work:
@@ -88,7 +86,7 @@ def _signal(process: psutil.Process, number: signal.Signals) -> None:
 
 @kind("SIGKILL of a child")
 def kill_child(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """As the kernel does for want of memory."""
+    """As the kernel does when memory runs out."""
     victim = _victim(scene, rng, blow)
     if victim:
         _signal(victim[1], signal.SIGKILL)
@@ -97,7 +95,7 @@ def kill_child(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 @kind("SIGKILL of a worker")
 def kill_worker(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """The worker only; its child must end by itself."""
+    """Only the worker; its child must end by itself."""
     victim = _victim(scene, rng, blow)
     if victim:
         _kill(scene, [victim[0]], blow)
@@ -106,7 +104,7 @@ def kill_worker(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 @kind("SIGKILL of all workers")
 def kill_all(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """As when the machine goes down."""
+    """As when a machine fails."""
     if _victim(scene, rng, blow) is None:
         return False
     _kill(scene, list(scene.crew.running), blow)
@@ -120,7 +118,7 @@ def _kill(scene: Scene, names: list[str], blow: Blow) -> None:
         process.send_signal(signal.SIGKILL)
 
     def look() -> None:
-        # One that was frozen until now gets as long as the others had.
+        # A process that was frozen until now gets as much time as the others had.
         _, left = psutil.wait_procs([process for process in orphans if runs(process)], timeout=6)
         still = [f"{process.name()} ({process.status()})" for process in left if runs(process)]
         if still:
@@ -133,7 +131,7 @@ def _kill(scene: Scene, names: list[str], blow: Blow) -> None:
 
 @kind("SIGTERM of a worker")
 def stop_worker(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """As systemd and Slurm do; it must be gone within 30 s."""
+    """As systemd and Slurm do; the worker must exit within 30 s."""
     victim = _victim(scene, rng, blow)
     if victim is None:
         return False
@@ -150,7 +148,7 @@ def stop_worker(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 @kind("SIGSTOP of worker and child beyond the lease")
 def stop_both(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """A machine that freezes; what wakes up must publish nothing."""
+    """A machine that freezes. When it continues, it must not publish anything."""
     victim = _victim(scene, rng, blow)
     if victim:
         worker = psutil.Process(scene.crew.running[victim[0]].pid)
@@ -160,7 +158,7 @@ def stop_both(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 @kind("SIGSTOP of a worker beyond the lease")
 def stop_worker_only(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Its child goes on for a while, but not beyond the lease."""
+    """Its child continues for a while, but not beyond the lease."""
     victim = _victim(scene, rng, blow)
     if victim:
         _freeze(scene, [psutil.Process(scene.crew.running[victim[0]].pid)], rng.uniform(11, 16))
@@ -169,7 +167,7 @@ def stop_worker_only(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 @kind("SIGSTOP of a child for a while")
 def stop_child(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """A hiccup: nobody else may step in."""
+    """A short interruption: no other worker may take the task."""
     victim = _victim(scene, rng, blow, newer=False)
     if victim:
         _freeze(scene, [victim[1]], rng.uniform(2, 5))
@@ -192,7 +190,7 @@ def _thaw(processes: list[psutil.Process]) -> None:
 
 @kind("Redis killed, back without its file")
 def kill_redis(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Away for some seconds, and everything it held is gone."""
+    """Redis is gone for some seconds and loses everything it held."""
     away_s = rng.uniform(0.5, 8)
     scene.broker.kill()
     blow.detail = f"away for {away_s:.1f} s"
@@ -203,7 +201,7 @@ def kill_redis(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 @kind("FLUSHALL")
 def flush(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Every message is gone."""
+    """All messages are lost."""
     scene.broker.client().flushall()
     return True
 
@@ -219,7 +217,7 @@ def doubled(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 @kind("foolish messages")
 def foolish(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Not a task id, pickled, huge, unknown, not even a message."""
+    """Invalid messages: no task id, pickled, huge, unknown, or not a message at all."""
     words = [
         "",
         "train.../../../etc/passwd.0001",
@@ -247,13 +245,13 @@ def foolish(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 @kind("newest checkpoint truncated, its child killed")
 def truncate_checkpoint(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """The one before it must be used."""
+    """The previous checkpoint must be used."""
     return _damage_checkpoint(scene, rng, blow, _truncate)
 
 
 @kind("bytes flipped in a checkpoint, its child killed")
 def flip_checkpoint(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """The same size, other contents: only the digest shows it."""
+    """Same size, other contents: only the checksum shows it."""
     return _damage_checkpoint(scene, rng, blow, _flip)
 
 
@@ -280,13 +278,13 @@ def _damage_checkpoint(
 
 @kind("published Parquet file truncated")
 def truncate_rows(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Noticed by its digest, made again by resuming."""
+    """Detected by its checksum, and created again by `orch resume`."""
     return _damage_rows(scene, rng, blow, _truncate)
 
 
 @kind("bytes flipped in a published Parquet file")
 def flip_rows(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Noticed by its digest, made again by resuming."""
+    """Detected by its checksum, and created again by `orch resume`."""
     return _damage_rows(scene, rng, blow, _flip)
 
 
@@ -316,8 +314,8 @@ def _damage_rows(
 
 
 def repair(scene: Scene) -> list[str]:
-    """Take what is damaged out of the ledger and have it made again, as `orch verify --repair` and
-    `orch resume` do.
+    """Remove damaged files from the ledger and have them created again, like `orch verify --repair`
+    and `orch resume`.
     """
     store = scene.lab.store
     findings = [
@@ -353,7 +351,7 @@ def _flip(path: Path, rng: random.Random) -> None:
 
 @kind("disk full")
 def fill_disk(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Not a byte is left for some seconds."""
+    """No byte can be written for some seconds."""
     filler = scene.lab.store.root / "filler"
     held_s = rng.uniform(3, 8)
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as handle:
@@ -378,7 +376,7 @@ def _lease_file(scene: Scene, rng: random.Random, blow: Blow, newer: bool) -> Pa
 
 @kind("clock of the lease pushed")
 def push_clock(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """The beat's file is of yesterday or tomorrow."""
+    """The lease file is dated yesterday or tomorrow."""
     path = _lease_file(scene, rng, blow, newer=False)
     if path is None:
         return False
@@ -390,7 +388,7 @@ def push_clock(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 @kind("lease file torn")
 def tear_lease(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Half a beat."""
+    """The lease file is truncated."""
     path = _lease_file(scene, rng, blow, newer=False)
     if path is None:
         return False
@@ -401,8 +399,8 @@ def tear_lease(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 @kind("a stranger takes the lease and is silent")
 def stranger(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """A higher token that never beats: the holder stops, and after the lease's time another goes
-    on.
+    """A higher token without heartbeats: the holder stops, and another worker continues when the
+    lease expires.
     """
     path = _lease_file(scene, rng, blow, newer=True)
     if path is None:
@@ -418,7 +416,7 @@ def stranger(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 @kind("orch cancel, then orch resume")
 def cancel(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Its children are gone within 10 s; then it goes on."""
+    """Its children end within 10 s; then the run is resumed."""
     if scene.over() or not scene.at_work():
         return False
     run, frozen = scene.run, [t for t in scene.timers if t.is_alive()]
@@ -437,7 +435,7 @@ def cancel(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 @kind("a record torn")
 def tear_record(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """A record of an attempt, a report of progress or a sign of life, cut in half."""
+    """A record of an attempt, of progress or a heartbeat is truncated."""
     root = scene.lab.store.root
     there = [
         *root.glob("attempts/*/*.json"),

@@ -1,5 +1,5 @@
-"""A study at work: a Redis of its own, workers that are restarted when they die, a small disk where
-that is allowed.
+"""A study at work: its own Redis, workers that are restarted when they die, and a small disk if
+allowed.
 """
 
 from __future__ import annotations
@@ -77,26 +77,26 @@ class Broker:
         raise RuntimeError("the study's Redis does not answer")
 
     def client(self) -> Any:
-        """A connection for foolish things."""
+        """A connection for sending invalid messages."""
         import redis
 
         return redis.Redis(unix_socket_path=str(self.folder / "r.sock"), socket_timeout=5)
 
     def kill(self) -> None:
-        """End it without warning; all that it held is lost."""
+        """Kill it; all that it held is lost."""
         if self.process is not None:
             self.process.kill()
             self.process.wait(10)
 
     def close(self) -> None:
-        """End it and forget its folder."""
+        """Kill it and remove its folder."""
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @dataclass
 class Crew:
-    """Workers by name; one that ended is started again, as systemd would."""
+    """Workers by name. A worker that ended is started again, as systemd would."""
 
     lab: Lab
     names: tuple[str, ...]
@@ -107,7 +107,7 @@ class Crew:
     thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start all of them and watch over them."""
+        """Start all of them and monitor them."""
         for name in self.names:
             self.running[name] = self.lab.worker("--name", name)
         self.thread = threading.Thread(target=self._watch, daemon=True)
@@ -130,7 +130,7 @@ class Crew:
             self.seen[child.pid] = child
 
     def close(self, timeout_s: float = 40.0) -> list[int]:
-        """Ask all to leave; their exit codes."""
+        """Stop all of them; returns their exit codes."""
         self.leave.set()
         if self.thread is not None:
             self.thread.join(10)
@@ -152,7 +152,7 @@ class Busy:
 
 @dataclass
 class Scene:
-    """All that faults can strike, and what they leave behind to be known at the end."""
+    """All that faults can hit, and what they record for the final checks."""
 
     lab: Lab
     broker: Broker
@@ -170,11 +170,11 @@ class Scene:
         return self.runs[-1]
 
     def submit(self, periods: int) -> None:
-        """Ask for so many periods of every trial; more of them go on with the same trials."""
+        """Submit the run with this many periods; more periods extend the same trials."""
         self.runs.append(patiently(lambda: submit(self.lab, self.images, periods)))
 
     def orch(self, *words: str) -> None:
-        """Type a command, again while it is refused: the disk may be full or the broker away for a
+        """Run a command, again while it fails: the disk may be full or the broker unreachable for a
         moment.
         """
         patiently(lambda: self.lab.orch(*words))
@@ -186,19 +186,19 @@ class Scene:
         )
 
     def over(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether all tasks are done."""
         return all(
             "open" not in plan.task_states(self.lab.store, run).values() for run in self.runs
         )
 
     def later(self, after_s: float, act: Callable[[], None]) -> None:
-        """Do something after a while, beside what goes on."""
+        """Call a function later, in a thread."""
         timer = threading.Timer(after_s, act)
         timer.start()
         self.timers.append(timer)
 
     def settle(self) -> None:
-        """Wait for all that was to be done later."""
+        """Wait for all delayed calls."""
         for timer in self.timers:
             timer.join()
 
@@ -229,7 +229,7 @@ class Scene:
                     yield record
 
     def said(self) -> list[dict[str, Any]]:
-        """What was last said of each task."""
+        """The latest progress of each task."""
         found = []
         for path in (self.lab.store.root / "progress").glob("*.json"):
             values = self.lab.progress(path.name.removesuffix(".json"))
@@ -239,7 +239,7 @@ class Scene:
 
 
 def patiently(act: Callable[[], T], timeout_s: float = 60.0) -> T:
-    """Do it, and again every second while it fails; its last failure when that takes too long."""
+    """Call it, again every second while it fails; raises its last failure after a timeout."""
     deadline = time.monotonic() + timeout_s
     while True:
         try:
@@ -251,7 +251,7 @@ def patiently(act: Callable[[], T], timeout_s: float = 60.0) -> T:
 
 
 def submit(lab: Lab, images: Path, periods: int) -> Run:
-    """Ask for the study."""
+    """Submit the study."""
     words = [word for name in BACKBONES for word in ("--backbone", name)]
     return lab.submit(
         *words,
@@ -297,7 +297,7 @@ def task_children(pid: int) -> list[psutil.Process]:
 
 
 def paint(folder: Path, images_a_class: int = 32) -> Path:
-    """Three classes of small images, told apart by their dominant colour, always the same."""
+    """Three classes of small images with different dominant colours, always the same."""
     import numpy
     from PIL import Image
 
@@ -313,7 +313,7 @@ def paint(folder: Path, images_a_class: int = 32) -> Path:
 
 @contextlib.contextmanager
 def small_disk(folder: Path) -> Iterator[bool]:
-    """A small disk of its own mounted at a folder, where mounting is allowed; whether it is."""
+    """Mount a small disk at a folder if mounting is allowed; returns whether it is mounted."""
     folder.mkdir(parents=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
     mounted = (

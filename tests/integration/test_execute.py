@@ -1,4 +1,4 @@
-"""Claim, run, ring: what a worker does with a message, on a real store and a real queue."""
+"""Claim, execute, enqueue: what a worker does with a message, on a real store and a real queue."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def worker(tmp_path: Path, redis_url: str) -> Worker:
 
 
 def behave(worker: Worker, words: str) -> None:
-    """What the next children shall do, one word each."""
+    """The behaviour of the next children, one word each."""
     (worker.store.root / "behave").write_text(words)
 
 
 def test_a_run_is_done_task_by_task_as_each_becomes_ready(worker: Worker, run: Run) -> None:
-    """Data first, then training; the evaluation of a mark and the training of the next are ready
-    together.
+    """Data first, then training. The evaluation of a target epoch and the next training become
+    ready together.
     """
     trial = run.trials[0]
     order = []
@@ -101,7 +101,7 @@ def test_a_run_is_done_task_by_task_as_each_becomes_ready(worker: Worker, run: R
 
 
 def test_doubled_late_and_foolish_messages_change_nothing(worker: Worker, run: Run) -> None:
-    """The receiver looks at the ledger: not ready, done, or not a task at all."""
+    """The receiver checks the ledger: not ready, already done, or not a task at all."""
     first = run.tasks[0]
     early = execute.execute(worker, run.tasks[1])
     once, twice = execute.execute(worker, first), execute.execute(worker, first)
@@ -128,8 +128,8 @@ def test_a_task_held_by_a_living_worker_is_left_alone(worker: Worker, run: Run) 
 def test_a_lease_is_kept_while_a_large_result_is_published(
     worker: Worker, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The digest of a large data set takes longer than a lease lives; nobody else begins the task
-    meanwhile.
+    """The checksum of a large data set takes longer than a lease lasts. No other worker starts the
+    task meanwhile.
     """
     folder, digest, beats = (
         worker.store.lease_folder(Task.parse(run.tasks[0]).lease_key),
@@ -173,7 +173,7 @@ def test_a_child_that_dies_is_tried_again_and_the_attempts_are_on_record(
 
 
 def test_a_final_failure_stops_the_trial_and_nothing_else(worker: Worker, run: Run) -> None:
-    """A loss that is not finite is not tried again; what needed it is blocked."""
+    """A loss that is not finite is not retried; tasks that depend on it are blocked."""
     execute.execute(worker, run.tasks[0])
     behave(worker, "bad")
     execute.execute(worker, run.tasks[1])
@@ -207,7 +207,7 @@ def test_after_five_failures_a_task_is_given_up(
 
 
 def test_a_task_that_lost_its_worker_is_recorded_as_lost(worker: Worker, run: Run) -> None:
-    """The one who takes over closes the record of the one who died."""
+    """The worker that claims the lease closes the attempt of the dead worker."""
     task = Task.parse(run.tasks[0])
     attempts.begin(
         worker.store, task, {"worker": "dead", "host": "h", "device": "cpu", "run": run.name}
@@ -219,7 +219,7 @@ def test_a_task_that_lost_its_worker_is_recorded_as_lost(worker: Worker, run: Ru
 
 
 def test_a_stopped_worker_hands_its_task_back_at_once(worker: Worker, run: Run) -> None:
-    """Stopping is no failure: the lease is free and the task is ready again."""
+    """Stopping is not a failure: the lease is released and the task is ready again."""
     behave(worker, "slow")
     worker.stop = Soon(0.5)
     state = execute.execute(worker, run.tasks[0])
@@ -230,7 +230,7 @@ def test_a_stopped_worker_hands_its_task_back_at_once(worker: Worker, run: Run) 
 
 
 def test_tending_sends_what_the_queue_has_lost(worker: Worker, run: Run) -> None:
-    """With an empty queue an idle worker rings for the ready task; not again while the message
+    """With an empty queue an idle worker enqueues the ready task, but not again while the message
     waits.
     """
     drain(worker)
@@ -244,7 +244,7 @@ def test_tending_sends_what_the_queue_has_lost(worker: Worker, run: Run) -> None
 
 
 def test_a_worker_that_still_loads_signs_and_does_no_more(worker: Worker, run: Run) -> None:
-    """It rings for nothing, is no idle one to the others, and does not leave for being idle."""
+    """It enqueues nothing, is not idle for its peers, and does not exit for being idle."""
     drain(worker)
     reconciler, leave = Reconciler(worker), threading.Event()
     worker.loading, worker.idle_since = True, time.monotonic() - 1000
@@ -263,7 +263,7 @@ def test_a_worker_that_still_loads_signs_and_does_no_more(worker: Worker, run: R
 
 
 def test_tending_leaves_held_tasks_and_ended_runs_alone(worker: Worker, run: Run) -> None:
-    """A living lease keeps others away; a run without open tasks is not looked at again."""
+    """A valid lease keeps other workers away. A run without open tasks is not scanned again."""
     drain(worker)
     lease = LeaseTracker(worker.store).claim(Task.parse(run.tasks[0]).lease_key, "another")
     reconciler = Reconciler(worker)
@@ -282,8 +282,8 @@ def test_tending_leaves_held_tasks_and_ended_runs_alone(worker: Worker, run: Run
 def test_when_the_data_is_ready_the_training_begins_on_the_fastest_idle_worker(
     worker: Worker, run: Run
 ) -> None:
-    """It is put into that worker's own queue; the worker that prepared the data would take ten
-    times as long.
+    """It is put into that worker's own queue; the worker that prepared the data is ten times
+    slower.
     """
     drain(worker)
     kind, store = worker.handover.kind_of(Task("train", run.trials[0], 3)), worker.store
@@ -309,7 +309,7 @@ def mailed(worker: Worker, to: str) -> int:
 
 
 def test_an_attempt_that_was_lost_ended_when_it_was_last_heard_of(worker: Worker, run: Run) -> None:
-    """Nobody noticed for an hour: that was no work. Nor is it time in the queue for the next
+    """Nobody noticed for an hour: this time is not work, and not time in the queue for the next
     attempt.
     """
     store, task, now = worker.store, Task.parse(run.tasks[0]), time.time()
@@ -341,7 +341,7 @@ def test_an_attempt_that_was_lost_ended_when_it_was_last_heard_of(worker: Worker
 def test_a_record_whose_end_is_no_time_keeps_no_attempt_from_beginning(
     worker: Worker, run: Run, ended: object
 ) -> None:
-    """Somebody may have edited it."""
+    """A user may have edited it."""
     store, task = worker.store, Task.parse(run.tasks[0])
     atomic.write_json(
         store.attempts_folder(task) / "0001.json",
@@ -363,7 +363,7 @@ def test_a_record_whose_end_is_no_time_keeps_no_attempt_from_beginning(
 
 
 def test_who_lost_the_lease_leaves_what_the_next_one_says(worker: Worker, run: Run) -> None:
-    """Only the one that holds the task may take its last words away."""
+    """Only the holder of the task may remove its progress record."""
     task = Task.parse(run.tasks[0])
     begun = attempts.begin(worker.store, task, {"worker": "w1"})
     lease = worker.watch.claim(task.lease_key, "w1")
@@ -377,7 +377,7 @@ def test_who_lost_the_lease_leaves_what_the_next_one_says(worker: Worker, run: R
 
 
 def test_what_was_stopped_is_not_shown_as_running(worker: Worker, run: Run) -> None:
-    """The worker that left has taken its last words with it."""
+    """A worker that stopped has removed its progress records."""
     behave(worker, "slow")
     threading.Timer(1.0, worker.stop.set).start()
     state = execute.execute(worker, run.tasks[0])
@@ -406,7 +406,9 @@ class Soon(threading.Event):
 def test_a_cancelled_run_stops_its_child_and_can_be_taken_up_again(
     worker: Worker, run: Run
 ) -> None:
-    """Cancelling makes nothing ready and stops the child; reopening goes on where it stood."""
+    """Cancelling makes no task ready and stops the child. Reopening continues where the run
+    stopped.
+    """
     behave(worker, "slow")
     threading.Timer(0.3, worker.store.cancel, [run.name]).start()
     began = time.monotonic()
@@ -426,7 +428,7 @@ def test_a_cancelled_run_stops_its_child_and_can_be_taken_up_again(
 def test_a_full_disk_uses_up_no_attempts_and_is_tried_again_ever_more_seldom(
     worker: Worker, run: Run
 ) -> None:
-    """Storage full is nobody's fault: growing waits, no quarantine."""
+    """A full disk is nobody's failure: the pauses grow, and nothing is quarantined."""
     behave(worker, "full " * 3 + "well")
     ends, pauses = [], []
     for _ in range(3):
@@ -448,7 +450,9 @@ def test_a_full_disk_uses_up_no_attempts_and_is_tried_again_ever_more_seldom(
 def test_a_worker_whose_gpu_fails_leaves_the_work_to_others_for_a_while(
     worker: Worker, run: Run
 ) -> None:
-    """It would else be the first to take what is tried again, and wear every task out."""
+    """It would otherwise be the first to take retried tasks, and use up the attempts of all of
+    them.
+    """
     other = Worker(
         worker.store,
         worker.broker_url,
@@ -475,7 +479,7 @@ def test_a_worker_whose_gpu_fails_leaves_the_work_to_others_for_a_while(
 def test_an_idle_worker_stays_as_long_as_a_task_waits_for_its_next_try(
     worker: Worker, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However short `--idle-exit` is; it leaves when nothing is to be tried any more."""
+    """However short `--idle-exit` is. It exits when no failed task waits for a retry."""
     monkeypatch.setattr("workers.reconciler.RECONCILE_S", 0.1)
     monkeypatch.setattr("workers.reconciler.LEAST_IDLE_S", 0.5)
     behave(worker, "full well")
@@ -495,7 +499,9 @@ def test_an_idle_worker_stays_as_long_as_a_task_waits_for_its_next_try(
 
 
 def test_a_store_that_the_worker_cannot_write_makes_it_pause(worker: Worker, run: Run) -> None:
-    """Leases and records cannot be written: the worker lives, says so, and looks again later."""
+    """Leases and records cannot be written: the worker stays alive, reports it, and tries again
+    later.
+    """
     leases = worker.store.root / "leases"
     leases.write_text("in the way")
     first, second = execute.execute(worker, run.tasks[0]), execute.execute(worker, run.tasks[0])
@@ -512,7 +518,7 @@ def test_a_store_that_the_worker_cannot_write_makes_it_pause(worker: Worker, run
 def test_an_evaluation_that_meets_a_bad_checkpoint_has_the_training_done_again(
     worker: Worker, run: Run
 ) -> None:
-    """The done marker is taken back with the rotten file; nothing is given up."""
+    """The record of the training is removed with the damaged checkpoint; nothing is quarantined."""
     execute.execute(worker, run.tasks[0])
     execute.execute(worker, run.tasks[1])
     behave(worker, "rotten")
@@ -528,7 +534,7 @@ def test_an_evaluation_that_meets_a_bad_checkpoint_has_the_training_done_again(
 
 
 def test_torn_records_of_attempts_are_counted_and_forgiven(worker: Worker, run: Run) -> None:
-    """A torn record keeps its number and is nobody's blame."""
+    """A truncated record keeps its number and does not count as a failure."""
     task = Task.parse(run.tasks[0])
     worker.store.attempts_folder(task).mkdir(parents=True)
     for number, text in enumerate(('{"att', "[]", "{}"), 1):
@@ -547,7 +553,7 @@ def test_torn_records_of_attempts_are_counted_and_forgiven(worker: Worker, run: 
 def test_cancelling_a_longer_run_stops_it_though_a_shorter_one_has_the_same_trial(
     worker: Worker, run: Run
 ) -> None:
-    """A finished run of six epochs does not want the ninth."""
+    """A finished run of six epochs does not need the ninth."""
     store = worker.store
     longer = dataclasses.replace(
         run, name="longer", spec=run.spec.model_copy(update={"periods": 3})
@@ -565,9 +571,7 @@ def test_cancelling_a_longer_run_stops_it_though_a_shorter_one_has_the_same_tria
 def test_lost_workers_are_no_blame_until_twenty_were_lost_without_progress(
     worker: Worker, run: Run
 ) -> None:
-    """Machines come and go; but a task that takes a machine down each time is given up in
-    the end.
-    """
+    """Machines come and go. But a task on which 20 workers are lost is quarantined."""
     task = Task.parse(run.tasks[0])
     who = {"worker": "dead", "host": "h", "device": "cpu", "run": run.name}
     for _ in range(attempts.MAX_LOST):
@@ -589,7 +593,7 @@ def test_lost_workers_are_no_blame_until_twenty_were_lost_without_progress(
 def test_a_batch_that_must_be_split_uses_up_no_attempts_and_is_tried_again_at_once(
     worker: Worker, run: Run
 ) -> None:
-    """As often as it can be halved; the attempts say why."""
+    """Once for each possible halving of the batch; the attempts say why."""
     execute.execute(worker, run.tasks[0])
     behave(worker, "big " * 7 + "well")
     ends = [execute.execute(worker, run.tasks[1]) for _ in range(8)]

@@ -1,6 +1,4 @@
-"""What bad inputs are held against: one clear line, the right exit code, and nothing left
-behind.
-"""
+"""Checks for invalid input: one clear line, the right exit code, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ VARIABLES = ("ORCH_STORE", "ORCH_BROKER_URL", "ORCH_WEIGHTS_DIR")
 
 @dataclass(frozen=True)
 class Bad:
-    """A row of a table of bad inputs: what is typed, what the error must say, and with which exit
-    code it ends.
-    """
+    """A row of a table of invalid inputs: the command, the expected error and the exit code."""
 
     arguments: tuple[str, ...]
     fragment: str
@@ -34,10 +30,9 @@ class Bad:
 
 
 def listing(*folders: Path) -> dict[str, str]:
-    """Every path below some folders with its kind, and for files the digest of their bytes; opens
-    nothing else.
-
-    A folder that torch makes among temporary files when it is first imported does not count.
+    """Every path below some folders with its kind, and for files the checksum of their bytes; opens
+    nothing else. A folder that torch creates among temporary files when first imported does not
+    count.
     """
     found = {}
     for folder in folders:
@@ -58,9 +53,7 @@ def listing(*folders: Path) -> dict[str, str]:
 
 @dataclass
 class Desk:
-    """A working folder and a folder for temporary files, both watched; no store, no
-    variable set.
-    """
+    """A working folder and a temporary folder, both watched; no store, no variable set."""
 
     folder: Path
     temporary: Path
@@ -68,8 +61,8 @@ class Desk:
     capsys: pytest.CaptureFixture[str]
 
     def refuses(self, row: Bad) -> str:
-        """Type the row's words; the one line that orch answered. Fails when orch wrote or said
-        anything else.
+        """Run the row's words; returns the one line that orch printed. Fails if orch wrote or
+        printed anything else.
         """
         for key, value in row.environment.items():
             self.patch.setenv(key, value)

@@ -1,5 +1,5 @@
-"""Stand-ins for slow or absent things: a run as if it had been trained, laid down through the real
-store.
+"""Stand-ins for slow or absent things: a run stored through the real store as if it had been
+trained.
 """
 
 from __future__ import annotations
@@ -264,7 +264,9 @@ def _evaluate(
 
 
 def _harder(work: Path, task: Task, outcome: dict[str, Any]) -> dict[str, Any]:
-    """An evaluation on harder images: a tenth fewer right at each severity, answers not kept."""
+    """An evaluation on corrupted images: a tenth fewer correct at each severity, predictions not
+    stored.
+    """
     corruption, severity = corruptions.parse_level(task.variant)
     (row,) = tables.read_files([work / "evaluations.parquet"])
     correct = round(row["correct"] * (1 - 0.1 * severity))

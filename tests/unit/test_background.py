@@ -1,5 +1,5 @@
-"""A checkpoint is written beside the training, of the moment it was asked for; no error in writing
-is lost.
+"""A checkpoint is written in the background, of the state at that moment; no write error is
+lost.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def laboratory(animal_folder: Path, tmp_path: Path) -> Laboratory:
 
 
 def publishing(with_: Publish) -> Callable[[TaskRequest, Heard], TrainingState]:
-    """Takes trainings up whose checkpoints are published by another function."""
+    """Resumes trainings whose checkpoints are published by another function."""
 
     def take_up(order: TaskRequest, heard: Heard) -> TrainingState:
         training = begin_training(order, heard)
@@ -78,14 +78,12 @@ def run(
 
 
 def checkpoints(laboratory: Laboratory, trial: str) -> Path:
-    """Where the trial's checkpoints lie."""
+    """The folder of the trial's checkpoints."""
     return laboratory.store.trial_folder(trial) / "checkpoints"
 
 
 def test_a_checkpoint_holds_the_moment_it_was_asked_for(laboratory: Laboratory) -> None:
-    """Held back until the next epoch is trained, it is still that of the epoch before, to
-    the bit.
-    """
+    """Delayed until the next epoch is trained, it still holds the epoch before, bit for bit."""
     trial = laboratory.trial("scratch", [2], **RECIPE)
     told, kept = laboratory.told, dict[int, str]()
 
@@ -107,7 +105,7 @@ def test_a_checkpoint_holds_the_moment_it_was_asked_for(laboratory: Laboratory) 
 
 
 def test_the_training_goes_on_while_a_checkpoint_is_written(laboratory: Laboratory) -> None:
-    """The thread that writes sees steps of the next epoch told."""
+    """The writing thread sees that steps of the next epoch were done."""
     trial, seen = laboratory.trial("scratch", [2], **RECIPE), threading.Event()
 
     def slow(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
@@ -123,8 +121,8 @@ def test_the_training_goes_on_while_a_checkpoint_is_written(laboratory: Laborato
 
 
 def test_an_outcome_and_a_stop_wait_for_their_checkpoint(laboratory: Laboratory) -> None:
-    """However slow it is: what the outcome names, and what a stopped training goes on from, is down
-    by then.
+    """However slow it is: the checkpoint that the result names, or that a stopped training resumes
+    from, is written by then.
     """
     trial = laboratory.trial("scratch", [1], **RECIPE)
 
@@ -154,8 +152,8 @@ def test_an_outcome_and_a_stop_wait_for_their_checkpoint(laboratory: Laboratory)
 def test_what_goes_wrong_in_writing_ends_the_training(
     laboratory: Laboratory, error: Exception, kind: type[Exception], epochs: int
 ) -> None:
-    """At its end, or at the next look: the first checkpoint is not down, and no second is begun. No
-    batch is split.
+    """At the end, or at the next checkpoint: the first one was not written, and no second is
+    started. No batch is split.
     """
     trial, tried = laboratory.trial("scratch", [epochs], **RECIPE), list[int]()
 
@@ -171,7 +169,9 @@ def test_what_goes_wrong_in_writing_ends_the_training(
 
 
 def test_a_training_that_fails_leaves_the_checkpoint_it_had_begun(laboratory: Laboratory) -> None:
-    """The next attempt goes on from there; what failed is said, not what was being written."""
+    """The next attempt resumes from there. The failure of the training is reported, not that of the
+    checkpoint.
+    """
     trial = laboratory.trial("scratch", [3], **RECIPE)
 
     def take_up(order: TaskRequest, heard: Heard) -> TrainingState:
@@ -200,7 +200,7 @@ def test_a_training_that_fails_leaves_the_checkpoint_it_had_begun(laboratory: La
 
 
 def test_one_is_written_at_a_time_and_the_next_waits() -> None:
-    """In the order they were asked for; `free` tells whether one is under way."""
+    """In the order of the requests; `free` says whether one is running."""
     saver, gate, done = BackgroundThread(), threading.Event(), list[int]()
 
     def first() -> None:
@@ -221,7 +221,7 @@ def test_one_is_written_at_a_time_and_the_next_waits() -> None:
 
 
 def test_what_was_written_is_not_kept_in_memory() -> None:
-    """The copy goes once it is down, not at the next checkpoint."""
+    """The copy is freed once it is written, not at the next checkpoint."""
     saver, copy = BackgroundThread(), torch.zeros(1000)
     gone = weakref.ref(copy)
 
@@ -238,7 +238,7 @@ def test_what_was_written_is_not_kept_in_memory() -> None:
 
 
 def test_a_copy_is_one_and_keeps_what_it_is() -> None:
-    """Tensors of their own, with shapes, kinds and order in memory; the rest as it was."""
+    """Separate tensors with shapes, types and memory order; everything else unchanged."""
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)).to(
         memory_format=torch.channels_last
     )
@@ -258,8 +258,8 @@ def test_a_copy_is_one_and_keeps_what_it_is() -> None:
 
 
 def test_without_memory_for_a_copy_there_is_none() -> None:
-    """Too little is spare, or the machine refuses: the state is then written while the training
-    waits.
+    """Too little memory is free, or the allocation fails: the state is then written while the
+    training waits.
     """
 
     class Refusing(dict[str, Any]):
@@ -274,8 +274,8 @@ def test_without_memory_for_a_copy_there_is_none() -> None:
 
 
 def test_spare_memory_is_within_the_limits_of_the_group(tmp_path: Path) -> None:
-    """Of either version of control groups; cached files count as spare, a group without a limit
-    does not count.
+    """Of either version of control groups. Cached files count as free; a group without a limit does
+    not count.
     """
     free = snapshot.spare_bytes(tmp_path)
     (tmp_path / "memory.max").write_text("5000\n")
@@ -295,7 +295,7 @@ def test_spare_memory_is_within_the_limits_of_the_group(tmp_path: Path) -> None:
 
 
 def test_the_digest_summed_up_in_writing_is_that_of_the_file(tmp_path: Path) -> None:
-    """Of pieces of every size, and of what torch writes."""
+    """Of pieces of every size, and of files that torch writes."""
     handle = io.BytesIO()
     summing = Summing(handle)
     for size in (0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES + 7):
@@ -311,7 +311,7 @@ def test_the_digest_summed_up_in_writing_is_that_of_the_file(tmp_path: Path) -> 
 
 
 def test_a_full_disk_is_still_named_as_such() -> None:
-    """What torch makes of the error on its way through its writer does not hide it."""
+    """The original error is not hidden by torch's own error from its writer."""
     with (
         pytest.raises(StorageFull),
         atomic.storage_errors(Path("x")),
@@ -321,7 +321,7 @@ def test_a_full_disk_is_still_named_as_such() -> None:
 
 
 def write_and_die(folder: str) -> None:
-    """Begin a large checkpoint in the thread, and end without a word once some of it is on disk."""
+    """Start a large checkpoint in the thread, and exit abruptly once some of it is on disk."""
     contents = CheckpointContents(
         "t", 2, 0, {}, [{"epoch": 1}, {"epoch": 2}], {"w": torch.rand(60_000_000)}, {}, {}
     )
@@ -332,7 +332,7 @@ def write_and_die(folder: str) -> None:
 
 
 def test_a_process_killed_in_writing_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
-    """A draft, which is removed when it is old; the checkpoint before is gone on from."""
+    """A draft, which is removed when it is old; training resumes from the checkpoint before."""
     publish(
         tmp_path,
         CheckpointContents("t", 1, 0, {}, [{"epoch": 1}], {"w": torch.ones(3)}, {}, {}),

@@ -1,4 +1,4 @@
-"""How far a run is, as the store shows it; and what a watcher is told of it."""
+"""The progress of a run as the store shows it, and what `orch watch` shows."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def half(tmp_path: Path) -> tuple[Store, Run]:
 
 
 def say(store: Store, task: Task, age_s: float = 1.0, **message: Any) -> None:
-    """A worker's last word on a task, and its sign of life of the same age."""
+    """A worker's last progress on a task, and a heartbeat of the same age."""
     who = {
         "task": task.id,
         "worker": "alpha-1",
@@ -63,7 +63,7 @@ def say(store: Store, task: Task, age_s: float = 1.0, **message: Any) -> None:
 
 
 def sign(store: Store, task: str | None, age_s: float = 1.0) -> None:
-    """A worker's sign of life."""
+    """A worker's heartbeat."""
     atomic.write_json(
         store.root / "workers" / "alpha-1.json",
         {
@@ -101,7 +101,7 @@ def test_a_run_nobody_works_on_waits(half: tuple[Store, Run]) -> None:
 
 
 def test_a_task_that_was_just_spoken_of_is_running(half: tuple[Store, Run]) -> None:
-    """Its epoch counts the ones before it as done."""
+    """Its epoch includes the earlier ones."""
     store, run = half
     say(
         store,
@@ -124,7 +124,7 @@ def test_a_task_that_was_just_spoken_of_is_running(half: tuple[Store, Run]) -> N
 
 
 def test_old_words_of_a_dead_worker_do_not_count(half: tuple[Store, Run]) -> None:
-    """Neither its progress nor its sign of life."""
+    """Neither its progress nor its heartbeat."""
     store, run = half
     say(store, training(run), age_s=120, phase="train", epoch=4)
 
@@ -136,7 +136,7 @@ def test_old_words_of_a_dead_worker_do_not_count(half: tuple[Store, Run]) -> Non
 def test_a_living_worker_that_turned_to_something_else_does_not_count(
     half: tuple[Store, Run],
 ) -> None:
-    """Its last word on the task may be seconds old."""
+    """Its last progress may be seconds old."""
     store, run = half
     say(store, training(run), phase="train", epoch=4)
     sign(store, None)
@@ -158,8 +158,8 @@ def test_a_task_that_a_worker_signs_for_runs_before_its_first_word(half: tuple[S
 
 
 def test_a_worker_that_was_killed_here_is_not_alive_any_more(half: tuple[Store, Run]) -> None:
-    """Its process is looked for, not only its sign of a second ago; another process with its number
-    is not it.
+    """Its process is checked, not only its recent heartbeat; another process with the same number
+    does not count.
     """
     store, run = half
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
@@ -183,7 +183,7 @@ def test_a_worker_that_was_killed_here_is_not_alive_any_more(half: tuple[Store, 
 def test_a_worker_of_another_machine_is_judged_by_its_sign(
     half: tuple[Store, Run], process: str | None
 ) -> None:
-    """Its processes cannot be seen from here, nor those of a container beside."""
+    """Its processes cannot be seen from here, nor those of another container."""
     store, run = half
     sign(store, training(run).id)
     path = store.root / "workers" / "alpha-1.json"
@@ -204,7 +204,7 @@ def test_a_worker_of_another_machine_is_judged_by_its_sign(
 def test_a_cancelled_trial_shows_the_epochs_that_its_checkpoints_keep(
     half: tuple[Store, Run], kept: list[str], shown: int
 ) -> None:
-    """Not only those of its last mark; what a longer run has kept beyond this one's end does not
+    """Not only those of its last target epoch; epochs of a longer run beyond this one's end do not
     count.
     """
     store, run = half
@@ -220,7 +220,7 @@ def test_a_cancelled_trial_shows_the_epochs_that_its_checkpoints_keep(
 
 
 def test_a_torn_sign_of_life_is_passed_over(half: tuple[Store, Run]) -> None:
-    """Looking never fails on what another program is writing."""
+    """Reading never fails because of what another process is writing."""
     store, _ = half
     (store.root / "workers").mkdir()
     (store.root / "workers" / "torn.json").write_text('{"name": "to')
@@ -229,7 +229,7 @@ def test_a_torn_sign_of_life_is_passed_over(half: tuple[Store, Run]) -> None:
 
 
 def test_a_run_is_over_when_the_rest_is_blocked_by_a_failure(tmp_path: Path) -> None:
-    """It failed; the failure says its class, message and log."""
+    """It failed; the failure has its class, message and log."""
     store, run = fill_store(
         tmp_path,
         backbones=["scratch"],
@@ -297,7 +297,7 @@ def test_a_trial_that_was_not_timed_is_estimated_by_its_cost(half: tuple[Store, 
 
 
 def test_a_trial_that_stopped_early_needs_no_more_time(half: tuple[Store, Run]) -> None:
-    """Though its later periods are not closed yet."""
+    """Although its later periods are not evaluated yet."""
     found = status.run_status(*half, now=NOW)
     big, small = found.trials
     stopped = replace(big, seconds=60.0, stopped_early=2)
@@ -331,8 +331,8 @@ def touches(look: Callable[[], object]) -> int:
 
 
 def test_looking_asks_for_few_files_a_trial_and_a_line_for_none(tmp_path: Path) -> None:
-    """However many trials there are: an outcome for each period of a trial at work or done, and one
-    of its tests.
+    """However many trials there are: one result per period of a trial that is running or done, and
+    one of its evaluations.
     """
     counts: dict[str, list[int]] = {"look": [], "line": [], "waiting": []}
     for seeds in (2, 6):
@@ -359,7 +359,7 @@ def test_looking_asks_for_few_files_a_trial_and_a_line_for_none(tmp_path: Path) 
 
 
 def test_many_runs_are_listed_from_one_look_at_the_ledger(tmp_path: Path) -> None:
-    """The lines say what a look at each run would."""
+    """The lines equal the status of each run."""
     store, _ = fill_store(
         tmp_path,
         backbones=["scratch"],
@@ -421,7 +421,7 @@ def test_status_says_what_to_start_when_tasks_wait_and_nobody_is_there(
 def test_many_workers_are_listed_one_a_line(
     many: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Up to three stand in one line; more say what they do."""
+    """Up to three are on one line; more are listed with their tasks."""
     fill_store(
         tmp_path, backbones=["scratch"], pixels=False, name="study", finished=lambda task: False
     )
@@ -459,7 +459,7 @@ def test_many_workers_are_listed_one_a_line(
 
 
 class Stage:
-    """A run that changes at each look, and the lines a log gets to see of it."""
+    """A run that changes at each look, and the lines that a log shows of it."""
 
     def __init__(self, store: Store, run: Run, *changes: Any) -> None:
         self.store, self.run, self.changes, self.clock = store, run, list(changes), 0.0
@@ -468,7 +468,7 @@ class Stage:
         )
 
     def lines(self) -> list[str]:
-        """What is told after the next change and a second."""
+        """The lines after the next change, one second later."""
         self.clock += 1
         if self.changes:
             self.changes.pop(0)()
@@ -476,7 +476,7 @@ class Stage:
 
 
 def test_a_log_tells_starts_results_and_progress_now_and_then(half: tuple[Store, Run]) -> None:
-    """An unchanged run is silent; an epoch speaks at most every five seconds."""
+    """An unchanged run prints nothing; an epoch prints at most every five seconds."""
     store, run = half
     task = training(run)
     stage = Stage(
@@ -529,7 +529,7 @@ def test_following_ends_with_the_run_and_says_what_to_type(
 
 
 def test_the_display_shows_each_trial_and_fits_the_terminal(half: tuple[Store, Run]) -> None:
-    """Backbones, phase, speed and loss; trials that find no room are counted."""
+    """Backbones, phase, speed and loss; trials that do not fit are counted."""
     from rich.console import Console
 
     store, run = half
@@ -571,7 +571,7 @@ def test_the_display_shows_each_trial_and_fits_the_terminal(half: tuple[Store, R
 
 
 def test_a_run_whose_images_are_bad_is_to_be_submitted_again(tmp_path: Path) -> None:
-    """Trying again cannot help: a mended folder is another data set."""
+    """Retrying cannot help: a changed folder is another data set."""
     store, run = fill_store(
         tmp_path, backbones=["scratch"], pixels=False, finished=lambda task: False
     )
