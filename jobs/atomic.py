@@ -145,8 +145,8 @@ def read_json(path: Path) -> Any | None:
         return None
     except (ValueError, RecursionError) as error:
         raise DamagedFile(
-            f"{path} is damaged, it is not whole JSON ({' '.join(str(error).split())[:80]}). "
-            "Put it back from a copy, or remove it and submit the run again."
+            f"{path} is damaged: it is not valid JSON ({' '.join(str(error).split())[:80]}). "
+            "Restore it from a copy, or remove it and submit the run again."
         ) from error
 
 

@@ -103,7 +103,7 @@ def _loading() -> list[Diagnosis]:
             Diagnosis(
                 "loading torch",
                 "broken",
-                f"not done in {LOADING_S:.0f} s",
+                f"not finished within {LOADING_S:.0f} s",
                 "install orch on a local disk",
             )
         ]
@@ -117,7 +117,7 @@ def _loading() -> list[Diagnosis]:
             "loading torch",
             "broken",
             said[:300],
-            f"reinstall it: {install_hints.install_command('worker')}",
+            f"reinstall it with: {install_hints.install_command('worker')}",
         )
     ]
 
@@ -129,7 +129,7 @@ def _store(settings: Settings) -> Diagnosis:
         return Diagnosis("store", "broken", str(error), "export ORCH_STORE=/a/folder/of/yours")
     if not StorePaths(settings.store).marker_path.exists():
         return Diagnosis(
-            "store", "ok", f"{settings.store} does not exist yet; 'orch submit' makes it"
+            "store", "ok", f"{settings.store} does not exist yet; 'orch submit' creates it"
         )
     free_gb = shutil.disk_usage(settings.store).free / 1e9
     return Diagnosis(
@@ -151,7 +151,7 @@ def _runs(settings: Settings) -> list[Diagnosis]:
                     "runs",
                     "broken",
                     f"damaged: {', '.join(damaged)}",
-                    "'orch status RUN' says what to do",
+                    "run 'orch status RUN' for what to do",
                 )
             ]
     return []
@@ -165,7 +165,7 @@ def _broker(settings: Settings) -> Diagnosis:
                 without_password(settings.broker_url),
                 broker.queue_length(settings.broker_url),
             )
-            return Diagnosis("broker", "ok", f"{shown} answers; {waiting} message(s) wait")
+            return Diagnosis("broker", "ok", f"{shown} answers; {waiting} message(s) in the queue")
         binary = embedded_redis.binary()
     except OrchError as error:
         remedy = (
@@ -176,7 +176,9 @@ def _broker(settings: Settings) -> Diagnosis:
         return Diagnosis("broker", "broken", str(error), remedy)
     redis = stack.look(settings).redis
     return Diagnosis(
-        "broker", "ok", f"embedded Redis {'runs' if redis else 'starts when needed'} ({binary})"
+        "broker",
+        "ok",
+        f"embedded Redis {'is running' if redis else 'starts when needed'} ({binary})",
     )
 
 
@@ -190,7 +192,7 @@ def _workers(settings: Settings) -> Diagnosis:
 def _devices() -> Diagnosis:
     gpus = discovery.gpus()
     return Diagnosis(
-        "devices", "ok", f"{len(gpus)} GPU(s), {discovery.available_cores()} processor core(s)"
+        "devices", "ok", f"{len(gpus)} GPU(s), {discovery.available_cores()} CPU core(s)"
     )
 
 
@@ -214,8 +216,8 @@ def _weights(settings: Settings) -> list[Diagnosis]:
             Diagnosis(
                 "weights",
                 "missing",
-                f"none in {where}; a submission downloads what it needs",
-                "export ORCH_WEIGHTS_DIR=/folder/with/pth/files where there is no internet",
+                f"none in {where}; 'orch submit' downloads what it needs",
+                "export ORCH_WEIGHTS_DIR=/folder/with/pth/files (without internet access)",
             )
         ]
     sound, broken = [], []

@@ -95,7 +95,7 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
     rounds = threading.Thread(target=reconciler.forever, args=(idle_exit_s, leave), daemon=True)
     rounds.start()
     try:
-        log.info("worker %s on %s loads what its tasks need", worker.name, worker.device.name)
+        log.info("worker %s on %s is loading torch", worker.name, worker.device.name)
         if child.warm(leave):
             worker.loading, worker.idle_since = False, time.monotonic()
             _take_tasks(worker, consumer, leave)
@@ -104,7 +104,7 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
         rounds.join(5)
         reconciler.remove_heartbeat()
         broker.delete_worker_queue(worker.broker_url, worker.name)
-    log.info("worker %s has left", worker.name)
+    log.info("worker %s has stopped", worker.name)
     return int(consumer.exitcode or 0)
 
 
@@ -159,7 +159,7 @@ def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if worker.stop.is_set():
             os._exit(128 + number)
-        log.info("asked to stop: what runs stops between two steps (again to end at once)")
+        log.info("stopping after the current step (signal again to exit at once)")
         worker.stop.set()
         leave.set()
 

@@ -62,9 +62,9 @@ class Reconciler:
             try:
                 self.round()
             except (OrchError, OSError, ValueError) as error:
-                log.warning("reconciling failed, it is tried again: %s", error)
+                log.warning("reconciling failed, retrying: %s", error)
             except Exception:  # an unexpected error must not end the loop
-                log.exception("reconciling failed, it is tried again")
+                log.exception("reconciling failed, retrying")
             idle_s = time.monotonic() - self.worker.idle_since
             if (
                 idle_exit_s is None
@@ -74,7 +74,7 @@ class Reconciler:
             ):
                 continue
             if idle_s > max(idle_exit_s, LEAST_IDLE_S):
-                log.info("idle for %.0f s: leaving", idle_s)
+                log.info("idle for %.0f s: exiting", idle_s)
                 leave.set()
 
     def round(self) -> list[Task]:
@@ -82,7 +82,7 @@ class Reconciler:
         try:
             self.sign()
         except (OrchError, OSError) as error:
-            log.warning("the heartbeat could not be written: %s", error)
+            log.warning("cannot write the heartbeat: %s", error)
         if self.worker.loading:
             return []
         self._relieve()

@@ -71,17 +71,17 @@ def list_folder(folder: Path) -> DataSource:
         raise BadFolder(f"cannot read {error.filename or folder}: {error.strerror}.") from None
     if len(classes) == 1:
         raise BadFolder(
-            f"{folder} holds one class only ('{classes[0]}'); a comparison needs at least two."
+            f"{folder} has only one class ('{classes[0]}'). At least two classes are needed."
         )
     empty = sorted(set(classes) - {entry.label for entry in entries})
     if empty:
         raise BadFolder(
-            f"{folder}: no file in class folder(s) {', '.join(empty)}. Fill or remove them."
+            f"{folder}: no file in class folder(s) {', '.join(empty)}. Add images or remove them."
         )
     for entry in entries:
         if any(0xD800 <= ord(c) <= 0xDFFF for c in entry.path):
             raise BadFolder(
-                f"{folder}: a file's name is not valid UTF-8: {entry.path!r}. Rename it."
+                f"{folder}: a file name is not valid UTF-8: {entry.path!r}. Rename the file."
             )
     return DataSource(str(folder.absolute()), tuple(classes), tuple(entries))
 
@@ -113,9 +113,7 @@ def built_in(name: str) -> DataSource:
     Raises `BadFolder` for an unknown name.
     """
     if name not in BUILT_IN_DATA:
-        raise BadFolder(
-            f"no built-in data set is called '{name}'; there is: {', '.join(BUILT_IN_DATA)}."
-        )
+        raise BadFolder(f"unknown built-in data set '{name}'. Known: {', '.join(BUILT_IN_DATA)}.")
     return DataSource(name, tuple(str(digit) for digit in range(10)), ())
 
 
@@ -134,9 +132,7 @@ def _with_digest(folder: Path, entry: ImageFile) -> ImageFile:
 def _classes(folder: Path) -> list[str]:
     """Sorted class folder names; raises `BadFolder` for broken, cyclic or duplicate links."""
     if not stat.S_ISDIR(folder.stat().st_mode):
-        raise BadFolder(
-            f"{folder} is not a folder. Give a folder that holds one folder for each class."
-        )
+        raise BadFolder(f"{folder} is not a folder. Give a folder with one folder per class.")
     items = sorted(
         (item for item in os.scandir(folder) if not is_ignored(item.name)),
         key=lambda item: item.name,
@@ -144,21 +140,20 @@ def _classes(folder: Path) -> list[str]:
     places: dict[str, str] = {}
     for item in items:
         if item.is_symlink() and not os.path.exists(item.path):
-            raise BadFolder(f"{item.path} is a link that leads nowhere. Fix or remove it.")
+            raise BadFolder(f"{item.path} is a broken link. Fix or remove it.")
         if item.is_dir():
             place = os.path.realpath(item.path)
             if Path(os.path.realpath(folder)).is_relative_to(place):
-                raise BadFolder(
-                    f"{item.path} is a link back to the folder that it lies in. Remove it."
-                )
+                raise BadFolder(f"{item.path} is a link to a folder that contains it. Remove it.")
             if place in places:
                 raise BadFolder(
-                    f"the classes {places[place]} and {item.name} in {folder} are the same folder."
+                    f"the classes {places[place]} and {item.name} in {folder} are the same folder. "
+                    "Remove one of them."
                 )
             places[place] = item.name
     if not places:
         raise BadFolder(
-            f"{folder} is empty of class folders. Put each class's images in a folder of their own."
+            f"{folder} has no class folders. Put the images of each class into a separate folder."
         )
     return list(places.values())
 
@@ -173,8 +168,8 @@ def _walk(folder: Path, label: str) -> Iterator[ImageFile]:
         for name in folders:
             if os.path.islink(Path(where, name)):
                 raise BadFolder(
-                    f"{Path(where, name)} is a link to a folder, and such are not followed within "
-                    "a class. Put the folder itself there."
+                    f"{Path(where, name)} is a link to a folder. Links within a class are not "
+                    "followed; replace it with the folder."
                 )
         below = Path(where).relative_to(folder).as_posix()
         for name in names:
@@ -187,11 +182,9 @@ def _size(path: str) -> int:
     try:
         found = os.stat(path)
     except FileNotFoundError:
-        raise BadFolder(f"{path} is a link that leads nowhere. Fix or remove it.") from None
+        raise BadFolder(f"{path} is a broken link. Fix or remove it.") from None
     if not stat.S_ISREG(found.st_mode):
-        raise BadFolder(
-            f"{path} is no file that can be read to its end (a pipe, socket or device). Remove it."
-        )
+        raise BadFolder(f"{path} is not a regular file (a pipe, socket or device). Remove it.")
     return found.st_size
 
 

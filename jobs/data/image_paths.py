@@ -23,9 +23,7 @@ def find(named: Iterable[Path]) -> list[Path]:
             inside = sorted(_walk(path)) if path.is_dir() else [path]
             for each in inside:
                 if not stat.S_ISREG(each.stat().st_mode):
-                    raise BadFolder(
-                        f"{each} is no file that can be read to its end (a pipe, socket or device)."
-                    )
+                    raise BadFolder(f"{each} is not a regular file (a pipe, socket or device).")
         except FileNotFoundError as error:
             raise BadFolder(f"the image {error.filename or path} does not exist.") from None
         except (OSError, ValueError) as error:
@@ -33,7 +31,9 @@ def find(named: Iterable[Path]) -> list[Path]:
                 f"cannot read {path}: {getattr(error, 'strerror', None) or error}."
             ) from None
         if not inside:
-            raise BadFolder(f"the folder {path} holds no file. Name images, or a folder of them.")
+            raise BadFolder(
+                f"the folder {path} contains no files. Give images or a folder of images."
+            )
         found |= dict.fromkeys(inside)
     return list(found)
 

@@ -101,7 +101,7 @@ def _checkpoints(store: Store, trial: str, keep: frozenset[str]) -> Iterator[Pru
             yield Prunable(
                 path,
                 path.stat().st_size if path.exists() else 0,
-                "a checkpoint the policy does not keep",
+                "a checkpoint that --keep does not name",
             )
 
 
@@ -140,7 +140,7 @@ def _drafts(store: Store, now: float) -> Iterator[Prunable]:
         if draft or work or half:
             touched, size = _touched(path)
             if now - touched > DEAD_AFTER_S:
-                yield Prunable(path, size, "left behind by an attempt that died")
+                yield Prunable(path, size, "leftover of a dead attempt")
 
 
 def _touched(path: Path) -> tuple[float, int]:

@@ -71,7 +71,7 @@ class DataSetStore(StorePaths):
         path = self.source_path(data)
         found = records.read(path, {"origin": str, "classes": list, "settings": dict})
         if found is None:
-            raise StoreUnusable(f"the store {self.root} knows no data set '{data}'.")
+            raise StoreUnusable(f"the store {self.root} has no data set '{data}'.")
         try:
             return DataSetDescription(
                 found["origin"], tuple(found["classes"]), DataSettings(**found["settings"])

@@ -193,12 +193,12 @@ def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
                 path, f"its column '{name}' is {kind or 'missing'}, not {schema.field(name).type}"
             )
         if name in NEVER_NULL and found[name].null_count:
-            raise _damaged(path, f"its column '{name}' has gaps")
+            raise _damaged(path, f"its column '{name}' has missing values")
     if {"correct", "total"} <= {*names}:
         counts = zip(found["correct"].to_pylist(), found["total"].to_pylist(), strict=True)
         wrong = next((pair for pair in counts if not 0 <= pair[0] <= pair[1]), None)
         if wrong:
-            raise _damaged(path, f"{wrong[0]} of {wrong[1]} images right is no count")
+            raise _damaged(path, f"{wrong[0]} of {wrong[1]} images correct is not a valid count")
     return found
 
 
@@ -230,7 +230,7 @@ def read_rows(
 
 def _damaged(path: Path, reason: str) -> DamagedFile:
     return records.damaged_file(
-        path, reason, "Take it out, to be made again, with: orch verify RUN --repair"
+        path, reason, "Remove it, so that it is created again, with: orch verify RUN --repair"
     )
 
 

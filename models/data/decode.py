@@ -25,7 +25,7 @@ def decode(contents: bytes, size: int) -> Pixels:
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(contents)) as image:
                 if image.format in PROGRAMS:
-                    raise Broken(f"{image.format} is a program that draws, not an image")
+                    raise Broken(f"{image.format} is a page description, not an image")
                 image.load()
                 return square(to_rgb(image), size)
     except MemoryError:

@@ -65,8 +65,8 @@ def decode_all(
             yield from zip(entries[start : start + chunk_files], chunk.result(), strict=True)
     except BrokenProcessPool:
         raise OutOfMemory(
-            f"a process that decoded images of {folder} died, most likely for want of memory. "
-            f"Free some and retry."
+            f"a process that decoded images of {folder} died, probably because memory ran out. "
+            f"Free some memory and retry."
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -97,13 +97,13 @@ def _judge(source: DataSource, settings: DataSettings, faults: Faults) -> None:
     """Raise the error for these faults, if any."""
     if faults.changed:
         raise DataChanged(
-            f"{source.origin} is no longer what was submitted: {_listed(faults.changed)}. "
-            "Submit it again, or put the files back."
+            f"{source.origin} has changed since it was submitted: {_listed(faults.changed)}. "
+            "Submit it again, or restore the files."
         )
     if faults.broken and not settings.skip_broken:
         raise BadImages(
-            f"{len(faults.broken)} file(s) in {source.origin} are not whole images: "
-            f"{_listed(faults.broken)}. Remove or fix them, or leave them out with --skip-broken."
+            f"{len(faults.broken)} file(s) in {source.origin} are not complete images: "
+            f"{_listed(faults.broken)}. Remove or fix them, or skip them with --skip-broken."
         )
 
 
@@ -115,15 +115,15 @@ def _counted(source: DataSource, labels: list[str], chosen: list[str]) -> dict[s
     bare = [label for label, count in counts.items() if not sum(count.values())]
     if bare:
         raise BadImages(
-            f"{source.origin}: no whole image is left in class(es) {', '.join(bare)}. Add some."
+            f"{source.origin}: class(es) {', '.join(bare)} have no complete image. Add images."
         )
     sums = {name: sum(count[name] for count in counts.values()) for name in SPLITS}
     lacking = [name for name in SPLITS if sums[name] < (2 if name == "train" else 1)]
     if lacking:
         raise BadImages(
-            f"{source.origin} has too few images to split: {len(labels)} image(s) leave "
+            f"{source.origin} has too few images to split: {len(labels)} image(s) give "
             f"{sums['train']} for training, {sums['validation']} for validation and {sums['test']} "
-            "for test. Add images; three a class will do."
+            "for test. Add images; three per class are enough."
         )
     return counts
 

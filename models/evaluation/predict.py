@@ -123,7 +123,7 @@ def check_device(name: str) -> None:
         raise BadSpec(f"--device: {name[:80]!r} is not a device; give cpu, cuda or cuda:0.")
     if int(number or 0) >= count:
         raise BadSpec(
-            f"--device: there is no {name} here; torch sees {count} GPU(s). Give --device cpu."
+            f"--device: there is no {name}; torch finds {count} GPU(s). Give --device cpu."
         )
 
 

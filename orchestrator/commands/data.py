@@ -1,4 +1,4 @@
-"""`orch data prepare` and `orch data inspect`: a data set without a run."""
+"""`orch data prepare` and `orch data inspect`: work on a data set without a run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def data_command(ctx: click.Context) -> None:
     """Prepare a data set, or inspect a data folder."""
     if ctx.invoked_subcommand is None:
         raise click.UsageError(
-            "a command is missing: give 'orch data inspect FOLDER' or 'orch data prepare FOLDER'."
+            "a command is missing. Give 'orch data inspect FOLDER' or 'orch data prepare FOLDER'."
         )
 
 
@@ -40,8 +40,8 @@ def data_command(ctx: click.Context) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @json_option
 def inspect(folder: Path, as_json: bool) -> None:
-    """Count classes and formats, and list broken files and duplicates of a folder of class
-    folders.
+    """Count the classes and formats in a folder of class folders, and list broken files and
+    duplicates. Nothing is written.
     """
     from dataclasses import asdict
 
@@ -65,12 +65,12 @@ def inspect(folder: Path, as_json: bool) -> None:
     )
     if not found.decoded:
         click.echo(
-            f"Pillow is not installed: only the first bytes were checked. For more: "
+            f"Pillow is not installed, so only the first bytes were checked. For a full check: "
             f"{install_hints.install_command('worker')}"
         )
     _list("broken files", [f"{path}: {fault}" for path, fault in found.broken.items()])
     _list("groups of exact duplicates", [" = ".join(group) for group in found.duplicates])
-    _list("of them in several classes", [" = ".join(group) for group in found.contradictions])
+    _list("duplicates in several classes", [" = ".join(group) for group in found.contradictions])
 
 
 def _list(title: str, lines: list[str]) -> None:
@@ -112,10 +112,10 @@ def _source(data: str, tell: Callable[[int, int], None]) -> DataSource:
     "--image-size",
     type=int,
     metavar="PIXELS",
-    help="Side of the images.  [default: 224; 64 for digits]",
+    help="Width and height of the images.  [default: 224; 64 for digits]",
 )
 @click.option(
-    "--skip-broken", is_flag=True, help="Leave out files that are no images.  [default: fail]"
+    "--skip-broken", is_flag=True, help="Skip files that are not images.  [default: fail]"
 )
 @json_option
 @store_option
@@ -123,10 +123,9 @@ def _source(data: str, tell: Callable[[int, int], None]) -> DataSource:
 def prepare(
     settings: Settings, folder: str, image_size: int | None, skip_broken: bool, as_json: bool
 ) -> None:
-    """Decode a folder's images into the store now, so that runs on it need not wait for that.
+    """Decode the images of a folder into the store, so that later runs start without this step.
 
-    A run asks for the same data set when its folder's contents, image size and --skip-broken are
-    the same.
+    A run uses this data set if its folder's contents, image size and --skip-broken are the same.
     """
     from orchestrator import preflight
     from orchestrator.terminal import progress_bar
@@ -151,8 +150,8 @@ def prepare(
         emit({"data": name, "store": str(settings.store), "already": known, **told})
         return
     click.echo(
-        f"data set {name} {'was ready already' if known else 'is ready'}: {facts['images']:,} "
-        f"images, {len(facts['classes'])} classes, in {settings.store}"
+        f"data set {name} {'was already prepared' if known else 'is prepared'}: "
+        f"{facts['images']:,} images, {len(facts['classes'])} classes, in {settings.store}"
     )
     if facts["skipped"]:
-        _list("left out", list(facts["skipped"]))
+        _list("skipped files", list(facts["skipped"]))

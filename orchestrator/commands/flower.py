@@ -25,7 +25,7 @@ from orchestrator.terminal.options import examples, store_option
     default="127.0.0.1",
     show_default=True,
     metavar="ADDRESS",
-    help="Address to bind to; beyond loopback anyone who reaches it can control the queue.",
+    help="Address to listen on. Anyone who can reach it can control the queue.",
 )
 @store_option
 @click.pass_obj
@@ -42,7 +42,7 @@ def flower_command(settings: Settings, port: int, address: str) -> None:
     _require_free(address, port)
     preflight.require_writable(settings.store)
     broker_url = launch.broker(settings)
-    click.echo(f"Flower listens on http://{address}:{port} (Ctrl-C ends it)", err=True)
+    click.echo(f"Flower listens on http://{address}:{port} (stop it with Ctrl-C)", err=True)
     broker.flower(broker_url, port, address)
 
 

@@ -1,4 +1,4 @@
-"""`orch predict`: every backbone's answer to new images."""
+"""`orch predict`: the predictions of every backbone for new images."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ EPILOG = examples(
     "--period",
     type=int,
     metavar="N",
-    help="As trained after this period.  [default: the newest evaluated]",
+    help="Use the networks as they were after this period.  [default: the newest evaluated]",
 )
 @click.option(
-    "--device", default="cpu", show_default=True, metavar="cpu|cuda:0", help="Where to compute."
+    "--device", default="cpu", show_default=True, metavar="cpu|cuda:0", help="Device to use."
 )
 @json_option
 @store_option
@@ -54,10 +54,10 @@ def predict_command(
     device: str,
     as_json: bool,
 ) -> int:
-    """Ask every backbone of a run what it sees in images, or in folders of images.
+    """Classify images, or folders of images, with every backbone of a run.
 
-    A backbone trained with several seeds answers with the mean of its networks. Exit code 1 when a
-    file is no whole image; the others are answered all the same.
+    With several seeds, the prediction is the mean over a backbone's networks. Exit code 1 if a file
+    is not a complete image; the other files are still classified.
     """
     from jobs.data import image_paths
     from jobs.store.store import Store
@@ -79,7 +79,8 @@ def predict_command(
     broken = [each for each in answered if each.broken]
     for each in broken:
         click.echo(
-            f"{plain(str(each.image))} is no whole image: {plain(each.broken or '')}", err=True
+            f"{plain(str(each.image))} is not a complete image: {plain(each.broken or '')}",
+            err=True,
         )
     return 1 if broken else 0
 
@@ -177,11 +178,12 @@ def _table(each: ImagePredictions, chosen: TrainedModels) -> Any:
     for column, side in (
         ("backbone", "left"),
         ("epoch", "right"),
-        ("answer", "left"),
+        ("prediction", "left"),
         ("confidence", "right"),
-        ("then", "left"),
+        ("next best", "left"),
     ):
-        table.add_column(column, justify=side, no_wrap=column != "then")  # type: ignore[arg-type]
+        wrap = column == "next best"
+        table.add_column(column, justify=side, no_wrap=not wrap)  # type: ignore[arg-type]
     for answer in each.answers:
         first, *others = answer.top
         epochs = sorted({task.epoch for task in chosen.trials[answer.backbone]})

@@ -95,7 +95,7 @@ def _decode(path: Path) -> tuple[str, str]:
         with warnings.catch_warnings(), Image.open(path) as image:
             warnings.simplefilter("ignore")
             if image.format in PROGRAMS:
-                return "", f"{image.format} is a program that draws, not an image"
+                return "", f"{image.format} is a page description, not an image"
             image.load()
             return image.format or "unknown", ""
     except UnidentifiedImageError:

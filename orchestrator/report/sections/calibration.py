@@ -54,7 +54,7 @@ def _table(analysis: Analysis) -> Table:
     marked = tuple(i for i, found in enumerate(analysis.calibration.values()) if found.ece == best)
     head = (
         "Network",
-        "Answers",
+        "Predictions",
         "ECE",
         "Brier",
         "Mean confidence",
@@ -92,8 +92,8 @@ def _curve(analysis: Analysis) -> Chart:
         axes.set(
             xlim=(0, 101),
             ylim=(0, 103),
-            xlabel="mean confidence of the answers (%)",
-            ylabel="of these, right (%)",
+            xlabel="mean confidence of the predictions (%)",
+            ylabel="of these, correct (%)",
         )
         images = max(found.images for found in analysis.calibration.values())
         title(
@@ -105,12 +105,12 @@ def _curve(analysis: Analysis) -> Chart:
         legend_below(figure, axes)
 
     caption = (
-        "On the dotted line a confidence of 80% is right 80 times of 100; below it, the "
-        "network is too sure."
+        "On the dotted line, predictions with a confidence of 80% are correct in 80% of cases. "
+        "Below it, the network is overconfident."
     )
     return draw_chart(
         "reliability",
-        "Reliability curves: accuracy against confidence, one line a network",
+        "Reliability curves: accuracy against confidence, one line per network",
         caption,
         (6.2, 4.6),
         paint,

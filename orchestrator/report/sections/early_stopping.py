@@ -30,7 +30,7 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
     )
     return Section(
         "stopping",
-        "When to stop",
+        "Early stopping",
         lead,
         (
             _table(run_data, analysis),
@@ -51,8 +51,11 @@ def _stopped(run_data: RunData) -> str:
         for name, trial in run_data.trials.items()
         if name in stops and stops[name] < run_data.run.spec.epochs
     ]
-    told = wording.listed(named) if named else "it has ended none before its time"
-    return f"The run stops early, with a patience of {wording.count(patience, 'epoch')}: {told}. "
+    told = wording.listed(named) if named else "no training has stopped early"
+    return (
+        f"The run uses early stopping with a patience of {wording.count(patience, 'epoch')}: "
+        f"{told}. "
+    )
 
 
 def _saved(run_data: RunData, analysis: Analysis) -> str:
@@ -63,15 +66,11 @@ def _saved(run_data: RunData, analysis: Analysis) -> str:
     if not early or not total:
         return f"With a patience of {PATIENCE} epochs, every training would have run to its end."
     soon = sum(not one.best_kept for one in early)
-    but = (
-        f"; in {soon} of them the best epoch was still to come"
-        if soon
-        else ", losing no best epoch"
-    )
+    but = f"; in {soon} of them before the best epoch" if soon else ", all after the best epoch"
     return (
         f"With a patience of {PATIENCE} epochs, {len(early)} of {len(analysis.stopping)} trainings "
         f"would have ended early and saved {wording.duration(saved)}, "
-        f"{wording.percent(saved / total, 0)} of all training{but}."
+        f"{wording.percent(saved / total, 0)} of all training time{but}."
     )
 
 

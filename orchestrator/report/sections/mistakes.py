@@ -64,9 +64,9 @@ def together(run_data: RunData, analysis: Analysis, gallery: Gallery) -> Section
     built += [
         Heading("Agreement"),
         Text(
-            "How often two networks give the same answer (upper right), and Cohen's kappa, which "
-            "leaves out agreement by chance (lower left). Networks that agree less make different "
-            "mistakes and gain more from being combined."
+            "Share of equal predictions of two networks (upper right), and Cohen's kappa, which "
+            "corrects for agreement by chance (lower left). Networks that agree less make "
+            "different mistakes and gain more from being combined."
         ),
         _agreement(analysis),
     ]
@@ -121,9 +121,13 @@ def _confused(analysis: Analysis, gallery: Gallery) -> list[Part]:
         )
         for one in analysis.confused
     )
-    head = ("True class", "taken for", "Times", "Answers", "Share")
+    head = ("True class", "Predicted class", "Times", "Predictions", "Share")
     table = Table(
-        head, rows, (2, 3, 4), name="confused", title="Classes confused most, all networks together"
+        head,
+        rows,
+        (2, 3, 4),
+        name="confused",
+        title="Most frequent confusions, all networks together",
     )
     examples, shown = analysis.examples, []
     for one in analysis.confused[:3]:
@@ -151,13 +155,13 @@ def _alone(analysis: Analysis, alone: dict[str, list[int]]) -> Table:
                 Cell(wording.percent(top, 2), top if top is not None else -1.0),
             )
         )
-    head = ("Network", "Right", "Right alone", "Share", f"True class among first {TOP}")
+    head = ("Network", "Correct", "Only it correct", "Share", f"True class among first {TOP}")
     return Table(
         head,
         tuple(rows),
         (1, 2, 3, 4),
         name="alone",
-        title="Images that only one network got right",
+        title="Images that only one network classified correctly",
     )
 
 
