@@ -1,7 +1,7 @@
 # make demo    the whole study on built-in images, then a report (installs into .venv first)
 # make test    the tests (installs what they need into .venv first)
-# make chaos   faults dealt to a study at work, then a comparison with an undisturbed one (make chaos N=50 SEED=1)
-# make bench   speeds beside rivals', on this processor (benchmarks/README.md), in 15 minutes; JSON into bench-results/
+# make chaos   inject faults into a running study and compare it with an undisturbed one (make chaos N=50 SEED=1)
+# make bench   compare speeds with other tools on this CPU (benchmarks/README.md), in 15 minutes; JSON in bench-results/
 # make picture the packages, drawn from the imports, into docs/packages.svg
 # make check   lint, types, import borders, then the tests
 # make clean   remove .venv and what the demo made

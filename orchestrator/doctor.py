@@ -126,7 +126,7 @@ def _store(settings: Settings) -> Diagnosis:
     try:
         preflight.require_writable(settings.store)
     except OrchError as error:
-        return Diagnosis("store", "broken", str(error), "export ORCH_STORE=/a/folder/of/yours")
+        return Diagnosis("store", "broken", str(error), "export ORCH_STORE=/a/writable/folder")
     if not StorePaths(settings.store).marker_path.exists():
         return Diagnosis(
             "store", "ok", f"{settings.store} does not exist yet; 'orch submit' creates it"

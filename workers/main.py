@@ -127,9 +127,7 @@ def _tell_room(worker: Worker) -> None:
         admission.total_bytes / 1e9,
     )
     if not admission.total_bytes:
-        log.warning(
-            "the memory of %s cannot be found out: tasks run one at a time", worker.device.name
-        )
+        log.warning("the memory of %s is unknown: tasks run one at a time", worker.device.name)
 
 
 def _consumer(worker: Worker) -> Any:

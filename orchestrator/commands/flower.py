@@ -30,7 +30,7 @@ from orchestrator.terminal.options import examples, store_option
 @store_option
 @click.pass_obj
 def flower_command(settings: Settings, port: int, address: str) -> None:
-    """Show the queue and its workers in a browser (Flower), until Ctrl-C."""
+    """Show the queue and its workers in a browser (Flower) until Ctrl-C."""
     from orchestrator import preflight
     from orchestrator.submission import launch
     from workers.messaging import broker

@@ -98,9 +98,9 @@ def _predict(
     with progress_bar.status_line("loading torch", as_json) as say:
         from models.evaluation.predict import predict
 
-        say("asking every network")
+        say("predicting with every network")
         with progress_bar.progress_when_slow(
-            "asking every network", "answers", before=lambda: say("")
+            "predicting with every network", "predictions", before=lambda: say("")
         ) as tell:
             return predict(store, data, chosen.trials, images, device, tell)
 

@@ -73,7 +73,9 @@ def worker_command(
     from workers import main
 
     if name is not None and len(name) > LONGEST_NAME:
-        raise click.UsageError(f"--name is longer than {LONGEST_NAME} letters; give a shorter one.")
+        raise click.UsageError(
+            f"--name is longer than {LONGEST_NAME} characters. Give a shorter name."
+        )
     preflight.require_writable(settings.store)
     preflight.require_machine(settings, 1, device)
     return main.run(

@@ -75,7 +75,9 @@ def sentence(sides: Sequence[ComparedRun], found: Ranks | None) -> str:
         for run, name in leaders.items()
     ]
     unsure = [side.name for side in sides if side.analysis.verdict and side.analysis.verdict.alike]
-    chance = f" In {wording.listed(unsure)} the first place may be chance." if unsure else ""
+    chance = (
+        f" In {wording.listed(unsure)} the lead is not statistically significant." if unsure else ""
+    )
     return f"Highest test accuracy: {wording.listed(told)}.{chance}"
 
 
@@ -131,7 +133,7 @@ def _certainty(found: Ranks | None, twins: Sequence[tuple[str, PairwiseTest]]) -
         ]
     if twins:
         built += _same_network(twins)
-    return [Section("certainty", "How sure one can be", "", tuple(built))] if built else []
+    return [Section("certainty", "Statistical significance", "", tuple(built))] if built else []
 
 
 def _same_network(twins: Sequence[tuple[str, PairwiseTest]]) -> list[Part]:
@@ -162,8 +164,8 @@ def _same_network(twins: Sequence[tuple[str, PairwiseTest]]) -> list[Part]:
     return [
         Heading(title),
         Text(
-            "The same network in two runs, on the same test images, by its first seed: McNemar's "
-            "exact test, corrected for all rows together (Holm)."
+            "The same network in two runs, on the same test images, with its first seed. McNemar's "
+            "exact test, corrected over all rows (Holm)."
         ),
         Table(head, rows, (3, 4, 5, 6, 7), name="across", title=title, style="long"),
     ]

@@ -56,7 +56,7 @@ def cost(run_data: RunData, analysis: Analysis) -> str:
         f"{_time(leader.seconds.mean if leader.seconds else None)} to train"
     )
     if run_data.run.spec.seeds > 1:
-        told += " a seed"
+        told += " per seed"
     if leader.parameters and leader.gmacs:
         told += f" and has {wording.size(leader.parameters)} parameters ({leader.gmacs:.2f} GMACs)"
     alike = [costs[name] for name in analysis.verdict.alike]
@@ -82,8 +82,7 @@ def cautions(run_data: RunData, analysis: Analysis) -> list[str]:
         told.append(
             f"No clear leader: {wording.title(lead.ranking[0].backbone)} does not differ "
             f"significantly from {names} on "
-            f"{wording.count(analysis.paired_tests[0].images, 'test image')}. The order may be "
-            "chance."
+            f"{wording.count(analysis.paired_tests[0].images, 'test image')}."
         )
     if lead and verdict and verdict.untested and len(lead.ranking) > 1:
         names = wording.listed([wording.title(name) for name in verdict.untested])
@@ -117,7 +116,7 @@ def missing(run_data: RunData) -> list[str]:
     parts = [f"{number} {state}" for state, number in counts.items() if number]
     lines = [
         f"{wording.count(sum(counts.values()), 'task')} of {len(run_data.states)} not done: "
-        f"{', '.join(parts)}. Everything below is made from what is there."
+        f"{', '.join(parts)}. This report uses the results published so far."
     ]
     for task_id, why in run_data.failures.items():
         lines.append(
@@ -199,7 +198,7 @@ def _told(run_data: RunData, task_id: str) -> str:
     if task.kind == "prepare":
         return "Preparing the data set"
     trial = run_data.trials[task.subject]
-    what = "training up to" if task.kind == "train" else "test after"
+    what = "training up to" if task.kind == "train" else "evaluation after"
     return (
         f"{wording.title(trial.backbone)} (seed {trial.seed}): {what} epoch {task.epoch}"
         f"{f' on corrupted images ({task.corruption})' if task.corruption else ''}"

@@ -120,7 +120,7 @@ def _run(context: TaskContext, lease: Lease, alone: bool) -> str:
         return settle.give_up(context, lost)
     runs = context.store.wanted_by(task)
     attempt = _begin_attempt(context, lease, runs)
-    log.info("%s: attempt %d begins", task.id, attempt.number)
+    log.info("%s: attempt %d started", task.id, attempt.number)
     try:
         result = worker.run_child(
             _task_request(worker, task, attempt, lease, alone, runs),

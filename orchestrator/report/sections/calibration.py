@@ -25,8 +25,8 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
     several = ", all seeds together" if run_data.run.spec.seeds > 1 else ""
     lead = (
         f"After epoch {analysis.epoch}{several}. The expected calibration error (ECE, {BINS} bins) "
-        "is the mean distance between how sure a network is and how often it is right; the Brier "
-        "score also counts how well it sets right answers apart. Lower is better for both."
+        "is the mean difference between confidence and accuracy. The Brier score also measures how "
+        "well confidence separates correct from wrong predictions. Lower is better for both."
     )
     return Section(
         "calibration",
@@ -39,7 +39,7 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
 def _table(analysis: Analysis) -> Table:
     rows, best = [], min(found.ece for found in analysis.calibration.values())
     for name, found in analysis.calibration.items():
-        word = "too sure" if found.gap > 0 else "not sure enough"
+        word = "overconfident" if found.gap > 0 else "underconfident"
         rows.append(
             (
                 wording.title(name),
@@ -99,8 +99,8 @@ def _curve(analysis: Analysis) -> Chart:
         title(
             axes,
             f"Reliability after epoch {analysis.epoch}",
-            f"{wording.count(images, 'answer')} a network · {BINS} bins, those with {FEWEST} "
-            f"answers or more",
+            f"{wording.count(images, 'prediction')} per network · {BINS} bins, those with {FEWEST} "
+            f"predictions or more",
         )
         legend_below(figure, axes)
 

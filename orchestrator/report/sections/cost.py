@@ -40,9 +40,9 @@ def section(run_data: RunData, analysis: Analysis) -> Section:
         f"{(size / 224) ** 2:.2f} times as many)"
     )
     lead = (
-        f"Training time is the wall time of all epochs up to epoch {analysis.epoch}{several}; "
-        "images/s are those of training. Multiply-adds are of one image of 224 px, forward, with "
-        f"this data set's head{scale}. {_consumption(analysis.costs)}"
+        f"Training time is the wall time of all epochs up to epoch {analysis.epoch}{several}. "
+        "Images/s are measured in training. Multiply-adds are for the forward pass of one image of "
+        f"224 px, with this data set's head{scale}. {_consumption(analysis.costs)}"
     )
     drawn = [_plot(analysis, measure) for measure in MEASURES]
     return Section("cost", "Cost", lead, (_table(analysis), *elements.figures(drawn, 2)))
@@ -163,7 +163,7 @@ def _plot(analysis: Analysis, measure: str) -> Chart | None:
             _point(axes, backbone, point)
         _logarithmic(axes.xaxis)
         axes.margins(x=0.08, y=0.1)
-        axes.set(xlabel=unit, ylabel="test images right (%)")
+        axes.set(xlabel=unit, ylabel="test accuracy (%)")
         basis = f"after epoch {analysis.epoch} · dashed: the Pareto line"
         title(axes, f"Accuracy against {called}", basis)
         legend_below(figure, axes)

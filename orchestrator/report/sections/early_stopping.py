@@ -25,8 +25,8 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
         return None
     lead = (
         f"{_stopped(run_data)}{_saved(run_data, analysis)} The best epoch has the lowest "
-        "validation loss; the gap is validation minus training loss. Overfitting is named where "
-        "validation loss rose after its best epoch while training loss kept falling."
+        "validation loss. The gap is validation loss minus training loss. Overfitting starts where "
+        "validation loss rises after the best epoch while training loss keeps falling."
     )
     return Section(
         "stopping",
@@ -139,10 +139,10 @@ def _figure(run_data: RunData, analysis: Analysis) -> Chart:
             else:
                 panel.axis("off")
         figure.supxlabel("epoch", fontsize=9, color=theme.MUTED)
-        figure.supylabel("cross entropy (nats an image)", fontsize=9, color=theme.MUTED)
+        figure.supylabel("cross entropy (nats per image)", fontsize=9, color=theme.MUTED)
         legend_below(figure, axes.flat[0])
 
-    seed = " by the first seed" if run_data.run.spec.seeds > 1 else ""
+    seed = " of the first seed" if run_data.run.spec.seeds > 1 else ""
     return draw_chart(
         "stopping",
         f"Training and validation loss of {len(names)} networks, {stretch_of(run_data, None)}",

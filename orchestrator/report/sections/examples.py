@@ -25,7 +25,7 @@ def section(
     """The chosen examples; None if there are none."""
     if not chosen:
         return None
-    seeds = ", by each network’s first seed" if run_data.run.spec.seeds > 1 else ""
+    seeds = ", with each network’s first seed" if run_data.run.spec.seeds > 1 else ""
     right, wrong, split = (tally[kind] for kind in (KINDS[0], KINDS[2], KINDS[1]))
     lead = (
         f"After epoch {analysis.epoch}{seeds}: of "

@@ -79,7 +79,7 @@ def accuracies(run_data: RunData) -> Chart | None:
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(False, axis="y")
         axes.tick_params(axis="y", labelcolor=theme.INK)
-        axes.set_xlabel("test images right (%)")
+        axes.set_xlabel("test accuracy (%)")
         title(axes, "Test accuracy", basis)
 
     epochs = [run_data.run.epoch_of(period) for period in shown]

@@ -28,9 +28,9 @@ def classes(run_data: RunData, analysis: Analysis) -> Section | None:
         return None
     several = ", all seeds together" if run_data.run.spec.seeds > 1 else ""
     lead = (
-        f"After epoch {analysis.epoch}{several}. F1 is the harmonic mean of precision (of the "
-        "answers with this class, how many are right) and recall (of the images of this class, "
-        "how many are found). Click a heading to sort."
+        f"After epoch {analysis.epoch}{several}. Precision is the share of predictions of a class "
+        "that are correct. Recall is the share of images of a class that are predicted as it. F1 "
+        "is their harmonic mean. Click a heading to sort."
     )
     built = (
         _measured(analysis, "f1", "F1"),
@@ -48,7 +48,7 @@ def together(run_data: RunData, analysis: Analysis, gallery: Gallery) -> Section
     wrong, built = examples.all_wrong(), []
     built += _confused(analysis, gallery)
     alone = {name: examples.only(name) for name in examples.networks}
-    built += [Heading("Right alone"), _alone(analysis, alone)]
+    built += [Heading("Correct in one network only"), _alone(analysis, alone)]
     shown = [place for places in alone.values() for place in places[:ALONE_EACH]][:6]
     if shown and gallery.rows:
         built.append(Cards(tuple(map(examples.example, shown))))
@@ -57,7 +57,7 @@ def together(run_data: RunData, analysis: Analysis, gallery: Gallery) -> Section
             Heading("All wrong"),
             Text(
                 f"All {len(examples.networks)} networks got {wording.count(len(wrong), 'image')} "
-                "wrong. Those on which they were surest come first: look here for wrong labels."
+                "wrong. Those with the highest confidence come first; check them for wrong labels."
             ),
             Cards(tuple(examples.example(place) for place in wrong[:MAX_ALL_WRONG])),
         ]
@@ -70,7 +70,7 @@ def together(run_data: RunData, analysis: Analysis, gallery: Gallery) -> Section
         ),
         _agreement(analysis),
     ]
-    first = " by each network's first seed" if run_data.run.spec.seeds > 1 else ""
+    first = ", with each network's first seed" if run_data.run.spec.seeds > 1 else ""
     images = wording.count(len(examples.order), "image")
     lead = f"After epoch {analysis.epoch}{first}, on the {images} that all networks answered."
     return Section("mistakes", "Mistakes", lead, tuple(built))
@@ -137,7 +137,7 @@ def _confused(analysis: Analysis, gallery: Gallery) -> list[Part]:
     cards: list[Part] = (
         [Cards(tuple(map(examples.example, shown)))] if shown and gallery.rows else []
     )
-    return [Heading("Classes confused most"), table, *cards]
+    return [Heading("Most frequent confusions"), table, *cards]
 
 
 def _alone(analysis: Analysis, alone: dict[str, list[int]]) -> Table:

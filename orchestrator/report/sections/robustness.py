@@ -168,8 +168,8 @@ def _figure(found: Robustness) -> Chart:
                 panel.tick_params(labelbottom=place + across >= len(found.corruptions))
             else:
                 panel.axis("off")
-        figure.supxlabel("severity (0: as it is)", fontsize=9, color=theme.MUTED)
-        figure.supylabel("test images right (%)", fontsize=9, color=theme.MUTED)
+        figure.supxlabel("severity (0: not corrupted)", fontsize=9, color=theme.MUTED)
+        figure.supylabel("test accuracy (%)", fontsize=9, color=theme.MUTED)
         legend_below(figure, axes.flat[0])
 
     alt = (

@@ -37,7 +37,7 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
             elements.Text(told(analysis.ranks, "seeds")),
             *elements.figures([critical(analysis.ranks, "seed")]),
         ]
-    return Section("certainty", "How sure one can be", _lead(analysis, several), tuple(built))
+    return Section("certainty", "Statistical significance", _lead(analysis, several), tuple(built))
 
 
 def table(paired_tests: Sequence[PairwiseTest], several: bool, name: str = "duels") -> Table:
@@ -175,9 +175,9 @@ def _bars(axes: Axes, found: Ranks) -> None:
 def _lead(analysis: Analysis, several: bool) -> str:
     images = wording.count(analysis.paired_tests[0].images, "test image")
     opening = (
-        f"After epoch {analysis.epoch}, on the same {images}: McNemar's exact test looks only at "
-        "images that one of two networks got right and the other wrong; "
-        f"{wording.count(len(analysis.paired_tests), 'p-value')}, corrected together (Holm). "
+        f"After epoch {analysis.epoch}, on the same {images}. McNemar's exact test uses only "
+        "images that exactly one of two networks classified correctly. Holm's correction covers "
+        f"{wording.count(len(analysis.paired_tests), 'p-value')}. "
     )
     if several:
         return (

@@ -130,7 +130,7 @@ def data(run_data: RunData, duplicates: dict[str, int] | None) -> Table:
         counts.update(split_counts)
     split = ", ".join(f"{counts[name]:,} {name}" for name in ("train", "validation", "test"))
     rows = [
-        ("From", wording.plain(run_data.source.origin) if run_data.source else "unknown"),
+        ("Source", wording.plain(run_data.source.origin) if run_data.source else "unknown"),
         ("Classes", f"{len(run_data.classes)}"),
         (
             "Images",

@@ -36,7 +36,7 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
 
 def _lead(found: Timeline) -> str:
     if not found.spans or found.began is None:
-        return "How often tasks were tried, and how each attempt ended."
+        return "Number of attempts at each kind of task, and how they ended."
     waited = (
         ""
         if found.waited is None
