@@ -130,7 +130,7 @@ def study(root: Path, server: EmbeddedRedis, entry: str, periods: int) -> list[d
     )
     store = Store(root).open(create=True)
     run = submit.create_run(store, request.spec, request.source, {"orch": "benchmark"})
-    broker.enqueue(server.url, plan.ready_tasks(store, run))
+    broker.enqueue(server.url, plan.ready_tasks(store, run), store=store.id)
     started: dict[str, dict[str, float]] = in_a_process(
         str(root), server.url, entry, len(run.tasks)
     )

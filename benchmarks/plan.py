@@ -148,7 +148,7 @@ def submitted_run(root: Path, broker_url: str, size: int) -> Run:
     )
     store = Store(root).open(create=True)
     run = submit.create_run(store, request.spec, request.source, {"orch": "benchmark"})
-    broker.enqueue(broker_url, plan.ready_tasks(store, run))
+    broker.enqueue(broker_url, plan.ready_tasks(store, run), store=store.id)
     return run
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from jobs.errors import BadEnvironment
 
 DEFAULT_STORE = "orch-store"
-PUBLIC = ("db", "virtual_host", "ssl_cert_reqs", "health_check_interval")
+PUBLIC = ("db", "virtual_host", "ssl_cert_reqs", "ssl_check_hostname", "health_check_interval")
 SCHEME = r"[A-Za-z0-9+.-]*"
 HOST = r"(\[[0-9A-Fa-f:.]*\]|[^:\[]*)(:\d*)?(/[^:]*)?$"
 

@@ -24,7 +24,7 @@ from orchestrator import preflight
 from orchestrator.local import embedded_redis, stack
 from orchestrator.monitoring import heartbeats
 from workers.devices import discovery
-from workers.messaging import broker
+from workers.messaging import broker, stores
 
 EXTRAS = {
     "worker": ("torch", "torchvision", "numpy", "pillow", "scikit-learn"),
@@ -160,12 +160,7 @@ def _runs(settings: Settings) -> list[Diagnosis]:
 def _broker(settings: Settings) -> Diagnosis:
     try:
         if settings.broker_url is not None:
-            broker.ping(settings.broker_url)
-            shown, waiting = (
-                without_password(settings.broker_url),
-                broker.queue_length(settings.broker_url),
-            )
-            return Diagnosis("broker", "ok", f"{shown} answers; {waiting} message(s) in the queue")
+            return _named_broker(settings.broker_url, Store(settings.store).id)
         binary = embedded_redis.binary()
     except OrchError as error:
         remedy = (
@@ -174,12 +169,28 @@ def _broker(settings: Settings) -> Diagnosis:
             else "check ORCH_BROKER_URL, or unset it"
         )
         return Diagnosis("broker", "broken", str(error), remedy)
-    redis = stack.look(settings).redis
-    return Diagnosis(
-        "broker",
-        "ok",
-        f"embedded Redis {'is running' if redis else 'starts when needed'} ({binary})",
-    )
+    if (redis := stack.look(settings).redis) is None:
+        return Diagnosis("broker", "ok", f"embedded Redis starts when needed ({binary})")
+    try:
+        broker.require_writable(redis.url, Store(settings.store).id)
+    except OrchError as error:
+        return Diagnosis("broker", "broken", str(error), "orch down, then orch up")
+    return Diagnosis("broker", "ok", f"embedded Redis runs and takes messages ({binary})")
+
+
+def _named_broker(broker_url: str, store_id: str) -> Diagnosis:
+    """Whether messages can be sent; raises `BrokerUnreachable`."""
+    broker.require_writable(broker_url, store_id)
+    waiting, others = broker.queue_length(broker_url, store=store_id), ""
+    if found := stores.others(broker_url, store_id):
+        listed = ", ".join(f"{each.folder} ({each.host}, {_day(each.at)})" for each in found[:5])
+        others = f"; {len(found)} other store(s) use it: {listed}"
+    shown = without_password(broker_url)
+    return Diagnosis("broker", "ok", f"{shown} takes messages; {waiting} message(s) wait{others}")
+
+
+def _day(at: float) -> str:
+    return f"last on {time.strftime('%Y-%m-%d', time.localtime(at))}"
 
 
 def _workers(settings: Settings) -> Diagnosis:

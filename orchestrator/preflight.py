@@ -100,10 +100,10 @@ def local_workers(settings: Settings, workers: int | None) -> int | None:
 
 
 def ping(broker_url: str) -> None:
-    """Return when the broker answers; raises `BrokerUnreachable`."""
-    from workers.messaging.broker import ping as ping_broker
+    """Return when the broker answers and takes messages; raises `BrokerUnreachable`."""
+    from workers.messaging.broker import require_writable
 
-    ping_broker(broker_url)
+    require_writable(broker_url)
 
 
 def require_writable(root: Path) -> None:

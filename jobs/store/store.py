@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from jobs import atomic
 from jobs.errors import BadSpec, DamagedFile, StoreUnusable, UnknownRun, WorkError
-from jobs.store import records
+from jobs.store import identity, records
 from jobs.store.ledger import LedgerStore
 from jobs.store.runs import NAME_OF_RUN, Run, RunOutline, read_outline, read_run
 from jobs.task import Task, Trial
@@ -34,7 +34,7 @@ class Store(LedgerStore):
         try:
             if create and not marker.exists():
                 self.root.mkdir(parents=True, exist_ok=True)
-                atomic.create_json(marker, {"format": FORMAT})
+                atomic.create_json(marker, {"format": FORMAT, "id": identity.new_id()})
             if create and not os.access(self.root, os.W_OK | os.X_OK):
                 raise StoreUnusable(
                     f"cannot write to the store {self.root}. Set ORCH_STORE to a folder that you "
@@ -57,7 +57,26 @@ class Store(LedgerStore):
                 f"the store {self.root} has a format that this version of orch cannot read: "
                 f"{found}."
             )
+        if create:
+            self.ensure_id()
         return self
+
+    @property
+    def id(self) -> str:
+        """The store's id; an empty text for one of 0.1.0 that was not written to since."""
+        with contextlib.suppress(OSError, DamagedFile):
+            return identity.read_id(self)
+        return ""
+
+    def ensure_id(self) -> str:
+        """The store's id, which one of 0.1.0 is given now; raises `StoreUnusable`."""
+        try:
+            if found := identity.ensure_id(self):
+                return found
+            reason = f"{self.id_claim_path.name} there holds no id. Remove that file"
+        except (OSError, WorkError) as error:
+            reason = f"{getattr(error, 'strerror', None) or error}. Make it writable"
+        raise StoreUnusable(f"the store {self.root} cannot be given an id: {reason}.")
 
     # Requests
 

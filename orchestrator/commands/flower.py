@@ -42,8 +42,8 @@ def flower_command(settings: Settings, port: int, address: str) -> None:
     _require_free(address, port)
     preflight.require_writable(settings.store)
     broker_url = launch.broker(settings)
-    click.echo(f"Flower listens on http://{address}:{port} (stop it with Ctrl-C)", err=True)
-    broker.flower(broker_url, port, address)
+    click.echo(f"Flower listens on http://{address}:{port} (Ctrl-C ends it)", err=True)
+    broker.flower(broker_url, port, address, launch.open_store(settings).id)
 
 
 def _require_free(address: str, port: int) -> None:

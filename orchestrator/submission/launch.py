@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from jobs.errors import BrokerUnreachable, NotQueued
 from jobs.settings import Settings
 from orchestrator.terminal.options import call, emit
 
@@ -58,11 +60,11 @@ def open_store(settings: Settings) -> Store:
 
 def broker(settings: Settings) -> str:
     """The named broker if it answers, else the embedded one, started and announced if needed."""
-    from orchestrator import preflight
     from orchestrator.local import stack
+    from workers.messaging.broker import ping
 
     if settings.broker_url is not None:
-        preflight.ping(settings.broker_url)
+        ping(settings.broker_url)
         return settings.broker_url
 
     open_store(settings)
@@ -93,16 +95,13 @@ def launch(
     `only` limits which task ids are enqueued. With `wait`, it returns when the run is over.
     """
     from jobs import plan
-    from orchestrator import preflight
     from orchestrator.local import stack
-    from workers.messaging.broker import enqueue
 
     ledger = store.ledger()
     states, ready = plan.task_states(store, run, ledger), plan.ready_tasks(store, run, ledger)
     sent = [task for task in ready if only is None or task.id in only]
     if ready:
-        here = stack.ensure(settings, preflight.local_workers(settings, workers), device)
-        enqueue(here.broker_url(settings), sent)
+        here = _start_and_enqueue(settings, store, run, workers, device, sent)
     else:
         here = stack.look(settings)
     if not as_json:
@@ -113,6 +112,34 @@ def launch(
     if as_json:
         emit(_facts(settings, run, here, sent, end) | facts)
     return end.exit_code if end else 0
+
+
+def _start_and_enqueue(
+    settings: Settings,
+    store: Store,
+    run: Run,
+    workers: int | None,
+    device: str | None,
+    tasks: Sequence[Task],
+) -> Stack:
+    """Start what is missing and enqueue the tasks; raises `NotQueued`, as the run is recorded."""
+    from orchestrator import preflight
+    from orchestrator.local import stack
+    from workers.messaging import broker, stores
+
+    store_id = store.ensure_id()
+    try:
+        here = stack.ensure(settings, preflight.local_workers(settings, workers), device)
+        broker_url = here.broker_url(settings)
+        broker.enqueue(broker_url, tasks, store=store_id)
+    except BrokerUnreachable as error:
+        raise NotQueued(
+            f"run {run.name} is recorded, not queued: {error} Its workers take it up once the "
+            f"broker can be used; or type: {call(settings, 'resume', run.name)}"
+        ) from None
+    with contextlib.suppress(BrokerUnreachable):  # only 'orch doctor' reads it
+        stores.register(broker_url, store_id, store.root, stack.host())
+    return here
 
 
 def _follow(settings: Settings, store: Store, run: Run, as_json: bool) -> RunStatus:

@@ -74,9 +74,9 @@ def test_the_queue_may_burn(new_lab: Callable[..., Lab], animal_folder: Path) ->
     """
     lab = new_lab()
     run = lab.submit(*TWO_BACKBONES, "--data", str(animal_folder))
-    from workers.messaging.broker import _channel
+    from workers.messaging.broker import connected
 
-    with _channel(lab.broker_url, 3.0) as channel:
+    with connected(lab.broker_url, 3.0) as channel:
         channel.client.flushdb()
         lab.worker()
         lab.worker()

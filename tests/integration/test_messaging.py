@@ -14,8 +14,8 @@ from workers.messaging import broker
 
 
 def test_a_message_carries_a_task_id_and_nothing_more(redis_url: str) -> None:
-    """A message in Redis is JSON with one argument."""
-    with broker._channel(redis_url, 3.0) as channel:
+    """What lies in Redis is JSON with one argument."""
+    with broker.connected(redis_url, 3.0) as channel:
         channel.client.flushall()
         broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 10)])
         message = json.loads(channel.client.lpop("orch:1"))
@@ -27,7 +27,7 @@ def test_a_message_carries_a_task_id_and_nothing_more(redis_url: str) -> None:
 def test_big_networks_come_out_first(redis_url: str) -> None:
     """The queue's order is by cost, not by arrival."""
     names = ["squeezenet-finetuned", "scratch", "vgg16", "resnet34"]
-    with broker._channel(redis_url, 3.0) as channel:
+    with broker.connected(redis_url, 3.0) as channel:
         channel.client.flushall()
         broker.enqueue(redis_url, [Task("train", f"{name}-s0-00000000", 10) for name in names])
         keys = sorted(key.decode() for key in channel.client.keys("orch*"))
@@ -79,7 +79,7 @@ def test_passwords_become_stars(url: str, shown: str) -> None:
 def test_what_is_no_message_is_dropped_and_the_next_one_is_taken(redis_url: str) -> None:
     """Invalid content in the list that workers read does not end a worker."""
     task = Task("train", "scratch-s0-00000000", 10)
-    with broker._channel(redis_url, 3.0) as channel:
+    with broker.connected(redis_url, 3.0) as channel:
         channel.client.flushall()
     with broker.app(redis_url) as application, application.connection_for_read() as connection:
         taken: list[str] = []

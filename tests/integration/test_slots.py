@@ -148,7 +148,7 @@ def test_a_task_that_waits_for_room_holds_nothing_and_another_worker_may_do_it(
         LeaseTracker(worker.store),
         entry="support.fake_work:main",
     )
-    with broker._channel(redis_url, 3.0) as channel:
+    with broker.connected(redis_url, 3.0) as channel:
         channel.client.flushall()
     rung = [task.id for task in Reconciler(other).round()]
     done_elsewhere = execute.execute(other, two.id)

@@ -194,7 +194,8 @@ def test_retry_sends_just_what_had_failed(
     task = Task("train", run.trials[1], 2)
     give_up(store, task)
     code, said = orch(capsys, store, "retry", run.name, "--json")
-    told, waiting = json.loads(said), broker.queue_length(f"{redis_url}?virtual_host=7")
+    told = json.loads(said)
+    waiting = broker.queue_length(f"{redis_url}?virtual_host=7", store=store.id)
     again, nothing = orch(capsys, store, "retry", run.name)
 
     assert (code, again) == (0, 0)

@@ -74,10 +74,10 @@ def test_a_run_that_was_put_down_anew_is_read_anew(trained: tuple[Store, Run]) -
 
 def test_a_message_is_sent_on_a_new_connection_when_the_kept_one_was_cut(redis_url: str) -> None:
     """Redis may have been restarted since."""
-    with broker._channel(redis_url, 3.0) as channel:
+    with broker.connected(redis_url, 3.0) as channel:
         channel.client.flushall()
     broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 10)])
-    with broker._channel(redis_url, 3.0) as channel:
+    with broker.connected(redis_url, 3.0) as channel:
         channel.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 20)])
 

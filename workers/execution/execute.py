@@ -8,11 +8,7 @@ import time
 from collections.abc import Sequence
 
 from jobs import plan
-from jobs.errors import (
-    BadSpec,
-    BrokerUnreachable,
-    OrchError,
-)
+from jobs.errors import BadSpec, OrchError
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
@@ -23,7 +19,6 @@ from workers.execution.attempts import Attempt, read_history
 from workers.execution.callbacks import LeaseRenewer, ProgressReporter, StopCondition
 from workers.execution.context import TaskContext, task_context
 from workers.lease import Lease, keep_renewed
-from workers.messaging import broker
 from workers.worker import Worker
 
 log = logging.getLogger("orch.worker")
@@ -171,13 +166,20 @@ def _notify(context: TaskContext, token: int, state: str) -> None:
         if to is None:
             _pass_on(worker, tasks, worker.name if stays else "")
         else:
-            enqueue(worker, tasks, to)
+            enqueue(worker, begin_here(worker, tasks, to), to)
 
 
 def _pass_on(worker: Worker, tasks: list[Task], *free: str) -> None:
     """Enqueue each training to its best idle worker, the rest to any; `free` just became idle."""
     for to, sent in (worker.fleet.placed(worker.handover, tasks, *free) if tasks else {}).items():
-        enqueue(worker, sent, to)
+        enqueue(worker, begin_here(worker, sent, to) if to in free else sent, to)
+
+
+def begin_here(worker: Worker, tasks: list[Task], to: str | None) -> list[Task]:
+    """Begin the first task without the broker if it is for this worker; returns the others."""
+    if to != worker.name or not tasks or worker.stop.is_set() or not worker.begin(tasks[0]):
+        return tasks
+    return tasks[1:]
 
 
 def ready_since(store: Store, task: Task, runs: Sequence[Run]) -> float | None:
@@ -195,16 +197,8 @@ def ready_since(store: Store, task: Task, runs: Sequence[Run]) -> float | None:
 
 
 def enqueue(worker: Worker, tasks: list[Task], to: str | None = None) -> None:
-    """Enqueue ready tasks, with `to` for one worker.
-
-    If the broker is unreachable nothing is lost: the reconciler enqueues them later.
-    """
-    if not tasks:
-        return
-    try:
-        broker.enqueue(worker.broker_url, tasks, to)
-    except BrokerUnreachable as error:
-        log.warning("%s The tasks are enqueued again when the broker answers.", error)
+    """Enqueue ready tasks, with `to` for one worker; does not wait for the broker."""
+    worker.sender.send(tasks, to)
 
 
 def _task_request(
