@@ -7,15 +7,34 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from jobs.data import folder_shape
 from jobs.errors import BadFolder
 from jobs.spec.model import BUILT_IN_DATA, DataSettings
 
 CHUNK_FILES = 32
 AT_ONCE_BYTES = 2**20
-IGNORED = {"thumbs.db", "desktop.ini", "__macosx"}
+IGNORED = {
+    "thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+    "__macosx",
+    "icon\r",
+    "@eadir",
+    "@tmp",
+    "#recycle",
+    "@recycle",
+    "@__thumb",
+    "lost+found",
+    "$recycle.bin",
+    "recycler",
+    "system volume information",
+    "network trash folder",
+    "temporary items",
+}
+"""Folders and files that other systems create by themselves, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +49,15 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """Source of a data set: built-in name or absolute folder, with its classes and files."""
+    """Source of a data set: built-in name or absolute folder, with its classes and files.
+
+    `beside` are the files that lie beside the class folders and are not used.
+    """
 
     origin: str
     classes: tuple[str, ...]
     entries: tuple[ImageFile, ...]
+    beside: tuple[str, ...] = ()
 
     @property
     def built_in(self) -> bool:
@@ -60,15 +83,29 @@ class DataSource:
         return f"{stem[:40] or 'data'}-{settings.image_size}px-{self.fingerprint(settings)[:8]}"
 
 
-def list_folder(folder: Path) -> DataSource:
-    """Classes and files without checksums; raises `BadFolder` for an unusable folder."""
+def list_folder(folder: Path, classes_at_top: bool = False) -> DataSource:
+    """Classes and files without checksums; raises `BadFolder` for an unusable folder.
+
+    A folder whose shape says that its class folders lie elsewhere is refused, unless
+    `classes_at_top`.
+    """
     try:
-        classes = _classes(folder)
+        classes, beside = _classes(folder)
         entries = [entry for label in classes for entry in sorted(_walk(folder, label), key=_parts)]
     except FileNotFoundError as error:
         raise BadFolder(f"the data folder {error.filename or folder} does not exist.") from None
     except OSError as error:
         raise BadFolder(f"cannot read {error.filename or folder}: {error.strerror}.") from None
+    if not classes_at_top:
+        shape = folder_shape.tree(classes, (entry.path for entry in entries))
+        if fault := folder_shape.fault(folder, shape):
+            raise BadFolder(fault)
+    _check_names(folder, classes, entries)
+    return DataSource(str(folder.absolute()), tuple(classes), tuple(entries), tuple(beside))
+
+
+def _check_names(folder: Path, classes: list[str], entries: list[ImageFile]) -> None:
+    """Raise `BadFolder` for a single class, an empty class, or a name that is not UTF-8."""
     if len(classes) == 1:
         raise BadFolder(
             f"{folder} holds one class only ('{classes[0]}'); a comparison needs at least two."
@@ -83,17 +120,18 @@ def list_folder(folder: Path) -> DataSource:
             raise BadFolder(
                 f"{folder}: a file's name is not valid UTF-8: {entry.path!r}. Rename it."
             )
-    return DataSource(str(folder.absolute()), tuple(classes), tuple(entries))
 
 
 def read_folder(
-    folder: Path, tell: Callable[[int, int], None] = lambda done, total: None
+    folder: Path,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+    classes_at_top: bool = False,
 ) -> DataSource:
     """Like `list_folder`, with the SHA-256 of every file, computed in threads.
 
     Reports progress with `tell(done, total)`, in files. Raises `BadFolder`.
     """
-    listed = list_folder(folder)
+    listed = list_folder(folder, classes_at_top)
     total = len(listed.entries)
     chunks = [listed.entries[start : start + CHUNK_FILES] for start in range(0, total, CHUNK_FILES)]
     with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as pool:
@@ -104,7 +142,7 @@ def read_folder(
             for entry in chunk:
                 entries.append(entry)
                 tell(len(entries), total)
-    return DataSource(listed.origin, listed.classes, tuple(entries))
+    return replace(listed, entries=tuple(entries))
 
 
 def built_in(name: str) -> DataSource:
@@ -131,8 +169,11 @@ def _with_digest(folder: Path, entry: ImageFile) -> ImageFile:
         raise BadFolder(f"cannot read {folder / entry.path}: {error.strerror}.") from None
 
 
-def _classes(folder: Path) -> list[str]:
-    """Sorted class folder names; raises `BadFolder` for broken, cyclic or duplicate links."""
+def _classes(folder: Path) -> tuple[list[str], list[str]]:
+    """Sorted class folder names, and the names of the files beside them.
+
+    Raises `BadFolder` for broken, cyclic or duplicate links.
+    """
     if not stat.S_ISDIR(folder.stat().st_mode):
         raise BadFolder(
             f"{folder} is not a folder. Give a folder that holds one folder for each class."
@@ -142,6 +183,7 @@ def _classes(folder: Path) -> list[str]:
         key=lambda item: item.name,
     )
     places: dict[str, str] = {}
+    beside: list[str] = []
     for item in items:
         if item.is_symlink() and not os.path.exists(item.path):
             raise BadFolder(f"{item.path} is a link that leads nowhere. Fix or remove it.")
@@ -156,11 +198,13 @@ def _classes(folder: Path) -> list[str]:
                     f"the classes {places[place]} and {item.name} in {folder} are the same folder."
                 )
             places[place] = item.name
+        else:
+            beside.append(item.name)
     if not places:
         raise BadFolder(
             f"{folder} is empty of class folders. Put each class's images in a folder of their own."
         )
-    return list(places.values())
+    return list(places.values()), beside
 
 
 def _walk(folder: Path, label: str) -> Iterator[ImageFile]:
