@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from jobs.data import folder_shape
+from jobs.data import folder_shape, pixel_format
+from jobs.data.pixel_format import PixelFormat
 from jobs.errors import BadFolder
-from jobs.spec.model import BUILT_IN_DATA, DataSettings
+from jobs.spec.model import BUILT_IN_DATA, DataSettings, at_defaults
 
 CHUNK_FILES = 32
 AT_ONCE_BYTES = 2**20
+PREPARATION = 2
+"""Version of the preparation; enters names only where version 0.1.0 made other pixels."""
 IGNORED = {
     "thumbs.db",
     "ehthumbs.db",
@@ -51,26 +55,38 @@ class ImageFile:
 class DataSource:
     """Source of a data set: built-in name or absolute folder, with its classes and files.
 
-    `beside` are the files that lie beside the class folders and are not used.
+    `preparation` is that of version 0.1.0 (1) where it made the same pixels, else `PREPARATION`.
+    `beside` are the files that lie beside the class folders and are not used. `formats` are those
+    of the files that 0.1.0 prepared in another way; neither is kept in the store.
     """
 
     origin: str
     classes: tuple[str, ...]
     entries: tuple[ImageFile, ...]
+    preparation: int = 1
     beside: tuple[str, ...] = ()
+    formats: Mapping[str, PixelFormat] = field(default_factory=dict)
 
     @property
     def built_in(self) -> bool:
         """Whether the images come from an installed package instead of a folder."""
         return self.origin in BUILT_IN_DATA
 
+    @property
+    def beyond_8_bits(self) -> dict[str, PixelFormat]:
+        """The formats of files whose values need a range."""
+        return {path: one for path, one in self.formats.items() if one.beyond_8_bits}
+
     def fingerprint(self, settings: DataSettings) -> str:
         """SHA-256 over the settings and the path, class and contents of every file.
 
         It does not depend on the location of the folder.
         """
-        state = hashlib.sha256(settings.model_dump_json().encode())
+        asked = settings.model_dump_json(exclude=at_defaults(settings))
+        state = hashlib.sha256(asked.encode())
         state.update((self.origin if self.built_in else "folder").encode())
+        if self.preparation > 1:
+            state.update(f"\0preparation {self.preparation}".encode())
         for entry in self.entries:
             state.update(f"\0{entry.path}\0{entry.label}\0{entry.sha256}".encode())
         return state.hexdigest()
@@ -101,7 +117,7 @@ def list_folder(folder: Path, classes_at_top: bool = False) -> DataSource:
         if fault := folder_shape.fault(folder, shape):
             raise BadFolder(fault)
     _check_names(folder, classes, entries)
-    return DataSource(str(folder.absolute()), tuple(classes), tuple(entries), tuple(beside))
+    return DataSource(str(folder.absolute()), tuple(classes), tuple(entries), beside=tuple(beside))
 
 
 def _check_names(folder: Path, classes: list[str], entries: list[ImageFile]) -> None:
@@ -136,13 +152,17 @@ def read_folder(
     chunks = [listed.entries[start : start + CHUNK_FILES] for start in range(0, total, CHUNK_FILES)]
     with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as pool:
         entries: list[ImageFile] = []
+        formats: dict[str, PixelFormat] = {}
         for chunk in pool.map(
             lambda chunk: [_with_digest(folder, entry) for entry in chunk], chunks
         ):
-            for entry in chunk:
+            for entry, pixels in chunk:
                 entries.append(entry)
+                if pixels is not None:
+                    formats[entry.path] = pixels
                 tell(len(entries), total)
-    return replace(listed, entries=tuple(entries))
+    preparation = PREPARATION if formats else 1
+    return replace(listed, entries=tuple(entries), preparation=preparation, formats=formats)
 
 
 def built_in(name: str) -> DataSource:
@@ -157,14 +177,17 @@ def built_in(name: str) -> DataSource:
     return DataSource(name, tuple(str(digit) for digit in range(10)), ())
 
 
-def _with_digest(folder: Path, entry: ImageFile) -> ImageFile:
+def _with_digest(folder: Path, entry: ImageFile) -> tuple[ImageFile, PixelFormat | None]:
     try:
         with open(f"{folder}/{entry.path}", "rb", buffering=0) as handle:
-            small = entry.bytes < AT_ONCE_BYTES
-            digest = (
-                hashlib.sha256(handle.readall()) if small else hashlib.file_digest(handle, "sha256")
-            )
-            return ImageFile(entry.path, entry.label, digest.hexdigest(), entry.bytes)
+            if entry.bytes < AT_ONCE_BYTES:
+                contents = handle.readall()
+                digest, found = hashlib.sha256(contents), pixel_format.read(io.BytesIO(contents))
+            else:
+                digest = hashlib.file_digest(handle, "sha256")
+                handle.seek(0)
+                found = pixel_format.read(io.BufferedReader(handle))
+            return ImageFile(entry.path, entry.label, digest.hexdigest(), entry.bytes), found
     except OSError as error:
         raise BadFolder(f"cannot read {folder / entry.path}: {error.strerror}.") from None
 

@@ -9,7 +9,13 @@ import click
 
 from jobs.settings import Settings
 from orchestrator.submission import launch
-from orchestrator.terminal.options import examples, json_option, store_option
+from orchestrator.terminal.options import (
+    classes_at_top_option,
+    examples,
+    json_option,
+    store_option,
+    value_range_option,
+)
 
 EPILOG = examples(
     "orch submit --all-backbones --periods 3",
@@ -102,6 +108,8 @@ EPILOG = examples(
     default=None,
     help="Leave out files that are no images.  [default: no-skip-broken]",
 )
+@value_range_option
+@classes_at_top_option
 @click.option(
     "--name",
     metavar="NAME",
