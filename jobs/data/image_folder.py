@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from jobs.data import folder_shape, pixel_format
+from jobs.data import file_names, folder_shape, pixel_format
 from jobs.data.pixel_format import PixelFormat
 from jobs.errors import BadFolder
 from jobs.spec.model import BUILT_IN_DATA, DataSettings, at_defaults
@@ -132,10 +132,8 @@ def _check_names(folder: Path, classes: list[str], entries: list[ImageFile]) -> 
             f"{folder}: no file in class folder(s) {', '.join(empty)}. Fill or remove them."
         )
     for entry in entries:
-        if any(0xD800 <= ord(c) <= 0xDFFF for c in entry.path):
-            raise BadFolder(
-                f"{folder}: a file's name is not valid UTF-8: {entry.path!r}. Rename it."
-            )
+        if not entry.path.isascii() and (fault := file_names.fault(entry.path)):
+            raise BadFolder(f"{folder}: {fault}")
 
 
 def read_folder(

@@ -19,7 +19,7 @@ from pydantic import (
 
 from jobs.catalog.backbones import CATALOG, find_backbone
 from jobs.catalog.corruptions import SEVERITIES, level_name, parse_choice
-from jobs.data import value_range
+from jobs.data import file_names, value_range
 from jobs.errors import BadSpec
 from jobs.spec import duration, explain, yaml_file
 
@@ -259,6 +259,8 @@ def read_file(path: Path) -> dict[str, Any]:
 
 def _place(data: str, beside: Path) -> str:
     """The data folder as an absolute path; raises `BadSpec` for an invalid name."""
+    if not data.isascii() and (fault := file_names.fault(data)):
+        raise BadSpec(f"data: {fault}")
     if not data.strip() or any(ord(each) < 32 or 0xD800 <= ord(each) <= 0xDFFF for each in data):
         raise BadSpec(
             f"data: {data[:SHOWN]!r} is no folder's name. Give a folder of class folders, or "
