@@ -40,7 +40,7 @@ class Decoded:
     """The result for one file: checksum of its pixels, or the reason why there are none.
 
     `changed` when the file is no longer what was submitted. `levels` between the darkest and the
-    brightest value, 0 to 255.
+    brightest value of a channel, 0 to 255.
     """
 
     pixels_sha256: str
@@ -158,7 +158,7 @@ def _decode_one(
     except Broken as error:
         return Decoded("", str(error))
     put(pixels)
-    levels = int(pixels.max()) - int(pixels.min())
+    levels = int((pixels.max(0).max(0) - pixels.min(0).min(0)).max())
     return Decoded(hashlib.sha256(pixels.data).hexdigest(), levels=levels)
 
 

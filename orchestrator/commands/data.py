@@ -23,7 +23,8 @@ from orchestrator.terminal.options import (
 )
 
 if TYPE_CHECKING:
-    from jobs.spec.model import Spec
+    from jobs.spec.model import DataSettings, Spec
+    from orchestrator.datasets.inspect import Inspection
 
 SHOWN = 10
 TOLD = ("images", "skipped", "classes", "seconds", "value_range", "low_contrast")
@@ -44,21 +45,47 @@ def data_command(ctx: click.Context) -> None:
 
 @data_command.command(epilog=examples("orch data inspect photographs/"))
 @click.argument("folder", type=click.Path(path_type=Path))
+@value_range_option
+@classes_at_top_option
 @json_option
-def inspect(folder: Path, as_json: bool) -> None:
-    """Count classes and formats, and list broken files and duplicates of a folder of class
-    folders.
+def inspect(
+    folder: Path, value_range: str | None, classes_at_top: bool | None, as_json: bool
+) -> int:
+    """Count classes and formats of a folder of class folders, and list what is broken or odd.
+
+    Exit code 1 when files are broken.
     """
     from dataclasses import asdict
 
     from orchestrator.datasets.inspect import inspect_folder
     from orchestrator.terminal import progress_bar
 
+    settings = _settings(value_range)
     with progress_bar.progress_when_slow("inspecting the data folder", "readings") as tell:
-        found = inspect_folder(folder, tell)
+        found = inspect_folder(folder, tell, settings, bool(classes_at_top))
     if as_json:
         emit(asdict(found))
-        return
+    else:
+        _show(found)
+    return 1 if found.broken else 0
+
+
+def _settings(range_text: str | None) -> DataSettings:
+    from jobs.errors import BadSpec
+    from jobs.spec import model
+
+    try:
+        given = {} if range_text is None else {"value_range": range_text}
+        return model.DataSettings.model_validate(given)
+    except ValueError as error:
+        from jobs.spec import explain
+
+        raise BadSpec(f"{explain.first_problem(error, model.DataSettings)}.") from None
+
+
+def _show(found: Inspection) -> None:
+    from jobs.data import value_range
+
     click.echo(
         f"{found.folder}: {found.files:,} files in {len(found.classes)} classes, "
         f"{found.bytes / 1e6:,.1f} MB"
@@ -74,9 +101,13 @@ def inspect(folder: Path, as_json: bool) -> None:
             f"Pillow is not installed: only the first bytes were checked. For more: "
             f"{install_hints.install_command('worker')}"
         )
+    if found.value_range and "fault" not in found.value_range:
+        kinds = ", ".join(f"{kind} {count:,}" for kind, count in found.value_range["kinds"].items())
+        click.echo(f"values beyond 8 bits: {value_range.in_words(found.value_range)} ({kinds})")
     _list("broken files", [f"{path}: {fault}" for path, fault in found.broken.items()])
     _list("groups of exact duplicates", [" = ".join(group) for group in found.duplicates])
-    _list("of them in several classes", [" = ".join(group) for group in found.contradictions])
+    _list("equal images in several classes", [" = ".join(group) for group in found.contradictions])
+    _list("notes", found.notes)
 
 
 def _list(title: str, lines: list[str]) -> None:
