@@ -162,7 +162,7 @@ def _of_tables(store: Store, run: Run, known: set[str]) -> Iterator[ExpectedFile
     from jobs.store import tables
 
     for table in tables.SCHEMAS:
-        for subject in (tables.DATA_SETS, *run.trials):
+        for subject in tables.partitions([tables.DATA_SETS, *run.trials]):
             folder = tables.table_folder(table, subject)
             for place in (f"{folder}/{name}" for name in atomic.list_names(store.root / folder)):
                 path = store.root / place

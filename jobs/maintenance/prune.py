@@ -163,7 +163,7 @@ def _may_be_running(store: Store, work: Path) -> bool:
         task = Task.parse(work.parent.name)
         record = atomic.read_json(work.with_suffix(".json"))
         latest = max(
-            name
+            int(name[:-5])
             for name in atomic.list_names(work.parent)
             if name.endswith(".json") and name[:-5].isdecimal()
         )
@@ -172,6 +172,7 @@ def _may_be_running(store: Store, work: Path) -> bool:
     running = (
         isinstance(record, dict)
         and record.get("state") == "running"
-        and latest == f"{work.name}.json"
+        and work.name.isdecimal()
+        and latest == int(work.name)
     )
     return running and not store.is_done(task)

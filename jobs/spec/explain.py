@@ -19,7 +19,8 @@ IN_WORDS = {
     "name": "a text (in quotation marks if it looks like a number)",
     "split": "a list of three percentages of at least 1 that sum to 100, such as [70, 10, 20],",
     "corruptions": "a list of corruptions, or 'all',",
-    "checkpoint_every": "a duration, such as 30s or 5m, or 'never',",
+    "value_range": "a range of values (auto, full, or LOW,HIGH such as 0,4095)",
+    "checkpoint_every": "a length of time, such as 30s or 5m, or 'never',",
 }
 """Descriptions of keys whose type alone is not clear enough."""
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from jobs.catalog.backbones import CATALOG, find_backbone
 from jobs.catalog.corruptions import SEVERITIES, level_name, parse_choice
+from jobs.data import file_names, value_range
 from jobs.errors import BadSpec
 from jobs.spec import duration, explain, yaml_file
 
@@ -20,38 +29,30 @@ ALIASES = {"backbone": "backbones", "patience": "plateau_patience"}
 Weights = Literal["imagenet", "none"]
 Precision = Literal["auto", "fp32", "bf16"]
 Augment = Literal["none", "flip", "crop-flip"]
+RangeText = Annotated[str, BeforeValidator(value_range.parse)]
 MAX_EPOCHS = 9_999_999
 MAX_TASKS = 100_000
 SHOWN = 80
 NUMBERS = (
-    "periods",
-    "epochs_per_period",
-    "seeds",
-    "image_size",
-    "batch_size",
-    "learning_rate",
-    "momentum",
-    "plateau_patience",
-    "plateau_factor",
-    "split",
-    "split_seed",
-    "early_stop",
-)
+    "periods", "epochs_per_period", "seeds", "image_size", "batch_size", "learning_rate",
+    "momentum", "plateau_patience", "plateau_factor", "split", "split_seed", "early_stop",
+)  # fmt: skip
 NEVER = "never"
-NOT_ASKED = frozenset({"name", "data", "checkpoint_every"})
+NOT_ASKED = frozenset({"name", "data", "checkpoint_every", "classes_at_top"})
 """Keys that do not identify a run: submitting with other values continues the same run."""
-LATER = frozenset({"deterministic", "augment", "early_stop", "corruptions"})
+LATER = frozenset({"deterministic", "augment", "early_stop", "corruptions", "value_range"})
 """Keys added later; names omit them at their defaults, so existing names do not change."""
 
 
 def named_by(model: BaseModel) -> dict[str, Any]:
     """The values that names are derived from: all keys, except those of `LATER` at defaults."""
-    defaults = {
-        key: type(model).model_fields[key].default
-        for key in LATER & type(model).model_fields.keys()
-    }
-    same = {key for key, default in defaults.items() if getattr(model, key) == default}
-    return model.model_dump(mode="json", exclude=same)
+    return model.model_dump(mode="json", exclude=at_defaults(model))
+
+
+def at_defaults(model: BaseModel) -> set[str]:
+    """The keys of `LATER` that have their defaults."""
+    fields = type(model).model_fields
+    return {key for key in LATER & fields.keys() if getattr(model, key) == fields[key].default}
 
 
 class Recipe(BaseModel):
@@ -79,6 +80,7 @@ class DataSettings(BaseModel):
     split: tuple[int, int, int] = (70, 10, 20)
     split_seed: int = Field(default=0, ge=0, lt=2**31)
     skip_broken: bool = False
+    value_range: RangeText = value_range.AUTO
 
     @field_validator("split")
     @classmethod
@@ -117,6 +119,8 @@ class Spec(BaseModel):
     split: tuple[int, int, int] = (70, 10, 20)
     split_seed: int = Field(default=0, ge=0, lt=2**31)
     skip_broken: bool = False
+    value_range: RangeText = value_range.AUTO
+    classes_at_top: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -256,6 +260,8 @@ def read_file(path: Path) -> dict[str, Any]:
 
 def _place(data: str, beside: Path) -> str:
     """The data folder as an absolute path; raises `BadSpec` for an invalid name."""
+    if not data.isascii() and (fault := file_names.fault(data)):
+        raise BadSpec(f"data: {fault}")
     if not data.strip() or any(ord(each) < 32 or 0xD800 <= ord(each) <= 0xDFFF for each in data):
         raise BadSpec(
             f"data: {data[:SHOWN]!r} is not a folder name. Give a folder with one folder per "

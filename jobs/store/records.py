@@ -28,6 +28,8 @@ RESULT_FIELDS: FieldTypes = {
     "images": int,
     "skipped": list,
     "classes": dict,
+    "low_contrast": list,
+    "value_range": dict,
     "peak_memory_bytes": int,
     "peak_reserved_bytes": int,
     "energy_joules": NUMBER,

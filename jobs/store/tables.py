@@ -7,7 +7,9 @@ not repeated inside the files.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -140,13 +142,31 @@ FEW = 100
 They are as small as compressed files and take a third of the time to write.
 """
 
-DATA_SETS = "__HIVE_DEFAULT_PARTITION__"
-"""Partition of attempts that belong to no trial: the null partition of Hive."""
+DATA_SETS = "none"
+"""Partition of attempts that belong to no trial; no trial has this name."""
+NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+"""The same in stores of version 0.1.0; pandas cannot read a null among names."""
 
 
 def table_folder(table: str, trial: str) -> str:
     """Folder of a trial's rows in a table, relative to the store."""
     return f"results/{table}/trial={trial}"
+
+
+def partitions(trials: Sequence[str]) -> list[str]:
+    """The partitions that hold the rows of these trials, those of version 0.1.0 included."""
+    return [*trials, *([NULL_PARTITION] if DATA_SETS in trials else [])]
+
+
+def leave_null_partition(store: Path) -> None:
+    """Move attempts from the null partition of version 0.1.0 into `DATA_SETS`."""
+    old, new = (store / table_folder("attempts", name) for name in (NULL_PARTITION, DATA_SETS))
+    for name in atomic.list_names(old):
+        new.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another worker moved it
+            os.replace(old / name, new / name)
+    with contextlib.suppress(OSError):  # not there, or not empty
+        old.rmdir()
 
 
 def build_table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
@@ -210,7 +230,7 @@ def read_rows(
     Raises `DamagedFile`, naming the first invalid file.
     """
     parts = []
-    for trial in trials:
+    for trial in partitions(trials):
         where = store / table_folder(table_name, trial)
         for name in atomic.list_names(where):
             if name.endswith(".parquet"):

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobs.settings import Settings
+from orchestrator.formatting import plain
 from orchestrator.submission import launch
-from orchestrator.terminal.options import examples, json_option, store_option
+from orchestrator.terminal.options import (
+    classes_at_top_option,
+    examples,
+    json_option,
+    store_option,
+    value_range_option,
+)
+
+if TYPE_CHECKING:
+    from orchestrator.submission.submit import Request
 
 EPILOG = examples(
     "orch submit --all-backbones --periods 3",
@@ -105,6 +115,8 @@ EPILOG = examples(
     default=None,
     help="Skip files that are not images.  [default: no-skip-broken]",
 )
+@value_range_option
+@classes_at_top_option
 @click.option(
     "--name",
     metavar="NAME",
@@ -137,7 +149,8 @@ def submit_command(
     spec = _spec(spec_file, options)
     preflight.require_machine(settings, workers, device)
     with progress_bar.progress_when_slow("reading the data folder") as tell:
-        request = preflight.check_request(spec, settings, preflight.ping, _require_weights, tell)
+        request = check_request(spec, settings, launch.ping, _require_weights, tell)
+    notes = [] if request.known else _notes(request)
     store = launch.open_store(settings)
     run = create_run(store, request.spec, request.source, provenance.gather())
     count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
@@ -145,9 +158,28 @@ def submit_command(
         f"run {run.name} {'continues' if request.known else 'is submitted'}: {len(run.trials)} "
         f"trial(s), {len(run.tasks)} tasks, {spec.periods} x {spec.epochs_per_period} epochs",
         f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
+        *_of_default_data(spec_file, options),
+        *(f"note: {plain(note)}" for note in notes),
     ]
-    facts = {"goes_on": request.known is not None}
+    facts = {"goes_on": request.known is not None, "notes": notes}
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts)
+
+
+def _of_default_data(spec_file: Path | None, options: dict[str, Any]) -> list[str]:
+    """A line if no data were named."""
+    from jobs.spec import model
+
+    if options["data"] is not None or (spec_file and "data" in model.read_file(spec_file)):
+        return []
+    return ["no --data was given: this trains on the built-in digits, not on your images"]
+
+
+def _notes(request: Request) -> list[str]:
+    from orchestrator.datasets import at_submit
+    from orchestrator.terminal import progress_bar
+
+    with progress_bar.progress_when_slow("looking at the images") as tell:
+        return at_submit.lines(request.source, request.spec, tell)
 
 
 def _spec(spec_file: Path | None, options: dict[str, Any]) -> Any:

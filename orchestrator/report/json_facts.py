@@ -237,6 +237,7 @@ def _data(run_data: RunData, duplicates: dict[str, int] | None) -> dict[str, Any
         "images": prepared.get("images"),
         "by_class": prepared.get("classes"),
         "skipped": prepared.get("skipped"),
+        **{key: prepared[key] for key in ("value_range", "low_contrast") if prepared.get(key)},
         "duplicates": duplicates,
         "pixels_there": run_data.pixels is not None,
     }

@@ -13,6 +13,11 @@ from orchestrator.report.rendering import wording
 from orchestrator.report.sections import memory
 
 MAX_OPEN_SHOWN = 12
+UNFINISHED = {
+    "blocked": "cannot start, since what it needs failed",
+    "open": "is still to come",
+    "cancelled": "was cancelled with the run",
+}
 
 
 def sentence(run_data: RunData, analysis: Analysis) -> str:
@@ -109,7 +114,7 @@ def missing(run_data: RunData) -> list[str]:
     """Requested results that are missing, in plain lines."""
     counts = {
         state: list(run_data.states.values()).count(state)
-        for state in ("open", "failed", "blocked")
+        for state in ("open", "failed", "blocked", "cancelled")
     }
     if not sum(counts.values()):
         return []
@@ -122,11 +127,8 @@ def missing(run_data: RunData) -> list[str]:
         lines.append(
             f"{_told(run_data, task_id)} failed: {why.get('message') or 'no reason was recorded'}"
         )
-    for state in ("blocked", "open"):
+    for state, word in UNFINISHED.items():
         tasks = [task for task, found in run_data.states.items() if found == state]
-        word = (
-            "cannot start, because a task before it failed" if state == "blocked" else "is not done"
-        )
         lines += [f"{_told(run_data, task)} {word}." for task in tasks[:MAX_OPEN_SHOWN]]
         if len(tasks) > MAX_OPEN_SHOWN:
             lines.append(f"And {len(tasks) - MAX_OPEN_SHOWN} more {state}.")

@@ -12,7 +12,7 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import Standing
 from orchestrator.report.rendering import wording
 from orchestrator.report.rendering.elements import Cell, Table
-from orchestrator.report.sections import memory
+from orchestrator.report.sections import data_values, memory
 
 AUGMENTATIONS = {
     "none": "none",
@@ -139,7 +139,8 @@ def data(run_data: RunData, duplicates: dict[str, int] | None) -> Table:
             else "unknown: the data set is not prepared yet",
         ),
         ("Split", f"{split} ({' : '.join(map(str, spec.split))} by class, seed {spec.split_seed})"),
-        ("Skipped files", _skipped(prepared)),
+        ("Broken files", _skipped(prepared)),
+        *data_values.rows(prepared),
         ("Exact duplicates", _duplicates(duplicates)),
         ("Data set", run_data.run.data),
     ]
