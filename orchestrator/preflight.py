@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from jobs import install_hints, plan
-from jobs.data import image_folder
+from jobs.data import sources
 from jobs.data.image_folder import DataSource
 from jobs.errors import BadFolder, BadSpec, MissingExtra, StoreUnusable, UnknownRun
 from jobs.plan import Plan
@@ -62,11 +62,7 @@ def check_request(
         _known_run(settings.store, spec, None)
     if settings.broker_url is not None:
         ping(settings.broker_url)
-    source = (
-        image_folder.built_in(spec.data)
-        if spec.data in BUILT_IN_DATA
-        else image_folder.read_folder(Path(spec.data), tell)
-    )
+    source = sources.read(spec, tell)
     unfolded = plan.unfold(spec, source.data_id(spec.data_settings()))
     known = _known_run(settings.store, spec, unfolded)
     pretrained = [name for name in spec.backbones if spec.weights_of(name) == "imagenet"]

@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from jobs.data import file_names, folder_shape, pixel_format
+from jobs import file_names
+from jobs.data import folder_shape, pixel_format
 from jobs.data.pixel_format import PixelFormat
 from jobs.errors import BadFolder
 from jobs.spec.model import BUILT_IN_DATA, DataSettings, at_defaults

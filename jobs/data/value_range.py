@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from jobs.data.pixel_format import PixelFormat
 from jobs.errors import BadFolder
+from jobs.spec.range_text import AUTO, FULL
 
-AUTO, FULL = "auto", "full"
-NEEDED = "auto, full, or LOW,HIGH with LOW below HIGH is needed, such as 0,4095"
 SHOWN = 3
 
 
@@ -33,22 +31,6 @@ FULL_RANGE = ValueRange("full")
 UNKNOWN = ValueRange("unknown")
 GUESSED = ValueRange("0.1.0")
 """For data sets that were submitted or prepared by version 0.1.0: same name, same pixels."""
-
-
-def parse(value: Any) -> str:
-    """The setting in its one spelling: `auto`, `full` or `0,4095`; raises `ValueError`."""
-    if isinstance(value, str) and value.strip().lower() in (AUTO, FULL):
-        return value.strip().lower()
-    parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, (list, tuple)) or len(parts) != 2:
-        raise ValueError(NEEDED)
-    try:
-        low, high = (_number(part) for part in parts)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(NEEDED) from None
-    if not low < high:
-        raise ValueError(NEEDED)
-    return f"{low:.17g},{high:.17g}"
 
 
 def chosen(setting: str) -> ValueRange | None:
@@ -97,10 +79,3 @@ def in_words(facts: Mapping[str, Any]) -> str:
 def _named(paths: list[str]) -> str:
     more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
     return ", ".join(paths[:SHOWN]) + more
-
-
-def _number(part: Any) -> float:
-    number = float(part)
-    if isinstance(part, bool) or not math.isfinite(number):
-        raise ValueError(NEEDED)
-    return number

@@ -17,11 +17,11 @@ from pydantic import (
     model_validator,
 )
 
+from jobs import file_names
 from jobs.catalog.backbones import CATALOG, find_backbone
 from jobs.catalog.corruptions import SEVERITIES, level_name, parse_choice
-from jobs.data import file_names, value_range
 from jobs.errors import BadSpec
-from jobs.spec import duration, explain, yaml_file
+from jobs.spec import duration, explain, range_text, yaml_file
 
 BUILT_IN_DATA = ("digits",)
 ALIASES = {"backbone": "backbones", "patience": "plateau_patience"}
@@ -29,7 +29,7 @@ ALIASES = {"backbone": "backbones", "patience": "plateau_patience"}
 Weights = Literal["imagenet", "none"]
 Precision = Literal["auto", "fp32", "bf16"]
 Augment = Literal["none", "flip", "crop-flip"]
-RangeText = Annotated[str, BeforeValidator(value_range.parse)]
+RangeText = Annotated[str, BeforeValidator(range_text.parse)]
 MAX_EPOCHS = 9_999_999
 MAX_TASKS = 100_000
 SHOWN = 80
@@ -80,7 +80,7 @@ class DataSettings(BaseModel):
     split: tuple[int, int, int] = (70, 10, 20)
     split_seed: int = Field(default=0, ge=0, lt=2**31)
     skip_broken: bool = False
-    value_range: RangeText = value_range.AUTO
+    value_range: RangeText = range_text.AUTO
 
     @field_validator("split")
     @classmethod
@@ -119,7 +119,7 @@ class Spec(BaseModel):
     split: tuple[int, int, int] = (70, 10, 20)
     split_seed: int = Field(default=0, ge=0, lt=2**31)
     skip_broken: bool = False
-    value_range: RangeText = value_range.AUTO
+    value_range: RangeText = range_text.AUTO
     classes_at_top: bool = False
 
     @model_validator(mode="before")

@@ -37,7 +37,7 @@ class DataSetStore(StorePaths):
 
         from jobs.spec.model import named_by
 
-        inventory = self.data_folder(data) / "inventory.parquet"
+        inventory = self.inventory_path(data)
         if not inventory.exists():
             rows = [(e.path, e.label, e.sha256, e.bytes) for e in source.entries]
             columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
@@ -52,8 +52,8 @@ class DataSetStore(StorePaths):
         }
         if source.preparation > 1:
             described["preparation"] = source.preparation
-        if atomic.read_json(self.data_folder(data) / "source.json") != described:
-            atomic.write_json(self.data_folder(data) / "source.json", described)
+        if atomic.read_json(self.source_path(data)) != described:
+            atomic.write_json(self.source_path(data), described)
 
     def load_data(self, data: str) -> tuple[DataSource, DataSettings]:
         """The recorded source of a data set with all its files, and its settings.
@@ -74,7 +74,7 @@ class DataSetStore(StorePaths):
         from jobs.spec import explain
         from jobs.spec.model import DataSettings
 
-        path = self.data_folder(data) / "source.json"
+        path = self.source_path(data)
         needed: records.FieldTypes = {"origin": str, "classes": list, "settings": dict}
         found = records.read(path, needed, {"preparation": int})
         if found is None:

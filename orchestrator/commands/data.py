@@ -171,7 +171,7 @@ def prepare(settings: Settings, /, folder: str, as_json: bool, **options: Any) -
     A run asks for the same data set when its folder's contents and these options are the same.
     """
     from jobs.data import sources, value_range
-    from orchestrator.submission import submit
+    from orchestrator import preflight
     from orchestrator.terminal import progress_bar
 
     wanted = _data_spec(folder, options)

@@ -19,7 +19,7 @@ from orchestrator.terminal.options import (
 )
 
 if TYPE_CHECKING:
-    from orchestrator.submission.submit import Request
+    from orchestrator.preflight import Request
 
 EPILOG = examples(
     "orch submit --all-backbones --periods 3",
@@ -149,7 +149,7 @@ def submit_command(
     spec = _spec(spec_file, options)
     preflight.require_machine(settings, workers, device)
     with progress_bar.progress_when_slow("reading the data folder") as tell:
-        request = check_request(spec, settings, launch.ping, _require_weights, tell)
+        request = preflight.check_request(spec, settings, preflight.ping, _require_weights, tell)
     notes = [] if request.known else _notes(request)
     store = launch.open_store(settings)
     run = create_run(store, request.spec, request.source, provenance.gather())

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from jobs import plan
-from jobs.data import sources
 from jobs.data.image_folder import DataSource
 from jobs.errors import UnknownRun
 from jobs.spec.model import Spec
@@ -29,29 +28,10 @@ def create_run(
     A run of the same name keeps its time and provenance, becomes the latest again, and is no longer
     cancelled. The request is taken as it is; `preflight.check_request` checks one.
     """
-    require_writable(settings.store)
-    require_apart(settings.store, spec.data)
-    if spec.name is not None:
-        _known_run(settings.store, spec, None)
-    if settings.broker_url is not None:
-        ping(settings.broker_url)
-    source = sources.read(spec, tell)
-    unfolded = plan.unfold(spec, source.data_id(spec.data_settings()))
-    known = _known_run(settings.store, spec, unfolded)
-    pretrained = [name for name in spec.backbones if spec.weights_of(name) == "imagenet"]
-    if settings.broker_url is None and pretrained:
-        require_weights(pretrained, settings.weights_dir)
-    return Request(spec, source, unfolded, known)
-
-
-def record_run(store: Store, request: Request, provenance: dict[str, Any]) -> Run:
-    """Record the request: the data set, each trial, and last the run, which workers then reconcile.
-
-    A known run keeps its time and provenance, becomes the latest again, and is no longer cancelled.
-    """
-    unfolded = request.plan
-    store.save_data(unfolded.data, request.source, request.spec.data_settings())
-    with ThreadPoolExecutor(AT_ONCE) as several:  # limited by the disk, not by the CPU
+    data = source.data_id(spec.data_settings())
+    store.save_data(data, source, spec.data_settings())
+    expanded = plan.unfold(spec, data)
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # limited by the disk, not by the CPU
         list(
             pool.map(
                 lambda trial: store.save_trial(

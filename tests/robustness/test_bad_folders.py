@@ -236,8 +236,8 @@ def test_odd_names_that_are_text_are_taken_as_they_are(photos: Path, terminal: T
     code, stdout, _ = terminal.run("data", "inspect", "photos")
 
     assert code == 1  # the files are text
-    assert "\x1b" not in said.out
-    assert set(image_folder.list_folder(desk.folder / "photos").classes) == set(odd)
+    assert "\x1b" not in stdout
+    assert set(image_folder.list_folder(photos).classes) == set(odd)
 
 
 def test_a_class_that_is_a_link_to_a_folder_elsewhere_is_read(photos: Path) -> None:

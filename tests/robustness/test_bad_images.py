@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import time
-import zlib
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,6 @@ from support.image_bytes import (
     PNG,
     TIFF,
     WEBP,
-    chunk,
     flipped,
     png,
     zipped,

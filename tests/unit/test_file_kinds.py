@@ -14,7 +14,8 @@ pytest.importorskip("PIL", reason="Pillow is not installed (extra 'worker')")
 
 from PIL import Image, PngImagePlugin
 
-from jobs.data import file_names, image_folder, pixel_format
+from jobs import file_names
+from jobs.data import image_folder, pixel_format
 from jobs.data.value_range import UNKNOWN
 from jobs.spec.model import DataSettings
 from models.data.decode import Broken, decode
