@@ -11,6 +11,7 @@ from jobs.data import value_range
 from jobs.data.image_folder import DataSource
 from jobs.data.pixel_format import PixelFormat
 from jobs.data.value_range import FULL_RANGE, GUESSED, UNKNOWN, ValueRange
+from jobs.spec import range_text
 from jobs.spec.model import DataSettings
 from jobs.store.datasets import DataSetDescription
 from models.data.decode_pool import spans_of_all
@@ -31,7 +32,7 @@ class DataSetRange:
         if self.chosen.kind in ("unknown", "0.1.0"):
             return {}
         ends = {"low": self.chosen.low, "high": self.chosen.high}
-        found = {"files": self.files} if setting == value_range.AUTO else {}
+        found = {"files": self.files} if setting == range_text.AUTO else {}
         return {
             "value_range": {"setting": setting, **(ends if self.chosen != FULL_RANGE else {})}
             | found

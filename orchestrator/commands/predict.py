@@ -32,9 +32,10 @@ def _range(ctx: click.Context, option: click.Parameter, value: str | None) -> An
     if value is None:
         return None
     from jobs.data import value_range
+    from jobs.spec import range_text
 
     try:
-        return value_range.chosen(value_range.parse(value))
+        return value_range.chosen(range_text.parse(value))
     except ValueError as error:
         raise click.BadParameter(f"{error}.", ctx, option) from None
 
