@@ -4,6 +4,7 @@ spot.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -18,6 +19,12 @@ from support.harness import redis_binary
 # Tests run side by side; torch with a thread for every core in each of them would wait more than it
 # reckons.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Records of local processes are kept outside the store; those of tests not among the user's own.
+if "ORCH_TEST_STATE" not in os.environ:
+    os.environ["ORCH_TEST_STATE"] = tempfile.mkdtemp(prefix="orch-test-state-")
+    atexit.register(shutil.rmtree, os.environ["ORCH_TEST_STATE"], ignore_errors=True)
+os.environ["XDG_STATE_HOME"] = os.environ["ORCH_TEST_STATE"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

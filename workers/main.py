@@ -98,6 +98,7 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
         log.info("worker %s on %s loads what its tasks need", worker.name, worker.device.name)
         if child.warm(leave):
             worker.loading, worker.idle_since = False, time.monotonic()
+            reconciler.sign_or_warn()
             _take_tasks(worker, consumer, leave)
     finally:
         leave.set()

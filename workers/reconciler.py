@@ -78,10 +78,7 @@ class Reconciler:
 
     def round(self) -> list[Task]:
         """Run one round and return the tasks that were enqueued again."""
-        try:
-            self.sign()
-        except (OrchError, OSError) as error:
-            log.warning("the heartbeat could not be written: %s", error)
+        self.sign_or_warn()
         if self.worker.loading:
             return []
         self._relieve()
@@ -141,6 +138,13 @@ class Reconciler:
         if wanted is not None:
             handover.ask(Task.parse(wanted.task), wanted.holder)
 
+    def sign_or_warn(self) -> None:
+        """Write the heartbeat; where that fails, only say so."""
+        try:
+            self.sign()
+        except (OrchError, OSError) as error:
+            log.warning("the heartbeat could not be written: %s", error)
+
     def sign(self) -> None:
         """Write the heartbeat: this worker is alive, and which tasks it runs."""
         worker, tasks = self.worker, self.worker.admission.tasks
@@ -157,6 +161,7 @@ class Reconciler:
                 "at": time.time(),
                 "model": worker.model,
                 "process": identity.process_identity(),
+                "loading": worker.loading,
                 **worker.handover.heartbeat_fields(busy=worker.loading or bool(tasks)),
             },
             durable=False,

@@ -24,7 +24,7 @@ reports/<run>/                             where `orch report` writes by default
 exports/<run>/<program>/                   where `orch export` writes by default
 workers/<worker>.json                      a worker's heartbeat, at most a few seconds old
 pace/<host>-<device>.json                  measured throughput of a device
-stack/<host>/                              embedded broker and local workers of a machine
+stack/<host>/                              processes of a machine, as version 0.1.0 recorded them
 """
 
 from __future__ import annotations

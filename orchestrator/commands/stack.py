@@ -39,10 +39,12 @@ def up_command(
     """Start what is missing: the embedded broker, unless ORCH_BROKER_URL names one, and local
     workers.
 
-    Workers leave by themselves when nothing was to be done for 30 minutes.
+    Returns when the workers can take tasks; exit code 1 with the reason if one cannot. They leave
+    by themselves when nothing was to be done for 30 minutes.
     """
-    from orchestrator.local import stack
+    from orchestrator.local import stack, startup
     from orchestrator.submission.submit import require_writable
+    from orchestrator.terminal import progress_bar
 
     require_writable(settings.store)
     launch.require(settings, workers if workers == 0 else 1, device)
@@ -50,6 +52,8 @@ def up_command(
         launch.ping(settings.broker_url)
     launch.open_store(settings)
     here = stack.ensure(settings, workers, device, partial(stack.worker_command, slots=slots))
+    with progress_bar.status_line("workers load torch", as_json):
+        startup.Startup(settings.store, list(here.new_workers)).wait()
     if as_json:
         emit(
             {
@@ -62,7 +66,7 @@ def up_command(
     click.echo(
         f"started {', '.join(here.started)}" if here.started else "everything is running already"
     )
-    by_hand = len(stack.started_by_hand(settings.store, here))
+    by_hand = len(stack.started_by_hand(settings, here))
     if here.workers or not by_hand:
         click.echo(f"{len(here.workers)} local worker(s); stop them with: {call(settings, 'down')}")
     if by_hand:

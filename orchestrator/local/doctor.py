@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from jobs.settings import Settings, without_password
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY
 from models.networks import weights
+from orchestrator import own_packages
 from orchestrator.local import embedded_redis, stack
 from orchestrator.monitoring import heartbeats
 from orchestrator.submission import submit
@@ -92,10 +94,11 @@ def _loading() -> list[Diagnosis]:
         return []
     began = time.monotonic()
     command = [sys.executable, "-c", f"import {CHILD_ENTRY.partition(':')[0]}"]
+    variables = dict(os.environ)
+    own_packages.protect(variables)
     try:
-        # From orch's own folder: the current folder may hold another `models`.
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=LOADING_S, cwd=install_hints.HOME
+            command, capture_output=True, text=True, timeout=LOADING_S, env=variables
         )
     except subprocess.TimeoutExpired:
         return [
@@ -180,6 +183,12 @@ def _broker(settings: Settings) -> Diagnosis:
 
 
 def _workers(settings: Settings) -> Diagnosis:
+    outdated = stack.outdated(settings, stack.look(settings))
+    if outdated:
+        shown = "; ".join(f"{worker.name}: {why}" for worker, why in outdated.items())
+        return Diagnosis(
+            "workers", "missing", f"started with another environment ({shown})", "orch up"
+        )
     alive = [sign for sign in heartbeats.read_heartbeats(settings.store) if sign.fresh]
     if not alive:
         return Diagnosis("workers", "missing", "none alive", "orch up")

@@ -11,6 +11,7 @@ from typing import Any
 
 from jobs import atomic
 from jobs.store import records
+from orchestrator.local import state_folder
 from workers.process import identity
 
 WORKER_FRESH_S = 15.0
@@ -22,7 +23,12 @@ HEARTBEAT: records.FieldTypes = {
     "task": (str, NoneType),
     "at": records.NUMBER,
 }
-LATER: records.FieldTypes = {"tasks": list, "slots": int, "process": (str, NoneType)}
+LATER: records.FieldTypes = {
+    "tasks": list,
+    "slots": int,
+    "process": (str, NoneType),
+    "loading": bool,
+}
 """Fields that older workers do not write."""
 
 
@@ -31,7 +37,8 @@ class Heartbeat:
     """The heartbeat of a worker, `age_s` seconds old.
 
     `tasks` are its tasks, up to `slots`; `task` is the first. `ended`: it ran on this machine and
-    its process is gone.
+    its process is gone. `here`: it is a process of this machine, of the user `uid`. `loading`: it
+    takes no task yet.
     """
 
     name: str
@@ -43,6 +50,9 @@ class Heartbeat:
     tasks: tuple[str, ...] = ()
     slots: int = 1
     ended: bool = False
+    here: bool = False
+    uid: int = -1
+    loading: bool = False
 
     @property
     def fresh(self) -> bool:
@@ -75,9 +85,24 @@ def read_heartbeats(store: Path, now: float | None = None) -> list[Heartbeat]:
                     tuple(map(str, tasks)),
                     values.get("slots", 1),
                     identity.has_ended(values.get("process")),
+                    _is_here(values),
+                    _owner(store / "workers" / name),
+                    values.get("loading", False),
                 )
             )
     return found
+
+
+def _is_here(values: dict[str, Any]) -> bool:
+    """Whether the worker is one of this machine, whose name may have changed since."""
+    known = values.get("process")
+    return identity.runs_here(known) if known else values["host"] == state_folder.host()
+
+
+def _owner(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        return path.stat().st_uid
+    return -1
 
 
 def read_or_empty(

@@ -143,10 +143,30 @@ def launch(
     if wait:
         from orchestrator.terminal import follow
 
-        end = follow.follow(settings, store, run, to_stderr=as_json)
+        end = follow.follow(settings, store, run, as_json, look=_with_startup(store, run, here))
     if as_json:
         emit(_facts(settings, run, here, sent, end) | facts)
     return end.exit_code if end else 0
+
+
+def _with_startup(store: Store, run: Run, here: Stack) -> Callable[[], RunStatus]:
+    """Reads the run's status while local workers start.
+
+    Raises `WorkersDied` when those just started ended and no local worker is left.
+    """
+    from orchestrator.local import startup
+    from orchestrator.monitoring.status import run_status
+
+    starting = startup.Startup(store.root, list(here.new_workers))
+
+    def look() -> RunStatus:
+        if dead := starting.look():
+            if not any(worker.process.alive() for worker in here.workers):
+                raise startup.WorkersDied(startup.deaths(dead))
+            click.echo(f"warning: {startup.deaths(dead)}", err=True)
+        return run_status(store, run)
+
+    return look
 
 
 def _facts(

@@ -17,7 +17,7 @@ import pytest
 from jobs import atomic
 from jobs.errors import BrokerUnreachable, MissingExtra
 from jobs.settings import Settings
-from orchestrator.local import daemon, embedded_redis, stack
+from orchestrator.local import daemon, embedded_redis, stack, state_folder
 from orchestrator.local.daemon import DaemonProcess
 
 PATIENT = "import time; print('ready', flush=True); time.sleep(60)"
@@ -60,7 +60,7 @@ def wait_for(condition: Callable[[], bool], patience_s: float = 10.0) -> bool:
 
 
 def test_redis_answers_on_a_socket_that_only_its_user_can_open(settings: Settings) -> None:
-    """No port, a folder of mode 0700, an append-only file in the store, a session of its own."""
+    """No port, a folder of mode 0700, an append-only file, a session of its own."""
     redis = ensure(settings).redis
 
     assert redis is not None
@@ -68,7 +68,7 @@ def test_redis_answers_on_a_socket_that_only_its_user_can_open(settings: Setting
     assert stat.S_IMODE(Path(redis.socket).parent.stat().st_mode) == 0o700
     assert psutil.Process(redis.process.pid).net_connections("inet") == []
     assert os.getsid(redis.process.pid) == redis.process.pid
-    assert list((settings.store / "stack").rglob("appendonly*"))
+    assert list(state_folder.state_folder(settings.store).rglob("appendonly*"))
 
 
 def test_celery_reaches_the_embedded_broker(settings: Settings) -> None:
@@ -201,7 +201,7 @@ def test_down_ends_everything_and_leaves_no_socket(settings: Settings) -> None:
 def test_a_worker_that_does_not_listen_is_killed_in_the_end(settings: Settings) -> None:
     """SIGTERM first, SIGKILL when the patience is over."""
     worker = ensure(settings, workers=1, program=STUBBORN).workers[0]
-    log = settings.store / "stack" / stack.host() / "worker-1.log"
+    log = state_folder.state_folder(settings.store) / f"{stack.host()}-1.log"
     assert wait_for(lambda: "ready" in log.read_text())
 
     began = time.monotonic()
@@ -231,7 +231,9 @@ def test_with_a_broker_of_its_own_no_redis_is_started(settings: Settings) -> Non
 
     here = ensure(named, workers=1)
     written = "".join(
-        path.read_text() for path in (settings.store / "stack").rglob("*") if path.is_file()
+        path.read_text()
+        for path in state_folder.state_folder(settings.store).rglob("*")
+        if path.is_file()
     )
 
     assert here.redis is None
@@ -248,7 +250,7 @@ def test_a_worker_is_told_store_broker_device_and_threads(settings: Settings) ->
     )
 
     here = ensure(settings, workers=1, program=program)
-    log = settings.store / "stack" / stack.host() / "worker-1.log"
+    log = state_folder.state_folder(settings.store) / f"{stack.host()}-1.log"
     assert wait_for(lambda: log.read_text().endswith("\n"))
 
     assert (
