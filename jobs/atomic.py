@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from jobs import permissions
 from jobs.errors import DamagedFile, StorageFull
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -19,9 +20,13 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Convert "no space" and "read-only" errors in the block to `StorageFull`, naming the path."""
+    """Convert "no space" and "read-only" errors in the block to `StorageFull`, naming the path.
+
+    "Permission denied" becomes `AccessDenied`.
+    """
     try:
-        yield
+        with permissions.access_errors(path):
+            yield
     except Exception as error:
         cause = _of_full_storage(error)
         if cause is None:
@@ -137,9 +142,12 @@ def _as_json(value: Any) -> bytes:
 
 
 def read_json(path: Path) -> Any | None:
-    """The value in a JSON file, or None without a file; raises `DamagedFile` for invalid JSON."""
+    """The value in a JSON file, or None without a file.
+
+    Raises `DamagedFile` for invalid JSON, and `AccessDenied`.
+    """
     try:
-        with path.open("rb", buffering=0) as handle:
+        with permissions.access_errors(path), path.open("rb", buffering=0) as handle:
             return json.loads(handle.read().decode("utf-8"))
     except FileNotFoundError:
         return None
@@ -151,8 +159,12 @@ def read_json(path: Path) -> Any | None:
 
 
 def file_state(path: Path) -> tuple[int, ...]:
-    """Inode, size and times, which identify one version of a file; raises `FileNotFoundError`."""
-    found = os.stat(path)
+    """Inode, size and times, which identify one version of a file.
+
+    Raises `FileNotFoundError` and `AccessDenied`.
+    """
+    with permissions.access_errors(path):
+        found = os.stat(path)
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
@@ -172,6 +184,7 @@ def json_digest(value: Any) -> str:
 def list_names(folder: Path) -> list[str]:
     """Names in a folder, sorted, without temporary files; empty if the folder does not exist."""
     try:
-        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+        with permissions.access_errors(folder):
+            return sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except FileNotFoundError:
         return []

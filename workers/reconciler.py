@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 
 from jobs import atomic, plan
-from jobs.errors import OrchError
+from jobs.errors import AccessDenied, OrchError
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run
 from jobs.task import Task
@@ -47,6 +47,7 @@ class Reconciler:
     next_look: float = 0.0
     loose: list[Task] = field(default_factory=list)
     tried_later: bool = False
+    denied: set[str] = field(default_factory=set)
 
     def forever(self, idle_exit_s: float | None, leave: threading.Event) -> None:
         """Run a round every `RECONCILE_S` until `leave` is set.
@@ -108,16 +109,30 @@ class Reconciler:
         if not (runs := self._runs()):
             return []
         ledger = self.worker.store.ledger()
-        open_runs = [run for run in runs if not self._over(run, ledger)]
-        free = [
-            task
-            for run in open_runs
-            for task in plan.ready_tasks(self.worker.store, run, ledger)
-            if self._free(task)
-        ]
-        loose = [task for task in free if not execute.must_wait(self.worker.store, task)]
-        self.tried_later = len(loose) < len(free)
+        free = [task for run in runs for task in self._free_tasks(run, ledger)]
+        loose = [task for task in free if not self._must_wait(task)]
+        self.tried_later = len(loose) < len(free) or bool(self.worker.put_off.reasons())
         return loose
+
+    def _free_tasks(self, run: Run, ledger: Ledger) -> list[Task]:
+        """The ready tasks of a run that nobody holds.
+
+        Files that this user may not read put off their task, or their run, and no other.
+        """
+        try:
+            if self._over(run, ledger):
+                return []
+            ready = plan.ready_tasks(self.worker.store, run, ledger, self._say_denied)
+        except AccessDenied as error:
+            self._say_denied(error)
+            return []
+        return [task for task in ready if self._free(task)]
+
+    def _say_denied(self, error: AccessDenied) -> None:
+        """Log once what this user may not read."""
+        if str(error) not in self.denied:
+            log.warning("some tasks wait: %s", error)
+        self.denied.add(str(error))
 
     def _relieve(self) -> None:
         """Request the handover of a slower worker's training, if the study then ends sooner."""
@@ -186,11 +201,22 @@ class Reconciler:
         return True
 
     def _stamp(self, name: str) -> tuple[str, float]:
-        return name, (self.worker.store.run_folder(name) / "run.json").stat().st_mtime
+        return name, self.worker.store.recorded_at(name)
+
+    def _must_wait(self, task: Task) -> bool:
+        try:
+            return execute.must_wait(self.worker.store, task)
+        except AccessDenied as error:
+            self._say_denied(error)
+            return True
 
     def _free(self, task: Task) -> bool:
         if task.id in self.worker.admission.admitted_or_waiting:
             return False
-        if self.worker.handover.declines(task):
+        try:
+            if self.worker.put_off.active(task) or self.worker.handover.declines(task):
+                return False
+            return self.worker.watch.free(task.lease_key)
+        except AccessDenied as error:
+            self._say_denied(error)
             return False
-        return self.worker.watch.free(task.lease_key)

@@ -60,8 +60,8 @@ def _one(settings: Settings, store: Any, name: str, attempts: bool, as_json: boo
 
 
 def _all(settings: Settings, store: Any, as_json: bool) -> int:
-    """Every run, and which ones are damaged."""
-    from jobs.errors import DamagedFile
+    """Every run, and which ones are damaged or may not be read."""
+    from jobs.errors import AccessDenied, DamagedFile
     from orchestrator.monitoring import progress
     from orchestrator.monitoring.status import overview, run_status
 
@@ -75,7 +75,7 @@ def _all(settings: Settings, store: Any, as_json: bool) -> int:
             found.append(
                 run_status(store, run, scene=scene) if as_json else overview(store, run, scene)
             )
-        except DamagedFile as error:
+        except (DamagedFile, AccessDenied) as error:
             damaged[name] = str(error)
     if as_json:
         emit(

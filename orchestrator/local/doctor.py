@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jobs import install_hints
 from jobs.catalog import backbones
-from jobs.errors import MissingWeights, OrchError
+from jobs.errors import AccessDenied, MissingWeights, OrchError
 from jobs.settings import Settings, without_password
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY
@@ -143,20 +143,20 @@ def _store(settings: Settings) -> Diagnosis:
 
 
 def _runs(settings: Settings) -> list[Diagnosis]:
-    """Runs whose record is damaged: no worker works on them."""
-    store = Store(settings.store)
+    """Runs that no worker works on: their record is damaged, or may not be read."""
+    store, damaged, denied = Store(settings.store), [], list[Diagnosis]()
     with contextlib.suppress(OSError):
-        damaged = [name for name in store.run_names() if not store.whole_runs([name])]
-        if damaged:
-            return [
-                Diagnosis(
-                    "runs",
-                    "broken",
-                    f"damaged: {', '.join(damaged)}",
-                    "'orch status RUN' says what to do",
-                )
-            ]
-    return []
+        for name in store.run_names():
+            try:
+                store.load_run(name)
+            except AccessDenied as error:
+                denied.append(Diagnosis("runs", "broken", f"unreadable: {name}", str(error)))
+            except OrchError:
+                damaged.append(name)
+    if not damaged:
+        return denied
+    remedy = "'orch status RUN' says what to do"
+    return [Diagnosis("runs", "broken", f"damaged: {', '.join(damaged)}", remedy), *denied]
 
 
 def _broker(settings: Settings) -> Diagnosis:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import atomic
-from jobs.errors import BatchSplit, Crowded, OrchError, WorkerLost
+from jobs.errors import AccessDenied, BatchSplit, Crowded, OrchError, WorkerLost
 from jobs.store import tables
 from jobs.store.store import Store
 from jobs.task import Task
@@ -21,7 +21,7 @@ MAX_LOST = 20
 RESET_FILE = "forgiven.json"
 RETRY_AT_ONCE = {BatchSplit.failure, Crowded.failure}
 """Failures after which the next attempt differs, so it need not wait."""
-NOT_COUNTED = {"stopped", "lease-lost", "storage-full", *RETRY_AT_ONCE}
+NOT_COUNTED = {"stopped", "lease-lost", "storage-full", AccessDenied.failure, *RETRY_AT_ONCE}
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from jobs import atomic, errors, plan
 from jobs.errors import (
+    AccessDenied,
     BadCheckpoint,
     BadSpec,
     BrokerUnreachable,
@@ -39,18 +40,23 @@ def execute(worker: Worker, task_id: str) -> str:
     except BadSpec as error:
         log.error("a message was refused: %s", error)
         return "refused"
-    if time.monotonic() < worker.pause.until:
+    if worker.pause.active or worker.put_off.active(task):
         return "paused"
     try:
         state = _claimed(worker, task)
+    except AccessDenied as error:  # the modes of one person's files stop no other task
+        pause_s = worker.put_off.longer(task, error)
+        log.error("%s: the next try is in %.0f s: %s", task.id, pause_s, error)
+        return "paused"
     except (OrchError, OSError, ValueError) as error:
-        pause_s = worker.pause.longer()
+        pause_s = worker.pause.longer(error)
         log.error(
             "%s: the store cannot be used, the next try is in %.0f s: %s", task.id, pause_s, error
         )
         return "paused"
     if state == "done":
         worker.pause.over()
+        worker.put_off.over(task)
     return state
 
 
@@ -146,7 +152,7 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
             worker.store.publish(task, result, attempt.work_folder, lease.holds)
     except OrchError as error:
         if isinstance(error, DeviceFailed):  # a broken GPU, always idle, would take every task
-            pause_s = worker.pause.longer()
+            pause_s = worker.pause.longer(error)
             log.error("%s cannot be used: no task is taken for %.0f s", worker.device.name, pause_s)
         return _record_failure(worker.store, task, attempt, error, lease)
     finally:

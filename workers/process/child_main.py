@@ -12,9 +12,10 @@ import signal
 import threading
 import traceback
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
-from jobs import errors, install_hints
+from jobs import errors, install_hints, permissions
 from jobs.atomic import FULL
 from workers.process import parent_death
 
@@ -64,6 +65,8 @@ def _classify(error: BaseException) -> tuple[str, str]:
         return "OutOfMemory", f"the machine ran out of memory: {error}"
     if isinstance(error, OSError) and error.errno in FULL:
         return "StorageFull", f"cannot write {error.filename or 'to the store'}: {error.strerror}."
+    if isinstance(error, PermissionError):
+        return "AccessDenied", str(permissions.denied(_named(error)))
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return "OutOfMemory", f"the machine ran out of memory: {error}"
     if isinstance(error, ModuleNotFoundError):
@@ -72,6 +75,10 @@ def _classify(error: BaseException) -> tuple[str, str]:
             f"{error}. Install what a worker needs: {install_hints.install_command('worker')}",
         )
     return "OrchError", f"{type(error).__name__}: {error}"
+
+
+def _named(error: OSError) -> Path:
+    return Path(os.fsdecode(error.filename or "."))
 
 
 def _write_to(log: str) -> None:
