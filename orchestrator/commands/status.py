@@ -68,7 +68,7 @@ def _all(settings: Settings, store: Any, as_json: bool) -> int:
     now = time.time()
     scene = progress.read_view(store, now)
     found: list[Any] = []
-    damaged: dict[str, str] = {}
+    damaged, states = dict[str, str](), dict[str, str]()
     for name in store.run_names():
         try:
             run = store.outline(name)
@@ -77,6 +77,7 @@ def _all(settings: Settings, store: Any, as_json: bool) -> int:
             )
         except (DamagedFile, AccessDenied) as error:
             damaged[name] = str(error)
+            states[name] = "unreadable" if isinstance(error, AccessDenied) else "damaged"
     if as_json:
         emit(
             {
@@ -86,7 +87,7 @@ def _all(settings: Settings, store: Any, as_json: bool) -> int:
             }
         )
     elif found or damaged:
-        click.echo("\n".join(_listed(settings, found, list(damaged), scene, now)))
+        click.echo("\n".join(_listed(settings, found, states, scene, now)))
     else:
         click.echo(
             f"The store {settings.store} holds no run yet. Start one with: "
@@ -98,7 +99,7 @@ def _all(settings: Settings, store: Any, as_json: bool) -> int:
 
 
 def _listed(
-    settings: Settings, found: list[Any], damaged: list[str], scene: Any, now: float
+    settings: Settings, found: list[Any], damaged: dict[str, str], scene: Any, now: float
 ) -> Iterator[str]:
     width = max(map(len, [*(each.run for each in found), *damaged]))
     yield f"{'run':<{width}}  state      tasks done  submitted"
@@ -106,8 +107,8 @@ def _listed(
         done = f"{each.tasks.get('done', 0)}/{sum(each.tasks.values())}"
         ago = f"{duration(now - each.submitted_at)} ago"
         yield f"{each.run:<{width}}  {each.state:<9}  {done:>10}  {ago}"
-    for name in damaged:
-        yield f"{name:<{width}}  damaged"
+    for name, state in damaged.items():
+        yield f"{name:<{width}}  {state}"
     yield from _workers(settings, scene.workers, any(each.state == "waiting" for each in found))
     if found:
         yield f"one run in detail: {call(settings, 'status', found[-1].run)}"

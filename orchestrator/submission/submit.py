@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from jobs import plan
+from jobs import permissions, plan
 from jobs.data import image_folder
 from jobs.data.image_folder import DataSource
 from jobs.errors import BadFolder, BadSpec, StoreUnusable, UnknownRun
 from jobs.plan import Plan
 from jobs.settings import Settings
 from jobs.spec.model import BUILT_IN_DATA, NOT_ASKED, Spec
+from jobs.store import filesystem
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -152,6 +153,12 @@ def require_writable(root: Path) -> None:
             )
         with tempfile.TemporaryDirectory(prefix=".orch-probe-", dir=place) as probe:
             (Path(probe) / "file").write_bytes(b"probe")
+            filesystem.require_hard_links(root, Path(probe) / "file")
+    except PermissionError as error:
+        raise StoreUnusable(
+            f"the store {root} cannot be written: {error.strerror}. Set ORCH_STORE to a folder of "
+            f"yours, or: {permissions.denied(Path(error.filename or root), root)}"
+        ) from None
     except OSError as error:
         raise StoreUnusable(
             f"the store {root} cannot be written: {error.strerror}. Set ORCH_STORE to a folder of "
