@@ -10,9 +10,10 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from jobs import atomic, plan
-from jobs.errors import AccessDenied, OrchError
+from jobs.errors import AccessDenied, OrchError, StorageFull
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run
 from jobs.task import Task
@@ -26,6 +27,8 @@ log = logging.getLogger("orch.tend")
 
 RECONCILE_S = 2.0
 MAX_AT_ONCE = 20
+MAX_TROUBLE = 500
+"""Letters of a trouble in a heartbeat, which must fit where it was on a full disk."""
 MAX_SHARE = 0.02
 """The maximum share of a worker's time spent on scanning the ledger."""
 LEAST_IDLE_S = 2 * TTL_S
@@ -48,6 +51,7 @@ class Reconciler:
     loose: list[Task] = field(default_factory=list)
     tried_later: bool = False
     denied: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
 
     def forever(self, idle_exit_s: float | None, leave: threading.Event) -> None:
         """Run a round every `RECONCILE_S` until `leave` is set.
@@ -61,7 +65,9 @@ class Reconciler:
         while not leave.wait(RECONCILE_S):
             try:
                 self.round()
+                self.worker.trouble = ""
             except (OrchError, OSError, ValueError) as error:
+                self.worker.trouble = str(error)
                 log.warning("reconciling failed, it is tried again: %s", error)
             except Exception:  # an unexpected error must not end the loop
                 log.exception("reconciling failed, it is tried again")
@@ -105,7 +111,7 @@ class Reconciler:
 
         Expired leases of other workers are detected here, even while this worker is busy.
         """
-        self.tried_later = False
+        self.tried_later, self.denied = False, set()
         if not (runs := self._runs()):
             return []
         ledger = self.worker.store.ledger()
@@ -130,8 +136,9 @@ class Reconciler:
 
     def _say_denied(self, error: AccessDenied) -> None:
         """Log once what this user may not read."""
-        if str(error) not in self.denied:
+        if str(error) not in self.told:
             log.warning("some tasks wait: %s", error)
+        self.told.add(str(error))
         self.denied.add(str(error))
 
     def _relieve(self) -> None:
@@ -161,26 +168,42 @@ class Reconciler:
             log.warning("the heartbeat could not be written: %s", error)
 
     def sign(self) -> None:
-        """Write the heartbeat: this worker is alive, and which tasks it runs."""
+        """Write the heartbeat: this worker is alive, which tasks it runs, and what hinders it.
+
+        On a full disk, where no new file can be made, the last one is written over.
+        """
+        path = self.worker.store.root / "workers" / f"{self.worker.name}.json"
+        try:
+            atomic.write_json(path, self._heartbeat(), durable=False)
+        except StorageFull as error:
+            self.worker.trouble = str(error)
+            atomic.rewrite_json(path, self._heartbeat())
+
+    def _heartbeat(self) -> dict[str, Any]:
         worker, tasks = self.worker, self.worker.admission.tasks
-        atomic.write_json(
-            worker.store.root / "workers" / f"{worker.name}.json",
-            {
-                "name": worker.name,
-                "host": worker.host,
-                "pid": os.getpid(),
-                "device": worker.device.name,
-                "task": next(iter(tasks), None),
-                "tasks": tasks,
-                "slots": worker.admission.slots,
-                "at": time.time(),
-                "model": worker.model,
-                "process": identity.process_identity(),
-                "loading": worker.loading,
-                **worker.handover.heartbeat_fields(busy=worker.loading or bool(tasks)),
-            },
-            durable=False,
-        )
+        return {
+            "name": worker.name,
+            "host": worker.host,
+            "pid": os.getpid(),
+            "device": worker.device.name,
+            "task": next(iter(tasks), None),
+            "tasks": tasks,
+            "slots": worker.admission.slots,
+            "at": time.time(),
+            "model": worker.model,
+            "process": identity.process_identity(),
+            "loading": worker.loading,
+            "trouble": self._trouble() or None,
+            **worker.handover.heartbeat_fields(busy=worker.loading or bool(tasks)),
+        }
+
+    def _trouble(self) -> str:
+        """Why tasks wait at this worker, in a line; empty if nothing hinders it."""
+        worker = self.worker
+        if worker.pause.active:
+            return f"paused: {worker.pause.reason}"[:MAX_TROUBLE]
+        reasons = [worker.trouble, *worker.put_off.reasons().values(), *sorted(self.denied)]
+        return next((reason for reason in reasons if reason), "")[:MAX_TROUBLE]
 
     def remove_heartbeat(self) -> None:
         """Remove the heartbeat file and withdraw any handover request."""
