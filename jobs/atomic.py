@@ -101,13 +101,38 @@ def create_json(path: Path, value: Any) -> bool:
         try:
             draft.write_bytes(_as_json(value))
             sync(draft)
-            os.link(draft, path)
-        except FileExistsError:
-            return False
+            if not link_once(draft, path):
+                return False
         finally:
             draft.unlink(missing_ok=True)
         sync(path.parent)
     return True
+
+
+def link_once(source: Path, target: Path) -> bool:
+    """Hard-link `source` to `target`; False if `target` exists and is another file.
+
+    A request that is sent again over NFS is answered with "exists" although it has succeeded, so
+    the file that is there decides.
+    """
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        own, there = _opened_state(source), _opened_state(target)
+        return own is not None and own == there
+    return True
+
+
+def _opened_state(path: Path) -> tuple[int, int] | None:
+    """Device and inode of a file, asked for anew; None for a link or where it cannot be opened."""
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            found = os.fstat(handle)
+            return found.st_dev, found.st_ino
+        finally:
+            os.close(handle)
+    return None
 
 
 def claim_json(path: Path, value: Any) -> bool:
@@ -128,11 +153,12 @@ def claim_json(path: Path, value: Any) -> bool:
 
 
 def rewrite_json(path: Path, value: Any) -> None:
-    """Overwrite an existing JSON file in place; raises `FileNotFoundError` if there is none.
+    """Overwrite an existing JSON file of this user in place.
 
-    As with `claim_json`, the file is not fsynced and a reader may see a partial file.
+    Raises `FileNotFoundError` if there is none, or if a link or another's file took its place. As
+    with `claim_json`, the file is not fsynced and a reader may see a partial file.
     """
-    with storage_errors(path), path.open("r+b") as file:
+    with storage_errors(path), open(permissions.open_own(path, os.O_RDWR), "r+b") as file:
         file.write(_as_json(value))
         file.truncate()
 

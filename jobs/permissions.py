@@ -8,6 +8,7 @@ is the mode of files. Without it the umask decides.
 from __future__ import annotations
 
 import contextlib
+import errno
 import grp
 import os
 import pwd
@@ -33,6 +34,44 @@ def access_errors(path: Path) -> Iterator[None]:
         raise
     except PermissionError as error:
         raise denied(Path(os.fsdecode(error.filename or path)), path) from error
+
+
+def open_own(path: Path, flags: int) -> int:
+    """Open a file of this user, never one that a colleague planted: a link, or another's file.
+
+    Returns the descriptor. Raises `FileNotFoundError`.
+    """
+    try:
+        handle = os.open(path, flags | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise FileNotFoundError(errno.ENOENT, "a link is in its place", str(path)) from None
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_nlink > 1:
+        os.close(handle)
+        owner = user_name(found.st_uid)
+        raise FileNotFoundError(errno.ENOENT, f"a file of {owner} is in its place", str(path))
+    return handle
+
+
+def refuse_planted_link(folder: Path) -> None:
+    """Raise `AccessDenied` if a folder of the store is a link that a colleague made.
+
+    Links of this user, of root and of the owner of the folder around it are followed.
+    """
+    try:
+        found = folder.lstat()
+        if not stat.S_ISLNK(found.st_mode):
+            return
+        trusted = {0, os.geteuid(), folder.parent.stat().st_uid}
+    except OSError:
+        return
+    if found.st_uid not in trusted:
+        raise AccessDenied(
+            f"{folder} is a link that {user_name(found.st_uid)} made; orch does not follow it. "
+            "Remove it."
+        )
 
 
 def denied(path: Path, wanted: Path | None = None) -> AccessDenied:

@@ -90,8 +90,8 @@ class Store(LedgerStore):
         for path in [*(folder / "marks" / name for name in wanted), folder / "runs" / run]:
             with atomic.storage_errors(path):
                 path.parent.mkdir(exist_ok=True)
-                if not path.exists():  # of another's file the times cannot be changed
-                    path.touch()
+                with contextlib.suppress(FileExistsError):
+                    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
 
     def load_trial(self, name: str) -> Trial:
         """The recorded trial with this name; raises `StoreUnusable` or `DamagedFile`."""

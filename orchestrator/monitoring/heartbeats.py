@@ -122,15 +122,13 @@ class Observer:
 
     def read(self, store: Path) -> list[Heartbeat]:
         """All heartbeats, after watching those in doubt for at most `WATCH_S`."""
-        found = self._look(store)
         deadline = self.clock() + WATCH_S
-        while _in_doubt(found) and self.clock() < deadline:
+        while _in_doubt(self._look(store)) and self.clock() < deadline:
             self.sleep(LOOK_S)
-            found = self._look(store)
         for path, sight in self._seen.items():
-            if path.parent == store / "workers":
-                self._seen[path] = replace(sight, doubt="")
-        return [beat for beat, _ in found]
+            if path.parent == store / "workers" and sight.doubt:
+                self._seen[path] = replace(sight, doubt="", since=self.clock())
+        return [beat for beat, _ in self._look(store)]
 
     def _look(self, store: Path) -> list[tuple[Heartbeat, str]]:
         """Each heartbeat with the doubt about it."""
@@ -149,11 +147,13 @@ class Observer:
         return found
 
     def _first_sight(self, state: Stamp) -> Sight:
-        ages = sorted(abs(self.wall_clock() - at) for at in state)
-        if ages[1] < WORKER_FRESH_S:
-            return Sight(state, self.clock(), ages[0])
-        doubt = "clocks" if ages[0] < WORKER_FRESH_S else "old"
-        return Sight(state, self.clock(), max(WORKER_FRESH_S, ages[0]), doubt)
+        ages = [self.wall_clock() - at for at in state]
+        recent = [abs(age_s) < WORKER_FRESH_S for age_s in ages]
+        age_s = next((age_s for age_s in ages if age_s >= 0), 0.0)
+        if all(recent):
+            return Sight(state, self.clock(), age_s)
+        doubt = "clocks" if any(recent) else "old"
+        return Sight(state, self.clock(), max(WORKER_FRESH_S, age_s), doubt)
 
 
 def _in_doubt(found: list[tuple[Heartbeat, str]]) -> bool:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jobs import atomic
+from jobs import atomic, permissions
 from jobs.errors import AccessDenied, BatchSplit, Crowded, OrchError, WorkerLost
 from jobs.store import tables
 from jobs.store.store import Store
@@ -58,8 +58,8 @@ class Attempt:
         path = self.store.attempts_folder(self.task) / f"{self.number:04d}.json"
         try:
             atomic.rewrite_json(path, self.record)
-        except FileNotFoundError:
-            atomic.claim_json(path, self.record)
+        except FileNotFoundError:  # removed, or of another user: replaced, never followed
+            atomic.write_json(path, self.record, durable=False)
         trial = tables.DATA_SETS if self.task.kind == "prepare" else self.task.subject
         place = (
             self.store.root
@@ -73,6 +73,7 @@ class Attempt:
 
 def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
     """Record a new attempt; attempts of dead workers are first recorded as lost."""
+    permissions.refuse_planted_link(store.attempts_folder(task))
     previous = records(store, task)
     for record in previous:
         if record["state"] == "running":

@@ -135,7 +135,7 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
     runs = worker.store.wanted_by(task)
     if attempts.lost_too_often(worker.store, task):
         lost = f"{attempts.MAX_LOST} workers were lost over it without any progress"
-        return _give_up(worker.store, task, lost)
+        return _give_up(worker.store, task, lost, lease)
     attempt = _begin_attempt(worker, task, lease, runs)
     log.info("%s: attempt %d begins", task.id, attempt.number)
     try:
@@ -179,8 +179,10 @@ def _begin_attempt(worker: Worker, task: Task, lease: Lease, runs: Sequence[Run]
     )
 
 
-def _give_up(store: Store, task: Task, why: str) -> str:
+def _give_up(store: Store, task: Task, why: str, lease: Lease) -> str:
     """Quarantine a task for which no further attempt may begin."""
+    if not lease.holds():
+        return "lost"
     last = attempts.records(store, task)[-1]["attempt"]
     log.error("%s: given up: %s", task.id, why)
     atomic.create_json(
@@ -215,7 +217,9 @@ def _record_failure(
         # The training is repeated from the checkpoint before, and ends the same.
         verify.redo_training(store, Task("train", task.subject, task.epoch))
     retry, tries = error.retry or mendable, len(attempts.counted_failures(store, task))
-    if not retry or tries >= attempts.MAX_ATTEMPTS:
+    # A worker that was frozen may wake up when another has the task, or has done it.
+    decides = lease.holds() and not store.is_done(task)
+    if decides and (not retry or tries >= attempts.MAX_ATTEMPTS):
         often = f" (the last of {tries} attempts)" if retry else ""
         atomic.create_json(
             store.failed_path(task),

@@ -82,7 +82,11 @@ def _named(error: OSError) -> Path:
 
 
 def _write_to(log: str) -> None:
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    """Redirect output to the log, a new file of this attempt; raises `AccessDenied`."""
+    try:
+        handle = permissions.open_own(Path(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    except FileNotFoundError as error:
+        raise errors.AccessDenied(f"{log} cannot be written: {error.strerror}.") from None
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     os.close(handle)
