@@ -36,22 +36,26 @@ def access_errors(path: Path) -> Iterator[None]:
         raise denied(Path(os.fsdecode(error.filename or path)), path) from error
 
 
+class PlantedFile(FileNotFoundError):
+    """A link or another user's file where a file of this user was expected."""
+
+
 def open_own(path: Path, flags: int) -> int:
     """Open a file of this user, never one that a colleague planted: a link, or another's file.
 
-    Returns the descriptor. Raises `FileNotFoundError`.
+    Returns the descriptor. Raises `PlantedFile`.
     """
     try:
         handle = os.open(path, flags | os.O_NOFOLLOW, 0o666)
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
-        raise FileNotFoundError(errno.ENOENT, "a link is in its place", str(path)) from None
+        raise PlantedFile(errno.ENOENT, "a link is in its place", str(path)) from None
     found = os.fstat(handle)
     if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_nlink > 1:
         os.close(handle)
         owner = user_name(found.st_uid)
-        raise FileNotFoundError(errno.ENOENT, f"a file of {owner} is in its place", str(path))
+        raise PlantedFile(errno.ENOENT, f"a file of {owner} is in its place", str(path))
     return handle
 
 

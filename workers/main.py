@@ -151,10 +151,10 @@ def _consumer(worker: Worker) -> Any:
 
 
 def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> None:
-    """Install the signal handlers.
+    """Install the signal handlers for SIGTERM, SIGINT and SIGHUP (a terminal that closes).
 
     The first signal stops running tasks between two steps. A second one ends the process and its
-    children immediately.
+    children immediately. A worker started with `nohup` goes on ignoring SIGHUP.
     """
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -164,9 +164,12 @@ def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> 
         worker.stop.set()
         leave.set()
 
+    on_hangup = signal.SIG_IGN if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else on_signal
+
     def install(**_: Any) -> None:
         signal.signal(signal.SIGTERM, on_signal)
         signal.signal(signal.SIGINT, on_signal)
+        signal.signal(signal.SIGHUP, on_hangup)
 
     install()
     signals.worker_ready.connect(install, weak=False)  # Celery installs its own handlers

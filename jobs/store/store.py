@@ -93,6 +93,15 @@ class Store(LedgerStore):
                 with contextlib.suppress(FileExistsError):
                     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
 
+    def plan_threads(self, trial: str, threads: int) -> None:
+        """Choose the threads of a trial that no attempt has begun; the first choice stays.
+
+        Sums depend on the number of threads, so it is recorded, not left to the worker.
+        """
+        folder = self.trial_folder(trial)
+        if not os.path.exists(folder / "numerics.json"):
+            atomic.create_json(folder / "threads.json", {"threads": threads})
+
     def load_trial(self, name: str) -> Trial:
         """The recorded trial with this name; raises `StoreUnusable` or `DamagedFile`."""
         path = self.trial_folder(name) / "trial.json"

@@ -41,10 +41,22 @@ def settle(
     """The trial's recorded numerics, else chosen and recorded now. Sets torch's threads."""
     path = folder / "numerics.json"
     if not path.exists():
+        threads = planned_threads(folder) or threads
         precision = choose_precision(trial.recipe.precision, device, trial.backbone)
         chosen = Numerics(precision, threads, device.type, weights_sha256)
         atomic.create_json(path, asdict(chosen))
     return kept(folder)
+
+
+def planned_threads(folder: Path) -> int | None:
+    """Threads that the submission chose for a trial (see `Store.plan_threads`), or None."""
+    path = folder / "threads.json"
+    found = records.read(path, {"threads": int})
+    if found is None:
+        return None
+    if found["threads"] < 1:
+        raise records.damaged_file(path, f"'threads' is {found['threads']}")
+    return int(found["threads"])
 
 
 def kept(folder: Path) -> Numerics:

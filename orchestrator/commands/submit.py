@@ -135,7 +135,12 @@ def submit_command(
     with progress_bar.progress_when_slow("reading the data folder") as tell:
         request = check_request(spec, settings, launch.ping, _require_weights, tell)
     store = launch.open_store(settings)
-    run = record_run(store, request, provenance.gather())
+    run = record_run(
+        store,
+        request,
+        provenance.gather(),
+        launch.threads_of_a_lone_trial(settings, workers, device),
+    )
     count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
     said = [
         f"run {run.name} {'goes on' if request.known else 'is submitted'}: {len(run.trials)} "

@@ -196,10 +196,16 @@ def _workers(settings: Settings) -> Diagnosis:
 
 
 def _devices() -> Diagnosis:
-    gpus = discovery.gpus()
-    return Diagnosis(
-        "devices", "ok", f"{len(gpus)} GPU(s), {discovery.available_cores()} processor core(s)"
-    )
+    cores = f"{discovery.available_cores()} processor core(s)"
+    try:
+        gpus = discovery.gpus()
+    except OrchError as error:
+        return Diagnosis("devices", "broken", f"{error}", "nvidia-smi -L")
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen and not gpus:
+        found = f"{cores}; CUDA_VISIBLE_DEVICES={chosen} names no GPU that the driver lists"
+        return Diagnosis("devices", "ok", found, "unset CUDA_VISIBLE_DEVICES, if GPUs are here")
+    return Diagnosis("devices", "ok", f"{len(gpus)} GPU(s), {cores}")
 
 
 def _weights(settings: Settings) -> list[Diagnosis]:

@@ -60,14 +60,16 @@ def ensure(
     """Start what is missing: Redis if no broker is named, and local workers up to `workers`.
 
     `workers` None means one per GPU, else two on a CPU (one on a single core). Concurrent calls of
-    several processes are serialised. The store must exist.
+    several processes are serialised. The store must exist. Raises `DeviceTaken` for more workers
+    than GPUs.
     """
     cores = discovery.available_cores() if cores is None else cores
     gpus = (0 if device == "cpu" else len(discovery.gpus())) if gpus is None else gpus
+    wanted = default_workers(cores, gpus) if workers is None else workers
+    discovery.require_room(wanted, device, [str(index) for index in range(gpus)])
     with state_folder.locked(settings.store) as folder:
         stack = _with_broker(settings, folder, stack_record.read(settings.store))
         stack_record.write(folder, stack)
-        wanted = default_workers(cores, gpus) if workers is None else workers
         if wanted:
             stack = _restart_outdated(settings, folder, stack)
         threads = worker_threads(cores, wanted)
@@ -187,7 +189,7 @@ def started_by_hand(settings: Settings, stack: Stack) -> list[str]:
 
 
 def _missing_devices(taken: Sequence[str], wanted: int, device: str | None, gpus: int) -> list[str]:
-    """A device for each worker still to start, least used first."""
+    """A device for each worker still to start, least used first: one worker for each GPU."""
     places = [device] if device else [f"cuda:{index}" for index in range(gpus)] or ["cpu"]
     used = list(taken)
     chosen: list[str] = []

@@ -61,8 +61,8 @@ def require(settings: Settings, workers: int | None, device: str | None) -> None
         embedded_redis.binary()
     if local_workers(settings, workers) == 0:
         return
-    if device is not None:
-        discovery.choose_device(device, None)
+    discovery.require_device(device)
+    discovery.require_room(workers, device)
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
             "local workers need torch, which is not installed. Install it with: "
@@ -74,6 +74,21 @@ def require(settings: Settings, workers: int | None, device: str | None) -> None
 def local_workers(settings: Settings, workers: int | None) -> int | None:
     """Number of workers to ensure on this machine; None: the default of `stack.ensure`."""
     return 0 if workers is None and settings.broker_url is not None else workers
+
+
+def threads_of_a_lone_trial(
+    settings: Settings, workers: int | None, device: str | None
+) -> int | None:
+    """Threads for the only trial of a run: all cores where this machine's processor trains it.
+
+    Otherwise half of them would idle, as one of two workers does. None elsewhere.
+    """
+    from workers.devices import discovery
+
+    if settings.broker_url is not None or workers == 0:
+        return None
+    on_cpu = device == "cpu" or (device is None and not discovery.gpus())
+    return discovery.available_cores() if on_cpu else None
 
 
 def ping(broker_url: str) -> None:

@@ -88,10 +88,13 @@ def check_request(
     return Request(spec, source, unfolded, known)
 
 
-def record_run(store: Store, request: Request, provenance: dict[str, Any]) -> Run:
+def record_run(
+    store: Store, request: Request, provenance: dict[str, Any], lone_threads: int | None = None
+) -> Run:
     """Record the request: the data set, each trial, and last the run, which workers then reconcile.
 
     A known run keeps its time and provenance, becomes the latest again, and is no longer cancelled.
+    If the run is a single trial, it gets `lone_threads` threads.
     """
     unfolded = request.plan
     store.save_data(unfolded.data, request.source, request.spec.data_settings())
@@ -104,6 +107,8 @@ def record_run(store: Store, request: Request, provenance: dict[str, Any]) -> Ru
                 unfolded.trials,
             )
         )
+    if lone_threads is not None and len(unfolded.trials) == 1:
+        store.plan_threads(unfolded.trials[0].name, lone_threads)
     if request.known is not None:
         run = replace(request.known, spec=request.spec)
     else:

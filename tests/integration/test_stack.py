@@ -19,6 +19,7 @@ from jobs.errors import BrokerUnreachable, MissingExtra
 from jobs.settings import Settings
 from orchestrator.local import daemon, embedded_redis, stack, state_folder
 from orchestrator.local.daemon import DaemonProcess
+from workers.devices.discovery import DeviceTaken
 
 PATIENT = "import time; print('ready', flush=True); time.sleep(60)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {PATIENT}"
@@ -260,18 +261,12 @@ def test_a_worker_is_told_store_broker_device_and_threads(settings: Settings) ->
 
 
 def test_each_gpu_gets_a_worker_by_default(settings: Settings) -> None:
-    """Without GPUs two share the CPU; more workers than GPUs share them evenly."""
+    """Without GPUs two share the CPU; more workers than GPUs are refused."""
     three = ensure(settings, workers=None, gpus=3)
-    five = ensure(settings, workers=5, gpus=3)
+    with pytest.raises(DeviceTaken, match="4 workers were asked for"):
+        ensure(settings, workers=4, gpus=3)
 
     assert [worker.device for worker in three.workers] == ["cuda:0", "cuda:1", "cuda:2"]
-    assert sorted(worker.device for worker in five.workers) == [
-        "cuda:0",
-        "cuda:0",
-        "cuda:1",
-        "cuda:1",
-        "cuda:2",
-    ]
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def _write_to(log: str) -> None:
     """Redirect output to the log, a new file of this attempt; raises `AccessDenied`."""
     try:
         handle = permissions.open_own(Path(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    except FileNotFoundError as error:
+    except permissions.PlantedFile as error:
         raise errors.AccessDenied(f"{log} cannot be written: {error.strerror}.") from None
     os.dup2(handle, 1)
     os.dup2(handle, 2)
