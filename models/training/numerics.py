@@ -40,10 +40,22 @@ def settle(
 ) -> Numerics:
     """The numerics recorded in `path`, else chosen and recorded now. Sets torch's threads."""
     if not path.exists():
+        threads = planned_threads(path) or threads
         precision = choose_precision(trial.recipe.precision, device, trial.backbone)
         chosen = Numerics(precision, threads, device.type, weights_sha256)
         atomic.create_json(path, asdict(chosen))
     return kept(path)
+
+
+def planned_threads(path: Path) -> int | None:
+    """Threads that the submission chose for a trial (see `Store.plan_threads`), or None."""
+    path = path.with_name("threads.json")
+    found = records.read(path, {"threads": int})
+    if found is None:
+        return None
+    if found["threads"] < 1:
+        raise records.damaged_file(path, f"'threads' is {found['threads']}")
+    return int(found["threads"])
 
 
 def kept(path: Path) -> Numerics:
