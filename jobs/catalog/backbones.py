@@ -162,5 +162,5 @@ def find_backbone(name: str) -> Backbone:
     near = difflib.get_close_matches(name.lower().replace("_", "-"), CATALOG, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     raise UnknownBackbone(
-        f"no backbone is called '{name}'.{hint} The catalog holds: {', '.join(CATALOG)}."
+        f"unknown backbone '{name}'.{hint} Known backbones: {', '.join(CATALOG)}."
     )

@@ -18,7 +18,7 @@ def parse_level(word: str) -> tuple[str, int]:
     """Split a level such as `blur-3` into corruption and severity; raises `ValueError`."""
     name, _, severity = word.partition("-")
     if name not in CORRUPTIONS or severity not in map(str, SEVERITIES):
-        raise ValueError(f"{word!r} is no corruption with a severity, such as 'blur-3'")
+        raise ValueError(f"{word!r} is not a corruption with a severity, such as 'blur-3'")
     return name, int(severity)
 
 
@@ -38,7 +38,7 @@ def parse_choice(value: Any) -> tuple[str, ...]:
             near = difflib.get_close_matches(str(word)[:80], CORRUPTIONS, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise ValueError(
-                f"no corruption is called {str(word)[:80]!r}.{hint} There are: "
+                f"unknown corruption {str(word)[:80]!r}.{hint} Known corruptions: "
                 f"{', '.join(CORRUPTIONS)}"
             )
     return tuple(name for name in CORRUPTIONS if name in words)

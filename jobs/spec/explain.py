@@ -14,11 +14,12 @@ OURS = "value_error"
 """Pydantic error type raised by our own validators; its message is shown unchanged."""
 
 IN_WORDS = {
-    "data": "a folder of class folders, or 'digits',",
+    "data": "a folder with one folder per class, or 'digits',",
     "backbones": "a list of backbone names, or 'all',",
-    "name": "a text (in quotation marks, if it looks like a number)",
-    "split": "a list of three shares of at least 1 that add up to 100, such as [70, 10, 20],",
+    "name": "a text (in quotation marks if it looks like a number)",
+    "split": "a list of three percentages of at least 1 that sum to 100, such as [70, 10, 20],",
     "corruptions": "a list of corruptions, or 'all',",
+    "value_range": "a range of values (auto, full, or LOW,HIGH such as 0,4095)",
     "checkpoint_every": "a length of time, such as 30s or 5m, or 'never',",
 }
 """Descriptions of keys whose type alone is not clear enough."""
@@ -28,7 +29,7 @@ def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
     """Describe the first error in one line: the key, the accepted values and the given value."""
     first = error.errors()[0]
     place = first["loc"]
-    key = str(place[0]) if place else "the spec"
+    key = str(place[0]) if place else "the specification"
     more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == OURS:
         reason = first["msg"].removeprefix("Value error, ")

@@ -5,14 +5,23 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from jobs import file_names
 from jobs.catalog.backbones import CATALOG, find_backbone
 from jobs.catalog.corruptions import SEVERITIES, level_name, parse_choice
 from jobs.errors import BadSpec
-from jobs.spec import duration, explain, yaml_file
+from jobs.spec import duration, explain, range_text, yaml_file
 
 BUILT_IN_DATA = ("digits",)
 ALIASES = {"backbone": "backbones", "patience": "plateau_patience"}
@@ -20,38 +29,30 @@ ALIASES = {"backbone": "backbones", "patience": "plateau_patience"}
 Weights = Literal["imagenet", "none"]
 Precision = Literal["auto", "fp32", "bf16"]
 Augment = Literal["none", "flip", "crop-flip"]
+RangeText = Annotated[str, BeforeValidator(range_text.parse)]
 MAX_EPOCHS = 9_999_999
 MAX_TASKS = 100_000
 SHOWN = 80
 NUMBERS = (
-    "periods",
-    "epochs_per_period",
-    "seeds",
-    "image_size",
-    "batch_size",
-    "learning_rate",
-    "momentum",
-    "plateau_patience",
-    "plateau_factor",
-    "split",
-    "split_seed",
-    "early_stop",
-)
+    "periods", "epochs_per_period", "seeds", "image_size", "batch_size", "learning_rate",
+    "momentum", "plateau_patience", "plateau_factor", "split", "split_seed", "early_stop",
+)  # fmt: skip
 NEVER = "never"
-NOT_ASKED = frozenset({"name", "data", "checkpoint_every"})
+NOT_ASKED = frozenset({"name", "data", "checkpoint_every", "classes_at_top"})
 """Keys that do not identify a run: submitting with other values continues the same run."""
-LATER = frozenset({"deterministic", "augment", "early_stop", "corruptions"})
+LATER = frozenset({"deterministic", "augment", "early_stop", "corruptions", "value_range"})
 """Keys added later; names omit them at their defaults, so existing names do not change."""
 
 
 def named_by(model: BaseModel) -> dict[str, Any]:
     """The values that names are derived from: all keys, except those of `LATER` at defaults."""
-    defaults = {
-        key: type(model).model_fields[key].default
-        for key in LATER & type(model).model_fields.keys()
-    }
-    same = {key for key, default in defaults.items() if getattr(model, key) == default}
-    return model.model_dump(mode="json", exclude=same)
+    return model.model_dump(mode="json", exclude=at_defaults(model))
+
+
+def at_defaults(model: BaseModel) -> set[str]:
+    """The keys of `LATER` that have their defaults."""
+    fields = type(model).model_fields
+    return {key for key in LATER & fields.keys() if getattr(model, key) == fields[key].default}
 
 
 class Recipe(BaseModel):
@@ -79,13 +80,14 @@ class DataSettings(BaseModel):
     split: tuple[int, int, int] = (70, 10, 20)
     split_seed: int = Field(default=0, ge=0, lt=2**31)
     skip_broken: bool = False
+    value_range: RangeText = range_text.AUTO
 
     @field_validator("split")
     @classmethod
     def _shares(cls, split: tuple[int, int, int]) -> tuple[int, int, int]:
         if min(split) < 1 or sum(split) != 100:
             raise ValueError(
-                "three shares of at least 1 that add up to 100 are needed, such as [70, 10, 20]"
+                "three percentages of at least 1 that sum to 100 are needed, such as [70, 10, 20]"
             )
         return split
 
@@ -117,6 +119,8 @@ class Spec(BaseModel):
     split: tuple[int, int, int] = (70, 10, 20)
     split_seed: int = Field(default=0, ge=0, lt=2**31)
     skip_broken: bool = False
+    value_range: RangeText = range_text.AUTO
+    classes_at_top: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -162,7 +166,7 @@ class Spec(BaseModel):
     def _length_of_time(cls, value: Any) -> Any:
         """A bare number is seconds; null means `never`."""
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise ValueError("a length of time is needed, such as 30s or 5m, or 'never'")
+            raise ValueError("a duration is needed, such as 30s or 5m, or 'never'")
         text = str(value).strip()
         return NEVER if text == NEVER or duration.seconds(text) == 0 else text
 
@@ -171,7 +175,8 @@ class Spec(BaseModel):
     def _plain_name(cls, name: str | None) -> str | None:
         if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
             raise ValueError(
-                "letters, digits, '.', '_' and '-' only, at most 80, a letter or digit first"
+                "at most 80 letters, digits, '.', '_' and '-' are allowed, the first a letter or "
+                "digit"
             )
         return name
 
@@ -187,13 +192,13 @@ class Spec(BaseModel):
         self.data_settings()
         if self.epochs > MAX_EPOCHS:
             raise ValueError(
-                f"{self.periods} x {self.epochs_per_period} epochs are more than the "
-                f"{MAX_EPOCHS:,} a trial can have; give fewer periods or shorter ones"
+                f"{self.periods} x {self.epochs_per_period} epochs exceed the maximum of "
+                f"{MAX_EPOCHS:,} per trial; give fewer periods or fewer epochs per period"
             )
         tasks = (2 * self.periods + len(self.corruption_levels)) * self.seeds * len(self.backbones)
         if tasks > MAX_TASKS:
             raise ValueError(
-                f"a run of {tasks:,} tasks is more than the {MAX_TASKS:,} that one can have; "
+                f"{tasks:,} tasks exceed the maximum of {MAX_TASKS:,} per run; "
                 "give fewer periods, seeds or backbones"
             )
         return self
@@ -231,7 +236,7 @@ def build(values: dict[str, Any]) -> Spec:
     tidy = _tidy(values)
     if "backbones" not in tidy:
         raise BadSpec(
-            "no backbone was named: give --all-backbones, or --backbone NAME (see 'orch models')."
+            "no backbone was given. Give --all-backbones, or --backbone NAME (see 'orch models')."
         )
     if isinstance(data := tidy.get("data"), str) and data not in BUILT_IN_DATA:
         tidy["data"] = _place(data, Path())
@@ -255,16 +260,18 @@ def read_file(path: Path) -> dict[str, Any]:
 
 def _place(data: str, beside: Path) -> str:
     """The data folder as an absolute path; raises `BadSpec` for an invalid name."""
+    if not data.isascii() and (fault := file_names.fault(data)):
+        raise BadSpec(f"data: {fault}")
     if not data.strip() or any(ord(each) < 32 or 0xD800 <= ord(each) <= 0xDFFF for each in data):
         raise BadSpec(
-            f"data: {data[:SHOWN]!r} is no folder's name. Give a folder of class folders, or "
-            f"'digits'."
+            f"data: {data[:SHOWN]!r} is not a folder name. Give a folder with one folder per "
+            "class, or 'digits'."
         )
     try:
         return str((beside / Path(data).expanduser()).absolute())
     except RuntimeError:
         raise BadSpec(
-            f"data: {data[:SHOWN]} begins with a user that this machine does not know."
+            f"data: {data[:SHOWN]} names a user that does not exist on this machine."
         ) from None
 
 
@@ -286,6 +293,8 @@ def _tidy(values: dict[str, Any]) -> dict[str, Any]:
             near = difflib.get_close_matches(key[:SHOWN], Spec.model_fields, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             known = ", ".join(Spec.model_fields)
-            raise BadSpec(f"unknown key '{given[:SHOWN]}' in the spec.{hint} Known keys: {known}.")
+            raise BadSpec(
+                f"unknown key '{given[:SHOWN]}' in the specification.{hint} Known keys: {known}."
+            )
         tidy[key] = value
     return tidy

@@ -106,7 +106,7 @@ def _checked(path: Path) -> tuple[RunOutline, dict[str, Any]]:
         if found["name"] != name or not all(
             NAME.fullmatch(each) for each in (found["data"], *found["trials"])
         ):
-            raise ValueError("it names what is not the run's own")
+            raise ValueError("it names data or trials of another run")
         tasks = {(task.kind, task.subject) for task in map(Task.parse, found["tasks"])}
         lacking = {
             ("prepare", found["data"]),

@@ -7,7 +7,9 @@ not repeated inside the files.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs import atomic
-from jobs.errors import DamagedFile
+from jobs import atomic, permissions
+from jobs.errors import AccessDenied, DamagedFile
 from jobs.store import records
 from jobs.versions import RESULT_PACKAGES
 
@@ -140,13 +142,31 @@ FEW = 100
 They are as small as compressed files and take a third of the time to write.
 """
 
-DATA_SETS = "__HIVE_DEFAULT_PARTITION__"
-"""Partition of attempts that belong to no trial: the null partition of Hive."""
+DATA_SETS = "none"
+"""Partition of attempts that belong to no trial; no trial has this name."""
+NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+"""The same in stores of version 0.1.0; pandas cannot read a null among names."""
 
 
 def table_folder(table: str, trial: str) -> str:
     """Folder of a trial's rows in a table, relative to the store."""
     return f"results/{table}/trial={trial}"
+
+
+def partitions(trials: Sequence[str]) -> list[str]:
+    """The partitions that hold the rows of these trials, those of version 0.1.0 included."""
+    return [*trials, *([NULL_PARTITION] if DATA_SETS in trials else [])]
+
+
+def leave_null_partition(store: Path) -> None:
+    """Move attempts from the null partition of version 0.1.0 into `DATA_SETS`."""
+    old, new = (store / table_folder("attempts", name) for name in (NULL_PARTITION, DATA_SETS))
+    for name in atomic.list_names(old):
+        new.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another worker moved it
+            os.replace(old / name, new / name)
+    with contextlib.suppress(OSError):  # not there, or not empty
+        old.rmdir()
 
 
 def build_table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
@@ -193,12 +213,12 @@ def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
                 path, f"its column '{name}' is {kind or 'missing'}, not {schema.field(name).type}"
             )
         if name in NEVER_NULL and found[name].null_count:
-            raise _damaged(path, f"its column '{name}' has gaps")
+            raise _damaged(path, f"its column '{name}' has missing values")
     if {"correct", "total"} <= {*names}:
         counts = zip(found["correct"].to_pylist(), found["total"].to_pylist(), strict=True)
         wrong = next((pair for pair in counts if not 0 <= pair[0] <= pair[1]), None)
         if wrong:
-            raise _damaged(path, f"{wrong[0]} of {wrong[1]} images right is no count")
+            raise _damaged(path, f"{wrong[0]} of {wrong[1]} images correct is not a valid count")
     return found
 
 
@@ -210,7 +230,7 @@ def read_rows(
     Raises `DamagedFile`, naming the first invalid file.
     """
     parts = []
-    for trial in trials:
+    for trial in partitions(trials):
         where = store / table_folder(table_name, trial)
         for name in atomic.list_names(where):
             if name.endswith(".parquet"):
@@ -230,15 +250,18 @@ def read_rows(
 
 def _damaged(path: Path, reason: str) -> DamagedFile:
     return records.damaged_file(
-        path, reason, "Take it out, to be made again, with: orch verify RUN --repair"
+        path, reason, "Remove it, so that it is created again, with: orch verify RUN --repair"
     )
 
 
 def _whole(path: Path, columns: Sequence[str] | None) -> pa.Table:
     """Read these columns of a Parquet file (None: all) and validate every value."""
     try:
-        found = pq.ParquetFile(path).read(columns=columns)
+        with permissions.access_errors(path):
+            found = pq.ParquetFile(path).read(columns=columns)
         found.validate(full=True)
+    except AccessDenied:
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
             raise

@@ -80,7 +80,8 @@ def _answers(
     for piece, true, scores in predict_split(learner, data, "test", change):
         if should_stop():
             raise Stopped(
-                f"{task.id} was stopped after {len(rows)} of {total} images; it will start again."
+                f"{task.id} was stopped after {len(rows)} of {total} images. It will start again "
+                "from the first image."
             )
         losses += losses_of(scores, true)
         shares = torch.softmax(scores, 1).numpy()

@@ -91,14 +91,15 @@ def out_of_memory(error: BaseException, alone: bool = True) -> OutOfMemory | Cro
         or any(each in words for each in NO_MEMORY)
         or (NO_ENGINE in words and (not alone or _little_left()))
     ):
-        reason = " ".join(words.split())[:160] or "the machine has none left"
+        reason = " ".join(words.split())[:160] or "no memory left"
         if not alone:
             return Crowded(
-                f"too little memory beside other tasks: {reason}. The task is tried again alone."
+                f"out of memory while other tasks ran on the device: {reason}. The task is retried "
+                "exclusively."
             )
         return OutOfMemory(
-            f"too little memory for the task: {reason}. Take a smaller --batch-size or "
-            "--image-size, or a bigger device."
+            f"out of memory: {reason}. Use a smaller --batch-size or --image-size, or a device "
+            "with more memory."
         )
     return None
 
@@ -111,7 +112,7 @@ def explained(error: BaseException, alone: bool = True) -> WorkError | None:
     if any(each in words for each in BROKEN):
         return DeviceFailed(
             f"the GPU cannot be used: {words[:200].rstrip('.')}. See 'orch doctor' and "
-            "'nvidia-smi' on that machine; the task is tried again, by whoever comes first."
+            "'nvidia-smi' on that machine. The task is retried on any free worker."
         )
     return None
 

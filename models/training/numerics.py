@@ -29,9 +29,9 @@ class Numerics:
         """Raise `BadWeights` unless the checksum is that of the weights the trial began with."""
         if digest != self.weights_sha256:
             raise BadWeights(
-                f"{path} (SHA-256 {digest}) is not the file this trial began with (SHA-256 "
-                f"{self.weights_sha256}). Put that one back, or train from the new one under "
-                "another seed or recipe."
+                f"{path} (SHA-256 {digest}) is not the file that this trial started with (SHA-256 "
+                f"{self.weights_sha256}). Restore that file, or use the new one with another seed "
+                "or recipe."
             )
 
 
@@ -40,10 +40,22 @@ def settle(
 ) -> Numerics:
     """The numerics recorded in `path`, else chosen and recorded now. Sets torch's threads."""
     if not path.exists():
+        threads = planned_threads(path) or threads
         precision = choose_precision(trial.recipe.precision, device, trial.backbone)
         chosen = Numerics(precision, threads, device.type, weights_sha256)
         atomic.create_json(path, asdict(chosen))
     return kept(path)
+
+
+def planned_threads(path: Path) -> int | None:
+    """Threads that the submission chose for a trial (see `Store.plan_threads`), or None."""
+    path = path.with_name("threads.json")
+    found = records.read(path, {"threads": int})
+    if found is None:
+        return None
+    if found["threads"] < 1:
+        raise records.damaged_file(path, f"'threads' is {found['threads']}")
+    return int(found["threads"])
 
 
 def kept(path: Path) -> Numerics:
@@ -52,9 +64,9 @@ def kept(path: Path) -> Numerics:
         path, {"precision": str, "threads": int, "device": str, "weights_sha256": (str, NoneType)}
     )
     if found is None:
-        raise BadCheckpoint(f"{path} is missing, though the trial has checkpoints. Put it back.")
+        raise BadCheckpoint(f"{path} is missing, but the trial has checkpoints. Restore it.")
     if found["precision"] not in get_args(Chosen) or found["threads"] < 1:
-        raise records.damaged_file(path, "no such precision or number of threads")
+        raise records.damaged_file(path, "its precision or number of threads is invalid")
     numerics = Numerics(
         found["precision"], found["threads"], found["device"], found["weights_sha256"]
     )

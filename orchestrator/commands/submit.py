@@ -1,15 +1,25 @@
-"""`orch submit`: what to compare, from options and a spec file, checked, recorded, queued."""
+"""`orch submit`: check a specification (options and spec file), record it as a run, enqueue it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobs.settings import Settings
+from orchestrator.formatting import plain
 from orchestrator.submission import launch
-from orchestrator.terminal.options import examples, json_option, store_option
+from orchestrator.terminal.options import (
+    classes_at_top_option,
+    examples,
+    json_option,
+    store_option,
+    value_range_option,
+)
+
+if TYPE_CHECKING:
+    from orchestrator.preflight import Request
 
 EPILOG = examples(
     "orch submit --all-backbones --periods 3",
@@ -31,66 +41,69 @@ EPILOG = examples(
     "backbones",
     multiple=True,
     metavar="NAME,...",
-    help="A backbone to compare, or several; repeatable.",
+    help="Backbones to compare; repeatable.",
 )
 @click.option(
     "--data",
     metavar="FOLDER|digits",
-    help="A folder of class folders, or built-in images.  [default: digits]",
+    help="A folder with one folder per class, or the built-in data set.  [default: digits]",
 )
 @click.option(
     "--periods",
     type=int,
-    help="Stretches of training, each ending with an evaluation.  [default: 3]",
+    help="Number of training periods; each ends with an evaluation.  [default: 3]",
 )
-@click.option("--epochs-per-period", type=int, help="Epochs in a period.  [default: 10]")
+@click.option("--epochs-per-period", type=int, help="Epochs in each period.  [default: 10]")
 @click.option(
     "--image-size",
     type=int,
     metavar="PIXELS",
-    help="Side of the square images.  [default: 224; 64 for digits]",
+    help="Width and height of the images.  [default: 224; 64 for digits]",
 )
-@click.option("--batch-size", type=int, help="Images in a training step.  [default: 32]")
-@click.option("--learning-rate", type=float, help="Of SGD; lowered on a plateau.  [default: 0.001]")
+@click.option("--batch-size", type=int, help="Images per training step.  [default: 32]")
+@click.option(
+    "--learning-rate",
+    type=float,
+    help="Initial learning rate of SGD; reduced on a plateau.  [default: 0.001]",
+)
 @click.option(
     "--weights",
     type=click.Choice(["imagenet", "none"]),
-    help="What networks start from.  [default: imagenet; none for digits]",
+    help="Initial weights; none: random.  [default: imagenet; none for digits]",
 )
 @click.option(
     "--seeds",
     type=int,
     metavar="N",
-    help="Train each backbone N times, seeds 0 to N-1.  [default: 1]",
+    help="Train each backbone N times, with seeds 0 to N-1.  [default: 1]",
 )
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16"]),
-    help="Arithmetic of training; auto: bf16 where the hardware has it.  [default: auto]",
+    help="Precision of training; auto: bf16 where the hardware supports it.  [default: auto]",
 )
 @click.option(
     "--augment",
     type=click.Choice(["none", "flip", "crop-flip"]),
-    help="Change training images at random: mirrored, or moved and mirrored.  [default: none]",
+    help="Augment training images: mirror at random, or shift and mirror.  [default: none]",
 )
 @click.option(
     "--early-stop",
     type=int,
     metavar="PATIENCE",
-    help="End a training whose validation loss has not improved for so many epochs.  [default: "
-    "none]",
+    help="Stop a training when its validation loss has not improved for this many epochs.  "
+    "[default: none]",
 )
 @click.option(
     "--corruptions",
     metavar="all|NAME,...",
-    help="After the last period, also test on corrupted images: blur, noise, rotation, jpeg, "
-    "brightness, "
-    "contrast, occlusion.  [default: none]",
+    help="After the last period, also evaluate on corrupted images: blur, noise, rotation, jpeg, "
+    "brightness, contrast, occlusion.  [default: none]",
 )
 @click.option(
     "--deterministic/--no-deterministic",
     default=None,
-    help="On a GPU only arithmetic that repeats bit for bit; slower.  [default: no-deterministic]",
+    help="On a GPU, use only deterministic operations; slower.  [default: no-deterministic]",
 )
 @click.option(
     "--checkpoint-every",
@@ -100,12 +113,14 @@ EPILOG = examples(
 @click.option(
     "--skip-broken/--no-skip-broken",
     default=None,
-    help="Leave out files that are no images.  [default: no-skip-broken]",
+    help="Skip files that are not images.  [default: no-skip-broken]",
 )
+@value_range_option
+@classes_at_top_option
 @click.option(
     "--name",
     metavar="NAME",
-    help="What the run is called.  [default: made from data, periods and a hash]",
+    help="Name of the run.  [default: made from data, periods and a hash]",
 )
 @launch.options
 @json_option
@@ -121,10 +136,10 @@ def submit_command(
     wait: bool,
     **options: Any,
 ) -> int:
-    """Queue a comparison: each backbone trained in periods, evaluated after each.
+    """Submit a comparison: train each backbone in periods and evaluate it after each one.
 
-    A spec file holds the same keys as the options (backbones, data, periods, epochs_per_period,
-    ...); options override it. Asking for the same again goes on with the same run.
+    A spec file has the same keys as the options (backbones, data, periods, epochs_per_period, ...);
+    options override it. Submitting the same specification again continues the same run.
     """
     from orchestrator import preflight
     from orchestrator.submission import provenance
@@ -135,16 +150,37 @@ def submit_command(
     preflight.require_machine(settings, workers, device)
     with progress_bar.progress_when_slow("reading the data folder") as tell:
         request = preflight.check_request(spec, settings, preflight.ping, _require_weights, tell)
+    notes = [] if request.known else _notes(request)
     store = launch.open_store(settings)
-    run = create_run(store, request.spec, request.source, provenance.gather())
+    threads = preflight.threads_of_a_lone_trial(settings, workers, device)
+    run = create_run(store, request.spec, request.source, provenance.gather(), threads)
     count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
     said = [
-        f"run {run.name} {'goes on' if request.known else 'is submitted'}: {len(run.trials)} "
+        f"run {run.name} {'continues' if request.known else 'is submitted'}: {len(run.trials)} "
         f"trial(s), {len(run.tasks)} tasks, {spec.periods} x {spec.epochs_per_period} epochs",
         f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
+        *_of_default_data(spec_file, options),
+        *(f"note: {plain(note)}" for note in notes),
     ]
-    facts = {"goes_on": request.known is not None}
+    facts = {"goes_on": request.known is not None, "notes": notes}
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts)
+
+
+def _of_default_data(spec_file: Path | None, options: dict[str, Any]) -> list[str]:
+    """A line if no data were named."""
+    from jobs.spec import model
+
+    if options["data"] is not None or (spec_file and "data" in model.read_file(spec_file)):
+        return []
+    return ["no --data was given: this trains on the built-in digits, not on your images"]
+
+
+def _notes(request: Request) -> list[str]:
+    from orchestrator.datasets import at_submit
+    from orchestrator.terminal import progress_bar
+
+    with progress_bar.progress_when_slow("looking at the images") as tell:
+        return at_submit.lines(request.source, request.spec, tell)
 
 
 def _spec(spec_file: Path | None, options: dict[str, Any]) -> Any:
@@ -153,7 +189,7 @@ def _spec(spec_file: Path | None, options: dict[str, Any]) -> Any:
     from jobs.spec import model
 
     if options["all_backbones"] and options["backbones"]:
-        raise BadSpec("--all-backbones and --backbone were both given; give one of them.")
+        raise BadSpec("--all-backbones and --backbone were both given. Give only one of them.")
     values = model.read_file(spec_file) if spec_file is not None else {}
     chosen = {key: value for key, value in options.items() if value is not None and value != ()}
     if chosen.pop("all_backbones"):

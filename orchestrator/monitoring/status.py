@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,7 +63,10 @@ class TrialStatus:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """One run: `state` is waiting, running, done, failed or cancelled; `tasks` counts by state."""
+    """One run: `state` is waiting, running, done, failed or cancelled; `tasks` counts by state.
+
+    `silent` workers are no longer heard of. `waits_for` says why a waiting run waits, if known.
+    """
 
     run: str
     data: str
@@ -76,6 +78,8 @@ class RunStatus:
     trials: tuple[TrialStatus, ...]
     failures: tuple[Failure, ...]
     workers: tuple[Heartbeat, ...]
+    silent: tuple[Heartbeat, ...] = ()
+    waits_for: str | None = None
 
     @property
     def over(self) -> bool:
@@ -90,12 +94,13 @@ class RunStatus:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Summary of one run: its state, and its tasks counted by state."""
+    """Summary of one run: its state, its tasks counted by state, and why it waits."""
 
     run: str
     state: str
     tasks: dict[str, int]
     submitted_at: float
+    waits_for: str | None = None
 
 
 @dataclass(slots=True)
@@ -112,16 +117,15 @@ def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
     """Summary of the run, from listings alone."""
     states = plan.task_states(store, run, scene.ledger)
     working = any(_under_way(scene, run, subject, states) for subject in (run.data, *run.trials))
-    return Overview(
-        run.name, _state(states, working), dict(Counter(states.values())), run.submitted_at
-    )
+    state, counts = _state(states, working), dict(Counter(states.values()))
+    return Overview(run.name, state, counts, run.submitted_at, _waits_for(state, scene))
 
 
 def run_status(
     store: Store, run: Run | RunOutline, now: float | None = None, scene: StoreView | None = None
 ) -> RunStatus:
     """The run as the store shows it now, or in a given view."""
-    scene = scene or progress.read_view(store, time.time() if now is None else now)
+    scene = scene or progress.read_view(store, now)
     states = plan.task_states(store, run, scene.ledger)
     preparing = next(iter(_under_way(scene, run, run.data, states)), None)
     shares = _shares(states)
@@ -130,10 +134,11 @@ def run_status(
         for name in run.trials
     )
     working = preparing is not None or any(trial.progress for trial in trials)
+    state = _state(states, working)
     return RunStatus(
         run.name,
         run.data,
-        _state(states, working),
+        state,
         dict(Counter(states.values())),
         run.submitted_at,
         states[Task("prepare", run.data).id],
@@ -141,7 +146,21 @@ def run_status(
         trials,
         _failures(store, states),
         scene.workers,
+        scene.silent,
+        _waits_for(state, scene),
     )
+
+
+def _waits_for(state: str, scene: StoreView) -> str | None:
+    """Why a waiting run waits, as far as heartbeats tell."""
+    if state != "waiting":
+        return None
+    if not scene.workers:
+        return "no worker is alive"
+    if all(worker.loading for worker in scene.workers):
+        return "workers load torch"
+    troubles = {worker.trouble: worker.name for worker in scene.workers if worker.trouble}
+    return "; ".join(f"{name}: {trouble}" for trouble, name in troubles.items()) or None
 
 
 def _state(states: dict[str, str], working: bool) -> str:

@@ -27,24 +27,24 @@ def options(command: F) -> F:
     """`--workers`, `--device` and `--wait`."""
     for option in (
         click.option(
-            "--wait", is_flag=True, help="Stay and show progress; exit code 1 when the run fails."
+            "--wait", is_flag=True, help="Wait and show progress; exit code 1 if the run fails."
         ),
         click.option(
             "--device",
             metavar="cuda:0|cpu",
-            help="Device of local workers.  [default: every GPU, else cpu]",
+            help="Device of the local workers.  [default: every GPU, else cpu]",
         ),
         click.option(
             "--workers",
             type=click.IntRange(0, 256),
             metavar="N",
             help=(
-                "Workers to run on this machine.  [default: one a GPU, else 2 on a CPU; 0 when "
+                "Workers to run on this machine.  [default: one per GPU, else 2 on the CPU; 0 if "
                 "ORCH_BROKER_URL is set]"
             ),
         ),
         click.option(
-            "--no-workers", "workers", flag_value=0, type=int, help="The same as --workers 0."
+            "--no-workers", "workers", flag_value=0, type=int, help="Same as --workers 0."
         ),
     ):
         command = option(command)
@@ -71,8 +71,8 @@ def broker(settings: Settings) -> str:
     here = stack.ensure(settings, workers=0)
     if here.started:
         click.echo(
-            f"started {', '.join(here.started)}, which goes on ('{call(settings, 'down')}' stops "
-            f"it)",
+            f"started {', '.join(here.started)}; it keeps running ('{call(settings, 'down')}' "
+            f"stops it)",
             err=True,
         )
     return here.broker_url(settings)
@@ -108,7 +108,7 @@ def launch(
         lines = [*said, *_of_stack(here), _of_sent(sent, states)]
         lines += _of_absence(settings, here, sent) + _of_failures(settings, states, run.name)
         _tell(settings, run, lines, wait)
-    end = _follow(settings, store, run, as_json) if wait else None
+    end = _follow(settings, store, run, here, as_json) if wait else None
     if as_json:
         emit(_facts(settings, run, here, sent, end) | facts)
     return end.exit_code if end else 0
@@ -142,10 +142,30 @@ def _start_and_enqueue(
     return here
 
 
-def _follow(settings: Settings, store: Store, run: Run, as_json: bool) -> RunStatus:
+def _follow(settings: Settings, store: Store, run: Run, here: Stack, as_json: bool) -> RunStatus:
     from orchestrator.terminal import follow
 
-    return follow.follow(settings, store, run, to_stderr=as_json)
+    return follow.follow(settings, store, run, as_json, look=_with_startup(store, run, here))
+
+
+def _with_startup(store: Store, run: Run, here: Stack) -> Callable[[], RunStatus]:
+    """Reads the run's status while local workers start.
+
+    Raises `WorkersDied` when those just started ended and no local worker is left.
+    """
+    from orchestrator.local import startup
+    from orchestrator.monitoring.status import run_status
+
+    starting = startup.Startup(store.root, list(here.new_workers))
+
+    def look() -> RunStatus:
+        if dead := starting.look():
+            if not any(worker.process.alive() for worker in here.workers):
+                raise startup.WorkersDied(startup.deaths(dead))
+            click.echo(f"warning: {startup.deaths(dead)}", err=True)
+        return run_status(store, run)
+
+    return look
 
 
 def _facts(
@@ -178,18 +198,18 @@ def _of_stack(here: Any) -> list[str]:
 
 def _of_sent(sent: Sequence[Any], states: dict[str, str]) -> str:
     if sent:
-        return f"sent {len(sent)} task(s); each one that ends sends what follows"
+        return f"{len(sent)} task(s) enqueued; workers enqueue the following ones"
     return (
-        "all of it is done already"
+        "all tasks are already done"
         if set(states.values()) == {"done"}
-        else "nothing is left to be sent"
+        else "no task is ready to be enqueued"
     )
 
 
 def _of_failures(settings: Settings, states: dict[str, str], run: str) -> list[str]:
     failed = sum(state == "failed" for state in states.values())
     return (
-        [f"{failed} task(s) failed before. Try them again with: {call(settings, 'retry', run)}"]
+        [f"{failed} task(s) failed before. Retry them with: {call(settings, 'retry', run)}"]
         if failed
         else []
     )

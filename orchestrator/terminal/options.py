@@ -36,12 +36,27 @@ def store_option(command: F) -> F:
         expose_value=False,
         callback=_choose_store,
         is_eager=True,
-        help="The folder of data sets, trials and runs.  [env: ORCH_STORE; default: ./orch-store]",
+        help="Folder of data sets, trials and runs.  [env: ORCH_STORE; default: ./orch-store]",
     )(command)
 
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print exactly one JSON document on stdout."
+)
+
+
+value_range_option = click.option(
+    "--value-range",
+    metavar="auto|full|LOW,HIGH",
+    help="Values of images beyond 8 bits that become black and white; auto: the lowest and highest "
+    "of the data set.  [default: auto]",
+)
+
+classes_at_top_option = click.option(
+    "--classes-at-top/--no-classes-at-top",
+    default=None,
+    help="Take the folders at the top as classes, whatever they look like.  "
+    "[default: no-classes-at-top]",
 )
 
 

@@ -16,8 +16,10 @@ from support.local_stack import PATIENT, ensure, own_store, wait_for
 
 from jobs import atomic
 from jobs.settings import Settings
+from orchestrator import state_folder
 from orchestrator.local import daemon, stack
 from orchestrator.local.daemon import DaemonProcess
+from workers.devices.discovery import DeviceTaken
 
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {PATIENT}"
 
@@ -30,7 +32,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 
 
 def test_what_runs_is_found_and_not_started_again(settings: Settings) -> None:
-    """The second call starts nothing, and looking sees the same processes."""
+    """The second call starts nothing, and `look` finds the same processes."""
     first = ensure(settings, workers=2)
 
     second = ensure(settings, workers=2)
@@ -68,7 +70,7 @@ def test_commands_that_race_start_one_broker_and_the_workers_once(settings: Sett
 
 
 def test_only_missing_workers_are_started(settings: Settings) -> None:
-    """One of two has died; the one that lives is kept, and the new one takes the free name."""
+    """One of two has died. The living one is kept, and the new one takes the free name."""
     first = ensure(settings, workers=2)
     first.workers[0].process.kill()
     assert wait_for(lambda: not first.workers[0].process.alive())
@@ -81,7 +83,7 @@ def test_only_missing_workers_are_started(settings: Settings) -> None:
 
 
 def test_a_worker_started_by_hand_counts(settings: Settings) -> None:
-    """Its sign of life is fresh and of this machine, so one more makes two."""
+    """Its heartbeat is fresh and from this machine, so one more worker makes two."""
     atomic.write_json(
         settings.store / "workers" / "hand.json",
         {
@@ -100,7 +102,7 @@ def test_a_worker_started_by_hand_counts(settings: Settings) -> None:
 
 
 def test_down_ends_everything_and_leaves_no_socket(settings: Settings) -> None:
-    """Workers first, then Redis; a second time there is nothing to end."""
+    """Workers first, then Redis; a second call has nothing to stop."""
     here = ensure(settings, workers=2)
     assert here.redis is not None
 
@@ -115,9 +117,9 @@ def test_down_ends_everything_and_leaves_no_socket(settings: Settings) -> None:
 
 
 def test_a_worker_that_does_not_listen_is_killed_in_the_end(settings: Settings) -> None:
-    """SIGTERM first, SIGKILL when the patience is over."""
+    """SIGTERM first, SIGKILL after the grace period."""
     worker = ensure(settings, workers=1, program=STUBBORN).workers[0]
-    log = settings.store / "stack" / stack.host() / "worker-1.log"
+    log = state_folder.state_folder(settings.store) / f"{stack.host()}-1.log"
     assert wait_for(lambda: "ready" in log.read_text())
 
     began = time.monotonic()
@@ -128,7 +130,7 @@ def test_a_worker_that_does_not_listen_is_killed_in_the_end(settings: Settings) 
 
 
 def test_a_process_that_was_given_an_old_number_is_left_alone() -> None:
-    """The time of birth tells it from the one on record."""
+    """Its start time differs from the recorded one."""
     child = subprocess.Popen([sys.executable, "-c", PATIENT], stdout=subprocess.DEVNULL)
     mistaken = DaemonProcess(child.pid, psutil.Process(child.pid).create_time() - 60)
 
@@ -142,12 +144,14 @@ def test_a_process_that_was_given_an_old_number_is_left_alone() -> None:
 
 
 def test_with_a_broker_of_its_own_no_redis_is_started(settings: Settings) -> None:
-    """Workers only; the address, which may hold a password, is not written down."""
+    """Only the workers. The address, which may contain a password, is not recorded."""
     named = Settings(settings.store, "redis://:geheim@broker/0", None)
 
     here = ensure(named, workers=1)
     written = "".join(
-        path.read_text() for path in (settings.store / "stack").rglob("*") if path.is_file()
+        path.read_text()
+        for path in state_folder.state_folder(settings.store).rglob("*")
+        if path.is_file()
     )
 
     assert here.redis is None
@@ -164,7 +168,7 @@ def test_a_worker_is_told_store_broker_device_and_threads(settings: Settings) ->
     )
 
     here = ensure(settings, workers=1, program=program)
-    log = settings.store / "stack" / stack.host() / "worker-1.log"
+    log = state_folder.state_folder(settings.store) / f"{stack.host()}-1.log"
     assert wait_for(lambda: log.read_text().endswith("\n"))
 
     assert (
@@ -174,18 +178,12 @@ def test_a_worker_is_told_store_broker_device_and_threads(settings: Settings) ->
 
 
 def test_each_gpu_gets_a_worker_by_default(settings: Settings) -> None:
-    """Without GPUs two share the CPU; more workers than GPUs share them evenly."""
+    """Without GPUs two share the CPU; more workers than GPUs are refused."""
     three = ensure(settings, workers=None, gpus=3)
-    five = ensure(settings, workers=5, gpus=3)
+    with pytest.raises(DeviceTaken, match="4 workers were asked for"):
+        ensure(settings, workers=4, gpus=3)
 
     assert [worker.device for worker in three.workers] == ["cuda:0", "cuda:1", "cuda:2"]
-    assert sorted(worker.device for worker in five.workers) == [
-        "cuda:0",
-        "cuda:0",
-        "cuda:1",
-        "cuda:1",
-        "cuda:2",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -203,5 +201,5 @@ def test_one_and_two_workers_use_the_same_number_of_threads(
     ("cores", "gpus", "workers"), [(1, 0, 1), (2, 0, 2), (64, 0, 2), (64, 8, 8)]
 )
 def test_the_default_number_of_workers(cores: int, gpus: int, workers: int) -> None:
-    """One a GPU, else two on a CPU."""
+    """One per GPU, else two on a CPU."""
     assert stack.default_workers(cores, gpus) == workers

@@ -33,7 +33,7 @@ class Channel(redis.Channel):
             return super()._brpop_read(**options)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             log.error(
-                "what is no message was dropped from the queue: %s: %.200s",
+                "an invalid message was dropped from the queue: %s: %.200s",
                 type(error).__name__,
                 error,
             )
