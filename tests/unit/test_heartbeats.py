@@ -24,7 +24,6 @@ from orchestrator.terminal import follow
 from workers import heartbeat
 from workers.devices.discovery import Device
 from workers.lease import LeaseTracker
-from workers.reconciler import Reconciler
 from workers.worker import Worker
 
 START = 1_800_000_000.0
@@ -190,7 +189,6 @@ def test_a_worker_says_in_its_heartbeat_what_hinders_it(
         None,
         LeaseTracker(Store(tmp_path)),
     )
-    reconciler = Reconciler(worker)
 
     def said() -> str | None:
         heartbeat.write(worker)
