@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jobs.errors import OrchError
+from jobs.store.paths import StorePaths
 
 OPEN_TO_OTHERS = 0o077
 WRITABLE_BY_OTHERS = 0o022
@@ -52,9 +53,8 @@ def state_folder(store: Path) -> Path:
 def old_folders(store: Path) -> list[Path]:
     """Folders inside the store where version 0.1.0 recorded processes, if they can be opened."""
     with contextlib.suppress(OSError):
-        return sorted(
-            each for each in (store / "stack").iterdir() if os.access(each, os.R_OK | os.X_OK)
-        )
+        folders = StorePaths(store).stacks_folder.iterdir()
+        return sorted(each for each in folders if os.access(each, os.R_OK | os.X_OK))
     return []
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from jobs import atomic
 from jobs.store import records
+from jobs.store.paths import StorePaths
 from orchestrator import state_folder
 from workers.process import identity
 
@@ -126,7 +127,7 @@ class Observer:
         while _in_doubt(self._look(store)) and self.clock() < deadline:
             self.sleep(LOOK_S)
         for path, sight in self._seen.items():
-            if path.parent == store / "workers" and sight.doubt:
+            if path.parent == StorePaths(store).heartbeats_folder and sight.doubt:
                 self._seen[path] = replace(sight, doubt="", since=self.clock())
         return [beat for beat, _ in self._look(store)]
 
@@ -134,7 +135,7 @@ class Observer:
         """Each heartbeat with the doubt about it."""
         found = []
         for name, values in _all(store):
-            path = store / "workers" / name
+            path = StorePaths(store).heartbeats_folder / name
             state = (float(values["at"]), _file_time(path))
             sight = self._seen.get(path)
             if sight is None:
@@ -166,8 +167,8 @@ OBSERVER = Observer()
 
 
 def _all(store: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for name in atomic.list_names(store / "workers"):
-        if values := read_or_empty(store / "workers" / name, HEARTBEAT, LATER):
+    for name in atomic.list_names(StorePaths(store).heartbeats_folder):
+        if values := read_or_empty(StorePaths(store).heartbeats_folder / name, HEARTBEAT, LATER):
             yield name, values
 
 
@@ -184,7 +185,7 @@ def _heartbeat(store: Path, name: str, values: dict[str, Any], age_s: float) -> 
         values.get("slots", 1),
         identity.has_ended(values.get("process")),
         _is_here(values),
-        _owner(store / "workers" / name),
+        _owner(StorePaths(store).heartbeats_folder / name),
         values.get("loading", False),
         values.get("trouble") or "",
     )

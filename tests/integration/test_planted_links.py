@@ -12,13 +12,15 @@ from support.fakes import fill_store
 from support.users import COLLEAGUE, as_user, open_folder
 
 from jobs import atomic, permissions
-from jobs.errors import AccessDenied, LeaseLost, WorkerLost
+from jobs.errors import AccessDenied, BadCheckpoint, LeaseLost, WorkerLost
 from jobs.store.publish import publish_file
 from jobs.store.store import Store
 from jobs.task import Task
 from workers import lease
 from workers.devices.discovery import Device
-from workers.execution import attempts, execute
+from workers.execution import attempts
+from workers.execution.context import task_context
+from workers.execution.settle import give_up, settle_failure
 from workers.lease import LeaseTracker, keep_renewed
 from workers.process import child_main
 from workers.worker import Worker
@@ -85,7 +87,7 @@ def test_a_folder_that_a_colleague_made_a_link_is_not_entered(place: str, folder
         if place == "leases":
             assert LeaseTracker(store).claim(PREPARE.lease_key, "w") is not None
         else:
-            attempts.begin(store, PREPARE, {"worker": "w"})
+            attempts.begin(attempts.read_history(store, PREPARE), {"worker": "w"})
 
     as_user(COLLEAGUE, lambda: path.symlink_to(folder / "elsewhere"))
     with pytest.raises(AccessDenied, match=f"a link that user {COLLEAGUE} made"):
@@ -102,7 +104,7 @@ def test_a_folder_that_a_colleague_made_a_link_is_not_entered(place: str, folder
 def test_a_record_of_another_user_is_replaced_not_written_into(folder: Path) -> None:
     """An attempt of a lost worker is recorded as lost by whoever begins the next."""
     store = Store(folder / "store")
-    first = attempts.begin(store, PREPARE, {"worker": "theirs"})
+    first = attempts.begin(attempts.read_history(store, PREPARE), {"worker": "theirs"})
     path = store.attempts_folder(PREPARE) / "0001.json"
     os.chown(path, COLLEAGUE, COLLEAGUE)
     path.with_name("kept").hardlink_to(path)
@@ -194,17 +196,18 @@ def test_a_thawed_worker_does_not_fail_what_another_holds(folder: Path) -> None:
     task = Task("prepare", store.load_run(store.run_names()[0]).data)
     held = tracker.claim(task.lease_key, "w")
     assert held is not None
-    attempt = attempts.begin(store, task, {"worker": "w"})
+    attempt = attempts.begin(attempts.read_history(store, task), {"worker": "w"})
     other = None
     while other is None:
         other = tracker.claim(task.lease_key, "other")
-    ended = execute._record_failure(store, task, attempt, WorkerLost("x"), held)
-    final = execute._record_failure(store, task, attempt, execute.BadCheckpoint("x"), held)
-    given_up = execute._give_up(worker.store, task, "too many", held)
+    context = task_context(worker, task)
+    ended = settle_failure(context, attempt, WorkerLost("x"), held)
+    final = settle_failure(context, attempt, BadCheckpoint("x"), held)
+    given_up = give_up(context, "too many", held)
 
     assert (ended, final, given_up) == ("failed", "failed", "lost")
     assert not store.has_failed(task)
-    execute._record_failure(store, task, attempt, execute.BadCheckpoint("x"), other)
+    settle_failure(context, attempt, BadCheckpoint("x"), other)
     assert store.has_failed(task)
 
 

@@ -16,8 +16,8 @@ from jobs import atomic
 from jobs.errors import DamagedFile
 from jobs.settings import Settings
 from jobs.store.store import Store
+from orchestrator import preflight
 from orchestrator.local import doctor
-from orchestrator.submission import launch
 from workers import main
 from workers.devices import device_lock, discovery
 from workers.devices.discovery import Device, DeviceTaken, DriverFailed, NoSuchDevice
@@ -239,9 +239,7 @@ def test_a_trial_begins_with_the_threads_that_were_decided(tmp_path: Path) -> No
     before = torch.get_num_threads()
     try:
         settled = [
-            numerics.settle(
-                store.trial_folder(name), store.load_trial(name), torch.device("cpu"), 1, None
-            ).threads
+            numerics.settle(store, store.load_trial(name), torch.device("cpu"), 1, None).threads
             for name in run.trials
         ]
     finally:
@@ -257,9 +255,9 @@ def test_only_processors_of_this_machine_are_given_to_a_lone_trial(
     here, named = Settings(tmp_path, None, None), Settings(tmp_path, "redis://x", None)
     cores = discovery.available_cores()
 
-    assert launch.threads_of_a_lone_trial(here, None, None) == cores
-    assert launch.threads_of_a_lone_trial(here, 0, None) is None
-    assert launch.threads_of_a_lone_trial(named, 2, None) is None
+    assert preflight.threads_of_a_lone_trial(here, None, None) == cores
+    assert preflight.threads_of_a_lone_trial(here, 0, None) is None
+    assert preflight.threads_of_a_lone_trial(named, 2, None) is None
     machine(LISTED)
-    assert launch.threads_of_a_lone_trial(here, None, None) is None
-    assert launch.threads_of_a_lone_trial(here, None, "cpu") == cores
+    assert preflight.threads_of_a_lone_trial(here, None, None) is None
+    assert preflight.threads_of_a_lone_trial(here, None, "cpu") == cores

@@ -21,9 +21,9 @@ from orchestrator.commands import status as status_command
 from orchestrator.monitoring import heartbeats, status
 from orchestrator.monitoring.heartbeats import Observer
 from orchestrator.terminal import follow
+from workers import heartbeat
 from workers.devices.discovery import Device
 from workers.lease import LeaseTracker
-from workers.reconciler import Reconciler
 from workers.worker import Worker
 
 START = 1_800_000_000.0
@@ -189,10 +189,9 @@ def test_a_worker_says_in_its_heartbeat_what_hinders_it(
         None,
         LeaseTracker(Store(tmp_path)),
     )
-    reconciler = Reconciler(worker)
 
     def said() -> str | None:
-        reconciler.sign()
+        heartbeat.write(worker)
         return str(atomic.read_json(tmp_path / "workers" / "w.json")["trouble"])
 
     told = [said()]

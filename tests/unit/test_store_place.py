@@ -12,8 +12,8 @@ from jobs import settings
 from jobs.errors import BadEnvironment, StoreUnusable
 from jobs.settings import Settings
 from jobs.store import filesystem
+from orchestrator import preflight
 from orchestrator.local import doctor
-from orchestrator.submission import submit
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_file_system_without_hard_links_is_refused_by_name(
     monkeypatch.setattr(os, "link", refuse)
     named = filesystem.file_system(tmp_path)
     with pytest.raises(StoreUnusable, match=f"without hard links \\({named}: ") as caught:
-        submit.require_writable(tmp_path / "store")
+        preflight.require_writable(tmp_path / "store")
     found = doctor._store(Settings(tmp_path / "store", None, None))
 
     assert caught.value.exit_code == 2
