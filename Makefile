@@ -2,6 +2,7 @@
 # make test    the tests (installs what they need into .venv first)
 # make chaos   faults dealt to a study at work, then a comparison with an undisturbed one (make chaos N=50 SEED=1)
 # make bench   speeds beside rivals', on this processor (benchmarks/README.md), in 15 minutes; JSON into bench-results/
+# make picture the packages, drawn from the imports, into docs/packages.svg
 # make check   lint, types, import borders, then the tests
 # make clean   remove .venv and what the demo made
 
@@ -25,7 +26,7 @@ SIZE_checkpoints := --seconds 2 --repeats 1
 SIZE_plan        := --repeats 2
 SIZE_slots       := --repeats 1
 
-.PHONY: help demo test chaos bench check lint types borders clean
+.PHONY: help demo test chaos bench picture check lint types borders clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -55,6 +56,9 @@ bench: $(VENV)/installed-dev
 	@mkdir -p bench-results
 	@$(foreach name,$(BENCHMARKS),\
 		$(BIN)/python benchmarks/$(name).py $(SIZE_$(name)) --json bench-results/$(name).json || exit; echo;)
+
+picture: $(VENV)/installed-dev
+	$(BIN)/python docs/draw_packages.py
 
 check: lint types borders test
 

@@ -14,7 +14,7 @@ import rivals
 from common import Goal
 
 from models.data.batches import Data
-from models.evaluation.inference import validate
+from models.training.inference import validate
 from models.training.learner import Learner
 
 CLASSES = 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, Trial
+from orchestrator.submission.submit import create_run
 
 CLASSES, TEST_IMAGES, TRAIN_IMAGES = 20, 12_183, 48_724
 Names = list[tuple[str, str]]
@@ -66,22 +66,8 @@ def _record_run(
         tuple(labels),
         tuple(ImageFile(path, label, "", 1) for path, label in names),
     )
-    data = source.data_id(spec.data_settings())
-    store.save_data(data, source, spec.data_settings())
-    unfolded = plan.unfold(spec, data)
-    run = Run(
-        "study",
-        spec,
-        data,
-        tuple(trial.name for trial in unfolded.trials),
-        tuple(task.id for task in unfolded.tasks),
-        time.time(),
-        {"orch": "benchmark"},
-    )
-    for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.target_epochs), run.name)
-    store.save_run(run)
-    return run, unfolded
+    run = create_run(store, spec, source, {"orch": "benchmark"})
+    return run, plan.unfold(spec, run.data)
 
 
 def _prepare(work: Path, data: str, names: Names) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def _one_run(store: Store, pool: ThreadPoolExecutor, asked: model.Spec, working:
     )
     _all(
         pool,
-        lambda trial: store.save_trial(trial, list(unfolded.target_epochs), run.name),
+        lambda trial: store.save_trial(trial, unfolded.target_epochs, run.name),
         unfolded.trials,
     )
     store.save_run(run)
@@ -105,8 +105,7 @@ def _all(pool: ThreadPoolExecutor, do: Callable[[Any], None], each: Any) -> None
 
 def _begin(store: Store, run: Run, task: Task, worker: str) -> attempts.Attempt:
     return attempts.begin(
-        store,
-        task,
+        attempts.read_history(store, task),
         {
             "trial": None if task.kind == "prepare" else task.subject,
             "run": run.name,

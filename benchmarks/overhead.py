@@ -24,11 +24,13 @@ from typing import Any
 import common
 from timed_worker import gaps_of_celery, times_of_worker
 
+from jobs import plan
 from jobs.settings import Settings
 from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
+from orchestrator import preflight
 from orchestrator.local import embedded_redis
 from orchestrator.local.embedded_redis import EmbeddedRedis
 from orchestrator.submission import submit
@@ -123,12 +125,12 @@ def study(root: Path, server: EmbeddedRedis, entry: str, periods: int) -> list[d
     """
     common.say(f"{entry}: {periods} periods")
     asked = model.build({"backbones": ["squeezenet"], "periods": periods, "epochs_per_period": 1})
-    request = submit.check_request(
+    request = preflight.check_request(
         asked, Settings(root, server.url, None), broker.ping, lambda names, folder: None
     )
     store = Store(root).open(create=True)
-    run = submit.record_run(store, request, {"orch": "benchmark"})
-    submit.enqueue_ready(store, run, server.url, broker.enqueue)
+    run = submit.create_run(store, request.spec, request.source, {"orch": "benchmark"})
+    broker.enqueue(server.url, plan.ready_tasks(store, run))
     started: dict[str, dict[str, float]] = in_a_process(
         str(root), server.url, entry, len(run.tasks)
     )

@@ -24,10 +24,12 @@ from typing import Any
 import common
 from draining import drain, drain_celery
 
+from jobs import plan
 from jobs.settings import Settings
 from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
+from orchestrator import preflight
 from orchestrator.local import embedded_redis
 from orchestrator.local.embedded_redis import EmbeddedRedis
 from orchestrator.submission import submit
@@ -141,12 +143,12 @@ def submitted_run(root: Path, broker_url: str, size: int) -> Run:
     asked = model.build(
         {"backbones": "all", "seeds": seeds, "periods": periods, "epochs_per_period": 1}
     )
-    request = submit.check_request(
+    request = preflight.check_request(
         asked, Settings(root, broker_url, None), broker.ping, lambda names, folder: None
     )
     store = Store(root).open(create=True)
-    run = submit.record_run(store, request, {"orch": "benchmark"})
-    submit.enqueue_ready(store, run, broker_url, broker.enqueue)
+    run = submit.create_run(store, request.spec, request.source, {"orch": "benchmark"})
+    broker.enqueue(broker_url, plan.ready_tasks(store, run))
     return run
 
 

@@ -55,8 +55,4 @@ def prepare(request: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) -
         tell=tell,
         should_stop=should_stop,
     )
-    place = store.data_folder(data).relative_to(store.root).as_posix()
-    return {
-        "files": {name: f"{place}/{name}" for name in ("images.npy", "manifest.parquet")},
-        **facts,
-    }
+    return {"files": store.prepared_files(data), **facts}

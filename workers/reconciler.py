@@ -17,6 +17,7 @@ from jobs.store.ledger import Ledger
 from jobs.store.runs import Run
 from jobs.task import Task
 from workers.execution import execute
+from workers.execution.attempts import read_history
 from workers.lease import TTL_S
 from workers.messaging import broker
 from workers.process import identity
@@ -118,7 +119,7 @@ class Reconciler:
             for task in plan.ready_tasks(self.worker.store, run, ledger)
             if self._free(task)
         ]
-        loose = [task for task in free if not execute.must_wait(self.worker.store, task)]
+        loose = [task for task in free if not read_history(self.worker.store, task).must_wait()]
         self.tried_later = len(loose) < len(free)
         return loose
 
@@ -145,7 +146,7 @@ class Reconciler:
         """Write the heartbeat: this worker is alive, and which tasks it runs."""
         worker, tasks = self.worker, self.worker.admission.tasks
         atomic.write_json(
-            worker.store.root / "workers" / f"{worker.name}.json",
+            worker.store.heartbeat_path(worker.name),
             {
                 "name": worker.name,
                 "host": worker.host,
@@ -165,7 +166,7 @@ class Reconciler:
     def remove_heartbeat(self) -> None:
         """Remove the heartbeat file and withdraw any handover request."""
         self.worker.handover.withdraw()
-        (self.worker.store.root / "workers" / f"{self.worker.name}.json").unlink(missing_ok=True)
+        self.worker.store.heartbeat_path(self.worker.name).unlink(missing_ok=True)
 
     def _runs(self) -> list[Run]:
         store = self.worker.store
@@ -181,7 +182,7 @@ class Reconciler:
         return True
 
     def _stamp(self, name: str) -> tuple[str, float]:
-        return name, (self.worker.store.run_folder(name) / "run.json").stat().st_mtime
+        return name, self.worker.store.run_path(name).stat().st_mtime
 
     def _free(self, task: Task) -> bool:
         if task.id in self.worker.admission.admitted_or_waiting:

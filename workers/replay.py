@@ -128,7 +128,7 @@ def _nothing_trained(trial: str) -> StoreUnusable:
 
 def _choose_recorded_device(store: Store, trial: str) -> tuple[Device, IO[str] | None]:
     """A free device of the kind that trained the trial, with its lock."""
-    numerics = atomic.read_json(store.trial_folder(trial) / "numerics.json")
+    numerics = atomic.read_json(store.numerics_path(trial))
     if not isinstance(numerics, dict):
         raise _nothing_trained(trial)
     kind = numerics["device"]

@@ -109,15 +109,12 @@ def _of_data(store: Store, run: Run) -> Iterator[FileCheck]:
     """Check the source and inventory of the data set, which submitting again rewrites."""
     from jobs.store import tables
 
-    folder = store.data_folder(run.data)
-    for name, read in (
-        ("source.json", partial(store.described, run.data)),
-        (
-            "inventory.parquet",
-            partial(tables.read_table, folder / "inventory.parquet", tables.INVENTORY),
-        ),
+    inventory = store.inventory_path(run.data)
+    for path, read in (
+        (store.source_path(run.data), partial(store.described, run.data)),
+        (inventory, partial(tables.read_table, inventory, tables.INVENTORY)),
     ):
-        place = (folder / name).relative_to(store.root).as_posix()
+        place = path.relative_to(store.root).as_posix()
         try:
             read()
             yield FileCheck(place, 0, None, None)
@@ -132,7 +129,7 @@ def _of_data(store: Store, run: Run) -> Iterator[FileCheck]:
 
 def _of_trial(store: Store, name: str) -> Iterator[FileCheck]:
     """Check the trial against the hash in its name."""
-    path = (store.trial_folder(name) / "trial.json").relative_to(store.root).as_posix()
+    path = store.trial_path(name).relative_to(store.root).as_posix()
     try:
         whole = store.load_trial(name).name == name
     except (OrchError, ValueError, TypeError, KeyError):
@@ -146,7 +143,7 @@ def _of_checkpoints(store: Store, trial: str) -> Iterator[ExpectedFile | FileChe
         for epoch in store.target_epochs(trial)
         if (checkpoint := _needed(store, task := Task("train", trial, epoch)))
     }
-    folder = store.trial_folder(trial) / "checkpoints"
+    folder = store.checkpoints_folder(trial)
     for name in atomic.list_names(folder):
         if name.endswith(".json"):
             place = (folder / name).with_suffix(".pt").relative_to(store.root).as_posix()

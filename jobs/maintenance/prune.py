@@ -52,7 +52,7 @@ def find_prunable(
     yield from _drafts(store, time.time() if now is None else now)
     named = {run.name for run in runs}
     for trial in dict.fromkeys(trial for run in runs for trial in run.trials):
-        others = set(atomic.list_names(store.trial_folder(trial) / "runs")) - named
+        others = set(atomic.list_names(store.trial_runs_folder(trial))) - named
         if not others and not _unfinished(store, trial):
             yield from _checkpoints(store, trial, keep)
 
@@ -94,7 +94,7 @@ def _checkpoints(store: Store, trial: str, keep: frozenset[str]) -> Iterator[Pru
     named = {
         str((store.done(Task("train", trial, epoch)) or {}).get("checkpoint")) for epoch in kept
     }
-    folder = store.trial_folder(trial) / "checkpoints"
+    folder = store.checkpoints_folder(trial)
     for name in atomic.list_names(folder):
         path = (folder / name).with_suffix(".pt")
         if CHECKPOINT.fullmatch(name) and path.relative_to(store.root).as_posix() not in named:
@@ -128,7 +128,7 @@ def _drafts(store: Store, now: float) -> Iterator[Prunable]:
             path.suffix == ".draft" or path.name.startswith(".replay-")
         )
         work = (
-            path.parent.parent == store.root / "attempts"
+            path.parent.parent == store.all_attempts_folder
             and path.is_dir()
             and not _may_be_running(store, path)
         )

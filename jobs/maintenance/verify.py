@@ -132,6 +132,4 @@ def _describe_again(store: Store, run: Run, name: str) -> None:
     unfolded = plan.unfold(run.spec, run.data)
     for trial in unfolded.trials:
         if trial.name == name:
-            store.save_trial(
-                trial, list(unfolded.target_epochs), run.name, unfolded.corruption_levels
-            )
+            store.save_trial(trial, unfolded.target_epochs, run.name, unfolded.corruption_levels)

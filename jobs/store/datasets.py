@@ -34,7 +34,7 @@ class DataSetStore(StorePaths):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        inventory = self.data_folder(data) / "inventory.parquet"
+        inventory = self.inventory_path(data)
         if not inventory.exists():
             rows = [(e.path, e.label, e.sha256, e.bytes) for e in source.entries]
             columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
@@ -47,8 +47,8 @@ class DataSetStore(StorePaths):
             "classes": list(source.classes),
             "settings": settings.model_dump(mode="json"),
         }
-        if atomic.read_json(self.data_folder(data) / "source.json") != described:
-            atomic.write_json(self.data_folder(data) / "source.json", described)
+        if atomic.read_json(self.source_path(data)) != described:
+            atomic.write_json(self.source_path(data), described)
 
     def load_data(self, data: str) -> tuple[DataSource, DataSettings]:
         """The recorded source of a data set with all its files, and its settings.
@@ -59,9 +59,7 @@ class DataSetStore(StorePaths):
         from jobs.store import tables
 
         described = self.described(data)
-        rows = tables.read_table(
-            self.data_folder(data) / "inventory.parquet", tables.INVENTORY
-        ).to_pylist()
+        rows = tables.read_table(self.inventory_path(data), tables.INVENTORY).to_pylist()
         entries = tuple(ImageFile(**row) for row in rows)
         return DataSource(described.origin, described.classes, entries), described.settings
 
@@ -70,7 +68,7 @@ class DataSetStore(StorePaths):
         from jobs.spec import explain
         from jobs.spec.model import DataSettings
 
-        path = self.data_folder(data) / "source.json"
+        path = self.source_path(data)
         found = records.read(path, {"origin": str, "classes": list, "settings": dict})
         if found is None:
             raise StoreUnusable(f"the store {self.root} knows no data set '{data}'.")

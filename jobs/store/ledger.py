@@ -39,8 +39,7 @@ class LedgerStore(DataSetStore):
         """List done and failed tasks, reading two folders however many tasks exist."""
         done, failed = (
             frozenset(
-                name.removesuffix(".json")
-                for name in atomic.list_names(self.root / "ledger" / kind)
+                name.removesuffix(".json") for name in atomic.list_names(self.ledger_folder(kind))
             )
             for kind in ("done", "failed")
         )

@@ -41,21 +41,58 @@ class StorePaths:
 
     root: Path
 
+    @property
+    def marker_path(self) -> Path:
+        """The file that makes the folder a store."""
+        return self.root / "store.json"
+
+    def ledger_folder(self, kind: str) -> Path:
+        """The folder of the records of `done` or `failed` tasks, named by task."""
+        return self.root.joinpath("ledger", kind)
+
+    @property
+    def progress_folder(self) -> Path:
+        """The folder of progress reports, named by task."""
+        return self.root / "progress"
+
+    @property
+    def all_attempts_folder(self) -> Path:
+        """The folder of attempts, one folder a task."""
+        return self.root / "attempts"
+
+    @property
+    def runs_folder(self) -> Path:
+        """The folder of all runs."""
+        return self.root / "runs"
+
+    @property
+    def heartbeats_folder(self) -> Path:
+        """The folder of heartbeats, named by worker."""
+        return self.root / "workers"
+
+    def heartbeat_path(self, worker: str) -> Path:
+        """The file of a worker's heartbeat."""
+        return self.heartbeats_folder / f"{worker}.json"
+
+    def stack_folder(self, host: str) -> Path:
+        """The folder of a machine's embedded broker and local workers."""
+        return self.root.joinpath("stack", host)
+
     def done_path(self, task: Task) -> Path:
         """The file whose existence means that the task is done."""
-        return self.root.joinpath("ledger", "done", f"{task.id}.json")
+        return self.ledger_folder("done") / f"{task.id}.json"
 
     def failed_path(self, task: Task) -> Path:
         """The file that records why a task permanently failed."""
-        return self.root.joinpath("ledger", "failed", f"{task.id}.json")
+        return self.ledger_folder("failed") / f"{task.id}.json"
 
     def progress_path(self, task: Task) -> Path:
         """The file of the last progress report of a task's worker."""
-        return self.root.joinpath("progress", f"{task.id}.json")
+        return self.progress_folder / f"{task.id}.json"
 
     def attempts_folder(self, task: Task) -> Path:
         """The folder of the records, logs and work folders of a task's attempts."""
-        return self.root.joinpath("attempts", task.id)
+        return self.all_attempts_folder / task.id
 
     def lease_folder(self, key: str) -> Path:
         """The folder of the fencing tokens of one lease."""
@@ -73,13 +110,58 @@ class StorePaths:
         """The folder of a data set."""
         return self.root.joinpath("data", data)
 
+    def source_path(self, data: str) -> Path:
+        """The file that describes a data set's source and settings."""
+        return self.data_folder(data) / "source.json"
+
+    def inventory_path(self, data: str) -> Path:
+        """The table of a data set's files."""
+        return self.data_folder(data) / "inventory.parquet"
+
+    def images_path(self, data: str) -> Path:
+        """The array of a data set's prepared images."""
+        return self.data_folder(data) / "images.npy"
+
+    def manifest_path(self, data: str) -> Path:
+        """The table of a data set's prepared images: class, split, checksum."""
+        return self.data_folder(data) / "manifest.parquet"
+
+    def prepared_files(self, data: str) -> dict[str, str]:
+        """What preparing publishes: name in the work folder, and path relative to the store."""
+        paths = (self.images_path(data), self.manifest_path(data))
+        return {path.name: path.relative_to(self.root).as_posix() for path in paths}
+
     def trial_folder(self, trial: str) -> Path:
         """The folder of a trial."""
         return self.root.joinpath("trials", trial)
 
+    def trial_path(self, trial: str) -> Path:
+        """The file that records a trial."""
+        return self.trial_folder(trial) / "trial.json"
+
+    def target_epochs_folder(self, trial: str) -> Path:
+        """The folder whose file names are a trial's target epochs and corruptions."""
+        return self.trial_folder(trial) / "marks"
+
+    def trial_runs_folder(self, trial: str) -> Path:
+        """The folder whose file names are the runs that include a trial."""
+        return self.trial_folder(trial) / "runs"
+
+    def numerics_path(self, trial: str) -> Path:
+        """The file of a trial's precision and threads."""
+        return self.trial_folder(trial) / "numerics.json"
+
+    def microbatches_path(self, trial: str) -> Path:
+        """The file of the steps from which a trial's batches are split."""
+        return self.trial_folder(trial) / "microbatches.json"
+
+    def checkpoints_folder(self, trial: str) -> Path:
+        """The folder of a trial's checkpoints."""
+        return self.trial_folder(trial) / "checkpoints"
+
     def run_folder(self, run: str) -> Path:
         """The folder of a run."""
-        return self.root.joinpath("runs", run)
+        return self.runs_folder / run
 
     def run_path(self, run: str) -> Path:
         """The file that records a run."""

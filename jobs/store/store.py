@@ -30,7 +30,7 @@ class Store(LedgerStore):
 
         With `create`, a missing store is created first.
         """
-        marker = self.root / "store.json"
+        marker = self.marker_path
         try:
             if create and not marker.exists():
                 self.root.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ class Store(LedgerStore):
     def save_trial(
         self,
         trial: Trial,
-        target_epochs: list[int],
+        target_epochs: Sequence[int],
         run: str,
         corruption_levels: Sequence[str] = (),
     ) -> None:
@@ -69,19 +69,19 @@ class Store(LedgerStore):
 
         `corruption_levels` are the corruption levels to evaluate at the last target epoch.
         """
-        folder = self.trial_folder(trial.name)
-        if not (folder / "trial.json").exists():
-            atomic.write_json(folder / "trial.json", trial.as_dict())
+        if not self.has_trial(trial.name):
+            atomic.write_json(self.trial_path(trial.name), trial.as_dict())
         wanted = [f"{epoch:04d}" for epoch in target_epochs] + [
             f"{target_epochs[-1]:04d}.{corruption}" for corruption in corruption_levels
         ]
-        for path in [*(folder / "marks" / name for name in wanted), folder / "runs" / run]:
+        folder = self.target_epochs_folder(trial.name)
+        for path in [*(folder / each for each in wanted), self.trial_runs_folder(trial.name) / run]:
             path.parent.mkdir(exist_ok=True)
             path.touch()
 
     def load_trial(self, name: str) -> Trial:
         """The recorded trial with this name; raises `StoreUnusable` or `DamagedFile`."""
-        path = self.trial_folder(name) / "trial.json"
+        path = self.trial_path(name)
         try:
             return _trial_in(path, atomic.file_state(path))
         except (FileNotFoundError, NotADirectoryError):
@@ -89,7 +89,7 @@ class Store(LedgerStore):
 
     def has_trial(self, name: str) -> bool:
         """Whether a trial with this name is recorded."""
-        return (self.trial_folder(name) / "trial.json").exists()
+        return (self.trial_path(name)).exists()
 
     def target_epochs(self, trial: str) -> list[int]:
         """Target epochs of a trial, ascending."""
@@ -101,7 +101,7 @@ class Store(LedgerStore):
 
     def evaluations_by_epoch(self, trial: str) -> dict[int, list[Task]]:
         """Each target epoch of a trial, ascending, with its evaluations (see `evaluations`)."""
-        names = atomic.list_names(self.trial_folder(trial) / "marks")
+        names = atomic.list_names(self.target_epochs_folder(trial))
         found = {
             epoch: [Task("evaluate", trial, epoch)]
             for epoch in sorted(map(int, filter(str.isdecimal, names)))
@@ -193,10 +193,10 @@ class Store(LedgerStore):
         if task.kind == "prepare":
             return [
                 run
-                for run in self._wanting(atomic.list_names(self.root / "runs"))
+                for run in self._wanting(atomic.list_names(self.runs_folder))
                 if run.data == task.subject
             ]
-        wanting = self._wanting(atomic.list_names(self.trial_folder(task.subject) / "runs"))
+        wanting = self._wanting(atomic.list_names(self.trial_runs_folder(task.subject)))
         if task.corruption:
             return [run for run in wanting if task.id in run.tasks]
         return [run for run in wanting if task.epoch <= run.spec.epochs]
@@ -210,7 +210,7 @@ class Store(LedgerStore):
     def run_names(self, among: list[str] | None = None) -> list[str]:
         """Names of all runs, or of those in `among`, in order of submission."""
         stamped = []
-        for name in atomic.list_names(self.root / "runs") if among is None else among:
+        for name in atomic.list_names(self.runs_folder) if among is None else among:
             try:
                 stamped.append((self.run_path(name).stat().st_mtime_ns, name))
             except (FileNotFoundError, NotADirectoryError):

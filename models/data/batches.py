@@ -50,11 +50,10 @@ class Data:
 
         Raises `DataChanged` for missing or inconsistent files.
         """
-        described = store.described(name)
-        folder = store.data_folder(name)
+        described, folder = store.described(name), store.data_folder(name)
         try:
-            images = array.read(folder / "images.npy")
-            manifest = tables.read_table(folder / "manifest.parquet", tables.MANIFEST)
+            images = array.read(store.images_path(name))
+            manifest = tables.read_table(store.manifest_path(name), tables.MANIFEST)
         except (OSError, ValueError, EOFError) as error:
             reason = " ".join(str(error).split())[:400]
             raise DataChanged(
@@ -65,14 +64,14 @@ class Data:
         expected = (manifest.num_rows, size, size, 3)
         if images.shape != expected or images.dtype != np.uint8:
             raise DataChanged(
-                f"{folder / 'images.npy'} holds {images.shape} {images.dtype}, its manifest "
+                f"{store.images_path(name)} holds {images.shape} {images.dtype}, its manifest "
                 f"promises {expected} uint8. Remove {folder} and submit the data again."
             )
         labels = _numbered(manifest["label"], described.classes)
         if (labels < 0).any():
             strange = manifest["label"][int(labels.argmin())]
             raise DataChanged(
-                f"{folder / 'manifest.parquet'} names the class '{strange}', which the data set "
+                f"{store.manifest_path(name)} names the class '{strange}', which the data set "
                 f"has not. Remove {folder} and submit the data again."
             )
         split = _numbered(manifest["split"], SPLITS)

@@ -22,9 +22,9 @@ from models.data.augment import Change
 from models.data.batches import Data
 from models.data.corruptions import corrupter
 from models.evaluation import restore
-from models.evaluation.inference import losses_of, predict_split, ranks
 from models.runtime import device
 from models.runtime.progress import ProgressEstimator, Tell
+from models.training.inference import losses_of, predict_split, ranks
 from models.training.learner import Learner
 
 Row = dict[str, Any]

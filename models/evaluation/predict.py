@@ -163,7 +163,7 @@ def _prepare(
 
 def _members(store: Store, data: str) -> dict[str, KnownImage]:
     """Images of the data set by the checksum of their files; none without a manifest."""
-    path = store.data_folder(data) / "manifest.parquet"
+    path = store.manifest_path(data)
     if not path.exists():
         return {}
     rows: list[dict[str, Any]] = (

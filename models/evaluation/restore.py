@@ -30,7 +30,7 @@ def learner(store: Store, trained: Task, classes: int, on: str) -> Learner:
             f"the checkpoint {path} is gone. Train the trial again, or ask for another period."
         )
     contents = files.read(path, trial.name)
-    settled = numerics.kept(store.trial_folder(trial.name))
+    settled = numerics.kept(store.numerics_path(trial.name))
     network = build.restored(trial.backbone, classes, contents.network)
     where = device.pick(on, trial.recipe.deterministic)
     return Learner.of(network, trial.recipe, trial.seed, where, settled.precision)

@@ -8,7 +8,6 @@ import torch
 
 from jobs.errors import Crowded, DeviceFailed, OutOfMemory, WorkError
 from jobs.spec.model import Precision
-from models.networks.deterministic import demand
 from models.runtime import malloc
 
 Chosen = Literal["fp32", "bf16"]
@@ -40,6 +39,13 @@ A processor computes those slower in bf16 (0.8 x at 224 px, 0.45 x at 64 px).
 """
 
 
+def demand_deterministic(wanted: bool) -> None:
+    """Make torch use only repeatable operations from now on; or no longer."""
+    torch.use_deterministic_algorithms(wanted)
+    # filling uninitialised memory would only cost time
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
 def pick(name: str, deterministic: bool = False) -> torch.device:
     """The device of a request, `cpu` or `cuda` (the first visible GPU).
 
@@ -51,7 +57,7 @@ def pick(name: str, deterministic: bool = False) -> torch.device:
         malloc.keep_freed_memory()
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
-    demand(deterministic and name != "cpu")
+    demand_deterministic(deterministic and name != "cpu")
     return torch.device(name)
 
 

@@ -14,8 +14,6 @@ from typing import Any
 from jobs import atomic
 from jobs.errors import BadCheckpoint
 
-NAME = "microbatches.json"
-
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -29,9 +27,8 @@ class Split:
 Splits = tuple[Split, ...]
 
 
-def read(trial_folder: Path) -> Splits:
-    """The recorded splits, in order; raises `BadCheckpoint` for an unreadable record."""
-    path = trial_folder / NAME
+def read(path: Path) -> Splits:
+    """The splits recorded in a file, in order; raises `BadCheckpoint` for an unreadable record."""
     try:
         found: list[dict[str, Any]] = atomic.read_json(path) or []
         return tuple(
@@ -50,17 +47,15 @@ def parts_at(splits: Splits, epoch: int, step: int) -> int:
     )
 
 
-def halve(trial_folder: Path, epoch: int, step: int, batch_images: int) -> int | None:
+def halve(path: Path, epoch: int, step: int, batch_images: int) -> int | None:
     """Record half as large parts from this step on; their number, None at one image."""
-    splits = read(trial_folder)
+    splits = read(path)
     parts = parts_at(splits, epoch, step)
     if parts >= batch_images:
         return None
     doubled = min(2 * parts, batch_images)
     kept = [split for split in splits if (split.epoch, split.step) != (epoch, step)]
-    atomic.write_json(
-        trial_folder / NAME, [asdict(split) for split in (*kept, Split(epoch, step, doubled))]
-    )
+    atomic.write_json(path, [asdict(split) for split in (*kept, Split(epoch, step, doubled))])
     return doubled
 
 

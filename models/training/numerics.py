@@ -36,20 +36,18 @@ class Numerics:
 
 
 def settle(
-    folder: Path, trial: Trial, device: torch.device, threads: int, weights_sha256: str | None
+    path: Path, trial: Trial, device: torch.device, threads: int, weights_sha256: str | None
 ) -> Numerics:
-    """The trial's recorded numerics, else chosen and recorded now. Sets torch's threads."""
-    path = folder / "numerics.json"
+    """The numerics recorded in `path`, else chosen and recorded now. Sets torch's threads."""
     if not path.exists():
         precision = choose_precision(trial.recipe.precision, device, trial.backbone)
         chosen = Numerics(precision, threads, device.type, weights_sha256)
         atomic.create_json(path, asdict(chosen))
-    return kept(folder)
+    return kept(path)
 
 
-def kept(folder: Path) -> Numerics:
+def kept(path: Path) -> Numerics:
     """The recorded numerics, applied to this process."""
-    path = folder / "numerics.json"
     found = records.read(
         path, {"precision": str, "threads": int, "device": str, "weights_sha256": (str, NoneType)}
     )

@@ -14,12 +14,12 @@ from jobs.errors import BatchSplit, Crowded, OutOfMemory, Stopped
 from jobs.task import TaskRequest
 from models.checkpoints import files
 from models.data.gpu_cache import OnUpload
-from models.evaluation.inference import validate
 from models.runtime import device
 from models.runtime.progress import ProgressEstimator, Tell
 from models.runtime.resource_meter import Meter, taken_memory
 from models.training import microbatches
 from models.training.epoch_rows import write_unpublished
+from models.training.inference import validate
 from models.training.loop import EpochProgress, train_epoch
 from models.training.state import TrainingState, begin_training
 
@@ -161,11 +161,9 @@ def _train_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
         if isinstance(explained, Crowded):
             # The batch must not be split because of a neighbour.
             raise explained from error
-        folder, images = (
-            training.store.trial_folder(training.trial.name),
-            training.trial.recipe.batch_size,
-        )
-        parts = microbatches.halve(folder, epoch, running.step, images)
+        path = training.store.microbatches_path(training.trial.name)
+        images = training.trial.recipe.batch_size
+        parts = microbatches.halve(path, epoch, running.step, images)
         if parts is None:
             raise OutOfMemory(
                 f"{explained} It ran out in epoch {epoch}, step {running.step}, with the batch of "

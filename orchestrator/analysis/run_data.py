@@ -102,7 +102,7 @@ def read_run_data(store: Store, run: Run, periods: Sequence[int] = ()) -> RunDat
     shown = tuple(sorted(set(periods) or {1, run.spec.periods}))
     leader = find_leader(compared, _awaited(run, states), shown[-1] if periods else None)
     needed = {*shown, leader.period} if leader else {*shown}
-    source, folder = _source(store, run), store.data_folder(run.data)
+    source = _source(store, run)
     return RunData(
         run=run,
         trials=trials,
@@ -115,8 +115,8 @@ def read_run_data(store: Store, run: Run, periods: Sequence[int] = ()) -> RunDat
         attempts=_attempts(store, run),
         source=source,
         prepared=store.done(Task("prepare", run.data)),
-        manifest=_manifest(folder),
-        pixels=_pixels(folder),
+        manifest=_manifest(store.manifest_path(run.data)),
+        pixels=_pixels(store.images_path(run.data)),
         training=_training(store, run),
         robustness=measure(run, compared, whose, evaluations),
         trainings=_trainings(store, run),
@@ -190,16 +190,14 @@ def _source(store: Store, run: Run) -> DataSource | None:
         return None
 
 
-def _manifest(folder: Path) -> pa.Table | None:
-    path = folder / "manifest.parquet"
+def _manifest(path: Path) -> pa.Table | None:
     return read_table(path, MANIFEST) if path.exists() else None
 
 
-def _pixels(folder: Path) -> np.ndarray[Any, Any] | None:
+def _pixels(path: Path) -> np.ndarray[Any, Any] | None:
     """The images as a memory map; None if missing (a store may keep only results)."""
     import numpy as np
 
-    path = folder / "images.npy"
     if not path.exists():
         return None
     try:

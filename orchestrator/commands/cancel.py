@@ -19,12 +19,12 @@ def cancel_command(settings: Settings, run: str, as_json: bool) -> None:
     Tasks that another run wants too go on. 'orch resume RUN' takes the cancellation back.
     """
     from jobs.store.store import Store
+    from orchestrator import preflight
     from orchestrator.monitoring import status
-    from orchestrator.submission import submit
 
     store = Store(settings.store).open()
     found = status.run_status(store, store.load_run(run))
-    submit.require_writable(settings.store)
+    preflight.require_writable(settings.store)
     over = found.state == "done"
     if not over:
         store.cancel(run)

@@ -128,7 +128,7 @@ def prepare(
     A run asks for the same data set when its folder's contents, image size and --skip-broken are
     the same.
     """
-    from orchestrator.submission import submit
+    from orchestrator import preflight
     from orchestrator.terminal import progress_bar
 
     wanted = _data_spec(folder, image_size, skip_broken)
@@ -137,8 +137,8 @@ def prepare(
             "preparing images needs more packages. Install them with: "
             f"{install_hints.install_command('worker')}"
         )
-    submit.require_writable(settings.store)
-    submit.require_apart(settings.store, wanted.data)
+    preflight.require_writable(settings.store)
+    preflight.require_apart(settings.store, wanted.data)
     with progress_bar.progress_when_slow("reading the data folder") as tell:
         source = _source(wanted.data, tell)
     store = launch.open_store(settings)

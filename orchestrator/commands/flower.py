@@ -31,8 +31,8 @@ from orchestrator.terminal.options import examples, store_option
 @click.pass_obj
 def flower_command(settings: Settings, port: int, address: str) -> None:
     """Show the queue and its workers in a browser (Flower), until Ctrl-C."""
+    from orchestrator import preflight
     from orchestrator.submission import launch
-    from orchestrator.submission.submit import require_writable
     from workers.messaging import broker
 
     if importlib.util.find_spec("flower") is None:
@@ -40,7 +40,7 @@ def flower_command(settings: Settings, port: int, address: str) -> None:
             f"Flower is not installed. Install it with: {install_hints.install_command('flower')}"
         )
     _require_free(address, port)
-    require_writable(settings.store)
+    preflight.require_writable(settings.store)
     broker_url = launch.broker(settings)
     click.echo(f"Flower listens on http://{address}:{port} (Ctrl-C ends it)", err=True)
     broker.flower(broker_url, port, address)

@@ -40,13 +40,13 @@ def prune_command(
     """
     from jobs.maintenance.prune import find_prunable, parse_policy, remove
     from jobs.store.store import Store
-    from orchestrator.submission import submit
+    from orchestrator import preflight
 
     policy = parse_policy(keep)
     store = Store(settings.store).open()
     chosen = [store.load_run(name) for name in (runs or store.run_names())]
     if not dry_run:
-        submit.require_writable(settings.store)
+        preflight.require_writable(settings.store)
     found = []
     for item in find_prunable(store, chosen, policy):
         if not dry_run:

@@ -51,14 +51,15 @@ def _again(
 ) -> int:
     from jobs import plan
     from jobs.store.store import Store
+    from orchestrator import preflight
     from orchestrator.submission import submit
 
     store = Store(settings.store).open()
     run = store.load_run(name)
-    submit.require_writable(settings.store)
-    launch.require(settings, workers, device)
+    preflight.require_writable(settings.store)
+    preflight.require_machine(settings, workers, device)
     if settings.broker_url is not None:
-        launch.ping(settings.broker_url)
+        preflight.ping(settings.broker_url)
     retried = submit.reset_failures(store, run) if reset else []
     if reset and not retried:
         if as_json:
@@ -70,13 +71,9 @@ def _again(
             )
         return 0
     store.reopen(run)
-    goes_on = (
-        "goes on" if "open" in plan.task_states(store, run).values() else "has nothing left to do"
-    )
-    said = [
-        f"run {name} {goes_on}"
-        + (f"; {len(retried)} failed task(s) to be tried again" if reset else "")
-    ]
+    still_open = "open" in plan.task_states(store, run).values()
+    again = f"; {len(retried)} failed task(s) to be tried again" if reset else ""
+    said = [f"run {run.name} {'goes on' if still_open else 'has nothing left to do'}{again}"]
     facts = {"goes_on": True, "retried": [task.id for task in retried]}
     only = {task.id for task in retried} if reset else None
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts, only)

@@ -41,13 +41,13 @@ def up_command(
 
     Workers leave by themselves when nothing was to be done for 30 minutes.
     """
+    from orchestrator import preflight
     from orchestrator.local import stack
-    from orchestrator.submission.submit import require_writable
 
-    require_writable(settings.store)
-    launch.require(settings, workers if workers == 0 else 1, device)
+    preflight.require_writable(settings.store)
+    preflight.require_machine(settings, workers if workers == 0 else 1, device)
     if settings.broker_url is not None:
-        launch.ping(settings.broker_url)
+        preflight.ping(settings.broker_url)
     launch.open_store(settings)
     here = stack.ensure(settings, workers, device, partial(stack.worker_command, slots=slots))
     if as_json:

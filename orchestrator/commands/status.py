@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobs.settings import Settings
+from jobs.store.paths import StorePaths
 from orchestrator.formatting import duration, plain, share
 from orchestrator.terminal.options import call, emit, examples, fields, json_option, store_option
 
@@ -177,8 +178,9 @@ def _attempts(settings: Settings, tried: list[Any] | None, now: float) -> Iterat
     example = next(
         (each for each in reversed(tried) if each.state in ("failed", "lost")), tried[-1]
     )
+    logs = StorePaths(settings.store).all_attempts_folder
     yield (
-        f"each attempt has a log: {settings.store / 'attempts'}/TASK/ATTEMPT.log, "
+        f"each attempt has a log: {logs}/TASK/ATTEMPT.log, "
         f"such as {example.task}/{example.attempt:04d}.log"
     )
 

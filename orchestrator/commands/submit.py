@@ -126,16 +126,17 @@ def submit_command(
     A spec file holds the same keys as the options (backbones, data, periods, epochs_per_period,
     ...); options override it. Asking for the same again goes on with the same run.
     """
+    from orchestrator import preflight
     from orchestrator.submission import provenance
-    from orchestrator.submission.submit import check_request, record_run
+    from orchestrator.submission.submit import create_run
     from orchestrator.terminal import progress_bar
 
     spec = _spec(spec_file, options)
-    launch.require(settings, workers, device)
+    preflight.require_machine(settings, workers, device)
     with progress_bar.progress_when_slow("reading the data folder") as tell:
-        request = check_request(spec, settings, launch.ping, _require_weights, tell)
+        request = preflight.check_request(spec, settings, preflight.ping, _require_weights, tell)
     store = launch.open_store(settings)
-    run = record_run(store, request, provenance.gather())
+    run = create_run(store, request.spec, request.source, provenance.gather())
     count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
     said = [
         f"run {run.name} {'goes on' if request.known else 'is submitted'}: {len(run.trials)} "

@@ -67,8 +67,7 @@ def verify_command(
     A replay works in a folder of its own and changes nothing of the run.
     """
     from jobs.store.store import Store
-    from orchestrator import verification
-    from orchestrator.submission import submit
+    from orchestrator import preflight, verification
     from orchestrator.terminal import progress_bar
 
     if not replay and (kills, seed, trial) != (None, None, None):
@@ -79,7 +78,7 @@ def verify_command(
     loaded = store.load_run(run)
     chosen = _replayable(store, loaded, trial) if replay else None
     if repair or replay:
-        submit.require_writable(settings.store)
+        preflight.require_writable(settings.store)
     with progress_bar.progress_when_slow("reading the run's files", "MB") as tell:
         checked = verification.verify_run(store, loaded, repair, tell)
     if not as_json:

@@ -67,14 +67,14 @@ def worker_command(
     Ctrl-C or SIGTERM stops between two steps and keeps a checkpoint; a second one ends at once.
     Without ORCH_BROKER_URL it works for this machine's embedded broker, which it starts if need be.
     """
+    from orchestrator import preflight
     from orchestrator.submission import launch
-    from orchestrator.submission.submit import require_writable
     from workers import main
 
     if name is not None and len(name) > LONGEST_NAME:
         raise click.UsageError(f"--name is longer than {LONGEST_NAME} letters; give a shorter one.")
-    require_writable(settings.store)
-    launch.require(settings, 1, device)
+    preflight.require_writable(settings.store)
+    preflight.require_machine(settings, 1, device)
     return main.run(
         settings,
         launch.broker(settings),

@@ -49,8 +49,7 @@ def prepare_data_set(
                 tell=lambda message: tell(message["done"], message["total"]),
                 should_stop=lambda: False,
             )
-            place = store.data_folder(data).relative_to(store.root).as_posix()
-            files = {name: f"{place}/{name}" for name in ("images.npy", "manifest.parquet")}
+            files = store.prepared_files(data)
             store.publish(task, {"files": files, **facts}, work_folder, lease.holds)
         store.failed_path(task).unlink(missing_ok=True)
     finally:

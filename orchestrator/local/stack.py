@@ -18,6 +18,7 @@ from jobs import atomic
 from jobs.errors import BrokerUnreachable
 from jobs.settings import Settings
 from jobs.store import records
+from jobs.store.paths import StorePaths
 from orchestrator.local import daemon, embedded_redis
 from orchestrator.local.daemon import DaemonProcess
 from orchestrator.local.embedded_redis import EmbeddedRedis
@@ -212,7 +213,7 @@ def host() -> str:
 
 
 def _folder(store: Path) -> Path:
-    return store / "stack" / host()
+    return StorePaths(store).stack_folder(host())
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 from jobs import atomic
 from jobs.store import records
+from jobs.store.paths import StorePaths
 from workers.process import identity
 
 WORKER_FRESH_S = 15.0
@@ -60,8 +61,9 @@ def read_heartbeats(store: Path, now: float | None = None) -> list[Heartbeat]:
     """All heartbeats in the store, stale ones included."""
     now = time.time() if now is None else now
     found = []
-    for name in atomic.list_names(store / "workers"):
-        values = read_or_empty(store / "workers" / name, HEARTBEAT, LATER)
+    folder = StorePaths(store).heartbeats_folder
+    for name in atomic.list_names(folder):
+        values = read_or_empty(folder / name, HEARTBEAT, LATER)
         if values:
             tasks = values.get("tasks", [values["task"]] if values["task"] else [])
             found.append(

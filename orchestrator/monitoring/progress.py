@@ -78,7 +78,7 @@ def read_view(store: Store, now: float) -> StoreView:
     signed = heartbeats.read_heartbeats(store.root, now)
     workers = tuple(sign for sign in signed if sign.fresh)
     ended = frozenset(sign.name for sign in signed if sign.ended)
-    spoken_of = {name.removesuffix(".json") for name in atomic.list_names(store.root / "progress")}
+    spoken_of = {name.removesuffix(".json") for name in atomic.list_names(store.progress_folder)}
     named = spoken_of.union(*(worker.tasks for worker in workers)) - ledger.done - ledger.failed
     found: dict[str, tuple[TaskProgress, ...]] = {}
     for task in sorted(
@@ -87,7 +87,7 @@ def read_view(store: Store, now: float) -> StoreView:
         if (progress := _progress(store, task, workers, ended, now)) is not None:
             found[task.subject] = (*found.get(task.subject, ()), progress)
     tried = (
-        name.split(".") for name in set(atomic.list_names(store.root / "attempts")) - ledger.done
+        name.split(".") for name in set(atomic.list_names(store.all_attempts_folder)) - ledger.done
     )
     begun = frozenset(parts[1] for parts in tried if parts[0] == "train" and len(parts) > 1)
     return StoreView(ledger, workers, found, begun)

@@ -181,7 +181,7 @@ def _shares(states: dict[str, str]) -> dict[str, _Share]:
 
 def _kept(store: Store, trial: str, most: int) -> int:
     """Epoch of the newest checkpoint up to epoch `most`, the resume point; 0 if there is none."""
-    names = atomic.list_names(store.trial_folder(trial) / "checkpoints")
+    names = atomic.list_names(store.checkpoints_folder(trial))
     epochs = (int(found[1]) for name in names if (found := CHECKPOINT.match(name)))
     return max((epoch for epoch in epochs if epoch <= most), default=0)
 

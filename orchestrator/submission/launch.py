@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from jobs import install_hints
-from jobs.errors import MissingExtra
 from jobs.settings import Settings
 from orchestrator.terminal.options import call, emit
 
@@ -52,37 +49,6 @@ def options(command: F) -> F:
     return command
 
 
-def require(settings: Settings, workers: int | None, device: str | None) -> None:
-    """Raise a `RequestError` if this machine lacks what its workers or the embedded broker need."""
-    from orchestrator.local import embedded_redis
-    from workers.devices import discovery
-
-    if settings.broker_url is None:
-        embedded_redis.binary()
-    if local_workers(settings, workers) == 0:
-        return
-    if device is not None:
-        discovery.choose_device(device, None)
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
-        raise MissingExtra(
-            "local workers need torch, which is not installed. Install it with: "
-            f"{install_hints.install_command('worker')} (or give --no-workers and start 'orch "
-            "worker' elsewhere)."
-        )
-
-
-def local_workers(settings: Settings, workers: int | None) -> int | None:
-    """Number of workers to ensure on this machine; None: the default of `stack.ensure`."""
-    return 0 if workers is None and settings.broker_url is not None else workers
-
-
-def ping(broker_url: str) -> None:
-    """Return when the broker answers; raises `BrokerUnreachable`."""
-    from workers.messaging.broker import ping as ping_broker
-
-    ping_broker(broker_url)
-
-
 def open_store(settings: Settings) -> Store:
     """The store, created if it does not exist."""
     from jobs.store.store import Store
@@ -92,10 +58,12 @@ def open_store(settings: Settings) -> Store:
 
 def broker(settings: Settings) -> str:
     """The named broker if it answers, else the embedded one, started and announced if needed."""
-    if settings.broker_url is not None:
-        ping(settings.broker_url)
-        return settings.broker_url
+    from orchestrator import preflight
     from orchestrator.local import stack
+
+    if settings.broker_url is not None:
+        preflight.ping(settings.broker_url)
+        return settings.broker_url
 
     open_store(settings)
     here = stack.ensure(settings, workers=0)
@@ -125,28 +93,32 @@ def launch(
     `only` limits which task ids are enqueued. With `wait`, it returns when the run is over.
     """
     from jobs import plan
+    from orchestrator import preflight
     from orchestrator.local import stack
-    from orchestrator.submission import submit
     from workers.messaging.broker import enqueue
 
-    states = plan.task_states(store, run)
-    if plan.ready_tasks(store, run):
-        here = stack.ensure(settings, local_workers(settings, workers), device)
-        sent = submit.enqueue_ready(store, run, here.broker_url(settings), enqueue, only)
+    ledger = store.ledger()
+    states, ready = plan.task_states(store, run, ledger), plan.ready_tasks(store, run, ledger)
+    sent = [task for task in ready if only is None or task.id in only]
+    if ready:
+        here = stack.ensure(settings, preflight.local_workers(settings, workers), device)
+        enqueue(here.broker_url(settings), sent)
     else:
-        here, sent = stack.look(settings), []
+        here = stack.look(settings)
     if not as_json:
         lines = [*said, *_of_stack(here), _of_sent(sent, states)]
         lines += _of_absence(settings, here, sent) + _of_failures(settings, states, run.name)
         _tell(settings, run, lines, wait)
-    end = None
-    if wait:
-        from orchestrator.terminal import follow
-
-        end = follow.follow(settings, store, run, to_stderr=as_json)
+    end = _follow(settings, store, run, as_json) if wait else None
     if as_json:
         emit(_facts(settings, run, here, sent, end) | facts)
     return end.exit_code if end else 0
+
+
+def _follow(settings: Settings, store: Store, run: Run, as_json: bool) -> RunStatus:
+    from orchestrator.terminal import follow
+
+    return follow.follow(settings, store, run, to_stderr=as_json)
 
 
 def _facts(

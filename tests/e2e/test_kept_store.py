@@ -71,7 +71,7 @@ def test_failures_that_0_1_0_reset_stay_reset(kept: Lab) -> None:
     run = kept.store.load_run("broken")
     task = next(task for task in run.tasks if task.startswith("prepare"))
     folder = kept.store.root / "attempts" / task
-    counted = attempts.counted_failures(kept.store, attempts.Task.parse(task))
+    counted = attempts.read_history(kept.store, attempts.Task.parse(task)).counted_failures()
 
     assert json.loads((folder / RESET_FILE).read_text()) == {"attempt": 1}
     assert [record["attempt"] for record in counted] == [2]

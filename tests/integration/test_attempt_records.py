@@ -32,7 +32,8 @@ def test_a_task_that_lost_its_worker_is_recorded_as_lost(worker: Worker, run: Ru
     """The one who takes over closes the record of the one who died."""
     task = Task.parse(run.tasks[0])
     attempts.begin(
-        worker.store, task, {"worker": "dead", "host": "h", "device": "cpu", "run": run.name}
+        attempts.read_history(worker.store, task),
+        {"worker": "dead", "host": "h", "device": "cpu", "run": run.name},
     )
     execute.execute(worker, task.id)
 
@@ -61,7 +62,9 @@ def test_an_attempt_that_was_lost_ended_when_it_was_last_heard_of(worker: Worker
         },
     )
     atomic.write_json(store.progress_path(task), {"attempt": 1, "worker": "w0", "at": now - 3600})
-    second = attempts.begin(store, task, {"worker": "w1", "queued_at": now - 4000})
+    second = attempts.begin(
+        attempts.read_history(store, task), {"worker": "w1", "queued_at": now - 4000}
+    )
     first, _ = attempts.records(store, task)
 
     assert first["state"] == "lost"

@@ -19,6 +19,8 @@ from jobs.store.store import Store
 from jobs.task import Task
 from workers import lease
 from workers.execution import attempts, execute
+from workers.execution.context import task_context
+from workers.execution.settle import settle_failure
 from workers.lease import LeaseTracker
 from workers.worker import Worker
 
@@ -129,12 +131,12 @@ def test_a_stopped_worker_hands_its_task_back_at_once(worker: Worker, run: Run) 
 def test_who_lost_the_lease_leaves_what_the_next_one_says(worker: Worker, run: Run) -> None:
     """Only the one that holds the task may take its last words away."""
     task = Task.parse(run.tasks[0])
-    begun = attempts.begin(worker.store, task, {"worker": "w1"})
+    begun = attempts.begin(attempts.read_history(worker.store, task), {"worker": "w1"})
     lease = worker.watch.claim(task.lease_key, "w1")
     atomic.claim_json(worker.store.lease_folder(task.lease_key) / "00000002.json", {"holder": "w2"})
     atomic.write_json(worker.store.progress_path(task), {"attempt": 2, "worker": "w2"})
     assert lease is not None
-    state = execute._record_failure(worker.store, task, begun, LeaseLost("lost"), lease)
+    state = settle_failure(task_context(worker, task), begun, LeaseLost("lost"), lease)
 
     assert state == "lost"
     assert worker.store.progress_path(task).exists()

@@ -69,7 +69,7 @@ def test_after_five_failures_a_task_is_given_up(
     worker: Worker, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A task that kills every child is quarantined."""
-    monkeypatch.setattr(execute, "must_wait", lambda store, task: False)
+    monkeypatch.setattr(attempts.History, "must_wait", lambda history: False)
     behave(worker, "die " * 9)
     ends = [execute.execute(worker, run.tasks[0]) for _ in range(7)]
 
@@ -93,11 +93,11 @@ def test_a_full_disk_uses_up_no_attempts_and_is_tried_again_ever_more_seldom(
             / f"{record['attempt']:04d}.json",
             record | {"finished_at": record["finished_at"] - 7.0},
         )
-        pauses.append(execute.must_wait(worker.store, Task.parse(run.tasks[0])))
+        pauses.append(attempts.read_history(worker.store, Task.parse(run.tasks[0])).must_wait())
 
     assert ends == ["failed"] * 3
     assert pauses == [False, False, True]
-    assert attempts.counted_failures(worker.store, Task.parse(run.tasks[0])) == []
+    assert attempts.read_history(worker.store, Task.parse(run.tasks[0])).counted_failures() == []
     assert worker.store.failed(Task.parse(run.tasks[0])) is None
 
 
@@ -108,7 +108,7 @@ def test_a_worker_whose_gpu_fails_leaves_the_work_to_others_for_a_while(
     other = fake_worker(worker.store, worker.broker_url, "w2")
     behave(worker, "broken")
     failed, declined = execute.execute(worker, run.tasks[0]), execute.execute(worker, run.tasks[0])
-    waits = execute.must_wait(worker.store, Task.parse(run.tasks[0]))
+    waits = attempts.read_history(worker.store, Task.parse(run.tasks[0])).must_wait()
     time.sleep(2.1)
     done = execute.execute(other, run.tasks[0])
     record = attempts.records(worker.store, Task.parse(run.tasks[0]))[0]
@@ -161,12 +161,14 @@ def test_lost_workers_are_no_blame_until_twenty_were_lost_without_progress(
     task = Task.parse(run.tasks[0])
     who = {"worker": "dead", "host": "h", "device": "cpu", "run": run.name}
     for _ in range(attempts.MAX_LOST):
-        attempts.begin(worker.store, task, who)
+        attempts.begin(attempts.read_history(worker.store, task), who)
     behave(worker, "die")
     still_tried = execute.execute(worker, task.id)
-    attempts.begin(worker.store, task, who)
-    attempts.begin(worker.store, task, who)
-    blamed = [record["state"] for record in attempts.counted_failures(worker.store, task)]
+    attempts.begin(attempts.read_history(worker.store, task), who)
+    attempts.begin(attempts.read_history(worker.store, task), who)
+    blamed = [
+        record["state"] for record in attempts.read_history(worker.store, task).counted_failures()
+    ]
     time.sleep(2.1)
     given_up = execute.execute(worker, task.id)
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from jobs import plan
+from jobs import atomic
 from jobs.data.image_folder import built_in
 from jobs.spec import model
-from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
+from orchestrator.submission.submit import create_run
 from workers.lease import LeaseTracker
 from workers.scheduling.handover import MEASURED_S, PATIENCE_S, Handover
 from workers.scheduling.peers import Peers
@@ -41,12 +41,7 @@ def trial(tmp_path: Path) -> str:
     """A trial of two periods in a store."""
     store = Store(tmp_path).open(create=True)
     asked = model.build({"backbones": ["scratch"], "periods": 2, "epochs_per_period": 3})
-    data = built_in("digits").data_id(asked.data_settings())
-    unfolded = plan.unfold(asked, data)
-    store.save_data(data, built_in("digits"), asked.data_settings())
-    store.save_trial(unfolded.trials[0], list(unfolded.target_epochs), unfolded.run)
-    store.save_run(Run(unfolded.run, asked, data, (unfolded.trials[0].name,), (), 0.0, {}))
-    return unfolded.trials[0].name
+    return create_run(store, asked, built_in("digits")).trials[0]
 
 
 def hand(tmp_path: Path, name: str, clock: Clock) -> Handover:
@@ -192,12 +187,18 @@ def test_damaged_files_are_no_estimates_and_no_requests(
     assert not slow.stops(task, 1)
 
 
-def test_a_worker_reads_the_signs_of_the_others_and_finds_what_to_take_over(
+def write_heartbeats(store: Store, workers: tuple[Handover, ...], at: float) -> None:
+    """The heartbeats of these workers, at this time."""
+    for each in workers:
+        fields = each.heartbeat_fields(each.training is not None)
+        heartbeat = {"name": each.name, "at": at, "slots": 1, **fields}
+        atomic.write_json(store.heartbeat_path(each.name), heartbeat)
+
+
+def test_a_worker_reads_the_heartbeats_of_its_peers_and_finds_what_to_request(
     tmp_path: Path, trial: str, clock: Clock
 ) -> None:
-    """Only from signs that change: one that was left by a dead worker counts for nothing."""
-    from jobs import atomic
-
+    """Only from heartbeats that change: one that a dead worker left counts for nothing."""
     store, fleet = Store(tmp_path), Peers(Store(tmp_path), clock)
     slow, fast = hand(tmp_path, "slow", clock), hand(tmp_path, "fast", clock)
     slow.rates, fast.rates = {"scratch@64x2": 10.0}, {"scratch@64x2": 40.0}
@@ -205,16 +206,9 @@ def test_a_worker_reads_the_signs_of_the_others_and_finds_what_to_take_over(
     data = store.load_trial(trial).data
     atomic.write_json(store.done_path(Task("prepare", data)), {"classes": {"0": {"train": 1000}}})
 
-    def sign(at: float) -> None:
-        for each in (slow, fast):
-            atomic.write_json(
-                store.root / "workers" / f"{each.name}.json",
-                {"name": each.name, "at": at, "slots": 1, **each.sign(each.training is not None)},
-            )
-
-    sign(1.0)
+    write_heartbeats(store, (slow, fast), 1.0)
     from_the_dead = fleet.mates()
-    sign(2.0)
+    write_heartbeats(store, (slow, fast), 2.0)
     fleet.mates()
     wanted, mine = fleet.wanted(fast, []), fleet.wanted(slow, [])
     placed = fleet.placed(fast, [Task("train", trial, 3), Task("evaluate", trial, 3)])

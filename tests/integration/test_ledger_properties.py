@@ -7,7 +7,6 @@ from __future__ import annotations
 import itertools
 import shutil
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
+from orchestrator.submission.submit import create_run
 from workers.lease import Lease, LeaseTracker
 
 FATES = ("well", "dies holding", "dies publishing", "goes silent", "comes back")
@@ -59,23 +59,7 @@ class World:
         asked = model.build(
             {"backbones": ["scratch", "squeezenet"], "periods": 2, "epochs_per_period": 1}
         )
-        source = built_in("digits")
-        data = source.data_id(asked.data_settings())
-        unfolded = plan.unfold(asked, data)
-        self.store.save_data(data, source, asked.data_settings())
-        for trial in unfolded.trials:
-            self.store.save_trial(trial, list(unfolded.target_epochs), unfolded.run)
-        run = Run(
-            unfolded.run,
-            asked,
-            data,
-            tuple(t.name for t in unfolded.trials),
-            tuple(t.id for t in unfolded.tasks),
-            time.time(),
-            {},
-        )
-        self.store.save_run(run)
-        return run
+        return create_run(self.store, asked, built_in("digits"))
 
     def deliver(self, task: Task, machine: int, fate: str) -> None:
         """A message arrives at a machine, whose worker then has this fate."""

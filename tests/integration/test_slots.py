@@ -11,16 +11,18 @@ from typing import Any
 
 import pytest
 
-from jobs import atomic, plan
+from jobs import atomic
 from jobs.data.image_folder import built_in
 from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.monitoring import heartbeats
+from orchestrator.submission.submit import create_run
 from workers.devices.admission import Admission
 from workers.devices.discovery import Device
 from workers.execution import attempts, execute
+from workers.execution.context import task_context
 from workers.lease import Lease, LeaseTracker
 from workers.messaging import broker
 from workers.process import child
@@ -37,23 +39,8 @@ def run(tmp_path: Path) -> Run:
     asked = model.build(
         {"backbones": ["scratch", "squeezenet"], "periods": 1, "epochs_per_period": 3}
     )
-    source = built_in("digits")
-    data = source.data_id(asked.data_settings())
-    unfolded = plan.unfold(asked, data)
-    store.save_data(data, source, asked.data_settings())
-    for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.target_epochs), unfolded.run)
-    made = Run(
-        unfolded.run,
-        asked,
-        data,
-        tuple(t.name for t in unfolded.trials),
-        tuple(t.id for t in unfolded.tasks),
-        time.time(),
-        {},
-    )
-    store.save_run(made)
-    atomic.create_json(store.done_path(Task("prepare", data)), {"files": []})
+    made = create_run(store, asked, built_in("digits"))
+    atomic.create_json(store.done_path(Task("prepare", made.data)), {"files": []})
     return made
 
 
@@ -204,13 +191,14 @@ def test_out_of_memory_beside_others_is_no_blame_and_the_task_runs_alone_next(
     behave(worker, "fat")
     crowded = execute.execute(worker, one.id)
     blamed, pauses = (
-        attempts.counted_failures(worker.store, one),
-        execute.must_wait(worker.store, one),
+        attempts.read_history(worker.store, one).counted_failures(),
+        attempts.read_history(worker.store, one).must_wait(),
     )
     behave(worker, "slow")
     alone = slot(one.id)
     until(lambda: one.id in worker.admission.tasks)
-    kept_out = worker.admission.enter(two.id, lambda: execute._need(worker, two), lambda: False)
+    context = task_context(worker, two)
+    kept_out = worker.admission.enter(two.id, lambda: execute.requirement(context), lambda: False)
     until(lambda: (worker.store.root / "behave").read_text() == "")
     worker.stop.set()
     alone.result(20)

@@ -3,59 +3,17 @@
 from __future__ import annotations
 
 import os
-import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.attacks import Bad, Desk, listing, make_desk
+from support.folders import TWO, Make, both, link, listen, put
+from support.refusals import Terminal, listing, refusal
 
 from jobs.data import image_folder
-from jobs.errors import BadFolder, BadSpec
+from jobs.errors import BadFolder
 from jobs.settings import Settings
 from jobs.spec import model
-from orchestrator import cli
-from orchestrator.submission import submit
-
-Make = Callable[[Path], object]
-
-
-def put(*places: str | bytes) -> Make:
-    """A maker of small files below the folder, each holding its own name."""
-
-    def make(where: Path) -> None:
-        for place in places:
-            path = Path(os.fsdecode(os.path.join(os.fsencode(where), os.fsencode(place))))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(os.fsencode(place))
-
-    return make
-
-
-def both(*makers: Make) -> Make:
-    """One maker after another."""
-    return lambda where: [make(where) for make in makers]
-
-
-def link(place: str, to: str) -> Make:
-    """A maker of a symbolic link."""
-
-    def make(where: Path) -> None:
-        (where / place).parent.mkdir(parents=True, exist_ok=True)
-        (where / place).symlink_to(to)
-
-    return make
-
-
-def listen(where: Path) -> None:
-    """A socket inside a class."""
-    here = Path.cwd()
-    os.chdir(where / "a")
-    socket.socket(socket.AF_UNIX).bind("s.png")
-    os.chdir(here)
-
-
-TWO = put("a/1.png", "b/1.png")
+from orchestrator import preflight
 
 FOLDERS: list[tuple[str, Make, str]] = [
     ("no folder", lambda where: where.rmdir(), "does not exist"),
@@ -166,128 +124,139 @@ FOLDERS: list[tuple[str, Make, str]] = [
 ]
 
 
+PLACES = [
+    ("x" * 300, "File name too long"),
+    ("/".join(["x" * 200] * 30), "File name too long"),
+    ("photos/none", "not exist"),
+    ("/proc/self/mem", "is not a folder"),
+    ("/dev/null", "is not a folder"),
+    ("/dev/null/x", "Not a directory"),
+    ("digit", "does not exist"),
+    ("~/nothing-of-that-name", "does not exist"),
+    ("\udcff", "does not exist"),
+    ("a\x1b]0;owned\x07", "does not exist"),
+]
+
+
 @pytest.fixture
-def desk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Desk:
-    """A desk with an empty folder `photos`."""
-    made = make_desk(tmp_path, monkeypatch, capsys)
-    (made.folder / "photos").mkdir()
-    return made
+def photos(terminal: Terminal) -> Path:
+    """An empty folder in the working folder."""
+    (terminal.folder / "photos").mkdir()
+    return terminal.folder / "photos"
 
 
-def nothing(*_: object) -> None:
-    """A broker that answers, and weights that are there."""
+def check_request(photos: str, store: Path) -> None:
+    """What `orch submit` checks, with a broker that answers and weights that are there."""
+    preflight.check_request(
+        model.build({"backbones": "scratch", "data": photos, "weights": "none"}),
+        Settings(store, "redis://x", None),
+        lambda broker_url: None,
+        lambda names, weights_dir: None,
+    )
 
 
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize(
-    ("make", "fragment"), [row[1:] for row in FOLDERS], ids=[row[0] for row in FOLDERS]
+    ("make", "words"), [row[1:] for row in FOLDERS], ids=[row[0] for row in FOLDERS]
 )
 def test_a_folder_that_cannot_be_compared_on_is_refused(
-    make: Make, fragment: str, desk: Desk
+    make: Make, words: str, photos: Path, terminal: Terminal
 ) -> None:
-    """Looking at it, preparing it and submitting it are refused alike, and nothing hangs."""
-    make(desk.folder / "photos")
+    """Nothing hangs, and nothing is written."""
+    make(photos)
+    before = listing(terminal.folder, terminal.temporary)
 
-    desk.refuses(Bad(("data", "inspect", "photos"), fragment))
-    desk.refuses(Bad(("data", "prepare", "photos"), fragment))
-    desk.refuses(Bad(("data", "inspect", "photos", "--json"), fragment))
-    asked = model.build({"backbones": "scratch", "data": "photos", "weights": "none"})
-    with pytest.raises(BadFolder, match=r"\S"):
-        submit.check_request(
-            asked, Settings(desk.folder / "store", "redis://x", None), nothing, nothing
-        )
-    assert not (desk.folder / "store").exists()
+    line = refusal(BadFolder, image_folder.read_folder, Path("photos"))
+    submitted = refusal(BadFolder, check_request, "photos", terminal.folder / "store")
+
+    assert words in line
+    assert words in submitted
+    assert listing(terminal.folder, terminal.temporary) == before
 
 
-@pytest.mark.parametrize(
-    ("place", "fragment"),
-    [
-        ("x" * 300, "File name too long"),
-        ("/".join(["x" * 200] * 30), "File name too long"),
-        ("photos/none", "not exist"),
-        ("/proc/self/mem", "is not a folder"),
-        ("/dev/null", "is not a folder"),
-        ("/dev/null/x", "Not a directory"),
-        ("digit", "does not exist"),
-        ("~/nothing-of-that-name", "does not exist"),
-        ("\udcff", "does not exist"),
-        ("a\x1b]0;owned\x07", "does not exist"),
-    ],
-)
-def test_a_place_that_is_no_folder_is_refused(place: str, fragment: str, desk: Desk) -> None:
+@pytest.mark.parametrize(("place", "words"), PLACES, ids=[ascii(row[0])[:30] for row in PLACES])
+def test_a_place_that_is_no_folder_is_refused(place: str, words: str, photos: Path) -> None:
     """The line names the place and what is wrong with it."""
-    desk.refuses(Bad(("data", "inspect", place), fragment))
+    line = refusal(BadFolder, image_folder.read_folder, Path(place))
+
+    assert words in line
 
 
 @pytest.mark.parametrize(
-    "place", ["", "a\0b", "a\nb", " ", "\ud800", "~nobody-of-that-name/x"], ids=ascii
+    "command",
+    [
+        ("data", "inspect", "photos"),
+        ("data", "inspect", "photos", "--json"),
+        ("data", "prepare", "photos"),
+        ("submit", "--backbone", "scratch", "--data", "photos", "--no-workers"),
+    ],
+    ids=" ".join,
 )
-def test_a_name_that_no_folder_can_have_is_refused_before_it_is_looked_for(place: str) -> None:
-    """An empty variable in a script must not mean the working folder."""
-    with pytest.raises(BadSpec, match=r"^data: "):
-        model.build({"backbones": "scratch", "data": place})
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda where: where.rmdir(), "does not exist"),
+        (put("a\x1b[31m\n/1.png"), "one class only ('a\\x1b[31m"),
+        (both(TWO, lambda where: os.mkfifo(where / "a/2.png")), "a pipe, socket or device"),
+    ],
+    ids=["no folder", "one class of an odd name", "a pipe in a class"],
+)
+def test_a_command_refuses_a_bad_folder(
+    make: Make, words: str, command: tuple[str, ...], photos: Path, terminal: Terminal
+) -> None:
+    """Exit code 2, one line, and nothing written."""
+    make(photos)
+
+    terminal.refuses(command, words)
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="the superuser may read everything")
 @pytest.mark.parametrize("place", [".", "a", "a/1.png", "a/deep"])
-def test_what_may_not_be_read_is_named(place: str, desk: Desk) -> None:
+def test_what_may_not_be_read_is_named(place: str, photos: Path) -> None:
     """Nothing is passed over in silence for want of rights."""
-    both(TWO, put("a/deep/1.png"))(desk.folder / "photos")
-    (desk.folder / "photos" / place).chmod(0)
+    both(TWO, put("a/deep/1.png"))(photos)
+    (photos / place).chmod(0)
 
-    with pytest.raises(BadFolder, match="Permission denied"):
-        image_folder.read_folder(desk.folder / "photos")
-    (desk.folder / "photos" / place).chmod(0o700)
+    line = refusal(BadFolder, image_folder.read_folder, photos)
+    (photos / place).chmod(0o700)
+
+    assert "Permission denied" in line
 
 
-def test_odd_names_that_are_text_are_taken_as_they_are(desk: Desk) -> None:
+def test_odd_names_that_are_text_are_taken_as_they_are(photos: Path, terminal: Terminal) -> None:
     """Newlines, dollars, markup, other scripts and long names are names; a terminal sees them
     escaped.
     """
     odd = [
-        "a\nb",
-        "$(id)",
-        "<b onload=x>",
-        "長い名前",
-        "x" * 200,
-        "\x1b[31mred",
-        "a b",
-        "-rf",
-        "{{7*7}}",
+        *("a\nb", "$(id)", "<b onload=x>", "長い名前", "x" * 200),
+        *("\x1b[31mred", "a b", "-rf", "{{7*7}}"),
     ]
-    put(*(f"{name}/1 {name[:50]}.png" for name in odd))(desk.folder / "photos")
+    put(*(f"{name}/1 {name[:50]}.png" for name in odd))(photos)
 
-    code = cli.run(["data", "inspect", "photos"])
-    said = desk.capsys.readouterr()
+    code, stdout, _ = terminal.run("data", "inspect", "photos")
 
     assert code == 0
-    assert "\x1b" not in said.out
-    assert set(image_folder.list_folder(desk.folder / "photos").classes) == set(odd)
+    assert "\x1b" not in stdout
+    assert set(image_folder.list_folder(photos).classes) == set(odd)
 
 
-def test_a_class_that_is_a_link_to_a_folder_elsewhere_is_read(desk: Desk) -> None:
+def test_a_class_that_is_a_link_to_a_folder_elsewhere_is_read(photos: Path) -> None:
     """Classes gathered by links are common and lead to no harm."""
-    both(
-        TWO, lambda where: put("c/1.png")(where.parent / "elsewhere"), link("c", "../elsewhere/c")
-    )(desk.folder / "photos")
+    put("c/1.png")(photos.parent / "elsewhere")
+    both(TWO, link("c", "../elsewhere/c"))(photos)
 
-    source = image_folder.read_folder(desk.folder / "photos")
+    source = image_folder.read_folder(photos)
 
     assert source.classes == ("a", "b", "c")
 
 
-def test_a_store_inside_the_data_is_refused(desk: Desk) -> None:
+def test_a_store_inside_the_data_is_refused(photos: Path, terminal: Terminal) -> None:
     """Also where links hide that it lies there."""
-    TWO(desk.folder / "photos")
-    (desk.folder / "alias").symlink_to("photos")
-    before = listing(desk.folder)
-    asked = model.build({"backbones": "scratch", "data": "alias", "weights": "none"})
+    TWO(photos)
+    (terminal.folder / "alias").symlink_to("photos")
+    before = listing(terminal.folder)
 
-    with pytest.raises(BadFolder, match="lies inside the data folder"):
-        submit.check_request(
-            asked, Settings(desk.folder / "photos" / "store", "redis://x", None), nothing, nothing
-        )
+    line = refusal(BadFolder, check_request, "alias", photos / "store")
 
-    assert listing(desk.folder) == before
+    assert "lies inside the data folder" in line
+    assert listing(terminal.folder) == before

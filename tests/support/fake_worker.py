@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
-from jobs import plan
 from jobs.data.image_folder import built_in
 from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
+from orchestrator.submission.submit import create_run
 from workers.devices.discovery import Device
 from workers.lease import LeaseTracker
 from workers.worker import Worker
@@ -17,23 +15,7 @@ from workers.worker import Worker
 def saved_run(store: Store) -> Run:
     """A run of one backbone with two periods, recorded and not yet worked on."""
     asked = model.build({"backbones": ["scratch"], "periods": 2, "epochs_per_period": 3})
-    source = built_in("digits")
-    data = source.data_id(asked.data_settings())
-    unfolded = plan.unfold(asked, data)
-    store.save_data(data, source, asked.data_settings())
-    for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.target_epochs), unfolded.run)
-    found = Run(
-        unfolded.run,
-        asked,
-        data,
-        tuple(t.name for t in unfolded.trials),
-        tuple(t.id for t in unfolded.tasks),
-        time.time(),
-        {},
-    )
-    store.save_run(found)
-    return found
+    return create_run(store, asked, built_in("digits"))
 
 
 def fake_worker(store: Store, redis_url: str, name: str = "w1") -> Worker:

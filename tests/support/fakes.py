@@ -80,7 +80,7 @@ def _record_run(
         {"orch": "0.1.0", "host": "alpha"},
     )
     for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.target_epochs), run.name, unfolded.corruption_levels)
+        store.save_trial(trial, unfolded.target_epochs, run.name, unfolded.corruption_levels)
     store.save_run(run)
     return run, unfolded
 

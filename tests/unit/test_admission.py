@@ -81,7 +81,7 @@ def test_a_task_that_was_never_measured_starts_alone_and_others_follow_once_it_h
     enter(device, "new")
     known = slot.submit(enter, device, "known", 5)
     waited = waits(known, device, "known")
-    device.on_message("new", 4 * GB)
+    device.on_memory("new", 4 * GB)
 
     assert waited
     assert known.result(5) == Requirement(5 * GB)
@@ -105,7 +105,7 @@ def test_a_child_that_takes_more_than_expected_keeps_others_out() -> None:
     """The record is a floor, not a ceiling."""
     device = room()
     enter(device, "a", 2)
-    device.on_message("a", 9 * GB)
+    device.on_memory("a", 9 * GB)
 
     assert not at_once(device, "b", 2)
     assert at_once(device, "c", 1)

@@ -17,7 +17,7 @@ from jobs.task import Task
 from orchestrator import cli
 from orchestrator.monitoring.attempts import attempts_of_run
 from orchestrator.submission import submit
-from workers.execution import attempts, execute
+from workers.execution import attempts
 from workers.messaging import broker
 
 WHO = {"worker": "alpha-1", "host": "alpha", "device": "cpu"}
@@ -38,7 +38,7 @@ def half(tmp_path: Path) -> tuple[Store, Run]:
 def give_up(store: Store, task: Task, times: int = attempts.MAX_ATTEMPTS) -> None:
     """Fail a task as a worker would, so often that it is quarantined."""
     for _ in range(times):
-        attempts.begin(store, task, WHO).finish(
+        attempts.begin(attempts.read_history(store, task), WHO).finish(
             "failed", WorkerLost("the child was ended by SIGKILL.")
         )
     atomic.create_json(
@@ -65,11 +65,11 @@ def test_attempts_are_listed_in_the_order_in_which_they_began(
     """State, class of failure, worker, when; message and log where it did not end well."""
     store, run = half
     first, second = Task("train", run.trials[0], 2), Task("train", run.trials[1], 2)
-    attempts.begin(store, second, WHO).finish(
+    attempts.begin(attempts.read_history(store, second), WHO).finish(
         "failed", StorageFull("cannot write x: no space.\x1b[31m")
     )
-    attempts.begin(store, first, WHO)
-    attempts.begin(store, second, WHO).finish("done")
+    attempts.begin(attempts.read_history(store, first), WHO)
+    attempts.begin(attempts.read_history(store, second), WHO).finish("done")
     found = [each for each in attempts_of_run(store, run) if each.task.startswith("train")]
     code, text = orch(capsys, store, "status", run.name, "--attempts")
     told = json.loads(orch(capsys, store, "status", run.name, "--attempts", "--json")[1])
@@ -94,8 +94,8 @@ def test_what_a_silent_worker_had_begun_is_shown_as_lost(half: tuple[Store, Run]
     """Its record says "running" until somebody takes over; it ended when it was last heard of."""
     store, run = half
     first, second = (Task("train", trial, 2) for trial in run.trials)
-    attempts.begin(store, first, WHO)
-    attempts.begin(store, second, WHO | {"worker": "beta-1"})
+    attempts.begin(attempts.read_history(store, first), WHO)
+    attempts.begin(attempts.read_history(store, second), WHO | {"worker": "beta-1"})
     for name, silent_s in (("alpha-1", 100.0), ("beta-1", 1.0)):
         atomic.write_json(
             store.root / "workers" / f"{name}.json",
@@ -160,15 +160,21 @@ def test_what_is_forgiven_may_be_tried_at_once_and_as_often_as_new(half: tuple[S
     store, run = half
     task = Task("train", run.trials[0], 2)
     give_up(store, task)
-    before = (len(attempts.counted_failures(store, task)), execute.must_wait(store, task))
+    before = (
+        len(attempts.read_history(store, task).counted_failures()),
+        attempts.read_history(store, task).must_wait(),
+    )
     retried = submit.reset_failures(store, run)
-    after = (len(attempts.counted_failures(store, task)), execute.must_wait(store, task))
-    attempts.begin(store, task, WHO).finish("failed", WorkerLost("again"))
+    after = (
+        len(attempts.read_history(store, task).counted_failures()),
+        attempts.read_history(store, task).must_wait(),
+    )
+    attempts.begin(attempts.read_history(store, task), WHO).finish("failed", WorkerLost("again"))
 
     assert before == (5, True)
     assert retried == [task]
     assert after == (0, False)
-    assert len(attempts.counted_failures(store, task)) == 1
+    assert len(attempts.read_history(store, task).counted_failures()) == 1
     assert len(attempts.records(store, task)) == 6
 
 
@@ -204,4 +210,4 @@ def test_a_torn_forgiveness_forgives_nothing(half: tuple[Store, Run]) -> None:
     for text in ("{", "[]", '{"attempt": "x"}', "7"):
         (store.attempts_folder(task) / attempts.RESET_FILE).write_text(text)
 
-        assert len(attempts.counted_failures(store, task)) == 5
+        assert len(attempts.read_history(store, task).counted_failures()) == 5

@@ -13,7 +13,7 @@ from support.state_files import put_weights
 
 from jobs.catalog.backbones import CATALOG
 from jobs.settings import Settings
-from orchestrator.local import doctor
+from orchestrator import doctor
 
 FILES = {entry.weights_file for entry in CATALOG.values() if entry.weights_file}
 
@@ -74,7 +74,7 @@ def test_without_any_weights_it_says_what_to_set(cache: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     "module",
-    ["orchestrator.local.doctor", "orchestrator.commands.submit", "orchestrator.submission.submit"],
+    ["orchestrator.doctor", "orchestrator.commands.submit", "orchestrator.submission.submit"],
 )
 def test_looking_for_weights_needs_no_torch(module: str) -> None:
     """A machine that only submits has none."""

@@ -20,7 +20,7 @@ from jobs.spec.model import Augment  # noqa: E402
 from models.checkpoints.files import weights_digest  # noqa: E402
 from models.data.batches import Data, batches, cut  # noqa: E402
 from models.data.gpu_cache import GpuCache, free_memory  # noqa: E402
-from models.evaluation.inference import predict_split, validate  # noqa: E402
+from models.training.inference import predict_split, validate  # noqa: E402
 from models.training.learner import Learner  # noqa: E402
 from models.training.loop import EpochProgress, train_epoch  # noqa: E402
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs import install_hints
-from orchestrator.local import doctor
+from orchestrator import doctor
 
 DECLARED = tomllib.loads((Path(install_hints.HOME) / "pyproject.toml").read_text())["project"][
     "optional-dependencies"

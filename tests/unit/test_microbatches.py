@@ -62,11 +62,14 @@ def test_parts_are_even_and_never_larger_than_those_of_a_full_batch(
 
 def test_parts_double_until_they_hold_one_image(tmp_path: Path) -> None:
     """2, 4, 8, then 10 for a batch of ten, then no more; each from its own step on."""
-    made = [halve(tmp_path, epoch, 3, 10) for epoch in (5, 5, 4, 6, 6, 7)]
+    made = [halve(tmp_path / "record.json", epoch, 3, 10) for epoch in (5, 5, 4, 6, 6, 7)]
 
     assert made == [2, 4, 2, 8, 10, None]
-    assert read(tmp_path) == (Split(4, 3, 2), Split(5, 3, 4), Split(6, 3, 10))
-    assert [parts_at(read(tmp_path), *at) for at in ((4, 2), (4, 3), (5, 2), (5, 3), (6, 9))] == [
+    assert read(tmp_path / "record.json") == (Split(4, 3, 2), Split(5, 3, 4), Split(6, 3, 10))
+    assert [
+        parts_at(read(tmp_path / "record.json"), *at)
+        for at in ((4, 2), (4, 3), (5, 2), (5, 3), (6, 9))
+    ] == [
         1,
         2,
         2,
@@ -78,6 +81,6 @@ def test_parts_double_until_they_hold_one_image(tmp_path: Path) -> None:
 def test_a_torn_record_is_named(tmp_path: Path) -> None:
     """It is not taken for none: the trial would go on with other numbers."""
     for text in ('[{"epoch": 1', '{"epoch": 1}', '[{"epoch": 1}]', "7"):
-        (tmp_path / "microbatches.json").write_text(text)
+        (tmp_path / "record.json").write_text(text)
         with pytest.raises(BadCheckpoint, match=r"microbatches\.json"):
-            read(tmp_path)
+            read(tmp_path / "record.json")

@@ -74,8 +74,8 @@ def test_the_work_folder_of_an_attempt_that_may_be_running_stays(filled: tuple[S
     task = Task("evaluate", run.trials[0], 2)
     store.done_path(task).unlink()
     shutil.rmtree(store.attempts_folder(task))
-    first = attempts.begin(store, task, {"worker": "w"})
-    second = attempts.begin(store, task, {"worker": "w"})
+    first = attempts.begin(attempts.read_history(store, task), {"worker": "w"})
+    second = attempts.begin(attempts.read_history(store, task), {"worker": "w"})
     found = {
         item.path
         for item in prune.find_prunable(

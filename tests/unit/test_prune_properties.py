@@ -18,6 +18,7 @@ from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
+from orchestrator.submission.submit import create_run
 
 BACKBONES = ("scratch", "squeezenet")
 LATER_S = 2 * prune.DEAD_AFTER_S
@@ -49,23 +50,8 @@ class World:
         asked = model.build(
             {"backbones": backbones, "periods": periods, "epochs_per_period": 2, "name": name}
         )
-        source = built_in("digits")
-        data = source.data_id(asked.data_settings())
-        unfolded = plan.unfold(asked, data)
-        self.store.save_data(data, source, asked.data_settings())
-        for trial in unfolded.trials:
-            self.store.save_trial(trial, list(unfolded.target_epochs), name)
-        run = Run(
-            name,
-            asked,
-            data,
-            tuple(t.name for t in unfolded.trials),
-            tuple(t.id for t in unfolded.tasks),
-            0.0,
-            {},
-        )
-        self.store.save_run(run)
-        atomic.write_json(self.store.done_path(Task("prepare", data)), {"files": []})
+        run = create_run(self.store, asked, built_in("digits"))
+        atomic.write_json(self.store.done_path(Task("prepare", run.data)), {"files": []})
         return run
 
     def work(self, trial: str, trained: int, evaluated: int, losses: list[float]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,26 +25,22 @@ from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
+from orchestrator import preflight
 from orchestrator.submission import provenance, submit
 
 
 @dataclass
 class Wire:
-    """A broker that keeps what it is sent; `answers` is False when it is out of reach."""
+    """A broker; `answers` is False when it is out of reach."""
 
     answers: bool = True
     pinged: list[str] = field(default_factory=list)
-    sent: list[Task] = field(default_factory=list)
 
     def ping(self, broker_url: str) -> None:
         """Answer, or not."""
         self.pinged.append(broker_url)
         if not self.answers:
             raise BrokerUnreachable("no broker answers")
-
-    def send(self, broker_url: str, tasks: Iterable[Task]) -> None:
-        """Keep the tasks."""
-        self.sent += tasks
 
 
 @dataclass
@@ -83,28 +79,25 @@ def ask(photos: Path, **values: Any) -> model.Spec:
     )
 
 
-def do(
-    tmp_path: Path, asked: model.Spec, wire: Wire | None = None
-) -> tuple[Store, Run, list[Task]]:
-    """Check, record and ring."""
-    wire = wire or Wire()
-    request = submit.check_request(asked, settings(tmp_path), wire.ping, Shelf().require)
+def do(tmp_path: Path, asked: model.Spec) -> tuple[Store, Run, list[Task]]:
+    """Check and record; the store, the run and its ready tasks."""
+    request = preflight.check_request(asked, settings(tmp_path), Wire().ping, Shelf().require)
     store = Store(tmp_path / "store").open(create=True)
-    run = submit.record_run(store, request, {"host": "alpha"})
-    return store, run, submit.enqueue_ready(store, run, "redis://broker/0", wire.send)
+    run = submit.create_run(store, request.spec, request.source, {"host": "alpha"})
+    return store, run, plan.ready_tasks(store, run)
 
 
-def test_a_new_run_is_recorded_whole_and_its_first_task_sent(tmp_path: Path, photos: Path) -> None:
+def test_a_new_run_is_recorded_whole_with_its_first_task_ready(
+    tmp_path: Path, photos: Path
+) -> None:
     """Data set, trials with their marks, the run with its provenance; only preparing is ready."""
-    wire = Wire()
-
-    store, run, sent = do(tmp_path, ask(photos), wire)
+    store, run, ready = do(tmp_path, ask(photos))
 
     assert store.load_run(run.name) == run
     assert run.provenance == {"host": "alpha"}
     assert [store.target_epochs(trial) for trial in run.trials] == [[10, 20], [10, 20]]
     assert len(store.load_data(run.data)[0].entries) == 6
-    assert sent == wire.sent == [Task("prepare", run.data)]
+    assert ready == [Task("prepare", run.data)]
 
 
 def test_the_same_spec_again_is_the_same_run_and_keeps_its_past(
@@ -172,7 +165,7 @@ def test_what_is_wrong_is_found_before_anything_is_written(
         chosen = Settings(photos / "ape" / "0.jpg" / "store", None, None)
 
     with pytest.raises(RequestError):
-        submit.check_request(ask(photos), chosen, wire.ping, shelf.require)
+        preflight.check_request(ask(photos), chosen, wire.ping, shelf.require)
 
     assert sorted(os.listdir(tmp_path)) == ["photos"]
 
@@ -183,8 +176,8 @@ def test_weights_are_looked_for_only_when_this_machine_does_the_work(
     """With a broker of its own, weights are the workers' matter; Scratch needs none anywhere."""
     elsewhere, here = Shelf(), Shelf()
 
-    submit.check_request(ask(photos), settings(tmp_path), Wire().ping, elsewhere.require)
-    submit.check_request(ask(photos), settings(tmp_path, None), Wire().ping, here.require)
+    preflight.check_request(ask(photos), settings(tmp_path), Wire().ping, elsewhere.require)
+    preflight.check_request(ask(photos), settings(tmp_path, None), Wire().ping, here.require)
 
     assert elsewhere.asked == []
     assert here.asked == ["resnet34"]
@@ -194,7 +187,7 @@ def test_built_in_images_need_no_weights_and_no_folder(tmp_path: Path) -> None:
     """Digits bring their own defaults."""
     shelf = Shelf(stocked=False)
 
-    request = submit.check_request(
+    request = preflight.check_request(
         model.build({"backbones": "all"}), settings(tmp_path, None), Wire().ping, shelf.require
     )
 
@@ -208,7 +201,7 @@ def test_the_files_of_a_folder_are_counted_while_they_are_read(
     """The last word is that all were read."""
     told: list[tuple[int, int]] = []
 
-    submit.check_request(
+    preflight.check_request(
         ask(photos),
         settings(tmp_path),
         Wire().ping,
@@ -224,12 +217,12 @@ def test_a_store_inside_the_data_folder_is_refused(photos: Path) -> None:
     (photos.parent / "link").symlink_to(photos)
 
     with pytest.raises(BadFolder, match="inside the data folder"):
-        submit.require_apart(photos.parent / "link" / "store", str(photos))
+        preflight.require_apart(photos.parent / "link" / "store", str(photos))
 
 
 def test_probing_a_store_leaves_no_trace(tmp_path: Path) -> None:
     """Neither where it is nor where it would be."""
-    submit.require_writable(tmp_path / "deep" / "down" / "store")
+    preflight.require_writable(tmp_path / "deep" / "down" / "store")
 
     assert os.listdir(tmp_path) == []
 
@@ -240,7 +233,7 @@ def test_a_store_in_a_folder_of_someone_else_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
 
     with pytest.raises(StoreUnusable, match="cannot be written"):
-        submit.require_writable(tmp_path / "store")
+        preflight.require_writable(tmp_path / "store")
 
 
 def test_a_failure_is_forgiven_by_name(tmp_path: Path, photos: Path) -> None:
@@ -249,11 +242,10 @@ def test_a_failure_is_forgiven_by_name(tmp_path: Path, photos: Path) -> None:
     preparing = Task("prepare", run.data)
     store.failed_path(preparing).parent.mkdir(parents=True)
     store.failed_path(preparing).write_text('{"failure": "bad-image"}')
-    wire = Wire()
 
-    before = submit.enqueue_ready(store, run, "redis://broker/0", wire.send)
+    before = plan.ready_tasks(store, run)
     retried = submit.reset_failures(store, run)
-    after = submit.enqueue_ready(store, run, "redis://broker/0", wire.send)
+    after = plan.ready_tasks(store, run)
 
     assert before == []
     assert retried == after == [preparing]

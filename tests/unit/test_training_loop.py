@@ -16,8 +16,8 @@ from jobs.catalog import backbones  # noqa: E402
 from jobs.errors import BadSpec, LossNotFinite  # noqa: E402
 from jobs.spec.model import Recipe  # noqa: E402
 from models.data.batches import Batch  # noqa: E402
-from models.evaluation.inference import predict_split, ranks, validate  # noqa: E402
 from models.networks.build import build_network  # noqa: E402
+from models.training.inference import predict_split, ranks, validate  # noqa: E402
 from models.training.learner import Learner, normalised, step  # noqa: E402
 from models.training.loop import EpochProgress, train_epoch  # noqa: E402
 

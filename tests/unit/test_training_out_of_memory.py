@@ -118,9 +118,9 @@ def test_where_a_trial_is_cut_up_makes_no_difference_to_one_in_parts(
         laboratory = Laboratory.of(tmp_path / str(number), animal_folder, image_size=32)
         laboratory.prepare()
         trial = laboratory.trial("mobilenet-v3", [2], **RECIPE)
-        folder = laboratory.store.trial_folder(trial)
+        path = laboratory.store.microbatches_path(trial)
         for parts, epoch in ((2, 1), (4, 2)):
-            assert halve(folder, epoch, 3, 8) == parts
+            assert halve(path, epoch, 3, 8) == parts
         outcome, _ = attempts_until_done(laboratory, trial, 2, small_device(most, 10**6), stops)
         digests.append(outcome["weights_digest"])
 
@@ -137,7 +137,7 @@ def test_what_cannot_be_split_any_further_fails_for_good_with_what_to_change(
 
     assert "--image-size" in str(caught.value)
     assert not caught.value.retry
-    assert [split.parts for split in read(laboratory.store.trial_folder(trial))] == [8]
+    assert [split.parts for split in read(laboratory.store.microbatches_path(trial))] == [8]
 
 
 def test_beside_other_tasks_no_batch_is_split(laboratory: Laboratory) -> None:

@@ -73,7 +73,7 @@ class MeasuredMemory:
 
     def _look(self, backbone: str) -> None:
         """Read results of the backbone's trainings published since the last look."""
-        names = atomic.list_names(self.store.root / "ledger" / "done")
+        names = atomic.list_names(self.store.ledger_folder("done"))
         for name in (
             n for n in names if n.startswith(f"train.{backbone}-s") and n not in self._seen
         ):

@@ -18,6 +18,7 @@ from jobs.task import Task
 
 MAX_ATTEMPTS = 5
 MAX_LOST = 20
+MAX_RETRY_DELAY_S = 300.0
 RESET_FILE = "forgiven.json"
 RETRY_AT_ONCE = {BatchSplit.failure, Crowded.failure}
 """Failures after which the next attempt differs, so it need not wait."""
@@ -71,9 +72,75 @@ class Attempt:
         )
 
 
-def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
+@dataclass(slots=True)
+class History:
+    """The attempts at a task, read once; `begin` adds this worker's own.
+
+    Failures count only from the newest resume point, and only after `reset_up_to`.
+    """
+
+    store: Store
+    task: Task
+    records: list[dict[str, Any]]
+    reset_up_to: int = 0
+
+    def at_resume_point(self) -> list[dict[str, Any]]:
+        """Attempts from the newest resume point, without reset ones."""
+        newest = resume_point(self.store, self.task)
+        return [
+            record
+            for record in self.records
+            if record["position"] == newest and record["attempt"] > self.reset_up_to
+        ]
+
+    def counted_failures(self) -> list[dict[str, Any]]:
+        """Failed attempts from this resume point, for reasons that may lie in the task."""
+        return [
+            record
+            for record in self.at_resume_point()
+            if record["failure"] not in NOT_COUNTED and record["state"] != "lost"
+        ]
+
+    def lost_too_often(self) -> bool:
+        """Whether too many workers were lost from this resume point to be chance."""
+        lost = [
+            record
+            for record in self.at_resume_point()
+            if record["state"] == "lost" and record["failure"] == WorkerLost.failure
+        ]
+        return len(lost) >= MAX_LOST
+
+    def must_run_exclusively(self) -> bool:
+        """Whether memory ran out from this resume point, or may have: the child just died."""
+        failures = {r["failure"] for r in self.at_resume_point() if r["state"] == "failed"}
+        return bool({*RETRY_AT_ONCE, WorkerLost.failure} & failures)
+
+    def must_wait(self) -> bool:
+        """Whether the task failed so recently that it must wait: 2, 4, 8 ... s, at most 5 min."""
+        tried = self.at_resume_point()
+        failed = [
+            record
+            for record in tried
+            if record["state"] == "failed" and record["failure"] not in RETRY_AT_ONCE
+        ]
+        if not failed or tried[-1] is not failed[-1]:
+            return False
+        pause_s = min(MAX_RETRY_DELAY_S, 2.0 ** len(failed))
+        return bool(time.time() < failed[-1]["finished_at"] + pause_s)
+
+
+def read_history(store: Store, task: Task) -> History:
+    """The recorded attempts at a task."""
+    reset_up_to = 0
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        path = store.attempts_folder(task) / RESET_FILE
+        reset_up_to = int((atomic.read_json(path) or {"attempt": 0})["attempt"])
+    return History(store, task, records(store, task), reset_up_to)
+
+
+def begin(history: History, who: dict[str, Any]) -> Attempt:
     """Record a new attempt; attempts of dead workers are first recorded as lost."""
-    previous = records(store, task)
+    store, task, previous = history.store, history.task, history.records
     for record in previous:
         if record["state"] == "running":
             lost = Attempt(store, task, record["attempt"], record)
@@ -106,6 +173,7 @@ def begin(store: Store, task: Task, who: dict[str, Any]) -> Attempt:
         number += 1
     attempt = Attempt(store, task, number, record | {"attempt": number})
     attempt.work_folder.mkdir(exist_ok=True)
+    history.records.append(attempt.record)
     return attempt
 
 
@@ -129,43 +197,6 @@ def records(store: Store, task: Task) -> list[dict[str, Any]]:
     ]
 
 
-def counted_failures(store: Store, task: Task) -> list[dict[str, Any]]:
-    """Failed attempts from this resume point, for reasons that may lie in the task."""
-    return [
-        r
-        for r in attempts_at_resume_point(store, task)
-        if r["failure"] not in NOT_COUNTED and r["state"] != "lost"
-    ]
-
-
-def lost_too_often(store: Store, task: Task) -> bool:
-    """Whether too many workers were lost from this resume point to be chance."""
-    lost = [
-        r
-        for r in attempts_at_resume_point(store, task)
-        if r["state"] == "lost" and r["failure"] == WorkerLost.failure
-    ]
-    return len(lost) >= MAX_LOST
-
-
-def must_run_exclusively(store: Store, task: Task) -> bool:
-    """Whether memory ran out from this resume point, or may have: the child just died."""
-    tried = [
-        record["failure"]
-        for record in attempts_at_resume_point(store, task)
-        if record["state"] == "failed"
-    ]
-    return bool({*RETRY_AT_ONCE, WorkerLost.failure} & set(tried))
-
-
-def attempts_at_resume_point(store: Store, task: Task) -> list[dict[str, Any]]:
-    """Attempts from this resume point, without reset ones."""
-    stands, reset_up_to = resume_point(store, task), _reset_up_to(store, task)
-    return [
-        r for r in records(store, task) if r["position"] == stands and r["attempt"] > reset_up_to
-    ]
-
-
 def reset_failures(store: Store, task: Task) -> None:
     """Reset the counted failures: the task may be tried at once, as often as a new one."""
     last = max((record["attempt"] for record in records(store, task)), default=0)
@@ -177,21 +208,11 @@ def resume_point(store: Store, task: Task) -> str:
     """The resume point: the newest checkpoint of a trial; empty for other tasks."""
     if task.kind != "train":
         return ""
-    names = atomic.list_names(store.trial_folder(task.subject) / "checkpoints")
+    names = atomic.list_names(store.checkpoints_folder(task.subject))
     marks = [
         m[0] for name in names if name.endswith(".json") and (m := re.match(r"e\d+(-s\d+)?", name))
     ]
     return max(marks, default="")
-
-
-def _reset_up_to(store: Store, task: Task) -> int:
-    with contextlib.suppress(ValueError, TypeError, KeyError):
-        return int(
-            (atomic.read_json(store.attempts_folder(task) / RESET_FILE) or {"attempt": 0})[
-                "attempt"
-            ]
-        )
-    return 0
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Handle a message: admit, claim, execute, publish, and enqueue what follows."""
+"""Handle a message: admit, claim, run, settle, notify."""
 
 from __future__ import annotations
 
@@ -7,33 +7,32 @@ import shutil
 import time
 from collections.abc import Sequence
 
-from jobs import atomic, errors, plan
+from jobs import plan
 from jobs.errors import (
-    BadCheckpoint,
     BadSpec,
     BrokerUnreachable,
-    DeviceFailed,
-    LeaseLost,
     OrchError,
-    Stopped,
 )
-from jobs.maintenance import verify
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
 from workers.devices.admission import Requirement
-from workers.execution import attempts
-from workers.execution.attempts import Attempt
+from workers.execution import attempts, settle
+from workers.execution.attempts import Attempt, read_history
 from workers.execution.callbacks import LeaseRenewer, ProgressReporter, StopCondition
+from workers.execution.context import TaskContext, task_context
 from workers.lease import Lease, keep_renewed
 from workers.messaging import broker
-from workers.worker import LONGEST_WAIT_S, Worker
+from workers.worker import Worker
 
 log = logging.getLogger("orch.worker")
 
 
 def execute(worker: Worker, task_id: str) -> str:
-    """Execute a task if it is ready and free; the outcome in a word. Never raises for a failure."""
+    """Handle a message: admit, claim, run, settle, notify; returns the outcome in a word.
+
+    Never raises for a failure. A message for a task that is not ready or not free changes nothing.
+    """
     try:
         task = Task.parse(task_id)
     except BadSpec as error:
@@ -42,7 +41,7 @@ def execute(worker: Worker, task_id: str) -> str:
     if time.monotonic() < worker.pause.until:
         return "paused"
     try:
-        state = _claimed(worker, task)
+        state = _handle(worker, task)
     except (OrchError, OSError, ValueError) as error:
         pause_s = worker.pause.longer()
         log.error(
@@ -54,83 +53,74 @@ def execute(worker: Worker, task_id: str) -> str:
     return state
 
 
-def _claimed(worker: Worker, task: Task) -> str:
-    """Execute a task once admitted, if it can be claimed then."""
-    if not _may_begin(worker, task):
+def _handle(worker: Worker, task: Task) -> str:
+    context = task_context(worker, task)
+    if not _may_begin(worker, task) or context.history.must_wait():
         return "not ready"
     if worker.handover.declines(task):
         return "another's"
-    need = worker.admission.enter(
-        task.id, lambda: _need(worker, task), lambda: _still_ours(worker, task)
-    )
-    if need is None:
+    admitted = _admit(context)
+    if admitted is None:
         return "not now"
     try:
-        lease = worker.watch.claim(task.lease_key, worker.name)
-        return "held" if lease is None else _held(worker, task, lease, need)
+        lease = _claim(context)
+        if lease is None:
+            return "held"
+        try:
+            state = _run(context, lease, admitted.alone)
+        finally:
+            worker.idle_since = time.monotonic()
+            worker.admission.leave(task.id)
+            lease.release()
     finally:
         worker.admission.leave(task.id)
+    _notify(context, lease.token, state)
+    return state
 
 
 def _may_begin(worker: Worker, task: Task) -> bool:
-    return not (
-        worker.stop.is_set()
-        or not plan.is_ready(worker.store, task)
-        or must_wait(worker.store, task)
-    )
+    return not worker.stop.is_set() and plan.is_ready(worker.store, task)
 
 
-def _still_ours(worker: Worker, task: Task) -> bool:
-    """Whether a waiting task is still to be done and not begun by another worker."""
-    return _may_begin(worker, task) and worker.watch.free(task.lease_key)
+def _admit(context: TaskContext) -> Requirement | None:
+    """Wait until the device has room; the requirement admitted with, or None if not to begin."""
+    worker, task = context.worker, context.task
+
+    def still_ours() -> bool:
+        return _may_begin(worker, task) and worker.watch.free(task.lease_key)
+
+    return worker.admission.enter(task.id, lambda: requirement(context), still_ours)
 
 
-def _need(worker: Worker, task: Task) -> Requirement:
+def requirement(context: TaskContext) -> Requirement:
     """The requirement of a task; not estimated with a single slot."""
-    if worker.admission.slots == 1:
+    if context.worker.admission.slots == 1:
         return Requirement(alone=True)
-    return Requirement(
-        worker.measured.expected(task), attempts.must_run_exclusively(worker.store, task)
-    )
+    expected = context.worker.measured.expected(context.task)
+    return Requirement(expected, context.history.must_run_exclusively())
 
 
-def _held(worker: Worker, task: Task, lease: Lease, need: Requirement) -> str:
-    """Execute a claimed task, release the lease, enqueue what follows."""
-    store, state = worker.store, ""
-    request = worker.handover.request
-    _pass_on(worker, worker.handover.fulfilled(task), request.holder if request else "")
-    try:
-        if not (
-            store.is_done(task) or store.has_failed(task)
-        ):  # everything else was checked just before the claim
-            state = _attempt(worker, task, lease, need.alone)
-        return state or "not ready"
-    finally:
-        worker.idle_since = time.monotonic()
-        worker.admission.leave(task.id)
-        lease.release()
-        following = plan.next_tasks(store, task) or retry_now(store, task)
-        stays = state == "done" and not worker.stop.is_set()
-        for to, tasks in worker.handover.whose(task, lease.token, following, stays).items():
-            if to is None:
-                _pass_on(worker, tasks, worker.name if stays else "")
-            else:
-                enqueue(worker, tasks, to)
+def _claim(context: TaskContext) -> Lease | None:
+    """Claim the lease; the attempts are read again if another worker held it meanwhile."""
+    worker, task = context.worker, context.task
+    lease = worker.watch.claim(task.lease_key, worker.name)
+    if lease is not None and lease.token != context.seen_token + 1:
+        context.history = read_history(context.store, task)
+    return lease
 
 
-def _pass_on(worker: Worker, tasks: list[Task], *free: str) -> None:
-    """Enqueue each training to its best idle worker, the rest to any; `free` just became idle."""
-    for to, sent in (worker.fleet.placed(worker.handover, tasks, *free) if tasks else {}).items():
-        enqueue(worker, sent, to)
-
-
-def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
-    """Execute a claimed task and record how it ended."""
-    runs = worker.store.wanted_by(task)
-    if attempts.lost_too_often(worker.store, task):
+def _run(context: TaskContext, lease: Lease, alone: bool) -> str:
+    """Run a claimed task in a child and settle how it ended; "not ready" if it is over already."""
+    worker, task = context.worker, context.task
+    requested = worker.handover.request
+    _pass_on(worker, worker.handover.fulfilled(task), requested.holder if requested else "")
+    if context.store.is_done(task) or context.store.has_failed(task):
+        return "not ready"  # everything else was checked just before the claim
+    if context.history.lost_too_often():
         lost = f"{attempts.MAX_LOST} workers were lost over it without any progress"
-        return _give_up(worker.store, task, lost)
-    attempt = _begin_attempt(worker, task, lease, runs)
+        return settle.give_up(context, lost)
+    runs = context.store.wanted_by(task)
+    attempt = _begin_attempt(context, lease, runs)
     log.info("%s: attempt %d begins", task.id, attempt.number)
     try:
         result = worker.run_child(
@@ -143,12 +133,9 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
             entry=worker.entry,
         )
         with keep_renewed(lease):
-            worker.store.publish(task, result, attempt.work_folder, lease.holds)
+            context.store.publish(task, result, attempt.work_folder, lease.holds)
     except OrchError as error:
-        if isinstance(error, DeviceFailed):  # a broken GPU, always idle, would take every task
-            pause_s = worker.pause.longer()
-            log.error("%s cannot be used: no task is taken for %.0f s", worker.device.name, pause_s)
-        return _record_failure(worker.store, task, attempt, error, lease)
+        return settle.settle_failure(context, attempt, error, lease)
     finally:
         worker.handover.ended(task)
         shutil.rmtree(attempt.work_folder, ignore_errors=True)
@@ -157,10 +144,10 @@ def _attempt(worker: Worker, task: Task, lease: Lease, alone: bool) -> str:
     return "done"
 
 
-def _begin_attempt(worker: Worker, task: Task, lease: Lease, runs: Sequence[Run]) -> Attempt:
+def _begin_attempt(context: TaskContext, lease: Lease, runs: Sequence[Run]) -> Attempt:
+    worker, task = context.worker, context.task
     return attempts.begin(
-        worker.store,
-        task,
+        context.history,
         {
             "trial": None if task.kind == "prepare" else task.subject,
             "run": runs[-1].name if runs else None,
@@ -173,72 +160,24 @@ def _begin_attempt(worker: Worker, task: Task, lease: Lease, runs: Sequence[Run]
     )
 
 
-def _give_up(store: Store, task: Task, why: str) -> str:
-    """Quarantine a task for which no further attempt may begin."""
-    last = attempts.records(store, task)[-1]["attempt"]
-    log.error("%s: given up: %s", task.id, why)
-    atomic.create_json(
-        store.failed_path(task),
-        {
-            "failure": errors.WorkerLost.failure,
-            "message": f"{why}; look at the workers' own logs.",
-            "attempt": last,
-            "quarantined": True,
-        },
-    )
-    return "failed"
+def _notify(context: TaskContext, token: int, state: str) -> None:
+    """Enqueue what follows a task that has ended: its successors, or itself to be tried again."""
+    worker, task = context.worker, context.task
+    following = plan.next_tasks(context.store, task)
+    if not following and plan.is_ready(context.store, task) and not context.history.must_wait():
+        following = [task]
+    stays = state == "done" and not worker.stop.is_set()
+    for to, tasks in worker.handover.whose(task, token, following, stays).items():
+        if to is None:
+            _pass_on(worker, tasks, worker.name if stays else "")
+        else:
+            enqueue(worker, tasks, to)
 
 
-def _record_failure(
-    store: Store, task: Task, attempt: Attempt, error: OrchError, lease: Lease
-) -> str:
-    """Record a failed attempt; fail the task if the error is final or came too often."""
-    state = (
-        "stopped"
-        if isinstance(error, Stopped)
-        else "lost"
-        if isinstance(error, LeaseLost)
-        else "failed"
-    )
-    attempt.finish(state, error)
-    if lease.holds():  # otherwise the file may belong to the new holder
-        store.progress_path(task).unlink(missing_ok=True)
-    log.warning("%s: attempt %d %s (%s): %s", task.id, attempt.number, state, error.failure, error)
-    mendable = isinstance(error, BadCheckpoint) and task.kind == "evaluate"
-    if mendable and lease.holds():
-        # The training is repeated from the checkpoint before, and ends the same.
-        verify.redo_training(store, Task("train", task.subject, task.epoch))
-    retry, tries = error.retry or mendable, len(attempts.counted_failures(store, task))
-    if not retry or tries >= attempts.MAX_ATTEMPTS:
-        often = f" (the last of {tries} attempts)" if retry else ""
-        atomic.create_json(
-            store.failed_path(task),
-            {
-                "failure": error.failure,
-                "message": f"{error}{often}",
-                "attempt": attempt.number,
-                "log": str(attempt.log),
-                "quarantined": retry,
-            },
-        )
-    return state
-
-
-def retry_now(store: Store, task: Task) -> list[Task]:
-    """The task itself, if it is still to be done and may be tried at once."""
-    return [task] if plan.is_ready(store, task) and not must_wait(store, task) else []
-
-
-def must_wait(store: Store, task: Task) -> bool:
-    """Whether the task failed so recently that it must wait: 2, 4, 8 ... s, at most 5 minutes."""
-    tried = attempts.attempts_at_resume_point(store, task)
-    failed = [
-        r for r in tried if r["state"] == "failed" and r["failure"] not in attempts.RETRY_AT_ONCE
-    ]
-    if not failed or tried[-1] is not failed[-1]:
-        return False
-    pause_s = min(LONGEST_WAIT_S, 2.0 ** len(failed))
-    return bool(time.time() < failed[-1]["finished_at"] + pause_s)
+def _pass_on(worker: Worker, tasks: list[Task], *free: str) -> None:
+    """Enqueue each training to its best idle worker, the rest to any; `free` just became idle."""
+    for to, sent in (worker.fleet.placed(worker.handover, tasks, *free) if tasks else {}).items():
+        enqueue(worker, sent, to)
 
 
 def ready_since(store: Store, task: Task, runs: Sequence[Run]) -> float | None:

@@ -108,7 +108,7 @@ class Handover:
     def ended(self, task: Task) -> None:
         """A child has ended: save the measured rates for the next worker on this device."""
         if self.training is not None and self.training.task == task.id:
-            self.training = None
+            self.training = self.granted_to = None
             with contextlib.suppress(OSError, OrchError):
                 atomic.write_json(self.store.pace_path(self.host, self.device), self.rates)
 
@@ -122,9 +122,7 @@ class Handover:
         if threads is not None:
             with contextlib.suppress(OSError, DamagedFile, KeyError, TypeError, ValueError):
                 threads = int(
-                    (atomic.read_json(self.store.trial_folder(trial.name) / "numerics.json") or {})[
-                        "threads"
-                    ]
+                    (atomic.read_json(self.store.numerics_path(trial.name)) or {})["threads"]
                 )
         return throughput.training_kind(
             trial.backbone, self.store.described(trial.data).settings.image_size, threads

@@ -34,7 +34,7 @@ class Peers:
 
     def mates(self) -> tuple[rebalance.Peer, ...]:
         """The workers with a recent, valid heartbeat; call this every few seconds."""
-        found = [self._mate(name) for name in atomic.list_names(self.store.root / "workers")]
+        found = [self._mate(name) for name in atomic.list_names(self.store.heartbeats_folder)]
         self._last = tuple(mate for mate in found if mate is not None)
         return self._last
 
@@ -95,7 +95,7 @@ class Peers:
             OSError, DamagedFile, KeyError, TypeError, ValueError, AttributeError
         ):
             sign = records.read(
-                self.store.root / "workers" / file,
+                self.store.heartbeats_folder / file,
                 {"name": str, "rates": dict, "at": records.NUMBER},
             )
             if sign is None or not self._fresh(file, sign["at"]):

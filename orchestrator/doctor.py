@@ -15,12 +15,13 @@ from jobs import install_hints
 from jobs.catalog import backbones
 from jobs.errors import MissingWeights, OrchError
 from jobs.settings import Settings, without_password
+from jobs.store.paths import StorePaths
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY
 from models.networks import weights
+from orchestrator import preflight
 from orchestrator.local import embedded_redis, stack
 from orchestrator.monitoring import heartbeats
-from orchestrator.submission import submit
 from orchestrator.submission.provenance import version_of
 from workers.devices import discovery
 from workers.messaging import broker
@@ -123,10 +124,10 @@ def _loading() -> list[Diagnosis]:
 
 def _store(settings: Settings) -> Diagnosis:
     try:
-        submit.require_writable(settings.store)
+        preflight.require_writable(settings.store)
     except OrchError as error:
         return Diagnosis("store", "broken", str(error), "export ORCH_STORE=/a/folder/of/yours")
-    if not (settings.store / "store.json").exists():
+    if not StorePaths(settings.store).marker_path.exists():
         return Diagnosis(
             "store", "ok", f"{settings.store} does not exist yet; 'orch submit' makes it"
         )

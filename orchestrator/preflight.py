@@ -1,0 +1,161 @@
+"""Checks before anything is written: machine, store, broker, data and weights."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from jobs import install_hints, plan
+from jobs.data import image_folder
+from jobs.data.image_folder import DataSource
+from jobs.errors import BadFolder, BadSpec, MissingExtra, StoreUnusable, UnknownRun
+from jobs.plan import Plan
+from jobs.settings import Settings
+from jobs.spec.model import BUILT_IN_DATA, NOT_ASKED, Spec
+from jobs.store.runs import Run
+from jobs.store.store import Store
+
+
+class Ping(Protocol):
+    """Returns if the broker answers, else raises `BrokerUnreachable`."""
+
+    def __call__(self, broker_url: str) -> None: ...
+
+
+class RequireWeights(Protocol):
+    """Raises `MissingWeights` if pretrained weights are not on this machine."""
+
+    def __call__(self, names: Sequence[str], weights_dir: Path | None) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A checked specification and the files of its data set; `known` is the run if it exists."""
+
+    spec: Spec
+    source: DataSource
+    known: Run | None
+
+
+def check_request(
+    spec: Spec,
+    settings: Settings,
+    ping: Ping,
+    require_weights: RequireWeights,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> Request:
+    """Check everything about a request, cheap checks first; writes nothing.
+
+    Weights are checked only if this machine does the work (no broker is named) and a backbone needs
+    them. `tell(done, total)` counts the files of the data folder as they are read. Raises a
+    `RequestError`.
+    """
+    require_writable(settings.store)
+    require_apart(settings.store, spec.data)
+    if spec.name is not None:
+        _known_run(settings.store, spec, None)
+    if settings.broker_url is not None:
+        ping(settings.broker_url)
+    source = (
+        image_folder.built_in(spec.data)
+        if spec.data in BUILT_IN_DATA
+        else image_folder.read_folder(Path(spec.data), tell)
+    )
+    unfolded = plan.unfold(spec, source.data_id(spec.data_settings()))
+    known = _known_run(settings.store, spec, unfolded)
+    pretrained = [name for name in spec.backbones if spec.weights_of(name) == "imagenet"]
+    if settings.broker_url is None and pretrained:
+        require_weights(pretrained, settings.weights_dir)
+    return Request(spec, source, known)
+
+
+def require_machine(settings: Settings, workers: int | None, device: str | None) -> None:
+    """Raise a `RequestError` if this machine lacks what its workers or the embedded broker need."""
+    from orchestrator.local import embedded_redis
+    from workers.devices import discovery
+
+    if settings.broker_url is None:
+        embedded_redis.binary()
+    if local_workers(settings, workers) == 0:
+        return
+    if device is not None:
+        discovery.choose_device(device, None)
+    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
+        raise MissingExtra(
+            "local workers need torch, which is not installed. Install it with: "
+            f"{install_hints.install_command('worker')} (or give --no-workers and start 'orch "
+            "worker' elsewhere)."
+        )
+
+
+def local_workers(settings: Settings, workers: int | None) -> int | None:
+    """Number of workers to ensure on this machine; None: the default of `stack.ensure`."""
+    return 0 if workers is None and settings.broker_url is not None else workers
+
+
+def ping(broker_url: str) -> None:
+    """Return when the broker answers; raises `BrokerUnreachable`."""
+    from workers.messaging.broker import ping as ping_broker
+
+    ping_broker(broker_url)
+
+
+def require_writable(root: Path) -> None:
+    """Raise `StoreUnusable` unless `root` is or can become a store; leaves nothing behind."""
+    store = Store(root)
+    try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(store.marker_path)
+        if os.path.lexists(store.marker_path):
+            store.open()
+        place = next(folder for folder in (root, *root.parents) if os.path.lexists(folder))
+        if not place.is_dir():
+            raise StoreUnusable(
+                f"the store {root} cannot be made: {place} is not a folder. Set ORCH_STORE to "
+                f"another."
+            )
+        with tempfile.TemporaryDirectory(prefix=".orch-probe-", dir=place) as probe:
+            (Path(probe) / "file").write_bytes(b"probe")
+    except OSError as error:
+        raise StoreUnusable(
+            f"the store {root} cannot be written: {error.strerror}. Set ORCH_STORE to a folder of "
+            f"yours."
+        ) from None
+
+
+def require_apart(root: Path, data: str) -> None:
+    """Raise `BadFolder` if the store is inside the data folder."""
+    if data not in BUILT_IN_DATA and Path(os.path.realpath(root)).is_relative_to(
+        os.path.realpath(data)
+    ):
+        raise BadFolder(
+            f"the store {root} lies inside the data folder {data} and would be read as a class. "
+            "Set ORCH_STORE to a folder elsewhere."
+        )
+
+
+def _known_run(root: Path, spec: Spec, unfolded: Plan | None) -> Run | None:
+    """The existing run of this name; raises `BadSpec` if its specification differs."""
+    name = unfolded.run if unfolded is not None else str(spec.name)
+    try:
+        known = Store(root).load_run(name)
+    except UnknownRun:
+        return None
+    there, here = (s.model_dump(exclude=set(NOT_ASKED)) for s in (known.spec, spec))
+    differing = [
+        f"{key} {there[key]} there, {here[key]} here" for key in here if there[key] != here[key]
+    ]
+    if unfolded is not None and unfolded.data != known.data:
+        differing.append(f"data {known.data} there, {unfolded.data} here")
+    if differing:
+        raise BadSpec(
+            f"the run '{name}' exists and asks for something else ({'; '.join(differing)}). "
+            "Choose another --name, or leave it out."
+        )
+    return known
