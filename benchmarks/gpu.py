@@ -3,10 +3,10 @@
     python benchmarks/gpu.py --json gpu.json              on a machine with a GPU
     python benchmarks/gpu.py --device cpu --tiny     the same sections in small, as a test
 
-Run it from the repository; nothing needs to be installed but packages. It imports only `models/`
-and `jobs/`: torch 2.11, torchvision 0.26, numpy, pillow, pyarrow, psutil, pyyaml, scikit-learn (it
-is only imported where images are prepared), and pydantic 2 with its dependencies (pydantic-core,
-annotated-types, typing-inspection). It needs no celery, redis or click.
+Run it from the repository; `orch` need not be installed. It imports only `models/` and `jobs/`, and
+needs torch 2.11, torchvision 0.26, numpy, pillow, pyarrow, psutil, pyyaml and scikit-learn. It also
+needs pydantic 2 and its dependencies: pydantic-core, annotated-types, typing-inspection. It needs
+no celery, redis or click.
 
 Each section has processes and a time limit of its own. A section that fails or takes too long
 leaves its error and its results so far in the file, and the others go on. The file is rewritten
