@@ -128,25 +128,6 @@ def start(folder: Path, path: Path) -> EmbeddedRedis:
 
     Raises `MissingExtra` where there is no Redis and `BrokerUnreachable` when it does not start.
     """
-    command = [
-        str(binary()),
-        "--port",
-        "0",
-        "--unixsocket",
-        str(path),
-        "--unixsocketperm",
-        "700",
-        "--daemonize",
-        "no",
-        "--dir",
-        str(folder),
-        "--appendonly",
-        "yes",
-        "--save",
-        "",
-        "--maxmemory-policy",
-        "noeviction",
-    ]
     try:
         state_folder.private_folder(path.parent)
     except state_folder.NotPrivate as error:
@@ -154,7 +135,7 @@ def start(folder: Path, path: Path) -> EmbeddedRedis:
     path.unlink(missing_ok=True)
     log = folder / "redis.log"
     log.unlink(missing_ok=True)
-    server = EmbeddedRedis(str(path), daemon.start(command, log, os.environ, folder))
+    server = EmbeddedRedis(str(path), daemon.start(_command(folder, path), log, os.environ, folder))
     deadline = time.monotonic() + START_S
     while not server.answers():
         if not server.process.alive() or time.monotonic() > deadline:
@@ -164,3 +145,20 @@ def start(folder: Path, path: Path) -> EmbeddedRedis:
             )
         time.sleep(0.02)
     return server
+
+
+def _command(folder: Path, path: Path) -> list[str]:
+    options = {
+        "port": "0",
+        "unixsocket": str(path),
+        "unixsocketperm": "700",
+        "daemonize": "no",
+        "dir": str(folder),
+        "appendonly": "yes",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+    }
+    return [
+        str(binary()),
+        *(word for name, value in options.items() for word in (f"--{name}", value)),
+    ]
