@@ -152,25 +152,6 @@ def start(folder: Path, path: Path) -> EmbeddedRedis:
 
     Raises `MissingExtra` where there is no Redis and `BrokerUnreachable` when it does not start.
     """
-    command = [
-        str(binary()),
-        "--port",
-        "0",
-        "--unixsocket",
-        str(path),
-        "--unixsocketperm",
-        "700",
-        "--daemonize",
-        "no",
-        "--dir",
-        str(folder),
-        "--appendonly",
-        "no",
-        "--save",
-        "",
-        "--maxmemory-policy",
-        "noeviction",
-    ]
     try:
         state_folder.private_folder(path.parent)
     except state_folder.NotPrivate as error:
@@ -179,7 +160,7 @@ def start(folder: Path, path: Path) -> EmbeddedRedis:
     path.unlink(missing_ok=True)
     log = folder / "redis.log"
     log.unlink(missing_ok=True)
-    server = EmbeddedRedis(str(path), daemon.start(command, log, os.environ, folder))
+    server = EmbeddedRedis(str(path), daemon.start(_command(folder, path), log, os.environ, folder))
     deadline = time.monotonic() + START_S
     while not server.answers():
         if not server.process.alive() or time.monotonic() > deadline:
@@ -195,3 +176,20 @@ def _remove_saved_queue(folder: Path) -> None:
     """Remove the file in which 0.1.0 kept the queue."""
     with contextlib.suppress(OSError):
         (folder / "appendonly.aof").unlink()
+
+
+def _command(folder: Path, path: Path) -> list[str]:
+    options = {
+        "port": "0",
+        "unixsocket": str(path),
+        "unixsocketperm": "700",
+        "daemonize": "no",
+        "dir": str(folder),
+        "appendonly": "no",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+    }
+    return [
+        str(binary()),
+        *(word for name, value in options.items() for word in (f"--{name}", value)),
+    ]

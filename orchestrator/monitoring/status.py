@@ -12,7 +12,7 @@ from jobs import atomic, plan
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 from jobs.task import Task, backbone_and_seed
-from orchestrator.monitoring import progress
+from orchestrator.monitoring import progress, waiting
 from orchestrator.monitoring.heartbeats import Heartbeat
 from orchestrator.monitoring.progress import StoreView, TaskProgress
 
@@ -118,7 +118,7 @@ def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
     states = plan.task_states(store, run, scene.ledger)
     working = any(_under_way(scene, run, subject, states) for subject in (run.data, *run.trials))
     state, counts = _state(states, working), dict(Counter(states.values()))
-    return Overview(run.name, state, counts, run.submitted_at, _waits_for(state, scene))
+    return Overview(run.name, state, counts, run.submitted_at, waiting.reason(state, scene.workers))
 
 
 def run_status(
@@ -147,20 +147,8 @@ def run_status(
         _failures(store, states),
         scene.workers,
         scene.silent,
-        _waits_for(state, scene),
+        waiting.reason(state, scene.workers),
     )
-
-
-def _waits_for(state: str, scene: StoreView) -> str | None:
-    """Why a waiting run waits, as far as heartbeats tell."""
-    if state != "waiting":
-        return None
-    if not scene.workers:
-        return "no worker is alive"
-    if all(worker.loading for worker in scene.workers):
-        return "workers load torch"
-    troubles = {worker.trouble: worker.name for worker in scene.workers if worker.trouble}
-    return "; ".join(f"{name}: {trouble}" for trouble, name in troubles.items()) or None
 
 
 def _state(states: dict[str, str], working: bool) -> str:
@@ -288,20 +276,14 @@ def seconds_left(status: RunStatus, costs: dict[str, float]) -> float | None:
         for trial in status.trials
         if trial.state in ("running", "waiting")
     ]
-    return (
-        max([sum(left) / max(1, sum(worker.slots for worker in status.workers)), *left, 0.0])
-        if left
-        else 0.0
-    )
+    slots = max(1, sum(worker.slots for worker in status.workers))
+    return max([sum(left) / slots, *left, 0.0])
 
 
 def _pace(trial: TrialStatus) -> float | None:
     """Seconds per epoch: measured, else estimated from the running task; None if unknown."""
-    trained = (
-        (trial.epochs // trial.periods) * (trial.period - 1)
-        if trial.state != "done"
-        else trial.epochs
-    )
+    in_period = trial.epochs // trial.periods
+    trained = trial.epochs if trial.state == "done" else in_period * (trial.period - 1)
     trained = trial.stopped_early or trained
     if trained and trial.seconds:
         return trial.seconds / trained
@@ -313,5 +295,5 @@ def _pace(trial: TrialStatus) -> float | None:
     share_of_epoch = (
         (running.done or 0) / running.total if running.total and running.phase == "train" else 0.0
     )
-    left = trial.epochs // trial.periods * trial.period - (running.epoch - 1) - share_of_epoch
+    left = in_period * trial.period - (running.epoch - 1) - share_of_epoch
     return running.eta_s / left if left > 0 else None

@@ -173,6 +173,11 @@ def test_why_workers_that_live_take_nothing(
     assert (later is None) == (shown is None)
 
 
+def full(*_: Any, **__: Any) -> None:
+    """A disk without space for another file."""
+    raise StorageFull("cannot write there: No space left on device.")
+
+
 def test_a_worker_says_in_its_heartbeat_what_hinders_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,10 +207,6 @@ def test_a_worker_says_in_its_heartbeat_what_hinders_it(
     worker.pause.longer("the GPU is gone")
     told.append(said())
     worker.pause.over()
-
-    def full(*_: Any, **__: Any) -> None:
-        raise StorageFull("cannot write there: No space left on device.")
-
     monkeypatch.setattr(atomic, "write_json", full)
     told.append(said())
 
