@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from jobs import install_hints, plan
-from jobs.data import image_folder
+from jobs.catalog.built_in_data import BUILT_IN_DATA
+from jobs.data import sources
 from jobs.data.image_folder import DataSource
 from jobs.errors import BadFolder, BadSpec, MissingExtra, StoreUnusable, UnknownRun
 from jobs.plan import Plan
 from jobs.settings import Settings
-from jobs.spec.model import BUILT_IN_DATA, NOT_ASKED, Spec
+from jobs.spec.model import NOT_ASKED, Spec
 from jobs.store.runs import Run
 from jobs.store.store import Store
 
@@ -62,11 +63,7 @@ def check_request(
         _known_run(settings.store, spec, None)
     if settings.broker_url is not None:
         ping(settings.broker_url)
-    source = (
-        image_folder.built_in(spec.data)
-        if spec.data in BUILT_IN_DATA
-        else image_folder.read_folder(Path(spec.data), tell)
-    )
+    source = sources.read_source(spec.data, tell)
     unfolded = plan.unfold(spec, source.data_id(spec.data_settings()))
     known = _known_run(settings.store, spec, unfolded)
     pretrained = [name for name in spec.backbones if spec.weights_of(name) == "imagenet"]

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.errors import BadFolder
-from jobs.spec.model import BUILT_IN_DATA, DataSettings
+from jobs.spec.model import DataSettings
 
 CHUNK_FILES = 32
 AT_ONCE_BYTES = 2**20
@@ -116,7 +117,7 @@ def built_in(name: str) -> DataSource:
         raise BadFolder(
             f"no built-in data set is called '{name}'; there is: {', '.join(BUILT_IN_DATA)}."
         )
-    return DataSource(name, tuple(str(digit) for digit in range(10)), ())
+    return DataSource(name, BUILT_IN_DATA[name].classes, ())
 
 
 def _with_digest(folder: Path, entry: ImageFile) -> ImageFile:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,15 @@ import click
 from jobs import install_hints
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
+from jobs.spec.fields import KEYS
+from jobs.spec.texts import text
 from orchestrator.formatting import plain
 from orchestrator.submission import launch
+from orchestrator.terminal.completion import COMPLETIONS
 from orchestrator.terminal.options import emit, examples, json_option, store_option
+from orchestrator.terminal.spec_options import spec_option
 
 if TYPE_CHECKING:
-    from jobs.data.image_folder import DataSource
     from jobs.spec.model import Spec
 
 SHOWN = 10
@@ -95,25 +97,13 @@ def _data_spec(folder: str, image_size: int | None, skip_broken: bool) -> Spec:
     return model.build(values | ({} if image_size is None else {"image_size": image_size}))
 
 
-def _source(data: str, tell: Callable[[int, int], None]) -> DataSource:
-    from jobs.data import image_folder
-    from jobs.spec import model
-
-    if data in model.BUILT_IN_DATA:
-        return image_folder.built_in(data)
-    return image_folder.read_folder(Path(data), tell)
-
-
 @data_command.command(
     epilog=examples("orch data prepare photographs/ --image-size 128", "orch data prepare digits")
 )
-@click.argument("folder", metavar="FOLDER|digits")
-@click.option(
-    "--image-size",
-    type=int,
-    metavar="PIXELS",
-    help="Side of the images.  [default: 224; 64 for digits]",
+@click.argument(
+    "folder", metavar=text(str(KEYS["data"].metavar)), shell_complete=COMPLETIONS["data"]
 )
+@spec_option("image_size")
 @click.option(
     "--skip-broken", is_flag=True, help="Leave out files that are no images.  [default: fail]"
 )
@@ -128,6 +118,7 @@ def prepare(
     A run asks for the same data set when its folder's contents, image size and --skip-broken are
     the same.
     """
+    from jobs.data import sources
     from orchestrator import preflight
     from orchestrator.terminal import progress_bar
 
@@ -140,7 +131,7 @@ def prepare(
     preflight.require_writable(settings.store)
     preflight.require_apart(settings.store, wanted.data)
     with progress_bar.progress_when_slow("reading the data folder") as tell:
-        source = _source(wanted.data, tell)
+        source = sources.read_source(wanted.data, tell)
     store = launch.open_store(settings)
     from orchestrator.datasets.prepare import prepare_data_set
 

@@ -10,6 +10,7 @@ import click
 from jobs.settings import Settings
 from orchestrator.submission import launch
 from orchestrator.terminal.options import examples, json_option, store_option
+from orchestrator.terminal.spec_options import spec_options
 
 EPILOG = examples(
     "orch submit --all-backbones --periods 3",
@@ -26,87 +27,7 @@ EPILOG = examples(
     is_flag=True,
     help="Compare every backbone of the catalog (see 'orch models').",
 )
-@click.option(
-    "--backbone",
-    "backbones",
-    multiple=True,
-    metavar="NAME,...",
-    help="A backbone to compare, or several; repeatable.",
-)
-@click.option(
-    "--data",
-    metavar="FOLDER|digits",
-    help="A folder of class folders, or built-in images.  [default: digits]",
-)
-@click.option(
-    "--periods",
-    type=int,
-    help="Stretches of training, each ending with an evaluation.  [default: 3]",
-)
-@click.option("--epochs-per-period", type=int, help="Epochs in a period.  [default: 10]")
-@click.option(
-    "--image-size",
-    type=int,
-    metavar="PIXELS",
-    help="Side of the square images.  [default: 224; 64 for digits]",
-)
-@click.option("--batch-size", type=int, help="Images in a training step.  [default: 32]")
-@click.option("--learning-rate", type=float, help="Of SGD; lowered on a plateau.  [default: 0.001]")
-@click.option(
-    "--weights",
-    type=click.Choice(["imagenet", "none"]),
-    help="What networks start from.  [default: imagenet; none for digits]",
-)
-@click.option(
-    "--seeds",
-    type=int,
-    metavar="N",
-    help="Train each backbone N times, seeds 0 to N-1.  [default: 1]",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16"]),
-    help="Arithmetic of training; auto: bf16 where the hardware has it.  [default: auto]",
-)
-@click.option(
-    "--augment",
-    type=click.Choice(["none", "flip", "crop-flip"]),
-    help="Change training images at random: mirrored, or moved and mirrored.  [default: none]",
-)
-@click.option(
-    "--early-stop",
-    type=int,
-    metavar="PATIENCE",
-    help="End a training whose validation loss has not improved for so many epochs.  [default: "
-    "none]",
-)
-@click.option(
-    "--corruptions",
-    metavar="all|NAME,...",
-    help="After the last period, also test on corrupted images: blur, noise, rotation, jpeg, "
-    "brightness, "
-    "contrast, occlusion.  [default: none]",
-)
-@click.option(
-    "--deterministic/--no-deterministic",
-    default=None,
-    help="On a GPU only arithmetic that repeats bit for bit; slower.  [default: no-deterministic]",
-)
-@click.option(
-    "--checkpoint-every",
-    metavar="TIME|never",
-    help="Time between two checkpoints within an epoch.  [default: 5m]",
-)
-@click.option(
-    "--skip-broken/--no-skip-broken",
-    default=None,
-    help="Leave out files that are no images.  [default: no-skip-broken]",
-)
-@click.option(
-    "--name",
-    metavar="NAME",
-    help="What the run is called.  [default: made from data, periods and a hash]",
-)
+@spec_options
 @launch.options
 @json_option
 @store_option
