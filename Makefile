@@ -1,7 +1,8 @@
 # make demo    the whole study on built-in images, then a report (installs into .venv first)
 # make test    the tests (installs what they need into .venv first)
-# make chaos   faults dealt to a study at work, then a comparison with an undisturbed one (make chaos N=50 SEED=1)
-# make bench   speeds beside rivals', on this processor (benchmarks/README.md), in 15 minutes; JSON into bench-results/
+# make chaos   inject faults into a running study and compare it with an undisturbed one (make chaos N=50 SEED=1)
+# make bench   compare speeds with other tools on this CPU (benchmarks/README.md), in 15 minutes; JSON in bench-results/
+# make picture the packages, drawn from the imports, into docs/packages.svg
 # make check   lint, types, import borders, then the tests
 # make clean   remove .venv and what the demo made
 
@@ -12,11 +13,11 @@ DEMO   := --all-backbones --periods 3 --data digits --epochs-per-period 1 --lear
 REPORT := demo-report
 comma  := ,
 
-# The first Python 3.11 or newer on PATH that can make environments; or name one: make demo PYTHON=/path/to/python3.11
+# The first Python 3.11 or newer on PATH that can create environments; to choose: make demo PYTHON=/path/to/python3.11
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3 python3.13 python3.14,$(shell \
 	$(name) -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $(name))))
 
-# What needs a GPU: benchmarks/gpu.py. Sizes such that all of them end within a quarter of an hour on two cores.
+# benchmarks/gpu.py needs a GPU. The sizes are chosen so that all end within 15 minutes on two cores.
 BENCHMARKS := training evaluation preparing checkpoints overhead plan slots startup makespan
 SIZE_training    := --seconds 1.2 --repeats 1 --count 96
 SIZE_evaluation  := --seconds 0.4 --repeats 1 --count 64
@@ -25,12 +26,12 @@ SIZE_checkpoints := --seconds 2 --repeats 1
 SIZE_plan        := --repeats 2
 SIZE_slots       := --repeats 1
 
-.PHONY: help demo test chaos bench check lint types borders clean
+.PHONY: help demo test chaos bench picture check lint types borders clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
-# A store and a broker of its own, whatever the environment says. Stopped with Ctrl-C, `make demo` goes on where it was.
+# A separate store and broker, whatever the environment says. After Ctrl-C, `make demo` continues where it stopped.
 demo: export ORCH_STORE = $(CURDIR)/demo-store
 demo: export ORCH_BROKER_URL =
 demo: $(VENV)/installed
@@ -41,11 +42,11 @@ demo: $(VENV)/installed
 	@echo "Your own images, one folder a class:"
 	@echo "  $(BIN)/orch submit --all-backbones --periods 3 --data FOLDER --wait && $(BIN)/orch report"
 
-# Two files at a time, those that take longest first.
+# Two files at a time, the slowest first.
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# FILE=chaos.json keeps what happened, too.
+# FILE=chaos.json saves a record.
 chaos: N ?= 50
 chaos: SEED ?= 1
 chaos: $(VENV)/installed-dev
@@ -55,6 +56,9 @@ bench: $(VENV)/installed-dev
 	@mkdir -p bench-results
 	@$(foreach name,$(BENCHMARKS),\
 		$(BIN)/python benchmarks/$(name).py $(SIZE_$(name)) --json bench-results/$(name).json || exit; echo;)
+
+picture: $(VENV)/installed-dev
+	$(BIN)/python docs/draw_packages.py
 
 check: lint types borders test
 

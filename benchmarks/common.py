@@ -1,6 +1,4 @@
-"""What every benchmark needs: the machine in words, interleaved medians, one table, one
-JSON file.
-"""
+"""What every benchmark uses: the machine in words, interleaved repeats, a table, a JSON file."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ PACKAGES = ("torch", "torchvision", "celery", "redis", "pyarrow")
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A ratio that was promised: reached when `value` is at least (or, with `at_most`, at most)
-    `wanted`.
-    """
+    """A promised figure. It is met when `value` is at least `wanted`, or at most with `at_most`."""
 
     what: str
     value: float
@@ -33,7 +29,7 @@ class Goal:
 
     @property
     def met(self) -> bool:
-        """Whether the promise is kept."""
+        """Whether the goal is met."""
         return self.value <= self.wanted if self.at_most else self.value >= self.wanted
 
     def __str__(self) -> str:
@@ -45,7 +41,7 @@ class Goal:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, Python and packages, and the day: what a figure was measured on."""
+    """What figures are measured on: processor, cores, system, Python, packages; and the date."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "processor": _processor(),
@@ -61,16 +57,16 @@ def machine() -> dict[str, Any]:
 def interleaved(
     rivals: Mapping[str, Callable[[], float]], repeats: int, what: str = "", warm_ups: int = 1
 ) -> dict[str, list[float]]:
-    """Each rival's figures, measured in turn (A B A B ...), those of the warm-ups thrown away."""
-    found: dict[str, list[float]] = {name: [] for name in rivals}
+    """Each rival's figures, measured in turn (A B A B ...). Those of the warm-ups are dropped."""
+    figures: dict[str, list[float]] = {name: [] for name in rivals}
     for turn in range(warm_ups + repeats):
         for name, measure in rivals.items():
             say(f"{what} {name}: {turn + 1} of {warm_ups + repeats}")
             figure = measure()
             if turn >= warm_ups:
-                found[name].append(figure)
+                figures[name].append(figure)
     say("")
-    return found
+    return figures
 
 
 def medians(figures: Mapping[str, Sequence[float]]) -> dict[str, float]:
@@ -79,8 +75,9 @@ def medians(figures: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
 
 def paired(figures: Mapping[str, Sequence[float]], ours: str, rival: str) -> float:
-    """The median of the ratios of ours to the rival's, turn by turn: a machine that drifts moves
-    both.
+    """The median over the turns of the ratio `ours` to `rival`.
+
+    A machine whose speed drifts changes both figures of a turn, and so hardly changes their ratio.
     """
     return statistics.median(a / b for a, b in zip(figures[ours], figures[rival], strict=True))
 
@@ -93,9 +90,7 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 def say(line: str) -> None:
-    """Show how far a benchmark is, on a terminal by overwriting the line before; an empty line
-    wipes it.
-    """
+    """Show progress on stderr. On a terminal it replaces the last line; an empty line clears it."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{line}")
     elif line:
@@ -104,8 +99,8 @@ def say(line: str) -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A Markdown table; floats with three figures."""
-    cells = [[_shown(cell) for cell in row] for row in (head, *rows)]
+    """A Markdown table; floats have three significant digits."""
+    cells = [[_cell_text(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
@@ -124,8 +119,9 @@ def publish(
     path: Path | None,
     check: bool = False,
 ) -> int:
-    """Print a benchmark's table and goals, write everything as JSON where asked; 1 if `check` and a
-    goal was missed.
+    """Print a benchmark's table and goals, and write everything as JSON if a path is given.
+
+    Returns the exit code: 1 if `check` is set and a goal is missed, else 0.
     """
     about = machine()
     print(
@@ -137,29 +133,24 @@ def publish(
     for goal in goals:
         print(goal)
     if path is not None:
-        path.write_text(
-            json.dumps(
-                {
-                    "title": title,
-                    "machine": about,
-                    "figures": figures,
-                    "goals": [
-                        {
-                            "what": g.what,
-                            "value": g.value,
-                            "wanted": g.wanted,
-                            "at_most": g.at_most,
-                            "met": g.met,
-                        }
-                        for g in goals
-                    ],
-                },
-                indent=1,
-            )
-            + "\n",
-            encoding="utf-8",
-        )
+        contents = {
+            "title": title,
+            "machine": about,
+            "figures": figures,
+            "goals": [_goal_as_dict(goal) for goal in goals],
+        }
+        path.write_text(json.dumps(contents, indent=1) + "\n", encoding="utf-8")
     return int(check and not all(goal.met for goal in goals))
+
+
+def _goal_as_dict(goal: Goal) -> dict[str, Any]:
+    return {
+        "what": goal.what,
+        "value": goal.value,
+        "wanted": goal.wanted,
+        "at_most": goal.at_most,
+        "met": goal.met,
+    }
 
 
 def _processor() -> str:
@@ -167,8 +158,8 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or "unknown processor"
-    found = dict(line.split(":", 1) for line in lines if ":" in line)
-    about = {key.strip(): value.strip() for key, value in found.items()}
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
+    about = {key.strip(): value.strip() for key, value in pairs}
     units = [
         unit
         for unit in ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
@@ -187,7 +178,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _shown(cell: Any) -> str:
+def _cell_text(cell: Any) -> str:
     if not isinstance(cell, float):
         return str(cell)
     return f"{cell:,.0f}" if abs(cell) >= 1000 else f"{cell:.3g}"

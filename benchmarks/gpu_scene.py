@@ -16,9 +16,9 @@ import torch
 
 from jobs.spec.model import Recipe
 from models.data.batches import Data
-from models.evaluation.inference import predict_split
 from models.networks import build
 from models.runtime import device
+from models.training.inference import predict_split
 from models.training.learner import Learner
 from models.training.loop import EpochProgress, train_epoch
 

@@ -1,4 +1,4 @@
-"""JPEG files like photographs, made anew and always the same, where no real ones are named."""
+"""Synthetic JPEG files that resemble photographs, for benchmarks without real images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ QUALITY = 90
 
 
 def make(folder: Path, images: int) -> Path:
-    """A folder of class folders with `images` JPEGs of 400 x 300 px, about 40 KB each."""
+    """Make a folder of class folders with `images` JPEGs of 400 x 300 px, about 40 KB each.
+
+    The same number always gives the same files.
+    """
     for label in range(CLASSES):
         (folder / f"class-{label}").mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor() as pool:
@@ -23,7 +26,7 @@ def make(folder: Path, images: int) -> Path:
 
 
 def _photograph(folder: Path, number: int) -> None:
-    """Coarse shapes, finer ones, and the grain of a sensor."""
+    """Write one image: coarse shapes, finer shapes, and noise like that of a sensor."""
     random = np.random.default_rng(number)
     pixels = np.zeros((HEIGHT, WIDTH, 3), np.float32)
     for side, weight in ((4, 1.0), (16, 0.6), (64, 0.3)):

@@ -1,12 +1,11 @@
-"""Preparing a data set: `prepare_folder` with a process a core, against one process that decodes
-with Pillow.
+"""Preparing a data set: `prepare_folder` on all cores, compared with one process using Pillow.
 
-    python benchmarks/preparing.py                            # 10,000 JPEGs made for it
+    python benchmarks/preparing.py                            # 10,000 synthetic JPEGs
     python benchmarks/preparing.py --images photographs/      # a folder of class folders
 
-Both make the same array of 224 x 224 pixels and are held against each other, pixel for pixel. Ours
-also compares every file with the digest it was submitted with, notices broken ones, and splits.
-`read_folder` is what `orch submit` does.
+Both write the same array of 224 x 224 pixels; the benchmark checks that every pixel is equal. Ours
+also checks each file's digest, detects broken files, and splits the data. `read_folder` is what
+`orch submit` does.
 """
 
 from __future__ import annotations
@@ -27,15 +26,17 @@ DIFFERENT = 1000
 
 
 def main() -> int:
-    """Make or take the images, measure in turn, print."""
-    asked = _asked()
-    with tempfile.TemporaryDirectory(prefix="orch-benchmark-", dir=asked.scratch) as scratch:
-        common.say("making photographs" if asked.images is None else "")
-        folder = asked.images or copies(DIFFERENT, Path(scratch, "photographs"), asked.images_count)
-        return measure(folder, Path(scratch), asked)
+    """Make the images or use those of a folder; measure and print."""
+    options = _parse_options()
+    with tempfile.TemporaryDirectory(prefix="orch-benchmark-", dir=options.scratch) as scratch:
+        common.say("making photographs" if options.images is None else "")
+        folder = options.images or copies(
+            DIFFERENT, Path(scratch, "photographs"), options.images_count
+        )
+        return measure(folder, Path(scratch), options)
 
 
-def _asked() -> argparse.Namespace:
+def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -62,15 +63,16 @@ def _asked() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure(folder: Path, scratch: Path, asked: argparse.Namespace) -> int:
-    """Images a second of the plain loop, of ours and of hashing, on warm files; the goal is per
-    core.
+def measure(folder: Path, scratch: Path, options: argparse.Namespace) -> int:
+    """Measure images per second of the Pillow loop, of ours, and of hashing, on cached files.
+
+    The goal is per process.
     """
     from jobs.data import image_folder
 
     source = image_folder.read_folder(folder)
     paths = [folder / entry.path for entry in source.entries]
-    ours = functools.partial(_ours, source, scratch / "ours", asked.processes)
+    ours = functools.partial(_ours, source, scratch / "ours", options.processes)
     rivals = {
         "one process with PIL": lambda: (
             len(paths) / common.timed(lambda: plain(paths, scratch / "plain.bin"))
@@ -80,26 +82,29 @@ def measure(folder: Path, scratch: Path, asked: argparse.Namespace) -> int:
             len(paths) / common.timed(lambda: image_folder.read_folder(folder))
         ),
     }
-    found = common.interleaved(rivals, asked.repeats, f"{len(paths)} JPEGs,", warm_ups=0)
-    agree(scratch / "plain.bin", scratch / "ours" / "images.npy")
-    speed = common.medians(found)
-    gain = common.paired(found, "prepare_folder", "one process with PIL")
-    rows = [[name, value, value / speed["one process with PIL"]] for name, value in speed.items()]
+    speeds = common.interleaved(rivals, options.repeats, f"{len(paths)} JPEGs,", warm_ups=0)
+    require_equal(scratch / "plain.bin", scratch / "ours" / "images.npy")
+    median_speed = common.medians(speeds)
+    gain = common.paired(speeds, "prepare_folder", "one process with PIL")
+    rows = [
+        [name, value, value / median_speed["one process with PIL"]]
+        for name, value in median_speed.items()
+    ]
     goal = common.Goal(
-        f"prepare_folder with {asked.processes} processes against one with PIL, per process",
-        gain / asked.processes,
+        f"prepare_folder with {options.processes} processes against one with PIL, per process",
+        gain / options.processes,
         PER_CORE,
     )
     kilobytes = sum(entry.bytes for entry in source.entries) / len(paths) / 1000
     figures = {
         "images": len(paths),
         "kilobytes": kilobytes,
-        "processes": asked.processes,
-        "images_per_second": found,
+        "processes": options.processes,
+        "images_per_second": speeds,
     }
     shown = common.table(["", "images/s", "times the loop"], rows)
     title = f"Preparing {len(paths):,} JPEGs of {kilobytes:.0f} kB"
-    return common.publish(title, shown, [goal], figures, asked.json, asked.check)
+    return common.publish(title, shown, [goal], figures, options.json, options.check)
 
 
 def _ours(source: object, target: Path, processes: int) -> None:
@@ -111,7 +116,7 @@ def _ours(source: object, target: Path, processes: int) -> None:
 
 
 def plain(paths: list[Path], target: Path) -> None:
-    """The loop one writes by hand."""
+    """The hand-written loop: decode, resize, crop and write each image."""
     from PIL import Image
 
     margin = (SIDE - SIZE) // 2
@@ -124,8 +129,8 @@ def plain(paths: list[Path], target: Path) -> None:
             )
 
 
-def agree(plainly: Path, prepared: Path) -> None:
-    """Stop when the two arrays differ anywhere."""
+def require_equal(plainly: Path, prepared: Path) -> None:
+    """Exit with a message if the two arrays differ anywhere."""
     ours = np.load(prepared, mmap_mode="r")
     theirs = np.memmap(plainly, np.uint8, "r").reshape(ours.shape)
     if not all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True)):
@@ -133,8 +138,9 @@ def agree(plainly: Path, prepared: Path) -> None:
 
 
 def copies(different: int, folder: Path, count: int) -> Path:
-    """A folder of `count` photographs of which so many are different: each is decoded all
-    the same.
+    """Make a folder of `count` photographs, of which `different` are unique.
+
+    The others are copies. Every file is decoded, so copies cost the same time.
     """
     import photographs
 

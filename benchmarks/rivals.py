@@ -1,9 +1,8 @@
-"""What training and evaluation are measured against: the loops one writes by hand, and the network
-alone.
+"""The rivals of training and evaluation: hand-written loops, and the network alone.
 
-The loop by hand is that of torchvision's reference recipe: ImageFolder, its transforms, a
-DataLoader with a process for each core, float32. The network alone does its step on one batch that
-lies ready in memory.
+The hand-written loop follows torchvision's reference recipe: ImageFolder, its transforms, float32,
+and a DataLoader with one process per core. The network alone works on one batch that is already in
+memory.
 """
 
 from __future__ import annotations
@@ -43,8 +42,9 @@ RECIPE = Recipe()
 
 @dataclass(frozen=True, slots=True)
 class Photographs:
-    """The same images as files and prepared (all of them in every split), and where torch
-    computes.
+    """The same images as files and as a prepared data set; each split holds all of them.
+
+    `device` is where torch computes.
     """
 
     files: Path
@@ -55,11 +55,11 @@ class Photographs:
 
     @property
     def where(self) -> torch.device:
-        """The device."""
+        """The device as torch names it."""
         return torch.device(self.device)
 
     def first(self, images: int) -> Data:
-        """The prepared data with the first `images` of them in its splits."""
+        """The prepared data set; each split holds the first `images` images."""
         data = Data.load(Store(self.store), self.name)
         return replace(
             data, splits=dict.fromkeys(("train", "validation", "test"), np.arange(images))
@@ -70,8 +70,9 @@ class Photographs:
 def prepared(
     images: int, size: int, given: Path | None, device: str, threads: int
 ) -> Iterator[Photographs]:
-    """Photographs made, or those of a folder, prepared as `orch` does, in a folder that is removed
-    afterwards.
+    """Prepare the images of a folder, or synthetic ones, as `orch` does.
+
+    Everything is written to a temporary folder, which is removed afterwards.
     """
     with tempfile.TemporaryDirectory(prefix="orch-benchmark-") as place:
         common.say("making photographs")
@@ -86,8 +87,9 @@ def prepared(
 
 @contextmanager
 def process(ours: bool, threads: int, where: str) -> Iterator[ProcessPoolExecutor]:
-    """A process with a torch of its own: what `orch` sets for all of its process must not help the
-    loop by hand.
+    """A process with a torch of its own.
+
+    `orch` changes settings of the whole process; they must not speed up the hand-written loop.
     """
     with ProcessPoolExecutor(
         1, get_context("spawn"), initializer=_set_up, initargs=(ours, threads, where)
@@ -102,7 +104,7 @@ def _set_up(ours: bool, threads: int, where: str) -> None:
 
 
 def learner(name: str, photos: Photographs, precision: Precision, batch_images: int) -> Learner:
-    """Our learner of a backbone, from random weights."""
+    """Our learner for a backbone with random weights."""
     classes = len(Store(photos.store).described(photos.name).classes)
     recipe = RECIPE.model_copy(update={"batch_size": batch_images})
     chosen = device.choose_precision(precision, photos.where, name)
@@ -110,7 +112,7 @@ def learner(name: str, photos: Photographs, precision: Precision, batch_images: 
 
 
 def by_hand(name: str, photos: Photographs, images: DataLoader[Any]) -> tuple[nn.Module, SGD]:
-    """The network and its optimiser as one writes them by hand."""
+    """The network and the optimizer of the hand-written loop."""
     classes = len(images.dataset.dataset.classes)  # type: ignore[attr-defined]
     network = build.build_network(name, classes, 0).to(photos.where)
     return network, SGD(network.parameters(), lr=RECIPE.learning_rate, momentum=RECIPE.momentum)
@@ -119,7 +121,7 @@ def by_hand(name: str, photos: Photographs, images: DataLoader[Any]) -> tuple[nn
 def loader(
     photos: Photographs, images: int, batch_images: int, workers: int, shuffle: bool
 ) -> DataLoader[Any]:
-    """Torchvision's files and transforms, decoded by `workers` processes that stay."""
+    """Torchvision's ImageFolder and transforms, decoded by `workers` persistent processes."""
     side = round(photos.size * 256 / 224)
     transform = transforms.Compose(
         [
@@ -143,7 +145,7 @@ def loader(
 def train_by_hand(
     network: nn.Module, optimizer: SGD, images: DataLoader[Any], where: torch.device
 ) -> float:
-    """One epoch; seconds."""
+    """Train one epoch; returns seconds."""
     network.train()
     started = time.perf_counter()
     for batch, labels in images:
@@ -159,7 +161,7 @@ def train_by_hand(
 def evaluate_by_hand(
     network: nn.Module, optimizer: SGD, images: DataLoader[Any], where: torch.device
 ) -> float:
-    """Loss and accuracy over all images, the optimiser at rest; seconds."""
+    """Compute loss and accuracy over all images; returns seconds. The optimizer is not used."""
     network.eval()
     started, loss, correct = time.perf_counter(), 0.0, 0
     with torch.inference_mode():
@@ -172,7 +174,7 @@ def evaluate_by_hand(
 
 
 def ready(photos: Photographs, images: int) -> tuple[Tensor, Tensor]:
-    """One batch in memory as the network takes it: float32, normalised, channels last."""
+    """One batch in memory as the network takes it: float32, normalized, channels last."""
     batch = torch.rand(images, 3, photos.size, photos.size).contiguous(
         memory_format=torch.channels_last
     )
@@ -180,7 +182,7 @@ def ready(photos: Photographs, images: int) -> tuple[Tensor, Tensor]:
 
 
 def bare_steps(ours: Learner, batch: tuple[Tensor, Tensor], steps: int) -> float:
-    """The learner's network, precision and optimiser on one batch, nothing else; seconds."""
+    """Training steps on one batch with the learner's network, precision and optimizer; seconds."""
     images, labels = batch
     ours.network.train()
     started = time.perf_counter()
@@ -195,7 +197,7 @@ def bare_steps(ours: Learner, batch: tuple[Tensor, Tensor], steps: int) -> float
 
 
 def bare_answers(ours: Learner, batch: tuple[Tensor, Tensor], batches: int) -> float:
-    """The learner's network on one batch without gradients, nothing else; seconds."""
+    """Forward passes on one batch without gradients; seconds."""
     ours.network.eval()
     started = time.perf_counter()
     with torch.inference_mode():
@@ -207,8 +209,9 @@ def bare_answers(ours: Learner, batch: tuple[Tensor, Tensor], batches: int) -> f
 
 
 def training_flops(name: str, classes: int, size: int) -> float:
-    """Floating point operations of a training step for one image: forward, and twice as many
-    backward.
+    """Floating point operations of a training step per image.
+
+    The backward pass takes twice as many as the forward pass.
     """
     return 6e9 * find_backbone(name).gmacs(classes) * (size / 224) ** 2
 
@@ -216,9 +219,7 @@ def training_flops(name: str, classes: int, size: int) -> float:
 def matmul_flops(
     where: torch.device, precision: str, side: int = 2048, seconds: float = 1.0
 ) -> float:
-    """Floating point operations a second of a square matrix product, as fast as torch does
-    it here.
-    """
+    """Floating point operations per second of a square matrix product in torch."""
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     a, b = (torch.rand(side, side, device=where, dtype=kind) for _ in range(2))
     a @ b
@@ -233,6 +234,6 @@ def matmul_flops(
 
 
 def wait(where: torch.device) -> None:
-    """Until the device has done what it was given."""
+    """Wait until the device has finished its queued work."""
     if where.type == "cuda":
         torch.cuda.synchronize(where)

@@ -1,9 +1,9 @@
 """Small networks side by side on one processor: `python benchmarks/slots.py`.
 
-One worker trains the same four trials of digits (two small networks, two seeds) in one slot with
-one thread, in one slot with all threads, and in as many slots as there are threads. Timed from the
-first training's begin to the last end; starting the worker and preparing the images are left out.
-Slots are to be faster than threads for one.
+One worker trains the same four trials of digits: two small networks, two seeds. It does so in one
+slot with one thread, in one slot with all threads, and in as many slots as there are threads. The
+time runs from the first training's start to the last task's end; starting the worker and preparing
+the images do not count. Goal: several slots are faster than one slot with all threads.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -31,7 +32,42 @@ PATIENCE_S = 120.0
 
 
 def main() -> int:
-    """Measure in turns, print, compare with the goal."""
+    """Measure in turns, print the table and the goals, and return the exit code."""
+    options = _parse_options()
+    several = f"{options.threads} slots x 1 thread"
+    workers = {
+        "1 slot x 1 thread": (1, 1),
+        f"1 slot x {options.threads} threads": (1, options.threads),
+        several: (options.threads, options.threads),
+    }
+    digests: dict[str, set[str]] = {}
+    figures = common.interleaved(
+        {
+            name: partial(study, slots, threads, options, digests)
+            for name, (slots, threads) in workers.items()
+        },
+        options.repeats,
+        "slots",
+        warm_ups=0,
+    )
+    ratios = {name: common.paired(figures, name, several) for name in workers}
+    same = len(digests["1"]) == 1
+    missed = common.publish(
+        "Small networks side by side",
+        _table(figures, ratios, several, same),
+        [
+            common.Goal(f"{name}, in times of {several}", ratios[name], 1.0)
+            for name in workers
+            if name != several
+        ],
+        {"seconds": figures, "equal": same},
+        options.json,
+        options.check,
+    )
+    return max(missed, int(options.check and not same))
+
+
+def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--threads",
@@ -47,53 +83,30 @@ def main() -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     parser.add_argument("--check", action="store_true", help="leave with 1 when the goal is missed")
-    asked = parser.parse_args()
-    digests: dict[str, set[str]] = {}
+    return parser.parse_args()
 
-    def rival(slots: int, threads: int) -> float:
-        return study(slots, threads, asked, digests.setdefault(str(threads // slots), set()))
 
-    several = f"{asked.threads} slots x 1 thread"
-    names = {
-        "1 slot x 1 thread": (1, 1),
-        f"1 slot x {asked.threads} threads": (1, asked.threads),
-        several: (asked.threads, asked.threads),
-    }
-    figures = common.interleaved(
-        {name: (lambda how=how: rival(*how)) for name, how in names.items()},
-        asked.repeats,
-        "slots",
-        warm_ups=0,
-    )
-    middle = common.medians(figures)
-    ratios = {name: common.paired(figures, name, several) for name in names}
+def _table(
+    figures: dict[str, list[float]], ratios: dict[str, float], several: str, same: bool
+) -> str:
+    median = common.medians(figures)
     shown = common.table(
         ["worker", "seconds", f"times those of {several}"],
-        [[name, middle[name], ratios[name]] for name in names],
+        [[name, median[name], ratios[name]] for name in figures],
     )
-    same = len(digests["1"]) == 1
-    shown += (
-        f"\n\nweights of trials with one thread each are {'equal' if same else 'NOT EQUAL'} "
+    return (
+        f"{shown}\n\nweights of trials with one thread each are {'equal' if same else 'NOT EQUAL'} "
         f"in all runs"
     )
-    goals = [
-        common.Goal(f"{name}, in times of {several}", ratios[name], 1.0)
-        for name in names
-        if name != several
-    ]
-    missed = common.publish(
-        "Small networks side by side",
-        shown,
-        goals,
-        {"seconds": figures, "equal": same},
-        asked.json,
-        asked.check,
-    )
-    return max(missed, int(asked.check and not same))
 
 
-def study(slots: int, threads: int, asked: argparse.Namespace, digests: set[str]) -> float:
-    """Seconds that the study takes a worker, from its first training's begin to its last end."""
+def study(
+    slots: int, threads: int, options: argparse.Namespace, digests: dict[str, set[str]]
+) -> float:
+    """Seconds from the first training's start to the last task's end, with one worker.
+
+    Adds the digest of all weights to `digests`, under the number of threads per slot.
+    """
     with tempfile.TemporaryDirectory(prefix="orch-slots-") as place:
         folder = Path(place)
         server = embedded_redis.start(folder, folder / "s" / "redis.sock")
@@ -101,64 +114,45 @@ def study(slots: int, threads: int, asked: argparse.Namespace, digests: set[str]
             "ORCH_STORE": str(folder / "store"),
             "ORCH_BROKER_URL": server.url,
         }
-        with (folder / "worker.log").open("wb") as log:
-            command = [
-                *ORCH,
-                "worker",
-                "--device",
-                "cpu",
-                "--slots",
-                str(slots),
-                "--threads",
-                str(threads),
-            ]
-            worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        worker = _start_worker(slots, threads, folder / "worker.log", environment)
+        store = Store(folder / "store")
         try:
-            words = [word for name in asked.backbones.split(",") for word in ("--backbone", name)]
-            subprocess.run(
-                [
-                    *ORCH,
-                    "submit",
-                    *words,
-                    "--seeds",
-                    "2",
-                    "--periods",
-                    "1",
-                    "--epochs-per-period",
-                    str(asked.epochs),
-                    "--image-size",
-                    str(asked.image_size),
-                    "--no-workers",
-                    "--name",
-                    "slots",
-                    "--precision",
-                    "fp32",
-                ],
-                env=environment,
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
-            store = Store(folder / "store")
+            _submit(options, environment)
             run = finished(store, worker)
         finally:
             worker.terminate()
             worker.wait(60)
             server.stop(10.0)
-        digests.add(
-            "".join(
-                sorted(
-                    str(
-                        (store.done(Task("train", trial, asked.epochs)) or {}).get("weights_digest")
-                    )
-                    for trial in run.trials
-                )
-            )
-        )
+        digests.setdefault(str(threads // slots), set()).add(_digest(store, run, options.epochs))
         return span(store, run)
 
 
+def _start_worker(
+    slots: int, threads: int, log: Path, environment: dict[str, str]
+) -> subprocess.Popen[bytes]:
+    words = ["worker", "--device", "cpu", "--slots", str(slots), "--threads", str(threads)]
+    with log.open("wb") as output:
+        return subprocess.Popen([*ORCH, *words], env=environment, stdout=output, stderr=output)
+
+
+def _submit(options: argparse.Namespace, environment: dict[str, str]) -> None:
+    command = [*ORCH, "submit"]
+    for name in options.backbones.split(","):
+        command += ["--backbone", name]
+    command += ["--seeds", "2", "--periods", "1", "--epochs-per-period", str(options.epochs)]
+    command += ["--image-size", str(options.image_size), "--precision", "fp32"]
+    command += ["--no-workers", "--name", "slots"]
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def _digest(store: Store, run: Run, epochs: int) -> str:
+    """The digests of all trials' weights, sorted and joined."""
+    outcomes = [store.done(Task("train", trial, epochs)) or {} for trial in run.trials]
+    return "".join(sorted(str(outcome.get("weights_digest")) for outcome in outcomes))
+
+
 def finished(store: Store, worker: subprocess.Popen[bytes]) -> Run:
-    """The run, once all its tasks are done."""
+    """Wait until all tasks of the run are done; returns the run."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and worker.poll() is None:
         run = store.load_run("slots")
@@ -169,7 +163,7 @@ def finished(store: Store, worker: subprocess.Popen[bytes]) -> Run:
 
 
 def span(store: Store, run: Run) -> float:
-    """Seconds from the first begin to the last end of the run's trainings and evaluations."""
+    """Seconds from the first start to the last end of the run's trainings and evaluations."""
     tasks = [task for task in map(Task.parse, run.tasks) if task.kind != "prepare"]
     records = [record for task in tasks for record in attempts.records(store, task)]
     return float(

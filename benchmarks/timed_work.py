@@ -1,4 +1,4 @@
-"""What the children of `overhead.py` do: nothing, or what they always do, saying when."""
+"""Entry points of the child processes of `overhead.py`: an empty task, and a real, timed one."""
 
 from __future__ import annotations
 
@@ -12,25 +12,34 @@ from models.data.gpu_cache import OnUpload
 from models.training import train
 from models.training.state import TrainingState, begin_training
 
-Tell = Callable[[dict[str, Any]], None]
+OnMessage = Callable[[dict[str, Any]], None]
 
 
-def nothing(order: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> dict[str, Any]:
-    """A task that is over as soon as it begins; its first step is none."""
-    tell({"phase": "entered", "at": time.time()})
-    tell({"phase": "begun", "at": time.time()})
-    return {"files": {}, "epoch": Task.parse(order["task"]).epoch, "seconds": 0.0, "device": "cpu"}
+def nothing(
+    request: dict[str, Any], on_message: OnMessage, should_stop: Callable[[], bool]
+) -> dict[str, Any]:
+    """Do nothing. The first step counts as begun at once."""
+    on_message({"phase": "entered", "at": time.time()})
+    on_message({"phase": "begun", "at": time.time()})
+    return {
+        "files": {},
+        "epoch": Task.parse(request["task"]).epoch,
+        "seconds": 0.0,
+        "device": "cpu",
+    }
 
 
-def real(order: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> dict[str, Any]:
-    """The task an order names; a training says when it has all it needs for its first step."""
-    tell({"phase": "entered", "at": time.time()})
-    if Task.parse(order["task"]).kind != "train":
-        return entrypoint.main(order, tell, should_stop)
+def real(
+    request: dict[str, Any], on_message: OnMessage, should_stop: Callable[[], bool]
+) -> dict[str, Any]:
+    """Do the requested task. A training reports when all is loaded that its first step needs."""
+    on_message({"phase": "entered", "at": time.time()})
+    if Task.parse(request["task"]).kind != "train":
+        return entrypoint.main(request, on_message, should_stop)
 
-    def take_up(given: TaskRequest, heard: OnUpload) -> TrainingState:
-        training = begin_training(given, heard)
-        tell({"phase": "begun", "at": time.time()})
+    def take_up(given: TaskRequest, on_upload: OnUpload) -> TrainingState:
+        training = begin_training(given, on_upload)
+        on_message({"phase": "begun", "at": time.time()})
         return training
 
-    return train.train(TaskRequest(**order), tell, should_stop, take_up)
+    return train.train(TaskRequest(**request), on_message, should_stop, take_up)

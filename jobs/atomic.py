@@ -82,7 +82,7 @@ def sync(path: Path) -> None:
 def write_json(path: Path, value: Any, durable: bool = True) -> None:
     """Write `value` as JSON atomically (`durable` as in `atomic_write`)."""
     with atomic_write(path, durable) as draft:
-        draft.write_bytes(_as_json(value))
+        draft.write_bytes(as_json(value))
 
 
 def create_json(path: Path, value: Any) -> bool:
@@ -94,7 +94,7 @@ def create_json(path: Path, value: Any) -> bool:
     with storage_errors(path):
         _make_folder(path.parent)
         try:
-            draft.write_bytes(_as_json(value))
+            draft.write_bytes(as_json(value))
             sync(draft)
             os.link(draft, path)
         except FileExistsError:
@@ -118,7 +118,7 @@ def claim_json(path: Path, value: Any) -> bool:
         except FileExistsError:
             return False
         with open(handle, "wb") as file:
-            file.write(_as_json(value))
+            file.write(as_json(value))
     return True
 
 
@@ -128,11 +128,12 @@ def rewrite_json(path: Path, value: Any) -> None:
     As with `claim_json`, the file is not fsynced and a reader may see a partial file.
     """
     with storage_errors(path), path.open("r+b") as file:
-        file.write(_as_json(value))
+        file.write(as_json(value))
         file.truncate()
 
 
-def _as_json(value: Any) -> bytes:
+def as_json(value: Any) -> bytes:
+    """A value as the bytes of a JSON file."""
     return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
 
 
@@ -145,8 +146,8 @@ def read_json(path: Path) -> Any | None:
         return None
     except (ValueError, RecursionError) as error:
         raise DamagedFile(
-            f"{path} is damaged, it is not whole JSON ({' '.join(str(error).split())[:80]}). "
-            "Put it back from a copy, or remove it and submit the run again."
+            f"{path} is damaged: it is not valid JSON ({' '.join(str(error).split())[:80]}). "
+            "Restore it from a copy, or remove it and submit the run again."
         ) from error
 
 

@@ -40,7 +40,13 @@ class BadFolder(RequestError):
 
 
 class BrokerUnreachable(RequestError):
-    """No broker answers at the given address; messages show it without its password."""
+    """The broker cannot be reached or used; messages show its address without the password."""
+
+
+class NotQueued(OrchError):
+    """A run is recorded, but its tasks could not be queued."""
+
+    failure = "not-queued"
 
 
 class StoreUnusable(RequestError):

@@ -21,7 +21,6 @@ def install_command(extra: str, home: Path = HOME) -> str:
         )
     else:
         command = (
-            f"pip install -c constraints.txt '.[{extra}]' (in the folder that holds orch's "
-            f"pyproject.toml)"
+            f"pip install -c constraints.txt '.[{extra}]' (in the folder of orch's pyproject.toml)"
         )
-    return command + (" (the extra 'all' does not bring it)" if extra in NOT_IN_ALL else "")
+    return command + (" (not included in the extra 'all')" if extra in NOT_IN_ALL else "")

@@ -11,7 +11,7 @@ from pathlib import Path
 from jobs.errors import BadEnvironment
 
 DEFAULT_STORE = "orch-store"
-PUBLIC = ("db", "virtual_host", "ssl_cert_reqs", "health_check_interval")
+PUBLIC = ("db", "virtual_host", "ssl_cert_reqs", "ssl_check_hostname", "health_check_interval")
 SCHEME = r"[A-Za-z0-9+.-]*"
 HOST = r"(\[[0-9A-Fa-f:.]*\]|[^:\[]*)(:\d*)?(/[^:]*)?$"
 
@@ -42,12 +42,12 @@ def folder(value: str, origin: str) -> Path:
     `origin` is the variable or option that holds the value, named in the message.
     """
     if not value.strip():
-        raise BadEnvironment(f"{origin} is empty. Give it a folder.")
+        raise BadEnvironment(f"{origin} is empty. Set it to a folder.")
     try:
         return Path(value).expanduser().absolute()
     except RuntimeError:
         raise BadEnvironment(
-            f"{origin}: {value[:80]} begins with a user that this machine does not know."
+            f"{origin}: {value[:80]} names a user that does not exist on this machine."
         ) from None
 
 

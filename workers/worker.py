@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobs.store.store import Store
-from jobs.task import CHILD_ENTRY
+from jobs.task import CHILD_ENTRY, Task
 from workers.devices.admission import Admission
 from workers.devices.discovery import Device
 from workers.devices.memory import MeasuredMemory
 from workers.lease import LeaseTracker
+from workers.messaging import broker
+from workers.messaging.link import Link
+from workers.messaging.sender import Sender
 from workers.process import child
 from workers.process.child_main import Message
 from workers.scheduling.handover import Handover
@@ -55,6 +58,9 @@ class Worker:
 
     All slot threads share one instance. When two threads claim a lease, the file system lets only
     one succeed. While it is `loading` its children's imports, the worker takes no task.
+
+    `begin` starts a task in a slot of this worker without the broker; False if it takes none.
+    `reconnect` drops the connection to the broker and makes a new one.
     """
 
     store: Store
@@ -73,11 +79,21 @@ class Worker:
     run_child: Callable[..., Message] = child.run
     pause: Pause = field(default_factory=Pause)
     idle_since: float = field(default_factory=time.monotonic)
+    link: Link = field(default_factory=Link)
+    begin: Callable[[Task], bool] = lambda task: False
+    reconnect: Callable[[str], None] = lambda why: None
+    store_id: str = field(init=False)
+    sender: Sender = field(init=False)
     measured: MeasuredMemory = field(init=False)
     handover: Handover = field(init=False)
     fleet: Peers = field(init=False)
 
     def __post_init__(self) -> None:
+        self.store_id = self.store.id
+        self.sender = Sender(
+            self.link,
+            lambda tasks, to: broker.enqueue(self.broker_url, tasks, to, self.store_id),
+        )
         self.fleet = Peers(self.store)
         threads = self.device.threads if self.device.kind == "cpu" else None
         self.handover = Handover(self.store, self.name, self.host, self.device.name, threads)

@@ -85,7 +85,7 @@ def parse_level(word: str) -> tuple[str, int]:
     """Split a level such as `blur-3` into corruption and severity; raises `ValueError`."""
     name, _, severity = word.partition("-")
     if name not in CORRUPTIONS or severity not in map(str, SEVERITIES):
-        raise ValueError(f"{word!r} is no corruption with a severity, such as 'blur-3'")
+        raise ValueError(f"{word!r} is not a corruption with a severity, such as 'blur-3'")
     return name, int(severity)
 
 

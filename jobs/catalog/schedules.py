@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 def _plateau(recipe: Any) -> str:
     epochs = recipe.plateau_patience
     return (
-        f"times {recipe.plateau_factor:g} when the validation loss has not improved for more than "
-        f"{epochs:,} epoch{'' if epochs == 1 else 's'}"
+        f"multiplied by {recipe.plateau_factor:g} when the validation loss has not improved for "
+        f"more than {epochs:,} epoch{'' if epochs == 1 else 's'}"
     )
 
 

@@ -14,4 +14,4 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     known, given = list(known), str(name)[:SHOWN]
     near = difflib.get_close_matches(given.lower().replace("_", "-"), known, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    return f"no {kind} is called '{given}'.{hint} There are: {', '.join(known)}"
+    return f"unknown {kind} '{given}'.{hint} Known {kind}s: {', '.join(known)}"

@@ -84,7 +84,7 @@ def _of_task(store: Store, task: Task) -> Iterator[ExpectedFile | FileCheck]:
             for e in result["files"]
         ]
     except (ValueError, TypeError, KeyError):
-        yield FileCheck(place, 0, "is not a whole record", task.id)
+        yield FileCheck(place, 0, "is not a complete record", task.id)
         return
     yield FileCheck(place, 0, None, task.id)
     yield from claims
@@ -102,7 +102,7 @@ def _of_failures(store: Store, run: Run) -> Iterator[FileCheck]:
                 store.failed(task)
                 yield FileCheck(place, 0, None, None)
             except DamagedFile:
-                yield FileCheck(place, 0, "is not a whole record", task.id)
+                yield FileCheck(place, 0, "is not a complete record", task.id)
 
 
 def _of_data(store: Store, run: Run) -> Iterator[FileCheck]:
@@ -122,7 +122,7 @@ def _of_data(store: Store, run: Run) -> Iterator[FileCheck]:
             yield FileCheck(
                 place,
                 0,
-                "cannot be read; the same 'orch submit' writes it again once it is removed",
+                "cannot be read; remove it, then the same 'orch submit' writes it again",
                 None,
             )
 
@@ -134,7 +134,7 @@ def _of_trial(store: Store, name: str) -> Iterator[FileCheck]:
         whole = store.load_trial(name).name == name
     except (OrchError, ValueError, TypeError, KeyError):
         whole = False
-    yield FileCheck(path, 0, None if whole else "is not what the trial's name says", None)
+    yield FileCheck(path, 0, None if whole else "does not match the hash in the trial's name", None)
 
 
 def _of_checkpoints(store: Store, trial: str) -> Iterator[ExpectedFile | FileCheck]:
@@ -162,7 +162,7 @@ def _of_tables(store: Store, run: Run, known: set[str]) -> Iterator[ExpectedFile
     from jobs.store import tables
 
     for table in tables.SCHEMAS:
-        for subject in (tables.DATA_SETS, *run.trials):
+        for subject in tables.partitions([tables.DATA_SETS, *run.trials]):
             folder = tables.table_folder(table, subject)
             for place in (f"{folder}/{name}" for name in atomic.list_names(store.root / folder)):
                 path = store.root / place

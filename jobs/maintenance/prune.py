@@ -101,7 +101,7 @@ def _checkpoints(store: Store, trial: str, keep: frozenset[str]) -> Iterator[Pru
             yield Prunable(
                 path,
                 path.stat().st_size if path.exists() else 0,
-                "a checkpoint the policy does not keep",
+                "a checkpoint that --keep does not name",
             )
 
 
@@ -140,7 +140,7 @@ def _drafts(store: Store, now: float) -> Iterator[Prunable]:
         if draft or work or half:
             touched, size = _touched(path)
             if now - touched > DEAD_AFTER_S:
-                yield Prunable(path, size, "left behind by an attempt that died")
+                yield Prunable(path, size, "leftover of a dead attempt")
 
 
 def _touched(path: Path) -> tuple[float, int]:
@@ -163,7 +163,7 @@ def _may_be_running(store: Store, work: Path) -> bool:
         task = Task.parse(work.parent.name)
         record = atomic.read_json(work.with_suffix(".json"))
         latest = max(
-            name
+            int(name[:-5])
             for name in atomic.list_names(work.parent)
             if name.endswith(".json") and name[:-5].isdecimal()
         )
@@ -172,6 +172,7 @@ def _may_be_running(store: Store, work: Path) -> bool:
     running = (
         isinstance(record, dict)
         and record.get("state") == "running"
-        and latest == f"{work.name}.json"
+        and work.name.isdecimal()
+        and latest == int(work.name)
     )
     return running and not store.is_done(task)

@@ -85,11 +85,7 @@ def _problem(path: Path, claim: ExpectedFile, tell: Callable[[int], None]) -> st
         size = path.stat().st_size
         if size != claim.bytes:
             return f"has {size:,} bytes instead of {claim.bytes:,}"
-        return (
-            None
-            if _digest(path, tell) == claim.sha256
-            else "has other contents than its digest says"
-        )
+        return None if _digest(path, tell) == claim.sha256 else "does not match its checksum"
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
@@ -103,7 +99,7 @@ def _unread(path: Path) -> str | None:
     try:
         tables.read_table(path, tables.SCHEMAS[path.parent.parent.name])
     except DamagedFile:
-        return "is not a whole table"
+        return "is not a complete table"
     return None
 
 

@@ -17,5 +17,5 @@ def seconds(text: str) -> float:
     )
     if match is None:
         shown = text if len(text) <= 80 else text[:80] + "..."
-        raise ValueError(f"{shown!r} is not a length of time; give one such as 30s, 10m or 2h.")
+        raise ValueError(f"{shown!r} is not a duration; give one such as 30s, 10m or 2h.")
     return float(match[1]) * UNITS_S[match[2]]

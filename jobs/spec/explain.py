@@ -22,7 +22,7 @@ def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
     """Describe the first error in one line: the key, the accepted values and the given value."""
     first = min(error.errors(), key=_order)
     place = first["loc"]
-    key = str(place[0]) if place else "the spec"
+    key = str(place[0]) if place else "the specification"
     more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == OURS:
         reason = first["msg"].removeprefix("Value error, ")

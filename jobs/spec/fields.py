@@ -48,7 +48,7 @@ KEYS: dict[str, Key] = {
         "A folder with one folder per class, or the built-in data set.",
         "a folder of class folders, or {built_in_code}",
         metavar="FOLDER|{built_in}",
-        needs="a folder of class folders, or {built_in_quoted},",
+        needs="a folder with one folder per class, or {built_in_quoted},",
         changes_run=False,
     ),
     "backbones": Key(
@@ -90,7 +90,7 @@ KEYS: dict[str, Key] = {
         metavar="NAME",
         default_shown="made from data, periods and a hash",
         default_documented="made from the specification",
-        needs="a text (in quotation marks, if it looks like a number)",
+        needs="a text (in quotation marks if it looks like a number)",
         changes_run=False,
     ),
     "image_size": Key(
@@ -196,14 +196,34 @@ KEYS: dict[str, Key] = {
         int,
         "",
         "percent for training, validation, test",
-        needs="a list of three shares of at least 1 that add up to 100, such as [70, 10, 20],",
+        needs="a list of three percentages of at least 1 that sum to 100, such as [70, 10, 20],",
     ),
-    "split_seed": Key(0, int, "", "seed of the split"),
+    "split_seed": Key(0, int, "", "draws the split"),
     "skip_broken": Key(
         False,
         bool,
         "Skip files that are not images.",
-        "skip broken files instead of failing",
+        "leave broken files out instead of stopping",
+    ),
+    "value_range": Key(
+        "auto",
+        str,
+        "Values of images beyond 8 bits that become black and white; auto: the lowest and highest "
+        "of the data set.",
+        "which values of images beyond 8 bits become black and white: `auto` (the lowest and "
+        "highest of the data set), `full` (the whole range of each file's type) or `LOW,HIGH`; see "
+        "[data.md](data.md)",
+        metavar="auto|full|LOW,HIGH",
+        needs="a range of values (auto, full, or LOW,HIGH such as 0,4095)",
+        later=True,
+    ),
+    "classes_at_top": Key(
+        False,
+        bool,
+        "Take the folders at the top as classes, whatever they look like.",
+        "take the folders at the top as classes, even where their names or shape say that the "
+        "class folders lie elsewhere. It changes no number and no name",
+        changes_run=False,
     ),
 }
 """Every key, in the order of documentation and help."""

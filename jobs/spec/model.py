@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from jobs import file_names
 from jobs.catalog.backbones import CATALOG, find_backbone
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.catalog.corruptions import SEVERITIES, level_name, parse_choice
@@ -44,12 +45,13 @@ LATER = frozenset(name for name, key in KEYS.items() if key.later)
 
 def named_by(model: BaseModel) -> dict[str, Any]:
     """The values that names are derived from: all keys, except those of `LATER` at defaults."""
-    defaults = {
-        key: type(model).model_fields[key].default
-        for key in LATER & type(model).model_fields.keys()
-    }
-    same = {key for key, default in defaults.items() if getattr(model, key) == default}
-    return model.model_dump(mode="json", exclude=same)
+    return model.model_dump(mode="json", exclude=at_defaults(model))
+
+
+def at_defaults(model: BaseModel) -> set[str]:
+    """The keys of `LATER` that have their defaults."""
+    fields = type(model).model_fields
+    return {key for key in LATER & fields.keys() if getattr(model, key) == fields[key].default}
 
 
 class Spec(DataSettings, Recipe):
@@ -64,6 +66,7 @@ class Spec(DataSettings, Recipe):
     name: str | None = key_field("name")
     corruptions: tuple[str, ...] = key_field("corruptions")
     checkpoint_every: str = key_field("checkpoint_every")
+    classes_at_top: bool = key_field("classes_at_top")
 
     @model_serializer(mode="wrap")
     def _in_order(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -117,7 +120,7 @@ class Spec(DataSettings, Recipe):
     def _length_of_time(cls, value: Any) -> Any:
         """A bare number is seconds; null means `never`."""
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise ValueError("a length of time is needed, such as 30s or 5m, or 'never'")
+            raise ValueError("a duration is needed, such as 30s or 5m, or 'never'")
         text = str(value).strip()
         return NEVER if text == NEVER or duration.seconds(text) == 0 else text
 
@@ -126,7 +129,8 @@ class Spec(DataSettings, Recipe):
     def _plain_name(cls, name: str | None) -> str | None:
         if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
             raise ValueError(
-                "letters, digits, '.', '_' and '-' only, at most 80, a letter or digit first"
+                "at most 80 letters, digits, '.', '_' and '-' are allowed, the first a letter or "
+                "digit"
             )
         return name
 
@@ -142,13 +146,13 @@ class Spec(DataSettings, Recipe):
         self._require_used_settings()
         if self.epochs > MAX_EPOCHS:
             raise ValueError(
-                f"{self.periods} x {self.epochs_per_period} epochs are more than the "
-                f"{MAX_EPOCHS:,} a trial can have; give fewer periods or shorter ones"
+                f"{self.periods} x {self.epochs_per_period} epochs exceed the maximum of "
+                f"{MAX_EPOCHS:,} per trial; give fewer periods or fewer epochs per period"
             )
         tasks = (2 * self.periods + len(self.corruption_levels)) * self.seeds * len(self.backbones)
         if tasks > MAX_TASKS:
             raise ValueError(
-                f"a run of {tasks:,} tasks is more than the {MAX_TASKS:,} that one can have; "
+                f"{tasks:,} tasks exceed the maximum of {MAX_TASKS:,} per run; "
                 "give fewer periods, seeds or backbones"
             )
         return self
@@ -200,7 +204,7 @@ def build(values: dict[str, Any]) -> Spec:
     tidy = _tidy(values)
     if "backbones" not in tidy:
         raise BadSpec(
-            "no backbone was named: give --all-backbones, or --backbone NAME (see 'orch models')."
+            "no backbone was given. Give --all-backbones, or --backbone NAME (see 'orch models')."
         )
     if isinstance(data := tidy.get("data"), str) and data not in BUILT_IN_DATA:
         tidy["data"] = _place(data, Path())
@@ -224,15 +228,18 @@ def read_file(path: Path) -> dict[str, Any]:
 
 def _place(data: str, beside: Path) -> str:
     """The data folder as an absolute path; raises `BadSpec` for an invalid name."""
+    if not data.isascii() and (fault := file_names.fault(data)):
+        raise BadSpec(f"data: {fault}")
     if not data.strip() or any(ord(each) < 32 or 0xD800 <= ord(each) <= 0xDFFF for each in data):
         raise BadSpec(
-            f"data: {data[:SHOWN]!r} is no folder's name. Give {explain.needs('data').rstrip(',')}."
+            f"data: {data[:SHOWN]!r} is not a folder name. Give "
+            f"{explain.needs('data').rstrip(',')}."
         )
     try:
         return str((beside / Path(data).expanduser()).absolute())
     except RuntimeError:
         raise BadSpec(
-            f"data: {data[:SHOWN]} begins with a user that this machine does not know."
+            f"data: {data[:SHOWN]} names a user that does not exist on this machine."
         ) from None
 
 
@@ -254,6 +261,8 @@ def _tidy(values: dict[str, Any]) -> dict[str, Any]:
             near = difflib.get_close_matches(key[:SHOWN], KEYS, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             known = ", ".join(name for name in KEYS if texts.is_offered(name))
-            raise BadSpec(f"unknown key '{given[:SHOWN]}' in the spec.{hint} Known keys: {known}.")
+            raise BadSpec(
+                f"unknown key '{given[:SHOWN]}' in the specification.{hint} Known keys: {known}."
+            )
         tidy[key] = value
     return tidy

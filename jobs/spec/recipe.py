@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.schedules import SCHEDULES
 from jobs.catalog.suggest import unknown
+from jobs.spec import range_text
 from jobs.spec.fields import KEYS, Augment, Precision
+
+RangeText = Annotated[str, BeforeValidator(range_text.parse)]
 
 
 def key_field(name: str, **limits: Any) -> Any:
@@ -58,12 +61,13 @@ class DataSettings(BaseModel):
     split: tuple[int, int, int] = key_field("split")
     split_seed: int = key_field("split_seed", ge=0, lt=2**31)
     skip_broken: bool = key_field("skip_broken")
+    value_range: RangeText = key_field("value_range")
 
     @field_validator("split")
     @classmethod
     def _shares(cls, split: tuple[int, int, int]) -> tuple[int, int, int]:
         if min(split) < 1 or sum(split) != 100:
             raise ValueError(
-                "three shares of at least 1 that add up to 100 are needed, such as [70, 10, 20]"
+                "three percentages of at least 1 that sum to 100 are needed, such as [70, 10, 20]"
             )
         return split

@@ -24,7 +24,7 @@ class Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if key.tag == "tag:yaml.org,2002:merge":
                 raise yaml.constructor.ConstructorError(
-                    None, None, "'<<' is not taken here", key.start_mark
+                    None, None, "'<<' is not supported", key.start_mark
                 )
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
                 raise yaml.constructor.ConstructorError(
@@ -41,14 +41,13 @@ def read(path: Path) -> dict[str, Any]:
         why = " ".join(str(error).replace(' in "<unicode string>", line', " at line").split())
         raise BadSpec(f"{path} is not valid YAML: {why[:300]}") from None
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise BadSpec(f"{path} must hold keys and values, such as 'periods: 3'.")
+        raise BadSpec(f"{path} must contain keys and values, such as 'periods: 3'.")
     for key, value in values.items():
         if not all(
             isinstance(each, PLAIN) for each in (value if isinstance(value, list) else [value])
         ):
             raise BadSpec(
-                f"{path}: {key} holds more than a value or a list of values, such as 'split: [70, "
-                f"10, 20]'."
+                f"{path}: {key} must be a value or a list of values, such as 'split: [70, 10, 20]'."
             )
     return values
 
@@ -58,17 +57,22 @@ def _text(path: Path) -> str:
         with path.open("rb") as handle:
             found = handle.read(MAX_BYTES + 1)
         if len(found) > MAX_BYTES:
-            raise BadSpec(f"{path} is no spec: it has more than {MAX_BYTES:,} bytes.")
+            raise BadSpec(
+                f"{path} is not a specification: it has more than {MAX_BYTES:,} bytes. Images are "
+                "given with --data."
+            )
         return found.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadSpec(
-            f"cannot read the spec {path}: it is not UTF-8 text ({error}). Save it as UTF-8."
+            f"cannot read the specification {path}: it is not UTF-8 text ({error}). Save it as "
+            "UTF-8."
         ) from None
     except IsADirectoryError:
         raise BadSpec(
-            f"cannot read the spec {path}: it is a folder. Images are given with --data {path}."
+            f"cannot read the specification {path}: it is a folder. Images are given with --data "
+            f"{path}."
         ) from None
     except (OSError, ValueError) as error:
         raise BadSpec(
-            f"cannot read the spec {path}: {getattr(error, 'strerror', None) or error}."
+            f"cannot read the specification {path}: {getattr(error, 'strerror', None) or error}."
         ) from None

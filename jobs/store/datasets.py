@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs import atomic
 from jobs.errors import StoreUnusable
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DataSetDescription:
-    """The source of a data set, its classes in order, and its settings."""
+    """The source of a data set, its classes in order, its settings, and its preparation."""
 
     origin: str
     classes: tuple[str, ...]
     settings: DataSettings
+    preparation: int = 1
 
 
 class DataSetStore(StorePaths):
@@ -34,6 +35,8 @@ class DataSetStore(StorePaths):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        from jobs.spec.model import named_by
+
         inventory = self.inventory_path(data)
         if not inventory.exists():
             rows = [(e.path, e.label, e.sha256, e.bytes) for e in source.entries]
@@ -42,11 +45,13 @@ class DataSetStore(StorePaths):
             arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
             with atomic.atomic_write(inventory) as draft:
                 pq.write_table(pa.table(arrays, ["path", "label", "sha256", "bytes"]), draft)
-        described = {
+        described: dict[str, Any] = {
             "origin": source.origin,
             "classes": list(source.classes),
-            "settings": settings.model_dump(mode="json"),
+            "settings": named_by(settings),
         }
+        if source.preparation > 1:
+            described["preparation"] = source.preparation
         if atomic.read_json(self.source_path(data)) != described:
             atomic.write_json(self.source_path(data), described)
 
@@ -61,7 +66,8 @@ class DataSetStore(StorePaths):
         described = self.described(data)
         rows = tables.read_table(self.inventory_path(data), tables.INVENTORY).to_pylist()
         entries = tuple(ImageFile(**row) for row in rows)
-        return DataSource(described.origin, described.classes, entries), described.settings
+        source = DataSource(described.origin, described.classes, entries, described.preparation)
+        return source, described.settings
 
     def described(self, data: str) -> DataSetDescription:
         """Like `load_data`, without the inventory, which is slow to read for a large data set."""
@@ -69,12 +75,16 @@ class DataSetStore(StorePaths):
         from jobs.spec.model import DataSettings
 
         path = self.source_path(data)
-        found = records.read(path, {"origin": str, "classes": list, "settings": dict})
+        needed: records.FieldTypes = {"origin": str, "classes": list, "settings": dict}
+        found = records.read(path, needed, {"preparation": int})
         if found is None:
-            raise StoreUnusable(f"the store {self.root} knows no data set '{data}'.")
+            raise StoreUnusable(f"the store {self.root} has no data set '{data}'.")
         try:
             return DataSetDescription(
-                found["origin"], tuple(found["classes"]), DataSettings(**found["settings"])
+                found["origin"],
+                tuple(found["classes"]),
+                DataSettings(**found["settings"]),
+                found.get("preparation", 1),
             )
         except (TypeError, ValueError) as error:
             raise records.damaged_file(path, explain.first_problem(error, DataSettings)) from None

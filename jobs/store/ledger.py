@@ -75,12 +75,13 @@ class LedgerStore(DataSetStore):
         published = []
         if not holds_lease():
             raise LeaseLost(
-                f"{task.id}: another worker holds the lease; this attempt publishes nothing."
+                f"{task.id}: another worker holds the lease. This attempt publishes nothing."
             )
         for draft, place in result.get("files", {}).items():
             if not records.is_inside_store(place):
                 raise WorkError(
-                    f"{task.id} would publish '{place}' outside the store; nothing is published."
+                    f"{task.id} would publish '{place}', which is outside the store. Nothing is "
+                    "published."
                 )
             target = self.root / place
             publish_file(work_folder / draft, target, lambda: self.is_done(task))
@@ -93,5 +94,6 @@ class LedgerStore(DataSetStore):
             )
         if not atomic.create_json(self.done_path(task), {**result, "files": published}):
             raise LeaseLost(
-                f"{task.id}: another attempt has published it meanwhile; this one changes nothing."
+                f"{task.id}: another attempt has already published its result. This attempt "
+                "changes nothing."
             )

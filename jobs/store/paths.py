@@ -1,6 +1,7 @@
 """The paths of a store. No other module should build one.
 
-store.json                                 format version
+store.json                                 format version, id of the store
+.store-id.json                             the id, while a store of 0.1.0 is given one (it stays)
 data/<data>/source.json, inventory.parquet source and files of a data set (written at submit)
 data/<data>/images.npy, manifest.parquet   the prepared data set
 trials/<trial>/trial.json                  data set, backbone, weights, recipe and seed
@@ -45,6 +46,11 @@ class StorePaths:
     def marker_path(self) -> Path:
         """The file that makes the folder a store."""
         return self.root / "store.json"
+
+    @property
+    def id_claim_path(self) -> Path:
+        """Created once beside a store.json without an id: all who give it one take this one."""
+        return self.root / ".store-id.json"
 
     def ledger_folder(self, kind: str) -> Path:
         """The folder of the records of `done` or `failed` tasks, named by task."""

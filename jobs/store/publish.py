@@ -27,7 +27,8 @@ def publish_file(source: Path, target: Path, recorded: Callable[[], bool]) -> No
         except FileExistsError:
             if recorded():
                 raise LeaseLost(
-                    f"{target}: another attempt has published it; this one changes nothing."
+                    f"{target}: another attempt has already published it. This attempt changes "
+                    "nothing."
                 ) from None
             if not same_contents(source, target):
                 os.replace(source, target)

@@ -28,6 +28,8 @@ RESULT_FIELDS: FieldTypes = {
     "images": int,
     "skipped": list,
     "classes": dict,
+    "low_contrast": list,
+    "value_range": dict,
     "peak_memory_bytes": int,
     "peak_reserved_bytes": int,
     "energy_joules": NUMBER,
@@ -48,7 +50,7 @@ def read(
     if found is None and not path.exists():
         return None
     if not isinstance(found, dict):
-        raise damaged_file(path, "it holds no keys and values")
+        raise damaged_file(path, "it contains no keys and values")
     for key, kind in {**(known or {}), **(needed or {})}.items():
         if key not in found:
             if needed and key in needed:
@@ -90,7 +92,7 @@ def is_inside_store(place: str) -> bool:
 def damaged_file(
     path: Path,
     reason: str,
-    remedy: str = "Put it back from a copy, or remove it and submit the run again.",
+    remedy: str = "Restore it from a copy, or remove it and submit the run again.",
 ) -> DamagedFile:
     """The error for a file of the store with invalid contents."""
-    return DamagedFile(f"{path} is damaged: {reason}. {remedy}")
+    return DamagedFile(f"{path} is damaged: {reason.rstrip('.')}. {remedy}")

@@ -98,11 +98,15 @@ def _checked(path: Path) -> tuple[RunOutline, dict[str, Any]]:
     if found is None:
         raise FileNotFoundError(path)
     name = path.parent.name
+    for key in ("trials", "tasks"):
+        strange = [each for each in found[key] if not isinstance(each, str)]
+        if strange:
+            raise records.damaged_file(path, f"'{key}' holds {str(strange[0])[:60]!r}")
     try:
         if found["name"] != name or not all(
             NAME.fullmatch(each) for each in (found["data"], *found["trials"])
         ):
-            raise ValueError("it names what is not the run's own")
+            raise ValueError("it names data or trials of another run")
         tasks = {(task.kind, task.subject) for task in map(Task.parse, found["tasks"])}
         lacking = {
             ("prepare", found["data"]),

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from jobs import atomic
 from jobs.errors import BadSpec, DamagedFile, StoreUnusable, UnknownRun, WorkError
-from jobs.store import records
+from jobs.store import identity, records
 from jobs.store.ledger import LedgerStore
 from jobs.store.runs import NAME_OF_RUN, Run, RunOutline, read_outline, read_run
 from jobs.task import Task, Trial
@@ -34,27 +34,49 @@ class Store(LedgerStore):
         try:
             if create and not marker.exists():
                 self.root.mkdir(parents=True, exist_ok=True)
-                atomic.create_json(marker, {"format": FORMAT})
+                atomic.create_json(marker, {"format": FORMAT, "id": identity.new_id()})
             if create and not os.access(self.root, os.W_OK | os.X_OK):
                 raise StoreUnusable(
-                    f"the store {self.root} cannot be written. Set ORCH_STORE to a folder of yours."
+                    f"cannot write to the store {self.root}. Set ORCH_STORE to a folder that you "
+                    "can write to."
                 )
             found = atomic.read_json(marker)
         except (OSError, WorkError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise StoreUnusable(
-                f"the store {self.root} cannot be used: {reason}. Set ORCH_STORE to a folder of "
-                f"yours."
+                f"cannot use the store {self.root}: {reason}. Set ORCH_STORE to a folder that you "
+                "can write to."
             ) from None
         if found is None and not marker.exists():
             raise StoreUnusable(
-                f"there is no store at {self.root}. 'orch submit' makes one; or set ORCH_STORE."
+                f"there is no store at {self.root}. Create one with 'orch submit', or set "
+                "ORCH_STORE."
             )
         if not isinstance(found, dict) or found.get("format") != FORMAT:
             raise StoreUnusable(
-                f"the store {self.root} has a format this version of orch does not read: {found}."
+                f"the store {self.root} has a format that this version of orch cannot read: "
+                f"{found}."
             )
+        if create:
+            self.ensure_id()
         return self
+
+    @property
+    def id(self) -> str:
+        """The store's id; an empty text for one of 0.1.0 that was not written to since."""
+        with contextlib.suppress(OSError, DamagedFile):
+            return identity.read_id(self)
+        return ""
+
+    def ensure_id(self) -> str:
+        """The store's id, which one of 0.1.0 is given now; raises `StoreUnusable`."""
+        try:
+            if found := identity.ensure_id(self):
+                return found
+            reason = f"{self.id_claim_path.name} there holds no id. Remove that file"
+        except (OSError, WorkError) as error:
+            reason = f"{getattr(error, 'strerror', None) or error}. Make it writable"
+        raise StoreUnusable(f"the store {self.root} cannot be given an id: {reason}.")
 
     # Requests
 
@@ -85,7 +107,7 @@ class Store(LedgerStore):
         try:
             return _trial_in(path, atomic.file_state(path))
         except (FileNotFoundError, NotADirectoryError):
-            raise StoreUnusable(f"the store {self.root} knows no trial '{name}'.") from None
+            raise StoreUnusable(f"the store {self.root} has no trial '{name}'.") from None
 
     def has_trial(self, name: str) -> bool:
         """Whether a trial with this name is recorded."""
@@ -150,7 +172,7 @@ class Store(LedgerStore):
         except (FileNotFoundError, NotADirectoryError):
             pass
         raise UnknownRun(
-            f"the store {self.root} holds no run '{name[:120]}'.{self._other_runs(name)}"
+            f"the store {self.root} has no run '{name[:120]}'.{self._other_runs(name)}"
         )
 
     def _other_runs(self, name: str) -> str:
@@ -159,7 +181,7 @@ class Store(LedgerStore):
         known = self.run_names()
         near = difflib.get_close_matches(name[:120], known, n=1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
-        return f"{hint} Runs there: {', '.join(known[-8:]) or 'none yet'}."
+        return f"{hint} Its runs: {', '.join(known[-8:]) or 'none yet'}."
 
     def whole_runs(self, names: list[str]) -> list[Run]:
         """The readable runs among these names, so that a damaged run does not block the others."""
@@ -222,7 +244,7 @@ class Store(LedgerStore):
         known = self.run_names()
         if not known:
             raise UnknownRun(
-                f"the store {self.root} holds no run yet. Start one with 'orch submit "
+                f"the store {self.root} has no runs yet. Start one with 'orch submit "
                 f"--all-backbones'."
             )
         return self.load_run(known[-1])

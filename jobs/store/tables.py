@@ -7,7 +7,9 @@ not repeated inside the files.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import pyarrow.parquet as pq
 from jobs import atomic
 from jobs.errors import DamagedFile
 from jobs.store import records
+from jobs.versions import RESULT_PACKAGES
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 _WHO = [
@@ -77,6 +80,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("queued_at", _WHEN),
             ("started_at", _WHEN),
             ("finished_at", _WHEN),
+            *((f"{package}_version", pa.string()) for package in RESULT_PACKAGES),
         ]
     ),
 }
@@ -86,6 +90,9 @@ SCHEMAS: dict[str, pa.Schema] = {
 `label_confidence` that of the true class. `label_rank` is 0 if the true class ranks first.
 `corruption` is `none` and `severity` is 0 for the uncorrupted test set.
 """
+
+ADDED_LATER = {f"{package}_version" for package in RESULT_PACKAGES}
+"""Columns that files of earlier versions lack."""
 
 MANIFEST = pa.schema(
     [
@@ -135,13 +142,31 @@ FEW = 100
 They are as small as compressed files and take a third of the time to write.
 """
 
-DATA_SETS = "__HIVE_DEFAULT_PARTITION__"
-"""Partition of attempts that belong to no trial: the null partition of Hive."""
+DATA_SETS = "none"
+"""Partition of attempts that belong to no trial; no trial has this name."""
+NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+"""The same in stores of version 0.1.0; pandas cannot read a null among names."""
 
 
 def table_folder(table: str, trial: str) -> str:
     """Folder of a trial's rows in a table, relative to the store."""
     return f"results/{table}/trial={trial}"
+
+
+def partitions(trials: Sequence[str]) -> list[str]:
+    """The partitions that hold the rows of these trials, those of version 0.1.0 included."""
+    return [*trials, *([NULL_PARTITION] if DATA_SETS in trials else [])]
+
+
+def leave_null_partition(store: Path) -> None:
+    """Move attempts from the null partition of version 0.1.0 into `DATA_SETS`."""
+    old, new = (store / table_folder("attempts", name) for name in (NULL_PARTITION, DATA_SETS))
+    for name in atomic.list_names(old):
+        new.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another worker moved it
+            os.replace(old / name, new / name)
+    with contextlib.suppress(OSError):  # not there, or not empty
+        old.rmdir()
 
 
 def build_table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
@@ -171,9 +196,16 @@ def read_files(paths: Iterable[Path]) -> list[dict[str, Any]]:
 
 
 def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
-    """Rows of one Parquet file, checked against a schema; raises `DamagedFile`."""
+    """Rows of one Parquet file, checked against a schema; raises `DamagedFile`.
+
+    Columns of `ADDED_LATER` are null where an older file lacks them.
+    """
     names = list(schema.names if columns is None else columns)
     found = _whole(path, names)
+    for name in ADDED_LATER & {*names} - {*found.column_names}:
+        nulls = pa.nulls(found.num_rows, schema.field(name).type)
+        found = found.append_column(schema.field(name), nulls)
+    found = found.select([name for name in names if name in found.column_names])
     for name in names:
         kind = found.schema.field(name).type if name in found.column_names else None
         if kind != schema.field(name).type:
@@ -181,12 +213,12 @@ def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
                 path, f"its column '{name}' is {kind or 'missing'}, not {schema.field(name).type}"
             )
         if name in NEVER_NULL and found[name].null_count:
-            raise _damaged(path, f"its column '{name}' has gaps")
+            raise _damaged(path, f"its column '{name}' has missing values")
     if {"correct", "total"} <= {*names}:
         counts = zip(found["correct"].to_pylist(), found["total"].to_pylist(), strict=True)
         wrong = next((pair for pair in counts if not 0 <= pair[0] <= pair[1]), None)
         if wrong:
-            raise _damaged(path, f"{wrong[0]} of {wrong[1]} images right is no count")
+            raise _damaged(path, f"{wrong[0]} of {wrong[1]} images correct is not a valid count")
     return found
 
 
@@ -198,7 +230,7 @@ def read_rows(
     Raises `DamagedFile`, naming the first invalid file.
     """
     parts = []
-    for trial in trials:
+    for trial in partitions(trials):
         where = store / table_folder(table_name, trial)
         for name in atomic.list_names(where):
             if name.endswith(".parquet"):
@@ -218,7 +250,7 @@ def read_rows(
 
 def _damaged(path: Path, reason: str) -> DamagedFile:
     return records.damaged_file(
-        path, reason, "Take it out, to be made again, with: orch verify RUN --repair"
+        path, reason, "Remove it, so that it is created again, with: orch verify RUN --repair"
     )
 
 

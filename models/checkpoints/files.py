@@ -109,7 +109,7 @@ def restore(folder: Path, trial: str, max_epochs: int) -> tuple[CheckpointConten
         try:
             return read(found.path, trial), found.path
         except BadCheckpoint as error:
-            log.warning("%s The one before it is used.", error)
+            log.warning("%s Using the previous checkpoint.", error)
     return None
 
 
@@ -131,7 +131,7 @@ def read(path: Path, trial: str) -> CheckpointContents:
         ) from error
     if contents.trial != trial:
         raise BadCheckpoint(
-            f"the checkpoint {path} is of the trial {contents.trial}, not of {trial}."
+            f"the checkpoint {path} belongs to the trial {contents.trial}, not to {trial}."
         )
     return contents
 
@@ -195,13 +195,13 @@ def _check(contents: CheckpointContents) -> None:
     """Raise `TypeError` or `ValueError` unless every part has its type."""
     parts = (contents.running, contents.network, contents.optimizer, contents.scheduler)
     if not all(isinstance(part, dict) for part in parts) or not isinstance(contents.trial, str):
-        raise TypeError("a part of it is of another kind")
+        raise TypeError("a part has the wrong type")
     if not all(isinstance(value, Tensor) for value in contents.network.values()):
-        raise TypeError("its network holds more than tensors")
+        raise TypeError("its network contains values that are not tensors")
     if type(contents.epoch) is not int or type(contents.step) is not int:
-        raise TypeError("its epoch is no number")
+        raise TypeError("its epoch or step is not an integer")
     if [row["epoch"] for row in contents.rows] != list(range(1, contents.epoch + 1)):
-        raise ValueError(f"its rows are not those of {contents.epoch} epochs")
+        raise ValueError(f"its rows do not match its {contents.epoch} epochs")
 
 
 def _sidecar(path: Path) -> dict[str, Any] | None:

@@ -64,15 +64,15 @@ class Data:
         expected = (manifest.num_rows, size, size, 3)
         if images.shape != expected or images.dtype != np.uint8:
             raise DataChanged(
-                f"{store.images_path(name)} holds {images.shape} {images.dtype}, its manifest "
-                f"promises {expected} uint8. Remove {folder} and submit the data again."
+                f"{store.images_path(name)} has {images.shape} {images.dtype}, but its manifest "
+                f"needs {expected} uint8. Remove {folder} and submit the data again."
             )
         labels = _numbered(manifest["label"], described.classes)
         if (labels < 0).any():
             strange = manifest["label"][int(labels.argmin())]
             raise DataChanged(
                 f"{store.manifest_path(name)} names the class '{strange}', which the data set "
-                f"has not. Remove {folder} and submit the data again."
+                f"does not have. Remove {folder} and submit the data again."
             )
         split = _numbered(manifest["split"], SPLITS)
         splits = {each: np.flatnonzero(split == number) for number, each in enumerate(SPLITS)}

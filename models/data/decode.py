@@ -3,39 +3,54 @@
 from __future__ import annotations
 
 import io
-import warnings
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
+
+from jobs.data import pixel_format
+from jobs.data.pixel_format import PixelFormat
+from jobs.data.value_range import GUESSED, ValueRange
+from models.data import values
+from models.data.image_file import Broken as Broken
+from models.data.image_file import load, reason
 
 Pixels = npt.NDArray[np.uint8]
-PROGRAMS = ("EPS", "WMF")
 SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 
-class Broken(Exception):
-    """A file that is not an image, or is damaged; the message is the reason."""
+def decode(contents: bytes, size: int, chosen: ValueRange = GUESSED) -> Pixels:
+    """Decode bytes into (size, size, 3); raises `Broken`.
 
-
-def decode(contents: bytes, size: int) -> Pixels:
-    """Decode bytes into (size, size, 3); raises `Broken`."""
+    `chosen` says how values beyond 8 bits become 0 to 255.
+    """
+    known = chosen.kind != GUESSED.kind
+    pixels = pixel_format.read(io.BytesIO(contents)) if known else None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(contents)) as image:
-                if image.format in PROGRAMS:
-                    raise Broken(f"{image.format} is a program that draws, not an image")
-                image.load()
-                return square(to_rgb(image), size)
-    except MemoryError:
+        return square(_rgb(contents, pixels, chosen), size)
+    except (Broken, MemoryError):
         raise
     except Exception as error:  # Pillow raises any kind of error for damaged files
-        raise Broken(_reason(error)) from error
+        raise Broken(reason(error, contents)) from error
+
+
+def _rgb(contents: bytes, pixels: PixelFormat | None, chosen: ValueRange) -> Image.Image:
+    if pixels is not None and pixels.beyond_8_bits and (pixels.exact or chosen.kind != "full"):
+        return values.show(values.read(contents, pixels), pixels, chosen)
+    image = load(contents)
+    if pixels is not None and pixels.alpha_unknown:
+        ImageOps.exif_transpose(image, in_place=True)
+        return image.convert("RGB")
+    if chosen.kind != GUESSED.kind and image.mode in (*SIXTEEN_BIT, "F"):
+        raise Broken(f"{image.format} beyond 8 bits is not read here: convert it to PNG or TIFF")
+    return to_rgb(image)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Upright RGB: rotated by EXIF, transparency over white, 16 bits reduced to the upper 8."""
+    """Upright RGB: rotated by EXIF, transparency over white.
+
+    More than 8 bits are reduced as version 0.1.0 did, by a guess for each image.
+    """
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode in SIXTEEN_BIT:
         image = _from_sixteen_bits(image)
@@ -90,9 +105,3 @@ def _from_floats(image: Image.Image) -> Image.Image:
     if values.min() >= 0 and values.max() <= 1:
         values = values * 255
     return Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image"
-    return " ".join(str(error).split())[:120] or type(error).__name__

@@ -16,9 +16,13 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from jobs.data import pixel_format
+from jobs.data.pixel_format import PixelFormat
+from jobs.data.value_range import GUESSED, ValueRange
 from jobs.errors import OutOfMemory
+from models.data import values
 from models.data.array import Rows
 from models.data.decode import Broken, Pixels, decode
 
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from jobs.data.image_folder import ImageFile
 
 CHUNK_FILES = 32
+Span = tuple[PixelFormat, float, float]
+T = TypeVar("T")
 LARGE_BYTES = 31 * 2**20  # the largest that glibc learns from is 32 MiB
 
 
@@ -33,40 +39,63 @@ LARGE_BYTES = 31 * 2**20  # the largest that glibc learns from is 32 MiB
 class Decoded:
     """The result for one file: checksum of its pixels, or the reason why there are none.
 
-    `changed` when the file is no longer what was submitted.
+    `changed` when the file is no longer what was submitted. `levels` between the darkest and the
+    brightest value of a channel, 0 to 255.
     """
 
     pixels_sha256: str
     reason: str = ""
     changed: bool = False
+    levels: int = 0
 
 
 def decode_all(
-    folder: Path, entries: Sequence[ImageFile], size: int, rows: Rows, processes: int
+    folder: Path,
+    entries: Sequence[ImageFile],
+    size: int,
+    rows: Rows,
+    processes: int,
+    chosen: ValueRange = GUESSED,
 ) -> Iterator[tuple[ImageFile, Decoded]]:
     """Decode every entry into the row of its position in `entries`.
 
-    The `processes` processes end with this one. Results come in the given order. Raises errors of
-    writing, and `OutOfMemory`.
+    `chosen` says how values beyond 8 bits are shown. The `processes` processes end with this one.
+    Results come in the given order. Raises errors of writing, and `OutOfMemory`.
     """
+    work = functools.partial(_decode_chunk, folder, size, rows, chosen)
+    return _in_chunks(folder, entries, processes, work)
+
+
+def spans_of_all(
+    folder: Path, entries: Sequence[ImageFile], processes: int
+) -> Iterator[tuple[ImageFile, Span | None]]:
+    """The format and the lowest and highest value of each file beyond 8 bits, like `decode_all`.
+
+    None for files of 8 bits, and for broken ones.
+    """
+    return _in_chunks(folder, entries, processes, functools.partial(_span_chunk, folder))
+
+
+def _in_chunks(
+    folder: Path,
+    entries: Sequence[ImageFile],
+    processes: int,
+    work: Callable[[Sequence[tuple[str, str]], int], list[T]],
+) -> Iterator[tuple[ImageFile, T]]:
+    """Results of `work(files, start)` on chunks of entries in several processes, in order."""
     chunk_files = max(1, min(CHUNK_FILES, len(entries) // (4 * processes)))
     starts = range(0, len(entries), chunk_files)
     context = multiprocessing.get_context("forkserver")
     pool = ProcessPoolExecutor(processes, context, initializer=_begin)
     try:
         files = [(entry.path, entry.sha256) for entry in entries]
-        chunks = [
-            pool.submit(
-                _decode_chunk, folder, files[start : start + chunk_files], size, rows, start
-            )
-            for start in starts
-        ]
+        chunks = [pool.submit(work, files[start : start + chunk_files], start) for start in starts]
         for start, chunk in zip(starts, chunks, strict=True):
             yield from zip(entries[start : start + chunk_files], chunk.result(), strict=True)
     except BrokenProcessPool:
         raise OutOfMemory(
-            f"a process that decoded images of {folder} died, most likely for want of memory. "
-            f"Free some and retry."
+            f"a process that decoded images of {folder} died, probably because memory ran out. "
+            f"Free some memory and retry."
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -100,17 +129,24 @@ def die_with_parent() -> None:
 
 
 def _decode_chunk(
-    folder: Path, files: Sequence[tuple[str, str]], size: int, rows: Rows, start: int
+    folder: Path,
+    size: int,
+    rows: Rows,
+    chosen: ValueRange,
+    files: Sequence[tuple[str, str]],
+    start: int,
 ) -> list[Decoded]:
     """Decode files (path and checksum) into consecutive rows from `start` on."""
     with rows.putting() as put:
         return [
-            _decode_one(folder / path, sha256, size, functools.partial(put, row))
+            _decode_one(folder / path, sha256, size, chosen, functools.partial(put, row))
             for row, (path, sha256) in enumerate(files, start)
         ]
 
 
-def _decode_one(path: Path, sha256: str, size: int, put: Callable[[Pixels], None]) -> Decoded:
+def _decode_one(
+    path: Path, sha256: str, size: int, chosen: ValueRange, put: Callable[[Pixels], None]
+) -> Decoded:
     try:
         contents = path.read_bytes()
     except OSError as error:
@@ -118,8 +154,25 @@ def _decode_one(path: Path, sha256: str, size: int, put: Callable[[Pixels], None
     if hashlib.sha256(contents).hexdigest() != sha256:
         return Decoded("", "its contents changed", changed=True)
     try:
-        pixels = decode(contents, size)
+        pixels = decode(contents, size, chosen)
     except Broken as error:
         return Decoded("", str(error))
     put(pixels)
-    return Decoded(hashlib.sha256(pixels.data).hexdigest())
+    levels = int((pixels.max(0).max(0) - pixels.min(0).min(0)).max())
+    return Decoded(hashlib.sha256(pixels.data).hexdigest(), levels=levels)
+
+
+def _span_chunk(folder: Path, files: Sequence[tuple[str, str]], start: int) -> list[Span | None]:
+    return [_span(folder / path) for path, _ in files]
+
+
+def _span(path: Path) -> Span | None:
+    try:
+        with path.open("rb") as handle:
+            pixels = pixel_format.read(handle)
+        if pixels is None or not pixels.beyond_8_bits:
+            return None
+        span = values.read(path.read_bytes(), pixels).span()
+    except (OSError, Broken):
+        return None  # decoding says why
+    return None if span is None else (pixels, *span)

@@ -70,7 +70,7 @@ class GpuCache:
             if out_of_memory(error) is None:
                 raise
             log.warning(
-                "%d images do not fit on the device after all: they are streamed", len(wanted)
+                "%d images do not fit into GPU memory; they are streamed instead", len(wanted)
             )
             return None
 

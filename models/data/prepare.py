@@ -14,23 +14,28 @@ import pyarrow as pa
 from jobs import atomic
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.data.image_folder import DataSource
+from jobs.data.value_range import ValueRange
 from jobs.errors import BadImages, DataChanged, Stopped
 from jobs.spec.model import DataSettings
 from jobs.store import tables
+from models.data import ranges
 from models.data.array import ArrayWriter
 from models.data.decode_pool import decode_all
 from models.data.split import SPLITS, Image, split
 from models.runtime.progress import ProgressEstimator, Tell
 
 SHOWN = 20
+FEW_LEVELS = 26
+"""An image whose values span less than this, a tenth of 256, is nearly one grey."""
 
 
 @dataclass(slots=True)
 class Faults:
-    """Faults of the files of a folder."""
+    """Faults of the files of a folder: broken, changed, or hardly more than one grey."""
 
     broken: dict[str, str] = field(default_factory=dict)
     changed: dict[str, str] = field(default_factory=dict)
+    flat: list[str] = field(default_factory=list)
 
 
 def prepare_folder(
@@ -48,35 +53,64 @@ def prepare_folder(
     files (unless they are skipped) or a class left without images. Raises `Stopped` when requested.
     """
     started = time.monotonic()
-    faults, kept, rows = Faults(), list[tuple[str, Image]](), list[int]()
     total = BUILT_IN_DATA[source.origin].images if source.built_in else len(source.entries)
     progress = ProgressEstimator(tell, total_work=total)
-    with atomic.storage_errors(target):
-        target.mkdir(parents=True, exist_ok=True)
-        writer = ArrayWriter(target / "images.npy", settings.image_size)
-        for row, (path, image) in enumerate(_fetch(source, settings, writer, processes, faults)):
-            if should_stop():
-                done = f"{len(kept)} images; it will start again."
-                raise Stopped(f"preparing {source.origin} was stopped after {done}")
-            if image is not None:
-                kept.append((path, image))
-                rows.append(row)
-            progress.done_work = row + 1
-            progress.say("prepare", row + 1, total)
-        _judge(source, settings, faults)
-        writer.close(rows)
+
+    def said(phase: str, done: int) -> None:
+        if should_stop():
+            raise Stopped(
+                f"preparing {source.origin} was stopped after {done} images; it will start again."
+            )
+        progress.done_work = done if phase == "prepare" else 0
+        progress.say(phase, done, total)
+
+    values = ranges.find(source, settings, processes, said)
+    faults = Faults()
+    kept = _write_array(source, settings, target, processes, values.chosen, faults, said)
     chosen = split([image for _, image in kept], settings.split, settings.split_seed)
     tables.write_table(target / "manifest.parquet", _manifest(kept, chosen))
     return {
         "images": len(kept),
         "skipped": sorted(faults.broken),
         "classes": _counted(source, [image.label for _, image in kept], chosen),
+        "low_contrast": faults.flat,
+        **values.facts(settings.value_range),
         "seconds": time.monotonic() - started,
     }
 
 
+def _write_array(
+    source: DataSource,
+    settings: DataSettings,
+    target: Path,
+    processes: int,
+    values: ValueRange,
+    faults: Faults,
+    said: ranges.Said,
+) -> list[tuple[str, Image]]:
+    """Write `images.npy`; path and image of each row. Raises the error for `faults`, if any."""
+    kept, rows = list[tuple[str, Image]](), list[int]()
+    with atomic.storage_errors(target):
+        target.mkdir(parents=True, exist_ok=True)
+        writer = ArrayWriter(target / "images.npy", settings.image_size)
+        fetched = _fetch(source, settings, writer, processes, faults, values)
+        for row, (path, image) in enumerate(fetched):
+            if image is not None:
+                kept.append((path, image))
+                rows.append(row)
+            said("prepare", row + 1)
+        _judge(source, settings, faults)
+        writer.close(rows)
+    return kept
+
+
 def _fetch(
-    source: DataSource, settings: DataSettings, writer: ArrayWriter, processes: int, faults: Faults
+    source: DataSource,
+    settings: DataSettings,
+    writer: ArrayWriter,
+    processes: int,
+    faults: Faults,
+    values: ValueRange,
 ) -> Iterator[tuple[str, Image | None]]:
     """Path and image of each file, its pixels in its row; no image for files in `faults`."""
     if source.built_in:
@@ -86,9 +120,11 @@ def _fetch(
             yield path, Image(label, sha256, sha256)
         return
     for entry, decoded in decode_all(
-        Path(source.origin), source.entries, settings.image_size, writer.rows, processes
+        Path(source.origin), source.entries, settings.image_size, writer.rows, processes, values
     ):
         if decoded.pixels_sha256:
+            if decoded.levels < FEW_LEVELS:
+                faults.flat.append(entry.path)
             yield entry.path, Image(entry.label, entry.sha256, decoded.pixels_sha256)
         else:
             (faults.changed if decoded.changed else faults.broken)[entry.path] = decoded.reason
@@ -99,13 +135,13 @@ def _judge(source: DataSource, settings: DataSettings, faults: Faults) -> None:
     """Raise the error for these faults, if any."""
     if faults.changed:
         raise DataChanged(
-            f"{source.origin} is no longer what was submitted: {_listed(faults.changed)}. "
-            "Submit it again, or put the files back."
+            f"{source.origin} has changed since it was submitted: {_listed(faults.changed)}. "
+            "Submit it again, or restore the files."
         )
     if faults.broken and not settings.skip_broken:
         raise BadImages(
-            f"{len(faults.broken)} file(s) in {source.origin} are not whole images: "
-            f"{_listed(faults.broken)}. Remove or fix them, or leave them out with --skip-broken."
+            f"{len(faults.broken)} file(s) in {source.origin} are not complete images: "
+            f"{_listed(faults.broken)}. Remove or fix them, or skip them with --skip-broken."
         )
 
 
@@ -117,15 +153,15 @@ def _counted(source: DataSource, labels: list[str], chosen: list[str]) -> dict[s
     bare = [label for label, count in counts.items() if not sum(count.values())]
     if bare:
         raise BadImages(
-            f"{source.origin}: no whole image is left in class(es) {', '.join(bare)}. Add some."
+            f"{source.origin}: class(es) {', '.join(bare)} have no complete image. Add images."
         )
     sums = {name: sum(count[name] for count in counts.values()) for name in SPLITS}
     lacking = [name for name in SPLITS if sums[name] < (2 if name == "train" else 1)]
     if lacking:
         raise BadImages(
-            f"{source.origin} has too few images to split: {len(labels)} image(s) leave "
+            f"{source.origin} has too few images to split: {len(labels)} image(s) give "
             f"{sums['train']} for training, {sums['validation']} for validation and {sums['test']} "
-            "for test. Add images; three a class will do."
+            "for test. Add images; three per class are enough."
         )
     return counts
 

@@ -22,9 +22,9 @@ from models.data.augment import Change
 from models.data.batches import Data
 from models.data.corruptions import corrupter
 from models.evaluation import restore
-from models.evaluation.inference import losses_of, predict_split, ranks
 from models.runtime import device
 from models.runtime.progress import ProgressEstimator, Tell
+from models.training.inference import losses_of, predict_split, ranks
 from models.training.learner import Learner
 
 Row = dict[str, Any]
@@ -80,7 +80,8 @@ def _answers(
     for piece, true, scores in predict_split(learner, data, "test", change):
         if should_stop():
             raise Stopped(
-                f"{task.id} was stopped after {len(rows)} of {total} images; it will start again."
+                f"{task.id} was stopped after {len(rows)} of {total} images. It will start again "
+                "from the first image."
             )
         losses += losses_of(scores, true)
         shares = torch.softmax(scores, 1).numpy()

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 import torch
 
-from jobs.errors import BadSpec
+from jobs.data.value_range import ValueRange
+from jobs.errors import BadCheckpoint, BadSpec, DamagedFile
+from jobs.store import tables
+from jobs.store.datasets import DataSetDescription
 from jobs.store.store import Store
 from jobs.task import Task
-from models.data import array
+from models.data import array, ranges
 from models.data.batches import Batch
 from models.data.decode import Broken, Pixels, decode
 from models.evaluation import restore
@@ -70,49 +73,100 @@ def predict(
     images: Sequence[Path],
     on: str,
     tell: Tell = lambda done, total: None,
+    *,
+    values: ValueRange | None = None,
+    faults: dict[str, str] | None = None,
 ) -> list[ImagePredictions]:
     """Predictions of every backbone for each image; `trials` maps backbones to finished trainings.
 
-    Images are prepared as the data set was. `tell(done, total)` counts images read and predictions
-    made. Raises `BadCheckpoint` for a damaged checkpoint, `BadSpec` for a missing device.
+    Images are prepared as the data set was; `values` is another range for values beyond 8 bits.
+    `tell(done, total)` counts images read and predictions made. Raises `BadSpec` for a missing
+    device, and for damage `BadCheckpoint` or `DamagedFile`. With `faults`, damage is recorded there
+    by trial or file instead, as long as any trial answers.
     """
     check_device(on)
     described = store.described(data)
-    members = _members(store, data)
+    members = _members(store, data, faults)
+    facts = store.done(Task("prepare", data))
+    shown = functools.partial(_range, values, described, facts, members)
     total = len(images) * (1 + sum(map(len, trials.values())))
     with tempfile.TemporaryDirectory(prefix="orch-predict-") as folder:
         path = Path(folder) / "images.npy"
-        reasons, digests = _prepare(
-            images, described.settings.image_size, path, lambda done: tell(done, total)
-        )
+        size = described.settings.image_size
+        reasons, digests = _prepare(images, size, path, shown, lambda done: tell(done, total))
         whole = array.read(path) if len(reasons) < len(images) else np.empty((0, 1, 1, 3), np.uint8)
-        shares, done = {}, len(images)
-        for backbone, tasks in trials.items():
-            summed = np.zeros((len(whole), len(described.classes)), np.float64)
-            for task in tasks:
-                summed += softmax(restore.learner(store, task, len(described.classes), on), whole)
-                tell(done := done + len(images), total)
-            shares[backbone] = (summed / len(tasks)).astype(np.float32)
-        del whole
-    places = iter(range(len(images)))  # of whole images among the predictions
+        answering = _Answering(store, described.classes, whole, on, faults)
+        asked = itertools.count(2 * len(images), len(images))
+        shares = answering.ask_all(trials, lambda: tell(next(asked), total))
+        del whole, answering
+    answers = iter(_by_image(shares, described.classes))
     return [
-        ImagePredictions(image, reasons[image], members.get(digest), ())
-        if image in reasons
-        else ImagePredictions(
-            image, None, members.get(digest), _of_image(shares, next(places), described.classes)
-        )
-        for image, digest in zip(images, digests, strict=True)
+        ImagePredictions(image, why, members.get(digest), () if why else next(answers))
+        for image, digest, why in zip(images, digests, map(reasons.get, images), strict=True)
     ]
 
 
-def _of_image(
-    shares: Mapping[str, Any], place: int, classes: Sequence[str]
-) -> tuple[NetworkPrediction, ...]:
-    """Predictions of every backbone for the image at `place`."""
-    return tuple(
-        NetworkPrediction(backbone, _top(of_all[place], classes))
-        for backbone, of_all in shares.items()
-    )
+def _range(
+    values: ValueRange | None,
+    described: DataSetDescription,
+    facts: Mapping[str, object] | None,
+    members: Container[str],
+    digest: str,
+) -> ValueRange:
+    """The range of values for a file: the one given, else that of the data set."""
+    return values or ranges.of_prepared(described, facts, digest in members)
+
+
+@dataclass(slots=True)
+class _Answering:
+    """Sums the answers of a backbone's networks, one for each seed."""
+
+    store: Store
+    classes: Sequence[str]
+    images: Pixels
+    on: str
+    faults: dict[str, str] | None
+    error: BadCheckpoint | None = None
+
+    def ask_all(
+        self, trials: Mapping[str, Sequence[Task]], asked: Callable[[], None]
+    ) -> dict[str, Shares]:
+        """The mean answers of each backbone that answers; raises the last error if none does."""
+        shares = {}
+        for backbone, tasks in trials.items():
+            answers = []
+            for task in tasks:
+                answers += self._ask(task)
+                asked()
+            if answers:
+                mean = np.sum(answers, axis=0, dtype=np.float64) / len(answers)
+                shares[backbone] = np.asarray(mean, np.float32)
+        if self.error is not None and not shares:
+            raise self.error
+        return shares
+
+    def _ask(self, task: Task) -> list[Shares]:
+        """The answers of one network; none if it is damaged, which is recorded or raises."""
+        try:
+            learner = restore.learner(self.store, task, len(self.classes), self.on)
+        except BadCheckpoint as error:
+            if self.faults is None:
+                raise
+            self.faults[task.subject] = str(error)
+            self.error = error
+            return []
+        return [softmax(learner, self.images)]
+
+
+def _by_image(
+    shares: Mapping[str, Shares], classes: Sequence[str]
+) -> Iterator[tuple[NetworkPrediction, ...]]:
+    """Predictions of every backbone for each whole image."""
+    for rows in zip(*shares.values(), strict=True):
+        yield tuple(
+            NetworkPrediction(backbone, _top(row, classes))
+            for backbone, row in zip(shares, rows, strict=True)
+        )
 
 
 def check_device(name: str) -> None:
@@ -123,7 +177,7 @@ def check_device(name: str) -> None:
         raise BadSpec(f"--device: {name[:80]!r} is not a device; give cpu, cuda or cuda:0.")
     if int(number or 0) >= count:
         raise BadSpec(
-            f"--device: there is no {name} here; torch sees {count} GPU(s). Give --device cpu."
+            f"--device: there is no {name}; torch finds {count} GPU(s). Give --device cpu."
         )
 
 
@@ -142,33 +196,48 @@ def softmax(learner: Learner, images: Pixels) -> Shares:
 
 
 def _prepare(
-    images: Sequence[Path], size: int, target: Path, tell: Callable[[int], None]
+    images: Sequence[Path],
+    size: int,
+    target: Path,
+    values: Callable[[str], ValueRange],
+    tell: Callable[[int], None],
 ) -> tuple[dict[Path, str], list[str]]:
-    """Decode images into the array at `target`; reasons of broken ones, and checksums of files."""
+    """Decode images into the array at `target`; reasons of broken ones, and checksums of files.
+
+    `values` gives the range for a file with this checksum.
+    """
     writer, reasons, digests = array.ArrayWriter(target, size), dict[Path, str](), list[str]()
     for number, image in enumerate(images, 1):
         contents = b""
         try:
             contents = image.read_bytes()
-            writer.append(decode(contents, size))
+            writer.append(decode(contents, size, values(_digest(contents))))
         except Broken as error:
             reasons[image] = str(error)
         except OSError as error:
             reasons[image] = error.strerror or "cannot be read"
-        digests.append(hashlib.sha256(contents).hexdigest())
+        digests.append(_digest(contents))
         tell(number)
     writer.close()
     return reasons, digests
 
 
-def _members(store: Store, data: str) -> dict[str, KnownImage]:
+def _digest(contents: bytes) -> str:
+    return hashlib.sha256(contents).hexdigest()
+
+
+def _members(store: Store, data: str, faults: dict[str, str] | None) -> dict[str, KnownImage]:
     """Images of the data set by the checksum of their files; none without a manifest."""
     path = store.manifest_path(data)
     if not path.exists():
         return {}
-    rows: list[dict[str, Any]] = (
-        pq.ParquetFile(path).read(columns=["sha256", "label", "split"]).to_pylist()
-    )
+    try:
+        rows = tables.read_table(path, tables.MANIFEST, ["sha256", "label", "split"]).to_pylist()
+    except DamagedFile as error:
+        if faults is None:
+            raise
+        faults[path.name] = str(error)
+        return {}
     return {row["sha256"]: KnownImage(row["label"], row["split"]) for row in rows}
 
 

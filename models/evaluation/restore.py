@@ -21,13 +21,13 @@ def learner(store: Store, trained: Task, classes: int, on: str) -> Learner:
     result = store.done(trained)
     if result is None:
         raise BadCheckpoint(
-            f"{trained.subject} is not trained up to epoch {trained.epoch}, so there is no "
+            f"{trained.subject} is not trained up to epoch {trained.epoch} yet, so there is no "
             f"checkpoint."
         )
     trial, path = store.load_trial(trained.subject), store.root / result["checkpoint"]
     if not path.exists():
         raise BadCheckpoint(
-            f"the checkpoint {path} is gone. Train the trial again, or ask for another period."
+            f"the checkpoint {path} is missing. Train the trial again, or choose another --period."
         )
     contents = files.read(path, trial.name)
     settled = numerics.kept(store.numerics_path(trial.name))

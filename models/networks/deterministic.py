@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor, nn
 
 from models.networks.scratch import Scratch
@@ -37,13 +36,6 @@ def shares(given: int, wanted: int, like: Tensor) -> Tensor:
         start, end = place * given // wanted, math.ceil((place + 1) * given / wanted)
         matrix[place, start:end] = 1 / (end - start)
     return matrix
-
-
-def demand(wanted: bool) -> None:
-    """Make torch use only repeatable operations from now on; or no longer."""
-    torch.use_deterministic_algorithms(wanted)
-    # filling uninitialised memory would only cost time
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def replace_pools(network: nn.Module) -> nn.Module:

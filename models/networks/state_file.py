@@ -66,7 +66,9 @@ class _Header(pickle.Unpickler):
             return name
         if module.partition(".")[0] in ("torch", "collections"):
             raise _Unknown
-        raise NotWeights(f"it names {module}.{name}"[:80] + ", which is no part of a state dict")
+        raise NotWeights(
+            f"it names {module}.{name}"[:80] + ", which does not belong in a state dict"
+        )
 
     def persistent_load(self, pid: Any) -> Any:
         _, kind, key, _, numbers = pid[:5]
@@ -85,13 +87,10 @@ def problem(path: Path, parameters: int) -> str | None:
         if not isinstance(found, dict) or not all(
             isinstance(each, _Shape) for each in found.values()
         ):
-            return "it holds no plain state dict (names and tensors)"
+            return "it is not a plain state dict (names and tensors)"
         held = sum(math.prod(each.sides) for each in found.values())
         if not parameters <= held <= parameters * ROOM:
-            return (
-                f"it holds {held:,} numbers, those of a network of {parameters:,} parameters "
-                f"are needed"
-            )
+            return f"it has {held:,} numbers, but the network has {parameters:,} parameters"
     except _Unknown:
         return None
     except NotWeights as error:
@@ -99,7 +98,7 @@ def problem(path: Path, parameters: int) -> str | None:
     except OSError as error:
         return f"it cannot be read: {error.strerror or error}"
     except Exception:  # an unpickler may raise anything
-        return "it is no file that torch has written, or only a part of one"
+        return "it was not written by torch, or is incomplete"
     return None
 
 
@@ -110,7 +109,7 @@ def _read(path: Path) -> Any:
         sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
         place = next((name for name in sizes if name.endswith("data.pkl")), None)
         if place is None or sizes[place] > MAX_HEADER_BYTES:
-            raise NotWeights("it is an archive, but none of torch's")
+            raise NotWeights("it is an archive that torch did not write")
         header = _Header(io.BytesIO(archive.read(place)))
         found = header.load()
         folder = place.removesuffix("data.pkl") + "data/"
@@ -124,7 +123,7 @@ def _read_old(path: Path) -> Any:
     with path.open("rb") as file:
         begins: Sequence[Any] = [_Header(file).load() for _ in range(3)]
         if begins[0] != MAGIC:
-            raise NotWeights("it is no file that torch has written, or only a part of one")
+            raise NotWeights("it was not written by torch, or is incomplete")
         header = _Header(file)
         found = header.load()
         keys = _Header(file).load()

@@ -64,8 +64,8 @@ def _require_sound(name: str, path: Path) -> None:
     reason = unsound(name, path)
     if reason is not None:
         raise MissingWeights(
-            f"{path} is no file of ImageNet weights for {name}: {reason}. Put the right file there "
-            "(or none, to have it downloaded), or start from random weights with --weights none."
+            f"{path} is not a file of ImageNet weights for {name}: {reason}. Replace it, remove it "
+            "to download the weights, or use random weights with --weights none."
         )
 
 
@@ -78,7 +78,7 @@ def find_weights(name: str, weights_dir: Path | None, *, downloads: str | None =
     backbone = backbones.find_backbone(name)
     if backbone.weights_file is None or backbone.weights_url_file is None:
         raise MissingWeights(
-            f"{name} has no pretrained weights; it starts from random ones (--weights none)."
+            f"{name} has no pretrained weights. It starts from random weights (--weights none)."
         )
     cached = torch_cache() / backbone.weights_url_file
     candidates = [cached] if weights_dir is None else [weights_dir / backbone.weights_file, cached]
@@ -107,7 +107,7 @@ def fetch(url: str, target: Path) -> None:
             shutil.copyfileobj(answer, handle, 1 << 20)
         prefix = target.stem.rsplit("-", 1)[1]
         if not atomic.file_digest(draft).startswith(prefix):
-            raise ValueError(f"{url} does not have the digest its name promises")
+            raise ValueError(f"{url} does not match the checksum in its name")
 
 
 def torch_cache() -> Path:
@@ -128,20 +128,19 @@ def read_weights(path: Path, network: nn.Module) -> dict[str, Tensor]:
     except Exception as error:  # torch.load may raise anything
         reason = " ".join(str(error).split())[:160]
         raise BadWeights(
-            f"{path} is not a file of weights that torch can read: {reason} Replace the file."
+            f"{path} is not a weights file that torch can read: {reason} Replace the file."
         ) from error
     if not isinstance(found, dict) or not all(
         isinstance(value, torch.Tensor) for value in found.values()
     ):
         raise BadWeights(
-            f"{path} holds no plain state dict (names and tensors). Save 'network.state_dict()' "
+            f"{path} is not a plain state dict (names and tensors). Save 'network.state_dict()' "
             f"there."
         )
     mismatch = first_mismatch(found, network.state_dict())
     if mismatch:
         raise BadWeights(
-            f"{path} does not fit the network it is named for: {mismatch}. Put the right file "
-            f"there."
+            f"{path} does not fit the network that it is named after: {mismatch}. Replace the file."
         )
     return {
         name: value.float() if value.is_floating_point() else value for name, value in found.items()
@@ -161,18 +160,18 @@ def first_mismatch(
                 continue
             return f"it lacks '{name}'"
         if found[name].shape != value.shape:
-            return f"'{name}' has shape {list(found[name].shape)}, {list(value.shape)} is needed"
+            return f"'{name}' has shape {list(found[name].shape)} instead of {list(value.shape)}"
         if found[name].is_floating_point() != value.is_floating_point():
-            return f"'{name}' holds {found[name].dtype}, {value.dtype} is needed"
+            return f"'{name}' has type {found[name].dtype} instead of {value.dtype}"
         if found[name].layout != value.layout or found[name].is_meta:
-            return f"'{name}' is no plain tensor"
+            return f"'{name}' is not a plain tensor"
     extra = next((name for name in found if name not in expected), None)
     if extra is not None:
-        return f"it holds '{extra}', which the network has not"
+        return f"it has '{extra}', which the network does not have"
     broken = next(
         (name for name, value in found.items() if finite and not value.isfinite().all()), None
     )
-    return None if broken is None else f"'{broken}' holds values that are not finite numbers"
+    return None if broken is None else f"'{broken}' has values that are not finite"
 
 
 def _missing(missing: list[str], weights_dir: Path | None) -> str:
@@ -180,10 +179,10 @@ def _missing(missing: list[str], weights_dir: Path | None) -> str:
     where = (
         f"the folder {weights_dir} (ORCH_WEIGHTS_DIR)"
         if weights_dir
-        else "a folder named by ORCH_WEIGHTS_DIR"
+        else "a folder and set ORCH_WEIGHTS_DIR to it"
     )
     return (
-        f"ImageNet weights are missing and could not be downloaded: put {', '.join(missing)} "
-        f"(torchvision's state dicts under these names) into {where}, or start from random weights "
+        "ImageNet weights are missing and could not be downloaded. Put "
+        f"{', '.join(missing)} (torchvision's state dicts) into {where}, or use random weights "
         "with --weights none."
     )

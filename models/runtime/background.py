@@ -52,6 +52,6 @@ class BackgroundThread:
         except Exception as lost:
             if error is None:
                 raise
-            log.warning("The last checkpoint could not be written: %s", lost)
+            log.warning("cannot write the last checkpoint: %s", lost)
         finally:
             self._thread.shutdown()

@@ -9,7 +9,6 @@ import torch
 from jobs.catalog.backbones import find_backbone
 from jobs.errors import Crowded, DeviceFailed, OutOfMemory, WorkError
 from jobs.spec.fields import Precision
-from models.networks.deterministic import demand
 from models.runtime import malloc
 
 Chosen = Literal["fp32", "bf16"]
@@ -36,6 +35,13 @@ BROKEN = (
 """Messages of torch for a failed or missing GPU or driver."""
 
 
+def demand_deterministic(wanted: bool) -> None:
+    """Make torch use only repeatable operations from now on; or no longer."""
+    torch.use_deterministic_algorithms(wanted)
+    # filling uninitialised memory would only cost time
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
 def pick(name: str, deterministic: bool = False) -> torch.device:
     """The device of a request, `cpu` or `cuda` (the first visible GPU).
 
@@ -47,7 +53,7 @@ def pick(name: str, deterministic: bool = False) -> torch.device:
         malloc.keep_freed_memory()
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
-    demand(deterministic and name != "cpu")
+    demand_deterministic(deterministic and name != "cpu")
     return torch.device(name)
 
 
@@ -81,14 +87,15 @@ def out_of_memory(error: BaseException, alone: bool = True) -> OutOfMemory | Cro
         or any(each in words for each in NO_MEMORY)
         or (NO_ENGINE in words and (not alone or _little_left()))
     ):
-        reason = " ".join(words.split())[:160] or "the machine has none left"
+        reason = " ".join(words.split())[:160] or "no memory left"
         if not alone:
             return Crowded(
-                f"too little memory beside other tasks: {reason}. The task is tried again alone."
+                f"out of memory while other tasks ran on the device: {reason}. The task is retried "
+                "exclusively."
             )
         return OutOfMemory(
-            f"too little memory for the task: {reason}. Take a smaller --batch-size or "
-            "--image-size, or a bigger device."
+            f"out of memory: {reason}. Use a smaller --batch-size or --image-size, or a device "
+            "with more memory."
         )
     return None
 
@@ -101,7 +108,7 @@ def explained(error: BaseException, alone: bool = True) -> WorkError | None:
     if any(each in words for each in BROKEN):
         return DeviceFailed(
             f"the GPU cannot be used: {words[:200].rstrip('.')}. See 'orch doctor' and "
-            "'nvidia-smi' on that machine; the task is tried again, by whoever comes first."
+            "'nvidia-smi' on that machine. The task is retried on any free worker."
         )
     return None
 

@@ -115,10 +115,10 @@ class Replay:
         except (MemoryError, RuntimeError) as error:
             if out_of_memory(error) is None:
                 raise WorkError(
-                    f"a training step could not be recorded as a CUDA graph: {_in_a_line(error)} "
-                    "Unset ORCH_CUDA_GRAPHS and try the run again with 'orch retry'."
+                    f"cannot record a training step as a CUDA graph: {_in_a_line(error)} "
+                    "Unset ORCH_CUDA_GRAPHS and retry the run with 'orch retry'."
                 ) from error
-            log.warning("steps are not replayed: %s", _in_a_line(error))
+            log.warning("using plain steps, not a CUDA graph: %s", _in_a_line(error))
             loss = None
         if loss is not None:
             return loss
@@ -144,7 +144,7 @@ class Replay:
         torch._foreach_copy_(before, kept)
         found = [self._replayed(seed, again), *self._state()]
         if not all(map(torch.equal, expected, found)):
-            log.warning("steps are not replayed: a replayed step gives other numbers")
+            log.warning("using plain steps, not a CUDA graph: a replayed step gave other results")
             return None
         self.again, self.recorded_with = again, now
         return found[0]

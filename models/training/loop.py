@@ -54,7 +54,7 @@ class PendingLosses:
         for (number, images, _), loss in zip(self.steps, losses, strict=True):
             if not math.isfinite(loss):
                 raise LossNotFinite(
-                    f"the loss became {loss} in epoch {self.epoch}, step {number}, at learning "
+                    f"the loss is {loss} in epoch {self.epoch}, step {number}, at learning "
                     f"rate {self.learning_rate:g}. Try a smaller --learning-rate or --precision "
                     "fp32."
                 )
@@ -154,10 +154,10 @@ def _guarded_step(learner: Learner, data: Data, batch: Batch, epoch: int, number
         if microbatches.parts_at(learner.splits, epoch, number) > 1:
             raise OutOfMemory(
                 f"a batch of {learner.recipe.batch_size} does not fit into memory, and batch "
-                "normalisation cannot be trained on parts of a single image. Take a smaller "
-                "--image-size, or a bigger device."
+                "normalisation cannot train on single images. Use a smaller --image-size, or a "
+                "device with more memory."
             ) from error
         raise BadSpec(
             f"batch size {len(batch)} is too small for this network at {data.images.shape[1]} px: "
-            "batch normalisation needs more than one value. Take a --batch-size of 2 or more."
+            "batch normalisation needs more than one value. Use a --batch-size of 2 or more."
         ) from error

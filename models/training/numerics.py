@@ -29,9 +29,9 @@ class Numerics:
         """Raise `BadWeights` unless the checksum is that of the weights the trial began with."""
         if digest != self.weights_sha256:
             raise BadWeights(
-                f"{path} (SHA-256 {digest}) is not the file this trial began with (SHA-256 "
-                f"{self.weights_sha256}). Put that one back, or train from the new one under "
-                "another seed or recipe."
+                f"{path} (SHA-256 {digest}) is not the file that this trial started with (SHA-256 "
+                f"{self.weights_sha256}). Restore that file, or use the new one with another seed "
+                "or recipe."
             )
 
 
@@ -52,9 +52,9 @@ def kept(path: Path) -> Numerics:
         path, {"precision": str, "threads": int, "device": str, "weights_sha256": (str, NoneType)}
     )
     if found is None:
-        raise BadCheckpoint(f"{path} is missing, though the trial has checkpoints. Put it back.")
+        raise BadCheckpoint(f"{path} is missing, but the trial has checkpoints. Restore it.")
     if found["precision"] not in get_args(Chosen) or found["threads"] < 1:
-        raise records.damaged_file(path, "no such precision or number of threads")
+        raise records.damaged_file(path, "its precision or number of threads is invalid")
     numerics = Numerics(
         found["precision"], found["threads"], found["device"], found["weights_sha256"]
     )

@@ -14,12 +14,12 @@ from jobs.errors import BatchSplit, Crowded, OutOfMemory, Stopped
 from jobs.task import TaskRequest
 from models.checkpoints import files
 from models.data.gpu_cache import OnUpload
-from models.evaluation.inference import validate
 from models.runtime import device
 from models.runtime.progress import ProgressEstimator, Tell
 from models.runtime.resource_meter import Meter, taken_memory
 from models.training import microbatches, optimisation
 from models.training.epoch_rows import write_unpublished
+from models.training.inference import validate
 from models.training.loop import EpochProgress, train_epoch
 from models.training.state import TrainingState, begin_training
 
@@ -166,12 +166,12 @@ def _train_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
         parts = microbatches.halve(path, epoch, running.step, images)
         if parts is None:
             raise OutOfMemory(
-                f"{explained} It ran out in epoch {epoch}, step {running.step}, with the batch of "
+                f"{explained} This was in epoch {epoch}, step {running.step}, with the batch of "
                 f"{images} already split into single images."
             ) from error
         raise BatchSplit(
-            f"a batch of {images} did not fit into memory in epoch {epoch}, step {running.step}; "
-            f"from there on it is trained in {parts} micro-batches."
+            f"a batch of {images} did not fit into memory in epoch {epoch}, step {running.step}. "
+            f"From this step on, batches are split into {parts} micro-batches."
         ) from error
 
 

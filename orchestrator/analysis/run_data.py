@@ -147,16 +147,16 @@ def _check(run: Run, periods: Sequence[int]) -> None:
 
 
 def _nothing_yet(run: Run, states: dict[str, str], failures: dict[str, dict[str, Any]]) -> str:
-    message = f"the run {run.name} has no results to report yet: none of its epochs is published"
+    message = f"the run {run.name} has no results to report yet: no epoch has been published"
     if not failures:
         return (
-            f"{message}, {sum(s == 'done' for s in states.values())} of {len(states)} tasks are "
-            f"done. 'orch status {run.name}' shows how far it is."
+            f"{message}. {sum(s == 'done' for s in states.values())} of {len(states)} tasks are "
+            f"done. 'orch status {run.name}' shows its progress."
         )
     task, why = next(iter(failures.items()))
     return (
-        f"{message}, and {task} failed: {why.get('message', 'no reason was recorded')} 'orch "
-        f"retry' tries again."
+        f"{message}. {task} failed: {why.get('message', 'no reason was recorded')} Retry it with "
+        f"'orch retry {run.name}'."
     )
 
 
@@ -205,7 +205,7 @@ def _pixels(path: Path) -> np.ndarray[Any, Any] | None:
     except (OSError, ValueError, EOFError) as error:
         raise records.damaged_file(path, " ".join(str(error).split())[:120]) from None
     if found.ndim != 4 or found.shape[3] != 3 or found.dtype != np.uint8:
-        raise records.damaged_file(path, f"it holds {found.shape} {found.dtype}, no images")
+        raise records.damaged_file(path, f"it has {found.shape} {found.dtype}, not images")
     return found
 
 

@@ -39,9 +39,9 @@ def choose_models(store: Store, run: Run, period: int | None) -> TrainedModels:
         else:
             absent.append(name)
     if len(absent) == len(run.trials):
-        wanted = "no period" if period is None else f"period {period} not"
+        wanted = "any period" if period is None else f"period {period}"
         raise OrchError(
-            f"the run {run.name} has evaluated {wanted} yet, so no network can answer. "
-            f"'orch status {run.name}' shows how far it is."
+            f"the run {run.name} has not evaluated {wanted} yet, so no network can predict. "
+            f"'orch status {run.name}' shows its progress."
         )
     return TrainedModels({name: tasks for name, tasks in trials.items() if tasks}, tuple(absent))

@@ -1,4 +1,4 @@
-"""`orch cancel`: a run is wanted no longer; what it shares with other runs goes on."""
+"""`orch cancel`: stop a run; tasks that it shares with other runs continue."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from orchestrator.terminal.options import call, emit, examples, json_option, sto
 @store_option
 @click.pass_obj
 def cancel_command(settings: Settings, run: str, as_json: bool) -> None:
-    """Stop a run between two steps and queue no more of it; results and checkpoints are kept.
+    """Cancel a run: its tasks stop after the current step. Results and checkpoints are kept.
 
-    Tasks that another run wants too go on. 'orch resume RUN' takes the cancellation back.
+    Tasks that another run also needs continue. 'orch resume RUN' undoes the cancellation.
     """
     from jobs.store.store import Store
     from orchestrator import preflight

@@ -1,4 +1,4 @@
-"""`orch data prepare` and `orch data inspect`: a data set without a run."""
+"""`orch data prepare` and `orch data inspect`: work on a data set without a run."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from orchestrator.terminal.options import emit, examples, json_option, store_opt
 from orchestrator.terminal.spec_options import spec_option
 
 if TYPE_CHECKING:
-    from jobs.spec.model import Spec
+    from jobs.spec.model import DataSettings, Spec
+    from orchestrator.datasets.inspect import Inspection
 
 SHOWN = 10
+TOLD = ("images", "skipped", "classes", "seconds", "value_range", "low_contrast")
 
 
 @click.group(
@@ -34,27 +36,53 @@ def data_command(ctx: click.Context) -> None:
     """Prepare a data set, or inspect a data folder."""
     if ctx.invoked_subcommand is None:
         raise click.UsageError(
-            "a command is missing: give 'orch data inspect FOLDER' or 'orch data prepare FOLDER'."
+            "a command is missing. Give 'orch data inspect FOLDER' or 'orch data prepare FOLDER'."
         )
 
 
 @data_command.command(epilog=examples("orch data inspect photographs/"))
 @click.argument("folder", type=click.Path(path_type=Path))
+@spec_option("value_range")
+@spec_option("classes_at_top")
 @json_option
-def inspect(folder: Path, as_json: bool) -> None:
-    """Count classes and formats, and list broken files and duplicates of a folder of class
-    folders.
+def inspect(
+    folder: Path, value_range: str | None, classes_at_top: bool | None, as_json: bool
+) -> int:
+    """Count classes and formats of a folder of class folders, and list what is broken or odd.
+
+    Exit code 1 when files are broken.
     """
     from dataclasses import asdict
 
     from orchestrator.datasets.inspect import inspect_folder
     from orchestrator.terminal import progress_bar
 
+    settings = _settings(value_range)
     with progress_bar.progress_when_slow("inspecting the data folder", "readings") as tell:
-        found = inspect_folder(folder, tell)
+        found = inspect_folder(folder, tell, settings, bool(classes_at_top))
     if as_json:
         emit(asdict(found))
-        return
+    else:
+        _show(found)
+    return 1 if found.broken else 0
+
+
+def _settings(range_text: str | None) -> DataSettings:
+    from jobs.errors import BadSpec
+    from jobs.spec import model
+
+    try:
+        given = {} if range_text is None else {"value_range": range_text}
+        return model.DataSettings.model_validate(given)
+    except ValueError as error:
+        from jobs.spec import explain
+
+        raise BadSpec(f"{explain.first_problem(error, model.DataSettings)}.") from None
+
+
+def _show(found: Inspection) -> None:
+    from jobs.data import value_range
+
     click.echo(
         f"{found.folder}: {found.files:,} files in {len(found.classes)} classes, "
         f"{found.bytes / 1e6:,.1f} MB"
@@ -67,12 +95,16 @@ def inspect(folder: Path, as_json: bool) -> None:
     )
     if not found.decoded:
         click.echo(
-            f"Pillow is not installed: only the first bytes were checked. For more: "
+            f"Pillow is not installed, so only the first bytes were checked. For a full check: "
             f"{install_hints.install_command('worker')}"
         )
+    if found.value_range and "fault" not in found.value_range:
+        kinds = ", ".join(f"{kind} {count:,}" for kind, count in found.value_range["kinds"].items())
+        click.echo(f"values beyond 8 bits: {value_range.in_words(found.value_range)} ({kinds})")
     _list("broken files", [f"{path}: {fault}" for path, fault in found.broken.items()])
     _list("groups of exact duplicates", [" = ".join(group) for group in found.duplicates])
-    _list("of them in several classes", [" = ".join(group) for group in found.contradictions])
+    _list("equal images in several classes", [" = ".join(group) for group in found.contradictions])
+    _list("notes", found.notes)
 
 
 def _list(title: str, lines: list[str]) -> None:
@@ -83,18 +115,26 @@ def _list(title: str, lines: list[str]) -> None:
         click.echo(f"  and {len(lines) - SHOWN} more (--json lists all)")
 
 
-def _data_spec(folder: str, image_size: int | None, skip_broken: bool) -> Spec:
+def _data_spec(folder: str, options: dict[str, Any]) -> Spec:
     """A spec with these data options; its backbone accepts any image size that some one does."""
     from jobs.catalog import backbones
     from jobs.spec import model
 
     undemanding = min(backbones.CATALOG.values(), key=lambda backbone: backbone.min_image_size)
-    values: dict[str, Any] = {
-        "data": folder,
-        "backbones": [undemanding.name],
-        "skip_broken": skip_broken,
-    }
-    return model.build(values | ({} if image_size is None else {"image_size": image_size}))
+    given = {key: value for key, value in options.items() if value is not None}
+    return model.build({"data": folder, "backbones": [undemanding.name], **given})
+
+
+def _shares(ctx: click.Context, option: click.Parameter, value: str | None) -> list[int] | None:
+    """Callback: `60,20,20` as three shares."""
+    if value is None:
+        return None
+    try:
+        return [int(share) for share in value.strip("[]").split(",")]
+    except ValueError:
+        raise click.BadParameter(
+            f"{value[:80]!r} is not three shares such as 70,10,20.", ctx, option
+        ) from None
 
 
 @data_command.command(
@@ -105,24 +145,30 @@ def _data_spec(folder: str, image_size: int | None, skip_broken: bool) -> Spec:
 )
 @spec_option("image_size")
 @click.option(
+    "--split",
+    callback=_shares,
+    metavar="TRAIN,VAL,TEST",
+    help="Percent for training, validation, test.  [default: 70,10,20]",
+)
+@click.option("--split-seed", type=int, metavar="N", help="Draws the split.  [default: 0]")
+@click.option(
     "--skip-broken", is_flag=True, help="Leave out files that are no images.  [default: fail]"
 )
+@spec_option("value_range")
+@spec_option("classes_at_top")
 @json_option
 @store_option
 @click.pass_obj
-def prepare(
-    settings: Settings, folder: str, image_size: int | None, skip_broken: bool, as_json: bool
-) -> None:
+def prepare(settings: Settings, /, folder: str, as_json: bool, **options: Any) -> None:
     """Decode a folder's images into the store now, so that runs on it need not wait for that.
 
-    A run asks for the same data set when its folder's contents, image size and --skip-broken are
-    the same.
+    A run asks for the same data set when its folder's contents and these options are the same.
     """
-    from jobs.data import sources
+    from jobs.data import sources, value_range
     from orchestrator import preflight
     from orchestrator.terminal import progress_bar
 
-    wanted = _data_spec(folder, image_size, skip_broken)
+    wanted = _data_spec(folder, options)
     if importlib.util.find_spec("PIL") is None or importlib.util.find_spec("torch") is None:
         raise MissingExtra(
             "preparing images needs more packages. Install them with: "
@@ -131,19 +177,23 @@ def prepare(
     preflight.require_writable(settings.store)
     preflight.require_apart(settings.store, wanted.data)
     with progress_bar.progress_when_slow("reading the data folder") as tell:
-        source = sources.read_source(wanted.data, tell)
+        source = sources.read(wanted, tell)
     store = launch.open_store(settings)
     from orchestrator.datasets.prepare import prepare_data_set
 
     with progress_bar.progress_when_slow("preparing", "images") as tell:
         name, facts, known = prepare_data_set(store, source, wanted.data_settings(), tell)
     if as_json:
-        told = {key: facts.get(key) for key in ("images", "skipped", "classes", "seconds")}
+        told = {key: facts.get(key) for key in TOLD}
         emit({"data": name, "store": str(settings.store), "already": known, **told})
         return
     click.echo(
-        f"data set {name} {'was ready already' if known else 'is ready'}: {facts['images']:,} "
-        f"images, {len(facts['classes'])} classes, in {settings.store}"
+        f"data set {name} {'was already prepared' if known else 'is prepared'}: "
+        f"{facts['images']:,} images, {len(facts['classes'])} classes, in {settings.store}"
     )
+    if "value_range" in facts:
+        click.echo(f"values beyond 8 bits: {value_range.in_words(facts['value_range'])}")
     if facts["skipped"]:
         _list("left out", list(facts["skipped"]))
+    if facts.get("low_contrast"):
+        _list("use less than a tenth of the range from black to white", facts["low_contrast"])

@@ -1,4 +1,4 @@
-"""`orch doctor`: what is here, what is missing, and what to type."""
+"""`orch doctor`: what is installed, what is missing, and how to fix it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from orchestrator.terminal.options import emit, examples, json_option, store_opt
 @store_option
 @click.pass_obj
 def doctor_command(settings: Settings, as_json: bool) -> int:
-    """Look at versions (and load torch), store, broker, devices and weights; say what is missing
-    and what to type.
+    """Check versions, store, broker, devices and weights of this machine, and load torch. Say what
+    is missing and how to fix it.
 
-    Exit code 1 when something is broken; what is only missing may not be needed.
+    Exit code 1 if something is broken. Something that is only missing may not be needed.
     """
     from dataclasses import asdict
 
-    from orchestrator.local.doctor import diagnose
+    from orchestrator.doctor import diagnose
     from orchestrator.terminal import progress_bar
 
     with progress_bar.status_line("checking this machine, loading torch", as_json):
@@ -32,6 +32,6 @@ def doctor_command(settings: Settings, as_json: bool) -> int:
     for finding in analysis:
         click.echo(f"{finding.state:<8} {finding.subject}: {finding.found}")
         if finding.remedy:
-            click.echo(f"{'':<8}   type or do: {finding.remedy}")
-    click.echo("something is broken; see above" if broken else "nothing is broken")
+            click.echo(f"{'':<8}   fix: {finding.remedy}")
+    click.echo("something is broken, see above" if broken else "nothing is broken")
     return 1 if broken else 0

@@ -1,4 +1,4 @@
-"""`orch export tensorboard` and `orch export mlflow`: a run's numbers for other programs."""
+"""`orch export tensorboard` and `orch export mlflow`: a run's results for other programs."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 )
 @click.pass_context
 def export_command(ctx: click.Context) -> None:
-    """Write a run's numbers for TensorBoard or MLflow."""
+    """Export the results of a run to TensorBoard or MLflow."""
     if ctx.invoked_subcommand is None:
         raise click.UsageError(
-            "a command is missing: give 'orch export tensorboard RUN' or 'orch export mlflow RUN'."
+            "a command is missing. Give 'orch export tensorboard RUN' or 'orch export mlflow RUN'."
         )
 
 
 out_option = click.option(
-    "--out", metavar="DIR", help="Where to write it.  [default: exports/RUN in the store]"
+    "--out", metavar="DIR", help="Output folder.  [default: exports/RUN in the store]"
 )
 
 
@@ -45,8 +45,8 @@ out_option = click.option(
 def tensorboard_command(
     settings: Settings, run: str | None, out: str | None, as_json: bool
 ) -> None:
-    """Write event files, one folder a trial: curves, tests and settings. The latest run if none is
-    named.
+    """Write event files with curves, evaluations and settings, one folder per trial. Without RUN,
+    the latest run is exported.
     """
     _need("tensorboard", ("tensorboard",))
     chosen, found, place = _gather(settings, run, out, "tensorboard")
@@ -66,8 +66,8 @@ def tensorboard_command(
 @store_option
 @click.pass_obj
 def mlflow_command(settings: Settings, run: str | None, out: str | None, as_json: bool) -> None:
-    """Write an experiment into DIR/mlflow.db, one MLflow run a trial. The latest run if none is
-    named.
+    """Write an experiment to DIR/mlflow.db, with one MLflow run per trial. Without RUN, the latest
+    run is exported.
     """
     _need("mlflow", ("mlflow", "sqlalchemy", "alembic"))
     chosen, found, place = _gather(settings, run, out, "mlflow")
@@ -85,7 +85,7 @@ def _need(extra: str, modules: tuple[str, ...]) -> None:
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingExtra(
-            f"this export needs {', '.join(missing)}. Install with: "
+            f"this export needs {', '.join(missing)}. Install it with: "
             f"{install_hints.install_command(extra)}"
         )
 
@@ -122,4 +122,4 @@ def _tell(run: Run, found: list[TrialHistory], place: Path, look: str, as_json: 
         )
         return
     click.echo(f"{run.name}: {len(found)} trial(s), {points:,} points in {place}")
-    click.echo(f"look at it with: {look}")
+    click.echo(f"view it with: {look}")

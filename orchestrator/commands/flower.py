@@ -25,12 +25,12 @@ from orchestrator.terminal.options import examples, store_option
     default="127.0.0.1",
     show_default=True,
     metavar="ADDRESS",
-    help="Address to bind to; beyond loopback anyone who reaches it can control the queue.",
+    help="Address to listen on. Anyone who can reach it can control the queue.",
 )
 @store_option
 @click.pass_obj
 def flower_command(settings: Settings, port: int, address: str) -> None:
-    """Show the queue and its workers in a browser (Flower), until Ctrl-C."""
+    """Show the queue and its workers in a browser (Flower) until Ctrl-C."""
     from orchestrator import preflight
     from orchestrator.submission import launch
     from workers.messaging import broker
@@ -43,7 +43,7 @@ def flower_command(settings: Settings, port: int, address: str) -> None:
     preflight.require_writable(settings.store)
     broker_url = launch.broker(settings)
     click.echo(f"Flower listens on http://{address}:{port} (Ctrl-C ends it)", err=True)
-    broker.flower(broker_url, port, address)
+    broker.flower(broker_url, port, address, launch.open_store(settings).id)
 
 
 def _require_free(address: str, port: int) -> None:

@@ -20,7 +20,7 @@ from orchestrator.terminal.options import emit, examples, json_option
     type=click.IntRange(2, 1_000_000),
     default=20,
     show_default=True,
-    help="Outputs of the last layer.",
+    help="Number of classes: outputs of the last layer.",
 )
 @click.option(
     "--image-size",
@@ -28,11 +28,11 @@ from orchestrator.terminal.options import emit, examples, json_option
     default=224,
     show_default=True,
     metavar="PIXELS",
-    help="Side of the images, for the layer table.",
+    help="Width and height of the images, for the layer table.",
 )
 @json_option
 def models_command(name: str | None, classes: int, image_size: int, as_json: bool) -> None:
-    """List the backbones with their parameter counts; with NAME, its layers one by one."""
+    """List the backbones with their parameter counts; with NAME, list its layers."""
     from jobs.catalog import backbones
 
     if name is not None:
@@ -42,7 +42,7 @@ def models_command(name: str | None, classes: int, image_size: int, as_json: boo
     if as_json:
         emit({"classes": classes, "models": rows})
         return
-    click.echo(f"{'name':<21} {'parameters':>12}  {'from':<8}  what it is ({classes} classes)")
+    click.echo(f"{'name':<21} {'parameters':>12}  {'weights':<8}  description ({classes} classes)")
     for row in rows:
         origin = "ImageNet" if row["weights_file"] else "random"
         size = "unknown" if row["parameters"] is None else f"{row['parameters']:,}"
@@ -68,7 +68,7 @@ def _layers(entry: Any, classes: int, image_size: int, as_json: bool) -> None:
         )
     if importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
-            "the layers of a network need torch. Install it with: "
+            "listing the layers needs torch. Install it with: "
             f"{install_hints.install_command('worker')}"
         )
     from orchestrator.terminal import progress_bar

@@ -1,9 +1,10 @@
-"""`orch predict`: every backbone's answer to new images."""
+"""`orch predict`: the predictions of every backbone for new images."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ from orchestrator.formatting import plain
 from orchestrator.terminal.options import emit, examples, json_option, store_option
 
 if TYPE_CHECKING:
-    from jobs.store.store import Store
     from models.evaluation.predict import ImagePredictions
     from orchestrator.analysis.trained_models import TrainedModels
 
@@ -25,6 +25,19 @@ SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 EPILOG = examples(
     "orch predict cat.jpg dog.jpg", "orch predict holidays/ --run digits-3x10-1f3a9c --json"
 )
+
+
+def _range(ctx: click.Context, option: click.Parameter, value: str | None) -> Any:
+    """Callback: a range of values; None for that of the data set."""
+    if value is None:
+        return None
+    from jobs.data import value_range
+    from jobs.spec import range_text
+
+    try:
+        return value_range.chosen(range_text.parse(value))
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.", ctx, option) from None
 
 
 @click.command(epilog=EPILOG)
@@ -38,10 +51,16 @@ EPILOG = examples(
     "--period",
     type=int,
     metavar="N",
-    help="As trained after this period.  [default: the newest evaluated]",
+    help="Use the networks as they were after this period.  [default: the newest evaluated]",
 )
 @click.option(
-    "--device", default="cpu", show_default=True, metavar="cpu|cuda:0", help="Where to compute."
+    "--device", default="cpu", show_default=True, metavar="cpu|cuda:0", help="Device to use."
+)
+@click.option(
+    "--value-range",
+    callback=_range,
+    metavar="full|LOW,HIGH",
+    help="Values of images beyond 8 bits that become black and white.  [default: as the data set]",
 )
 @json_option
 @store_option
@@ -52,63 +71,79 @@ def predict_command(
     run: str | None,
     period: int | None,
     device: str,
+    value_range: Any,
     as_json: bool,
 ) -> int:
-    """Ask every backbone of a run what it sees in images, or in folders of images.
+    """Classify images, or folders of images, with every backbone of a run.
 
     A backbone trained with several seeds answers with the mean of its networks. Exit code 1 when a
-    file is no whole image; the others are answered all the same.
+    file is no whole image or a network is damaged; everything else is answered all the same.
     """
     from jobs.data import image_paths
     from jobs.store.store import Store
     from orchestrator.analysis import trained_models
 
-    paths = image_paths.find(images)
+    unread: dict[Path, str] = {}
+    paths = image_paths.find(images, unread)
+    _require_torch()
+    store, faults = Store(settings.store).open(), dict[str, str]()
+    chosen_run = store.load_run(run) if run is not None else store.latest_run()
+    chosen = trained_models.choose_models(store, chosen_run, period)
+    with _asking(as_json) as tell:
+        from models.evaluation.predict import predict
+
+        answered = predict(
+            store, chosen_run.data, chosen.trials, paths, device, tell,
+            values=value_range, faults=faults,
+        )  # fmt: skip
+    if as_json:
+        emit(_facts(chosen_run.name, chosen, answered, device, unread, faults))
+    else:
+        _show(chosen_run.name, chosen, answered)
+    return _exit_code(answered, unread, faults)
+
+
+def _require_torch() -> None:
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
             f"predicting needs torch. Install it with: {install_hints.install_command('worker')}"
         )
-    store = Store(settings.store).open()
-    chosen_run = store.load_run(run) if run is not None else store.latest_run()
-    chosen = trained_models.choose_models(store, chosen_run, period)
-    answered = _predict(store, chosen_run.data, chosen, paths, device, as_json)
-    if as_json:
-        emit(_facts(chosen_run.name, chosen, answered, device))
-    else:
-        _show(chosen_run.name, chosen, answered)
-    broken = [each for each in answered if each.broken]
-    for each in broken:
-        click.echo(
-            f"{plain(str(each.image))} is no whole image: {plain(each.broken or '')}", err=True
-        )
-    return 1 if broken else 0
 
 
-def _predict(
-    store: Store,
-    data: str,
-    chosen: TrainedModels,
-    images: Sequence[Path],
-    device: str,
-    as_json: bool,
-) -> list[ImagePredictions]:
+def _exit_code(
+    answered: list[ImagePredictions], unread: Mapping[Path, str], faults: Mapping[str, str]
+) -> int:
+    """1 if anything was not answered, which is named on stderr; else 0."""
+    broken = [f"{each.image} is no whole image: {each.broken}" for each in answered if each.broken]
+    wrong = [*unread.values(), *broken, *(f"not asked: {why}" for why in faults.values())]
+    for line in wrong:
+        click.echo(plain(line), err=True)
+    return 1 if wrong else 0
+
+
+@contextlib.contextmanager
+def _asking(as_json: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show what is done: loading torch, then a progress bar."""
     from orchestrator.terminal import progress_bar
 
     with progress_bar.status_line("loading torch", as_json) as say:
-        from models.evaluation.predict import predict
+        import models.evaluation.predict  # noqa: F401
 
-        say("asking every network")
+        say("predicting with every network")
         with progress_bar.progress_when_slow(
-            "asking every network", "answers", before=lambda: say("")
+            "predicting with every network", "predictions", before=lambda: say("")
         ) as tell:
-            return predict(store, data, chosen.trials, images, device, tell)
+            yield tell
 
 
 def _facts(
-    run: str, chosen: TrainedModels, answered: list[ImagePredictions], device: str
+    run: str,
+    chosen: TrainedModels,
+    answered: list[ImagePredictions],
+    device: str,
+    unread: Mapping[Path, str],
+    faults: Mapping[str, str],
 ) -> dict[str, Any]:
-    from dataclasses import asdict
-
     return {
         "run": run,
         "device": device,
@@ -118,25 +153,29 @@ def _facts(
             for name, tasks in chosen.trials.items()
         },
         "not_evaluated": list(chosen.absent),
-        "images": [
-            {
-                "image": str(each.image),
-                "known": asdict(each.known) if each.known else None,
-                "answers": [
-                    {
-                        "backbone": answer.backbone,
-                        "answer": answer.top[0].label,
-                        "confidence": answer.top[0].confidence,
-                        "top": [asdict(choice) for choice in answer.top],
-                    }
-                    for answer in each.answers
-                ],
-            }
-            for each in answered
-            if not each.broken
-        ],
+        "images": [_answers(each) for each in answered if not each.broken],
         "broken": [
             {"image": str(each.image), "reason": each.broken} for each in answered if each.broken
+        ]
+        + [{"image": str(path), "reason": why} for path, why in unread.items()],
+        "faults": dict(faults),
+    }
+
+
+def _answers(each: ImagePredictions) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "image": str(each.image),
+        "known": asdict(each.known) if each.known else None,
+        "answers": [
+            {
+                "backbone": answer.backbone,
+                "answer": answer.top[0].label,
+                "confidence": answer.top[0].confidence,
+                "top": [asdict(choice) for choice in answer.top],
+            }
+            for answer in each.answers
         ],
     }
 
@@ -177,11 +216,12 @@ def _table(each: ImagePredictions, chosen: TrainedModels) -> Any:
     for column, side in (
         ("backbone", "left"),
         ("epoch", "right"),
-        ("answer", "left"),
+        ("prediction", "left"),
         ("confidence", "right"),
-        ("then", "left"),
+        ("next best", "left"),
     ):
-        table.add_column(column, justify=side, no_wrap=column != "then")  # type: ignore[arg-type]
+        wrap = column == "next best"
+        table.add_column(column, justify=side, no_wrap=not wrap)  # type: ignore[arg-type]
     for answer in each.answers:
         first, *others = answer.top
         epochs = sorted({task.epoch for task in chosen.trials[answer.backbone]})

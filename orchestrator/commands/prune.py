@@ -1,4 +1,4 @@
-"""`orch prune`: give back the room of drafts left behind and of checkpoints that nobody needs."""
+"""`orch prune`: free the disk space of leftover drafts and of checkpoints that nobody needs."""
 
 from __future__ import annotations
 
@@ -21,22 +21,21 @@ SHOWN = 20
     default="best,last,periods",
     show_default=True,
     metavar="best,last,periods",
-    help="Checkpoints of finished trials to keep: the best and the last period's end, or every "
-    "period's.",
+    help="Checkpoints of finished trials to keep: those of the best, the last or all periods.",
 )
-@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed; remove nothing.")
 @json_option
 @store_option
 @click.pass_obj
 def prune_command(
     settings: Settings, runs: tuple[str, ...], keep: str, dry_run: bool, as_json: bool
 ) -> int:
-    """Remove what attempts left behind when they died, and checkpoints of finished trials that
-    --keep does not name.
+    """Remove leftovers of dead attempts, and checkpoints of finished trials that --keep does not
+    name.
 
-    Without RUN, of all runs. Results stay, and so does every checkpoint that an open task or
-    another run needs. Without its last checkpoint a trial that is given more periods later is
-    trained from the newest one kept.
+    Without RUN, all runs are pruned. Results are kept, and so is every checkpoint that an open task
+    or another run needs. If a trial later gets more periods, training continues from the newest
+    checkpoint that was kept.
     """
     from jobs.maintenance.prune import find_prunable, parse_policy, remove
     from jobs.store.store import Store
@@ -72,7 +71,7 @@ def _tell(
     settings: Settings, found: list[Any], size: int, dry_run: bool, runs: tuple[str, ...], keep: str
 ) -> None:
     if not found:
-        click.echo("nothing can go")
+        click.echo("nothing to remove")
         return
     for item in sorted(found, key=lambda each: -each.bytes)[:SHOWN]:
         click.echo(f"{item.bytes / 1e6:>10,.1f} MB  {item.path}: {item.reason}")
@@ -81,7 +80,7 @@ def _tell(
     click.echo(
         f"{len(found):,} file(s) and folder(s), {size / 1e6:,.1f} MB, "
         + (
-            "can go. Remove them with: " + call(settings, "prune", *runs, "--keep", keep)
+            "can be removed. Remove them with: " + call(settings, "prune", *runs, "--keep", keep)
             if dry_run
             else "removed"
         )

@@ -24,7 +24,7 @@ from orchestrator.terminal.options import emit, examples, json_option, store_opt
     type=int,
     multiple=True,
     metavar="N",
-    help="A period to show, and to compare after; may be given again.  [default: the first and "
+    help="A period to show; the comparison is made after it. Repeatable.  [default: the first and "
     "the last]",
 )
 @click.option(
@@ -33,11 +33,9 @@ from orchestrator.terminal.options import emit, examples, json_option, store_opt
     metavar="LIST",
     default="html,md,json",
     show_default=True,
-    help="What to write, of html, md, json, latex, csv, parquet, separated by commas.",
+    help="Formats to write, separated by commas: html, md, json, latex, csv, parquet.",
 )
-@click.option(
-    "--out", metavar="DIR", help="Where to write it.  [default: reports/RUN in the store]"
-)
+@click.option("--out", metavar="DIR", help="Output folder.  [default: reports/RUN in the store]")
 @json_option
 @store_option
 @click.pass_obj
@@ -49,9 +47,10 @@ def report_command(
     out: str | None,
     as_json: bool,
 ) -> None:
-    """Compare the backbones of a run, the latest if none is named, with what is done so far.
+    """Write a report that compares the backbones of a run, from the results published so far.
 
-    Several runs are put side by side, with what differs between them.
+    Without RUN, the latest run is compared. Several runs are compared side by side, with the
+    settings in which they differ.
     """
     from jobs.store.store import Store
     from orchestrator.report import write
@@ -60,13 +59,13 @@ def report_command(
     write.need(write.NEEDED)
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
     if not wanted:
-        raise RequestError(f"--format names nothing: a report can be {', '.join(write.FORMATS)}.")
+        raise RequestError(f"--format is empty. Give one or more of {', '.join(write.FORMATS)}.")
     write.check(wanted)
     store = Store(settings.store).open()
     chosen = [store.load_run(name) for name in dict.fromkeys(runs)] or [store.latest_run()]
     name = "+".join(run.name for run in chosen)[:200]
     place = store.report_folder(name) if out is None else folder(out, "--out")
-    with progress_bar.status_line(f"comparing what {len(chosen)} run(s) have done", as_json):
+    with progress_bar.status_line(f"comparing {len(chosen)} run(s)", as_json):
         if len(chosen) == 1:
             page = write.write_report(store, chosen[0], place, periods, wanted)
         else:

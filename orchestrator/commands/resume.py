@@ -1,4 +1,4 @@
-"""`orch resume` and `orch retry`: send again what is ready; after removing the marks of failure."""
+"""`orch resume` enqueues the ready tasks of a run; `orch retry` first resets failures."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from orchestrator.terminal.options import call, emit, examples, json_option, sto
 def resume_command(
     settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool
 ) -> int:
-    """Continue a run: start what is missing here and enqueue what is ready.
+    """Continue a run: start the broker and workers missing on this machine, enqueue ready tasks.
 
-    The store knows what is done; nothing is done twice, whatever became of the queue.
+    The store records what is done, so nothing is done twice, even if the queue was lost.
     """
     return _again(settings, run, workers, device, wait, as_json, reset=False)
 
@@ -34,8 +34,8 @@ def resume_command(
 def retry_command(
     settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool
 ) -> int:
-    """Try just a run's failed tasks again, from their last checkpoints, and then what waited for
-    them.
+    """Retry only the failed tasks of a run, from their last checkpoints. Tasks that depend on them
+    follow.
     """
     return _again(settings, run, workers, device, wait, as_json, reset=True)
 
@@ -66,18 +66,14 @@ def _again(
             emit({"run": name, "goes_on": False, "retried": [], "sent": []})
         else:
             click.echo(
-                f"nothing of run {name} has failed. To continue it: "
+                f"no task of run {name} has failed. Continue it with: "
                 f"{call(settings, 'resume', name)}"
             )
         return 0
     store.reopen(run)
-    goes_on = (
-        "goes on" if "open" in plan.task_states(store, run).values() else "has nothing left to do"
-    )
-    said = [
-        f"run {name} {goes_on}"
-        + (f"; {len(retried)} failed task(s) to be tried again" if reset else "")
-    ]
+    still_open = "open" in plan.task_states(store, run).values()
+    again = f"; {len(retried)} failed task(s) to be tried again" if reset else ""
+    said = [f"run {run.name} {'goes on' if still_open else 'has nothing left to do'}{again}"]
     facts = {"goes_on": True, "retried": [task.id for task in retried]}
     only = {task.id for task in retried} if reset else None
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts, only)

@@ -17,7 +17,7 @@ from orchestrator.terminal.options import call, emit, examples, json_option, sto
     "--workers",
     type=click.IntRange(0, 256),
     metavar="N",
-    help="Workers to run on this machine.  [default: one a GPU, else 2 on a CPU]",
+    help="Workers to run on this machine.  [default: one per GPU, else 2 on the CPU]",
 )
 @click.option(
     "--slots",
@@ -25,7 +25,7 @@ from orchestrator.terminal.options import call, emit, examples, json_option, sto
     metavar="N",
     default=1,
     show_default=True,
-    help="Tasks at a time of each worker that is started (see 'orch worker --help').",
+    help="Tasks that each new worker runs at a time (see 'orch worker --help').",
 )
 @click.option(
     "--device", metavar="cuda:0|cpu", help="Device of the workers.  [default: every GPU, else cpu]"
@@ -36,10 +36,10 @@ from orchestrator.terminal.options import call, emit, examples, json_option, sto
 def up_command(
     settings: Settings, workers: int | None, slots: int, device: str | None, as_json: bool
 ) -> None:
-    """Start what is missing: the embedded broker, unless ORCH_BROKER_URL names one, and local
-    workers.
+    """Start what is not running yet: local workers, and the embedded broker unless ORCH_BROKER_URL
+    is set.
 
-    Workers leave by themselves when nothing was to be done for 30 minutes.
+    Workers exit after 30 minutes without work.
     """
     from orchestrator import preflight
     from orchestrator.local import stack
@@ -60,13 +60,13 @@ def up_command(
         )
         return
     click.echo(
-        f"started {', '.join(here.started)}" if here.started else "everything is running already"
+        f"started {', '.join(here.started)}" if here.started else "everything is already running"
     )
     by_hand = len(stack.started_by_hand(settings.store, here))
     if here.workers or not by_hand:
         click.echo(f"{len(here.workers)} local worker(s); stop them with: {call(settings, 'down')}")
     if by_hand:
-        click.echo(f"{by_hand} worker(s) started by hand, which 'orch down' leaves alone")
+        click.echo(f"{by_hand} worker(s) started by hand; 'orch down' does not stop them")
 
 
 @click.command(epilog=examples("orch down"))
@@ -74,8 +74,9 @@ def up_command(
 @store_option
 @click.pass_obj
 def down_command(settings: Settings, as_json: bool) -> None:
-    """Stop this machine's local workers between two steps, then the embedded broker. Nothing is
-    lost.
+    """Stop the local workers of this machine, then the embedded broker.
+
+    Tasks stop after the current step and save a checkpoint, so nothing is lost.
     """
     from orchestrator.local import stack
 
@@ -89,4 +90,4 @@ def down_command(settings: Settings, as_json: bool) -> None:
         )
         return
     parts = [worker.name for worker in stopped.workers] + (["Redis"] if stopped.redis else [])
-    click.echo(f"stopped {', '.join(parts)}" if parts else "nothing was running here")
+    click.echo(f"stopped {', '.join(parts)}" if parts else "nothing was running")

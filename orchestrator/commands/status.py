@@ -1,4 +1,4 @@
-"""`orch status`: the runs of the store, or how far one of them is."""
+"""`orch status`: the runs of the store, or the progress of one run."""
 
 from __future__ import annotations
 
@@ -23,22 +23,20 @@ IN_A_LINE = 3
 @click.command(epilog=examples("orch status", "orch status digits-3x10-1f3a9c --attempts"))
 @click.argument("run", required=False)
 @click.option(
-    "--attempts", is_flag=True, help="List every attempt of the run: state, failure, worker, when."
+    "--attempts", is_flag=True, help="List every attempt of the run: state, failure, time, worker."
 )
 @json_option
 @store_option
 @click.pass_obj
 def status_command(settings: Settings, run: str | None, attempts: bool, as_json: bool) -> int:
-    """Show how far a run is; without RUN, list the runs of the store.
+    """Show the progress of a run; without RUN, list the runs of the store.
 
-    Exit code 1 when a run's record is damaged; the others are listed all the same.
+    Exit code 1 if the record of a run is damaged; the other runs are still listed.
     """
     from jobs.store.store import Store
 
     if attempts and run is None:
-        raise click.UsageError(
-            "--attempts needs the RUN whose attempts it lists (see 'orch status')."
-        )
+        raise click.UsageError("--attempts needs a RUN ('orch status' lists the runs).")
     store = Store(settings.store).open()
     if run is None:
         return _all(settings, store, as_json)
@@ -90,7 +88,7 @@ def _all(settings: Settings, store: Any, as_json: bool) -> int:
         click.echo("\n".join(_listed(settings, found, list(damaged), scene, now)))
     else:
         click.echo(
-            f"The store {settings.store} holds no run yet. Start one with: "
+            f"The store {settings.store} has no runs yet. Start one with: "
             + call(settings, "submit", "--all-backbones")
         )
     for problem in damaged.values():
@@ -111,7 +109,7 @@ def _listed(
         yield f"{name:<{width}}  damaged"
     yield from _workers(settings, scene.workers, any(each.state == "waiting" for each in found))
     if found:
-        yield f"one run in detail: {call(settings, 'status', found[-1].run)}"
+        yield f"details of a run: {call(settings, 'status', found[-1].run)}"
 
 
 def _described(settings: Settings, found: Any, now: float) -> Iterator[str]:
@@ -142,7 +140,7 @@ def _described(settings: Settings, found: Any, now: float) -> Iterator[str]:
         yield f"{word}: {failure.task} ({failure.failure}): {failure.message}\n  log: {failure.log}"
     yield from _workers(settings, found.workers, found.state == "waiting")
     if found.failures:
-        yield f"try again: {call(settings, 'retry', found.run)}"
+        yield f"retry with: {call(settings, 'retry', found.run)}"
 
 
 def _attempts(settings: Settings, tried: list[Any] | None, now: float) -> Iterator[str]:
@@ -156,7 +154,7 @@ def _attempts(settings: Settings, tried: list[Any] | None, now: float) -> Iterat
         return
     width = max(len(each.task) for each in tried)
     told: dict[str, str] = {}
-    yield f"{'task':<{width}}  attempt  state    failure           began       took      worker"
+    yield f"{'task':<{width}}  attempt  state    failure           started     took      worker"
     for each in tried:
         began = "?" if each.started_at is None else f"{duration(now - each.started_at)} ago"
         took = (
@@ -170,7 +168,7 @@ def _attempts(settings: Settings, tried: list[Any] | None, now: float) -> Iterat
         )
         if each.state in ("failed", "lost") and each.message:
             yield (
-                "  the same again"
+                "  same message"
                 if told.get(each.task) == each.message
                 else f"  {plain(each.message)}"
             )
@@ -197,4 +195,7 @@ def _workers(settings: Settings, workers: Sequence[Heartbeat], waiting: bool) ->
             yield f"  {sign.label:<{width}}  {', '.join(sign.tasks) or 'idle'}"
     if waiting and not workers:
         up = call(settings, "up")
-        yield f"tasks wait. Start workers here with: {up}; on a GPU machine with: orch worker"
+        yield (
+            f"tasks are waiting for a worker. Start workers here with: {up}; on a GPU machine "
+            "with: orch worker"
+        )

@@ -1,16 +1,20 @@
-"""`orch submit`: what to compare, from options and a spec file, checked, recorded, queued."""
+"""`orch submit`: check a specification (options and spec file), record it as a run, enqueue it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobs.settings import Settings
+from orchestrator.formatting import plain
 from orchestrator.submission import launch
 from orchestrator.terminal.options import examples, json_option, store_option
 from orchestrator.terminal.spec_options import spec_options
+
+if TYPE_CHECKING:
+    from orchestrator.preflight import Request
 
 EPILOG = examples(
     "orch submit --all-backbones --periods 3",
@@ -42,10 +46,10 @@ def submit_command(
     wait: bool,
     **options: Any,
 ) -> int:
-    """Queue a comparison: each backbone trained in periods, evaluated after each.
+    """Submit a comparison: train each backbone in periods and evaluate it after each one.
 
-    A spec file holds the same keys as the options (backbones, data, periods, epochs_per_period,
-    ...); options override it. Asking for the same again goes on with the same run.
+    A spec file has the same keys as the options (backbones, data, periods, epochs_per_period, ...);
+    options override it. Submitting the same specification again continues the same run.
     """
     from orchestrator import preflight
     from orchestrator.submission import provenance
@@ -56,16 +60,36 @@ def submit_command(
     preflight.require_machine(settings, workers, device)
     with progress_bar.progress_when_slow("reading the data folder") as tell:
         request = preflight.check_request(spec, settings, preflight.ping, _require_weights, tell)
+    notes = [] if request.known else _notes(request)
     store = launch.open_store(settings)
     run = create_run(store, request.spec, request.source, provenance.gather())
     count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
     said = [
-        f"run {run.name} {'goes on' if request.known else 'is submitted'}: {len(run.trials)} "
+        f"run {run.name} {'continues' if request.known else 'is submitted'}: {len(run.trials)} "
         f"trial(s), {len(run.tasks)} tasks, {spec.periods} x {spec.epochs_per_period} epochs",
         f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
+        *_of_default_data(spec_file, options),
+        *(f"note: {plain(note)}" for note in notes),
     ]
-    facts = {"goes_on": request.known is not None}
+    facts = {"goes_on": request.known is not None, "notes": notes}
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts)
+
+
+def _of_default_data(spec_file: Path | None, options: dict[str, Any]) -> list[str]:
+    """A line if no data were named."""
+    from jobs.spec import model
+
+    if options["data"] is not None or (spec_file and "data" in model.read_file(spec_file)):
+        return []
+    return ["no --data was given: this trains on the built-in digits, not on your images"]
+
+
+def _notes(request: Request) -> list[str]:
+    from orchestrator.datasets import at_submit
+    from orchestrator.terminal import progress_bar
+
+    with progress_bar.progress_when_slow("looking at the images") as tell:
+        return at_submit.lines(request.source, request.spec, tell)
 
 
 def _spec(spec_file: Path | None, options: dict[str, Any]) -> Any:
@@ -74,7 +98,7 @@ def _spec(spec_file: Path | None, options: dict[str, Any]) -> Any:
     from jobs.spec import model
 
     if options["all_backbones"] and options["backbones"]:
-        raise BadSpec("--all-backbones and --backbone were both given; give one of them.")
+        raise BadSpec("--all-backbones and --backbone were both given. Give only one of them.")
     values = model.read_file(spec_file) if spec_file is not None else {}
     chosen = {key: value for key, value in options.items() if value is not None and value != ()}
     if chosen.pop("all_backbones"):

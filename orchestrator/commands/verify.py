@@ -1,6 +1,4 @@
-"""`orch verify`: whether a run's files are whole, and whether a killed trial ends as an undisturbed
-one.
-"""
+"""`orch verify`: verify the checksums of a run's files; replay a trial with kills and compare."""
 
 from __future__ import annotations
 
@@ -24,29 +22,29 @@ KILLS = 3
 )
 @click.argument("run")
 @click.option(
-    "--repair", is_flag=True, help="Remove damaged files, so that 'orch resume' makes them again."
+    "--repair", is_flag=True, help="Remove damaged files; 'orch resume' then creates them again."
 )
 @click.option(
     "--replay",
     is_flag=True,
-    help="Train a trial again with kills at random points; compare the outcome.",
+    help="Train a trial again, killed at random points, and compare the results.",
 )
 @click.option(
     "--kills",
     type=click.IntRange(0, 1000),
     metavar="N",
-    help=f"Kills in a replay.  [default: {KILLS}]",
+    help=f"Number of kills in a replay.  [default: {KILLS}]",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0),
     metavar="N",
-    help="Seed of the moments of the kills.  [default: 0]",
+    help="Seed of the kill times.  [default: 0]",
 )
 @click.option(
     "--trial",
     metavar="TRIAL",
-    help="The trial to replay.  [default: the cheapest one that is trained]",
+    help="The trial to replay.  [default: the cheapest trained one]",
 )
 @json_option
 @store_option
@@ -61,19 +59,17 @@ def verify_command(
     trial: str | None,
     as_json: bool,
 ) -> int:
-    """Hold every file that a run has published, and its checkpoints, against their digests.
+    """Verify the checksums of all files that a run has published, checkpoints included.
 
-    Exit code 1 when a file is damaged, or when a replay ends with other weights or other rows.
-    A replay works in a folder of its own and changes nothing of the run.
+    Exit code 1 if a file is damaged, or if a replay ends with different weights or rows. A replay
+    uses a separate folder and does not change the run.
     """
     from jobs.store.store import Store
     from orchestrator import preflight, verification
     from orchestrator.terminal import progress_bar
 
     if not replay and (kills, seed, trial) != (None, None, None):
-        raise click.UsageError(
-            "--kills, --seed and --trial belong to --replay; give it too, or leave them out."
-        )
+        raise click.UsageError("--kills, --seed and --trial need --replay. Add it, or remove them.")
     store = Store(settings.store).open()
     loaded = store.load_run(run)
     chosen = _replayable(store, loaded, trial) if replay else None
@@ -114,8 +110,7 @@ def _replayable(store: Any, run: Any, asked: str | None) -> str:
 
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
-            "a replay trains, which needs torch. Install it with: "
-            f"{install_hints.install_command('worker')}"
+            f"a replay needs torch. Install it with: {install_hints.install_command('worker')}"
         )
     return verification.trial_to_replay(store, run, asked)
 
@@ -126,20 +121,20 @@ def _tell(settings: Settings, run: str, checked: Any, repair: bool) -> None:
         click.echo(f"damaged: {settings.store / each.path} {each.problem}{made}")
     size = f"{checked.files:,} files, {checked.bytes / 1e6:,.1f} MB"
     if not checked.damaged:
-        click.echo(f"run {run}: {size}, all whole")
+        click.echo(f"run {run}: {size}, all checksums match")
     elif not repair:
         click.echo(
-            f"{len(checked.damaged):,} of {size} are damaged. Take them out, to be made again, "
-            f"with: {call(settings, 'verify', run, '--repair')}"
+            f"{len(checked.damaged):,} of {size} are damaged. Remove them, so that they are "
+            f"created again, with: {call(settings, 'verify', run, '--repair')}"
         )
     else:
         ways = [call(settings, "resume", name) for name in checked.resume]
         click.echo(
-            f"{len(checked.damaged):,} of {size} were damaged and are taken out. "
+            f"{len(checked.damaged):,} of {size} were damaged and have been removed. "
             + (
-                f"{len(checked.again)} task(s) are to be done again: {'; '.join(ways)}"
+                f"{len(checked.again)} task(s) must be repeated: {'; '.join(ways)}"
                 if checked.again
-                else "Nothing has to be made again."
+                else "No task must be repeated."
             )
         )
 
@@ -174,13 +169,13 @@ def _verdict(verdict: Any) -> str:
         f"{verdict.trial} trained again up to epoch {verdict.epoch}, killed {verdict.kills} time(s)"
     )
     if verdict.same_weights and verdict.same_rows:
-        return f"{told}: the same weights and the same rows, bit for bit"
+        return f"{told}: weights and rows are identical bit for bit"
     differing = [
         name
         for name, same in (("weights", verdict.same_weights), ("rows", verdict.same_rows))
         if not same
     ]
     return (
-        f"{told}: {' and '.join(differing)} differ from what was published. They are the same only "
-        "on the same kind of processor with the same versions; on a GPU only with --deterministic."
+        f"{told}: {' and '.join(differing)} differ from the published ones. They can be identical "
+        "only on the same kind of CPU with the same versions; on a GPU only with --deterministic."
     )

@@ -1,4 +1,4 @@
-"""`orch watch`: a run's progress until it ends."""
+"""`orch watch`: follow the progress of a run until it ends."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from orchestrator.terminal.options import examples, store_option
 @store_option
 @click.pass_obj
 def watch_command(settings: Settings, run: str | None) -> int:
-    """Show a run's progress, the latest if none is named, until it ends. Ctrl-C leaves the run
-    going.
+    """Follow the progress of a run until it ends. Without RUN, the latest run is shown.
 
-    In a terminal a live display; elsewhere a line whenever something changes. Exit code 1 when the
-    run fails.
+    In a terminal this is a live display; otherwise each change prints a line. Ctrl-C ends the
+    display, not the run. Exit code 1 if the run fails.
     """
     from jobs.store.store import Store
     from orchestrator.terminal import follow

@@ -1,4 +1,4 @@
-"""`orch worker`: a process that takes tasks on one device until it is stopped."""
+"""`orch worker`: a process that runs tasks on one device until it is stopped."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ MAX_SLOTS = 64
 @click.option(
     "--device",
     metavar="cuda:0|cpu",
-    help="Where to compute.  [default: the first GPU not taken, else cpu]",
+    help="Device to use.  [default: the first GPU not taken, else cpu]",
 )
 @click.option(
     "--threads",
     type=click.IntRange(1, 4096),
     metavar="N",
-    help="Processor threads, shared by the slots.  [default: half the cores]",
+    help="CPU threads, shared by the slots.  [default: half the cores]",
 )
 @click.option(
     "--slots",
@@ -35,17 +35,17 @@ MAX_SLOTS = 64
     metavar="N",
     default=1,
     show_default=True,
-    help="Tasks at a time, as far as their memory fits.",
+    help="Maximum number of tasks at a time, if their memory fits.",
 )
 @click.option(
-    "--name", metavar="NAME", help="What the worker is called.  [default: host, device and process]"
+    "--name", metavar="NAME", help="Name of the worker.  [default: host, device and process]"
 )
 @click.option(
     "--idle-exit",
     "idle_exit_s",
     callback=seconds,
     metavar="TIME",
-    help="Leave after so long without work (16s at least), such as 10m.  [default: never]",
+    help="Exit after this time without work, such as 10m; at least 16s.  [default: never]",
 )
 @store_option
 @click.pass_obj
@@ -57,22 +57,25 @@ def worker_command(
     idle_exit_s: float | None,
     slots: int,
 ) -> int:
-    """Take tasks, one after another, on one device. Start one for each GPU.
+    """Run tasks, one after another, on one device. Start one worker per GPU.
 
-    With --slots N up to N small networks train side by side: one starts when the memory that its
-    like took before is free. Each has its part of the threads, at least one. On a CPU a trial's
-    numbers depend on its threads: --threads 4 --slots 4 gives those of --threads 1. On a GPU they
-    do not.
+    With --slots N, up to N networks train side by side. A task starts when enough memory is free,
+    as measured in earlier tasks of this kind. The slots share the threads; each has at least one.
+    On a CPU, results depend on the threads per slot: --threads 4 --slots 4 gives the results of
+    --threads 1. On a GPU they do not.
 
-    Ctrl-C or SIGTERM stops between two steps and keeps a checkpoint; a second one ends at once.
-    Without ORCH_BROKER_URL it works for this machine's embedded broker, which it starts if need be.
+    Ctrl-C or SIGTERM stops after the current step and saves a checkpoint; a second one exits at
+    once. Without ORCH_BROKER_URL the worker uses the embedded broker of this machine and starts it
+    if needed.
     """
     from orchestrator import preflight
     from orchestrator.submission import launch
     from workers import main
 
     if name is not None and len(name) > LONGEST_NAME:
-        raise click.UsageError(f"--name is longer than {LONGEST_NAME} letters; give a shorter one.")
+        raise click.UsageError(
+            f"--name is longer than {LONGEST_NAME} characters. Give a shorter name."
+        )
     preflight.require_writable(settings.store)
     preflight.require_machine(settings, 1, device)
     return main.run(

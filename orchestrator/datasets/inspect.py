@@ -1,18 +1,17 @@
-"""Inspect a data folder before training: classes, formats, broken files, duplicates."""
+"""Inspect a data folder before training: classes, formats, broken files, what is odd."""
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from jobs.data import image_folder
+from jobs.data import file_kinds, image_folder
 from jobs.data.image_folder import DataSource, ImageFile
+from jobs.spec.model import DataSettings
+from orchestrator.datasets import findings, notes
 
 SIGNATURES = {
     b"\xff\xd8\xff": "JPEG",
@@ -24,14 +23,13 @@ SIGNATURES = {
     b"RIFF": "WEBP",
 }
 
-PROGRAMS = ("EPS", "WMF")
-
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """The contents of a folder. `decoded`: images were decoded, not just recognised.
 
-    `duplicates` are groups of paths with equal contents; `contradictions` those in several classes.
+    `duplicates` are groups of paths with equal contents; `contradictions` groups of equal images in
+    several classes. `notes` are the findings as lines; for the others see `findings.Findings`.
     """
 
     folder: str
@@ -43,40 +41,58 @@ class Inspection:
     duplicates: list[list[str]]
     contradictions: list[list[str]]
     decoded: bool
+    beside: list[str]
+    alike_classes: list[list[str]]
+    own_split: list[str]
+    no_test_image: list[str]
+    one_colour: list[str]
+    low_contrast: list[str]
+    frames: dict[str, str]
+    near_duplicates: list[list[str]]
+    across_splits: list[list[str]]
+    value_range: dict[str, Any] | None
+    notes: list[str]
 
 
 def inspect_folder(
-    where: Path, tell: Callable[[int, int], None] = lambda done, total: None
+    where: Path,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+    settings: DataSettings | None = None,
+    classes_at_top: bool = False,
 ) -> Inspection:
-    """Inspect a folder; `tell(done, total)` counts each file twice. Raises `BadFolder`."""
-    source = image_folder.read_folder(where, lambda done, total: tell(done, 2 * total))
-    decoded = importlib.util.find_spec("PIL") is not None
-    look = _decode if decoded else _signature
-    formats: Counter[str] = Counter()
-    broken: dict[str, str] = {}
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        found = pool.map(lambda entry: look(where / entry.path), source.entries)
-        for number, (entry, (kind, fault)) in enumerate(zip(source.entries, found, strict=True)):
-            tell(len(source.entries) + number + 1, 2 * len(source.entries))
-            if fault:
-                broken[entry.path] = fault
-            else:
-                formats[kind] += 1
-    duplicates = _duplicates(source)
+    """Inspect a folder; `tell(done, total)` counts each file twice. Raises `BadFolder`.
+
+    The split and the range of values are those of `settings`.
+    """
+    source = image_folder.read_folder(
+        where, lambda done, total: tell(done, 2 * total), classes_at_top
+    )
+    found = findings.find(
+        source, settings or DataSettings(), lambda done, total: tell(total + done, 2 * total)
+    )
+    if not found.looked:
+        _recognise(source, found)
     return Inspection(
-        source.origin,
-        len(source.entries),
-        sum(entry.bytes for entry in source.entries),
-        dict(Counter(entry.label for entry in source.entries)),
-        dict(formats.most_common()),
-        broken,
-        [[entry.path for entry in group] for group in duplicates],
-        [
-            [entry.path for entry in group]
-            for group in duplicates
-            if len({entry.label for entry in group}) > 1
-        ],
-        decoded,
+        folder=source.origin,
+        files=len(source.entries),
+        bytes=sum(entry.bytes for entry in source.entries),
+        classes=dict(Counter(entry.label for entry in source.entries)),
+        formats=found.formats,
+        broken=found.broken,
+        duplicates=[[entry.path for entry in group] for group in _duplicates(source)],
+        contradictions=found.contradictions,
+        decoded=found.looked,
+        beside=found.beside,
+        alike_classes=found.alike_classes,
+        own_split=found.own_split,
+        no_test_image=found.no_test_image,
+        one_colour=found.one_colour,
+        low_contrast=found.low_contrast,
+        frames=found.frames,
+        near_duplicates=found.near_duplicates,
+        across_splits=found.across_splits,
+        value_range=found.value_range,
+        notes=notes.lines(found),
     )
 
 
@@ -87,26 +103,16 @@ def _duplicates(source: DataSource) -> list[list[ImageFile]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _decode(path: Path) -> tuple[str, str]:
-    """Name of the format, and the fault of the file, or an empty text."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("ignore")
-            if image.format in PROGRAMS:
-                return "", f"{image.format} is a program that draws, not an image"
-            image.load()
-            return image.format or "unknown", ""
-    except UnidentifiedImageError:
-        return "", "not an image"
-    except Exception as error:  # Pillow may raise any error for broken files
-        return "", " ".join(str(error).split()) or type(error).__name__
-
-
-def _signature(path: Path) -> tuple[str, str]:
-    """What `_decode` returns, from the first bytes of the file alone."""
-    with path.open("rb") as handle:
-        first = handle.read(16)
-    kind = next((kind for signature, kind in SIGNATURES.items() if first.startswith(signature)), "")
-    return kind, "" if kind else "not an image (by its first bytes)"
+def _recognise(source: DataSource, found: findings.Findings) -> None:
+    """Record formats and files of other kinds by their first bytes, without Pillow."""
+    formats: Counter[str] = Counter()
+    for entry in source.entries:
+        with (Path(source.origin) / entry.path).open("rb") as handle:
+            head = handle.read(file_kinds.HEAD_BYTES)
+        kind = next((kind for start, kind in SIGNATURES.items() if head.startswith(start)), "")
+        foreign = file_kinds.name_foreign(head)
+        if foreign or not kind:
+            found.broken[entry.path] = foreign or "not an image (by its first bytes)"
+        else:
+            formats[kind] += 1
+    found.formats = dict(formats.most_common())

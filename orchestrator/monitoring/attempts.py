@@ -77,8 +77,8 @@ def _as_heard(store: Store, tried: AttemptRecord, silent: dict[str, float]) -> A
         return tried
     heard = attempts.last_heard(store, Task.parse(tried.task), dataclasses.asdict(tried))
     why = (
-        f"its worker was last heard of {duration(silent[tried.worker])} ago; another one will "
-        f"continue from there"
+        f"the last heartbeat of its worker was {duration(silent[tried.worker])} ago; another "
+        f"worker will continue the task"
     )
     return dataclasses.replace(
         tried, state="lost", failure=WorkerLost.failure, message=why, finished_at=heard

@@ -18,73 +18,59 @@ from orchestrator.report.rendering import wording
 from orchestrator.report.sections import robustness, tables
 
 KEYS = {
-    "keys": "what each key of this file holds",
+    "keys": "a description of each key of this file",
     "run": "the run's name, when it was submitted (seconds since 1970, UTC), and the data set's "
     "name",
-    "spec": "what was asked for: every option with its value",
-    "answer": "the report's first sentences, what to hold against them, and the ranking they rest "
-    "on: mean test "
-    "accuracy (share, 0..1) after `period`; `margin` is the lead in the same unit; `alike` are "
-    "the networks "
-    "that the tests under `duels` do not tell apart from the leader; `doubtful` when the next is "
-    "one of them",
-    "missing": "what the run asked for and is not there, in words; empty when all is done",
-    "tasks": "how many tasks are in each state",
-    "standings": "one entry for each period and network: mean, deviation (n - 1; null for one "
-    "seed), n and Student's "
-    "95% interval over seeds of test accuracy, test loss (nats an image) and training time "
-    "(seconds); "
-    "under `trials` each seed's counts with its Wilson 95% interval",
-    "duels": "every two networks on the same test images after the answer's period: images that "
-    "only one got right "
-    "(first seed), McNemar's exact p, the same after Holm's correction, mean difference of "
-    "accuracy with its "
-    "95% bootstrap interval, and whether the data tell them apart",
+    "spec": "the specification: every option with its value",
+    "answer": "the report's first sentences, its cautions, and the ranking that they use: mean "
+    "test accuracy (share, 0..1) after `period`. `margin` is the lead in the same unit. `alike` "
+    "are the networks that do not differ significantly from the leader in the tests under "
+    "`duels`. `doubtful`: the second network is one of them",
+    "missing": "requested results that are missing, in words; empty when all is done",
+    "tasks": "number of tasks in each state",
+    "standings": "one entry per period and network, for test accuracy, test loss (nats per "
+    "image) and training time (seconds): mean, deviation (n - 1; null for one seed), n and "
+    "Student's 95% interval over seeds. `trials`: counts of each seed with Wilson's 95% interval",
+    "duels": "one entry per pair of networks, on the same test images after the period of "
+    "`answer`: images that only one classified correctly (first seed), McNemar's exact p, p after "
+    "Holm's correction, mean difference of accuracy with its 95% bootstrap interval, and whether "
+    "the difference is statistically significant",
     "ranks": "mean ranks over seeds, Friedman's statistic and p, Nemenyi's critical difference, "
-    "and groups within it; "
-    "null with fewer than two seeds or three networks",
+    "and groups within it; null with fewer than two seeds or three networks",
     "classes": "for each network and class: images, precision, recall, F1 (shares; all seeds "
     "together)",
-    "confused": "classes taken for another most often, all networks together",
+    "confused": "most frequent confusions of two classes, all networks together",
     "calibration": "for each network: expected calibration error, Brier score, mean confidence, "
     "accuracy, and the bins",
-    "agreement": "every two networks: share of equal answers, Cohen's kappa, images on which both "
-    "are wrong alike",
-    "top5": "for each network the share of images whose true class was among its first five "
-    "answers",
-    "images": "how many images each network alone got right, and those that all got wrong, surest "
-    "first",
-    "cost": "for each network up to the answer's period: seconds of training (mean over seeds), "
-    "images a second, "
-    "parameters, thousands of millions of multiply-adds for one image of 224 px; peak memory in "
-    "bytes "
-    "(`memory_of`: gpu, what torch held there; process, what was resident of it), energy of the "
-    "GPU in kWh "
-    "(mean over the seeds it was counted of) and the share of their epochs that it stands for; "
-    "null: not "
-    "measured",
+    "agreement": "one entry per pair of networks: share of equal predictions, Cohen's kappa, "
+    "images on which both make the same mistake",
+    "top5": "for each network, the share of images whose true class is among its first five "
+    "predictions",
+    "images": "number of images that each network alone classified correctly, and those that all "
+    "got wrong, highest confidence first",
+    "cost": "for each network up to the period of `answer`: seconds of training (mean over "
+    "seeds), images per second, parameters, and billions of multiply-adds for one image of 224 "
+    "px. Peak memory in bytes (`memory_of`: gpu, held by torch on the GPU; process, resident "
+    "memory of the process). Energy of the GPU in kWh (mean over the seeds with a measurement) "
+    "and the share of their epochs that it covers. null: not measured",
     "stopping": "for each trial: best epoch by validation loss, gaps between validation and "
-    "training loss, where "
-    "overfitting starts, where early stopping would have ended it and what that would have saved",
+    "training loss, where overfitting starts, where early stopping would have ended it and what "
+    "that would have saved",
     "corruptions": "test accuracy (share) of each network on corrupted images, by corruption and "
-    "severity; "
-    "corruption errors are relative to `reference`; null where the run asked for none",
-    "curves": "one entry for each trial and epoch: losses in nats an image, accuracy as a share, "
+    "severity. Corruption errors are relative to `reference`. null: none requested",
+    "curves": "one entry per trial and epoch: losses in nats per image, accuracy as a share, "
     "times in seconds",
-    "confusion": "one entry for each network and shown period: counts[i][j] test images of class "
-    "classes[i] were "
-    "answered with classes[j]; seeds are summed",
-    "questions": "test images shown with every network's answer, and how many images all, some or "
-    "none got right",
-    "trials": "one entry for each trial: what it is, its parameters' numerics, and where it ran",
-    "data": "origin, classes, images of each class by split, files left out, exact duplicates, "
+    "confusion": "one entry per network and shown period: counts[i][j] test images of class "
+    "classes[i] were predicted as classes[j]; seeds are summed",
+    "questions": "test images shown with the prediction of every network, and how many images "
+    "all, some or no networks classified correctly",
+    "trials": "one entry per trial: its description, numerics, and where it ran",
+    "data": "origin, classes, images of each class by split, skipped files, exact duplicates, "
     "whether pixels exist",
-    "attempts": "how many attempts of each kind of task ended in which state, with the failure's "
-    "class",
+    "attempts": "number of attempts by kind of task, final state and class of failure",
     "timeline": "every attempt with worker, host and device, in seconds since the first one "
-    "began; faults and how many "
-    "of them were survived",
-    "provenance": "what the run was made by, as recorded when it was submitted",
+    "started; faults and how many of them were survived",
+    "provenance": "software and settings of the run, as recorded when it was submitted",
 }
 MAX_ALL_WRONG = 200
 
@@ -251,6 +237,7 @@ def _data(run_data: RunData, duplicates: dict[str, int] | None) -> dict[str, Any
         "images": prepared.get("images"),
         "by_class": prepared.get("classes"),
         "skipped": prepared.get("skipped"),
+        **{key: prepared[key] for key in ("value_range", "low_contrast") if prepared.get(key)},
         "duplicates": duplicates,
         "pixels_there": run_data.pixels is not None,
     }

@@ -57,7 +57,7 @@ def sentence(sides: Sequence[ComparedRun], found: Ranks | None) -> str:
         if side.accuracy
     }
     if not leaders:
-        return "No network has been tested yet in any of these runs."
+        return "No network has been evaluated yet in any of these runs."
     if found:
         first, mean = found.means[0]
         near = [wording.title(n) for n, m in found.means[1:] if m - mean < found.critical]
@@ -75,7 +75,9 @@ def sentence(sides: Sequence[ComparedRun], found: Ranks | None) -> str:
         for run, name in leaders.items()
     ]
     unsure = [side.name for side in sides if side.analysis.verdict and side.analysis.verdict.alike]
-    chance = f" In {wording.listed(unsure)} the first place may be chance." if unsure else ""
+    chance = (
+        f" In {wording.listed(unsure)} the lead is not statistically significant." if unsure else ""
+    )
     return f"Highest test accuracy: {wording.listed(told)}.{chance}"
 
 
@@ -109,14 +111,14 @@ def _results(sides: Sequence[ComparedRun]) -> Section:
         run_tables.measure_table(sides, names, "accuracy"),
         Heading("Test loss"),
         run_tables.measure_table(sides, names, "loss"),
-        Heading("Training time up to there"),
+        Heading("Training time up to that epoch"),
         run_tables.time_table(sides, names),
     ]
     epochs = wording.listed([f"epoch {side.analysis.epoch} of {side.name}" for side in sides])
     return Section(
         "results",
         "Side by side",
-        f"After {epochs}; with several seeds, the mean ± deviation over seeds.",
+        f"After {epochs}. With several seeds: mean ± deviation over seeds.",
         tuple(built),
     )
 
@@ -131,7 +133,7 @@ def _certainty(found: Ranks | None, twins: Sequence[tuple[str, PairwiseTest]]) -
         ]
     if twins:
         built += _same_network(twins)
-    return [Section("certainty", "How sure one can be", "", tuple(built))] if built else []
+    return [Section("certainty", "Statistical significance", "", tuple(built))] if built else []
 
 
 def _same_network(twins: Sequence[tuple[str, PairwiseTest]]) -> list[Part]:
@@ -162,8 +164,8 @@ def _same_network(twins: Sequence[tuple[str, PairwiseTest]]) -> list[Part]:
     return [
         Heading(title),
         Text(
-            "The same network in two runs, on the same test images, by its first seed: McNemar's "
-            "exact test, corrected for all rows together (Holm)."
+            "The same network in two runs, on the same test images, with its first seed. McNemar's "
+            "exact test, corrected over all rows (Holm)."
         ),
         Table(head, rows, (3, 4, 5, 6, 7), name="across", title=title, style="long"),
     ]
@@ -178,15 +180,15 @@ def _differences(sides: Sequence[ComparedRun]) -> Section:
         if len({found.get(key) for found in told}) > 1
     )
     same = len(keys) - len(rows)
-    lead = f"Spec, data and versions; {same} other facts are the same in all runs."
+    lead = f"Specification, data and versions. {same} other values are the same in all runs."
     table = Table(
         ("What", *(side.name for side in sides)),
         rows or (("nothing", *("" for _ in sides)),),
         name="differences",
-        title="What differs between the runs",
+        title="Differences between the runs",
         style="unsorted",
     )
-    return Section("differences", "What differs", lead, (table,))
+    return Section("differences", "Differences", lead, (table,))
 
 
 def _facts_of(side: ComparedRun) -> list[tuple[str, str]]:
@@ -208,8 +210,8 @@ def _cautions(sides: Sequence[ComparedRun]) -> list[str]:
     told = []
     if len({side.run_data.run.data for side in sides}) > 1:
         told.append(
-            "The runs use different data sets (or splits): accuracies of different runs are not "
-            "answers to the same images."
+            "The runs use different data sets (or splits), so their accuracies are not for the "
+            "same images."
         )
     if len({side.analysis.epoch for side in sides}) > 1:
         told.append("The runs are compared after different epochs.")
@@ -230,7 +232,7 @@ def _answer(side: ComparedRun) -> str:
 
 
 def _link(side: ComparedRun) -> Text:
-    return Text("Its own report, with everything in it", f"{side.name}/report.html")
+    return Text("The full report of this run", f"{side.name}/report.html")
 
 
 def _side(sides: Sequence[ComparedRun], name: str) -> ComparedRun:

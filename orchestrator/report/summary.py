@@ -13,20 +13,25 @@ from orchestrator.report.rendering import wording
 from orchestrator.report.sections import memory
 
 MAX_OPEN_SHOWN = 12
+UNFINISHED = {
+    "blocked": "cannot start, since what it needs failed",
+    "open": "is still to come",
+    "cancelled": "was cancelled with the run",
+}
 
 
 def sentence(run_data: RunData, analysis: Analysis) -> str:
     """The best backbone, its margin and its uncertainty; says "leads" only if significant."""
     lead = run_data.leader
     if lead is None:
-        return "No network has been tested yet: there are learning curves, and no leader."
+        return "No network has been evaluated yet: there are learning curves, but no leader."
     first = lead.ranking[: lead.shared_by]
     names = wording.listed([wording.title(standing.backbone) for standing in first])
     right = _right(first[0], run_data.test_images)
     opening = f"{_after(run_data, lead)}, {names}"
     opening = opening[0].upper() + opening[1:]
     if len(lead.ranking) == 1:
-        return f"{opening} has {right}; no other network has been tested."
+        return f"{opening} has {right}; no other network has been evaluated."
     if lead.margin is None or lead.shared_by > 1:
         return f"{opening} share the lead with {right} each."
     second = wording.title(lead.ranking[lead.shared_by].backbone)
@@ -56,7 +61,7 @@ def cost(run_data: RunData, analysis: Analysis) -> str:
         f"{_time(leader.seconds.mean if leader.seconds else None)} to train"
     )
     if run_data.run.spec.seeds > 1:
-        told += " a seed"
+        told += " per seed"
     if leader.parameters and leader.gmacs:
         told += f" and has {wording.size(leader.parameters)} parameters ({leader.gmacs:.2f} GMACs)"
     alike = [costs[name] for name in analysis.verdict.alike]
@@ -80,26 +85,27 @@ def cautions(run_data: RunData, analysis: Analysis) -> list[str]:
     if lead and verdict and verdict.alike:
         names = wording.listed([wording.title(name) for name in verdict.alike])
         told.append(
-            f"No ranking at the top: {wording.title(lead.ranking[0].backbone)} does not differ "
+            f"No clear leader: {wording.title(lead.ranking[0].backbone)} does not differ "
             f"significantly from {names} on "
-            f"{wording.count(analysis.paired_tests[0].images, 'test image')}. The order may be "
-            "chance."
+            f"{wording.count(analysis.paired_tests[0].images, 'test image')}."
         )
     if lead and verdict and verdict.untested and len(lead.ranking) > 1:
         names = wording.listed([wording.title(name) for name in verdict.untested])
-        told.append(f"The answers needed to test {names} against the leader are not published.")
+        told.append(
+            f"The predictions needed to compare {names} with the leader are not published yet."
+        )
     if spec.seeds == 1:
         told.append(_one_seed(lead, verdict.paired_test if verdict else None))
     elif lead and min(len(standing.tests) for standing in lead.ranking) < spec.seeds:
         told.append(
-            f"Not every network has been tested with all {spec.seeds} seeds yet; each row says "
-            f"with how many."
+            f"Not every network has been evaluated with all {spec.seeds} seeds yet; each row shows "
+            f"how many."
         )
     devices = {str(result.get("device")) for result in run_data.training.values()}
     if len(devices) > 1:
         told.append(
-            f"Training ran on different devices ({', '.join(sorted(devices))}): times cannot be "
-            "compared between networks as they stand."
+            f"Training ran on different devices ({', '.join(sorted(devices))}), so training times "
+            "of networks cannot be compared directly."
         )
     return [*told, *filter(None, [memory.caution(run_data)])]
 
@@ -108,24 +114,21 @@ def missing(run_data: RunData) -> list[str]:
     """Requested results that are missing, in plain lines."""
     counts = {
         state: list(run_data.states.values()).count(state)
-        for state in ("open", "failed", "blocked")
+        for state in ("open", "failed", "blocked", "cancelled")
     }
     if not sum(counts.values()):
         return []
     parts = [f"{number} {state}" for state, number in counts.items() if number]
     lines = [
         f"{wording.count(sum(counts.values()), 'task')} of {len(run_data.states)} not done: "
-        f"{', '.join(parts)}. Everything below is made from what is there."
+        f"{', '.join(parts)}. This report uses the results published so far."
     ]
     for task_id, why in run_data.failures.items():
         lines.append(
             f"{_told(run_data, task_id)} failed: {why.get('message') or 'no reason was recorded'}"
         )
-    for state in ("blocked", "open"):
+    for state, word in UNFINISHED.items():
         tasks = [task for task, found in run_data.states.items() if found == state]
-        word = (
-            "cannot start, since what it needs failed" if state == "blocked" else "is still to come"
-        )
         lines += [f"{_told(run_data, task)} {word}." for task in tasks[:MAX_OPEN_SHOWN]]
         if len(tasks) > MAX_OPEN_SHOWN:
             lines.append(f"And {len(tasks) - MAX_OPEN_SHOWN} more {state}.")
@@ -149,11 +152,11 @@ def _right(standing: Standing, images: int) -> str:
         test = standing.tests[0]
         return (
             f"{wording.percent(test.accuracy)} of {wording.count(test.total, 'test image')} "
-            f"right ({test.correct:,})"
+            f"correct ({test.correct:,})"
         )
     assert standing.accuracy is not None
     return (
-        f"{wording.points(standing.accuracy)} of {wording.count(images, 'test image')} right "
+        f"{wording.points(standing.accuracy)} of {wording.count(images, 'test image')} correct "
         f"(mean ± deviation over {standing.accuracy.n} seeds)"
     )
 
@@ -173,8 +176,8 @@ def _certainty(paired_test: PairwiseTest) -> str:
 def _one_seed(lead: Leader | None, paired_test: PairwiseTest | None) -> str:
     """The limits of one seed, and the deviation over seeds that would make the lead uncertain."""
     told = (
-        "One seed: the spread over seeds is unknown, and intervals and p-values cover the choice "
-        "of test images only, not the luck of training."
+        "One seed: the spread over seeds is unknown. Intervals and p-values cover only the choice "
+        "of test images, not the randomness of training."
     )
     if lead is None or paired_test is None or lead.margin is None:
         return told
@@ -197,7 +200,7 @@ def _told(run_data: RunData, task_id: str) -> str:
     if task.kind == "prepare":
         return "Preparing the data set"
     trial = run_data.trials[task.subject]
-    what = "training up to" if task.kind == "train" else "test after"
+    what = "training up to" if task.kind == "train" else "evaluation after"
     return (
         f"{wording.title(trial.backbone)} (seed {trial.seed}): {what} epoch {task.epoch}"
         f"{f' on corrupted images ({task.corruption})' if task.corruption else ''}"

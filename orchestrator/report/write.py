@@ -121,7 +121,9 @@ def check(formats: Iterable[str]) -> None:
     """Raise `RequestError` for an unknown format."""
     for name in formats:
         if name not in FORMATS:
-            raise RequestError(f"--format {name[:40]}: a report can be {', '.join(FORMATS)}.")
+            raise RequestError(
+                f"--format {name[:40]}: unknown format. Give one or more of {', '.join(FORMATS)}."
+            )
 
 
 def need(modules: tuple[str, ...]) -> None:
@@ -129,7 +131,7 @@ def need(modules: tuple[str, ...]) -> None:
     absent = [name for name in modules if importlib.util.find_spec(name) is None]
     if absent:
         raise MissingExtra(
-            f"a report needs {', '.join(absent)}, not installed here: "
+            f"a report needs {', '.join(absent)}. Install the packages with: "
             f"{install_hints.install_command('report')}"
         )
 

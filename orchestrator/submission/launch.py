@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from jobs.errors import BrokerUnreachable, NotQueued
 from jobs.settings import Settings
 from orchestrator.terminal.options import call, emit
 
@@ -25,24 +27,24 @@ def options(command: F) -> F:
     """`--workers`, `--device` and `--wait`."""
     for option in (
         click.option(
-            "--wait", is_flag=True, help="Stay and show progress; exit code 1 when the run fails."
+            "--wait", is_flag=True, help="Wait and show progress; exit code 1 if the run fails."
         ),
         click.option(
             "--device",
             metavar="cuda:0|cpu",
-            help="Device of local workers.  [default: every GPU, else cpu]",
+            help="Device of the local workers.  [default: every GPU, else cpu]",
         ),
         click.option(
             "--workers",
             type=click.IntRange(0, 256),
             metavar="N",
             help=(
-                "Workers to run on this machine.  [default: one a GPU, else 2 on a CPU; 0 when "
+                "Workers to run on this machine.  [default: one per GPU, else 2 on the CPU; 0 if "
                 "ORCH_BROKER_URL is set]"
             ),
         ),
         click.option(
-            "--no-workers", "workers", flag_value=0, type=int, help="The same as --workers 0."
+            "--no-workers", "workers", flag_value=0, type=int, help="Same as --workers 0."
         ),
     ):
         command = option(command)
@@ -58,19 +60,19 @@ def open_store(settings: Settings) -> Store:
 
 def broker(settings: Settings) -> str:
     """The named broker if it answers, else the embedded one, started and announced if needed."""
-    from orchestrator import preflight
     from orchestrator.local import stack
+    from workers.messaging.broker import ping
 
     if settings.broker_url is not None:
-        preflight.ping(settings.broker_url)
+        ping(settings.broker_url)
         return settings.broker_url
 
     open_store(settings)
     here = stack.ensure(settings, workers=0)
     if here.started:
         click.echo(
-            f"started {', '.join(here.started)}, which goes on ('{call(settings, 'down')}' stops "
-            f"it)",
+            f"started {', '.join(here.started)}; it keeps running ('{call(settings, 'down')}' "
+            f"stops it)",
             err=True,
         )
     return here.broker_url(settings)
@@ -93,30 +95,57 @@ def launch(
     `only` limits which task ids are enqueued. With `wait`, it returns when the run is over.
     """
     from jobs import plan
-    from orchestrator import preflight
     from orchestrator.local import stack
-    from workers.messaging.broker import enqueue
 
     ledger = store.ledger()
     states, ready = plan.task_states(store, run, ledger), plan.ready_tasks(store, run, ledger)
     sent = [task for task in ready if only is None or task.id in only]
     if ready:
-        here = stack.ensure(settings, preflight.local_workers(settings, workers), device)
-        enqueue(here.broker_url(settings), sent)
+        here = _start_and_enqueue(settings, store, run, workers, device, sent)
     else:
         here = stack.look(settings)
     if not as_json:
         lines = [*said, *_of_stack(here), _of_sent(sent, states)]
         lines += _of_absence(settings, here, sent) + _of_failures(settings, states, run.name)
         _tell(settings, run, lines, wait)
-    end = None
-    if wait:
-        from orchestrator.terminal import follow
-
-        end = follow.follow(settings, store, run, to_stderr=as_json)
+    end = _follow(settings, store, run, as_json) if wait else None
     if as_json:
         emit(_facts(settings, run, here, sent, end) | facts)
     return end.exit_code if end else 0
+
+
+def _start_and_enqueue(
+    settings: Settings,
+    store: Store,
+    run: Run,
+    workers: int | None,
+    device: str | None,
+    tasks: Sequence[Task],
+) -> Stack:
+    """Start what is missing and enqueue the tasks; raises `NotQueued`, as the run is recorded."""
+    from orchestrator import preflight
+    from orchestrator.local import stack
+    from workers.messaging import broker, stores
+
+    store_id = store.ensure_id()
+    try:
+        here = stack.ensure(settings, preflight.local_workers(settings, workers), device)
+        broker_url = here.broker_url(settings)
+        broker.enqueue(broker_url, tasks, store=store_id)
+    except BrokerUnreachable as error:
+        raise NotQueued(
+            f"run {run.name} is recorded, not queued: {error} Its workers take it up once the "
+            f"broker can be used; or type: {call(settings, 'resume', run.name)}"
+        ) from None
+    with contextlib.suppress(BrokerUnreachable):  # only 'orch doctor' reads it
+        stores.register(broker_url, store_id, store.root, stack.host())
+    return here
+
+
+def _follow(settings: Settings, store: Store, run: Run, as_json: bool) -> RunStatus:
+    from orchestrator.terminal import follow
+
+    return follow.follow(settings, store, run, to_stderr=as_json)
 
 
 def _facts(
@@ -149,18 +178,18 @@ def _of_stack(here: Any) -> list[str]:
 
 def _of_sent(sent: Sequence[Any], states: dict[str, str]) -> str:
     if sent:
-        return f"sent {len(sent)} task(s); each one that ends sends what follows"
+        return f"{len(sent)} task(s) enqueued; workers enqueue the following ones"
     return (
-        "all of it is done already"
+        "all tasks are already done"
         if set(states.values()) == {"done"}
-        else "nothing is left to be sent"
+        else "no task is ready to be enqueued"
     )
 
 
 def _of_failures(settings: Settings, states: dict[str, str], run: str) -> list[str]:
     failed = sum(state == "failed" for state in states.values())
     return (
-        [f"{failed} task(s) failed before. Try them again with: {call(settings, 'retry', run)}"]
+        [f"{failed} task(s) failed before. Retry them with: {call(settings, 'retry', run)}"]
         if failed
         else []
     )

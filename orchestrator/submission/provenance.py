@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import getpass
-import importlib.metadata
 import platform
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Any
+
+from jobs.versions import version_of
 
 PACKAGES = ("orch", "torch", "torchvision", "celery", "numpy", "pillow")
 
@@ -27,14 +28,6 @@ def gather(command: Sequence[str] | None = None) -> dict[str, Any]:
         "user": _user(),
         "command": ["orch", *sys.argv[1:]] if command is None else list(command),
     }
-
-
-def version_of(package: str) -> str | None:
-    """Version of an installed package, or None."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def git_revision() -> str | None:

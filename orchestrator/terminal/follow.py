@@ -43,7 +43,7 @@ def follow(
         return show(settings, observe, out, sleep)
     except KeyboardInterrupt:
         click.echo(
-            f"the run goes on. Come back with: {call(settings, 'watch', run.name)}", err=True
+            f"the run continues. Watch it again with: {call(settings, 'watch', run.name)}", err=True
         )
         raise click.exceptions.Exit(130) from None
 
@@ -132,8 +132,8 @@ class ChangeReporter:
         if self.clock() - self.lonely_since < PATIENCE_S:
             return None
         return (
-            f"tasks wait, but no worker is alive. Start some with: {call(self.settings, 'up')}; "
-            "if they end at once, see: orch doctor"
+            f"tasks are waiting, but no worker is alive. Start workers with: "
+            f"{call(self.settings, 'up')}; if they exit at once, see: orch doctor"
         )
 
     def _trial(self, trial: TrialStatus) -> list[str]:

@@ -50,10 +50,10 @@ def ending(settings: Settings, status: RunStatus, waited: bool) -> list[str]:
         ]
     if any(failure.failure in DATA_FOLDER_FAILURES for failure in status.failures):
         return [
-            f"run {status.run} failed: its data folder must be fixed first. Then submit it again: "
-            "a folder with other contents is another data set and another run."
+            f"run {status.run} failed. Fix its data folder, then submit it again. A folder with "
+            "other contents is another data set and another run."
         ]
     return [
-        f"run {status.run} failed: {len(status.failures)} task(s). Try them again with: "
+        f"run {status.run} failed: {len(status.failures)} task(s). Retry them with: "
         f"{call(settings, 'retry', status.run)}"
     ]

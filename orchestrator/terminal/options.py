@@ -36,7 +36,7 @@ def store_option(command: F) -> F:
         expose_value=False,
         callback=_choose_store,
         is_eager=True,
-        help="The folder of data sets, trials and runs.  [env: ORCH_STORE; default: ./orch-store]",
+        help="Folder of data sets, trials and runs.  [env: ORCH_STORE; default: ./orch-store]",
     )(command)
 
 

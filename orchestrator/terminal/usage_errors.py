@@ -53,7 +53,7 @@ def _commands(error: click.UsageError) -> str:
         or not isinstance(group, click.Group)
     ):
         return ""
-    return f" There are: {', '.join(group.list_commands(error.ctx))}."
+    return f" Commands: {', '.join(group.list_commands(error.ctx))}."
 
 
 def _help(error: click.UsageError) -> str:

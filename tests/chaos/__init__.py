@@ -1,3 +1,1 @@
-"""Faults dealt to a study at work, and whether it ends as if nothing had been: `make chaos N=50
-SEED=1`.
-"""
+"""Inject faults into a running study and check its results: `make chaos N=50 SEED=1`."""

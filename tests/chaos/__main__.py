@@ -1,4 +1,4 @@
-"""Deal faults to a study and compare it with its undisturbed twin: `python -m chaos --faults 50
+"""Inject faults into a study and compare it with an undisturbed one: `python -m chaos --faults 50
 --seed 1`.
 """
 
@@ -12,7 +12,7 @@ from chaos.study import Places, study
 
 
 def main() -> int:
-    """0 when every promise was held, else 1."""
+    """Exit code 0 if every promise was kept, else 1."""
     asked = argparse.ArgumentParser(prog="chaos", description=__doc__)
     asked.add_argument("--faults", type=int, default=50, help="how many (default 50)")
     asked.add_argument(

@@ -35,8 +35,8 @@ class Drawn:
 
 
 def draw(count: int, seed: int, with_disk: bool, pause_s: float = 3.25) -> list[Drawn]:
-    """The list of faults of a seed: each kind about as often, in an order drawn anew for each round
-    of kinds.
+    """The faults of a seed: each kind about equally often, in a new order in each round of
+    kinds.
     """
     rng = random.Random(seed)
     kinds: list[str] = []

@@ -1,4 +1,4 @@
-"""Signs of life of a study, and how long after each fault the next one came."""
+"""Progress of a study, and the time from each fault to the next progress."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from jobs.task import Task
 
 @dataclass
 class Blow:
-    """A fault that was dealt. `task` is what it struck (None: no task in particular).
-
-    It is recovered from when the struck task, or its trial, is reported on by another attempt than
-    `attempt` (None: by any), or is done; where it struck none, when any task is reported on or
-    done.
+    """An injected fault. `task` is what it hit (None: no task in particular). Recovery is progress
+    of the task or its trial by another attempt than `attempt` (None: by any), or its end. Without a
+    task, it is progress of any task.
     """
 
     number: int
@@ -30,7 +28,7 @@ class Blow:
     recovery_s: float | None = None
 
     def answered(self, said: list[dict[str, Any]], done: frozenset[str]) -> bool:
-        """Whether work has gone on since."""
+        """Whether work has continued since."""
         fresh = [values for values in said if values["at"] > self.at]
         if self.task is None:
             return bool(fresh or done - self.done_before)
@@ -45,7 +43,7 @@ class Blow:
 
 @dataclass
 class Pulse:
-    """Looks ten times a second, and notes when a blow is answered."""
+    """Checks for progress ten times a second, and records when a fault is recovered from."""
 
     said: Callable[[], list[dict[str, Any]]]
     done: Callable[[], frozenset[str]]
@@ -54,12 +52,12 @@ class Pulse:
     thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start checking."""
         self.thread = threading.Thread(target=self._look, daemon=True)
         self.thread.start()
 
     def close(self) -> None:
-        """Look once more and stop."""
+        """Check once more and stop."""
         self.leave.set()
         if self.thread is not None:
             self.thread.join(10)
@@ -70,7 +68,7 @@ class Pulse:
             self.note()
 
     def note(self) -> None:
-        """Note the recovery of every blow that is answered now."""
+        """Record the recovery of every fault that is recovered from now."""
         waiting = [blow for blow in self.blows if blow.recovery_s is None]
         if not waiting:
             return

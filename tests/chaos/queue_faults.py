@@ -32,7 +32,7 @@ def doubled(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """Every task of the run, done or not, three times, shuffled."""
     tasks = [Task.parse(task_id) for task_id in scene.run.tasks] * 3
     rng.shuffle(tasks)
-    broker.enqueue(scene.broker.url, tasks[:60])
+    broker.enqueue(scene.broker.url, tasks[:60], store=scene.lab.store.id)
     return True
 
 
@@ -46,7 +46,7 @@ def foolish(scene: Scene, rng: random.Random, blow: Blow) -> bool:
         None,
         {"a": 1},
     ]
-    with broker.app(scene.broker.url) as application:
+    with broker.app(scene.broker.url, scene.lab.store.id) as application:
         for word in words:
             application.send_task("orch.train", args=[word])
         application.send_task("orch.train", args=[])
@@ -55,7 +55,7 @@ def foolish(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     rubbish = rng.choice(
         [b"\xff\xfe rubbish", b"{}", b"[1, 2]", b'"a"', b'{"body": "!", "headers": 3}']
     )
-    scene.broker.client().lpush("orch", rubbish)
+    scene.broker.client().lpush(broker.common_queue(scene.lab.store.id), rubbish)
     blow.detail = f"and {rubbish!r}"
     return True
 

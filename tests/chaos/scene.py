@@ -38,7 +38,7 @@ class Busy:
 
 @dataclass
 class Scene:
-    """All that faults can strike, and what they leave behind to be known at the end."""
+    """All that faults can hit, and what they record for the final checks."""
 
     lab: Lab
     broker: Broker
@@ -56,11 +56,11 @@ class Scene:
         return self.runs[-1]
 
     def submit(self, periods: int) -> None:
-        """Ask for so many periods of every trial; more of them go on with the same trials."""
+        """Submit the run with this many periods; more periods extend the same trials."""
         self.runs.append(patiently(lambda: submit(self.lab, self.images, periods)))
 
     def orch(self, *words: str) -> None:
-        """Type a command, again while it is refused: the disk may be full or the broker away for a
+        """Run a command, again while it fails: the disk may be full or the broker unreachable for a
         moment.
         """
         patiently(lambda: self.lab.orch(*words))
@@ -72,19 +72,19 @@ class Scene:
         )
 
     def over(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether all tasks are done."""
         return all(
             "open" not in plan.task_states(self.lab.store, run).values() for run in self.runs
         )
 
     def later(self, after_s: float, act: Callable[[], None]) -> None:
-        """Do something after a while, beside what goes on."""
+        """Call a function later, in a thread."""
         timer = threading.Timer(after_s, act)
         timer.start()
         self.timers.append(timer)
 
     def settle(self) -> None:
-        """Wait for all that was to be done later."""
+        """Wait for all delayed calls."""
         for timer in self.timers:
             timer.join()
 
@@ -115,7 +115,7 @@ class Scene:
                     yield record
 
     def said(self) -> list[dict[str, Any]]:
-        """What was last said of each task."""
+        """The latest progress of each task."""
         found = []
         for path in (self.lab.store.root / "progress").glob("*.json"):
             values = self.lab.progress(path.name.removesuffix(".json"))
@@ -125,7 +125,7 @@ class Scene:
 
 
 def patiently(act: Callable[[], T], timeout_s: float = 60.0) -> T:
-    """Do it, and again every second while it fails; its last failure when that takes too long."""
+    """Call it, again every second while it fails; raises its last failure after a timeout."""
     deadline = time.monotonic() + timeout_s
     while True:
         try:
@@ -137,7 +137,7 @@ def patiently(act: Callable[[], T], timeout_s: float = 60.0) -> T:
 
 
 def submit(lab: Lab, images: Path, periods: int) -> Run:
-    """Ask for the study."""
+    """Submit the study."""
     words = [word for name in BACKBONES for word in ("--backbone", name)]
     return lab.submit(
         *words,

@@ -1,4 +1,4 @@
-"""From the first fault to the verdict."""
+"""A complete chaos run, from the first fault to the final checks."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ END_S = 300.0
 
 @dataclass(frozen=True)
 class Places:
-    """Where to work (None: a temporary folder), where the twin lies (None: there too), where to
-    write the facts.
+    """The folder to work in (None: a temporary one), the folder of the undisturbed study (None: the
+    same), and the file for the facts.
     """
 
     folder: Path | None = None
@@ -52,7 +52,9 @@ class Places:
 
 
 def study(count: int, seed: int, workers: int, pause_s: float, places: Places) -> bool:
-    """Run the twin, deal the faults, compare, print; whether every promise was held."""
+    """Run the undisturbed study, inject the faults, compare and print; returns whether every
+    promise was kept.
+    """
     began = time.monotonic()
     with ExitStack() as stack:
         place = places.folder or Path(tempfile.mkdtemp(prefix="orch-chaos-"))
@@ -93,7 +95,7 @@ def told(began: float, words: str) -> None:
 
 
 def _calm(folder: Path, images: Path, workers: int, periods: int) -> tuple[Lab, Run]:
-    """The undisturbed study, begun or taken on to so many periods."""
+    """The undisturbed study, started or extended to this many periods."""
     broker = Broker()
     broker.start()
     lab = Lab(folder, broker.url)
@@ -110,7 +112,7 @@ def _calm(folder: Path, images: Path, workers: int, periods: int) -> tuple[Lab, 
 
 @contextmanager
 def _scene(place: Path, images: Path, workers: int) -> Iterator[Scene]:
-    """The study to be struck, with nothing at work yet; what was started for it is ended."""
+    """The study to be disturbed, before it starts; processes started for it are ended."""
     broker = Broker()
     with small_disk(place / "struck" / "store") as has_disk:
         lab = Lab(place / "struck", broker.url)
@@ -125,7 +127,7 @@ def _scene(place: Path, images: Path, workers: int) -> Iterator[Scene]:
 
 
 def _deal(struck: Scene, drawn: Sequence[Drawn], periods: int, began: float) -> list[Blow]:
-    """Deal every fault, taking the study on when it ends before; then wait for its end and mend
+    """Inject every fault, and extend the study if it ends before. Then wait for its end and repair
     what is damaged.
     """
     pulse = Pulse(struck.said, struck.done)
@@ -154,7 +156,7 @@ def _deal(struck: Scene, drawn: Sequence[Drawn], periods: int, began: float) -> 
 
 
 def _strike(struck: Scene, drawn: Drawn, pulse: Pulse, began: float) -> Blow:
-    """Try until there is something to strike; a study that is over is taken on."""
+    """Try until there is something to hit; a study that has ended is extended."""
     strike, rng = faults.KINDS[drawn.kind], random.Random(drawn.seed)
     deadline = time.monotonic() + FIND_S
     while time.monotonic() < deadline:
@@ -205,11 +207,9 @@ def _print(blows: Sequence[Blow], checks: Sequence[Check], held: bool) -> None:
 
 
 def recoveries(blows: Sequence[Blow]) -> dict[str, dict[str, Any]]:
-    """By kind, and for all: how many were dealt, the median and the worst time to recovery in
-    seconds.
-
-    Faults overlap: `worst_alone_s` is of those that no other fault came upon before they were
-    recovered from, and that came when no frozen worker was still away.
+    """Counts, median and worst time to recovery in seconds, by kind and for all. Faults overlap.
+    `worst_alone_s` covers only faults during whose recovery no other fault came and no worker was
+    frozen.
     """
     table = {}
     for kind in [*sorted({blow.kind for blow in blows}), "all"]:

@@ -1,4 +1,4 @@
-"""Eight faults in a minute: the study ends as its undisturbed twin."""
+"""Eight faults in a minute: the study ends like the undisturbed one."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.whole
 
 
 def test_eight_faults_change_nothing(tmp_path: Path) -> None:
-    """Real workers and a real Redis, struck every two seconds or so; `make chaos` is the same for
-    longer.
+    """Real workers and a real Redis, with a fault about every two seconds. `make chaos` does the
+    same for longer.
     """
     pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
     if redis_binary() is None:
@@ -56,8 +56,8 @@ def test_eight_faults_change_nothing(tmp_path: Path) -> None:
 
 
 def test_the_list_of_faults_is_drawn_from_its_seed() -> None:
-    """The same seed, the same list; every kind comes before any comes again; the disk only where it
-    is allowed.
+    """The same seed gives the same list. Every kind comes before any is repeated; disk faults only
+    if allowed.
     """
     kinds = list(faults.KINDS)
     one, again, other = (faults.draw(50, seed, True) for seed in (1, 1, 2))

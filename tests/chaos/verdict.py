@@ -1,4 +1,4 @@
-"""Whether a struck study ended as its undisturbed twin did."""
+"""Check whether a disturbed study ended like the undisturbed one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TABLES = ("epochs", "evaluations", "predictions")
 
 @dataclass(frozen=True)
 class Check:
-    """One promise, whether it was held, and what was counted."""
+    """One promise, whether it was kept, and what was counted."""
 
     promise: str
     held: bool
@@ -29,7 +29,7 @@ class Check:
 
 
 def judge(scene: Scene, twin: Lab, calm: Run) -> list[Check]:
-    """All promises, once the study is over and its workers have left."""
+    """All promises, after the study has ended and its workers have stopped."""
     lab, run = scene.lab, scene.run
     states = [state for each in scene.runs for state in plan.task_states(lab.store, each).values()]
     struck, expected = digests(lab, run), digests(twin, calm)
@@ -42,7 +42,7 @@ def judge(scene: Scene, twin: Lab, calm: Run) -> list[Check]:
         ),
     ]
     for table in TABLES:
-        # A twin that was kept may be further on.
+        # An undisturbed study from an earlier call may have more periods.
         found, wanted = (
             rows(lab, run, table),
             [r for r in rows(twin, calm, table) if r["epoch"] <= run.spec.epochs],
@@ -67,7 +67,7 @@ def judge(scene: Scene, twin: Lab, calm: Run) -> list[Check]:
 
 
 def digests(lab: Lab, run: Run) -> dict[str, Any]:
-    """The digest of each trial's weights at each mark."""
+    """The checksum of each trial's weights at each target epoch."""
     marks = [Task.parse(task_id) for task_id in run.tasks if task_id.startswith("train.")]
     return {task.id: (lab.store.done(task) or {}).get("weights_digest") for task in marks}
 

@@ -1,4 +1,4 @@
-"""Laboratories for the tests of the whole."""
+"""Laboratories for the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NUMBERS = itertools.count()
 
 @pytest.fixture
 def new_lab(tmp_path: Path, redis_url: str) -> Iterator[Callable[..., Lab]]:
-    """Make a laboratory with a store and a Redis database of its own."""
+    """Create a laboratory with its own store and Redis database."""
     pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
     made: list[Lab] = []
 

@@ -1,5 +1,5 @@
-"""Interrupted equals uninterrupted: kills, gentle stops and other ways of counting periods change
-no number.
+"""Interrupted equals uninterrupted: kills, stops and other divisions into periods do not change
+results.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ ONE_TRIAL = (*SMALL, "--backbone", "resnet34", "--periods", "1", "--epochs-per-p
 def test_a_worker_killed_in_the_middle_of_an_epoch_changes_nothing(
     new_lab: Callable[..., Lab], animal_folder: Path
 ) -> None:
-    """SIGKILL to the worker: its child ends too, the other worker finishes the trial, every number
-    is the same.
+    """SIGKILL to the worker: its child ends too, the other worker finishes the trial, and all
+    results are the same.
     """
     asked = (*ONE_TRIAL, "--data", str(animal_folder))
     calm, struck = new_lab("calm"), new_lab("struck")
@@ -76,8 +76,8 @@ def test_a_worker_killed_in_the_middle_of_an_epoch_changes_nothing(
 def test_three_periods_of_two_epochs_are_one_of_six_bit_for_bit(
     new_lab: Callable[..., Lab], animal_folder: Path
 ) -> None:
-    """Weights and every row but times and the periods' own numbers, with learning-rate drops on the
-    way.
+    """Weights and all rows except times and period numbers, with reductions of the learning rate on
+    the way.
     """
     spec = animal_folder.parent / "drop.yaml"
     spec.write_text("backbones: [scratch, squeezenet]\nplateau_patience: 0\nlearning_rate: 0.05\n")
@@ -102,7 +102,9 @@ def test_three_periods_of_two_epochs_are_one_of_six_bit_for_bit(
 def test_a_worker_asked_to_leave_hands_its_task_over(
     new_lab: Callable[..., Lab], animal_folder: Path
 ) -> None:
-    """SIGTERM: the child stops between two steps, the worker exits 0, another goes on at once."""
+    """SIGTERM: the child stops after the current step, the worker exits with 0, and another worker
+    continues at once.
+    """
     lab = new_lab()
     asked = (*ONE_TRIAL, "--data", str(animal_folder))
     run = lab.submit(*asked)
@@ -130,8 +132,8 @@ def test_a_worker_asked_to_leave_hands_its_task_over(
 def test_a_worker_that_is_slow_to_load_takes_no_task_before_it_can_begin_one(
     new_lab: Callable[..., Lab], animal_folder: Path, tmp_path: Path
 ) -> None:
-    """Torch may lie on a slow disk: a lease that nobody renews meanwhile would go from worker to
-    worker.
+    """Loading torch from a slow disk may take long. A lease that nobody renews meanwhile would move
+    between workers.
     """
     lab = new_lab()
     (tmp_path / "sitecustomize.py").write_text(SLOW_TORCH.format(seconds=1.5 * TTL_S))
@@ -151,7 +153,7 @@ def test_a_worker_that_is_slow_to_load_takes_no_task_before_it_can_begin_one(
 def test_a_worker_that_cannot_load_torch_takes_no_task(
     new_lab: Callable[..., Lab], animal_folder: Path, tmp_path: Path
 ) -> None:
-    """Else a broken machine, always idle, would use up the attempts of every task."""
+    """Otherwise a broken machine, always idle, would use up the attempts of every task."""
     lab = new_lab()
     (tmp_path / "torch.py").write_text(
         "raise ImportError('libcudart.so.12: cannot open shared object file')\n"
@@ -176,10 +178,8 @@ def test_a_worker_that_cannot_load_torch_takes_no_task(
 
 
 def first_step(lab: Lab, training: str) -> tuple[subprocess.Popen[bytes], float]:
-    """A worker that has begun with a training, and the seconds from its start to the first step.
-
-    A busy machine slows a recovery as it slows this, so what may pass before work goes on is
-    reckoned with it.
+    """A worker that has started a training, and the seconds from its start to the first step. The
+    time allowed for recovery depends on it, because a busy machine slows both.
     """
     began = time.monotonic()
     worker = lab.worker()

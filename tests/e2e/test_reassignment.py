@@ -1,4 +1,4 @@
-"""A faster worker relieves a slower one, and no number changes."""
+"""A faster worker takes over a training from a slower one, and results do not change."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ASKED = (
 
 
 def slow_down(worker: subprocess.Popen[bytes], over: threading.Event) -> None:
-    """Let a worker's children work for a fifth of the time only."""
+    """Let a worker's children run only a fifth of the time."""
     while not over.wait(0.04):
         with contextlib.suppress(psutil.NoSuchProcess):
             stopped = children_of(worker)
@@ -56,8 +56,8 @@ def strike(processes: list[int], blow: signal.Signals) -> None:
 def test_an_idle_faster_worker_takes_over_and_every_number_is_the_same(
     new_lab: Callable[..., Lab], animal_folder: Path
 ) -> None:
-    """One on record as fast asks, the training changes hands between two steps, and ends as if
-    undisturbed.
+    """A worker recorded as fast requests the training. It is handed over after a step and ends as
+    if undisturbed.
     """
     calm, moved, over = new_lab("calm"), new_lab("moved"), threading.Event()
     slow = moved.worker("--name", "slow")

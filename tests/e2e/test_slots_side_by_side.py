@@ -1,4 +1,4 @@
-"""Side by side on one worker: the same numbers as one after the other."""
+"""Several tasks at a time on one worker give the same results as one after the other."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ SMALL = (
 
 
 def test_two_slots_give_the_numbers_of_one(new_lab: Callable[..., Lab]) -> None:
-    """Two networks on digits, one thread each: weights and rows are equal, and they did train at
-    the same time.
+    """Two networks on digits with one thread each: weights and rows are equal, and they did train
+    at the same time.
     """
     one, two = new_lab("one"), new_lab("two")
     for lab, slots in ((one, "1"), (two, "2")):
@@ -50,8 +50,8 @@ def test_two_slots_give_the_numbers_of_one(new_lab: Callable[..., Lab]) -> None:
 
 
 def test_a_stop_reaches_all_slots(new_lab: Callable[..., Lab]) -> None:
-    """SIGTERM with two trainings under way: both put a checkpoint down, the worker leaves well, and
-    the run goes on.
+    """SIGTERM during two trainings: both save a checkpoint, the worker exits with 0, and the run
+    continues.
     """
     lab = new_lab()
     worker = lab.worker("--slots", "2", "--threads", "2")

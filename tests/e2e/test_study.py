@@ -29,7 +29,9 @@ TWO_BACKBONES = (
 def test_seven_backbones_in_three_periods_by_two_workers(
     new_lab: Callable[..., Lab], animal_folder: Path
 ) -> None:
-    """From submit to the report: each task once, both workers busy, all seven in one table."""
+    """From submit to the report: each task runs once, both workers are busy, all seven networks are
+    in one table.
+    """
     lab = new_lab()
     lab.worker("--name", "one")
     lab.worker("--name", "two")
@@ -51,8 +53,7 @@ def test_seven_backbones_in_three_periods_by_two_workers(
     assert len(rows(lab, run, "predictions")) == 7 * 3 * 12
     assert {row["worker"] for row in attempts} == {"one", "two"}
     assert [row["attempt"] for row in attempts] == [1] * 42
-    # Both begin at once, so which of them is written down first is chance: the largest network is
-    # one of their firsts.
+    # Both start at once, so their order is random: one of the first two is the largest network.
     in_order = sorted(attempts, key=lambda row: row["started_at"])
     firsts = {row["worker"]: row["task"] for row in reversed(in_order)}
     assert any("vgg16" in task for task in firsts.values())
@@ -68,12 +69,14 @@ def test_seven_backbones_in_three_periods_by_two_workers(
 
 
 def test_the_queue_may_burn(new_lab: Callable[..., Lab], animal_folder: Path) -> None:
-    """FLUSHALL in mid-run and every message doubled: the run ends as if nothing had been."""
+    """FLUSHALL during the run and every message duplicated: the results are as if nothing had
+    happened.
+    """
     lab = new_lab()
     run = lab.submit(*TWO_BACKBONES, "--data", str(animal_folder))
-    from workers.messaging.broker import _channel
+    from workers.messaging.broker import connected
 
-    with _channel(lab.broker_url, 3.0) as channel:
+    with connected(lab.broker_url, 3.0) as channel:
         channel.client.flushdb()
         lab.worker()
         lab.worker()

@@ -1,4 +1,4 @@
-"""A task in its own process: outcomes, failures, hangs, deaths and gentle stops."""
+"""A task in its own process: results, failures, hangs, deaths and requested stops."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def work(
     mine: bool = True,
     limits: Limits | None = None,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Run the fake work in a real child; its outcome and what it said."""
+    """Run the fake work in a real child; returns its result and its messages."""
     folder.mkdir(exist_ok=True)
     (folder / "behave").write_text(behave)
     (folder / "w").mkdir(exist_ok=True)
@@ -43,7 +43,7 @@ def work(
 
 
 def test_a_child_says_how_it_goes_and_returns_its_outcome(tmp_path: Path) -> None:
-    """Messages and the outcome cross as JSON."""
+    """Messages and the result are sent as JSON."""
     outcome, said = work(tmp_path)
 
     assert outcome["files"] == {"out.txt": "results/out/train.scratch-s0-12345678.0001.txt"}
@@ -51,13 +51,13 @@ def test_a_child_says_how_it_goes_and_returns_its_outcome(tmp_path: Path) -> Non
 
 
 def test_an_error_of_ours_comes_back_as_itself(tmp_path: Path) -> None:
-    """Class and message survive the pipe."""
+    """The class and message of an error are sent through the pipe."""
     with pytest.raises(errors.LossNotFinite, match="epoch 1, step 3"):
         work(tmp_path, "bad")
 
 
 def test_a_bug_is_named_and_its_traceback_is_in_the_log(tmp_path: Path) -> None:
-    """A failure nobody foresaw stops the task, with the traceback kept."""
+    """An unexpected error stops the task; the log holds its traceback."""
     with pytest.raises(errors.OrchError, match="ZeroDivisionError: a bug in the work") as caught:
         work(tmp_path, "bug")
 
@@ -72,7 +72,7 @@ def test_a_child_that_is_killed_is_a_lost_worker(tmp_path: Path) -> None:
 
 
 def test_a_child_that_hangs_is_ended(tmp_path: Path) -> None:
-    """Silence longer than the limit is a failure that may be tried again."""
+    """A child that sends no message for too long is a failure that may be retried."""
     began = time.monotonic()
     with pytest.raises(child.Stalled):
         work(tmp_path, "hang", limits=Limits(stall_s=0.5))
@@ -81,15 +81,15 @@ def test_a_child_that_hangs_is_ended(tmp_path: Path) -> None:
 
 
 def test_a_child_asked_to_stop_stops_between_two_steps(tmp_path: Path) -> None:
-    """SIGTERM sets a flag that the work looks at, however early it is asked to stop."""
+    """SIGTERM sets a flag that the work checks, however early it is sent."""
     for _ in range(5):
         with pytest.raises(errors.Stopped, match="step 3"):
             work(tmp_path, "slow", stop=True)
 
 
 def test_a_child_that_does_not_stop_is_ended_after_the_grace(tmp_path: Path) -> None:
-    """A hanging child cannot keep a worker from leaving."""
-    with pytest.raises(errors.Stopped, match="was ended"):
+    """A hanging child cannot prevent a worker from stopping."""
+    with pytest.raises(errors.Stopped, match="was killed"):
         work(tmp_path, "hang", stop=True, limits=Limits(grace_s=0.3))
 
 
@@ -130,8 +130,8 @@ def test_children_run_beside_each_other_from_threads(tmp_path: Path) -> None:
 
 
 def test_a_child_whose_worker_is_silent_ends_itself(tmp_path: Path) -> None:
-    """A worker that hangs sends no beat: the child must not go on beside whoever took the lease
-    meanwhile.
+    """A worker that hangs sends no heartbeat. Its child must not continue beside the new holder of
+    the lease.
     """
     asked: list[float] = []
 
@@ -153,7 +153,7 @@ def test_a_child_whose_worker_is_silent_ends_itself(tmp_path: Path) -> None:
         1,
         None,
     )
-    with pytest.raises(errors.LeaseLost, match="the worker was away"):
+    with pytest.raises(errors.LeaseLost, match="the worker sent no heartbeat"):
         child.run(
             order,
             tmp_path / "log",
@@ -168,7 +168,7 @@ def test_a_child_whose_worker_is_silent_ends_itself(tmp_path: Path) -> None:
 
 
 def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    """The child says why it ends, though it has nowhere to print it."""
+    """The child says why it ends, although it has no output to print to."""
     order = TaskRequest(
         "train.scratch-s0-12345678.0001", str(tmp_path), "t1", str(tmp_path), 1, "cpu", 1, None
     )
@@ -185,8 +185,8 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_worker_waits_until_its_children_can_load_what_they_need() -> None:
-    """A module that is there is loaded; one that is not is told of; who leaves meanwhile does not
-    wait.
+    """A module that exists is loaded, a missing one is reported, and a stop does not wait for
+    loading.
     """
     leave = threading.Event()
 

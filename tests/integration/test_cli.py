@@ -17,7 +17,7 @@ from orchestrator.terminal import progress_bar
 
 
 def test_orch_alone_shows_the_help_and_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
-    """No request is not a wrong one."""
+    """No request is not an invalid one."""
     code = cli.run([])
 
     assert code == 0
@@ -35,8 +35,8 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 def test_too_long_a_name_for_a_socket_says_what_to_set(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Processes that work together speak through a socket among temporary files, whose name may
-    have 107 letters.
+    """Processes that work together use a socket in the temporary folder, whose path may have 107
+    characters.
     """
 
     def refuse(**_: object) -> None:
@@ -45,11 +45,11 @@ def test_too_long_a_name_for_a_socket_says_what_to_set(
     monkeypatch.setattr(cli.cli, "main", refuse)
 
     assert cli.run([]) == 1
-    assert "Set TMPDIR to a shorter one" in capsys.readouterr().err
+    assert "Set TMPDIR to a shorter path" in capsys.readouterr().err
 
 
 def test_a_second_ctrl_c_ends_at_once_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once a command was interrupted, the next signal is the system's own matter."""
+    """After a command was interrupted, the next signal has the system's default effect."""
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(cli, "run", lambda: cli.INTERRUPTED)
     try:
@@ -65,7 +65,7 @@ def test_a_second_ctrl_c_ends_at_once_without_a_traceback(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("name", list(cli.COMMANDS))
 def test_every_command_is_found_under_its_own_name(name: str) -> None:
-    """The table of commands leads to a command of that name."""
+    """Every entry of the table of commands has the function that it names."""
     command = cli.cli.get_command(click.Context(cli.cli), name)
 
     assert command is not None
@@ -74,7 +74,7 @@ def test_every_command_is_found_under_its_own_name(name: str) -> None:
 
 @pytest.mark.parametrize("command", commands(), ids=lambda command: command.name)
 def test_every_command_shows_an_example_that_parses(command: click.Command) -> None:
-    """A help text ends with a command that can be typed."""
+    """Every help text ends with an example command."""
     from support.command_lines import parse
 
     shown = [
@@ -89,7 +89,7 @@ def test_every_command_shows_an_example_that_parses(command: click.Command) -> N
 
 @pytest.mark.parametrize("command", commands(), ids=lambda command: command.name)
 def test_every_option_says_what_it_does_and_its_default(command: click.Command) -> None:
-    """Options that are no flags show a default, in the help's own words or click's."""
+    """Options that are not flags show a default, in the help text or from click."""
     given = [
         option
         for option in command.params
@@ -109,7 +109,9 @@ def test_every_option_says_what_it_does_and_its_default(command: click.Command) 
 
 
 def test_the_defaults_that_the_help_of_submit_shows_are_those_of_the_spec() -> None:
-    """The help is written by hand so that it need not import the spec; it may not drift from it."""
+    """The help text is written by hand, so that it need not import the specification; it must match
+    it.
+    """
     from jobs.spec.model import Spec
 
     submit = cli.cli.get_command(click.Context(cli.cli), "submit")
@@ -156,7 +158,7 @@ def test_the_catalog_is_listed_as_one_json_document(capsys: pytest.CaptureFixtur
     ids=" ".join,
 )
 def test_backbones_may_be_named_with_commas(given: list[str]) -> None:
-    """As a list, as options again, or both; each is compared once."""
+    """As a list, as repeated options, or both; each backbone is compared once."""
     from orchestrator.commands.submit import _spec, submit_command
 
     options = submit_command.make_context("submit", given, resilient_parsing=True).params
@@ -166,7 +168,7 @@ def test_backbones_may_be_named_with_commas(given: list[str]) -> None:
 
 
 class Terminal(io.StringIO):
-    """A stream that calls itself a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -184,7 +186,7 @@ class Terminal(io.StringIO):
 def test_slow_work_is_told_in_one_line_that_goes_away(
     out: io.StringIO, quiet: bool, shown: str
 ) -> None:
-    """On a terminal only, and not where a program reads."""
+    """Only on a terminal, and not for programs."""
     with progress_bar.status_line("loading", quiet, out) as say:
         say("asking")
 
@@ -197,7 +199,7 @@ def test_slow_work_is_told_in_one_line_that_goes_away(
 def test_slow_commands_show_that_they_work(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Something stands on a terminal while libraries are loaded, and is gone at the end."""
+    """A status line is shown on a terminal while libraries are loaded, and removed at the end."""
     pytest.importorskip("torch")
     fill_store(tmp_path / "store", backbones=["scratch"], pixels=False)
     monkeypatch.setenv("ORCH_STORE", str(tmp_path / "store"))
@@ -208,3 +210,40 @@ def test_slow_commands_show_that_they_work(
     assert code == 0
     assert " ..." in screen.getvalue()
     assert screen.getvalue().endswith("\r\x1b[K")
+
+
+def test_a_folder_is_inspected(
+    desk: Path, animal_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Counts, formats, broken files and duplicates, those across classes named apart."""
+    (animal_folder / "ape" / "broken.jpg").write_bytes(b"\xff\xd8\xff and nothing more")
+    (animal_folder / "ape" / "twin.png").write_bytes(
+        (animal_folder / "cat" / "000.png").read_bytes()
+    )
+
+    code = cli.run(["data", "inspect", str(animal_folder), "--json"])
+    found = json.loads(capsys.readouterr().out)
+
+    assert code == 1
+    assert found["classes"] == {"ape": 22, "bear": 20, "cat": 20}
+    assert found["formats"] == {"PNG": 61}
+    assert list(found["broken"]) == ["ape/broken.jpg"]
+    assert found["contradictions"] == found["duplicates"] == [["ape/twin.png", "cat/000.png"]]
+
+
+def test_a_data_set_is_prepared_once(
+    desk: Path, animal_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second time it is there already, with the same facts."""
+    pytest.importorskip("torch")
+    arguments = ["data", "prepare", str(animal_folder), "--image-size", "16", "--json"]
+
+    codes = [cli.run(arguments)]
+    first = json.loads(capsys.readouterr().out)
+    codes.append(cli.run(arguments))
+    second = json.loads(capsys.readouterr().out)
+
+    assert codes == [0, 0]
+    assert first["images"] == 60
+    assert first["already"] is False
+    assert second == first | {"already": True}

@@ -1,4 +1,4 @@
-"""The ways to deploy, as far as they can be checked without systemd running or a Docker engine."""
+"""The ways to deploy, checked as far as possible without a running systemd or Docker engine."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def unit(name: str) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("name", ["orch-worker@.service", "orch-flower.service"])
 def test_systemd_accepts_the_units(name: str, tmp_path: Path) -> None:
-    """`systemd-analyze verify` has nothing to say about a unit whose program exists."""
+    """`systemd-analyze verify` reports nothing for a unit whose program exists."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed (Debian: systemd)")
     text = (SYSTEMD / name).read_text()
@@ -83,7 +83,7 @@ def test_units_start_commands_that_orch_has(name: str) -> None:
 
 
 def test_a_worker_is_one_instance_a_gpu_and_stops_gently() -> None:
-    """The instance's name is the GPU; SIGTERM reaches the worker alone, which has time for a
+    """The instance's name is the GPU. SIGTERM reaches only the worker, which has time for a
     checkpoint.
     """
     worker = unit("orch-worker@.service")
@@ -95,7 +95,7 @@ def test_a_worker_is_one_instance_a_gpu_and_stops_gently() -> None:
 
 
 def test_hardening_leaves_the_gpu_usable() -> None:
-    """What would hide the devices or forbid run-time compiled kernels is not asked for."""
+    """Settings that would hide the devices or forbid kernels compiled at run time are not used."""
     worker = unit("orch-worker@.service")
 
     assert not {"PrivateDevices", "DevicePolicy", "MemoryDenyWriteExecute"} & set(worker)
@@ -177,7 +177,7 @@ def test_compose_services_run_commands_that_orch_has(compose: dict[str, Any]) ->
 
 
 def test_compose_gives_the_worker_one_gpu(compose: dict[str, Any]) -> None:
-    """One device by number, zero unless said otherwise, and time to put down a checkpoint."""
+    """One device by number, zero by default, and time to save a checkpoint."""
     worker = compose["services"]["worker"]
     (device,) = worker["deploy"]["resources"]["reservations"]["devices"]
 

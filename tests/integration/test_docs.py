@@ -1,4 +1,4 @@
-"""What the documents say, held against the code."""
+"""The documents compared with the code."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_every_command_line_on_a_page_is_one_that_orch_takes(page: Path) -> None
 
 
 def test_the_readme_shows_the_commands_of_a_newcomer() -> None:
-    """The check above looks at something: the lines that matter are found on the page."""
+    """The check above covers the important lines: they are found on the page."""
     lines = " ".join(shown(ROOT / "README.md"))
 
     assert "orch submit --all-backbones --periods 3 --data animals/ --wait" in lines
@@ -195,7 +195,7 @@ def test_targets_of_make_named_on_a_page_exist(page: Path) -> None:
 
 
 def test_the_lines_that_read_results_work(tmp_path: Path) -> None:
-    """The lines that need no package but orch's own run on a store as orch writes it."""
+    """The lines that need only orch's own packages run on a store that orch wrote."""
     store = Store(tmp_path / "orch-store").open(create=True)
     who = {"backbone": "scratch", "seed": 0, "period": 1, "epoch": 1}
     for table, extra in (("epochs", {"train_loss": 0.5}), ("evaluations", {"accuracy": 0.25})):
@@ -231,7 +231,7 @@ def test_nothing_committed_names_a_place_of_the_machine_it_was_written_on() -> N
 
 
 def test_git_ignores_what_installing_and_running_leave_behind() -> None:
-    """Neither the environment nor the demo nor an install makes a checkout look changed."""
+    """Neither the environment nor the demo nor an installation makes a checkout look changed."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("this copy is not a git checkout")
     left = [

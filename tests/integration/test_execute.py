@@ -38,8 +38,8 @@ def worker(tmp_path: Path, redis_url: str) -> Worker:
 
 
 def test_a_run_is_done_task_by_task_as_each_becomes_ready(worker: Worker, run: Run) -> None:
-    """Data first, then training; the evaluation of a mark and the training of the next are ready
-    together.
+    """Data first, then training. The evaluation of a target epoch and the next training become
+    ready together.
     """
     trial = run.trials[0]
     order = []
@@ -63,7 +63,7 @@ def test_a_run_is_done_task_by_task_as_each_becomes_ready(worker: Worker, run: R
 
 
 def test_doubled_late_and_foolish_messages_change_nothing(worker: Worker, run: Run) -> None:
-    """The receiver looks at the ledger: not ready, done, or not a task at all."""
+    """The receiver checks the ledger: not ready, already done, or not a task at all."""
     first = run.tasks[0]
     early = execute.execute(worker, run.tasks[1])
     once, twice = execute.execute(worker, first), execute.execute(worker, first)
@@ -90,8 +90,8 @@ def test_a_task_held_by_a_living_worker_is_left_alone(worker: Worker, run: Run) 
 def test_a_lease_is_kept_while_a_large_result_is_published(
     worker: Worker, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The digest of a large data set takes longer than a lease lives; nobody else begins the task
-    meanwhile.
+    """The checksum of a large data set takes longer than a lease lasts. No other worker starts the
+    task meanwhile.
     """
     folder, digest, beats = (
         worker.store.lease_folder(Task.parse(run.tasks[0]).lease_key),
@@ -118,7 +118,7 @@ def test_a_lease_is_kept_while_a_large_result_is_published(
 
 
 def test_a_stopped_worker_hands_its_task_back_at_once(worker: Worker, run: Run) -> None:
-    """Stopping is no failure: the lease is free and the task is ready again."""
+    """Stopping is not a failure: the lease is released and the task is ready again."""
     behave(worker, "slow")
     worker.stop = Soon(0.5)
     state = execute.execute(worker, run.tasks[0])
@@ -129,7 +129,7 @@ def test_a_stopped_worker_hands_its_task_back_at_once(worker: Worker, run: Run) 
 
 
 def test_who_lost_the_lease_leaves_what_the_next_one_says(worker: Worker, run: Run) -> None:
-    """Only the one that holds the task may take its last words away."""
+    """Only the holder of the task may remove its progress record."""
     task = Task.parse(run.tasks[0])
     begun = attempts.begin(attempts.read_history(worker.store, task), {"worker": "w1"})
     lease = worker.watch.claim(task.lease_key, "w1")
@@ -143,7 +143,7 @@ def test_who_lost_the_lease_leaves_what_the_next_one_says(worker: Worker, run: R
 
 
 def test_what_was_stopped_is_not_shown_as_running(worker: Worker, run: Run) -> None:
-    """The worker that left has taken its last words with it."""
+    """A worker that stopped has removed its progress records."""
     behave(worker, "slow")
     threading.Timer(1.0, worker.stop.set).start()
     state = execute.execute(worker, run.tasks[0])
@@ -166,7 +166,9 @@ class Soon(threading.Event):
 def test_a_cancelled_run_stops_its_child_and_can_be_taken_up_again(
     worker: Worker, run: Run
 ) -> None:
-    """Cancelling makes nothing ready and stops the child; reopening goes on where it stood."""
+    """Cancelling makes no task ready and stops the child. Reopening continues where the run
+    stopped.
+    """
     behave(worker, "slow")
     threading.Timer(0.3, worker.store.cancel, [run.name]).start()
     began = time.monotonic()
@@ -186,7 +188,7 @@ def test_a_cancelled_run_stops_its_child_and_can_be_taken_up_again(
 def test_cancelling_a_longer_run_stops_it_though_a_shorter_one_has_the_same_trial(
     worker: Worker, run: Run
 ) -> None:
-    """A finished run of six epochs does not want the ninth."""
+    """A finished run of six epochs does not need the ninth."""
     store = worker.store
     longer = dataclasses.replace(
         run, name="longer", spec=run.spec.model_copy(update={"periods": 3})

@@ -1,4 +1,4 @@
-"""What is exported is what the tables hold, as the other program's own reader finds it."""
+"""The export equals the tables, as read by the other program's own reader."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_settings_and_tags_say_what_was_trained(study: tuple[Store, Run]) -> Non
 
 
 def test_a_run_without_numbers_is_not_exported(tmp_path: Path) -> None:
-    """It is said, with where to look."""
+    """The message says so, and where to look."""
     store, run = fill_store(
         tmp_path, backbones=["scratch"], classes=("a", "b"), finished=lambda task: False
     )

@@ -1,5 +1,5 @@
-"""The benchmark for GPUs begins on a processor, too, and what it has no time for does not cost it
-the rest.
+"""The benchmark for GPUs also starts on a CPU, and a section without time does not prevent the
+others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
 
 
 def test_a_section_that_fails_leaves_its_error_and_the_others(tmp_path: Path) -> None:
-    """Without time for any, each says so, and the file is whole."""
+    """Without time for any section, each says so, and the file is complete."""
     path = tmp_path / "gpu.json"
     run = subprocess.run(
         [sys.executable, SCRIPT, "--device", "cpu", "--tiny", "--minutes", "0", "--json", path],

@@ -1,6 +1,4 @@
-"""A training changes hands: two workers on one store, and what becomes of requests that nobody
-answers.
-"""
+"""Handover of a training: two workers on one store, and requests that nobody answers."""
 
 from __future__ import annotations
 
@@ -9,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jobs import atomic
 from jobs.data.image_folder import built_in
 from jobs.spec import model
 from jobs.store.store import Store
@@ -44,12 +43,12 @@ def trial(tmp_path: Path) -> str:
 
 
 def hand(tmp_path: Path, name: str, clock: Clock) -> Handover:
-    """A worker's part in hand-overs, on a processor of its own."""
+    """The handover state of a worker on its own CPU."""
     return Handover(Store(tmp_path), name, name, "cpu", 2, clock)
 
 
 def training(epoch: int, done: int, rate: float) -> dict[str, Any]:
-    """What a child says."""
+    """A message of a child."""
     return {
         "phase": "train",
         "epoch": epoch,
@@ -63,7 +62,7 @@ def training(epoch: int, done: int, rate: float) -> dict[str, Any]:
 def test_a_training_asked_for_is_stopped_by_its_holder_and_sent_to_the_asker(
     tmp_path: Path, trial: str, clock: Clock
 ) -> None:
-    """The holder stops, others leave it alone, the asker may claim it."""
+    """The holder stops, other workers leave the training alone, and the requester may claim it."""
     task, store = Task("train", trial, 3), Store(tmp_path)
     slow, fast, third = (hand(tmp_path, name, clock) for name in ("slow", "fast", "third"))
     lease = LeaseTracker(store).claim(task.lease_key, "slow")
@@ -85,7 +84,7 @@ def test_a_training_asked_for_is_stopped_by_its_holder_and_sent_to_the_asker(
 def test_an_asker_gives_up_its_own_training_which_is_sent_when_it_has_the_other(
     tmp_path: Path, trial: str, clock: Clock
 ) -> None:
-    """So it is not the asker itself that takes it back."""
+    """So a worker does not take back what it has just given up."""
     wanted, own = Task("train", trial, 3), Task("train", "other-s0-00000000", 3)
     fast = hand(tmp_path, "fast", clock)
     LeaseTracker(Store(tmp_path)).claim(wanted.lease_key, "slow")
@@ -100,8 +99,8 @@ def test_an_asker_gives_up_its_own_training_which_is_sent_when_it_has_the_other(
 
 
 def test_a_training_goes_on_where_it_is_at_a_mark(tmp_path: Path, trial: str, clock: Clock) -> None:
-    """The next one is sent to the same worker, tests to anybody; after a stop, everything to
-    anybody.
+    """The next training goes to the same worker, evaluations to anybody; after a stop, everything
+    to anybody.
     """
     fast = hand(tmp_path, "fast", clock)
     ended, following, test = (
@@ -116,8 +115,8 @@ def test_a_training_goes_on_where_it_is_at_a_mark(tmp_path: Path, trial: str, cl
 
 
 def test_an_asker_that_dies_binds_nobody_for_long(tmp_path: Path, trial: str, clock: Clock) -> None:
-    """Others leave the training to it for a while by their own clock; a later holder is not bound
-    at all.
+    """Others leave the training to the requester for a while by their own clock. A later holder is
+    not bound.
     """
     task, store = Task("train", trial, 3), Store(tmp_path)
     slow, dead = hand(tmp_path, "slow", clock), hand(tmp_path, "dead", clock)
@@ -136,7 +135,7 @@ def test_an_asker_that_dies_binds_nobody_for_long(tmp_path: Path, trial: str, cl
 
 
 def test_an_asker_does_not_wait_for_ever(tmp_path: Path, trial: str, clock: Clock) -> None:
-    """What it gave up is sent again, and the request is gone."""
+    """What it gave up is enqueued again, and the request is removed."""
     wanted, own = Task("train", trial, 3), Task("train", "other-s0-00000000", 3)
     fast = hand(tmp_path, "fast", clock)
     lease = LeaseTracker(Store(tmp_path)).claim(wanted.lease_key, "slow")
@@ -154,7 +153,7 @@ def test_an_asker_does_not_wait_for_ever(tmp_path: Path, trial: str, clock: Cloc
 def test_a_pace_is_learned_from_what_children_say_and_kept_for_the_device(
     tmp_path: Path, trial: str, clock: Clock
 ) -> None:
-    """Not from the first seconds; the next worker on the device knows it."""
+    """Not from the first seconds. The next worker on the device reads it."""
     task, slow = Task("train", trial, 3), hand(tmp_path, "slow", clock)
     slow.on_message(task, training(1, 100, 9.0))
     at_once = dict(slow.rates)
@@ -175,7 +174,7 @@ def test_a_pace_is_learned_from_what_children_say_and_kept_for_the_device(
 def test_damaged_files_are_no_estimates_and_no_requests(
     tmp_path: Path, trial: str, clock: Clock, text: str
 ) -> None:
-    """Whatever lies there, the training goes on."""
+    """Whatever the file holds, the training continues."""
     task, store = Task("train", trial, 3), Store(tmp_path)
     for path in (store.pace_path("slow", "cpu"), store.asked_path(task.lease_key, 1)):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -186,12 +185,18 @@ def test_damaged_files_are_no_estimates_and_no_requests(
     assert not slow.stops(task, 1)
 
 
-def test_a_worker_reads_the_signs_of_the_others_and_finds_what_to_take_over(
+def write_heartbeats(store: Store, workers: tuple[Handover, ...], at: float) -> None:
+    """The heartbeats of these workers, at this time."""
+    for each in workers:
+        fields = each.heartbeat_fields(each.training is not None)
+        heartbeat = {"name": each.name, "at": at, "slots": 1, **fields}
+        atomic.write_json(store.heartbeat_path(each.name), heartbeat)
+
+
+def test_a_worker_reads_the_heartbeats_of_its_peers_and_finds_what_to_request(
     tmp_path: Path, trial: str, clock: Clock
 ) -> None:
-    """Only from signs that change: one that was left by a dead worker counts for nothing."""
-    from jobs import atomic
-
+    """Only from heartbeats that change: one that a dead worker left counts for nothing."""
     store, fleet = Store(tmp_path), Peers(Store(tmp_path), clock)
     slow, fast = hand(tmp_path, "slow", clock), hand(tmp_path, "fast", clock)
     slow.rates, fast.rates = {"scratch@64x2": 10.0}, {"scratch@64x2": 40.0}
@@ -199,21 +204,9 @@ def test_a_worker_reads_the_signs_of_the_others_and_finds_what_to_take_over(
     data = store.load_trial(trial).data
     atomic.write_json(store.done_path(Task("prepare", data)), {"classes": {"0": {"train": 1000}}})
 
-    def sign(at: float) -> None:
-        for each in (slow, fast):
-            atomic.write_json(
-                store.root / "workers" / f"{each.name}.json",
-                {
-                    "name": each.name,
-                    "at": at,
-                    "slots": 1,
-                    **each.heartbeat_fields(each.training is not None),
-                },
-            )
-
-    sign(1.0)
+    write_heartbeats(store, (slow, fast), 1.0)
     from_the_dead = fleet.mates()
-    sign(2.0)
+    write_heartbeats(store, (slow, fast), 2.0)
     fleet.mates()
     wanted, mine = fleet.wanted(fast, []), fleet.wanted(slow, [])
     placed = fleet.placed(fast, [Task("train", trial, 3), Task("evaluate", trial, 3)])

@@ -1,4 +1,4 @@
-"""The borders between the rooms, as `pyproject.toml` draws them, hold in the code."""
+"""The import rules between packages in `pyproject.toml` hold in the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any order of deliveries, crashes and late comers ends in the same ledger (hypothesis and small
+"""Any order of deliveries, crashes and late attempts ends in the same ledger (hypothesis and small
 enumeration).
 """
 
@@ -43,7 +43,7 @@ def in_memory() -> Path:
 
 
 class World:
-    """One store, two machines that watch it, and what silent workers still have in hand."""
+    """One store, two machines that watch it, and the unfinished work of silent workers."""
 
     def __init__(self) -> None:
         self.folder = in_memory()
@@ -105,7 +105,7 @@ class World:
                 self.published.append(task.id)
 
     def finish(self) -> None:
-        """Time goes on and well-behaved workers do the rest."""
+        """Time passes and correct workers do the rest."""
         for _ in range(400):
             ready = plan.ready_tasks(self.store, self.run)
             if not ready:
@@ -114,7 +114,7 @@ class World:
                 self.deliver(task, 0, "well")
 
     def ledger(self) -> dict[str, Any]:
-        """What is published: outcomes and the contents of every file."""
+        """What is published: results and the contents of every file."""
         done = {t: self.store.done(Task.parse(t)) for t in self.run.tasks}
         return {
             "done": done,
@@ -132,8 +132,8 @@ STEPS = st.lists(
 def test_any_order_of_crash_and_redelivery_ends_in_the_same_ledger(
     steps: list[tuple[int, int, str]],
 ) -> None:
-    """Late, doubled and lost messages, deaths before, in and after publishing, silent workers that
-    come back.
+    """Late, duplicate and lost messages; deaths before, during and after publishing; silent workers
+    that continue.
     """
     world, calm = World(), World()
     try:
@@ -156,8 +156,8 @@ ACTS = ("claim a", "claim b", "renew a", "renew b", "release a", "release b", "s
 
 @pytest.mark.parametrize("first", ACTS[:2])
 def test_no_order_of_acts_gives_a_lease_to_two(first: str) -> None:
-    """Every sequence of five acts by two workers, the first of them a claim: one holder at most,
-    tokens only rise.
+    """Every sequence of five actions by two workers that starts with a claim: at most one holder,
+    and tokens only rise.
     """
     for acts in itertools.product(ACTS, repeat=4):
         store, clock = Store(in_memory()), Clock()
@@ -198,7 +198,9 @@ def _act(
 @given(st.text(max_size=60))
 @settings(max_examples=300, deadline=None)
 def test_no_text_is_a_task_id_that_leaves_the_store(text: str) -> None:
-    """What parses names a file inside the ledger; everything else is refused by class."""
+    """An id that parses names a file inside the ledger; everything else is rejected with the right
+    error.
+    """
     from jobs.errors import BadSpec
 
     store = Store(Path("/nowhere/store"))

@@ -1,4 +1,4 @@
-"""The two commands of a newcomer: what `make` does around orch, with a stand-in for orch itself."""
+"""The two commands of a new user: what `make` does around orch, with a stand-in for orch."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ test "$1" != submit || { touch begun; sleep "${STAND_IN_SLEEPS:-0}"; exit "${STA
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A folder like a clone that is already installed, whose `orch` only writes down how it was
-    called.
-    """
+    """A folder like an installed clone, whose `orch` only records how it was called."""
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
@@ -48,7 +46,7 @@ def start(clone: Path, *words: str, **environment: str) -> subprocess.Popen[str]
         | {"ORCH_BROKER_URL": "redis://elsewhere", "ORCH_STORE": "elsewhere"}
         | environment
     )
-    # Tests that a shell runs in the background would hand on that they ignore Ctrl-C.
+    # Tests in the background of a shell ignore Ctrl-C, and child processes would inherit that.
     heeds_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(
         ["make", *words],
@@ -68,8 +66,8 @@ def calls(clone: Path) -> list[str]:
 
 
 def test_the_demo_submits_reports_and_stops_what_it_started(clone: Path) -> None:
-    """Submit, report, down, in a store of its own and with the embedded broker; then says where the
-    report lies.
+    """Submit, report, down, in a separate store and with the embedded broker; then it says where
+    the report is.
     """
     process = start(clone, "demo")
     said, _ = process.communicate(timeout=30)
@@ -92,9 +90,7 @@ def test_a_demo_that_fails_says_so_and_stops_what_it_started(clone: Path) -> Non
 
 
 def test_a_demo_stopped_with_ctrl_c_leaves_nothing_running(clone: Path) -> None:
-    """Ctrl-C reaches the whole group; what runs in the background is stopped before make
-    returns.
-    """
+    """Ctrl-C reaches the whole process group; background processes stop before make returns."""
     process = start(clone, "demo", STAND_IN_SLEEPS="30")
     deadline = time.monotonic() + 20
     while not (clone / "begun").exists() and time.monotonic() < deadline:
@@ -107,7 +103,7 @@ def test_a_demo_stopped_with_ctrl_c_leaves_nothing_running(clone: Path) -> None:
 
 
 def test_a_machine_without_python_is_told_what_to_do(clone: Path) -> None:
-    """No Python found: one clear message, nothing made."""
+    """No Python found: one clear message, nothing created."""
     shutil.rmtree(clone / ".venv")
     process = start(clone, "test", "PYTHON=")
     _, complaint = process.communicate(timeout=30)
@@ -128,9 +124,7 @@ def test_nothing_is_installed_again_unless_what_is_asked_for_changed(clone: Path
 
 
 def test_constraints_pin_what_the_package_asks_for() -> None:
-    """Each direct dependency, of every extra, has one tested version, and it lies within the range
-    asked for.
-    """
+    """Each direct dependency of every extra has one tested version, within the requested range."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
     wanted = [Requirement(text) for texts in lists for text in texts]
@@ -149,8 +143,8 @@ def test_constraints_pin_what_the_package_asks_for() -> None:
 
 
 def test_constraints_name_no_address_and_no_gpu_library() -> None:
-    """They can be used with any index, and torch alone chooses its GPU libraries; NVML's reader is
-    plain Python.
+    """They work with any index, and torch alone chooses its GPU libraries. NVML's reader is plain
+    Python.
     """
     text = (ROOT / "constraints.txt").read_text()
 

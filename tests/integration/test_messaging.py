@@ -1,4 +1,4 @@
-"""The doorbell: ids in JSON, big networks first, addresses without passwords."""
+"""Messages: ids in JSON, large networks first, addresses without passwords."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workers.messaging import broker
 
 def test_a_message_carries_a_task_id_and_nothing_more(redis_url: str) -> None:
     """What lies in Redis is JSON with one argument."""
-    with broker._channel(redis_url, 3.0) as channel:
+    with broker.connected(redis_url, 3.0) as channel:
         channel.client.flushall()
         broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 10)])
         message = json.loads(channel.client.lpop("orch:1"))
@@ -27,7 +27,7 @@ def test_a_message_carries_a_task_id_and_nothing_more(redis_url: str) -> None:
 def test_big_networks_come_out_first(redis_url: str) -> None:
     """The queue's order is by cost, not by arrival."""
     names = ["squeezenet-finetuned", "scratch", "vgg16", "resnet34"]
-    with broker._channel(redis_url, 3.0) as channel:
+    with broker.connected(redis_url, 3.0) as channel:
         channel.client.flushall()
         broker.enqueue(redis_url, [Task("train", f"{name}-s0-00000000", 10) for name in names])
         keys = sorted(key.decode() for key in channel.client.keys("orch*"))
@@ -52,7 +52,7 @@ def test_big_networks_come_out_first(redis_url: str) -> None:
     ],
 )
 def test_a_broker_out_of_reach_is_said_without_its_password(url: str) -> None:
-    """An address may be shown; a password never."""
+    """An address may be shown, but never a password."""
     with pytest.raises(BrokerUnreachable) as caught:
         broker.ping(url, timeout_s=1)
 
@@ -77,9 +77,9 @@ def test_passwords_become_stars(url: str, shown: str) -> None:
 
 
 def test_what_is_no_message_is_dropped_and_the_next_one_is_taken(redis_url: str) -> None:
-    """Rubbish in the list that workers read ends no worker."""
+    """Invalid content in the list that workers read does not end a worker."""
     task = Task("train", "scratch-s0-00000000", 10)
-    with broker._channel(redis_url, 3.0) as channel:
+    with broker.connected(redis_url, 3.0) as channel:
         channel.client.flushall()
     with broker.app(redis_url) as application, application.connection_for_read() as connection:
         taken: list[str] = []

@@ -1,4 +1,4 @@
-"""A worker that dies takes everything with it, even a child whose every thread is held up."""
+"""A worker that dies takes all its processes with it, even a child whose threads are blocked."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if __name__ == "__main__":
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that run; a zombie does not."""
+    """Running processes; a zombie is not one."""
     return [
         each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE
     ]
@@ -58,9 +58,7 @@ def until(condition: object, timeout_s: float) -> bool:
 def test_a_worker_killed_leaves_no_child_behind_though_it_hangs_in_c(
     tmp_path: Path, behave: str
 ) -> None:
-    """`grip` sleeps in C without letting go of Python's global lock, so no thread of the child
-    could end it.
-    """
+    """`grip` sleeps in C and keeps Python's global lock, so no thread of the child could end it."""
     (tmp_path / "behave").write_text(behave)
     script = tmp_path / "holder.py"
     script.write_text(HOLDER)
@@ -86,7 +84,7 @@ def test_a_worker_killed_leaves_no_child_behind_though_it_hangs_in_c(
 
 
 def test_a_process_is_tied_to_its_parent() -> None:
-    """The kernel keeps what it was told."""
+    """The kernel keeps the setting."""
     program = (
         "import ctypes; from workers.process import parent_death; "
         "print(parent_death.die_with_parent());told = ctypes.c_int(); ctypes.CDLL(None).prctl(2, "

@@ -45,7 +45,7 @@ def test_tending_sends_what_the_queue_has_lost(worker: Worker, run: Run) -> None
 
     assert [task.id for task in first] == [run.tasks[0]]
     assert second == []
-    assert broker.queue_length(worker.broker_url) == 1
+    assert broker.queue_length(worker.broker_url, store=worker.store_id) == 1
     assert (worker.store.root / "workers" / "w1.json").exists()
 
 
@@ -103,20 +103,25 @@ def test_when_the_data_is_ready_the_training_begins_on_the_fastest_idle_worker(
     done = execute.execute(worker, run.tasks[0])
 
     assert done == "done"
-    assert (mailed(worker, "fast"), broker.queue_length(worker.broker_url)) == (1, 0)
+    assert (
+        mailed(worker, "fast"),
+        broker.queue_length(worker.broker_url, store=worker.store_id),
+    ) == (1, 0)
 
 
 def mailed(worker: Worker, to: str) -> int:
     """How many messages wait for one worker."""
-    with broker._channel(worker.broker_url, 3.0) as channel:
+    with broker.connected(worker.broker_url, 3.0) as channel:
         return int(
-            Queue(broker.worker_queue(to))(channel).queue_declare(passive=True).message_count
+            Queue(broker.worker_queue(to, worker.store_id))(channel)
+            .queue_declare(passive=True)
+            .message_count
         )
 
 
 def drain(worker: Worker) -> None:
     """Empty the queue."""
-    with broker._channel(worker.broker_url, 3.0) as channel:
+    with broker.connected(worker.broker_url, 3.0) as channel:
         channel.client.flushall()
 
 

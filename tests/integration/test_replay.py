@@ -37,7 +37,7 @@ def laboratory(animal_folder: Path, tmp_path: Path) -> Laboratory:
 
 @pytest.fixture
 def trial(laboratory: Laboratory) -> str:
-    """A trial trained for two epochs, both of them marks."""
+    """A trial trained for two epochs; both are target epochs."""
     name = laboratory.trial("squeezenet", [1, 2], **RECIPE)
     laboratory.train(name, 1)
     laboratory.train(name, 2)
@@ -47,7 +47,7 @@ def trial(laboratory: Laboratory) -> str:
 def test_a_trial_killed_at_random_points_ends_with_the_same_weights_and_rows(
     laboratory: Laboratory, trial: str
 ) -> None:
-    """Children die by SIGKILL; the store is left as it was, the replay's folder is gone."""
+    """Children die by SIGKILL. The store is unchanged and the replay's folder is removed."""
     heard: list[dict[str, Any]] = []
     before = {
         path: path.stat().st_mtime_ns for path in laboratory.store.root.rglob("*") if path.is_file()
@@ -68,9 +68,7 @@ def test_a_trial_killed_at_random_points_ends_with_the_same_weights_and_rows(
 
 
 def test_threads_and_device_are_those_on_record(laboratory: Laboratory, trial: str) -> None:
-    """A trial of another kind of device is not replayed on this one; one that was never trained
-    neither.
-    """
+    """A trial of another kind of device is not replayed here, nor one that was never trained."""
     path = laboratory.store.trial_folder(trial) / "numerics.json"
     atomic.write_json(path, json.loads(path.read_text()) | {"device": "cuda"})
     with pytest.raises(NoSuchDevice, match="was trained on cuda, and none is free here"):
@@ -88,9 +86,7 @@ def test_threads_and_device_are_those_on_record(laboratory: Laboratory, trial: s
 def test_verify_tells_other_weights_and_other_rows_apart(
     laboratory: Laboratory, trial: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """A verdict that could not be bad would be worth nothing: the cheapest trial is replayed, the
-    exit code is 1.
-    """
+    """The check must be able to fail: the cheapest trial is replayed, and the exit code is 1."""
     store = laboratory.store
     save_run_of(laboratory, trial, tmp_path / "animals")
     falsify(store, trial)
@@ -139,9 +135,7 @@ def falsify(store: Store, trial: str) -> None:
 
 
 def test_progress_is_counted_in_epochs() -> None:
-    """Half of the third epoch's images are two epochs and a half; validation is the end of an
-    epoch.
-    """
+    """Half of the third epoch's images is 2.5 epochs; validation is the end of an epoch."""
     training = {"phase": "train", "done": 20, "total": 40, "epoch": 3, "epochs": 10}
 
     assert done_of(training) == (2.5, 10)

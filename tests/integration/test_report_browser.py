@@ -1,6 +1,4 @@
-"""The page in a real browser: nothing is asked of the network, nothing goes wrong, tables sort,
-names stay text.
-"""
+"""The page in a real browser: no network requests, no errors, sortable tables, names as text."""
 
 from __future__ import annotations
 
@@ -54,7 +52,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(chromium: Any, place: Path, **how: Any) -> tuple[Any, list[str]]:
-    """The page, and whatever it said, asked for, or stumbled over."""
+    """The page, with its console messages, requests and errors."""
     page, seen = chromium.new_context(**how).new_page(), []
     page.on("console", lambda message: seen.append(f"console: {message.text}"))
     page.on("pageerror", lambda error: seen.append(f"error: {error}"))
@@ -75,7 +73,7 @@ def opened(chromium: Any, place: Path, **how: Any) -> tuple[Any, list[str]]:
 def test_the_page_is_quiet_and_fits_the_window(
     chromium: Any, place: Path, width: int, scheme: str
 ) -> None:
-    """No console message, no request but the file, no sideways scrolling, on a desk and on
+    """No console message, no request except the file, no horizontal scrolling, on a desktop and on
     a phone.
     """
     page, seen = opened(
@@ -91,7 +89,7 @@ def test_the_page_is_quiet_and_fits_the_window(
 
 
 def test_tables_sort_by_number_both_ways(chromium: Any, place: Path) -> None:
-    """A click on training time: longest first, then shortest; the numbers behind the words
+    """A click on training time sorts by longest first, then shortest; the numbers behind the text
     count.
     """
     page, _ = opened(chromium, place)
@@ -110,7 +108,7 @@ def test_tables_sort_by_number_both_ways(chromium: Any, place: Path) -> None:
 
 
 def test_a_class_named_like_markup_is_text(chromium: Any, place: Path) -> None:
-    """It is read, not run: in tables, figures and cards."""
+    """It is shown as text, not run: in tables, figures and cards."""
     page, seen = opened(chromium, place)
 
     assert HOSTILE in page.locator("#classes").inner_text()
@@ -137,12 +135,12 @@ def test_figures_grow_on_a_click_and_counts_turn_into_shares(chromium: Any, plac
 
 
 def test_without_scripts_the_essentials_stand(chromium: Any, place: Path) -> None:
-    """Answer, tables, figures, folded tables and the switch."""
+    """Headline, tables, figures, collapsed tables and the switch."""
     page, _ = opened(chromium, place, java_script_enabled=False)
     page.locator("#as-shares").check()
     page.locator("#classes summary").first.click()
 
-    assert "test images right" in page.locator("h1").inner_text()
+    assert "test images correct" in page.locator("h1").inner_text()
     assert page.locator("#results td").first.is_visible()
     assert page.locator("#confusion .shares").first.is_visible()
     assert page.locator("#classes details table").first.is_visible()

@@ -1,4 +1,4 @@
-"""Several tasks at a time on one worker: real children of fake work, a real store, a real queue."""
+"""Several tasks at a time on one worker: real children with fake work, a real store and queue."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def worker(tmp_path: Path, redis_url: str) -> Worker:
 
 @pytest.fixture
 def slot(worker: Worker) -> Iterator[Callable[[str], Future[str]]]:
-    """Give a slot of the worker a message."""
+    """Give a message to a slot of the worker."""
     with ThreadPoolExecutor(2) as threads:
         yield lambda task_id: threads.submit(execute.execute, worker, task_id)
         worker.stop.set()
@@ -75,7 +75,7 @@ def trainings(run: Run) -> list[Task]:
 
 
 def behave(worker: Worker, word: str) -> None:
-    """What the next child shall do."""
+    """Set the behaviour of the next child."""
     (worker.store.root / "behave").write_text(word)
 
 
@@ -88,7 +88,7 @@ def until(wanted: Callable[[], Any]) -> None:
 
 
 def begun(worker: Worker, task: Task) -> Callable[[], bool]:
-    """Whether a task's child has taken what it shall do."""
+    """Whether a task's child has read its behaviour."""
     return lambda: worker.store.progress_path(task).exists()
 
 
@@ -102,7 +102,7 @@ def test_two_tasks_run_side_by_side_and_the_sign_of_life_names_both(
     run: Run,
     slot: Callable[[str], Future[str]],
 ) -> None:
-    """The first one told that it takes 2 of 10 GB; asked to leave, both stop and are free again."""
+    """The first one reports 2 of 10 GB. On a stop, both stop and are ready again."""
     one, two = trainings(run)
     behave(worker, f"takes{2 * GB}")
     first = slot(one.id)
@@ -130,7 +130,7 @@ def test_a_task_that_waits_for_room_holds_nothing_and_another_worker_may_do_it(
     slot: Callable[[str], Future[str]],
     redis_url: str,
 ) -> None:
-    """The first one takes 9 of 10 GB, and nothing is known of the second."""
+    """The first one uses 9 of 10 GB, and the second was never measured."""
     one, two = trainings(run)
     behave(worker, f"takes{9 * GB}")
     first = slot(one.id)
@@ -148,7 +148,7 @@ def test_a_task_that_waits_for_room_holds_nothing_and_another_worker_may_do_it(
         LeaseTracker(worker.store),
         entry="support.fake_work:main",
     )
-    with broker._channel(redis_url, 3.0) as channel:
+    with broker.connected(redis_url, 3.0) as channel:
         channel.client.flushall()
     rung = [task.id for task in Reconciler(other).round()]
     done_elsewhere = execute.execute(other, two.id)
@@ -165,7 +165,7 @@ def test_a_task_that_waits_begins_when_there_is_room(
     run: Run,
     slot: Callable[[str], Future[str]],
 ) -> None:
-    """The one before it has ended."""
+    """The previous task has ended."""
     one, two = trainings(run)
     behave(worker, "slow")
     first = slot(one.id)
@@ -186,7 +186,7 @@ def test_out_of_memory_beside_others_is_no_blame_and_the_task_runs_alone_next(
     run: Run,
     slot: Callable[[str], Future[str]],
 ) -> None:
-    """At once, and with nobody beside it; out of memory alone is its own matter."""
+    """At once, and exclusively. Out of memory in an exclusive task is another failure."""
     one, two = trainings(run)
     behave(worker, "fat")
     crowded = execute.execute(worker, one.id)
@@ -214,7 +214,7 @@ def test_out_of_memory_beside_others_is_no_blame_and_the_task_runs_alone_next(
 
 
 def test_a_child_is_told_whether_it_is_alone(worker: Worker, run: Run) -> None:
-    """Not where others may follow; after its child died without a word, it is."""
+    """Not if others may follow; after its child died without a message, it is."""
     one, two = trainings(run)
     execute.execute(worker, one.id)
     behave(worker, "die")
@@ -252,7 +252,7 @@ def test_of_many_threads_that_claim_a_lease_one_has_it(tmp_path: Path) -> None:
 def test_children_of_many_threads_that_die_together_are_told_apart(
     worker: Worker, run: Run, tmp_path: Path
 ) -> None:
-    """Each by its own signal or outcome, though multiprocessing reads the exit codes of all."""
+    """Each by its own signal or result, although multiprocessing reads the exit codes of all."""
 
     def work(number: int) -> str:
         folder = tmp_path / str(number)

@@ -30,7 +30,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 
 
 def test_what_runs_is_found_and_not_started_again(settings: Settings) -> None:
-    """The second call starts nothing, and looking sees the same processes."""
+    """The second call starts nothing, and `look` finds the same processes."""
     first = ensure(settings, workers=2)
 
     second = ensure(settings, workers=2)
@@ -68,7 +68,7 @@ def test_commands_that_race_start_one_broker_and_the_workers_once(settings: Sett
 
 
 def test_only_missing_workers_are_started(settings: Settings) -> None:
-    """One of two has died; the one that lives is kept, and the new one takes the free name."""
+    """One of two has died. The living one is kept, and the new one takes the free name."""
     first = ensure(settings, workers=2)
     first.workers[0].process.kill()
     assert wait_for(lambda: not first.workers[0].process.alive())
@@ -81,7 +81,7 @@ def test_only_missing_workers_are_started(settings: Settings) -> None:
 
 
 def test_a_worker_started_by_hand_counts(settings: Settings) -> None:
-    """Its sign of life is fresh and of this machine, so one more makes two."""
+    """Its heartbeat is fresh and from this machine, so one more worker makes two."""
     atomic.write_json(
         settings.store / "workers" / "hand.json",
         {
@@ -100,7 +100,7 @@ def test_a_worker_started_by_hand_counts(settings: Settings) -> None:
 
 
 def test_down_ends_everything_and_leaves_no_socket(settings: Settings) -> None:
-    """Workers first, then Redis; a second time there is nothing to end."""
+    """Workers first, then Redis; a second call has nothing to stop."""
     here = ensure(settings, workers=2)
     assert here.redis is not None
 
@@ -115,7 +115,7 @@ def test_down_ends_everything_and_leaves_no_socket(settings: Settings) -> None:
 
 
 def test_a_worker_that_does_not_listen_is_killed_in_the_end(settings: Settings) -> None:
-    """SIGTERM first, SIGKILL when the patience is over."""
+    """SIGTERM first, SIGKILL after the grace period."""
     worker = ensure(settings, workers=1, program=STUBBORN).workers[0]
     log = settings.store / "stack" / stack.host() / "worker-1.log"
     assert wait_for(lambda: "ready" in log.read_text())
@@ -128,7 +128,7 @@ def test_a_worker_that_does_not_listen_is_killed_in_the_end(settings: Settings) 
 
 
 def test_a_process_that_was_given_an_old_number_is_left_alone() -> None:
-    """The time of birth tells it from the one on record."""
+    """Its start time differs from the recorded one."""
     child = subprocess.Popen([sys.executable, "-c", PATIENT], stdout=subprocess.DEVNULL)
     mistaken = DaemonProcess(child.pid, psutil.Process(child.pid).create_time() - 60)
 
@@ -142,7 +142,7 @@ def test_a_process_that_was_given_an_old_number_is_left_alone() -> None:
 
 
 def test_with_a_broker_of_its_own_no_redis_is_started(settings: Settings) -> None:
-    """Workers only; the address, which may hold a password, is not written down."""
+    """Only the workers. The address, which may contain a password, is not recorded."""
     named = Settings(settings.store, "redis://:geheim@broker/0", None)
 
     here = ensure(named, workers=1)
@@ -203,5 +203,5 @@ def test_one_and_two_workers_use_the_same_number_of_threads(
     ("cores", "gpus", "workers"), [(1, 0, 1), (2, 0, 2), (64, 0, 2), (64, 8, 8)]
 )
 def test_the_default_number_of_workers(cores: int, gpus: int, workers: int) -> None:
-    """One a GPU, else two on a CPU."""
+    """One per GPU, else two on a CPU."""
     assert stack.default_workers(cores, gpus) == workers

@@ -1,4 +1,4 @@
-"""`orch --help` starts at once: what it imports is checked in a process of its own."""
+"""`orch --help` starts quickly: its imports are checked in a separate process."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def imported(arguments: list[str], heavy: tuple[str, ...] = HEAVY) -> list[str]:
 
 @pytest.mark.parametrize("arguments", HELPS, ids=" ".join)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
-    """Neither torch nor celery nor pydantic nor any other library that costs time."""
+    """Neither torch nor celery nor pydantic nor any other slow library."""
     found = imported(arguments)
 
     assert found == []
 
 
 def test_the_help_of_all_of_orch_imports_no_command() -> None:
-    """What it says of each stands in one table."""
+    """The help line of each command is in one table."""
     found = imported(["--help"], NEEDLESS)
 
     assert found == []
@@ -72,7 +72,7 @@ def test_the_help_of_all_of_orch_imports_no_command() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_what_the_help_says_of_a_command_fits_a_line(name: str) -> None:
-    """Of a terminal of 80 columns, as a whole sentence."""
+    """On a terminal of 80 columns, as a whole sentence."""
     told = COMMANDS[name][1]
 
     assert len(told) + len("  predict  ") < 80
@@ -80,7 +80,7 @@ def test_what_the_help_says_of_a_command_fits_a_line(name: str) -> None:
 
 
 def test_a_heavy_import_would_be_noticed() -> None:
-    """The check above looks at something: listing models imports click."""
+    """The check above can fail: listing models imports click."""
     found = imported(["models"], ("click", "torch"))
 
     assert found == ["click"]
@@ -88,7 +88,7 @@ def test_a_heavy_import_would_be_noticed() -> None:
 
 @pytest.mark.parametrize("asked", [[], ["study"], ["study", "--json"]], ids=" ".join)
 def test_looking_at_runs_imports_nothing_heavy(asked: list[str], tmp_path: Path) -> None:
-    """`orch status` answers fast too: no spec is held against its kinds for it."""
+    """`orch status` is fast too: it does not validate any specification."""
     fill_store(tmp_path, backbones=["scratch"], pixels=False, name="study")
 
     found = imported(

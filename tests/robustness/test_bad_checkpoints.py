@@ -71,9 +71,9 @@ CHECKPOINTS: dict[str, tuple[bytes, object, str]] = {
     "of another trial": (
         saved(contents(2, trial="vgg16-s0-11111111")),
         ...,
-        "of the trial vgg16-s0-11111111, not of",
+        "to the trial vgg16-s0-11111111, not to",
     ),
-    "of a trial with a path": (saved(contents(2, trial="../../x")), ..., "not of"),
+    "of a trial with a path": (saved(contents(2, trial="../../x")), ..., "not to"),
     "of no trial": (saved(contents(2, trial=None)), ..., "cannot be read"),
     "a list": (saved([1]), ..., "cannot be read"),
     "null": (saved(None), ..., "cannot be read"),
@@ -85,18 +85,18 @@ CHECKPOINTS: dict[str, tuple[bytes, object, str]] = {
     },
     "an epoch of words": (saved(contents(2, epoch="2")), ..., "cannot be read"),
     "an epoch of truth": (saved(contents(1, epoch=True)), ..., "cannot be read"),
-    "an epoch below zero": (saved(contents(2, epoch=-1)), ..., "rows are not those of -1 epochs"),
+    "an epoch below zero": (saved(contents(2, epoch=-1)), ..., "rows do not match its -1 epochs"),
     "a step of words": (saved(contents(2, step="0")), ..., "cannot be read"),
-    "rows of another epoch": (saved(contents(2, epoch=3)), ..., "rows are not those of 3 epochs"),
+    "rows of another epoch": (saved(contents(2, epoch=3)), ..., "rows do not match its 3 epochs"),
     "rows in another order": (
         saved(contents(2, rows=[{"epoch": 2}, {"epoch": 1}])),
         ...,
-        "rows are not those",
+        "rows do not match",
     ),
     "rows twice": (
         saved(contents(2, rows=[{"epoch": 1}, {"epoch": 1}])),
         ...,
-        "rows are not those",
+        "rows do not match",
     ),
     "rows of no epoch": (saved(contents(2, rows=[{}, {}])), ..., "cannot be read"),
     "rows of numbers": (saved(contents(2, rows=[1, 2])), ..., "cannot be read"),
@@ -218,7 +218,7 @@ def test_turned_bytes_are_noticed(
     ("change", "fragment"),
     [
         (lambda state: state.pop("head.bias", None) is None and state.popitem(), "lacks"),
-        (lambda state: state.update(extra=torch.zeros(1)), "holds 'extra'"),
+        (lambda state: state.update(extra=torch.zeros(1)), "has 'extra'"),
         (lambda state: state.update({next(iter(state)): torch.zeros(1)}), "has shape"),
         (
             lambda state: state.update({next(iter(state)): next(iter(state.values())).int()}),
@@ -226,7 +226,7 @@ def test_turned_bytes_are_noticed(
         ),
         (lambda state: state.clear(), "lacks"),
     ],
-    ids=["one lacks", "one too many", "another shape", "another kind", "none"],
+    ids=["one lacks", "one too many", "another shape", "wrong type", "none"],
 )
 def test_a_checkpoint_that_does_not_fit_its_network_is_refused(
     change: Change, fragment: str

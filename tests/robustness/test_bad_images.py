@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import time
-import zlib
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,6 @@ from support.image_bytes import (
     PNG,
     TIFF,
     WEBP,
-    chunk,
     flipped,
     png,
     zipped,
@@ -33,7 +31,7 @@ from jobs.errors import BadImages
 from jobs.spec.model import DataSettings
 from models.data.decode import Broken, decode
 from models.data.prepare import prepare_folder
-from orchestrator.datasets import inspect
+from orchestrator.datasets import look
 
 SIZE = 16
 
@@ -94,9 +92,6 @@ DAMAGED: dict[str, bytes] = {
     "a PNG with other sizes than its checksum": flipped(PNG, 19),
     "a PNG whose data are turned": flipped(PNG, len(PNG) // 2),
     "a PNG without its header": PNG[:8] + PNG[33:],
-    "a PNG with a text that swells": PNG[:33]
-    + chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(99_000_000)))
-    + PNG[33:],
     "a JPEG whose tables are gone": JPEG[:20] + JPEG[JPEG.index(b"\xff\xc0") :],
     "a JPEG of no size": JPEG.replace(
         JPEG[JPEG.index(b"\xff\xc0") :][:9], b"\xff\xc0\x00\x11\x08\0\0\0\0"
@@ -138,14 +133,13 @@ def test_what_is_no_whole_image_is_broken_with_a_reason(
 
     with pytest.raises(Broken) as caught:
         decode(contents, SIZE)
-    kind, fault = inspect._decode(tmp_path / "image.jpg")
+    seen = look.look(tmp_path / "image.jpg")
 
     assert words in str(caught.value)
     assert 0 < len(str(caught.value)) <= 120
     assert "\n" not in str(caught.value)
-    assert words in fault
-    assert fault
-    assert kind == ""
+    assert seen.fault
+    assert seen.kind == ""
     assert time.monotonic() - started < 5
 
 
@@ -157,7 +151,7 @@ def test_a_folder_of_all_of_them_names_each(two_classes: Path, tmp_path: Path) -
     strict, lenient = (DataSettings(image_size=SIZE, skip_broken=skip) for skip in (False, True))
 
     with pytest.raises(
-        BadImages, match=rf"{len(NO_IMAGES)} file\(s\).*a/x000.jpg \(not an image\).* and \d+ more"
+        BadImages, match=rf"{len(NO_IMAGES)} file\(s\).*a/x000.jpg \(an empty file\).* and \d+ more"
     ):
         prepare_folder(source, strict, tmp_path / "w1", processes=1)
     facts = prepare_folder(source, lenient, tmp_path / "w2", processes=1)

@@ -18,7 +18,6 @@ from jobs.store.store import Store
 from jobs.task import Task
 
 NOT_ITS_OWN = "it names what is not the run's own"
-NO_TEXT = "expected string"
 NO_TASK = "is not a task id"
 
 VALUES: list[tuple[str, Any, str]] = [
@@ -39,18 +38,18 @@ VALUES: list[tuple[str, Any, str]] = [
     ("data", None, "'data' is 'None'"),
     ("data", "a\0b", NOT_ITS_OWN),
     ("trials", "scratch", "'trials' is 'scratch'"),
-    ("trials", [1], NO_TEXT),
+    ("trials", [1], "'trials' holds '1'"),
     ("trials", ["../../x"], NOT_ITS_OWN),
-    ("trials", [None], NO_TEXT),
+    ("trials", [None], "'trials' holds 'None'"),
     ("trials", {}, "'trials' is '{}'"),
     ("trials", ["/etc"], NOT_ITS_OWN),
     ("trials", ["x" * 300], NOT_ITS_OWN),
-    ("trials", [["a"]], NO_TEXT),
+    ("trials", [["a"]], "'trials' holds "),
     ("tasks", "x", "'tasks' is 'x'"),
-    ("tasks", [1], NO_TEXT),
+    ("tasks", [1], "'tasks' holds '1'"),
     ("tasks", ["train"], NO_TASK),
     ("tasks", ["train.../../x.0001"], NO_TASK),
-    ("tasks", [None], NO_TEXT),
+    ("tasks", [None], "'tasks' holds 'None'"),
     ("tasks", [], "it lacks a task to prepare "),
     ("tasks", ["explode.scratch-s0-00000000.0001"], NO_TASK),
     ("tasks", {}, "'tasks' is '{}'"),

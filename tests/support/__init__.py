@@ -1,1 +1,1 @@
-"""What several tests share: stand-ins, a laboratory of real processes, inputs."""
+"""Shared by several tests: stand-ins, a laboratory of real processes, inputs."""

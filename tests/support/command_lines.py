@@ -1,4 +1,4 @@
-"""Command lines of orch as documents show them, held against the real command."""
+"""Command lines of orch in the documents, checked against the real command."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def shown(page: Path) -> list[str]:
 
 
 def parse(line: str) -> click.Command:
-    """The command that a line calls; raises `click.UsageError` when orch has no such command or
+    """The command that a line calls; raises `click.UsageError` if orch has no such command or
     option.
     """
     command: click.Command = cli

@@ -13,7 +13,7 @@ WHOSE = {"v": ("vgg16", 0), "r": ("resnet34", 0)}
 
 
 def run_of(periods: int = 3, epochs_per_period: int = 2, seeds: int = 1) -> Run:
-    """A run of two networks, not laid down anywhere."""
+    """A run of two networks that is not stored."""
     asked = model.build(
         {
             "backbones": ["vgg16", "resnet34"],

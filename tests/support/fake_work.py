@@ -1,6 +1,5 @@
-"""A child's work without learning: what it does is written in its data set's or trial's name.
-
-`main` has the signature of `models.entrypoint.main` and is found by name, as that is.
+"""Fake work of a child, without training: its behaviour is in the name of its data set or trial.
+`main` has the signature of `models.entrypoint.main` and is found by name like it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,9 @@ from jobs.task import Task
 def main(
     order: dict[str, Any], tell: Callable[[dict[str, Any]], None], should_stop: Callable[[], bool]
 ) -> dict[str, Any]:
-    """Do what the file `behave` in the store says, once a word (see `_misbehave`); else succeed."""
+    """Do what the file `behave` in the store says, one word per call (see `_misbehave`); else
+    succeed.
+    """
     behave = Path(order["store"]) / "behave"
     words = behave.read_text().split() if behave.exists() else []
     if words:
@@ -76,7 +77,7 @@ def _misbehave(word: str, should_stop: Callable[[], bool]) -> None:
 def program(
     order: dict[str, Any], tell: Callable[[dict[str, Any]], None], should_stop: Callable[[], bool]
 ) -> dict[str, Any]:
-    """Which program multiprocessing made this child run before its work."""
+    """The program that multiprocessing made this child run before its work."""
     started = sys.modules.get("__mp_main__")
     described = getattr(started, "__spec__", None)
     return {"file": getattr(started, "__file__", None), "name": getattr(described, "name", None)}

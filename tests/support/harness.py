@@ -1,4 +1,4 @@
-"""A laboratory in a folder: a real Redis, real workers, and the commands a user types."""
+"""A laboratory in a folder: a real Redis, real workers, and the commands of a user."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ORCH = [sys.executable, "-m", "orchestrator.cli"]
 
 @dataclass
 class Lab:
-    """One store, one broker, some workers; `close` ends what was started here and nothing else."""
+    """One store, one broker, some workers; `close` ends only what was started here."""
 
     folder: Path
     broker_url: str
@@ -41,7 +41,7 @@ class Lab:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the commands see."""
+        """The environment of the commands."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("ORCH_")}
         return {
             **kept,
@@ -51,7 +51,7 @@ class Lab:
         }
 
     def orch(self, *words: str, code: int = 0) -> str:
-        """Type a command, expect this exit code; what it printed on stdout."""
+        """Run a command and expect this exit code; returns its stdout."""
         done = subprocess.run(
             [*ORCH, *words], env=self.environment, capture_output=True, text=True, timeout=280
         )
@@ -61,11 +61,11 @@ class Lab:
         return done.stdout
 
     def submit(self, *words: str) -> Run:
-        """Submit and look up the run."""
+        """Submit and load the run."""
         return self.store.load_run(json.loads(self.orch("submit", *words, "--json"))["run"])
 
     def worker(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start a worker on the CPU; its output is kept beside the store."""
+        """Start a worker on the CPU; its output is kept in the laboratory's folder."""
         self.folder.mkdir(exist_ok=True)
         with (self.folder / f"worker-{len(self.workers)}.log").open("ab") as log:
             command = [*ORCH, "worker", "--device", "cpu", "--threads", "1", *words]
@@ -76,7 +76,9 @@ class Lab:
         return process
 
     def until(self, wanted: Callable[[], Any], timeout_s: float = 120, what: str = "it") -> Any:
-        """Wait for something to become true; its value. Fails with the workers' last words."""
+        """Wait until it becomes true; returns its value. On a timeout, fails with the end of the
+        workers' logs.
+        """
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if value := wanted():
@@ -85,7 +87,7 @@ class Lab:
         raise AssertionError(f"{what} did not happen in {timeout_s} s\n{self.last_words()}")
 
     def finished(self, run: Run, timeout_s: float = 240) -> dict[str, str]:
-        """Wait until nothing of the run is open; the state of each task."""
+        """Wait until no task of the run is open; returns the state of each task."""
 
         def ended() -> dict[str, str] | None:
             state = plan.task_states(self.store, run)
@@ -94,12 +96,12 @@ class Lab:
         found = dict(self.until(ended, timeout_s, f"the end of {run.name}"))
         with contextlib.suppress(
             AssertionError
-        ):  # an attempt's row follows its result; those of the dead have none
+        ):  # a row is written after the result; lost attempts have none
             self.until(self._told, 5)
         return found
 
     def _told(self) -> bool:
-        """Whether each attempt on record has its row."""
+        """Whether each recorded attempt has its row."""
         begun = {
             f"{path.parent.name}-{path.stem}"
             for path in self.store.root.glob("attempts/*/[0-9]*.json")
@@ -107,7 +109,7 @@ class Lab:
         return begun <= {path.stem for path in self.store.root.glob("results/attempts/*/*.parquet")}
 
     def progress(self, task_id: str) -> dict[str, Any]:
-        """What the task's worker last said."""
+        """The latest progress of the task."""
         try:
             return dict(json.loads(self.store.progress_path(Task.parse(task_id)).read_text()))
         except (OSError, ValueError):
@@ -119,7 +121,7 @@ class Lab:
         return "\n".join(f"--- {log}\n{log.read_text(errors='replace')[-1500:]}" for log in logs)
 
     def close(self) -> None:
-        """End the workers that still run, their children with them."""
+        """End the workers that still run, with their children."""
         for process in self.workers:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
@@ -137,7 +139,7 @@ def rows(lab: Lab, run: Run, table: str, without: tuple[str, ...] = ()) -> list[
 
 
 def digests(lab: Lab, run: Run) -> dict[str, str]:
-    """The digest of each trial's weights at the run's last epoch."""
+    """The checksum of each trial's weights at the run's last epoch."""
     last = {trial: lab.store.done(Task("train", trial, run.spec.epochs)) for trial in run.trials}
     return {trial: outcome["weights_digest"] for trial, outcome in last.items() if outcome}
 

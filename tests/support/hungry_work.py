@@ -1,4 +1,4 @@
-"""A child's work on a device that holds three images at a time when it trains; all else is
+"""A child's work on a device that holds three images at a time in training; the rest is
 `models.entrypoint`.
 """
 
@@ -22,7 +22,7 @@ MOST = 3
 def main(
     order: dict[str, Any], tell: Callable[[dict[str, Any]], None], should_stop: Callable[[], bool]
 ) -> dict[str, Any]:
-    """Do the order; a training runs out of memory on more than `MOST` images at once."""
+    """Execute the task request; a training runs out of memory above `MOST` images at once."""
     given = TaskRequest(**order)
     if Task.parse(given.task).kind != "train":
         return entrypoint.main(order, tell, should_stop)
@@ -37,6 +37,6 @@ def small_device(order: TaskRequest, heard: OnUpload) -> TrainingState:
 
 
 def refuse(module: nn.Module, given: tuple[Any, ...]) -> None:
-    """Run out of memory as a GPU does."""
+    """Run out of memory like a GPU."""
     if module.training and len(given[0]) > MOST:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")

@@ -1,4 +1,4 @@
-"""A store with a small prepared data set, and tasks done in it as a worker's child would."""
+"""A store with a small prepared data set, and tasks executed in it as in a worker's child."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from models import entrypoint
 
 @dataclass
 class Laboratory:
-    """A store, the data set in it, and what the tasks done so far have told."""
+    """A store, its data set, and the messages of the tasks executed so far."""
 
     store: Store
     data: str
@@ -42,7 +42,7 @@ class Laboratory:
         seed: int = 0,
         **recipe: Any,
     ) -> str:
-        """A trial recorded with its marks; its name."""
+        """Record a trial with its target epochs; returns its name."""
         trial = Trial(
             self.data, backbone, weights, Recipe(**({"precision": "fp32"} | recipe)), seed
         )
@@ -50,7 +50,7 @@ class Laboratory:
         return trial.name
 
     def order(self, task: Task, period: int = 1) -> TaskRequest:
-        """The order of a new attempt, with an empty work folder."""
+        """The task request of a new attempt, with an empty work folder."""
         self.attempts += 1
         place = self.store.attempts_folder(task) / f"{self.attempts:04d}"
         place.mkdir(parents=True)
@@ -73,7 +73,7 @@ class Laboratory:
         period: int = 1,
         **changed: Any,
     ) -> dict[str, Any]:
-        """Do a task, the order changed in some places, and publish its outcome."""
+        """Execute a task, with some fields of the request changed, and publish its result."""
         order = replace(self.order(task, period), **changed)
         outcome = entrypoint.main(order.as_dict(), self.told.append, should_stop)
         self.store.publish(task, outcome, Path(order.work_folder), lambda: True)
@@ -93,6 +93,6 @@ class Laboratory:
 
 
 def stop_after(calls: int) -> Callable[[], bool]:
-    """A `should_stop` that is true from its call of that number on."""
+    """A `should_stop` that is true from its n-th call on."""
     left = iter(range(calls))
     return lambda: next(left, None) is None

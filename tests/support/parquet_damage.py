@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
 
+from jobs.store.tables import ADDED_LATER
+
 Change = Callable[[bytes], bytes]
 
 
@@ -26,12 +28,13 @@ def stored(rows: pa.Table, **how: Any) -> bytes:
 
 
 def column(rows: pa.Table, last: bool) -> int:
-    """The place of a column that every reader takes: the first or the last; predictions are read in
-    part.
+    """The place of a column that every reader takes: the first, or the last that every version of
+    orch writes; predictions are read in part.
     """
     if "predicted" in rows.column_names:
         return int(rows.column_names.index("predicted" if last else "image"))
-    return rows.num_columns - 1 if last else 0
+    names = [name for name in rows.column_names if name not in ADDED_LATER]
+    return int(rows.column_names.index(names[-1 if last else 0]))
 
 
 def without(last: bool) -> Change:

@@ -1,4 +1,4 @@
-"""Files of weights as torch writes them, small and written without torch."""
+"""Weights files as torch writes them, small and written without torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IMAGENET = 1000
 
 
 def put_weights(path: Path, backbone: str = "") -> None:
-    """Put down what may pass for a backbone's ImageNet weights; it is called by the file's name
+    """Write a file that may pass for a backbone's ImageNet weights, called by the file's name
     unless named.
     """
     name = backbone or next(
@@ -25,14 +25,14 @@ def put_weights(path: Path, backbone: str = "") -> None:
 
 
 def write_zip(path: Path, header: bytes, numbers: bytes = bytes(4)) -> None:
-    """The form since torch 1.6."""
+    """The format since torch 1.6."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("weights/data.pkl", header)
         archive.writestr("weights/data/0", numbers)
 
 
 def write_old(path: Path, header: bytes, numbers: bytes = bytes(4)) -> None:
-    """The form before."""
+    """The old format."""
     begins = b"".join(pickle.dumps(each, 2) for each in (MAGIC, 1001, {"little_endian": True}))
     path.write_bytes(begins + header + pickle.dumps(["0"], 2) + struct.pack("<q", 1) + numbers)
 

@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 
 def some_data(train: int = 20, size: int = 32) -> Data:
-    """Random images in two classes told apart by brightness, 8 for validation and 8 for test."""
+    """Random images in two classes that differ in brightness, 8 for validation and 8 for test."""
     rng = np.random.default_rng(0)
     count = train + 16
     labels = np.arange(count) % 2
@@ -38,4 +38,4 @@ def learner(name: str = "scratch", precision: str = "fp32", **recipe: object) ->
 
 
 def nothing(running: EpochProgress, settled: bool) -> None:
-    """Listen to nothing."""
+    """Ignore progress."""

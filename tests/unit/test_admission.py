@@ -1,4 +1,4 @@
-"""Room on a device: who may run beside whom, and that nobody who waits is forgotten."""
+"""Admission to a device: which tasks may run side by side, and no waiting task is forgotten."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GB = 10**9
 
 @pytest.fixture
 def slot() -> Iterator[ThreadPoolExecutor]:
-    """Threads that ask for room, as slots do."""
+    """Threads that ask for admission, as slots do."""
     with ThreadPoolExecutor(8) as threads:
         yield threads
 
@@ -33,14 +33,14 @@ def enter(
     alone: bool = False,
     wanted: Callable[[], bool] = lambda: True,
 ) -> Requirement | None:
-    """Ask for room until there is some."""
+    """Ask for admission until it is granted."""
     return room.enter(
         task, lambda: Requirement(None if size_gb is None else int(size_gb * GB), alone), wanted
     )
 
 
 def at_once(room: Admission, task: str, size_gb: float | None = None, alone: bool = False) -> bool:
-    """Whether there is room now."""
+    """Whether a task would be admitted now."""
     return enter(room, task, size_gb, alone, wanted=lambda: False) is not None
 
 
@@ -53,7 +53,7 @@ def waits(asked: Future[Requirement | None], room: Admission, task: str) -> bool
 
 
 def test_tasks_start_side_by_side_as_far_as_their_memory_fits(slot: ThreadPoolExecutor) -> None:
-    """6 GB and 3 GB fit into 10, another 3 GB waits until one of them has left."""
+    """6 GB and 3 GB fit into 10; another 3 GB waits until one of them has ended."""
     device = room()
     enter(device, "a", 6)
     enter(device, "b", 3)
@@ -67,7 +67,7 @@ def test_tasks_start_side_by_side_as_far_as_their_memory_fits(slot: ThreadPoolEx
 
 
 def test_with_one_slot_everything_is_alone() -> None:
-    """Whatever it takes; nobody has measured the device."""
+    """Whatever it uses; the device was never measured."""
     device = Admission()
 
     assert enter(device, "a") == Requirement(alone=True)
@@ -76,12 +76,12 @@ def test_with_one_slot_everything_is_alone() -> None:
 def test_a_task_that_was_never_measured_starts_alone_and_others_follow_once_it_has_told(
     slot: ThreadPoolExecutor,
 ) -> None:
-    """What it told counts a quarter more, as it may come to take more."""
+    """Its reported memory counts a quarter more, because it may use more later."""
     device = room()
     enter(device, "new")
     known = slot.submit(enter, device, "known", 5)
     waited = waits(known, device, "known")
-    device.on_message("new", 4 * GB)
+    device.on_memory("new", 4 * GB)
 
     assert waited
     assert known.result(5) == Requirement(5 * GB)
@@ -89,7 +89,7 @@ def test_a_task_that_was_never_measured_starts_alone_and_others_follow_once_it_h
 
 
 def test_a_task_never_measured_may_start_beside_others_where_half_the_device_is_free() -> None:
-    """And two such never together."""
+    """And two such tasks never run together."""
     device = room()
     enter(device, "known", 5.5)
     too_little = at_once(device, "new", None)
@@ -102,10 +102,10 @@ def test_a_task_never_measured_may_start_beside_others_where_half_the_device_is_
 
 
 def test_a_child_that_takes_more_than_expected_keeps_others_out() -> None:
-    """The record is a floor, not a ceiling."""
+    """The recorded peak is a lower bound, not an upper one."""
     device = room()
     enter(device, "a", 2)
-    device.on_message("a", 9 * GB)
+    device.on_memory("a", 9 * GB)
 
     assert not at_once(device, "b", 2)
     assert at_once(device, "c", 1)
@@ -114,7 +114,7 @@ def test_a_child_that_takes_more_than_expected_keeps_others_out() -> None:
 def test_a_task_larger_than_the_device_runs_alone_rather_than_never(
     slot: ThreadPoolExecutor,
 ) -> None:
-    """It waits until the others have left, then keeps them out."""
+    """It waits until the others have ended, then runs exclusively."""
     device = room()
     enter(device, "a", 1)
     huge = slot.submit(enter, device, "huge", 11)
@@ -127,7 +127,7 @@ def test_a_task_larger_than_the_device_runs_alone_rather_than_never(
 
 
 def test_a_task_that_wants_to_be_alone_is_not_overtaken_for_ever(slot: ThreadPoolExecutor) -> None:
-    """A few others pass; then nobody starts before it."""
+    """A few others pass it; then none starts before it."""
     device = room()
     enter(device, "first", 1)
     lonely = slot.submit(enter, device, "lonely", 1, True)
@@ -142,7 +142,7 @@ def test_a_task_that_wants_to_be_alone_is_not_overtaken_for_ever(slot: ThreadPoo
 
 
 def test_a_task_that_is_here_or_waits_here_is_not_taken_twice(slot: ThreadPoolExecutor) -> None:
-    """Its message may come again meanwhile."""
+    """Its message may arrive again meanwhile."""
     device = room()
     enter(device, "a", 9)
     waiting = slot.submit(enter, device, "b", 9)
@@ -155,8 +155,8 @@ def test_a_task_that_is_here_or_waits_here_is_not_taken_twice(slot: ThreadPoolEx
 
 
 def test_a_task_that_is_no_longer_wanted_stops_waiting(slot: ThreadPoolExecutor) -> None:
-    """Another worker has taken it, or its run was cancelled: the slot is free again, and nobody is
-    held up by it.
+    """Another worker has taken it, or its run was cancelled: the slot is free again, and no task
+    waits for it.
     """
     device, wanted = room(), threading.Event()
     wanted.set()
@@ -170,7 +170,7 @@ def test_a_task_that_is_no_longer_wanted_stops_waiting(slot: ThreadPoolExecutor)
 
 
 def test_while_a_task_waits_what_it_needs_is_looked_up_again(slot: ThreadPoolExecutor) -> None:
-    """Another one like it may have been measured meanwhile."""
+    """A task like it may have been measured meanwhile."""
     device, sizes = room(), iter([None, 2 * GB, 2 * GB])
     enter(device, "a", 7)
 
@@ -178,7 +178,7 @@ def test_while_a_task_waits_what_it_needs_is_looked_up_again(slot: ThreadPoolExe
 
 
 def test_many_that_come_and_go_never_take_more_than_there_is(slot: ThreadPoolExecutor) -> None:
-    """Fifty tasks of 1 to 5 GB in eight threads; all get in."""
+    """Fifty tasks of 1 to 5 GB in eight threads; all are admitted."""
     device, inside, most, lock = room(), 0, [0], threading.Lock()
 
     def work(number: int) -> bool:

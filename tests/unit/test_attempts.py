@@ -1,4 +1,4 @@
-"""Attempts as a person sees them, and what is tried again."""
+"""Attempts as a user sees them, and what is retried."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def half(tmp_path: Path) -> tuple[Store, Run]:
 
 
 def give_up(store: Store, task: Task, times: int = attempts.MAX_ATTEMPTS) -> None:
-    """Fail a task as a worker would, so often that it is quarantined."""
+    """Fail a task as a worker would, until it is quarantined."""
     for _ in range(times):
         attempts.begin(attempts.read_history(store, task), WHO).finish(
             "failed", WorkerLost("the child was ended by SIGKILL.")
@@ -54,7 +54,7 @@ def give_up(store: Store, task: Task, times: int = attempts.MAX_ATTEMPTS) -> Non
 
 
 def orch(capsys: pytest.CaptureFixture[str], store: Store, *words: str) -> tuple[int, str]:
-    """Type a command; its exit code and what it printed."""
+    """Run a command; returns its exit code and output."""
     code = cli.run(["--store", str(store.root), *words])
     return code, capsys.readouterr().out
 
@@ -62,7 +62,7 @@ def orch(capsys: pytest.CaptureFixture[str], store: Store, *words: str) -> tuple
 def test_attempts_are_listed_in_the_order_in_which_they_began(
     half: tuple[Store, Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """State, class of failure, worker, when; message and log where it did not end well."""
+    """State, class of failure, worker and time; message and log of an attempt that was not done."""
     store, run = half
     first, second = Task("train", run.trials[0], 2), Task("train", run.trials[1], 2)
     attempts.begin(attempts.read_history(store, second), WHO).finish(
@@ -91,7 +91,9 @@ def test_attempts_are_listed_in_the_order_in_which_they_began(
 
 
 def test_what_a_silent_worker_had_begun_is_shown_as_lost(half: tuple[Store, Run]) -> None:
-    """Its record says "running" until somebody takes over; it ended when it was last heard of."""
+    """Its record says "running" until another worker continues the task. It ended at its last
+    heartbeat.
+    """
     store, run = half
     first, second = (Task("train", trial, 2) for trial in run.trials)
     attempts.begin(attempts.read_history(store, first), WHO)
@@ -120,27 +122,27 @@ def test_what_a_silent_worker_had_begun_is_shown_as_lost(half: tuple[Store, Run]
         "worker-lost",
         began + 3.0,
     )
-    assert "last heard of 1m 40s ago" in str(silent.message)
+    assert "1m 40s ago" in str(silent.message)
     assert (alive.task, alive.state, alive.finished_at) == (second.id, "running", None)
 
 
 def test_a_message_that_comes_again_is_told_once(
     half: tuple[Store, Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Five attempts that failed alike are five lines and one reason."""
+    """Five attempts that failed alike are five lines and one message."""
     store, run = half
     give_up(store, Task("train", run.trials[0], 2))
     text = orch(capsys, store, "status", run.name, "--attempts")[1].partition("attempt  state")[2]
 
     assert text.count("the child was ended by SIGKILL") == 1
-    assert text.count("the same again") == 4
+    assert text.count("same message") == 4
     assert text.count(".log") == 2
 
 
 def test_a_quarantined_task_is_called_so_with_its_log(
     half: tuple[Store, Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A failure that another attempt could not mend is a plain failure."""
+    """A failure that another attempt cannot fix is not quarantined."""
     store, run = half
     give_up(store, Task("train", run.trials[0], 2))
     atomic.create_json(
@@ -156,7 +158,7 @@ def test_a_quarantined_task_is_called_so_with_its_log(
 
 
 def test_what_is_forgiven_may_be_tried_at_once_and_as_often_as_new(half: tuple[Store, Run]) -> None:
-    """Five failures before do not make the next one the last; what comes after counts."""
+    """Five failures before a retry do not make the next one the last; only later ones count."""
     store, run = half
     task = Task("train", run.trials[0], 2)
     give_up(store, task)
@@ -184,22 +186,23 @@ def test_retry_sends_just_what_had_failed(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The other trial's training is ready too, and is left to the workers; without a failure
-    nothing is sent.
+    """The other trial's training is ready too, and is left to the workers. Without a failure
+    nothing is enqueued.
     """
     store, run = half
     monkeypatch.setenv("ORCH_BROKER_URL", f"{redis_url}?virtual_host=7")
     task = Task("train", run.trials[1], 2)
     give_up(store, task)
     code, said = orch(capsys, store, "retry", run.name, "--json")
-    told, waiting = json.loads(said), broker.queue_length(f"{redis_url}?virtual_host=7")
+    told = json.loads(said)
+    waiting = broker.queue_length(f"{redis_url}?virtual_host=7", store=store.id)
     again, nothing = orch(capsys, store, "retry", run.name)
 
     assert (code, again) == (0, 0)
     assert told["retried"] == told["sent"] == [task.id]
     assert waiting == 1
     assert not store.failed_path(task).exists()
-    assert f"nothing of run {run.name} has failed" in nothing
+    assert f"no task of run {run.name} has failed" in nothing
 
 
 def test_a_torn_forgiveness_forgives_nothing(half: tuple[Store, Run]) -> None:

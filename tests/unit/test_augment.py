@@ -1,4 +1,4 @@
-"""What augmentation does to an image is settled by (seed, epoch, image), and by nothing else."""
+"""Augmentation of an image depends only on (seed, epoch, image)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COUNT = 400
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Leaves torch at one thread, whatever a trial kept to."""
+    """Resets torch to one thread, whatever a trial used."""
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(1)
@@ -44,7 +44,7 @@ def pictures() -> Any:
 
 @pytest.mark.parametrize("kind", ["flip", "crop-flip"])
 def test_an_image_changes_alike_in_whatever_batch(pictures: Any, kind: Any) -> None:
-    """All at once, in an order of its own, or one by one: the pixels are the same."""
+    """All at once, in another order, or one by one: the pixels are the same."""
     change, order = changes(kind, COUNT, 3, 5), np.random.default_rng(1).permutation(COUNT)
     at_once = change(pictures, np.arange(COUNT))
     shuffled = torch.cat([change(pictures[piece], piece) for piece in np.split(order, [7, 8, 100])])
@@ -57,7 +57,7 @@ def test_an_image_changes_alike_in_whatever_batch(pictures: Any, kind: Any) -> N
 
 
 def test_half_of_the_images_are_mirrored(pictures: Any) -> None:
-    """Each is as it was or mirrored, in shares that a fair coin gives."""
+    """Each image is unchanged or mirrored, in the shares of a fair coin."""
     changed = changes("flip", COUNT, 0, 1)(pictures, np.arange(COUNT))
     same = [torch.equal(new, old) for new, old in zip(changed, pictures, strict=True)]
     mirrored = [torch.equal(new, old.flip(1)) for new, old in zip(changed, pictures, strict=True)]
@@ -67,8 +67,8 @@ def test_half_of_the_images_are_mirrored(pictures: Any) -> None:
 
 
 def test_a_crop_is_the_one_that_padding_by_reflection_gives(pictures: Any) -> None:
-    """Every result is one of the 25 x 2 that an eighth of 16 pixels allows, and all offsets come
-    up.
+    """Every result is one of the 25 x 2 that an eighth of 16 pixels allows, and all offsets
+    occur.
     """
     from torch.nn.functional import pad
 
@@ -92,9 +92,7 @@ def test_a_crop_is_the_one_that_padding_by_reflection_gives(pictures: Any) -> No
 
 
 def test_epochs_and_seeds_draw_anew(pictures: Any) -> None:
-    """The same image is not changed alike each time; without augmentation it is not
-    changed at all.
-    """
+    """The same image changes differently in each epoch; without augmentation it does not change."""
     places = np.arange(COUNT)
     one, other, third = (
         changes("flip", COUNT, s, e)(pictures, places) for s, e in ((0, 1), (0, 2), (1, 1))
@@ -108,7 +106,7 @@ def test_epochs_and_seeds_draw_anew(pictures: Any) -> None:
 def test_a_trial_stopped_in_mid_epoch_sees_the_same_images(
     animal_folder: Path, tmp_path: Path
 ) -> None:
-    """Weights and rows are those of a trial that nobody stopped, and not those of one without
+    """Weights and rows equal those of an uninterrupted trial, and differ from those without
     augmentation.
     """
     outcomes = {}
@@ -139,9 +137,7 @@ def test_a_trial_stopped_in_mid_epoch_sees_the_same_images(
 
 
 def test_keys_that_came_later_leave_names_as_they_were() -> None:
-    """A trial's name is the hash of the first keys as long as the later ones are at their
-    defaults.
-    """
+    """A trial's name is the hash of the first keys while the later ones have their defaults."""
     first = {
         "batch_size": 32,
         "learning_rate": 0.001,
@@ -163,7 +159,7 @@ def test_keys_that_came_later_leave_names_as_they_were() -> None:
 
 
 def test_a_run_is_another_one_only_where_something_was_asked_for() -> None:
-    """The name of a run without the later keys is made of the first ones."""
+    """The name of a run without the later keys is made from the first ones."""
     plain, flipped = (
         model.build({"backbones": "all", **more}) for more in ({}, {"augment": "flip"})
     )
@@ -179,6 +175,6 @@ def test_a_run_is_another_one_only_where_something_was_asked_for() -> None:
 
 
 def test_an_unknown_augmentation_is_refused() -> None:
-    """With the ones there are."""
+    """The message lists the accepted values."""
     with pytest.raises(BadSpec, match="augment: one of none, flip, crop-flip is needed"):
         model.build({"backbones": "all", "augment": "rotate"})

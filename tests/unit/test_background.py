@@ -15,7 +15,7 @@ from models.runtime.background import BackgroundThread  # noqa: E402
 
 
 def test_one_is_written_at_a_time_and_the_next_waits() -> None:
-    """In the order they were asked for; `free` tells whether one is under way."""
+    """In the order of the requests; `free` says whether one is running."""
     saver, gate, done = BackgroundThread(), threading.Event(), list[int]()
 
     def first() -> None:
@@ -36,7 +36,7 @@ def test_one_is_written_at_a_time_and_the_next_waits() -> None:
 
 
 def test_what_was_written_is_not_kept_in_memory() -> None:
-    """The copy goes once it is down, not at the next checkpoint."""
+    """The copy is freed once it is written, not at the next checkpoint."""
     saver, copy = BackgroundThread(), torch.zeros(1000)
     gone = weakref.ref(copy)
 

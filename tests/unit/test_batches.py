@@ -24,9 +24,7 @@ def laboratory(animal_folder: Path, tmp_path: Path) -> Laboratory:
 
 
 def test_every_image_is_in_one_split_with_its_class(laboratory: Laboratory) -> None:
-    """The splits share nothing and leave nothing out; labels are indices into the sorted
-    classes.
-    """
+    """The splits are disjoint and complete; labels are indices into the sorted classes."""
     data = Data.load(laboratory.store, laboratory.data)
     everything = np.concatenate(list(data.splits.values()))
 
@@ -62,7 +60,7 @@ def test_batches_hold_the_images_asked_for_in_order(laboratory: Laboratory) -> N
 
 
 def test_a_last_batch_of_one_image_is_left_out_only_when_asked_and_only_then() -> None:
-    """Batch norm cannot take a single image; batches of one by choice stay."""
+    """Batch norm cannot train on a single image; a batch size of one is kept."""
     assert [len(piece) for piece in cut(np.arange(9), 4)] == [4, 4, 1]
     assert [len(piece) for piece in cut(np.arange(9), 4, drop_single=True)] == [4, 4]
     assert [len(piece) for piece in cut(np.arange(10), 4, drop_single=True)] == [4, 4, 2]
@@ -71,7 +69,7 @@ def test_a_last_batch_of_one_image_is_left_out_only_when_asked_and_only_then() -
 
 
 def test_a_reader_that_stops_early_leaves_no_thread(laboratory: Laboratory) -> None:
-    """Closing the batches ends the fetching."""
+    """Closing the batches stops the reading thread."""
     import threading
 
     before = threading.active_count()

@@ -1,4 +1,4 @@
-"""What a task costs beside its work: nothing is read, sent or run more often than it must be."""
+"""The overhead of a task: nothing is read, sent or run more often than necessary."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def trained(tmp_path: Path) -> tuple[Store, Run]:
 def test_a_training_is_followed_by_its_own_tests_and_the_next_training(
     trained: tuple[Store, Run],
 ) -> None:
-    """Those of marks before were sent when these were trained; sending them again each time would
-    fill the queue.
+    """Evaluations of earlier target epochs were enqueued when these were trained; enqueueing them
+    again each time would fill the queue.
     """
     store, run = trained
     trial = run.trials[0]
@@ -44,7 +44,7 @@ def test_a_training_is_followed_by_its_own_tests_and_the_next_training(
 
 
 def test_nothing_follows_a_task_that_was_not_done(trained: tuple[Store, Run]) -> None:
-    """It is sent again itself, if it may be tried at once."""
+    """The task itself is enqueued again, if it may be retried at once."""
     store, run = trained
 
     assert plan.next_tasks(store, Task("train", run.trials[0], 6)) == []
@@ -53,7 +53,7 @@ def test_nothing_follows_a_task_that_was_not_done(trained: tuple[Store, Run]) ->
 def test_what_is_ready_one_by_one_is_what_is_ready_of_the_whole_plan(
     trained: tuple[Store, Run],
 ) -> None:
-    """A worker asks for one task, its rounds for all."""
+    """A worker reads the heartbeats for one task; its reconciler reads them for all."""
     store, run = trained
     one_by_one = [task for task in map(Task.parse, run.tasks) if plan.is_ready(store, task)]
 
@@ -63,7 +63,7 @@ def test_what_is_ready_one_by_one_is_what_is_ready_of_the_whole_plan(
 
 
 def test_a_run_that_was_put_down_anew_is_read_anew(trained: tuple[Store, Run]) -> None:
-    """It is remembered only as long as its file is the same."""
+    """It is cached only while its file is unchanged."""
     store, run = trained
     before, again = store.load_run(run.name), store.load_run(run.name)
     store.save_run(dataclasses.replace(run, provenance={"host": "beta"}))
@@ -74,10 +74,10 @@ def test_a_run_that_was_put_down_anew_is_read_anew(trained: tuple[Store, Run]) -
 
 def test_a_message_is_sent_on_a_new_connection_when_the_kept_one_was_cut(redis_url: str) -> None:
     """Redis may have been restarted since."""
-    with broker._channel(redis_url, 3.0) as channel:
+    with broker.connected(redis_url, 3.0) as channel:
         channel.client.flushall()
     broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 10)])
-    with broker._channel(redis_url, 3.0) as channel:
+    with broker.connected(redis_url, 3.0) as channel:
         channel.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 20)])
 
@@ -85,7 +85,7 @@ def test_a_message_is_sent_on_a_new_connection_when_the_kept_one_was_cut(redis_u
 
 
 def test_what_is_not_synced_lands_whole_all_the_same(tmp_path: Path) -> None:
-    """A reader sees all of it or none, and no draft is left."""
+    """A reader sees all of it or nothing, and no draft is left."""
     atomic.write_json(tmp_path / "a.json", [1], durable=False)
     created = [atomic.claim_json(tmp_path / "b.json", n) for n in (1, 2)]
 

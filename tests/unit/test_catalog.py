@@ -1,4 +1,4 @@
-"""What the catalog says of each network, held against the network itself and against torchvision's
+"""The catalog's description of each network, compared with the network and with torchvision's
 figures.
 """
 
@@ -18,8 +18,8 @@ PUBLISHED = {
 
 
 def counted(name: str, classes: int) -> int:
-    """Multiply-adds of convolutions and linear layers for one image of 224 px, seen while it
-    passes.
+    """Multiply-adds of convolutions and linear layers for one image of 224 px, counted in a forward
+    pass.
     """
     torch = pytest.importorskip("torch")
     from models.networks import build

@@ -1,4 +1,4 @@
-"""Checkpoints land whole, are found again, distrusted when torn, and thrown away in time."""
+"""Checkpoints are written atomically, found again, verified, and pruned."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TRIAL = "scratch-s0-00000000"
 
 
 def put(folder: Path, epoch: int, step: int = 0, attempt: str = "1") -> Path:
-    """A small checkpoint of that moment."""
+    """A small checkpoint of that epoch and step."""
     state = {"weight": torch.full((3,), float(epoch))}
     rows = [{"epoch": number + 1, "val_loss": 0.5} for number in range(epoch)]
     return publish(
@@ -36,7 +36,7 @@ def put(folder: Path, epoch: int, step: int = 0, attempt: str = "1") -> Path:
 
 
 def found_epoch(folder: Path, max_epochs: int = 99) -> tuple[int, int] | None:
-    """The moment that would be gone on from."""
+    """The epoch and step of the resume point."""
     found = restore(folder, TRIAL, max_epochs)
     return (found[0].epoch, found[0].step) if found else None
 
@@ -54,7 +54,7 @@ def test_what_is_put_down_is_found_again(tmp_path: Path) -> None:
 
 
 def test_the_newest_is_the_one_furthest_along(tmp_path: Path) -> None:
-    """Steps count within an epoch, epochs before steps, whoever wrote it."""
+    """Ordered by epoch, then by step, whoever wrote it."""
     for epoch, step, attempt in ((1, 0, "1"), (1, 30, "2"), (1, 5, "3")):
         put(tmp_path, epoch, step, attempt)
     in_the_middle = found_epoch(tmp_path)
@@ -65,7 +65,7 @@ def test_the_newest_is_the_one_furthest_along(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_beyond_the_epoch_asked_for_is_not_used(tmp_path: Path) -> None:
-    """An earlier mark is reached from before it, not from after."""
+    """An earlier target epoch is reached from a checkpoint before it, not after."""
     for epoch, step in ((2, 0), (3, 0), (3, 7), (5, 0)):
         put(tmp_path, epoch, step)
 
@@ -82,7 +82,7 @@ def test_a_checkpoint_beyond_the_epoch_asked_for_is_not_used(tmp_path: Path) -> 
 def test_a_torn_or_rotten_checkpoint_gives_way_to_the_one_before(
     tmp_path: Path, harm: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever happened to the newest file, training goes on from the one before."""
+    """Whatever happened to the newest file, training resumes from the one before."""
     put(tmp_path, 1)
     path = put(tmp_path, 2)
     contents = path.read_bytes()
@@ -104,12 +104,14 @@ def test_a_torn_or_rotten_checkpoint_gives_way_to_the_one_before(
 def test_a_checkpoint_of_another_trial_is_refused(tmp_path: Path) -> None:
     """A file copied into the wrong folder does not become this trial."""
     path = put(tmp_path, 1)
-    with pytest.raises(BadCheckpoint, match="is of the trial scratch-s0-00000000, not of other"):
+    with pytest.raises(
+        BadCheckpoint, match="belongs to the trial scratch-s0-00000000, not to other"
+    ):
         read(path, "other")
 
 
 def test_a_whole_file_with_foreign_contents_is_refused(tmp_path: Path) -> None:
-    """Its digest is right and yet it is no checkpoint."""
+    """Its checksum is right, but it is not a checkpoint."""
     path = put(tmp_path, 1)
     torch.save([1, 2], path)
     from jobs.atomic import file_digest
@@ -135,9 +137,7 @@ def test_the_newest_two_and_the_marks_are_kept(tmp_path: Path) -> None:
 
 
 def test_leavings_of_killed_attempts_are_removed_once_they_are_old(tmp_path: Path) -> None:
-    """A draft and a checkpoint without sidecar: the fresh ones may belong to someone, the old ones
-    do not.
-    """
+    """A draft and a checkpoint without a sidecar: recent ones may be in use, old ones are not."""
     put(tmp_path, 3)
     for name, age_s in (("old", 7200), ("new", 0)):
         for path in (tmp_path / f".e0002-{name}.pt.0.draft", tmp_path / f"e0002-{name}.pt"):
@@ -154,7 +154,7 @@ def test_leavings_of_killed_attempts_are_removed_once_they_are_old(tmp_path: Pat
 
 
 def test_the_weights_digest_sees_names_types_shapes_and_bytes() -> None:
-    """Not the order of entries nor how they lie in memory."""
+    """Neither the order of entries nor their memory layout matters."""
     state = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(3)}
     other = [
         {"a": state["a"], "c": state["b"]},

@@ -32,7 +32,7 @@ def asked(**values: Any) -> model.Spec:
     "task_id", [f"evaluate.vgg16-s0-1f3a9c2e.0010.{word}" for word in VARIANTS]
 )
 def test_a_harder_test_has_an_id_of_its_own(task_id: str) -> None:
-    """It is read back as what it was."""
+    """A task id is parsed back to the same task."""
     task = Task.parse(task_id)
 
     assert task.id == task_id == task.lease_key
@@ -44,7 +44,7 @@ def test_a_harder_test_has_an_id_of_its_own(task_id: str) -> None:
     ["", "blur", "blur-0", "blur-6", "blur-03", "blur-3.", "BLUR-3", "fog-1", "../x", "blur-³"],
 )
 def test_any_other_word_is_no_task(end: str) -> None:
-    """Nor has any other kind of task such a word."""
+    """Other kinds of tasks have no corruption either."""
     with pytest.raises(BadSpec, match="is not a task id"):
         Task.parse(f"evaluate.vgg16-s0-1f3a9c2e.0010.{end}")
     with pytest.raises(BadSpec, match="is not a task id"):
@@ -52,9 +52,7 @@ def test_any_other_word_is_no_task(end: str) -> None:
 
 
 def test_corruptions_are_asked_for_by_name_or_all() -> None:
-    """As a list, as words with commas, in the usual order; what is not known is refused with the
-    likeliest.
-    """
+    """As a list or with commas, in catalog order. An unknown name is rejected with a suggestion."""
     built = asked(corruptions="noise, blur,noise")
 
     assert built.corruptions == ("blur", "noise")
@@ -71,7 +69,9 @@ def test_corruptions_are_asked_for_by_name_or_all() -> None:
 
 
 def test_every_trial_is_tested_after_its_last_period() -> None:
-    """Five severities each, after the trial's own tasks; trials are those of a run without."""
+    """Five severities each, after the trial's own tasks; the trials are the same as without
+    corruptions.
+    """
     plain, harder = (
         plan.unfold(asked(corruptions=names), "d-32px-00000000") for names in ("none", "blur,jpeg")
     )
@@ -88,7 +88,7 @@ def test_every_trial_is_tested_after_its_last_period() -> None:
 
 
 def test_harder_tests_are_ready_once_the_last_mark_is_trained(tmp_path: Path) -> None:
-    """Not before; they come last in the queue, and only the run that asked for them wants them."""
+    """Not before. They come last in the queue, and only the run that requested them needs them."""
     store, run = fill_store(
         tmp_path,
         backbones=["scratch"],
@@ -129,7 +129,7 @@ def test_harder_tests_are_ready_once_the_last_mark_is_trained(tmp_path: Path) ->
 
 
 def test_a_run_is_not_over_before_its_harder_tests(tmp_path: Path) -> None:
-    """The trial waits although all that it is trained and tested for otherwise is done."""
+    """The trial is waiting although everything else of it is done."""
     store, run = fill_store(
         tmp_path,
         backbones=["scratch"],

@@ -1,5 +1,5 @@
-"""A replayed step is trusted only where it is the plain one, bit for bit. A stand-in records here;
-no GPU does.
+"""A replayed step is used only if it equals the plain one bit for bit. A stand-in records here, not
+a GPU.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Record = Callable[[Callable[[], Any]], Recorded]
 
 
 class Recorder:
-    """Records as a CUDA graph does: the inputs' places, not their values; runs the work first to
+    """Records like a CUDA graph: the places of the inputs, not their values; runs the work first to
     warm up.
     """
 
@@ -35,7 +35,7 @@ class Recorder:
         self.recordings = self.replays = 0
 
     def __call__(self, work: Callable[[], Any]) -> Recorded:
-        """The work, to be done again."""
+        """The work, to be repeated."""
         self.recordings += 1
         loss = work()
 
@@ -48,7 +48,7 @@ class Recorder:
 
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
-    """Small work is done soonest by one thread."""
+    """Small work is fastest with one thread."""
     torch.set_num_threads(1)
 
 
@@ -88,27 +88,25 @@ def test_replayed_training_is_the_plain_one_bit_for_bit() -> None:
 
     assert epochs(replaying(recorder)) == epochs(learner(learning_rate=0.01))
     assert recorder.recordings == 2
-    assert (
-        recorder.replays == 5
-    )  # six whole batches but for the very first, which makes the momenta
+    assert recorder.replays == 5  # six full batches except the first, which creates the momenta
 
 
 @pytest.mark.parametrize("wrong", [1e-7, float("nan")])
 def test_other_numbers_are_not_trusted(wrong: float, caplog: pytest.LogCaptureFixture) -> None:
-    """It is said once, and the training is the plain one."""
+    """It is logged once, and training uses plain steps."""
     recorder = Recorder(wrong)
     with caplog.at_level(logging.WARNING):
         found = epochs(replaying(recorder))
 
     assert found == epochs(learner(learning_rate=0.01))
     assert (recorder.recordings, recorder.replays) == (1, 1)
-    assert [line for line in caplog.messages if "not replayed" in line] == [
-        "steps are not replayed: a replayed step gives other numbers"
+    assert [line for line in caplog.messages if "using plain steps" in line] == [
+        "using plain steps, not a CUDA graph: a replayed step gave other results"
     ]
 
 
 def test_weights_that_differ_are_noticed_though_the_loss_is_equal() -> None:
-    """A recording that forgets the optimiser's step has the right loss once."""
+    """A recording without the optimiser's step gives the right loss once."""
     made = learner(learning_rate=0.01)
 
     def forgetful(work: Callable[[], Any]) -> Recorded:
@@ -137,7 +135,7 @@ def test_weights_that_differ_are_noticed_though_the_loss_is_equal() -> None:
 def test_without_memory_for_a_recording_steps_are_done_plainly(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Though weights were changed already in the midst of it."""
+    """Although weights were already changed during the recording."""
 
     def hungry(work: Callable[[], Any]) -> Recorded:
         work()
@@ -148,14 +146,14 @@ def test_without_memory_for_a_recording_steps_are_done_plainly(
     assert epochs(made) == epochs(learner(learning_rate=0.01))
     assert made.replay is not None
     assert made.replay.batch is None
-    assert [line for line in caplog.messages if "not replayed" in line] == [
-        "steps are not replayed: CUDA out of memory. Tried to allocate 2.00 GiB."
+    assert [line for line in caplog.messages if "using plain steps" in line] == [
+        "using plain steps, not a CUDA graph: CUDA out of memory. Tried to allocate 2.00 GiB."
     ]
 
 
 def test_a_recording_that_is_broken_off_ends_the_task() -> None:
-    """torch's generator and allocator may think that a recording goes on: nothing may be computed
-    there any more.
+    """torch's generator and allocator may still be in recording mode: nothing may be computed there
+    any more.
     """
 
     def broken(work: Callable[[], Any]) -> Recorded:
@@ -170,7 +168,9 @@ def test_a_recording_that_is_broken_off_ends_the_task() -> None:
 
 @pytest.mark.parametrize("resident", [False, True])
 def test_a_recording_makes_room_for_a_step_that_runs_out_of_memory(resident: bool) -> None:
-    """The short batch at an epoch's end is done again, the same, and all steps after it plainly."""
+    """The short batch at an epoch's end is repeated, with the same result, and all later steps are
+    plain.
+    """
     made, data = replaying(Recorder()), some_data(20)
     sizes = list[int]()
 
@@ -193,7 +193,7 @@ def test_a_recording_makes_room_for_a_step_that_runs_out_of_memory(resident: boo
 
 
 def test_a_batch_in_parts_is_not_replayed() -> None:
-    """Its trial keeps to micro-batches."""
+    """Its trial keeps using micro-batches."""
     recorder = Recorder()
     made = replaying(recorder)
     made.splits = (Split(1, 1, 2),)
@@ -203,7 +203,7 @@ def test_a_batch_in_parts_is_not_replayed() -> None:
 
 
 def test_nothing_is_replayed_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not without the variable, not on a processor, not for a deterministic recipe."""
+    """Not without the variable, not on a CPU, not for a deterministic recipe."""
     gpu = torch.device("cuda")
     monkeypatch.delenv("ORCH_CUDA_GRAPHS", raising=False)
     without = wanted(gpu, False)

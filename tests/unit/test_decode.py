@@ -1,4 +1,4 @@
-"""One image file, whatever its kind, becomes the right pixels."""
+"""An image file of any kind gives the right pixels."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_resizing_and_cropping_are_torchvisions(size: int) -> None:
 def test_a_centre_computed_alone_has_the_pixels_of_the_whole(
     size: int, width: int, height: int
 ) -> None:
-    """To the bit, whichever direction Pillow resizes first."""
+    """Bit for bit, whichever direction Pillow resizes first."""
     pixels = np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)
     image, side, margin = Image.fromarray(pixels), size * 8 // 7, size // 14
     whole = image.resize((side, side), Image.Resampling.BILINEAR)
@@ -116,7 +116,7 @@ def test_sixteen_bits_are_cut_to_their_upper_eight() -> None:
 
 
 def test_transparent_parts_lie_over_white() -> None:
-    """Alpha beside colour, beside grey, and half of it."""
+    """Alpha with colour, with grey, and half of it."""
     assert middle(stored(Image.new("RGBA", (20, 20), (200, 0, 0, 0)))) == [255, 255, 255]
     assert middle(stored(Image.new("RGBA", (20, 20), (200, 0, 0, 255)))) == [200, 0, 0]
     assert middle(stored(Image.new("LA", (20, 20), (0, 0)))) == [255, 255, 255]
@@ -198,7 +198,7 @@ NOISE = Image.effect_noise((64, 64), 50).convert("RGB")
     ids=["empty", "text", "signature", "short-jpeg", "short-png", "short-gif"],
 )
 def test_what_is_no_whole_image_is_broken(contents: bytes) -> None:
-    """Empty, foreign and truncated files all raise `Broken` with a reason."""
+    """Empty, foreign and truncated files raise `Broken` with a reason."""
     with pytest.raises(Broken) as refusal:
         decode(contents, SIZE)
 
@@ -206,7 +206,7 @@ def test_what_is_no_whole_image_is_broken(contents: bytes) -> None:
 
 
 def test_a_decompression_bomb_is_broken() -> None:
-    """A small file that claims gigantic pixels is refused before it is unpacked."""
+    """A small file that claims a huge size is rejected before it is decoded."""
     bomb = stored(Image.new("1", (20_000, 20_000)))
     with pytest.raises(Broken, match="decompression bomb"):
         decode(bomb, SIZE)

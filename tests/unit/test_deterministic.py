@@ -1,5 +1,5 @@
-"""Repeatable arithmetic: the flags that torch needs are set, and pooling stays what it was. No GPU
-is used here.
+"""Deterministic operations: torch's flags are set, and pooling gives the same values. No GPU is
+used here.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from workers.devices.discovery import Device  # noqa: E402
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    """Leaves torch as it was found."""
+    """Restores torch's settings."""
     yield
     torch.use_deterministic_algorithms(False)
 
 
 def test_a_gpu_is_told_to_repeat_itself_where_that_is_asked_for() -> None:
-    """Every flag that torch's own page on reproducibility names, and the worker's environment for
+    """Every flag that torch's page on reproducibility names, and the worker's environment for
     cuBLAS.
     """
     device.pick("cuda", deterministic=True)
@@ -45,7 +45,7 @@ def test_a_gpu_is_told_to_repeat_itself_where_that_is_asked_for() -> None:
 
 
 def test_a_processor_computes_as_ever() -> None:
-    """Neither flags nor layers change, so neither do numbers."""
+    """Neither flags nor layers change, so results do not either."""
     where = device.pick("cpu", deterministic=True)
     asked = Learner.of(build_network("alexnet", 2, 0), Recipe(deterministic=True), 0, where, "fp32")
 
@@ -73,8 +73,8 @@ def test_pooling_by_matrices_is_adaptive_pooling(
 
 @pytest.mark.parametrize("name", list(CATALOG))
 def test_no_backbone_keeps_a_layer_that_torch_would_refuse(name: str) -> None:
-    """Adaptive pooling to a single place is a mean, which repeats; the state dict stays
-    the same.
+    """Adaptive pooling to one value is a mean, which is deterministic; the state dict is the
+    same.
     """
     network = build_network(name, 2, 0)
     names = list(network.state_dict())

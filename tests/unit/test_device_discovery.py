@@ -1,4 +1,4 @@
-"""Which GPU is mine."""
+"""Which GPU a worker uses."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from workers.devices import discovery
 
 
 def test_visible_devices_decide_without_asking_the_driver() -> None:
-    """CUDA_VISIBLE_DEVICES is what a scheduler gave us."""
+    """CUDA_VISIBLE_DEVICES is what a scheduler assigned."""
     assert discovery.gpus({"CUDA_VISIBLE_DEVICES": "2, GPU-1f3a"}) == ["2", "GPU-1f3a"]
     assert discovery.gpus({"CUDA_VISIBLE_DEVICES": ""}) == []
     assert discovery.gpus({"CUDA_VISIBLE_DEVICES": "-1"}) == []
 
 
 def test_parts_of_a_divided_gpu_are_devices_each() -> None:
-    """By number CUDA would show one part alone, whichever. The listing is NVIDIA's own example."""
+    """By number, CUDA would show any one part. The listing is NVIDIA's own example."""
     listed = """GPU 0: A100-SXM4-40GB (UUID: GPU-e86cb44c-6756-fd30-cd4a-1e6da3caf9b0)
   MIG 3g.20gb     Device  0: (UUID: MIG-c7384736-a75d-5afc-978f-d2f1294409fd)
   MIG 3g.20gb     Device  1: (UUID: MIG-a28ad590-3fda-56dd-84fc-0a0b96edc58d)
@@ -43,7 +43,7 @@ def test_a_worker_is_pinned_to_the_device_asked_for() -> None:
 
 
 def test_two_workers_of_one_machine_take_two_gpus_and_a_third_the_cpu() -> None:
-    """Left alone, each worker takes the first GPU no other holds."""
+    """Without an option, each worker takes the first GPU that no other holds."""
     found = ["test-a", "test-b"]
     chosen = [discovery.choose_device(None, 1, found=found) for _ in range(3)]
     names = [one.name for one, _ in chosen]
@@ -63,7 +63,7 @@ def test_a_device_that_is_not_there_is_refused(asked: str) -> None:
 
 @pytest.mark.parametrize(("threads", "slots", "each"), [(8, 1, 8), (8, 3, 2), (1, 4, 1)])
 def test_slots_share_the_threads_of_a_worker(threads: int, slots: int, each: int) -> None:
-    """Each task has at least one."""
+    """Each slot has at least one thread."""
     chosen, _ = discovery.choose_device("cpu", threads, slots=slots)
 
     assert chosen.threads == each
@@ -71,7 +71,7 @@ def test_slots_share_the_threads_of_a_worker(threads: int, slots: int, each: int
 
 
 def test_threads_default_to_half_the_cores_so_that_two_workers_agree() -> None:
-    """One worker or two on a machine: the same number of threads, hence the same sums."""
+    """One worker or two on a machine: the same number of threads, so the same sums."""
     chosen, _ = discovery.choose_device("cpu", None)
 
     assert chosen.threads == max(1, discovery.available_cores() // 2)
@@ -80,9 +80,7 @@ def test_threads_default_to_half_the_cores_so_that_two_workers_agree() -> None:
 def test_devices_of_one_model_say_the_same_of_themselves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A GPU by its name, a processor by its name and threads; parts of a divided GPU say
-    nothing.
-    """
+    """A GPU by its name, a CPU by its name and threads. Parts of a divided GPU have no model."""
     program = tmp_path / "nvidia-smi"
     program.write_text("""#!/bin/sh
 case "$*" in

@@ -1,4 +1,4 @@
-"""How much a device holds, and what tasks took of it before."""
+"""The memory of a device, and what earlier tasks used of it."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def gpu(visible: str) -> Device:
 
 @pytest.mark.usefixtures("smi")
 def test_a_gpu_holds_what_nvidia_smi_says_of_it_but_for_a_share() -> None:
-    """It is asked for by the name that the worker was given; an unknown one holds nothing that is
-    known.
+    """It is queried by the name that the worker was given; the memory of an unknown one is
+    unknown.
     """
     assert memory.total_bytes(gpu("1")) == int(0.95 * 40_000 * 2**20)
     assert memory.total_bytes(gpu("MIG-1f3a")) == 0
@@ -54,7 +54,7 @@ def test_a_processor_holds_what_the_machine_has_available_but_for_a_share() -> N
 
 
 def test_limits_of_control_groups_of_both_versions_are_heeded(tmp_path: Path) -> None:
-    """`max` is none."""
+    """`max` means no limit."""
     (tmp_path / "memory").mkdir()
     (tmp_path / "memory" / "memory.limit_in_bytes").write_text("3000\n")
     (tmp_path / "memory.max").write_text("2000\n")
@@ -67,7 +67,7 @@ def test_limits_of_control_groups_of_both_versions_are_heeded(tmp_path: Path) ->
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A store that knows the data set `digits`."""
+    """A store that contains the data set `digits`."""
     return Store(tmp_path / "store").open(create=True)
 
 
@@ -83,7 +83,7 @@ def trial(store: Store, backbone: str = "scratch", **asked: object) -> Trial:
 
 
 def done(store: Store, trial: Trial, epoch: int = 10, device: str = "cpu", **facts: object) -> None:
-    """Put a finished training on record."""
+    """Record a finished training."""
     task = Task("train", trial.name, epoch)
     atomic.create_json(
         store.done_path(task), {"files": [], "epoch": epoch, "device": device, **facts}
@@ -91,9 +91,7 @@ def done(store: Store, trial: Trial, epoch: int = 10, device: str = "cpu", **fac
 
 
 def test_what_is_expected_is_the_highest_peak_of_trainings_alike(store: Store) -> None:
-    """Alike in backbone, image size, batch size and precision, whatever the seed; evaluations take
-    no more.
-    """
+    """Same backbone, image size, batch size and precision, any seed; evaluations use no more."""
     first, second = trial(store), trial(store, learning_rate=0.1)
     done(store, first, 10, peak_memory_bytes=500)
     done(store, first, 20, peak_memory_bytes=900)
@@ -125,8 +123,8 @@ def test_what_took_another_network_size_batch_or_precision_says_nothing(
 
 
 def test_a_gpu_is_reckoned_with_what_torch_reserved_and_the_context(store: Store) -> None:
-    """Where only tensors were measured they count a fifth more; what a processor took says nothing
-    of a GPU.
+    """If only tensors were measured they count a fifth more. CPU memory says nothing about a
+    GPU.
     """
     known, old, other = trial(store), trial(store, "squeezenet"), trial(store, "alexnet")
     done(
@@ -147,7 +145,7 @@ def test_a_gpu_is_reckoned_with_what_torch_reserved_and_the_context(store: Store
 def test_preparing_images_takes_nothing_of_a_gpu_and_an_unknown_part_of_a_machine(
     store: Store,
 ) -> None:
-    """On a processor it therefore starts alone."""
+    """So on a CPU it starts exclusively."""
     task = Task("prepare", trial(store).data)
 
     assert (
@@ -157,7 +155,7 @@ def test_preparing_images_takes_nothing_of_a_gpu_and_an_unknown_part_of_a_machin
 
 
 def test_records_that_are_torn_or_of_trials_that_are_gone_measure_nothing(store: Store) -> None:
-    """Nor do they keep others from being read."""
+    """They do not prevent others from being read either."""
     whole = trial(store)
     done(store, whole, 10, peak_memory_bytes=500)
     store.done_path(Task("train", whole.name, 20)).write_text('{"pea')

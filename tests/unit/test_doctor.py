@@ -1,6 +1,4 @@
-"""What the doctor says of pretrained weights: what training would find, and what it would not. No
-torch is imported.
-"""
+"""What `orch doctor` reports about pretrained weights. torch is not imported."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from support.state_files import put_weights
 
 from jobs.catalog.backbones import CATALOG
 from jobs.settings import Settings
-from orchestrator.local import doctor
+from orchestrator import doctor
 
 FILES = {entry.weights_file for entry in CATALOG.values() if entry.weights_file}
 
@@ -28,7 +26,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_weights_in_the_folder_and_in_torchs_cache_both_count(cache: Path, tmp_path: Path) -> None:
-    """As a submission would look for them; each file that is nowhere is named once."""
+    """As `orch submit` would look for them; each missing file is listed once."""
     given = tmp_path / "weights"
     given.mkdir()
     put_weights(given / "resnet34.pth")
@@ -46,8 +44,8 @@ def test_weights_in_the_folder_and_in_torchs_cache_both_count(cache: Path, tmp_p
 
 
 def test_weights_that_are_not_what_their_name_says_are_broken(cache: Path, tmp_path: Path) -> None:
-    """Named once, though two backbones start from it, with the reason; the others are still told
-    of.
+    """Listed once, although two backbones start from it, with the reason; the others are listed
+    too.
     """
     given = tmp_path / "weights"
     given.mkdir()
@@ -56,11 +54,11 @@ def test_weights_that_are_not_what_their_name_says_are_broken(cache: Path, tmp_p
     found, broken, *absent = doctor._weights(Settings(tmp_path, None, given))
 
     assert found.found == f"{given}: resnet34.pth"
-    assert (broken.state, broken.remedy) == ("broken", "put the right file there, or remove it")
+    assert (broken.state, broken.remedy) == ("broken", "replace or remove it")
     assert (
         broken.found
-        == f"{given}/squeezenet1_0.pth is not what its name says: it is no file that torch has "
-        "written, or only a part of one"
+        == f"{given}/squeezenet1_0.pth does not match its name: it was not written by torch, "
+        "or is incomplete"
     )
     assert {finding.state for finding in absent} == {"missing"}
 
@@ -74,7 +72,7 @@ def test_without_any_weights_it_says_what_to_set(cache: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     "module",
-    ["orchestrator.local.doctor", "orchestrator.commands.submit", "orchestrator.submission.submit"],
+    ["orchestrator.doctor", "orchestrator.commands.submit", "orchestrator.submission.submit"],
 )
 def test_looking_for_weights_needs_no_torch(module: str) -> None:
     """A machine that only submits has none."""
@@ -90,7 +88,7 @@ def test_looking_for_weights_needs_no_torch(module: str) -> None:
 
 
 def test_runs_whose_record_is_damaged_are_named(tmp_path: Path) -> None:
-    """A store that was never made has none."""
+    """A store that does not exist yet has no damaged runs."""
     (tmp_path / "store" / "runs" / "big").mkdir(parents=True)
     (tmp_path / "store" / "runs" / "big" / "run.json").write_text('{"name": "big", ')
     none, (found,) = (
@@ -117,7 +115,7 @@ def test_runs_whose_record_is_damaged_are_named(tmp_path: Path) -> None:
 def test_a_torch_that_is_installed_but_cannot_be_loaded_is_broken(
     torch: str, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With what it says, or that it says nothing."""
+    """The message includes its output, or says that there was none."""
     pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
     (tmp_path / "torch.py").write_text(torch)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

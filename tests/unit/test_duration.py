@@ -1,4 +1,4 @@
-"""Lengths of time as people write them, and the spec's time between two checkpoints."""
+"""Durations as users write them, and the specification's time between two checkpoints."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_lengths_of_time_are_read(text: str, seconds: float) -> None:
     "text", ["", "soon", "-5m", "5 minutes", "m", "1e9", "5m5m", "9" * 400, "٣m", "nan", "inf"]
 )
 def test_other_words_are_refused(text: str) -> None:
-    """With an example of what would be taken, in one short line."""
+    """With an example of a valid value, in one short line."""
     with pytest.raises(ValueError, match="such as 30s, 10m or 2h") as caught:
         duration.seconds(text)
 
@@ -44,7 +44,7 @@ def test_other_words_are_refused(text: str) -> None:
 def test_a_spec_says_how_often_a_checkpoint_is_made(
     given: Any, kept: str, seconds: float | None
 ) -> None:
-    """YAML's numbers are seconds; nothing is never."""
+    """YAML's numbers are seconds; null means never."""
     spec = build({"backbones": "all", "checkpoint_every": given})
 
     assert (spec.checkpoint_every, spec.checkpoint_every_s) == (kept, seconds)
@@ -52,13 +52,13 @@ def test_a_spec_says_how_often_a_checkpoint_is_made(
 
 @pytest.mark.parametrize("given", [True, None, [5], "often", -1, "-5m", float("nan")])
 def test_a_spec_refuses_what_is_no_length_of_time(given: Any) -> None:
-    """By the key's name."""
+    """The message names the key."""
     with pytest.raises(BadSpec, match="checkpoint_every"):
         build({"backbones": "all", "checkpoint_every": given})
 
 
 def test_how_often_a_checkpoint_is_made_changes_neither_run_nor_trials() -> None:
-    """It changes no number, so asking again with another value is asking for the same."""
+    """It does not change results, so another value is the same run."""
     specs = [build({"backbones": "all", "checkpoint_every": every}) for every in ("5m", "1h")]
     plans = [plan.unfold(spec, "digits-0-1") for spec in specs]
 

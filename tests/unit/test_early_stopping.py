@@ -1,4 +1,4 @@
-"""A trial whose patience is at its end stops there, however its epochs are cut into periods."""
+"""A trial stops when its patience ends, however its epochs are divided into periods."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOSSES = st.lists(st.sampled_from([0.5, 0.6, 0.7, 0.8]), max_size=12)
 
 
 def test_patience_is_counted_from_the_best_epoch() -> None:
-    """Worked by hand: the best is the third; two epochs later it is two epochs old."""
+    """Worked by hand: the best is the third epoch; two epochs later its age is two."""
     losses = [0.9, 0.8, 0.7, 0.75, 0.71, 0.6]
 
     assert stop_epoch(losses, 2) == 5
@@ -43,7 +43,7 @@ def test_patience_is_counted_from_the_best_epoch() -> None:
 def test_what_comes_later_does_not_change_where_it_stops(
     losses: list[float], patience: int, cut: int
 ) -> None:
-    """Epochs looked at period by period stop where all of them at once do."""
+    """Epochs checked period by period stop at the same epoch as all at once."""
     early = stop_epoch(losses[:cut], patience)
 
     assert early in (None, stop_epoch(losses, patience))
@@ -52,7 +52,7 @@ def test_what_comes_later_does_not_change_where_it_stops(
 
 @given(LOSSES, st.integers(1, 5))
 def test_the_report_advises_what_the_training_does(losses: list[float], patience: int) -> None:
-    """The epoch at which the advice would have ended a training is the one where it ends."""
+    """The epoch at which the advice would have ended a training is the one at which it ends."""
     rows = [
         EpochRow("t", "b", 0, 1, n, 0.1, loss, 0.5, 0.1, 1.0, 1.0)
         for n, loss in enumerate(losses, 1)
@@ -63,7 +63,7 @@ def test_the_report_advises_what_the_training_does(losses: list[float], patience
 
 
 def test_a_patience_is_a_number_of_epochs_or_none() -> None:
-    """Zero, words and truths are refused; `none` means none."""
+    """Zero, words and booleans are rejected; `none` means no early stopping."""
     built = model.build({"backbones": "all", "early_stop": 3})
 
     assert built.recipe().early_stop == 3
@@ -80,8 +80,8 @@ RECIPE: dict[str, Any] = {"batch_size": 8, "learning_rate": 0.3, "early_stop": 1
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Any]]:
-    """Makes laboratories of their own with noise that nothing can be learned from, so that patience
-    ends soon.
+    """Creates laboratories with noise from which nothing can be learned, so that patience ends
+    soon.
     """
     torch = pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
     import numpy as np
@@ -115,8 +115,8 @@ def timeless(laboratory: Any, trial: str) -> list[dict[str, Any]]:
 
 
 def test_periods_and_kills_do_not_change_where_it_stops(prepared: Callable[[], Any]) -> None:
-    """3 x 4 epochs, 1 x 12, and one stopped again and again end at the same epoch with the same
-    weights and rows.
+    """3 x 4 epochs, 1 x 12, and one stopped repeatedly end at the same epoch with the same weights
+    and rows.
     """
     from support.learning import stop_after
 
@@ -148,7 +148,7 @@ def test_periods_and_kills_do_not_change_where_it_stops(prepared: Callable[[], A
 def test_later_marks_are_evaluated_with_the_network_as_it_stopped(
     prepared: Callable[[], Any],
 ) -> None:
-    """Their rows have their own period and the epoch of the stop, and all the same answers."""
+    """Their rows have their own period, the epoch of the stop, and the same predictions."""
     laboratory = prepared()
     trial = laboratory.trial("squeezenet", [1, 8, 12], **RECIPE)
     outcomes = [laboratory.train(trial, epoch) for epoch in (1, 8, 12)]
@@ -198,9 +198,7 @@ def halted(tmp_path: Path) -> tuple[Store, Run]:
 
 
 def test_the_comparison_takes_the_network_as_it_stopped(halted: tuple[Store, Run]) -> None:
-    """Both later periods have a test, that of the epoch of the stop; the other network has
-    its own.
-    """
+    """Both later periods have an evaluation, that of the stop; the other network has its own."""
     store, run = halted
     whose = {name: (name.split("-s")[0], 0) for name in run.trials}
     tables = (read_rows(store.root, table, run.trials) for table in ("epochs", "evaluations"))
@@ -216,8 +214,8 @@ def test_the_comparison_takes_the_network_as_it_stopped(halted: tuple[Store, Run
 
 
 def test_the_status_says_where_it_stopped(halted: tuple[Store, Run]) -> None:
-    """Nothing is left to be trained, and the trial is done; a stop at the run's last epoch
-    is none.
+    """Nothing is left to train, and the trial is done. A stop at the run's last epoch is not an
+    early one.
     """
     store, run = halted
     other = next(name for name in run.trials if name.startswith("resnet34"))
@@ -235,7 +233,7 @@ def test_the_status_says_where_it_stopped(halted: tuple[Store, Run]) -> None:
 
 
 def test_the_report_says_where_it_stopped(halted: tuple[Store, Run], tmp_path: Path) -> None:
-    """In words, and with answers of both networks after the last period."""
+    """In words, and with predictions of both networks after the last period."""
     for name in ("matplotlib", "jinja2", "scipy"):
         pytest.importorskip(name, reason=f"{name} is not installed (extra 'report')")
     from orchestrator.analysis import analysis, run_data

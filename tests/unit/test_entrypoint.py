@@ -1,4 +1,4 @@
-"""The door of the learning room: what is seen to before any training."""
+"""The entry point of a child: checks before any training."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ from models.networks import weights
 def test_missing_weights_are_said_before_any_training(
     tmp_path: Path, animal_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Preparing the data, which all training waits for, names the files and the folder they belong
-    in.
-    """
+    """Preparing the data, which all training waits for, reports missing files and their folder."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(weights.require_weights, "__kwdefaults__", {"downloads": None})
     store = Store(tmp_path / "store").open(create=True)

@@ -17,7 +17,7 @@ def row(epoch: int) -> dict[str, object]:
 
 
 def test_published_epochs_are_read_off_the_names_of_files() -> None:
-    """Anything else in the folder is not taken for rows."""
+    """Any other file in the folder is not taken for rows."""
     assert covered(["epochs-0001-0003.parquet", "epochs-0007-0007.parquet", "notes.txt"]) == {
         1,
         2,
@@ -27,14 +27,14 @@ def test_published_epochs_are_read_off_the_names_of_files() -> None:
 
 
 def test_rows_are_parted_where_an_epoch_is_left_out() -> None:
-    """A file's name promises an unbroken stretch."""
+    """A file's name covers consecutive epochs."""
     parts = ranges([row(epoch) for epoch in (1, 2, 5, 6, 9)])
 
     assert [[each["epoch"] for each in part] for part in parts] == [[1, 2], [5, 6], [9]]
 
 
 def test_only_epochs_that_no_file_holds_are_written(tmp_path: Path) -> None:
-    """Around a published stretch, two files; each meant for the trial's folder."""
+    """Two files around a published range; each is meant for the trial's folder."""
     place = tables.table_folder("epochs", "t")
     (tmp_path / "store" / place).mkdir(parents=True)
     (tmp_path / "store" / place / "epochs-0002-0003.parquet").touch()
@@ -52,7 +52,7 @@ def test_only_epochs_that_no_file_holds_are_written(tmp_path: Path) -> None:
 
 
 def test_what_a_dead_attempt_left_is_published_anew_and_never_doubled(tmp_path: Path) -> None:
-    """A file that no done task names does not count as published; one that would double rows is
+    """A file that no done task names does not count as published; one that would duplicate rows is
     removed.
     """
     place = tmp_path / "store" / tables.table_folder("epochs", "t")

@@ -1,4 +1,4 @@
-"""An evaluation keeps every answer and uses the checkpoint that its training named."""
+"""An evaluation stores every prediction and uses the checkpoint that its training named."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def laboratory(animal_folder: Path, tmp_path: Path) -> Laboratory:
 
 @pytest.fixture
 def trial(laboratory: Laboratory) -> str:
-    """A trial trained for two epochs of which both are marks."""
+    """A trial trained for two epochs, both of them target epochs."""
     name = laboratory.trial("squeezenet", [1, 2], batch_size=8, learning_rate=0.01)
     laboratory.train(name, 1)
     laboratory.train(name, 2)
@@ -56,7 +56,7 @@ def test_the_row_is_the_sum_of_the_answers(laboratory: Laboratory, trial: str) -
 
 
 def test_each_answer_is_consistent(laboratory: Laboratory, trial: str) -> None:
-    """Rank 0 means right; the answer's confidence is the highest; the label is the image's
+    """Rank 0 means correct; the prediction has the highest confidence; the label is the image's
     folder.
     """
     laboratory.evaluate(trial, 1)
@@ -72,7 +72,7 @@ def test_each_answer_is_consistent(laboratory: Laboratory, trial: str) -> None:
 def test_the_checkpoint_of_the_epoch_is_used_not_the_newest(
     laboratory: Laboratory, trial: str
 ) -> None:
-    """Evaluating epoch 1 after epoch 2 was trained gives epoch 1's answers."""
+    """Evaluating epoch 1 after epoch 2 was trained gives the predictions of epoch 1."""
     late = laboratory.evaluate(trial, 1)
     other = Laboratory(laboratory.store, laboratory.data)
     again = other.trial("squeezenet", [1], batch_size=8, learning_rate=0.01, plateau_factor=0.2)
@@ -91,7 +91,7 @@ def test_an_evaluation_of_an_untrained_epoch_is_refused(laboratory: Laboratory, 
 
 
 def test_a_rotten_checkpoint_is_not_evaluated(laboratory: Laboratory, trial: str) -> None:
-    """Its digest is checked; no number is made of it."""
+    """Its checksum is verified; no result comes from it."""
     done = laboratory.store.done(Task("train", trial, 2))
     assert done is not None
     path = laboratory.store.root / done["checkpoint"]
@@ -103,7 +103,7 @@ def test_a_rotten_checkpoint_is_not_evaluated(laboratory: Laboratory, trial: str
 
 
 def test_a_stopped_evaluation_publishes_nothing(laboratory: Laboratory, trial: str) -> None:
-    """It starts anew when it is taken up again."""
+    """It starts from the beginning when it is resumed."""
     with pytest.raises(Stopped):
         laboratory.evaluate(trial, 1, should_stop=stop_after(0))
 

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 from support.toy_training import learner, some_data  # noqa: E402
 from torch import nn  # noqa: E402
 
-from models.evaluation.inference import predict_split, validate  # noqa: E402
+from models.training.inference import predict_split, validate  # noqa: E402
 
 
 @pytest.mark.parametrize("name", ["scratch", "squeezenet", "mobilenet-v3"])

@@ -1,5 +1,5 @@
-"""Images kept on the device: the same batches and the same numbers, and room made when memory runs
-out.
+"""Images cached on the device: the same batches and results, and the cache is freed when memory
+runs out.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from jobs.spec.model import Augment  # noqa: E402
 from models.checkpoints.files import weights_digest  # noqa: E402
 from models.data.batches import Data, batches, cut  # noqa: E402
 from models.data.gpu_cache import GpuCache, free_memory  # noqa: E402
-from models.evaluation.inference import predict_split, validate  # noqa: E402
+from models.training.inference import predict_split, validate  # noqa: E402
 from models.training.learner import Learner  # noqa: E402
 from models.training.loop import EpochProgress, train_epoch  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
-    """Small work is done soonest by one thread."""
+    """Small work is fastest with one thread."""
     torch.set_num_threads(1)
 
 
 def near(data: Data) -> Data:
-    """The data kept on the device "cpu", as if that were a GPU with room for it."""
+    """The data cached on the device "cpu", as if it were a GPU with enough memory."""
     return data.near(CPU, lambda device: 2**40)
 
 
@@ -49,7 +49,7 @@ def trained(
 
 
 def hungry(made: Learner, call: int, times: int = 1) -> None:
-    """Let a network run out of memory at a call, and at the calls after it, in the middle of its
+    """Let a network run out of memory at one call and the calls after it, in the middle of its
     forward pass.
     """
     calls = iter(range(1, 10**6))
@@ -63,7 +63,7 @@ def hungry(made: Learner, call: int, times: int = 1) -> None:
 
 
 def digest(made: Learner) -> str:
-    """Weights and batch statistics, to the last bit."""
+    """Weights and batch statistics, bit for bit."""
     return weights_digest(made.network.state_dict())
 
 
@@ -90,8 +90,8 @@ def test_images_are_uploaded_whole_however_many_chunks_that_takes() -> None:
 
 
 def test_how_far_the_sending_is_is_told_and_can_be_stopped() -> None:
-    """After each chunk: it may take minutes, and must neither be taken for a hang nor outlast a
-    request to stop.
+    """After each chunk: copying may take minutes; it must not look like a hang, and a stop must not
+    wait for it.
     """
     data, told = some_data(13), list[tuple[int, int]]()
 
@@ -113,7 +113,7 @@ def test_how_far_the_sending_is_is_told_and_can_be_stopped() -> None:
 
 
 def test_test_images_are_not_kept_and_are_streamed() -> None:
-    """A training never looks at them."""
+    """A training never reads them."""
     data = near(some_data())
     found = [batch.images for batch in batches(data, [data.splits["test"]], CPU)]
 
@@ -127,7 +127,7 @@ def test_test_images_are_not_kept_and_are_streamed() -> None:
 def test_images_are_kept_where_a_quarter_of_the_free_memory_holds_them(
     spare: int, kept: bool
 ) -> None:
-    """28 images of 3,072 bytes in four times that, and in one byte less."""
+    """28 images of 3,072 bytes in four times that memory, and in one byte less."""
     data = some_data().near(CPU, lambda device: 4 * 28 * 3072 + spare)
 
     assert (data.resident is not None) == kept
@@ -140,7 +140,7 @@ def test_a_processor_keeps_no_copy() -> None:
 
 
 def test_images_that_do_not_fit_after_all_are_streamed() -> None:
-    """A neighbour may take the memory between the question and the upload."""
+    """Another task may use the memory between the check and the copy."""
     huge = np.broadcast_to(np.zeros(1, np.uint8), (1000, 2**20, 2**20, 3))
 
     assert GpuCache.fitting(huge, np.zeros(1000, np.int64), np.arange(1000), CPU, 2**60) is None
@@ -160,8 +160,8 @@ def test_training_is_the_same_bit_for_bit(augment: Augment) -> None:
 
 @pytest.mark.parametrize("call", [1, 4, 6])
 def test_where_memory_runs_out_the_images_make_room_and_the_step_is_done_again(call: int) -> None:
-    """In the first step, in the middle, in the second epoch: no number changes, batch statistics
-    among them.
+    """In the first step, in the middle, in the second epoch: results do not change, nor do batch
+    statistics.
     """
     data = some_data(20)
     kept = near(data)
@@ -172,7 +172,7 @@ def test_where_memory_runs_out_the_images_make_room_and_the_step_is_done_again(c
 
 
 def test_memory_that_runs_out_once_more_is_said_with_the_step_that_failed() -> None:
-    """There is no more room to make: the batch is split by who called, from this step on."""
+    """There is nothing left to free: the caller splits the batch, from this step on."""
     data, running = near(some_data(20)), EpochProgress()
     made = learner(learning_rate=0.01)
     hungry(made, call=2, times=2)
@@ -184,7 +184,7 @@ def test_memory_that_runs_out_once_more_is_said_with_the_step_that_failed() -> N
 
 
 def test_what_a_listener_raises_is_never_taken_for_a_step_that_failed() -> None:
-    """A checkpoint that runs out of memory must not have its step done twice."""
+    """If a checkpoint runs out of memory, its step must not be repeated."""
     data, seen = near(some_data(20)), list[int]()
 
     def listen(running: EpochProgress, settled: bool) -> None:
@@ -200,7 +200,7 @@ def test_what_a_listener_raises_is_never_taken_for_a_step_that_failed() -> None:
 
 
 def test_looking_at_images_makes_room_too() -> None:
-    """Every answer comes once, in order, whatever the number looked at at once."""
+    """Every prediction comes once, in order, whatever the batch size."""
     data, made = near(some_data()), learner(batch_size=1)
     whole = list(predict_split(made, data, "validation"))
     refusals = iter([False, True, True])
@@ -226,7 +226,7 @@ def test_looking_at_images_makes_room_too() -> None:
 
 
 def test_batches_of_images_that_were_let_go_are_no_ones() -> None:
-    """It would be an error of ours to go on reading them."""
+    """Reading them would be a bug of ours."""
     data = some_data()
     held = GpuCache(data.images, data.labels, np.arange(20), CPU)
     reading = held.batches(cut(np.arange(20), 5))
@@ -239,7 +239,7 @@ def test_batches_of_images_that_were_let_go_are_no_ones() -> None:
 
 
 def test_data_without_training_images_is_not_kept() -> None:
-    """There is nothing to keep."""
+    """There is nothing to cache."""
     data = some_data()
     empty: Callable[[], Any] = lambda: np.arange(0)  # noqa: E731
     bare = replace(

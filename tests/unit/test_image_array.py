@@ -1,4 +1,4 @@
-"""One array file, written from several places."""
+"""One array file, written by several processes at their own places."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_rows_put_in_any_order_close_up_to_those_kept(tmp_path: Path, kept: list
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is of Linux")
 def test_a_disk_that_is_full_where_a_process_decodes_is_said_as_such(animal_folder: Path) -> None:
-    """The process that writes is another one; it does not die of it."""
+    """The process that writes is another one; it does not die of the error."""
     source = read_folder(animal_folder)
     rows = Rows(Path("/dev/full"), 128, 16 * 16 * 3)
 

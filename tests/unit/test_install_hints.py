@@ -1,4 +1,4 @@
-"""What a person is told to type for a part that is not installed."""
+"""The commands that install missing packages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs import install_hints
-from orchestrator.local import doctor
+from orchestrator import doctor
 
 DECLARED = tomllib.loads((Path(install_hints.HOME) / "pyproject.toml").read_text())["project"][
     "optional-dependencies"
@@ -19,7 +19,7 @@ DECLARED = tomllib.loads((Path(install_hints.HOME) / "pyproject.toml").read_text
 def test_the_command_holds_the_tested_versions_and_the_folder_that_orch_runs_from(
     tmp_path: Path,
 ) -> None:
-    """It can be typed anywhere; the name alone would get another package of that name."""
+    """It works in any folder; the name alone would install another package of that name."""
     for name in ("pyproject.toml", "constraints.txt"):
         (tmp_path / name).touch()
 
@@ -29,7 +29,7 @@ def test_the_command_holds_the_tested_versions_and_the_folder_that_orch_runs_fro
 
 
 def test_an_installed_copy_names_the_folder_to_be_in(tmp_path: Path) -> None:
-    """Packages alone do not say where they came from."""
+    """The packages alone do not say where they came from."""
     assert install_hints.install_command("flower", tmp_path).startswith(
         "pip install -c constraints.txt '.[flower]' (in the folder"
     )
@@ -42,8 +42,8 @@ def test_what_all_leaves_out_is_said() -> None:
     readme = (Path(install_hints.HOME) / "README.md").read_text()
 
     assert left_out == set(install_hints.NOT_IN_ALL)
-    assert "(the extra 'all' does not bring it)" in install_hints.install_command("mlflow")
-    assert "does not bring" not in install_hints.install_command("worker")
+    assert "(not included in the extra 'all')" in install_hints.install_command("mlflow")
+    assert "not included" not in install_hints.install_command("worker")
     assert all(f"`{name}`" in readme for name in DECLARED if name != "dev")
 
 

@@ -1,4 +1,4 @@
-"""The layer table, against the study's, line by line."""
+"""The layer table compared with the study's, line by line."""
 
 from __future__ import annotations
 

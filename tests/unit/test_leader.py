@@ -1,4 +1,4 @@
-"""Who is ahead, after which period, and from whom that can be told."""
+"""Which network leads, after which period, and whether that is significant."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.analysis.statistics import Interval, seed_deviation_that_voids
 
 
 def test_the_lead_is_taken_after_the_last_period_and_says_by_how_much() -> None:
-    """ResNet34 trails at first and leads in the end."""
+    """ResNet34 is behind at first and leads in the end."""
     found = leader.find_leader(
         compared(
             run_of(),
@@ -40,7 +40,7 @@ def test_the_lead_can_be_asked_after_any_period() -> None:
 
 
 def test_the_lead_waits_for_a_period_that_all_have_reached() -> None:
-    """VGG16 alone has been tested after the last period; the one before is the fair comparison."""
+    """Only VGG16 is evaluated after the last period; the one before is the fair comparison."""
     rows = [scored("v", 4, 80), scored("r", 4, 85), scored("v", 6, 90)]
     waiting = leader.find_leader(compared(run_of(), rows), awaited={("r", 3)})
     given_up = leader.find_leader(compared(run_of(), rows))
@@ -60,8 +60,8 @@ def test_an_equal_first_place_is_shared() -> None:
 
 
 def test_nothing_tested_has_no_lead() -> None:
-    """Curves alone say nothing of the test set; nor is there one after a period that nobody
-    reached.
+    """Learning curves alone say nothing about the test set; nor is there a leader after a period
+    that nobody reached.
     """
     assert leader.find_leader(compared(run_of(), [], [epoch_of("v", 1)])) is None
     assert leader.find_leader(compared(run_of(), [scored("v", 2, 9)]), period=2) is None
@@ -71,7 +71,7 @@ def test_nothing_tested_has_no_lead() -> None:
 def test_a_leader_is_told_apart_only_where_the_images_say_so(
     better: int, alike: tuple[str, ...]
 ) -> None:
-    """ResNet34 got 30 images right that VGG16 got wrong, and no other way round; 3 are not
+    """ResNet34 got 30 images right that VGG16 got wrong, and none the other way round; 3 are not
     enough.
     """
     found = leader.find_leader(
@@ -95,7 +95,7 @@ def test_a_leader_is_told_apart_only_where_the_images_say_so(
 
 
 def test_without_answers_nothing_is_told_apart_or_alike() -> None:
-    """Counts alone do not say which images were right."""
+    """Counts alone do not say which images were classified correctly."""
     found = leader.find_leader(compared(run_of(1), [scored("v", 2, 60), scored("r", 2, 90)]))
     assert found is not None
 

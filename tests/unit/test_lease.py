@@ -1,6 +1,4 @@
-"""The lease: one holder, a token that only rises, the dead told from the living by one's
-own clock.
-"""
+"""The lease: one holder, a token that only rises, and dead holders detected by one's own clock."""
 
 from __future__ import annotations
 
@@ -36,7 +34,7 @@ def claimed(watch: LeaseTracker, key: str = "train.t") -> Lease:
 
 
 def test_one_of_two_claims_wins(store: Store) -> None:
-    """A held lease is not given again."""
+    """A held lease is not given to another worker."""
     first = claimed(LeaseTracker(store))
 
     assert first.token == 1
@@ -44,14 +42,14 @@ def test_one_of_two_claims_wins(store: Store) -> None:
 
 
 def test_a_released_lease_is_free_at_once_with_a_higher_token(store: Store) -> None:
-    """Release hands over without waiting; the token rises."""
+    """A released lease is free at once; the token rises."""
     claimed(LeaseTracker(store)).release()
 
     assert claimed(LeaseTracker(store)).token == 2
 
 
 def test_a_beating_lease_stays_held_however_long_it_is_watched(store: Store) -> None:
-    """Each beat renews the watcher's patience."""
+    """Each renewal restarts the watcher's timeout."""
     clock = Clock()
     watcher, holder = LeaseTracker(store, ttl_s=9, clock=clock), claimed(LeaseTracker(store))
     for _ in range(10):
@@ -65,8 +63,8 @@ def test_a_beating_lease_stays_held_however_long_it_is_watched(store: Store) -> 
 def test_a_silent_lease_is_taken_after_the_time_to_live_and_its_holder_notices(
     store: Store,
 ) -> None:
-    """The dead holder's token is passed; when it comes back it holds nothing and cannot release the
-    new one.
+    """The dead holder's token is superseded; when it returns it holds nothing and cannot release
+    the new lease.
     """
     clock = Clock()
     watcher, silent = LeaseTracker(store, ttl_s=9, clock=clock), claimed(LeaseTracker(store))
@@ -87,7 +85,7 @@ def test_a_silent_lease_is_taken_after_the_time_to_live_and_its_holder_notices(
 
 
 def test_a_torn_lease_file_is_held_until_it_was_watched_for_the_time_to_live(store: Store) -> None:
-    """Rubbish in a token file neither crashes nor frees the lease early."""
+    """Invalid content in a token file neither crashes nor frees the lease early."""
     clock = Clock()
     claimed(LeaseTracker(store))
     (store.lease_folder("train.t") / "00000001.json").write_bytes(b'{"hol')

@@ -1,4 +1,4 @@
-"""Memory that a step has freed is kept for the next one."""
+"""Memory that a step has freed is kept for the next step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE = resource.getpagesize()
 
 
 def faults_of_rounds(keep: bool, rounds: int) -> int:
-    """Pages that the kernel had to bring for filling and freeing a large tensor that often."""
+    """Page faults for filling and freeing a large tensor that often."""
     if keep:
         keep_freed_memory()
     for _ in range(20):
@@ -30,8 +30,8 @@ def faults_of_rounds(keep: bool, rounds: int) -> int:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the allocator of glibc is set")
 def test_a_block_that_was_freed_is_not_fetched_from_the_kernel_again() -> None:
-    """Once the heap has grown, ten rounds bring hardly a page; without the setting each round
-    brings them all.
+    """Once the heap has grown, ten rounds cause hardly a page fault; without the setting each round
+    causes many.
     """
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         before = pool.apply(faults_of_rounds, (False, 10))

@@ -1,5 +1,5 @@
-"""Calibration, agreement, measures by class, cost and stopping: worked by hand and against
-scikit-learn.
+"""Calibration, agreement, measures by class, cost and early stopping: worked by hand and compared
+with scikit-learn.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def test_calibration_by_hand() -> None:
 
 
 def test_bins_are_open_below_and_closed_above() -> None:
-    """0 falls into the first, 1 into the last, a border into the lower one."""
+    """0 is in the first bin, 1 in the last, an edge in the lower one."""
     found = calibration.calibrate(np.array([0.0, 1 / 3, 1.0]), np.array([True] * 3), bins=3)
 
     assert found is not None
@@ -46,7 +46,7 @@ def test_bins_are_open_below_and_closed_above() -> None:
 @given(st.integers(0, 10_000))
 @settings(max_examples=20, deadline=None)
 def test_the_brier_score_is_scikit_learns(seed: int) -> None:
-    """On random confidences; the error lies between 0 and 1."""
+    """On random confidences; the error is between 0 and 1."""
     metrics = pytest.importorskip("sklearn.metrics")
     rng = np.random.default_rng(seed)
     sure, right = rng.random(60), rng.random(60) < 0.5
@@ -60,7 +60,7 @@ def test_the_brier_score_is_scikit_learns(seed: int) -> None:
 @given(st.integers(0, 10_000), st.integers(2, 6))
 @settings(max_examples=30, deadline=None)
 def test_kappa_precision_recall_and_f1_are_scikit_learns(seed: int, count: int) -> None:
-    """On random answers; a measure that is not defined is None where scikit-learn says 0."""
+    """On random predictions; an undefined measure is None where scikit-learn returns 0."""
     metrics = pytest.importorskip("sklearn.metrics")
     rng = np.random.default_rng(seed)
     labels, ours, theirs = (np.r_[rng.integers(0, count, 40), 0, 1] for _ in range(3))
@@ -95,7 +95,7 @@ def test_kappa_by_hand() -> None:
 
 
 def test_the_commonest_mistakes_come_first() -> None:
-    """Right answers are none."""
+    """Correct predictions are not mistakes."""
     found = per_class.confusions(np.array([[5, 2, 0], [3, 1, 0], [0, 0, 9]]), ["a", "b", "c"])
 
     assert found == [per_class.Confusion("b", "a", 3, 4), per_class.Confusion("a", "b", 2, 7)]
@@ -103,7 +103,7 @@ def test_the_commonest_mistakes_come_first() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12))
 def test_nothing_off_the_pareto_line_is_unbeaten(points: list[tuple[int, int]]) -> None:
-    """On the line no point is beaten; off it each one is, by a point on it."""
+    """No point on the front is dominated; each other point is, by a point on the front."""
     line = cost.pareto(points)
 
     def beats(a: tuple[int, int], b: tuple[int, int]) -> bool:
@@ -138,7 +138,7 @@ def test_overfitting_begins_after_the_best_epoch() -> None:
 
 
 def test_a_curve_that_keeps_falling_does_not_overfit_and_saves_nothing() -> None:
-    """Nor does one whose training loss rises as well: that is no overfitting."""
+    """Nor does one whose training loss rises as well: that is not overfitting."""
     falling = overfitting.advise(curve([0.9, 0.8, 0.7]))
     diverging = overfitting.advise(curve([0.5, 0.9, 1.5], [0.5, 0.9, 1.5]))
 
@@ -150,7 +150,7 @@ def test_a_curve_that_keeps_falling_does_not_overfit_and_saves_nothing() -> None
 
 
 def test_stopping_too_early_is_said() -> None:
-    """The loss gets better again after the patience is over."""
+    """The loss improves again after the patience has ended."""
     found = overfitting.advise(curve([0.5, 0.6, 0.6, 0.6, 0.4]))
 
     assert found is not None
@@ -181,7 +181,7 @@ def rows(trial: str, answers: list[tuple[str, str, str]], epoch: int = 2) -> pa.
 
 
 def test_a_book_puts_every_answer_at_its_images_place() -> None:
-    """Whatever the order of rows; one that stands twice counts once; other epochs do not count."""
+    """In any order of rows; duplicate rows count once; other epochs do not count."""
     found = predictions.collect_predictions(
         [
             rows("a", [("2", "cat", "dog"), ("1", "dog", "dog"), ("2", "cat", "cat")]),
@@ -217,7 +217,7 @@ def test_a_book_puts_every_answer_at_its_images_place() -> None:
 def test_a_worker_with_slots_is_busy_once_at_a_time(
     spans: list[tuple[float, float]], seconds: float
 ) -> None:
-    """What goes on side by side is counted once, so that no worker is busy for longer than the run
+    """Work done at the same time counts once, so that no worker is busy for longer than the run
     took.
     """
     stints = [

@@ -21,9 +21,7 @@ from models.training.microbatches import Split, halve, parts_at, read, sizes  # 
 
 
 def test_a_step_in_parts_is_the_step_of_the_whole_batch() -> None:
-    """Weights after three steps, and the losses, up to rounding; no dropout and no batch norm in
-    the way.
-    """
+    """Weights after three steps, and the losses, up to rounding, without dropout and batch norm."""
     whole, split = (learner("squeezenet", learning_rate=0.01) for _ in range(2))
     split.splits = (Split(1, 1, 3),)
     data = some_data()
@@ -49,7 +47,7 @@ def test_a_step_in_parts_is_the_step_of_the_whole_batch() -> None:
 def test_parts_are_even_and_never_larger_than_those_of_a_full_batch(
     batch: int, parts: int, more: Any
 ) -> None:
-    """All images, in parts that differ by at most one, so that none is left with a single image
+    """All images, in parts that differ by at most one image, so that none is left with a single one
     needlessly.
     """
     images = more.draw(st.integers(1, batch))
@@ -79,7 +77,7 @@ def test_parts_double_until_they_hold_one_image(tmp_path: Path) -> None:
 
 
 def test_a_torn_record_is_named(tmp_path: Path) -> None:
-    """It is not taken for none: the trial would go on with other numbers."""
+    """It is not treated as missing: the trial would continue with other results."""
     for text in ('[{"epoch": 1', '{"epoch": 1}', '[{"epoch": 1}]', "7"):
         (tmp_path / "record.json").write_text(text)
         with pytest.raises(BadCheckpoint, match=r"microbatches\.json"):

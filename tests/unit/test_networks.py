@@ -20,7 +20,7 @@ from models.networks import build  # noqa: E402
 
 @pytest.fixture(scope="module")
 def squeezenet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state dict of torchvision's SqueezeNet 1.0 under the name it is looked for."""
+    """A state dict of torchvision's SqueezeNet 1.0 under the expected file name."""
     torch.manual_seed(7)
     path = tmp_path_factory.mktemp("weights") / "squeezenet1_0.pth"
     torch.save(torchvision.models.squeezenet1_0().state_dict(), path)
@@ -46,7 +46,7 @@ def test_the_catalog_knows_each_networks_parameters(name: str, classes: int) -> 
 
 @pytest.mark.parametrize("name", CATALOG)
 def test_each_network_trains_at_the_smallest_size_of_the_catalog_and_not_below(name: str) -> None:
-    """One pixel less fails in the network, or is less than any data set may have."""
+    """One pixel less fails in the network, or is below the minimum of any data set."""
     smallest = CATALOG[name].min_image_size
     network = build.build_network(name, 2, 0)
 
@@ -88,7 +88,7 @@ def test_squeezenets_head_starts_small_on_a_pretrained_body_only(squeezenet_file
 
 @pytest.mark.parametrize("name", ["alexnet", "mobilenet-v3", "vgg16", "resnet34"])
 def test_a_heads_first_values_are_spread_as_torchvisions(name: str) -> None:
-    """The same layer in torchvision's network of 1,000 classes has first values of the same
+    """The same layer in torchvision's network of 1,000 classes has initial values of the same
     deviation.
     """
     own = build.build_network(name, 1000, 0)
@@ -114,7 +114,7 @@ def test_random_values_come_from_the_seed_and_the_name_alone() -> None:
 
 
 def test_pretrained_values_are_taken_for_all_but_the_head(squeezenet_file: Path) -> None:
-    """The body is the file's, the head is ours and seeded, and everything can be trained."""
+    """The body comes from the file, the head is ours and seeded, and all of it is trainable."""
     found = torch.load(squeezenet_file, weights_only=True)
     network = build.build_network("squeezenet-finetuned", 4, 0, squeezenet_file)
     again = build.build_network("squeezenet-finetuned", 4, 0, squeezenet_file)
@@ -146,23 +146,23 @@ def test_half_precision_weights_become_single_precision(
         (lambda state: state.pop("features.0.weight"), "it lacks 'features.0.weight'"),
         (
             lambda state: state.update({"features.0.bias": torch.zeros(3)}),
-            "'features.0.bias' has shape [3], [96]",
+            "'features.0.bias' has shape [3] instead of [96]",
         ),
         (
             lambda state: state.update(more=torch.zeros(1)),
-            "it holds 'more', which the network has not",
+            "it has 'more', which the network does not have",
         ),
         (
             lambda state: state["features.0.bias"].fill_(float("nan")),
-            "'features.0.bias' holds values that are not",
+            "'features.0.bias' has values that are not",
         ),
-        (lambda state: state.update(epoch=3), "holds no plain state dict"),
+        (lambda state: state.update(epoch=3), "is not a plain state dict"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused_by_file_and_first_mismatch(
     squeezenet_file: Path, tmp_path: Path, spoil: object, said: str
 ) -> None:
-    """The message names the file and what is wrong with it first."""
+    """The message names the file and its first mismatch."""
     state = torch.load(squeezenet_file, weights_only=True)
     spoil(state)  # type: ignore[operator]
     torch.save(state, tmp_path / "squeezenet1_0.pth")
@@ -175,9 +175,9 @@ def test_weights_that_do_not_fit_are_refused_by_file_and_first_mismatch(
 
 @pytest.mark.parametrize("contents", [b"", b"not weights", b"PK\x03\x04 torn"])
 def test_a_file_that_is_not_weights_is_refused(tmp_path: Path, contents: bytes) -> None:
-    """Whatever torch's reader raises becomes one clear line."""
+    """Any error of torch's reader becomes one clear line."""
     (tmp_path / "w.pth").write_bytes(contents)
-    with pytest.raises(BadWeights, match=r"w\.pth is not a file of weights"):
+    with pytest.raises(BadWeights, match=r"w\.pth is not a weights file"):
         build.build_network("squeezenet", 4, 0, tmp_path / "w.pth")
 
 
@@ -193,7 +193,7 @@ def test_a_restored_network_is_the_one_put_down() -> None:
 @pytest.mark.study
 @pytest.mark.parametrize("name", ["squeezenet", "squeezenet-finetuned"])
 def test_the_real_weights_fit(name: str, shared: Path) -> None:
-    """The weights at hand load strictly into torchvision's own network."""
+    """The available weights load strictly into torchvision's own network."""
     network = build.build_network(name, 22, 0, shared / "weights" / "squeezenet1_0.pth")
 
     assert trains(network, 64)

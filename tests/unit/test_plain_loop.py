@@ -1,5 +1,5 @@
-"""Float32 training equals, bit for bit, the loop one writes by hand with torchvision on the same
-order of images.
+"""Float32 training equals a plain training loop with torchvision bit for bit, on the same order of
+images.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def ours(name: str, data: Data) -> tuple[nn.Module, list[list[int]]]:
 
 @pytest.mark.parametrize("name", ["scratch", "squeezenet", "resnet34"])
 def test_float32_equals_the_loop_by_hand(photographs: tuple[Path, Data], name: str) -> None:
-    """Every weight and every statistic after an epoch, the channels being last in both."""
+    """Every weight and every statistic after an epoch, with channels last in both."""
     files, data = photographs
     network, order = ours(name, data)
     plain = by_hand(name, files, data, order, channels_last=True)
@@ -121,11 +121,10 @@ def test_float32_equals_the_loop_by_hand(photographs: tuple[Path, Data], name: s
 
 @pytest.mark.parametrize("name", ["scratch", "resnet34"])
 def test_channels_first_differ_by_rounding_alone(photographs: tuple[Path, Data], name: str) -> None:
-    """The step is float64's up to rounding, whatever order the processor's kernels sum in.
-
-    One ReLU or maximum that tips over by rounding moves single weights far: seen up to 1.4% of the
-    step's length, in the loop by hand too. So the length of the whole difference is compared;
-    another learning rate, normalisation or loss would differ by far more than the bound.
+    """The step equals float64's up to rounding, in whatever order the CPU's kernels sum. One ReLU
+    or maximum that changes by rounding moves single weights far: up to 1.4% of the step's length,
+    in the plain loop too. So the length of the whole difference is compared. Another learning rate,
+    normalisation or loss would exceed the bound by far.
     """
     files, data = photographs
     data = replace(data, splits=data.splits | {"train": data.splits["train"][:BATCH]})

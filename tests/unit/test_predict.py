@@ -1,6 +1,4 @@
-"""New images are answered by every trained network, as its own evaluation would have
-answered them.
-"""
+"""Every trained network predicts new images, exactly as its own evaluation would."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ from orchestrator.analysis import trained_models  # noqa: E402
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Leaves torch at one thread, whatever a trial kept to."""
+    """Resets torch to one thread, whatever a trial used."""
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(1)
@@ -91,7 +89,7 @@ def finished(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> tup
 
 @pytest.fixture
 def study(finished: tuple[Laboratory, Run], tmp_path: Path) -> tuple[Laboratory, Run]:
-    """The finished study in a store of the test's own."""
+    """The finished study in a separate store."""
     laboratory, run = finished
     shutil.copytree(laboratory.store.root, tmp_path / "store")
     return Laboratory(Store(tmp_path / "store"), laboratory.data), run
@@ -149,7 +147,7 @@ def test_the_command_answers_the_whole_images_and_names_the_broken_one(
     told = json.loads(said.out)
 
     assert code == 1
-    assert "b.png is no whole image" in said.err
+    assert "b.png is not a complete image" in said.err
     assert [Path(each["image"]).name for each in told["images"]] == ["a.png", "c.png"]
     assert [Path(each["image"]).name for each in told["broken"]] == ["b.png"]
     assert [a["backbone"] for a in told["images"][0]["answers"]] == ["scratch", "squeezenet"]
@@ -160,7 +158,7 @@ def test_the_command_answers_the_whole_images_and_names_the_broken_one(
 def test_the_table_shows_every_backbone_and_whose_image_it_is(
     study: tuple[Laboratory, Run], photographs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One table an image; an image of the data set is known with its class."""
+    """One table per image; an image of the data set is shown with its class."""
     laboratory, _ = study
 
     code = cli.run(
@@ -187,7 +185,7 @@ def test_the_table_shows_every_backbone_and_whose_image_it_is(
 def test_a_rotten_checkpoint_gives_no_answer(
     study: tuple[Laboratory, Run], photographs: Path
 ) -> None:
-    """Neither a changed nor a missing one is passed over."""
+    """Neither a changed nor a missing checkpoint is ignored."""
     laboratory, run = study
     chosen = trained_models.choose_models(laboratory.store, run, None)
     outcome = laboratory.store.done(chosen.trials["scratch"][0])
@@ -199,12 +197,14 @@ def test_a_rotten_checkpoint_gives_no_answer(
     with pytest.raises(BadCheckpoint, match="is damaged"):
         predict(laboratory.store, run.data, chosen.trials, image, "cpu")
     path.unlink()
-    with pytest.raises(BadCheckpoint, match="is gone"):
+    with pytest.raises(BadCheckpoint, match="is missing"):
         predict(laboratory.store, run.data, chosen.trials, image, "cpu")
 
 
 def test_a_trial_speaks_from_its_newest_evaluated_mark(study: tuple[Laboratory, Run]) -> None:
-    """A mark that is trained but not evaluated does not count; a trial without any is named."""
+    """A target epoch that is trained but not evaluated does not count; a trial without any is
+    listed.
+    """
     laboratory, run = study
     store, first, second = laboratory.store, run.trials[0], run.trials[1]
     store.done_path(Task("evaluate", first, 2)).unlink()
@@ -223,14 +223,14 @@ def test_a_trial_speaks_from_its_newest_evaluated_mark(study: tuple[Laboratory, 
         trained_models.choose_models(store, run, 3)
     for name in run.trials:
         store.done_path(Task("evaluate", name, 2)).unlink(missing_ok=True)
-    with pytest.raises(OrchError, match="period 2 not yet"):
+    with pytest.raises(OrchError, match="not evaluated period 2 yet"):
         trained_models.choose_models(store, run, 2)
 
 
 def test_only_broken_images_are_no_fault_of_the_networks(
     study: tuple[Laboratory, Run], tmp_path: Path
 ) -> None:
-    """Nothing is answered, each is named."""
+    """Nothing is predicted; each is named."""
     laboratory, run = study
     (tmp_path / "x.png").write_bytes(b"no image")
 
@@ -249,7 +249,7 @@ def test_only_broken_images_are_no_fault_of_the_networks(
 def test_a_device_that_is_not_there_is_refused(
     study: tuple[Laboratory, Run], photographs: Path
 ) -> None:
-    """By its name, before anything is computed."""
+    """It is named before anything is computed."""
     laboratory, run = study
 
     for device in ("tpu", "cuda:99", "cpu:1", "cuda:x"):
@@ -258,9 +258,7 @@ def test_a_device_that_is_not_there_is_refused(
 
 
 def test_pictures_are_found_in_order_and_once(tmp_path: Path) -> None:
-    """Files by name, folders at any depth, what the system keeps there left out; what is missing is
-    refused.
-    """
+    """Files by name, folders at any depth, without system files; a missing path is an error."""
     for name in ("f/b.png", "f/a/c.png", "f/.hidden", "f/Thumbs.db", "z.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
@@ -276,14 +274,14 @@ def test_pictures_are_found_in_order_and_once(tmp_path: Path) -> None:
     for name in ("missing.png", "empty", "missing/x.png"):
         with pytest.raises(BadFolder, match=name.split("/")[0]):
             image_paths.find([tmp_path / name])
-    with pytest.raises(BadFolder, match="no file that can be read to its end"):
+    with pytest.raises(BadFolder, match="not a regular file"):
         image_paths.find([Path("/dev/zero")])
 
 
 def test_a_missing_image_is_a_wrong_request(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 2 before any store is looked for."""
+    """Exit code 2 before any store is opened."""
     code = cli.run(["--store", str(tmp_path), "predict", str(tmp_path / "missing.png")])
 
     assert code == 2

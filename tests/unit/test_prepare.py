@@ -1,4 +1,4 @@
-"""A folder becomes one array and one manifest; what is wrong with it is said by name."""
+"""A folder becomes one array and one manifest; problems are reported by file name."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from models.data.prepare import prepare_folder
 def test_the_array_and_the_manifest_describe_each_image(
     animal_folder: Path, tmp_path: Path
 ) -> None:
-    """Row i is image i: its pixels are the file's, its label the folder's; the outcome
-    counts them.
+    """Row i is image i: its pixels are the file's, its label the folder's; the result counts
+    them.
     """
     laboratory = Laboratory.of(tmp_path / "store", animal_folder, image_size=24)
     outcome = laboratory.prepare()
@@ -84,7 +84,7 @@ def test_the_same_folder_elsewhere_is_split_the_same(animal_folder: Path, tmp_pa
 
 @pytest.fixture
 def spoilt_folder(animal_folder: Path) -> Path:
-    """The animals with a text, an empty file and a torn image among them."""
+    """The animals with a text file, an empty file and a truncated image among them."""
     (animal_folder / "ape" / "notes.txt").write_text("not an image")
     (animal_folder / "bear" / "empty.jpg").write_bytes(b"")
     whole = (animal_folder / "cat" / "000.png").read_bytes()
@@ -93,7 +93,7 @@ def spoilt_folder(animal_folder: Path) -> Path:
 
 
 def test_all_broken_files_are_named_in_one_message(spoilt_folder: Path, tmp_path: Path) -> None:
-    """Not only the first; and the message says what to do."""
+    """All are listed, not only the first; and the message says what to do."""
     laboratory = Laboratory.of(tmp_path / "store", spoilt_folder, image_size=24)
     with pytest.raises(BadImages) as refusal:
         laboratory.prepare()
@@ -112,7 +112,7 @@ def test_all_broken_files_are_named_in_one_message(spoilt_folder: Path, tmp_path
 def test_of_very_many_broken_files_twenty_are_named_and_the_rest_counted(
     animal_folder: Path, tmp_path: Path
 ) -> None:
-    """A message stays readable."""
+    """The message stays readable."""
     for number in range(25):
         (animal_folder / "ape" / f"x{number:02d}.jpg").write_bytes(b"no")
     with pytest.raises(BadImages, match=r"x19\.jpg \(not an image\) and 5 more"):
@@ -122,7 +122,7 @@ def test_of_very_many_broken_files_twenty_are_named_and_the_rest_counted(
 def test_broken_files_are_left_out_when_asked_for_and_listed(
     spoilt_folder: Path, tmp_path: Path
 ) -> None:
-    """The rest is prepared; the outcome names what was left out."""
+    """The rest is prepared; the result lists the skipped files."""
     laboratory = Laboratory.of(tmp_path / "store", spoilt_folder, image_size=24, skip_broken=True)
     outcome = laboratory.prepare()
     images = np.load(laboratory.store.data_folder(laboratory.data) / "images.npy")
@@ -132,15 +132,15 @@ def test_broken_files_are_left_out_when_asked_for_and_listed(
 
 
 def test_a_class_left_without_images_is_an_error(animal_folder: Path, tmp_path: Path) -> None:
-    """Leaving out broken files must not silently drop a class."""
+    """Skipping broken files must not silently drop a class."""
     (animal_folder / "dog").mkdir()
     (animal_folder / "dog" / "x.jpg").write_bytes(b"no")
-    with pytest.raises(BadImages, match=r"no whole image is left in class\(es\) dog"):
+    with pytest.raises(BadImages, match=r"class\(es\) dog have no complete image"):
         Laboratory.of(tmp_path / "store", animal_folder, image_size=24, skip_broken=True).prepare()
 
 
 def test_too_few_images_to_split_is_an_error(tmp_path: Path) -> None:
-    """Two images in all cannot be trained on, validated and tested."""
+    """Two images are not enough for training, validation and test."""
     for label in "ab":
         (tmp_path / "few" / label).mkdir(parents=True)
         Image.new("RGB", (30, 30), "red" if label == "a" else "blue").save(
@@ -154,7 +154,7 @@ def test_too_few_images_to_split_is_an_error(tmp_path: Path) -> None:
 def test_a_folder_that_changed_since_it_was_submitted_is_refused(
     animal_folder: Path, tmp_path: Path, change: str
 ) -> None:
-    """A file with other contents, or gone, is named."""
+    """A file that changed or is missing is named."""
     laboratory = Laboratory.of(tmp_path / "store", animal_folder, image_size=24)
     if change == "rewrite":
         shutil.copyfile(animal_folder / "ape" / "001.png", animal_folder / "cat" / "007.png")
@@ -165,7 +165,7 @@ def test_a_folder_that_changed_since_it_was_submitted_is_refused(
 
 
 def test_a_stopped_preparation_publishes_nothing(animal_folder: Path, tmp_path: Path) -> None:
-    """It is small enough to start anew."""
+    """It is short enough to start from the beginning."""
     laboratory = Laboratory.of(tmp_path / "store", animal_folder, image_size=24)
     with pytest.raises(Stopped):
         laboratory.do(Task("prepare", laboratory.data), stop_after(5))
@@ -231,7 +231,7 @@ if __name__ == "__main__":
 def test_the_decoding_processes_die_with_the_one_that_asked(
     animal_folder: Path, tmp_path: Path
 ) -> None:
-    """Killed without a chance to tidy up, it leaves no process behind."""
+    """Killed without cleanup, it leaves no process behind."""
     psutil = pytest.importorskip("psutil")
     (tmp_path / "killed.py").write_text(KILLED)
     asking = subprocess.Popen(

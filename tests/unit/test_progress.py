@@ -1,4 +1,4 @@
-"""What a task says while it works."""
+"""Progress messages of a task."""
 
 from __future__ import annotations
 

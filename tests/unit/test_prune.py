@@ -25,7 +25,7 @@ LATER_S = 2 * prune.DEAD_AFTER_S
 
 @pytest.fixture
 def filled(tmp_path: Path) -> tuple[Store, Run]:
-    """A finished run with one checkpoint that a policy may let go."""
+    """A finished run with one checkpoint that a policy may remove."""
     store, run = fill_store(tmp_path / "store", backbones=["scratch"], periods=1, pixels=False)
     path = store.trial_folder(run.trials[0]) / "checkpoints" / "e0001-t1.pt"
     path.parent.mkdir()
@@ -39,8 +39,8 @@ def filled(tmp_path: Path) -> tuple[Store, Run]:
 def test_what_dead_attempts_left_goes_after_an_hour_and_not_before(
     filled: tuple[Store, Run],
 ) -> None:
-    """A draft, a replay's folder, a checkpoint without its digest, a work folder; nothing that was
-    just touched.
+    """A draft, a replay's folder, a checkpoint without a checksum, a work folder; nothing that has
+    just changed.
     """
     store, run = filled
     checkpoints = store.trial_folder(run.trials[0]) / "checkpoints"
@@ -67,8 +67,8 @@ def test_what_dead_attempts_left_goes_after_an_hour_and_not_before(
 
 
 def test_the_work_folder_of_an_attempt_that_may_be_running_stays(filled: tuple[Store, Run]) -> None:
-    """A training writes into it at its very end, many hours later; that of an attempt before it
-    goes.
+    """A training writes into it at its very end, many hours later; that of an earlier attempt is
+    removed.
     """
     store, run = filled
     task = Task("evaluate", run.trials[0], 2)
@@ -96,7 +96,7 @@ def test_the_work_folder_of_an_attempt_that_may_be_running_stays(filled: tuple[S
 
 
 def test_a_policy_of_unknown_words_is_refused() -> None:
-    """By the words there are."""
+    """The message lists the accepted words."""
     for text in ("", "all", "best,worst"):
         with pytest.raises(BadSpec, match="best, last, periods"):
             prune.parse_policy(text)
@@ -105,7 +105,7 @@ def test_a_policy_of_unknown_words_is_refused() -> None:
 def test_prune_shows_sizes_and_removes_nothing_in_a_dry_run(
     filled: tuple[Store, Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Then the same line without --dry-run does it, then nothing can go."""
+    """Then the same command without --dry-run removes it, then there is nothing to remove."""
     store, run = filled
     words = ["--store", str(store.root), "prune"]
     path = store.trial_folder(run.trials[0]) / "checkpoints" / "e0001-t1.pt"
@@ -124,7 +124,7 @@ def test_prune_shows_sizes_and_removes_nothing_in_a_dry_run(
     assert [item["path"] for item in told["items"]] == [path.relative_to(store.root).as_posix()]
     assert not path.exists()
     assert not path.with_suffix(".json").exists()
-    assert nothing == "nothing can go\n"
+    assert nothing == "nothing to remove\n"
 
 
 def test_prune_refuses_unknown_runs_and_policies(
@@ -139,5 +139,5 @@ def test_prune_refuses_unknown_runs_and_policies(
     said = capsys.readouterr().err
 
     assert codes == [2, 2]
-    assert "holds no run 'nobody'" in said
+    assert "has no run 'nobody'" in said
     assert "give one or more of best, last, periods" in said

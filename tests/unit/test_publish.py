@@ -1,4 +1,4 @@
-"""Published files are put in their places once, whoever comes late."""
+"""Files are published once, even if a late attempt tries again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLACE = "results/evaluations/trial=scratch-s0-12345678/e0003.parquet"
 
 
 def attempt(folder: Path, seconds: float, loss: float = 1.5) -> Path:
-    """A work folder with the rows of an evaluation that took so long."""
+    """A work folder with the rows of an evaluation with this duration."""
     row = {
         "backbone": "scratch",
         "seed": 0,
@@ -40,13 +40,13 @@ def store(tmp_path: Path) -> Store:
 
 
 def whole(store: Store) -> bool:
-    """Whether the file is what the done marker says."""
+    """Whether the file matches the done record."""
     entry = (store.done(TASK) or {})["files"][0]
     return bool(atomic.file_digest(store.root / PLACE) == entry["sha256"])
 
 
 def test_one_who_comes_late_replaces_nothing(store: Store, tmp_path: Path) -> None:
-    """Stopped between the look at the lease and the renaming, and gone on after another has
+    """Paused between the check of the lease and the rename, it continues after another attempt has
     published.
     """
     late, quick = attempt(tmp_path / "a", 1.0), attempt(tmp_path / "b", 2.0)
@@ -55,7 +55,7 @@ def test_one_who_comes_late_replaces_nothing(store: Store, tmp_path: Path) -> No
         store.publish(TASK, {"files": {"e.parquet": PLACE}}, quick, lambda: True)
         return True
 
-    with pytest.raises(LeaseLost, match="another attempt has published"):
+    with pytest.raises(LeaseLost, match="another attempt has already published"):
         store.publish(TASK, {"files": {"e.parquet": PLACE}}, late, holds)
 
     assert whole(store)
@@ -65,7 +65,7 @@ def test_one_who_comes_late_replaces_nothing(store: Store, tmp_path: Path) -> No
 def test_what_a_dead_attempt_left_is_kept_when_it_says_the_same(
     store: Store, tmp_path: Path
 ) -> None:
-    """A death between the file and the record: the next attempt records the file that is there."""
+    """It died between file and record: the next attempt records the existing file."""
     dead, next_one = attempt(tmp_path / "a", 1.0), attempt(tmp_path / "b", 2.0)
     publish.publish_file(dead / "e.parquet", store.root / PLACE, lambda: False)
     store.publish(TASK, {"files": {"e.parquet": PLACE}}, next_one, lambda: True)
@@ -78,7 +78,7 @@ def test_what_a_dead_attempt_left_is_kept_when_it_says_the_same(
 def test_what_a_dead_attempt_left_broken_is_replaced(
     store: Store, tmp_path: Path, damage: bytes
 ) -> None:
-    """Rubbish in the place is not taken over."""
+    """Invalid content at the target is not accepted."""
     (store.root / PLACE).parent.mkdir(parents=True)
     (store.root / PLACE).write_bytes(damage)
     store.publish(TASK, {"files": {"e.parquet": PLACE}}, attempt(tmp_path / "b", 2.0), lambda: True)
@@ -98,7 +98,7 @@ def test_other_numbers_are_not_the_same(tmp_path: Path) -> None:
 
 
 def test_a_training_taken_back_is_to_be_done_again(store: Store) -> None:
-    """Marker, checkpoint and digest go; a marker that is torn itself goes too."""
+    """Record, checkpoint and checksum are removed; so is a truncated record."""
     trained = Task("train", TASK.subject, 3)
     path = store.trial_folder(TASK.subject) / "checkpoints" / "e0003-t000001.pt"
     atomic.write_json(path.with_suffix(".json"), {})
@@ -115,7 +115,7 @@ def test_a_training_taken_back_is_to_be_done_again(store: Store) -> None:
 
 
 def test_a_full_disk_is_named_even_when_the_writer_hides_it(tmp_path: Path) -> None:
-    """torch turns "no space" into an error of its own kind; the cause is found."""
+    """torch turns "no space" into its own error; the cause is found."""
     hidden = RuntimeError("unexpected pos 640 vs 598")
     hidden.__context__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

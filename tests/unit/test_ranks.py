@@ -1,4 +1,4 @@
-"""Friedman and Nemenyi against the textbook's tables, scipy and a worked example."""
+"""Friedman and Nemenyi compared with the textbook's tables, scipy and a worked example."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def test_a_worked_example() -> None:
 
 
 def test_groups_are_networks_closer_than_the_critical_difference() -> None:
-    """Thirty blocks in the same order: neighbours are one rank apart, the difference is 0.86."""
+    """Thirty blocks in the same order: adjacent networks are one rank apart, the critical
+    difference is 0.86.
+    """
     found = ranks.rank_networks({name: [9 - i] * 30 for i, name in enumerate("abcd")})
 
     assert found is not None

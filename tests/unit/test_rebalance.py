@@ -1,4 +1,4 @@
-"""Who takes over whose training: estimates, decisions, and what is left alone."""
+"""Reassignment of trainings: estimates, decisions, and what is left unchanged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def worker(
 
 
 def test_an_idle_faster_worker_takes_over_the_longest_training() -> None:
-    """Of two slow workers the one that would end last is relieved."""
+    """Of two slow workers, the one that would end last is relieved."""
     mates = [
         worker("fast", 100.0),
         worker("a", 25.0, VGG, 20_000.0),
@@ -40,7 +40,7 @@ def test_an_idle_faster_worker_takes_over_the_longest_training() -> None:
 
 
 def test_two_workers_change_trainings_when_the_long_one_is_on_the_slow_one() -> None:
-    """The fast one gives its short training back."""
+    """The fast worker gives its short training back."""
     mates = [worker("fast", 100.0, SMALL, 20_000.0), worker("slow", 25.0, VGG, 20_000.0)]
 
     assert [(each.taker, each.holder) for each in rebalance.reassignments(mates)] == [
@@ -65,14 +65,12 @@ def test_two_workers_change_trainings_when_the_long_one_is_on_the_slow_one() -> 
     ],
 )
 def test_what_saves_little_or_is_under_way_is_left_alone(mates: list[Peer]) -> None:
-    """Equal speeds, small gains, slower takers, workers in the middle of a take-over, nothing
-    measured.
-    """
+    """Equal speeds, small gains, slower requesters, workers during a handover, nothing measured."""
     assert rebalance.reassignments(mates) == []
 
 
 def test_nothing_moves_while_waiting_work_takes_longer_anyway() -> None:
-    """A slow worker's training that ends before all the waiting ones do is in nobody's way."""
+    """A slow worker's training that ends before all waiting ones delays nothing."""
     mates = [worker("fast", 100.0), worker("slow", 25.0, VGG, 5_000.0)]
     waiting = [ActiveTraining(f"train.vgg16-s{seed}-1.0010", VGG, 20_000.0) for seed in range(1, 5)]
 
@@ -88,8 +86,8 @@ def test_a_short_training_is_finished_before_another_is_taken_over() -> None:
 
 
 def test_idle_workers_begin_with_the_longest_on_the_fastest() -> None:
-    """By what was measured, in whatever order they arrive; busy and unsettled ones get nothing, nor
-    unknown ones.
+    """By measured throughput, in whatever order they arrive. Busy and unsettled workers get
+    nothing, nor unknown ones.
     """
     mates = [
         worker("slow", 25.0),
@@ -114,8 +112,8 @@ def test_idle_workers_begin_with_the_longest_on_the_fastest() -> None:
 
 
 def test_a_take_over_is_not_undone() -> None:
-    """After the change the same rule finds nothing to change, even with estimates that were wrong
-    by a tenth.
+    """After the change the same rule finds nothing to change, even with estimates that are wrong by
+    a tenth.
     """
     after = [worker("fast", 90.0, VGG, 20_000.0), worker("slow", 27.0, SMALL, 20_000.0)]
 
@@ -123,7 +121,7 @@ def test_a_take_over_is_not_undone() -> None:
 
 
 def test_all_workers_decide_the_same_in_whatever_order_they_read() -> None:
-    """The order in which signs are read does not matter."""
+    """The order in which heartbeats are read does not matter."""
     mates = [
         worker(f"w{place}", 100.0 - 9 * place, (VGG, SMALL)[place % 2] if place > 3 else None, 9e4)
         for place in range(9)
@@ -133,7 +131,7 @@ def test_all_workers_decide_the_same_in_whatever_order_they_read() -> None:
 
 
 def test_a_worker_never_measured_is_tried() -> None:
-    """It is taken for a fast one until it has trained for a few seconds."""
+    """It counts as fast until it has trained for a few seconds."""
     mates = [
         Peer("new", {}),
         worker("fast", 100.0, SMALL, 90_000.0),
@@ -147,8 +145,8 @@ def test_a_worker_never_measured_is_tried() -> None:
 
 
 def test_a_pace_is_measured_or_reckoned_from_others_and_else_from_the_catalog() -> None:
-    """Own figures first, then another worker's by the ratio of what both did, then
-    relative costs.
+    """Own measurements first, then another worker's by the ratio of what both did, then relative
+    costs.
     """
     mine, theirs = {VGG: 50.0}, {VGG: 100.0, "resnet34@224": 300.0}
 
@@ -159,7 +157,7 @@ def test_a_pace_is_measured_or_reckoned_from_others_and_else_from_the_catalog() 
 
 
 def test_kinds_tell_what_a_pace_depends_on() -> None:
-    """Backbone and image size; on a processor the threads too."""
+    """Backbone and image size; on a CPU also the threads."""
     assert throughput.training_kind("vgg16", 224, None) == VGG
     assert throughput.training_kind("vgg16", 64, 4) == "vgg16@64x4"
     assert throughput.work("vgg16@64x4") == 25 * 64**2
@@ -182,7 +180,7 @@ def test_the_least_time_counts_work_and_the_longest_chains(
 
 
 def test_workers_of_one_model_are_equally_fast_before_both_were_measured_at_the_same() -> None:
-    """The catalog, which is wrong at such small images, would have the two change places for
+    """The catalog is wrong for such small images; by its costs the two would exchange trainings for
     nothing.
     """
     scratch, squeezenet = "scratch@32x1", "squeezenet@32x1"
@@ -228,7 +226,7 @@ def test_a_workers_own_measurements_count_more_than_those_of_its_model() -> None
 
 
 def test_a_worker_unlike_all_others_is_tried() -> None:
-    """It may be twice as fast; one like them is known to be no faster."""
+    """It may be twice as fast; one like the others is known to be no faster."""
     busy = [
         Peer(
             name,

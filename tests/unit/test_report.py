@@ -44,7 +44,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
 
 
 def test_the_page_needs_nothing_but_itself(finished: tuple[Path, Any]) -> None:
-    """No script but the one inside, no address but `data:` and places within the page."""
+    """No script except the inline one, no address except `data:` and anchors within the page."""
     tags = parsed(finished[0]).tags
     places = [
         value
@@ -62,21 +62,21 @@ def test_the_page_needs_nothing_but_itself(finished: tuple[Path, Any]) -> None:
 
 
 def test_the_answer_comes_first_and_one_seed_is_called_one(finished: tuple[Path, Any]) -> None:
-    """The heading holds leader, share, n and margin."""
+    """The heading has leader, share, n and margin."""
     text = "".join(parsed(finished[0]).text)
     sentence = finished[1]["answer"]["sentence"]
 
     assert re.match(
         r"After the last period \(epoch 6\), .+ has the highest accuracy, [\d.]+% of \d+ test "
         r"images "
-        r"right .+, but "
+        r"correct .+, but "
         r"its lead of .+ over .+ is not statistically significant "
         r"\(95% interval .+ to .+, corrected p (=|<) [\d.]+\)\.$",
         sentence,
     )
     assert text.index(sentence) < text.index("Results")
     assert (
-        "One seed: the spread over seeds is unknown, and intervals and p-values cover the choice "
+        "One seed: the spread over seeds is unknown. Intervals and p-values cover only the choice "
         "of test" in text
     )
     assert re.match(
@@ -102,7 +102,7 @@ def test_both_tables_of_the_study_hold_each_network(finished: tuple[Path, Any]) 
 def test_every_figure_is_there_twice_and_every_svg_is_well_formed(
     finished: tuple[Path, Any],
 ) -> None:
-    """Nine curves, fourteen matrices, and what `OTHERS` names."""
+    """Nine curves, fourteen matrices, and the figures that `OTHERS` names."""
     figures = finished[0].parent / "figures"
     drawn = sorted(path.stem for path in figures.glob("*.svg"))
     for path in figures.glob("*.svg"):
@@ -120,7 +120,7 @@ def test_every_figure_is_there_twice_and_every_svg_is_well_formed(
 
 
 def test_markdown_links_only_figures_that_exist(finished: tuple[Path, Any]) -> None:
-    """Each link is a file beside it."""
+    """Each link points to a file in the same folder."""
     links = re.findall(r"\]\((\S+?)\)", (finished[0].parent / "report.md").read_text())
 
     assert len(links) == 23 + len(OTHERS)
@@ -128,7 +128,7 @@ def test_markdown_links_only_figures_that_exist(finished: tuple[Path, Any]) -> N
 
 
 def test_json_documents_its_keys_and_agrees_with_itself(finished: tuple[Path, Any]) -> None:
-    """Counts, shares and confusion sums tell the same story, unrounded."""
+    """Counts, shares and confusion sums agree, unrounded."""
     facts = finished[1]
     last = {
         standing["backbone"]: standing for standing in facts["standings"] if standing["period"] == 3
@@ -155,12 +155,12 @@ def test_data_facts_tell_duplicates_and_files_left_out(finished: tuple[Path, Any
         "across_splits": 0,
         "across_classes": 0,
     }
-    assert "1 file left out: ape/broken.jpg" in told
-    assert "6 images in 3 groups of equal pixels; none of them on both sides of a split" in told
+    assert "1 file: ape/broken.jpg" in told
+    assert "6 images in 3 groups with equal pixels; none in different splits" in told
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
-    """Pages, pictures and figures alike."""
+    """Pages, images and figures."""
     store, run = fill_store(
         tmp_path / "store",
         backbones=["scratch"],
@@ -179,7 +179,7 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_missing_extra_is_named_with_its_remedy() -> None:
-    """The controller may be installed without it."""
+    """matplotlib may not be installed on the controller."""
     with pytest.raises(MissingExtra, match=r"pip install .*\[report\]"):
         write.need(("no_such_module_as_this",))
 
@@ -202,7 +202,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> No
 
 
 def test_images_are_chosen_from_every_kind_and_many_classes() -> None:
-    """Three all right, six disputed, three all wrong; where a kind runs short the others
+    """Three all correct, six disputed, three all wrong; if a kind has too few, the others
     fill up.
     """
 

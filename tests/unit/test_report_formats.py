@@ -1,5 +1,5 @@
-"""Other forms than the page: LaTeX, CSV and Parquet; any period; several runs side by side; folders
-used again.
+"""Other formats than the page: LaTeX, CSV and Parquet; any period; several runs side by side;
+reused folders.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def small(root: Path, **changes: Any) -> tuple[Store, Run]:
 
 @pytest.fixture(scope="module")
 def forms(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a report in every form, with classes of difficult names."""
+    """The folder of a report in every format, with difficult class names."""
     root = tmp_path_factory.mktemp("forms")
     store, run = small(root, classes=HOSTILE, periods=2, seeds=2)
     return write.write_report(store, run, root / "out", formats=write.FORMATS).parent
@@ -78,7 +78,7 @@ def test_csv_parquet_and_json_tell_the_same_unrounded(forms: Path) -> None:
 
 
 def test_the_matrix_of_networks_by_images_is_whole(forms: Path) -> None:
-    """One row an image, one answer a network, and how many were right."""
+    """One row per image, one prediction per network, and how many were correct."""
     rows = pq.read_table(forms / "tables" / "images.parquet").to_pylist()
     facts = json.loads((forms / "report.json").read_text())
     first = next(s for s in facts["standings"] if s["backbone"] == "resnet34" and s["period"] == 2)[
@@ -110,8 +110,8 @@ def test_the_latex_compiles_with_hostile_names(forms: Path) -> None:
 
 @given(st.lists(st.text(min_size=1), min_size=2, max_size=2))
 def test_any_text_is_text_in_latex(cells: list[str]) -> None:
-    """Only ASCII comes out, braces balance, a row has one separator and one end, and no command but
-    ours begins.
+    """Only ASCII is written, braces balance, a row has one separator and one end, and only our
+    commands begin.
     """
     told = latex.tabular(Table(("A", "B"), (tuple(cells),)))
     row = told.splitlines()[5]
@@ -165,16 +165,17 @@ def test_a_period_that_is_not_there_is_refused(tmp_path: Path, period: int) -> N
 
 
 def test_a_form_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    """With those that are."""
+    """The message lists the known formats."""
     store, run = small(tmp_path)
     with pytest.raises(
-        RequestError, match="--format pdf: a report can be html, md, json, latex, csv, parquet"
+        RequestError,
+        match=r"--format pdf: unknown format\. Give one or more of html, md, json, latex",
     ):
         write.write_report(store, run, tmp_path / "out", formats=["html", "pdf"])
 
 
 def test_a_smaller_report_leaves_nothing_of_a_larger_one_behind(tmp_path: Path) -> None:
-    """But what someone else put there stays."""
+    """But files of another origin are kept."""
     store, run = small(tmp_path)
     out = tmp_path / "out"
     write.write_report(store, run, out, formats=write.FORMATS)
@@ -192,8 +193,8 @@ def test_a_smaller_report_leaves_nothing_of_a_larger_one_behind(tmp_path: Path) 
 
 
 def test_two_runs_stand_side_by_side(tmp_path: Path) -> None:
-    """What differs is named, what is equal is not; ranks over both; each run's own report lies
-    beside.
+    """Differences are named, equal settings are not; ranks over both; each run's own report is in a
+    subfolder.
     """
     store, one = small(tmp_path, name="short", periods=2, seeds=2)
     _, other = small(tmp_path, name="long", periods=3)
@@ -212,13 +213,13 @@ def test_two_runs_stand_side_by_side(tmp_path: Path) -> None:
 
 
 def sides(store: Store, *runs: Run) -> list[ComparedRun]:
-    """What is known of each of some runs."""
+    """Some measures of several runs."""
     read = [run_data.read_run_data(store, run) for run in runs]
     return [ComparedRun(each, analysis.analyse(each)) for each in read]
 
 
 def test_runs_tested_on_harder_images_have_them_side_by_side(tmp_path: Path) -> None:
-    """On what all were tested on; a run that was not has no column."""
+    """On the corruptions that all have; a run without them has no column."""
     store, one = small(tmp_path, name="one", periods=1, harder=["blur", "noise"])
     _, other = small(tmp_path, name="other", periods=2, harder=["blur"])
     _, plain = small(tmp_path, name="plain", periods=3)
@@ -226,7 +227,7 @@ def test_runs_tested_on_harder_images_have_them_side_by_side(tmp_path: Path) -> 
     harder = next(section for section in page.sections if section.place == "corruptions")
     tables = elements.tables([harder])
 
-    assert "what all of them were tested on (blur)" in harder.lead
+    assert "the corruptions that all were evaluated on (blur)" in harder.lead
     assert [table.head for table in tables] == [("Network", "one", "other")] * 2
     assert all(
         {row[0] for row in table.rows} == {wording.title(name) for name in TRIO} for table in tables
@@ -248,8 +249,8 @@ def test_a_matrix_of_few_cells_is_shown_small(tmp_path: Path) -> None:
 
 
 def test_a_lead_that_may_be_chance_is_called_so(tmp_path: Path) -> None:
-    """Seventeen images cannot tell two networks apart; the first sentence says it, side by side
-    too.
+    """Seventeen images are too few for a significant difference; the first sentence says so, side
+    by side too.
     """
     (side,) = sides(
         *small(tmp_path, backbones=["scratch", "resnet34"], images_a_class=40, periods=1)
@@ -260,11 +261,11 @@ def test_a_lead_that_may_be_chance_is_called_so(tmp_path: Path) -> None:
     assert not re.search("ahead|leads", sentence)
     assert "ResNet34 has the highest accuracy, " in sentence
     assert "is not statistically significant (95% interval" in sentence
-    assert beside.endswith(f"In {side.name} the first place may be chance.")
+    assert beside.endswith(f"In {side.name} the lead is not statistically significant.")
 
 
 def test_the_order_of_runs_changes_no_number(tmp_path: Path) -> None:
-    """Ranks are the same; differences turn their sign."""
+    """Ranks are the same; differences change their sign."""
     store, one = small(tmp_path, name="one", periods=1)
     _, other = small(tmp_path, name="other", periods=2)
     told = []

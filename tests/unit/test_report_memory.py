@@ -24,7 +24,7 @@ SPLITS = [{"epoch": 3, "step": 12, "parts": 2}, {"epoch": 4, "step": 1, "parts":
 def test_a_training_in_micro_batches_is_told_and_one_in_whole_batches_is_not(
     tmp_path: Path, split: bool
 ) -> None:
-    """In the table of networks, in JSON, and as a caution beside the answer."""
+    """In the table of networks, in JSON, and as a caution below the headline."""
     store, run = fill_store(
         tmp_path / "store", backbones=["scratch", "vgg16"], classes=("ape", "bear"), periods=2
     )

@@ -1,5 +1,5 @@
-"""Colours stay apart for every eye, in the light and in the dark page, and page and figures name
-the same ones.
+"""Colours differ for every kind of colour vision, on the light and the dark page, and match between
+page and figures.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def palettes() -> list[list[str]]:
 @pytest.mark.parametrize("eye", EYES)
 @pytest.mark.parametrize("which", [0, 1])
 def test_any_two_networks_differ_clearly(which: int, eye: str) -> None:
-    """A difference of 27 is more than ten times what can just be seen."""
+    """A difference of 27 is more than ten times the just noticeable one."""
     colours = palettes()[which][:7]
 
     assert min(np.linalg.norm(lab(a, eye) - lab(b, eye)) for a, b in combinations(colours, 2)) > 27

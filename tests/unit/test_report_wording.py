@@ -1,4 +1,4 @@
-"""Numbers and names as people read them."""
+"""Numbers and names as users read them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_markdown_takes_any_name_as_text(name: str) -> None:
 
 
 def test_long_names_are_cut_in_the_middle_and_stay_apart() -> None:
-    """Two breeds that differ in the middle only are numbered."""
+    """Two breeds whose names differ only in the middle are numbered."""
     found = wording.short(["cat", "golden_retriever_adult_dog", "golden_rexxxxxver_adult_dog"], 12)
 
     assert found[0] == "cat"
@@ -107,5 +107,5 @@ def test_memory_reads_in_powers_of_ten(found: int | None, said: str) -> None:
 def test_energy_reads_with_three_digits_that_count(
     kwh: float | None, whole: bool, said: str
 ) -> None:
-    """A part of it is at least so much."""
+    """A partial measurement is shown as a lower bound."""
     assert wording.energy(kwh, whole) == said

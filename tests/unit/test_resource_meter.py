@@ -1,4 +1,4 @@
-"""Peak memory and energy of a training, with a stand-in for NVML; what a real GPU counts is not
+"""Peak memory and energy of a training, with a stand-in for NVML; a real GPU's counter is not
 tested here.
 """
 
@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 
 @dataclass
 class FakeNvml:
-    """A machine with one GPU whose counter gives these values in turn; an exception among them is
+    """A machine with one GPU whose counter returns these values in turn; an exception among them is
     raised.
     """
 
@@ -52,7 +52,7 @@ class FakeNvml:
 
 
 def test_energy_is_the_difference_of_the_counter_in_joules() -> None:
-    """The GPU is asked for by its identity, and the library closed as often as it was opened."""
+    """The GPU is queried by its identity, and the library is closed as often as it was opened."""
     nvml = FakeNvml([1_000_500, 4_000_500])
     meter = Meter(CPU, 2.5, nvml, "GPU-a", millijoules(nvml, "GPU-a"))
     facts = meter.read()
@@ -75,7 +75,7 @@ def test_energy_is_the_difference_of_the_counter_in_joules() -> None:
     ids=["no counter", "lost on the way", "began anew", "nothing", "no number"],
 )
 def test_a_counter_that_fails_leaves_energy_out_and_nothing_else(counts: list[Any]) -> None:
-    """Memory is told all the same."""
+    """Memory is still reported."""
     nvml = FakeNvml(counts)
     facts = Meter(CPU, 0.0, nvml, "GPU-a", millijoules(nvml, "GPU-a")).read()
 
@@ -85,7 +85,7 @@ def test_a_counter_that_fails_leaves_energy_out_and_nothing_else(counts: list[An
 
 
 def test_a_processor_has_no_energy_and_no_identity() -> None:
-    """Nor is any library asked."""
+    """No library is opened either."""
     meter = Meter.begin(CPU, 0.0)
 
     assert identity(CPU) is None
@@ -96,9 +96,7 @@ def test_a_processor_has_no_energy_and_no_identity() -> None:
 def test_an_outcome_tells_memory_and_from_where_the_last_attempt_measured(
     animal_folder: Path, tmp_path: Path
 ) -> None:
-    """The second period begins at 1; one that was stopped on the way, where it was taken
-    up again.
-    """
+    """The second period starts at 1; an interrupted one at its resume point."""
     laboratory = Laboratory.of(tmp_path / "store", animal_folder, image_size=32)
     laboratory.prepare()
     trial = laboratory.trial("squeezenet", [1, 2, 3], batch_size=8)

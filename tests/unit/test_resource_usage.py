@@ -1,4 +1,4 @@
-"""What trainings used, from their records: by trial, and as the report tells it."""
+"""Resource usage of trainings, from their records: by trial, and in the report."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ GB = 1_000_000_000
 def stretch(
     begun: float, end: int, joules: float | None = 100.0, memory: int = GB, device: str = "cuda (X)"
 ) -> Any:
-    """An outcome of an attempt that trained from `begun` to `end`."""
+    """The result of an attempt that trained from `begun` to `end`."""
     told = {"epoch": end, "measured_from": begun, "peak_memory_bytes": memory, "device": device}
     return told if joules is None else told | {"energy_joules": joules}
 
 
 def test_periods_add_up_and_the_largest_peak_counts() -> None:
-    """Later marks than the one asked for do not."""
+    """Later target epochs are not counted."""
     found = resource_usage(
         {2: stretch(0, 2), 4: stretch(2, 4, 50.0, 2 * GB), 6: stretch(4, 6, 7.0, 3 * GB)}, 4
     )
@@ -57,14 +57,14 @@ def test_periods_add_up_and_the_largest_peak_counts() -> None:
 def test_energy_stands_for_the_epochs_it_was_counted_over(
     outcomes: Any, joules: Any, epochs: float
 ) -> None:
-    """No epoch twice, and none that no record covers."""
+    """No epoch is counted twice, and none that no record covers."""
     found = resource_usage(outcomes, 4)
 
     assert (found.joules, found.epochs) == (joules, epochs)
 
 
 def test_memory_of_a_gpu_is_told_before_that_of_a_process() -> None:
-    """They are not the same measure, so the larger of the two says nothing."""
+    """They are different measures, so the larger of the two means nothing."""
     found = resource_usage({1: stretch(0, 1, None, 9 * GB, "cpu"), 2: stretch(1, 2)}, 2)
 
     assert (found.memory_bytes, found.memory_of) == (GB, "gpu")
@@ -73,7 +73,7 @@ def test_memory_of_a_gpu_is_told_before_that_of_a_process() -> None:
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), 10**400, True, "12", None, [1]])
 @pytest.mark.parametrize("key", ["peak_memory_bytes", "energy_joules", "measured_from", "epoch"])
 def test_a_number_that_cannot_be_one_is_as_if_it_were_absent(key: str, value: Any) -> None:
-    """Whatever a record holds, what is told is None or finite."""
+    """Whatever a record contains, the output is None or finite."""
     found = resource_usage({1: stretch(0, 1) | {key: value}}, 1)
 
     assert found.memory_bytes == (None if key == "peak_memory_bytes" else GB)
@@ -83,8 +83,8 @@ def test_a_number_that_cannot_be_one_is_as_if_it_were_absent(key: str, value: An
 def told(
     tmp_path: Path, outcomes: dict[str, dict[int, dict[str, Any]]], **asked: Any
 ) -> tuple[str, list[Any], Path]:
-    """Markdown, costs in JSON and the folder of a report on two networks, facts added by network
-    and mark.
+    """Markdown, costs in JSON and the folder of a report on two networks, with facts added by
+    network and target epoch.
     """
     pytest.importorskip("jinja2", reason="the extra 'report' is not installed")
     pytest.importorskip("matplotlib", reason="the extra 'report' is not installed")
@@ -110,7 +110,7 @@ def told(
 
 
 def amend(store: Store, run: Run, backbone: str, mark: int, facts: dict[str, Any]) -> None:
-    """Add facts to the outcome of a network's training, all seeds."""
+    """Add facts to the result of a network's training, for all seeds."""
     for trial in (name for name in run.trials if name.startswith(backbone)):
         path = store.done_path(Task("train", trial, mark))
         atomic.write_json(path, json.loads(path.read_text()) | facts)
@@ -136,7 +136,7 @@ def test_the_report_tells_memory_and_energy_where_they_were_measured(tmp_path: P
     assert (vgg["peak_memory_bytes"], vgg["memory_of"]) == (1_240_000_000, "gpu")
     assert (vgg["energy_kwh"], vgg["energy_share"]) == (1.0, 1.0)
     assert (
-        "Peak memory is the most that torch held in tensors on the GPU. kWh is what the GPU counted"
+        "Peak memory: on a GPU, the maximum that torch held in tensors. kWh is the energy that NVML"
         in page
     )
     assert "some epochs are not counted" not in page
@@ -145,8 +145,8 @@ def test_the_report_tells_memory_and_energy_where_they_were_measured(tmp_path: P
 
 
 def test_energy_of_a_part_is_told_as_at_least_and_kinds_of_memory_apart(tmp_path: Path) -> None:
-    """VGG16's second period was finished by an attempt that took it up in the middle; Scratch was
-    on a processor.
+    """VGG16's second period was finished by an attempt that resumed it in the middle; Scratch ran
+    on a CPU.
     """
     page, costs, out = told(
         tmp_path,
@@ -164,7 +164,7 @@ def test_energy_of_a_part_is_told_as_at_least_and_kinds_of_memory_apart(tmp_path
 
 
 def test_a_report_without_any_measure_says_so(tmp_path: Path) -> None:
-    """As of runs trained before it was recorded."""
+    """As for runs trained before it was recorded."""
     page, costs, _ = told(tmp_path, {})
 
     assert row(page, "VGG16")[-2:] == row(page, "Scratch")[-2:] == ["–", "–"]

@@ -1,4 +1,4 @@
-"""Counted randomness: the same on every machine, another for every purpose."""
+"""Stateless random numbers: the same on every machine, different for every purpose."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from models.runtime.rng import derive_seed, permutation  # noqa: E402
 
 
 def test_numbers_are_fixed_for_good() -> None:
-    """Written down here, because a change would make old checkpoints end elsewhere."""
+    """Recorded here, because a change would make old checkpoints end differently."""
     assert derive_seed("dropout", 0, 1, 1) == 667_042_227_712_426_366
     assert permutation(8, 0, 1).tolist() == [1, 6, 7, 5, 3, 2, 4, 0]
 
 
 def test_each_purpose_has_a_number_of_its_own() -> None:
-    """No two purposes run into each other, not even (1, 11) and (11, 1)."""
+    """No two purposes collide, not even (1, 11) and (11, 1)."""
     found = {
         derive_seed(*purpose)
         for purpose in [("a", 1, 11), ("a", 11, 1), ("a", 111), ("b", 1, 11), ("a", 1)]
@@ -27,7 +27,7 @@ def test_each_purpose_has_a_number_of_its_own() -> None:
 
 
 def test_an_order_visits_every_image_once_and_differs_by_epoch_and_seed() -> None:
-    """A permutation of its own for each (seed, epoch)."""
+    """A different permutation for each (seed, epoch)."""
     orders = [permutation(500, seed, epoch).tolist() for seed in (0, 1) for epoch in (1, 2)]
 
     assert all(sorted(each) == list(range(500)) for each in orders)

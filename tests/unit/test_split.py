@@ -1,4 +1,4 @@
-"""The split: stratified, seeded, blind to order and names, true to duplicates."""
+"""The split: stratified, seeded, independent of order and names, with duplicates kept together."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_each_class_is_split_by_the_shares() -> None:
 
 
 def test_the_split_does_not_depend_on_the_order_of_the_images() -> None:
-    """Shuffled, every image lands where it landed before."""
+    """In another order, every image is in the same split."""
     images = [image(label, number) for label in "abc" for number in range(17)]
     mixed = random.Random(1).sample(images, len(images))
     straight = dict(zip(images, split(images, SHARES, 5), strict=True))
@@ -54,7 +54,7 @@ def test_another_seed_gives_another_split_of_the_same_sizes() -> None:
 
 
 def test_the_split_is_the_same_on_every_machine_and_for_good() -> None:
-    """The outcome is written down here: a change of it would make old results incomparable."""
+    """The result is recorded here: a change would make old results incomparable."""
     images = [image("a", number) for number in range(12)]
 
     assert (
@@ -63,7 +63,7 @@ def test_the_split_is_the_same_on_every_machine_and_for_good() -> None:
 
 
 def test_duplicates_in_two_classes_stay_together() -> None:
-    """The same picture filed under two labels is never on both sides."""
+    """The same image under two labels is never in two splits."""
     images = [image("a", n) for n in range(10)] + [image("b", n) for n in range(10)]
     images += [Image("a", "file1", "same"), Image("b", "file2", "same")]
     found = split(images, SHARES, 0)

@@ -22,8 +22,8 @@ def test_periods_come_from_the_run_not_from_the_rows() -> None:
 
 
 def test_rows_beyond_the_run_doubled_or_of_harder_images_do_not_count() -> None:
-    """Another run may train the trial on, a retried task may write a row again, a corruption is
-    another test.
+    """Another run may extend the trial, a retried task may write a row again, a corruption is
+    another evaluation.
     """
     found = compared(
         run_of(1),
@@ -41,7 +41,7 @@ def test_rows_beyond_the_run_doubled_or_of_harder_images_do_not_count() -> None:
 
 
 def test_a_loss_that_is_not_finite_is_none_in_the_curve() -> None:
-    """So that no figure and no JSON has to know of NaN."""
+    """So that no figure and no JSON needs to handle NaN."""
     found = compared(run_of(), [], [epoch_of("v", 1, train_loss=float("nan"))])
 
     assert found.epochs[0].train_loss is None

@@ -1,4 +1,4 @@
-"""What is seen of a file of weights without torch."""
+"""Checks of a weights file without torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NETWORK = 100
 
 
 class Command:
-    """What a pickle could do to whoever loads it."""
+    """A pickle that would run code when loaded."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return os.system, ("touch stolen",)
@@ -26,7 +26,7 @@ class Command:
 
 @pytest.mark.parametrize("write", [write_zip, write_old])
 def test_what_torch_wrote_of_a_network_of_that_size_passes(write: object, tmp_path: Path) -> None:
-    """Both forms, with the few buffers that batch norm adds."""
+    """Both formats, with the few buffers of batch norm."""
     path = tmp_path / "weights.pth"
     write(path, FITS)  # type: ignore[operator]
 
@@ -35,8 +35,8 @@ def test_what_torch_wrote_of_a_network_of_that_size_passes(write: object, tmp_pa
 
 
 def test_torchs_own_files_pass(tmp_path: Path) -> None:
-    """As `torch.save` writes them, old form and new, parameters among the tensors; shorn of their
-    end they do not.
+    """As `torch.save` writes them, in both formats, with parameters among the tensors; truncated
+    ones are rejected.
     """
     torch = pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
     state = {
@@ -57,15 +57,15 @@ def test_torchs_own_files_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("contents", "reason"),
     [
-        (b"", "no file that torch has written"),
-        (b"rubbish" * 1000, "no file that torch has written"),
-        (b"<!DOCTYPE html><title>404</title>", "no file that torch has written"),
-        (pickle.dumps({"a": 1}), "no file that torch has written"),
-        (pickle.dumps(Command()), "names posix.system, which is no part of a state dict"),
+        (b"", "not written by torch"),
+        (b"rubbish" * 1000, "not written by torch"),
+        (b"<!DOCTYPE html><title>404</title>", "not written by torch"),
+        (pickle.dumps({"a": 1}), "not written by torch"),
+        (pickle.dumps(Command()), "names posix.system, which does not belong in a state dict"),
     ],
 )
 def test_rubbish_is_named_for_what_it_is(contents: bytes, reason: str, tmp_path: Path) -> None:
-    """And nothing in it is run."""
+    """And nothing in it is executed."""
     path = tmp_path / "weights.pth"
     path.write_bytes(contents)
 
@@ -79,17 +79,17 @@ def test_rubbish_is_named_for_what_it_is(contents: bytes, reason: str, tmp_path:
         (
             pickled({"w": [10, 9]}),
             4,
-            "holds 90 numbers, those of a network of 100 parameters are needed",
+            "has 90 numbers, but the network has 100 parameters",
         ),
-        (pickled({"w": [10, 11]}), 4, "holds 110 numbers"),
-        (pickle.dumps({"epoch": 3, "state_dict": {}}), 4, "holds no plain state dict"),
+        (pickled({"w": [10, 11]}), 4, "has 110 numbers"),
+        (pickle.dumps({"epoch": 3, "state_dict": {}}), 4, "is not a plain state dict"),
         (FITS, 2, "lacks some of its tensors"),
     ],
 )
 def test_what_torch_wrote_of_something_else_is_named(
     header: bytes, numbers: int, reason: str, tmp_path: Path
 ) -> None:
-    """Another network's, a whole checkpoint, a file without its numbers."""
+    """Of another network, a complete checkpoint, a file without its values."""
     path = tmp_path / "weights.pth"
     write_zip(path, header, bytes(numbers))
 
@@ -97,7 +97,7 @@ def test_what_torch_wrote_of_something_else_is_named(
 
 
 def test_what_this_reader_does_not_know_of_torch_is_left_to_torch(tmp_path: Path) -> None:
-    """A kind of tensor that came later is no reason to refuse a file."""
+    """A newer kind of tensor is no reason to reject a file."""
     path = tmp_path / "weights.pth"
     write_zip(path, FITS.replace(b"_rebuild_tensor_v2", b"_rebuild_tensor_v9"))
 
@@ -115,7 +115,7 @@ def test_a_folder_or_nothing_at_all_cannot_be_read(tmp_path: Path) -> None:
 def test_any_bytes_are_one_clear_reason(
     tmp_path_factory: pytest.TempPathFactory, rubbish: bytes, zipped: bool
 ) -> None:
-    """Whatever the unpickler meets."""
+    """Whatever the unpickler finds."""
     path = tmp_path_factory.getbasetemp() / "any.pth"
     write_zip(path, rubbish) if zipped else path.write_bytes(rubbish)
 

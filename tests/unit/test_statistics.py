@@ -1,5 +1,5 @@
-"""Intervals, spreads and corrections against published examples, scipy, and properties that must
-always hold.
+"""Intervals, deviations and corrections compared with published examples, scipy, and properties
+that always hold.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def test_wilson_agrees_with_the_published_examples(
 
 @given(st.integers(1, 20_000), st.data())
 def test_wilson_agrees_with_scipy(total: int, data: st.DataObject) -> None:
-    """On any counts."""
+    """For any counts."""
     correct = data.draw(st.integers(0, total))
     theirs = stats.binomtest(correct, total).proportion_ci(0.95, "wilson")
     ours = statistics.wilson(correct, total)
@@ -47,7 +47,7 @@ def test_wilson_agrees_with_scipy(total: int, data: st.DataObject) -> None:
 
 
 def test_wilson_stays_within_0_and_1_and_knows_nothing_of_no_images() -> None:
-    """All right ends at 1 exactly; no images is the whole range."""
+    """All correct ends at exactly 1; no images gives the whole range."""
     assert statistics.wilson(20, 20).high == 1.0
     assert statistics.wilson(0, 0) == Interval(0.0, 1.0)
 
@@ -86,7 +86,7 @@ def test_mcnemar_by_hand() -> None:
 @given(st.integers(0, 3000), st.integers(0, 3000))
 @settings(deadline=None)
 def test_mcnemar_does_not_care_who_is_first(first: int, second: int) -> None:
-    """And stays a probability."""
+    """And it stays a probability."""
     found = statistics.mcnemar(first, second)
 
     assert found == statistics.mcnemar(second, first)
@@ -104,7 +104,7 @@ def test_holm_by_hand() -> None:
 def test_holm_never_lowers_a_p_value_and_keeps_their_order(
     values: list[float], rng: object
 ) -> None:
-    """Nor does the order in which they come matter; no more than Bonferroni's."""
+    """The order does not matter either; no larger than Bonferroni's."""
     found = statistics.holm(values)
     order = list(range(len(values)))
     rng.shuffle(order)  # type: ignore[attr-defined]
@@ -120,7 +120,7 @@ def test_holm_never_lowers_a_p_value_and_keeps_their_order(
 
 @given(SHARES)
 def test_several_seeds_make_one_p_value_within_their_range(values: list[float]) -> None:
-    """n / k times the k-th smallest: never below the median, one alone stays itself."""
+    """n / k times the k-th smallest: never below the median, a single value stays the same."""
     found = statistics.over_seeds(values)
 
     assert min(1.0, sorted(values)[len(values) // 2]) <= found <= 1.0
@@ -131,8 +131,8 @@ def test_several_seeds_make_one_p_value_within_their_range(values: list[float]) 
 def answers(
     seed: int, networks: int = 3, seeds: int = 1, images: int = 150
 ) -> dict[str, np.ndarray]:
-    """Right answers of some networks, each a bit better than the one before, hard images hard for
-    all.
+    """Correct predictions of some networks, each a bit better than the one before, with images that
+    are hard for all.
     """
     rng = np.random.default_rng(seed)
     hard = rng.random(images)
@@ -144,7 +144,7 @@ def answers(
 @given(st.integers(0, 10_000), st.integers(1, 3))
 @settings(max_examples=10, deadline=None)
 def test_duels_do_not_depend_on_the_order_of_networks(seed: int, seeds: int) -> None:
-    """Seen from either side, in any order, the same counts, p-values and intervals."""
+    """In either direction and any order, the same counts, p-values and intervals."""
     right = answers(seed, seeds=seeds)
     forth, back = (
         pairwise.pairwise_tests(right),
@@ -202,7 +202,7 @@ def test_the_bootstrap_agrees_with_scipys_paired_one() -> None:
 
 
 def test_seeds_that_differ_widen_the_interval() -> None:
-    """The same mean, but one network's seeds scatter: resampling seeds must show it."""
+    """The same mean, but one network's seeds vary: resampling seeds must show it."""
     steady = np.repeat(answers(1, networks=2, images=2000)["n1"], 4, axis=0)
     scattered = steady.copy()
     scattered[0], scattered[1] = True, False
@@ -215,7 +215,7 @@ def test_seeds_that_differ_widen_the_interval() -> None:
 
 
 def test_several_seeds_need_the_interval_too() -> None:
-    """McNemar alone says nothing of seeds."""
+    """McNemar's test alone says nothing about seeds."""
     paired_test = pairwise.PairwiseTest(
         "a", "b", 100, 2, 30, 1, 0.001, 0.001, 0.1, Interval(-0.1, 0.3)
     )

@@ -42,7 +42,7 @@ def test_a_run_nobody_works_on_waits(half: tuple[Store, Run]) -> None:
 
 
 def test_a_task_that_was_just_spoken_of_is_running(half: tuple[Store, Run]) -> None:
-    """Its epoch counts the ones before it as done."""
+    """Its epoch includes the earlier ones."""
     store, run = half
     say(
         store,
@@ -65,7 +65,7 @@ def test_a_task_that_was_just_spoken_of_is_running(half: tuple[Store, Run]) -> N
 
 
 def test_old_words_of_a_dead_worker_do_not_count(half: tuple[Store, Run]) -> None:
-    """Neither its progress nor its sign of life."""
+    """Neither its progress nor its heartbeat."""
     store, run = half
     say(store, training(run), age_s=120, phase="train", epoch=4)
 
@@ -77,7 +77,7 @@ def test_old_words_of_a_dead_worker_do_not_count(half: tuple[Store, Run]) -> Non
 def test_a_living_worker_that_turned_to_something_else_does_not_count(
     half: tuple[Store, Run],
 ) -> None:
-    """Its last word on the task may be seconds old."""
+    """Its last progress may be seconds old."""
     store, run = half
     say(store, training(run), phase="train", epoch=4)
     sign(store, None)
@@ -99,8 +99,8 @@ def test_a_task_that_a_worker_signs_for_runs_before_its_first_word(half: tuple[S
 
 
 def test_a_worker_that_was_killed_here_is_not_alive_any_more(half: tuple[Store, Run]) -> None:
-    """Its process is looked for, not only its sign of a second ago; another process with its number
-    is not it.
+    """Its process is checked, not only its recent heartbeat; another process with the same number
+    does not count.
     """
     store, run = half
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
@@ -124,7 +124,7 @@ def test_a_worker_that_was_killed_here_is_not_alive_any_more(half: tuple[Store, 
 def test_a_worker_of_another_machine_is_judged_by_its_sign(
     half: tuple[Store, Run], process: str | None
 ) -> None:
-    """Its processes cannot be seen from here, nor those of a container beside."""
+    """Its processes cannot be seen from here, nor those of another container."""
     store, run = half
     sign(store, training(run).id)
     path = store.root / "workers" / "alpha-1.json"
@@ -145,7 +145,7 @@ def test_a_worker_of_another_machine_is_judged_by_its_sign(
 def test_a_cancelled_trial_shows_the_epochs_that_its_checkpoints_keep(
     half: tuple[Store, Run], kept: list[str], shown: int
 ) -> None:
-    """Not only those of its last mark; what a longer run has kept beyond this one's end does not
+    """Not only those of its last target epoch; epochs of a longer run beyond this one's end do not
     count.
     """
     store, run = half
@@ -161,7 +161,7 @@ def test_a_cancelled_trial_shows_the_epochs_that_its_checkpoints_keep(
 
 
 def test_a_torn_sign_of_life_is_passed_over(half: tuple[Store, Run]) -> None:
-    """Looking never fails on what another program is writing."""
+    """Reading never fails because of what another process is writing."""
     store, _ = half
     (store.root / "workers").mkdir()
     (store.root / "workers" / "torn.json").write_text('{"name": "to')
@@ -170,7 +170,7 @@ def test_a_torn_sign_of_life_is_passed_over(half: tuple[Store, Run]) -> None:
 
 
 def test_a_run_is_over_when_the_rest_is_blocked_by_a_failure(tmp_path: Path) -> None:
-    """It failed; the failure says its class, message and log."""
+    """It failed; the failure has its class, message and log."""
     store, run = fill_store(
         tmp_path,
         backbones=["scratch"],

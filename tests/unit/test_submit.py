@@ -1,4 +1,4 @@
-"""A request becomes a run: checks come first, and asking again goes on."""
+"""A request becomes a run: checks come first, and submitting again continues it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Wire:
 
 @dataclass
 class Shelf:
-    """A folder of weights files that holds none, or all that are asked for."""
+    """A folder of weights files with none, or with all requested ones."""
 
     stocked: bool = True
     asked: list[str] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Shelf:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A folder of two classes whose files nobody decodes here."""
+    """A folder of two classes whose files are not decoded here."""
     for label in ("ape", "bear"):
         (tmp_path / "photos" / label).mkdir(parents=True)
         for number in range(3):
@@ -103,8 +103,8 @@ def test_a_new_run_is_recorded_whole_with_its_first_task_ready(
 def test_the_same_spec_again_is_the_same_run_and_keeps_its_past(
     tmp_path: Path, photos: Path
 ) -> None:
-    """Asking again neither renames nor redates the run, takes a cancellation back, and sends what
-    is missing.
+    """Submitting again keeps the run's name and time, undoes a cancellation, and enqueues what is
+    missing.
     """
     store, first, _ = do(tmp_path, ask(photos))
     store.cancel(first.name)
@@ -120,7 +120,7 @@ def test_the_same_spec_again_is_the_same_run_and_keeps_its_past(
 def test_a_taken_name_with_another_spec_is_refused_with_the_difference(
     tmp_path: Path, photos: Path
 ) -> None:
-    """The message says what differs, and the run stays as it was."""
+    """The message lists the differences, and the run does not change."""
     store, run, _ = do(tmp_path, ask(photos, name="mine"))
 
     with pytest.raises(BadSpec, match=r"periods 2 there, 5 here.*--name"):
@@ -139,8 +139,8 @@ def test_a_taken_name_with_changed_images_is_refused(tmp_path: Path, photos: Pat
 
 
 def test_images_that_moved_are_the_same_data_set(tmp_path: Path, photos: Path) -> None:
-    """A folder's place does not count, its name and contents do; the run then reads from the new
-    place.
+    """A folder's path does not count, its name and contents do; the run then reads from the new
+    path.
     """
     _, first, _ = do(tmp_path, ask(photos))
     (tmp_path / "elsewhere").mkdir()
@@ -156,7 +156,7 @@ def test_images_that_moved_are_the_same_data_set(tmp_path: Path, photos: Path) -
 def test_what_is_wrong_is_found_before_anything_is_written(
     broken: str, tmp_path: Path, photos: Path
 ) -> None:
-    """No store folder appears, whichever check fails."""
+    """No store folder is created, whichever check fails."""
     wire, shelf = Wire(answers=broken != "broker"), Shelf(stocked=broken != "weights")
     chosen = settings(tmp_path, None if broken == "weights" else "redis://broker/0")
     if broken == "folder":
@@ -173,7 +173,7 @@ def test_what_is_wrong_is_found_before_anything_is_written(
 def test_weights_are_looked_for_only_when_this_machine_does_the_work(
     tmp_path: Path, photos: Path
 ) -> None:
-    """With a broker of its own, weights are the workers' matter; Scratch needs none anywhere."""
+    """With a named broker, the workers need the weights; Scratch needs none anywhere."""
     elsewhere, here = Shelf(), Shelf()
 
     preflight.check_request(ask(photos), settings(tmp_path), Wire().ping, elsewhere.require)
@@ -198,7 +198,7 @@ def test_built_in_images_need_no_weights_and_no_folder(tmp_path: Path) -> None:
 def test_the_files_of_a_folder_are_counted_while_they_are_read(
     tmp_path: Path, photos: Path
 ) -> None:
-    """The last word is that all were read."""
+    """The last message says that all were read."""
     told: list[tuple[int, int]] = []
 
     preflight.check_request(
@@ -237,7 +237,7 @@ def test_a_store_in_a_folder_of_someone_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_failure_is_forgiven_by_name(tmp_path: Path, photos: Path) -> None:
-    """What failed is ready again; what did not is not touched."""
+    """What failed is ready again; the rest is unchanged."""
     store, run, _ = do(tmp_path, ask(photos))
     preparing = Task("prepare", run.data)
     store.failed_path(preparing).parent.mkdir(parents=True)
@@ -252,7 +252,7 @@ def test_a_failure_is_forgiven_by_name(tmp_path: Path, photos: Path) -> None:
 
 
 def test_provenance_names_versions_machine_and_command() -> None:
-    """Enough to say later what produced a run; nothing heavy is imported for it."""
+    """Enough to tell later what produced a run, without heavy imports."""
     found = provenance.gather(["orch", "submit"])
 
     assert found["command"] == ["orch", "submit"]
@@ -262,8 +262,8 @@ def test_provenance_names_versions_machine_and_command() -> None:
 
 
 def test_a_run_sends_only_what_brings_it_on(tmp_path: Path) -> None:
-    """Runs share trials: one that is done leaves a longer one's work alone, and goes over others'
-    marks to its own.
+    """Runs share trials: a finished run leaves a longer one's tasks alone, and uses other runs'
+    target epochs up to its own end.
     """
     small: dict[str, Any] = {"backbones": ["scratch"], "pixels": False}
     store, short = fill_store(tmp_path, name="short", periods=2, **small)

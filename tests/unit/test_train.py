@@ -1,5 +1,5 @@
-"""A trial is a line of epochs: however it is cut up, stopped and taken up again, it is the same,
-bit for bit.
+"""A trial is a line of epochs: however it is divided, stopped and resumed, it is the same bit for
+bit.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Laborator
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Leaves torch at one thread, whatever a trial kept to."""
+    """Resets torch to one thread, whatever a trial used."""
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(1)
@@ -51,7 +51,9 @@ def rows_of(laboratory: Laboratory, trial: str) -> list[dict[str, Any]]:
 def straight(
     prepared: Callable[[], Laboratory],
 ) -> Callable[[str, str], tuple[str, list[dict[str, Any]]]]:
-    """The digest and rows of six epochs trained at one go, once for each network and precision."""
+    """The checksum and rows of six epochs trained without a stop, once for each network and
+    precision.
+    """
     laboratory = prepared()
     known: dict[tuple[str, str], tuple[str, list[dict[str, Any]]]] = {}
 
@@ -75,8 +77,8 @@ BOTH = pytest.mark.parametrize(
 def test_three_periods_of_two_epochs_are_one_of_six(
     prepared: Callable[[], Laboratory], straight: Any, backbone: str, precision: str
 ) -> None:
-    """Weights and every row but times, each period taken up from files, over a drop of the learning
-    rate.
+    """Weights and all rows except times, each period resumed from files, across a reduction of the
+    learning rate.
     """
     laboratory = prepared()
     trial = laboratory.trial(backbone, [2, 4, 6], precision=precision, **RECIPE)
@@ -92,8 +94,8 @@ def test_three_periods_of_two_epochs_are_one_of_six(
 def test_a_trial_stopped_in_mid_epoch_again_and_again_is_the_same(
     prepared: Callable[[], Laboratory], straight: Any, backbone: str, precision: str
 ) -> None:
-    """Every attempt gets four more calls of `should_stop`; steps, validations and epochs are cut
-    wherever it falls.
+    """Every attempt gets four more calls of `should_stop`; steps, validations and epochs are
+    interrupted anywhere.
     """
     laboratory = prepared()
     trial, stops, outcome = laboratory.trial(backbone, [6], precision=precision, **RECIPE), 0, None
@@ -110,16 +112,14 @@ def test_a_trial_stopped_in_mid_epoch_again_and_again_is_the_same(
 
 
 class Killed(BaseException):
-    """What SIGKILL would be, were it an exception: nothing is put down."""
+    """Like SIGKILL, but as an exception: nothing is saved."""
 
 
 @BOTH
 def test_a_trial_killed_in_mid_epoch_goes_on_from_the_middle_and_is_the_same(
     prepared: Callable[[], Laboratory], straight: Any, backbone: str, precision: str
 ) -> None:
-    """Checkpoints by time: the second attempt begins where an epoch's middle was put down, not at
-    the epoch's start.
-    """
+    """Checkpoints by time: the second attempt resumes within the epoch, not at its start."""
     laboratory = prepared()
     trial = laboratory.trial(backbone, [6], precision=precision, **RECIPE)
     folder = laboratory.store.trial_folder(trial) / "checkpoints"
@@ -153,7 +153,7 @@ def in_a_process_of_its_own(order: dict[str, Any], answers: Any) -> None:
 def test_fresh_processes_give_the_same_too(
     prepared: Callable[[], Laboratory], straight: Any
 ) -> None:
-    """Nothing that one process remembers is needed by the next."""
+    """Nothing in the memory of a process is needed by the next one."""
     laboratory, context = prepared(), multiprocessing.get_context("spawn")
     trial = laboratory.trial("squeezenet", [3, 6], precision="bf16", **RECIPE)
     for epoch in (3, 6):
@@ -173,7 +173,7 @@ def test_fresh_processes_give_the_same_too(
 def test_a_rotten_newest_checkpoint_costs_an_epoch_and_changes_nothing(
     prepared: Callable[[], Laboratory], straight: Any
 ) -> None:
-    """The one before it is used, and the line goes on as it would have."""
+    """The previous one is used, and the trial continues as it would have."""
     laboratory = prepared()
     trial = laboratory.trial("squeezenet", [4, 6], precision="fp32", **RECIPE)
     path = laboratory.store.root / laboratory.train(trial, 4)["checkpoint"]
@@ -188,7 +188,7 @@ def test_a_rotten_newest_checkpoint_costs_an_epoch_and_changes_nothing(
 def test_a_mark_added_later_is_reached_without_touching_what_is_there(
     prepared: Callable[[], Laboratory], straight: Any
 ) -> None:
-    """A second run wants epoch 3 of a trial trained to 6: the same line, and no row published
+    """A second run needs epoch 3 of a trial trained to 6: the same trial, and no row is published
     twice.
     """
     laboratory = prepared()

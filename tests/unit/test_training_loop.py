@@ -16,15 +16,15 @@ from jobs.catalog import backbones  # noqa: E402
 from jobs.errors import BadSpec, LossNotFinite  # noqa: E402
 from jobs.spec.model import Recipe  # noqa: E402
 from models.data.batches import Batch  # noqa: E402
-from models.evaluation.inference import predict_split, ranks, validate  # noqa: E402
 from models.networks.build import build_network  # noqa: E402
+from models.training.inference import predict_split, ranks, validate  # noqa: E402
 from models.training.learner import Learner, normalised, step  # noqa: E402
 from models.training.loop import EpochProgress, train_epoch  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
-    """Small work is done soonest by one thread."""
+    """Small work is fastest with one thread."""
     torch.set_num_threads(1)
 
 
@@ -88,7 +88,7 @@ def test_a_step_is_sgd_with_momentum_on_cross_entropy() -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_training_learns(precision: str) -> None:
-    """Dark and light images are told apart after a few epochs, in either precision."""
+    """Dark and light images are classified correctly after a few epochs, in either precision."""
     trained, data = learner(precision=precision, learning_rate=0.01), some_data(40)
     first, last = EpochProgress(), EpochProgress()
     train_epoch(trained, data, 1, first, nothing)
@@ -101,7 +101,7 @@ def test_training_learns(precision: str) -> None:
 
 
 def test_scores_are_single_precision_and_weights_too_under_bf16() -> None:
-    """Autocast computes in bf16; what is kept stays float32."""
+    """Autocast computes in bf16; stored values stay float32."""
     trained, data = learner("squeezenet", "bf16"), some_data()
     scores = next(iter(predict_split(trained, data, "test")))[2]
 
@@ -135,18 +135,20 @@ def test_a_validation_loss_that_is_not_finite_says_when() -> None:
     trained = learner()
     with torch.no_grad():
         trained.network.head.bias.fill_(float("nan"))
-    with pytest.raises(LossNotFinite, match="validation loss became nan after epoch 2"):
+    with pytest.raises(LossNotFinite, match="validation loss is nan after epoch 2"):
         validate(trained, some_data(), 2, lambda done: None)
 
 
 def test_a_batch_too_small_for_batch_norm_says_what_to_change() -> None:
-    """ResNet at 32 pixels leaves one value a channel."""
+    """ResNet at 32 pixels leaves one value per channel."""
     with pytest.raises(BadSpec, match="batch size 1 is too small for this network at 32 px"):
         train_epoch(learner("resnet34", batch_size=1), some_data(4), 1, EpochProgress(), nothing)
 
 
 def test_validation_uses_neither_dropout_nor_batch_statistics() -> None:
-    """Twice the same answer, and each image's answer does not depend on its neighbours."""
+    """The same prediction twice, and an image's prediction does not depend on the rest of its
+    batch.
+    """
     trained, data = learner(), some_data()
     twice = [
         torch.cat([scores for _, _, scores in predict_split(trained, data, "test")])
@@ -173,9 +175,7 @@ def test_the_mean_loss_and_the_accuracy_are_over_images_not_batches() -> None:
 
 
 def test_ranks_agree_with_the_answer_when_scores_are_equal() -> None:
-    """Of equal scores the lower class comes first, as in argmax: rank 0 is a right answer and only
-    that.
-    """
+    """Of equal scores the lower class comes first, as in argmax: only rank 0 is correct."""
     scores = np.array(
         [[1.0, 3.0, 2.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [2.0, 1.0, 2.0]], np.float32
     )

@@ -1,4 +1,4 @@
-"""Damaged files of a run: found, named, taken out of the ledger, made again."""
+"""Damaged files of a run: found, named, removed from the ledger, created again."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def checkpoint(store: Store, run: Run, epoch: int) -> Path:
 
 
 def damaged(store: Store, run: Run) -> list[tuple[str, str | None]]:
-    """The damaged files of a run and what makes them again."""
+    """The damaged files of a run, and the tasks that create them again."""
     return [
         (finding.path, finding.task)
         for finding in verify.verify_files(store, run)
@@ -69,8 +69,8 @@ def test_a_whole_run_has_no_findings_and_every_byte_is_counted(half: Half) -> No
 
 
 def test_damage_of_every_kind_is_found_and_named(half: Half) -> None:
-    """A flipped bit, a shortened file, a missing one, a torn record, a trial that is not what its
-    name says.
+    """A flipped bit, a truncated file, a missing one, a truncated record, a trial that does not
+    match its name.
     """
     store, run = half
     trial = run.trials[0]
@@ -91,12 +91,12 @@ def test_damage_of_every_kind_is_found_and_named(half: Half) -> None:
     }
 
     assert found == {
-        epochs.relative_to(store.root).as_posix(): "has other contents than its digest says",
+        epochs.relative_to(store.root).as_posix(): "does not match its checksum",
         answers.relative_to(store.root).as_posix(): "is missing",
         f"data/{run.data}/images.npy": f"has {images.stat().st_size:,} bytes instead of "
         f"{images.stat().st_size + 100:,}",
-        f"ledger/done/train.{trial}.0004.json": "is not a whole record",
-        f"trials/{trial}/trial.json": "is not what the trial's name says",
+        f"ledger/done/train.{trial}.0004.json": "is not a complete record",
+        f"trials/{trial}/trial.json": "does not match the hash in the trial's name",
     }
 
 
@@ -125,7 +125,7 @@ def test_what_was_taken_out_is_ready_to_be_done_again_and_nothing_else(half: Hal
 def test_a_checkpoint_is_made_again_only_where_its_evaluation_needs_it(
     half: Half, how: str
 ) -> None:
-    """The first period is evaluated, the second is not: only its training is done again."""
+    """The first period is evaluated, the second is not: only its training is repeated."""
     store, run = half
     for epoch in (2, 4):
         path = checkpoint(store, run, epoch)
@@ -140,7 +140,7 @@ def test_a_checkpoint_is_made_again_only_where_its_evaluation_needs_it(
 
 
 def test_a_trials_description_is_written_again_from_the_runs_spec(half: Half) -> None:
-    """The name proves it."""
+    """The hash in its name proves it."""
     store, run = half
     (store.trial_folder(run.trials[0]) / "trial.json").write_text("{")
     again = verify.remove_damaged(store, list(verify.verify_files(store, run)), run)
@@ -150,7 +150,7 @@ def test_a_trials_description_is_written_again_from_the_runs_spec(half: Half) ->
 
 
 def test_a_checkpoint_that_is_removed_while_it_is_looked_at_is_no_finding(half: Half) -> None:
-    """A worker prunes as it goes on; digest first, then the file."""
+    """A worker prunes while it works; checksum first, then the file."""
     store, run = half
     looks = verify.verify_files(store, run)
     first = next(looks)
@@ -166,8 +166,8 @@ def test_a_checkpoint_that_is_removed_while_it_is_looked_at_is_no_finding(half: 
 def test_a_table_of_a_longer_run_is_found_by_every_run_whose_report_reads_it(
     table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The short run's report stops there, so its verify names the file, and repairing names the run
-    that makes it.
+    """The short run's report ends there, so `orch verify` names the file, and repairing names the
+    run that creates it again.
     """
     asked: dict[str, Any] = {"backbones": ["scratch"], "epochs_per_period": 2}
     store, short = fill_store(tmp_path / "store", periods=1, name="short", **asked)
@@ -193,16 +193,14 @@ def test_a_table_of_a_longer_run_is_found_by_every_run_whose_report_reads_it(
     assert (refused, code, mended) == (1, 1, 0)
     assert str(rows) in named
     assert f"damaged: {rows}" in told
-    assert f"1 task(s) are to be done again: orch --store {store.root} resume long\n" in told
+    assert f"1 task(s) must be repeated: orch --store {store.root} resume long\n" in told
     assert [task for task, state in states.items() if state == "open"] == [
         f"{'train' if table == 'epochs' else 'evaluate'}.{short.trials[0]}.0004"
     ]
 
 
 def test_what_nobody_keeps_a_digest_of_is_read(half: Half) -> None:
-    """An attempt's row, the record of a failure, the list of a data set's files: named, and taken
-    out.
-    """
+    """An attempt's row, a failure record, the inventory of a data set: named and removed."""
     store, run = half
     task = Task("evaluate", run.trials[0], 2)
     places = [
@@ -225,7 +223,7 @@ def test_what_nobody_keeps_a_digest_of_is_read(half: Half) -> None:
 
 
 def orch(capsys: pytest.CaptureFixture[str], store: Store, *words: str) -> tuple[int, str]:
-    """Type a command; its exit code and what it printed."""
+    """Run a command; returns its exit code and output."""
     code = cli.run(["--store", str(store.root), *words])
     return code, capsys.readouterr().out
 
@@ -233,7 +231,9 @@ def orch(capsys: pytest.CaptureFixture[str], store: Store, *words: str) -> tuple
 def test_verify_names_the_damaged_file_and_what_to_type(
     half: Half, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 0, then 1 with the file's name, then repaired with the way on, then 0 again."""
+    """Exit code 0, then 1 with the file's name, then repaired with the next command, then 0
+    again.
+    """
     store, run = half
     whole = orch(capsys, store, "verify", run.name)
     rows = next((store.root / "results" / "epochs").rglob("0002.parquet"))
@@ -244,23 +244,20 @@ def test_verify_names_the_damaged_file_and_what_to_type(
     after = orch(capsys, store, "verify", run.name)
 
     assert (whole[0], found[0], told[0], repaired[0], after[0]) == (0, 1, 1, 1, 0)
-    assert "all whole" in whole[1]
+    assert "all checksums match" in whole[1]
     assert f"damaged: {rows} has 6 bytes instead of" in found[1]
     assert f"verify {run.name} --repair" in found[1]
     assert [each["task"] for each in json.loads(told[1])["damaged"]] == [
         f"train.{run.trials[0]}.0002"
     ]
-    assert (
-        f"1 task(s) are to be done again: orch --store {store.root} resume {run.name}"
-        in repaired[1]
-    )
-    assert "all whole" in after[1]
+    assert f"1 task(s) must be repeated: orch --store {store.root} resume {run.name}" in repaired[1]
+    assert "all checksums match" in after[1]
 
 
 def test_verify_refuses_what_cannot_be_replayed(
     half: Half, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Options of a replay without one; a trial of another run."""
+    """Options of a replay without --replay; a trial of another run."""
     pytest.importorskip("torch")
     store, run = half
     codes = [
@@ -270,5 +267,5 @@ def test_verify_refuses_what_cannot_be_replayed(
     said = capsys.readouterr().err
 
     assert codes == [2, 2]
-    assert "belong to --replay" in said
-    assert f"It has: {run.trials[0]}" in said
+    assert "need --replay" in said
+    assert f"Its trials: {run.trials[0]}" in said

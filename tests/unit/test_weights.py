@@ -1,4 +1,4 @@
-"""Where files of pretrained weights are looked for, and what is said when they are nowhere."""
+"""Where weights files are looked for, and the message when they are missing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder without a word."""
+    """Serves a folder without logging."""
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
@@ -56,26 +56,26 @@ def test_the_weights_folder_comes_first_then_torchs_cache(tmp_path: Path, cache:
 
 
 def test_all_missing_files_are_named_at_once(tmp_path: Path) -> None:
-    """One message says every file to put in place, each once, and in which folder."""
+    """One message lists every missing file once, and the folder."""
     put_weights(tmp_path / "alexnet.pth")
     names = ["scratch", "alexnet", "squeezenet", "squeezenet-finetuned", "vgg16"]
     with pytest.raises(MissingWeights) as refusal:
         require_weights(names, tmp_path, downloads=None)
 
-    assert "put squeezenet1_0.pth, vgg16.pth (" in str(refusal.value)
+    assert "Put squeezenet1_0.pth, vgg16.pth (" in str(refusal.value)
     assert f"the folder {tmp_path} (ORCH_WEIGHTS_DIR)" in str(refusal.value)
     assert "alexnet" not in str(refusal.value)
 
 
 def test_backbones_without_pretrained_weights_need_none() -> None:
-    """Scratch asks for no file."""
+    """Scratch needs no file."""
     assert require_weights(["scratch"], None, downloads=None) is None  # type: ignore[func-returns-value]
 
 
 def test_a_download_whose_digest_is_in_its_name_is_kept(
     downloads: tuple[str, Path], tmp_path: Path
 ) -> None:
-    """It lands whole under its name."""
+    """It is written completely under its name."""
     address, folder = downloads
     name = f"tiny-{hashlib.sha256(b'weights').hexdigest()[:8]}.pth"
     (folder / name).write_bytes(b"weights")
@@ -87,7 +87,7 @@ def test_a_download_whose_digest_is_in_its_name_is_kept(
 def test_a_download_without_the_digest_its_name_promises_is_thrown_away(
     downloads: tuple[str, Path], cache: Path
 ) -> None:
-    """A file that is not what its name says counts as missing, and nothing of it stays."""
+    """A file that does not match its name counts as missing, and nothing of it is kept."""
     address, folder = downloads
     (folder / "vgg16-397923af.pth").write_bytes(b"something else")
     with pytest.raises(MissingWeights, match=r"vgg16\.pth"):
@@ -99,13 +99,13 @@ def test_a_download_without_the_digest_its_name_promises_is_thrown_away(
 def test_an_address_that_does_not_answer_says_what_to_put_where(cache: Path) -> None:
     """No traceback, no long wait: the file's name and the variable."""
     with pytest.raises(
-        MissingWeights, match=r"put squeezenet1_0\.pth .* into a folder named by ORCH_WEIGHTS_DIR"
+        MissingWeights, match=r"Put squeezenet1_0\.pth .* into a folder and set ORCH_WEIGHTS_DIR"
     ):
         find_weights("squeezenet", None, downloads="http://127.0.0.1:9")
 
 
 def test_asking_for_weights_does_not_import_torch() -> None:
-    """A submission may ask for the files without paying for torch."""
+    """`orch submit` can check the files without importing torch."""
     probe = "import sys, models.networks.weights; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", probe], timeout=60).returncode == 0

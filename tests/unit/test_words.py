@@ -1,4 +1,4 @@
-"""Coined words that the field has a name for do not come back as identifiers."""
+"""Coined words, for which the field has a name, do not return as identifiers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def retired(source: str) -> set[str]:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_identifier_is_a_retired_word(package: str) -> None:
-    """Names that are persisted are string literals, which are not looked at."""
+    """Persisted names are string literals, which are not checked."""
     found = {
         str(path.relative_to(ROOT)): words
         for path in (ROOT / package).rglob("*.py")

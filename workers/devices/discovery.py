@@ -139,7 +139,7 @@ def choose_device(
     index = int(match[1] or 0)
     if index >= len(there):
         raise NoSuchDevice(
-            f"there is no {asked} here: this machine shows {len(there)} GPU(s). Give --device cpu."
+            f"there is no {asked}: this machine has {len(there)} GPU(s). Give --device cpu."
         )
     return Device("cuda", f"cuda:{index}", there[index], threads_used), None
 

@@ -15,11 +15,13 @@ from jobs.errors import BatchSplit, Crowded, OrchError, WorkerLost
 from jobs.store import tables
 from jobs.store.store import Store
 from jobs.task import Task
+from jobs.versions import RESULT_PACKAGES
 
 MAX_ATTEMPTS = 5
 MAX_LOST = 20
 MAX_RETRY_DELAY_S = 300.0
 RESET_FILE = "forgiven.json"
+CHECKPOINT = re.compile(r"e(\d+)(?:-s(\d+))?")
 RETRY_AT_ONCE = {BatchSplit.failure, Crowded.failure}
 """Failures after which the next attempt differs, so it need not wait."""
 NOT_COUNTED = {"stopped", "lease-lost", "storage-full", *RETRY_AT_ONCE}
@@ -67,6 +69,7 @@ class Attempt:
             / tables.table_folder("attempts", trial)
             / f"{self.task.id}-{self.number:04d}.parquet"
         )
+        tables.leave_null_partition(self.store.root)
         tables.write_table(
             place, tables.build_table("attempts", [_row(self.record)]), durable=False
         )
@@ -190,11 +193,8 @@ def last_heard(store: Store, task: Task, record: dict[str, Any]) -> float:
 def records(store: Store, task: Task) -> list[dict[str, Any]]:
     """All recorded attempts of a task, in order; an unreadable record counts as lost."""
     folder = store.attempts_folder(task)
-    return [
-        _read(folder / name)
-        for name in atomic.list_names(folder)
-        if re.fullmatch(r"\d+\.json", name)
-    ]
+    names = [name for name in atomic.list_names(folder) if re.fullmatch(r"\d+\.json", name)]
+    return [_read(folder / name) for name in sorted(names, key=lambda name: int(name[:-5]))]
 
 
 def reset_failures(store: Store, task: Task) -> None:
@@ -208,11 +208,10 @@ def resume_point(store: Store, task: Task) -> str:
     """The resume point: the newest checkpoint of a trial; empty for other tasks."""
     if task.kind != "train":
         return ""
-    names = atomic.list_names(store.checkpoints_folder(task.subject))
-    marks = [
-        m[0] for name in names if name.endswith(".json") and (m := re.match(r"e\d+(-s\d+)?", name))
-    ]
-    return max(marks, default="")
+    names = atomic.list_names(store.trial_folder(task.subject) / "checkpoints")
+    found = [m for name in names if name.endswith(".json") and (m := CHECKPOINT.match(name))]
+    newest = max(found, key=lambda m: (int(m[1]), int(m[2] or 0)), default=None)
+    return newest[0] if newest else ""
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -235,4 +234,6 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
         key: datetime.fromtimestamp(record[key], UTC) if record.get(key) is not None else None
         for key in ("queued_at", "started_at", "finished_at")
     }
-    return {key: record.get(key) for key in tables.SCHEMAS["attempts"].names} | times
+    recorded = record.get("versions") or {}
+    versions = {f"{package}_version": recorded.get(package) for package in RESULT_PACKAGES}
+    return {key: record.get(key) for key in tables.SCHEMAS["attempts"].names} | times | versions

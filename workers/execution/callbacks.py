@@ -54,7 +54,7 @@ class ProgressReporter:
                     self.path, {**message, **self.who, "at": time.time()}, durable=False
                 )
             except (OrchError, OSError) as error:
-                log.warning("progress is not shown: %s", error)
+                log.warning("cannot write progress: %s", error)
 
 
 class StopCondition:
@@ -70,8 +70,8 @@ class StopCondition:
             self.unwanted = not self.worker.store.wanted_by(self.task)
             if self.unwanted:
                 log.warning(
-                    "%s: no run wants it any more: cancelled, or the run's record is damaged "
-                    "(orch status)",
+                    "%s: no run needs this task any more: cancelled, or the record of the run is "
+                    "damaged (see: orch status)",
                     self.task.id,
                 )
         if time.monotonic() - self.looked >= LOOK_S and not self.unwanted:
@@ -94,9 +94,9 @@ class LeaseRenewer:
                 self.held = self.lease.renew()
                 self.renewed = self.last
             except (OSError, StorageFull) as error:
-                log.warning("the lease on %s could not be renewed: %s", self.lease.key, error)
+                log.warning("cannot renew the lease on %s: %s", self.lease.key, error)
                 if self.last - self.renewed > TTL_S:
                     raise StorageFull(
-                        f"the lease on {self.lease.key} could not be renewed: {error}"
+                        f"cannot renew the lease on {self.lease.key}: {error}"
                     ) from error
         return self.held

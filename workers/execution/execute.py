@@ -8,21 +8,17 @@ import time
 from collections.abc import Sequence
 
 from jobs import plan
-from jobs.errors import (
-    BadSpec,
-    BrokerUnreachable,
-    OrchError,
-)
+from jobs.errors import BadSpec, OrchError
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
+from jobs.versions import result_versions
 from workers.devices.admission import Requirement
 from workers.execution import attempts, settle
 from workers.execution.attempts import Attempt, read_history
 from workers.execution.callbacks import LeaseRenewer, ProgressReporter, StopCondition
 from workers.execution.context import TaskContext, task_context
 from workers.lease import Lease, keep_renewed
-from workers.messaging import broker
 from workers.worker import Worker
 
 log = logging.getLogger("orch.worker")
@@ -36,7 +32,7 @@ def execute(worker: Worker, task_id: str) -> str:
     try:
         task = Task.parse(task_id)
     except BadSpec as error:
-        log.error("a message was refused: %s", error)
+        log.error("invalid message ignored: %s", error)
         return "refused"
     if time.monotonic() < worker.pause.until:
         return "paused"
@@ -44,9 +40,7 @@ def execute(worker: Worker, task_id: str) -> str:
         state = _handle(worker, task)
     except (OrchError, OSError, ValueError) as error:
         pause_s = worker.pause.longer()
-        log.error(
-            "%s: the store cannot be used, the next try is in %.0f s: %s", task.id, pause_s, error
-        )
+        log.error("%s: cannot use the store, next try in %.0f s: %s", task.id, pause_s, error)
         return "paused"
     if state == "done":
         worker.pause.over()
@@ -121,7 +115,7 @@ def _run(context: TaskContext, lease: Lease, alone: bool) -> str:
         return settle.give_up(context, lost)
     runs = context.store.wanted_by(task)
     attempt = _begin_attempt(context, lease, runs)
-    log.info("%s: attempt %d begins", task.id, attempt.number)
+    log.info("%s: attempt %d started", task.id, attempt.number)
     try:
         result = worker.run_child(
             _task_request(worker, task, attempt, lease, alone, runs),
@@ -156,6 +150,7 @@ def _begin_attempt(context: TaskContext, lease: Lease, runs: Sequence[Run]) -> A
             "device": worker.device.name,
             "token": lease.token,
             "queued_at": ready_since(worker.store, task, runs),
+            "versions": result_versions(),
         },
     )
 
@@ -171,13 +166,20 @@ def _notify(context: TaskContext, token: int, state: str) -> None:
         if to is None:
             _pass_on(worker, tasks, worker.name if stays else "")
         else:
-            enqueue(worker, tasks, to)
+            enqueue(worker, begin_here(worker, tasks, to), to)
 
 
 def _pass_on(worker: Worker, tasks: list[Task], *free: str) -> None:
     """Enqueue each training to its best idle worker, the rest to any; `free` just became idle."""
     for to, sent in (worker.fleet.placed(worker.handover, tasks, *free) if tasks else {}).items():
-        enqueue(worker, sent, to)
+        enqueue(worker, begin_here(worker, sent, to) if to in free else sent, to)
+
+
+def begin_here(worker: Worker, tasks: list[Task], to: str | None) -> list[Task]:
+    """Begin the first task without the broker if it is for this worker; returns the others."""
+    if to != worker.name or not tasks or worker.stop.is_set() or not worker.begin(tasks[0]):
+        return tasks
+    return tasks[1:]
 
 
 def ready_since(store: Store, task: Task, runs: Sequence[Run]) -> float | None:
@@ -195,16 +197,8 @@ def ready_since(store: Store, task: Task, runs: Sequence[Run]) -> float | None:
 
 
 def enqueue(worker: Worker, tasks: list[Task], to: str | None = None) -> None:
-    """Enqueue ready tasks, with `to` for one worker.
-
-    If the broker is unreachable nothing is lost: the reconciler enqueues them later.
-    """
-    if not tasks:
-        return
-    try:
-        broker.enqueue(worker.broker_url, tasks, to)
-    except BrokerUnreachable as error:
-        log.warning("%s The tasks are sent again when it is back.", error)
+    """Enqueue ready tasks, with `to` for one worker; does not wait for the broker."""
+    worker.sender.send(tasks, to)
 
 
 def _task_request(

@@ -1,23 +1,24 @@
-"""Celery on Redis: messages that carry task ids and nothing more."""
+"""Celery on Redis: messages that carry a task id and the id of its store."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import socket
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from celery import Celery
 from kombu.connection import Connection
-from kombu.entity import Queue
-from kombu.exceptions import ChannelError, OperationalError
+from kombu.entity import Exchange, Queue
+from kombu.exceptions import ChannelError
 from kombu.transport import TRANSPORT_ALIASES
-from redis.exceptions import RedisError
 
 from jobs.errors import BrokerUnreachable
 from jobs.plan import priority
-from jobs.settings import without_password
 from jobs.task import Task
+from workers.messaging import address
+from workers.messaging.refusal import reachable
 
 TRANSPORT_ALIASES.update(
     redis="workers.messaging.transport:Transport", rediss="workers.messaging.transport:Transport"
@@ -25,25 +26,51 @@ TRANSPORT_ALIASES.update(
 
 QUEUE = "orch"
 PRIORITIES = list(range(10))
-SCHEMES = ("redis://", "rediss://", "redis+socket://")
 ONE_TRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
-UNREACHABLE = (OperationalError, RedisError, OSError)
+SILENT_S = 4.0
+"""Seconds after which a broker that sends nothing counts as silent."""
+CONNECT_S = 2.5
+HEALTH_S = 5
+FORGOTTEN_MS = 3_600_000
+"""A worker's queue is dropped when nothing was put into it for so long."""
+LIMITS: dict[str, Any] = {
+    "socket_timeout": SILENT_S,
+    "socket_connect_timeout": CONNECT_S,
+    "socket_keepalive": True,
+    "socket_keepalive_options": {
+        socket.TCP_KEEPIDLE: 10,
+        socket.TCP_KEEPINTVL: 5,
+        socket.TCP_KEEPCNT: 3,
+    },
+    "health_check_interval": HEALTH_S,
+    "retry_on_timeout": False,
+    "priority_steps": PRIORITIES,
+    "sep": ":",
+    **ONE_TRY,
+}
+"""For every connection: none waits for ever for a broker that has become silent."""
 
 
-def app(broker_url: str) -> Celery:
+def app(broker_url: str, store: str = "", worker: str = "") -> Celery:
     """The Celery application of workers, controller and Flower: JSON only, no result backend.
 
-    Messages are acknowledged when work begins: a lost one is enqueued again from the ledger.
-    `worker_disable_prefetch` keeps a busy worker from holding a message that others could take.
+    `store` is the id of the store: queues, events and remote control of other stores on the same
+    broker stay apart. Messages are acknowledged when work begins, and none is kept to be delivered
+    again: a lost one is enqueued again from the ledger. `worker_disable_prefetch` keeps a busy
+    worker from holding a message that others could take.
     """
-    application = Celery("orch", broker=broker_url, set_as_current=False)
+    with reachable(broker_url):
+        to_connect_to = address.checked(broker_url)
+        application = Celery("orch", broker=to_connect_to, set_as_current=False)
+    names = common_queue(store), *([worker_queue(worker, store)] if worker else [])
     application.conf.update(
         accept_content=["json"],
         task_serializer="json",
         result_serializer="json",
         task_ignore_result=True,
-        task_default_queue=QUEUE,
-        task_queues=[Queue(QUEUE)],
+        task_default_queue=names[0],
+        task_queues=[_queue(name) for name in names],
+        task_create_missing_queues=False,
         task_acks_late=False,
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
@@ -52,15 +79,24 @@ def app(broker_url: str) -> Celery:
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        worker_cancel_long_running_tasks_on_connection_loss=True,  # none: all are acknowledged
+        broker_use_ssl=address.tls_options(to_connect_to),  # read by Flower
+        event_exchange=f"{names[0]}.events",
+        control_exchange=f"{names[0]}.control",
         broker_transport_options={
-            "priority_steps": PRIORITIES,
-            "sep": ":",
+            **LIMITS,
             "queue_order_strategy": "priority",
-            "socket_connect_timeout": 5,
-            **ONE_TRY,
+            "ack_emulation": False,
         },
     )
+    application.amqp.default_exchange = None  # else Celery would bind each queue to one
     return application
+
+
+def _queue(name: str) -> Queue:
+    """A queue of the default exchange, which needs no binding that could be left behind."""
+    expires_s = FORGOTTEN_MS / 1000 if name.count(".") > 1 else None
+    return Queue(name, Exchange(""), routing_key=name, expires=expires_s)
 
 
 def name_of(task: Task) -> str:
@@ -68,12 +104,17 @@ def name_of(task: Task) -> str:
     return f"orch.{task.kind}"
 
 
-def worker_queue(worker: str) -> str:
+def common_queue(store: str = "") -> str:
+    """The queue that all workers of a store read."""
+    return f"{QUEUE}.{store}" if store else QUEUE
+
+
+def worker_queue(worker: str, store: str = "") -> str:
     """The queue of this worker alone, read before the common one."""
-    return f"{QUEUE}.{worker}"
+    return f"{common_queue(store)}.{worker}"
 
 
-def enqueue(broker_url: str, tasks: Iterable[Task], to: str | None = None) -> int:
+def enqueue(broker_url: str, tasks: Iterable[Task], to: str | None = None, store: str = "") -> int:
     """Enqueue tasks, large networks first, with `to` for one worker; returns how many.
 
     Raises `BrokerUnreachable`. The connection is kept; if it broke meanwhile, a message is sent
@@ -82,10 +123,11 @@ def enqueue(broker_url: str, tasks: Iterable[Task], to: str | None = None) -> in
     sent = 0
     with reachable(broker_url):
         for task in tasks:
-            _sender(broker_url).send_task(
+            _sender(broker_url, store).send_task(
                 name_of(task),
                 args=[task.id],
-                queue=worker_queue(to) if to else QUEUE,
+                kwargs={"store": store},
+                queue=_queue(worker_queue(to, store) if to else common_queue(store)),
                 priority=0 if to else priority(task),
                 retry=True,
                 retry_policy=ONE_TRY,
@@ -94,83 +136,74 @@ def enqueue(broker_url: str, tasks: Iterable[Task], to: str | None = None) -> in
     return sent
 
 
-@functools.lru_cache(maxsize=1)
-def _sender(broker_url: str) -> Celery:
+@functools.lru_cache(maxsize=4)
+def _sender(broker_url: str, store: str) -> Celery:
     """The application whose pool keeps the connections, one per sending thread."""
-    return app(broker_url)
+    return app(broker_url, store)
 
 
-def delete_worker_queue(broker_url: str, worker: str) -> None:
+def delete_worker_queue(broker_url: str, worker: str, store: str = "") -> None:
     """Delete the queue of a worker that leaves; its tasks are enqueued again from the ledger."""
     with (
         contextlib.suppress(BrokerUnreachable),
-        reachable(broker_url),
-        _channel(broker_url, 3.0) as channel,
+        connected(broker_url) as channel,
     ):
-        channel.queue_delete(worker_queue(worker))
+        channel.queue_delete(worker_queue(worker, store))
 
 
 def ping(broker_url: str, timeout_s: float = 3.0) -> None:
     """Return if the broker answers; raises `BrokerUnreachable` (without the password)."""
-    if not broker_url.startswith(SCHEMES):
-        raise BrokerUnreachable(
-            f"the broker address {without_password(broker_url)} begins with none of "
-            f"{', '.join(SCHEMES)}. Check ORCH_BROKER_URL; unset it to use the embedded broker."
-        )
+    with connected(broker_url, timeout_s) as channel:
+        channel.client.ping()
+
+
+def require_writable(broker_url: str, store: str = "", timeout_s: float = 3.0) -> None:
+    """Return if messages can be put into the queue; raises `BrokerUnreachable`.
+
+    A broker may answer and refuse to be written to: its disk is full, it has become a replica, or
+    its user may not. What is written is removed in the same transaction.
+    """
+    name = common_queue(store)
+    with connected(broker_url, timeout_s) as channel, channel.client.pipeline() as at_once:
+        at_once.lpush(f"{name}.probe", "probe").delete(f"{name}.probe").llen(name).execute()
+
+
+def queue_length(broker_url: str, timeout_s: float = 3.0, store: str = "", worker: str = "") -> int:
+    """Messages in the common queue, and in that of `worker`, at all priorities.
+
+    Raises `BrokerUnreachable`.
+    """
+    names = common_queue(store), *([worker_queue(worker, store)] if worker else [])
+    with connected(broker_url, timeout_s) as channel:
+        return sum(_length(channel, name) for name in names)
+
+
+def _length(channel: Any, name: str) -> int:
     try:
-        with reachable(broker_url), _channel(broker_url, timeout_s) as channel:
-            channel.client.ping()
-    except TypeError:  # how kombu refuses an option in the address
-        shown = without_password(broker_url)
-        raise BrokerUnreachable(
-            f"the broker address {shown} has a part or an option that is not taken. "
-            "Check ORCH_BROKER_URL; unset it to use the embedded broker."
-        ) from None
+        return int(_queue(name)(channel).queue_declare(passive=True).message_count)
+    except ChannelError:
+        return 0
 
 
-def queue_length(broker_url: str, timeout_s: float = 3.0) -> int:
-    """Messages in the queue, at all priorities. Raises `BrokerUnreachable`."""
-    with reachable(broker_url), _channel(broker_url, timeout_s) as channel:
-        try:
-            return int(Queue(QUEUE)(channel).queue_declare(passive=True).message_count)
-        except ChannelError:
-            return 0
-
-
-def flower(broker_url: str, port: int, address: str = "127.0.0.1") -> None:
+def flower(broker_url: str, port: int, address: str = "127.0.0.1", store: str = "") -> None:
     """Run Flower on the same application until it is stopped."""
-    app(broker_url).start(
+    app(broker_url, store).start(
         argv=["flower", f"--port={port}", f"--address={address}", "--purge_offline_workers=60"]
     )
 
 
 @contextlib.contextmanager
-def reachable(broker_url: str) -> Iterator[None]:
-    """Turn every failure to reach a broker into `BrokerUnreachable`."""
-    try:
-        yield
-    except (*UNREACHABLE, ValueError, KeyError, ImportError) as error:
-        if "Authentication" in type(error.__cause__ or error).__name__:
-            raise BrokerUnreachable(
-                f"the broker at {without_password(broker_url)} refuses the password, or wants one. "
-                "Check ORCH_BROKER_URL: redis://:PASSWORD@HOST:PORT/0."
-            ) from None
-        raise BrokerUnreachable(
-            f"no broker answers at {without_password(broker_url)} "
-            f"({type(error.__cause__ or error).__name__}). Check ORCH_BROKER_URL and that Redis "
-            "runs there; unset it to use the embedded one."
-        ) from None
-
-
-@contextlib.contextmanager
-def _channel(broker_url: str, timeout_s: float) -> Iterator[Any]:
-    limits = {
+def connected(broker_url: str, timeout_s: float = 3.0) -> Iterator[Any]:
+    """A channel on a connection of its own; raises `BrokerUnreachable`, in the block too."""
+    limits = LIMITS | {
         "socket_timeout": timeout_s,
         "socket_connect_timeout": timeout_s,
-        "retry_on_timeout": False,
-        **ONE_TRY,
-        "priority_steps": PRIORITIES,
-        "sep": ":",
+        "max_retries": 0,
     }
-    with Connection(broker_url, transport_options=limits, connect_timeout=timeout_s) as connection:
+    with (
+        reachable(broker_url),
+        Connection(
+            address.checked(broker_url), transport_options=limits, connect_timeout=timeout_s
+        ) as connection,
+    ):
         yield connection.default_channel

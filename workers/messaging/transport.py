@@ -1,4 +1,7 @@
-"""Celery's Redis transport with two changes: invalid messages are dropped, clients are kept."""
+"""Celery's Redis transport with three changes.
+
+Invalid messages are dropped, clients are kept, and an error reply counts as a lost connection.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import logging
 from typing import Any
 
 from kombu.transport import redis
+from redis.exceptions import ResponseError
 
 log = logging.getLogger("orch.worker")
 
@@ -29,7 +33,7 @@ class Channel(redis.Channel):
             return super()._brpop_read(**options)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             log.error(
-                "what is no message was dropped from the queue: %s: %.200s",
+                "an invalid message was dropped from the queue: %s: %.200s",
                 type(error).__name__,
                 error,
             )
@@ -37,6 +41,11 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """Kombu's transport with our channel."""
+    """Kombu's transport with our channel.
+
+    Redis answers with an error while its disk is full, after a failover to a replica, or when a
+    user's rights change. In kombu such a reply would end the whole worker.
+    """
 
     Channel = Channel
+    connection_errors = (*redis.Transport.connection_errors, ResponseError)

@@ -97,9 +97,9 @@ def warm(leave: threading.Event, entry: str = CHILD_ENTRY) -> bool:
         beside.join(POLL_S / 10)
     if leave.is_set():
         return False
-    if wrong := said[0] if said else "its process cannot be started":
+    if wrong := said[0] if said else "a child process cannot be started":
         raise errors.CannotLoad(
-            f"what tasks need cannot be loaded on this machine: {wrong}. See 'orch doctor'."
+            f"cannot load the packages that tasks need: {wrong}. See 'orch doctor'."
         )
     return True
 
@@ -117,7 +117,7 @@ def _first_child(entry: str) -> str:
         _exit_code(process, 5)
         return said
     except (OSError, EOFError):
-        return "the process that loads it died"
+        return "the process that loads them died"
     finally:
         ours.close()
 
@@ -221,9 +221,9 @@ def _attend(
             else:
                 on_message(message)
         if not still_mine():
-            raise errors.LeaseLost("another worker holds the lease; the child was ended.")
+            raise errors.LeaseLost("another worker holds the lease. The child was killed.")
         if time.monotonic() - last_word > limits.stall_s:
-            raise Stalled(f"the child sent no message for {limits.stall_s:.0f} s and was ended.")
+            raise Stalled(f"the child sent no message for {limits.stall_s:.0f} s and was killed.")
         if told_to_stop is None and should_stop():
             told_to_stop = time.monotonic()
         if told_to_stop is not None and listens:
@@ -232,7 +232,7 @@ def _attend(
             process.terminate()
         if told_to_stop is not None and time.monotonic() - told_to_stop > limits.grace_s:
             raise errors.Stopped(
-                f"the child did not stop within {limits.grace_s:.0f} s and was ended."
+                f"the child did not stop within {limits.grace_s:.0f} s and was killed."
             )
 
 
@@ -248,7 +248,7 @@ def _exit_code(process: Any, patience_s: float | None = None) -> int | None:
 def _death(exit_code: int | None) -> errors.WorkError:
     """The error for a child that ended without a last message."""
     if exit_code == ALONE:
-        return errors.LeaseLost("the worker was away for too long; the child ended itself.")
+        return errors.LeaseLost("the worker sent no heartbeat, so the child ended itself.")
     return errors.WorkerLost(_describe_exit(exit_code))
 
 
@@ -259,6 +259,6 @@ def _describe_exit(exit_code: int | None) -> str:
             if -exit_code in set(signal.Signals)
             else str(-exit_code)
         )
-        hint = " (by hand, or by the kernel for want of memory)" if name == "SIGKILL" else ""
-        return f"the child was ended by {name}{hint}."
+        hint = " (by a user, or by the kernel when out of memory)" if name == "SIGKILL" else ""
+        return f"the child was killed by {name}{hint}."
     return f"the child ended without a message (exit code {exit_code})."

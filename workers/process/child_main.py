@@ -51,7 +51,7 @@ def child_main(
         if kind == errors.OutOfMemory.__name__ and not request.get("alone", True):
             kind, text = (
                 errors.Crowded.__name__,
-                f"{text} (beside other tasks of its worker; it is tried again alone)",
+                f"{text} Other tasks were running on the device; the task is retried exclusively.",
             )
         tell({"error": kind, "message": text})
 
@@ -61,15 +61,15 @@ def _classify(error: BaseException) -> tuple[str, str]:
     if isinstance(error, errors.OrchError):
         return type(error).__name__, str(error)
     if isinstance(error, MemoryError):
-        return "OutOfMemory", f"the machine ran out of memory: {error}"
+        return "OutOfMemory", f"the machine ran out of memory: {str(error) or 'no details'}."
     if isinstance(error, OSError) and error.errno in FULL:
         return "StorageFull", f"cannot write {error.filename or 'to the store'}: {error.strerror}."
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
-        return "OutOfMemory", f"the machine ran out of memory: {error}"
+        return "OutOfMemory", f"the machine ran out of memory: {str(error) or 'no details'}."
     if isinstance(error, ModuleNotFoundError):
         return (
             "MissingExtra",
-            f"{error}. Install what a worker needs: {install_hints.install_command('worker')}",
+            f"{error}. Install the packages with: {install_hints.install_command('worker')}",
         )
     return "OrchError", f"{type(error).__name__}: {error}"
 

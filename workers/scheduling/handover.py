@@ -152,7 +152,7 @@ class Handover:
             return False
         if not atomic.claim_json(self.store.asked_path(task.lease_key, token), {"by": self.name}):
             return False
-        log.info("%s: handover requested, to end sooner", task.id)
+        log.info("%s: handover requested", task.id)
         self.request = HandoverRequest(task, holder, token, self.clock())
         return True
 

@@ -38,6 +38,10 @@ class Peers:
         self._last = tuple(mate for mate in found if mate is not None)
         return self._last
 
+    def rank(self, name: str) -> int:
+        """The place of a worker among the idle ones, from 0, by the heartbeats read last."""
+        return sum(1 for mate in self._last if not mate.busy and mate.name < name)
+
     def wanted(self, ours: Handover, waiting: Sequence[Task]) -> rebalance.Reassignment | None:
         """The training that this worker should take over now; None if there is none.
 

@@ -25,8 +25,8 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
     several = ", all seeds together" if run_data.run.spec.seeds > 1 else ""
     lead = (
         f"After epoch {analysis.epoch}{several}. The expected calibration error (ECE, {BINS} bins) "
-        "is the mean distance between how sure a network is and how often it is right; the Brier "
-        "score also counts how well it sets right answers apart. Lower is better for both."
+        "is the mean difference between confidence and accuracy. The Brier score also measures how "
+        "well confidence separates correct from wrong predictions. Lower is better for both."
     )
     return Section(
         "calibration",
@@ -39,7 +39,7 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
 def _table(analysis: Analysis) -> Table:
     rows, best = [], min(found.ece for found in analysis.calibration.values())
     for name, found in analysis.calibration.items():
-        word = "too sure" if found.gap > 0 else "not sure enough"
+        word = "overconfident" if found.gap > 0 else "underconfident"
         rows.append(
             (
                 wording.title(name),
@@ -54,7 +54,7 @@ def _table(analysis: Analysis) -> Table:
     marked = tuple(i for i, found in enumerate(analysis.calibration.values()) if found.ece == best)
     head = (
         "Network",
-        "Answers",
+        "Predictions",
         "ECE",
         "Brier",
         "Mean confidence",
@@ -92,25 +92,25 @@ def _curve(analysis: Analysis) -> Chart:
         axes.set(
             xlim=(0, 101),
             ylim=(0, 103),
-            xlabel="mean confidence of the answers (%)",
-            ylabel="of these, right (%)",
+            xlabel="mean confidence of the predictions (%)",
+            ylabel="of these, correct (%)",
         )
         images = max(found.images for found in analysis.calibration.values())
         title(
             axes,
             f"Reliability after epoch {analysis.epoch}",
-            f"{wording.count(images, 'answer')} a network · {BINS} bins, those with {FEWEST} "
-            f"answers or more",
+            f"{wording.count(images, 'prediction')} per network · {BINS} bins, those with {FEWEST} "
+            f"predictions or more",
         )
         legend_below(figure, axes)
 
     caption = (
-        "On the dotted line a confidence of 80% is right 80 times of 100; below it, the "
-        "network is too sure."
+        "On the dotted line, predictions with a confidence of 80% are correct in 80% of cases. "
+        "Below it, the network is overconfident."
     )
     return draw_chart(
         "reliability",
-        "Reliability curves: accuracy against confidence, one line a network",
+        "Reliability curves: accuracy against confidence, one line per network",
         caption,
         (6.2, 4.6),
         paint,

@@ -63,13 +63,13 @@ def _seen(found: np.ndarray[Any, Any], classes: Sequence[str]) -> str:
     """Caption: the most frequent confusions."""
     worst = confusions(found, classes)
     if not worst:
-        return "No mistake."
+        return "No mistakes."
     called = dict(zip(classes, wording.short(classes, 28), strict=True))
     told = [
-        f"{called[one.label]} taken for {called[one.answer]} ({one.times} of {one.images})"
+        f"{called[one.label]} predicted as {called[one.answer]} ({one.times} of {one.images})"
         for one in worst
     ]
-    return f"Commonest mistakes: {', '.join(told)}."
+    return f"Most frequent mistakes: {', '.join(told)}."
 
 
 def section(run_data: RunData, analysis: Analysis) -> Section | None:
@@ -81,8 +81,7 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
         row = tuple(chart for chart in charts if chart)
         built += [Heading(wording.title(backbone)), Figures(row, 2, few)] if row else []
     lead = (
-        "Rows are true classes, columns are answers, numbers are test images. Blue on the "
-        "diagonal is right, orange is wrong; the deeper the colour, the larger the share of its "
-        "row."
+        "Rows are true classes, columns are predictions, numbers are test images. Blue on the "
+        "diagonal is correct, orange is wrong. A deeper colour is a larger share of its row."
     )
     return Section("confusion", "Confusion matrices", lead, (Switch(), *built)) if built else None

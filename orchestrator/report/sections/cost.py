@@ -23,10 +23,9 @@ MEASURES = {
 }
 
 MEMORY = {
-    "gpu": "the most that torch held in tensors on the GPU",
-    "process": "on a processor the most that was resident of the training process, with Python, "
-    "torch and the "
-    "images read",
+    "gpu": "on a GPU, the maximum that torch held in tensors",
+    "process": "on a CPU, the maximum resident memory of the training process, including Python, "
+    "torch and the images that it read",
 }
 
 
@@ -37,13 +36,13 @@ def section(run_data: RunData, analysis: Analysis) -> Section:
     scale = (
         ""
         if size == 224
-        else f" (this run's images have {size} px: convolutions need about "
+        else f" (convolutions on this run's images of {size} px need about "
         f"{(size / 224) ** 2:.2f} times as many)"
     )
     lead = (
-        f"Training time is the wall time of all epochs up to epoch {analysis.epoch}{several}; "
-        "images/s are those of training. Multiply-adds are of one image of 224 px, forward, with "
-        f"this data set's head{scale}. {_consumption(analysis.costs)}"
+        f"Training time is the wall time of all epochs up to epoch {analysis.epoch}{several}. "
+        "Images/s are measured in training. Multiply-adds are for the forward pass of one image of "
+        f"224 px, with this data set's head{scale}. {_consumption(analysis.costs)}"
     )
     drawn = [_plot(analysis, measure) for measure in MEASURES]
     return Section("cost", "Cost", lead, (_table(analysis), *elements.figures(drawn, 2)))
@@ -84,20 +83,20 @@ def _table(analysis: Analysis) -> Table:
 def _consumption(costs: Sequence[Cost]) -> str:
     """Explanation of peak memory and energy, if any was measured."""
     of = [MEMORY[whose] for whose in MEMORY if any(cost.memory_of == whose for cost in costs)]
-    told = [f"Peak memory is {'; '.join(of)}."] if of else []
+    told = [f"Peak memory: {'; '.join(of)}."] if of else []
     if any(cost.energy_kwh is not None for cost in costs):
         told.append(
-            "kWh is what the GPU counted while it trained, by NVML: the whole board, whoever used "
-            "it, and nothing of the machine around it."
+            "kWh is the energy that NVML counted for the whole GPU during training, for all its "
+            "users, without the rest of the machine."
         )
     if told:
         told.append(
-            "Both are of the attempts that finished a period, from where they took the training up."
+            "Both describe the attempts that finished a period, from their resume point on."
         )
     if any(cost.energy_kwh is not None and not _whole(cost) for cost in costs):
         told.append(
-            "≥: some epochs are not counted, being trained by an attempt that did not finish, or "
-            "unmetered."
+            "≥: some epochs are not counted, because their attempt did not finish or was not "
+            "measured."
         )
     return " ".join(told) or "Neither peak memory nor energy was recorded."
 
@@ -164,7 +163,7 @@ def _plot(analysis: Analysis, measure: str) -> Chart | None:
             _point(axes, backbone, point)
         _logarithmic(axes.xaxis)
         axes.margins(x=0.08, y=0.1)
-        axes.set(xlabel=unit, ylabel="test images right (%)")
+        axes.set(xlabel=unit, ylabel="test accuracy (%)")
         basis = f"after epoch {analysis.epoch} · dashed: the Pareto line"
         title(axes, f"Accuracy against {called}", basis)
         legend_below(figure, axes)

@@ -25,12 +25,12 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
         return None
     lead = (
         f"{_stopped(run_data)}{_saved(run_data, analysis)} The best epoch has the lowest "
-        "validation loss; the gap is validation minus training loss. Overfitting is named where "
-        "validation loss rose after its best epoch while training loss kept falling."
+        "validation loss. The gap is validation loss minus training loss. Overfitting starts where "
+        "validation loss rises after the best epoch while training loss keeps falling."
     )
     return Section(
         "stopping",
-        "When to stop",
+        "Early stopping",
         lead,
         (
             _table(run_data, analysis),
@@ -51,8 +51,11 @@ def _stopped(run_data: RunData) -> str:
         for name, trial in run_data.trials.items()
         if name in stops and stops[name] < run_data.run.spec.epochs
     ]
-    told = wording.listed(named) if named else "it has ended none before its time"
-    return f"The run stops early, with a patience of {wording.count(patience, 'epoch')}: {told}. "
+    told = wording.listed(named) if named else "no training has stopped early"
+    return (
+        f"The run uses early stopping with a patience of {wording.count(patience, 'epoch')}: "
+        f"{told}. "
+    )
 
 
 def _saved(run_data: RunData, analysis: Analysis) -> str:
@@ -63,15 +66,11 @@ def _saved(run_data: RunData, analysis: Analysis) -> str:
     if not early or not total:
         return f"With a patience of {PATIENCE} epochs, every training would have run to its end."
     soon = sum(not one.best_kept for one in early)
-    but = (
-        f"; in {soon} of them the best epoch was still to come"
-        if soon
-        else ", losing no best epoch"
-    )
+    but = f"; in {soon} of them before the best epoch" if soon else ", all after the best epoch"
     return (
         f"With a patience of {PATIENCE} epochs, {len(early)} of {len(analysis.stopping)} trainings "
         f"would have ended early and saved {wording.duration(saved)}, "
-        f"{wording.percent(saved / total, 0)} of all training{but}."
+        f"{wording.percent(saved / total, 0)} of all training time{but}."
     )
 
 
@@ -140,10 +139,10 @@ def _figure(run_data: RunData, analysis: Analysis) -> Chart:
             else:
                 panel.axis("off")
         figure.supxlabel("epoch", fontsize=9, color=theme.MUTED)
-        figure.supylabel("cross entropy (nats an image)", fontsize=9, color=theme.MUTED)
+        figure.supylabel("cross entropy (nats per image)", fontsize=9, color=theme.MUTED)
         legend_below(figure, axes.flat[0])
 
-    seed = " by the first seed" if run_data.run.spec.seeds > 1 else ""
+    seed = " of the first seed" if run_data.run.spec.seeds > 1 else ""
     return draw_chart(
         "stopping",
         f"Training and validation loss of {len(names)} networks, {stretch_of(run_data, None)}",

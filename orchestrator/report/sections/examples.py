@@ -25,22 +25,21 @@ def section(
     """The chosen examples; None if there are none."""
     if not chosen:
         return None
-    seeds = ", by each network’s first seed" if run_data.run.spec.seeds > 1 else ""
+    seeds = ", with each network’s first seed" if run_data.run.spec.seeds > 1 else ""
     right, wrong, split = (tally[kind] for kind in (KINDS[0], KINDS[2], KINDS[1]))
     lead = (
         f"After epoch {analysis.epoch}{seeds}: of "
         f"{wording.count(sum(tally.values()), 'test image')} all networks got {right:,} right and "
-        f"{wrong:,} wrong; on {split:,} they disagree. The images below are chosen by the digest "
-        "of their names, not by hand. ✓ right, ✗ wrong; the percentage is the network’s own "
-        "confidence."
+        f"{wrong:,} wrong; on {split:,} they disagree. The images below are chosen by a hash of "
+        "their names, not by hand. ✓ right, ✗ wrong; the percentage is the network’s confidence."
     )
     absent: list[Part] = (
         []
         if gallery.rows
         else [
             Text(
-                "The prepared pixels are not in this store, so the answers stand without their "
-                "pictures."
+                "The prepared pixels are not in this store, so the predictions are shown without "
+                "images."
             )
         ]
     )
@@ -48,4 +47,4 @@ def section(
         *absent,
         Cards(tuple(chosen), images.answer_sheet(gallery, chosen), grouped=True),
     )
-    return Section("answers", "Test images and every network’s answer", lead, built)
+    return Section("answers", "Test images with every network’s prediction", lead, built)

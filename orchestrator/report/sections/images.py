@@ -120,7 +120,7 @@ def bars(run_data: RunData) -> Chart | None:
 
     caption = (
         f"From {wording.count(totals[few], 'image')} ({wording.plain(few)}) to {totals[many]:,} "
-        f"({wording.plain(many)}) a class."
+        f"({wording.plain(many)}) per class."
     )
     step = 0.235 if len(names) <= 60 else 0.13
     return draw_chart(
@@ -156,7 +156,7 @@ def sheet(gallery: Gallery) -> Chart | None:
 
     caption = (
         f"Training images as the networks see them: the first {SAMPLES_A_CLASS} of each class by "
-        "the digest of their names."
+        "a hash of their names."
     )
     return draw_chart(
         "samples",
@@ -181,12 +181,12 @@ def answer_sheet(gallery: Gallery, chosen: Sequence[examples.Example]) -> Chart 
             _ask(axes, gallery, example, place % across * 2.0, place // across * tall)
 
     caption = (
-        "A tick marks a right answer, a cross a wrong one; the percentage is the network's "
-        "own confidence."
+        "A tick marks a correct prediction, a cross a wrong one. The percentage is the network's "
+        "confidence."
     )
     return draw_chart(
         "answers",
-        f"{len(shown)} test images with every network's answer",
+        f"{len(shown)} test images with every network's prediction",
         caption,
         (9.5, 9.5 / 8 * down * tall),
         paint,

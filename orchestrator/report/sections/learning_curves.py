@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MEASURES = {
-    "train_loss": ("Training loss", "cross entropy (nats an image)", "training"),
-    "val_loss": ("Validation loss", "cross entropy (nats an image)", "validation"),
-    "val_accuracy": ("Validation accuracy", "share of images right (%)", "validation"),
+    "train_loss": ("Training loss", "cross entropy (nats per image)", "training"),
+    "val_loss": ("Validation loss", "cross entropy (nats per image)", "validation"),
+    "val_accuracy": ("Validation accuracy", "accuracy (%)", "validation"),
 }
 
 
@@ -79,7 +79,7 @@ def accuracies(run_data: RunData) -> Chart | None:
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(False, axis="y")
         axes.tick_params(axis="y", labelcolor=theme.INK)
-        axes.set_xlabel("test images right (%)")
+        axes.set_xlabel("test accuracy (%)")
         title(axes, "Test accuracy", basis)
 
     epochs = [run_data.run.epoch_of(period) for period in shown]
@@ -222,20 +222,20 @@ def section(run_data: RunData) -> Section:
     """Learning curves over all epochs, and of the shown periods."""
     spec = run_data.run.spec
     lead = (
-        "Every network has one colour and one marker throughout. Each figure has a scale of "
-        "its own."
+        "Every network has the same colour and marker in all figures. Each figure has its own "
+        "scale."
     )
     if spec.periods > 1:
         lead += (
-            " Dotted lines: the ends of periods, where the networks were tested."
+            " Dotted lines: the ends of periods, where the networks were evaluated."
             if spec.epochs_per_period > 1
-            else " A period is one epoch here, so first and last period are the ends of each curve."
+            else " Each period is one epoch, so the shown periods are the ends of each curve."
         )
     whole = elements.figures(
         [learning(run_data, measure, None) for measure in MEASURES],
         2,
     )
-    built: list[Part] = whole or [Text("No epoch is published yet.")]
+    built: list[Part] = whole or [Text("No epoch has been published yet.")]
     if spec.periods > 1 and spec.epochs_per_period > 1:
         own = [learning(run_data, m, number) for m in MEASURES for number in run_data.periods]
         called = (

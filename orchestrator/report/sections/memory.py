@@ -31,7 +31,7 @@ def caution(run_data: RunData) -> str | None:
     if not split:
         return None
     return (
-        f"{'; '.join(split)}. The steps are those of the whole batch, but batch norm took its "
-        "statistics, and dropout drew, for each part: such a network was not trained quite like "
+        f"{'; '.join(split)}. The steps are those of the whole batch, but batch norm statistics "
+        "and dropout are computed for each part. So such a network was not trained exactly like "
         "the others."
     )

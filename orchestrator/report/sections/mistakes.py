@@ -28,9 +28,9 @@ def classes(run_data: RunData, analysis: Analysis) -> Section | None:
         return None
     several = ", all seeds together" if run_data.run.spec.seeds > 1 else ""
     lead = (
-        f"After epoch {analysis.epoch}{several}. F1 is the harmonic mean of precision (of the "
-        "answers with this class, how many are right) and recall (of the images of this class, "
-        "how many are found). Click a heading to sort."
+        f"After epoch {analysis.epoch}{several}. Precision is the share of predictions of a class "
+        "that are correct. Recall is the share of images of a class that are predicted as it. F1 "
+        "is their harmonic mean. Click a heading to sort."
     )
     built = (
         _measured(analysis, "f1", "F1"),
@@ -48,7 +48,7 @@ def together(run_data: RunData, analysis: Analysis, gallery: Gallery) -> Section
     wrong, built = examples.all_wrong(), []
     built += _confused(analysis, gallery)
     alone = {name: examples.only(name) for name in examples.networks}
-    built += [Heading("Right alone"), _alone(analysis, alone)]
+    built += [Heading("Correct in one network only"), _alone(analysis, alone)]
     shown = [place for places in alone.values() for place in places[:ALONE_EACH]][:6]
     if shown and gallery.rows:
         built.append(Cards(tuple(map(examples.example, shown))))
@@ -57,20 +57,20 @@ def together(run_data: RunData, analysis: Analysis, gallery: Gallery) -> Section
             Heading("All wrong"),
             Text(
                 f"All {len(examples.networks)} networks got {wording.count(len(wrong), 'image')} "
-                "wrong. Those on which they were surest come first: look here for wrong labels."
+                "wrong. Those with the highest confidence come first; check them for wrong labels."
             ),
             Cards(tuple(examples.example(place) for place in wrong[:MAX_ALL_WRONG])),
         ]
     built += [
         Heading("Agreement"),
         Text(
-            "How often two networks give the same answer (upper right), and Cohen's kappa, which "
-            "leaves out agreement by chance (lower left). Networks that agree less make different "
-            "mistakes and gain more from being combined."
+            "Share of equal predictions of two networks (upper right), and Cohen's kappa, which "
+            "corrects for agreement by chance (lower left). Networks that agree less make "
+            "different mistakes and gain more from being combined."
         ),
         _agreement(analysis),
     ]
-    first = " by each network's first seed" if run_data.run.spec.seeds > 1 else ""
+    first = ", with each network's first seed" if run_data.run.spec.seeds > 1 else ""
     images = wording.count(len(examples.order), "image")
     lead = f"After epoch {analysis.epoch}{first}, on the {images} that all networks answered."
     return Section("mistakes", "Mistakes", lead, tuple(built))
@@ -121,9 +121,13 @@ def _confused(analysis: Analysis, gallery: Gallery) -> list[Part]:
         )
         for one in analysis.confused
     )
-    head = ("True class", "taken for", "Times", "Answers", "Share")
+    head = ("True class", "Predicted class", "Times", "Predictions", "Share")
     table = Table(
-        head, rows, (2, 3, 4), name="confused", title="Classes confused most, all networks together"
+        head,
+        rows,
+        (2, 3, 4),
+        name="confused",
+        title="Most frequent confusions, all networks together",
     )
     examples, shown = analysis.examples, []
     for one in analysis.confused[:3]:
@@ -133,7 +137,7 @@ def _confused(analysis: Analysis, gallery: Gallery) -> list[Part]:
     cards: list[Part] = (
         [Cards(tuple(map(examples.example, shown)))] if shown and gallery.rows else []
     )
-    return [Heading("Classes confused most"), table, *cards]
+    return [Heading("Most frequent confusions"), table, *cards]
 
 
 def _alone(analysis: Analysis, alone: dict[str, list[int]]) -> Table:
@@ -151,13 +155,13 @@ def _alone(analysis: Analysis, alone: dict[str, list[int]]) -> Table:
                 Cell(wording.percent(top, 2), top if top is not None else -1.0),
             )
         )
-    head = ("Network", "Right", "Right alone", "Share", f"True class among first {TOP}")
+    head = ("Network", "Correct", "Only it correct", "Share", f"True class among first {TOP}")
     return Table(
         head,
         tuple(rows),
         (1, 2, 3, 4),
         name="alone",
-        title="Images that only one network got right",
+        title="Images that only one network classified correctly",
     )
 
 

@@ -14,8 +14,8 @@ from orchestrator.report.sections import tables
 def section(run_data: RunData) -> Section:
     """Training settings and numerics of every network."""
     told = (
-        "Precision, threads and device are those of the latest training; a trial keeps its first "
-        "precision and threads, because they can change its numbers."
+        "Precision, threads and device are those of the latest training. A trial keeps its first "
+        "precision and threads, because they can change its results."
     )
     return Section(
         "recipe",

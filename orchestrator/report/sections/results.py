@@ -15,16 +15,16 @@ from orchestrator.report.sections import learning_curves, tables
 def section(run_data: RunData) -> Section:
     """A table per shown period, and a figure of all accuracies."""
     several = (
-        "Each figure is the mean over the seeds that were tested, with its sample deviation and "
-        "Student’s 95% interval of the mean; counts of each seed are in report.json."
+        "Each figure is the mean over the evaluated seeds, with its sample deviation and "
+        "Student’s 95% interval of the mean. The counts of each seed are in report.json."
     )
     single = (
-        "Percentages of test accuracy are rounded down, the counts are exact; the interval "
-        "is Wilson’s."
+        "Percentages of test accuracy are rounded down; the counts are exact. The interval is "
+        "Wilson’s."
     )
     told = several if run_data.run.spec.seeds > 1 else single
     lead = (
-        f"Test loss is the mean cross entropy in nats an image. {told} Training time is the wall "
+        f"Test loss is the mean cross entropy in nats per image. {told} Training time is the wall "
         "time of the period’s epochs."
     )
     built: list[Part] = []

@@ -28,16 +28,17 @@ def section(run_data: RunData) -> Section | None:
         " Accuracies are means over seeds." if any(one.seeds > 1 for one in found.networks) else ""
     )
     lead = (
-        "After the last period, each network was tested on "
-        f"{wording.count(found.images, 'test image')} made harder in "
-        f"{wording.count(len(found.corruptions), 'way')}, at severities 1 to 5; the harder images "
-        f"are the same for all.{several} A corruption error is a network’s summed error divided by "
-        f"that of {wording.title(found.reference)} (Hendrycks and Dietterich 2019): below 100% is "
-        "better than it. Their mean over corruptions stands in the second column."
+        "After the last period, each network was evaluated on "
+        f"{wording.count(found.images, 'test image')} with "
+        f"{wording.count(len(found.corruptions), 'corruption')}, at severities 1 to 5. The "
+        f"corrupted images are the same for all networks.{several} A corruption error is a "
+        f"network’s summed error divided by that of {wording.title(found.reference)} (Hendrycks "
+        "and Dietterich 2019); below 100% is better than the reference. The second column is the "
+        "mean over all corruptions."
     )
     return Section(
         "corruptions",
-        "Harder images",
+        "Corrupted images",
         lead,
         (_table(found), *elements.figures([_figure(found)], style="wide")),
     )
@@ -52,21 +53,21 @@ def together(runs: Sequence[tuple[str, Robustness | None]]) -> Section | None:
     shared = set.intersection(*tested)
     kinds = [name for name in CORRUPTIONS if any(corruption == name for corruption, _ in shared)]
     mean = (
-        f"the mean over what all of them were tested on ({wording.listed(kinds)})"
+        f"the mean over the corruptions that all were evaluated on ({wording.listed(kinds)})"
         if kinds
-        else "left out, since no test is shared"
+        else "not shown, because no evaluation is shared"
     )
     references = wording.listed(
         [f"{wording.title(found.reference)} of {name}" for name, found in there]
     )
     lead = (
-        f"Accuracy is {mean}; a mean corruption error is relative to {references}, so only those "
+        f"Accuracy is {mean}. A mean corruption error is relative to {references}. Only errors "
         "with the same reference can be compared."
     )
     names = list(dict.fromkeys(one.backbone for _, found in there for one in found.networks))
     return Section(
         "corruptions",
-        "Harder images",
+        "Corrupted images",
         lead,
         (
             Heading("Accuracy on corrupted images"),
@@ -142,7 +143,7 @@ def _table(found: Robustness) -> Table:
         i for i, one in enumerate(found.networks) if errors and one.mean_error == min(errors)
     )
     return Table(
-        head, rows, tuple(range(1, len(head))), best, "corruptions", "Harder images", "long"
+        head, rows, tuple(range(1, len(head))), best, "corruptions", "Corrupted images", "long"
     )
 
 
@@ -167,8 +168,8 @@ def _figure(found: Robustness) -> Chart:
                 panel.tick_params(labelbottom=place + across >= len(found.corruptions))
             else:
                 panel.axis("off")
-        figure.supxlabel("severity (0: as it is)", fontsize=9, color=theme.MUTED)
-        figure.supylabel("test images right (%)", fontsize=9, color=theme.MUTED)
+        figure.supxlabel("severity (0: not corrupted)", fontsize=9, color=theme.MUTED)
+        figure.supylabel("test accuracy (%)", fontsize=9, color=theme.MUTED)
         legend_below(figure, axes.flat[0])
 
     alt = (
@@ -207,7 +208,8 @@ def _seen(found: Robustness) -> str:
     kept = [(mean, one.backbone) for one in found.networks if (mean := _mean(one)) is not None]
     best = max(kept, default=None)
     return (
-        f"Most right over all corrupted images: {wording.title(best[1])}, {100 * best[0]:.1f}%."
+        f"Highest accuracy over all corrupted images: {wording.title(best[1])}, "
+        f"{100 * best[0]:.1f}%."
         if best
         else ""
     )

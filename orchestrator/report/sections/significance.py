@@ -37,7 +37,7 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
             elements.Text(told(analysis.ranks, "seeds")),
             *elements.figures([critical(analysis.ranks, "seed")]),
         ]
-    return Section("certainty", "How sure one can be", _lead(analysis, several), tuple(built))
+    return Section("certainty", "Statistical significance", _lead(analysis, several), tuple(built))
 
 
 def table(paired_tests: Sequence[PairwiseTest], several: bool, name: str = "duels") -> Table:
@@ -60,13 +60,13 @@ def table(paired_tests: Sequence[PairwiseTest], several: bool, name: str = "duel
     head = (
         "Network",
         "against",
-        f"only it right{first}",
-        f"only the other{first}",
+        f"only it correct{first}",
+        f"only other correct{first}",
         "Difference",
         "95% interval",
         "p",
         "p (Holm)",
-        "Told apart",
+        "Significant",
     )
     return Table(
         head,
@@ -74,7 +74,7 @@ def table(paired_tests: Sequence[PairwiseTest], several: bool, name: str = "duel
         (2, 3, 4, 5, 6, 7),
         name=name,
         style="long",
-        title="Every two networks: McNemar's exact test, Holm's correction, bootstrap interval",
+        title="Pairs of networks: McNemar's exact test, Holm's correction, bootstrap interval",
     )
 
 
@@ -105,7 +105,7 @@ def matrix(paired_tests: Sequence[PairwiseTest], names: Sequence[str], epoch: in
     )
     caption = (
         f"Blue: the row's network is better, orange: worse, with p < {LEVEL:g} after Holm's "
-        "correction. In brackets and without colour: the data do not tell the two apart."
+        "correction. In brackets and without colour: not statistically significant."
     )
     return heatmap.draw_heatmap(
         "differences", f"Differences in accuracy between {len(names)} networks", caption, grid
@@ -132,7 +132,7 @@ def critical(found: Ranks, block: str) -> Chart:
 
     caption = (
         f"Networks under one bar differ by less than the critical difference {found.critical:.2f} "
-        "(Nemenyi, 5%): their order may be chance."
+        "(Nemenyi, 5%), which is not significant."
     )
     return draw_chart(
         "ranks",
@@ -145,7 +145,9 @@ def critical(found: Ranks, block: str) -> Chart:
 
 def told(found: Ranks, blocks: str) -> str:
     """Friedman's test in words."""
-    power = " Few rankings find large differences only." if found.blocks < 5 else ""
+    power = (
+        " With few rankings, only large differences become significant." if found.blocks < 5 else ""
+    )
     return (
         f"Friedman's test over {found.blocks} {blocks}: {wording.p_equals(found.p)} (chi-squared "
         f"{found.statistic:.1f}). Mean ranks must differ by {found.critical:.2f} or more to be "
@@ -173,20 +175,18 @@ def _bars(axes: Axes, found: Ranks) -> None:
 def _lead(analysis: Analysis, several: bool) -> str:
     images = wording.count(analysis.paired_tests[0].images, "test image")
     opening = (
-        f"After epoch {analysis.epoch}, on the same {images}: McNemar's exact test looks only at "
-        "images that one of two networks got right and the other wrong; "
-        f"{wording.count(len(analysis.paired_tests), 'p-value')}, corrected together (Holm). "
+        f"After epoch {analysis.epoch}, on the same {images}. McNemar's exact test uses only "
+        "images that exactly one of two networks classified correctly. Holm's correction covers "
+        f"{wording.count(len(analysis.paired_tests), 'p-value')}. "
     )
     if several:
         return (
             opening
-            + "The interval of the difference resamples seeds and images (4,000 bootstrap draws); "
-            "an "
-            "order counts as supported when p and interval agree."
+            + "The interval of the difference resamples seeds and images (4,000 bootstrap draws). "
+            "A difference is significant when p and interval agree."
         )
     return (
         opening
         + "The interval of the difference resamples the images (4,000 bootstrap draws). Both "
-        "speak of "
-        "these trained networks and of other test images, not of other seeds."
+        "apply to these trained networks and to other test images, not to other seeds."
     )

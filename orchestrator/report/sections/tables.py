@@ -14,12 +14,12 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import Standing
 from orchestrator.report.rendering import wording
 from orchestrator.report.rendering.elements import Cell, Table
-from orchestrator.report.sections import memory
+from orchestrator.report.sections import data_values, memory
 
 AUGMENTATIONS = {
     "none": "none",
     "flip": "mirrored at random",
-    "crop-flip": "moved and mirrored at random",
+    "crop-flip": "shifted and mirrored at random",
 }
 MEASURED = ("Test loss", "Test accuracy", "Training time")
 
@@ -96,7 +96,7 @@ def recipe(run_data: RunData) -> Table:
         (
             "Epochs",
             f"{spec.epochs}, in {wording.count(spec.periods, 'period')} of "
-            f"{spec.epochs_per_period}; a test after each period",
+            f"{spec.epochs_per_period}; an evaluation after each period",
         ),
         ("Loss", "cross entropy"),
         ("Optimiser", OPTIMISERS[spec.optimiser].describe(spec)),
@@ -110,10 +110,10 @@ def recipe(run_data: RunData) -> Table:
         ("Batch", wording.count(spec.batch_size, "image")),
         ("Image size", f"{spec.image_size} x {spec.image_size} pixels (resized, centre crop)"),
         ("Augmentation", AUGMENTATIONS[spec.augment]),
-        ("Harder images", ", ".join(spec.corruptions) or "none"),
+        ("Corruptions", ", ".join(spec.corruptions) or "none"),
         (
             "Requested weights",
-            "ImageNet, where there are any" if spec.weights == "imagenet" else "none (random)",
+            "ImageNet, if available" if spec.weights == "imagenet" else "none (random)",
         ),
         ("Requested precision", spec.precision + (", deterministic" if spec.deterministic else "")),
         ("Seeds", wording.count(spec.seeds, "seed")),
@@ -129,16 +129,17 @@ def data(run_data: RunData, duplicates: dict[str, int] | None) -> Table:
         counts.update(split_counts)
     split = ", ".join(f"{counts[name]:,} {name}" for name in ("train", "validation", "test"))
     rows = [
-        ("From", wording.plain(run_data.source.origin) if run_data.source else "unknown"),
+        ("Source", wording.plain(run_data.source.origin) if run_data.source else "unknown"),
         ("Classes", f"{len(run_data.classes)}"),
         (
             "Images",
             f"{prepared['images']:,}"
             if "images" in prepared
-            else "not known: the data set is not prepared",
+            else "unknown: the data set is not prepared yet",
         ),
         ("Split", f"{split} ({' : '.join(map(str, spec.split))} by class, seed {spec.split_seed})"),
         ("Broken files", _skipped(prepared)),
+        *data_values.rows(prepared),
         ("Exact duplicates", _duplicates(duplicates)),
         ("Data set", run_data.run.data),
     ]
@@ -188,7 +189,7 @@ def _single(run_data: RunData, standing: Standing) -> tuple[str, ...]:
         shown += f" ({seen} of {run_data.run.spec.epochs_per_period} epochs)"
     time = Cell(shown, took if took is not None else -1.0)
     if not standing.tests:
-        return title, "–", "not tested yet", time, "–"
+        return title, "–", "not evaluated yet", time, "–"
     test = standing.tests[0]
     right = Cell(wording.accuracy(test.correct, test.total), test.accuracy)
     return (
@@ -242,30 +243,30 @@ def _order(run_data: RunData, trial: str) -> int:
 def _skipped(prepared: dict[str, Any]) -> str:
     skipped: Sequence[str] = prepared.get("skipped", ())
     if not skipped:
-        return "none left out"
+        return "none"
     shown = ", ".join(wording.plain(path) for path in skipped[:20])
     more = f" and {len(skipped) - 20} more" if len(skipped) > 20 else ""
-    return f"{wording.count(len(skipped), 'file')} left out: {shown}{more}"
+    return f"{wording.count(len(skipped), 'file')}: {shown}{more}"
 
 
 def _duplicates(found: dict[str, int] | None) -> str:
     if found is None:
-        return "not known: no manifest"
+        return "unknown: no manifest"
     if not found["groups"]:
         return "none"
     across = (
-        "none of them on both sides of a split"
+        "none in different splits"
         if not found["across_splits"]
-        else f"{wording.count(found['across_splits'], 'group')} on both sides of a split"
+        else f"{wording.count(found['across_splits'], 'group')} in different splits"
     )
     labels = (
-        f"; {wording.count(found['across_classes'], 'group')} under different classes"
+        f"; {wording.count(found['across_classes'], 'group')} in different classes"
         if found["across_classes"]
         else ""
     )
     return (
         f"{wording.count(found['images'], 'image')} in {wording.count(found['groups'], 'group')} "
-        f"of equal pixels; {across}{labels}"
+        f"with equal pixels; {across}{labels}"
     )
 
 

@@ -36,7 +36,7 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
 
 def _lead(found: Timeline) -> str:
     if not found.spans or found.began is None:
-        return "How often tasks were tried, and how each attempt ended."
+        return "Number of attempts at each kind of task, and how they ended."
     waited = (
         ""
         if found.waited is None
@@ -45,16 +45,15 @@ def _lead(found: Timeline) -> str:
     faults = (
         "No attempt failed."
         if not found.faults
-        else f"{wording.count(found.faults, 'attempt')} did not end well; {found.survived} of "
-        f"them belong to tasks that "
-        "were done in the end."
+        else f"{wording.count(found.faults, 'attempt')} failed; {found.survived} of them belong to "
+        "tasks that were completed later."
     )
     began = found.began.strftime("%Y-%m-%d %H:%M UTC")
     return (
         f"{wording.count(len(found.spans), 'attempt')} by "
         f"{wording.count(len(found.workers), 'worker')} from {began} over "
         f"{wording.duration(found.span)} ({wording.duration(found.busy)} of work){waited}. "
-        f"{faults} Attempts on trials shared with other runs are counted here too."
+        f"{faults} Attempts at trials shared with other runs are included."
     )
 
 
@@ -76,10 +75,8 @@ def _hardware(found: Timeline) -> list[Part]:
                 Cell(share, busy),
             )
         )
-    head = ("Worker", "Host", "Device", "Attempts", "Not well ended", "Busy", "Share of the run")
-    return [
-        Table(head, tuple(rows), (3, 4, 5, 6), name="workers", title="Who worked", style="long")
-    ]
+    head = ("Worker", "Host", "Device", "Attempts", "Not done", "Busy", "Share of the run")
+    return [Table(head, tuple(rows), (3, 4, 5, 6), name="workers", title="Workers", style="long")]
 
 
 def _gantt(found: Timeline) -> Chart | None:

@@ -54,7 +54,7 @@ def predict_split(
             if not (learner.make_room() or data.make_room()):
                 if images == 1:
                     raise
-                log.warning("%d images at once do not fit into memory: trying half as many", images)
+                log.warning("%d images do not fit into memory at once; trying half of them", images)
                 images //= 2
         else:
             break
@@ -76,7 +76,7 @@ def validate(
     loss_sum = math.fsum(losses)
     if not math.isfinite(loss_sum):
         raise LossNotFinite(
-            f"the validation loss became {loss_sum} after epoch {epoch}, trained at learning rate "
+            f"the validation loss is {loss_sum} after epoch {epoch}, at learning rate "
             f"{learner.learning_rate:g}. Try a smaller --learning-rate or --precision fp32."
         )
     return loss_sum / done, correct / done

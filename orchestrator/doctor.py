@@ -18,13 +18,13 @@ from jobs.settings import Settings, without_password
 from jobs.store.paths import StorePaths
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY
+from jobs.versions import version_of
 from models.networks import weights
 from orchestrator import preflight
 from orchestrator.local import embedded_redis, stack
 from orchestrator.monitoring import heartbeats
-from orchestrator.submission.provenance import version_of
 from workers.devices import discovery
-from workers.messaging import broker
+from workers.messaging import broker, stores
 
 EXTRAS = {
     "worker": ("torch", "torchvision", "numpy", "pillow", "scikit-learn"),
@@ -103,7 +103,7 @@ def _loading() -> list[Diagnosis]:
             Diagnosis(
                 "loading torch",
                 "broken",
-                f"not done in {LOADING_S:.0f} s",
+                f"not finished within {LOADING_S:.0f} s",
                 "install orch on a local disk",
             )
         ]
@@ -117,7 +117,7 @@ def _loading() -> list[Diagnosis]:
             "loading torch",
             "broken",
             said[:300],
-            f"reinstall it: {install_hints.install_command('worker')}",
+            f"reinstall it with: {install_hints.install_command('worker')}",
         )
     ]
 
@@ -126,10 +126,10 @@ def _store(settings: Settings) -> Diagnosis:
     try:
         preflight.require_writable(settings.store)
     except OrchError as error:
-        return Diagnosis("store", "broken", str(error), "export ORCH_STORE=/a/folder/of/yours")
+        return Diagnosis("store", "broken", str(error), "export ORCH_STORE=/a/writable/folder")
     if not StorePaths(settings.store).marker_path.exists():
         return Diagnosis(
-            "store", "ok", f"{settings.store} does not exist yet; 'orch submit' makes it"
+            "store", "ok", f"{settings.store} does not exist yet; 'orch submit' creates it"
         )
     free_gb = shutil.disk_usage(settings.store).free / 1e9
     return Diagnosis(
@@ -151,7 +151,7 @@ def _runs(settings: Settings) -> list[Diagnosis]:
                     "runs",
                     "broken",
                     f"damaged: {', '.join(damaged)}",
-                    "'orch status RUN' says what to do",
+                    "run 'orch status RUN' for what to do",
                 )
             ]
     return []
@@ -160,12 +160,7 @@ def _runs(settings: Settings) -> list[Diagnosis]:
 def _broker(settings: Settings) -> Diagnosis:
     try:
         if settings.broker_url is not None:
-            broker.ping(settings.broker_url)
-            shown, waiting = (
-                without_password(settings.broker_url),
-                broker.queue_length(settings.broker_url),
-            )
-            return Diagnosis("broker", "ok", f"{shown} answers; {waiting} message(s) wait")
+            return _named_broker(settings.broker_url, Store(settings.store).id)
         binary = embedded_redis.binary()
     except OrchError as error:
         remedy = (
@@ -174,10 +169,28 @@ def _broker(settings: Settings) -> Diagnosis:
             else "check ORCH_BROKER_URL, or unset it"
         )
         return Diagnosis("broker", "broken", str(error), remedy)
-    redis = stack.look(settings).redis
-    return Diagnosis(
-        "broker", "ok", f"embedded Redis {'runs' if redis else 'starts when needed'} ({binary})"
-    )
+    if (redis := stack.look(settings).redis) is None:
+        return Diagnosis("broker", "ok", f"embedded Redis starts when needed ({binary})")
+    try:
+        broker.require_writable(redis.url, Store(settings.store).id)
+    except OrchError as error:
+        return Diagnosis("broker", "broken", str(error), "orch down, then orch up")
+    return Diagnosis("broker", "ok", f"embedded Redis runs and takes messages ({binary})")
+
+
+def _named_broker(broker_url: str, store_id: str) -> Diagnosis:
+    """Whether messages can be sent; raises `BrokerUnreachable`."""
+    broker.require_writable(broker_url, store_id)
+    waiting, others = broker.queue_length(broker_url, store=store_id), ""
+    if found := stores.others(broker_url, store_id):
+        listed = ", ".join(f"{each.folder} ({each.host}, {_day(each.at)})" for each in found[:5])
+        others = f"; {len(found)} other store(s) use it: {listed}"
+    shown = without_password(broker_url)
+    return Diagnosis("broker", "ok", f"{shown} takes messages; {waiting} message(s) wait{others}")
+
+
+def _day(at: float) -> str:
+    return f"last on {time.strftime('%Y-%m-%d', time.localtime(at))}"
 
 
 def _workers(settings: Settings) -> Diagnosis:
@@ -190,7 +203,7 @@ def _workers(settings: Settings) -> Diagnosis:
 def _devices() -> Diagnosis:
     gpus = discovery.gpus()
     return Diagnosis(
-        "devices", "ok", f"{len(gpus)} GPU(s), {discovery.available_cores()} processor core(s)"
+        "devices", "ok", f"{len(gpus)} GPU(s), {discovery.available_cores()} CPU core(s)"
     )
 
 
@@ -214,8 +227,8 @@ def _weights(settings: Settings) -> list[Diagnosis]:
             Diagnosis(
                 "weights",
                 "missing",
-                f"none in {where}; a submission downloads what it needs",
-                "export ORCH_WEIGHTS_DIR=/folder/with/pth/files where there is no internet",
+                f"none in {where}; 'orch submit' downloads what it needs",
+                "export ORCH_WEIGHTS_DIR=/folder/with/pth/files (without internet access)",
             )
         ]
     sound, broken = [], []

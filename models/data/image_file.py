@@ -1,0 +1,77 @@
+"""Open and load an image file with Pillow, under limits of our own. Imports no torch."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from collections.abc import Callable
+
+from PIL import Image, UnidentifiedImageError
+
+from jobs.data import file_kinds
+
+MAX_PIXELS = 2**28
+"""Larger images are refused as decompression bombs; photographs have up to 200 megapixels."""
+PROGRAMS = ("EPS", "WMF")
+NO_IMAGE = "not an image"
+PNG = b"\x89PNG\r\n\x1a\n"
+TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
+
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow warns from there on, and refuses twice as many
+
+
+class Broken(Exception):
+    """A file that is not an image, or is damaged; the message is the reason."""
+
+
+def load(
+    contents: bytes, prepare: Callable[[Image.Image], None] = lambda image: None
+) -> Image.Image:
+    """The loaded first image of a file; `prepare` sees it before. Raises `Broken`."""
+    try:
+        return _load(contents, prepare)
+    except (Broken, MemoryError):
+        raise
+    except Exception as error:  # Pillow raises any kind of error for damaged files
+        if contents.startswith(PNG) and "text chunk" in _plain(error).replace("_", " ").lower():
+            return load(_without_texts(contents), prepare)
+        raise Broken(reason(error, contents)) from error
+
+
+def reason(error: Exception, contents: bytes) -> str:
+    """Why a file is broken, or what else it is."""
+    foreign = file_kinds.name_foreign(contents[: file_kinds.HEAD_BYTES])
+    if foreign:
+        return foreign
+    if not contents:
+        return "an empty file"
+    if isinstance(error, UnidentifiedImageError):
+        return NO_IMAGE
+    return _plain(error)[:120] or type(error).__name__
+
+
+def _plain(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _load(contents: bytes, prepare: Callable[[Image.Image], None]) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image = Image.open(io.BytesIO(contents))
+        if image.format in PROGRAMS:
+            raise Broken(f"{image.format} is a program that draws, not an image")
+        prepare(image)
+        image.load()
+        return image
+
+
+def _without_texts(contents: bytes) -> bytes:
+    """A PNG file without its texts and colour profile, which do not change its pixels."""
+    kept, at = [PNG], len(PNG)
+    while at + 8 <= len(contents):
+        length, name = struct.unpack_from(">I4s", contents, at)
+        if name not in TEXT_CHUNKS:
+            kept.append(contents[at : at + length + 12])
+        at += length + 12
+    return b"".join(kept)

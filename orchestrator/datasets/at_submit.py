@@ -1,0 +1,32 @@
+"""What a user is told about the data when a run is submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jobs.data.image_folder import DataSource
+from jobs.spec.model import Spec
+from orchestrator.datasets import findings, notes
+
+MAX_LOOKED_AT = 20_000
+"""In a larger folder only names and checksums are compared; looking takes 2 ms an image."""
+
+
+def lines(
+    source: DataSource, spec: Spec, tell: Callable[[int, int], None] = lambda done, total: None
+) -> list[str]:
+    """Lines about what is odd in a folder; none for a built-in data set."""
+    if source.built_in:
+        return []
+    few = len(source.entries) <= MAX_LOOKED_AT
+    found = findings.find(source, spec.data_settings(), tell, quick=True, look=few)
+    told = notes.lines(found)
+    if found.broken:
+        told.insert(0, notes.broken(found, spec.skip_broken))
+    if not found.looked:
+        told.append(
+            "the images themselves were not looked at"
+            + ("" if few else f", as there are more than {MAX_LOOKED_AT:,}")
+            + ": orch data inspect does it where Pillow is installed"
+        )
+    return told

@@ -1,0 +1,193 @@
+"""What is odd about a data folder, found before anything is trained."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs.data import folder_shape, value_range
+from jobs.data.image_folder import DataSource, ImageFile
+from jobs.data.value_range import UNKNOWN, ValueRange
+from jobs.errors import BadFolder
+from jobs.spec.model import DataSettings
+
+if TYPE_CHECKING:
+    from orchestrator.datasets.look import Look
+
+Tell = Callable[[int, int], None]
+TENTH = 0.1
+
+
+@dataclass(slots=True)
+class Findings:
+    """What is odd about a folder, with the paths of the files.
+
+    `looked`: images were decoded. `frames` by path. `near_duplicates` are groups of images that
+    look nearly the same, `across_splits` those of them that several splits share.
+    """
+
+    looked: bool
+    formats: dict[str, int] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    beside: list[str] = field(default_factory=list)
+    alike_classes: list[list[str]] = field(default_factory=list)
+    own_split: list[str] = field(default_factory=list)
+    no_test_image: list[str] = field(default_factory=list)
+    contradictions: list[list[str]] = field(default_factory=list)
+    one_colour: list[str] = field(default_factory=list)
+    low_contrast: list[str] = field(default_factory=list)
+    frames: dict[str, str] = field(default_factory=dict)
+    near_duplicates: list[list[str]] = field(default_factory=list)
+    across_splits: list[list[str]] = field(default_factory=list)
+    value_range: dict[str, Any] | None = None
+
+
+def can_look() -> bool:
+    """Whether the packages are here that decoding needs."""
+    return all(importlib.util.find_spec(name) for name in ("PIL", "numpy"))
+
+
+def find(
+    source: DataSource,
+    settings: DataSettings,
+    tell: Tell = lambda done, total: None,
+    *,
+    quick: bool = False,
+    look: bool = True,
+) -> Findings:
+    """What is odd about a folder; `tell(done, total)` counts its files.
+
+    Without `look`, or where images cannot be decoded, only names and checksums are compared.
+    `quick` decodes at a small size where that is faster.
+    """
+    found = Findings(look and can_look(), beside=list(source.beside))
+    found.alike_classes = folder_shape.alike(source.classes)
+    paths = [entry.path for entry in source.entries]
+    found.own_split = folder_shape.split_within_classes(folder_shape.tree(source.classes, paths))
+    digests = {entry.path: entry.sha256 for entry in source.entries}
+    groups: list[list[ImageFile]] = []
+    if found.looked:
+        groups = _look_at_all(source, settings, found, digests, tell, quick)
+    whole = [entry for entry in source.entries if entry.path not in found.broken]
+    splits = _split(whole, digests, settings)
+    filled = {entry.label for entry in whole if splits[entry.path] == "test"}
+    found.no_test_image = [label for label in source.classes if label not in filled]
+    found.contradictions = _contradictions(whole, digests)
+    for group in groups:
+        if len({digests[entry.path] for entry in group}) > 1:
+            found.near_duplicates.append([entry.path for entry in group])
+            if len({splits[entry.path] for entry in group}) > 1:
+                found.across_splits.append([entry.path for entry in group])
+    return found
+
+
+def _look_at_all(
+    source: DataSource,
+    settings: DataSettings,
+    found: Findings,
+    digests: dict[str, str],
+    tell: Tell,
+    quick: bool,
+) -> list[list[ImageFile]]:
+    """Record what is odd about single files; groups of those that look nearly the same.
+
+    `digests` of such files become those of their prepared pixels.
+    """
+    from orchestrator.datasets import near_duplicates
+    from orchestrator.datasets.look import look
+
+    looks: list[Look] = []
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for seen in pool.map(lambda e: look(Path(source.origin) / e.path, quick), source.entries):
+            looks.append(seen)
+            tell(len(looks), len(source.entries))
+    found.formats = dict(Counter(seen.kind for seen in looks if not seen.fault).most_common())
+    chosen = _range(source, settings, looks, found)
+    for entry, seen in zip(source.entries, looks, strict=True):
+        if seen.fault:
+            found.broken[entry.path] = seen.fault
+        elif seen.one_colour:
+            found.one_colour.append(entry.path)
+        elif _contrast(seen, chosen) < TENTH:
+            found.low_contrast.append(entry.path)
+        if seen.frames:
+            found.frames[entry.path] = seen.frames
+    groups = [[source.entries[place] for place in group] for group in near_duplicates.groups(looks)]
+    similar = {entry.path for group in groups for entry in group}
+    for path in [*sorted(similar), *found.one_colour]:
+        digests[path] = _pixels(Path(source.origin) / path, settings, chosen) or digests[path]
+    return groups
+
+
+def _range(
+    source: DataSource, settings: DataSettings, looks: Sequence[Look], found: Findings
+) -> ValueRange:
+    """The range of values of the data set, as preparing it would find it."""
+    from models.data.ranges import DataSetRange
+
+    spans = [seen.span for seen in looks if seen.span is not None]
+    if not source.beyond_8_bits or not spans:
+        return value_range.chosen(settings.value_range) or UNKNOWN
+    try:
+        value_range.check(source.origin, source.beyond_8_bits, settings.value_range)
+    except BadFolder as error:
+        found.value_range = {"fault": str(error)}
+        return UNKNOWN
+    low, high = min(span[0] for span in spans), max(span[1] for span in spans)
+    given = value_range.chosen(settings.value_range)
+    chosen = given or ValueRange("given", low, high if low < high else low + 1)
+    used = DataSetRange(chosen, len(spans)).facts(settings.value_range)["value_range"]
+    kinds = Counter(one.words for one in source.beyond_8_bits.values())
+    found.value_range = {**used, "lowest": low, "highest": high, "kinds": dict(kinds)}
+    return chosen
+
+
+def _contrast(seen: Look, chosen: ValueRange) -> float:
+    """The share of the range from black to white that an image uses."""
+    if seen.span is None or seen.pixels is None or chosen.kind == UNKNOWN.kind:
+        return seen.levels / 255
+    low, high = seen.pixels.full_range if chosen.kind == "full" else (chosen.low, chosen.high)
+    cut = [min(max(value, low), high) for value in seen.span]
+    return (cut[1] - cut[0]) / (high - low)
+
+
+def _pixels(path: Path, settings: DataSettings, chosen: ValueRange) -> str:
+    """Checksum of the pixels that preparing a file makes; empty if it cannot be prepared."""
+    from models.data.decode import Broken, decode
+
+    try:
+        pixels = decode(path.read_bytes(), settings.image_size, chosen)
+    except (OSError, Broken):
+        return ""
+    return hashlib.sha256(pixels.data).hexdigest()
+
+
+def _split(
+    entries: Iterable[ImageFile], digests: dict[str, str], settings: DataSettings
+) -> dict[str, str]:
+    """The split of each file, as preparing the data set would draw it."""
+    from models.data.split import Image, split
+
+    whole = list(entries)
+    images = [Image(entry.label, entry.sha256, digests[entry.path]) for entry in whole]
+    drawn = split(images, settings.split, settings.split_seed)
+    return {entry.path: name for entry, name in zip(whole, drawn, strict=True)}
+
+
+def _contradictions(entries: Iterable[ImageFile], digests: dict[str, str]) -> list[list[str]]:
+    """Groups of equal images in several classes."""
+    groups: defaultdict[str, list[ImageFile]] = defaultdict(list)
+    for entry in entries:
+        groups[digests[entry.path]].append(entry)
+    return [
+        [entry.path for entry in group]
+        for group in groups.values()
+        if len({entry.label for entry in group}) > 1
+    ]

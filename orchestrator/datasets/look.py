@@ -1,0 +1,114 @@
+"""Look at one image file: what it is, what is odd about it, and what it looks like."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from jobs.data import pixel_format
+from jobs.data.pixel_format import PixelFormat
+from jobs.data.value_range import ValueRange
+from models.data import values
+from models.data.decode import to_rgb
+from models.data.image_file import Broken, load, reason
+
+SIDE = 16
+QUICK_SIDE = 64
+MAX_FRAMES_SEEN = 50
+SECOND_PICTURE = ("MPO",)
+"""Photographs that carry a preview or a second view; their first frame is the photograph."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one file is. `fault` is why it is broken, or empty.
+
+    `frames` says how many it has, if several. `levels` between its darkest and brightest value, 0
+    to 255; for values beyond 8 bits, `pixels` and `span` say what they are and reach instead.
+    `thumbnail` has 16 x 16 x 3 bytes, `hash` is a perceptual one of 64 bits.
+    """
+
+    kind: str = ""
+    fault: str = ""
+    frames: str = ""
+    levels: int = 0
+    pixels: PixelFormat | None = None
+    span: tuple[float, float] | None = None
+    thumbnail: bytes = b""
+    hash: int = 0
+
+    @property
+    def one_colour(self) -> bool:
+        """Whether all its pixels are the same."""
+        return not self.fault and self.levels == 0
+
+
+def look(path: Path, quick: bool = False) -> Look:
+    """Look at a file; `quick` decodes a JPEG at a small size."""
+    try:
+        contents = path.read_bytes()
+    except OSError as error:
+        return Look(fault=error.strerror or "cannot be read")
+    try:
+        return _look(contents, quick)
+    except Broken as error:
+        return Look(fault=str(error))
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow raises any kind of error for damaged files
+        return Look(fault=reason(error, contents))
+
+
+def _look(contents: bytes, quick: bool) -> Look:
+    pixels, span = pixel_format.read(io.BytesIO(contents)), None
+    if pixels is not None and pixels.beyond_8_bits and pixels.exact:
+        found = values.read(contents, pixels)
+        kind, span = pixels.format, found.span() or (0.0, 0.0)
+        own = ValueRange("given", span[0], span[1] if span[0] < span[1] else span[0] + 1)
+        image = values.show(found, pixels, own)
+    else:
+        loaded = load(contents, _draft if quick else lambda image: None)
+        kind = loaded.format or "unknown"
+        plain = pixels is not None and pixels.alpha_unknown
+        image = loaded.convert("RGB") if plain else to_rgb(loaded)
+    levels = _levels(image)
+    if quick and not levels:
+        return _look(contents, quick=False)  # a detail may be lost in a small size
+    return Look(kind, "", _frames(contents), levels, pixels, span, *_seen(image))
+
+
+def _draft(image: Image.Image) -> None:
+    image.draft(None, (QUICK_SIDE, QUICK_SIDE))
+
+
+def _levels(image: Image.Image) -> int:
+    """Between the darkest and the brightest value of a channel."""
+    channels = np.asarray(image)
+    return int((channels.max(0).max(0) - channels.min(0).min(0)).max())
+
+
+def _frames(contents: bytes) -> str:
+    """How many frames a file has, and whether their sizes differ; empty for one."""
+    with warnings.catch_warnings(), Image.open(io.BytesIO(contents)) as image:
+        warnings.simplefilter("ignore")
+        count = getattr(image, "n_frames", 1)
+        if count < 2 or image.format in SECOND_PICTURE:
+            return ""
+        sizes = set()
+        for number in range(min(count, MAX_FRAMES_SEEN)):
+            image.seek(number)
+            sizes.add(image.size)
+    return f"{count:,} frames{' of different sizes' if len(sizes) > 1 else ''}"
+
+
+def _seen(image: Image.Image) -> tuple[bytes, int]:
+    """A thumbnail, and a hash of which of two neighbours is brighter in an 8 x 8 grid."""
+    small = image.resize((SIDE, SIDE), Image.Resampling.BOX)
+    grid = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX)).astype(np.int16)
+    bits = np.packbits((grid[:, 1:] > grid[:, :-1]).ravel())
+    return small.tobytes(), int.from_bytes(bits.tobytes(), "big")

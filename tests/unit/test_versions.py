@@ -1,0 +1,59 @@
+"""Versions are recorded with each attempt, and differing ones are found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from jobs.store import tables
+from jobs.task import Task
+from jobs.versions import result_versions, version_of
+from orchestrator.analysis.versions import differing_versions
+from workers.execution import attempts
+
+
+def test_an_attempt_records_the_versions_it_ran_with(tmp_path: Path) -> None:
+    """In its record and in its table row; what is not installed is null."""
+    from jobs.store.store import Store
+
+    store = Store(tmp_path).open(create=True)
+    task = Task("train", "scratch-s0-0123abcd", 1)
+    who = {"worker": "w1", "host": "alpha", "device": "cpu", "versions": {"orch": "9.9"}}
+    attempts.begin(attempts.read_history(store, task), who).finish("done")
+    (row,) = tables.read_rows(store.root, "attempts", [task.subject]).to_pylist()
+
+    assert row["orch_version"] == "9.9"
+    assert row["torch_version"] is None
+
+
+def test_a_table_of_the_first_version_is_read_with_nulls(tmp_path: Path) -> None:
+    """Its files lack the columns; any other missing column is damage."""
+    path = tmp_path / "old.parquet"
+    whole = tables.build_table(
+        "attempts", [{"task": "a", "kind": "train", "attempt": 1, "state": "done"}]
+    )
+    pq.write_table(whole.drop_columns(sorted(tables.ADDED_LATER)), path)
+    read = tables.read_table(path, tables.SCHEMAS["attempts"])
+
+    assert read.column_names == whole.column_names
+    assert read["torch_version"].null_count == 1
+
+
+def test_installed_packages_have_versions_and_others_have_none() -> None:
+    """Only installed ones are recorded."""
+    assert result_versions()["orch"] == version_of("orch")
+    assert version_of("no-such-package") is None
+    assert None not in result_versions().values()
+
+
+def test_versions_that_differ_among_finished_attempts_are_named() -> None:
+    """Failed attempts and those without versions say nothing."""
+    rows = [
+        {"state": "done", "torch_version": "2.11.0", "orch_version": "0.2.0"},
+        {"state": "done", "torch_version": "2.14.1", "orch_version": "0.2.0"},
+        {"state": "failed", "torch_version": "2.14.1", "orch_version": "0.3.0"},
+        {"state": "done", "torch_version": None},
+    ]
+
+    assert differing_versions(rows) == {"torch": ["2.11.0", "2.14.1"]}

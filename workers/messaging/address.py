@@ -1,0 +1,115 @@
+"""The broker's address: what is wrong with it, and what is added to it, before any connection."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from jobs.errors import BrokerUnreachable
+from jobs.settings import without_password
+
+SCHEMES = ("redis://", "rediss://", "redis+socket://")
+CERT_REQS = ("required", "optional", "none", "CERT_REQUIRED", "CERT_OPTIONAL", "CERT_NONE")
+TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+ENCODED = {"@": "%40", "#": "%23", "?": "%3F", "/": "%2F", "%": "%25"}
+
+
+def checked(broker_url: str) -> str:
+    """The address to connect to; raises `BrokerUnreachable` for one that cannot be meant.
+
+    With `rediss://` the certificate and its host name are verified, unless the address says
+    otherwise: kombu would accept any certificate.
+    """
+    if not broker_url.startswith(SCHEMES):
+        raise _refused(broker_url, f"begins with none of {', '.join(SCHEMES)}")
+    _require_encoded(broker_url)
+    _require_database(broker_url)
+    if not broker_url.startswith("rediss://"):
+        return broker_url
+    options = dict(parse_qsl(urlsplit(broker_url).query, keep_blank_values=True))
+    _require_tls_options(broker_url, options)
+    if "ssl_cert_reqs" in options:
+        return broker_url
+    return f"{broker_url}{'&' if options else '?'}ssl_cert_reqs=required"
+
+
+def tls_options(broker_url: str) -> dict[str, Any] | None:
+    """The TLS options of an address from `checked`, as redis-py takes them; None without TLS."""
+    if not broker_url.startswith("rediss://"):
+        return None
+    given = dict(parse_qsl(urlsplit(broker_url).query))
+    options: dict[str, Any] = {key: value for key, value in given.items() if key[:4] == "ssl_"}
+    options["ssl_cert_reqs"] = options["ssl_cert_reqs"].removeprefix("CERT_").lower()
+    if "ssl_check_hostname" in options:
+        options["ssl_check_hostname"] = options["ssl_check_hostname"].lower() != "false"
+    return options
+
+
+def has_raw_at(broker_url: str) -> bool:
+    """Whether the part before the host holds an `@` that is not encoded."""
+    place = re.split(r"[/?#]", broker_url.partition("://")[2], maxsplit=1)[0]
+    return place.count("@") > 1
+
+
+def _require_encoded(broker_url: str) -> None:
+    """Refuse a password with a character that ends it early.
+
+    The rest of such a password would be taken for a host, a database or an option.
+    """
+    rest = broker_url.partition("://")[2]
+    cut = next((each for each in rest if each in "#?/"), "")
+    if cut == "#" or (cut and broker_url.startswith(("redis://", "rediss://")) and _cuts(rest)):
+        raise _refused(
+            broker_url,
+            f"holds a '{cut}' that is not encoded. In a password write {ENCODED[cut]} for it "
+            f"({', '.join(f'{code} for {each}' for each, code in ENCODED.items() if each != cut)})",
+        )
+    if "#" in rest:
+        raise _refused(broker_url, "holds a '#', which ends it early. Write %23 for it")
+
+
+def _cuts(rest: str) -> bool:
+    """Whether an `@` follows the first `/` or `?`: the password holds that character."""
+    after = re.split(r"[/?#]", rest, maxsplit=1)[1]
+    return "@" in re.sub(r"(^|\?)[a-z_]+=.*", "", after)
+
+
+def _require_database(broker_url: str) -> None:
+    try:
+        parts = urlsplit(broker_url)
+        _ = parts.port
+    except ValueError as error:
+        raise _refused(broker_url, f"cannot be read: {_without_value(error)}") from None
+    if broker_url.startswith("redis+socket://"):
+        database = dict(parse_qsl(parts.query)).get("virtual_host", "")
+    else:
+        database = unquote(parts.path).strip("/")
+    if database.strip("/") and not database.strip("/").isdecimal():
+        raise _refused(
+            broker_url, "names a database that is no number. Write /0, or another number"
+        )
+
+
+def _require_tls_options(broker_url: str, options: dict[str, str]) -> None:
+    reqs = options.get("ssl_cert_reqs", "required")
+    if reqs not in CERT_REQS:
+        raise _refused(
+            broker_url, f"has ssl_cert_reqs={reqs[:40]}. It takes required, optional or none"
+        )
+    for name in TLS_FILES:
+        if name in options and not Path(options[name]).is_file():
+            raise _refused(broker_url, f"has {name}={options[name][:200]}, where no file is")
+
+
+def _without_value(error: ValueError) -> str:
+    """What urllib says, without the part that may be a password."""
+    return "its port is no number from 0 to 65535" if "ort" in str(error) else "it is no address"
+
+
+def _refused(broker_url: str, problem: str) -> BrokerUnreachable:
+    return BrokerUnreachable(
+        f"the broker address {without_password(broker_url)} {problem}. "
+        "Check ORCH_BROKER_URL; unset it to use the embedded broker."
+    )

@@ -1,0 +1,52 @@
+"""Begin a task without the broker, as if its message had just been received.
+
+Celery counts it, and Flower shows it, like any other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from celery.utils import uuid
+from kombu.message import Message
+from kombu.serialization import dumps
+
+from jobs.task import Task
+from workers.messaging.broker import name_of
+
+
+def begin(application: Celery, celery_worker: Any, store: str, task: Task) -> bool:
+    """Hand a task to the worker's slots; False if the worker does not run yet.
+
+    It begins when a slot is free, and looks the task up in the ledger as for any message.
+    """
+    consumer = celery_worker.consumer
+    if consumer is None or celery_worker.pool is None:
+        return False
+    if not consumer.strategies:  # it has never been connected
+        consumer.update_strategies()
+    strategy = consumer.strategies[name_of(task)]
+    strategy(_message(application, store, task), None, _ignore, _ignore, ())
+    return True
+
+
+def _message(application: Celery, store: str, task: Task) -> Message:
+    """The message that `broker.enqueue` would send."""
+    made = application.amqp.as_task_v2(
+        uuid(), name_of(task), args=[task.id], kwargs={"store": store}
+    )
+    content_type, encoding, body = dumps(made.body, serializer="json")
+    return Message(
+        body=body,
+        content_type=content_type,
+        content_encoding=encoding,
+        headers=made.headers,
+        properties=made.properties,
+        delivery_info={"exchange": "", "routing_key": "direct", "redelivered": False},
+        accept={content_type},
+    )
+
+
+def _ignore(*_: Any) -> None:
+    """Nothing is acknowledged: no broker delivered it."""

@@ -1,0 +1,118 @@
+"""Why a broker cannot be used, in one line: Redis's own words where it answered."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from kombu.exceptions import ChannelError, OperationalError
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    RedisError,
+    ResponseError,
+)
+
+from jobs.errors import BrokerUnreachable
+from jobs.settings import without_password
+from workers.messaging import address
+
+UNREACHABLE = (OperationalError, ChannelError, RedisError, OSError)
+CHECK = "Check ORCH_BROKER_URL"
+
+
+@contextlib.contextmanager
+def reachable(broker_url: str) -> Iterator[None]:
+    """Turn every failure to reach or use a broker into `BrokerUnreachable`."""
+    try:
+        yield
+    except BrokerUnreachable:
+        raise
+    except (*UNREACHABLE, ValueError, KeyError, ImportError) as error:
+        raise explained(broker_url, error) from None
+    except TypeError:  # how kombu refuses an option in the address
+        raise BrokerUnreachable(
+            f"the broker address {without_password(broker_url)} has a part or an option that is "
+            f"not taken. {CHECK}; unset it to use the embedded broker."
+        ) from None
+
+
+def explained(broker_url: str, error: BaseException) -> BrokerUnreachable:
+    """The error that tells why this broker could not be used, without its password."""
+    shown, chain = without_password(broker_url), list(_causes(error))
+    for cause in chain:
+        said = _said(cause, broker_url)
+        if isinstance(cause, AuthenticationError):
+            return BrokerUnreachable(
+                f"the broker at {shown} refuses the password, or wants one: {said}. "
+                f"{CHECK}: redis://:PASSWORD@HOST:PORT/0.{_raw_at(broker_url)}"
+            )
+        if isinstance(cause, ResponseError | BusyLoadingError) or _is_full(cause):
+            return BrokerUnreachable(
+                f"the broker at {shown} answers: {said}.{_database(said)} {CHECK}, or mend that in "
+                "Redis."
+            )
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return BrokerUnreachable(
+                f"the certificate of the broker at {shown} is not accepted: "
+                f"{(cause.verify_message or said).rstrip('.')}. {CHECK}: name its authority with "
+                "?ssl_ca_certs=FILE, or accept any certificate with ?ssl_cert_reqs=none."
+            )
+        if isinstance(cause, ssl.SSLError):
+            return BrokerUnreachable(
+                f"TLS with the broker at {shown} failed ({cause.reason or said}). {CHECK}: "
+                "redis:// is without TLS; a Redis that wants a certificate of ours takes "
+                "?ssl_certfile=FILE&ssl_keyfile=FILE."
+            )
+    return BrokerUnreachable(
+        f"no broker answers at {shown} ({_reason(chain)}).{_raw_at(broker_url)} {CHECK} and that "
+        "Redis runs there; unset it to use the embedded one."
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what caused it, the outermost first."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _reason(chain: list[BaseException]) -> str:
+    """What the innermost system error says, else the kind of the first cause."""
+    for cause in reversed(chain):
+        if isinstance(cause, OSError) and not isinstance(cause, RedisError) and cause.strerror:
+            return cause.strerror
+    if any(isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__ for cause in chain):
+        return "no answer in time"
+    return type(chain[1] if len(chain) > 1 else chain[0]).__name__
+
+
+def _said(error: BaseException, broker_url: str) -> str:
+    """The error's own words in one line, without the password if they repeat it."""
+    said = " ".join(str(error).split())[:300].rstrip(".")
+    place = broker_url.partition("://")[2].rpartition("@")[0]
+    for secret in (place, *place.split(":", 1)):
+        for form in (secret, unquote(secret)):
+            said = said.replace(form, "***") if len(form) > 3 else said
+    return "".join(each if each.isprintable() else "?" for each in said)
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether Redis has no room for another client; redis-py knows no class for that."""
+    return "max number of clients" in str(error)
+
+
+def _database(said: str) -> str:
+    if "DB index" in said:
+        return " It has not the database that the address names: 0 to 15, unless set otherwise."
+    return ""
+
+
+def _raw_at(broker_url: str) -> str:
+    if address.has_raw_at(broker_url):
+        return " It holds an '@' that is not encoded: in a password write %40 for it."
+    return ""
