@@ -76,7 +76,8 @@ def run_name(spec: Spec, data: str) -> str:
 
     Submitting the same specification and data again therefore finds the same run.
     """
-    from jobs.spec.model import BUILT_IN_DATA, NOT_ASKED, named_by
+    from jobs.catalog.built_in_data import BUILT_IN_DATA
+    from jobs.spec.model import NOT_ASKED, named_by
 
     stem = spec.data if spec.data in BUILT_IN_DATA else data.rsplit("-", 2)[0]
     asked = {key: value for key, value in named_by(spec).items() if key not in NOT_ASKED} | {
@@ -189,8 +190,7 @@ def priority(task: Task) -> int:
     if task.kind == "prepare" or task.corruption:
         return 9 if task.corruption else 0
     backbone = task.subject.rsplit("-s", 1)[0]
-    cost = backbones.CATALOG[backbone].relative_cost if backbone in backbones.CATALOG else 1.0
-    return max(1, 9 - round(2.4 * math.log(max(cost, 1.0))))
+    return max(1, 9 - round(2.4 * math.log(max(backbones.relative_cost(backbone), 1.0))))
 
 
 def task_states(

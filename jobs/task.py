@@ -12,7 +12,8 @@ from jobs.catalog import corruptions
 from jobs.errors import BadSpec
 
 if TYPE_CHECKING:
-    from jobs.spec.model import Recipe, Weights
+    from jobs.spec.fields import Weights
+    from jobs.spec.recipe import Recipe
 
 Kind = Literal["prepare", "train", "evaluate"]
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from jobs import install_hints, permissions, plan
+from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.data import sources
 from jobs.data.image_folder import DataSource
 from jobs.errors import BadFolder, BadSpec, MissingExtra, StoreUnusable, UnknownRun
 from jobs.plan import Plan
 from jobs.settings import Settings
-from jobs.spec.model import BUILT_IN_DATA, NOT_ASKED, Spec
+from jobs.spec.model import NOT_ASKED, Spec
 from jobs.store import filesystem
 from jobs.store.runs import Run
 from jobs.store.store import Store

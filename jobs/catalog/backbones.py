@@ -1,46 +1,80 @@
-"""The backbone catalog: the facts about each network that the controller needs without torch."""
+"""The registry of backbones: the facts about each network that the controller needs without torch.
+
+Parameters and multiply-adds are counted by `make catalog`, into `jobs/catalog/backbone_counts.py`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
+from jobs.catalog.suggest import unknown
 from jobs.errors import UnknownBackbone
 
+if TYPE_CHECKING:
+    from jobs.catalog.counts import Counts
 
-@dataclass(frozen=True, slots=True)
-class Backbone:
+PUBLISHED_SIZE = 224
+"""Image side in pixels at which multiply-adds are published."""
+
+
+class Backbone(NamedTuple):
     """One entry of the catalog.
 
-    `body_parameters` counts the parameters of all layers except the last. `head_inputs` is the
-    number of weights per class in the last layer, without the bias. `min_image_size` is the
-    smallest trainable image side in pixels. It is 8, the minimum of a data set, where any size
-    works.
+    `torchvision_name` is the network's name in torchvision. Otherwise `own` is our class, as
+    `module:class`; it takes the number of classes and makes its own head. `head` is the kind of
+    head put on a network of torchvision (`models.networks.heads.HEADS`). `weights_url_file` is the
+    file of ImageNet weights that torchvision downloads.
 
-    `relative_cost` orders the queue: the time of one training step relative to the smallest
-    network, measured on a CPU at 64 px. `body_macs` counts the multiply-adds of all convolutions
-    and linear layers except the last, for one image of 224 px. `head_macs` counts those of the
-    last layer per class. With 1,000 classes the sum equals the figure torchvision publishes.
+    `min_image_size` is the smallest trainable image side in pixels. It is 8, the minimum of a data
+    set, where any size works. `relative_cost` orders the queue: the time of one training step
+    relative to the smallest network, measured on a CPU at 64 px. `bf16_on_cpu` is false for a
+    network that a processor computes slower in bf16.
     """
 
     name: str
     title: str
-    torchvision_name: str | None
-    weights_url_file: str | None
-    body_parameters: int
-    head_inputs: int
+    summary: str
     min_image_size: int
     relative_cost: float
-    body_macs: int
-    head_macs: int
-    summary: str
+    torchvision_name: str | None = None
+    head: str | None = None
+    weights_url_file: str | None = None
+    own: str | None = None
+    bf16_on_cpu: bool = True
 
-    def parameters(self, classes: int) -> int:
-        """Number of trainable parameters for this number of classes."""
-        return self.body_parameters + (self.head_inputs + 1) * classes
+    @property
+    def architecture(self) -> str:
+        """What its counts depend on, such as `squeezenet1_0 with head convolution-1x1`."""
+        if self.torchvision_name is None:
+            return str(self.own)
+        return f"{self.torchvision_name} with head {self.head}"
 
-    def gmacs(self, classes: int) -> float:
+    @property
+    def counts(self) -> Counts | None:
+        """Its counts: generated ones, else counted now; None where torch is not installed."""
+        from jobs.catalog.backbone_counts import COUNTS
+
+        generated = COUNTS.get(self.name)
+        if generated is not None and generated.of == self.architecture:
+            return generated
+        from jobs.catalog import counting_process
+
+        return counting_process.count(self)
+
+    def parameters(self, classes: int) -> int | None:
+        """Number of trainable parameters for this number of classes; None if unknown."""
+        counts = self.counts
+        return None if counts is None else counts.total_parameters(classes)
+
+    def gmacs(self, classes: int) -> float | None:
         """Multiply-adds in billions: one forward pass of one 224 px image, this many classes."""
-        return (self.body_macs + self.head_macs * classes) / 1e9
+        return self.gmacs_at(classes, PUBLISHED_SIZE)
+
+    def gmacs_at(self, classes: int, image_size: int) -> float | None:
+        """The same for an image of another size; None if unknown."""
+        counts = self.counts
+        total = None if counts is None else counts.multiply_adds(classes, image_size)
+        return None if total is None else total / 1e9
 
     @property
     def has_pretrained(self) -> bool:
@@ -57,96 +91,74 @@ CATALOG: dict[str, Backbone] = {
     entry.name: entry
     for entry in (
         Backbone(
-            "scratch",
-            "Scratch",
-            None,
-            None,
-            6_980_864,
-            128,
-            32,
-            1.0,
-            259_473_408,
-            128,
-            "five convolutions with batch norm, three hidden linear layers; starts from random "
-            "weights",
+            name="scratch",
+            title="Scratch",
+            summary="five convolutions with batch norm, three hidden linear layers; starts from "
+            "random weights",
+            min_image_size=32,
+            relative_cost=1.0,
+            own="models.networks.scratch:Scratch",
         ),
         Backbone(
-            "alexnet",
-            "AlexNet",
-            "alexnet",
-            "alexnet-owt-7be5be79.pth",
-            57_003_840,
-            4096,
-            63,
-            5.0,
-            710_092_480,
-            4096,
-            "five convolutions, two hidden linear layers of 4,096",
+            name="alexnet",
+            title="AlexNet",
+            summary="five convolutions, two hidden linear layers of 4,096",
+            min_image_size=63,
+            relative_cost=5.0,
+            torchvision_name="alexnet",
+            head="linear",
+            weights_url_file="alexnet-owt-7be5be79.pth",
         ),
         Backbone(
-            "mobilenet-v3",
-            "MobileNet V3",
-            "mobilenet_v3_large",
-            "mobilenet_v3_large-8738ca79.pth",
-            4_202_032,
-            1280,
-            8,
-            6.0,
-            215_309_760,
-            1280,
-            "MobileNet V3 large: inverted residuals with squeeze-and-excite",
+            name="mobilenet-v3",
+            title="MobileNet V3",
+            summary="MobileNet V3 large: inverted residuals with squeeze-and-excite",
+            min_image_size=8,
+            relative_cost=6.0,
+            torchvision_name="mobilenet_v3_large",
+            head="small-linear",
+            weights_url_file="mobilenet_v3_large-8738ca79.pth",
+            bf16_on_cpu=False,  # depthwise convolutions: 0.8 x at 224 px, 0.45 x at 64 px
         ),
         Backbone(
-            "squeezenet",
-            "SqueezeNet",
-            "squeezenet1_0",
-            "squeezenet1_0-b66bff10.pth",
-            735_424,
-            512,
-            21,
-            1.5,
-            732_396_576,
-            86_528,
-            "SqueezeNet 1.0: fire modules, a 1x1 convolution as classifier",
+            name="squeezenet",
+            title="SqueezeNet",
+            summary="SqueezeNet 1.0: fire modules, a 1x1 convolution as classifier",
+            min_image_size=21,
+            relative_cost=1.5,
+            torchvision_name="squeezenet1_0",
+            head="convolution-1x1",
+            weights_url_file="squeezenet1_0-b66bff10.pth",
         ),
         Backbone(
-            "squeezenet-finetuned",
-            "Finetuned SqueezeNet",
-            "squeezenet1_0",
-            "squeezenet1_0-b66bff10.pth",
-            735_424,
-            4608,
-            53,
-            1.6,
-            732_396_576,
-            557_568,
-            "SqueezeNet 1.0 with a 3x3 convolution as classifier",
+            name="squeezenet-finetuned",
+            title="Finetuned SqueezeNet",
+            summary="SqueezeNet 1.0 with a 3x3 convolution as classifier",
+            min_image_size=53,
+            relative_cost=1.6,
+            torchvision_name="squeezenet1_0",
+            head="convolution-3x3",
+            weights_url_file="squeezenet1_0-b66bff10.pth",
         ),
         Backbone(
-            "vgg16",
-            "VGG16",
-            "vgg16",
-            "vgg16-397923af.pth",
-            134_260_544,
-            4096,
-            32,
-            25.0,
-            15_466_168_320,
-            4096,
-            "thirteen 3x3 convolutions, two hidden linear layers of 4,096",
+            name="vgg16",
+            title="VGG16",
+            summary="thirteen 3x3 convolutions, two hidden linear layers of 4,096",
+            min_image_size=32,
+            relative_cost=25.0,
+            torchvision_name="vgg16",
+            head="small-linear",
+            weights_url_file="vgg16-397923af.pth",
         ),
         Backbone(
-            "resnet34",
-            "ResNet34",
-            "resnet34",
-            "resnet34-b627a593.pth",
-            21_284_672,
-            512,
-            8,
-            9.0,
-            3_663_249_408,
-            512,
-            "residual network of 34 layers",
+            name="resnet34",
+            title="ResNet34",
+            summary="residual network of 34 layers",
+            min_image_size=8,
+            relative_cost=9.0,
+            torchvision_name="resnet34",
+            head="linear",
+            weights_url_file="resnet34-b627a593.pth",
         ),
     )
 }
@@ -156,11 +168,9 @@ def find_backbone(name: str) -> Backbone:
     """The catalog entry with this name; raises `UnknownBackbone`, suggesting the closest match."""
     if name in CATALOG:
         return CATALOG[name]
-    import difflib
+    raise UnknownBackbone(f"{unknown('backbone', name, CATALOG)}.")
 
-    name = name[:80]
-    near = difflib.get_close_matches(name.lower().replace("_", "-"), CATALOG, n=1, cutoff=0.5)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    raise UnknownBackbone(
-        f"unknown backbone '{name}'.{hint} Known backbones: {', '.join(CATALOG)}."
-    )
+
+def relative_cost(name: str) -> float:
+    """The relative cost of a backbone; 1 for one that is not in the catalog."""
+    return CATALOG[name].relative_cost if name in CATALOG else 1.0

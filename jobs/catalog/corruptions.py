@@ -1,12 +1,79 @@
-"""Names and severities of the image corruptions that an evaluation can apply."""
+"""The registry of image corruptions that an evaluation can apply, and their severities."""
 
 from __future__ import annotations
 
-import difflib
-from typing import Any
+from typing import Any, NamedTuple
 
-CORRUPTIONS = ("blur", "noise", "rotation", "jpeg", "brightness", "contrast", "occlusion")
+from jobs.catalog.suggest import unknown
+
 SEVERITIES = (1, 2, 3, 4, 5)
+
+
+class Corruption(NamedTuple):
+    """One corruption.
+
+    `strengths` are its parameter at each of `SEVERITIES`. `apply` is the function that corrupts a
+    batch of images, as `module:function` (see `models.data.corruptions.Corrupt`). Its name is part
+    of task ids: lower-case letters only.
+    """
+
+    name: str
+    help: str
+    strengths: tuple[float, ...]
+    apply: str
+
+
+CORRUPTIONS: dict[str, Corruption] = {
+    entry.name: entry
+    for entry in (
+        Corruption(
+            "blur",
+            "Gaussian blur; sigma in pixels of an image of 224 px",
+            (1.0, 2.0, 3.0, 4.0, 6.0),
+            "models.data.corruptions:blur",
+        ),
+        Corruption(
+            "noise",
+            "Gaussian noise; sigma as a share of white",
+            (0.08, 0.12, 0.18, 0.26, 0.38),
+            "models.data.corruptions:noise",
+        ),
+        Corruption(
+            "rotation",
+            "rotation to the left or right, in degrees",
+            (5.0, 10.0, 20.0, 30.0, 45.0),
+            "models.data.corruptions:rotation",
+        ),
+        Corruption(
+            "jpeg",
+            "JPEG compression; quality",
+            (25, 18, 15, 10, 7),
+            "models.data.corruptions:jpeg",
+        ),
+        Corruption(
+            "brightness",
+            "overexposure; factor of brightness",
+            (1.3, 1.6, 1.9, 2.2, 2.5),
+            "models.data.corruptions:brightness",
+        ),
+        Corruption(
+            "contrast",
+            "low contrast; factor of contrast",
+            (0.4, 0.3, 0.2, 0.1, 0.05),
+            "models.data.corruptions:contrast",
+        ),
+        Corruption(
+            "occlusion",
+            "a square of one colour; its share of the image",
+            (0.05, 0.1, 0.2, 0.3, 0.4),
+            "models.data.corruptions:occlusion",
+        ),
+    )
+}
+"""Blur, noise, JPEG and contrast have the strengths of ImageNet-C (Hendrycks and Dietterich 2019,
+ICLR, arXiv:1903.12261). Blur sigmas scale with the root of the side, so that small images are
+blurred at all.
+"""
 
 
 def level_name(corruption: str, severity: int) -> str:
@@ -32,13 +99,8 @@ def parse_choice(value: Any) -> tuple[str, ...]:
     if not isinstance(words, (list, tuple)):
         raise ValueError("a list of corruptions, or 'all', is needed")
     if list(words) in (["all"], ["none"]):
-        return CORRUPTIONS if words[0] == "all" else ()
+        return tuple(CORRUPTIONS) if words[0] == "all" else ()
     for word in words:
-        if word not in CORRUPTIONS:
-            near = difflib.get_close_matches(str(word)[:80], CORRUPTIONS, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise ValueError(
-                f"unknown corruption {str(word)[:80]!r}.{hint} Known corruptions: "
-                f"{', '.join(CORRUPTIONS)}"
-            )
+        if not isinstance(word, str) or word not in CORRUPTIONS:
+            raise ValueError(unknown("corruption", word, CORRUPTIONS))
     return tuple(name for name in CORRUPTIONS if name in words)

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jobs import file_names
+from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.data import folder_shape, pixel_format
 from jobs.data.pixel_format import PixelFormat
 from jobs.errors import BadFolder
-from jobs.spec.model import BUILT_IN_DATA, DataSettings, at_defaults
+from jobs.spec.model import DataSettings, at_defaults
 
 CHUNK_FILES = 32
 AT_ONCE_BYTES = 2**20
@@ -171,7 +172,7 @@ def built_in(name: str) -> DataSource:
     """
     if name not in BUILT_IN_DATA:
         raise BadFolder(f"unknown built-in data set '{name}'. Known: {', '.join(BUILT_IN_DATA)}.")
-    return DataSource(name, tuple(str(digit) for digit in range(10)), ())
+    return DataSource(name, BUILT_IN_DATA[name].classes, ())
 
 
 def _with_digest(folder: Path, entry: ImageFile) -> tuple[ImageFile, PixelFormat | None]:

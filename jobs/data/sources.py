@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.data import image_folder, value_range
 from jobs.data.image_folder import DataSource
-from jobs.spec.model import BUILT_IN_DATA, Spec
+from jobs.spec.model import Spec
 
 
 def read(spec: Spec, tell: Callable[[int, int], None] = lambda done, total: None) -> DataSource:

@@ -8,26 +8,19 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from jobs.spec.fields import KEYS
+from jobs.spec.texts import text
 
 SHOWN = 80
 OURS = "value_error"
 """Pydantic error type raised by our own validators; its message is shown unchanged."""
 
-IN_WORDS = {
-    "data": "a folder with one folder per class, or 'digits',",
-    "backbones": "a list of backbone names, or 'all',",
-    "name": "a text (in quotation marks if it looks like a number)",
-    "split": "a list of three percentages of at least 1 that sum to 100, such as [70, 10, 20],",
-    "corruptions": "a list of corruptions, or 'all',",
-    "value_range": "a range of values (auto, full, or LOW,HIGH such as 0,4095)",
-    "checkpoint_every": "a length of time, such as 30s or 5m, or 'never',",
-}
-"""Descriptions of keys whose type alone is not clear enough."""
-
 
 def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
     """Describe the first error in one line: the key, the accepted values and the given value."""
-    first = error.errors()[0]
+    first = min(error.errors(), key=_order)
     place = first["loc"]
     key = str(place[0]) if place else "the specification"
     more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
@@ -45,6 +38,12 @@ def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
     )
 
 
+def _order(found: ErrorDetails) -> int:
+    """Errors are told in the order of the documentation, not of the classes that own the keys."""
+    key = str(found["loc"][0]) if found["loc"] else ""
+    return list(KEYS).index(key) if key in KEYS else len(KEYS)
+
+
 def first_problem(error: Exception, model: type[BaseModel]) -> str:
     """Like `describe_errors`, for any error raised by a record's values; at most 120 characters."""
     text = (
@@ -57,8 +56,8 @@ def first_problem(error: Exception, model: type[BaseModel]) -> str:
 
 def describe_key(key: str, field: FieldInfo) -> str:
     """What a key accepts: `a whole number from 1 to 10,000`, `one of auto, fp32, bf16`."""
-    if key in IN_WORDS:
-        return IN_WORDS[key]
+    if key in KEYS and KEYS[key].needs is not None:
+        return needs(key)
     kinds = (
         get_args(field.annotation)
         if get_origin(field.annotation) in (Union, types.UnionType)
@@ -66,6 +65,11 @@ def describe_key(key: str, field: FieldInfo) -> str:
     )
     words = [_kind(kind, field.metadata) for kind in kinds if kind is not type(None)]
     return " or ".join([*words, *(["none"] if len(words) < len(kinds) else [])])
+
+
+def needs(key: str) -> str:
+    """What a key takes, in the words of `fields.KEYS`."""
+    return text(str(KEYS[key].needs))
 
 
 def _kind(kind: Any, metadata: Sequence[Any]) -> str:

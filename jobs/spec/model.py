@@ -5,42 +5,41 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationError,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
 from jobs import file_names
 from jobs.catalog.backbones import CATALOG, find_backbone
+from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.catalog.corruptions import SEVERITIES, level_name, parse_choice
+from jobs.catalog.optimisers import OPTIMISERS
+from jobs.catalog.schedules import SCHEDULES
 from jobs.errors import BadSpec
-from jobs.spec import duration, explain, range_text, yaml_file
+from jobs.spec import duration, explain, texts, yaml_file
+from jobs.spec.fields import BUILT_IN_KEYS, KEYS, Weights
+from jobs.spec.recipe import DataSettings as DataSettings
+from jobs.spec.recipe import Recipe as Recipe
+from jobs.spec.recipe import key_field
 
-BUILT_IN_DATA = ("digits",)
 ALIASES = {"backbone": "backbones", "patience": "plateau_patience"}
 
-Weights = Literal["imagenet", "none"]
-Precision = Literal["auto", "fp32", "bf16"]
-Augment = Literal["none", "flip", "crop-flip"]
-RangeText = Annotated[str, BeforeValidator(range_text.parse)]
 MAX_EPOCHS = 9_999_999
 MAX_TASKS = 100_000
 SHOWN = 80
-NUMBERS = (
-    "periods", "epochs_per_period", "seeds", "image_size", "batch_size", "learning_rate",
-    "momentum", "plateau_patience", "plateau_factor", "split", "split_seed", "early_stop",
-)  # fmt: skip
+NUMBERS = tuple(name for name, key in KEYS.items() if key.kind in (int, float))
 NEVER = "never"
-NOT_ASKED = frozenset({"name", "data", "checkpoint_every", "classes_at_top"})
+NOT_ASKED = frozenset(name for name, key in KEYS.items() if not key.changes_run)
 """Keys that do not identify a run: submitting with other values continues the same run."""
-LATER = frozenset({"deterministic", "augment", "early_stop", "corruptions", "value_range"})
+LATER = frozenset(name for name, key in KEYS.items() if key.later)
 """Keys added later; names omit them at their defaults, so existing names do not change."""
 
 
@@ -55,80 +54,35 @@ def at_defaults(model: BaseModel) -> set[str]:
     return {key for key in LATER & fields.keys() if getattr(model, key) == fields[key].default}
 
 
-class Recipe(BaseModel):
-    """How a trial is trained, by default as in the study. Every key can change the results."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    batch_size: int = Field(default=32, ge=1, le=65536)
-    learning_rate: float = Field(default=0.001, gt=0, allow_inf_nan=False)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    plateau_patience: int = Field(default=2, ge=0, le=1_000_000)
-    plateau_factor: float = Field(default=0.1, gt=0, lt=1)
-    precision: Precision = "auto"
-    deterministic: bool = False
-    augment: Augment = "none"
-    early_stop: int | None = Field(default=None, ge=1, le=1_000_000)
-
-
-class DataSettings(BaseModel):
-    """How a data set is prepared. Every key is part of the data set's fingerprint."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    image_size: int = Field(default=224, ge=8, le=2048)
-    split: tuple[int, int, int] = (70, 10, 20)
-    split_seed: int = Field(default=0, ge=0, lt=2**31)
-    skip_broken: bool = False
-    value_range: RangeText = range_text.AUTO
-
-    @field_validator("split")
-    @classmethod
-    def _shares(cls, split: tuple[int, int, int]) -> tuple[int, int, int]:
-        if min(split) < 1 or sum(split) != 100:
-            raise ValueError(
-                "three percentages of at least 1 that sum to 100 are needed, such as [70, 10, 20]"
-            )
-        return split
-
-
-class Spec(BaseModel):
+class Spec(DataSettings, Recipe):
     """One comparison: data, backbones, periods, seeds and recipe. Unknown keys are rejected."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    data: str = key_field("data")
+    backbones: tuple[str, ...] = Field(min_length=1, description=KEYS["backbones"].meaning)
+    periods: int = key_field("periods", ge=1, le=10_000)
+    epochs_per_period: int = key_field("epochs_per_period", ge=1, le=100_000)
+    seeds: int = key_field("seeds", ge=1, le=10_000)
+    weights: Weights = key_field("weights")
+    name: str | None = key_field("name")
+    corruptions: tuple[str, ...] = key_field("corruptions")
+    checkpoint_every: str = key_field("checkpoint_every")
+    classes_at_top: bool = key_field("classes_at_top")
 
-    data: str = "digits"
-    backbones: tuple[str, ...] = Field(min_length=1)
-    periods: int = Field(default=3, ge=1, le=10_000)
-    epochs_per_period: int = Field(default=10, ge=1, le=100_000)
-    seeds: int = Field(default=1, ge=1, le=10_000)
-    weights: Weights = "imagenet"
-    name: str | None = None
-    image_size: int = Field(default=224, ge=8, le=2048)
-    batch_size: int = Field(default=32, ge=1, le=65536)
-    learning_rate: float = Field(default=0.001, gt=0, allow_inf_nan=False)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    plateau_patience: int = Field(default=2, ge=0, le=1_000_000)
-    plateau_factor: float = Field(default=0.1, gt=0, lt=1)
-    precision: Precision = "auto"
-    deterministic: bool = False
-    augment: Augment = "none"
-    early_stop: int | None = Field(default=None, ge=1, le=1_000_000)
-    corruptions: tuple[str, ...] = ()
-    checkpoint_every: str = "5m"
-    split: tuple[int, int, int] = (70, 10, 20)
-    split_seed: int = Field(default=0, ge=0, lt=2**31)
-    skip_broken: bool = False
-    value_range: RangeText = range_text.AUTO
-    classes_at_top: bool = False
+    @model_serializer(mode="wrap")
+    def _in_order(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keys in the order of the documentation, wherever they are declared."""
+        values = dump(self)
+        return {key: values[key] for key in KEYS if key in values}
 
     @model_validator(mode="before")
     @classmethod
     def _built_in_defaults(cls, values: Any) -> Any:
         """Defaults of a built-in data set: digits use 64 px and no pretrained weights."""
-        if isinstance(values, dict) and values.get("data", "digits") in BUILT_IN_DATA:
-            return {"image_size": 64, "weights": "none"} | values
-        return values
+        data = values.get("data", KEYS["data"].default) if isinstance(values, dict) else None
+        built_in = BUILT_IN_DATA.get(data) if isinstance(data, str) else None
+        if built_in is None:
+            return values
+        return {key: getattr(built_in, key) for key in BUILT_IN_KEYS} | values
 
     @field_validator(*NUMBERS, mode="before")
     @classmethod
@@ -189,7 +143,7 @@ class Spec(BaseModel):
                     f"image_size {self.image_size} is too small for {name}; it needs {smallest} "
                     f"or more"
                 )
-        self.data_settings()
+        self._require_used_settings()
         if self.epochs > MAX_EPOCHS:
             raise ValueError(
                 f"{self.periods} x {self.epochs_per_period} epochs exceed the maximum of "
@@ -202,6 +156,20 @@ class Spec(BaseModel):
                 "give fewer periods, seeds or backbones"
             )
         return self
+
+    def _require_used_settings(self) -> None:
+        """Raise `ValueError` for a setting that the chosen optimiser and schedule do not use."""
+        for kind, name, registry in (
+            ("optimiser", self.optimiser, OPTIMISERS),
+            ("schedule", self.schedule, SCHEDULES),
+        ):
+            known = {key for entry in registry.values() for key in entry.settings.values()}
+            for key in known - set(registry[name].settings.values()):
+                if getattr(self, key) != KEYS[key].default:
+                    raise ValueError(
+                        f"{key} {getattr(self, key)} has no effect with the {kind} '{name}'; leave "
+                        "it out"
+                    )
 
     def recipe(self) -> Recipe:
         """The recipe of each trial."""
@@ -264,8 +232,8 @@ def _place(data: str, beside: Path) -> str:
         raise BadSpec(f"data: {fault}")
     if not data.strip() or any(ord(each) < 32 or 0xD800 <= ord(each) <= 0xDFFF for each in data):
         raise BadSpec(
-            f"data: {data[:SHOWN]!r} is not a folder name. Give a folder with one folder per "
-            "class, or 'digits'."
+            f"data: {data[:SHOWN]!r} is not a folder name. Give "
+            f"{explain.needs('data').rstrip(',')}."
         )
     try:
         return str((beside / Path(data).expanduser()).absolute())
@@ -290,9 +258,9 @@ def _tidy(values: dict[str, Any]) -> dict[str, Any]:
                 tidy["backbones"] = "all"
             continue
         if key not in Spec.model_fields:
-            near = difflib.get_close_matches(key[:SHOWN], Spec.model_fields, n=1)
+            near = difflib.get_close_matches(key[:SHOWN], KEYS, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
-            known = ", ".join(Spec.model_fields)
+            known = ", ".join(name for name in KEYS if texts.is_offered(name))
             raise BadSpec(
                 f"unknown key '{given[:SHOWN]}' in the specification.{hint} Known keys: {known}."
             )

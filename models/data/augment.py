@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from jobs.spec.model import Augment
+from jobs.spec.fields import Augment
 from models.data.device_transfer import sent
 from models.runtime.rng import derive_seed
 

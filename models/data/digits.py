@@ -10,8 +10,6 @@ from PIL import Image
 
 from models.data.decode import Pixels, square
 
-COUNT = 1797
-
 
 def images(size: int) -> Iterator[tuple[str, str, str, Pixels]]:
     """Path, label, checksum and pixels (size, size, 3) of each digit, class by class."""

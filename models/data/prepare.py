@@ -6,17 +6,19 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import pyarrow as pa
 
 from jobs import atomic
+from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.data.image_folder import DataSource
 from jobs.data.value_range import ValueRange
 from jobs.errors import BadImages, DataChanged, Stopped
 from jobs.spec.model import DataSettings
 from jobs.store import tables
-from models.data import digits, ranges
+from models.data import ranges
 from models.data.array import ArrayWriter
 from models.data.decode_pool import decode_all
 from models.data.split import SPLITS, Image, split
@@ -51,7 +53,7 @@ def prepare_folder(
     files (unless they are skipped) or a class left without images. Raises `Stopped` when requested.
     """
     started = time.monotonic()
-    total = digits.COUNT if source.built_in else len(source.entries)
+    total = BUILT_IN_DATA[source.origin].images if source.built_in else len(source.entries)
     progress = ProgressEstimator(tell, total_work=total)
 
     def said(phase: str, done: int) -> None:
@@ -112,7 +114,8 @@ def _fetch(
 ) -> Iterator[tuple[str, Image | None]]:
     """Path and image of each file, its pixels in its row; no image for files in `faults`."""
     if source.built_in:
-        for path, label, sha256, pixels in digits.images(settings.image_size):
+        images = resolve_name(BUILT_IN_DATA[source.origin].load)
+        for path, label, sha256, pixels in images(settings.image_size):
             writer.append(pixels)
             yield path, Image(label, sha256, sha256)
         return

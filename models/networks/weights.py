@@ -54,9 +54,10 @@ def unsound(name: str, path: Path) -> str | None:
     """Why a file cannot hold ImageNet weights of a backbone, seen in milliseconds; or None."""
     from models.networks import state_file
 
-    file = backbones.find_backbone(name).weights_file
-    trained = next(entry for entry in backbones.CATALOG.values() if entry.weights_file == file)
-    return state_file.problem(path, trained.parameters(IMAGENET_CLASSES))
+    counts = backbones.find_backbone(name).counts
+    if counts is None or counts.pretrained is None:
+        return None  # found when training begins
+    return state_file.problem(path, counts.pretrained)
 
 
 def _require_sound(name: str, path: Path) -> None:

@@ -6,8 +6,9 @@ from typing import Literal
 
 import torch
 
+from jobs.catalog.backbones import find_backbone
 from jobs.errors import Crowded, DeviceFailed, OutOfMemory, WorkError
-from jobs.spec.model import Precision
+from jobs.spec.fields import Precision
 from models.runtime import malloc
 
 Chosen = Literal["fp32", "bf16"]
@@ -32,11 +33,6 @@ BROKEN = (
     "CUDNN_STATUS",
 )
 """Messages of torch for a failed or missing GPU or driver."""
-DEPTHWISE = frozenset({"mobilenet-v3"})
-"""Backbones with depthwise convolutions.
-
-A processor computes those slower in bf16 (0.8 x at 224 px, 0.45 x at 64 px).
-"""
 
 
 def demand_deterministic(wanted: bool) -> None:
@@ -72,7 +68,7 @@ def choose_precision(asked: Precision, device: torch.device, backbone: str) -> C
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     there = getattr(torch.cpu, "get_capabilities", dict[str, bool])()
     fast = any(there.get(unit, False) for unit in BF16_UNITS)
-    return "bf16" if fast and backbone not in DEPTHWISE else "fp32"
+    return "bf16" if fast and find_backbone(backbone).bf16_on_cpu else "fp32"
 
 
 def describe(device: torch.device) -> str:

@@ -1,9 +1,10 @@
 """A training step recorded as a CUDA graph and replayed, to avoid Python's overhead on a GPU.
 
 Not yet run on a GPU, and off unless `ORCH_CUDA_GRAPHS=1`. A recording is used only after one step
-was done both ways from the same state with the same loss, weights, statistics and momenta, bit for
-bit. Otherwise, or without memory for a recording, steps are done plainly. If recording fails in
-another way the task fails: torch is unreliable in a process whose recording was aborted.
+was done both ways from the same state with the same loss, weights, statistics and optimiser state,
+bit for bit. Otherwise, or without memory for a recording, steps are done plainly. So are those of
+an optimiser that keeps more than tensors. If recording fails in another way the task fails: torch
+is unreliable in a process whose recording was aborted.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import gc
 import logging
 import os
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD
+from torch.optim import Optimizer
 
 from jobs.errors import WorkError
 from models.data.batches import Batch
@@ -61,12 +63,15 @@ def _stream() -> torch.cuda.Stream:
 
 
 class Replay:
-    """Replay steps of whole batches of `images` images; records anew per learning rate."""
+    """Replay steps of whole batches of `images` images; records anew per learning rate.
+
+    Every other setting of the optimiser counts too, such as a momentum that a schedule changes.
+    """
 
     def __init__(
         self,
         network: nn.Module,
-        optimizer: SGD,
+        optimizer: Optimizer,
         images: int,
         whole: Callable[[Batch], Tensor],
         record: Callable[[Callable[[], Tensor]], Recorded] = recorded,
@@ -79,29 +84,34 @@ class Replay:
             record,
         )
         self.trusted = True
-        self.rate: float | None = None
+        self.recorded_with: list[dict[str, Any]] | None = None
         self.batch: Batch | None = None
         self.again: Recorded | None = None
 
     def step(self, batch: Batch, seed: int) -> Tensor:
         """One step; returns its loss. Dropout draws from the seed, replayed or not."""
-        # A recording is tied to the learning rate, the batch size, and existing momenta.
+        # A recording is tied to the settings, the batch size, and the optimiser's existing state.
         if not self.trusted or len(batch) != self.images or not self.optimizer.state:
             return self._plainly(batch, seed)
-        rate = float(self.optimizer.param_groups[0]["lr"])
-        if self.again is None or self.batch is None or rate != self.rate:
-            return self._begin(batch, seed, rate)
+        now = settings(self.optimizer)
+        if self.again is None or self.batch is None or now != self.recorded_with:
+            return self._begin(batch, seed, now)
         self.batch.images.copy_(batch.images)
         self.batch.labels.copy_(batch.labels)
         return self._replayed(seed, self.again)
 
-    def _begin(self, batch: Batch, seed: int, rate: float) -> Tensor:
+    def _begin(self, batch: Batch, seed: int, now: list[dict[str, Any]]) -> Tensor:
         """Record, compare one step both ways, and fall back to plain steps if they differ."""
+        if (kept_beside := beyond_tensors(self.optimizer)) is not None:
+            name = type(self.optimizer).__name__
+            log.warning("steps are not replayed: %s keeps %s, no tensor", name, kept_beside)
+            self.release()
+            return self._plainly(batch, seed)
         before = self._state()
         kept = [value.clone() for value in before]
         self.again = self.batch = None
         try:
-            loss = self._tried(batch, seed, rate, before, kept)
+            loss = self._tried(batch, seed, now, before, kept)
         except (MemoryError, RuntimeError) as error:
             if out_of_memory(error) is None:
                 raise WorkError(
@@ -119,7 +129,12 @@ class Replay:
         return self._plainly(batch, seed)
 
     def _tried(
-        self, batch: Batch, seed: int, rate: float, before: list[Tensor], kept: list[Tensor]
+        self,
+        batch: Batch,
+        seed: int,
+        now: list[dict[str, Any]],
+        before: list[Tensor],
+        kept: list[Tensor],
     ) -> Tensor | None:
         """Loss of a recorded step that equals the plain one bit for bit; None otherwise."""
         self.batch = held = Batch(batch.images.clone(), batch.labels.clone())
@@ -131,7 +146,7 @@ class Replay:
         if not all(map(torch.equal, expected, found)):
             log.warning("using plain steps, not a CUDA graph: a replayed step gave other results")
             return None
-        self.again, self.rate = again, rate
+        self.again, self.recorded_with = again, now
         return found[0]
 
     def release(self) -> bool:
@@ -151,17 +166,47 @@ class Replay:
         return again[1].clone()
 
     def _state(self) -> list[Tensor]:
-        """All that a step changes: weights, statistics, momenta."""
-        momenta = [
-            self.optimizer.state[each]["momentum_buffer"]
-            for each in self.network.parameters()
-            if self.optimizer.state[each].get("momentum_buffer") is not None
-        ]
+        """All that a step changes: weights, statistics, the optimiser's state."""
         return [
             *(each.data for each in self.network.parameters()),
             *self.network.buffers(),
-            *momenta,
+            *state_tensors(self.optimizer),
         ]
+
+
+def settings(optimizer: Optimizer) -> list[dict[str, Any]]:
+    """The settings of each group of parameters, such as the learning rate."""
+    return [
+        {
+            name: value.tolist() if isinstance(value, Tensor) else value
+            for name, value in group.items()
+            if name != "params"
+        }
+        for group in optimizer.param_groups
+    ]
+
+
+def state_tensors(optimizer: Optimizer) -> list[Tensor]:
+    """The tensors of the optimiser's state, such as momenta."""
+    return [
+        value
+        for state in optimizer.state.values()
+        for value in state.values()
+        if isinstance(value, Tensor)
+    ]
+
+
+def beyond_tensors(optimizer: Optimizer) -> str | None:
+    """The name of something in the optimiser's state that is no tensor, and not None."""
+    return next(
+        (
+            f"'{name}'"
+            for state in optimizer.state.values()
+            for name, value in state.items()
+            if value is not None and not isinstance(value, Tensor)
+        ),
+        None,
+    )
 
 
 def _in_a_line(error: BaseException) -> str:

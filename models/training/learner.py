@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import SGD
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim import Optimizer
 
 from jobs.spec.model import Recipe
 from models.data.batches import Batch
 from models.networks import deterministic
 from models.runtime.device import Chosen
 from models.runtime.rng import derive_seed
-from models.training import cuda_graphs, microbatches
+from models.training import cuda_graphs, microbatches, optimisation
 from models.training.microbatches import Splits
+from models.training.optimisation import Scheduler
 
 FULL = (255.0, 255.0, 255.0)
 """Divisor as a tensor: a GPU would multiply by the inverse of a number and round differently."""
@@ -32,8 +32,8 @@ class Learner:
     """A network on its device, with all that training needs."""
 
     network: nn.Module
-    optimizer: SGD
-    scheduler: ReduceLROnPlateau
+    optimizer: Optimizer
+    scheduler: Scheduler
     device: torch.device
     precision: Chosen
     recipe: Recipe
@@ -51,18 +51,12 @@ class Learner:
         precision: Chosen,
         splits: Splits = (),
     ) -> Learner:
-        """The network on `device`, channels last, with SGD and a plateau scheduler."""
+        """The network on `device`, channels last, with the recipe's optimiser and schedule."""
         if recipe.deterministic and device.type == "cuda":
             network = deterministic.replace_pools(network)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        # Fused on a GPU; on a processor it would round differently and gain little.
-        fused = device.type == "cuda"
-        optimizer = SGD(
-            network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, fused=fused
-        )
-        scheduler = ReduceLROnPlateau(
-            optimizer, factor=recipe.plateau_factor, patience=recipe.plateau_patience
-        )
+        optimizer = optimisation.make_optimiser(network, recipe, device)
+        scheduler = optimisation.make_scheduler(optimizer, recipe)
         made = cls(network, optimizer, scheduler, device, precision, recipe, seed, splits)
         if cuda_graphs.wanted(device, recipe.deterministic):
             made.replay = cuda_graphs.Replay(
@@ -116,7 +110,7 @@ def _row(colour: tuple[float, float, float], width: int, device: torch.device) -
 
 
 def step(learner: Learner, batch: Batch, epoch: int, number: int) -> Tensor:
-    """One SGD step, in micro-batches where recorded; returns the mean loss, on the device."""
+    """One step, in micro-batches where recorded; returns the mean loss, on the device."""
     # Seeded by the step, so a resumed epoch draws the same dropout.
     seed = derive_seed("dropout", learner.seed, epoch, number)
     parts = microbatches.parts_at(learner.splits, epoch, number)
@@ -129,7 +123,7 @@ def step(learner: Learner, batch: Batch, epoch: int, number: int) -> Tensor:
 
 
 def _in_parts(learner: Learner, batch: Batch, sizes: list[int]) -> Tensor:
-    """One SGD step in micro-batches of these sizes; returns the mean loss of the batch."""
+    """One step in micro-batches of these sizes; returns the mean loss of the batch."""
     learner.optimizer.zero_grad(set_to_none=True)
     losses = []
     for part in batch.split(sizes):

@@ -15,7 +15,7 @@ from models.data.augment import changes
 from models.data.batches import Batch, Data, Indices, batches, cut
 from models.runtime.device import out_of_memory
 from models.runtime.rng import permutation
-from models.training import microbatches
+from models.training import microbatches, optimisation
 from models.training.learner import Learner, step
 from models.training.rollback import StepRollback
 
@@ -108,12 +108,13 @@ def _steps(
     """Images and loss of each step after `running.step`.
 
     When memory runs out beside cached images or a recorded step, those are freed and the step is
-    done again. On an error `running.step` is the step that failed.
+    done again, if the optimiser allows that. On an error `running.step` is the step that failed.
     """
     changed = changes(learner.recipe.augment, len(data.images), learner.seed, epoch)
     undone = (
         StepRollback(learner.network)
-        if data.resident is not None or learner.replay is not None
+        if optimisation.can_step_again(learner.recipe)
+        and (data.resident is not None or learner.replay is not None)
         else None
     )
     while running.step < len(pieces):

@@ -10,7 +10,7 @@ class StepRollback:
     """The buffers of a network (batch statistics): all that a step out of memory may change.
 
     Gradients are cleared at the start of the next step, and the optimiser changes weights only
-    after its last allocation.
+    after its last allocation (`Optimiser.allocates_first`).
     """
 
     def __init__(self, network: nn.Module) -> None:

@@ -17,7 +17,7 @@ from models.data.gpu_cache import OnUpload
 from models.runtime import device
 from models.runtime.progress import ProgressEstimator, Tell
 from models.runtime.resource_meter import Meter, taken_memory
-from models.training import microbatches
+from models.training import microbatches, optimisation
 from models.training.epoch_rows import write_unpublished
 from models.training.inference import validate
 from models.training.loop import EpochProgress, train_epoch
@@ -130,7 +130,7 @@ def _one_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
         training.saver.wait()
         raise
     callbacks.progress.advance(len(data.splits["validation"]) * VALIDATION_COST)
-    learner.scheduler.step(val_loss)
+    optimisation.after_epoch(learner.scheduler, learner.recipe, val_loss)
     training.rows.append(
         {
             "backbone": training.trial.backbone,

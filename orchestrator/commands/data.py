@@ -11,16 +11,13 @@ import click
 from jobs import install_hints
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
+from jobs.spec.fields import KEYS
+from jobs.spec.texts import text
 from orchestrator.formatting import plain
 from orchestrator.submission import launch
-from orchestrator.terminal.options import (
-    classes_at_top_option,
-    emit,
-    examples,
-    json_option,
-    store_option,
-    value_range_option,
-)
+from orchestrator.terminal.completion import COMPLETIONS
+from orchestrator.terminal.options import emit, examples, json_option, store_option
+from orchestrator.terminal.spec_options import spec_option
 
 if TYPE_CHECKING:
     from jobs.spec.model import DataSettings, Spec
@@ -45,8 +42,8 @@ def data_command(ctx: click.Context) -> None:
 
 @data_command.command(epilog=examples("orch data inspect photographs/"))
 @click.argument("folder", type=click.Path(path_type=Path))
-@value_range_option
-@classes_at_top_option
+@spec_option("value_range")
+@spec_option("classes_at_top")
 @json_option
 def inspect(
     folder: Path, value_range: str | None, classes_at_top: bool | None, as_json: bool
@@ -143,13 +140,10 @@ def _shares(ctx: click.Context, option: click.Parameter, value: str | None) -> l
 @data_command.command(
     epilog=examples("orch data prepare photographs/ --image-size 128", "orch data prepare digits")
 )
-@click.argument("folder", metavar="FOLDER|digits")
-@click.option(
-    "--image-size",
-    type=int,
-    metavar="PIXELS",
-    help="Width and height of the images.  [default: 224; 64 for digits]",
+@click.argument(
+    "folder", metavar=text(str(KEYS["data"].metavar)), shell_complete=COMPLETIONS["data"]
 )
+@spec_option("image_size")
 @click.option(
     "--split",
     callback=_shares,
@@ -160,8 +154,8 @@ def _shares(ctx: click.Context, option: click.Parameter, value: str | None) -> l
 @click.option(
     "--skip-broken", is_flag=True, help="Leave out files that are no images.  [default: fail]"
 )
-@value_range_option
-@classes_at_top_option
+@spec_option("value_range")
+@spec_option("classes_at_top")
 @json_option
 @store_option
 @click.pass_obj

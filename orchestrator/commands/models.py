@@ -9,11 +9,12 @@ import click
 
 from jobs import install_hints
 from jobs.errors import BadSpec, MissingExtra
+from orchestrator.terminal import completion
 from orchestrator.terminal.options import emit, examples, json_option
 
 
 @click.command(epilog=examples("orch models", "orch models scratch --classes 20 --image-size 224"))
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.one_of(completion.backbones))
 @click.option(
     "--classes",
     type=click.IntRange(2, 1_000_000),
@@ -44,7 +45,8 @@ def models_command(name: str | None, classes: int, image_size: int, as_json: boo
     click.echo(f"{'name':<21} {'parameters':>12}  {'weights':<8}  description ({classes} classes)")
     for row in rows:
         origin = "ImageNet" if row["weights_file"] else "random"
-        click.echo(f"{row['name']:<21} {row['parameters']:>12,}  {origin:<8}  {row['summary']}")
+        size = "unknown" if row["parameters"] is None else f"{row['parameters']:,}"
+        click.echo(f"{row['name']:<21} {size:>12}  {origin:<8}  {row['summary']}")
 
 
 def _row(entry: Any, classes: int) -> dict[str, Any]:

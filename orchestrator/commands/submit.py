@@ -10,13 +10,8 @@ import click
 from jobs.settings import Settings
 from orchestrator.formatting import plain
 from orchestrator.submission import launch
-from orchestrator.terminal.options import (
-    classes_at_top_option,
-    examples,
-    json_option,
-    store_option,
-    value_range_option,
-)
+from orchestrator.terminal.options import examples, json_option, store_option
+from orchestrator.terminal.spec_options import spec_options
 
 if TYPE_CHECKING:
     from orchestrator.preflight import Request
@@ -36,92 +31,7 @@ EPILOG = examples(
     is_flag=True,
     help="Compare every backbone of the catalog (see 'orch models').",
 )
-@click.option(
-    "--backbone",
-    "backbones",
-    multiple=True,
-    metavar="NAME,...",
-    help="Backbones to compare; repeatable.",
-)
-@click.option(
-    "--data",
-    metavar="FOLDER|digits",
-    help="A folder with one folder per class, or the built-in data set.  [default: digits]",
-)
-@click.option(
-    "--periods",
-    type=int,
-    help="Number of training periods; each ends with an evaluation.  [default: 3]",
-)
-@click.option("--epochs-per-period", type=int, help="Epochs in each period.  [default: 10]")
-@click.option(
-    "--image-size",
-    type=int,
-    metavar="PIXELS",
-    help="Width and height of the images.  [default: 224; 64 for digits]",
-)
-@click.option("--batch-size", type=int, help="Images per training step.  [default: 32]")
-@click.option(
-    "--learning-rate",
-    type=float,
-    help="Initial learning rate of SGD; reduced on a plateau.  [default: 0.001]",
-)
-@click.option(
-    "--weights",
-    type=click.Choice(["imagenet", "none"]),
-    help="Initial weights; none: random.  [default: imagenet; none for digits]",
-)
-@click.option(
-    "--seeds",
-    type=int,
-    metavar="N",
-    help="Train each backbone N times, with seeds 0 to N-1.  [default: 1]",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16"]),
-    help="Precision of training; auto: bf16 where the hardware supports it.  [default: auto]",
-)
-@click.option(
-    "--augment",
-    type=click.Choice(["none", "flip", "crop-flip"]),
-    help="Augment training images: mirror at random, or shift and mirror.  [default: none]",
-)
-@click.option(
-    "--early-stop",
-    type=int,
-    metavar="PATIENCE",
-    help="Stop a training when its validation loss has not improved for this many epochs.  "
-    "[default: none]",
-)
-@click.option(
-    "--corruptions",
-    metavar="all|NAME,...",
-    help="After the last period, also evaluate on corrupted images: blur, noise, rotation, jpeg, "
-    "brightness, contrast, occlusion.  [default: none]",
-)
-@click.option(
-    "--deterministic/--no-deterministic",
-    default=None,
-    help="On a GPU, use only deterministic operations; slower.  [default: no-deterministic]",
-)
-@click.option(
-    "--checkpoint-every",
-    metavar="TIME|never",
-    help="Time between two checkpoints within an epoch.  [default: 5m]",
-)
-@click.option(
-    "--skip-broken/--no-skip-broken",
-    default=None,
-    help="Skip files that are not images.  [default: no-skip-broken]",
-)
-@value_range_option
-@classes_at_top_option
-@click.option(
-    "--name",
-    metavar="NAME",
-    help="Name of the run.  [default: made from data, periods and a hash]",
-)
+@spec_options
 @launch.options
 @json_option
 @store_option

@@ -7,13 +7,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from jobs.catalog.backbones import CATALOG
+from jobs.catalog.backbones import relative_cost
 from orchestrator.formatting import duration, share
 from orchestrator.monitoring.progress import TaskProgress
 from orchestrator.monitoring.status import RunStatus, TrialStatus, seconds_left
 from orchestrator.terminal.messages import failure_line
 
-COSTS = {name: entry.relative_cost for name, entry in CATALOG.items()}
 NARROW = 110
 """Below this width (columns), bars, validation accuracy and workers are left out."""
 TIGHT = 76
@@ -55,9 +54,10 @@ def draw_dashboard(
 
 
 def _overall(status: RunStatus, width: int) -> RenderableType:
-    total = sum(COSTS.get(trial.backbone, 1.0) * trial.epochs for trial in status.trials)
-    done = sum(COSTS.get(trial.backbone, 1.0) * _epochs(trial) for trial in status.trials)
-    left = seconds_left(status, COSTS)
+    total = sum(relative_cost(trial.backbone) * trial.epochs for trial in status.trials)
+    done = sum(relative_cost(trial.backbone) * _epochs(trial) for trial in status.trials)
+    costs = {trial.backbone: relative_cost(trial.backbone) for trial in status.trials}
+    left = seconds_left(status, costs)
     time_left = (
         ""
         if status.over

@@ -45,21 +45,6 @@ json_option = click.option(
 )
 
 
-value_range_option = click.option(
-    "--value-range",
-    metavar="auto|full|LOW,HIGH",
-    help="Values of images beyond 8 bits that become black and white; auto: the lowest and highest "
-    "of the data set.  [default: auto]",
-)
-
-classes_at_top_option = click.option(
-    "--classes-at-top/--no-classes-at-top",
-    default=None,
-    help="Take the folders at the top as classes, whatever they look like.  "
-    "[default: no-classes-at-top]",
-)
-
-
 def examples(*lines: str) -> str:
     """Epilog of a help text: example commands."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)

@@ -23,8 +23,7 @@ def work(kind: str) -> float:
     """Estimated computation per image before any measurement; only ratios are meaningful."""
     backbone, _, rest = kind.partition("@")
     size = rest.partition("x")[0]
-    cost = backbones.CATALOG[backbone].relative_cost if backbone in backbones.CATALOG else 1.0
-    return cost * (int(size) if size.isdecimal() else 224) ** 2
+    return backbones.relative_cost(backbone) * (int(size) if size.isdecimal() else 224) ** 2
 
 
 def ratio(rates: Rates, others: Rates) -> float:

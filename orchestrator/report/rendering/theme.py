@@ -83,5 +83,7 @@ def colour(backbone: str) -> str:
 
 
 def marker(backbone: str) -> str:
-    """The backbone's marker."""
-    return MARKERS[place(backbone)]
+    """The backbone's marker; backbones that share a colour have different ones."""
+    known = list(backbones.CATALOG)
+    rounds = known.index(backbone) // len(SERIES) if backbone in known else 0
+    return MARKERS[(place(backbone) + rounds) % len(MARKERS)]

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.catalog import backbones
+from jobs.catalog.optimisers import OPTIMISERS
+from jobs.catalog.schedules import SCHEDULES
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import Standing
 from orchestrator.report.rendering import wording
@@ -57,7 +59,8 @@ def networks(run_data: RunData) -> Table:
     ):
         trial, result = run_data.trials[name], run_data.training.get(name, {})
         known = backbones.CATALOG.get(trial.backbone)
-        parameters = f"{known.parameters(len(run_data.classes)):,}" if known else "–"
+        counted = known.parameters(len(run_data.classes)) if known else None
+        parameters = "–" if counted is None else f"{counted:,}"
         weights = "ImageNet weights" if trial.weights == "imagenet" else "random weights"
         numerics = [str(result.get(key, "–")) for key in ("precision", "threads", "device")]
         fitted = [memory.told(result) or "whole batches"] if split else []
@@ -96,12 +99,8 @@ def recipe(run_data: RunData) -> Table:
             f"{spec.epochs_per_period}; an evaluation after each period",
         ),
         ("Loss", "cross entropy"),
-        ("Optimiser", f"SGD, learning rate {spec.learning_rate:g}, momentum {spec.momentum:g}"),
-        (
-            "Learning rate",
-            f"multiplied by {spec.plateau_factor:g} when the validation loss has not improved for "
-            f"more than {wording.count(spec.plateau_patience, 'epoch')}",
-        ),
+        ("Optimiser", OPTIMISERS[spec.optimiser].describe(spec)),
+        ("Learning rate", SCHEDULES[spec.schedule].describe(spec)),
         (
             "Early stopping",
             "none"

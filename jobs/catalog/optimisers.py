@@ -1,0 +1,59 @@
+"""The registry of optimisers: how the weights change at each step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+
+class Optimiser(NamedTuple):
+    """One optimiser.
+
+    `make` is its class, as `module:class`. `settings` maps arguments of the class to keys of the
+    recipe; `fixed` are further arguments with their values. Set `fused` if the class takes the
+    argument of that name: fused kernels are then used on a GPU.
+
+    `allocates_first` promises that a step changes nothing before its last allocation of memory, so
+    that a step out of memory can be done again. Without it such a step ends the attempt, and the
+    next one goes on from the last checkpoint.
+    """
+
+    name: str
+    title: str
+    help: str
+    make: str
+    settings: Mapping[str, str]
+    fixed: Mapping[str, Any] = MappingProxyType({})
+    fused: bool = False
+    allocates_first: bool = False
+
+    def describe(self, recipe: Any) -> str:
+        """The optimiser and its settings: `SGD, learning rate 0.001, momentum 0.9`."""
+        values = {key.replace("_", " "): getattr(recipe, key) for key in self.settings.values()} | {
+            name.replace("_", " "): value for name, value in self.fixed.items()
+        }
+        return ", ".join([self.title, *(f"{name} {shown(v)}" for name, v in values.items())])
+
+
+def shown(value: Any) -> str:
+    """A setting as a report shows it."""
+    return f"{value:g}" if isinstance(value, (int, float)) and value is not True else str(value)
+
+
+OPTIMISERS: dict[str, Optimiser] = {
+    entry.name: entry
+    for entry in (
+        Optimiser(
+            name="sgd",
+            title="SGD",
+            help="stochastic gradient descent with momentum",
+            make="torch.optim:SGD",
+            settings={"lr": "learning_rate", "momentum": "momentum"},
+            fused=True,
+            allocates_first=True,
+        ),
+    )
+}
+
+DEFAULT = "sgd"

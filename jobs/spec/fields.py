@@ -1,0 +1,232 @@
+"""The keys of a specification: default, help text and documentation of each, in one place.
+
+Types and limits are in `jobs/spec/model.py`. This module does not import pydantic, so that the help
+texts of commands can use it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, get_args
+
+from jobs.catalog import built_in_data, optimisers, schedules
+
+Weights = Literal["imagenet", "none"]
+Precision = Literal["auto", "fp32", "bf16"]
+Augment = Literal["none", "flip", "crop-flip"]
+
+
+class Key(NamedTuple):
+    """One key of a specification.
+
+    `kind` is the type of its value, or of the values in its list. `option` is the help text of the
+    option of `orch submit`, without the default; a key without one has no option. `meaning` is its
+    text in docs/spec.md. Both may name what `texts.placeholders` lists, in braces.
+    `default_shown` and `default_documented` replace the default there.
+
+    `needs` says what the key takes, where its type does not say it. `changes_run` is false for a
+    key whose other value continues the same run. `later` marks a key that 0.1.0 did not have: names
+    of data sets, trials and runs leave it out at its default.
+    """
+
+    default: Any
+    kind: type
+    option: str
+    meaning: str
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    default_shown: str | None = None
+    default_documented: str | None = None
+    needs: str | None = None
+    changes_run: bool = True
+    later: bool = False
+
+
+KEYS: dict[str, Key] = {
+    "data": Key(
+        built_in_data.DEFAULT,
+        str,
+        "A folder with one folder per class, or the built-in data set.",
+        "a folder of class folders, or {built_in_code}",
+        metavar="FOLDER|{built_in}",
+        needs="a folder with one folder per class, or {built_in_quoted},",
+        changes_run=False,
+    ),
+    "backbones": Key(
+        None,
+        str,
+        "Backbones to compare; repeatable.",
+        "`all`, or a list of names from `orch models`; `all_backbones: true` means `all`",
+        metavar="NAME,...",
+        default_documented="none, required",
+        needs="a list of backbone names, or 'all',",
+    ),
+    "periods": Key(
+        3,
+        int,
+        "Number of training periods; each ends with an evaluation.",
+        "number of training periods; each ends with an evaluation on the test images",
+    ),
+    "epochs_per_period": Key(10, int, "Epochs in each period.", "epochs in each period"),
+    "seeds": Key(
+        1,
+        int,
+        "Train each backbone N times, with seeds 0 to N-1.",
+        "number of seeds; each backbone is trained once per seed: 0, 1, ...",
+        metavar="N",
+    ),
+    "weights": Key(
+        "imagenet",
+        str,
+        "Initial weights; none: random.",
+        "initial weights: `imagenet` or `none` (random).{built_in_weights} {untrained} always "
+        "starts from random weights",
+        choices=get_args(Weights),
+    ),
+    "name": Key(
+        None,
+        str,
+        "Name of the run.",
+        "the run's name; letters, digits, `.`, `_`, `-`",
+        metavar="NAME",
+        default_shown="made from data, periods and a hash",
+        default_documented="made from the specification",
+        needs="a text (in quotation marks if it looks like a number)",
+        changes_run=False,
+    ),
+    "image_size": Key(
+        224,
+        int,
+        "Width and height of the images.",
+        "width and height in pixels.{built_in_sizes} {smallest_sizes}",
+        metavar="PIXELS",
+    ),
+    "batch_size": Key(32, int, "Images per training step.", "images per training step"),
+    "learning_rate": Key(
+        0.001,
+        float,
+        "Initial learning rate of {optimiser_titles}; reduced on a plateau.",
+        "initial learning rate of {optimiser_titles}",
+    ),
+    "momentum": Key(0.9, float, "", "momentum of {with_momentum}"),
+    "optimiser": Key(
+        optimisers.DEFAULT,
+        str,
+        "How weights change at each step: {optimisers}.",
+        "how weights change at each step: {optimisers_code}",
+        metavar="NAME",
+        needs="the name of an optimiser ({optimisers})",
+        later=True,
+    ),
+    "schedule": Key(
+        schedules.DEFAULT,
+        str,
+        "How the learning rate changes after each epoch: {schedules}.",
+        "how the learning rate changes after each epoch: {schedules_code}",
+        metavar="NAME",
+        needs="the name of a schedule ({schedules})",
+        later=True,
+    ),
+    "plateau_patience": Key(
+        2,
+        int,
+        "",
+        "epochs without a lower validation loss before the learning rate is reduced",
+    ),
+    "plateau_factor": Key(0.1, float, "", "factor by which the learning rate is then multiplied"),
+    "precision": Key(
+        "auto",
+        str,
+        "Precision of training; auto: bf16 where the hardware supports it.",
+        "`fp32`, `bf16`, or `auto`: bf16 if the hardware of the trial's first attempt supports it",
+        choices=get_args(Precision),
+    ),
+    "augment": Key(
+        "none",
+        str,
+        "Augment training images: mirror at random, or shift and mirror.",
+        "`flip`: half of the training images are mirrored horizontally at random. `crop-flip`: "
+        "they are also shifted by up to an eighth of their width and height; the gap is filled by "
+        "reflection. The random numbers are derived from (seed, epoch, image), so an interrupted "
+        "trial continues with the same ones. Validation and test images are not changed",
+        choices=get_args(Augment),
+        later=True,
+    ),
+    "early_stop": Key(
+        None,
+        int,
+        "Stop a training when its validation loss has not improved for this many epochs.",
+        "patience in epochs: a trial stops when its validation loss has not improved for this "
+        "long. Later periods are then evaluated with the network of that epoch (the last one, not "
+        "the best)",
+        metavar="PATIENCE",
+        later=True,
+    ),
+    "corruptions": Key(
+        (),
+        str,
+        "After the last period, also evaluate on corrupted images: {corruptions}.",
+        "after the last period, also evaluate every trial on corrupted images: `all`, or a list of "
+        "{corruptions_code}, each at severities 1 to 5. No training is needed: adding this to an "
+        "existing comparison only adds evaluations",
+        metavar="all|NAME,...",
+        default_shown="none",
+        needs="a list of corruptions, or 'all',",
+        later=True,
+    ),
+    "deterministic": Key(
+        False,
+        bool,
+        "On a GPU, use only deterministic operations; slower.",
+        "on a GPU, use only operations that give the same bits every time; this is slower. On a "
+        "CPU they always do",
+        later=True,
+    ),
+    "checkpoint_every": Key(
+        "5m",
+        str,
+        "Time between two checkpoints within an epoch.",
+        "time between two checkpoints within an epoch, so that a kill loses only minutes: `90s`, "
+        "`10m`, `1h`. `never` or `0`: checkpoints only at the end of an epoch",
+        metavar="TIME|never",
+        needs="a length of time, such as 30s or 5m, or 'never',",
+        changes_run=False,
+    ),
+    "split": Key(
+        (70, 10, 20),
+        int,
+        "",
+        "percent for training, validation, test",
+        needs="a list of three percentages of at least 1 that sum to 100, such as [70, 10, 20],",
+    ),
+    "split_seed": Key(0, int, "", "draws the split"),
+    "skip_broken": Key(
+        False,
+        bool,
+        "Skip files that are not images.",
+        "leave broken files out instead of stopping",
+    ),
+    "value_range": Key(
+        "auto",
+        str,
+        "Values of images beyond 8 bits that become black and white; auto: the lowest and highest "
+        "of the data set.",
+        "which values of images beyond 8 bits become black and white: `auto` (the lowest and "
+        "highest of the data set), `full` (the whole range of each file's type) or `LOW,HIGH`; see "
+        "[data.md](data.md)",
+        metavar="auto|full|LOW,HIGH",
+        needs="a range of values (auto, full, or LOW,HIGH such as 0,4095)",
+        later=True,
+    ),
+    "classes_at_top": Key(
+        False,
+        bool,
+        "Take the folders at the top as classes, whatever they look like.",
+        "take the folders at the top as classes, even where their names or shape say that the "
+        "class folders lie elsewhere. It changes no number and no name",
+        changes_run=False,
+    ),
+}
+"""Every key, in the order of documentation and help."""
+
+BUILT_IN_KEYS = ("image_size", "weights")
+"""Keys whose default a built-in data set may change."""

@@ -1,0 +1,48 @@
+"""The optimiser and the schedule of a recipe, made from their entries in the registries."""
+
+from __future__ import annotations
+
+from pkgutil import resolve_name
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from jobs.catalog.optimisers import OPTIMISERS
+from jobs.catalog.schedules import SCHEDULES
+from jobs.spec.model import Recipe
+
+Scheduler = LRScheduler | ReduceLROnPlateau
+
+
+def make_optimiser(network: nn.Module, recipe: Recipe, device: torch.device) -> Optimizer:
+    """The optimiser of a network that is on `device` already."""
+    entry = OPTIMISERS[recipe.optimiser]
+    settings = {name: getattr(recipe, key) for name, key in entry.settings.items()}
+    if entry.fused:
+        # Fused on a GPU; on a processor it would round differently and gain little.
+        settings["fused"] = device.type == "cuda"
+    made: Optimizer = resolve_name(entry.make)(network.parameters(), **settings, **entry.fixed)
+    return made
+
+
+def make_scheduler(optimizer: Optimizer, recipe: Recipe) -> Scheduler:
+    """The schedule of an optimiser's learning rate."""
+    entry = SCHEDULES[recipe.schedule]
+    settings = {name: getattr(recipe, key) for name, key in entry.settings.items()}
+    made: Scheduler = resolve_name(entry.make)(optimizer, **settings, **entry.fixed)
+    return made
+
+
+def after_epoch(scheduler: Scheduler, recipe: Recipe, val_loss: float) -> None:
+    """Change the learning rate after an epoch with this validation loss."""
+    if SCHEDULES[recipe.schedule].watches_loss:
+        scheduler.step(val_loss)  # type: ignore[arg-type]
+    else:
+        scheduler.step()  # type: ignore[call-arg]
+
+
+def can_step_again(recipe: Recipe) -> bool:
+    """Whether a step out of memory has changed nothing but what a rollback puts back."""
+    return OPTIMISERS[recipe.optimiser].allocates_first

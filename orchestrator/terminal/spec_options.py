@@ -1,0 +1,47 @@
+"""Options of commands that set keys of a specification, with texts from `jobs.spec.fields`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from jobs.spec import texts
+from jobs.spec.fields import KEYS, Key
+from orchestrator.terminal.completion import COMPLETIONS
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def spec_options(command: F) -> F:
+    """An option for every key of a specification that has one: backbones, then the others."""
+    names = sorted((name for name, key in KEYS.items() if key.option), key="backbones".__ne__)
+    for name in reversed(names):
+        command = spec_option(name)(command)
+    return command
+
+
+def spec_option(name: str) -> Callable[[F], F]:
+    """The option of one key. Its value is None, or empty, where the option is not given."""
+    key = KEYS[name]
+    several = name == "backbones"
+    default = "" if several else f"  [default: {texts.default_shown(name)}]"
+    return click.option(
+        *_words(name, key),
+        type=click.Choice(key.choices) if key.choices else key.kind,
+        default=None,
+        multiple=several,
+        metavar=texts.text(key.metavar) if key.metavar else None,
+        help=texts.text(key.option) + default,
+        hidden=not texts.is_offered(name),
+        shell_complete=COMPLETIONS.get(name),
+    )
+
+
+def _words(name: str, key: Key) -> list[str]:
+    """How the option is written."""
+    word = name.replace("_", "-")
+    if key.kind is bool:
+        return [f"--{word}/--no-{word}"]
+    return ["--backbone", name] if name == "backbones" else [f"--{word}"]
