@@ -16,7 +16,7 @@ from jobs.errors import AccessDenied, StoreUnusable
 from jobs.settings import Settings
 from jobs.store import tables
 from jobs.store.store import Store
-from orchestrator.local import doctor
+from orchestrator import doctor
 from orchestrator.monitoring import progress, status
 from workers.devices.discovery import Device
 from workers.execution import execute

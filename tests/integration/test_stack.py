@@ -26,7 +26,7 @@ STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {PATI
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
-    """A store of its own; whatever was started for it is ended."""
+    """A separate store; processes started for it are ended."""
     with own_store(tmp_path / "a store") as chosen:
         yield chosen
 

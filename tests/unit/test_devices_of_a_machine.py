@@ -16,8 +16,7 @@ from jobs import atomic
 from jobs.errors import DamagedFile
 from jobs.settings import Settings
 from jobs.store.store import Store
-from orchestrator import preflight
-from orchestrator.local import doctor
+from orchestrator import doctor, preflight
 from workers import main
 from workers.devices import device_lock, discovery
 from workers.devices.discovery import Device, DeviceTaken, DriverFailed, NoSuchDevice

@@ -12,8 +12,7 @@ from jobs import settings
 from jobs.errors import BadEnvironment, StoreUnusable
 from jobs.settings import Settings
 from jobs.store import filesystem
-from orchestrator import preflight
-from orchestrator.local import doctor
+from orchestrator import doctor, preflight
 
 
 @pytest.mark.parametrize(
