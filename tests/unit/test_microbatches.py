@@ -79,6 +79,6 @@ def test_parts_double_until_they_hold_one_image(tmp_path: Path) -> None:
 def test_a_torn_record_is_named(tmp_path: Path) -> None:
     """It is not treated as missing: the trial would continue with other results."""
     for text in ('[{"epoch": 1', '{"epoch": 1}', '[{"epoch": 1}]', "7"):
-        (tmp_path / "record.json").write_text(text)
+        (tmp_path / "microbatches.json").write_text(text)
         with pytest.raises(BadCheckpoint, match=r"microbatches\.json"):
-            read(tmp_path / "record.json")
+            read(tmp_path / "microbatches.json")
