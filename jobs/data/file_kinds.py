@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 HEAD_BYTES = 4096
 CONVERT = "convert it to PNG or JPEG"
-NO_IMAGE = "take it out"
 
+_IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""Starts of images that are read; what else their bytes may look like does not matter."""
 _HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis")
 _STARTS: tuple[tuple[bytes, str, str], ...] = (
     (b"%PDF", "a PDF document", CONVERT),
@@ -19,7 +20,6 @@ _STARTS: tuple[tuple[bytes, str, str], ...] = (
     (b"IIU\0", "a camera's raw file", CONVERT),
     (b"v/1\x01", "OpenEXR", "convert it to TIFF or PNG"),
     (b"#?RADIANCE", "Radiance HDR", "convert it to TIFF or PNG"),
-    (b"SIMPLE  =", "FITS", "convert it to TIFF or PNG"),
     (b"gimp xcf", "a GIMP drawing", CONVERT),
     (b"\x93NUMPY", "a NumPy array", "save it as PNG or TIFF"),
     (b"\x89HDF\r\n", "an HDF5 file", "save its images as PNG or TIFF"),
@@ -39,6 +39,8 @@ _STARTS: tuple[tuple[bytes, str, str], ...] = (
 
 def name_foreign(head: bytes) -> str | None:
     """What a file is and what to do with it, if it is known and not read; else None."""
+    if head.startswith(_IMAGES) or head[8:12] == b"WEBP":
+        return None
     for looks, name, advice in _BY_LOOKS:
         if looks(head):
             return f"{name} is not read here: {advice}"
@@ -65,7 +67,7 @@ def _is_avif(head: bytes) -> bool:
 
 
 def _is_raw(head: bytes) -> bool:
-    return _brands(head)[:1] == [b"crx "] or (head[:4] == b"II*\0" and head[8:10] == b"CR")
+    return _brands(head)[:1] == [b"crx "]
 
 
 def _is_video(head: bytes) -> bool:
@@ -79,7 +81,7 @@ def _is_avi(head: bytes) -> bool:
 
 
 def _is_mpeg_stream(head: bytes) -> bool:
-    return len(head) > 376 and all(head[at] == 0x47 for at in (0, 188, 376))
+    return len(head) > 752 and all(head[at] == 0x47 for at in range(0, 753, 188))
 
 
 def _is_dicom(head: bytes) -> bool:

@@ -153,7 +153,10 @@ def _split(names: Iterable[str]) -> list[str]:
 
 
 def _images_and_labels(names: Iterable[str]) -> list[str]:
-    return next(_of_several_kinds(names, PARTS), [])
+    """Names such as `images` and `masks`, or all of them if each names images or labels."""
+    listed = list(names)
+    kinds = {_kind(name, PARTS)[0] for name in listed}
+    return listed if kinds == {IMAGES, LABELS} else next(_of_several_kinds(listed, PARTS), [])
 
 
 def _labels_beside_files(top: Tree) -> list[str]:

@@ -161,11 +161,10 @@ def partitions(trials: Sequence[str]) -> list[str]:
 def leave_null_partition(store: Path) -> None:
     """Move attempts from the null partition of version 0.1.0 into `DATA_SETS`."""
     old, new = (store / table_folder("attempts", name) for name in (NULL_PARTITION, DATA_SETS))
-    for name in atomic.list_names(old):
-        new.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # another worker moved it
+    with contextlib.suppress(OSError):  # another worker moves them, or nobody may: both are read
+        for name in atomic.list_names(old):
+            new.mkdir(parents=True, exist_ok=True)
             os.replace(old / name, new / name)
-    with contextlib.suppress(OSError):  # not there, or not empty
         old.rmdir()
 
 

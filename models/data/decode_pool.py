@@ -18,6 +18,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from jobs.atomic import file_digest
 from jobs.data import pixel_format
 from jobs.data.pixel_format import PixelFormat
 from jobs.data.value_range import GUESSED, ValueRange
@@ -25,6 +26,7 @@ from jobs.errors import OutOfMemory
 from models.data import values
 from models.data.array import Rows
 from models.data.decode import Broken, Pixels, decode
+from models.data.image_file import read
 
 if TYPE_CHECKING:
     from jobs.data.image_folder import ImageFile
@@ -147,12 +149,18 @@ def _decode_chunk(
 def _decode_one(
     path: Path, sha256: str, size: int, chosen: ValueRange, put: Callable[[Pixels], None]
 ) -> Decoded:
+    foreign = ""
     try:
-        contents = path.read_bytes()
+        contents = read(path)
+        digest = hashlib.sha256(contents).hexdigest()
+    except Broken as error:
+        foreign, digest = str(error), file_digest(path)
     except OSError as error:
         return Decoded("", error.strerror or "cannot be read", changed=True)
-    if hashlib.sha256(contents).hexdigest() != sha256:
+    if digest != sha256:
         return Decoded("", "its contents changed", changed=True)
+    if foreign:
+        return Decoded("", foreign)
     try:
         pixels = decode(contents, size, chosen)
     except Broken as error:
@@ -172,7 +180,7 @@ def _span(path: Path) -> Span | None:
             pixels = pixel_format.read(handle)
         if pixels is None or not pixels.beyond_8_bits:
             return None
-        span = values.read(path.read_bytes(), pixels).span()
+        span = values.read(read(path), pixels).span()
     except (OSError, Broken):
         return None  # decoding says why
     return None if span is None else (pixels, *span)

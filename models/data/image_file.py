@@ -6,6 +6,7 @@ import io
 import struct
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
@@ -23,6 +24,18 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow warns from there on, and refu
 
 class Broken(Exception):
     """A file that is not an image, or is damaged; the message is the reason."""
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a file. Raises `OSError`, and `Broken` for a file known to be no image.
+
+    A video may be larger than the memory, so it is not read whole.
+    """
+    with path.open("rb") as handle:
+        head = handle.read(file_kinds.HEAD_BYTES)
+        if foreign := file_kinds.name_foreign(head):
+            raise Broken(foreign)
+        return head + handle.read()
 
 
 def load(

@@ -23,6 +23,7 @@ from jobs.task import Task
 from models.data import array, ranges
 from models.data.batches import Batch
 from models.data.decode import Broken, Pixels, decode
+from models.data.image_file import read
 from models.evaluation import restore
 from models.training.learner import Learner
 
@@ -210,7 +211,7 @@ def _prepare(
     for number, image in enumerate(images, 1):
         contents = b""
         try:
-            contents = image.read_bytes()
+            contents = read(image)
             writer.append(decode(contents, size, values(_digest(contents))))
         except Broken as error:
             reasons[image] = str(error)

@@ -15,7 +15,7 @@ from jobs.data.pixel_format import PixelFormat
 from jobs.data.value_range import ValueRange
 from models.data import values
 from models.data.decode import to_rgb
-from models.data.image_file import Broken, load, reason
+from models.data.image_file import Broken, load, read, reason
 
 SIDE = 16
 QUICK_SIDE = 64
@@ -50,14 +50,14 @@ class Look:
 
 def look(path: Path, quick: bool = False) -> Look:
     """Look at a file; `quick` decodes a JPEG at a small size."""
+    contents = b""
     try:
-        contents = path.read_bytes()
-    except OSError as error:
-        return Look(fault=error.strerror or "cannot be read")
-    try:
+        contents = read(path)
         return _look(contents, quick)
     except Broken as error:
         return Look(fault=str(error))
+    except OSError as error:
+        return Look(fault=error.strerror or reason(error, contents))
     except MemoryError:
         raise
     except Exception as error:  # Pillow raises any kind of error for damaged files

@@ -40,6 +40,7 @@ WRONG: list[tuple[str, list[str], str | None]] = [
     ("JPEGImages and Annotations", ["JPEGImages/1.jpg", "Annotations/1.xml"], None),
     ("images by class, and masks", under("images", "masks"), "images"),
     ("train_images, train_masks", ["train_images/1.png", "train_masks/1.png"], None),
+    ("Cityscapes", ["leftImg8bit/train/1.png", "gtFine/train/1.png", "gtFine/val/1.png"], None),
     ("YOLO", ["train/images/1.png", "train/labels/1.txt", "valid/images/1.png"], None),
     ("images and masks in each class", under("a", "b", classes=("images", "masks")), None),
     ("masks within a class", ["a/1.png", "a/masks/1.png", "b/1.png"], None),
