@@ -1,4 +1,4 @@
-"""The section of `gpu.py` that holds numbers against numbers."""
+"""The section of `gpu.py` that checks whether results are equal."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from models.training.loop import EpochProgress, steps_of, train_epoch
 
 
 def exact(scene: Scene, put: Put) -> dict[str, Any]:
-    """Digests after an epoch of a few steps that are to be equal, and how far float32 is from a
-    plain loop.
+    """Compare the weights' digests after an epoch of a few steps, trained in different ways.
+
+    Also measures how far float32 is from a hand-written loop.
     """
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     data = scene.some(3 * 32 + 5)
     kept = scene.near(data)
     for name in scene.names:
@@ -43,14 +44,17 @@ def exact(scene: Scene, put: Put) -> dict[str, Any]:
             "replayed = plain": lambda digest=digest: digest(kept, graphs=True) == digest(kept),
             "float32 from a plain loop, most": lambda name=name: _from_plain(scene, name, data),
         }
-        found[name] = {what: tried(check) for what, check in checks.items()}
+        results[name] = {what: tried(check) for what, check in checks.items()}
         device.pick(scene.photos.device)
-        put(found)
-    return found
+        put(results)
+    return results
 
 
 def _digest(ours: Learner, data: Data, stop: int) -> str:
-    """Weights after an epoch; with `stop`, of another learner that goes on from that step."""
+    """The digest of the weights after an epoch.
+
+    With `stop`, training stops at that step and another learner continues.
+    """
 
     def until(running: EpochProgress, settled: bool) -> None:
         if running.step == stop:
@@ -68,17 +72,17 @@ def _digest(ours: Learner, data: Data, stop: int) -> str:
 
 
 def _replayed(scene: Scene, name: str, data: Data) -> bool:
-    """Whether steps are replayed, if asked for."""
+    """Whether steps are replayed from a CUDA graph when that is requested."""
     ours = learner(scene, name, graphs=True)
     train_epoch(ours, data, 1, EpochProgress(), lambda *_: None)
     return ours.replay is not None and ours.replay.trusted and ours.replay.again is not None
 
 
 def _from_plain(scene: Scene, name: str, data: Data) -> float:
-    """The largest difference of a weight after an epoch from a loop written plainly, on the same
-    order of images.
+    """The largest difference of any weight from a hand-written loop, after one epoch.
 
-    Without dropout: it draws in the order of memory, which is another one with channels last.
+    Both take the images in the same order. Dropout is off: it draws in memory order, which differs
+    with channels last.
     """
     ours = learner(scene, name, "fp32")
     network = build.build_network(name, CLASSES, 0).to(scene.where)

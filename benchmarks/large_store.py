@@ -57,12 +57,12 @@ def fill_store(root: Path, trials: int, runs: int) -> str:
     return name
 
 
-def _one_run(store: Store, pool: ThreadPoolExecutor, asked: model.Spec, working: bool) -> str:
+def _one_run(store: Store, pool: ThreadPoolExecutor, spec: model.Spec, working: bool) -> str:
     data = "digits-64px-00000000"
-    unfolded = plan.unfold(asked, data)
+    unfolded = plan.unfold(spec, data)
     run = Run(
         unfolded.run,
-        asked,
+        spec,
         data,
         tuple(t.name for t in unfolded.trials),
         tuple(t.id for t in unfolded.tasks),

@@ -124,9 +124,9 @@ def study(root: Path, server: EmbeddedRedis, entry: str, periods: int) -> list[d
     Returns the milliseconds between tasks, in parts, for each training but the first.
     """
     common.say(f"{entry}: {periods} periods")
-    asked = model.build({"backbones": ["squeezenet"], "periods": periods, "epochs_per_period": 1})
+    spec = model.build({"backbones": ["squeezenet"], "periods": periods, "epochs_per_period": 1})
     request = preflight.check_request(
-        asked, Settings(root, server.url, None), broker.ping, lambda names, folder: None
+        spec, Settings(root, server.url, None), broker.ping, lambda names, folder: None
     )
     store = Store(root).open(create=True)
     run = submit.create_run(store, request.spec, request.source, {"orch": "benchmark"})

@@ -140,11 +140,11 @@ def submit_seconds(folder: Path, server: EmbeddedRedis, size: int) -> dict[str, 
 def submitted_run(root: Path, broker_url: str, size: int) -> Run:
     """A run of about `size` tasks, checked, recorded and enqueued as `orch submit` does."""
     seeds, periods = SHAPES[size]
-    asked = model.build(
+    spec = model.build(
         {"backbones": "all", "seeds": seeds, "periods": periods, "epochs_per_period": 1}
     )
     request = preflight.check_request(
-        asked, Settings(root, broker_url, None), broker.ping, lambda names, folder: None
+        spec, Settings(root, broker_url, None), broker.ping, lambda names, folder: None
     )
     store = Store(root).open(create=True)
     run = submit.create_run(store, request.spec, request.source, {"orch": "benchmark"})

@@ -15,6 +15,7 @@ import functools
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import common
@@ -72,18 +73,15 @@ def measure(folder: Path, scratch: Path, options: argparse.Namespace) -> int:
 
     source = image_folder.read_folder(folder)
     paths = [folder / entry.path for entry in source.entries]
-    ours = functools.partial(_ours, source, scratch / "ours", options.processes)
-    rivals = {
-        "one process with PIL": lambda: (
-            len(paths) / common.timed(lambda: plain(paths, scratch / "plain.bin"))
-        ),
-        "prepare_folder": lambda: len(paths) / common.timed(ours),
-        "read_folder (hashing at submit)": lambda: (
-            len(paths) / common.timed(lambda: image_folder.read_folder(folder))
-        ),
+    ours = scratch / "ours"
+    works: dict[str, Callable[[], object]] = {
+        "one process with PIL": lambda: plain(paths, scratch / "plain.bin"),
+        "prepare_folder": lambda: _ours(source, ours, options.processes),
+        "read_folder (hashing at submit)": lambda: image_folder.read_folder(folder),
     }
+    rivals = {name: functools.partial(_rate, len(paths), work) for name, work in works.items()}
     speeds = common.interleaved(rivals, options.repeats, f"{len(paths)} JPEGs,", warm_ups=0)
-    require_equal(scratch / "plain.bin", scratch / "ours" / "images.npy")
+    require_equal(scratch / "plain.bin", ours / "images.npy")
     median_speed = common.medians(speeds)
     gain = common.paired(speeds, "prepare_folder", "one process with PIL")
     rows = [
@@ -105,6 +103,10 @@ def measure(folder: Path, scratch: Path, options: argparse.Namespace) -> int:
     shown = common.table(["", "images/s", "times the loop"], rows)
     title = f"Preparing {len(paths):,} JPEGs of {kilobytes:.0f} kB"
     return common.publish(title, shown, [goal], figures, options.json, options.check)
+
+
+def _rate(images: int, work: Callable[[], object]) -> float:
+    return images / common.timed(work)
 
 
 def _ours(source: object, target: Path, processes: int) -> None:

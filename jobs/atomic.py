@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from jobs import permissions
 from jobs.errors import DamagedFile, StorageFull
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -19,9 +20,13 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Convert "no space" and "read-only" errors in the block to `StorageFull`, naming the path."""
+    """Convert "no space" and "read-only" errors in the block to `StorageFull`, naming the path.
+
+    "Permission denied" becomes `AccessDenied`.
+    """
     try:
-        yield
+        with permissions.access_errors(path):
+            yield
     except Exception as error:
         cause = _of_full_storage(error)
         if cause is None:
@@ -96,13 +101,38 @@ def create_json(path: Path, value: Any) -> bool:
         try:
             draft.write_bytes(as_json(value))
             sync(draft)
-            os.link(draft, path)
-        except FileExistsError:
-            return False
+            if not link_once(draft, path):
+                return False
         finally:
             draft.unlink(missing_ok=True)
         sync(path.parent)
     return True
+
+
+def link_once(source: Path, target: Path) -> bool:
+    """Hard-link `source` to `target`; False if `target` exists and is another file.
+
+    A request that is sent again over NFS is answered with "exists" although it has succeeded, so
+    the file that is there decides.
+    """
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        own, there = _opened_state(source), _opened_state(target)
+        return own is not None and own == there
+    return True
+
+
+def _opened_state(path: Path) -> tuple[int, int] | None:
+    """Device and inode of a file, asked for anew; None for a link or where it cannot be opened."""
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            found = os.fstat(handle)
+            return found.st_dev, found.st_ino
+        finally:
+            os.close(handle)
+    return None
 
 
 def claim_json(path: Path, value: Any) -> bool:
@@ -123,11 +153,12 @@ def claim_json(path: Path, value: Any) -> bool:
 
 
 def rewrite_json(path: Path, value: Any) -> None:
-    """Overwrite an existing JSON file in place; raises `FileNotFoundError` if there is none.
+    """Overwrite an existing JSON file of this user in place.
 
-    As with `claim_json`, the file is not fsynced and a reader may see a partial file.
+    Raises `FileNotFoundError` if there is none, or if a link or another's file took its place. As
+    with `claim_json`, the file is not fsynced and a reader may see a partial file.
     """
-    with storage_errors(path), path.open("r+b") as file:
+    with storage_errors(path), open(permissions.open_own(path, os.O_RDWR), "r+b") as file:
         file.write(as_json(value))
         file.truncate()
 
@@ -138,9 +169,12 @@ def as_json(value: Any) -> bytes:
 
 
 def read_json(path: Path) -> Any | None:
-    """The value in a JSON file, or None without a file; raises `DamagedFile` for invalid JSON."""
+    """The value in a JSON file, or None without a file.
+
+    Raises `DamagedFile` for invalid JSON, and `AccessDenied`.
+    """
     try:
-        with path.open("rb", buffering=0) as handle:
+        with permissions.access_errors(path), path.open("rb", buffering=0) as handle:
             return json.loads(handle.read().decode("utf-8"))
     except FileNotFoundError:
         return None
@@ -152,8 +186,12 @@ def read_json(path: Path) -> Any | None:
 
 
 def file_state(path: Path) -> tuple[int, ...]:
-    """Inode, size and times, which identify one version of a file; raises `FileNotFoundError`."""
-    found = os.stat(path)
+    """Inode, size and times, which identify one version of a file.
+
+    Raises `FileNotFoundError` and `AccessDenied`.
+    """
+    with permissions.access_errors(path):
+        found = os.stat(path)
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
@@ -173,6 +211,7 @@ def json_digest(value: Any) -> str:
 def list_names(folder: Path) -> list[str]:
     """Names in a folder, sorted, without temporary files; empty if the folder does not exist."""
     try:
-        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+        with permissions.access_errors(folder):
+            return sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except FileNotFoundError:
         return []

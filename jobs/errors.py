@@ -148,6 +148,13 @@ class StorageFull(WorkError):
     retry = True
 
 
+class AccessDenied(WorkError, PermissionError):
+    """A file of the store that this user may not read or write; the message names its owner."""
+
+    failure = "permission"
+    retry = True
+
+
 class WorkerLost(WorkError):
     """The process executing a task died without reporting an error."""
 

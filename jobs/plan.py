@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from jobs.atomic import json_digest
 from jobs.catalog import backbones
+from jobs.errors import AccessDenied
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
@@ -84,12 +86,17 @@ def run_name(spec: Spec, data: str) -> str:
     return f"{PurePath(stem).name}-{spec.periods}x{spec.epochs_per_period}-{json_digest(asked)[:6]}"
 
 
-def ready_tasks(store: Store, run: Run, ledger: Ledger | None = None) -> list[Task]:
+def ready_tasks(
+    store: Store,
+    run: Run,
+    ledger: Ledger | None = None,
+    on_denied: Callable[[AccessDenied], None] = lambda error: None,
+) -> list[Task]:
     """Tasks that can start now and advance the run, in the order of its trials.
 
     Tasks whose lease a worker holds are included. Trainings up to a target epoch of another run are
     included if this run has to train beyond it. `ledger` is a listing of the store; without one
-    the store is listed now.
+    the store is listed now. A trial that this user may not read is left out; `on_denied` gets why.
     """
     if store.is_cancelled(run.name):
         return []
@@ -97,7 +104,12 @@ def ready_tasks(store: Store, run: Run, ledger: Ledger | None = None) -> list[Ta
     preparing = Task("prepare", run.data)
     if not ledger.is_done(preparing):
         return [] if ledger.has_failed(preparing) else [preparing]
-    found = [task for trial in run.trials for task in ready_tasks_of_trial(store, trial, ledger)]
+    found: list[Task] = []
+    for trial in run.trials:
+        try:
+            found += ready_tasks_of_trial(store, trial, ledger)
+        except AccessDenied as error:
+            on_denied(error)
     own = set(run.tasks)
     return [
         task

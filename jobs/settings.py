@@ -39,12 +39,25 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
 def folder(value: str, origin: str) -> Path:
     """`value` as an absolute path; raises `BadEnvironment`.
 
-    `origin` is the variable or option that holds the value, named in the message.
+    `origin` is the variable or option that holds the value, named in the message. An address such
+    as `s3://bucket/store` is no folder, and Parquet's libraries take no path that is not UTF-8.
     """
     if not value.strip():
         raise BadEnvironment(f"{origin} is empty. Set it to a folder.")
+    if address := re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", value):
+        raise BadEnvironment(
+            f"{origin}: {without_password(value)} is an address ({address[1]}), not a folder. "
+            "Mount it and give the folder; it must have hard links, as ext4, XFS and NFS do."
+        )
     try:
-        return Path(value).expanduser().absolute()
+        path = Path(value).expanduser().absolute()
+        os.fsencode(path).decode()
+        return path
+    except UnicodeDecodeError:
+        shown = str(path).encode(errors="backslashreplace").decode()
+        raise BadEnvironment(
+            f"{origin}: {shown} is not UTF-8, so no store or weights can be there. Rename it."
+        ) from None
     except RuntimeError:
         raise BadEnvironment(
             f"{origin}: {value[:80]} names a user that does not exist on this machine."

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from jobs.errors import OrchError
+from orchestrator import own_packages
 from orchestrator.formatting import plain
 from orchestrator.terminal.options import store_option
 
@@ -149,6 +149,16 @@ def cli(ctx: click.Context) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the arguments and return the exit code; an error is one line on stderr."""
+    own_packages.leave_current_folder()
+    if hidden := own_packages.problem():
+        return _complain(hidden, 2)
+    own_packages.protect(os.environ)
+    return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    from jobs.errors import OrchError
+
     try:
         code: Any = cli.main(args=arguments, prog_name="orch", standalone_mode=False)
         return code if isinstance(code, int) else 0

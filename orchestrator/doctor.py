@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 import shutil
 import subprocess
@@ -13,14 +14,14 @@ from pathlib import Path
 
 from jobs import install_hints
 from jobs.catalog import backbones
-from jobs.errors import MissingWeights, OrchError
+from jobs.errors import AccessDenied, MissingWeights, OrchError
 from jobs.settings import Settings, without_password
 from jobs.store.paths import StorePaths
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY
 from jobs.versions import version_of
 from models.networks import weights
-from orchestrator import preflight
+from orchestrator import own_packages, preflight
 from orchestrator.local import embedded_redis, stack
 from orchestrator.monitoring import heartbeats
 from workers.devices import discovery
@@ -93,10 +94,11 @@ def _loading() -> list[Diagnosis]:
         return []
     began = time.monotonic()
     command = [sys.executable, "-c", f"import {CHILD_ENTRY.partition(':')[0]}"]
+    variables = dict(os.environ)
+    own_packages.protect(variables)
     try:
-        # From orch's own folder: the current folder may hold another `models`.
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=LOADING_S, cwd=install_hints.HOME
+            command, capture_output=True, text=True, timeout=LOADING_S, env=variables
         )
     except subprocess.TimeoutExpired:
         return [
@@ -141,20 +143,20 @@ def _store(settings: Settings) -> Diagnosis:
 
 
 def _runs(settings: Settings) -> list[Diagnosis]:
-    """Runs whose record is damaged: no worker works on them."""
-    store = Store(settings.store)
+    """Runs that no worker works on: their record is damaged, or may not be read."""
+    store, damaged, denied = Store(settings.store), [], list[Diagnosis]()
     with contextlib.suppress(OSError):
-        damaged = [name for name in store.run_names() if not store.whole_runs([name])]
-        if damaged:
-            return [
-                Diagnosis(
-                    "runs",
-                    "broken",
-                    f"damaged: {', '.join(damaged)}",
-                    "run 'orch status RUN' for what to do",
-                )
-            ]
-    return []
+        for name in store.run_names():
+            try:
+                store.load_run(name)
+            except AccessDenied as error:
+                denied.append(Diagnosis("runs", "broken", f"unreadable: {name}", str(error)))
+            except OrchError:
+                damaged.append(name)
+    if not damaged:
+        return denied
+    remedy = "'orch status RUN' says what to do"
+    return [Diagnosis("runs", "broken", f"damaged: {', '.join(damaged)}", remedy), *denied]
 
 
 def _broker(settings: Settings) -> Diagnosis:
@@ -194,6 +196,12 @@ def _day(at: float) -> str:
 
 
 def _workers(settings: Settings) -> Diagnosis:
+    outdated = stack.outdated(settings, stack.look(settings))
+    if outdated:
+        shown = "; ".join(f"{worker.name}: {why}" for worker, why in outdated.items())
+        return Diagnosis(
+            "workers", "missing", f"started with another environment ({shown})", "orch up"
+        )
     alive = [sign for sign in heartbeats.read_heartbeats(settings.store) if sign.fresh]
     if not alive:
         return Diagnosis("workers", "missing", "none alive", "orch up")
@@ -201,10 +209,16 @@ def _workers(settings: Settings) -> Diagnosis:
 
 
 def _devices() -> Diagnosis:
-    gpus = discovery.gpus()
-    return Diagnosis(
-        "devices", "ok", f"{len(gpus)} GPU(s), {discovery.available_cores()} CPU core(s)"
-    )
+    cores = f"{discovery.available_cores()} processor core(s)"
+    try:
+        gpus = discovery.gpus()
+    except OrchError as error:
+        return Diagnosis("devices", "broken", f"{error}", "nvidia-smi -L")
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen and not gpus:
+        found = f"{cores}; CUDA_VISIBLE_DEVICES={chosen} names no GPU that the driver lists"
+        return Diagnosis("devices", "ok", found, "unset CUDA_VISIBLE_DEVICES, if GPUs are here")
+    return Diagnosis("devices", "ok", f"{len(gpus)} GPU(s), {cores}")
 
 
 def _weights(settings: Settings) -> list[Diagnosis]:

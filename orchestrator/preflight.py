@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from jobs import install_hints, plan
+from jobs import install_hints, permissions, plan
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.data import sources
 from jobs.data.image_folder import DataSource
@@ -19,6 +19,7 @@ from jobs.errors import BadFolder, BadSpec, MissingExtra, StoreUnusable, Unknown
 from jobs.plan import Plan
 from jobs.settings import Settings
 from jobs.spec.model import NOT_ASKED, Spec
+from jobs.store import filesystem
 from jobs.store.runs import Run
 from jobs.store.store import Store
 
@@ -81,8 +82,8 @@ def require_machine(settings: Settings, workers: int | None, device: str | None)
         embedded_redis.binary()
     if local_workers(settings, workers) == 0:
         return
-    if device is not None:
-        discovery.choose_device(device, None)
+    discovery.require_device(device)
+    discovery.require_room(workers, device)
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
             "local workers need torch, which is not installed. Install it with: "
@@ -94,6 +95,21 @@ def require_machine(settings: Settings, workers: int | None, device: str | None)
 def local_workers(settings: Settings, workers: int | None) -> int | None:
     """Number of workers to ensure on this machine; None: the default of `stack.ensure`."""
     return 0 if workers is None and settings.broker_url is not None else workers
+
+
+def threads_of_a_lone_trial(
+    settings: Settings, workers: int | None, device: str | None
+) -> int | None:
+    """Threads for the only trial of a run: all cores where this machine's processor trains it.
+
+    Otherwise half of them would idle, as one of two workers does. None elsewhere.
+    """
+    from workers.devices import discovery
+
+    if settings.broker_url is not None or workers == 0:
+        return None
+    on_cpu = device == "cpu" or (device is None and not discovery.gpus())
+    return discovery.available_cores() if on_cpu else None
 
 
 def ping(broker_url: str) -> None:
@@ -119,10 +135,16 @@ def require_writable(root: Path) -> None:
             )
         with tempfile.TemporaryDirectory(prefix=".orch-probe-", dir=place) as probe:
             (Path(probe) / "file").write_bytes(b"probe")
+            filesystem.require_hard_links(root, Path(probe) / "file")
+    except PermissionError as error:
+        raise StoreUnusable(
+            f"cannot write to the store {root}: {error.strerror}. Set ORCH_STORE to a folder that "
+            f"you can write to, or: {permissions.denied(Path(error.filename or root), root)}"
+        ) from None
     except OSError as error:
         raise StoreUnusable(
-            f"the store {root} cannot be written: {error.strerror}. Set ORCH_STORE to a folder of "
-            f"yours."
+            f"cannot write to the store {root}: {error.strerror}. Set ORCH_STORE to a folder that "
+            "you can write to."
         ) from None
 
 

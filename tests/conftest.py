@@ -4,6 +4,7 @@ data.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -17,6 +18,12 @@ from support.harness import redis_binary
 
 # Tests run side by side. With one torch thread per core in each, they would mostly wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Records of local processes are kept outside the store; those of tests not among the user's own.
+if "ORCH_TEST_STATE" not in os.environ:
+    os.environ["ORCH_TEST_STATE"] = tempfile.mkdtemp(prefix="orch-test-state-")
+    atexit.register(shutil.rmtree, os.environ["ORCH_TEST_STATE"], ignore_errors=True)
+os.environ["XDG_STATE_HOME"] = os.environ["ORCH_TEST_STATE"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

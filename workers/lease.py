@@ -11,15 +11,17 @@ counts as held until it has been observed unchanged for `TTL_S`.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs import atomic
-from jobs.errors import StorageFull
+from jobs import atomic, permissions
 from jobs.store.store import Store
+
+log = logging.getLogger("orch.lease")
 
 TTL_S = 8.0
 RENEW_S = 2.0
@@ -52,7 +54,7 @@ class Lease:
             self._write(released=True)
 
     def _write(self, released: bool) -> bool:
-        """Rewrite the token file; False when it no longer exists.
+        """Rewrite the token file; False when it no longer exists, or is not this user's any more.
 
         Another worker that claims the lease removes it.
         """
@@ -78,7 +80,7 @@ class _Keeper:
         """Start renewing a lease."""
         with self.lock:
             self.leases.append(lease)
-            if self.thread is None:
+            if self.thread is None or not self.thread.is_alive():  # a fork has no threads
                 self.thread = threading.Thread(target=self._forever, daemon=True)
                 self.thread.start()
 
@@ -92,8 +94,10 @@ class _Keeper:
             time.sleep(RENEW_S)
             with self.lock:
                 for lease in self.leases:
-                    with contextlib.suppress(OSError, StorageFull):
+                    try:
                         lease.renew()
+                    except Exception as error:  # the others must be renewed all the same
+                        log.warning("the lease on %s could not be renewed: %s", lease.key, error)
 
 
 _KEEPER = _Keeper()
@@ -145,6 +149,7 @@ class LeaseTracker:
         seen = highest_token(self.store, key)
         if not self._free_after(key, seen):
             return None
+        permissions.refuse_planted_link(self.store.lease_folder(key))
         # Exactly one above the free token: a higher one could revoke a lease claimed just before.
         token = seen + 1
         if not atomic.claim_json(

@@ -23,6 +23,7 @@ from jobs import atomic
 from jobs.errors import BrokerUnreachable
 from jobs.settings import Settings, without_password
 from jobs.store.store import Store
+from workers import heartbeat
 from workers.devices import discovery, memory
 from workers.devices.admission import Admission
 from workers.execution import execute
@@ -118,7 +119,7 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
     consumer = _consumer(worker)
     _leave_on_signals(worker, consumer, leave)
     worker.loading = True
-    reconciler.sign()
+    heartbeat.write(worker)
     rounds = threading.Thread(target=reconciler.forever, args=(idle_exit_s, leave), daemon=True)
     rounds.start()
     for beside in (worker.link.watch, partial(_leave_at_last, worker, reconciler)):
@@ -127,6 +128,7 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
         log.info("worker %s on %s is loading torch", worker.name, worker.device.name)
         if child.warm(leave):
             worker.loading, worker.idle_since = False, time.monotonic()
+            heartbeat.write_or_warn(worker)
             _take_tasks(worker, consumer, leave)
     finally:
         leave.set()
@@ -138,7 +140,7 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
 
 def _say_goodbye(worker: Worker, application: Celery, reconciler: Reconciler) -> None:
     """Remove what this worker alone has used, in the store and on the broker."""
-    reconciler.remove_heartbeat()
+    heartbeat.remove(worker)
     worker.sender.drain()
     application.outbox.drain()
     if worker.link.up:
@@ -208,10 +210,10 @@ def _consumer(worker: Worker) -> Any:
 
 
 def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> None:
-    """Install the signal handlers.
+    """Install the signal handlers for SIGTERM, SIGINT and SIGHUP (a terminal that closes).
 
     The first signal stops running tasks between two steps. A second one ends the process and its
-    children immediately.
+    children immediately. A worker started with `nohup` goes on ignoring SIGHUP.
     """
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -221,9 +223,12 @@ def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> 
         worker.stop.set()
         leave.set()
 
+    on_hangup = signal.SIG_IGN if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else on_signal
+
     def install(**_: Any) -> None:
         signal.signal(signal.SIGTERM, on_signal)
         signal.signal(signal.SIGINT, on_signal)
+        signal.signal(signal.SIGHUP, on_hangup)
 
     install()
     signals.worker_ready.connect(install, weak=False)  # Celery installs its own handlers
@@ -251,7 +256,7 @@ def _leave_at_last(worker: Worker, reconciler: Reconciler, leave: threading.Even
             if time.monotonic() > ended + GOODBYE_S:
                 break
         time.sleep(0.2)
-    reconciler.remove_heartbeat()
+    heartbeat.remove(worker)
     log.info("worker %s has left, without a word to the broker", worker.name)
     logging.shutdown()
     os._exit(0)

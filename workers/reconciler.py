@@ -6,21 +6,20 @@ Every worker runs a reconciler, so there is no central process that could fail.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from dataclasses import dataclass, field
 
-from jobs import atomic, plan
-from jobs.errors import BrokerUnreachable, OrchError
+from jobs import plan
+from jobs.errors import AccessDenied, BrokerUnreachable, OrchError
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run
 from jobs.task import Task
+from workers import heartbeat
 from workers.execution import execute
 from workers.execution.attempts import read_history
 from workers.lease import TTL_S
 from workers.messaging import broker
-from workers.process import identity
 from workers.worker import Worker
 
 log = logging.getLogger("orch.tend")
@@ -52,6 +51,7 @@ class Reconciler:
     tried_later: bool = False
     loose_since: dict[str, float] = field(default_factory=dict)
     patience_s: float = UNHEARD_S
+    told: set[str] = field(default_factory=set)
 
     def forever(self, idle_exit_s: float | None, leave: threading.Event) -> None:
         """Run a round every `RECONCILE_S` until `leave` is set.
@@ -65,7 +65,9 @@ class Reconciler:
         while not leave.wait(RECONCILE_S):
             try:
                 self.round()
+                self.worker.trouble = ""
             except (OrchError, OSError, ValueError) as error:
+                self.worker.trouble = str(error)
                 log.warning("reconciling failed, retrying: %s", error)
             except Exception:  # an unexpected error must not end the loop
                 log.exception("reconciling failed, retrying")
@@ -83,10 +85,7 @@ class Reconciler:
 
     def round(self) -> list[Task]:
         """Run one round and return the tasks that were enqueued again."""
-        try:
-            self.sign()
-        except (OrchError, OSError) as error:
-            log.warning("cannot write the heartbeat: %s", error)
+        heartbeat.write_or_warn(self.worker)
         if self.worker.loading:
             return []
         self._relieve()
@@ -128,7 +127,7 @@ class Reconciler:
         now = time.monotonic()
         self.loose_since = {task.id: self.loose_since.get(task.id, now) for task in loose}
         unheard_s = now - min(self.loose_since.values())
-        if unheard_s < self.patience_s or now < self.worker.pause.until:
+        if unheard_s < self.patience_s or self.worker.pause.active:
             return False
         log.warning(
             "a ready task did not arrive for %.0f s (%d message(s) wait): connecting again",
@@ -151,20 +150,35 @@ class Reconciler:
 
         Expired leases of other workers are detected here, even while this worker is busy.
         """
-        self.tried_later = False
+        self.tried_later, self.worker.denied = False, set()
         if not (runs := self._runs()):
             return []
         ledger = self.worker.store.ledger()
-        open_runs = [run for run in runs if not self._over(run, ledger)]
-        free = [
-            task
-            for run in open_runs
-            for task in plan.ready_tasks(self.worker.store, run, ledger)
-            if self._free(task)
-        ]
-        loose = [task for task in free if not read_history(self.worker.store, task).must_wait()]
-        self.tried_later = len(loose) < len(free)
+        free = [task for run in runs for task in self._free_tasks(run, ledger)]
+        loose = [task for task in free if not self._must_wait(task)]
+        self.tried_later = len(loose) < len(free) or bool(self.worker.put_off.reasons())
         return loose
+
+    def _free_tasks(self, run: Run, ledger: Ledger) -> list[Task]:
+        """The ready tasks of a run that nobody holds.
+
+        Files that this user may not read put off their task, or their run, and no other.
+        """
+        try:
+            if self._over(run, ledger):
+                return []
+            ready = plan.ready_tasks(self.worker.store, run, ledger, self._say_denied)
+        except AccessDenied as error:
+            self._say_denied(error)
+            return []
+        return [task for task in ready if self._free(task)]
+
+    def _say_denied(self, error: AccessDenied) -> None:
+        """Log once what this user may not read."""
+        if str(error) not in self.told:
+            log.warning("some tasks wait: %s", error)
+        self.told.add(str(error))
+        self.worker.denied.add(str(error))
 
     def _relieve(self) -> None:
         """Request the handover of a slower worker's training, if the study then ends sooner."""
@@ -185,32 +199,6 @@ class Reconciler:
         if wanted is not None:
             handover.ask(Task.parse(wanted.task), wanted.holder)
 
-    def sign(self) -> None:
-        """Write the heartbeat: this worker is alive, and which tasks it runs."""
-        worker, tasks = self.worker, self.worker.admission.tasks
-        atomic.write_json(
-            worker.store.heartbeat_path(worker.name),
-            {
-                "name": worker.name,
-                "host": worker.host,
-                "pid": os.getpid(),
-                "device": worker.device.name,
-                "task": next(iter(tasks), None),
-                "tasks": tasks,
-                "slots": worker.admission.slots,
-                "at": time.time(),
-                "model": worker.model,
-                "process": identity.process_identity(),
-                **worker.handover.heartbeat_fields(busy=worker.loading or bool(tasks)),
-            },
-            durable=False,
-        )
-
-    def remove_heartbeat(self) -> None:
-        """Remove the heartbeat file and withdraw any handover request."""
-        self.worker.handover.withdraw()
-        self.worker.store.heartbeat_path(self.worker.name).unlink(missing_ok=True)
-
     def _runs(self) -> list[Run]:
         store = self.worker.store
         return store.whole_runs(
@@ -225,11 +213,22 @@ class Reconciler:
         return True
 
     def _stamp(self, name: str) -> tuple[str, float]:
-        return name, self.worker.store.run_path(name).stat().st_mtime
+        return name, self.worker.store.recorded_at(name)
+
+    def _must_wait(self, task: Task) -> bool:
+        try:
+            return read_history(self.worker.store, task).must_wait()
+        except AccessDenied as error:
+            self._say_denied(error)
+            return True
 
     def _free(self, task: Task) -> bool:
         if task.id in self.worker.admission.admitted_or_waiting:
             return False
-        if self.worker.handover.declines(task):
+        try:
+            if self.worker.put_off.active(task) or self.worker.handover.declines(task):
+                return False
+            return self.worker.watch.free(task.lease_key)
+        except AccessDenied as error:
+            self._say_denied(error)
             return False
-        return self.worker.watch.free(task.lease_key)

@@ -34,12 +34,19 @@ class Pause:
 
     until: float = 0.0
     times: int = 0
+    reason: str = ""
 
-    def longer(self) -> float:
+    @property
+    def active(self) -> bool:
+        """Whether it has not ended yet."""
+        return time.monotonic() < self.until
+
+    def longer(self, reason: object = "") -> float:
         """Extend the pause and return its seconds.
 
         Slots that fail at the same time extend it only once.
         """
+        self.reason = str(reason)
         if (left_s := self.until - time.monotonic()) > 0:
             return left_s
         self.times += 1
@@ -49,7 +56,31 @@ class Pause:
 
     def over(self) -> None:
         """End the pause: the store can be used again."""
-        self.until, self.times = 0.0, 0
+        self.until, self.times, self.reason = 0.0, 0, ""
+
+
+@dataclass(slots=True)
+class PutOff:
+    """Tasks that wait, each for itself, because files of theirs cannot be used. Thread-safe."""
+
+    _pauses: dict[str, Pause] = field(default_factory=dict)
+
+    def longer(self, task: Task, reason: object) -> float:
+        """Let a task wait (longer) and return for how many seconds."""
+        return self._pauses.setdefault(task.lease_key, Pause()).longer(reason)
+
+    def active(self, task: Task) -> bool:
+        """Whether the task still waits."""
+        pause = self._pauses.get(task.lease_key)
+        return pause is not None and pause.active
+
+    def over(self, task: Task) -> None:
+        """The task could be done."""
+        self._pauses.pop(task.lease_key, None)
+
+    def reasons(self) -> dict[str, str]:
+        """Why each waiting task waits, by lease key."""
+        return {key: pause.reason for key, pause in self._pauses.copy().items() if pause.active}
 
 
 @dataclass(slots=True)
@@ -57,7 +88,8 @@ class Worker:
     """One worker on one device: its store, leases, admission of tasks, and stop flag.
 
     All slot threads share one instance. When two threads claim a lease, the file system lets only
-    one succeed. While it is `loading` its children's imports, the worker takes no task.
+    one succeed. While it is `loading` its children's imports, the worker takes no task. `trouble`
+    is what its last reconciliation failed with, and `denied` what its user may not read.
 
     `begin` starts a task in a slot of this worker without the broker; False if it takes none.
     `reconnect` drops the connection to the broker and makes a new one.
@@ -78,6 +110,9 @@ class Worker:
     entry: str = CHILD_ENTRY
     run_child: Callable[..., Message] = child.run
     pause: Pause = field(default_factory=Pause)
+    put_off: PutOff = field(default_factory=PutOff)
+    trouble: str = ""
+    denied: set[str] = field(default_factory=set)
     idle_since: float = field(default_factory=time.monotonic)
     link: Link = field(default_factory=Link)
     begin: Callable[[Task], bool] = lambda task: False

@@ -9,6 +9,8 @@ trials/<trial>/marks/0010                  a target epoch: train to it and evalu
 trials/<trial>/marks/0010.blur-3           also evaluate there on corrupted test images
 trials/<trial>/runs/<run>                  a run that includes the trial
 trials/<trial>/numerics.json               precision and threads of the first attempt
+trials/<trial>/threads.json                threads that the submission chose for a lone trial
+trials/<trial>/threads.json                threads that the submission chose for the first attempt
 trials/<trial>/microbatches.json           the step from which batches are split into micro-batches
 trials/<trial>/checkpoints/                see models.checkpoints.files
 ledger/done/<task>.json                    published results: a task is done when this file exists
@@ -25,7 +27,7 @@ reports/<run>/                             where `orch report` writes by default
 exports/<run>/<program>/                   where `orch export` writes by default
 workers/<worker>.json                      a worker's heartbeat, at most a few seconds old
 pace/<host>-<device>.json                  measured throughput of a device
-stack/<host>/                              embedded broker and local workers of a machine
+stack/<host>/                              processes of a machine, as version 0.1.0 recorded them
 """
 
 from __future__ import annotations
@@ -80,9 +82,10 @@ class StorePaths:
         """The file of a worker's heartbeat."""
         return self.heartbeats_folder / f"{worker}.json"
 
-    def stack_folder(self, host: str) -> Path:
-        """The folder of a machine's embedded broker and local workers."""
-        return self.root.joinpath("stack", host)
+    @property
+    def stacks_folder(self) -> Path:
+        """The folder where version 0.1.0 recorded local processes, one folder a machine."""
+        return self.root / "stack"
 
     def done_path(self, task: Task) -> Path:
         """The file whose existence means that the task is done."""
@@ -156,6 +159,10 @@ class StorePaths:
     def numerics_path(self, trial: str) -> Path:
         """The file of a trial's precision and threads."""
         return self.trial_folder(trial) / "numerics.json"
+
+    def threads_path(self, trial: str) -> Path:
+        """The file of the threads that the submission chose for a trial."""
+        return self.trial_folder(trial) / "threads.json"
 
     def microbatches_path(self, trial: str) -> Path:
         """The file of the steps from which a trial's batches are split."""

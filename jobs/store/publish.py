@@ -22,14 +22,12 @@ def publish_file(source: Path, target: Path, recorded: Callable[[], bool]) -> No
     with atomic.storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         atomic.sync(source)
-        try:
-            os.link(source, target)
-        except FileExistsError:
+        if not atomic.link_once(source, target):
             if recorded():
                 raise LeaseLost(
                     f"{target}: another attempt has already published it. This attempt changes "
                     "nothing."
-                ) from None
+                )
             if not same_contents(source, target):
                 os.replace(source, target)
         atomic.sync(target.parent)

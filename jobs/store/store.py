@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from jobs import atomic
-from jobs.errors import BadSpec, DamagedFile, StoreUnusable, UnknownRun, WorkError
+from jobs import atomic, permissions
+from jobs.errors import AccessDenied, BadSpec, DamagedFile, StoreUnusable, UnknownRun, WorkError
 from jobs.store import identity, records
 from jobs.store.ledger import LedgerStore
 from jobs.store.runs import NAME_OF_RUN, Run, RunOutline, read_outline, read_run
@@ -28,17 +28,17 @@ class Store(LedgerStore):
     def open(self, create: bool = False) -> Store:
         """Check that the folder is a usable store; raises `StoreUnusable`.
 
-        With `create`, a missing store is created first.
+        With `create`, a missing store is created first. Its shared mode then holds for all files
+        of this process (see `jobs.permissions`).
         """
         marker = self.marker_path
         try:
             if create and not marker.exists():
-                self.root.mkdir(parents=True, exist_ok=True)
-                atomic.create_json(marker, {"format": FORMAT, "id": identity.new_id()})
+                self._create()
             if create and not os.access(self.root, os.W_OK | os.X_OK):
                 raise StoreUnusable(
                     f"cannot write to the store {self.root}. Set ORCH_STORE to a folder that you "
-                    "can write to."
+                    f"can write to, or: {permissions.denied(self.root)}"
                 )
             found = atomic.read_json(marker)
         except (OSError, WorkError, ValueError) as error:
@@ -57,9 +57,21 @@ class Store(LedgerStore):
                 f"the store {self.root} has a format that this version of orch cannot read: "
                 f"{found}."
             )
+        try:
+            permissions.apply_shared_mode(permissions.shared_mode(found.get("shared")))
+        except ValueError as error:
+            raise StoreUnusable(f"{marker}: {error}.") from None
         if create:
             self.ensure_id()
         return self
+
+    def _create(self) -> None:
+        """Create the store; shared with a group where its folder was made for one."""
+        shared = {"shared": "group"} if permissions.is_shared_folder(self.root) else {}
+        permissions.apply_shared_mode(permissions.shared_mode(shared.get("shared")))
+        self.root.mkdir(parents=True, exist_ok=True)
+        described = {"format": FORMAT, "id": identity.new_id(), **shared}
+        atomic.create_json(self.marker_path, described)
 
     @property
     def id(self) -> str:
@@ -98,8 +110,18 @@ class Store(LedgerStore):
         ]
         folder = self.target_epochs_folder(trial.name)
         for path in [*(folder / each for each in wanted), self.trial_runs_folder(trial.name) / run]:
-            path.parent.mkdir(exist_ok=True)
-            path.touch()
+            with atomic.storage_errors(path):
+                path.parent.mkdir(exist_ok=True)
+                with contextlib.suppress(FileExistsError):
+                    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+
+    def plan_threads(self, trial: str, threads: int) -> None:
+        """Choose the threads of a trial that no attempt has begun; the first choice stays.
+
+        Sums depend on the number of threads, so it is recorded, not left to the worker.
+        """
+        if not os.path.exists(self.numerics_path(trial)):
+            atomic.create_json(self.threads_path(trial), {"threads": threads})
 
     def load_trial(self, name: str) -> Trial:
         """The recorded trial with this name; raises `StoreUnusable` or `DamagedFile`."""
@@ -184,10 +206,13 @@ class Store(LedgerStore):
         return f"{hint} Its runs: {', '.join(known[-8:]) or 'none yet'}."
 
     def whole_runs(self, names: list[str]) -> list[Run]:
-        """The readable runs among these names, so that a damaged run does not block the others."""
+        """The readable runs among these names.
+
+        A damaged run, or one that this user may not read, does not block the others.
+        """
         found = []
         for name in names:
-            with contextlib.suppress(DamagedFile, UnknownRun):
+            with contextlib.suppress(DamagedFile, AccessDenied, UnknownRun):
                 found.append(self.load_run(name))
         return found
 
@@ -205,7 +230,7 @@ class Store(LedgerStore):
 
     def is_cancelled(self, run: str) -> bool:
         """Whether the run was cancelled and has not been resumed since."""
-        return self.cancelled_path(run).exists()
+        return os.path.exists(self.cancelled_path(run))
 
     def wanted_by(self, task: Task) -> list[Run]:
         """The runs that want a task and are not cancelled, in order of submission.
@@ -233,15 +258,23 @@ class Store(LedgerStore):
         """Names of all runs, or of those in `among`, in order of submission."""
         stamped = []
         for name in atomic.list_names(self.runs_folder) if among is None else among:
-            try:
-                stamped.append((self.run_path(name).stat().st_mtime_ns, name))
-            except (FileNotFoundError, NotADirectoryError):
-                continue
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                stamped.append((self.recorded_at(name), name))
         return [name for _, name in sorted(stamped)]
 
+    def recorded_at(self, run: str) -> int:
+        """When a run was recorded last, in ns; of a folder that cannot be opened, its own time."""
+        try:
+            return self.run_path(run).stat().st_mtime_ns
+        except PermissionError:
+            return self.run_folder(run).stat().st_mtime_ns
+
     def latest_run(self) -> Run:
-        """The run submitted last; raises `UnknownRun` if there is none."""
-        known = self.run_names()
+        """The run submitted last, of those that this user may read.
+
+        Raises `UnknownRun` if there is none.
+        """
+        known = [name for name in self.run_names() if os.access(self.run_path(name), os.R_OK)]
         if not known:
             raise UnknownRun(
                 f"the store {self.root} has no runs yet. Start one with 'orch submit "

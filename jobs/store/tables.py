@@ -17,8 +17,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs import atomic
-from jobs.errors import DamagedFile
+from jobs import atomic, permissions
+from jobs.errors import AccessDenied, DamagedFile
 from jobs.store import records
 from jobs.versions import RESULT_PACKAGES
 
@@ -257,8 +257,11 @@ def _damaged(path: Path, reason: str) -> DamagedFile:
 def _whole(path: Path, columns: Sequence[str] | None) -> pa.Table:
     """Read these columns of a Parquet file (None: all) and validate every value."""
     try:
-        found = pq.ParquetFile(path).read(columns=columns)
+        with permissions.access_errors(path):
+            found = pq.ParquetFile(path).read(columns=columns)
         found.validate(full=True)
+    except AccessDenied:
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
             raise

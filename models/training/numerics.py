@@ -12,6 +12,7 @@ import torch
 from jobs import atomic
 from jobs.errors import BadCheckpoint, BadWeights
 from jobs.store import records
+from jobs.store.store import Store
 from jobs.task import Trial
 from models.runtime.device import Chosen, choose_precision
 
@@ -36,14 +37,26 @@ class Numerics:
 
 
 def settle(
-    path: Path, trial: Trial, device: torch.device, threads: int, weights_sha256: str | None
+    store: Store, trial: Trial, device: torch.device, threads: int, weights_sha256: str | None
 ) -> Numerics:
-    """The numerics recorded in `path`, else chosen and recorded now. Sets torch's threads."""
+    """The trial's recorded numerics, else chosen and recorded now. Sets torch's threads."""
+    path = store.numerics_path(trial.name)
     if not path.exists():
+        threads = planned_threads(store.threads_path(trial.name)) or threads
         precision = choose_precision(trial.recipe.precision, device, trial.backbone)
         chosen = Numerics(precision, threads, device.type, weights_sha256)
         atomic.create_json(path, asdict(chosen))
     return kept(path)
+
+
+def planned_threads(path: Path) -> int | None:
+    """Threads that the submission chose for a trial, or None."""
+    found = records.read(path, {"threads": int})
+    if found is None:
+        return None
+    if found["threads"] < 1:
+        raise records.damaged_file(path, f"'threads' is {found['threads']}")
+    return int(found["threads"])
 
 
 def kept(path: Path) -> Numerics:

@@ -148,7 +148,7 @@ def begin_training(request: TaskRequest, on_upload: OnUpload = ignore_upload) ->
         )
     contents, path = found
     where = device.pick(request.device, trial.recipe.deterministic)
-    kept = numerics.settle(store.numerics_path(trial.name), trial, where, request.threads, None)
+    kept = numerics.settle(store, trial, where, request.threads, None)
     network = build.restored(trial.backbone, len(data.classes), contents.network)
     splits = microbatches.read(store.microbatches_path(trial.name))
     learner = Learner.of(network, trial.recipe, trial.seed, where, kept.precision, splits)
@@ -178,7 +178,7 @@ def _from_start(store: Store, request: TaskRequest, trial: Trial, classes: int) 
     network = build.build_network(trial.backbone, classes, trial.seed, weights)
     where = device.pick(request.device, trial.recipe.deterministic)
     digest = None if weights is None else atomic.file_digest(weights)
-    kept = numerics.settle(store.numerics_path(trial.name), trial, where, request.threads, digest)
+    kept = numerics.settle(store, trial, where, request.threads, digest)
     if weights is not None:
         kept.check_weights(weights, digest)
     splits = microbatches.read(store.microbatches_path(trial.name))

@@ -39,10 +39,12 @@ def up_command(
     """Start what is not running yet: local workers, and the embedded broker unless ORCH_BROKER_URL
     is set.
 
-    Workers exit after 30 minutes without work.
+    Returns when the workers can take tasks; exit code 1 with the reason if one cannot. Workers exit
+    after 30 minutes without work.
     """
     from orchestrator import preflight
-    from orchestrator.local import stack
+    from orchestrator.local import stack, startup
+    from orchestrator.terminal import progress_bar
 
     preflight.require_writable(settings.store)
     preflight.require_machine(settings, workers if workers == 0 else 1, device)
@@ -50,6 +52,8 @@ def up_command(
         preflight.ping(settings.broker_url)
     launch.open_store(settings)
     here = stack.ensure(settings, workers, device, partial(stack.worker_command, slots=slots))
+    with progress_bar.status_line("workers load torch", as_json):
+        startup.Startup(settings.store, list(here.new_workers)).wait()
     if as_json:
         emit(
             {
@@ -62,7 +66,7 @@ def up_command(
     click.echo(
         f"started {', '.join(here.started)}" if here.started else "everything is already running"
     )
-    by_hand = len(stack.started_by_hand(settings.store, here))
+    by_hand = len(stack.started_by_hand(settings, here))
     if here.workers or not by_hand:
         click.echo(f"{len(here.workers)} local worker(s); stop them with: {call(settings, 'down')}")
     if by_hand:

@@ -49,7 +49,7 @@ def _one(settings: Settings, store: Any, name: str, attempts: bool, as_json: boo
     from orchestrator.monitoring.status import run_status
 
     run, now = store.outline(name), time.time()
-    found = run_status(store, run, now)
+    found = run_status(store, run)
     tried = attempts_of_run(store, run) if attempts else None
     if as_json:
         emit(fields(found) | ({} if tried is None else {"attempts": tried}))
@@ -59,23 +59,24 @@ def _one(settings: Settings, store: Any, name: str, attempts: bool, as_json: boo
 
 
 def _all(settings: Settings, store: Any, as_json: bool) -> int:
-    """Every run, and which ones are damaged."""
-    from jobs.errors import DamagedFile
+    """Every run, and which ones are damaged or may not be read."""
+    from jobs.errors import AccessDenied, DamagedFile
     from orchestrator.monitoring import progress
     from orchestrator.monitoring.status import overview, run_status
 
     now = time.time()
-    scene = progress.read_view(store, now)
+    scene = progress.read_view(store)
     found: list[Any] = []
-    damaged: dict[str, str] = {}
+    damaged, states = dict[str, str](), dict[str, str]()
     for name in store.run_names():
         try:
             run = store.outline(name)
             found.append(
                 run_status(store, run, scene=scene) if as_json else overview(store, run, scene)
             )
-        except DamagedFile as error:
+        except (DamagedFile, AccessDenied) as error:
             damaged[name] = str(error)
+            states[name] = "unreadable" if isinstance(error, AccessDenied) else "damaged"
     if as_json:
         emit(
             {
@@ -85,7 +86,7 @@ def _all(settings: Settings, store: Any, as_json: bool) -> int:
             }
         )
     elif found or damaged:
-        click.echo("\n".join(_listed(settings, found, list(damaged), scene, now)))
+        click.echo("\n".join(_listed(settings, found, states, scene, now)))
     else:
         click.echo(
             f"The store {settings.store} has no runs yet. Start one with: "
@@ -97,17 +98,19 @@ def _all(settings: Settings, store: Any, as_json: bool) -> int:
 
 
 def _listed(
-    settings: Settings, found: list[Any], damaged: list[str], scene: Any, now: float
+    settings: Settings, found: list[Any], damaged: dict[str, str], scene: Any, now: float
 ) -> Iterator[str]:
     width = max(map(len, [*(each.run for each in found), *damaged]))
     yield f"{'run':<{width}}  state      tasks done  submitted"
     for each in found:
         done = f"{each.tasks.get('done', 0)}/{sum(each.tasks.values())}"
         ago = f"{duration(now - each.submitted_at)} ago"
-        yield f"{each.run:<{width}}  {each.state:<9}  {done:>10}  {ago}"
-    for name in damaged:
-        yield f"{name:<{width}}  damaged"
-    yield from _workers(settings, scene.workers, any(each.state == "waiting" for each in found))
+        why = f"  ({plain(each.waits_for)})" if each.waits_for else ""
+        yield f"{each.run:<{width}}  {each.state:<9}  {done:>10}  {ago}{why}"
+    for name, state in damaged.items():
+        yield f"{name:<{width}}  {state}"
+    waiting = any(each.state == "waiting" for each in found)
+    yield from _workers(settings, scene.workers, scene.silent, waiting)
     if found:
         yield f"details of a run: {call(settings, 'status', found[-1].run)}"
 
@@ -115,7 +118,8 @@ def _listed(
 def _described(settings: Settings, found: Any, now: float) -> Iterator[str]:
     counts = ", ".join(f"{number} {state}" for state, number in sorted(found.tasks.items()))
     ago = f"submitted {duration(now - found.submitted_at)} ago"
-    yield f"run {found.run}: {found.state}; tasks: {counts}; {ago}"
+    why = f" ({plain(found.waits_for)})" if found.waits_for else ""
+    yield f"run {found.run}: {found.state}{why}; tasks: {counts}; {ago}"
     if found.preparing != "done":
         state = "being prepared" if found.data_progress else found.preparing
         yield f"data set {found.data}: {state}"
@@ -138,7 +142,7 @@ def _described(settings: Settings, found: Any, now: float) -> Iterator[str]:
     for failure in found.failures:
         word = "quarantined" if failure.quarantined else "failed"
         yield f"{word}: {failure.task} ({failure.failure}): {failure.message}\n  log: {failure.log}"
-    yield from _workers(settings, found.workers, found.state == "waiting")
+    yield from _workers(settings, found.workers, found.silent, found.state == "waiting")
     if found.failures:
         yield f"retry with: {call(settings, 'retry', found.run)}"
 
@@ -183,8 +187,10 @@ def _attempts(settings: Settings, tried: list[Any] | None, now: float) -> Iterat
     )
 
 
-def _workers(settings: Settings, workers: Sequence[Heartbeat], waiting: bool) -> Iterator[str]:
-    """Who is alive, and what many of them do; what to do when tasks wait and nobody is."""
+def _workers(
+    settings: Settings, workers: Sequence[Heartbeat], silent: Sequence[Heartbeat], waiting: bool
+) -> Iterator[str]:
+    """Who is alive or silent, and what many do; what to do when tasks wait and nobody is alive."""
     if len(workers) <= IN_A_LINE:
         yield f"workers alive: {', '.join(sign.label for sign in workers) or 'none'}"
     else:
@@ -193,6 +199,9 @@ def _workers(settings: Settings, workers: Sequence[Heartbeat], waiting: bool) ->
         width = max(len(sign.label) for sign in workers)
         for sign in workers:
             yield f"  {sign.label:<{width}}  {', '.join(sign.tasks) or 'idle'}"
+    for sign in silent:
+        end = "its process has ended; " if sign.ended else ""
+        yield f"silent: {sign.label} on {sign.host}, {end}last heard of {duration(sign.age_s)} ago"
     if waiting and not workers:
         up = call(settings, "up")
         yield (

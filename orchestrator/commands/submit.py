@@ -62,7 +62,8 @@ def submit_command(
         request = preflight.check_request(spec, settings, preflight.ping, _require_weights, tell)
     notes = [] if request.known else _notes(request)
     store = launch.open_store(settings)
-    run = create_run(store, request.spec, request.source, provenance.gather())
+    threads = preflight.threads_of_a_lone_trial(settings, workers, device)
+    run = create_run(store, request.spec, request.source, provenance.gather(), threads)
     count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
     said = [
         f"run {run.name} {'continues' if request.known else 'is submitted'}: {len(run.trials)} "

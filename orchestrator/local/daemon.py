@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 import psutil
 
 KILL_S = 2.0
+LAST_BYTES = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,19 @@ class DaemonProcess:
             )
         except psutil.Error:
             return False
+
+    def command_line(self) -> list[str]:
+        """Its command line; empty once it has ended."""
+        with contextlib.suppress(psutil.Error):
+            return psutil.Process(self.pid).cmdline() if self.alive() else []
+        return []
+
+    def runs_for_us(self, word: str) -> bool:
+        """Whether it is this user's and `word` is part of its command line."""
+        with contextlib.suppress(psutil.Error):
+            found = psutil.Process(self.pid)
+            return bool(found.uids().real == os.getuid() and word in " ".join(found.cmdline()))
+        return False
 
     def ask_to_end(self) -> None:
         """Send SIGTERM, if it is still that process."""
@@ -62,11 +77,17 @@ def start(
             start_new_session=True,
         )
     try:
-        return DaemonProcess(child.pid, psutil.Process(child.pid).create_time())
-    except psutil.NoSuchProcess:
-        return DaemonProcess(child.pid, 0.0)
+        return process(child.pid)
     finally:
         child.returncode = 0  # not waited for; without this Python warns when the handle is dropped
+
+
+def process(pid: int) -> DaemonProcess:
+    """The process that has this PID now; one that has ended counts as not alive."""
+    try:
+        return DaemonProcess(pid, psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return DaemonProcess(pid, 0.0)
 
 
 def end(processes: Sequence[DaemonProcess], gentle_s: float) -> None:
@@ -85,9 +106,10 @@ def _await_end(processes: Sequence[DaemonProcess], patience_s: float) -> None:
         time.sleep(0.02)
 
 
-def last_line(log: Path) -> str:
-    """The last non-empty line of a log, or an empty text."""
-    with contextlib.suppress(OSError):
-        lines = log.read_text(encoding="utf-8", errors="replace")[-4000:].splitlines()
+def last_line(log: Path, since: int = 0) -> str:
+    """The last non-empty line of a log after its first `since` bytes, or an empty text."""
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        file.seek(max(since, file.seek(0, os.SEEK_END) - LAST_BYTES))
+        lines = file.read().decode("utf-8", errors="replace").splitlines()
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
     return ""

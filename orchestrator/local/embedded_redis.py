@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import socket
-import stat
+import struct
 import subprocess
 import tempfile
 import time
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from jobs import install_hints
 from jobs.errors import BrokerUnreachable, MissingExtra
+from orchestrator import state_folder
 from orchestrator.local import daemon
 from orchestrator.local.daemon import DaemonProcess
 
@@ -50,8 +51,10 @@ class EmbeddedRedis:
         return False
 
     def stop(self, gentle_s: float) -> None:
-        """Stop it and remove the socket with its folder."""
+        """Stop it and remove the socket with its folder, unless another listens there."""
         daemon.end([self.process], gentle_s)
+        if listener(self.socket) is not None:
+            return
         Path(self.socket).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             Path(self.socket).parent.rmdir()
@@ -89,6 +92,43 @@ def version(server: Path) -> tuple[int, int]:
     return 0, 0
 
 
+def listener(path: str | Path) -> DaemonProcess | None:
+    """The process that listens on a socket; None if nobody does. Its PID is 0 if not visible."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(5.0)
+        line.connect(str(path))
+        pid, uid, _ = struct.unpack(
+            "3i", line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        )
+        if uid != os.getuid():
+            raise BrokerUnreachable(
+                f"{path} belongs to user {uid}, not to you. Set TMPDIR to a folder of yours."
+            )
+        return daemon.process(pid)
+    return None
+
+
+def running(path: Path) -> EmbeddedRedis | None:
+    """The Redis that answers on the socket `path`, whoever started it; None if nobody listens.
+
+    Raises `BrokerUnreachable` if the listener does not answer.
+    """
+    process = listener(path)
+    if process is None:
+        return None
+    server, deadline = EmbeddedRedis(str(path), process), time.monotonic() + START_S
+    while not server.answers():
+        if listener(path) is None:
+            return None
+        if time.monotonic() > deadline:
+            raise BrokerUnreachable(
+                f"process {process.pid} holds the socket {path} and does not answer. "
+                f"End it: kill {process.pid}"
+            )
+        time.sleep(0.02)
+    return server
+
+
 def socket_path(store: Path) -> Path:
     """Path of the broker's socket: short, and the same for every command of this user.
 
@@ -108,33 +148,19 @@ def start(folder: Path, path: Path) -> EmbeddedRedis:
     """Start Redis on the socket `path`, with its log in `folder`; returns when it answers.
 
     It keeps nothing on disk: the ledger knows what is to be done, and a full disk is no concern.
+    Nobody may listen there (see `running`).
+
     Raises `MissingExtra` where there is no Redis and `BrokerUnreachable` when it does not start.
     """
-    command = [
-        str(binary()),
-        "--port",
-        "0",
-        "--unixsocket",
-        str(path),
-        "--unixsocketperm",
-        "700",
-        "--daemonize",
-        "no",
-        "--dir",
-        str(folder),
-        "--appendonly",
-        "no",
-        "--save",
-        "",
-        "--maxmemory-policy",
-        "noeviction",
-    ]
-    _private_folder(path.parent)
+    try:
+        state_folder.private_folder(path.parent)
+    except state_folder.NotPrivate as error:
+        raise BrokerUnreachable(f"{error} Or set TMPDIR.") from None
     _remove_saved_queue(folder)
     path.unlink(missing_ok=True)
     log = folder / "redis.log"
     log.unlink(missing_ok=True)
-    server = EmbeddedRedis(str(path), daemon.start(command, log, os.environ, folder))
+    server = EmbeddedRedis(str(path), daemon.start(_command(folder, path), log, os.environ, folder))
     deadline = time.monotonic() + START_S
     while not server.answers():
         if not server.process.alive() or time.monotonic() > deadline:
@@ -152,16 +178,18 @@ def _remove_saved_queue(folder: Path) -> None:
         (folder / "appendonly.aof").unlink()
 
 
-def _private_folder(folder: Path) -> None:
-    """Create a private folder, or check that it is ours; raises `BrokerUnreachable`."""
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if (
-        not stat.S_ISDIR(found.st_mode)
-        or found.st_uid != os.getuid()
-        or stat.S_IMODE(found.st_mode) & 0o077
-    ):
-        raise BrokerUnreachable(
-            f"{folder} is not a private folder of yours. Remove it, or set TMPDIR."
-        )
+def _command(folder: Path, path: Path) -> list[str]:
+    options = {
+        "port": "0",
+        "unixsocket": str(path),
+        "unixsocketperm": "700",
+        "daemonize": "no",
+        "dir": str(folder),
+        "appendonly": "no",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+    }
+    return [
+        str(binary()),
+        *(word for name, value in options.items() for word in (f"--{name}", value)),
+    ]

@@ -3,60 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
+import itertools
 import os
-import re
-import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import NoneType
 
-from jobs import atomic
-from jobs.errors import BrokerUnreachable
 from jobs.settings import Settings
-from jobs.store import records
-from jobs.store.paths import StorePaths
-from orchestrator.local import daemon, embedded_redis
-from orchestrator.local.daemon import DaemonProcess
-from orchestrator.local.embedded_redis import EmbeddedRedis
+from orchestrator import own_packages, state_folder
+from orchestrator.local import daemon, embedded_redis, environment, stack_record
+from orchestrator.local.stack_record import LocalWorker as LocalWorker
+from orchestrator.local.stack_record import Stack as Stack
 from orchestrator.monitoring import heartbeats
+from orchestrator.state_folder import host as host
 from workers.devices import discovery
 
 IDLE_EXIT = "30m"
 GENTLE_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class LocalWorker:
-    """A worker started here; `broker` identifies the address it listens to."""
-
-    name: str
-    device: str
-    broker: str
-    process: DaemonProcess
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """Processes of this machine for a store; `started` names those just started."""
-
-    redis: EmbeddedRedis | None
-    workers: tuple[LocalWorker, ...]
-    started: tuple[str, ...] = ()
-
-    def broker_url(self, settings: Settings) -> str:
-        """Address of the named broker, else of the embedded one.
-
-        Raises `BrokerUnreachable` if the embedded broker is needed and not running.
-        """
-        if settings.broker_url is not None:
-            return settings.broker_url
-        if self.redis is None:
-            raise BrokerUnreachable("the embedded broker is not running. Start it with 'orch up'.")
-        return self.redis.url
 
 
 Command = Callable[[str, str, int], Sequence[str]]
@@ -67,6 +32,7 @@ def worker_command(name: str, device: str, threads: int, slots: int = 1) -> list
     """`orch worker` with the running Python."""
     return [
         sys.executable,
+        "-P",
         "-m",
         "orchestrator.cli",
         "worker",
@@ -94,31 +60,33 @@ def ensure(
     """Start what is missing: Redis if no broker is named, and local workers up to `workers`.
 
     `workers` None means one per GPU, else two on a CPU (one on a single core). Concurrent calls of
-    several processes are serialised. The store must exist.
+    several processes are serialised. The store must exist. Raises `DeviceTaken` for more workers
+    than GPUs.
     """
     cores = discovery.available_cores() if cores is None else cores
     gpus = (0 if device == "cpu" else len(discovery.gpus())) if gpus is None else gpus
-    with _locked(settings.store) as folder:
-        stack = _with_broker(settings, folder, _read(folder))
-        _write(folder, stack)
-        mark = _mark(stack.broker_url(settings))
-        ours = [worker for worker in stack.workers if worker.broker == mark]
-        strangers = started_by_hand(settings.store, stack)
-        wanted = default_workers(cores, gpus) if workers is None else workers
+    wanted = default_workers(cores, gpus) if workers is None else workers
+    discovery.require_room(wanted, device, [str(index) for index in range(gpus)])
+    with state_folder.locked(settings.store) as folder:
+        stack = _with_broker(settings, folder, stack_record.read(settings.store))
+        stack_record.write(folder, stack)
+        if wanted:
+            stack = _restart_outdated(settings, folder, stack)
         threads = worker_threads(cores, wanted)
+        ours = _listening(settings, stack)
+        strangers = started_by_hand(settings, stack)
         for where in _missing_devices(
             [*(w.device for w in ours), *strangers], wanted, device, gpus
         ):
-            fresh = _start_worker(settings, folder, stack, where, threads, command)
-            said = f"worker {fresh.name} on {where}"
-            stack = Stack(stack.redis, (*stack.workers, fresh), (*stack.started, said))
-            _write(folder, stack)
+            name = _free_name(settings.store, stack)
+            words = command(name, where, threads)
+            stack = _start_worker(settings, folder, stack, name, where, words)
         return stack
 
 
 def look(settings: Settings) -> Stack:
     """Processes of this machine for the store; starts nothing."""
-    return _read(_folder(settings.store))
+    return stack_record.read(settings.store)
 
 
 def down(
@@ -128,16 +96,16 @@ def down(
 
     Each gets SIGTERM, and SIGKILL after `gentle_s` seconds.
     """
-    if not _folder(settings.store).exists():
+    if look(settings) == Stack(None, ()):
         return Stack(None, ())
-    with _locked(settings.store) as folder:
-        found = _read(folder)
+    with state_folder.locked(settings.store):
+        found = look(settings)
         if found.workers:
             tell(f"stopping {len(found.workers)} worker(s) after their current step")
         daemon.end([worker.process for worker in found.workers], gentle_s)
         if found.redis is not None:
             found.redis.stop(gentle_s)
-        (folder / "stack.json").unlink(missing_ok=True)
+        stack_record.remove(settings.store)
     return found
 
 
@@ -160,25 +128,68 @@ def _with_broker(settings: Settings, folder: Path, found: Stack) -> Stack:
         return found
     if found.redis is not None:
         found.redis.stop(5.0)
-    return Stack(
-        embedded_redis.start(folder, embedded_redis.socket_path(settings.store)),
-        found.workers,
-        ("Redis",),
-    )
+    path = embedded_redis.socket_path(settings.store)
+    if (answering := embedded_redis.running(path)) is not None:
+        return Stack(answering, found.workers)
+    return Stack(embedded_redis.start(folder, path), found.workers, ("Redis",))
 
 
-def started_by_hand(store: Path, stack: Stack) -> list[str]:
-    """Devices of living workers of this machine that the stack did not start."""
+def _listening(settings: Settings, stack: Stack) -> list[LocalWorker]:
+    """The local workers that listen to the broker of these settings."""
+    mark = _mark(stack.broker_url(settings))
+    return [worker for worker in stack.workers if worker.broker == mark]
+
+
+def outdated(settings: Settings, stack: Stack) -> dict[LocalWorker, str]:
+    """Local workers whose environment differs from this command's, and the variables' names."""
+    if settings.broker_url is None and stack.redis is None:
+        return {}
+    here = environment.environment_of(settings)
+    return {
+        worker: ", ".join(differing)
+        for worker in _listening(settings, stack)
+        if (differing := environment.differing(worker.environment, here))
+    }
+
+
+def _restart_outdated(settings: Settings, folder: Path, stack: Stack) -> Stack:
+    """The stack with workers whose environment differs stopped and started again, as they were.
+
+    They stop between two steps and keep a checkpoint.
+    """
+    ending = outdated(settings, stack)
+    words = {worker: worker.process.command_line() for worker in ending}
+    daemon.end([worker.process for worker in ending], GENTLE_S)
+    kept = tuple(worker for worker in stack.workers if worker not in ending)
+    stack = replace(stack, workers=kept)
+    stack_record.write(folder, stack)
+    for worker, reason in ending.items():
+        if words[worker]:
+            again = [sys.executable, *words[worker][1:]]
+            stack = _start_worker(
+                settings, folder, stack, worker.name, worker.device, again, reason
+            )
+    return stack
+
+
+def started_by_hand(settings: Settings, stack: Stack) -> list[str]:
+    """Devices of living workers of this machine that the stack did not start.
+
+    The embedded broker is open to its user alone, so workers of others do not count there.
+    """
     known = {worker.process.pid for worker in stack.workers}
     return [
         sign.device
-        for sign in heartbeats.read_heartbeats(store)
-        if sign.host == host() and sign.fresh and sign.pid not in known
+        for sign in heartbeats.read_heartbeats(settings.store)
+        if sign.here
+        and sign.fresh
+        and sign.pid not in known
+        and (settings.broker_url is not None or sign.uid == os.getuid())
     ]
 
 
 def _missing_devices(taken: Sequence[str], wanted: int, device: str | None, gpus: int) -> list[str]:
-    """A device for each worker still to start, least used first."""
+    """A device for each worker still to start, least used first: one worker for each GPU."""
     places = [device] if device else [f"cuda:{index}" for index in range(gpus)] or ["cpu"]
     used = list(taken)
     chosen: list[str] = []
@@ -190,67 +201,48 @@ def _missing_devices(taken: Sequence[str], wanted: int, device: str | None, gpus
 
 
 def _start_worker(
-    settings: Settings, folder: Path, stack: Stack, device: str, threads: int, command: Command
-) -> LocalWorker:
-    taken = {worker.name for worker in stack.workers}
-    number = next(n for n in range(1, len(taken) + 2) if f"{host()}-{n}" not in taken)
-    name, broker_url = f"{host()}-{number}", stack.broker_url(settings)
-    environment = os.environ | {"ORCH_STORE": str(settings.store), "ORCH_BROKER_URL": broker_url}
-    started = daemon.start(
-        command(name, device, threads), folder / f"worker-{number}.log", environment
+    settings: Settings,
+    folder: Path,
+    stack: Stack,
+    name: str,
+    device: str,
+    words: Sequence[str],
+    reason: str = "",
+) -> Stack:
+    """The stack with one more worker, recorded; `reason` says why an outdated one was stopped."""
+    broker_url = stack.broker_url(settings)
+    variables = os.environ | {"ORCH_STORE": str(settings.store), "ORCH_BROKER_URL": broker_url}
+    variables.pop("ORCH_WEIGHTS_DIR", None)
+    if settings.weights_dir is not None:
+        variables["ORCH_WEIGHTS_DIR"] = str(settings.weights_dir)
+    own_packages.protect(variables)
+    log = folder / f"{name}.log"
+    log_start = log.stat().st_size if log.exists() else 0
+    process = daemon.start(words, log, variables)
+    known = environment.environment_of(settings)
+    fresh = LocalWorker(name, device, _mark(broker_url), process, known, str(log), log_start)
+    line = f"worker {name} on {device}"
+    stack = replace(
+        stack,
+        workers=(*stack.workers, fresh),
+        started=(*stack.started, f"{line} (again, because of {reason})" if reason else line),
+        new_workers=(*stack.new_workers, fresh),
     )
-    return LocalWorker(name, device, _mark(broker_url), started)
+    stack_record.write(folder, stack)
+    return stack
+
+
+def _free_name(store: Path, stack: Stack) -> str:
+    """A name that no living worker of the store has; it names the user beside the store's owner."""
+    prefix = state_folder.host()
+    with contextlib.suppress(OSError):
+        if store.stat().st_uid != os.getuid():
+            prefix = f"{prefix}-u{os.getuid()}"
+    alive = {sign.name for sign in heartbeats.read_heartbeats(store) if sign.fresh}
+    taken = alive | {worker.name for worker in stack.workers}
+    return next(name for n in itertools.count(1) if (name := f"{prefix}-{n}") not in taken)
 
 
 def _mark(broker_url: str) -> str:
     """A hash that identifies a broker without storing an address with a password."""
     return hashlib.sha256(broker_url.encode()).hexdigest()[:12]
-
-
-def host() -> str:
-    """The host name that workers use."""
-    return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
-
-
-def _folder(store: Path) -> Path:
-    return StorePaths(store).stack_folder(host())
-
-
-@contextlib.contextmanager
-def _locked(store: Path) -> Iterator[Path]:
-    """The folder of this machine in the store, locked by one process at a time."""
-    folder = _folder(store)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "lock").open("a") as handle:
-        fcntl.lockf(handle, fcntl.LOCK_EX)
-        yield folder
-
-
-def _read(folder: Path) -> Stack:
-    """The recorded processes that are still alive."""
-    path = folder / "stack.json"
-    state = records.read(path, known={"redis": (dict, NoneType), "workers": list}) or {}
-    try:
-        redis = (
-            EmbeddedRedis(state["redis"]["socket"], DaemonProcess(**state["redis"]["process"]))
-            if state.get("redis")
-            else None
-        )
-        workers = [
-            LocalWorker(**{**each, "process": DaemonProcess(**each["process"])})
-            for each in state.get("workers", [])
-        ]
-    except (TypeError, KeyError) as error:
-        raise records.damaged_file(path, f"{type(error).__name__}: {error}") from None
-    alive = tuple(worker for worker in workers if worker.process.alive())
-    return Stack(redis if redis is not None and redis.process.alive() else None, alive)
-
-
-def _write(folder: Path, stack: Stack) -> None:
-    atomic.write_json(
-        folder / "stack.json",
-        {
-            "redis": asdict(stack.redis) if stack.redis else None,
-            "workers": [asdict(worker) for worker in stack.workers],
-        },
-    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -12,9 +13,19 @@ from typing import Any
 from jobs import atomic
 from jobs.store import records
 from jobs.store.paths import StorePaths
+from orchestrator import state_folder
 from workers.process import identity
 
 WORKER_FRESH_S = 15.0
+FORGOTTEN_S = 24 * 3600.0
+"""A worker that has been silent for so long is no longer listed."""
+WATCH_S = 2.5
+"""A little longer than a worker takes from one heartbeat to the next."""
+LOOK_S = 0.1
+
+Stamp = tuple[float, float]
+"""The time that a heartbeat states, and that of its file (Unix times, each by another clock)."""
+
 HEARTBEAT: records.FieldTypes = {
     "name": str,
     "host": str,
@@ -23,7 +34,13 @@ HEARTBEAT: records.FieldTypes = {
     "task": (str, NoneType),
     "at": records.NUMBER,
 }
-LATER: records.FieldTypes = {"tasks": list, "slots": int, "process": (str, NoneType)}
+LATER: records.FieldTypes = {
+    "tasks": list,
+    "slots": int,
+    "process": (str, NoneType),
+    "loading": bool,
+    "trouble": (str, NoneType),
+}
 """Fields that older workers do not write."""
 
 
@@ -32,7 +49,8 @@ class Heartbeat:
     """The heartbeat of a worker, `age_s` seconds old.
 
     `tasks` are its tasks, up to `slots`; `task` is the first. `ended`: it ran on this machine and
-    its process is gone.
+    its process is gone. `here`: it is a process of this machine, of the user `uid`. `loading`: it
+    takes no task yet. `trouble`: why it takes none now.
     """
 
     name: str
@@ -44,11 +62,20 @@ class Heartbeat:
     tasks: tuple[str, ...] = ()
     slots: int = 1
     ended: bool = False
+    here: bool = False
+    uid: int = -1
+    loading: bool = False
+    trouble: str = ""
 
     @property
     def fresh(self) -> bool:
         """Whether the worker counts as alive."""
         return self.age_s < WORKER_FRESH_S and not self.ended
+
+    @property
+    def silent(self) -> bool:
+        """Whether the worker is no longer heard of, and not yet forgotten."""
+        return not self.fresh and self.age_s < FORGOTTEN_S
 
     @property
     def label(self) -> str:
@@ -58,28 +85,128 @@ class Heartbeat:
 
 
 def read_heartbeats(store: Path, now: float | None = None) -> list[Heartbeat]:
-    """All heartbeats in the store, stale ones included."""
-    now = time.time() if now is None else now
-    found = []
-    folder = StorePaths(store).heartbeats_folder
-    for name in atomic.list_names(folder):
-        values = read_or_empty(folder / name, HEARTBEAT, LATER)
-        if values:
-            tasks = values.get("tasks", [values["task"]] if values["task"] else [])
-            found.append(
-                Heartbeat(
-                    values["name"],
-                    values["host"],
-                    values["pid"],
-                    values["device"],
-                    values["task"],
-                    now - values["at"],
-                    tuple(map(str, tasks)),
-                    values.get("slots", 1),
-                    identity.has_ended(values.get("process")),
-                )
-            )
-    return found
+    """All heartbeats in the store, stale ones included.
+
+    Their age is judged by change on this process's own clock. With `now` (Unix time) it is taken
+    from the times that they state.
+    """
+    if now is None:
+        return OBSERVER.read(store)
+    return [_heartbeat(store, name, values, now - values["at"]) for name, values in _all(store)]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One state of a heartbeat: when it was first seen, and how old it was then.
+
+    `doubt`: "clocks" if only one of its times is recent, "old" if none is; else empty.
+    """
+
+    state: Stamp
+    since: float
+    age_s: float
+    doubt: str = ""
+
+
+@dataclass(slots=True)
+class Observer:
+    """What one process has seen of heartbeats: clocks of other machines do not matter.
+
+    A heartbeat is believed at first sight where its own time and that of its file are recent.
+    Otherwise a clock is wrong or the worker is silent: it is watched for a moment.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    wall_clock: Callable[[], float] = time.time
+    _seen: dict[Path, Sight] = field(default_factory=dict)
+
+    def read(self, store: Path) -> list[Heartbeat]:
+        """All heartbeats, after watching those in doubt for at most `WATCH_S`."""
+        deadline = self.clock() + WATCH_S
+        while _in_doubt(self._look(store)) and self.clock() < deadline:
+            self.sleep(LOOK_S)
+        for path, sight in self._seen.items():
+            if path.parent == StorePaths(store).heartbeats_folder and sight.doubt:
+                self._seen[path] = replace(sight, doubt="", since=self.clock())
+        return [beat for beat, _ in self._look(store)]
+
+    def _look(self, store: Path) -> list[tuple[Heartbeat, str]]:
+        """Each heartbeat with the doubt about it."""
+        found = []
+        for name, values in _all(store):
+            path = StorePaths(store).heartbeats_folder / name
+            state = (float(values["at"]), _file_time(path))
+            sight = self._seen.get(path)
+            if sight is None:
+                sight = self._first_sight(state)
+            elif sight.state != state:
+                sight = Sight(state, self.clock(), 0.0)
+            self._seen[path] = sight
+            age_s = sight.age_s + self.clock() - sight.since
+            found.append((_heartbeat(store, name, values, age_s), sight.doubt))
+        return found
+
+    def _first_sight(self, state: Stamp) -> Sight:
+        ages = [self.wall_clock() - at for at in state]
+        recent = [abs(age_s) < WORKER_FRESH_S for age_s in ages]
+        age_s = next((age_s for age_s in ages if age_s >= 0), 0.0)
+        if all(recent):
+            return Sight(state, self.clock(), age_s)
+        doubt = "clocks" if any(recent) else "old"
+        return Sight(state, self.clock(), max(WORKER_FRESH_S, age_s), doubt)
+
+
+def _in_doubt(found: list[tuple[Heartbeat, str]]) -> bool:
+    """Whether to watch: old heartbeats are in doubt only if this clock agrees with no other."""
+    doubts = {doubt for beat, doubt in found if doubt and beat.silent and not beat.ended}
+    return "clocks" in doubts or ("old" in doubts and not any(beat.fresh for beat, _ in found))
+
+
+OBSERVER = Observer()
+
+
+def _all(store: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name in atomic.list_names(StorePaths(store).heartbeats_folder):
+        if values := read_or_empty(StorePaths(store).heartbeats_folder / name, HEARTBEAT, LATER):
+            yield name, values
+
+
+def _heartbeat(store: Path, name: str, values: dict[str, Any], age_s: float) -> Heartbeat:
+    tasks = values.get("tasks", [values["task"]] if values["task"] else [])
+    return Heartbeat(
+        values["name"],
+        values["host"],
+        values["pid"],
+        values["device"],
+        values["task"],
+        age_s,
+        tuple(map(str, tasks)),
+        values.get("slots", 1),
+        identity.has_ended(values.get("process")),
+        _is_here(values),
+        _owner(StorePaths(store).heartbeats_folder / name),
+        values.get("loading", False),
+        values.get("trouble") or "",
+    )
+
+
+def _is_here(values: dict[str, Any]) -> bool:
+    """Whether the worker is one of this machine, whose name may have changed since."""
+    known = values.get("process")
+    return identity.runs_here(known) if known else values["host"] == state_folder.host()
+
+
+def _file_time(path: Path) -> float:
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
+
+
+def _owner(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        return path.stat().st_uid
+    return -1
 
 
 def read_or_empty(

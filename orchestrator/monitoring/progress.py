@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import NoneType
@@ -57,26 +58,29 @@ class TaskProgress:
 
 @dataclass(frozen=True, slots=True)
 class StoreView:
-    """All runs of a store at one moment: the ledger, living workers, and tasks in progress.
+    """All runs of a store at one moment: the ledger, workers, and tasks in progress.
 
-    `progress` is grouped by trial or data set, trainings first. `begun` are trials whose training
-    has begun and is not done.
+    `workers` are alive; `silent` ones are no longer heard of. `progress` is grouped by trial or
+    data set, trainings first. `begun` are trials whose training has begun and is not done.
     """
 
     ledger: Ledger
     workers: tuple[Heartbeat, ...]
     progress: dict[str, tuple[TaskProgress, ...]]
     begun: frozenset[str]
+    silent: tuple[Heartbeat, ...] = ()
 
 
-def read_view(store: Store, now: float) -> StoreView:
-    """View of all runs in the store at `now` (Unix time).
+def read_view(store: Store, now: float | None = None) -> StoreView:
+    """View of all runs in the store now; with `now` (Unix time) as of the times that it states.
 
     Besides the ledger, it reads listings, heartbeats and one file per task in progress.
     """
     ledger = store.ledger()
     signed = heartbeats.read_heartbeats(store.root, now)
+    now = time.time() if now is None else now
     workers = tuple(sign for sign in signed if sign.fresh)
+    silent = tuple(sign for sign in signed if sign.silent)
     ended = frozenset(sign.name for sign in signed if sign.ended)
     spoken_of = {name.removesuffix(".json") for name in atomic.list_names(store.progress_folder)}
     named = spoken_of.union(*(worker.tasks for worker in workers)) - ledger.done - ledger.failed
@@ -90,7 +94,7 @@ def read_view(store: Store, now: float) -> StoreView:
         name.split(".") for name in set(atomic.list_names(store.all_attempts_folder)) - ledger.done
     )
     begun = frozenset(parts[1] for parts in tried if parts[0] == "train" and len(parts) > 1)
-    return StoreView(ledger, workers, found, begun)
+    return StoreView(ledger, workers, found, begun, silent)
 
 
 def _tasks(names: Iterable[str]) -> Iterator[Task]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from jobs import atomic, plan
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 from jobs.task import Task, backbone_and_seed
-from orchestrator.monitoring import progress
+from orchestrator.monitoring import progress, waiting
 from orchestrator.monitoring.heartbeats import Heartbeat
 from orchestrator.monitoring.progress import StoreView, TaskProgress
 
@@ -64,7 +63,10 @@ class TrialStatus:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """One run: `state` is waiting, running, done, failed or cancelled; `tasks` counts by state."""
+    """One run: `state` is waiting, running, done, failed or cancelled; `tasks` counts by state.
+
+    `silent` workers are no longer heard of. `waits_for` says why a waiting run waits, if known.
+    """
 
     run: str
     data: str
@@ -76,6 +78,8 @@ class RunStatus:
     trials: tuple[TrialStatus, ...]
     failures: tuple[Failure, ...]
     workers: tuple[Heartbeat, ...]
+    silent: tuple[Heartbeat, ...] = ()
+    waits_for: str | None = None
 
     @property
     def over(self) -> bool:
@@ -90,12 +94,13 @@ class RunStatus:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Summary of one run: its state, and its tasks counted by state."""
+    """Summary of one run: its state, its tasks counted by state, and why it waits."""
 
     run: str
     state: str
     tasks: dict[str, int]
     submitted_at: float
+    waits_for: str | None = None
 
 
 @dataclass(slots=True)
@@ -112,16 +117,15 @@ def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
     """Summary of the run, from listings alone."""
     states = plan.task_states(store, run, scene.ledger)
     working = any(_under_way(scene, run, subject, states) for subject in (run.data, *run.trials))
-    return Overview(
-        run.name, _state(states, working), dict(Counter(states.values())), run.submitted_at
-    )
+    state, counts = _state(states, working), dict(Counter(states.values()))
+    return Overview(run.name, state, counts, run.submitted_at, waiting.reason(state, scene.workers))
 
 
 def run_status(
     store: Store, run: Run | RunOutline, now: float | None = None, scene: StoreView | None = None
 ) -> RunStatus:
     """The run as the store shows it now, or in a given view."""
-    scene = scene or progress.read_view(store, time.time() if now is None else now)
+    scene = scene or progress.read_view(store, now)
     states = plan.task_states(store, run, scene.ledger)
     preparing = next(iter(_under_way(scene, run, run.data, states)), None)
     shares = _shares(states)
@@ -130,10 +134,11 @@ def run_status(
         for name in run.trials
     )
     working = preparing is not None or any(trial.progress for trial in trials)
+    state = _state(states, working)
     return RunStatus(
         run.name,
         run.data,
-        _state(states, working),
+        state,
         dict(Counter(states.values())),
         run.submitted_at,
         states[Task("prepare", run.data).id],
@@ -141,6 +146,8 @@ def run_status(
         trials,
         _failures(store, states),
         scene.workers,
+        scene.silent,
+        waiting.reason(state, scene.workers),
     )
 
 
@@ -269,20 +276,14 @@ def seconds_left(status: RunStatus, costs: dict[str, float]) -> float | None:
         for trial in status.trials
         if trial.state in ("running", "waiting")
     ]
-    return (
-        max([sum(left) / max(1, sum(worker.slots for worker in status.workers)), *left, 0.0])
-        if left
-        else 0.0
-    )
+    slots = max(1, sum(worker.slots for worker in status.workers))
+    return max([sum(left) / slots, *left, 0.0])
 
 
 def _pace(trial: TrialStatus) -> float | None:
     """Seconds per epoch: measured, else estimated from the running task; None if unknown."""
-    trained = (
-        (trial.epochs // trial.periods) * (trial.period - 1)
-        if trial.state != "done"
-        else trial.epochs
-    )
+    in_period = trial.epochs // trial.periods
+    trained = trial.epochs if trial.state == "done" else in_period * (trial.period - 1)
     trained = trial.stopped_early or trained
     if trained and trial.seconds:
         return trial.seconds / trained
@@ -294,5 +295,5 @@ def _pace(trial: TrialStatus) -> float | None:
     share_of_epoch = (
         (running.done or 0) / running.total if running.total and running.phase == "train" else 0.0
     )
-    left = trial.epochs // trial.periods * trial.period - (running.epoch - 1) - share_of_epoch
+    left = in_period * trial.period - (running.epoch - 1) - share_of_epoch
     return running.eta_s / left if left > 0 else None

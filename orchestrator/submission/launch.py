@@ -108,7 +108,7 @@ def launch(
         lines = [*said, *_of_stack(here), _of_sent(sent, states)]
         lines += _of_absence(settings, here, sent) + _of_failures(settings, states, run.name)
         _tell(settings, run, lines, wait)
-    end = _follow(settings, store, run, as_json) if wait else None
+    end = _follow(settings, store, run, here, as_json) if wait else None
     if as_json:
         emit(_facts(settings, run, here, sent, end) | facts)
     return end.exit_code if end else 0
@@ -142,10 +142,30 @@ def _start_and_enqueue(
     return here
 
 
-def _follow(settings: Settings, store: Store, run: Run, as_json: bool) -> RunStatus:
+def _follow(settings: Settings, store: Store, run: Run, here: Stack, as_json: bool) -> RunStatus:
     from orchestrator.terminal import follow
 
-    return follow.follow(settings, store, run, to_stderr=as_json)
+    return follow.follow(settings, store, run, as_json, look=_with_startup(store, run, here))
+
+
+def _with_startup(store: Store, run: Run, here: Stack) -> Callable[[], RunStatus]:
+    """Reads the run's status while local workers start.
+
+    Raises `WorkersDied` when those just started ended and no local worker is left.
+    """
+    from orchestrator.local import startup
+    from orchestrator.monitoring.status import run_status
+
+    starting = startup.Startup(store.root, list(here.new_workers))
+
+    def look() -> RunStatus:
+        if dead := starting.look():
+            if not any(worker.process.alive() for worker in here.workers):
+                raise startup.WorkersDied(startup.deaths(dead))
+            click.echo(f"warning: {startup.deaths(dead)}", err=True)
+        return run_status(store, run)
+
+    return look
 
 
 def _facts(

@@ -21,12 +21,17 @@ AT_ONCE = 8
 
 
 def create_run(
-    store: Store, spec: Spec, source: DataSource, provenance: dict[str, Any] | None = None
+    store: Store,
+    spec: Spec,
+    source: DataSource,
+    provenance: dict[str, Any] | None = None,
+    lone_threads: int | None = None,
 ) -> Run:
     """Record a run: its data set and trials, and last the run itself, which workers then reconcile.
 
     A run of the same name keeps its time and provenance, becomes the latest again, and is no longer
     cancelled. The request is taken as it is; `preflight.check_request` checks one.
+    If the run is a single trial, it gets `lone_threads` threads.
     """
     data = source.data_id(spec.data_settings())
     store.save_data(data, source, spec.data_settings())
@@ -41,6 +46,8 @@ def create_run(
             )
         )
     trials = tuple(trial.name for trial in expanded.trials)
+    if lone_threads is not None and len(trials) == 1:
+        store.plan_threads(trials[0], lone_threads)
     tasks = tuple(task.id for task in expanded.tasks)
     run = Run(expanded.run, spec, data, trials, tasks, time.time(), provenance or {})
     with contextlib.suppress(UnknownRun):

@@ -13,7 +13,7 @@ import click
 from jobs.settings import Settings
 from jobs.store.runs import Run
 from jobs.store.store import Store
-from orchestrator.formatting import share
+from orchestrator.formatting import plain, share
 from orchestrator.monitoring.progress import TaskProgress
 from orchestrator.monitoring.status import RunStatus, TrialStatus, run_status
 from orchestrator.terminal.messages import describe_progress, ending, failure_line
@@ -123,14 +123,16 @@ class ChangeReporter:
         return lines + (ending(self.settings, status, self.waited) if status.over else [])
 
     def no_worker(self, status: RunStatus) -> str | None:
-        """A warning if tasks wait and no worker was alive for `PATIENCE_S` seconds; or None."""
-        if status.workers or status.state != "waiting":
+        """A warning if tasks have waited for `PATIENCE_S` seconds and why is known; or None."""
+        if status.state != "waiting" or (status.workers and not status.waits_for):
             self.lonely_since = None
             return None
         if self.lonely_since is None:
             self.lonely_since = self.clock()
         if self.clock() - self.lonely_since < PATIENCE_S:
             return None
+        if status.workers:
+            return f"tasks wait: {plain(str(status.waits_for))}"
         return (
             f"tasks are waiting, but no worker is alive. Start workers with: "
             f"{call(self.settings, 'up')}; if they exit at once, see: orch doctor"

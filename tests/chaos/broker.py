@@ -58,18 +58,18 @@ class Broker:
         raise RuntimeError("the study's Redis does not answer")
 
     def client(self) -> Any:
-        """A connection for foolish things."""
+        """A connection for sending invalid messages."""
         import redis
 
         return redis.Redis(unix_socket_path=str(self.folder / "r.sock"), socket_timeout=5)
 
     def kill(self) -> None:
-        """End it without warning; all that it held is lost."""
+        """Kill it; all that it held is lost."""
         if self.process is not None:
             self.process.kill()
             self.process.wait(10)
 
     def close(self) -> None:
-        """End it and forget its folder."""
+        """Kill it and remove its folder."""
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -18,7 +18,7 @@ RESTART_S = 1.0
 
 @dataclass
 class Crew:
-    """Workers by name; one that ended is started again, as systemd would."""
+    """Workers by name. A worker that ended is started again, as systemd would."""
 
     lab: Lab
     names: tuple[str, ...]
@@ -29,7 +29,7 @@ class Crew:
     thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start all of them and watch over them."""
+        """Start all of them and monitor them."""
         for name in self.names:
             self.running[name] = self.lab.worker("--name", name)
         self.thread = threading.Thread(target=self._watch, daemon=True)
@@ -52,7 +52,7 @@ class Crew:
             self.seen[child.pid] = child
 
     def close(self, timeout_s: float = 40.0) -> list[int]:
-        """Ask all to leave; their exit codes."""
+        """Stop all of them; returns their exit codes."""
         self.leave.set()
         if self.thread is not None:
             self.thread.join(10)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def paint(folder: Path, images_a_class: int = 32) -> Path:
-    """Three classes of small images, told apart by their dominant colour, always the same."""
+    """Three classes of small images with different dominant colours, always the same."""
     import numpy
     from PIL import Image
 

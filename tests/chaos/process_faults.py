@@ -14,7 +14,7 @@ from chaos.victims import Strike, pick_victim, signal_if_alive
 
 
 def kill_child(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """As the kernel does for want of memory."""
+    """As the kernel does when memory runs out."""
     victim = pick_victim(scene, rng, blow)
     if victim:
         signal_if_alive(victim[1], signal.SIGKILL)
@@ -22,7 +22,7 @@ def kill_child(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 
 def kill_worker(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """The worker only; its child must end by itself."""
+    """Only the worker; its child must end by itself."""
     victim = pick_victim(scene, rng, blow)
     if victim:
         _kill(scene, [victim[0]], blow)
@@ -30,7 +30,7 @@ def kill_worker(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 
 def kill_all(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """As when the machine goes down."""
+    """As when a machine fails."""
     if pick_victim(scene, rng, blow) is None:
         return False
     _kill(scene, list(scene.crew.running), blow)
@@ -56,7 +56,7 @@ def _kill(scene: Scene, names: list[str], blow: Blow) -> None:
 
 
 def stop_worker(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """As systemd and Slurm do; it must be gone within 30 s."""
+    """As systemd and Slurm do; the worker must exit within 30 s."""
     victim = pick_victim(scene, rng, blow)
     if victim is None:
         return False
@@ -72,7 +72,7 @@ def stop_worker(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 
 def stop_both(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """A machine that freezes; what wakes up must publish nothing."""
+    """A machine that freezes. When it continues, it must not publish anything."""
     victim = pick_victim(scene, rng, blow)
     if victim:
         worker = psutil.Process(scene.crew.running[victim[0]].pid)
@@ -81,7 +81,7 @@ def stop_both(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 
 def stop_worker_only(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Its child goes on for a while, but not beyond the lease."""
+    """Its child continues for a while, but not beyond the lease."""
     victim = pick_victim(scene, rng, blow)
     if victim:
         _freeze(scene, [psutil.Process(scene.crew.running[victim[0]].pid)], rng.uniform(11, 16))
@@ -89,7 +89,7 @@ def stop_worker_only(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 
 def stop_child(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """A hiccup: nobody else may step in."""
+    """A short interruption: no other worker may take the task."""
     victim = pick_victim(scene, rng, blow, newer=False)
     if victim:
         _freeze(scene, [victim[1]], rng.uniform(2, 5))

@@ -13,7 +13,7 @@ from workers.messaging import broker
 
 
 def kill_redis(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Away for some seconds, and everything it held is gone."""
+    """Redis is gone for some seconds and loses everything it held."""
     away_s = rng.uniform(0.5, 8)
     scene.broker.kill()
     blow.detail = f"away for {away_s:.1f} s"
@@ -23,7 +23,7 @@ def kill_redis(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 
 def flush(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Every message is gone."""
+    """All messages are lost."""
     scene.broker.client().flushall()
     return True
 
@@ -37,7 +37,7 @@ def doubled(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 
 def foolish(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Not a task id, pickled, huge, unknown, not even a message."""
+    """Invalid messages: no task id, pickled, huge, unknown, or not a message at all."""
     words = [
         "",
         "train.../../../etc/passwd.0001",

@@ -24,7 +24,7 @@ def _lease_file(scene: Scene, rng: random.Random, blow: Blow, newer: bool) -> Pa
 
 
 def push_clock(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """The beat's file is of yesterday or tomorrow."""
+    """The lease file is dated yesterday or tomorrow."""
     path = _lease_file(scene, rng, blow, newer=False)
     if path is None:
         return False
@@ -35,7 +35,7 @@ def push_clock(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 
 def tear_lease(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Half a beat."""
+    """The lease file is truncated."""
     path = _lease_file(scene, rng, blow, newer=False)
     if path is None:
         return False
@@ -58,7 +58,7 @@ def stranger(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 
 def tear_record(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """A record of an attempt, a report of progress or a sign of life, cut in half."""
+    """A record of an attempt, of progress or a heartbeat is truncated."""
     root = scene.lab.store.root
     there = [
         *root.glob("attempts/*/*.json"),

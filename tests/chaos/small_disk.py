@@ -13,7 +13,7 @@ DISK_BYTES = 2_000_000_000
 
 @contextlib.contextmanager
 def small_disk(folder: Path) -> Iterator[bool]:
-    """A small disk of its own mounted at a folder, where mounting is allowed; whether it is."""
+    """Mount a small disk at a folder if mounting is allowed; returns whether it is mounted."""
     folder.mkdir(parents=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
     mounted = (

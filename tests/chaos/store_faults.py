@@ -18,12 +18,12 @@ from jobs.task import Task
 
 
 def truncate_checkpoint(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """The one before it must be used."""
+    """The previous checkpoint must be used."""
     return _damage_checkpoint(scene, rng, blow, _truncate)
 
 
 def flip_checkpoint(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """The same size, other contents: only the digest shows it."""
+    """Same size, other contents: only the checksum shows it."""
     return _damage_checkpoint(scene, rng, blow, _flip)
 
 
@@ -49,12 +49,12 @@ def _damage_checkpoint(
 
 
 def truncate_rows(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Noticed by its digest, made again by resuming."""
+    """Detected by its checksum, and created again by `orch resume`."""
     return _damage_rows(scene, rng, blow, _truncate)
 
 
 def flip_rows(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Noticed by its digest, made again by resuming."""
+    """Detected by its checksum, and created again by `orch resume`."""
     return _damage_rows(scene, rng, blow, _flip)
 
 
@@ -120,7 +120,7 @@ def _flip(path: Path, rng: random.Random) -> None:
 
 
 def fill_disk(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Not a byte is left for some seconds."""
+    """No byte can be written for some seconds."""
     filler = scene.lab.store.root / "filler"
     held_s = rng.uniform(3, 8)
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as handle:

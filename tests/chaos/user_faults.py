@@ -11,7 +11,7 @@ from chaos.victims import Strike
 
 
 def cancel(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """Its children are gone within 10 s; then it goes on."""
+    """Its children end within 10 s; then the run is resumed."""
     if scene.over() or not scene.at_work():
         return False
     run, frozen = scene.run, [t for t in scene.timers if t.is_alive()]

@@ -29,7 +29,7 @@ def worker(tmp_path: Path, redis_url: str) -> Worker:
 
 
 def test_a_task_that_lost_its_worker_is_recorded_as_lost(worker: Worker, run: Run) -> None:
-    """The one who takes over closes the record of the one who died."""
+    """The worker that claims the lease closes the attempt of the dead worker."""
     task = Task.parse(run.tasks[0])
     attempts.begin(
         attempts.read_history(worker.store, task),
@@ -76,7 +76,7 @@ def test_an_attempt_that_was_lost_ended_when_it_was_last_heard_of(worker: Worker
 def test_a_record_whose_end_is_no_time_keeps_no_attempt_from_beginning(
     worker: Worker, run: Run, ended: object
 ) -> None:
-    """Somebody may have edited it."""
+    """A user may have edited it."""
     store, task = worker.store, Task.parse(run.tasks[0])
     atomic.write_json(
         store.attempts_folder(task) / "0001.json",
@@ -98,7 +98,7 @@ def test_a_record_whose_end_is_no_time_keeps_no_attempt_from_beginning(
 
 
 def test_torn_records_of_attempts_are_counted_and_forgiven(worker: Worker, run: Run) -> None:
-    """A torn record keeps its number and is nobody's blame."""
+    """A truncated record keeps its number and does not count as a failure."""
     task = Task.parse(run.tasks[0])
     worker.store.attempts_folder(task).mkdir(parents=True)
     for number, text in enumerate(('{"att', "[]", "{}"), 1):

@@ -20,7 +20,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_folder_is_inspected(
     desk: Path, animal_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Counts, formats, broken files and duplicates, those across classes named apart."""
+    """Counts, formats, broken files and duplicates; duplicates in several classes are listed
+    separately.
+    """
     (animal_folder / "ape" / "broken.jpg").write_bytes(b"\xff\xd8\xff and nothing more")
     (animal_folder / "ape" / "twin.png").write_bytes(
         (animal_folder / "cat" / "000.png").read_bytes()
@@ -39,7 +41,7 @@ def test_a_folder_is_inspected(
 def test_a_data_set_is_prepared_once(
     desk: Path, animal_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The second time it is there already, with the same facts."""
+    """The second call finds it prepared, with the same facts."""
     pytest.importorskip("torch")
     arguments = ["data", "prepare", str(animal_folder), "--image-size", "16", "--json"]
 

@@ -152,15 +152,15 @@ def test_compose_publishes_to_this_machine_only(compose: dict[str, Any]) -> None
     assert ports == {"redis": ["127.0.0.1:6379:6379"], "flower": ["127.0.0.1:5555:5555"]}
 
 
-def test_compose_redis_wants_a_password_and_keeps_its_file(compose: dict[str, Any]) -> None:
-    """Redis does not start without a password from the environment, and its append-only
-    file is on.
+def test_compose_redis_wants_a_password_and_writes_no_file(compose: dict[str, Any]) -> None:
+    """Redis does not start without a password from the environment. It keeps nothing on disk: one
+    that cannot save refuses every message.
     """
     redis = compose["services"]["redis"]
 
     assert redis["environment"]["REDIS_PASSWORD"].startswith("${REDIS_PASSWORD:?")
     assert '--requirepass "$$REDIS_PASSWORD"' in redis["command"][-1]
-    assert "--appendonly yes" in redis["command"][-1]
+    assert '--save "" --appendonly no' in redis["command"][-1]
 
 
 def test_compose_services_run_commands_that_orch_has(compose: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from orchestrator.local import embedded_redis
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
-    """A store of its own; whatever was started for it is ended."""
+    """A separate store; processes started for it are ended."""
     with own_store(tmp_path / "a store") as chosen:
         yield chosen
 
@@ -73,12 +73,12 @@ def raw(server: embedded_redis.EmbeddedRedis | None, command: str) -> bytes:
 
 
 def test_a_folder_that_others_can_open_is_refused(settings: Settings) -> None:
-    """Somebody else may have made it in the shared folder for temporary files."""
+    """Another user may have created it in the shared temporary folder."""
     folder = embedded_redis.socket_path(settings.store).parent
     folder.mkdir(mode=0o755)
     folder.chmod(0o755)
 
-    with pytest.raises(BrokerUnreachable, match="only you can open"):
+    with pytest.raises(BrokerUnreachable, match="not a private folder"):
         ensure(settings)
     folder.rmdir()
 

@@ -46,7 +46,7 @@ def test_a_child_that_dies_is_tried_again_and_the_attempts_are_on_record(
 
 
 def test_a_final_failure_stops_the_trial_and_nothing_else(worker: Worker, run: Run) -> None:
-    """A loss that is not finite is not tried again; what needed it is blocked."""
+    """A loss that is not finite is not retried; tasks that depend on it are blocked."""
     execute.execute(worker, run.tasks[0])
     behave(worker, "bad")
     execute.execute(worker, run.tasks[1])
@@ -82,7 +82,7 @@ def test_after_five_failures_a_task_is_given_up(
 def test_a_full_disk_uses_up_no_attempts_and_is_tried_again_ever_more_seldom(
     worker: Worker, run: Run
 ) -> None:
-    """Storage full is nobody's fault: growing waits, no quarantine."""
+    """A full disk is nobody's failure: the pauses grow, and nothing is quarantined."""
     behave(worker, "full " * 3 + "well")
     ends, pauses = [], []
     for _ in range(3):
@@ -104,7 +104,9 @@ def test_a_full_disk_uses_up_no_attempts_and_is_tried_again_ever_more_seldom(
 def test_a_worker_whose_gpu_fails_leaves_the_work_to_others_for_a_while(
     worker: Worker, run: Run
 ) -> None:
-    """It would else be the first to take what is tried again, and wear every task out."""
+    """It would otherwise be the first to take retried tasks, and use up the attempts of all of
+    them.
+    """
     other = fake_worker(worker.store, worker.broker_url, "w2")
     behave(worker, "broken")
     failed, declined = execute.execute(worker, run.tasks[0]), execute.execute(worker, run.tasks[0])
@@ -120,7 +122,9 @@ def test_a_worker_whose_gpu_fails_leaves_the_work_to_others_for_a_while(
 
 
 def test_a_store_that_the_worker_cannot_write_makes_it_pause(worker: Worker, run: Run) -> None:
-    """Leases and records cannot be written: the worker lives, says so, and looks again later."""
+    """Leases and records cannot be written: the worker stays alive, reports it, and tries again
+    later.
+    """
     leases = worker.store.root / "leases"
     leases.write_text("in the way")
     first, second = execute.execute(worker, run.tasks[0]), execute.execute(worker, run.tasks[0])
@@ -137,7 +141,7 @@ def test_a_store_that_the_worker_cannot_write_makes_it_pause(worker: Worker, run
 def test_an_evaluation_that_meets_a_bad_checkpoint_has_the_training_done_again(
     worker: Worker, run: Run
 ) -> None:
-    """The done marker is taken back with the rotten file; nothing is given up."""
+    """The record of the training is removed with the damaged checkpoint; nothing is quarantined."""
     execute.execute(worker, run.tasks[0])
     execute.execute(worker, run.tasks[1])
     behave(worker, "rotten")
@@ -155,9 +159,7 @@ def test_an_evaluation_that_meets_a_bad_checkpoint_has_the_training_done_again(
 def test_lost_workers_are_no_blame_until_twenty_were_lost_without_progress(
     worker: Worker, run: Run
 ) -> None:
-    """Machines come and go; but a task that takes a machine down each time is given up in
-    the end.
-    """
+    """Machines come and go. But a task on which 20 workers are lost is quarantined."""
     task = Task.parse(run.tasks[0])
     who = {"worker": "dead", "host": "h", "device": "cpu", "run": run.name}
     for _ in range(attempts.MAX_LOST):
@@ -181,7 +183,7 @@ def test_lost_workers_are_no_blame_until_twenty_were_lost_without_progress(
 def test_a_batch_that_must_be_split_uses_up_no_attempts_and_is_tried_again_at_once(
     worker: Worker, run: Run
 ) -> None:
-    """As often as it can be halved; the attempts say why."""
+    """Once for each possible halving of the batch; the attempts say why."""
     execute.execute(worker, run.tasks[0])
     behave(worker, "big " * 7 + "well")
     ends = [execute.execute(worker, run.tasks[1]) for _ in range(8)]

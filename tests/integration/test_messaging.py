@@ -14,7 +14,7 @@ from workers.messaging import broker
 
 
 def test_a_message_carries_a_task_id_and_nothing_more(redis_url: str) -> None:
-    """What lies in Redis is JSON with one argument."""
+    """A message in Redis is JSON with one argument."""
     with broker.connected(redis_url, 3.0) as channel:
         channel.client.flushall()
         broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 10)])

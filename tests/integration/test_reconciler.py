@@ -50,7 +50,7 @@ def test_tending_sends_what_the_queue_has_lost(worker: Worker, run: Run) -> None
 
 
 def test_a_worker_that_still_loads_signs_and_does_no_more(worker: Worker, run: Run) -> None:
-    """It rings for nothing, is no idle one to the others, and does not leave for being idle."""
+    """It enqueues nothing, is not idle for its peers, and does not exit for being idle."""
     drain(worker)
     reconciler, leave = Reconciler(worker), threading.Event()
     worker.loading, worker.idle_since = True, time.monotonic() - 1000
@@ -69,7 +69,7 @@ def test_a_worker_that_still_loads_signs_and_does_no_more(worker: Worker, run: R
 
 
 def test_tending_leaves_held_tasks_and_ended_runs_alone(worker: Worker, run: Run) -> None:
-    """A living lease keeps others away; a run without open tasks is not looked at again."""
+    """A valid lease keeps other workers away. A run without open tasks is not scanned again."""
     drain(worker)
     lease = LeaseTracker(worker.store).claim(Task.parse(run.tasks[0]).lease_key, "another")
     reconciler = Reconciler(worker)
@@ -128,7 +128,7 @@ def drain(worker: Worker) -> None:
 def test_an_idle_worker_stays_as_long_as_a_task_waits_for_its_next_try(
     worker: Worker, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However short `--idle-exit` is; it leaves when nothing is to be tried any more."""
+    """However short `--idle-exit` is. It exits when no failed task waits for a retry."""
     monkeypatch.setattr("workers.reconciler.RECONCILE_S", 0.1)
     monkeypatch.setattr("workers.reconciler.LEAST_IDLE_S", 0.5)
     behave(worker, "full well")

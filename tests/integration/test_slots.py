@@ -19,6 +19,7 @@ from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.monitoring import heartbeats
 from orchestrator.submission.submit import create_run
+from workers import heartbeat
 from workers.devices.admission import Admission
 from workers.devices.discovery import Device
 from workers.execution import attempts, execute
@@ -111,7 +112,7 @@ def test_two_tasks_run_side_by_side_and_the_sign_of_life_names_both(
     second = slot(two.id)
     until(begun(worker, two))
     reconciler = Reconciler(worker)
-    reconciler.sign()
+    heartbeat.write(worker)
     (sign,) = heartbeats.read_heartbeats(worker.store.root)
     nothing_loose = reconciler.round()
     worker.stop.set()

@@ -14,7 +14,7 @@ REQUESTS: list[tuple[tuple[str, ...], str]] = [
     (("prepare", "photos", "--image-size", "4096"), "image_size: a whole number from 8 to 2,048"),
     (("prepare", "photos", "--image-size", "big"), "a whole number is needed"),
     (("prepare", "photos", "--image-size", ""), "a whole number is needed"),
-    (("prepare", ""), "no folder's name"),
+    (("prepare", ""), "not a folder name"),
     (("prepare",), "Missing argument"),
     (("prepare", "photos", "photos"), "unexpected extra argument"),
     (("prepare", "photos", "--skip-brokn"), "--skip-broken"),
@@ -33,7 +33,7 @@ def test_a_wrong_request_for_data_is_refused(
 
 @pytest.mark.parametrize(
     ("store", "expected"),
-    [("photos/store", "lies inside the data folder"), ("photos/a/1.png", "is not a folder")],
+    [("photos/store", "is inside the data folder"), ("photos/a/1.png", "is not a folder")],
 )
 def test_a_data_set_is_not_prepared_into_its_own_folder(
     store: str, expected: str, two_classes: Path, terminal: Terminal

@@ -16,7 +16,7 @@ from jobs.spec import model
 from orchestrator import preflight
 
 FOLDERS: list[tuple[str, Make, str]] = [
-    ("no folder", lambda where: where.rmdir(), "does not exist"),
+    ("not a folder", lambda where: where.rmdir(), "does not exist"),
     ("a file", lambda where: [where.rmdir(), where.write_bytes(b"x")], "is not a folder"),
     ("a pipe", lambda where: [where.rmdir(), os.mkfifo(where)], "is not a folder"),
     (
@@ -196,10 +196,10 @@ def test_a_place_that_is_no_folder_is_refused(place: str, words: str, photos: Pa
     ("make", "words"),
     [
         (lambda where: where.rmdir(), "does not exist"),
-        (put("a\x1b[31m\n/1.png"), "one class only ('a\\x1b[31m"),
+        (put("a\x1b[31m\n/1.png"), "only one class ('a\\x1b[31m"),
         (both(TWO, lambda where: os.mkfifo(where / "a/2.png")), "a pipe, socket or device"),
     ],
-    ids=["no folder", "one class of an odd name", "a pipe in a class"],
+    ids=["not a folder", "one class of an odd name", "a pipe in a class"],
 )
 def test_a_command_refuses_a_bad_folder(
     make: Make, words: str, command: tuple[str, ...], photos: Path, terminal: Terminal
@@ -258,5 +258,5 @@ def test_a_store_inside_the_data_is_refused(photos: Path, terminal: Terminal) ->
 
     line = refusal(BadFolder, check_request, "alias", photos / "store")
 
-    assert "lies inside the data folder" in line
+    assert "is inside the data folder" in line
     assert listing(terminal.folder) == before

@@ -150,7 +150,7 @@ def test_a_manifest_of_another_length_than_the_pixels_stops_training(
     with replaced(path, stored(other)):
         line = refusal(DataChanged, load)
 
-    assert "its manifest promises" in line
+    assert "but its manifest needs" in line
 
 
 def test_a_manifest_that_names_a_strange_class_stops_training(

@@ -151,7 +151,7 @@ def test_a_run_that_is_not_there_is_refused(name: str, finished: Path) -> None:
         line = refusal(UnknownRun, read, name)
 
         assert f"holds no run '{shown}" in line
-        assert "Runs there: study" in line
+        assert "Its runs: study" in line
 
 
 @pytest.mark.parametrize("name", ["nobody", "", "../study"])
@@ -162,14 +162,14 @@ def test_a_command_refuses_a_run_that_is_not_there(
     """Exit code 2 and one line; an empty name is not the latest run."""
     line = terminal_with_run.refuses((command, "--", name), f"holds no run '{name}'")
 
-    assert "Runs there: study" in line
+    assert "Its runs: study" in line
 
 
 def test_a_misspelt_run_is_answered_with_the_likeliest(terminal_with_run: Terminal) -> None:
     """Whatever the command."""
     line = terminal_with_run.refuses(("report", "stduy"), "Did you mean 'study'?")
 
-    assert "Runs there: study" in line
+    assert "Its runs: study" in line
 
 
 def tear_another(store: Store) -> None:
@@ -202,7 +202,7 @@ def test_a_damaged_run_keeps_no_other_from_being_listed(terminal_with_failure: T
     assert "study  failed" in stdout
     assert "torn   damaged" in stdout
     assert "torn/run.json is damaged" in stderr
-    assert "Put it back from a copy, or remove it" in stderr
+    assert "Restore it from a copy, or remove it" in stderr
     assert [each["run"] for each in listed["runs"]] == ["study"]
     assert [each["run"] for each in listed["damaged"]] == ["torn"]
 

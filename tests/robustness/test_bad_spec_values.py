@@ -17,7 +17,7 @@ from jobs.spec.model import Spec
 ONE = "backbones: scratch\n"
 TRUTH = "a number is needed, not true or false"
 NO_VALUE = "holds more than a value or a list"
-SHARES = "a list of three shares of at least 1 that add up to 100, such as [70, 10, 20], is needed"
+SHARES = "three percentages of at least 1 that sum to 100, such as [70, 10, 20], is needed"
 SUM = "three shares of at least 1 that add up to 100 are needed"
 WORDS_OF_PYDANTIC = r"Input should|unable to parse|validation error|type="
 LONG = "1" + "0" * 5000
@@ -141,9 +141,9 @@ NEEDS = {
     "skip_broken": ("maybe", "true or false is needed (given: 'maybe')."),
     "split": ([70, 30], SHARES),
     "backbones": ([], "a list of backbone names, or 'all', is needed (given: ())."),
-    "data": (7, "a folder of class folders, or 'digits', is needed (given: 7)."),
+    "data": (7, "a folder with one folder per class, or 'digits', is needed (given: 7)."),
     "corruptions": (7, "corruptions: "),
-    "checkpoint_every": ([], "a length of time is needed"),
+    "checkpoint_every": ([], "a duration is needed"),
 }
 
 

@@ -34,8 +34,8 @@ def but(**changes: Any) -> dict[str, Any]:
 GOOD = saved(STATE)
 NAN = torch.full((4, 3, 3, 3), float("nan"))
 INF = torch.tensor([1.0, float("inf"), 0.0, 0.0])
-NOT_READ = "is not a file of weights that torch can read"
-NO_STATE = "holds no plain state dict"
+NOT_READ = "is not a weights file that torch can read"
+NO_STATE = "is not a plain state dict"
 
 WEIGHTS: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", NOT_READ),
@@ -80,8 +80,8 @@ WEIGHTS: dict[str, tuple[bytes, str]] = {
     ),
     "numbers for names": (saved(dict(enumerate(STATE.values()))), "it lacks '0.weight'"),
     "one lacks": (saved(but(**{"1__bias": ...})), "it lacks '1.bias'"),
-    "one too many": (saved(but(extra=torch.zeros(1))), "it holds 'extra'"),
-    "a number for a name among them": (saved({**STATE, 7: torch.zeros(1)}), "it holds '7'"),
+    "one too many": (saved(but(extra=torch.zeros(1))), "it has 'extra'"),
+    "a number for a name among them": (saved({**STATE, 7: torch.zeros(1)}), "it has '7'"),
     "another shape": (
         saved(but(**{"0__weight": torch.zeros(4, 3, 5, 5)})),
         "shape [4, 3, 5, 5], [4, 3, 3, 3]",
@@ -98,18 +98,18 @@ WEIGHTS: dict[str, tuple[bytes, str]] = {
     ),
     "numbers that are none": (
         saved(but(**{"0__weight": NAN})),
-        "'0.weight' holds values that are not finite",
+        "'0.weight' has values that are not finite",
     ),
     "one infinite number": (
         saved(but(**{"1__bias": INF})),
-        "'1.bias' holds values that are not finite",
+        "'1.bias' has values that are not finite",
     ),
     "one in half precision": (
         saved(but(**{"1__bias": INF.half()})),
-        "'1.bias' holds values that are not finite",
+        "'1.bias' has values that are not finite",
     ),
-    "sparse": (saved(but(**{"0__bias": torch.zeros(4).to_sparse()})), "no plain tensor"),
-    "shapes only": (saved(but(**{"0__bias": torch.zeros(4, device="meta")})), "no plain tensor"),
+    "sparse": (saved(but(**{"0__bias": torch.zeros(4).to_sparse()})), "not a plain tensor"),
+    "shapes only": (saved(but(**{"0__bias": torch.zeros(4, device="meta")})), "not a plain tensor"),
 }
 
 

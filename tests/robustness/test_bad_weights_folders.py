@@ -68,7 +68,7 @@ def test_a_variable_that_leads_to_no_weights_is_named(place: str, terminal: Term
 
     line = refusal(MissingWeights, require_weights, ["resnet34"], folder)
 
-    assert "put resnet34.pth" in line
+    assert "Put resnet34.pth" in line
     assert "(ORCH_WEIGHTS_DIR)" in line
     assert listing(terminal.folder, terminal.temporary) == before
 
@@ -85,7 +85,7 @@ def test_a_download_that_cannot_be_had_is_missing_weights(
         lambda: find_weights("alexnet", terminal.folder / "none", downloads=downloads),
     )
 
-    assert "put alexnet.pth" in line
+    assert "Put alexnet.pth" in line
     assert [path for path in terminal.temporary.rglob("*") if path.is_file()] == []
     assert os.listdir(terminal.folder) == []
 
@@ -110,7 +110,7 @@ def test_submit_refuses_weights_that_are_not_there(
     folder.mkdir()
     if contents is not None:
         (folder / "resnet34.pth").write_bytes(contents)
-    words = "put resnet34.pth" if contents is None else "is no file of ImageNet weights"
+    words = "Put resnet34.pth" if contents is None else "is no file of ImageNet weights"
 
     line = terminal.refuses(SUBMIT, words, ORCH_WEIGHTS_DIR=str(folder))
 

@@ -145,7 +145,9 @@ def _write(work: Path, table: str, rows: list[dict[str, Any]]) -> None:
 
 
 def corrupted(work: Path, task: Task, outcome: dict[str, Any]) -> dict[str, Any]:
-    """An evaluation on harder images: a tenth fewer right at each severity, answers not kept."""
+    """An evaluation on corrupted images: a tenth fewer correct at each severity, predictions not
+    stored.
+    """
     corruption, severity = corruptions.parse_level(task.corruption)
     (row,) = tables.read_files([work / "evaluations.parquet"])
     correct = round(row["correct"] * (1 - 0.1 * severity))

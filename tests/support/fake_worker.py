@@ -33,5 +33,5 @@ def fake_worker(store: Store, redis_url: str, name: str = "w1") -> Worker:
 
 
 def behave(worker: Worker, words: str) -> None:
-    """What the next children shall do, one word each."""
+    """The behaviour of the next children, one word each."""
     (worker.store.root / "behave").write_text(words)

@@ -29,7 +29,7 @@ def half_done_run(root: Path) -> tuple[Store, Run]:
 
 
 def say(store: Store, task: Task, age_s: float = 1.0, **message: Any) -> None:
-    """A worker's last word on a task, and its sign of life of the same age."""
+    """A worker's last progress on a task, and a heartbeat of the same age."""
     who = {
         "task": task.id,
         "worker": "alpha-1",
@@ -43,7 +43,7 @@ def say(store: Store, task: Task, age_s: float = 1.0, **message: Any) -> None:
 
 
 def sign(store: Store, task: str | None, age_s: float = 1.0) -> None:
-    """A worker's sign of life."""
+    """A worker's heartbeat."""
     atomic.write_json(
         store.root / "workers" / "alpha-1.json",
         {

@@ -30,7 +30,7 @@ def main(
 
 
 def small_device(order: TaskRequest, heard: OnUpload) -> TrainingState:
-    """The training, its network refusing what does not fit."""
+    """The training; its network rejects batches that do not fit."""
     training = begin_training(order, heard)
     training.learner.network.register_forward_pre_hook(refuse)
     return training

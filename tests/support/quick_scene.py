@@ -35,7 +35,7 @@ def small_run(root: Path, periods: int) -> tuple[Store, Run]:
     unfolded = plan.unfold(asked, data)
     store.save_data(data, source, asked.data_settings())
     for trial in unfolded.trials:
-        store.save_trial(trial, list(unfolded.target_epochs), unfolded.run)
+        store.save_trial(trial, unfolded.target_epochs, unfolded.run)
     trials = tuple(trial.name for trial in unfolded.trials)
     tasks = tuple(task.id for task in unfolded.tasks)
     run = Run(unfolded.run, asked, data, trials, tasks, time.time(), {})

@@ -45,7 +45,7 @@ def at_once(room: Admission, task: str, size_gb: float | None = None, alone: boo
 
 
 def waits(asked: Future[Requirement | None], room: Admission, task: str) -> bool:
-    """Whether somebody stands before the door."""
+    """Whether a task is waiting for admission."""
     while task not in room.admitted_or_waiting and not asked.done():
         time.sleep(0.001)
     time.sleep(0.05)

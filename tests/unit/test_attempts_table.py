@@ -21,7 +21,9 @@ WHO = {"worker": "a", "host": "h", "device": "cpu", "run": "first"}
 
 def end_one(store: Store, task: Task) -> None:
     """An attempt that fails."""
-    attempts.begin(store, task, WHO).finish("failed", WorkerLost("the child died."))
+    attempts.begin(attempts.read_history(store, task), WHO).finish(
+        "failed", WorkerLost("the child died.")
+    )
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def laboratory(animal_folder: Path, tmp_path: Path) -> Laboratory:
 
 
 def publishing(with_: Publish) -> Callable[[TaskRequest, OnUpload], TrainingState]:
-    """Takes trainings up whose checkpoints are published by another function."""
+    """Resumes trainings whose checkpoints are published by another function."""
 
     def take_up(order: TaskRequest, heard: OnUpload) -> TrainingState:
         training = begin_training(order, heard)
@@ -66,14 +66,12 @@ def run(
 
 
 def checkpoints(laboratory: Laboratory, trial: str) -> Path:
-    """Where the trial's checkpoints lie."""
+    """The folder of the trial's checkpoints."""
     return laboratory.store.trial_folder(trial) / "checkpoints"
 
 
 def test_a_checkpoint_holds_the_moment_it_was_asked_for(laboratory: Laboratory) -> None:
-    """Held back until the next epoch is trained, it is still that of the epoch before, to
-    the bit.
-    """
+    """Delayed until the next epoch is trained, it still holds the epoch before, bit for bit."""
     trial = laboratory.trial("scratch", [2], **RECIPE)
     told, kept = laboratory.told, dict[int, str]()
 
@@ -95,7 +93,7 @@ def test_a_checkpoint_holds_the_moment_it_was_asked_for(laboratory: Laboratory) 
 
 
 def test_the_training_goes_on_while_a_checkpoint_is_written(laboratory: Laboratory) -> None:
-    """The thread that writes sees steps of the next epoch told."""
+    """The writing thread sees that steps of the next epoch were done."""
     trial, seen = laboratory.trial("scratch", [2], **RECIPE), threading.Event()
 
     def slow(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
@@ -159,7 +157,9 @@ def test_what_goes_wrong_in_writing_ends_the_training(
 
 
 def test_a_training_that_fails_leaves_the_checkpoint_it_had_begun(laboratory: Laboratory) -> None:
-    """The next attempt goes on from there; what failed is said, not what was being written."""
+    """The next attempt resumes from there. The failure of the training is reported, not that of the
+    checkpoint.
+    """
     trial = laboratory.trial("scratch", [3], **RECIPE)
 
     def take_up(order: TaskRequest, heard: OnUpload) -> TrainingState:

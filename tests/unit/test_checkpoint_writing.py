@@ -28,7 +28,7 @@ from models.runtime.background import BackgroundThread  # noqa: E402
 
 
 def test_the_digest_summed_up_in_writing_is_that_of_the_file(tmp_path: Path) -> None:
-    """Of pieces of every size, and of what torch writes."""
+    """Of pieces of every size, and of files that torch writes."""
     handle = io.BytesIO()
     summing = Summing(handle)
     for size in (0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES + 7):
@@ -44,7 +44,7 @@ def test_the_digest_summed_up_in_writing_is_that_of_the_file(tmp_path: Path) -> 
 
 
 def test_a_full_disk_is_still_named_as_such() -> None:
-    """What torch makes of the error on its way through its writer does not hide it."""
+    """The original error is not hidden by torch's own error from its writer."""
     with (
         pytest.raises(StorageFull),
         atomic.storage_errors(Path("x")),
@@ -54,7 +54,7 @@ def test_a_full_disk_is_still_named_as_such() -> None:
 
 
 def write_and_die(folder: str) -> None:
-    """Begin a large checkpoint in the thread, and end without a word once some of it is on disk."""
+    """Start a large checkpoint in the thread, and exit abruptly once some of it is on disk."""
     contents = CheckpointContents(
         "t", 2, 0, {}, [{"epoch": 1}, {"epoch": 2}], {"w": torch.rand(60_000_000)}, {}, {}
     )
@@ -65,7 +65,7 @@ def write_and_die(folder: str) -> None:
 
 
 def test_a_process_killed_in_writing_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
-    """A draft, which is removed when it is old; the checkpoint before is gone on from."""
+    """A draft, which is removed when it is old; training resumes from the checkpoint before."""
     publish(
         tmp_path,
         CheckpointContents("t", 1, 0, {}, [{"epoch": 1}], {"w": torch.ones(3)}, {}, {}),

@@ -14,7 +14,7 @@ from jobs.task import Task
 
 @pytest.fixture(scope="module")
 def pictures() -> Any:
-    """Smooth pictures of 64 pixels, none like another."""
+    """Smooth images of 64 pixels, all different."""
     torch = pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
     torch.set_num_threads(1)
     die = torch.Generator().manual_seed(0)
@@ -56,7 +56,7 @@ def test_a_corruption_grows_with_severity_and_is_the_same_in_whatever_batch(
 
 @pytest.mark.parametrize("name", ["noise", "rotation", "occlusion"])
 def test_what_is_drawn_depends_on_the_image(pictures: Any, name: str) -> None:
-    """The same picture at other places of the data set is changed otherwise."""
+    """The same image at other places of the data set is corrupted differently."""
     import numpy as np
     import torch
 

@@ -74,12 +74,14 @@ def test_the_report_tells_of_harder_images(compared: tuple[Store, Run], tmp_path
     assert section is not None
     assert facts is not None
     assert len(facts["networks"][0]["accuracies"]) == 10
-    assert "Harder images" in page.read_text()
+    assert "Corrupted images" in page.read_text()
     assert (page.parent / "figures" / "corruptions.svg").exists()
 
 
 def test_open_harder_tests_do_not_hold_the_ranking_back(tmp_path: Path) -> None:
-    """The last period leads although nothing harder is tested yet; there is no section on it."""
+    """The last period is compared although no corrupted image is evaluated yet; there is no such
+    section.
+    """
     for name in ("matplotlib", "jinja2", "scipy"):
         pytest.importorskip(name, reason=f"{name} is not installed (extra 'report')")
     from orchestrator.analysis import run_data

@@ -19,7 +19,7 @@ from models.training.inference import predict_split, validate  # noqa: E402
 def test_an_evaluation_that_runs_out_of_memory_gives_the_same_answers_in_smaller_parts(
     name: str,
 ) -> None:
-    """Every image once, in order; losses and right answers as before."""
+    """Every image once, in order; losses and predictions as before."""
     plain, small, data = learner(name), learner(name), some_data()
 
     def refuse(module: nn.Module, given: tuple[Any, ...]) -> None:
@@ -39,9 +39,7 @@ def test_an_evaluation_that_runs_out_of_memory_gives_the_same_answers_in_smaller
 
 
 def test_another_failure_of_an_evaluation_is_not_taken_for_want_of_memory() -> None:
-    """Only running out of memory is answered by halving; a single image that does not fit is an
-    end.
-    """
+    """Only out of memory halves the batch; a single image that does not fit is an error."""
     some, data = learner(), some_data()
 
     def refuse(module: nn.Module, given: tuple[Any, ...]) -> None:

@@ -32,7 +32,7 @@ def half(tmp_path: Path) -> tuple[Store, Run]:
 
 
 class Stage:
-    """A run that changes at each look, and the lines a log gets to see of it."""
+    """A run that changes at each look, and the lines that a log shows of it."""
 
     def __init__(self, store: Store, run: Run, *changes: Any) -> None:
         self.store, self.run, self.changes, self.clock = store, run, list(changes), 0.0
@@ -41,7 +41,7 @@ class Stage:
         )
 
     def lines(self) -> list[str]:
-        """What is told after the next change and a second."""
+        """The lines after the next change, one second later."""
         self.clock += 1
         if self.changes:
             self.changes.pop(0)()
@@ -49,7 +49,7 @@ class Stage:
 
 
 def test_a_log_tells_starts_results_and_progress_now_and_then(half: tuple[Store, Run]) -> None:
-    """An unchanged run is silent; an epoch speaks at most every five seconds."""
+    """An unchanged run prints nothing; an epoch prints at most every five seconds."""
     store, run = half
     task = training(run)
     stage = Stage(
@@ -102,7 +102,7 @@ def test_following_ends_with_the_run_and_says_what_to_type(
 
 
 def test_the_display_shows_each_trial_and_fits_the_terminal(half: tuple[Store, Run]) -> None:
-    """Backbones, phase, speed and loss; trials that find no room are counted."""
+    """Backbones, phase, speed and loss; trials that do not fit are counted."""
     from rich.console import Console
 
     store, run = half

@@ -12,9 +12,7 @@ from models.runtime.device import choose_precision  # noqa: E402
 
 
 def test_automatic_precision_follows_the_hardware_and_a_wish_is_a_wish() -> None:
-    """bf16 on a processor that multiplies it fast, fp32 elsewhere; what is asked for is what is
-    done.
-    """
+    """bf16 on a CPU that multiplies it fast, else fp32; a requested precision is used."""
     cpu = torch.device("cpu")
     flags = Path("/proc/cpuinfo").read_text()
     fast = "amx_bf16" in flags or "avx512_bf16" in flags
@@ -25,5 +23,5 @@ def test_automatic_precision_follows_the_hardware_and_a_wish_is_a_wish() -> None
 
 
 def test_depthwise_convolutions_stay_in_float32_on_a_processor() -> None:
-    """They are slower in bf16 on every processor that was measured."""
+    """They are slower in bf16 on every CPU that was measured."""
     assert choose_precision("auto", torch.device("cpu"), "mobilenet-v3") == "fp32"

@@ -103,7 +103,7 @@ class World:
         return path
 
     def there(self, trial: str) -> set[str]:
-        """The names of a trial's whole checkpoints."""
+        """The names of a trial's complete checkpoints."""
         return {
             path.name
             for path in (self.store.trial_folder(trial) / "checkpoints").glob("*.pt")
@@ -113,7 +113,7 @@ class World:
     def must_stay(
         self, trial: str, chosen: list[Run], keep: frozenset[str], losses: list[float]
     ) -> set[str]:
-        """The checkpoints that may not go, counted another way than `prune` does."""
+        """The checkpoints that must be kept, computed independently of `prune`."""
         marks = self.store.target_epochs(trial)
         tasks = [Task(kind, trial, mark) for kind in ("train", "evaluate") for mark in marks]  # type: ignore[arg-type]
         wanted = [run for run in self.runs if trial in run.trials]

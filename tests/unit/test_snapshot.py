@@ -13,7 +13,7 @@ from models.checkpoints import snapshot  # noqa: E402
 
 
 def test_a_copy_is_one_and_keeps_what_it_is() -> None:
-    """Tensors of their own, with shapes, kinds and order in memory; the rest as it was."""
+    """Separate tensors with shapes, types and memory order; everything else unchanged."""
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)).to(
         memory_format=torch.channels_last
     )

@@ -68,7 +68,7 @@ def test_looking_asks_for_few_files_a_trial_and_a_line_for_none(tmp_path: Path) 
 
 
 def test_many_runs_are_listed_from_one_look_at_the_ledger(tmp_path: Path) -> None:
-    """The lines say what a look at each run would."""
+    """The lines equal the status of each run."""
     store, _ = fill_store(
         tmp_path,
         backbones=["scratch"],

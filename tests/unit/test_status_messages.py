@@ -36,7 +36,7 @@ def test_status_says_what_to_start_when_tasks_wait_and_nobody_is_there(
 def test_many_workers_are_listed_one_a_line(
     many: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Up to three stand in one line; more say what they do."""
+    """Up to three are on one line; more are listed with their tasks."""
     fill_store(
         tmp_path, backbones=["scratch"], pixels=False, name="study", finished=lambda task: False
     )
@@ -74,7 +74,7 @@ def test_many_workers_are_listed_one_a_line(
 
 
 def test_a_run_whose_images_are_bad_is_to_be_submitted_again(tmp_path: Path) -> None:
-    """Trying again cannot help: a mended folder is another data set."""
+    """Retrying cannot help: a changed folder is another data set."""
     store, run = fill_store(
         tmp_path, backbones=["scratch"], pixels=False, finished=lambda task: False
     )

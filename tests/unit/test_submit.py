@@ -90,7 +90,9 @@ def do(tmp_path: Path, asked: model.Spec) -> tuple[Store, Run, list[Task]]:
 def test_a_new_run_is_recorded_whole_with_its_first_task_ready(
     tmp_path: Path, photos: Path
 ) -> None:
-    """Data set, trials with their marks, the run with its provenance; only preparing is ready."""
+    """Data set, trials with their target epochs, the run with its provenance; only the preparation
+    is ready.
+    """
     store, run, ready = do(tmp_path, ask(photos))
 
     assert store.load_run(run.name) == run
@@ -221,7 +223,7 @@ def test_a_store_inside_the_data_folder_is_refused(photos: Path) -> None:
 
 
 def test_probing_a_store_leaves_no_trace(tmp_path: Path) -> None:
-    """Neither where it is nor where it would be."""
+    """Neither at its path nor at a possible parent."""
     preflight.require_writable(tmp_path / "deep" / "down" / "store")
 
     assert os.listdir(tmp_path) == []
@@ -232,7 +234,7 @@ def test_a_store_in_a_folder_of_someone_else_is_refused(tmp_path: Path) -> None:
     """The message names the store."""
     tmp_path.chmod(0o500)
 
-    with pytest.raises(StoreUnusable, match="cannot be written"):
+    with pytest.raises(StoreUnusable, match="cannot write to"):
         preflight.require_writable(tmp_path / "store")
 
 

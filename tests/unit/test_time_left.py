@@ -48,7 +48,7 @@ def test_a_trial_that_was_not_timed_is_estimated_by_its_cost(half: tuple[Store, 
 
 
 def test_a_trial_that_stopped_early_needs_no_more_time(half: tuple[Store, Run]) -> None:
-    """Though its later periods are not closed yet."""
+    """Although its later periods are not evaluated yet."""
     found = status.run_status(*half, now=NOW)
     big, small = found.trials
     stopped = replace(big, seconds=60.0, stopped_early=2)

@@ -37,7 +37,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Laborator
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Leaves torch at one thread, whatever a trial kept to."""
+    """Resets torch to one thread, whatever a trial used."""
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(1)
@@ -46,7 +46,7 @@ def one_thread() -> Iterator[None]:
 def test_a_diverging_trial_fails_with_a_message_that_says_when(
     prepared: Callable[[], Laboratory],
 ) -> None:
-    """Not with a table full of nan."""
+    """Not with a table full of NaN."""
     laboratory = prepared()
     trial = laboratory.trial("scratch", [3], batch_size=8, learning_rate=1e30)
     with pytest.raises(
@@ -58,7 +58,7 @@ def test_a_diverging_trial_fails_with_a_message_that_says_when(
 def test_missing_weights_name_the_file_before_anything_is_recorded(
     prepared: Callable[[], Laboratory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With an address that does not answer, the message says what to put where."""
+    """If the address does not answer, the message says which file to provide."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     laboratory = prepared()
@@ -81,7 +81,7 @@ def test_a_trial_begun_from_one_weights_file_is_not_begun_again_from_another(
     laboratory.weights_dir = tmp_path
     trial = laboratory.trial("squeezenet", [1], weights="imagenet", **RECIPE)
     file.write_bytes(b"wrong")
-    with pytest.raises(BadWeights, match="not a file of weights"):
+    with pytest.raises(BadWeights, match="not a weights file"):
         laboratory.train(trial, 1)
     torch.save(torchvision.models.squeezenet1_0().state_dict(), file)
     laboratory.train(trial, 1)
@@ -89,12 +89,12 @@ def test_a_trial_begun_from_one_weights_file_is_not_begun_again_from_another(
         found.path.unlink()
     laboratory.store.done_path(Task("train", trial, 1)).unlink()
     torch.save(torchvision.models.squeezenet1_0().state_dict(), file)
-    with pytest.raises(BadWeights, match="is not the file this trial began with"):
+    with pytest.raises(BadWeights, match="is not the file that this trial started with"):
         laboratory.train(trial, 1)
 
 
 def test_running_out_of_memory_is_recognised() -> None:
-    """The machine's, the device's, and torch's own on the processor; nothing else."""
+    """The machine's, the device's, and torch's own on the CPU; no other errors."""
     found = [
         out_of_memory(MemoryError()),
         out_of_memory(torch.OutOfMemoryError("CUDA out of memory")),
@@ -136,7 +136,7 @@ def test_running_out_of_memory_is_recognised() -> None:
 def test_a_gpu_that_fails_is_no_bug_of_the_work(
     prepared: Callable[[], Laboratory], error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is said as such, and tried again; a bug stays a bug."""
+    """It is reported as such and retried; a bug stays a bug."""
 
     def fail(*_: Any) -> Any:
         raise error
@@ -144,7 +144,7 @@ def test_a_gpu_that_fails_is_no_bug_of_the_work(
     laboratory = prepared()
     trial = laboratory.trial("squeezenet", [1], **RECIPE)
     monkeypatch.setattr(entrypoint, "train", fail)
-    with pytest.raises(DeviceFailed, match="cannot be used") as caught:
+    with pytest.raises(DeviceFailed, match="cannot use the store") as caught:
         entrypoint.main(
             laboratory.order(Task("train", trial, 1)).as_dict(),
             laboratory.told.append,
@@ -158,7 +158,7 @@ def test_a_gpu_that_fails_is_no_bug_of_the_work(
 def test_a_batch_that_does_not_fit_into_memory_fails_as_such(
     prepared: Callable[[], Laboratory],
 ) -> None:
-    """Torch's refusal to allocate reaches the worker as `OutOfMemory`."""
+    """Out of memory in torch reaches the worker as `OutOfMemory`."""
     laboratory = prepared()
     trial = laboratory.trial("squeezenet", [1], **RECIPE)
     order = laboratory.order(Task("train", trial, 1)).as_dict()

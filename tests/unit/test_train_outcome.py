@@ -28,7 +28,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Laborator
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Leaves torch at one thread, whatever a trial kept to."""
+    """Resets torch to one thread, whatever a trial used."""
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(1)
@@ -37,7 +37,7 @@ def one_thread() -> Iterator[None]:
 def test_checkpoints_within_an_epoch_are_made_by_time_and_only_when_asked_for(
     prepared: Callable[[], Laboratory],
 ) -> None:
-    """With `never` none, with an hour none in a short epoch, with none to wait for some."""
+    """With `never` none, with an hour none in a short epoch, with an interval of 0 s some."""
     made: dict[float | None, int] = {}
     for every_s in (None, 3600.0, 0.0):
         laboratory = prepared()
@@ -60,7 +60,7 @@ def test_checkpoints_within_an_epoch_are_made_by_time_and_only_when_asked_for(
 
 
 def test_another_seed_is_another_trial(prepared: Callable[[], Laboratory]) -> None:
-    """Other first weights, other order, other numbers."""
+    """Other initial weights, other order, other results."""
     laboratory = prepared()
     digests = {
         laboratory.train(laboratory.trial("squeezenet", [1], seed=seed, **RECIPE), 1)[
@@ -96,7 +96,7 @@ def test_the_outcome_says_what_was_done_and_where_it_lies(
 
 
 def test_old_checkpoints_go_and_marks_stay(prepared: Callable[[], Laboratory]) -> None:
-    """After five epochs with a mark at 2: the mark and the newest two."""
+    """After five epochs with a target epoch at 2: that one and the newest two."""
     laboratory = prepared()
     trial = laboratory.trial("squeezenet", [2, 5], **RECIPE)
     laboratory.train(trial, 2)
@@ -111,7 +111,7 @@ def test_old_checkpoints_go_and_marks_stay(prepared: Callable[[], Laboratory]) -
 def test_precision_and_threads_of_the_first_attempt_are_kept(
     prepared: Callable[[], Laboratory],
 ) -> None:
-    """A later attempt on a machine with more threads keeps to those on record."""
+    """A later attempt on a machine with more threads uses the recorded number."""
     laboratory = prepared()
     trial = laboratory.trial("squeezenet", [1], precision="auto", **RECIPE)
     numerics = laboratory.store.trial_folder(trial) / "numerics.json"

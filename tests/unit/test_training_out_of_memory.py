@@ -57,7 +57,7 @@ def hungry(network: nn.Module, most: int, from_call: int = 1) -> None:
 
 
 def small_device(most: int, from_call: int = 1) -> Callable[[TaskRequest, OnUpload], TrainingState]:
-    """Takes trainings up on a device that holds so many images."""
+    """Resumes trainings on a device that holds this many images."""
 
     def take_up(order: TaskRequest, heard: OnUpload) -> TrainingState:
         training = begin_training(order, heard)
@@ -74,7 +74,9 @@ def attempts_until_done(
     take_up: Callable[[TaskRequest, OnUpload], TrainingState],
     stops: Any = None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Attempt a training until it is done; the outcome, and what the failed attempts said."""
+    """Repeat a training until it is done; returns the result and the messages of the failed
+    attempts.
+    """
     task, said = Task("train", trial, epoch), list[str]()
     while True:
         order = laboratory.order(task)
@@ -92,7 +94,9 @@ def attempts_until_done(
 def test_a_trial_that_runs_out_of_memory_is_trained_in_parts_from_there_on(
     laboratory: Laboratory,
 ) -> None:
-    """In the second epoch's second step: twice halved, said in the outcome, every row there."""
+    """In the second step of the second epoch: halved twice, reported in the result, every row is
+    there.
+    """
     trial = laboratory.trial("squeezenet", [3], **RECIPE)
     outcome, said = attempts_until_done(laboratory, trial, 3, small_device(2, from_call=8))
     epochs = [
@@ -130,7 +134,7 @@ def test_where_a_trial_is_cut_up_makes_no_difference_to_one_in_parts(
 def test_what_cannot_be_split_any_further_fails_for_good_with_what_to_change(
     laboratory: Laboratory,
 ) -> None:
-    """Not even single images fit."""
+    """Even single images do not fit."""
     trial = laboratory.trial("squeezenet", [1], **RECIPE)
     with pytest.raises(OutOfMemory, match=r"batch of 8 already split into single images") as caught:
         attempts_until_done(laboratory, trial, 1, small_device(0))
@@ -146,7 +150,7 @@ def test_beside_other_tasks_no_batch_is_split(laboratory: Laboratory) -> None:
     """
     trial = laboratory.trial("squeezenet", [1], **RECIPE)
     order = laboratory.order(Task("train", trial, 1))
-    with pytest.raises(Crowded, match="tried again alone"):
+    with pytest.raises(Crowded, match="retried exclusively"):
         train(replace(order, alone=False), laboratory.told.append, lambda: False, small_device(2))
     outcome, said = attempts_until_done(laboratory, trial, 1, small_device(8))
 
@@ -160,7 +164,7 @@ def test_batch_norm_that_cannot_take_a_single_image_fails_for_good_too(
     bug.
     """
     trial = laboratory.trial("resnet34", [1], **RECIPE)
-    with pytest.raises(OutOfMemory, match="cannot be trained on parts of a single image"):
+    with pytest.raises(OutOfMemory, match="cannot train on single images"):
         attempts_until_done(laboratory, trial, 1, small_device(1))
 
 

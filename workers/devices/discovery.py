@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import itertools
 import os
 import platform
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from jobs.errors import RequestError
+from workers.devices import device_lock
+
+DEVICE_FILES = Path("/dev")
 
 
 class NoSuchDevice(RequestError):
     """A device that does not exist on this machine."""
+
+
+class DriverFailed(RequestError):
+    """GPUs are there, and the driver does not answer; never silently a CPU worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +52,53 @@ class Device:
         }
 
 
+class DeviceTaken(RequestError):
+    """Another worker of this machine holds the device."""
+
+
 def gpus(environment: Mapping[str, str] | None = None) -> list[str]:
-    """GPUs that this process may use, as in CUDA_VISIBLE_DEVICES; empty without a driver."""
+    """GPUs that this process may use, as in CUDA_VISIBLE_DEVICES; empty without a driver.
+
+    An entry there that the driver does not list ends the list, as in CUDA. Raises `DriverFailed`.
+    """
     values = os.environ if environment is None else environment
-    if "CUDA_VISIBLE_DEVICES" in values:
-        return [
-            part.strip()
-            for part in values["CUDA_VISIBLE_DEVICES"].split(",")
-            if part.strip() not in ("", "-1")
-        ]
-    if shutil.which("nvidia-smi") is None:
+    chosen = values.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        return listed_gpus(_listing())
+    entries = [part.strip() for part in chosen.split(",")]
+    if not any(re.fullmatch(r"\d+|(GPU|MIG)-.+", entry) for entry in entries):
         return []
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        listed = subprocess.run(
+    text = _listing()
+    found = list(itertools.takewhile(lambda entry: _is_listed(entry, text), entries))
+    return list(dict.fromkeys(found))
+
+
+def _listing() -> str:
+    """What the driver lists (`nvidia-smi -L`); without that program, its device files."""
+    files = sorted(DEVICE_FILES.glob("nvidia[0-9]*"), key=lambda path: int(path.name[6:]))
+    if shutil.which("nvidia-smi") is None:
+        return "".join(f"GPU {path.name[6:]}: (UUID: unknown)\n" for path in files)
+    try:
+        return subprocess.run(
             ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True
-        )
-        return listed_gpus(listed.stdout)
-    return []
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        if not files:
+            return ""
+        said = (getattr(error, "stdout", None) or str(error)).strip().splitlines()[:1]
+        raise DriverFailed(
+            f"this machine has {len(files)} NVIDIA GPU(s), but the driver does not list them: "
+            f"{''.join(said)}. Repair it, or give --device cpu."
+        ) from None
+
+
+def _is_listed(entry: str, text: str) -> bool:
+    """Whether CUDA_VISIBLE_DEVICES may name a device so: index, UUID or the start of a UUID."""
+    if entry.isdecimal():
+        return re.search(rf"^GPU {int(entry)}:", text, re.MULTILINE) is not None
+    if "(UUID: unknown)" in text:
+        return entry.startswith(("GPU-", "MIG-"))
+    return entry.startswith(("GPU-", "MIG-")) and f"(UUID: {entry}" in text
 
 
 def listed_gpus(text: str) -> list[str]:
@@ -120,37 +156,60 @@ def choose_device(
 ) -> tuple[Device, IO[str] | None]:
     """The requested device, else the first GPU no other worker here holds, else the CPU.
 
-    The second value is a lock to keep open while the device is used. By default a worker uses half
-    the cores: sums depend on the number of threads, so one or two workers give the same numbers.
-    `slots` share the worker's threads; each has at least one. Raises `NoSuchDevice`.
+    The CPU only where there is no GPU. The second value is a lock to keep open while the device is
+    used. By default a worker uses half the cores: sums depend on the number of threads, so one or
+    two workers give the same numbers. `slots` share the worker's threads; each has at least one.
+    Raises `NoSuchDevice` and `DeviceTaken`.
     """
-    there = gpus() if found is None else found
     threads_used = max(1, (threads or max(1, available_cores() // 2)) // slots)
-    if asked is None:
-        for index, visible in enumerate(there):
-            if (lock := _lock(visible)) is not None:
-                return Device("cuda", f"cuda:{index}", visible, threads_used), lock
+    there, index = _looked_up(asked, found)
+    if index is None and (asked == "cpu" or not there):
         return Device("cpu", "cpu", "", threads_used), None
-    if asked == "cpu":
-        return Device("cpu", "cpu", "", threads_used), None
-    match = re.fullmatch(r"(?:cuda|gpu)(?::(\d+))?", asked)
-    if match is None:
-        raise NoSuchDevice(f"'{asked}' is not a device. Give cpu, or cuda:0 for the first GPU.")
-    index = int(match[1] or 0)
-    if index >= len(there):
-        raise NoSuchDevice(
-            f"there is no {asked}: this machine has {len(there)} GPU(s). Give --device cpu."
+    for number in range(len(there)) if index is None else [index]:
+        if (lock := device_lock.take(there[number])) is not None:
+            return Device("cuda", f"cuda:{number}", there[number], threads_used), lock
+    if index is None:
+        raise DeviceTaken(
+            f"all {len(there)} GPU(s) of this machine have a worker. Give --device cpu, or start "
+            "the workers with --slots to train several networks on each."
         )
-    return Device("cuda", f"cuda:{index}", there[index], threads_used), None
+    raise DeviceTaken(
+        f"cuda:{index} has a worker already. Give another device, or start its worker with --slots "
+        "to train several networks on it."
+    )
 
 
-def _lock(visible: str) -> IO[str] | None:
-    """A machine-wide lock on a GPU, held while the file is open; None if another worker has it."""
-    plain = re.sub(r"[^A-Za-z0-9-]", "_", visible)
-    handle = (Path(tempfile.gettempdir()) / f"orch-{os.getuid()}-gpu-{plain}.lock").open("a")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
-        return None
-    return handle
+def require_device(asked: str | None, found: list[str] | None = None) -> None:
+    """Raise `NoSuchDevice` unless this machine has the device; takes no lock."""
+    _looked_up(asked, found)
+
+
+def require_room(workers: int | None, asked: str | None, found: list[str] | None = None) -> None:
+    """Raise `DeviceTaken` for more workers than there are GPUs for them; a CPU takes any number."""
+    there, index = _looked_up(asked, found)
+    devices = len(there) if index is None else 1
+    if asked != "cpu" and there and workers is not None and workers > devices:
+        raise DeviceTaken(
+            f"{workers} workers were asked for, but there is one worker for each GPU: {devices} "
+            f"here. Give --workers {devices}, or --slots to train several networks on each."
+        )
+
+
+def _looked_up(asked: str | None, found: list[str] | None) -> tuple[list[str], int | None]:
+    """GPUs of this machine, and the index of the requested one; raises `NoSuchDevice`."""
+    if asked == "cpu":
+        return [], None
+    match = re.fullmatch(r"(?:cuda|gpu)(?::(\d+))?", asked) if asked is not None else None
+    if asked is not None and match is None:
+        raise NoSuchDevice(f"'{asked}' is not a device. Give cpu, or cuda:0 for the first GPU.")
+    there = gpus() if found is None else found
+    if match is None:
+        return there, None
+    if (index := int(match[1] or 0)) >= len(there):
+        chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+        seen = "" if chosen is None or found is not None else f" (CUDA_VISIBLE_DEVICES={chosen})"
+        raise NoSuchDevice(
+            f"there is no {asked} here: this machine shows {len(there)} GPU(s){seen}. "
+            "Give --device cpu."
+        )
+    return there, index

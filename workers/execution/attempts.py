@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jobs import atomic
-from jobs.errors import BatchSplit, Crowded, OrchError, WorkerLost
+from jobs import atomic, permissions
+from jobs.errors import AccessDenied, BatchSplit, Crowded, OrchError, WorkerLost
 from jobs.store import tables
 from jobs.store.store import Store
 from jobs.task import Task
@@ -24,7 +24,7 @@ RESET_FILE = "forgiven.json"
 CHECKPOINT = re.compile(r"e(\d+)(?:-s(\d+))?")
 RETRY_AT_ONCE = {BatchSplit.failure, Crowded.failure}
 """Failures after which the next attempt differs, so it need not wait."""
-NOT_COUNTED = {"stopped", "lease-lost", "storage-full", *RETRY_AT_ONCE}
+NOT_COUNTED = {"stopped", "lease-lost", "storage-full", AccessDenied.failure, *RETRY_AT_ONCE}
 
 
 @dataclass(slots=True)
@@ -61,8 +61,8 @@ class Attempt:
         path = self.store.attempts_folder(self.task) / f"{self.number:04d}.json"
         try:
             atomic.rewrite_json(path, self.record)
-        except FileNotFoundError:
-            atomic.claim_json(path, self.record)
+        except FileNotFoundError:  # removed, or of another user: replaced, never followed
+            atomic.write_json(path, self.record, durable=False)
         trial = tables.DATA_SETS if self.task.kind == "prepare" else self.task.subject
         place = (
             self.store.root
@@ -144,6 +144,7 @@ def read_history(store: Store, task: Task) -> History:
 def begin(history: History, who: dict[str, Any]) -> Attempt:
     """Record a new attempt; attempts of dead workers are first recorded as lost."""
     store, task, previous = history.store, history.task, history.records
+    permissions.refuse_planted_link(store.attempts_folder(task))
     for record in previous:
         if record["state"] == "running":
             lost = Attempt(store, task, record["attempt"], record)
@@ -208,7 +209,7 @@ def resume_point(store: Store, task: Task) -> str:
     """The resume point: the newest checkpoint of a trial; empty for other tasks."""
     if task.kind != "train":
         return ""
-    names = atomic.list_names(store.trial_folder(task.subject) / "checkpoints")
+    names = atomic.list_names(store.checkpoints_folder(task.subject))
     found = [m for name in names if name.endswith(".json") and (m := CHECKPOINT.match(name))]
     newest = max(found, key=lambda m: (int(m[1]), int(m[2] or 0)), default=None)
     return newest[0] if newest else ""

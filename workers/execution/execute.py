@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from jobs import plan
-from jobs.errors import BadSpec, OrchError
+from jobs.errors import AccessDenied, BadSpec, OrchError
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
@@ -34,16 +34,21 @@ def execute(worker: Worker, task_id: str) -> str:
     except BadSpec as error:
         log.error("invalid message ignored: %s", error)
         return "refused"
-    if time.monotonic() < worker.pause.until:
+    if worker.pause.active or worker.put_off.active(task):
         return "paused"
     try:
         state = _handle(worker, task)
+    except AccessDenied as error:  # the modes of one person's files stop no other task
+        pause_s = worker.put_off.longer(task, error)
+        log.error("%s: next try in %.0f s: %s", task.id, pause_s, error)
+        return "paused"
     except (OrchError, OSError, ValueError) as error:
-        pause_s = worker.pause.longer()
+        pause_s = worker.pause.longer(error)
         log.error("%s: cannot use the store, next try in %.0f s: %s", task.id, pause_s, error)
         return "paused"
     if state == "done":
         worker.pause.over()
+        worker.put_off.over(task)
     return state
 
 
@@ -112,7 +117,7 @@ def _run(context: TaskContext, lease: Lease, alone: bool) -> str:
         return "not ready"  # everything else was checked just before the claim
     if context.history.lost_too_often():
         lost = f"{attempts.MAX_LOST} workers were lost over it without any progress"
-        return settle.give_up(context, lost)
+        return settle.give_up(context, lost, lease)
     runs = context.store.wanted_by(task)
     attempt = _begin_attempt(context, lease, runs)
     log.info("%s: attempt %d started", task.id, attempt.number)

@@ -15,8 +15,10 @@ from workers.lease import Lease
 log = logging.getLogger("orch.worker")
 
 
-def give_up(context: TaskContext, why: str) -> str:
+def give_up(context: TaskContext, why: str, lease: Lease) -> str:
     """Quarantine a task for which no further attempt may begin."""
+    if not lease.holds():
+        return "lost"
     store, task = context.store, context.task
     log.error("%s: given up: %s", task.id, why)
     atomic.create_json(
@@ -35,7 +37,7 @@ def settle_failure(context: TaskContext, attempt: Attempt, error: OrchError, lea
     """Record a failed attempt; fail the task if the error is final or came too often."""
     worker, store, task = context.worker, context.store, context.task
     if isinstance(error, DeviceFailed):  # a broken GPU, always idle, would take every task
-        pause_s = worker.pause.longer()
+        pause_s = worker.pause.longer(error)
         log.error("%s cannot be used: no task is taken for %.0f s", worker.device.name, pause_s)
     stopped, lost = isinstance(error, Stopped), isinstance(error, LeaseLost)
     state = "stopped" if stopped else "lost" if lost else "failed"
@@ -48,7 +50,9 @@ def settle_failure(context: TaskContext, attempt: Attempt, error: OrchError, lea
         # The training is repeated from the checkpoint before, and ends the same.
         verify.redo_training(store, Task("train", task.subject, task.epoch))
     retry, tries = error.retry or mendable, len(context.history.counted_failures())
-    if not retry or tries >= MAX_ATTEMPTS:
+    # A worker that was frozen may wake up when another has the task, or has done it.
+    decides = lease.holds() and not store.is_done(task)
+    if decides and (not retry or tries >= MAX_ATTEMPTS):
         often = f" (the last of {tries} attempts)" if retry else ""
         atomic.create_json(
             store.failed_path(task),

@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import json
 import multiprocessing
+import os
 import signal
 import sys
 import threading
@@ -75,6 +76,7 @@ def start_fork_server() -> None:
     (see `workers.process.parent_death`). The imports take seconds, or a minute from a slow disk;
     `warm` waits for them.
     """
+    os.environ["PYTHONSAFEPATH"] = "1"  # the current folder may hold another `models`
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         ["workers.process.preload", CHILD_ENTRY.partition(":")[0], __name__, child_main.__module__]

@@ -12,9 +12,10 @@ import signal
 import threading
 import traceback
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
-from jobs import errors, install_hints
+from jobs import errors, install_hints, permissions
 from jobs.atomic import FULL
 from workers.process import parent_death
 
@@ -64,6 +65,8 @@ def _classify(error: BaseException) -> tuple[str, str]:
         return "OutOfMemory", f"the machine ran out of memory: {str(error) or 'no details'}."
     if isinstance(error, OSError) and error.errno in FULL:
         return "StorageFull", f"cannot write {error.filename or 'to the store'}: {error.strerror}."
+    if isinstance(error, PermissionError):
+        return "AccessDenied", str(permissions.denied(_named(error)))
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return "OutOfMemory", f"the machine ran out of memory: {str(error) or 'no details'}."
     if isinstance(error, ModuleNotFoundError):
@@ -74,8 +77,16 @@ def _classify(error: BaseException) -> tuple[str, str]:
     return "OrchError", f"{type(error).__name__}: {error}"
 
 
+def _named(error: OSError) -> Path:
+    return Path(os.fsdecode(error.filename or "."))
+
+
 def _write_to(log: str) -> None:
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    """Redirect output to the log, a new file of this attempt; raises `AccessDenied`."""
+    try:
+        handle = permissions.open_own(Path(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    except permissions.PlantedFile as error:
+        raise errors.AccessDenied(f"{log} cannot be written: {error.strerror}.") from None
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     os.close(handle)

@@ -25,14 +25,25 @@ def process_identity(pid: int | None = None) -> str | None:
         return None
 
 
+def runs_here(known: str | None) -> bool:
+    """Whether the process of that identity is, or was, one of this machine since its start."""
+    own = process_identity()
+    return known is not None and own is not None and _place(known) == _place(own)
+
+
 def has_ended(known: str | None) -> bool:
     """Whether the process of that identity has ended; one of another machine counts as alive."""
     own = process_identity()
     if known is None or own is None:
         return False
-    place, _, process = known.rpartition(" ")[0].rpartition(" ")
+    process = known.rpartition(" ")[0].rpartition(" ")[2]
     return (
-        own.rsplit(" ", 2)[0] == place
+        _place(own) == _place(known)
         and process.isdecimal()
         and process_identity(int(process)) != known
     )
+
+
+def _place(known: str) -> str:
+    """Boot id and PID namespace of an identity."""
+    return known.rsplit(" ", 2)[0]

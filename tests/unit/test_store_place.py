@@ -1,0 +1,66 @@
+"""Where a store cannot be: refused by name before anything is written."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from jobs import settings
+from jobs.errors import BadEnvironment, StoreUnusable
+from jobs.settings import Settings
+from jobs.store import filesystem
+from orchestrator import doctor, preflight
+
+
+@pytest.mark.parametrize(
+    "address", ["s3://bucket/store", "gs://b/x", "hdfs://host:1/x", "file:///srv/x", "S3://b"]
+)
+@pytest.mark.parametrize("name", ["ORCH_STORE", "ORCH_WEIGHTS_DIR"])
+def test_an_address_is_no_folder(name: str, address: str) -> None:
+    """It would become a folder `s3:` in the current one."""
+    with pytest.raises(BadEnvironment, match=rf"{name}: .* is an address") as caught:
+        settings.read({name: address})
+
+    assert caught.value.exit_code == 2
+
+
+def test_a_password_in_an_address_is_not_shown() -> None:
+    """As with the broker's."""
+    with pytest.raises(BadEnvironment) as caught:
+        settings.read({"ORCH_STORE": "sftp://me:geheim@host/x"})
+
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["a:b", "s3:/x", "/srv/a://b", "C:\\store"])
+def test_a_colon_alone_makes_no_address(value: str) -> None:
+    """Such a folder can exist."""
+    assert settings.read({"ORCH_STORE": value}).store.is_absolute()
+
+
+def test_a_path_that_is_not_utf8_is_one_line() -> None:
+    """Parquet's libraries would end in a traceback."""
+    with pytest.raises(BadEnvironment, match=r"ORCH_STORE: /srv/\\udcff is not UTF-8, so"):
+        settings.read({"ORCH_STORE": os.fsdecode(b"/srv/\xff")})
+
+
+def test_a_file_system_without_hard_links_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every task would be done again for ever, as no result can be published; nothing is left."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    named = filesystem.file_system(tmp_path)
+    with pytest.raises(StoreUnusable, match=f"without hard links \\({named}: ") as caught:
+        preflight.require_writable(tmp_path / "store")
+    found = doctor._store(Settings(tmp_path / "store", None, None))
+
+    assert caught.value.exit_code == 2
+    assert (found.state, "without hard links" in found.found) == ("broken", True)
+    assert list(tmp_path.iterdir()) == []

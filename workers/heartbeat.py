@@ -1,0 +1,68 @@
+"""The heartbeat of a worker: that it is alive, what it does, and what hinders it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import Any
+
+from jobs import atomic
+from jobs.errors import OrchError, StorageFull
+from workers.process import identity
+from workers.worker import Worker
+
+log = logging.getLogger("orch.worker")
+
+MAX_TROUBLE = 500
+
+
+def write_or_warn(worker: Worker) -> None:
+    """Write the heartbeat; where that fails, only log it."""
+    try:
+        write(worker)
+    except (OrchError, OSError) as error:
+        log.warning("cannot write the heartbeat: %s", error)
+
+
+def write(worker: Worker) -> None:
+    """Write the heartbeat; on a full disk, where no file can be made, over the last one."""
+    path = worker.store.heartbeat_path(worker.name)
+    try:
+        atomic.write_json(path, _fields(worker), durable=False)
+    except StorageFull as error:
+        worker.trouble = str(error)
+        atomic.rewrite_json(path, _fields(worker))
+
+
+def remove(worker: Worker) -> None:
+    """Remove the heartbeat and withdraw any handover request."""
+    worker.handover.withdraw()
+    worker.store.heartbeat_path(worker.name).unlink(missing_ok=True)
+
+
+def _fields(worker: Worker) -> dict[str, Any]:
+    tasks = worker.admission.tasks
+    return {
+        "name": worker.name,
+        "host": worker.host,
+        "pid": os.getpid(),
+        "device": worker.device.name,
+        "task": next(iter(tasks), None),
+        "tasks": tasks,
+        "slots": worker.admission.slots,
+        "at": time.time(),
+        "model": worker.model,
+        "process": identity.process_identity(),
+        "loading": worker.loading,
+        "trouble": _trouble(worker) or None,
+        **worker.handover.heartbeat_fields(busy=worker.loading or bool(tasks)),
+    }
+
+
+def _trouble(worker: Worker) -> str:
+    """Why tasks wait at this worker, in a line; empty if nothing hinders it."""
+    if worker.pause.active:
+        return f"paused: {worker.pause.reason}"[:MAX_TROUBLE]
+    reasons = [worker.trouble, *worker.put_off.reasons().values(), *sorted(worker.denied)]
+    return next((reason for reason in reasons if reason), "")[:MAX_TROUBLE]
