@@ -159,7 +159,7 @@ def test_variables_of_the_environment_are_those_that_orch_reads() -> None:
         for row in cells((ROOT / "README.md").read_text())
         if row[0].startswith("`ORCH_")
     }
-    named = {name for page in PAGES for name in re.findall(r"ORCH_[A-Z_]+", page.read_text())}
+    named = {name for page in PAGES for name in re.findall(r"\bORCH_[A-Z_]+", page.read_text())}
 
     assert table == read
     assert named - read == {"ORCH_GPU"}

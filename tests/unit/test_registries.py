@@ -135,6 +135,8 @@ def test_models_lists_the_backbone_with_its_counts(capsys: pytest.CaptureFixture
         (["submit", "--backbone"], "resnet", ["resnet34", "resnet18"]),
         (["submit", "--backbone"], "vgg16,resnet1", ["vgg16,resnet18"]),
         (["submit", "--corruptions"], "inv", ["inversion"]),
+        (["submit", "--corruptions"], "a", ["all"]),
+        (["submit", "--corruptions"], "blur,a", []),
         (["submit", "--optimiser"], "", ["sgd", "adamw"]),
         (["submit", "--schedule"], "e", ["exponential"]),
         (["submit", "--data"], "str", ["stripes", "str"]),
