@@ -2,6 +2,7 @@
 # make test    the tests (installs what they need into .venv first)
 # make chaos   inject faults into a running study and compare it with an undisturbed one (make chaos N=50 SEED=1)
 # make bench   compare speeds with other tools on this CPU (benchmarks/README.md), in 15 minutes; JSON in bench-results/
+# make catalog count the catalog's networks and write the table of keys of docs/spec.md (docs/extending.md)
 # make picture the packages, drawn from the imports, into docs/packages.svg
 # make check   lint, types, import borders, then the tests
 # make clean   remove .venv and what the demo made
@@ -26,7 +27,7 @@ SIZE_checkpoints := --seconds 2 --repeats 1
 SIZE_plan        := --repeats 2
 SIZE_slots       := --repeats 1
 
-.PHONY: help demo test chaos bench picture check lint types borders clean
+.PHONY: help demo test chaos bench catalog picture check lint types borders clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -56,6 +57,10 @@ bench: $(VENV)/installed-dev
 	@mkdir -p bench-results
 	@$(foreach name,$(BENCHMARKS),\
 		$(BIN)/python benchmarks/$(name).py $(SIZE_$(name)) --json bench-results/$(name).json || exit; echo;)
+
+catalog: $(VENV)/installed-dev
+	$(BIN)/python -m models.networks.counting
+	$(BIN)/python -m jobs.spec.document
 
 picture: $(VENV)/installed-dev
 	$(BIN)/python docs/draw_packages.py

@@ -29,7 +29,8 @@ from torchvision import datasets, transforms
 
 from jobs.catalog.backbones import find_backbone
 from jobs.data import image_folder
-from jobs.spec.model import DataSettings, Precision, Recipe
+from jobs.spec.fields import Precision
+from jobs.spec.model import DataSettings, Recipe
 from jobs.store.store import Store
 from models.data.batches import Data
 from models.data.prepare import prepare_folder

@@ -97,15 +97,13 @@ class LazyGroup(click.Group):
 
 def _help_width() -> int:
     """Width of help texts in columns: that of the terminal, from 50 to 98."""
+    columns = 0
     with contextlib.suppress(ValueError):
-        return _within(int(os.environ.get("COLUMNS", "")))
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        return _within(os.get_terminal_size(sys.__stdout__.fileno()).columns)  # type: ignore[union-attr]
-    return _within(80)
-
-
-def _within(columns: int) -> int:
-    return max(min(columns or 80, MAX_COLUMNS) - 2, 50)
+        columns = int(os.environ.get("COLUMNS", ""))
+    if columns <= 0:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            columns = os.get_terminal_size(sys.__stdout__.fileno()).columns  # type: ignore[union-attr]
+    return max(min(columns if columns > 0 else 80, MAX_COLUMNS) - 2, 50)
 
 
 def _print_version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Literal, NamedTuple
 
-if TYPE_CHECKING:
-    from jobs.spec.fields import Weights
+Weights = Literal["imagenet", "none"]
 
 
 class BuiltInData(NamedTuple):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple, get_args
 
 from jobs.catalog import built_in_data, optimisers, schedules
+from jobs.catalog.built_in_data import Weights as Weights
 
-Weights = Literal["imagenet", "none"]
 Precision = Literal["auto", "fp32", "bf16"]
 Augment = Literal["none", "flip", "crop-flip"]
 
@@ -114,7 +114,7 @@ KEYS: dict[str, Key] = {
         "How weights change at each step: {optimisers}.",
         "how weights change at each step: {optimisers_code}",
         metavar="NAME",
-        needs="the name of an optimiser ({optimisers})",
+        needs="one of {optimisers}",
         later=True,
     ),
     "schedule": Key(
@@ -123,7 +123,7 @@ KEYS: dict[str, Key] = {
         "How the learning rate changes after each epoch: {schedules}.",
         "how the learning rate changes after each epoch: {schedules_code}",
         metavar="NAME",
-        needs="the name of a schedule ({schedules})",
+        needs="one of {schedules}",
         later=True,
     ),
     "plateau_patience": Key(

@@ -34,8 +34,7 @@ def build_network(name: str, classes: int, seed: int, weights: Path | None = Non
     torch.manual_seed(derive_seed("init", seed, name))
     if weights is None:
         return _with_head(entry, _body(entry, classes), classes)
-    with torch.device("meta"):
-        body = _body(entry, classes)
+    body = _without_values(entry, classes)
     body.load_state_dict(read_weights(weights, body), assign=True)
     return _with_head(entry, body.requires_grad_(True), classes, pretrained=True)
 
@@ -47,14 +46,14 @@ def skeleton(name: str, classes: int) -> nn.Module:
 
 def skeleton_of(entry: Backbone, classes: int) -> nn.Module:
     """The same for an entry, which need not be in the catalog."""
+    body = _without_values(entry, classes)
     with torch.device("meta"):
-        return _with_head(entry, _body(entry, classes), classes)
+        return _with_head(entry, body, classes)
 
 
 def pretrained_skeleton(entry: Backbone) -> nn.Module | None:
     """The network that ImageNet weights are for, without values; None if there are none."""
-    with torch.device("meta"):
-        return None if entry.torchvision_name is None else _body(entry, IMAGENET_CLASSES)
+    return None if entry.torchvision_name is None else _without_values(entry, IMAGENET_CLASSES)
 
 
 def restored(name: str, classes: int, state: dict[str, Tensor]) -> nn.Module:
@@ -67,6 +66,15 @@ def restored(name: str, classes: int, state: dict[str, Tensor]) -> nn.Module:
         )
     network.load_state_dict(state, assign=True)
     return network.requires_grad_(True)
+
+
+def _without_values(entry: Backbone, classes: int) -> nn.Module:
+    """`_body` on the meta device; built with values first where it computes its own widths."""
+    try:
+        with torch.device("meta"):
+            return _body(entry, classes)
+    except NotImplementedError:  # RegNet reads a tensor while it is built
+        return _body(entry, classes).to("meta")
 
 
 def _body(entry: Backbone, classes: int) -> nn.Module:

@@ -104,7 +104,11 @@ class Replay:
         """Record, compare one step both ways, and fall back to plain steps if they differ."""
         if (kept_beside := beyond_tensors(self.optimizer)) is not None:
             name = type(self.optimizer).__name__
-            log.warning("steps are not replayed: %s keeps %s, no tensor", name, kept_beside)
+            log.warning(
+                "using plain steps, not a CUDA graph: %s keeps %s, which is not a tensor",
+                name,
+                kept_beside,
+            )
             self.release()
             return self._plainly(batch, seed)
         before = self._state()

@@ -78,11 +78,13 @@ def submit_command(
 
 def _of_default_data(spec_file: Path | None, options: dict[str, Any]) -> list[str]:
     """A line if no data were named."""
+    from jobs.catalog import built_in_data
     from jobs.spec import model
 
     if options["data"] is not None or (spec_file and "data" in model.read_file(spec_file)):
         return []
-    return ["no --data was given: this trains on the built-in digits, not on your images"]
+    name = built_in_data.DEFAULT
+    return [f"no --data was given: this trains on the built-in {name}, not on your images"]
 
 
 def _notes(request: Request) -> list[str]:

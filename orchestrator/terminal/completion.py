@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Complete = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 Words = Mapping[str, str]
 """What may be typed, each with a line of help."""
+ALL = "all"
 
 
 def one_of(words: Callable[[], Words]) -> Complete:
@@ -33,7 +34,7 @@ def list_of(words: Callable[[], Words]) -> Complete:
         context: click.Context, parameter: click.Parameter, begun: str
     ) -> list[CompletionItem]:
         before, comma, last = begun.rpartition(",")
-        given = before.split(",")
+        given = {*before.split(","), ALL} if comma else set()
         left = {word: told for word, told in words().items() if word not in given}
         return _items(left, last, before + comma)
 
@@ -65,7 +66,7 @@ def built_in_data() -> Words:
 
 def corruptions() -> Words:
     """`all`, and each corruption."""
-    return {"all": "every corruption"} | {name: each.help for name, each in CORRUPTIONS.items()}
+    return {ALL: "every corruption"} | {name: each.help for name, each in CORRUPTIONS.items()}
 
 
 def _items(words: Words, begun: str, before: str = "") -> list[CompletionItem]:

@@ -57,7 +57,7 @@ def test_corruptions_are_asked_for_by_name_or_all() -> None:
 
     assert built.corruptions == ("blur", "noise")
     assert asked(corruptions=["noise", "blur"]) == built
-    assert asked(corruptions="all").corruptions == CORRUPTIONS
+    assert asked(corruptions="all").corruptions == tuple(CORRUPTIONS)
     assert asked(corruptions="none") == asked()
     for bad, hint in (
         ("blurr", "Did you mean 'blur'"),
