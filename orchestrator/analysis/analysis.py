@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -26,6 +26,7 @@ from orchestrator.analysis.per_class import (
 from orchestrator.analysis.predictions import TrialPredictions
 from orchestrator.analysis.ranks import Ranks, rank_networks
 from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.seed_intervals import leading
 from orchestrator.analysis.timeline import Timeline, build_timeline
 
 TOP = 5
@@ -57,14 +58,19 @@ class Analysis:
 def analyse(run_data: RunData) -> Analysis:
     """Analyse run data that was read once from the store."""
     period, names = run_data.period, run_data.comparison.backbones
-    classes = run_data.predictions.classes
+    classes, learned = run_data.predictions.classes, run_data.learned
     answered = {name: seeds for name in names if (seeds := run_data.answers(name, period))}
     first = {name: seeds[0] for name, seeds in answered.items()}
-    chosen = collect_examples(run_data.predictions, first)
-    tests = pairwise_tests(_right(run_data, answered))
+    chosen = collect_examples(run_data.predictions, first, learned)
+    right = _right(run_data, answered)
+    tests = pairwise_tests(right)
+    leads = leading({name: rows for name, rows in right.items() if name in learned})
     matrices = _matrices(run_data)
     now = {name: matrices[name, period] for name in names if (name, period) in matrices}
-    pooled = sum(now.values(), np.zeros((len(classes),) * 2, np.int64))
+    pooled = sum(
+        (counts for name, counts in now.items() if name in learned),
+        np.zeros((len(classes),) * 2, np.int64),
+    )
     whose = {name: (trial.backbone, trial.seed) for name, trial in run_data.trials.items()}
     return Analysis(
         period=period,
@@ -72,10 +78,13 @@ def analyse(run_data: RunData) -> Analysis:
         first=first,
         examples=chosen,
         paired_tests=tests,
-        verdict=judge_leader(run_data.leader, tests) if run_data.leader else None,
+        verdict=judge_leader(run_data.leader, tests, leads) if run_data.leader else None,
         ranks=_ranks(run_data),
         matrices=matrices,
-        by_class={name: class_metrics(counts, classes) for name, counts in now.items()},
+        by_class={
+            name: class_metrics(counts, classes, _images(run_data, answered[name]))
+            for name, counts in now.items()
+        },
         confused=tuple(confusions(pooled, classes, CONFUSED_PAIRS)),
         calibration=_calibration(run_data, answered),
         agreement=_agreement(run_data, first, chosen),
@@ -121,6 +130,14 @@ def _stopping(run_data: RunData) -> tuple[OverfittingAdvice, ...]:
     return tuple(advice for advice in advices if advice)
 
 
+def _images(run_data: RunData, seeds: Sequence[TrialPredictions]) -> Counts:
+    """Test images of each class that any seed answered; an image counts once."""
+    there = np.logical_or.reduce([one.predicted >= 0 for one in seeds])
+    return np.bincount(
+        run_data.predictions.labels[there], minlength=len(run_data.predictions.classes)
+    )
+
+
 def _right(run_data: RunData, answered: Mapping[str, list[TrialPredictions]]) -> dict[str, Any]:
     """Correct predictions as (seeds, images), on the images that all backbones predicted."""
     every = [one.predicted >= 0 for found in answered.values() for one in found]
@@ -136,7 +153,7 @@ def _ranks(run_data: RunData) -> Ranks | None:
     scores = {
         standing.backbone: {r.seed: r.tested.accuracy for r in standing.results if r.tested}
         for standing in run_data.comparison.at(run_data.period)
-        if standing.tests
+        if standing.tests and standing.backbone in run_data.learned
     }
     seeds = sorted(set.intersection(*(set(found) for found in scores.values()))) if scores else []
     return rank_networks({name: [found[seed] for seed in seeds] for name, found in scores.items()})

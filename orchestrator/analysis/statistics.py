@@ -22,6 +22,10 @@ class Interval:
         """Whether the whole range lies on one side of zero."""
         return self.low > 0 or self.high < 0
 
+    def turned(self) -> Interval:
+        """The interval of the difference seen from the other side."""
+        return Interval(-self.high, -self.low)
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
