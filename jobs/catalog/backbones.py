@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jobs.catalog import stages
+from jobs.catalog.stages import Stage, last_side, multiply_adds
 from jobs.errors import UnknownBackbone
+
+PUBLISHED_SIZE = 224
+"""Image side in pixels at which multiply-adds are published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,8 @@ class Backbone:
     network, measured on a CPU at 64 px. `body_macs` counts the multiply-adds of all convolutions
     and linear layers except the last, for one image of 224 px. `head_macs` counts those of the
     last layer per class. With 1,000 classes the sum equals the figure torchvision publishes.
+    `stages` are its convolutions by side, for other image sizes; what is in none of them does not
+    depend on the size. `head_kernel` is the kernel of a last layer that is a convolution.
     """
 
     name: str
@@ -33,6 +40,8 @@ class Backbone:
     body_macs: int
     head_macs: int
     summary: str
+    stages: tuple[Stage, ...] = ()
+    head_kernel: int | None = None
 
     def parameters(self, classes: int) -> int:
         """Number of trainable parameters for this number of classes."""
@@ -41,6 +50,20 @@ class Backbone:
     def gmacs(self, classes: int) -> float:
         """Multiply-adds in billions: one forward pass of one 224 px image, this many classes."""
         return (self.body_macs + self.head_macs * classes) / 1e9
+
+    def gmacs_at(self, classes: int, image_size: int) -> float | None:
+        """The same for an image of another size; None if the entry has no `stages`."""
+        if image_size == PUBLISHED_SIZE:
+            return self.gmacs(classes)
+        if not self.stages:
+            return None
+        body = self.body_macs - multiply_adds(self.stages, PUBLISHED_SIZE)
+        body += multiply_adds(self.stages, image_size)
+        head = self.head_macs
+        if self.head_kernel:
+            positions = (last_side(self.stages, image_size) - self.head_kernel + 1) ** 2
+            head = self.head_inputs * positions
+        return (body + head * classes) / 1e9
 
     @property
     def has_pretrained(self) -> bool:
@@ -69,6 +92,7 @@ CATALOG: dict[str, Backbone] = {
             128,
             "five convolutions with batch norm, three hidden linear layers; starts from random "
             "weights",
+            stages.SCRATCH,
         ),
         Backbone(
             "alexnet",
@@ -82,6 +106,7 @@ CATALOG: dict[str, Backbone] = {
             710_092_480,
             4096,
             "five convolutions, two hidden linear layers of 4,096",
+            stages.ALEXNET,
         ),
         Backbone(
             "mobilenet-v3",
@@ -95,6 +120,7 @@ CATALOG: dict[str, Backbone] = {
             215_309_760,
             1280,
             "MobileNet V3 large: inverted residuals with squeeze-and-excite",
+            stages.MOBILENET_V3,
         ),
         Backbone(
             "squeezenet",
@@ -108,6 +134,8 @@ CATALOG: dict[str, Backbone] = {
             732_396_576,
             86_528,
             "SqueezeNet 1.0: fire modules, a 1x1 convolution as classifier",
+            stages.SQUEEZENET,
+            1,
         ),
         Backbone(
             "squeezenet-finetuned",
@@ -121,6 +149,8 @@ CATALOG: dict[str, Backbone] = {
             732_396_576,
             557_568,
             "SqueezeNet 1.0 with a 3x3 convolution as classifier",
+            stages.SQUEEZENET,
+            3,
         ),
         Backbone(
             "vgg16",
@@ -134,6 +164,7 @@ CATALOG: dict[str, Backbone] = {
             15_466_168_320,
             4096,
             "thirteen 3x3 convolutions, two hidden linear layers of 4,096",
+            stages.VGG16,
         ),
         Backbone(
             "resnet34",
@@ -147,6 +178,7 @@ CATALOG: dict[str, Backbone] = {
             3_663_249_408,
             512,
             "residual network of 34 layers",
+            stages.RESNET34,
         ),
     )
 }

@@ -89,7 +89,15 @@ def analyse(run_data: RunData) -> Analysis:
         calibration=_calibration(run_data, answered),
         agreement=_agreement(run_data, first, chosen),
         top=_top(answered),
-        costs=tuple(network_costs(run_data.comparison, period, len(classes), run_data.trainings)),
+        costs=tuple(
+            network_costs(
+                run_data.comparison,
+                period,
+                len(classes),
+                run_data.trainings,
+                run_data.run.spec.image_size,
+            )
+        ),
         stopping=_stopping(run_data),
         timeline=build_timeline(run_data.attempts, whose, run_data.states),
     )

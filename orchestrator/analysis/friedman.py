@@ -9,7 +9,7 @@ import numpy as np
 
 FEW_BLOCKS = 6
 """From this many blocks the chi-squared distribution is close enough."""
-MAX_NETWORKS, MAX_ROWS = 7, 6_000_000
+MAX_NETWORKS, MAX_ROWS = 7, 2_000_000
 """Networks, and arrangements a block, of the exact test; equal rank sums count as one."""
 DRAWS = 100_000
 
