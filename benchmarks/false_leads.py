@@ -3,8 +3,8 @@ benchmarks/false_leads.py`.
 
 Simulated networks answer the same images; the report's own rule (`seed_intervals.leading`) decides.
 `false_lead` is the share of draws in which one of equally good networks "leads". `power_2` and
-`power_4` are the shares in which the first does while it is truly 2 or 4 points better. Promised: at
-most 5% false leads in every cell, and none with one seed.
+`power_4` are the shares in which the first does while it is truly 2 or 4 points better. Promised:
+at most 5% false leads in every cell, and none with one seed.
 """
 
 from __future__ import annotations

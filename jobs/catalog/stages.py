@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 
@@ -45,7 +46,7 @@ def multiply_adds(stages: Iterable[Stage], image_size: int) -> int:
 
 def _plain(*channels: int) -> int:
     """Convolutions of 3 x 3, one after the other."""
-    return sum(9 * a * b for a, b in zip(channels, channels[1:], strict=False))
+    return sum(9 * a * b for a, b in pairwise(channels))
 
 
 def _fire(inputs: int, squeezed: int, expanded: int) -> int:

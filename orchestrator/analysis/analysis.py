@@ -14,7 +14,7 @@ from orchestrator.analysis.calibration import Calibration, calibrate
 from orchestrator.analysis.cost import Cost, network_costs
 from orchestrator.analysis.examples import Examples, collect_examples
 from orchestrator.analysis.leader import LeaderVerdict, judge_leader
-from orchestrator.analysis.overfitting import OverfittingAdvice, advise
+from orchestrator.analysis.overfitting import OverfittingAdvice, advise, still_falling
 from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
 from orchestrator.analysis.per_class import (
     ClassMetrics,
@@ -35,7 +35,10 @@ CONFUSED_PAIRS = 6
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """The analysis after `period`; `first` holds predictions of the first seed of each backbone."""
+    """The analysis after `period`; `first` holds predictions of the first seed of each backbone.
+
+    `falling` are the backbones whose validation loss was still falling then.
+    """
 
     period: int
     epoch: int
@@ -53,22 +56,23 @@ class Analysis:
     costs: tuple[Cost, ...]
     stopping: tuple[OverfittingAdvice, ...]
     timeline: Timeline
+    falling: tuple[str, ...] = ()
 
 
 def analyse(run_data: RunData) -> Analysis:
     """Analyse run data that was read once from the store."""
     period, names = run_data.period, run_data.comparison.backbones
-    classes, learned = run_data.predictions.classes, run_data.learned
+    classes, rivals = run_data.predictions.classes, run_data.rivals
     answered = {name: seeds for name in names if (seeds := run_data.answers(name, period))}
     first = {name: seeds[0] for name, seeds in answered.items()}
-    chosen = collect_examples(run_data.predictions, first, learned)
+    chosen = collect_examples(run_data.predictions, first, rivals)
     right = _right(run_data, answered)
     tests = pairwise_tests(right)
-    leads = leading({name: rows for name, rows in right.items() if name in learned})
+    leads = leading({name: rows for name, rows in right.items() if name in run_data.learned})
     matrices = _matrices(run_data)
     now = {name: matrices[name, period] for name in names if (name, period) in matrices}
     pooled = sum(
-        (counts for name, counts in now.items() if name in learned),
+        (counts for name, counts in now.items() if name in rivals),
         np.zeros((len(classes),) * 2, np.int64),
     )
     whose = {name: (trial.backbone, trial.seed) for name, trial in run_data.trials.items()}
@@ -100,6 +104,7 @@ def analyse(run_data: RunData) -> Analysis:
         ),
         stopping=_stopping(run_data),
         timeline=build_timeline(run_data.attempts, whose, run_data.states),
+        falling=_falling(run_data),
     )
 
 
@@ -138,6 +143,18 @@ def _stopping(run_data: RunData) -> tuple[OverfittingAdvice, ...]:
     return tuple(advice for advice in advices if advice)
 
 
+def _falling(run_data: RunData) -> tuple[str, ...]:
+    """Backbones whose validation loss was still falling at the compared epoch, with any seed."""
+    until = run_data.run.epoch_of(run_data.period)
+    rows = [row for row in run_data.comparison.epochs if row.epoch <= until]
+    trials = {
+        trial.backbone
+        for name, trial in run_data.trials.items()
+        if still_falling([row for row in rows if row.trial == name])
+    }
+    return tuple(name for name in run_data.comparison.backbones if name in trials)
+
+
 def _images(run_data: RunData, seeds: Sequence[TrialPredictions]) -> Counts:
     """Test images of each class that any seed answered; an image counts once."""
     there = np.logical_or.reduce([one.predicted >= 0 for one in seeds])
@@ -161,7 +178,7 @@ def _ranks(run_data: RunData) -> Ranks | None:
     scores = {
         standing.backbone: {r.seed: r.tested.accuracy for r in standing.results if r.tested}
         for standing in run_data.comparison.at(run_data.period)
-        if standing.tests and standing.backbone in run_data.learned
+        if standing.tests and standing.backbone in run_data.rivals
     }
     seeds = sorted(set.intersection(*(set(found) for found in scores.values()))) if scores else []
     return rank_networks({name: [found[seed] for seed in seeds] for name, found in scores.items()})

@@ -157,4 +157,3 @@ def _varied(asked: Sequence[Example], chosen: Sequence[Example], share: int) -> 
                 taken.append(example)
                 seen.add(example.label)
     return taken
-

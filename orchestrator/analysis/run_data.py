@@ -68,8 +68,13 @@ class RunData:
 
     @property
     def learned(self) -> list[str]:
-        """The backbones that had learned something after the compared period, or all."""
+        """The backbones that had learned something after the compared period."""
         return self.learning.learned(self.comparison.backbones, self.period)
+
+    @property
+    def rivals(self) -> list[str]:
+        """The backbones to compare: those that learned something, or all if none did."""
+        return self.learned or list(self.comparison.backbones)
 
     @property
     def test_images(self) -> int:

@@ -37,7 +37,7 @@ class Spread:
     interval: Interval | None = None
 
 
-def wilson(correct: int, total: int, z: float = Z95) -> Interval:
+def wilson(correct: float, total: int, z: float = Z95) -> Interval:
     """Score interval of a share, without continuity correction (Wilson 1927, JASA 22:209-212)."""
     if total == 0:
         return Interval(0.0, 1.0)

@@ -62,8 +62,8 @@ class Learning:
         return 0 < self.tested.get((backbone, period), 0) == len(self.trials(backbone, period))
 
     def learned(self, backbones: Sequence[str], period: int) -> list[str]:
-        """The backbones that learned something; all of them if none did."""
-        return [b for b in backbones if not self.nothing(b, period)] or list(backbones)
+        """The backbones that had learned something after a period."""
+        return [name for name in backbones if not self.nothing(name, period)]
 
 
 def judge_learning(
@@ -72,9 +72,7 @@ def judge_learning(
 ) -> Learning:
     """Judge all trials, given as (seed, predictions) by backbone and period."""
     judged = {
-        key: tuple(
-            one for seed, given in trials if (one := judge_trial(predictions, seed, given))
-        )
+        key: tuple(one for seed, given in trials if (one := judge_trial(predictions, seed, given)))
         for key, trials in answered.items()
     }
     return Learning(
@@ -84,9 +82,7 @@ def judge_learning(
     )
 
 
-def judge_trial(
-    predictions: Predictions, seed: int, given: TrialPredictions
-) -> Unlearned | None:
+def judge_trial(predictions: Predictions, seed: int, given: TrialPredictions) -> Unlearned | None:
     """A trial that learned nothing; None if it learned something or nobody can tell.
 
     Its kappa is below `MAX_KAPPA`, and it gives nearly one answer, or kappa is both well measured
@@ -102,9 +98,7 @@ def judge_trial(
     if expected >= 1 or (kappa := (accuracy - expected) / (1 - expected)) >= MAX_KAPPA:
         return None
     commonest = int(of_answer.argmax())
-    found = Unlearned(
-        seed, predictions.classes[commonest], float(of_answer[commonest]), accuracy
-    )
+    found = Unlearned(seed, predictions.classes[commonest], float(of_answer[commonest]), accuracy)
     half = Z90 * math.sqrt(expected / (1 - expected) / images)
     at_random = kappa < half and kappa + half < MAX_KAPPA
     return found if found.one_answer or at_random else None
