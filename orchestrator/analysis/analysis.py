@@ -35,7 +35,7 @@ CONFUSED_PAIRS = 6
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """The analysis after `period`; `first` holds predictions of the first seed of each backbone.
+    """The analysis after `period`; `first` holds each backbone's first seed that learned something.
 
     `falling` are the backbones whose validation loss was still falling then.
     """
@@ -64,17 +64,14 @@ def analyse(run_data: RunData) -> Analysis:
     period, names = run_data.period, run_data.comparison.backbones
     classes, rivals = run_data.predictions.classes, run_data.rivals
     answered = {name: seeds for name in names if (seeds := run_data.answers(name, period))}
-    first = {name: seeds[0] for name, seeds in answered.items()}
+    first = {name: run_data.learned_answers(name, period)[0] for name in answered}
     chosen = collect_examples(run_data.predictions, first, rivals)
     right = _right(run_data, answered)
     tests = pairwise_tests(right)
     leads = leading({name: rows for name, rows in right.items() if name in run_data.learned})
     matrices = _matrices(run_data)
     now = {name: matrices[name, period] for name in names if (name, period) in matrices}
-    pooled = sum(
-        (counts for name, counts in now.items() if name in rivals),
-        np.zeros((len(classes),) * 2, np.int64),
-    )
+    pooled = _pooled(run_data, [name for name in rivals if name in answered])
     whose = {name: (trial.backbone, trial.seed) for name, trial in run_data.trials.items()}
     return Analysis(
         period=period,
@@ -141,6 +138,14 @@ def _stopping(run_data: RunData) -> tuple[OverfittingAdvice, ...]:
     rows = run_data.comparison.epochs
     advices = (advise([row for row in rows if row.trial == trial]) for trial in run_data.trials)
     return tuple(advice for advice in advices if advice)
+
+
+def _pooled(run_data: RunData, rivals: Sequence[str]) -> Counts:
+    """Confusions of all networks and seeds that learned something."""
+    predictions, period = run_data.predictions, run_data.period
+    answers = (one for name in rivals for one in run_data.learned_answers(name, period))
+    empty = np.zeros((len(predictions.classes),) * 2, np.int64)
+    return sum((predictions.confusion(one) for one in answers), empty)
 
 
 def _falling(run_data: RunData) -> tuple[str, ...]:

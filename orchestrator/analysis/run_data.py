@@ -66,6 +66,14 @@ class RunData:
         """Predictions of a backbone after a period, by seed; seeds without any are left out."""
         return [given for _, given in _answers(self, backbone, period)]
 
+    def learned_answers(self, backbone: str, period: int) -> list[TrialPredictions]:
+        """Predictions of the seeds that learned something, or of all if none did."""
+        unlearned = {trial.seed for trial in self.learning.trials(backbone, period)}
+        found = _answers(self, backbone, period)
+        return [given for seed, given in found if seed not in unlearned] or self.answers(
+            backbone, period
+        )
+
     @property
     def learned(self) -> list[str]:
         """The backbones that had learned something after the compared period."""

@@ -43,7 +43,8 @@ def unlearned(run_data: RunData) -> Iterator[str]:
         name, told = wording.title(backbone), _answers(trials)
         basis = f"{told}; chance is {wording.percent(chance)}. {REMEDY}"
         if len(trials) == tested:
-            yield f"{name} learned nothing: it {basis} It is left out of ranking and mistakes."
+            apart = " It is left out of ranking and mistakes." if run_data.learned else ""
+            yield f"{name} learned nothing: it {basis}{apart}"
         else:
             seeds = wording.listed([str(trial.seed) for trial in trials])
             which = f"seed{'s' if len(trials) > 1 else ''} {seeds}"
@@ -66,7 +67,7 @@ def _answers(trials: Sequence[Unlearned]) -> str:
     answers = wording.listed(list(dict.fromkeys(wording.plain(t.answer) for t in trials)))
     low, high = (f"{100 * pick(t.share for t in trials):.0f}" for pick in (min, max))
     share = f"{low}%" if low == high else f"{low} to {high}%"
-    each = " with each of these seeds" if len(trials) > 1 else ""
+    each = " with each seed" if len(trials) > 1 else ""
     return f"gives one answer ({answers}) to {share} of the images{each}"
 
 
@@ -123,7 +124,7 @@ def _one_seed(lead: Leader | None, test: PairwiseTest | None) -> str:
 
 def _chosen_on_test(run_data: RunData) -> Iterator[str]:
     lead = run_data.leader
-    if lead and len(lead.ranking) > 1:
+    if lead and len(lead.ranking) > 1 and run_data.learned:
         yield (
             f"The best of {len(lead.ranking)} networks is chosen on the test images on which its "
             "accuracy is quoted, so that accuracy is slightly too high."
