@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -14,7 +14,7 @@ from orchestrator.analysis.calibration import Calibration, calibrate
 from orchestrator.analysis.cost import Cost, network_costs
 from orchestrator.analysis.examples import Examples, collect_examples
 from orchestrator.analysis.leader import LeaderVerdict, judge_leader
-from orchestrator.analysis.overfitting import OverfittingAdvice, advise
+from orchestrator.analysis.overfitting import OverfittingAdvice, advise, still_falling
 from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
 from orchestrator.analysis.per_class import (
     ClassMetrics,
@@ -26,6 +26,7 @@ from orchestrator.analysis.per_class import (
 from orchestrator.analysis.predictions import TrialPredictions
 from orchestrator.analysis.ranks import Ranks, rank_networks
 from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.seed_intervals import leading
 from orchestrator.analysis.timeline import Timeline, build_timeline
 
 TOP = 5
@@ -34,7 +35,10 @@ CONFUSED_PAIRS = 6
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """The analysis after `period`; `first` holds predictions of the first seed of each backbone."""
+    """The analysis after `period`; `first` holds each backbone's first seed that learned something.
+
+    `falling` are the backbones whose validation loss was still falling then.
+    """
 
     period: int
     epoch: int
@@ -52,19 +56,22 @@ class Analysis:
     costs: tuple[Cost, ...]
     stopping: tuple[OverfittingAdvice, ...]
     timeline: Timeline
+    falling: tuple[str, ...] = ()
 
 
 def analyse(run_data: RunData) -> Analysis:
     """Analyse run data that was read once from the store."""
     period, names = run_data.period, run_data.comparison.backbones
-    classes = run_data.predictions.classes
+    classes, rivals = run_data.predictions.classes, run_data.rivals
     answered = {name: seeds for name in names if (seeds := run_data.answers(name, period))}
-    first = {name: seeds[0] for name, seeds in answered.items()}
-    chosen = collect_examples(run_data.predictions, first)
-    tests = pairwise_tests(_right(run_data, answered))
+    first = {name: run_data.learned_answers(name, period)[0] for name in answered}
+    chosen = collect_examples(run_data.predictions, first, rivals)
+    right = _right(run_data, answered)
+    tests = pairwise_tests(right)
+    leads = leading({name: rows for name, rows in right.items() if name in run_data.learned})
     matrices = _matrices(run_data)
     now = {name: matrices[name, period] for name in names if (name, period) in matrices}
-    pooled = sum(now.values(), np.zeros((len(classes),) * 2, np.int64))
+    pooled = _pooled(run_data, [name for name in rivals if name in answered])
     whose = {name: (trial.backbone, trial.seed) for name, trial in run_data.trials.items()}
     return Analysis(
         period=period,
@@ -72,17 +79,29 @@ def analyse(run_data: RunData) -> Analysis:
         first=first,
         examples=chosen,
         paired_tests=tests,
-        verdict=judge_leader(run_data.leader, tests) if run_data.leader else None,
+        verdict=judge_leader(run_data.leader, tests, leads) if run_data.leader else None,
         ranks=_ranks(run_data),
         matrices=matrices,
-        by_class={name: class_metrics(counts, classes) for name, counts in now.items()},
+        by_class={
+            name: class_metrics(counts, classes, _images(run_data, answered[name]))
+            for name, counts in now.items()
+        },
         confused=tuple(confusions(pooled, classes, CONFUSED_PAIRS)),
         calibration=_calibration(run_data, answered),
         agreement=_agreement(run_data, first, chosen),
         top=_top(answered),
-        costs=tuple(network_costs(run_data.comparison, period, len(classes), run_data.trainings)),
+        costs=tuple(
+            network_costs(
+                run_data.comparison,
+                period,
+                len(classes),
+                run_data.trainings,
+                run_data.run.spec.image_size,
+            )
+        ),
         stopping=_stopping(run_data),
         timeline=build_timeline(run_data.attempts, whose, run_data.states),
+        falling=_falling(run_data),
     )
 
 
@@ -121,6 +140,34 @@ def _stopping(run_data: RunData) -> tuple[OverfittingAdvice, ...]:
     return tuple(advice for advice in advices if advice)
 
 
+def _pooled(run_data: RunData, rivals: Sequence[str]) -> Counts:
+    """Confusions of all networks and seeds that learned something."""
+    predictions, period = run_data.predictions, run_data.period
+    answers = (one for name in rivals for one in run_data.learned_answers(name, period))
+    empty = np.zeros((len(predictions.classes),) * 2, np.int64)
+    return sum((predictions.confusion(one) for one in answers), empty)
+
+
+def _falling(run_data: RunData) -> tuple[str, ...]:
+    """Backbones whose validation loss was still falling at the compared epoch, with any seed."""
+    until = run_data.run.epoch_of(run_data.period)
+    rows = [row for row in run_data.comparison.epochs if row.epoch <= until]
+    trials = {
+        trial.backbone
+        for name, trial in run_data.trials.items()
+        if still_falling([row for row in rows if row.trial == name])
+    }
+    return tuple(name for name in run_data.comparison.backbones if name in trials)
+
+
+def _images(run_data: RunData, seeds: Sequence[TrialPredictions]) -> Counts:
+    """Test images of each class that any seed answered; an image counts once."""
+    there = np.logical_or.reduce([one.predicted >= 0 for one in seeds])
+    return np.bincount(
+        run_data.predictions.labels[there], minlength=len(run_data.predictions.classes)
+    )
+
+
 def _right(run_data: RunData, answered: Mapping[str, list[TrialPredictions]]) -> dict[str, Any]:
     """Correct predictions as (seeds, images), on the images that all backbones predicted."""
     every = [one.predicted >= 0 for found in answered.values() for one in found]
@@ -136,7 +183,7 @@ def _ranks(run_data: RunData) -> Ranks | None:
     scores = {
         standing.backbone: {r.seed: r.tested.accuracy for r in standing.results if r.tested}
         for standing in run_data.comparison.at(run_data.period)
-        if standing.tests
+        if standing.tests and standing.backbone in run_data.rivals
     }
     seeds = sorted(set.intersection(*(set(found) for found in scores.values()))) if scores else []
     return rank_networks({name: [found[seed] for seed in seeds] for name, found in scores.items()})

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.catalog import backbones
+from jobs.catalog.backbones import PUBLISHED_SIZE
 from orchestrator.analysis.resource_usage import ResourceUsage, TrainingResults, resource_usage
 from orchestrator.analysis.standings import Comparison, EpochRow
 from orchestrator.analysis.statistics import Spread, spread
@@ -19,7 +20,8 @@ JOULES_A_KWH = 3.6e6
 class Cost:
     """Cost of a network up to a period (mean over seeds), with its accuracy after that period.
 
-    `gmacs` is billions of multiply-adds for one image of 224 px; None outside the catalog.
+    `gmacs` is billions of multiply-adds for one image of 224 px, `run_gmacs` for one of the run's
+    size; None outside the catalog.
     `peak_memory_bytes` is the maximum over seeds; for `memory_of` see `ResourceUsage`. `energy_kwh`
     is the mean over the measured seeds; `energy_share` is the measured share of their epochs.
     """
@@ -34,6 +36,7 @@ class Cost:
     memory_of: str | None = None
     energy_kwh: float | None = None
     energy_share: float | None = None
+    run_gmacs: float | None = None
 
 
 def network_costs(
@@ -41,10 +44,12 @@ def network_costs(
     period: int,
     classes: int,
     trainings: Mapping[str, TrainingResults] | None = None,
+    image_size: int = PUBLISHED_SIZE,
 ) -> list[Cost]:
     """Cost of every backbone up to the end of `period`; time is the wall time of all its epochs.
 
-    `trainings` are the results of each trial's trainings, with memory and energy.
+    `trainings` are the results of each trial's trainings, with memory and energy. `image_size` is
+    the side of the run's images in pixels.
     """
     found = []
     for standing in comparison.at(period):
@@ -64,6 +69,7 @@ def network_costs(
                 known.parameters(classes) if known else None,
                 known.gmacs(classes) if known else None,
                 *_consumed(rows, standing.epoch, trainings or {}),
+                known.gmacs_at(classes, image_size) if known else None,
             )
         )
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,12 +35,22 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Images that all these networks predicted; the order depends only on image names."""
+    """Images that all these networks predicted; the order depends only on image names.
+
+    `judged` are the networks that decide which images count as right, disputed or wrong. A
+    network that learned nothing is not among them.
+    """
 
     predictions: Predictions
     networks: Mapping[str, TrialPredictions]
     order: tuple[int, ...]
     right: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+    judged: tuple[str, ...] = ()
+
+    @property
+    def judges(self) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+        """Rows of `right` of the judged networks."""
+        return self.right[[list(self.networks).index(name) for name in self.judged]]
 
     def example(self, place: int) -> Example:
         """The example at an index."""
@@ -57,7 +67,7 @@ class Examples:
                 )
             )
         return Example(
-            predictions.images[place], predictions.classes[label], _kind(given), tuple(given)
+            predictions.images[place], predictions.classes[label], self._kind(given), tuple(given)
         )
 
     def all(self) -> list[Example]:
@@ -67,15 +77,15 @@ class Examples:
     def only(self, backbone: str) -> list[int]:
         """Images that only this network predicted correctly."""
         row = list(self.networks).index(backbone)
-        alone = np.asarray(self.right[row] & (self.right.sum(axis=0) == 1))
+        others = [place for place, name in enumerate(self.networks) if name in self.judged]
+        rivals = self.right[[place for place in others if place != row]]
+        alone = np.asarray(self.right[row] & ~rivals.any(axis=0))
         return [place for place in self.order if alone[place]]
 
     def all_wrong(self) -> list[int]:
         """Images that no network predicted correctly, highest mean confidence first."""
-        wrong = np.asarray(~self.right.any(axis=0))
-        sure = np.nanmean(
-            np.stack([answers.confidence for answers in self.networks.values()]), axis=0
-        )
+        wrong = np.asarray(~self.judges.any(axis=0))
+        sure = np.nanmean(np.stack([self.networks[n].confidence for n in self.judged]), axis=0)
         return sorted(
             (p for p in self.order if wrong[p]), key=lambda p: -float(np.nan_to_num(sure[p]))
         )
@@ -84,7 +94,7 @@ class Examples:
         """Images of one class that networks predicted as another, most networks first."""
         predictions = self.predictions
         true, said = predictions.classes.index(label), predictions.classes.index(answer)
-        votes = sum((answers.predicted == said).astype(int) for answers in self.networks.values())
+        votes = sum((self.networks[n].predicted == said).astype(int) for n in self.judged)
         there = [
             place
             for place in self.order
@@ -92,11 +102,20 @@ class Examples:
         ]
         return sorted(there, key=lambda place: -int(np.asarray(votes)[place]))
 
+    def _kind(self, answers: Sequence[ExamplePrediction]) -> str:
+        right = [answer.right for answer in answers if answer.backbone in self.judged]
+        return KINDS[0] if all(right) else KINDS[1] if any(right) else KINDS[2]
+
 
 def collect_examples(
-    predictions: Predictions, networks: Mapping[str, TrialPredictions]
+    predictions: Predictions,
+    networks: Mapping[str, TrialPredictions],
+    judged: Collection[str] | None = None,
 ) -> Examples:
-    """The images that every one of these networks (by backbone) predicted."""
+    """The images that every one of these networks (by backbone) predicted.
+
+    `judged` are the networks that learned something; None or none of `networks`: all of them.
+    """
     if not networks:
         return Examples(predictions, networks, (), np.zeros((0, len(predictions.images)), bool))
     given = np.logical_and.reduce([answers.predicted >= 0 for answers in networks.values()])
@@ -105,7 +124,8 @@ def collect_examples(
         np.flatnonzero(given).tolist(),
         key=lambda p: hashlib.sha256(predictions.images[p].encode()).digest(),
     )
-    return Examples(predictions, networks, tuple(places), right)
+    among = tuple(name for name in networks if judged is None or name in judged)
+    return Examples(predictions, networks, tuple(places), right, among or tuple(networks))
 
 
 def choose_examples(
@@ -137,8 +157,3 @@ def _varied(asked: Sequence[Example], chosen: Sequence[Example], share: int) -> 
                 taken.append(example)
                 seen.add(example.label)
     return taken
-
-
-def _kind(answers: Sequence[ExamplePrediction]) -> str:
-    right = sum(answer.right for answer in answers)
-    return KINDS[0] if right == len(answers) else KINDS[1] if right else KINDS[2]

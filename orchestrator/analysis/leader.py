@@ -24,12 +24,14 @@ class Leader:
 class LeaderVerdict:
     """The leader's pairwise test with the runner-up, and the networks not significantly worse.
 
-    In `paired_test` the leader is the first network; None without published predictions.
+    In `paired_test` the leader is the first network; None without published predictions. `leads`
+    says whether it beats every rival over seeds and images; never with one seed.
     """
 
     paired_test: PairwiseTest | None
     alike: tuple[str, ...]
     untested: tuple[str, ...]
+    leads: bool = False
 
 
 def find_leader(
@@ -46,23 +48,33 @@ def find_leader(
         if chosen
         else []
     )
-    if not ranking:
-        return None
+    return _ranked(ranking) if ranking else None
+
+
+def among(found: Leader, backbones: Collection[str]) -> Leader:
+    """The leader among these networks only; the given one if none of them was tested."""
+    kept = [standing for standing in found.ranking if standing.backbone in backbones]
+    return _ranked(kept) if kept else found
+
+
+def judge_leader(
+    found: Leader, paired_tests: Sequence[PairwiseTest], leads: str | None = None
+) -> LeaderVerdict:
+    """Find which networks the leader does not beat; `leads` is the one that beats all others."""
+    first, rest = found.ranking[0].backbone, [standing.backbone for standing in found.ranking[1:]]
+    against = {name: find_pair(paired_tests, first, name) for name in rest}
+    alike = tuple(name for name, test in against.items() if test and not test.first_wins)
+    untested = tuple(name for name, test in against.items() if test is None)
+    runner_up = against[rest[0]] if rest else None
+    return LeaderVerdict(runner_up, alike, untested, bool(rest) and leads == first)
+
+
+def _ranked(ranking: Sequence[Standing]) -> Leader:
+    """The leader of these standings, best first."""
     shared_by = sum(_mean(s) == _mean(ranking[0]) for s in ranking)
     rest = ranking[shared_by:]
     margin = _mean(ranking[0]) - _mean(rest[0]) if rest else None
     return Leader(ranking[0].period, ranking[0].epoch, tuple(ranking), shared_by, margin)
-
-
-def judge_leader(found: Leader, paired_tests: Sequence[PairwiseTest]) -> LeaderVerdict:
-    """Find which networks differ significantly from the leader."""
-    first, rest = found.ranking[0].backbone, [standing.backbone for standing in found.ranking[1:]]
-    against = {name: find_pair(paired_tests, first, name) for name in rest}
-    alike = tuple(
-        name for name, paired_test in against.items() if paired_test and not paired_test.significant
-    )
-    untested = tuple(name for name, paired_test in against.items() if paired_test is None)
-    return LeaderVerdict(against[rest[0]] if rest else None, alike, untested)
 
 
 def _settled(comparison: Comparison, awaited: Collection[tuple[str, int]]) -> int | None:

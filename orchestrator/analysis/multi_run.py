@@ -16,7 +16,7 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.statistics import holm
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ComparedRun:
     """One run with its run data and analysis."""
 
@@ -34,10 +34,15 @@ class ComparedRun:
         at = self.run_data.comparison.at(self.analysis.period)
         return {standing.backbone: standing.accuracy.mean for standing in at if standing.accuracy}
 
+    @property
+    def rivals(self) -> list[str]:
+        """Tested backbones that learned something; all tested ones if none did."""
+        return [name for name in self.run_data.rivals if name in self.accuracy]
+
 
 def rank(sides: Sequence[ComparedRun]) -> Ranks | None:
     """Ranks of the common backbones over every (run, seed) in which all were tested."""
-    shared = set.intersection(*(set(side.accuracy) for side in sides))
+    shared = set.intersection(*(set(side.rivals) for side in sides))
     blocks: list[dict[str, float]] = []
     for side in sides:
         by_seed: dict[int, dict[str, float]] = {}

@@ -12,6 +12,9 @@ from orchestrator.analysis.standings import EpochRow
 PATIENCE = 3
 """Patience, in epochs, of the early stopping that the advice assumes."""
 
+FALL = 0.01
+"""Share by which the last validation loss must be lower to count as still falling."""
+
 
 @dataclass(frozen=True, slots=True)
 class OverfittingAdvice:
@@ -68,6 +71,14 @@ def advise(rows: Sequence[EpochRow], patience: int = PATIENCE) -> OverfittingAdv
         math.fsum(row.seconds or 0.0 for row in after),
         end.epoch >= best.epoch,
     )
+
+
+def still_falling(rows: Sequence[EpochRow]) -> bool:
+    """Whether a trial's last validation loss is clearly (`FALL`) below all earlier ones."""
+    known = sorted((row for row in rows if row.val_loss is not None), key=lambda row: row.epoch)
+    if len(known) < 2:
+        return False
+    return _loss(known[-1]) < (1 - FALL) * min(map(_loss, known[:-1]))
 
 
 def _stop(rows: Sequence[EpochRow], known: Sequence[EpochRow], patience: int) -> EpochRow:

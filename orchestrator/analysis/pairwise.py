@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
-
-import numpy as np
 
 from orchestrator.analysis import bootstrap, statistics
+from orchestrator.analysis.seed_intervals import (
+    LEVEL,
+    Right,
+    SeedMoments,
+    seed_difference,
+    seed_moments,
+)
 from orchestrator.analysis.statistics import Interval
-
-LEVEL = 0.05
-Right = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class PairwiseTest:
 
     `p` is McNemar's exact p-value (combined over seeds, see `statistics.over_seeds`), `p_holm`
     corrected for the number of pairs. `difference` is the first's mean accuracy minus the second's,
-    with its bootstrap interval.
+    with its bootstrap interval. `seed_interval`, `p_seeds` and `p_seeds_holm` count seeds and
+    images (see `seed_intervals`); None unless both networks have several seeds.
     """
 
     first: str
@@ -35,14 +37,29 @@ class PairwiseTest:
     p_holm: float
     difference: float
     interval: Interval
+    seed_interval: Interval | None = None
+    p_seeds: float | None = None
+    p_seeds_holm: float | None = None
 
     @property
     def significant(self) -> bool:
         """Whether the difference is statistically significant: corrected p-value below `LEVEL`.
 
-        With several seeds, the interval over seeds and images must exclude zero as well.
+        With several seeds it is the p-value over seeds and images; with one, McNemar's, which
+        knows the images only.
         """
-        return self.p_holm < LEVEL and (self.seeds == 1 or self.interval.excludes_zero)
+        p = self.p_holm if self.seeds == 1 else self.p_seeds_holm
+        return p is not None and p < LEVEL
+
+    @property
+    def first_wins(self) -> bool:
+        """Whether the first network is better, by the uncorrected interval over seeds and images.
+
+        With one seed, by McNemar's corrected p-value on these images.
+        """
+        if self.seeds == 1:
+            return self.significant and self.difference > 0
+        return self.seed_interval is not None and self.seed_interval.low > 0
 
     def turned(self) -> PairwiseTest:
         """The same test with the two networks swapped."""
@@ -53,7 +70,8 @@ class PairwiseTest:
             only_first=self.only_second,
             only_second=self.only_first,
             difference=-self.difference,
-            interval=Interval(-self.interval.high, -self.interval.low),
+            interval=self.interval.turned(),
+            seed_interval=self.seed_interval.turned() if self.seed_interval else None,
         )
 
 
@@ -66,10 +84,21 @@ def pairwise_tests(right: Mapping[str, Right]) -> tuple[PairwiseTest, ...]:
     if len(right) < 2 or not next(iter(right.values())).shape[1]:
         return ()
     drawn = bootstrap.resampled(right)
-    fought = [_pairwise_test(a, b, right[a], right[b], drawn) for a, b in combinations(right, 2)]
-    corrected = statistics.holm([paired_test.p for paired_test in fought])
+    moments = {name: seed_moments(rows) for name, rows in right.items()}
+    tests = [
+        _over_seeds(_pairwise_test(a, b, right[a], right[b], drawn), moments[a], moments[b])
+        for a, b in combinations(right, 2)
+    ]
+    corrected = statistics.holm([test.p for test in tests])
+    known = [test.p_seeds for test in tests if test.p_seeds is not None]
+    over_seeds = iter(statistics.holm(known))
     return tuple(
-        replace(paired_test, p_holm=p) for paired_test, p in zip(fought, corrected, strict=True)
+        replace(
+            test,
+            p_holm=p,
+            p_seeds_holm=None if test.p_seeds is None else next(over_seeds),
+        )
+        for test, p in zip(tests, corrected, strict=True)
     )
 
 
@@ -103,3 +132,13 @@ def _pairwise_test(
         difference,
         bootstrap.difference(drawn[first], drawn[second]),
     )
+
+
+def _over_seeds(
+    test: PairwiseTest, first: SeedMoments | None, second: SeedMoments | None
+) -> PairwiseTest:
+    """The test with its interval and p-value over seeds and images, where there are any."""
+    if first is None or second is None:
+        return test
+    found = seed_difference(first, second)
+    return replace(test, seed_interval=found.interval, p_seeds=found.p)

@@ -15,8 +15,8 @@ Counts = np.ndarray[Any, np.dtype[np.int64]]
 class ClassMetrics:
     """Metrics of one class for one network: images, precision, recall and F1 (shares).
 
-    Precision is None if the class was never predicted, recall if it has no image. F1 is None only
-    if both are.
+    All three are None if the class has neither an image nor a prediction. A precision without
+    predictions counts 0, and so does a recall without images, as in scikit-learn.
     """
 
     label: str
@@ -36,15 +36,21 @@ class Confusion:
     images: int
 
 
-def class_metrics(counts: Counts, classes: Sequence[str]) -> list[ClassMetrics]:
-    """Precision, recall, F1 (van Rijsbergen 1979, chapter 7) per class; rows are true classes."""
+def class_metrics(
+    counts: Counts, classes: Sequence[str], images: Counts | None = None
+) -> list[ClassMetrics]:
+    """Precision, recall, F1 (van Rijsbergen 1979, chapter 7) per class; rows are true classes.
+
+    `counts` may sum several seeds; `images` are then the images of each class, counted once.
+    """
     hits, of_class, answered = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    number = of_class if images is None else images
     return [
         ClassMetrics(
             name,
-            int(of_class[i]),
-            _share(hits[i], answered[i]),
-            _share(hits[i], of_class[i]),
+            int(number[i]),
+            _share(hits[i], answered[i], of_class[i]),
+            _share(hits[i], of_class[i], answered[i]),
             _share(2 * hits[i], answered[i] + of_class[i]),
         )
         for i, name in enumerate(classes)
@@ -69,5 +75,6 @@ def confusions(counts: Counts, classes: Sequence[str], most: int = 3) -> list[Co
     ]
 
 
-def _share(part: Any, whole: Any) -> float | None:
-    return float(part) / float(whole) if whole else None
+def _share(part: Any, whole: Any, other: Any = 0) -> float | None:
+    """Part of a whole; 0 of an empty whole, None if `other` is empty too."""
+    return float(part) / float(whole) if whole else 0.0 if other else None

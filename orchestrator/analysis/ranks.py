@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from orchestrator.analysis.friedman import FEW_BLOCKS, p_value
+
 LEVEL = 0.05
 
 
@@ -15,8 +17,9 @@ LEVEL = 0.05
 class Ranks:
     """Networks by mean rank (1 is best) over `blocks` rankings.
 
-    `statistic` and `p` are from Friedman's test. `critical` is Nemenyi's critical difference at
-    `LEVEL`. `groups` are sets of networks within the critical difference.
+    `statistic` and `p` are from Friedman's test; `method` says where `p` is from (see `friedman`).
+    `critical` is Nemenyi's critical difference at `LEVEL`. `groups` are sets of networks within the
+    critical difference. Both are asymptotic: with `few` blocks they decide nothing.
     """
 
     means: tuple[tuple[str, float], ...]
@@ -25,6 +28,12 @@ class Ranks:
     p: float
     critical: float
     groups: tuple[tuple[str, ...], ...]
+    method: str = "chi-squared"
+
+    @property
+    def few(self) -> bool:
+        """Whether there are too few blocks for critical differences."""
+        return self.blocks < FEW_BLOCKS
 
 
 def rank_networks(scores: Mapping[str, Sequence[float]]) -> Ranks | None:
@@ -43,12 +52,13 @@ def rank_networks(scores: Mapping[str, Sequence[float]]) -> Ranks | None:
     blocks, count = table.shape
     ranked = stats.rankdata(-table, axis=1)
     even = bool(np.all(ranked == ranked[:, :1]))
-    statistic, p = (0.0, 1.0) if even else map(float, stats.friedmanchisquare(*table.T))
+    statistic = 0.0 if even else float(stats.friedmanchisquare(*table.T).statistic)
+    p, method = p_value(ranked)
     mean = ranked.mean(axis=0)
     order = sorted(range(count), key=lambda i: (mean[i], names[i]))
     means = tuple((names[i], float(mean[i])) for i in order)
     critical = critical_difference(count, blocks)
-    return Ranks(means, blocks, statistic, p, critical, _groups(means, critical))
+    return Ranks(means, blocks, statistic, p, critical, _groups(means, critical), method)
 
 
 def critical_difference(networks: int, blocks: int, level: float = LEVEL) -> float:

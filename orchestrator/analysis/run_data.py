@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from jobs.store.store import Store
 from jobs.store.tables import DATA_SETS, MANIFEST, read_rows, read_table
 from jobs.task import Task, Trial
 from orchestrator.analysis import standings
-from orchestrator.analysis.leader import Leader, find_leader
+from orchestrator.analysis.leader import Leader, among, find_leader
 from orchestrator.analysis.predictions import (
     COLUMNS,
     Predictions,
@@ -25,6 +25,7 @@ from orchestrator.analysis.predictions import (
     collect_predictions,
 )
 from orchestrator.analysis.robustness import Robustness, measure
+from orchestrator.analysis.unlearned import Learning, judge_learning
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunData:
-    """A run and its results; `manifest`, `pixels` and `prepared` are None if missing."""
+    """A run and its results; `manifest`, `pixels` and `prepared` are None if missing.
+
+    `leader` ranks the networks that learned something (see `learning`), or all if none did.
+    """
 
     run: Run
     trials: dict[str, Trial]
@@ -51,6 +55,7 @@ class RunData:
     training: dict[str, dict[str, Any]]
     robustness: Robustness | None = None
     trainings: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
+    learning: Learning = field(default_factory=Learning)
 
     @property
     def period(self) -> int:
@@ -59,16 +64,25 @@ class RunData:
 
     def answers(self, backbone: str, period: int) -> list[TrialPredictions]:
         """Predictions of a backbone after a period, by seed; seeds without any are left out."""
-        epoch = self.run.epoch_of(period)
-        names = sorted(
-            (n for n, t in self.trials.items() if t.backbone == backbone),
-            key=lambda n: self.trials[n].seed,
+        return [given for _, given in _answers(self, backbone, period)]
+
+    def learned_answers(self, backbone: str, period: int) -> list[TrialPredictions]:
+        """Predictions of the seeds that learned something, or of all if none did."""
+        unlearned = {trial.seed for trial in self.learning.trials(backbone, period)}
+        found = _answers(self, backbone, period)
+        return [given for seed, given in found if seed not in unlearned] or self.answers(
+            backbone, period
         )
-        return [
-            answers
-            for name in names
-            if (answers := self.predictions.of(name, self.comparison.tested_at(name, epoch)))
-        ]
+
+    @property
+    def learned(self) -> list[str]:
+        """The backbones that had learned something after the compared period."""
+        return self.learning.learned(self.comparison.backbones, self.period)
+
+    @property
+    def rivals(self) -> list[str]:
+        """The backbones to compare: those that learned something, or all if none did."""
+        return self.learned or list(self.comparison.backbones)
 
     @property
     def test_images(self) -> int:
@@ -102,8 +116,8 @@ def read_run_data(store: Store, run: Run, periods: Sequence[int] = ()) -> RunDat
     shown = tuple(sorted(set(periods) or {1, run.spec.periods}))
     leader = find_leader(compared, _awaited(run, states), shown[-1] if periods else None)
     needed = {*shown, leader.period} if leader else {*shown}
-    source = _source(store, run)
-    return RunData(
+    source, folder = _source(store, run), store.data_folder(run.data)
+    found = RunData(
         run=run,
         trials=trials,
         states=states,
@@ -121,6 +135,34 @@ def read_run_data(store: Store, run: Run, periods: Sequence[int] = ()) -> RunDat
         robustness=measure(run, compared, whose, evaluations),
         trainings=_trainings(store, run),
     )
+    return _with_learning(found, needed)
+
+
+def _with_learning(found: RunData, periods: Collection[int]) -> RunData:
+    """The run data with trials that learned nothing, and a leader that learned something."""
+    answered = {
+        (backbone, period): given
+        for period in periods
+        for backbone in found.comparison.backbones
+        if (given := _answers(found, backbone, period))
+    }
+    learning = judge_learning(found.predictions, answered)
+    learned = learning.learned(found.comparison.backbones, found.period)
+    leader = among(found.leader, learned) if found.leader else None
+    return replace(found, learning=learning, leader=leader)
+
+
+def _answers(found: RunData, backbone: str, period: int) -> list[tuple[int, TrialPredictions]]:
+    """Seeds of a backbone with their predictions after a period."""
+    epoch = found.run.epoch_of(period)
+    trials = sorted(
+        ((trial.seed, name) for name, trial in found.trials.items() if trial.backbone == backbone)
+    )
+    return [
+        (seed, given)
+        for seed, name in trials
+        if (given := found.predictions.of(name, found.comparison.tested_at(name, epoch)))
+    ]
 
 
 def _failures(store: Store, states: dict[str, str]) -> dict[str, dict[str, Any]]:

@@ -82,6 +82,17 @@ class Standing:
         """Evaluations of the tested seeds, in order."""
         return tuple(result.tested for result in self.results if result.tested)
 
+    @property
+    def image_interval(self) -> Interval | None:
+        """Wilson's 95% interval of the mean accuracy on that many test images.
+
+        It speaks of other images with any number of seeds: an image counts once.
+        """
+        if not self.tests:
+            return None
+        correct = math.fsum(test.correct for test in self.tests) / len(self.tests)
+        return wilson(correct, max(test.total for test in self.tests))
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:

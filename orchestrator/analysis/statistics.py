@@ -22,6 +22,10 @@ class Interval:
         """Whether the whole range lies on one side of zero."""
         return self.low > 0 or self.high < 0
 
+    def turned(self) -> Interval:
+        """The interval of the difference seen from the other side."""
+        return Interval(-self.high, -self.low)
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -33,7 +37,7 @@ class Spread:
     interval: Interval | None = None
 
 
-def wilson(correct: int, total: int, z: float = Z95) -> Interval:
+def wilson(correct: float, total: int, z: float = Z95) -> Interval:
     """Score interval of a share, without continuity correction (Wilson 1927, JASA 22:209-212)."""
     if total == 0:
         return Interval(0.0, 1.0)

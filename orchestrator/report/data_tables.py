@@ -10,6 +10,7 @@ import numpy as np
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.calibration import Calibration
+from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.ranks import Ranks
 from orchestrator.analysis.robustness import Robustness
 from orchestrator.analysis.run_data import RunData
@@ -25,10 +26,7 @@ def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
     rows: dict[str, list[dict[str, Any]]] = {
         "results": [_result(s, r) for s in run_data.comparison.standings for r in s.results],
         "epochs": [asdict(row) for row in run_data.comparison.epochs],
-        "duels": [
-            _flat({**asdict(paired_test), "told_apart": paired_test.significant})
-            for paired_test in analysis.paired_tests
-        ],
+        "duels": [_paired_test(paired_test) for paired_test in analysis.paired_tests],
         "ranks": _ranks(analysis.ranks) if analysis.ranks else [],
         "classes": [
             {"backbone": name, **asdict(one)}
@@ -50,6 +48,17 @@ def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
     }
     filled = {name: pa.Table.from_pylist(list(of)) for name, of in rows.items() if of}
     return filled | ({"images": _images(analysis)} if analysis.examples.order else {})
+
+
+def _paired_test(test: PairwiseTest) -> dict[str, Any]:
+    """One pairwise test; the interval over seeds has both columns even where it is unknown."""
+    seeds = test.seed_interval
+    values = {**asdict(test), "told_apart": test.significant}
+    values["seed_interval"] = {
+        "low": seeds.low if seeds else None,
+        "high": seeds.high if seeds else None,
+    }
+    return _flat(values)
 
 
 def _ranks(ranks: Ranks) -> list[dict[str, Any]]:

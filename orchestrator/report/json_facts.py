@@ -13,7 +13,7 @@ from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import PeriodResult, Standing
 from orchestrator.analysis.statistics import Spread
-from orchestrator.report import summary
+from orchestrator.report import cautions, missing, summary
 from orchestrator.report.rendering import wording
 from orchestrator.report.sections import robustness, tables
 
@@ -21,38 +21,51 @@ KEYS = {
     "keys": "a description of each key of this file",
     "run": "the run's name, when it was submitted (seconds since 1970, UTC), and the data set's "
     "name",
-    "spec": "the specification: every option with its value",
-    "answer": "the report's first sentences, its cautions, and the ranking that they use: mean "
-    "test accuracy (share, 0..1) after `period`. `margin` is the lead in the same unit. `alike` "
-    "are the networks that do not differ significantly from the leader in the tests under "
-    "`duels`. `doubtful`: the second network is one of them",
-    "missing": "requested results that are missing, in words; empty when all is done",
-    "tasks": "number of tasks in each state",
-    "standings": "one entry per period and network, for test accuracy, test loss (nats per "
-    "image) and training time (seconds): mean, deviation (n - 1; null for one seed), n and "
-    "Student's 95% interval over seeds. `trials`: counts of each seed with Wilson's 95% interval",
-    "duels": "one entry per pair of networks, on the same test images after the period of "
-    "`answer`: images that only one classified correctly (first seed), McNemar's exact p, p after "
-    "Holm's correction, mean difference of accuracy with its 95% bootstrap interval, and whether "
-    "the difference is statistically significant",
-    "ranks": "mean ranks over seeds, Friedman's statistic and p, Nemenyi's critical difference, "
-    "and groups within it; null with fewer than two seeds or three networks",
-    "classes": "for each network and class: images, precision, recall, F1 (shares; all seeds "
-    "together)",
-    "confused": "most frequent confusions of two classes, all networks together",
+    "spec": "what was asked for: every option with its value",
+    "answer": "the report's first sentences, what to hold against them, and the ranking they rest "
+    "on: mean test "
+    "accuracy (share, 0..1) after `period`; `margin` is the lead in the same unit; `alike` are "
+    "the networks that it does not beat: over seeds and images, or on these images with one "
+    "seed; `doubtful` when the next is one of them; `leads` when it beats every other over seeds "
+    "and images; `learned_nothing` has trials left out of the ranking when they are all of a "
+    "network's: the answer they give most, its share of the images, their accuracy; `baselines` "
+    "what chance and the commonest class reach",
+    "missing": "what the run asked for and is not there, in words; empty when all is done",
+    "tasks": "how many tasks are in each state",
+    "standings": "one entry for each period and network: mean, deviation (n - 1; null for one "
+    "seed), n and Student's "
+    "95% interval over seeds of test accuracy, test loss (nats an image) and training time "
+    "(seconds); `image_interval` is Wilson's 95% interval of the mean accuracy over images; "
+    "under `trials` each seed's counts with its Wilson 95% interval",
+    "duels": "every two networks on the same test images after the answer's period: images that "
+    "only one got right "
+    "(first seed), McNemar's exact p, the same after Holm's correction, mean difference of "
+    "accuracy with its 95% bootstrap interval, and whether the data tell them apart; "
+    "`seed_interval`, `p_seeds` and its Holm correction count seeds and images (null for one "
+    "seed)",
+    "ranks": "mean ranks over seeds, Friedman's statistic and p (`method`: exact, permutation or "
+    "chi-squared), Nemenyi's critical difference, and groups within it; "
+    "null with fewer than two seeds or three networks",
+    "classes": "for each network and class: images (each counts once), precision, recall, F1 "
+    "(shares; all seeds together; precision of a class never answered is 0)",
+    "confused": "classes taken for another most often, all networks together",
     "calibration": "for each network: expected calibration error, Brier score, mean confidence, "
     "accuracy, and the bins",
-    "agreement": "one entry per pair of networks: share of equal predictions, Cohen's kappa, "
-    "images on which both make the same mistake",
-    "top5": "for each network, the share of images whose true class is among its first five "
-    "predictions",
-    "images": "number of images that each network alone classified correctly, and those that all "
-    "got wrong, highest confidence first",
-    "cost": "for each network up to the period of `answer`: seconds of training (mean over "
-    "seeds), images per second, parameters, and billions of multiply-adds for one image of 224 "
-    "px. Peak memory in bytes (`memory_of`: gpu, held by torch on the GPU; process, resident "
-    "memory of the process). Energy of the GPU in kWh (mean over the seeds with a measurement) "
-    "and the share of their epochs that it covers. null: not measured",
+    "agreement": "every two networks: share of equal answers, Cohen's kappa, images on which both "
+    "are wrong alike",
+    "top5": "for each network the share of images whose true class was among its first five "
+    "answers",
+    "images": "how many images each network alone got right, and those that all got wrong, surest "
+    "first",
+    "cost": "for each network up to the answer's period: seconds of training (mean over seeds), "
+    "images a second, "
+    "parameters, thousands of millions of multiply-adds for one image of 224 px and "
+    "(`run_gmacs`) of the run's size; peak memory in bytes "
+    "(`memory_of`: gpu, what torch held there; process, what was resident of it), energy of the "
+    "GPU in kWh "
+    "(mean over the seeds it was counted of) and the share of their epochs that it stands for; "
+    "null: not "
+    "measured",
     "stopping": "for each trial: best epoch by validation loss, gaps between validation and "
     "training loss, where overfitting starts, where early stopping would have ended it and what "
     "that would have saved",
@@ -89,7 +102,7 @@ def collect(
         "run": {"name": run.name, "submitted_at": run.submitted_at, "data": run.data},
         "spec": run.spec.model_dump(mode="json"),
         "answer": _answer(run_data, analysis),
-        "missing": summary.missing(run_data),
+        "missing": missing.missing(run_data),
         "tasks": {state: states.count(state) for state in ("done", "open", "failed", "blocked")},
         "standings": [_standing(standing) for standing in run_data.comparison.standings],
         **_tested(analysis),
@@ -125,8 +138,9 @@ def _answer(run_data: RunData, analysis: Analysis) -> dict[str, Any]:
     told = {
         "sentence": summary.sentence(run_data, analysis),
         "price": summary.cost(run_data, analysis),
-        "cautions": summary.cautions(run_data, analysis),
+        "cautions": cautions.cautions(run_data, analysis),
     }
+    told |= _learning(run_data)
     if run_data.leader is None:
         return told
     lead, alike = run_data.leader, analysis.verdict.alike if analysis.verdict else ()
@@ -141,7 +155,21 @@ def _answer(run_data: RunData, analysis: Analysis) -> dict[str, Any]:
         "shared_by": lead.shared_by,
         "alike": list(alike),
         "doubtful": len(ranking) > 1 and ranking[1]["backbone"] in alike,
+        "leads": bool(analysis.verdict and analysis.verdict.leads),
         "ranking": ranking,
+    }
+
+
+def _learning(run_data: RunData) -> dict[str, Any]:
+    """Trials that learned nothing, by backbone, and what an answer without looking reaches."""
+    learning, period = run_data.learning, run_data.period
+    return {
+        "learned_nothing": {
+            name: [asdict(trial) for trial in trials]
+            for name in run_data.comparison.backbones
+            if (trials := learning.trials(name, period))
+        },
+        "baselines": asdict(learning.baselines),
     }
 
 
@@ -182,6 +210,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "accuracy": _spread(standing.accuracy),
         "loss": _spread(standing.loss),
         "train_seconds": _spread(standing.seconds),
+        "image_interval": asdict(standing.image_interval) if standing.image_interval else None,
         "trials": [_result(result) for result in standing.results],
     }
 

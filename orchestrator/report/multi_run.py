@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.analysis.multi_run import ComparedRun, across, corrected, rank
 from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.ranks import Ranks
-from orchestrator.report import json_facts
+from orchestrator.report import cautions, json_facts
 from orchestrator.report.page import Page
 from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.elements import Cell, Heading, Part, Section, Table, Text
@@ -52,33 +52,42 @@ def assemble(sides: Sequence[ComparedRun]) -> Page:
 def sentence(sides: Sequence[ComparedRun], found: Ranks | None) -> str:
     """The best network over all runs, or of each run if they cannot be ranked together."""
     leaders = {
-        side.name: max(side.accuracy, key=lambda n, s=side: s.accuracy[n])  # type: ignore[misc]
+        side: side.run_data.leader.ranking[0].backbone
         for side in sides
-        if side.accuracy
+        if side.run_data.leader and side.run_data.learned
     }
+    if not any(side.run_data.leader for side in sides):
+        return "No network has been tested yet in any of these runs."
     if not leaders:
-        return "No network has been evaluated yet in any of these runs."
+        return "No network has learned anything in any of these runs."
     if found:
-        first, mean = found.means[0]
-        near = [wording.title(n) for n, m in found.means[1:] if m - mean < found.critical]
-        alike = (
-            f"; it does not differ significantly from {wording.listed(near)}"
-            if near
-            else ", ahead of all others"
-        )
-        return (
-            f"{wording.title(first)} has the best mean rank, {mean:.2f} over {found.blocks} "
-            f"rankings (Friedman {wording.p_equals(found.p)}){alike}."
-        )
+        return _best_rank(found)
     told = [
-        f"{wording.title(name)} in {run} ({wording.percent(_side(sides, run).accuracy[name])})"
-        for run, name in leaders.items()
+        f"{wording.title(name)} in {side.name} ({wording.percent(side.accuracy[name])})"
+        for side, name in leaders.items()
     ]
-    unsure = [side.name for side in sides if side.analysis.verdict and side.analysis.verdict.alike]
-    chance = (
-        f" In {wording.listed(unsure)} the lead is not statistically significant." if unsure else ""
-    )
+    unsure = [
+        side.name
+        for side in leaders
+        if side.analysis.verdict and not side.analysis.verdict.leads and len(side.rivals) > 1
+    ]
+    chance = f" In {wording.listed(unsure)} the first place may be chance." if unsure else ""
     return f"Highest test accuracy: {wording.listed(told)}.{chance}"
+
+
+def _best_rank(found: Ranks) -> str:
+    """The network with the best mean rank, and those it cannot be told from."""
+    first, mean = found.means[0]
+    opening = (
+        f"{wording.title(first)} has the best mean rank, {mean:.2f} over {found.blocks} "
+        f"rankings (Friedman {wording.p_equals(found.p)})"
+    )
+    if found.few:
+        return f"{opening}; so few rankings cannot show which network is better."
+    near = [wording.title(n) for n, m in found.means[1:] if m - mean < found.critical]
+    if near:
+        return f"{opening}; {wording.listed(near)} are too close to call."
+    return f"{opening}, ahead of all others."
 
 
 def records(sides: Sequence[ComparedRun]) -> dict[str, Any]:
@@ -126,10 +135,11 @@ def _results(sides: Sequence[ComparedRun]) -> Section:
 def _certainty(found: Ranks | None, twins: Sequence[tuple[str, PairwiseTest]]) -> list[Section]:
     built: list[Part] = []
     if found:
+        drawn = [] if found.few else [significance.critical(found, "ranking")]
         built += [
             Heading("Ranks over runs and seeds"),
             Text(significance.told(found, "rankings")),
-            *elements.figures([significance.critical(found, "ranking")]),
+            *elements.figures(drawn),
         ]
     if twins:
         built += _same_network(twins)
@@ -216,6 +226,7 @@ def _cautions(sides: Sequence[ComparedRun]) -> list[str]:
     if len({side.analysis.epoch for side in sides}) > 1:
         told.append("The runs are compared after different epochs.")
     for side in sides:
+        told += [f"{side.name}: {note}" for note in cautions.unlearned(side.run_data)]
         undone = sum(state != "done" for state in side.run_data.states.values())
         told += (
             [f"{side.name} is not complete: {wording.count(undone, 'task')} not done."]
@@ -233,10 +244,6 @@ def _answer(side: ComparedRun) -> str:
 
 def _link(side: ComparedRun) -> Text:
     return Text("The full report of this run", f"{side.name}/report.html")
-
-
-def _side(sides: Sequence[ComparedRun], name: str) -> ComparedRun:
-    return next(side for side in sides if side.name == name)
 
 
 def _facts(

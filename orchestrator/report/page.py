@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.analysis.analysis import Analysis, analyse
 from orchestrator.analysis.examples import KINDS
 from orchestrator.analysis.run_data import RunData
-from orchestrator.report import json_facts, summary
+from orchestrator.report import cautions, json_facts, missing, summary
 from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.elements import (
     Section,
@@ -71,8 +71,12 @@ def assemble(run_data: RunData, analysis: Analysis | None = None) -> Page:
         learning_curves.section(run_data),
         confusion.section(run_data, analysis),
         mistakes.classes(run_data, analysis),
-        mistakes.together(run_data, analysis, gallery),
-        examples.section(run_data, analysis, gallery, chosen, tally),
+        mistakes.together(
+            run_data,
+            analysis,
+            gallery,
+            examples.folded(run_data, analysis, gallery, chosen, tally),
+        ),
         calibration.section(run_data, analysis),
         robustness.section(run_data),
         cost.section(run_data, analysis),
@@ -87,8 +91,8 @@ def assemble(run_data: RunData, analysis: Analysis | None = None) -> Page:
         _about(run_data),
         summary.sentence(run_data, analysis),
         summary.cost(run_data, analysis),
-        tuple(summary.cautions(run_data, analysis)),
-        tuple(summary.missing(run_data)),
+        tuple(cautions.cautions(run_data, analysis)),
+        tuple(missing.missing(run_data)),
         tuple(section for section in sections if section),
         json_facts.collect(run_data, analysis, chosen, tally, duplicates),
         gallery,

@@ -1,138 +1,150 @@
-"""The headline: best network, cost, cautions, and what is missing."""
+"""The headline: the best network or those too close to call, and what they cost."""
 
 from __future__ import annotations
 
-from jobs.task import Task
+from collections.abc import Sequence
+
 from orchestrator.analysis.analysis import Analysis
-from orchestrator.analysis.leader import Leader
+from orchestrator.analysis.cost import Cost
+from orchestrator.analysis.leader import Leader, LeaderVerdict
 from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import Standing
-from orchestrator.analysis.statistics import seed_deviation_that_voids
+from orchestrator.report import cautions
 from orchestrator.report.rendering import wording
-from orchestrator.report.sections import memory
 
-MAX_OPEN_SHOWN = 12
-UNFINISHED = {
-    "blocked": "cannot start, since what it needs failed",
-    "open": "is still to come",
-    "cancelled": "was cancelled with the run",
-}
+MAX_NAMED = 4
+FASTER = 1.1
+"""A network that trained at least so many times faster is said to have."""
 
 
 def sentence(run_data: RunData, analysis: Analysis) -> str:
-    """The best backbone, its margin and its uncertainty; says "leads" only if significant."""
+    """The best backbone, or those too close to call.
+
+    Says "leads" only if one beats all others over seeds and images, never with one seed.
+    """
     lead = run_data.leader
     if lead is None:
-        return "No network has been evaluated yet: there are learning curves, but no leader."
-    first = lead.ranking[: lead.shared_by]
-    names = wording.listed([wording.title(standing.backbone) for standing in first])
-    right = _right(first[0], run_data.test_images)
-    opening = f"{_after(run_data, lead)}, {names}"
-    opening = opening[0].upper() + opening[1:]
-    if len(lead.ranking) == 1:
-        return f"{opening} has {right}; no other network has been evaluated."
-    if lead.margin is None or lead.shared_by > 1:
-        return f"{opening} share the lead with {right} each."
-    second = wording.title(lead.ranking[lead.shared_by].backbone)
-    paired_test = analysis.verdict.paired_test if analysis.verdict else None
-    points = _points(100 * lead.margin)
-    if paired_test is None:
-        return (
-            f"{opening} is ahead with {right}, {points} more than {second}; significance was "
-            f"not tested."
-        )
-    if not paired_test.significant:
-        return (
-            f"{opening} has the highest accuracy, {right}, but its lead of {points} over {second} "
-            f"is not statistically significant{_certainty(paired_test)}."
-        )
-    return f"{opening} leads with {right}, {points} ahead of {second}{_certainty(paired_test)}."
+        return "No network has been tested yet: there are learning curves, and no leader."
+    after = _after(run_data, lead)
+    if run_data.learning.nothing(lead.ranking[0].backbone, lead.period):
+        return _nothing_learned(run_data, lead, after)
+    told = _best(run_data, analysis, lead)
+    return f"{after[0].upper()}{after[1:]}, {told}.{_constant(run_data, lead)}"
 
 
 def cost(run_data: RunData, analysis: Analysis) -> str:
-    """Cost of the leader, and the cheapest network not significantly worse; empty if none."""
-    if run_data.leader is None or analysis.verdict is None:
+    """Cost of the best network, and the cheapest one too close to call; empty if none."""
+    lead = run_data.leader
+    if lead is None or analysis.verdict is None:
+        return ""
+    if run_data.learning.nothing(lead.ranking[0].backbone, lead.period):
         return ""
     costs = {cost.backbone: cost for cost in analysis.costs}
-    leader = costs[run_data.leader.ranking[0].backbone]
-    told = (
-        f"{wording.title(leader.backbone)} took "
-        f"{_time(leader.seconds.mean if leader.seconds else None)} to train"
-    )
+    best = costs[lead.ranking[0].backbone]
+    told = f"{wording.title(best.backbone)} took {_time(_seconds(best))} to train"
     if run_data.run.spec.seeds > 1:
-        told += " per seed"
-    if leader.parameters and leader.gmacs:
-        told += f" and has {wording.size(leader.parameters)} parameters ({leader.gmacs:.2f} GMACs)"
-    alike = [costs[name] for name in analysis.verdict.alike]
+        told += " a seed"
+    if best.parameters and best.run_gmacs:
+        told += (
+            f" and has {wording.size(best.parameters)} parameters ({best.run_gmacs:.2f} billion "
+            f"multiply-adds an image)"
+        )
+    own = _seconds(best)
+    alike = [(_seconds(costs[name]), name) for name in analysis.verdict.alike]
     quicker = [
-        c for c in alike if c.seconds and leader.seconds and c.seconds.mean < leader.seconds.mean
+        (seconds, name)
+        for seconds, name in alike
+        if seconds is not None and own is not None and seconds < own
     ]
     if not quicker:
         return f"{told}."
-    best = min(quicker, key=lambda c: c.seconds.mean if c.seconds else 0.0)
-    times = f"{_time(best.seconds.mean if best.seconds else None)}"
+    seconds, name = min(quicker)
+    return f"{told}; {wording.title(name)}, too close to call, took {_time(seconds)}."
+
+
+def _best(run_data: RunData, analysis: Analysis, lead: Leader) -> str:
+    """The best network with its margin, or the networks too close to call."""
+    first, verdict = lead.ranking[0], analysis.verdict
+    name, right = wording.title(first.backbone), _right(first, run_data.test_images)
+    if len(lead.ranking) == 1:
+        left_out = len(lead.ranking) < len(_tested(run_data, lead))
+        why = "no other network has learned anything" if left_out else ""
+        return f"{name} has {right}; {why or 'no other network has been tested'}"
+    if verdict is None or verdict.paired_test is None:
+        return _untested(lead, name, right)
+    if verdict.alike:
+        return _too_close(run_data, analysis, lead, verdict)
+    test, second = verdict.paired_test, lead.ranking[1]
+    margin = wording.in_points(test.difference)
+    rival = f"{wording.title(second.backbone)} ({_share(second)}; {_interval(test)})"
+    if verdict.leads:
+        return f"{name} leads with {right}, {margin} ahead of {rival}"
+    return f"{name} is ahead on these images with {right}, {margin} more than {rival}"
+
+
+def _untested(lead: Leader, name: str, right: str) -> str:
+    if lead.shared_by > 1 or lead.margin is None:
+        names = [wording.title(s.backbone) for s in lead.ranking[: lead.shared_by]]
+        return f"{wording.listed(names)} have the same accuracy: {right} each"
+    second = wording.title(lead.ranking[1].backbone)
+    margin = wording.in_points(lead.margin)
+    return f"{name} has {right}, {margin} more than {second}; significance was not tested"
+
+
+def _too_close(run_data: RunData, analysis: Analysis, lead: Leader, verdict: LeaderVerdict) -> str:
+    """The networks that the first does not beat, with the fastest of them."""
+    close = [lead.ranking[0], *(s for s in lead.ranking[1:] if s.backbone in verdict.alike)]
+    named = [f"{wording.title(s.backbone)} ({_share(s)})" for s in close[:MAX_NAMED]]
+    more = len(close) - len(named)
+    names = wording.listed([*named, f"{more} more"] if more else named)
+    images = wording.count(run_data.test_images, "test image")
+    told = f"{names} are too close to call on {images}"
+    faster = "" if len(cautions.devices(run_data)) > 1 else _faster(analysis, close)
+    return f"{told}; {faster}" if faster else told
+
+
+def _faster(analysis: Analysis, close: Sequence[Standing]) -> str:
+    """`Scratch trained 9 times faster`; empty where times are alike or unknown."""
+    names = {standing.backbone for standing in close}
+    known = sorted(
+        (seconds, cost.backbone)
+        for cost in analysis.costs
+        if cost.backbone in names and (seconds := _seconds(cost))
+    )
+    if len(known) < len(names) or known[-1][0] < FASTER * known[0][0]:
+        return ""
+    ratio = known[-1][0] / known[0][0]
+    times = f"{ratio:.0f}" if ratio >= 3 else f"{ratio:.1f}"
+    than = f" than {wording.title(known[-1][1])}" if len(names) > 2 else ""
+    return f"{wording.title(known[0][1])} trained {times} times faster{than}"
+
+
+def _nothing_learned(run_data: RunData, lead: Leader, after: str) -> str:
+    """No network learned anything, and what an answer without looking reaches."""
+    chance = wording.percent(run_data.learning.baselines.chance)
+    best = wording.title(lead.ranking[0].backbone)
+    one = len(lead.ranking) == 1
     return (
-        f"{told}; {wording.title(best.backbone)}, which does not differ significantly from "
-        f"it, took {times}."
+        f"No network has learned anything {after}: {'it' if one else 'each'} answers without "
+        f"regard to the image. The highest accuracy is {_share(lead.ranking[0])} ({best}); "
+        f"chance is {chance}.{_constant(run_data, lead)}"
     )
 
 
-def cautions(run_data: RunData, analysis: Analysis) -> list[str]:
-    """Cautions for reading the result."""
-    told = []
-    spec, lead, verdict = run_data.run.spec, run_data.leader, analysis.verdict
-    if lead and verdict and verdict.alike:
-        names = wording.listed([wording.title(name) for name in verdict.alike])
-        told.append(
-            f"No clear leader: {wording.title(lead.ranking[0].backbone)} does not differ "
-            f"significantly from {names} on "
-            f"{wording.count(analysis.paired_tests[0].images, 'test image')}."
-        )
-    if lead and verdict and verdict.untested and len(lead.ranking) > 1:
-        names = wording.listed([wording.title(name) for name in verdict.untested])
-        told.append(
-            f"The predictions needed to compare {names} with the leader are not published yet."
-        )
-    if spec.seeds == 1:
-        told.append(_one_seed(lead, verdict.paired_test if verdict else None))
-    elif lead and min(len(standing.tests) for standing in lead.ranking) < spec.seeds:
-        told.append(
-            f"Not every network has been evaluated with all {spec.seeds} seeds yet; each row shows "
-            f"how many."
-        )
-    devices = {str(result.get("device")) for result in run_data.training.values()}
-    if len(devices) > 1:
-        told.append(
-            f"Training ran on different devices ({', '.join(sorted(devices))}), so training times "
-            "of networks cannot be compared directly."
-        )
-    return [*told, *filter(None, [memory.caution(run_data)])]
+def _constant(run_data: RunData, lead: Leader) -> str:
+    """A constant answer that reaches the best accuracy; empty where none does."""
+    known, best = run_data.learning.baselines, lead.ranking[0].accuracy
+    if known.majority_share is None or best is None or known.majority_share < best.mean:
+        return ""
+    return (
+        f" Always answering {wording.plain(known.majority)} would get "
+        f"{wording.percent(known.majority_share)} right."
+    )
 
 
-def missing(run_data: RunData) -> list[str]:
-    """Requested results that are missing, in plain lines."""
-    counts = {
-        state: list(run_data.states.values()).count(state)
-        for state in ("open", "failed", "blocked", "cancelled")
-    }
-    if not sum(counts.values()):
-        return []
-    parts = [f"{number} {state}" for state, number in counts.items() if number]
-    lines = [
-        f"{wording.count(sum(counts.values()), 'task')} of {len(run_data.states)} not done: "
-        f"{', '.join(parts)}. This report uses the results published so far."
-    ]
-    for task_id, why in run_data.failures.items():
-        lines.append(
-            f"{_told(run_data, task_id)} failed: {why.get('message') or 'no reason was recorded'}"
-        )
-    for state, word in UNFINISHED.items():
-        tasks = [task for task, found in run_data.states.items() if found == state]
-        lines += [f"{_told(run_data, task)} {word}." for task in tasks[:MAX_OPEN_SHOWN]]
-        if len(tasks) > MAX_OPEN_SHOWN:
-            lines.append(f"And {len(tasks) - MAX_OPEN_SHOWN} more {state}.")
-    return lines
+def _tested(run_data: RunData, lead: Leader) -> list[Standing]:
+    return [s for s in run_data.comparison.at(lead.period) if s.tests]
 
 
 def _after(run_data: RunData, lead: Leader) -> str:
@@ -161,47 +173,20 @@ def _right(standing: Standing, images: int) -> str:
     )
 
 
-def _points(points: float) -> str:
-    digits = 1 if points >= 0.05 else 2
-    return f"{points:.{digits}f} percentage point{'' if f'{points:.{digits}f}' == '1.0' else 's'}"
+def _share(standing: Standing) -> str:
+    return wording.points(standing.accuracy) if standing.accuracy else "–"
 
 
-def _certainty(paired_test: PairwiseTest) -> str:
-    return (
-        f" (95% interval {wording.difference(paired_test.interval)}, corrected "
-        f"{wording.p_equals(paired_test.p_holm)})"
-    )
+def _interval(test: PairwiseTest) -> str:
+    """The interval that decides: over seeds and images, or over images with one seed."""
+    if test.seed_interval is None:
+        return f"95% interval over images {wording.difference(test.interval)}"
+    return f"95% interval over seeds and images {wording.difference(test.seed_interval)}"
 
 
-def _one_seed(lead: Leader | None, paired_test: PairwiseTest | None) -> str:
-    """The limits of one seed, and the deviation over seeds that would make the lead uncertain."""
-    told = (
-        "One seed: the spread over seeds is unknown. Intervals and p-values cover only the choice "
-        "of test images, not the randomness of training."
-    )
-    if lead is None or paired_test is None or lead.margin is None:
-        return told
-    limit = seed_deviation_that_voids(lead.margin, paired_test.interval)
-    if limit is None or not paired_test.significant:
-        return f"{told} Another seed could change the order; --seeds 3 measures it."
-    return (
-        f"{told} A deviation over seeds of {_points(100 * limit)} would make this lead uncertain; "
-        "--seeds 3 measures it."
-    )
+def _seconds(cost: Cost) -> float | None:
+    return cost.seconds.mean if cost.seconds else None
 
 
 def _time(seconds: float | None) -> str:
     return "an unknown time" if seconds is None else wording.duration(seconds)
-
-
-def _told(run_data: RunData, task_id: str) -> str:
-    """A task in words: `ResNet34 (seed 0): test after epoch 10`."""
-    task = Task.parse(task_id)
-    if task.kind == "prepare":
-        return "Preparing the data set"
-    trial = run_data.trials[task.subject]
-    what = "training up to" if task.kind == "train" else "evaluation after"
-    return (
-        f"{wording.title(trial.backbone)} (seed {trial.seed}): {what} epoch {task.epoch}"
-        f"{f' on corrupted images ({task.corruption})' if task.corruption else ''}"
-    )

@@ -86,19 +86,19 @@ class Samples:
 
 
 @dataclass(frozen=True, slots=True)
-class Fold:
-    """A table that stays collapsed until the reader opens it."""
-
-    kind: ClassVar[str] = "fold"
-    title: str
-    table: Table
-
-
-@dataclass(frozen=True, slots=True)
 class Switch:
     """A switch between counts and shares in the matrices of its section."""
 
     kind: ClassVar[str] = "switch"
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Parts that stay collapsed until the reader opens them."""
+
+    kind: ClassVar[str] = "fold"
+    title: str
+    parts: tuple[Heading | Text | Table | Figures | Cards | Samples, ...]
 
 
 Part = Heading | Text | Table | Figures | Cards | Samples | Fold | Switch
@@ -116,7 +116,7 @@ class Section:
 
 def drawings(sections: Iterable[Section]) -> Iterator[Chart]:
     """All figures, in order of the page."""
-    for part in (part for section in sections for part in section.parts):
+    for part in _parts(sections):
         if isinstance(part, Figures):
             yield from part.drawings
         elif isinstance(part, Cards | Samples) and part.figure:
@@ -125,15 +125,24 @@ def drawings(sections: Iterable[Section]) -> Iterator[Chart]:
 
 def tables(sections: Iterable[Section]) -> list[Table]:
     """All named tables."""
-    found = [
-        part.table if isinstance(part, Fold) else part
-        for section in sections
-        for part in section.parts
-    ]
-    return [part for part in found if isinstance(part, Table) and part.name]
+    return [part for part in _parts(sections) if isinstance(part, Table) and part.name]
 
 
-def figures(drawn: Sequence[Chart | None], columns: int = 1, style: str = "") -> list[Part]:
+def figures(drawn: Sequence[Chart | None], columns: int = 1, style: str = "") -> list[Figures]:
     """The figures that are not None, as one part; an empty list if there are none."""
     there = tuple(drawing for drawing in drawn if drawing)
     return [Figures(there, columns, style)] if there else []
+
+
+def fold(title: str, *parts: Heading | Text | Table | Figures | Cards | Samples) -> list[Fold]:
+    """These parts folded under a title; an empty list if there are none."""
+    return [Fold(title, parts)] if parts else []
+
+
+def _parts(sections: Iterable[Section]) -> Iterator[Part]:
+    """All parts, those of folds in their place."""
+    for part in (part for section in sections for part in section.parts):
+        if isinstance(part, Fold):
+            yield from part.parts
+        else:
+            yield part

@@ -15,12 +15,12 @@ MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
 
 
 def accuracy(correct: int, total: int) -> str:
-    """Percentage rounded down, as in the study: `97% (11937/12183)`."""
-    return f"{100 * correct // total}% ({correct}/{total})" if total else "no images"
+    """Percentage and count: `98.0% (11937/12183)`."""
+    return f"{percent(correct / total)} ({correct}/{total})" if total else "no images"
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """A share as a percentage: `97.9%`; a dash for none."""
+    """A share as a percentage, rounded to the nearest tenth: `97.9%`; a dash for none."""
     return "–" if share is None else f"{100 * share:.{digits}f}%"
 
 
@@ -50,6 +50,13 @@ def difference(found: Interval) -> str:
         round(100 * end, digits) + 0.0 for end in (found.low, found.high)
     )  # adding 0.0 turns -0.0 into 0.0
     return f"{low:.{digits}f} to {high:.{digits}f}".replace("-", "−")
+
+
+def in_points(share: float) -> str:
+    """A difference between shares in words: `1.2 percentage points`."""
+    points = abs(100 * share)
+    told = f"{points:.{1 if points >= 0.05 or not points else 2}f}"
+    return f"{told} percentage point{'' if told == '1.0' else 's'}"
 
 
 def p_value(p: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from orchestrator.analysis.analysis import Analysis
@@ -32,26 +33,31 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
         "calibration",
         "Calibration",
         lead,
-        (_table(analysis), *elements.figures([_curve(analysis)])),
+        (
+            _table(analysis, run_data.learned),
+            *elements.fold("Reliability curves", *elements.figures([_curve(analysis)])),
+        ),
     )
 
 
-def _table(analysis: Analysis) -> Table:
-    rows, best = [], min(found.ece for found in analysis.calibration.values())
+def _table(analysis: Analysis, fit: Sequence[str]) -> Table:
+    learned = {name: found.ece for name, found in analysis.calibration.items() if name in fit}
+    rows, best = [], min(learned.values(), default=None)
     for name, found in analysis.calibration.items():
         word = "overconfident" if found.gap > 0 else "underconfident"
         rows.append(
             (
                 wording.title(name),
                 Cell(f"{found.images:,}", found.images),
-                Cell(wording.percent(found.ece, 2), found.ece),
+                Cell(wording.percent(found.ece), found.ece),
                 Cell(f"{found.brier:.4f}", found.brier),
                 Cell(wording.percent(found.confidence), found.confidence),
                 Cell(wording.percent(found.accuracy), found.accuracy),
                 Cell(f"{wording.signed(found.gap)} ({word})", found.gap),
             )
         )
-    marked = tuple(i for i, found in enumerate(analysis.calibration.values()) if found.ece == best)
+    places = {name: place for place, name in enumerate(analysis.calibration)}
+    marked = tuple(places[name] for name, ece in learned.items() if ece == best)
     head = (
         "Network",
         "Predictions",
@@ -61,9 +67,9 @@ def _table(analysis: Analysis) -> Table:
         "Accuracy",
         "Confidence minus accuracy",
     )
-    return Table(
-        head, tuple(rows), (1, 2, 3, 4, 5, 6), marked, "calibration", "Calibration", "long"
-    )
+    caption = f"Calibration after epoch {analysis.epoch}"
+    numeric = tuple(range(1, len(head)))
+    return Table(head, tuple(rows), numeric, marked, "calibration", caption, "long")
 
 
 def _reliability_line(axes: Axes, backbone: str, calibration: Calibration) -> None:

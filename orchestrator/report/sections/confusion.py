@@ -10,11 +10,12 @@ import numpy as np
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.per_class import confusions
 from orchestrator.analysis.run_data import RunData
-from orchestrator.report.rendering import heatmap, theme, wording
-from orchestrator.report.rendering.elements import Figures, Heading, Part, Section, Switch
+from orchestrator.report.rendering import elements, heatmap, theme, wording
+from orchestrator.report.rendering.elements import Figures, Part, Section, Switch
 from orchestrator.report.rendering.figure import Chart
+from orchestrator.report.sections import periods
 
-MAX_COUNTED, MAX_NAMED = 40, 100
+MAX_SMALL, MAX_COUNTED, MAX_NAMED = 10, 40, 100
 
 
 def confusion(run_data: RunData, analysis: Analysis, backbone: str, period: int) -> Chart | None:
@@ -73,15 +74,34 @@ def _seen(found: np.ndarray[Any, Any], classes: Sequence[str]) -> str:
 
 
 def section(run_data: RunData, analysis: Analysis) -> Section | None:
-    """The matrices of all networks; None without predictions."""
-    few = "matrix small" if len(run_data.classes) <= 10 else "matrix"
-    built: list[Part] = []
-    for backbone in run_data.comparison.backbones:
-        charts = (confusion(run_data, analysis, backbone, period) for period in run_data.periods)
-        row = tuple(chart for chart in charts if chart)
-        built += [Heading(wording.title(backbone)), Figures(row, 2, few)] if row else []
+    """The matrices after the last shown period, other ones folded; None without predictions.
+
+    With many classes only the best network's is open.
+    """
+    last, *earlier = sorted(run_data.periods, reverse=True)
+    names = run_data.comparison.backbones
+    few = len(run_data.classes) <= MAX_SMALL
+    best = run_data.leader.ranking[0].backbone if run_data.leader else names[0]
+    shown = names if few else [best]
+    built: list[Part] = [*_of_period(run_data, analysis, last, shown)]
+    rest = [name for name in names if name not in shown]
+    built += elements.fold("Other networks", *_of_period(run_data, analysis, last, rest))
+    for period in earlier:
+        drawn = _of_period(run_data, analysis, period, names)
+        built += elements.fold(periods.title(run_data, period), *drawn)
+    counted = "answers, all seeds together" if run_data.run.spec.seeds > 1 else "test images"
     lead = (
-        "Rows are true classes, columns are predictions, numbers are test images. Blue on the "
-        "diagonal is correct, orange is wrong. A deeper colour is a larger share of its row."
+        f"Rows are true classes, columns are answers, numbers are {counted}. Blue on the "
+        "diagonal is right, orange is wrong; the deeper the colour, the larger the share of its "
+        "row."
     )
     return Section("confusion", "Confusion matrices", lead, (Switch(), *built)) if built else None
+
+
+def _of_period(
+    run_data: RunData, analysis: Analysis, period: int, names: Sequence[str]
+) -> list[Figures]:
+    """The matrices of these networks after a period."""
+    few = len(run_data.classes) <= MAX_SMALL
+    charts = [confusion(run_data, analysis, name, period) for name in names]
+    return elements.figures(charts, 3 if few else 2, "matrix small" if few else "matrix")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.cost import Cost, pareto
 from orchestrator.analysis.run_data import RunData
-from orchestrator.report.rendering import elements, theme, wording
+from orchestrator.report.rendering import baseline, elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Section, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MEASURES = {
     "seconds": ("training time (minutes, log scale)", "training time"),
-    "gmacs": ("multiply-adds for one image (GMACs, log scale)", "multiply-adds"),
+    "gmacs": ("multiply-adds for one image (billions, log scale)", "multiply-adds"),
 }
 
 MEMORY = {
@@ -33,19 +33,15 @@ def section(run_data: RunData, analysis: Analysis) -> Section:
     """Cost up to the compared period."""
     several = ", mean over seeds" if run_data.run.spec.seeds > 1 else ""
     size = run_data.run.spec.image_size
-    scale = (
-        ""
-        if size == 224
-        else f" (convolutions on this run's images of {size} px need about "
-        f"{(size / 224) ** 2:.2f} times as many)"
-    )
     lead = (
-        f"Training time is the wall time of all epochs up to epoch {analysis.epoch}{several}. "
-        "Images/s are measured in training. Multiply-adds are for the forward pass of one image of "
-        f"224 px, with this data set's head{scale}. {_consumption(analysis.costs)}"
+        f"Training time is the wall time of all epochs up to epoch {analysis.epoch}{several}; "
+        "images/s are those of training. "
+        f"Multiply-adds are of one image of {size} px, forward, with this data set's head. "
+        f"{_consumption(analysis.costs)}"
     )
-    drawn = [_plot(analysis, measure) for measure in MEASURES]
-    return Section("cost", "Cost", lead, (_table(analysis), *elements.figures(drawn, 2)))
+    drawn = elements.figures([_plot(run_data, analysis, measure) for measure in MEASURES], 2)
+    folded = elements.fold("Accuracy against cost", *drawn)
+    return Section("cost", "Cost", lead, (_table(analysis), *folded))
 
 
 def _table(analysis: Analysis) -> Table:
@@ -62,7 +58,7 @@ def _table(analysis: Analysis) -> Table:
                     cost.images_per_second,
                 ),
                 _cell("–" if cost.parameters is None else f"{cost.parameters:,}", cost.parameters),
-                _cell("–" if cost.gmacs is None else f"{cost.gmacs:.3f}", cost.gmacs),
+                _cell("–" if cost.run_gmacs is None else f"{cost.run_gmacs:.3f}", cost.run_gmacs),
                 _cell(_memory(cost, analysis.costs), cost.peak_memory_bytes),
                 _cell(wording.energy(cost.energy_kwh, _whole(cost)), cost.energy_kwh),
             )
@@ -73,11 +69,12 @@ def _table(analysis: Analysis) -> Table:
         "Training time",
         "Images/s",
         "Parameters",
-        "GMACs",
+        "Multiply-adds (billions)",
         "Peak memory",
         "kWh",
     )
-    return Table(head, tuple(rows), (1, 2, 3, 4, 5, 6, 7), name="cost", title="Cost", style="long")
+    caption, numeric = f"Cost up to epoch {analysis.epoch}", tuple(range(1, len(head)))
+    return Table(head, tuple(rows), numeric, name="cost", title=caption, style="long")
 
 
 def _consumption(costs: Sequence[Cost]) -> str:
@@ -118,9 +115,10 @@ def _cell(text: str, key: float | None) -> Cell:
 
 
 def price(cost: Cost, measure: str) -> float | None:
-    """A measure of cost: minutes of training, or GMACs; None if unknown."""
-    value = cost.seconds.mean / 60 if measure == "seconds" and cost.seconds else cost.gmacs
-    return value if value and not (measure == "seconds" and not cost.seconds) else None
+    """A measure of cost: minutes of training, or billions of multiply-adds; None if unknown."""
+    if measure == "seconds":
+        return cost.seconds.mean / 60 if cost.seconds and cost.seconds.mean else None
+    return cost.run_gmacs or None
 
 
 def _logarithmic(axis: Axis) -> None:
@@ -143,7 +141,7 @@ def _point(axes: Axes, backbone: str, point: tuple[float, float]) -> None:
     )
 
 
-def _plot(analysis: Analysis, measure: str) -> Chart | None:
+def _plot(run_data: RunData, analysis: Analysis, measure: str) -> Chart | None:
     priced = [
         (cost.backbone, (value, 100 * cost.accuracy))
         for cost in analysis.costs
@@ -151,16 +149,18 @@ def _plot(analysis: Analysis, measure: str) -> Chart | None:
     ]
     if len(priced) < 2:
         return None
-    points = [point for _, point in priced]
-    line = pareto(points)
+    fit = [(name, point) for name, point in priced if name in run_data.learned]
+    line = [fit[place] for place in pareto([point for _, point in fit])]
     unit, called = MEASURES[measure]
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
-        x_line, y_line = zip(*(points[i] for i in line), strict=True)
-        axes.plot(x_line, y_line, color=theme.MUTED, linewidth=1.1, linestyle="--")
+        if line:
+            x_line, y_line = zip(*(point for _, point in line), strict=True)
+            axes.plot(x_line, y_line, color=theme.MUTED, linewidth=1.1, linestyle="--")
         for backbone, point in priced:
             _point(axes, backbone, point)
+        baseline.draw_baselines(axes, run_data.learning.baselines, "y")
         _logarithmic(axes.xaxis)
         axes.margins(x=0.08, y=0.1)
         axes.set(xlabel=unit, ylabel="test accuracy (%)")
@@ -168,11 +168,11 @@ def _plot(analysis: Analysis, measure: str) -> Chart | None:
         title(axes, f"Accuracy against {called}", basis)
         legend_below(figure, axes)
 
-    best = wording.listed([wording.title(priced[i][0]) for i in line])
+    best = wording.listed([wording.title(name) for name, _ in line])
     return draw_chart(
         f"cost-{measure}",
         f"Test accuracy against {called}",
-        f"No network is both cheaper and better than {best}.",
+        f"No network is both cheaper and better than {best}." if best else "",
         (5.8, 4.2),
         paint,
     )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from orchestrator.analysis.run_data import RunData
-from orchestrator.report.rendering import elements
+from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.elements import (
-    Heading,
-    Part,
     Samples,
     Section,
     Text,
@@ -23,7 +21,7 @@ def section(
         if len(run_data.classes) > images.MAX_CLASSES_SAMPLED
         else ""
     )
-    samples: tuple[Part, ...] = (
+    samples: tuple[Text | Samples, ...] = (
         (
             Text(f"Training images as the networks see them, before normalisation.{more}"),
             Samples(
@@ -37,11 +35,19 @@ def section(
     return Section(
         "data",
         "Data",
-        "",
+        _lead(run_data),
         (
-            tables.data(run_data, duplicates),
-            *elements.figures([images.bars(run_data)]),
-            Heading("Samples of each class"),
-            *samples,
+            *elements.fold("Source, split and duplicates", tables.data(run_data, duplicates)),
+            *elements.fold("Images in each class", *elements.figures([images.bars(run_data)])),
+            *elements.fold("Samples of each class", *samples),
         ),
     )
+
+
+def _lead(run_data: RunData) -> str:
+    """Classes, images of each split, and files that were left out, in a sentence."""
+    split = tables.split_counts(run_data)
+    told = f"{len(run_data.classes)} classes: {split or 'the data set is not prepared'}."
+    skipped = (run_data.prepared or {}).get("skipped", ())
+    left_out = f" {wording.count(len(skipped), 'file')} left out." if skipped else ""
+    return told + left_out

@@ -10,7 +10,7 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Section, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, whole_ticks
-from orchestrator.report.sections.learning_curves import stretch_of
+from orchestrator.report.sections.periods import stretch_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,13 +28,15 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
         "validation loss. The gap is validation loss minus training loss. Overfitting starts where "
         "validation loss rises after the best epoch while training loss keeps falling."
     )
+    table = _table(run_data, analysis)
+    drawn = elements.figures([_figure(run_data, analysis)], style="wide")
     return Section(
         "stopping",
         "Early stopping",
         lead,
         (
-            _table(run_data, analysis),
-            *elements.figures([_figure(run_data, analysis)], style="wide"),
+            *elements.fold(table.title, table),
+            *elements.fold("Training and validation loss of each network", *drawn),
         ),
     )
 
@@ -88,9 +90,8 @@ def _table(run_data: RunData, analysis: Analysis) -> Table:
         f"Patience {PATIENCE} stops at",
         "and saves",
     )
-    return Table(
-        head, rows, (1, 2, 3, 4, 5, 6, 7), name="stopping", title="When to stop", style="long"
-    )
+    caption, numeric = "Best epoch of each training", tuple(range(1, len(head)))
+    return Table(head, rows, numeric, name="stopping", title=caption, style="long")
 
 
 def _row(one: OverfittingAdvice, several: bool) -> tuple[str | Cell, ...]:

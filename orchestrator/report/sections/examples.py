@@ -1,31 +1,26 @@
-"""Section: example images with the predictions of every network."""
+"""Example images with the predictions of every network."""
 
 from __future__ import annotations
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.examples import KINDS, Example
 from orchestrator.analysis.run_data import RunData
-from orchestrator.report.rendering import wording
-from orchestrator.report.rendering.elements import (
-    Cards,
-    Part,
-    Section,
-    Text,
-)
+from orchestrator.report.rendering import elements, wording
+from orchestrator.report.rendering.elements import Cards, Fold, Text
 from orchestrator.report.sections import images
 
 
-def section(
+def folded(
     run_data: RunData,
     analysis: Analysis,
     gallery: images.Gallery,
     chosen: list[Example],
     tally: dict[str, int],
-) -> Section | None:
-    """The chosen examples; None if there are none."""
+) -> list[Fold]:
+    """The chosen examples under one title; empty if there are none."""
     if not chosen:
-        return None
-    seeds = ", with each network’s first seed" if run_data.run.spec.seeds > 1 else ""
+        return []
+    seeds = ", by each network’s first seed" if run_data.run.spec.seeds > 1 else ""
     right, wrong, split = (tally[kind] for kind in (KINDS[0], KINDS[2], KINDS[1]))
     lead = (
         f"After epoch {analysis.epoch}{seeds}: of "
@@ -33,18 +28,10 @@ def section(
         f"{wrong:,} wrong; on {split:,} they disagree. The images below are chosen by a hash of "
         "their names, not by hand. ✓ right, ✗ wrong; the percentage is the network’s confidence."
     )
-    absent: list[Part] = (
-        []
-        if gallery.rows
-        else [
-            Text(
-                "The prepared pixels are not in this store, so the predictions are shown without "
-                "images."
-            )
-        ]
+    pictures = Text(
+        "The prepared pixels are not in this store, so the answers stand without their pictures."
     )
-    built: tuple[Part, ...] = (
-        *absent,
-        Cards(tuple(chosen), images.answer_sheet(gallery, chosen), grouped=True),
-    )
-    return Section("answers", "Test images with every network’s prediction", lead, built)
+    absent = [] if gallery.rows else [pictures]
+    cards = Cards(tuple(chosen), images.answer_sheet(gallery, chosen), grouped=True)
+    shown = wording.count(len(chosen), "test image")
+    return elements.fold(f"{shown} with every network’s answer", Text(lead), *absent, cards)

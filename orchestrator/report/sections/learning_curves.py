@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import EpochRow
 from orchestrator.analysis.statistics import spread
-from orchestrator.report.rendering import elements, theme, wording
-from orchestrator.report.rendering.elements import Heading, Part, Section, Text
+from orchestrator.report.rendering import baseline, elements, theme, wording
+from orchestrator.report.rendering.elements import Part, Section, Text
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title, whole_ticks
+from orchestrator.report.sections import periods
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +30,7 @@ def learning(run_data: RunData, measure: str, period: int | None) -> Chart | Non
     if not any(getattr(row, measure) is not None for row in rows):
         return None
     name, unit, split = MEASURES[measure]
-    stretch = stretch_of(run_data, period)
+    stretch = periods.stretch_of(run_data, period)
     by_class = (run_data.prepared or {}).get("classes", {})
     images = sum(counts.get(split.removesuffix("ing"), 0) for counts in by_class.values())
     basis = " · ".join(
@@ -46,6 +47,8 @@ def learning(run_data: RunData, measure: str, period: int | None) -> Chart | Non
         axes = figure.add_subplot()
         for backbone in run_data.comparison.backbones:
             _line(axes, backbone, [row for row in rows if row.backbone == backbone], measure)
+        if measure == "val_accuracy":
+            baseline.draw_baselines(axes, run_data.learning.baselines, "y")
         if period is None:
             _mark_periods(axes, run_data)
         _dress(axes, f"{name}, {stretch}", basis, unit, sorted({row.epoch for row in rows}))
@@ -56,7 +59,8 @@ def learning(run_data: RunData, measure: str, period: int | None) -> Chart | Non
         "networks"
     )
     file = f"{measure.replace('_', '-')}-{'all' if period is None else f'period-{period}'}"
-    return draw_chart(file, alt, _seen(rows, measure), (5.8, 4.0), paint)
+    fit = [row for row in rows if row.backbone in run_data.learned]
+    return draw_chart(file, alt, _seen(fit, measure), (5.8, 3.5), paint)
 
 
 def accuracies(run_data: RunData) -> Chart | None:
@@ -65,15 +69,16 @@ def accuracies(run_data: RunData) -> Chart | None:
     if not shown:
         return None
     shown = sorted({shown[0], shown[-1]})
-    several = run_data.run.spec.seeds > 1
-    bars = "bars: one deviation over seeds" if several else "bars: Wilson 95% interval"
-    basis = f"{wording.count(run_data.test_images, 'test image')} · {seeds_of(run_data)} · {bars}"
+    points = "; points: seeds" if run_data.run.spec.seeds > 1 else ""
+    images = wording.count(run_data.test_images, "test image")
+    basis = f"{images} · {seeds_of(run_data)} · bars: 95% interval over images{points}"
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         for period in shown:
             offset = 0.0 if len(shown) == 1 else 0.15 if period == shown[-1] else -0.15
             _dots(axes, run_data, period, offset)
+        baseline.draw_baselines(axes, run_data.learning.baselines, "x")
         names = [wording.title(b) for b in run_data.comparison.backbones]
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
@@ -81,29 +86,20 @@ def accuracies(run_data: RunData) -> Chart | None:
         axes.tick_params(axis="y", labelcolor=theme.INK)
         axes.set_xlabel("test accuracy (%)")
         title(axes, "Test accuracy", basis)
+        legend_below(figure, axes)
 
     epochs = [run_data.run.epoch_of(period) for period in shown]
     after = wording.listed([f"after epoch {epoch}" for epoch in epochs])
     key = f"Hollow: after epoch {epochs[0]}; filled: after epoch {epochs[-1]}. "
     caption = (
         f"{key if len(epochs) > 1 else ''}Bars that overlap do not decide: "
-        f"the networks answered the same images, so paired tests do."
+        f"the networks answered the same images, so paired tests do. "
+        f"{baseline.told(run_data.learning.baselines)}"
     )
     height = 1.25 + 0.42 * len(run_data.comparison.backbones)
     return draw_chart(
         "accuracy", f"Test accuracy of each network {after}", caption, (6.6, height), paint
     )
-
-
-def stretch_of(run_data: RunData, period: int | None) -> str:
-    """A period, or the whole run: `epochs 1–10`."""
-    run = run_data.run
-    first, last = (
-        (1, run.spec.epochs)
-        if period is None
-        else (run.epoch_of(period - 1) + 1, run.epoch_of(period))
-    )
-    return f"epoch {last}" if first == last else f"epochs {first}–{last}"
 
 
 def seeds_of(run_data: RunData, seeds: Sequence[int] | None = None) -> str:
@@ -170,14 +166,12 @@ def _dots(axes: Axes, run_data: RunData, period: int, below: float) -> None:
             100 * standing.accuracy.mean,
             theme.colour(standing.backbone),
         )
-        reach = standing.accuracy.deviation
-        low, high = (
-            (mean - 100 * reach, mean + 100 * reach)
-            if reach is not None
-            else (100 * standing.tests[0].interval.low, 100 * standing.tests[0].interval.high)
-        )
+        reach = standing.image_interval or standing.tests[0].interval
+        if len(standing.tests) > 1:
+            shares = [100 * test.accuracy for test in standing.tests]
+            axes.plot(shares, [height] * len(shares), "|", color=hue, markersize=9)
         axes.plot(
-            [low, high],
+            [100 * reach.low, 100 * reach.high],
             [height, height],
             color=hue,
             linewidth=2 if filled else 1.2,
@@ -204,7 +198,7 @@ def _dress(axes: Axes, heading: str, basis: str, unit: str, epochs: list[int]) -
 
 def _seen(rows: Sequence[EpochRow], measure: str) -> str:
     """Caption: the best network at the last epoch, and its value."""
-    last = max(row.epoch for row in rows)
+    last = max((row.epoch for row in rows), default=0)
     ends: dict[str, list[float]] = {}
     for row in rows:
         if row.epoch == last and getattr(row, measure) is not None:
@@ -219,7 +213,7 @@ def _seen(rows: Sequence[EpochRow], measure: str) -> str:
 
 
 def section(run_data: RunData) -> Section:
-    """Learning curves over all epochs, and of the shown periods."""
+    """Learning curves over all epochs; those of single periods and of training loss folded."""
     spec = run_data.run.spec
     lead = (
         "Every network has the same colour and marker in all figures. Each figure has its own "
@@ -229,33 +223,15 @@ def section(run_data: RunData) -> Section:
         lead += (
             " Dotted lines: the ends of periods, where the networks were evaluated."
             if spec.epochs_per_period > 1
-            else " Each period is one epoch, so the shown periods are the ends of each curve."
+            else " A period is one epoch here."
         )
-    whole = elements.figures(
-        [learning(run_data, measure, None) for measure in MEASURES],
-        2,
-    )
-    built: list[Part] = whole or [Text("No epoch has been published yet.")]
+    whole = [learning(run_data, measure, None) for measure in ("val_accuracy", "val_loss")]
+    training = elements.figures([learning(run_data, "train_loss", None)], 2)
+    built: list[Part] = [*elements.figures(whole, 2)]
+    built += elements.fold("Training loss", *training)
+    built = built or [Text("No epoch is published yet.")]
     if spec.periods > 1 and spec.epochs_per_period > 1:
-        own = [learning(run_data, m, number) for m in MEASURES for number in run_data.periods]
-        called = (
-            "First and last period"
-            if len(run_data.periods) > 1
-            else period_title(run_data, run_data.periods[0])
-        )
-        built += [Heading(called), *drawn] if (drawn := elements.figures(own, 2)) else []
+        for number in sorted(run_data.periods, reverse=True):
+            own = elements.figures([learning(run_data, m, number) for m in MEASURES], 2)
+            built += elements.fold(periods.title(run_data, number), *own)
     return Section("curves", "Learning curves", lead, tuple(built))
-
-
-def period_title(run_data: RunData, number: int) -> str:
-    """`All epochs`, `First period`, `Last period` or `Period 2`."""
-    last = run_data.run.spec.periods
-    return (
-        "All epochs"
-        if last == 1
-        else "Last period"
-        if number == last
-        else "First period"
-        if number == 1
-        else f"Period {number}"
-    )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from orchestrator.analysis.analysis import TOP, Analysis
 from orchestrator.analysis.examples import Example, choose_examples, count_kinds
 from orchestrator.analysis.per_class import macro
 from orchestrator.analysis.run_data import RunData
-from orchestrator.report.rendering import wording
+from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.elements import (
     Cards,
     Cell,
     Fold,
-    Heading,
     Part,
     Section,
     Table,
@@ -20,6 +21,7 @@ from orchestrator.report.rendering.elements import (
 from orchestrator.report.sections.images import Gallery
 
 PICTURES_A_PAIR, MAX_ALL_WRONG, ALONE_EACH = 2, 6, 1
+MAX_CLASSES_OPEN = 12
 
 
 def classes(run_data: RunData, analysis: Analysis) -> Section | None:
@@ -32,48 +34,67 @@ def classes(run_data: RunData, analysis: Analysis) -> Section | None:
         "that are correct. Recall is the share of images of a class that are predicted as it. F1 "
         "is their harmonic mean. Click a heading to sort."
     )
-    built = (
-        _measured(analysis, "f1", "F1"),
-        Fold("Precision of each class", _measured(analysis, "precision")),
-        Fold("Recall of each class", _measured(analysis, "recall")),
-    )
-    return Section("classes", "Classes", lead, built)
+    scores = _measured(analysis, "f1", "F1")
+    few = len(run_data.classes) <= MAX_CLASSES_OPEN
+    built: list[Part] = [scores] if few else [*elements.fold(scores.title, scores)]
+    for measure in ("precision", "recall"):
+        table = _measured(analysis, measure)
+        built += elements.fold(table.title, table)
+    return Section("classes", "Classes", lead, tuple(built))
 
 
-def together(run_data: RunData, analysis: Analysis, gallery: Gallery) -> Section | None:
-    """Frequent confusions, images that only one or no network got right, and agreement."""
+def together(
+    run_data: RunData, analysis: Analysis, gallery: Gallery, answers: Sequence[Fold]
+) -> Section | None:
+    """Frequent confusions, images that only one or no network got right, answers, agreement."""
     examples = analysis.examples
-    if len(examples.networks) < 2 or not examples.order:
+    if not examples.order:
         return None
-    wrong, built = examples.all_wrong(), []
-    built += _confused(analysis, gallery)
-    alone = {name: examples.only(name) for name in examples.networks}
-    built += [Heading("Correct in one network only"), _alone(analysis, alone)]
-    shown = [place for places in alone.values() for place in places[:ALONE_EACH]][:6]
-    if shown and gallery.rows:
-        built.append(Cards(tuple(map(examples.example, shown))))
-    if wrong:
-        built += [
-            Heading("All wrong"),
-            Text(
-                f"All {len(examples.networks)} networks got {wording.count(len(wrong), 'image')} "
-                "wrong. Those with the highest confidence come first; check them for wrong labels."
-            ),
-            Cards(tuple(examples.example(place) for place in wrong[:MAX_ALL_WRONG])),
-        ]
-    built += [
-        Heading("Agreement"),
+    if len(examples.networks) < 2:
+        return Section("mistakes", "Test images and answers", "", tuple(answers))
+    built = [*_confused(analysis, gallery), *_right_alone(analysis, gallery), *_all_wrong(analysis)]
+    built += answers
+    built += elements.fold(
+        "Agreement between networks",
         Text(
             "Share of equal predictions of two networks (upper right), and Cohen's kappa, which "
             "corrects for agreement by chance (lower left). Networks that agree less make "
             "different mistakes and gain more from being combined."
         ),
         _agreement(analysis),
-    ]
-    first = ", with each network's first seed" if run_data.run.spec.seeds > 1 else ""
+    )
+    first = " by each network's first seed" if run_data.run.spec.seeds > 1 else ""
     images = wording.count(len(examples.order), "image")
-    lead = f"After epoch {analysis.epoch}{first}, on the {images} that all networks answered."
+    out = [wording.title(name) for name in examples.networks if name not in examples.judged]
+    without = f" {wording.listed(out)} learned nothing and do not count here." if out else ""
+    lead = (
+        f"After epoch {analysis.epoch}{first}, on the {images} that all networks answered.{without}"
+    )
     return Section("mistakes", "Mistakes", lead, tuple(built))
+
+
+def _right_alone(analysis: Analysis, gallery: Gallery) -> list[Fold]:
+    """Images that only one network got right, counted and some shown."""
+    examples = analysis.examples
+    alone = {name: examples.only(name) for name in examples.judged}
+    shown = [place for places in alone.values() for place in places[:ALONE_EACH]][:6]
+    cards = [Cards(tuple(map(examples.example, shown)))] if shown and gallery.rows else []
+    table = _alone(analysis, alone)
+    return elements.fold(table.title, table, *cards)
+
+
+def _all_wrong(analysis: Analysis) -> list[Fold]:
+    """Images that no network got right, the surest answers first."""
+    examples = analysis.examples
+    wrong = examples.all_wrong()
+    if not wrong:
+        return []
+    number, networks = wording.count(len(wrong), "image"), len(examples.judged)
+    return elements.fold(
+        f"{number} that all {networks} networks got wrong",
+        Text("Those on which they were surest come first: look here for wrong labels."),
+        Cards(tuple(examples.example(place) for place in wrong[:MAX_ALL_WRONG])),
+    )
 
 
 def _measured(analysis: Analysis, measure: str, called: str = "") -> Table:
@@ -134,10 +155,8 @@ def _confused(analysis: Analysis, gallery: Gallery) -> list[Part]:
         shown += [p for p in examples.taken_for(one.label, one.answer) if p not in shown][
             :PICTURES_A_PAIR
         ]
-    cards: list[Part] = (
-        [Cards(tuple(map(examples.example, shown)))] if shown and gallery.rows else []
-    )
-    return [Heading("Most frequent confusions"), table, *cards]
+    cards = [Cards(tuple(map(examples.example, shown)))] if shown and gallery.rows else []
+    return [table, *elements.fold("Images of these classes", *cards)]
 
 
 def _alone(analysis: Analysis, alone: dict[str, list[int]]) -> Table:
@@ -145,14 +164,16 @@ def _alone(analysis: Analysis, alone: dict[str, list[int]]) -> Table:
     images = len(examples.order)
     rows = []
     for row, name in enumerate(examples.networks):
+        if name not in alone:
+            continue
         right, top = int(examples.right[row][list(examples.order)].sum()), analysis.top.get(name)
         rows.append(
             (
                 wording.title(name),
                 Cell(f"{right:,}", right),
                 Cell(f"{len(alone[name]):,}", len(alone[name])),
-                Cell(wording.percent(len(alone[name]) / images, 2), len(alone[name])),
-                Cell(wording.percent(top, 2), top if top is not None else -1.0),
+                Cell(wording.percent(len(alone[name]) / images), len(alone[name])),
+                Cell(wording.percent(top), top if top is not None else -1.0),
             )
         )
     head = ("Network", "Correct", "Only it correct", "Share", f"True class among first {TOP}")

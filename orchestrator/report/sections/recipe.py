@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from orchestrator.analysis.run_data import RunData
+from orchestrator.report.rendering import elements
 from orchestrator.report.rendering.elements import (
-    Heading,
     Section,
     Text,
 )
@@ -22,9 +22,7 @@ def section(run_data: RunData) -> Section:
         "Recipe and networks",
         "",
         (
-            tables.recipe(run_data),
-            Heading("Networks"),
-            Text(told),
-            tables.networks(run_data),
+            *elements.fold("Recipe", tables.recipe(run_data)),
+            *elements.fold("Networks", Text(told), tables.networks(run_data)),
         ),
     )

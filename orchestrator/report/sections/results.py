@@ -4,41 +4,29 @@ from __future__ import annotations
 
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements
-from orchestrator.report.rendering.elements import (
-    Heading,
-    Part,
-    Section,
-)
+from orchestrator.report.rendering.elements import Part, Section
 from orchestrator.report.sections import learning_curves, tables
 
 
 def section(run_data: RunData) -> Section:
-    """A table per shown period, and a figure of all accuracies."""
+    """The compared period's table, a figure of all accuracies, and the other shown periods."""
     several = (
-        "Each figure is the mean over the evaluated seeds, with its sample deviation and "
-        "Student’s 95% interval of the mean. The counts of each seed are in report.json."
+        " Each figure is the mean over the seeds that were tested, ± is the sample deviation; "
+        "each seed's counts are in report.json."
+        if run_data.run.spec.seeds > 1
+        else ""
     )
-    single = (
-        "Percentages of test accuracy are rounded down; the counts are exact. The interval is "
-        "Wilson’s."
-    )
-    told = several if run_data.run.spec.seeds > 1 else single
     lead = (
-        f"Test loss is the mean cross entropy in nats per image. {told} Training time is the wall "
-        "time of the period’s epochs."
+        "Test accuracy is the share of test images right; its 95% interval (Wilson) speaks of "
+        "other images, not of other seeds. Test loss is the mean cross entropy in nats an image, "
+        f"training time the wall time of the period’s epochs.{several}"
     )
-    built: list[Part] = []
-    for number in run_data.periods:
-        built += [
-            Heading(
-                f"{learning_curves.period_title(run_data, number)}, "
-                f"{learning_curves.stretch_of(run_data, number)}"
-            ),
-            tables.study(run_data, number),
-        ]
-    return Section(
-        "results",
-        "Results",
-        lead,
-        (*built, *elements.figures([learning_curves.accuracies(run_data)])),
-    )
+    last, *earlier = sorted(run_data.periods, reverse=True)
+    built: list[Part] = [
+        tables.study(run_data, last),
+        *elements.figures([learning_curves.accuracies(run_data)]),
+    ]
+    for number in earlier:
+        table = tables.study(run_data, number)
+        built += elements.fold(table.title, table)
+    return Section("results", "Results", lead, tuple(built))

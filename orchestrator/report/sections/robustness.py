@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jobs.catalog.corruptions import CORRUPTIONS, SEVERITIES
 from orchestrator.analysis.robustness import NetworkRobustness, Robustness
 from orchestrator.analysis.run_data import RunData
-from orchestrator.report.rendering import elements, theme, wording
+from orchestrator.report.rendering import baseline, elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Heading, Section, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below
 
@@ -40,7 +40,12 @@ def section(run_data: RunData) -> Section | None:
         "corruptions",
         "Corrupted images",
         lead,
-        (_table(found), *elements.figures([_figure(found)], style="wide")),
+        (
+            _table(found, run_data.learned),
+            *elements.fold(
+                "Accuracy by severity", *elements.figures([_figure(run_data, found)], style="wide")
+            ),
+        ),
     )
 
 
@@ -120,7 +125,7 @@ def facts(found: Robustness | None) -> dict[str, Any] | None:
     )
 
 
-def _table(found: Robustness) -> Table:
+def _table(found: Robustness, learned: Collection[str]) -> Table:
     rows = tuple(
         (
             wording.title(one.backbone),
@@ -138,9 +143,10 @@ def _table(found: Robustness) -> Table:
         "On corrupted images",
         *(f"{name} error" for name in found.corruptions),
     )
-    errors = [one.mean_error for one in found.networks if one.mean_error is not None]
+    fit = [one for one in found.networks if one.backbone in learned and one.mean_error is not None]
+    least = min((one.mean_error for one in fit if one.mean_error is not None), default=None)
     best = tuple(
-        i for i, one in enumerate(found.networks) if errors and one.mean_error == min(errors)
+        place for place, one in enumerate(found.networks) if one in fit and one.mean_error == least
     )
     return Table(
         head, rows, tuple(range(1, len(head))), best, "corruptions", "Corrupted images", "long"
@@ -153,10 +159,10 @@ def _mean(one: NetworkRobustness, among: Collection[tuple[str, int]] | None = No
 
 
 def _percent(value: float | None) -> Cell:
-    return Cell("–" if value is None else f"{100 * value:.1f}%", -1.0 if value is None else value)
+    return Cell(wording.percent(value), -1.0 if value is None else value)
 
 
-def _figure(found: Robustness) -> Chart:
+def _figure(run_data: RunData, found: Robustness) -> Chart:
     down = -(-len(found.corruptions) // ACROSS)
     across = min(ACROSS, len(found.corruptions))
 
@@ -165,6 +171,7 @@ def _figure(found: Robustness) -> Chart:
         for place, panel in enumerate(axes.flat):
             if place < len(found.corruptions):
                 _panel(panel, found, found.corruptions[place])
+                baseline.draw_baselines(panel, run_data.learning.baselines, "y")
                 panel.tick_params(labelbottom=place + across >= len(found.corruptions))
             else:
                 panel.axis("off")
@@ -177,7 +184,11 @@ def _figure(found: Robustness) -> Chart:
         f"{len(found.networks)} networks"
     )
     return draw_chart(
-        "corruptions", alt, _seen(found), (2.45 * across + 0.6, 1.9 * down + 1.0), paint
+        "corruptions",
+        alt,
+        _seen(found, run_data.learned),
+        (2.45 * across + 0.6, 1.9 * down + 1.0),
+        paint,
     )
 
 
@@ -203,13 +214,17 @@ def _panel(axes: Axes, found: Robustness, corruption: str) -> None:
     axes.tick_params(labelsize=7.5)
 
 
-def _seen(found: Robustness) -> str:
+def _seen(found: Robustness, learned: Collection[str]) -> str:
     """Caption: the network with the highest mean accuracy on corrupted images."""
-    kept = [(mean, one.backbone) for one in found.networks if (mean := _mean(one)) is not None]
+    kept = [
+        (mean, one.backbone)
+        for one in found.networks
+        if one.backbone in learned and (mean := _mean(one)) is not None
+    ]
     best = max(kept, default=None)
     return (
-        f"Highest accuracy over all corrupted images: {wording.title(best[1])}, "
-        f"{100 * best[0]:.1f}%."
+        f"Most right over all corrupted images: {wording.title(best[1])}, "
+        f"{wording.percent(best[0])}."
         if best
         else ""
     )

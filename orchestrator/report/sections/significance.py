@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from orchestrator.analysis.analysis import Analysis
-from orchestrator.analysis.pairwise import LEVEL, PairwiseTest, find_pair
+from orchestrator.analysis.friedman import FEW_BLOCKS
+from orchestrator.analysis.pairwise import PairwiseTest, find_pair
 from orchestrator.analysis.ranks import Ranks
 from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.seed_intervals import LEVEL
 from orchestrator.report.rendering import elements, heatmap, theme, wording
-from orchestrator.report.rendering.elements import Cell, Fold, Part, Section, Table
+from orchestrator.report.rendering.elements import Cell, Figures, Fold, Part, Section, Table, Text
 from orchestrator.report.rendering.figure import Chart, draw_chart, title
 
 if TYPE_CHECKING:
@@ -19,62 +21,68 @@ if TYPE_CHECKING:
 
 
 def section(run_data: RunData, analysis: Analysis) -> Section | None:
-    """Tests after the compared period; None with fewer than two networks."""
-    if not analysis.paired_tests:
+    """Tests after the compared period; None with fewer than two networks to compare."""
+    rivals = [name for name in run_data.rivals if name in analysis.first]
+    tests = [t for t in analysis.paired_tests if t.first in rivals and t.second in rivals]
+    if not tests:
         return None
     several = run_data.run.spec.seeds > 1
-    names = [name for name in run_data.comparison.backbones if name in analysis.first]
     built: list[Part] = [
-        *elements.figures([matrix(analysis.paired_tests, names, analysis.epoch)], style="compact"),
+        *elements.figures([matrix(tests, rivals, analysis.epoch)], style="compact"),
         Fold(
-            f"{wording.count(len(analysis.paired_tests), 'test')}: counts, intervals and p-values",
-            table(analysis.paired_tests, several),
+            f"{wording.count(len(tests), 'test')}: counts, intervals and p-values",
+            (table(tests, several),),
         ),
     ]
     if analysis.ranks:
-        built += [
-            elements.Heading("Ranks over seeds"),
-            elements.Text(told(analysis.ranks, "seeds")),
-            *elements.figures([critical(analysis.ranks, "seed")]),
-        ]
-    return Section("certainty", "Statistical significance", _lead(analysis, several), tuple(built))
+        ranks: list[Text | Figures] = [Text(told(analysis.ranks, "seeds"))]
+        if not analysis.ranks.few:
+            ranks += elements.figures([critical(analysis.ranks, "seed")])
+        built.append(Fold("Ranks over seeds", tuple(ranks)))
+    lead = _lead(analysis.epoch, tests, len(analysis.paired_tests), several)
+    return Section("certainty", "How sure one can be", lead, tuple(built))
 
 
 def table(paired_tests: Sequence[PairwiseTest], several: bool, name: str = "duels") -> Table:
-    """Every pairwise test: counts, difference, interval, p-values."""
+    """Every pairwise test; with several seeds that over seeds and images, else McNemar's."""
+    counts = () if several else ("only it right", "only the other")
+    tested = ("Difference", "95% interval", "p", "p (Holm)", "Told apart")
+    head = ("Network", "against", *counts, *tested)
+    title = (
+        "Every two networks over seeds and images, with Holm's correction"
+        if several
+        else "Every two networks on these images: McNemar's exact test, Holm's correction"
+    )
+    row = _seed_row if several else _image_row
     rows = tuple(
-        (
-            wording.title(d.first),
-            wording.title(d.second),
-            Cell(f"{d.only_first:,}", d.only_first),
-            Cell(f"{d.only_second:,}", d.only_second),
-            Cell(wording.signed(d.difference), d.difference),
-            Cell(wording.difference(d.interval), d.interval.low),
-            Cell(wording.p_value(d.p), d.p),
-            Cell(wording.p_value(d.p_holm), d.p_holm),
-            "yes" if d.significant else "no",
-        )
-        for d in paired_tests
+        (wording.title(test.first), wording.title(test.second), *row(test)) for test in paired_tests
     )
-    first = ", first seed" if several else ""
-    head = (
-        "Network",
-        "against",
-        f"only it correct{first}",
-        f"only other correct{first}",
-        "Difference",
-        "95% interval",
-        "p",
-        "p (Holm)",
-        "Significant",
+    numeric = tuple(range(2, len(head) - 1))
+    return Table(head, rows, numeric, name=name, style="long", title=title)
+
+
+def _image_row(test: PairwiseTest) -> tuple[str, ...]:
+    return (
+        Cell(f"{test.only_first:,}", test.only_first),
+        Cell(f"{test.only_second:,}", test.only_second),
+        Cell(wording.signed(test.difference), test.difference),
+        Cell(wording.difference(test.interval), test.interval.low),
+        Cell(wording.p_value(test.p), test.p),
+        Cell(wording.p_value(test.p_holm), test.p_holm),
+        "yes" if test.significant else "no",
     )
-    return Table(
-        head,
-        rows,
-        (2, 3, 4, 5, 6, 7),
-        name=name,
-        style="long",
-        title="Pairs of networks: McNemar's exact test, Holm's correction, bootstrap interval",
+
+
+def _seed_row(test: PairwiseTest) -> tuple[str, ...]:
+    difference = Cell(wording.signed(test.difference), test.difference)
+    if test.seed_interval is None or test.p_seeds is None or test.p_seeds_holm is None:
+        return difference, "–", "–", "–", "not tested: one seed"
+    return (
+        difference,
+        Cell(wording.difference(test.seed_interval), test.seed_interval.low),
+        Cell(wording.p_value(test.p_seeds), test.p_seeds),
+        Cell(wording.p_value(test.p_seeds_holm), test.p_seeds_holm),
+        "yes" if test.significant else "no",
     )
 
 
@@ -105,7 +113,7 @@ def matrix(paired_tests: Sequence[PairwiseTest], names: Sequence[str], epoch: in
     )
     caption = (
         f"Blue: the row's network is better, orange: worse, with p < {LEVEL:g} after Holm's "
-        "correction. In brackets and without colour: not statistically significant."
+        "correction. In brackets and without colour: too close to call."
     )
     return heatmap.draw_heatmap(
         "differences", f"Differences in accuracy between {len(names)} networks", caption, grid
@@ -144,15 +152,25 @@ def critical(found: Ranks, block: str) -> Chart:
 
 
 def told(found: Ranks, blocks: str) -> str:
-    """Friedman's test in words."""
-    power = (
-        " With few rankings, only large differences become significant." if found.blocks < 5 else ""
+    """Friedman's test in words, and the critical difference where there are enough blocks."""
+    how = {"exact": ", exact", "permutation": ", by random permutations"}.get(found.method, "")
+    opening = (
+        f"Friedman's test over {found.blocks} {blocks}: {wording.p_equals(found.p)}{how} "
+        f"(statistic {found.statistic:.1f})."
     )
+    if found.few:
+        return (
+            f"{opening} Mean ranks: {_listed_ranks(found)}. Fewer than {FEW_BLOCKS} {blocks} are "
+            "too few for a critical difference."
+        )
     return (
-        f"Friedman's test over {found.blocks} {blocks}: {wording.p_equals(found.p)} (chi-squared "
-        f"{found.statistic:.1f}). Mean ranks must differ by {found.critical:.2f} or more to be "
-        f"significant (Nemenyi).{power}"
+        f"{opening} Mean ranks must differ by {found.critical:.2f} or more to be significant "
+        "(Nemenyi)."
     )
+
+
+def _listed_ranks(found: Ranks) -> str:
+    return wording.listed([f"{wording.title(name)} {mean:.2f}" for name, mean in found.means])
 
 
 def _rank_line(axes: Axes, name: str, mean: float, row: int, count: int) -> None:
@@ -172,21 +190,17 @@ def _bars(axes: Axes, found: Ranks) -> None:
         )
 
 
-def _lead(analysis: Analysis, several: bool) -> str:
-    images = wording.count(analysis.paired_tests[0].images, "test image")
-    opening = (
-        f"After epoch {analysis.epoch}, on the same {images}. McNemar's exact test uses only "
-        "images that exactly one of two networks classified correctly. Holm's correction covers "
-        f"{wording.count(len(analysis.paired_tests), 'p-value')}. "
-    )
+def _lead(epoch: int, tests: Sequence[PairwiseTest], corrected: int, several: bool) -> str:
+    images = wording.count(tests[0].images, "test image")
+    holm = f"p-values of all {wording.count(corrected, 'pair')} are corrected together (Holm)"
     if several:
         return (
-            opening
-            + "The interval of the difference resamples seeds and images (4,000 bootstrap draws). "
-            "A difference is significant when p and interval agree."
+            f"After epoch {epoch}, on the same {images}. Each difference of means is held against "
+            "the scatter of the seeds and of the images (Obuchowski and Rockette's model); "
+            f"{holm}. The first sentence of this page uses the intervals without correction."
         )
     return (
-        opening
-        + "The interval of the difference resamples the images (4,000 bootstrap draws). Both "
-        "apply to these trained networks and to other test images, not to other seeds."
+        f"After epoch {epoch}, on the same {images}. McNemar's exact test looks only at images "
+        f"that one of two networks got right and the other wrong; {holm}. Tests and intervals "
+        "(4,000 bootstrap draws) speak of other test images, not of other seeds."
     )

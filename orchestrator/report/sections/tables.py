@@ -14,41 +14,42 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import Standing
 from orchestrator.report.rendering import wording
 from orchestrator.report.rendering.elements import Cell, Table
-from orchestrator.report.sections import data_values, memory
+from orchestrator.report.sections import memory, periods
 
 AUGMENTATIONS = {
     "none": "none",
     "flip": "mirrored at random",
     "crop-flip": "shifted and mirrored at random",
 }
-MEASURED = ("Test loss", "Test accuracy", "Training time")
+ONE_SEED = ("Network", "Test accuracy", "95% interval", "Test loss", "Training time")
+SEVERAL = (
+    "Network",
+    "Test accuracy",
+    "± accuracy",
+    "95% interval",
+    "Test loss",
+    "± loss",
+    "Training time",
+    "± time",
+    "Seeds",
+)
 
 
 def study(run_data: RunData, period: int) -> Table:
-    """The study's table of one period: test loss, test accuracy, training time."""
-    standings = run_data.comparison.at(period)
-    top = max((s.accuracy.mean for s in standings if s.accuracy), default=None)
-    best = tuple(i for i, s in enumerate(standings) if s.accuracy and s.accuracy.mean == top)
-    name, title = f"period-{period}", f"Period {period}, to epoch {run_data.run.epoch_of(period)}"
-    if run_data.run.spec.seeds == 1:
-        rows = tuple(_single(run_data, s) for s in standings)
-        return Table(
-            ("Network", *MEASURED, "95% interval"), rows, (1, 2, 3, 4), best, name, title, "study"
-        )
-    head = (
-        "Network",
-        "Seeds",
-        "Test loss",
-        "± loss",
-        "Test accuracy",
-        "± accuracy",
-        "95% interval",
-        "Training time",
-        "± time",
+    """The study's table of one period: test accuracy, test loss, training time."""
+    standings, several = run_data.comparison.at(period), run_data.run.spec.seeds > 1
+    learned = run_data.learning.learned(run_data.comparison.backbones, period)
+    fit = [s.accuracy.mean for s in standings if s.accuracy and s.backbone in learned]
+    top = max(fit, default=None)
+    best = tuple(
+        place
+        for place, s in enumerate(standings)
+        if s.accuracy and s.accuracy.mean == top and s.backbone in learned
     )
-    return Table(
-        head, tuple(_several(s) for s in standings), tuple(range(1, 9)), best, name, title, "study"
-    )
+    name, title = f"period-{period}", periods.title(run_data, period)
+    rows = tuple((_several if several else _single)(run_data, s) for s in standings)
+    head = SEVERAL if several else ONE_SEED
+    return Table(head, rows, tuple(range(1, len(head))), best, name, title, "study")
 
 
 def networks(run_data: RunData) -> Table:
@@ -124,10 +125,7 @@ def recipe(run_data: RunData) -> Table:
 def data(run_data: RunData, duplicates: dict[str, int] | None) -> Table:
     """The data set: source, counts, split, skipped files."""
     spec, prepared = run_data.run.spec, run_data.prepared or {}
-    counts = Counter[str]()
-    for split_counts in prepared.get("classes", {}).values():
-        counts.update(split_counts)
-    split = ", ".join(f"{counts[name]:,} {name}" for name in ("train", "validation", "test"))
+    split = split_counts(run_data) or "0 images"
     rows = [
         ("Source", wording.plain(run_data.source.origin) if run_data.source else "unknown"),
         ("Classes", f"{len(run_data.classes)}"),
@@ -143,7 +141,17 @@ def data(run_data: RunData, duplicates: dict[str, int] | None) -> Table:
         ("Exact duplicates", _duplicates(duplicates)),
         ("Data set", run_data.run.data),
     ]
-    return Table(("Fact", "Value"), tuple(rows), name="data", title="Data", style="pairs")
+    caption = "Source, split and duplicates"
+    return Table(("Fact", "Value"), tuple(rows), name="data", title=caption, style="pairs")
+
+
+def split_counts(run_data: RunData) -> str:
+    """Images of each split: `628 train, 100 validation, 193 test images`; empty if not known."""
+    counts = Counter[str]()
+    for of_class in (run_data.prepared or {}).get("classes", {}).values():
+        counts.update(of_class)
+    told = ", ".join(f"{counts[name]:,} {name}" for name in ("train", "validation", "test"))
+    return f"{told} images" if counts else ""
 
 
 def attempts(run_data: RunData) -> Table | None:
@@ -180,48 +188,50 @@ def provenance(run_data: RunData) -> Table:
 
 
 def _single(run_data: RunData, standing: Standing) -> tuple[str, ...]:
-    title, took = (
-        wording.title(standing.backbone),
-        standing.seconds.mean if standing.seconds else None,
-    )
+    took = standing.seconds.mean if standing.seconds else None
     seen, shown = standing.results[0].epochs_seen, wording.duration(took)
     if 0 < seen < run_data.run.spec.epochs_per_period:
         shown += f" ({seen} of {run_data.run.spec.epochs_per_period} epochs)"
     time = Cell(shown, took if took is not None else -1.0)
     if not standing.tests:
-        return title, "–", "not evaluated yet", time, "–"
+        return _named(run_data, standing), "not tested yet", "–", "–", time
     test = standing.tests[0]
-    right = Cell(wording.accuracy(test.correct, test.total), test.accuracy)
     return (
-        title,
+        _named(run_data, standing),
+        Cell(wording.accuracy(test.correct, test.total), test.accuracy),
+        _interval(standing),
         Cell(wording.loss(test.loss), test.loss),
-        right,
         time,
-        Cell(wording.interval(test.interval), test.interval.low),
     )
 
 
-def _several(standing: Standing) -> tuple[str, ...]:
-    def part(spread: Any, mean: Any, deviation: Any) -> tuple[str, str]:
+def _several(run_data: RunData, standing: Standing) -> tuple[str, ...]:
+    def part(spread: Any, told: Any) -> tuple[str, str]:
+        deviation = spread.deviation if spread else None
         return (
-            Cell(mean(spread.mean), spread.mean) if spread else "–",
-            Cell(deviation(spread.deviation), spread.deviation)
-            if spread and spread.deviation is not None
-            else "–",
+            Cell(told(spread.mean), spread.mean) if spread else "–",
+            Cell(told(deviation), deviation) if deviation is not None else "–",
         )
 
-    found = standing.accuracy.interval if standing.accuracy else None
-    interval = (
-        Cell(f"{100 * found.low:.1f} to {100 * found.high:.1f}%", found.low) if found else "–"
-    )
     return (
-        wording.title(standing.backbone),
-        str(len(standing.tests)),
-        *part(standing.loss, wording.loss, wording.loss),
-        *part(standing.accuracy, lambda v: wording.percent(v, 2), lambda v: wording.percent(v, 2)),
-        interval,
-        *part(standing.seconds, wording.duration, wording.duration),
+        _named(run_data, standing),
+        *part(standing.accuracy, wording.percent),
+        _interval(standing),
+        *part(standing.loss, wording.loss),
+        *part(standing.seconds, wording.duration),
+        Cell(str(len(standing.tests)), len(standing.tests)),
     )
+
+
+def _named(run_data: RunData, standing: Standing) -> str:
+    """The network's title, with a word if it had learned nothing by then."""
+    nothing = run_data.learning.nothing(standing.backbone, standing.period)
+    return wording.title(standing.backbone) + (" (learned nothing)" if nothing else "")
+
+
+def _interval(standing: Standing) -> str:
+    found = standing.image_interval
+    return Cell(wording.interval(found), found.low) if found else "–"
 
 
 def _fingerprint(run_data: RunData) -> list[tuple[str, str]]:

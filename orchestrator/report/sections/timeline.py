@@ -8,7 +8,7 @@ from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.timeline import AttemptSpan, Timeline, covered
 from orchestrator.report.rendering import elements, theme, wording
-from orchestrator.report.rendering.elements import Cell, Part, Section, Table
+from orchestrator.report.rendering.elements import Cell, Section, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
 from orchestrator.report.sections import tables
 
@@ -26,11 +26,12 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
     if counted is None:
         return None
     found = analysis.timeline
-    built: list[Part] = [
+    built = elements.fold(
+        "Who worked on what, and how attempts ended",
         *elements.figures([_gantt(found)], style="wide"),
         *_hardware(found),
         counted,
-    ]
+    )
     return Section("attempts", "Timeline", _lead(found), tuple(built))
 
 
@@ -57,7 +58,7 @@ def _lead(found: Timeline) -> str:
     )
 
 
-def _hardware(found: Timeline) -> list[Part]:
+def _hardware(found: Timeline) -> list[Table]:
     """Workers: machine, device, attempts and busy time."""
     if not found.spans:
         return []

@@ -24,6 +24,9 @@
       if (event.key === "Enter" || event.key === " ") { event.preventDefault(); sort(head); }
     });
   }
+  const folds = document.querySelectorAll("details");
+  addEventListener("beforeprint", () => { for (const fold of folds) { fold.dataset.was = fold.open; fold.open = true; } });
+  addEventListener("afterprint", () => { for (const fold of folds) fold.open = fold.dataset.was === "true"; });
   const stage = document.getElementById("stage");
   const close = () => { stage.close(); stage.replaceChildren(); };
   stage.addEventListener("click", close);

@@ -1,0 +1,169 @@
+"""Cautions for reading the result: what learned nothing, one seed, unequal starts, and more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from orchestrator.analysis.analysis import Analysis
+from orchestrator.analysis.imagenet import imagenets_own
+from orchestrator.analysis.leader import Leader
+from orchestrator.analysis.pairwise import PairwiseTest
+from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.statistics import seed_deviation_that_voids, wilson
+from orchestrator.analysis.unlearned import Unlearned
+from orchestrator.report.rendering import wording
+from orchestrator.report.sections import memory
+
+REMEDY = "Try a lower learning rate."
+
+
+def cautions(run_data: RunData, analysis: Analysis) -> list[str]:
+    """Cautions for reading the result, the weightiest first."""
+    return [
+        *unlearned(run_data),
+        *_near_majority(run_data),
+        *_untested(run_data, analysis),
+        *_seeds(run_data, analysis),
+        *_chosen_on_test(run_data),
+        *_unequal_starts(run_data),
+        *_still_falling(analysis),
+        *_devices(run_data),
+        *filter(None, [memory.caution(run_data)]),
+    ]
+
+
+def unlearned(run_data: RunData) -> Iterator[str]:
+    """A note on every network that learned nothing, with all of its seeds or with some."""
+    chance = run_data.learning.baselines.chance
+    for backbone in run_data.comparison.backbones:
+        trials = run_data.learning.trials(backbone, run_data.period)
+        if not trials:
+            continue
+        tested = run_data.learning.tested[backbone, run_data.period]
+        name, told = wording.title(backbone), _answers(trials)
+        basis = f"{told}; chance is {wording.percent(chance)}. {REMEDY}"
+        if len(trials) == tested:
+            apart = " It is left out of ranking and mistakes." if run_data.learned else ""
+            yield f"{name} learned nothing: it {basis}{apart}"
+        else:
+            seeds = wording.listed([str(trial.seed) for trial in trials])
+            which = f"seed{'s' if len(trials) > 1 else ''} {seeds}"
+            yield (
+                f"{name} learned nothing with {which} (of {tested} seeds): it {basis} "
+                "Its mean counts every seed."
+            )
+
+
+def devices(run_data: RunData) -> list[str]:
+    """The devices on which the run was trained."""
+    return sorted({str(result.get("device")) for result in run_data.training.values()})
+
+
+def _answers(trials: Sequence[Unlearned]) -> str:
+    """`gives one answer (cat) to 98% of the images`, over all these trials."""
+    if not all(trial.one_answer for trial in trials):
+        shares = [wording.percent(trial.accuracy) for trial in trials]
+        return f"answers at random ({wording.listed(shares)} right)"
+    answers = wording.listed(list(dict.fromkeys(wording.plain(t.answer) for t in trials)))
+    low, high = (f"{100 * pick(t.share for t in trials):.0f}" for pick in (min, max))
+    share = f"{low}%" if low == high else f"{low} to {high}%"
+    each = " with each seed" if len(trials) > 1 else ""
+    return f"gives one answer ({answers}) to {share} of the images{each}"
+
+
+def _near_majority(run_data: RunData) -> Iterator[str]:
+    """The best network is not clearly better than a constant answer."""
+    lead, known = run_data.leader, run_data.learning.baselines
+    if lead is None or known.majority_share is None or not lead.ranking[0].accuracy:
+        return
+    best, images = lead.ranking[0].accuracy.mean, run_data.test_images
+    if best > known.majority_share >= wilson(round(best * images), images).low:
+        yield (
+            f"{wording.title(lead.ranking[0].backbone)} is not clearly better than a constant "
+            f"answer: always saying {wording.plain(known.majority)} gets "
+            f"{wording.percent(known.majority_share)}."
+        )
+
+
+def _untested(run_data: RunData, analysis: Analysis) -> Iterator[str]:
+    lead, verdict = run_data.leader, analysis.verdict
+    if lead and verdict and verdict.untested and len(lead.ranking) > 1:
+        names = wording.listed([wording.title(name) for name in verdict.untested])
+        yield f"The answers needed to test {names} against the best network are not published."
+
+
+def _seeds(run_data: RunData, analysis: Analysis) -> Iterator[str]:
+    lead, seeds = run_data.leader, run_data.run.spec.seeds
+    if seeds == 1:
+        yield _one_seed(lead, analysis.verdict.paired_test if analysis.verdict else None)
+    elif lead and min(len(standing.tests) for standing in lead.ranking) < seeds:
+        yield (
+            f"Not every network has been tested with all {seeds} seeds yet; each row says "
+            "with how many."
+        )
+
+
+def _one_seed(lead: Leader | None, test: PairwiseTest | None) -> str:
+    """The limits of one seed, and the deviation over seeds that would make the order uncertain."""
+    told = (
+        "One seed: intervals and p-values know the choice of test images only, not the luck of "
+        "training."
+    )
+    limit = (
+        seed_deviation_that_voids(lead.margin, test.interval)
+        if lead and test and lead.margin is not None and test.first_wins
+        else None
+    )
+    if limit is None:
+        return f"{told} Another seed could change the order; --seeds 3 measures it."
+    return (
+        f"{told} A deviation over seeds of {wording.in_points(limit)} would make this order "
+        "uncertain; --seeds 3 measures it."
+    )
+
+
+def _chosen_on_test(run_data: RunData) -> Iterator[str]:
+    lead = run_data.leader
+    if lead and len(lead.ranking) > 1 and run_data.learned:
+        yield (
+            f"The best of {len(lead.ranking)} networks is chosen on the test images on which its "
+            "accuracy is quoted, so that accuracy is slightly too high."
+        )
+
+
+def _unequal_starts(run_data: RunData) -> Iterator[str]:
+    """Pretrained networks beside random ones, and classes that pretraining has seen."""
+    trials = run_data.trials.values()
+    pretrained = {trial.backbone for trial in trials if trial.weights == "imagenet"}
+    names = [name for name in run_data.comparison.backbones if name not in pretrained]
+    if pretrained and names:
+        one = len(names) == 1
+        yield (
+            f"{wording.listed([wording.title(name) for name in names])} "
+            f"start{'s' if one else ''} from random weights, the others from ImageNet's: "
+            "the comparison is of starts as well as of networks."
+        )
+    own = imagenets_own(run_data.classes)
+    if pretrained and 2 * len(own) > len(run_data.classes):
+        yield (
+            f"{len(own)} of {len(run_data.classes)} classes are ImageNet's own: pretrained "
+            "networks may have seen these very images."
+        )
+
+
+def _still_falling(analysis: Analysis) -> Iterator[str]:
+    names = wording.listed([wording.title(name) for name in analysis.falling])
+    if names:
+        yield (
+            f"The validation loss of {names} was still falling at epoch {analysis.epoch}: "
+            "more epochs may change the order."
+        )
+
+
+def _devices(run_data: RunData) -> Iterator[str]:
+    used = devices(run_data)
+    if len(used) > 1:
+        yield (
+            f"Training ran on different devices ({', '.join(used)}): times cannot be compared "
+            "between networks as they stand."
+        )

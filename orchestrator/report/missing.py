@@ -1,0 +1,50 @@
+"""What a run asked for and is not there, in plain lines."""
+
+from __future__ import annotations
+
+from jobs.task import Task
+from orchestrator.analysis.run_data import RunData
+from orchestrator.report.rendering import wording
+
+MAX_OPEN_SHOWN = 12
+
+
+def missing(run_data: RunData) -> list[str]:
+    """Requested results that are missing, in plain lines."""
+    counts = {
+        state: list(run_data.states.values()).count(state)
+        for state in ("open", "failed", "blocked")
+    }
+    if not sum(counts.values()):
+        return []
+    parts = [f"{number} {state}" for state, number in counts.items() if number]
+    lines = [
+        f"{wording.count(sum(counts.values()), 'task')} of {len(run_data.states)} not done: "
+        f"{', '.join(parts)}. Everything below is made from what is there."
+    ]
+    for task_id, why in run_data.failures.items():
+        lines.append(
+            f"{_told(run_data, task_id)} failed: {why.get('message') or 'no reason was recorded'}"
+        )
+    for state in ("blocked", "open"):
+        tasks = [task for task, found in run_data.states.items() if found == state]
+        word = (
+            "cannot start, since what it needs failed" if state == "blocked" else "is still to come"
+        )
+        lines += [f"{_told(run_data, task)} {word}." for task in tasks[:MAX_OPEN_SHOWN]]
+        if len(tasks) > MAX_OPEN_SHOWN:
+            lines.append(f"And {len(tasks) - MAX_OPEN_SHOWN} more {state}.")
+    return lines
+
+
+def _told(run_data: RunData, task_id: str) -> str:
+    """A task in words: `ResNet34 (seed 0): test after epoch 10`."""
+    task = Task.parse(task_id)
+    if task.kind == "prepare":
+        return "Preparing the data set"
+    trial = run_data.trials[task.subject]
+    what = "training up to" if task.kind == "train" else "test after"
+    return (
+        f"{wording.title(trial.backbone)} (seed {trial.seed}): {what} epoch {task.epoch}"
+        f"{f' on corrupted images ({task.corruption})' if task.corruption else ''}"
+    )
