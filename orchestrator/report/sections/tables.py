@@ -14,7 +14,7 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import Standing
 from orchestrator.report.rendering import wording
 from orchestrator.report.rendering.elements import Cell, Table
-from orchestrator.report.sections import memory, periods
+from orchestrator.report.sections import data_values, memory, periods
 
 AUGMENTATIONS = {
     "none": "none",
