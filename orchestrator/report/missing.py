@@ -7,30 +7,32 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import wording
 
 MAX_OPEN_SHOWN = 12
+UNFINISHED = {
+    "blocked": "cannot start, since what it needs failed",
+    "open": "is still to come",
+    "cancelled": "was cancelled with the run",
+}
 
 
 def missing(run_data: RunData) -> list[str]:
     """Requested results that are missing, in plain lines."""
     counts = {
         state: list(run_data.states.values()).count(state)
-        for state in ("open", "failed", "blocked")
+        for state in ("open", "failed", "blocked", "cancelled")
     }
     if not sum(counts.values()):
         return []
     parts = [f"{number} {state}" for state, number in counts.items() if number]
     lines = [
         f"{wording.count(sum(counts.values()), 'task')} of {len(run_data.states)} not done: "
-        f"{', '.join(parts)}. Everything below is made from what is there."
+        f"{', '.join(parts)}. This report uses the results published so far."
     ]
     for task_id, why in run_data.failures.items():
         lines.append(
             f"{_told(run_data, task_id)} failed: {why.get('message') or 'no reason was recorded'}"
         )
-    for state in ("blocked", "open"):
+    for state, word in UNFINISHED.items():
         tasks = [task for task, found in run_data.states.items() if found == state]
-        word = (
-            "cannot start, since what it needs failed" if state == "blocked" else "is still to come"
-        )
         lines += [f"{_told(run_data, task)} {word}." for task in tasks[:MAX_OPEN_SHOWN]]
         if len(tasks) > MAX_OPEN_SHOWN:
             lines.append(f"And {len(tasks) - MAX_OPEN_SHOWN} more {state}.")
@@ -38,12 +40,12 @@ def missing(run_data: RunData) -> list[str]:
 
 
 def _told(run_data: RunData, task_id: str) -> str:
-    """A task in words: `ResNet34 (seed 0): test after epoch 10`."""
+    """A task in words: `ResNet34 (seed 0): evaluation after epoch 10`."""
     task = Task.parse(task_id)
     if task.kind == "prepare":
         return "Preparing the data set"
     trial = run_data.trials[task.subject]
-    what = "training up to" if task.kind == "train" else "test after"
+    what = "training up to" if task.kind == "train" else "evaluation after"
     return (
         f"{wording.title(trial.backbone)} (seed {trial.seed}): {what} epoch {task.epoch}"
         f"{f' on corrupted images ({task.corruption})' if task.corruption else ''}"

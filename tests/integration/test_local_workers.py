@@ -17,15 +17,8 @@ import pytest
 from jobs import atomic
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
-from orchestrator.local import (
-    daemon,
-    doctor,
-    embedded_redis,
-    environment,
-    stack,
-    startup,
-    state_folder,
-)
+from orchestrator import doctor, state_folder
+from orchestrator.local import daemon, embedded_redis, environment, stack, startup
 
 PATIENT = "import time; print('ready', flush=True); time.sleep(60)"
 READY = """

@@ -16,7 +16,7 @@ import numpy as np  # noqa: E402
 from support.toy_training import CPU, learner, nothing, some_data  # noqa: E402
 
 from jobs.errors import Stopped  # noqa: E402
-from jobs.spec.model import Augment  # noqa: E402
+from jobs.spec.fields import Augment  # noqa: E402
 from models.checkpoints.files import weights_digest  # noqa: E402
 from models.data.batches import Data, batches, cut  # noqa: E402
 from models.data.gpu_cache import GpuCache, free_memory  # noqa: E402
