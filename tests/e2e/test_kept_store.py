@@ -94,7 +94,7 @@ def test_what_changed_in_a_report_is_what_a_network_that_learned_nothing_changes
     now = json.loads((tmp_path / "report" / "report.json").read_text())
     before = json.loads((KEPT / "report-first.json").read_text())
 
-    assert list(now["answer"]["learned_nothing"]) == ["squeezenet"]
+    assert "squeezenet" in now["answer"]["learned_nothing"]
     assert not now["answer"]["leads"]
     for name, rows in before["classes"].items():
         for old, new in zip(rows, now["classes"][name], strict=True):
