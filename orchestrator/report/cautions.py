@@ -11,6 +11,7 @@ from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.statistics import seed_deviation_that_voids, wilson
 from orchestrator.analysis.unlearned import Unlearned
+from orchestrator.analysis.versions import differing_versions
 from orchestrator.report.rendering import wording
 from orchestrator.report.sections import memory
 
@@ -28,6 +29,7 @@ def cautions(run_data: RunData, analysis: Analysis) -> list[str]:
         *_unequal_starts(run_data),
         *_still_falling(analysis),
         *_devices(run_data),
+        *_versions(run_data),
         *filter(None, [memory.caution(run_data)]),
     ]
 
@@ -52,6 +54,14 @@ def unlearned(run_data: RunData) -> Iterator[str]:
                 f"{name} learned nothing with {which} (of {tested} seeds): it {basis} "
                 "Its mean counts every seed."
             )
+
+
+def _versions(run_data: RunData) -> Iterator[str]:
+    for package, versions in differing_versions(run_data.attempts.to_pylist()).items():
+        yield (
+            f"Attempts used different versions of {package} ({', '.join(versions)}). Numbers may "
+            "differ between them."
+        )
 
 
 def devices(run_data: RunData) -> list[str]:

@@ -282,8 +282,10 @@ def _attempts(run_data: RunData) -> list[dict[str, Any]]:
 
 
 def _timeline(analysis: Analysis) -> dict[str, Any]:
-    found = analysis.timeline
-    return {**asdict(found), "began": found.began.isoformat() if found.began else None}
+    timeline = analysis.timeline
+    facts = asdict(timeline)
+    began = timeline.began.isoformat() if timeline.began else None
+    return {"stints": facts.pop("spans"), **facts, "began": began}
 
 
 def _finite(value: Any) -> Any:

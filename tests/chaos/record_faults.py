@@ -12,6 +12,7 @@ from chaos.pulse import Blow
 from chaos.scene import Scene
 from chaos.victims import Strike, pick_victim
 from jobs import atomic
+from jobs.errors import StorageFull
 
 
 def _lease_file(scene: Scene, rng: random.Random, blow: Blow, newer: bool) -> Path | None:
@@ -52,9 +53,12 @@ def stranger(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     if path is None:
         return False
     token = int(path.stem) + rng.choice([1, 7])
-    return atomic.create_json(
-        path.with_name(f"{token:08d}.json"), {"holder": "stranger", "beats": 0}
-    )
+    try:
+        return atomic.create_json(
+            path.with_name(f"{token:08d}.json"), {"holder": "stranger", "beats": 0}
+        )
+    except StorageFull:  # the disk is still full from a fault before
+        return False
 
 
 def tear_record(scene: Scene, rng: random.Random, blow: Blow) -> bool:

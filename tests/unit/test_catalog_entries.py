@@ -74,7 +74,9 @@ def test_a_built_in_data_set_is_what_its_entry_says(name: str) -> None:
     assert entry.weights in Weights.__args__  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("entry", [*OPTIMISERS.values(), *SCHEDULES.values()], ids=str)
+@pytest.mark.parametrize(
+    "entry", [*OPTIMISERS.values(), *SCHEDULES.values()], ids=lambda entry: entry.name
+)
 def test_settings_are_keys_of_the_recipe(entry: object) -> None:
     """And the class exists in torch."""
     pytest.importorskip("torch")
