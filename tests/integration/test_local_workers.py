@@ -106,7 +106,10 @@ def test_no_workers_asked_for_restarts_none(settings: Settings) -> None:
 
 def test_a_worker_that_dies_at_birth_is_named_with_its_last_line(settings: Settings) -> None:
     """Only with what it wrote itself: the log of an earlier one of that name comes before."""
-    daemon.end([ensure(settings, 1, "print('an earlier line')").workers[0].process], gentle_s=10)
+    earlier = ensure(settings, 1, "print('an earlier line')").workers[0].process
+    deadline = time.monotonic() + 10
+    while earlier.alive() and time.monotonic() < deadline:
+        time.sleep(0.02)
     here = ensure(settings, 1, "import sys; sys.exit('error: no memory is left.')")
     with pytest.raises(startup.WorkersDied) as caught:
         startup.Startup(settings.store, list(here.new_workers)).wait()
