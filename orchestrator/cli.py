@@ -180,6 +180,12 @@ def _run(arguments: Sequence[str] | None) -> int:
                 "shorter path, such as /tmp.",
                 1,
             )
+        if isinstance(error, PermissionError) and isinstance(error.filename, str):
+            from pathlib import Path
+
+            from jobs import permissions
+
+            return _complain(str(permissions.denied(Path(error.filename))), 1)
         where = f" {error.filename}" if error.filename else ""
         return _complain(f"system error{where}: {error.strerror or error}.", 1)
 

@@ -39,11 +39,12 @@ def environment_of(settings: Settings, values: Mapping[str, str] | None = None) 
     return {name: _short(value) for name, value in sorted(found.items())}
 
 
-def differing(there: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
-    """Names of the variables that differ; of a worker of 0.1.0 nothing is known."""
+def difference(there: Mapping[str, str], here: Mapping[str, str]) -> str:
+    """What differs, by name; empty if nothing does. Of a worker of 0.1.0 nothing is known."""
     if not there:
-        return ["it was started by an older version of orch"]
-    return sorted(name for name in {*there, *here} if there.get(name) != here.get(name))
+        return "it was started by an older version of orch"
+    names = sorted(name for name in {*there, *here} if there.get(name) != here.get(name))
+    return f"{', '.join(names)} changed" if names else ""
 
 
 def _short(value: str) -> str:

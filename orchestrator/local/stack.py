@@ -146,9 +146,9 @@ def outdated(settings: Settings, stack: Stack) -> dict[LocalWorker, str]:
         return {}
     here = environment.environment_of(settings)
     return {
-        worker: ", ".join(differing)
+        worker: differing
         for worker in _listening(settings, stack)
-        if (differing := environment.differing(worker.environment, here))
+        if (differing := environment.difference(worker.environment, here))
     }
 
 
@@ -225,7 +225,7 @@ def _start_worker(
     stack = replace(
         stack,
         workers=(*stack.workers, fresh),
-        started=(*stack.started, f"{line} (again, because of {reason})" if reason else line),
+        started=(*stack.started, f"{line} (again: {reason})" if reason else line),
         new_workers=(*stack.new_workers, fresh),
     )
     stack_record.write(folder, stack)

@@ -84,8 +84,9 @@ def test_a_variable_of_orch_or_of_the_gpus_counts_and_a_store_does_not(
         settings, {"CUDA_VISIBLE_DEVICES": "1", "ORCH_STORE": "x", "PWD": "/b"}
     )
 
-    assert environment.differing(there, here) == ["CUDA_VISIBLE_DEVICES", "ORCH_CUDA_GRAPHS"]
-    assert environment.differing({}, here) != []
+    assert environment.difference(there, here) == "CUDA_VISIBLE_DEVICES, ORCH_CUDA_GRAPHS changed"
+    assert environment.difference(here, here) == ""
+    assert "older version" in environment.difference({}, here)
 
 
 def test_no_workers_asked_for_restarts_none(settings: Settings) -> None:
@@ -98,7 +99,10 @@ def test_no_workers_asked_for_restarts_none(settings: Settings) -> None:
 
 def test_a_worker_that_dies_at_birth_is_named_with_its_last_line(settings: Settings) -> None:
     """Only with what it wrote itself: the log of an earlier one of that name comes before."""
-    ensure(settings, 1, "print('an earlier line')").workers[0].process.kill()
+    earlier = ensure(settings, 1, "print('an earlier line')").workers[0].process
+    deadline = time.monotonic() + 10
+    while earlier.alive() and time.monotonic() < deadline:
+        time.sleep(0.02)
     here = ensure(settings, 1, "import sys; sys.exit('error: no memory is left.')")
     with pytest.raises(startup.WorkersDied) as caught:
         startup.Startup(settings.store, list(here.new_workers)).wait()
