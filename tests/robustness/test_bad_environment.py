@@ -10,12 +10,12 @@ from support.refusals import SECRET, Terminal, refusal
 from jobs.errors import BadEnvironment
 from jobs.settings import read, without_password
 
-UNKNOWN_USER = "begins with a user that this machine does not know"
+UNKNOWN_USER = "names a user that does not exist on this machine"
 VALUES = [
     ("ORCH_STORE", " ", "ORCH_STORE is empty"),
     ("ORCH_STORE", "\t", "ORCH_STORE is empty"),
     ("ORCH_STORE", "~nobody-of-that-name", f"ORCH_STORE: ~nobody-of-that-name {UNKNOWN_USER}"),
-    ("ORCH_STORE", "~nobody-of-that-name/x/y", "ORCH_STORE: ~nobody-of-that-name/x/y begins"),
+    ("ORCH_STORE", "~nobody-of-that-name/x/y", "ORCH_STORE: ~nobody-of-that-name/x/y names"),
     ("ORCH_WEIGHTS_DIR", "~nobody-of-that-name/w", "ORCH_WEIGHTS_DIR: ~nobody-of-that-name/w"),
 ]
 

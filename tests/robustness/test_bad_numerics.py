@@ -22,12 +22,12 @@ RIGHT: dict[str, Any] = {
     "weights_sha256": None,
 }
 TEXTS = {
-    "": "it is not whole JSON",
-    "{": "it is not whole JSON",
-    "\0": "it is not whole JSON",
-    "[]": "it holds no keys and values",
-    "null": "it holds no keys and values",
-    "3": "it holds no keys and values",
+    "": "it is not valid JSON",
+    "{": "it is not valid JSON",
+    "\0": "it is not valid JSON",
+    "[]": "it contains no keys and values",
+    "null": "it contains no keys and values",
+    "3": "it contains no keys and values",
     "{}": "it lacks 'precision'",
     '{"precision": "fp32"}': "it lacks 'threads'",
 }

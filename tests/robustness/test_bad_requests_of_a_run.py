@@ -20,7 +20,7 @@ REPORTS: list[tuple[str, Sequence[int], Sequence[str], str]] = [
     ),
     ("out", (0,), ("html",), "--period 0: the run study has periods 1 to 1"),
     ("out", (2,), ("html",), "--period 2: the run study has periods 1 to 1"),
-    ("out", (), ("doc",), "--format doc: a report can be html, md, json"),
+    ("out", (), ("doc",), "--format doc: unknown format. Give one or more of html, md, json"),
 ]
 
 REQUESTS = [

@@ -150,7 +150,7 @@ def test_a_run_that_is_not_there_is_refused(name: str, finished: Path) -> None:
     for read in (store.load_run, store.outline):
         line = refusal(UnknownRun, read, name)
 
-        assert f"holds no run '{shown}" in line
+        assert f"has no run '{shown}" in line
         assert "Its runs: study" in line
 
 
@@ -160,7 +160,7 @@ def test_a_command_refuses_a_run_that_is_not_there(
     command: str, name: str, terminal_with_run: Terminal
 ) -> None:
     """Exit code 2 and one line; an empty name is not the latest run."""
-    line = terminal_with_run.refuses((command, "--", name), f"holds no run '{name}'")
+    line = terminal_with_run.refuses((command, "--", name), f"has no run '{name}'")
 
     assert "Its runs: study" in line
 

@@ -16,9 +16,9 @@ from jobs.spec.model import Spec
 
 ONE = "backbones: scratch\n"
 TRUTH = "a number is needed, not true or false"
-NO_VALUE = "holds more than a value or a list"
+NO_VALUE = "must be a value or a list of values"
 SHARES = "three percentages of at least 1 that sum to 100, such as [70, 10, 20], is needed"
-SUM = "three shares of at least 1 that add up to 100 are needed"
+SUM = "three percentages of at least 1 that sum to 100 are needed"
 WORDS_OF_PYDANTIC = r"Input should|unable to parse|validation error|type="
 LONG = "1" + "0" * 5000
 

@@ -46,25 +46,25 @@ TO_WRITE = [
     ("loop/store", "cannot be written: Too many levels of symbolic links"),
     ("pipe", "pipe is not a folder. Set ORCH_STORE to another"),
     ("dead", "dead is not a folder. Set ORCH_STORE to another"),
-    ("nested", "nested cannot be used: Is a directory"),
+    ("nested", "here/nested: Is a directory"),
     ("x" * 300, "cannot be written: File name too long"),
     ("/".join(["x" * 200] * 30), "cannot be written: File name too long"),
 ]
 TO_READ = [
-    ("file", "file cannot be used: Not a directory"),
-    ("file/x", "file/x cannot be used: Not a directory"),
+    ("file", "here/file: Not a directory"),
+    ("file/x", "here/file/x: Not a directory"),
     ("empty", "there is no store at "),
     ("gone", "there is no store at "),
-    ("loop", "loop cannot be used: Too many levels of symbolic links"),
-    ("/proc", "there is no store at /proc. 'orch submit' makes one"),
-    ("/dev/null", "the store /dev/null cannot be used: Not a directory"),
-    ("nested", "nested cannot be used: Is a directory"),
-    ("x" * 300, "cannot be used: File name too long"),
+    ("loop", "here/loop: Too many levels of symbolic links"),
+    ("/proc", "there is no store at /proc. Create one with 'orch submit'"),
+    ("/dev/null", "cannot use the store /dev/null: Not a directory"),
+    ("nested", "here/nested: Is a directory"),
+    ("x" * 300, ": File name too long"),
     ("\udcff", "there is no store at "),
 ]
 
-NO_FORMAT = "has a format this version of orch does not read"
-NO_JSON = "it is not whole JSON"
+NO_FORMAT = "has a format that this version of orch cannot read"
+NO_JSON = "it is not valid JSON"
 FORMATS = [
     ("", NO_JSON),
     ("{", NO_JSON),

@@ -20,7 +20,7 @@ from jobs.store.store import Store
 from orchestrator.analysis import predictions
 
 TABLES = ("epochs", "evaluations", "predictions", "attempts")
-REMEDY = "Take it out, to be made again, with: orch verify RUN --repair"
+REMEDY = "Remove it, so that it is created again, with: orch verify RUN --repair"
 
 NO_FILES: dict[str, Callable[[Path], object]] = {
     "a folder": lambda path: path.mkdir(),

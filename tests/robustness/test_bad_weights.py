@@ -84,7 +84,7 @@ WEIGHTS: dict[str, tuple[bytes, str]] = {
     "a number for a name among them": (saved({**STATE, 7: torch.zeros(1)}), "it has '7'"),
     "another shape": (
         saved(but(**{"0__weight": torch.zeros(4, 3, 5, 5)})),
-        "shape [4, 3, 5, 5], [4, 3, 3, 3]",
+        "shape [4, 3, 5, 5] instead of [4, 3, 3, 3]",
     ),
     "turned": (saved(but(**{"0__weight": torch.zeros(3, 4, 3, 3)})), "shape [3, 4, 3, 3]"),
     "flat": (saved(but(**{"0__weight": torch.zeros(108)})), "shape [108]"),

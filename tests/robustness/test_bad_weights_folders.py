@@ -97,7 +97,7 @@ def test_a_file_of_weights_with_rubbish_in_it_is_named(terminal: Terminal) -> No
 
     line = refusal(MissingWeights, require_weights, ["resnet34"], terminal.folder)
 
-    assert f"{path} is no file of ImageNet weights" in line
+    assert f"{path} is not a file of ImageNet weights" in line
     assert "--weights none" in line
 
 
@@ -110,7 +110,7 @@ def test_submit_refuses_weights_that_are_not_there(
     folder.mkdir()
     if contents is not None:
         (folder / "resnet34.pth").write_bytes(contents)
-    words = "Put resnet34.pth" if contents is None else "is no file of ImageNet weights"
+    words = "Put resnet34.pth" if contents is None else "is not a file of ImageNet weights"
 
     line = terminal.refuses(SUBMIT, words, ORCH_WEIGHTS_DIR=str(folder))
 

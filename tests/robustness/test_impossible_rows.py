@@ -24,8 +24,8 @@ SCRIPT = "<script>alert(1)</script>"
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("evaluations", {"correct": 99}, "99 of "),
     ("evaluations", {"correct": -1}, "-1 of "),
-    ("evaluations", {"total": 0}, " of 0 images right is no count"),
-    ("evaluations", {"total": -5}, " of -5 images right is no count"),
+    ("evaluations", {"total": 0}, " of 0 images correct is not a valid count"),
+    ("evaluations", {"total": -5}, " of -5 images correct is not a valid count"),
 ]
 TAKEN: list[tuple[str, dict[str, Any]]] = [
     ("evaluations", {"loss": NAN, "accuracy": 7.0}),
@@ -66,7 +66,7 @@ def test_rows_that_cannot_be_counted_are_damage(
 
     assert f"{path} is damaged: " in line
     assert words in line
-    assert "images right is no count" in line
+    assert "images correct is not a valid count" in line
 
 
 @pytest.mark.parametrize(("name", "change"), TAKEN, ids=[f"{row[0]}: {row[1]}" for row in TAKEN])

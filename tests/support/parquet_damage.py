@@ -138,7 +138,7 @@ OF_OTHER_COLUMNS: dict[str, tuple[Change, str]] = {
         "is list<element: int64>, not ",
     ),
     "times for the last column": (retyped(pa.duration("s"), last=True), "is duration[s], not "),
-    "gaps": (with_gaps, "has gaps"),
+    "gaps": (with_gaps, "has missing values"),
 }
 """Whole files of other columns, and how they are described."""
 

@@ -11,8 +11,8 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 
-NO_JSON = "it is not whole JSON"
-NO_OBJECT = "it holds no keys and values"
+NO_JSON = "it is not valid JSON"
+NO_OBJECT = "it contains no keys and values"
 TORN: dict[str, tuple[bytes, str]] = {
     "empty": (b"", NO_JSON),
     "a brace": (b"{", NO_JSON),
@@ -34,7 +34,7 @@ TORN: dict[str, tuple[bytes, str]] = {
 }
 """What no record can hold, and how it is described."""
 
-REMEDY = "Put it back from a copy, or remove it and submit the run again."
+REMEDY = "Restore it from a copy, or remove it and submit the run again."
 
 PATHS: dict[str, Callable[[Store, Run], Path]] = {
     "run": lambda store, run: store.run_path(run.name),

@@ -71,7 +71,7 @@ def test_a_partial_run_says_what_is_missing_and_compares_what_is_there(tmp_path:
     )
 
     assert facts["missing"][0].startswith("2 tasks of 9 not done: 2 open.")
-    assert "ResNet34 (seed 0): evaluation after epoch 2 is not done." in facts["missing"]
+    assert "ResNet34 (seed 0): evaluation after epoch 2 is still to come." in facts["missing"]
     assert "This report is not complete" in html
     assert facts["answer"]["period"] == 1
     assert facts["answer"]["sentence"].startswith("So far, after period 1 of 2 (epoch 1), ")
