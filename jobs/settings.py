@@ -53,7 +53,7 @@ def folder(value: str, origin: str) -> Path:
         path = Path(value).expanduser().absolute()
         os.fsencode(path).decode()
         return path
-    except UnicodeDecodeError:
+    except UnicodeError:
         shown = str(path).encode(errors="backslashreplace").decode()
         raise BadEnvironment(
             f"{origin}: {shown} is not UTF-8, so no store or weights can be there. Rename it."

@@ -42,7 +42,7 @@ class Store(LedgerStore):
                 )
             found = atomic.read_json(marker)
         except (OSError, WorkError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
+            reason = str(getattr(error, "strerror", None) or error).rstrip(".")
             raise StoreUnusable(
                 f"cannot use the store {self.root}: {reason}. Set ORCH_STORE to a folder that you "
                 "can write to."

@@ -42,7 +42,7 @@ BAD: list[tuple[list[str], str, dict[str, str]]] = [
     ([*ANY, "--data", "empty"], "has no class folders", {}),
     ([*ANY, "--data", "one-class"], "only one class", {}),
     ([*ANY, "--data", "empty-class"], "no file in class folder(s) b", {}),
-    ([*ANY, "--data", "animals"], "lies in the data folder", {"ORCH_STORE": "animals/store"}),
+    ([*ANY, "--data", "animals"], "inside the data folder", {"ORCH_STORE": "animals/store"}),
     (["submit", "missing.yaml"], "cannot read the spec", {}),
     (["submit", "animals"], "Images are given with --data animals", {}),
     (["submit", "not-yaml.yaml"], "while parsing a flow sequence at line 1, column 10", {}),

@@ -33,7 +33,7 @@ def test_a_wrong_request_for_data_is_refused(
 
 @pytest.mark.parametrize(
     ("store", "expected"),
-    [("photos/store", "lies in the data folder"), ("photos/a/1.png", "is not a folder")],
+    [("photos/store", "inside the data folder"), ("photos/a/1.png", "is not a folder")],
 )
 def test_a_data_set_is_not_prepared_into_its_own_folder(
     store: str, expected: str, two_classes: Path, terminal: Terminal

@@ -32,10 +32,10 @@ TEXTS = {
     '{"precision": "fp32"}': "it lacks 'threads'",
 }
 VALUES: list[tuple[str, Any, str]] = [
-    ("precision", "fp64", "no such precision or number of threads"),
+    ("precision", "fp64", "its precision or number of threads is invalid"),
     ("precision", None, "'precision' is 'None'"),
-    ("threads", 0, "no such precision or number of threads"),
-    ("threads", -1, "no such precision or number of threads"),
+    ("threads", 0, "its precision or number of threads is invalid"),
+    ("threads", -1, "its precision or number of threads is invalid"),
     ("threads", "2", "'threads' is '2'"),
     ("threads", 1.5, "'threads' is '1.5'"),
     ("threads", True, "'threads' is 'True'"),
@@ -56,7 +56,7 @@ def test_numerics_of_every_wrong_kind_are_named(text: str, words: str, tmp_path:
     (tmp_path / "numerics.json").write_text(text)
     threads = torch.get_num_threads()
 
-    line = refusal(DamagedFile, numerics.kept, tmp_path)
+    line = refusal(DamagedFile, numerics.kept, tmp_path / "numerics.json")
 
     assert str(tmp_path / "numerics.json") in line
     assert words in line

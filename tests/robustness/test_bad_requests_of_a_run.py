@@ -30,7 +30,7 @@ REQUESTS = [
     (("report", "study", "--out", "~nobody-of-that-name/x"), "does not exist"),
     (("report", "study", "nobody"), "has no run 'nobody'"),
     (("report", "study", "--format", "doc"), "doc"),
-    (("report", "study", "--format", ""), "--format names nothing"),
+    (("report", "study", "--format", ""), "--format is empty"),
     (("report", "study", "--period", "2"), "--period 2"),
     (("report", "study", "--period", "x"), "--period"),
     (("verify", "study", "--replay", "--trial", "nobody"), "nobody"),

@@ -17,7 +17,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 
-NOT_ITS_OWN = "it names what is not the run's own"
+NOT_ITS_OWN = "it names data or trials of another run"
 NO_TASK = "is not a task id"
 
 VALUES: list[tuple[str, Any, str]] = [
@@ -64,7 +64,7 @@ VALUES: list[tuple[str, Any, str]] = [
 ]
 SPECS: list[tuple[dict[str, Any], str]] = [
     ({}, "backbones: a list of backbone names, or 'all', is needed"),
-    ({"backbones": "nobody"}, "no backbone is called 'nobody'"),
+    ({"backbones": "nobody"}, "unknown backbone 'nobody'"),
     ({"period": 3}, "backbones: a list of backbone names, or 'all', is needed"),
     ({"backbones": "scratch", "periods": "many"}, "periods: a whole number from 1 to 10,000"),
 ]

@@ -179,8 +179,8 @@ def test_a_spec_file_that_cannot_be_read_is_refused(
     [
         ("backbones: !!python/object/apply:os.system ['touch owned']\n", "not valid YAML"),
         ('backbones: ["res\\nnet34"]\n', "Did you mean 'resnet34'?"),
-        ('backbones: ["\\e[31mscratch"]\n', "no backbone is called '\\x1b[31mscratch'"),
-        (f"backbones: [{'x' * 50_000}]\n", "no backbone is called 'xxx"),
+        ('backbones: ["\\e[31mscratch"]\n', "unknown backbone '\\x1b[31mscratch'"),
+        (f"backbones: [{'x' * 50_000}]\n", "unknown backbone 'xxx"),
         (ONE + "periods: 0\n", "periods: a whole number from 1 to 10,000 is needed"),
         (None, "No such file"),
     ],

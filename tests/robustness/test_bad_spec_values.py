@@ -179,7 +179,7 @@ def test_a_name_that_could_lead_elsewhere_is_refused(name: str) -> None:
     """A run's name becomes a folder's, so only plain letters, digits, dots and dashes are taken."""
     line = refusal(BadSpec, model.build, {"backbones": "scratch", "name": name})
 
-    assert line.startswith("error: name: letters, digits, '.', '_' and '-' only, at most 80")
+    assert line.startswith("error: name: at most 80 letters, digits, '.', '_' and '-' are allowed")
 
 
 @pytest.mark.parametrize("place", FOLDERS, ids=ascii)

@@ -39,16 +39,16 @@ TO_WRITE = [
     ("file/\x1b[31m", "file is not a folder. Set ORCH_STORE to another"),
     ("/dev/null", "/dev/null is not a folder. Set ORCH_STORE to another"),
     ("/dev/null/x", "/dev/null is not a folder. Set ORCH_STORE to another"),
-    ("/proc/store", "the store /proc/store cannot be written: "),
-    ("/sys/kernel/store", "the store /sys/kernel/store cannot be written: "),
-    ("/proc/self/fd/store", "the store /proc/self/fd/store cannot be written: "),
-    ("loop", "cannot be written: Too many levels of symbolic links"),
-    ("loop/store", "cannot be written: Too many levels of symbolic links"),
+    ("/proc/store", "cannot write to the store /proc/store: "),
+    ("/sys/kernel/store", "cannot write to the store /sys/kernel/store: "),
+    ("/proc/self/fd/store", "cannot write to the store /proc/self/fd/store: "),
+    ("loop", ": Too many levels of symbolic links"),
+    ("loop/store", ": Too many levels of symbolic links"),
     ("pipe", "pipe is not a folder. Set ORCH_STORE to another"),
     ("dead", "dead is not a folder. Set ORCH_STORE to another"),
     ("nested", "here/nested: Is a directory"),
-    ("x" * 300, "cannot be written: File name too long"),
-    ("/".join(["x" * 200] * 30), "cannot be written: File name too long"),
+    ("x" * 300, ": File name too long"),
+    ("/".join(["x" * 200] * 30), ": File name too long"),
 ]
 TO_READ = [
     ("file", "here/file: Not a directory"),
@@ -60,7 +60,6 @@ TO_READ = [
     ("/dev/null", "cannot use the store /dev/null: Not a directory"),
     ("nested", "here/nested: Is a directory"),
     ("x" * 300, ": File name too long"),
-    ("\udcff", "there is no store at "),
 ]
 
 NO_FORMAT = "has a format that this version of orch cannot read"
@@ -109,7 +108,9 @@ def test_a_place_that_cannot_become_a_store_is_refused(
 
     line = refusal(StoreUnusable, preflight.require_writable, store_at(place))
 
-    assert line.startswith("error: the store ")
+    assert line.startswith(
+        ("error: the store ", "error: cannot write to the store ", "error: cannot use the store ")
+    )
     assert words in line
     assert listing(places.folder, places.temporary) == before
 
@@ -149,7 +150,7 @@ def test_a_store_of_another_format_is_left_alone(text: str, words: str, terminal
     to_write = refusal(StoreUnusable, preflight.require_writable, root)
 
     assert words in to_read
-    assert to_read.startswith("error: the store ")
+    assert to_read.startswith(("error: the store ", "error: cannot use the store "))
     assert to_write == to_read
     assert listing(terminal.folder, terminal.temporary) == before
 

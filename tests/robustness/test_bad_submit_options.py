@@ -17,7 +17,10 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"periods": 10001}, "periods: a whole number from 1 to 10,000"),
     ({"epochs_per_period": -1}, "epochs_per_period: a whole number from 1 to 100,000"),
     ({"epochs_per_period": 100001}, "epochs_per_period: a whole number from 1 to 100,000"),
-    ({"periods": 10000, "epochs_per_period": 100000}, "give fewer periods or fewer epochs per period"),
+    (
+        {"periods": 10000, "epochs_per_period": 100000},
+        "give fewer periods or fewer epochs per period",
+    ),
     ({"periods": 10000, "seeds": 10000}, "give fewer periods, seeds or backbones"),
     ({"image_size": 7}, "image_size: a whole number from 8 to 2,048"),
     ({"image_size": 10**30}, "image_size: a whole number from 8 to 2,048"),

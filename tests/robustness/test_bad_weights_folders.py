@@ -54,8 +54,8 @@ def test_a_weights_folder_without_the_file_is_named(make: Make, terminal: Termin
 
     line = refusal(MissingWeights, lambda: require_weights(["alexnet"], folder, downloads=None))
 
-    assert "put alexnet.pth " in line
-    assert f" into the folder {folder} (ORCH_WEIGHTS_DIR)" in line
+    assert "Put alexnet.pth " in line
+    assert f"{folder} (ORCH_WEIGHTS_DIR)" in line
     assert listing(terminal.folder, terminal.temporary) == before
 
 
