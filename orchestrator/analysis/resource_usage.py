@@ -29,7 +29,7 @@ class ResourceUsage:
 
 def resource_usage(results: TrainingResults, epoch: int) -> ResourceUsage:
     """Resource usage up to a target epoch. Prefers GPU memory and counts no epoch twice."""
-    records = [results[epoch] for epoch in sorted(results) if epoch <= epoch]
+    records = [results[target] for target in sorted(results) if target <= epoch]
     peaks: dict[bool, list[float]] = {True: [], False: []}
     for record in records:
         if (peak := _amount(record, "peak_memory_bytes")) is not None:

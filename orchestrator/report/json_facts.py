@@ -286,7 +286,8 @@ def _attempts(run_data: RunData) -> list[dict[str, Any]]:
 
 def _timeline(analysis: Analysis) -> dict[str, Any]:
     found = analysis.timeline
-    return {**asdict(found), "began": found.began.isoformat() if found.began else None}
+    values = {**asdict(found), "began": found.began.isoformat() if found.began else None}
+    return {"stints": values.pop("spans"), **values}
 
 
 def _finite(value: Any) -> Any:

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
-
 from jobs.catalog.backbones import CATALOG
-from models.networks import build
 
 
 def counted(name: str, size: int) -> int:
     """Multiply-adds of all convolutions and linear layers of one forward pass."""
+    torch = pytest.importorskip("torch")
+    from models.networks import build
+
     network, total = build.skeleton(name, 20).eval(), 0
 
     def see(layer: Any, _: Any, out: Any) -> None:
