@@ -1,7 +1,7 @@
 # make demo    the whole study on built-in images, then a report (installs into .venv first)
 # make test    the tests (installs what they need into .venv first)
 # make chaos   faults dealt to a study at work, then a comparison with an undisturbed one (make chaos N=50 SEED=1)
-# make bench   speeds beside rivals', on this processor (benchmarks/README.md), in 15 minutes; JSON into bench-results/
+# make bench   speeds beside rivals', on this processor (benchmarks/README.md), in 20 minutes; JSON into bench-results/
 # make check   lint, types, import borders, then the tests
 # make clean   remove .venv and what the demo made
 
@@ -16,8 +16,8 @@ comma  := ,
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3 python3.13 python3.14,$(shell \
 	$(name) -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $(name))))
 
-# What needs a GPU: benchmarks/gpu.py. Sizes such that all of them end within a quarter of an hour on two cores.
-BENCHMARKS := training evaluation preparing checkpoints overhead plan slots startup makespan
+# What needs a GPU: benchmarks/gpu.py. Sizes such that all of them end within twenty minutes on two cores.
+BENCHMARKS := training evaluation preparing checkpoints overhead plan slots startup makespan false_leads
 SIZE_training    := --seconds 1.2 --repeats 1 --count 96
 SIZE_evaluation  := --seconds 0.4 --repeats 1 --count 64
 SIZE_preparing   := --images-count 4000 --repeats 2
