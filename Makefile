@@ -1,7 +1,7 @@
 # make demo    the whole study on built-in images, then a report (installs into .venv first)
 # make test    the tests (installs what they need into .venv first)
 # make chaos   inject faults into a running study and compare it with an undisturbed one (make chaos N=50 SEED=1)
-# make bench   compare speeds with other tools on this CPU (benchmarks/README.md), in 15 minutes; JSON in bench-results/
+# make bench   compare speeds with other tools on this CPU (benchmarks/README.md), in 20 minutes; JSON in bench-results/
 # make catalog count the catalog's networks and write the table of keys of docs/spec.md (docs/extending.md)
 # make picture the packages, drawn from the imports, into docs/packages.svg
 # make check   lint, types, import borders, then the tests
@@ -18,8 +18,8 @@ comma  := ,
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3 python3.13 python3.14,$(shell \
 	$(name) -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $(name))))
 
-# benchmarks/gpu.py needs a GPU. The sizes are chosen so that all end within 15 minutes on two cores.
-BENCHMARKS := training evaluation preparing checkpoints overhead plan slots startup makespan
+# benchmarks/gpu.py needs a GPU. The sizes are chosen so that all end within 20 minutes on two cores.
+BENCHMARKS := training evaluation preparing checkpoints overhead plan slots startup makespan false_leads
 SIZE_training    := --seconds 1.2 --repeats 1 --count 96
 SIZE_evaluation  := --seconds 0.4 --repeats 1 --count 64
 SIZE_preparing   := --images-count 4000 --repeats 2

@@ -106,7 +106,10 @@ def _seeds(run_data: RunData, analysis: Analysis) -> Iterator[str]:
     lead, seeds = run_data.leader, run_data.run.spec.seeds
     if seeds == 1:
         yield _one_seed(lead, analysis.verdict.paired_test if analysis.verdict else None)
-    elif lead and min(len(standing.tests) for standing in lead.ranking) < seeds:
+        return
+    if seeds == 2:
+        yield "Two seeds hardly measure how much seeds scatter: --seeds 3 or more can show more."
+    if lead and min(len(standing.tests) for standing in lead.ranking) < seeds:
         yield (
             f"Not every network has been tested with all {seeds} seeds yet; each row says "
             "with how many."

@@ -99,7 +99,9 @@ def _too_close(run_data: RunData, analysis: Analysis, lead: Leader, verdict: Lea
     more = len(close) - len(named)
     names = wording.listed([*named, f"{more} more"] if more else named)
     images = wording.count(run_data.test_images, "test image")
-    told = f"{names} are too close to call on {images}"
+    seeds = lead.ranking[0].accuracy.n if lead.ranking[0].accuracy else 1
+    spread = f" (mean ± deviation over {seeds} seeds)" if seeds > 1 else ""
+    told = f"{names} are too close to call on {images}{spread}"
     faster = "" if len(cautions.devices(run_data)) > 1 else _faster(analysis, close)
     return f"{told}; {faster}" if faster else told
 

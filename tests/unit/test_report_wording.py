@@ -10,16 +10,18 @@ from orchestrator.report.rendering import wording
 @pytest.mark.parametrize(
     ("correct", "told"),
     [
-        (11937, "97% (11937/12183)"),
-        (9678, "79% (9678/12183)"),
-        (11571, "94% (11571/12183)"),
-        (11663, "95% (11663/12183)"),
-        (12183, "100% (12183/12183)"),
-        (12182, "99% (12182/12183)"),
+        (11937, "98.0% (11937/12183)"),
+        (9678, "79.4% (9678/12183)"),
+        (11571, "95.0% (11571/12183)"),
+        (11663, "95.7% (11663/12183)"),
+        (12183, "100.0% (12183/12183)"),
+        (12182, "> 99.9% (12182/12183)"),
+        (1, "< 0.1% (1/12183)"),
+        (0, "0.0% (0/12183)"),
     ],
 )
-def test_accuracies_read_as_in_the_study(correct: int, told: str) -> None:
-    """The study rounds percentages down: 11571 of 12183 is 94.98% and stands as 94%."""
+def test_accuracies_are_rounded_to_the_nearest_tenth(correct: int, told: str) -> None:
+    """11571 of 12183 is 94.98%; only all of them is 100.0%."""
     assert wording.accuracy(correct, 12183) == told
 
 

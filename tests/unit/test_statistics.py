@@ -214,13 +214,13 @@ def test_seeds_that_differ_widen_the_interval() -> None:
     assert widths[1].high - widths[1].low > 5 * (widths[0].high - widths[0].low)
 
 
-def test_several_seeds_need_the_interval_too() -> None:
-    """McNemar's test alone says nothing about seeds."""
+def test_several_seeds_need_the_p_value_over_seeds() -> None:
+    """McNemar alone says nothing of seeds."""
     paired_test = pairwise.PairwiseTest(
-        "a", "b", 100, 2, 30, 1, 0.001, 0.001, 0.1, Interval(-0.1, 0.3)
+        "a", "b", 100, 2, 30, 1, 0.001, 0.001, 0.1, Interval(0.01, 0.3), Interval(-0.1, 0.3), 0.4, 1
     )
 
     assert not paired_test.significant
     assert replace(paired_test, seeds=1).significant
-    assert replace(paired_test, interval=Interval(0.01, 0.3)).significant
+    assert replace(paired_test, p_seeds_holm=0.03).significant
     assert paired_test.turned().turned() == paired_test

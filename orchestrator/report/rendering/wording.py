@@ -20,8 +20,18 @@ def accuracy(correct: int, total: int) -> str:
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """A share as a percentage, rounded to the nearest tenth: `97.9%`; a dash for none."""
-    return "–" if share is None else f"{100 * share:.{digits}f}%"
+    """A share as a percentage, rounded to the nearest tenth: `97.9%`; a dash for none.
+
+    Only all is 100.0% and only nothing is 0.0%: `> 99.9%`, `< 0.1%`.
+    """
+    if share is None:
+        return "–"
+    least = 10**-digits
+    if 0 < share < 1 and f"{100 * share:.{digits}f}" == f"{100:.{digits}f}":
+        return f"> {100 - least:.{digits}f}%"
+    if 0 < share < 1 and f"{100 * share:.{digits}f}" == f"{0:.{digits}f}":
+        return f"< {least:.{digits}f}%"
+    return f"{100 * share:.{digits}f}%"
 
 
 def interval(found: Interval) -> str:
