@@ -249,7 +249,7 @@ def _weights(settings: Settings) -> list[Diagnosis]:
     for name, path in there.items():
         if reason := weights.unsound(backbone_of[name], path):
             problem = f"{path} is not what its name says: {reason}"
-            remedy = "put the right file there, or remove it"
+            remedy = "replace or remove it"
             broken.append(Diagnosis("weights", "broken", problem, remedy))
         else:
             sound.append(name)

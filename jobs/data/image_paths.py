@@ -39,9 +39,7 @@ def _of_one(path: Path) -> list[Path]:
         inside = sorted(_walk(path)) if path.is_dir() else [path]
         for each in inside:
             if not stat.S_ISREG(each.stat().st_mode):
-                raise BadFolder(
-                    f"{each} is no file that can be read to its end (a pipe, socket or device)."
-                )
+                raise BadFolder(f"{each} is not a regular file (a pipe, socket or device).")
     except FileNotFoundError as error:
         raise BadFolder(f"the image {error.filename or path} does not exist.") from None
     except (OSError, ValueError) as error:

@@ -77,7 +77,7 @@ def predict_command(
     """Classify images, or folders of images, with every backbone of a run.
 
     A backbone trained with several seeds answers with the mean of its networks. Exit code 1 when a
-    file is no whole image or a network is damaged; everything else is answered all the same.
+    file is not a complete image or a network is damaged; everything else is answered all the same.
     """
     from jobs.data import image_paths
     from jobs.store.store import Store
@@ -114,7 +114,9 @@ def _exit_code(
     answered: list[ImagePredictions], unread: Mapping[Path, str], faults: Mapping[str, str]
 ) -> int:
     """1 if anything was not answered, which is named on stderr; else 0."""
-    broken = [f"{each.image} is no whole image: {each.broken}" for each in answered if each.broken]
+    broken = [
+        f"{each.image} is not a complete image: {each.broken}" for each in answered if each.broken
+    ]
     wrong = [*unread.values(), *broken, *(f"not asked: {why}" for why in faults.values())]
     for line in wrong:
         click.echo(plain(line), err=True)

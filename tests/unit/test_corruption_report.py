@@ -85,7 +85,7 @@ def test_open_harder_tests_do_not_hold_the_ranking_back(tmp_path: Path) -> None:
     for name in ("matplotlib", "jinja2", "scipy"):
         pytest.importorskip(name, reason=f"{name} is not installed (extra 'report')")
     from orchestrator.analysis import run_data
-    from orchestrator.report import summary
+    from orchestrator.report.missing import missing
     from orchestrator.report.sections.robustness import facts, section
 
     store, run = fill_store(
@@ -103,4 +103,4 @@ def test_open_harder_tests_do_not_hold_the_ranking_back(tmp_path: Path) -> None:
     assert found.leader.period == 2
     assert section(found) is None
     assert facts(found.robustness) is None
-    assert any("corrupted images (blur-1)" in line for line in summary.missing(found))
+    assert any("corrupted images (blur-1)" in line for line in missing(found))

@@ -220,11 +220,11 @@ def test_the_threads_of_a_lone_trial_are_decided_at_submit_and_kept(tmp_path: Pa
         store.plan_threads(trial, 6)
         store.plan_threads(trial, 3)
 
-    assert numerics.planned_threads(store.trial_folder(fresh)) == 6
-    assert numerics.planned_threads(store.trial_folder(begun)) is None
+    assert numerics.planned_threads(store.threads_path(fresh)) == 6
+    assert numerics.planned_threads(store.threads_path(begun)) is None
     atomic.write_json(store.trial_folder(fresh) / "threads.json", {"threads": 0})
     with pytest.raises(DamagedFile, match="threads"):
-        numerics.planned_threads(store.trial_folder(fresh))
+        numerics.planned_threads(store.threads_path(fresh))
 
 
 def test_a_trial_begins_with_the_threads_that_were_decided(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
 
 
 def test_the_page_needs_nothing_but_itself(finished: tuple[Path, Any]) -> None:
-    """No script except the inline one, no address except `data:` and anchors within the page."""
+    """No script but the one inside, no address but `data:` and places within the page."""
     tags = parsed(finished[0]).tags
     places = [
         value
@@ -97,7 +97,7 @@ def test_both_tables_of_the_study_hold_each_network(finished: tuple[Path, Any]) 
 def test_every_figure_is_there_twice_and_every_svg_is_well_formed(
     finished: tuple[Path, Any],
 ) -> None:
-    """Nine curves, fourteen matrices, and the figures that `OTHERS` names."""
+    """Nine curves, fourteen matrices, and what `OTHERS` names."""
     figures = finished[0].parent / "figures"
     drawn = sorted(path.stem for path in figures.glob("*.svg"))
     for path in figures.glob("*.svg"):
@@ -115,7 +115,7 @@ def test_every_figure_is_there_twice_and_every_svg_is_well_formed(
 
 
 def test_markdown_links_only_figures_that_exist(finished: tuple[Path, Any]) -> None:
-    """Each link points to a file in the same folder."""
+    """Each link is a file beside it."""
     links = re.findall(r"\]\((\S+?)\)", (finished[0].parent / "report.md").read_text())
 
     assert len(links) == 23 + len(OTHERS)
@@ -123,7 +123,7 @@ def test_markdown_links_only_figures_that_exist(finished: tuple[Path, Any]) -> N
 
 
 def test_json_documents_its_keys_and_agrees_with_itself(finished: tuple[Path, Any]) -> None:
-    """Counts, shares and confusion sums agree, unrounded."""
+    """Counts, shares and confusion sums tell the same story, unrounded."""
     facts = finished[1]
     last = {
         standing["backbone"]: standing for standing in facts["standings"] if standing["period"] == 3
@@ -151,11 +151,11 @@ def test_data_facts_tell_duplicates_and_files_left_out(finished: tuple[Path, Any
         "across_classes": 0,
     }
     assert "1 file: ape/broken.jpg" in told
-    assert "6 images in 3 groups with equal pixels; none in different splits" in told
+    assert "6 images in 3 groups of equal pixels; none of them on both sides of a split" in told
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
-    """Pages, images and figures."""
+    """Pages, pictures and figures alike."""
     store, run = fill_store(
         tmp_path / "store",
         backbones=["scratch"],
@@ -173,150 +173,8 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     assert contents[0] == contents[1]
 
 
-def test_names_come_out_as_text_wherever_they_stand(tmp_path: Path) -> None:
-    """Classes and skipped files that look like markup, tables, formulas or templates; rows keep
-    their columns.
-    """
-    html, facts, markdown = small(
-        tmp_path, classes=HOSTILE, pixels=True, skipped=("<b>x</b>|y.jpg",), periods=1
-    )
-    tags = parsed(tmp_path / "out" / "report.html")
-    drawn = ET.parse(tmp_path / "out" / "figures" / "classes.svg")
-    tables = [block.splitlines() for block in re.findall(r"(?:^\|.*\n)+", markdown, re.MULTILINE)]
-    widths = [{len(re.findall(r"(?<!\\)\|", line)) for line in table} for table in tables]
-    written = {node.text for node in drawn.iter("{http://www.w3.org/2000/svg}text")}
-
-    assert not any("onerror" in attributes for _, attributes in tags.tags)
-    assert HOSTILE[0] in "".join(tags.text)
-    assert "$x^2$ {{7*7}}" in "".join(tags.text)
-    assert {"a|b", "$x^2$ {{7*7}}"} <= written
-    assert "<img" not in markdown
-    assert "<b>" not in markdown + html.split("</style>")[1]
-    assert facts["data"]["classes"] == sorted(HOSTILE)
-    assert len(tables) >= 6
-    assert all(len(width) == 1 for width in widths)
-
-
-def test_a_partial_run_says_what_is_missing_and_compares_what_is_there(tmp_path: Path) -> None:
-    """ResNet34 is still training towards its second period."""
-    html, facts, _ = small(
-        tmp_path, finished=lambda task: not ("resnet34" in task.subject and task.epoch == 2)
-    )
-
-    assert facts["missing"][0].startswith("2 tasks of 9 not done: 2 open.")
-    assert "ResNet34 (seed 0): test after epoch 2 is still to come." in facts["missing"]
-    assert "This report is not complete" in html
-    assert facts["answer"]["period"] == 1
-    assert facts["answer"]["sentence"].startswith("So far, after period 1 of 2 (epoch 1), ")
-    assert "not tested yet" in html
-
-
-def test_a_failed_trial_is_named_with_its_reason(tmp_path: Path) -> None:
-    """What waits for it is blocked; the other is compared after the last period."""
-    _, run = fill_store(
-        tmp_path / "names",
-        backbones=PAIR,
-        classes=("ape", "bear"),
-        images_a_class=10,
-        periods=2,
-        epochs_per_period=1,
-        image_size=32,
-        pixels=False,
-    )
-    training = next(
-        task for task in run.tasks if task.startswith("train.resnet34") and task.endswith("0002")
-    )
-    html, facts, markdown = small(
-        tmp_path,
-        failed={training: "the loss is <nan> at step 7."},
-        finished=lambda t: not ("resnet34" in t.subject and t.epoch == 2),
-    )
-
-    assert facts["missing"][0].startswith("2 tasks of 9 not done: 1 failed, 1 blocked.")
-    assert (
-        facts["missing"][1]
-        == "ResNet34 (seed 0): training up to epoch 2 failed: the loss is <nan> at step 7."
-    )
-    assert "the loss is &lt;nan&gt; at step 7." in html
-    assert "the loss is &lt;nan&gt; at step 7." in markdown
-    assert facts["answer"]["sentence"].endswith(
-        "no other network has been tested. Always answering bear would get 60.0% right."
-    )
-    assert facts["attempts"] == [
-        {"kind": "evaluate", "state": "done", "failure": "", "attempts": 3},
-        {"kind": "prepare", "state": "done", "failure": "", "attempts": 1},
-        {"kind": "train", "state": "done", "failure": "", "attempts": 3},
-        {"kind": "train", "state": "failed", "failure": "bad-image", "attempts": 1},
-    ]
-
-
-def test_a_run_with_nothing_done_is_an_error_with_exit_code_1(tmp_path: Path) -> None:
-    """It says how far the run is, and writes nothing."""
-    store, run = fill_store(
-        tmp_path / "store",
-        backbones=PAIR,
-        classes=("ape", "bear"),
-        pixels=False,
-        finished=lambda task: task.kind == "prepare",
-    )
-    with pytest.raises(OrchError, match="has no results to report yet") as caught:
-        write.write_report(store, run, tmp_path / "out")
-
-    assert caught.value.exit_code == 1
-    assert not (tmp_path / "out").exists()
-
-
-def test_training_without_a_test_yet_has_curves_and_no_leader(tmp_path: Path) -> None:
-    """The first evaluations are still to come."""
-    html, facts, _ = small(tmp_path, finished=lambda task: task.kind != "evaluate")
-
-    assert facts["answer"]["sentence"].startswith("No network has been tested yet")
-    assert len(facts["curves"]) == 4
-    assert 'id="confusion"' not in html
-
-
-def test_several_seeds_are_told_as_mean_and_deviation(tmp_path: Path) -> None:
-    """Three seeds: spreads in the tables, each seed's counts in JSON, matrices summed."""
-    html, facts, markdown = small(tmp_path, seeds=3, images_a_class=30)
-    last = next(s for s in facts["standings"] if s["period"] == 2 and s["backbone"] == "resnet34")
-    shares = [trial["test"]["accuracy"] for trial in last["trials"]]
-    matrix = next(m for m in facts["confusion"] if m["backbone"] == "resnet34" and m["period"] == 2)
-
-    assert last["accuracy"]["n"] == len(shares) == 3
-    assert last["accuracy"]["mean"] == pytest.approx(sum(shares) / 3)
-    assert sum(map(sum, matrix["counts"])) == sum(
-        trial["test"]["total"] for trial in last["trials"]
-    )
-    assert "(mean ± deviation over 3 seeds)" in facts["answer"]["sentence"]
-    assert "one seed" not in html.lower()
-    assert (
-        "| Network | Test accuracy | ± accuracy | 95% interval | Test loss | ± loss |" in markdown
-    )
-
-
-def test_one_period_has_one_table(tmp_path: Path) -> None:
-    """First and last are the same."""
-    _, facts, markdown = small(tmp_path, periods=1, backbones=["scratch"])
-
-    assert "*All epochs, epoch 1*" in markdown
-    assert "figures/val-loss-all.png" in markdown
-    assert "val-loss-period-1" not in markdown
-    assert "First period" not in markdown
-    assert {standing["period"] for standing in facts["standings"]} == {1}
-
-
-def test_absent_pixels_are_said(tmp_path: Path) -> None:
-    """A store may keep the results alone."""
-    html, facts, markdown = small(tmp_path, backbones=["scratch"], periods=1)
-
-    assert "The prepared pixels are not in this store" in html
-    assert "The prepared pixels are not in this store" in markdown
-    assert facts["data"]["pixels_there"] is False
-    assert "<img" not in html
-
-
 def test_a_missing_extra_is_named_with_its_remedy() -> None:
-    """matplotlib may not be installed on the controller."""
+    """The controller may be installed without it."""
     with pytest.raises(MissingExtra, match=r"pip install .*\[report\]"):
         write.need(("no_such_module_as_this",))
 
@@ -339,7 +197,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> No
 
 
 def test_images_are_chosen_from_every_kind_and_many_classes() -> None:
-    """Three all correct, six disputed, three all wrong; if a kind has too few, the others
+    """Three all right, six disputed, three all wrong; where a kind runs short the others
     fill up.
     """
 

@@ -11,7 +11,7 @@ pytest.importorskip("scipy", reason="scipy is not installed (extra 'report')")
 from support.fakes import fill_store
 
 from orchestrator.analysis.run_data import read_run_data
-from orchestrator.report import summary
+from orchestrator.report.missing import missing
 
 
 def test_cancelled_tasks_are_missing(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_cancelled_tasks_are_missing(tmp_path: Path) -> None:
     )
     store.cancel(run.name)
 
-    lines = summary.missing(read_run_data(store, run))
+    lines = missing(read_run_data(store, run))
 
     assert lines[0].startswith("4 tasks of 13 not done: 4 cancelled.")
     assert "Scratch (seed 0): training up to epoch 6 was cancelled with the run." in lines

@@ -75,11 +75,11 @@ def test_a_partial_run_says_what_is_missing_and_compares_what_is_there(tmp_path:
     assert "This report is not complete" in html
     assert facts["answer"]["period"] == 1
     assert facts["answer"]["sentence"].startswith("So far, after period 1 of 2 (epoch 1), ")
-    assert "not evaluated yet" in html
+    assert "not tested yet" in html
 
 
 def test_a_failed_trial_is_named_with_its_reason(tmp_path: Path) -> None:
-    """Its dependent tasks are blocked; the other network is compared after the last period."""
+    """What waits for it is blocked; the other is compared after the last period."""
     _, run = fill_store(
         tmp_path / "names",
         backbones=PAIR,
@@ -106,7 +106,9 @@ def test_a_failed_trial_is_named_with_its_reason(tmp_path: Path) -> None:
     )
     assert "the loss is &lt;nan&gt; at step 7." in html
     assert "the loss is &lt;nan&gt; at step 7." in markdown
-    assert facts["answer"]["sentence"].endswith("no other network has been evaluated.")
+    assert facts["answer"]["sentence"].endswith(
+        "no other network has been tested. Always answering bear would get 60.0% right."
+    )
     assert facts["attempts"] == [
         {"kind": "evaluate", "state": "done", "failure": "", "attempts": 3},
         {"kind": "prepare", "state": "done", "failure": "", "attempts": 1},
@@ -116,7 +118,7 @@ def test_a_failed_trial_is_named_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_a_run_with_nothing_done_is_an_error_with_exit_code_1(tmp_path: Path) -> None:
-    """It shows the progress of the run, and writes nothing."""
+    """It says how far the run is, and writes nothing."""
     store, run = fill_store(
         tmp_path / "store",
         backbones=PAIR,
@@ -132,10 +134,10 @@ def test_a_run_with_nothing_done_is_an_error_with_exit_code_1(tmp_path: Path) ->
 
 
 def test_training_without_a_test_yet_has_curves_and_no_leader(tmp_path: Path) -> None:
-    """The first evaluations are not done yet."""
+    """The first evaluations are still to come."""
     html, facts, _ = small(tmp_path, finished=lambda task: task.kind != "evaluate")
 
-    assert facts["answer"]["sentence"].startswith("No network has been evaluated yet")
+    assert facts["answer"]["sentence"].startswith("No network has been tested yet")
     assert len(facts["curves"]) == 4
     assert 'id="confusion"' not in html
 
@@ -154,14 +156,16 @@ def test_several_seeds_are_told_as_mean_and_deviation(tmp_path: Path) -> None:
     )
     assert "(mean ± deviation over 3 seeds)" in facts["answer"]["sentence"]
     assert "one seed" not in html.lower()
-    assert "| Network | Seeds | Test loss | ± loss | Test accuracy | ± accuracy |" in markdown
+    assert (
+        "| Network | Test accuracy | ± accuracy | 95% interval | Test loss | ± loss |" in markdown
+    )
 
 
 def test_one_period_has_one_table(tmp_path: Path) -> None:
     """First and last are the same."""
     _, facts, markdown = small(tmp_path, periods=1, backbones=["scratch"])
 
-    assert "### All epochs, epoch 1" in markdown
+    assert "*All epochs, epoch 1*" in markdown
     assert "figures/val-loss-all.png" in markdown
     assert "val-loss-period-1" not in markdown
     assert "First period" not in markdown
@@ -169,7 +173,7 @@ def test_one_period_has_one_table(tmp_path: Path) -> None:
 
 
 def test_absent_pixels_are_said(tmp_path: Path) -> None:
-    """A store may contain only the results."""
+    """A store may keep the results alone."""
     html, facts, markdown = small(tmp_path, backbones=["scratch"], periods=1)
 
     assert "The prepared pixels are not in this store" in html

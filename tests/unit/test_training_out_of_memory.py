@@ -105,7 +105,7 @@ def test_a_trial_that_runs_out_of_memory_is_trained_in_parts_from_there_on(
     ]
 
     assert "a batch of 8 did not fit into memory in epoch 2, step 2" in said[0]
-    assert "in 2 micro-batches" in said[0]
+    assert "into 2 micro-batches" in said[0]
     assert outcome["micro_batches"][0] == {"epoch": 2, "step": 2, "parts": 2}
     assert outcome["micro_batches"][-1]["parts"] == 4
     assert sorted(epochs) == [1, 2, 3]
