@@ -44,6 +44,16 @@ def shared() -> Path:
     return root
 
 
+@pytest.fixture(autouse=True)
+def own_path() -> Iterator[None]:
+    """A fork server started in a test makes paths safe; programs of other tests start as before."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    yield
+    os.environ.pop("PYTHONSAFEPATH", None)
+    if before is not None:
+        os.environ["PYTHONSAFEPATH"] = before
+
+
 @pytest.fixture
 def animal_folder(tmp_path: Path) -> Path:
     """Three classes of twenty small colour images each, told apart by their dominant colour."""

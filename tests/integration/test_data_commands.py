@@ -31,7 +31,7 @@ def test_a_folder_is_inspected(
     code = cli.run(["data", "inspect", str(animal_folder), "--json"])
     found = json.loads(capsys.readouterr().out)
 
-    assert code == 0
+    assert code == 1  # a file is broken
     assert found["classes"] == {"ape": 22, "bear": 20, "cat": 20}
     assert found["formats"] == {"PNG": 61}
     assert list(found["broken"]) == ["ape/broken.jpg"]

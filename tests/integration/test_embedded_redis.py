@@ -78,7 +78,7 @@ def test_a_folder_that_others_can_open_is_refused(settings: Settings) -> None:
     folder.mkdir(mode=0o755)
     folder.chmod(0o755)
 
-    with pytest.raises(BrokerUnreachable, match="not a private folder"):
+    with pytest.raises(BrokerUnreachable, match="not a folder that only you can open"):
         ensure(settings)
     folder.rmdir()
 

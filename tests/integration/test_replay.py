@@ -71,7 +71,7 @@ def test_threads_and_device_are_those_on_record(laboratory: Laboratory, trial: s
     """A trial of another kind of device is not replayed here, nor one that was never trained."""
     path = laboratory.store.trial_folder(trial) / "numerics.json"
     atomic.write_json(path, json.loads(path.read_text()) | {"device": "cuda"})
-    with pytest.raises(NoSuchDevice, match="was trained on cuda, and none is free here"):
+    with pytest.raises(NoSuchDevice, match="was trained on cuda, and no free one was found"):
         replay_trial(laboratory.store, trial, kills=0, seed=0, weights_dir=None)
     with pytest.raises(StoreUnusable, match="nothing of the trial"):
         replay_trial(

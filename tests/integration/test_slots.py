@@ -286,4 +286,4 @@ def test_children_of_many_threads_that_die_together_are_told_apart(
         ends = list(threads.map(work, range(24)))
 
     assert set(ends[::2]) == {"well"}
-    assert all("ended by SIGKILL" in end for end in ends[1::2])
+    assert all("killed by SIGKILL" in end for end in ends[1::2])

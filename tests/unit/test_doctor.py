@@ -57,7 +57,7 @@ def test_weights_that_are_not_what_their_name_says_are_broken(cache: Path, tmp_p
     assert (broken.state, broken.remedy) == ("broken", "replace or remove it")
     assert (
         broken.found
-        == f"{given}/squeezenet1_0.pth does not match its name: it was not written by torch, "
+        == f"{given}/squeezenet1_0.pth is not what its name says: it was not written by torch, "
         "or is incomplete"
     )
     assert {finding.state for finding in absent} == {"missing"}

@@ -151,7 +151,7 @@ def test_data_facts_tell_duplicates_and_files_left_out(finished: tuple[Path, Any
         "across_classes": 0,
     }
     assert "1 file: ape/broken.jpg" in told
-    assert "6 images in 3 groups of equal pixels; none of them on both sides of a split" in told
+    assert "6 images in 3 groups with equal pixels; none in different splits" in told
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
