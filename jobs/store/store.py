@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ from typing import TypeVar
 
 from jobs import atomic, permissions
 from jobs.errors import AccessDenied, BadSpec, DamagedFile, StoreUnusable, UnknownRun, WorkError
-from jobs.store import identity, records
+from jobs.store import identity
 from jobs.store.ledger import LedgerStore
 from jobs.store.runs import NAME_OF_RUN, Run, RunOutline, read_outline, read_run
+from jobs.store.trials import read_trial
 from jobs.task import Task, Trial
 
 T = TypeVar("T")
@@ -127,7 +127,7 @@ class Store(LedgerStore):
         """The recorded trial with this name; raises `StoreUnusable` or `DamagedFile`."""
         path = self.trial_path(name)
         try:
-            return _trial_in(path, atomic.file_state(path))
+            return read_trial(path, atomic.file_state(path))
         except (FileNotFoundError, NotADirectoryError):
             raise StoreUnusable(f"the store {self.root} has no trial '{name}'.") from None
 
@@ -281,22 +281,3 @@ class Store(LedgerStore):
                 f"--all-backbones'."
             )
         return self.load_run(known[-1])
-
-
-# Cached until the file changes, because a large plan is slow to read.
-
-
-@functools.lru_cache(maxsize=256)
-def _trial_in(path: Path, state: tuple[int, ...]) -> Trial:
-    found = records.read(
-        path, {"data": str, "backbone": str, "weights": str, "recipe": dict, "seed": int}
-    )
-    if found is None:
-        raise FileNotFoundError(path)
-    try:
-        return Trial.from_dict(found)
-    except (TypeError, ValueError) as error:
-        from jobs.spec import explain
-        from jobs.spec.model import Recipe
-
-        raise records.damaged_file(path, explain.first_problem(error, Recipe)) from None

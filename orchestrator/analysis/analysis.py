@@ -90,19 +90,17 @@ def analyse(run_data: RunData) -> Analysis:
         calibration=_calibration(run_data, answered),
         agreement=_agreement(run_data, first, chosen),
         top=_top(answered),
-        costs=tuple(
-            network_costs(
-                run_data.comparison,
-                period,
-                len(classes),
-                run_data.trainings,
-                run_data.run.spec.image_size,
-            )
-        ),
+        costs=_costs(run_data),
         stopping=_stopping(run_data),
         timeline=build_timeline(run_data.attempts, whose, run_data.states),
         falling=_falling(run_data),
     )
+
+
+def _costs(run_data: RunData) -> tuple[Cost, ...]:
+    size, classes = run_data.run.spec.image_size, len(run_data.predictions.classes)
+    costs = network_costs(run_data.comparison, run_data.period, classes, run_data.trainings, size)
+    return tuple(costs)
 
 
 def _matrices(run_data: RunData) -> dict[tuple[str, int], Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from pathlib import Path
 
@@ -13,80 +12,17 @@ np = pytest.importorskip("numpy")
 PIL = pytest.importorskip("PIL", reason="Pillow is not installed (extra 'worker')")
 
 from PIL import Image, ImageOps  # noqa: E402
+from support.deep_images import RAMP, folder_of, png16, stored, tiff  # noqa: E402
 
-from jobs.data import image_folder, pixel_format, sources, value_range  # noqa: E402
+from jobs.data import image_folder, pixel_format, value_range  # noqa: E402
 from jobs.data.value_range import FULL_RANGE, UNKNOWN, ValueRange  # noqa: E402
-from jobs.errors import BadFolder, BadImages, BadSpec  # noqa: E402
-from jobs.spec import model  # noqa: E402
+from jobs.errors import BadImages  # noqa: E402
 from jobs.spec.model import DataSettings  # noqa: E402
 from models.data import values  # noqa: E402
 from models.data.decode import Broken, decode, square  # noqa: E402
 from models.data.prepare import prepare_folder  # noqa: E402
 
 SIZE = 16
-RAMP = np.tile(np.linspace(0, 1, 48), (48, 1))
-
-
-def stored(image: Image.Image, kind: str = "PNG", **how: object) -> bytes:
-    """The image as a file's bytes."""
-    handle = io.BytesIO()
-    image.save(handle, kind, **how)
-    return handle.getvalue()
-
-
-def tiff(array: np.ndarray, photometric: int = 1, extra: list[int] | None = None) -> bytes:
-    """A plain TIFF of an array (h, w) or (h, w, bands), by hand: Pillow writes few kinds."""
-    height, width = array.shape[:2]
-    bands = array.shape[2] if array.ndim == 3 else 1
-    code = {"u": 1, "i": 2, "f": 3}[array.dtype.kind]
-    bits = array.dtype.itemsize * 8
-    rows = [
-        (256, 3, [width]), (257, 3, [height]), (258, 3, [bits] * bands), (259, 3, [1]),
-        (262, 3, [photometric]), (273, 4, [0]), (277, 3, [bands]), (278, 3, [height]),
-        (279, 4, [array.nbytes]), (339, 3, [code] * bands),
-    ]  # fmt: skip
-    if extra is not None:
-        rows.insert(-1, (338, 3, extra))
-    directory, tail = b"", b""
-    after = 8 + 2 + 12 * len(rows) + 4
-    for tag, kind, numbers in rows:
-        packed = np.array(numbers, "<u2" if kind == 3 else "<u4").tobytes()
-        if tag == 273:
-            packed = np.array([after + 64], "<u4").tobytes()
-        if len(packed) > 4:
-            place = np.array([after + len(tail)], "<u4").tobytes()
-            tail += packed
-            packed = place
-        head = np.array([tag, kind], "<u2").tobytes() + np.array([len(numbers)], "<u4").tobytes()
-        directory += head + packed.ljust(4, b"\0")
-    body = np.array([len(rows)], "<u2").tobytes() + directory + b"\0" * 4 + tail.ljust(64, b"\0")
-    return b"II*\0\x08\0\0\0" + body + array.astype(array.dtype.newbyteorder("<")).tobytes()
-
-
-def png16(array: np.ndarray) -> bytes:
-    """A PNG of 16 bits with 1 to 4 bands, written by hand."""
-    import struct
-    import zlib
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        )
-
-    height, width = array.shape[:2]
-    colour = {1: 0, 2: 4, 3: 2, 4: 6}[array.shape[2] if array.ndim == 3 else 1]
-    lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
-    header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body
-
-
-def folder_of(where: Path, files: dict[str, bytes]) -> Path:
-    """A data folder with these files."""
-    for name, contents in files.items():
-        (where / name).parent.mkdir(parents=True, exist_ok=True)
-        (where / name).write_bytes(contents)
-    return where
 
 
 def prepared(
@@ -300,62 +236,3 @@ def test_images_of_8_bits_have_the_pixels_of_0_1_0(mode: str, kind: str) -> None
     assert pixel_format.read(io.BytesIO(contents)) is None
     for chosen in (UNKNOWN, FULL_RANGE, ValueRange("given", 5, 9), value_range.GUESSED):
         assert np.array_equal(decode(contents, SIZE, chosen), before)
-
-
-@pytest.mark.parametrize(
-    ("given", "kept"),
-    [
-        ("auto", "auto"), (" FULL ", "full"), ("0,4095", "0,4095"), ([0, 4095], "0,4095"),
-        ("-1000, 400", "-1000,400"), ([0.5, 1], "0.5,1"), ("0,1e3", "0,1000"),
-    ],
-)  # fmt: skip
-def test_a_range_has_one_spelling(given: object, kept: str) -> None:
-    """So that the same range is the same data set."""
-    spec = model.build({"backbones": "scratch", "value_range": given})
-
-    assert spec.value_range == kept
-
-
-@pytest.mark.parametrize(
-    "given", ["", "min", "1", "5,5", "9,1", "0,nan", "0,inf", "1,2,3", [1], [True, 2], 7, None]
-)
-def test_what_is_no_range_is_refused(given: object) -> None:
-    """With what is taken."""
-    with pytest.raises(BadSpec, match=r"^value_range: auto, full, or LOW,HIGH"):
-        model.build({"backbones": "scratch", "value_range": given})
-
-
-def test_a_range_that_would_do_nothing_is_refused(animal_folder: Path) -> None:
-    """All images have 8 bits."""
-    asked = {"backbones": "scratch", "weights": "none", "value_range": "0,100"}
-
-    for data in (str(animal_folder), "digits"):
-        with pytest.raises(BadFolder, match="would do nothing"):
-            sources.read(model.build(asked | {"data": data}))
-
-
-def test_integers_and_floats_have_no_common_range(tmp_path: Path) -> None:
-    """Refused before anything is queued, unless a range is given."""
-    files = {f"a/{n}.tif": tiff((RAMP * 4095).astype(np.uint16)) for n in range(3)}
-    files |= {f"b/{n}.tif": tiff(RAMP.astype(np.float32)) for n in range(3)}
-    folder = folder_of(tmp_path, files)
-    asked = {"backbones": "scratch", "weights": "none", "data": str(folder)}
-
-    with pytest.raises(BadFolder, match=r"b/0\.tif.*a/0\.tif"):
-        sources.read(model.build(asked))
-    assert sources.read(model.build(asked | {"value_range": "full"})).preparation == 2
-
-
-def test_colours_whose_lower_bits_cannot_be_read_need_the_full_range() -> None:
-    """A PPM of 16 bits: Pillow gives the upper 8 of each colour."""
-    ppm = b"P6 2 2 65535\n" + np.full((2, 2, 3), 0x8000, ">u2").tobytes()
-
-    with pytest.raises(Broken, match="--value-range full"):
-        decode(ppm, SIZE, ValueRange("given", 0, 4095))
-    assert decode(ppm, SIZE, FULL_RANGE)[0, 0].tolist() == [128] * 3
-
-
-def test_a_type_that_is_not_read_is_named() -> None:
-    """64-bit floats are an image, though not one that Pillow reads."""
-    with pytest.raises(Broken, match="64-bit floats is not read here"):
-        decode(tiff(RAMP.astype(np.float64)), SIZE, ValueRange("given", 0, 1))

@@ -1,0 +1,29 @@
+"""Read the records of trials."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from jobs.store import records
+from jobs.task import Trial
+
+
+@functools.lru_cache(maxsize=256)
+def read_trial(path: Path, state: tuple[int, ...]) -> Trial:
+    """The trial in a file, read again only if its state (`atomic.file_state`) has changed.
+
+    Raises `FileNotFoundError` and `DamagedFile`.
+    """
+    found = records.read(
+        path, {"data": str, "backbone": str, "weights": str, "recipe": dict, "seed": int}
+    )
+    if found is None:
+        raise FileNotFoundError(path)
+    try:
+        return Trial.from_dict(found)
+    except (TypeError, ValueError) as error:
+        from jobs.spec import explain
+        from jobs.spec.model import Recipe
+
+        raise records.damaged_file(path, explain.first_problem(error, Recipe)) from None
