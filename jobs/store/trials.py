@@ -16,7 +16,9 @@ def read_trial(path: Path, state: tuple[int, ...]) -> Trial:
     Raises `FileNotFoundError` and `DamagedFile`.
     """
     found = records.read(
-        path, {"data": str, "backbone": str, "weights": str, "recipe": dict, "seed": int}
+        path,
+        {"data": str, "backbone": str, "weights": str, "recipe": dict, "seed": int},
+        {"network": dict},
     )
     if found is None:
         raise FileNotFoundError(path)

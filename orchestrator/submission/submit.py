@@ -27,15 +27,19 @@ def create_run(
     provenance: dict[str, Any] | None = None,
     lone_threads: int | None = None,
 ) -> Run:
-    """Record a run: its data set and trials, and last the run itself, which workers then reconcile.
+    """Record a run: its data sets, trials and own files, and last the run itself.
+
+    From then on workers reconcile it.
 
     A run of the same name keeps its time and provenance, becomes the latest again, and is no longer
     cancelled. The request is taken as it is; `preflight.check_request` checks one.
     If the run is a single trial, it gets `lone_threads` threads.
     """
-    data = source.data_id(spec.data_settings())
-    store.save_data(data, source, spec.data_settings())
-    expanded = plan.unfold(spec, data)
+    for settings in dict.fromkeys(spec.data_settings(name) for name in spec.backbones):
+        store.save_data(source.data_id(settings), source, settings)
+    for network in spec.networks.values():
+        store.save_network_files(network)
+    expanded = plan.unfold(spec, source.data_id)
     with ThreadPoolExecutor(AT_ONCE) as pool:  # limited by the disk, not by the CPU
         list(
             pool.map(
@@ -49,7 +53,7 @@ def create_run(
     if lone_threads is not None and len(trials) == 1:
         store.plan_threads(trials[0], lone_threads)
     tasks = tuple(task.id for task in expanded.tasks)
-    run = Run(expanded.run, spec, data, trials, tasks, time.time(), provenance or {})
+    run = Run(expanded.run, spec, expanded.data, trials, tasks, time.time(), provenance or {})
     with contextlib.suppress(UnknownRun):
         run = replace(store.load_run(expanded.run), spec=spec)
     store.reopen(run)
