@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from jobs.catalog.reference import Reference, parse
 from jobs.errors import BadWeights, OrchError
@@ -83,11 +85,23 @@ def skeleton(wanted: Wanted, classes: int) -> nn.Module:
     """
     if wanted.reference.library in ("file", "entry"):
         return make(wanted, classes)
-    try:
-        with torch.device("meta"):
-            return make(wanted, classes)
-    except (NotImplementedError, RuntimeError):
-        return make(wanted, classes)
+    for without_values in (torch.device("meta"), ParametersOnMeta()):
+        try:
+            with without_values:
+                return make(wanted, classes)
+        except (NotImplementedError, RuntimeError):
+            continue
+    return make(wanted, classes)
+
+
+class ParametersOnMeta(TorchFunctionMode):
+    """Make parameters on the meta device, but compute with tensors, as RegNet's widths are."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func in (torch.empty, torch.zeros, torch.ones) and kwargs.get("device") is None:
+            kwargs["device"] = "meta"
+        return func(*args, **kwargs)
 
 
 def head_of(wanted: Wanted, network: nn.Module, classes: int) -> set[str]:
