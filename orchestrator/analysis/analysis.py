@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from orchestrator.analysis.agreement import Agreement, agree
-from orchestrator.analysis.calibration import Calibration, calibrate
+from orchestrator.analysis.calibration import Calibration
 from orchestrator.analysis.cost import Cost, network_costs
-from orchestrator.analysis.examples import Examples, collect_examples
+from orchestrator.analysis.duplicates import find_duplicates
+from orchestrator.analysis.examples import (
+    Example,
+    Examples,
+    choose_examples,
+    collect_examples,
+    count_kinds,
+)
 from orchestrator.analysis.leader import LeaderVerdict, judge_leader
+from orchestrator.analysis.metrics import top5
 from orchestrator.analysis.overfitting import OverfittingAdvice, advise, still_falling
 from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
 from orchestrator.analysis.per_class import (
@@ -27,9 +35,8 @@ from orchestrator.analysis.predictions import TrialPredictions
 from orchestrator.analysis.ranks import Ranks, rank_networks
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.seed_intervals import leading
-from orchestrator.analysis.timeline import Timeline, build_timeline
+from orchestrator.analysis.timeline import AttemptCount, Timeline, build_timeline, count_attempts
 
-TOP = 5
 CONFUSED_PAIRS = 6
 
 
@@ -37,7 +44,9 @@ CONFUSED_PAIRS = 6
 class Analysis:
     """The analysis after `period`; `first` holds each backbone's first seed that learned something.
 
-    `falling` are the backbones whose validation loss was still falling then.
+    `chosen` are the examples to show, and `kinds` counts the images of each kind. `right_alone`
+    has the images that only one backbone got right, `all_wrong` those that none did. `falling` are
+    the backbones whose validation loss was still falling then.
     """
 
     period: int
@@ -56,6 +65,12 @@ class Analysis:
     costs: tuple[Cost, ...]
     stopping: tuple[OverfittingAdvice, ...]
     timeline: Timeline
+    attempts: tuple[AttemptCount, ...] = ()
+    duplicates: Mapping[str, int] | None = None
+    chosen: tuple[Example, ...] = ()
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    right_alone: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    all_wrong: Sequence[int] = ()
     falling: tuple[str, ...] = ()
 
 
@@ -65,19 +80,21 @@ def analyse(run_data: RunData) -> Analysis:
     classes, rivals = run_data.predictions.classes, run_data.rivals
     answered = {name: seeds for name in names if (seeds := run_data.answers(name, period))}
     first = {name: run_data.learned_answers(name, period)[0] for name in answered}
-    chosen = collect_examples(run_data.predictions, first, rivals)
+    examples = collect_examples(run_data.predictions, first, rivals)
+    every = examples.all()
     right = _right(run_data, answered)
     tests = pairwise_tests(right)
     leads = leading({name: rows for name, rows in right.items() if name in run_data.learned})
     matrices = _matrices(run_data)
     now = {name: matrices[name, period] for name in names if (name, period) in matrices}
-    pooled = _pooled(run_data, [name for name in rivals if name in answered])
+    mistakes = _pooled(run_data, [name for name in rivals if name in answered])
+    pooled = {name: run_data.predictions.together(seeds) for name, seeds in answered.items()}
     whose = {name: (trial.backbone, trial.seed) for name, trial in run_data.trials.items()}
     return Analysis(
         period=period,
         epoch=run_data.run.epoch_of(period),
         first=first,
-        examples=chosen,
+        examples=examples,
         paired_tests=tests,
         verdict=judge_leader(run_data.leader, tests, leads) if run_data.leader else None,
         ranks=_ranks(run_data),
@@ -86,13 +103,21 @@ def analyse(run_data: RunData) -> Analysis:
             name: class_metrics(counts, classes, _images(run_data, answered[name]))
             for name, counts in now.items()
         },
-        confused=tuple(confusions(pooled, classes, CONFUSED_PAIRS)),
-        calibration=_calibration(run_data, answered),
-        agreement=_agreement(run_data, first, chosen),
-        top=_top(answered),
+        confused=tuple(confusions(mistakes, classes, CONFUSED_PAIRS)),
+        calibration={name: one.calibration for name, one in pooled.items() if one.calibration},
+        agreement=_agreement(run_data, first, examples),
+        top={
+            name: top for name, all_seeds in pooled.items() if (top := top5(all_seeds)) is not None
+        },
         costs=_costs(run_data),
         stopping=_stopping(run_data),
         timeline=build_timeline(run_data.attempts, whose, run_data.states),
+        attempts=count_attempts(run_data.attempts),
+        duplicates=find_duplicates(run_data.manifest),
+        chosen=tuple(choose_examples(every)),
+        kinds=count_kinds(every),
+        right_alone={name: examples.only(name) for name in examples.networks},
+        all_wrong=examples.all_wrong() if examples.order else (),
         falling=_falling(run_data),
     )
 
@@ -185,34 +210,3 @@ def _ranks(run_data: RunData) -> Ranks | None:
     }
     seeds = sorted(set.intersection(*(set(found) for found in scores.values()))) if scores else []
     return rank_networks({name: [found[seed] for seed in seeds] for name, found in scores.items()})
-
-
-def _calibration(
-    run_data: RunData, answered: Mapping[str, list[TrialPredictions]]
-) -> dict[str, Calibration]:
-    """Calibration over all seeds."""
-    measured = {}
-    for name, found in answered.items():
-        given = [one.predicted >= 0 for one in found]
-        sure = np.concatenate(
-            [one.confidence[there] for one, there in zip(found, given, strict=True)]
-        )
-        right = np.concatenate(
-            [
-                run_data.predictions.right(one)[there]
-                for one, there in zip(found, given, strict=True)
-            ]
-        )
-        if known := calibrate(sure, right):
-            measured[name] = known
-    return measured
-
-
-def _top(answered: Mapping[str, list[TrialPredictions]]) -> dict[str, float]:
-    """Share of images whose true class was among the top `TOP` predictions, over all seeds."""
-    found = {}
-    for name, several in answered.items():
-        known = np.concatenate([one.rank[one.rank >= 0] for one in several])
-        if len(known):
-            found[name] = float(np.mean(known < TOP))
-    return found

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from orchestrator.analysis.analysis import Analysis
-from orchestrator.analysis.examples import Example
+from orchestrator.analysis.metrics import METRICS, Metric
 from orchestrator.analysis.pairwise import PairwiseTest
+from orchestrator.analysis.robustness import Robustness
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import PeriodResult, Standing
 from orchestrator.analysis.statistics import Spread
-from orchestrator.report import cautions, missing, summary
+from orchestrator.report.headline import Headline
 from orchestrator.report.rendering import wording
-from orchestrator.report.sections import robustness, tables
 
 KEYS = {
     "keys": "a description of each key of this file",
@@ -32,11 +31,15 @@ KEYS = {
     "what chance and the commonest class reach",
     "missing": "what the run asked for and is not there, in words; empty when all is done",
     "tasks": "how many tasks are in each state",
+    "metrics": "each metric of a tested trial: title, meaning, whether higher is better, and form "
+    "(a share, 0..1, or a number)",
     "standings": "one entry for each period and network: mean, deviation (n - 1; null for one "
     "seed), n and Student's "
     "95% interval over seeds of test accuracy, test loss (nats an image) and training time "
     "(seconds); `image_interval` is Wilson's 95% interval of the mean accuracy over images; "
-    "under `trials` each seed's counts with its Wilson 95% interval",
+    "`metrics` has every "
+    "metric by name, those of predictions for the shown periods; "
+    "under `trials` each seed's counts with its Wilson 95% interval, and its metrics",
     "duels": "every two networks on the same test images after the answer's period: images that "
     "only one got right "
     "(first seed), McNemar's exact p, the same after Holm's correction, mean difference of "
@@ -88,25 +91,20 @@ KEYS = {
 MAX_ALL_WRONG = 200
 
 
-def collect(
-    run_data: RunData,
-    analysis: Analysis,
-    chosen: Sequence[Example],
-    tally: dict[str, int],
-    duplicates: dict[str, int] | None,
-) -> dict[str, Any]:
+def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[str, Any]:
     """The report as JSON values under `KEYS`; non-finite numbers become null."""
     run, states = run_data.run, list(run_data.states.values())
     found: dict[str, Any] = {
         "keys": KEYS,
         "run": {"name": run.name, "submitted_at": run.submitted_at, "data": run.data},
         "spec": run.spec.model_dump(mode="json"),
-        "answer": _answer(run_data, analysis),
-        "missing": missing.missing(run_data),
+        "answer": _answer(run_data, analysis, headline),
+        "missing": list(headline.missing),
         "tasks": {state: states.count(state) for state in ("done", "open", "failed", "blocked")},
+        "metrics": {name: _metric(metric) for name, metric in METRICS.items()},
         "standings": [_standing(standing) for standing in run_data.comparison.standings],
         **_tested(analysis),
-        "corruptions": robustness.facts(run_data.robustness),
+        "corruptions": _robustness(run_data.robustness),
         "curves": [asdict(row) for row in run_data.comparison.epochs],
         "confusion": [
             {
@@ -118,10 +116,13 @@ def collect(
             }
             for (backbone, period), counts in analysis.matrices.items()
         ],
-        "questions": {"images": tally, "shown": [asdict(example) for example in chosen]},
+        "questions": {
+            "images": dict(analysis.kinds),
+            "shown": [asdict(example) for example in analysis.chosen],
+        },
         "trials": [_trial(run_data, name) for name in run_data.trials],
-        "data": _data(run_data, duplicates),
-        "attempts": _attempts(run_data),
+        "data": _data(run_data, analysis),
+        "attempts": [asdict(one) for one in analysis.attempts],
         "timeline": _timeline(analysis),
         "provenance": run.provenance,
     }
@@ -134,11 +135,11 @@ def paired_test(found: PairwiseTest) -> dict[str, Any]:
     return {**asdict(found), "told_apart": found.significant}
 
 
-def _answer(run_data: RunData, analysis: Analysis) -> dict[str, Any]:
+def _answer(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[str, Any]:
     told = {
-        "sentence": summary.sentence(run_data, analysis),
-        "price": summary.cost(run_data, analysis),
-        "cautions": cautions.cautions(run_data, analysis),
+        "sentence": headline.sentence,
+        "price": headline.cost,
+        "cautions": list(headline.cautions),
     }
     told |= _learning(run_data)
     if run_data.leader is None:
@@ -175,11 +176,7 @@ def _learning(run_data: RunData) -> dict[str, Any]:
 
 def _tested(analysis: Analysis) -> dict[str, Any]:
     examples = analysis.examples
-    wrong = (
-        [examples.example(place) for place in examples.all_wrong()[:MAX_ALL_WRONG]]
-        if examples.order
-        else []
-    )
+    wrong = [examples.example(place) for place in analysis.all_wrong[:MAX_ALL_WRONG]]
     return {
         "duels": [paired_test(found) for found in analysis.paired_tests],
         "ranks": asdict(analysis.ranks) if analysis.ranks else None,
@@ -193,7 +190,7 @@ def _tested(analysis: Analysis) -> dict[str, Any]:
         "agreement": [asdict(one) for one in analysis.agreement],
         "top5": dict(analysis.top),
         "images": {
-            "right_alone": {name: len(examples.only(name)) for name in examples.networks},
+            "right_alone": {name: len(alone) for name, alone in analysis.right_alone.items()},
             "all_wrong": [asdict(example) for example in wrong],
         },
         "cost": [asdict(cost) for cost in analysis.costs],
@@ -210,8 +207,18 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "accuracy": _spread(standing.accuracy),
         "loss": _spread(standing.loss),
         "train_seconds": _spread(standing.seconds),
+        "metrics": {name: asdict(spread) for name, spread in standing.metrics.items()},
         "image_interval": asdict(standing.image_interval) if standing.image_interval else None,
         "trials": [_result(result) for result in standing.results],
+    }
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    return {
+        "title": metric.title,
+        "help": metric.help,
+        "higher_is_better": metric.higher_is_better,
+        "form": metric.form,
     }
 
 
@@ -227,6 +234,7 @@ def _result(result: PeriodResult) -> dict[str, Any]:
         "epochs_seen": result.epochs_seen,
         "train_seconds": result.seconds,
         "test": None,
+        "metrics": dict(result.metrics),
     }
     if result.tested:
         test = result.tested
@@ -258,7 +266,7 @@ def _trial(run_data: RunData, name: str) -> dict[str, Any]:
     return {"name": name, **run_data.trials[name].as_dict(), "training": numerics}
 
 
-def _data(run_data: RunData, duplicates: dict[str, int] | None) -> dict[str, Any]:
+def _data(run_data: RunData, analysis: Analysis) -> dict[str, Any]:
     prepared = run_data.prepared or {}
     return {
         "origin": run_data.source.origin if run_data.source else None,
@@ -267,18 +275,35 @@ def _data(run_data: RunData, duplicates: dict[str, int] | None) -> dict[str, Any
         "by_class": prepared.get("classes"),
         "skipped": prepared.get("skipped"),
         **{key: prepared[key] for key in ("value_range", "low_contrast") if prepared.get(key)},
-        "duplicates": duplicates,
+        "duplicates": dict(analysis.duplicates) if analysis.duplicates is not None else None,
         "pixels_there": run_data.pixels is not None,
     }
 
 
-def _attempts(run_data: RunData) -> list[dict[str, Any]]:
-    table = tables.attempts(run_data)
-    return [
-        dict(zip(("kind", "state", "failure"), row[:3], strict=True))
-        | {"attempts": int(row[3].replace(",", ""))}
-        for row in (table.rows if table else ())
-    ]
+def _robustness(found: Robustness | None) -> dict[str, Any] | None:
+    """Robustness as JSON values; None without evaluations on corrupted images."""
+    return (
+        None
+        if found is None
+        else {
+            "reference": found.reference,
+            "images": found.images,
+            "networks": [
+                {
+                    "backbone": one.backbone,
+                    "seeds": one.seeds,
+                    "clean": one.clean,
+                    "mean_corruption_error": one.mean_error,
+                    "corruption_errors": dict(one.errors),
+                    "accuracies": [
+                        {"corruption": corruption, "severity": severity, "accuracy": value}
+                        for (corruption, severity), value in sorted(one.accuracies.items())
+                    ],
+                }
+                for one in found.networks
+            ],
+        }
+    )
 
 
 def _timeline(analysis: Analysis) -> dict[str, Any]:

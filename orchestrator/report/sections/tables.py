@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from jobs.catalog import backbones
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.schedules import SCHEDULES
+from orchestrator.analysis.analysis import Analysis
+from orchestrator.analysis.metrics import METRICS, Metric, in_order, recorded
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import Standing
+from orchestrator.analysis.statistics import Spread
 from orchestrator.report.rendering import wording
 from orchestrator.report.rendering.elements import Cell, Table
 from orchestrator.report.sections import data_values, memory, periods
@@ -21,18 +25,7 @@ AUGMENTATIONS = {
     "flip": "mirrored at random",
     "crop-flip": "shifted and mirrored at random",
 }
-ONE_SEED = ("Network", "Test accuracy", "95% interval", "Test loss", "Training time")
-SEVERAL = (
-    "Network",
-    "Test accuracy",
-    "± accuracy",
-    "95% interval",
-    "Test loss",
-    "± loss",
-    "Training time",
-    "± time",
-    "Seeds",
-)
+INTERVAL = "95% interval"
 
 
 def study(run_data: RunData, period: int) -> Table:
@@ -48,8 +41,47 @@ def study(run_data: RunData, period: int) -> Table:
     )
     name, title = f"period-{period}", periods.title(run_data, period)
     rows = tuple((_several if several else _single)(run_data, s) for s in standings)
-    head = SEVERAL if several else ONE_SEED
+    head = _study_head(several)
     return Table(head, rows, tuple(range(1, len(head))), best, name, title, "study")
+
+
+def _study_head(several: bool) -> tuple[str, ...]:
+    columns = ["Network"]
+    for metric in recorded():
+        columns += [metric.title, *([f"± {metric.name}"] if several else [])]
+        columns += [INTERVAL] if metric.name == "accuracy" else []
+    return (*columns, "Training time", *(("± time", "Seeds") if several else ()))
+
+
+def every_metric(run_data: RunData, period: int) -> Table | None:
+    """All metrics after a period, mean and deviation over seeds; None without predictions."""
+    standings = run_data.comparison.at(period)
+    known = in_order({name: None for standing in standings for name in standing.metrics})
+    if len(known) <= len(recorded()):
+        return None
+    rows = tuple(
+        (_named(run_data, standing), *(_metric(metric, standing) for metric in known))
+        for standing in standings
+    )
+    head = ("Network", *(metric.title for metric in known))
+    title = f"Every metric: {periods.title(run_data, period)}"
+    numeric = tuple(range(1, len(head)))
+    return Table(head, rows, numeric, name=f"metrics-{period}", title=title, style="long")
+
+
+def meanings() -> Table:
+    """What each metric means, and whether higher is better."""
+    rows = tuple(
+        (metric.title, "higher" if metric.higher_is_better else "lower", metric.help)
+        for metric in METRICS.values()
+    )
+    head, title = ("Metric", "Better", "Meaning"), "What the metrics mean"
+    return Table(head, rows, name="metrics", title=title, style="unsorted")
+
+
+def _metric(metric: Metric, standing: Standing) -> Cell:
+    spread = standing.metrics.get(metric.name)
+    return Cell(wording.metrics(metric, spread), spread.mean) if spread else Cell("–", -1.0)
 
 
 def networks(run_data: RunData) -> Table:
@@ -122,7 +154,7 @@ def recipe(run_data: RunData) -> Table:
     return Table(("Setting", "Value"), rows, name="recipe", title="Recipe", style="pairs")
 
 
-def data(run_data: RunData, duplicates: dict[str, int] | None) -> Table:
+def data(run_data: RunData, duplicates: Mapping[str, int] | None) -> Table:
     """The data set: source, counts, split, skipped files."""
     spec, prepared = run_data.run.spec, run_data.prepared or {}
     split = split_counts(run_data) or "0 images"
@@ -154,16 +186,12 @@ def split_counts(run_data: RunData) -> str:
     return f"{told} images" if counts else ""
 
 
-def attempts(run_data: RunData) -> Table | None:
+def attempts(analysis: Analysis) -> Table | None:
     """Attempts by kind of task and result; None without records."""
-    if not run_data.attempts.num_rows:
+    if not analysis.attempts:
         return None
-    columns = (run_data.attempts[name].to_pylist() for name in ("kind", "state", "failure"))
-    found = Counter(
-        (kind, state, failure or "") for kind, state, failure in zip(*columns, strict=True)
-    )
     rows = tuple(
-        (*(str(part) for part in key), f"{number:,}") for key, number in sorted(found.items())
+        (one.kind, one.state, one.failure, f"{one.attempts:,}") for one in analysis.attempts
     )
     return Table(
         ("Task", "State", "Failure", "Attempts"), rows, (3,), name="attempts", title="Attempts"
@@ -194,32 +222,40 @@ def _single(run_data: RunData, standing: Standing) -> tuple[str, ...]:
         shown += f" ({seen} of {run_data.run.spec.epochs_per_period} epochs)"
     time = Cell(shown, took if took is not None else -1.0)
     if not standing.tests:
-        return _named(run_data, standing), "not tested yet", "–", "–", time
-    test = standing.tests[0]
-    return (
-        _named(run_data, standing),
-        Cell(wording.accuracy(test.correct, test.total), test.accuracy),
-        _interval(standing),
-        Cell(wording.loss(test.loss), test.loss),
-        time,
-    )
+        dashes = ["–"] * (len(_study_head(False)) - 3)
+        return _named(run_data, standing), "not tested yet", *dashes, time
+    cells: list[str] = []
+    for metric in recorded():
+        value = standing.results[0].metrics[metric.name]
+        if metric.name == "accuracy":
+            test = standing.tests[0]
+            counted = Cell(wording.accuracy(test.correct, test.total), value)
+            cells += [counted, _interval(standing)]
+        else:
+            cells.append(Cell(wording.metric(metric, value), value))
+    return _named(run_data, standing), *cells, time
 
 
 def _several(run_data: RunData, standing: Standing) -> tuple[str, ...]:
-    def part(spread: Any, told: Any) -> tuple[str, str]:
-        deviation = spread.deviation if spread else None
-        return (
-            Cell(told(spread.mean), spread.mean) if spread else "–",
-            Cell(told(deviation), deviation) if deviation is not None else "–",
+    cells: list[str] = []
+    for metric in recorded():
+        cells += _mean_and_deviation(
+            standing.metrics.get(metric.name), partial(wording.metric, metric)
         )
-
+        cells += [_interval(standing)] if metric.name == "accuracy" else []
     return (
         _named(run_data, standing),
-        *part(standing.accuracy, wording.percent),
-        _interval(standing),
-        *part(standing.loss, wording.loss),
-        *part(standing.seconds, wording.duration),
+        *cells,
+        *_mean_and_deviation(standing.seconds, wording.duration),
         Cell(str(len(standing.tests)), len(standing.tests)),
+    )
+
+
+def _mean_and_deviation(spread: Spread | None, told: Callable[[float], str]) -> tuple[str, str]:
+    deviation = spread.deviation if spread else None
+    return (
+        Cell(told(spread.mean), spread.mean) if spread else "–",
+        Cell(told(deviation), deviation) if deviation is not None else "–",
     )
 
 
@@ -259,7 +295,7 @@ def _skipped(prepared: dict[str, Any]) -> str:
     return f"{wording.count(len(skipped), 'file')}: {shown}{more}"
 
 
-def _duplicates(found: dict[str, int] | None) -> str:
+def _duplicates(found: Mapping[str, int] | None) -> str:
     if found is None:
         return "unknown: no manifest"
     if not found["groups"]:
