@@ -40,7 +40,7 @@ class BadFolder(RequestError):
 
 
 class BrokerUnreachable(RequestError):
-    """The broker cannot be reached or used; messages show its address without the password."""
+    """The broker cannot be reached or used; messages show host and port at most."""
 
 
 class NotQueued(OrchError):

@@ -34,7 +34,7 @@ from orchestrator.analysis.per_class import (
 from orchestrator.analysis.predictions import TrialPredictions
 from orchestrator.analysis.ranks import Ranks, rank_networks
 from orchestrator.analysis.run_data import RunData
-from orchestrator.analysis.seed_intervals import leading
+from orchestrator.analysis.seed_intervals import all_moments, leading
 from orchestrator.analysis.timeline import AttemptCount, Timeline, build_timeline, count_attempts
 
 CONFUSED_PAIRS = 6
@@ -83,11 +83,11 @@ def analyse(run_data: RunData) -> Analysis:
     examples = collect_examples(run_data.predictions, first, rivals)
     every = examples.all()
     right = _right(run_data, answered)
-    tests = pairwise_tests(right)
-    leads = leading({name: rows for name, rows in right.items() if name in run_data.learned})
-    matrices = _matrices(run_data)
+    moments = all_moments(right)
+    tests = pairwise_tests(right, moments)
+    leads = leading({name: one for name, one in moments.items() if name in run_data.learned})
+    matrices, mistakes = _matrices(run_data)
     now = {name: matrices[name, period] for name in names if (name, period) in matrices}
-    mistakes = _pooled(run_data, [name for name in rivals if name in answered])
     pooled = {name: run_data.predictions.together(seeds) for name, seeds in answered.items()}
     whose = {name: (trial.backbone, trial.seed) for name, trial in run_data.trials.items()}
     return Analysis(
@@ -128,20 +128,24 @@ def _costs(run_data: RunData) -> tuple[Cost, ...]:
     return tuple(costs)
 
 
-def _matrices(run_data: RunData) -> dict[tuple[str, int], Any]:
-    """Confusion matrices by backbone and period, over all seeds."""
-    return {
-        (name, period): counts
-        for name in run_data.comparison.backbones
-        for period in sorted({*run_data.periods, run_data.period})
-        if (counts := confusion_counts(run_data, name, period)) is not None
-    }
+def _matrices(run_data: RunData) -> tuple[dict[tuple[str, int], Counts], Counts]:
+    """Confusion matrices by backbone and period, over all seeds, and that of all mistakes.
 
-
-def confusion_counts(run_data: RunData, backbone: str, period: int) -> Counts | None:
-    """Images by (true class, prediction) over all seeds; None without predictions."""
-    seeds = run_data.answers(backbone, period)
-    return np.sum([run_data.predictions.confusion(one) for one in seeds], axis=0) if seeds else None
+    The latter sums the trials that learned something after the compared period.
+    """
+    size, matrices = len(run_data.predictions.classes), {}
+    mistakes: Counts = np.zeros((size, size), np.int64)
+    for name in run_data.comparison.backbones:
+        for period in sorted({*run_data.periods, run_data.period}):
+            learned = run_data.learned_answers(name, period)
+            counted = period == run_data.period and name in run_data.rivals
+            for one in run_data.answers(name, period):
+                counts = run_data.predictions.confusion(one)
+                before = matrices.get((name, period), 0)
+                matrices[name, period] = before + counts
+                if counted and any(one is each for each in learned):
+                    mistakes += counts
+    return matrices, mistakes
 
 
 def _agreement(
@@ -161,14 +165,6 @@ def _stopping(run_data: RunData) -> tuple[OverfittingAdvice, ...]:
     rows = run_data.comparison.epochs
     advices = (advise([row for row in rows if row.trial == trial]) for trial in run_data.trials)
     return tuple(advice for advice in advices if advice)
-
-
-def _pooled(run_data: RunData, rivals: Sequence[str]) -> Counts:
-    """Confusions of all networks and seeds that learned something."""
-    predictions, period = run_data.predictions, run_data.period
-    answers = (one for name in rivals for one in run_data.learned_answers(name, period))
-    empty = np.zeros((len(predictions.classes),) * 2, np.int64)
-    return sum((predictions.confusion(one) for one in answers), empty)
 
 
 def _falling(run_data: RunData) -> tuple[str, ...]:

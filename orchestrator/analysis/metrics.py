@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from orchestrator.analysis.calibration import BINS
 from orchestrator.analysis.per_class import macro
 from orchestrator.analysis.predictions import Answers
 
@@ -101,7 +102,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "calibration_error",
             "Calibration error",
-            "expected calibration error: mean difference of confidence and accuracy, 15 bins",
+            f"expected calibration error: mean difference of confidence and accuracy, {BINS} bins",
             False,
             "share",
             of_answers=lambda answers: answers.calibration.ece if answers.calibration else None,

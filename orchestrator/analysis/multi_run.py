@@ -13,6 +13,7 @@ from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
 from orchestrator.analysis.ranks import Ranks, rank_networks
 from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.seed_intervals import all_moments
 from orchestrator.analysis.statistics import holm
 
 
@@ -88,7 +89,8 @@ def across(sides: Sequence[ComparedRun]) -> tuple[tuple[str, PairwiseTest], ...]
     for one, other in combinations(sides, 2):
         if one.run_data.run.data == other.run_data.run.data:
             for name in [n for n in one.analysis.first if n in other.analysis.first]:
-                pair = pairwise_tests(_paired(name, one, other))
+                paired = _paired(name, one, other)
+                pair = pairwise_tests(paired, all_moments(paired))
                 found += [(name, pair[0])] if pair else []
     return tuple(found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jobs.data.image_folder import DataSource
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class RunData:
     """A run and its results; `manifest`, `pixels` and `prepared` are None if missing.
 
@@ -57,7 +58,7 @@ class RunData:
     trainings: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
     learning: Learning = field(default_factory=Learning)
 
-    @property
+    @cached_property
     def period(self) -> int:
         """The period of the comparison: that of the leader, else the last one shown."""
         return self.leader.period if self.leader else self.periods[-1]
@@ -74,23 +75,23 @@ class RunData:
             backbone, period
         )
 
-    @property
+    @cached_property
     def learned(self) -> list[str]:
         """The backbones that had learned something after the compared period."""
         return self.learning.learned(self.comparison.backbones, self.period)
 
-    @property
+    @cached_property
     def rivals(self) -> list[str]:
         """The backbones to compare: those that learned something, or all if none did."""
         return self.learned or list(self.comparison.backbones)
 
-    @property
+    @cached_property
     def test_images(self) -> int:
         """Number of test images; 0 before any test."""
         totals = [test.total for standing in self.comparison.standings for test in standing.tests]
         return max(totals, default=0)
 
-    @property
+    @cached_property
     def classes(self) -> list[str]:
         """All classes by name, from the data set and the predictions."""
         return list(self.predictions.classes)

@@ -12,8 +12,8 @@ from typing import Any
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.examples import KINDS
 from orchestrator.analysis.run_data import RunData
-from orchestrator.report import cautions, json_facts, missing, summary
-from orchestrator.report.headline import Headline
+from orchestrator.report import json_facts
+from orchestrator.report.headline import Headline, compose
 from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.elements import Section
 from orchestrator.report.rendering.figure import Chart
@@ -44,12 +44,7 @@ class Page:
 def assemble(run_data: RunData, analysis: Analysis) -> Page:
     """Build all sections and facts from run data and analysis."""
     gallery = Gallery(run_data)
-    headline = Headline(
-        summary.sentence(run_data, analysis),
-        summary.cost(run_data, analysis),
-        tuple(cautions.cautions(run_data, analysis)),
-        tuple(missing.missing(run_data)),
-    )
+    headline = compose(run_data, analysis)
     return Page(
         run_data.run.name,
         _about(run_data),

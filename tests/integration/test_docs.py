@@ -116,7 +116,17 @@ def test_the_table_of_keys_is_the_one_that_make_catalog_writes() -> None:
     """Texts of keys are edited in jobs/spec/fields.py only."""
     page = SPEC_PAGE.read_text()
 
-    assert document.with_table(page) == page, "run 'make catalog'"
+    assert document.with_table(page, document.table()) == page, "run 'make catalog'"
+
+
+def test_the_tables_of_metrics_and_sections_are_those_that_make_catalog_writes() -> None:
+    """Their texts are edited in the registries only."""
+    pytest.importorskip("markupsafe", reason="the extra 'report' is not installed")
+    from orchestrator.report import document as of_report
+
+    page = of_report.PAGE.read_text()
+
+    assert of_report.with_tables(page) == page, "run 'make catalog'"
 
 
 def test_the_long_spec_holds_the_defaults() -> None:

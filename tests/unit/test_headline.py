@@ -17,6 +17,7 @@ from orchestrator.analysis import analysis, imagenet, overfitting, run_data
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import EpochRow
 from orchestrator.report import cautions, json_facts, page, summary
+from orchestrator.report.headline import compose
 from orchestrator.report.rendering import elements, wording
 from orchestrator.report.sections import calibration, learning_curves, tables
 
@@ -82,7 +83,7 @@ def test_a_network_that_learned_nothing_is_named_and_left_out(tmp_path: Path) ->
     store, run = filled(tmp_path)
     collapse(store, run, "vgg16", answer="cat", share=0.98)
     read, analysed, sentence = told(store, run)
-    facts = json_facts._answer(read, analysed)
+    facts = json_facts._answer(read, analysed, compose(read, analysed))
     confused = {(one.label, one.answer) for one in analysed.confused}
 
     assert "VGG16" not in sentence
@@ -243,7 +244,8 @@ def test_a_constant_network_of_two_seeds_has_wilsons_interval(tmp_path: Path) ->
 
 def test_the_page_has_the_last_period_first_and_the_first_folded(tmp_path: Path) -> None:
     """In results, curves and matrices; every table has a caption."""
-    made = page.assemble(run_data.read_run_data(*filled(tmp_path, backbones=["vgg16"])))
+    read = run_data.read_run_data(*filled(tmp_path, backbones=["vgg16"]))
+    made = page.assemble(read, analysis.analyse(read))
     sections = {section.place: section for section in made.sections}
     folds = {
         place: [part.title for part in section.parts if isinstance(part, elements.Fold)]
@@ -253,6 +255,7 @@ def test_the_page_has_the_last_period_first_and_the_first_folded(tmp_path: Path)
 
     assert isinstance(first, elements.Table)
     assert first.title == "Last period, epochs 3–4"
-    assert folds["results"] == folds["confusion"] == ["First period, epochs 1–2"]
+    assert folds["results"] == ["Every metric", "First period, epochs 1–2"]
+    assert folds["confusion"] == ["First period, epochs 1–2"]
     assert folds["curves"][-1] == "First period, epochs 1–2"
     assert all(table.title for table in elements.tables(made.sections))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,7 @@ class Gallery:
     """Finds prepared images by name and scales them down."""
 
     run_data: RunData
+    _small: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -33,6 +34,11 @@ class Gallery:
 
     def small(self, image: str) -> Any:
         """A Pillow image with a side of at most `SIDE`; None without pixels."""
+        if image not in self._small:
+            self._small[image] = self._scaled(image)
+        return self._small[image]
+
+    def _scaled(self, image: str) -> Any:
         from PIL import Image
 
         if image not in self.rows or self.run_data.pixels is None:

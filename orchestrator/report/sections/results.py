@@ -27,16 +27,20 @@ def section(report: ReportData) -> Content:
     built: list[Part] = [
         tables.study(run_data, last),
         *elements.figures([learning_curves.accuracies(run_data)]),
-        *_every_metric(run_data, last, tables.meanings()),
+        *_metrics_folded(run_data, last),
     ]
     for number in earlier:
         table = tables.study(run_data, number)
-        built += elements.fold(table.title, table)
-        built += _every_metric(run_data, number)
+        built += elements.fold(table.title, table, *_every_metric(run_data, number))
     return Content(lead, tuple(built))
 
 
-def _every_metric(run_data: RunData, period: int, *meanings: Table) -> list[Fold]:
-    """All metrics after a period under one title."""
+def _metrics_folded(run_data: RunData, period: int) -> list[Fold]:
+    """All metrics after a period, and what they mean."""
+    found = _every_metric(run_data, period)
+    return elements.fold("Every metric", *found, tables.meanings()) if found else []
+
+
+def _every_metric(run_data: RunData, period: int) -> list[Table]:
     table = tables.every_metric(run_data, period)
-    return elements.fold(table.title, table, *meanings) if table else []
+    return [table] if table else []
