@@ -1,6 +1,6 @@
 """The keys of a specification: default, help text and documentation of each, in one place.
 
-Types and limits are in `jobs/spec/model.py`. This module does not import pydantic, so that the help
+Types and limits are in `jobs/spec/model.py` and `jobs/spec/recipe.py`. This module does not import pydantic, so that the help
 texts of commands can use it.
 """
 
