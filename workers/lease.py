@@ -4,7 +4,7 @@ A lease is a folder of token files in the store; the highest token holds it. Cla
 the next higher token (`O_EXCL`, atomic on NFS from version 3). The holder sends heartbeats by
 rewriting its token file. An observer considers a lease expired when the file has not changed for
 `TTL_S` on the observer's own monotonic clock. Machines therefore need no synchronised clocks.
-Token files are not fsynced: a power failure ends the holders too. A token file that it truncated
+Token files are not fsynced: a power failure also stops the holder. A token file truncated by one
 counts as held until it has been observed unchanged for `TTL_S`.
 """
 

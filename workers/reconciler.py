@@ -22,7 +22,7 @@ from workers.lease import TTL_S
 from workers.messaging import broker
 from workers.worker import Worker
 
-log = logging.getLogger("orch.tend")
+log = logging.getLogger("orch.reconciler")
 
 RECONCILE_S = 2.0
 MAX_AT_ONCE = 20
@@ -120,9 +120,9 @@ class Reconciler:
         return [] if waiting else again
 
     def _unheard(self, loose: list[Task], waiting: int) -> bool:
-        """Whether a task was loose for too long beside this idle worker: no message arrives.
+        """Whether a ready task that nobody holds did not reach this idle worker in time.
 
-        The connection then looks sound to both sides. It is made anew.
+        The connection then looks sound to both sides; the worker reconnects.
         """
         now = time.monotonic()
         self.loose_since = {task.id: self.loose_since.get(task.id, now) for task in loose}

@@ -61,7 +61,7 @@ class Pause:
 
 @dataclass(slots=True)
 class PutOff:
-    """Tasks that wait, each for itself, because files of theirs cannot be used. Thread-safe."""
+    """Backoff per task, for tasks whose files cannot be read. Thread-safe."""
 
     _pauses: dict[str, Pause] = field(default_factory=dict)
 
@@ -75,7 +75,7 @@ class PutOff:
         return pause is not None and pause.active
 
     def over(self, task: Task) -> None:
-        """The task could be done."""
+        """The task succeeded: forget its backoff."""
         self._pauses.pop(task.lease_key, None)
 
     def reasons(self) -> dict[str, str]:

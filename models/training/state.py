@@ -125,7 +125,7 @@ class TrainingState:
             explained = device.out_of_memory(error, self.request.alone)
             if explained is None:
                 raise
-            # Unchanged it would look like a batch that does not fit.
+            # Convert it here; otherwise the caller would split the batch.
             raise explained from error
         target_epochs = set(self.store.target_epochs(self.trial.name))
         referenced = {self.store.root / result["checkpoint"] for result in self.results()}

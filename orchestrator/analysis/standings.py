@@ -99,7 +99,7 @@ class Standing:
     def image_interval(self) -> Interval | None:
         """Wilson's 95% interval of the mean accuracy on that many test images.
 
-        It speaks of other images with any number of seeds: an image counts once.
+        It covers the choice of images only; more seeds do not narrow it.
         """
         if not self.tests:
             return None

@@ -132,7 +132,7 @@ class Observer:
         return [beat for beat, _ in self._look(store)]
 
     def _look(self, store: Path) -> list[tuple[Heartbeat, str]]:
-        """Each heartbeat with the doubt about it."""
+        """Each heartbeat, and why its age is uncertain (`Sight.doubt`)."""
         found = []
         for name, values in _all(store):
             path = StorePaths(store).heartbeats_folder / name
@@ -158,7 +158,7 @@ class Observer:
 
 
 def _in_doubt(found: list[tuple[Heartbeat, str]]) -> bool:
-    """Whether to watch: old heartbeats are in doubt only if this clock agrees with no other."""
+    """Whether to watch: old heartbeats are watched only if no worker's heartbeat looks fresh."""
     doubts = {doubt for beat, doubt in found if doubt and beat.silent and not beat.ended}
     return "clocks" in doubts or ("old" in doubts and not any(beat.fresh for beat, _ in found))
 

@@ -13,7 +13,7 @@ from workers.worker import Worker
 
 @dataclass(slots=True)
 class TaskContext:
-    """One message: the worker, the task, the attempts at it, and when a lease was last claimed."""
+    """One message: worker, task, attempts, and the highest lease token when it arrived."""
 
     worker: Worker
     task: Task

@@ -157,10 +157,9 @@ class Handover:
         return True
 
     def fulfilled(self, task: Task) -> list[Task]:
-        """Call after a claim: if it fulfils the request, end it and return the trainings to
-        enqueue.
+        """After a claim: if it is the requested training, close the request.
 
-        Those are the trainings that this worker gave up for the request.
+        Returns the trainings that this worker gave up for it; they are to be enqueued.
         """
         if self.request is None or self.request.task.lease_key != task.lease_key:
             return []
