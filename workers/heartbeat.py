@@ -37,7 +37,7 @@ def write(worker: Worker) -> None:
 
 def remove(worker: Worker) -> None:
     """Remove the heartbeat and withdraw any handover request."""
-    worker.handover.withdraw()
+    worker.scheduler.leave()
     worker.store.heartbeat_path(worker.name).unlink(missing_ok=True)
 
 
@@ -56,7 +56,7 @@ def _fields(worker: Worker) -> dict[str, Any]:
         "process": identity.process_identity(),
         "loading": worker.loading,
         "trouble": _trouble(worker) or None,
-        **worker.handover.heartbeat_fields(busy=worker.loading or bool(tasks)),
+        **worker.scheduler.heartbeat_fields(busy=worker.loading or bool(tasks)),
     }
 
 

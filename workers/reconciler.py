@@ -142,7 +142,7 @@ class Reconciler:
     def _begin_one(self, loose: list[Task]) -> list[Task]:
         """Begin a loose task without the broker; idle workers begin with different ones."""
         by_cost = sorted(loose, key=plan.priority)
-        chosen = by_cost[self.worker.fleet.rank(self.worker.name) % len(by_cost)]
+        chosen = by_cost[self.worker.scheduler.rank() % len(by_cost)]
         return [chosen] if self.worker.begin(chosen) else []
 
     def _look(self) -> list[Task]:
@@ -182,22 +182,12 @@ class Reconciler:
 
     def _relieve(self) -> None:
         """Request the handover of a slower worker's training, if the study then ends sooner."""
-        handover, admission = self.worker.handover, self.worker.admission
-        execute.enqueue(self.worker, handover.late())
-        self.worker.fleet.mates()
-        if (
-            admission.slots > 1
-            or handover.request
-            or handover.granted_to
-            or self.worker.stop.is_set()
-        ):
-            return
-        if admission.tasks and handover.training is None:
+        worker = self.worker
+        execute.enqueue(worker, worker.scheduler.look())
+        if worker.admission.slots > 1 or worker.stop.is_set():
             return
         waiting = [task for task in self.loose if task.kind == "train"]
-        wanted = self.worker.fleet.wanted(handover, waiting)
-        if wanted is not None:
-            handover.ask(Task.parse(wanted.task), wanted.holder)
+        worker.scheduler.request(waiting, busy=bool(worker.admission.tasks))
 
     def _runs(self) -> list[Run]:
         store = self.worker.store
@@ -226,7 +216,7 @@ class Reconciler:
         if task.id in self.worker.admission.admitted_or_waiting:
             return False
         try:
-            if self.worker.put_off.active(task) or self.worker.handover.declines(task):
+            if self.worker.put_off.active(task) or self.worker.scheduler.declines(task):
                 return False
             return self.worker.watch.free(task.lease_key)
         except AccessDenied as error:

@@ -13,6 +13,7 @@ from torch import Tensor
 from jobs.errors import BadSpec, LossNotFinite, OutOfMemory
 from models.data.augment import changes
 from models.data.batches import Batch, Data, Indices, batches, cut
+from models.runtime import untried
 from models.runtime.device import out_of_memory
 from models.runtime.rng import permutation
 from models.training import microbatches, optimisation
@@ -113,7 +114,8 @@ def _steps(
     changed = changes(learner.recipe.augment, len(data.images), learner.seed, epoch)
     undone = (
         StepRollback(learner.network)
-        if optimisation.can_step_again(learner.recipe)
+        if untried.enabled("rollback")
+        and optimisation.can_step_again(learner.recipe)
         and (data.resident is not None or learner.replay is not None)
         else None
     )

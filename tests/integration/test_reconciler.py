@@ -92,14 +92,14 @@ def test_when_the_data_is_ready_the_training_begins_on_the_fastest_idle_worker(
     times as long.
     """
     drain(worker)
-    kind, store = worker.handover.kind_of(Task("train", run.trials[0], 3)), worker.store
+    kind, store = worker.scheduler.handover.kind_of(Task("train", run.trials[0], 3)), worker.store
     fast = Handover(store, "fast", "host", "cuda:0", None)
-    worker.handover.rates, fast.rates = {kind: 10.0}, {kind: 100.0}
+    worker.scheduler.handover.rates, fast.rates = {kind: 10.0}, {kind: 100.0}
     for at in (1.0, 2.0):
         sign = {"name": "fast", "at": at, "slots": 1, **fast.heartbeat_fields(busy=False)}
         atomic.write_json(store.root / "workers" / "fast.json", sign)
-        worker.fleet.mates()
-    worker.fleet._images[run.data] = 1000.0  # the fake work counts none
+        worker.scheduler.peers.mates()
+    worker.scheduler.peers._images[run.data] = 1000.0  # the fake work counts none
     done = execute.execute(worker, run.tasks[0])
 
     assert done == "done"

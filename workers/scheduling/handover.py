@@ -24,7 +24,6 @@ from workers.scheduling import rebalance, throughput
 
 log = logging.getLogger("orch.handover")
 
-LOOK_S = 1.0
 MEASURED_S = 5.0
 """Seconds a child must have trained before its measured rate is recorded."""
 PATIENCE_S = 15.0
