@@ -133,7 +133,8 @@ def _matrices(run_data: RunData) -> tuple[dict[tuple[str, int], Counts], Counts]
 
     The latter sums the trials that learned something after the compared period.
     """
-    size, matrices = len(run_data.predictions.classes), {}
+    size = len(run_data.predictions.classes)
+    matrices: dict[tuple[str, int], Counts] = {}
     mistakes: Counts = np.zeros((size, size), np.int64)
     for name in run_data.comparison.backbones:
         for period in sorted({*run_data.periods, run_data.period}):

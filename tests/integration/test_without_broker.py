@@ -112,7 +112,7 @@ def test_idle_workers_begin_with_different_tasks(worker: Worker, run: Run) -> No
         Peer(name, {}, name == "busy", None, True, "") for name in ("a", "b", "busy", "c", "d")
     )
     taken = []
-    for worker.name in ("a", "b", "c", "d"):
+    for worker.scheduler.handover.name in ("a", "b", "c", "d"):
         taken += Reconciler(worker)._begin_one(loose)
 
     assert taken == [*loose, loose[0]]
