@@ -2,9 +2,9 @@
 
 Off unless `ORCH_CUDA_GRAPHS=1` (`models/runtime/untried.py`). A recording is used only after one
 step was done both ways from the same state with the same loss, weights, statistics and optimiser
-state, bit for bit. Otherwise, or without memory for a recording, steps are done plainly. So are those of
-an optimiser that keeps more than tensors. If recording fails in another way the task fails: torch
-is unreliable in a process whose recording was aborted.
+state, bit for bit. Otherwise, or without memory for a recording, steps are done plainly. So are
+those of an optimiser that keeps more than tensors. If recording fails in another way the task
+fails: torch is unreliable in a process whose recording was aborted.
 """
 
 from __future__ import annotations
