@@ -86,6 +86,16 @@ class Lab:
             time.sleep(0.05)
         raise AssertionError(f"{what} did not happen in {timeout_s} s\n{self.last_words()}")
 
+    def seconds_until(self, wanted: Callable[[], Any], timeout_s: float = 120) -> float:
+        """Wait until it becomes true; returns how long that took."""
+        began = time.monotonic()
+        self.until(wanted, timeout_s)
+        return time.monotonic() - began
+
+    def log(self, number: int) -> str:
+        """All that a worker has written so far."""
+        return (self.folder / f"worker-{number}.log").read_text(errors="replace")
+
     def finished(self, run: Run, timeout_s: float = 240) -> dict[str, str]:
         """Wait until no task of the run is open; returns the state of each task."""
 
