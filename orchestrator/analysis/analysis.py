@@ -77,19 +77,16 @@ class Analysis:
 def analyse(run_data: RunData) -> Analysis:
     """Analyse run data that was read once from the store."""
     period, names = run_data.period, run_data.comparison.backbones
-    classes, rivals = run_data.predictions.classes, run_data.rivals
     answered = {name: seeds for name in names if (seeds := run_data.answers(name, period))}
     first = {name: run_data.learned_answers(name, period)[0] for name in answered}
-    examples = collect_examples(run_data.predictions, first, rivals)
+    examples = collect_examples(run_data.predictions, first, run_data.rivals)
     every = examples.all()
     right = _right(run_data, answered)
     moments = all_moments(right)
     tests = pairwise_tests(right, moments)
     leads = leading({name: one for name, one in moments.items() if name in run_data.learned})
     matrices, mistakes = _matrices(run_data)
-    now = {name: matrices[name, period] for name in names if (name, period) in matrices}
     pooled = {name: run_data.predictions.together(seeds) for name, seeds in answered.items()}
-    whose = {name: (trial.backbone, trial.seed) for name, trial in run_data.trials.items()}
     return Analysis(
         period=period,
         epoch=run_data.run.epoch_of(period),
@@ -99,11 +96,8 @@ def analyse(run_data: RunData) -> Analysis:
         verdict=judge_leader(run_data.leader, tests, leads) if run_data.leader else None,
         ranks=_ranks(run_data),
         matrices=matrices,
-        by_class={
-            name: class_metrics(counts, classes, _images(run_data, answered[name]))
-            for name, counts in now.items()
-        },
-        confused=tuple(confusions(mistakes, classes, CONFUSED_PAIRS)),
+        by_class=_by_class(run_data, matrices, answered),
+        confused=tuple(confusions(mistakes, run_data.predictions.classes, CONFUSED_PAIRS)),
         calibration={name: one.calibration for name, one in pooled.items() if one.calibration},
         agreement=_agreement(run_data, first, examples),
         top={
@@ -111,7 +105,7 @@ def analyse(run_data: RunData) -> Analysis:
         },
         costs=_costs(run_data),
         stopping=_stopping(run_data),
-        timeline=build_timeline(run_data.attempts, whose, run_data.states),
+        timeline=_timeline(run_data),
         attempts=count_attempts(run_data.attempts),
         duplicates=find_duplicates(run_data.manifest),
         chosen=tuple(choose_examples(every)),
@@ -120,6 +114,11 @@ def analyse(run_data: RunData) -> Analysis:
         all_wrong=examples.all_wrong() if examples.order else (),
         falling=_falling(run_data),
     )
+
+
+def _timeline(run_data: RunData) -> Timeline:
+    whose = {name: (trial.backbone, trial.seed) for name, trial in run_data.trials.items()}
+    return build_timeline(run_data.attempts, whose, run_data.states)
 
 
 def _costs(run_data: RunData) -> tuple[Cost, ...]:
@@ -147,6 +146,19 @@ def _matrices(run_data: RunData) -> tuple[dict[tuple[str, int], Counts], Counts]
                 if counted and any(one is each for each in learned):
                     mistakes += counts
     return matrices, mistakes
+
+
+def _by_class(
+    run_data: RunData,
+    matrices: Mapping[tuple[str, int], Counts],
+    answered: Mapping[str, list[TrialPredictions]],
+) -> dict[str, list[ClassMetrics]]:
+    """Metrics of each class after the compared period, over all seeds."""
+    classes = run_data.predictions.classes
+    return {
+        name: class_metrics(matrices[name, run_data.period], classes, _images(run_data, seeds))
+        for name, seeds in answered.items()
+    }
 
 
 def _agreement(

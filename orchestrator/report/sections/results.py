@@ -6,7 +6,7 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements
 from orchestrator.report.rendering.elements import Content, Fold, Part, Table
 from orchestrator.report.report_data import ReportData
-from orchestrator.report.sections import learning_curves, tables
+from orchestrator.report.sections import learning_curves, result_tables
 
 
 def section(report: ReportData) -> Content:
@@ -25,12 +25,12 @@ def section(report: ReportData) -> Content:
     )
     last, *earlier = sorted(run_data.periods, reverse=True)
     built: list[Part] = [
-        tables.study(run_data, last),
+        result_tables.study(run_data, last),
         *elements.figures([learning_curves.accuracies(run_data)]),
         *_metrics_folded(run_data, last),
     ]
     for number in earlier:
-        table = tables.study(run_data, number)
+        table = result_tables.study(run_data, number)
         built += elements.fold(table.title, table, *_every_metric(run_data, number))
     return Content(lead, tuple(built))
 
@@ -38,9 +38,9 @@ def section(report: ReportData) -> Content:
 def _metrics_folded(run_data: RunData, period: int) -> list[Fold]:
     """All metrics after a period, and what they mean."""
     found = _every_metric(run_data, period)
-    return elements.fold("Every metric", *found, tables.meanings()) if found else []
+    return elements.fold("Every metric", *found, result_tables.meanings()) if found else []
 
 
 def _every_metric(run_data: RunData, period: int) -> list[Table]:
-    table = tables.every_metric(run_data, period)
+    table = result_tables.every_metric(run_data, period)
     return [table] if table else []
