@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from jobs.store import tables
 from jobs.task import Task
 from jobs.versions import result_versions, version_of
-from orchestrator.analysis.versions import differing_versions
+from orchestrator.analysis.versions import differing_in_attempts
 from workers.execution import attempts
 
 
@@ -56,4 +56,4 @@ def test_versions_that_differ_among_finished_attempts_are_named() -> None:
         {"state": "done", "torch_version": None},
     ]
 
-    assert differing_versions(rows) == {"torch": ["2.11.0", "2.14.1"]}
+    assert differing_in_attempts(rows) == {"torch": ["2.11.0", "2.14.1"]}
