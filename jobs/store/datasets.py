@@ -38,7 +38,8 @@ class DataSetStore(StorePaths):
 
         from jobs.spec.model import named_by
 
-        inventory = self.inventory_path(data)
+        inventory, path = self.inventory_path(data), self.source_path(data)
+        codec.refuse_newer(DataSetRecord, path)
         if not inventory.exists():
             rows = [(e.path, e.label, e.sha256, e.bytes) for e in source.entries]
             columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
@@ -46,7 +47,6 @@ class DataSetStore(StorePaths):
             arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
             with atomic.atomic_write(inventory) as draft:
                 pq.write_table(pa.table(arrays, ["path", "label", "sha256", "bytes"]), draft)
-        path = self.source_path(data)
         described = codec.encode(
             DataSetRecord(
                 origin=source.origin,
@@ -55,7 +55,6 @@ class DataSetStore(StorePaths):
                 preparation=source.preparation,
             )
         )
-        codec.refuse_newer(DataSetRecord, path)
         recorded = atomic.read_json(path)
         if not isinstance(recorded, dict) or {"format": 1, **recorded} != described:
             atomic.write_json(path, described)

@@ -110,6 +110,7 @@ class Store(LedgerStore):
 
         `corruption_levels` are the corruption levels to evaluate at the last target epoch.
         """
+        codec.refuse_newer(TrialRecord, self.trial_path(trial.name))
         if not self.has_trial(trial.name):
             record = codec.encode(TrialRecord(**trial.as_dict()))
             atomic.write_json(self.trial_path(trial.name), record)

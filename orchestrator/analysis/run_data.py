@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs import plan
 from jobs.data.image_folder import DataSource
-from jobs.errors import DamagedFile, OrchError, RequestError
+from jobs.errors import DamagedFile, NewerRecord, OrchError, RequestError
 from jobs.store import codec
 from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run
@@ -234,6 +234,8 @@ def _attempts(store: Store, run: Run) -> pa.Table:
 def _source(store: Store, run: Run) -> DataSource | None:
     try:
         return store.load_data(run.data)[0]
+    except NewerRecord:
+        raise
     except (OrchError, OSError):
         return None
 

@@ -13,7 +13,7 @@ from jobs.data.image_folder import DataSource
 from jobs.errors import UnknownRun
 from jobs.spec.model import Spec
 from jobs.store import codec
-from jobs.store.records import TaskFailure
+from jobs.store.records import CancelledRecord, TaskFailure
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -37,6 +37,7 @@ def create_run(
     """
     data = source.data_id(spec.data_settings())
     expanded = plan.unfold(spec, data)
+    codec.refuse_newer(CancelledRecord, store.cancelled_path(expanded.run))
     earlier = None
     with contextlib.suppress(UnknownRun):
         earlier = store.load_run(expanded.run)
@@ -69,6 +70,7 @@ def reset_failures(store: Store, run: Run) -> list[Task]:
     from workers.execution import attempts
 
     failed = [task for task in map(Task.parse, run.tasks) if store.failed_path(task).exists()]
+    codec.refuse_newer(CancelledRecord, store.cancelled_path(run.name))
     for task in failed:  # before anything is removed
         codec.refuse_newer(TaskFailure, store.failed_path(task))
         attempts.read_history(store, task)

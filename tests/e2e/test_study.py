@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from support.harness import Lab, rows
+from support.newer_records import records_without_format
 
 from jobs.catalog.backbones import CATALOG
 
@@ -63,6 +64,7 @@ def test_seven_backbones_in_three_periods_by_two_workers(
     page = (out / "report.html").read_text()
     assert all(entry.title in page for entry in CATALOG.values())
     assert run.name in json.dumps(status)
+    assert records_without_format(lab.store) == []
     whole = pq.read_table(lab.store.root / "results" / "evaluations")
     assert whole.num_rows == 21
     assert "trial" in whole.column_names
