@@ -30,21 +30,32 @@ def read(path: Path, kind: type[R]) -> R | None:
 
     Raises `DamagedFile`, naming file and key, `NewerRecord` and `AccessDenied`.
     """
-    values = read_values(path, kind.FORMAT)
-    return None if values is None else decode(path, values, kind)
+    contents = atomic.read_bytes(path)
+    if contents is None:
+        return None
+    if kind.NULLS or b"null" not in contents:
+        with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
+            record = msgspec.json.decode(contents, type=kind)
+            if 1 <= record.format <= kind.FORMAT:
+                return record
+    # Slower, but it knows what is wrong, and it reads NaN.
+    return decode(path, _values(path, contents, kind.FORMAT), kind)
 
 
 def read_values(path: Path, known: int = 1) -> dict[str, Any] | None:
-    """The values of a record without its version, unchecked; None if there is no such file.
+    """The values of a record, unchecked but for its version; None if there is no such file.
 
     Raises the same errors as `read`. `known` is the newest format that the caller can read.
     """
-    values = atomic.read_json(path)
-    if values is None and not path.exists():
-        return None
+    contents = atomic.read_bytes(path)
+    return None if contents is None else _values(path, contents, known)
+
+
+def _values(path: Path, contents: bytes, known: int) -> dict[str, Any]:
+    values = atomic.parse_json(path, contents)
     if not isinstance(values, dict):
         raise damaged_file(path, "it contains no keys and values")
-    version = values.pop(FORMAT_KEY, 1)
+    version = values.get(FORMAT_KEY, 1)
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise damaged_file(path, f"'{FORMAT_KEY}' is {str(version)[:60]!r}")
     if version > known:
@@ -88,8 +99,8 @@ def decode(path: Path, values: Mapping[str, Any], kind: type[R]) -> R:
 
 
 def encode(record: Record) -> dict[str, Any]:
-    """The values of a record as they are written, with its version."""
-    return {FORMAT_KEY: record.FORMAT, **msgspec.to_builtins(record)}
+    """The values of a record as they are written, in the newest format."""
+    return {**msgspec.to_builtins(record), FORMAT_KEY: record.FORMAT}
 
 
 def _in_words(message: str, values: Mapping[str, Any]) -> str:

@@ -17,11 +17,14 @@ Number = int | float
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """A JSON file of the store; `FORMAT` is the newest version that this code reads and writes.
 
-    Where `NULLS` is false, a null in the file is damage, whatever the field may hold.
+    `format` is the version of this record. Where `NULLS` is false, a null in the file is damage,
+    whatever the field may hold.
     """
 
     FORMAT: ClassVar[int] = 1
     NULLS: ClassVar[bool] = True
+
+    format: int = 1
 
 
 # Tasks

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -166,19 +165,19 @@ def run_status(
         scene.workers,
         scene.silent,
         waiting.reason(state, scene.workers),
-        differing_versions(_versions(store, run, results.values())),
+        differing_versions(map(dict, _versions(store, run, results.values()))),
         scene.newer,
     )
 
 
 def _versions(
     store: Store, run: Run | RunOutline, results: Iterable[Results]
-) -> Iterator[dict[str, str]]:
+) -> set[tuple[tuple[str, str], ...]]:
     """The versions that the data set, the trainings and the latest evaluations were made with."""
-    prepared = store.done(Task("prepare", run.data))
-    for result in itertools.chain([prepared], *((*trained, last) for trained, last in results)):
-        if result is not None:
-            yield result.versions
+    found = [store.done(Task("prepare", run.data))]
+    for trained, tested in results:
+        found += [*trained, tested]
+    return {tuple(result.versions.items()) for result in found if result is not None}
 
 
 def _results(store: Store, trial: str, share: _Share) -> Results:

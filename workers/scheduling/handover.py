@@ -74,10 +74,9 @@ class Handover:
 
     def __post_init__(self) -> None:
         with contextlib.suppress(OSError, OrchError, TypeError, ValueError):
-            found = (
-                codec.read_values(self.store.pace_path(self.host, self.device), RatesRecord.FORMAT)
-                or {}
-            )
+            path = self.store.pace_path(self.host, self.device)
+            found = codec.read_values(path, RatesRecord.FORMAT) or {}
+            found.pop(codec.FORMAT_KEY, None)
             self.rates = {str(kind): float(rate) for kind, rate in found.items() if float(rate) > 0}
 
     # What this worker measures and reports
