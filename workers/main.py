@@ -22,6 +22,8 @@ from celery.platforms import SecurityWarning
 from jobs import atomic
 from jobs.errors import BrokerUnreachable
 from jobs.settings import Settings
+from jobs.store import codec
+from jobs.store.records import HeartbeatRecord
 from jobs.store.store import Store
 from workers import heartbeat
 from workers.devices import discovery, memory
@@ -84,6 +86,7 @@ def _prepare(
     os.environ.update(chosen.environment())
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
     called = re.sub(r"[^A-Za-z0-9._-]", "-", name or f"{host}-{chosen.name}-{os.getpid()}")
+    codec.refuse_newer(HeartbeatRecord, store.heartbeat_path(called))
     admission = Admission(slots, memory.total_bytes(chosen) if slots > 1 else 0)
     return Worker(
         store,

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 
 from jobs import plan
-from jobs.errors import AccessDenied, BrokerUnreachable, OrchError
+from jobs.errors import BrokerUnreachable, OrchError, OutOfReach
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run
 from jobs.task import Task
@@ -162,19 +162,20 @@ class Reconciler:
     def _free_tasks(self, run: Run, ledger: Ledger) -> list[Task]:
         """The ready tasks of a run that nobody holds.
 
-        Files that this user may not read put off their task, or their run, and no other.
+        Files that this user may not read, or that a newer orch has written, put off their task, or
+        their run, and no other.
         """
         try:
             if self._over(run, ledger):
                 return []
             ready = plan.ready_tasks(self.worker.store, run, ledger, self._say_denied)
-        except AccessDenied as error:
+        except OutOfReach as error:
             self._say_denied(error)
             return []
         return [task for task in ready if self._free(task)]
 
-    def _say_denied(self, error: AccessDenied) -> None:
-        """Log once what this user may not read."""
+    def _say_denied(self, error: OutOfReach) -> None:
+        """Log once what this process must leave alone."""
         if str(error) not in self.told:
             log.warning("some tasks wait: %s", error)
         self.told.add(str(error))
@@ -192,7 +193,8 @@ class Reconciler:
     def _runs(self) -> list[Run]:
         store = self.worker.store
         return store.whole_runs(
-            [name for name in store.run_names() if self._stamp(name) not in self.ended]
+            [name for name in store.run_names() if self._stamp(name) not in self.ended],
+            self._say_denied,
         )
 
     def _over(self, run: Run, ledger: Ledger) -> bool:
@@ -208,7 +210,7 @@ class Reconciler:
     def _must_wait(self, task: Task) -> bool:
         try:
             return read_history(self.worker.store, task).must_wait()
-        except AccessDenied as error:
+        except OutOfReach as error:
             self._say_denied(error)
             return True
 
@@ -219,6 +221,6 @@ class Reconciler:
             if self.worker.put_off.active(task) or self.worker.scheduler.declines(task):
                 return False
             return self.worker.watch.free(task.lease_key)
-        except AccessDenied as error:
+        except OutOfReach as error:
             self._say_denied(error)
             return False

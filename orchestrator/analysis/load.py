@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from jobs import plan
 from jobs.data.image_folder import DataSource
-from jobs.errors import DamagedFile, OrchError, RequestError
-from jobs.store import records
+from jobs.errors import DamagedFile, NewerRecord, OrchError, RequestError
+from jobs.store import codec
+from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.store.tables import DATA_SETS, MANIFEST, read_rows, read_table
@@ -43,17 +44,17 @@ class StoredResults:
     run: Run
     trials: dict[str, Trial]
     states: dict[str, str]
-    failures: dict[str, dict[str, Any]]
+    failures: dict[str, TaskFailure]
     epochs: pa.Table
     evaluations: pa.Table
     predictions: tuple[pa.Table, ...]
     attempts: pa.Table
     source: DataSource | None
-    prepared: dict[str, Any] | None
+    prepared: TaskResult | None
     manifest: pa.Table | None
     pixels: np.ndarray[Any, Any] | None
-    training: dict[str, dict[str, Any]]
-    trainings: dict[str, dict[int, dict[str, Any]]]
+    training: dict[str, TaskResult]
+    trainings: dict[str, dict[int, TaskResult]]
 
 
 def load_results(store: Store, run: Run) -> StoredResults:
@@ -79,10 +80,10 @@ def load_results(store: Store, run: Run) -> StoredResults:
     )
 
 
-def _failures(store: Store, states: dict[str, str]) -> dict[str, dict[str, Any]]:
+def _failures(store: Store, states: dict[str, str]) -> dict[str, TaskFailure]:
     """Failure records by task; an empty one where the record was removed meanwhile."""
     failed = [task for task, state in states.items() if state == "failed"]
-    return {task: store.failed(Task.parse(task)) or {} for task in failed}
+    return {task: store.failed(Task.parse(task)) or TaskFailure() for task in failed}
 
 
 def require_periods(run: Run, periods: Sequence[int]) -> None:
@@ -105,7 +106,7 @@ def nothing_yet(stored: StoredResults) -> str:
         )
     task, why = next(iter(failures.items()))
     return (
-        f"{message}. {task} failed: {why.get('message', 'no reason was recorded')} Retry it with "
+        f"{message}. {task} failed: {why.message or 'no reason was recorded'} Retry it with "
         f"'orch retry {run.name}'."
     )
 
@@ -121,6 +122,8 @@ def _attempts(store: Store, run: Run) -> pa.Table:
 def _source(store: Store, run: Run) -> DataSource | None:
     try:
         return store.load_data(run.data)[0]
+    except NewerRecord:
+        raise
     except (OrchError, OSError):
         return None
 
@@ -138,24 +141,24 @@ def _pixels(path: Path) -> np.ndarray[Any, Any] | None:
     try:
         found: np.ndarray[Any, Any] = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise records.damaged_file(path, " ".join(str(error).split())[:120]) from None
+        raise codec.damaged_file(path, " ".join(str(error).split())[:120]) from None
     if found.ndim != 4 or found.shape[3] != 3 or found.dtype != np.uint8:
-        raise records.damaged_file(path, f"it has {found.shape} {found.dtype}, not images")
+        raise codec.damaged_file(path, f"it has {found.shape} {found.dtype}, not images")
     return found
 
 
-def _training(store: Store, run: Run) -> dict[str, dict[str, Any]]:
+def _training(store: Store, run: Run) -> dict[str, TaskResult]:
     """Result of the latest training of each trial in this run."""
-    latest: dict[str, dict[str, Any]] = {}
+    latest: dict[str, TaskResult] = {}
     for task in map(Task.parse, run.tasks):
         if task.kind == "train" and (result := store.done(task)):
             latest[task.subject] = result
     return latest
 
 
-def _trainings(store: Store, run: Run) -> dict[str, dict[int, dict[str, Any]]]:
+def _trainings(store: Store, run: Run) -> dict[str, dict[int, TaskResult]]:
     """Results of all trainings by trial and target epoch, those of other runs included."""
-    found: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in run.trials}
+    found: dict[str, dict[int, TaskResult]] = {name: {} for name in run.trials}
     for name in run.trials:
         for epoch in store.target_epochs(name):
             with contextlib.suppress(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.data.image_folder import DataSource
 from jobs.errors import OrchError
+from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, Trial
@@ -43,19 +44,19 @@ class RunData:
     run: Run
     trials: dict[str, Trial]
     states: dict[str, str]
-    failures: dict[str, dict[str, Any]]
+    failures: dict[str, TaskFailure]
     comparison: standings.Comparison
     leader: Leader | None
     periods: tuple[int, ...]
     predictions: Predictions
     attempts: pa.Table
     source: DataSource | None
-    prepared: dict[str, Any] | None
+    prepared: TaskResult | None
     manifest: pa.Table | None
     pixels: np.ndarray[Any, Any] | None
-    training: dict[str, dict[str, Any]]
+    training: dict[str, TaskResult]
     robustness: Robustness | None = None
-    trainings: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
+    trainings: dict[str, dict[int, TaskResult]] = field(default_factory=dict)
     learning: Learning = field(default_factory=Learning)
 
     @cached_property
@@ -90,6 +91,11 @@ class RunData:
         """Number of test images; 0 before any test."""
         totals = [test.total for standing in self.comparison.standings for test in standing.tests]
         return max(totals, default=0)
+
+    @cached_property
+    def images_by_class(self) -> dict[str, dict[str, int]]:
+        """Images of each split by class; empty before the data set is prepared."""
+        return (self.prepared and self.prepared.classes) or {}
 
     @cached_property
     def classes(self) -> list[str]:

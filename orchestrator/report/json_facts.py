@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from msgspec import to_builtins
+
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.metrics import METRICS, Metric
 from orchestrator.analysis.pairwise import PairwiseTest
@@ -179,9 +181,10 @@ def _result(result: PeriodResult) -> dict[str, Any]:
 
 
 def _trial(run_data: RunData, name: str) -> dict[str, Any]:
-    result = run_data.training.get(name, {})
+    result = run_data.training.get(name)
+    recorded = to_builtins(result) if result else {}
     numerics = {
-        key: result.get(key)
+        key: recorded.get(key)
         for key in (
             "epoch",
             "stopped_early",
@@ -196,7 +199,7 @@ def _trial(run_data: RunData, name: str) -> dict[str, Any]:
 
 
 def _data(run_data: RunData, analysis: Analysis) -> dict[str, Any]:
-    prepared = run_data.prepared or {}
+    prepared = to_builtins(run_data.prepared) if run_data.prepared else {}
     return {
         "origin": run_data.source.origin if run_data.source else None,
         "classes": run_data.classes,

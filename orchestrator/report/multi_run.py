@@ -217,14 +217,14 @@ def _differences(sides: Sequence[ComparedRun], told: Sequence[Mapping[str, str]]
 
 
 def _facts_of(side: ComparedRun) -> list[tuple[str, str]]:
-    run, prepared = side.run_data.run, side.run_data.prepared or {}
+    run, prepared = side.run_data.run, side.run_data.prepared
     asked = {
         key: value for key, value in run.spec.model_dump(mode="json").items() if key not in UNTOLD
     }
     made = {key: value for key, value in run.provenance.items() if key not in UNTOLD}
     data = {
         "name": run.data,
-        "images": prepared.get("images"),
+        "images": prepared.images if prepared else None,
         "classes": len(side.run_data.classes),
     }
     hardware = sorted({f"{s.host} {s.device}" for s in side.analysis.timeline.spans})

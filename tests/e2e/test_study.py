@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from support.harness import Lab, rows
+from support.newer_records import records_without_format
 
 from jobs.catalog.backbones import CATALOG
 
@@ -59,6 +60,7 @@ def test_seven_backbones_by_two_workers(new_lab: Callable[..., Lab], animal_fold
     page = (out / "report.html").read_text()
     assert all(entry.title in page for entry in CATALOG.values())
     assert run.name in json.dumps(status)
+    assert records_without_format(lab.store) == []
     whole = pq.read_table(lab.store.root / "results" / "evaluations")
     assert whole.num_rows == 7
     assert "trial" in whole.column_names

@@ -148,10 +148,10 @@ def rows(lab: Lab, run: Run, table: str, without: tuple[str, ...] = ()) -> list[
     )
 
 
-def digests(lab: Lab, run: Run) -> dict[str, str]:
+def digests(lab: Lab, run: Run) -> dict[str, str | None]:
     """The checksum of each trial's weights at the run's last epoch."""
     last = {trial: lab.store.done(Task("train", trial, run.spec.epochs)) for trial in run.trials}
-    return {trial: outcome["weights_digest"] for trial, outcome in last.items() if outcome}
+    return {trial: outcome.weights_digest for trial, outcome in last.items() if outcome}
 
 
 def children_of(process: subprocess.Popen[bytes]) -> list[int]:

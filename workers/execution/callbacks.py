@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
 
 from jobs import atomic
 from jobs.errors import OrchError, StorageFull
+from jobs.store import codec
+from jobs.store.records import ProgressRecord
 from jobs.task import Task
 from workers.devices import memory
 from workers.execution.attempts import Attempt
@@ -32,7 +33,7 @@ class ProgressReporter:
             task,
         )
         self.on_gpu = worker.device.kind == "cuda"
-        self.who: dict[str, Any] = {
+        self.who = {
             "task": task.id,
             "attempt": attempt.number,
             "worker": worker.name,
@@ -44,15 +45,15 @@ class ProgressReporter:
     def __call__(self, message: Message) -> None:
         if isinstance(taken := message.get("memory_bytes"), int):
             self.admission.on_memory(
-                self.who["task"], memory.on_gpu(taken, taken) if self.on_gpu else taken
+                self.task.id, memory.on_gpu(taken, taken) if self.on_gpu else taken
             )
         self.scheduler.on_message(self.task, message)
         if time.monotonic() - self.last >= TELL_S:
             self.last = time.monotonic()
             try:
-                atomic.write_json(
-                    self.path, {**message, **self.who, "at": time.time()}, durable=False
-                )
+                values = {**message, **self.who, "at": time.time()}
+                record = codec.decode(self.path, values, ProgressRecord)
+                atomic.write_json(self.path, codec.encode(record), durable=False)
             except (OrchError, OSError) as error:
                 log.warning("cannot write progress: %s", error)
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from jobs import plan
-from jobs.errors import AccessDenied, BadSpec, OrchError
+from jobs.errors import BadSpec, OrchError, OutOfReach
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
@@ -38,7 +38,7 @@ def execute(worker: Worker, task_id: str) -> str:
         return "paused"
     try:
         state = _handle(worker, task)
-    except AccessDenied as error:  # the modes of one person's files stop no other task
+    except OutOfReach as error:  # one person's files, or newer ones, stop no other task
         pause_s = worker.put_off.longer(task, error)
         log.error("%s: next try in %.0f s: %s", task.id, pause_s, error)
         return "paused"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.store.records import RunningTraining
 from jobs.store.store import Store
 from jobs.task import Task
 from workers.scheduling.handover import Handover
@@ -91,9 +92,19 @@ class Scheduler:
         if wanted is not None:
             ours.ask(Task.parse(wanted.task), wanted.holder)
 
-    def heartbeat_fields(self, busy: bool) -> dict[str, Any]:
-        """The fields of the worker's heartbeat that its peers read."""
-        return self.handover.heartbeat_fields(busy)
+    @property
+    def rates(self) -> dict[str, float]:
+        """The measured throughput by kind of training, for the heartbeat."""
+        return dict(self.handover.rates)
+
+    @property
+    def settled(self) -> bool:
+        """Whether this worker takes part in no handover, for the heartbeat."""
+        return self.handover.settled
+
+    def running_training(self) -> RunningTraining | None:
+        """The training in progress, for the heartbeat."""
+        return self.handover.running_training()
 
     def leave(self) -> None:
         """The worker ends: withdraw its request."""

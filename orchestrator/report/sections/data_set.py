@@ -43,6 +43,6 @@ def _lead(run_data: RunData) -> str:
     """Classes, images of each split, and files that were left out, in a sentence."""
     split = tables.split_counts(run_data)
     told = f"{len(run_data.classes)} classes: {split or 'the data set is not prepared'}."
-    skipped = (run_data.prepared or {}).get("skipped", ())
+    skipped = (run_data.prepared and run_data.prepared.skipped) or ()
     left_out = f" {wording.count(len(skipped), 'file')} left out." if skipped else ""
     return told + left_out

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def bars(run_data: RunData) -> Chart | None:
     """Images per class and split; None before preparation."""
-    classes: dict[str, dict[str, int]] = (run_data.prepared or {}).get("classes", {})
+    classes = run_data.images_by_class
     if not classes:
         return None
     names = sorted(classes)

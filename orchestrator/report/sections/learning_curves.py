@@ -34,7 +34,7 @@ def learning(run_data: RunData, measure: str, period: int | None) -> Chart | Non
         return None
     name, unit, split, _ = MEASURES[measure]
     stretch = periods.stretch_of(run_data, period)
-    by_class = (run_data.prepared or {}).get("classes", {})
+    by_class = run_data.images_by_class
     images = sum(counts.get(split.removesuffix("ing"), 0) for counts in by_class.values())
     basis = " · ".join(
         filter(

@@ -10,6 +10,7 @@ from typing import Any
 from jobs.catalog import backbones
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.schedules import SCHEDULES
+from jobs.store.records import TaskResult
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import wording
@@ -29,12 +30,13 @@ def networks(run_data: RunData) -> Table:
     for name in sorted(
         run_data.trials, key=lambda n: (_order(run_data, n), run_data.trials[n].seed)
     ):
-        trial, result = run_data.trials[name], run_data.training.get(name, {})
+        trial, result = run_data.trials[name], run_data.training.get(name)
         known = backbones.CATALOG.get(trial.backbone)
         counted = known.parameters(len(run_data.classes)) if known else None
         parameters = "–" if counted is None else f"{counted:,}"
         weights = "ImageNet weights" if trial.weights == "imagenet" else "random weights"
-        numerics = [str(result.get(key, "–")) for key in ("precision", "threads", "device")]
+        used = (result.precision, result.threads, result.device) if result else (None,) * 3
+        numerics = ["–" if each is None else str(each) for each in used]
         fitted = [memory.told(result) or "whole batches"] if split else []
         rows.append(
             (
@@ -95,15 +97,15 @@ def recipe(run_data: RunData) -> Table:
 
 def data(run_data: RunData, duplicates: Mapping[str, int] | None) -> Table:
     """The data set: source, counts, split, skipped files."""
-    spec, prepared = run_data.run.spec, run_data.prepared or {}
+    spec, prepared = run_data.run.spec, run_data.prepared or TaskResult()
     split = split_counts(run_data) or "0 images"
     rows = [
         ("Source", wording.plain(run_data.source.origin) if run_data.source else "unknown"),
         ("Classes", f"{len(run_data.classes)}"),
         (
             "Images",
-            f"{prepared['images']:,}"
-            if "images" in prepared
+            f"{prepared.images:,}"
+            if prepared.images is not None
             else "unknown: the data set is not prepared yet",
         ),
         ("Split", f"{split} ({' : '.join(map(str, spec.split))} by class, seed {spec.split_seed})"),
@@ -119,7 +121,7 @@ def data(run_data: RunData, duplicates: Mapping[str, int] | None) -> Table:
 def split_counts(run_data: RunData) -> str:
     """Images of each split: `628 train, 100 validation, 193 test images`; empty if not known."""
     counts = Counter[str]()
-    for of_class in (run_data.prepared or {}).get("classes", {}).values():
+    for of_class in run_data.images_by_class.values():
         counts.update(of_class)
     told = ", ".join(f"{counts[name]:,} {name}" for name in ("train", "validation", "test"))
     return f"{told} images" if counts else ""
@@ -170,8 +172,8 @@ def _order(run_data: RunData, trial: str) -> int:
     return run_data.comparison.backbones.index(run_data.trials[trial].backbone)
 
 
-def _skipped(prepared: dict[str, Any]) -> str:
-    skipped: Sequence[str] = prepared.get("skipped", ())
+def _skipped(prepared: TaskResult) -> str:
+    skipped: Sequence[str] = prepared.skipped or ()
     if not skipped:
         return "none"
     shown = ", ".join(wording.plain(path) for path in skipped[:20])
