@@ -146,7 +146,7 @@ class Trial:
             values["weights"],
             Recipe(**values["recipe"]),
             values["seed"],
-            TrialNetwork.from_dict(values["network"]) if "network" in values else None,
+            TrialNetwork.from_dict(values["network"]) if values.get("network") else None,
         )
 
 
