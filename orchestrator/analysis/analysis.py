@@ -124,7 +124,9 @@ def _timeline(run_data: RunData) -> Timeline:
 def _costs(run_data: RunData) -> tuple[Cost, ...]:
     spec, classes = run_data.run.spec, len(run_data.predictions.classes)
     sizes = {name: spec.preparation_of(name).image_size for name in spec.backbones}
-    costs = network_costs(run_data.comparison, run_data.period, classes, run_data.trainings, sizes)
+    costs = network_costs(
+        run_data.comparison, run_data.period, classes, run_data.trainings, sizes, spec.networks
+    )
     return tuple(costs)
 
 
