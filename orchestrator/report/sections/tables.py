@@ -90,7 +90,7 @@ def recipe(run_data: RunData) -> Table:
             else f"after {wording.count(spec.early_stop, 'epoch')} without a lower validation loss",
         ),
         ("Batch", wording.count(spec.batch_size, "image")),
-        ("Images", _image_size(run_data)),
+        ("Image size", _image_size(run_data)),
         ("Augmentation", AUGMENTATIONS[spec.augment]),
         ("Corruptions", ", ".join(spec.corruptions) or "none"),
         (
