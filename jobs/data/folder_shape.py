@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -115,7 +116,7 @@ def _one_level_too_high(folder: Path, tops: Mapping[str, Tree]) -> str | None:
             return None
         return (
             f"{folder} holds one class only ('{name}'), and that folder holds only folders. "
-            f"Give {meant} if the class folders lie in it."
+            f"Give {shlex.quote(str(meant))} if the class folders lie in it."
         )
     parents = [name for name, top in tops.items() if top.only_folders and _several(top)]
     if len(parents) < 2 or 2 * len(parents) <= len(tops):
@@ -195,7 +196,7 @@ def _shared(top: Tree, tops: Mapping[str, Tree], name: str) -> list[str]:
 
 
 def _hint(what: str, *meant: Path | None) -> str:
-    places = [str(place) for place in meant if place]
+    places = [shlex.quote(str(place)) for place in meant if place]
     advice = f"Give {_listed(places, 'or')}" if places else "Give a folder of class folders"
     return f"{what}. {advice}. {AS_CLASSES}"
 

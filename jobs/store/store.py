@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from jobs import atomic, permissions
+from jobs import atomic, permissions, settings
 from jobs.errors import AccessDenied, BadSpec, DamagedFile, StoreUnusable, UnknownRun, WorkError
 from jobs.store import identity
 from jobs.store.ledger import LedgerStore
@@ -277,7 +277,7 @@ class Store(LedgerStore):
         known = [name for name in self.run_names() if os.access(self.run_path(name), os.R_OK)]
         if not known:
             raise UnknownRun(
-                f"the store {self.root} has no runs yet. Start one with 'orch submit "
-                f"--all-backbones'."
+                f"the store {self.root} has no runs yet. Start one with: "
+                + settings.command_line(self.root, "submit", "--all-backbones")
             )
         return self.load_run(known[-1])

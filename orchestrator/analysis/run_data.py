@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs import plan
+from jobs import plan, settings
 from jobs.data.image_folder import DataSource
 from jobs.errors import DamagedFile, OrchError, RequestError
 from jobs.store import records
@@ -112,7 +112,7 @@ def read_run_data(store: Store, run: Run, periods: Sequence[int] = ()) -> RunDat
         run, whose, read_rows(store.root, "epochs", run.trials), evaluations
     )
     if not compared.epochs and not any(standing.tests for standing in compared.standings):
-        raise OrchError(_nothing_yet(run, states, failures))
+        raise OrchError(_nothing_yet(store, run, states, failures))
     shown = tuple(sorted(set(periods) or {1, run.spec.periods}))
     leader = find_leader(compared, _awaited(run, states), shown[-1] if periods else None)
     needed = {*shown, leader.period} if leader else {*shown}
@@ -188,17 +188,19 @@ def _check(run: Run, periods: Sequence[int]) -> None:
             )
 
 
-def _nothing_yet(run: Run, states: dict[str, str], failures: dict[str, dict[str, Any]]) -> str:
+def _nothing_yet(
+    store: Store, run: Run, states: dict[str, str], failures: dict[str, dict[str, Any]]
+) -> str:
     message = f"the run {run.name} has no results to report yet: no epoch has been published"
     if not failures:
         return (
             f"{message}. {sum(s == 'done' for s in states.values())} of {len(states)} tasks are "
-            f"done. 'orch status {run.name}' shows its progress."
+            f"done. Its progress: {settings.command_line(store.root, 'status', run.name)}"
         )
     task, why = next(iter(failures.items()))
     return (
-        f"{message}. {task} failed: {why.get('message', 'no reason was recorded')} Retry it with "
-        f"'orch retry {run.name}'."
+        f"{message}. {task} failed: {why.get('message', 'no reason was recorded')} Retry it with: "
+        f"{settings.command_line(store.root, 'retry', run.name)}"
     )
 
 
