@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -126,15 +127,12 @@ def collect_examples(
     return Examples(predictions, networks, tuple(places), right, among or tuple(networks))
 
 
-def _mean_of_known(
-    confidences: np.ndarray[tuple[int, int], np.dtype[np.float64]],
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _mean_of_known(confidences: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Mean of each column without NaN; 0 where all of it is NaN."""
     known = ~np.isnan(confidences)
-    total: np.ndarray[tuple[int], np.dtype[np.float64]] = np.where(known, confidences, 0).sum(
-        axis=0
+    return np.asarray(
+        np.where(known, confidences, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     )
-    return total / np.maximum(known.sum(axis=0), 1)
 
 
 def choose_examples(

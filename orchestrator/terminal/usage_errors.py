@@ -10,7 +10,7 @@ NUMBERS = {
     "integer range": "a whole number",
     "float": "a number, such as 0.001,",
 }
-OTHER_WORDS = {word: "device" for word in ("gpu", "gpus", "cuda", "gpu_id", "accelerator")}
+OTHER_WORDS = dict.fromkeys(("gpu", "gpus", "cuda", "gpu_id", "accelerator"), "device")
 """What other programs call options that are no key of a specification."""
 DESTRUCTIVE = frozenset({"repair"})
 """Options that remove something; they are never offered for another word."""
