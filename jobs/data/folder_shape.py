@@ -19,6 +19,8 @@ SPLITS = {
 PARTS = {
     **dict.fromkeys(("image", "images", "img", "imgs", "jpegimages", "pngimages"), IMAGES),
     **dict.fromkeys(("label", "labels", "mask", "masks", "bbox", "bboxes", "gt"), LABELS),
+    **dict.fromkeys(("input", "inputs"), IMAGES),
+    **dict.fromkeys(("target", "targets"), LABELS),
     **dict.fromkeys(("annotation", "annotations", "annot", "annots"), LABELS),
     **dict.fromkeys(("groundtruth", "groundtruths", "segmentation", "segmentations"), LABELS),
     **dict.fromkeys(("segmentationclass", "segmentationobject"), LABELS),
@@ -99,11 +101,12 @@ def split_within_classes(root: Tree) -> list[str]:
 
 
 def alike(classes: Sequence[str]) -> list[list[str]]:
-    """Classes whose names differ only in case, spaces or Unicode form."""
+    """Classes whose names differ only in case, spaces, Unicode form or invisible characters."""
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for label in classes:
         plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
-        groups[" ".join(plain.split())].append(label)
+        seen = "".join(each for each in plain if unicodedata.category(each) != "Cf")
+        groups[" ".join(seen.split())].append(label)
     return [group for group in groups.values() if len(group) > 1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import warnings
 from collections.abc import Callable
@@ -19,6 +20,7 @@ NO_IMAGE = "not an image"
 PNG = b"\x89PNG\r\n\x1a\n"
 TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # the reason is in the file's error
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow warns from there on, and refuses twice as many
 
 
