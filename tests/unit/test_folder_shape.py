@@ -104,8 +104,10 @@ def test_classes_at_top_takes_the_folders_as_they_are(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information", "#recycle", ".Trash-1"]
-    + ["@Recently-Snapshot", "__pycache__", "found.000", "LOST.DIR"],
+    [
+        *("@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information", "#recycle"),
+        *(".Trash-1", "@Recently-Snapshot", "__pycache__", "found.000", "LOST.DIR"),
+    ],
 )
 def test_folders_of_other_systems_are_no_classes(name: str, tmp_path: Path) -> None:
     """Neither beside the classes nor within one."""
@@ -126,7 +128,9 @@ def test_what_lies_beside_the_class_folders_is_known(tmp_path: Path) -> None:
 
 def test_names_that_look_the_same_are_found() -> None:
     """Case, spaces, the two Unicode forms of an accent, a space without width."""
-    alike = folder_shape.alike(["Cat", "cat", "dog", "dog ", "caf\u00e9", "cafe\u0301", "bird", "bi\u200brd"])
+    alike = folder_shape.alike(
+        ["Cat", "cat", "dog", "dog ", "caf\u00e9", "cafe\u0301", "bird", "bi\u200brd"]
+    )
 
     assert alike == [
         ["Cat", "cat"],
