@@ -164,7 +164,7 @@ def _same_network(twins: Sequence[tuple[str, PairwiseTest]]) -> list[Part]:
         "Network",
         "in",
         "against",
-        "only the first right",
+        "only the first correct",
         "only the second",
         "Difference",
         "95% interval",

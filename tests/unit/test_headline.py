@@ -87,7 +87,8 @@ def test_a_network_that_learned_nothing_is_named_and_left_out(tmp_path: Path) ->
 
     assert "VGG16" not in sentence
     assert (
-        "VGG16 learned nothing: it gives one answer (cat) to 98% of the images; chance is 25.0%. "
+        "VGG16 learned nothing: it predicts one class (cat) for 98% of the images; chance is "
+        "25.0%. "
         "Try a lower learning rate. It is left out of ranking and mistakes."
     ) in cautions.cautions(read, analysed)
     assert [entry["backbone"] for entry in facts["ranking"]] == ["resnet34", "scratch"]
@@ -98,7 +99,7 @@ def test_a_network_that_learned_nothing_is_named_and_left_out(tmp_path: Path) ->
 
 
 def test_its_calibration_is_not_marked_best(tmp_path: Path) -> None:
-    """A constant answer with a confidence of its own accuracy has no calibration error."""
+    """A constant prediction with a confidence of its own accuracy has no calibration error."""
     store, run = filled(tmp_path)
     collapse(store, run, "vgg16", answer="bear", confidence=0.2549)
     read, analysed, _ = told(store, run)
@@ -111,7 +112,7 @@ def test_its_calibration_is_not_marked_best(tmp_path: Path) -> None:
 
 
 def test_it_does_not_lead_where_a_constant_answer_is_the_most_accurate(tmp_path: Path) -> None:
-    """Most images are bears; the sentence says what always answering bear would get."""
+    """Most images are bears; the sentence says what always predicting bear would get."""
     store, run = filled(tmp_path, backbones=["scratch", "vgg16"], images_a_class=25)
     read = run_data.read_run_data(store, run)
     share = 0.97
@@ -119,7 +120,7 @@ def test_it_does_not_lead_where_a_constant_answer_is_the_most_accurate(tmp_path:
     read = replace(read, learning=replace(read.learning, baselines=known))
     sentence = summary.sentence(read, analysis.analyse(read))
 
-    assert sentence.endswith(" Always answering bear would get 97.0% right.")
+    assert sentence.endswith(" Always predicting bear would get 97.0% correct.")
 
 
 def test_a_rival_that_learned_nothing_is_no_rival(tmp_path: Path) -> None:
@@ -157,7 +158,9 @@ def test_one_collapsed_seed_of_three_is_named_and_no_example_is_from_it(tmp_path
 
     assert "leads" not in sentence
     assert any(
-        note.startswith("VGG16 learned nothing with seed 0 (of 3 seeds): it gives one answer (ape)")
+        note.startswith(
+            "VGG16 learned nothing with seed 0 (of 3 seeds): it predicts one class (ape)"
+        )
         for note in cautions.cautions(read, analysed)
     )
     assert analysed.first["vgg16"] is answers[1]
@@ -177,7 +180,7 @@ def test_lines_show_chance_and_the_commonest_class(tmp_path: Path) -> None:
     assert ">chance</text>" in low.svg
     assert ">commonest class</text>" in low.svg
     assert ">chance</text>" not in high.svg
-    assert "Chance is 25.0%; always answering bear gets" in high.caption
+    assert "Chance is 25.0%; always predicting bear gets" in high.caption
 
 
 def test_what_to_hold_against_the_answer_is_said(tmp_path: Path) -> None:
