@@ -18,7 +18,8 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import EpochRow
 from orchestrator.report import cautions, json_facts, page, summary
 from orchestrator.report.rendering import elements, wording
-from orchestrator.report.sections import calibration, learning_curves, tables
+from orchestrator.report.sections import calibration, learning_curves, mistakes, tables
+from orchestrator.report.sections.images import Gallery
 
 CLASSES = ("ape", "bear", "cat", "dog")
 
@@ -133,6 +134,35 @@ def test_a_rival_that_learned_nothing_is_no_rival(tmp_path: Path) -> None:
     assert analysed.verdict is not None
     assert not analysed.verdict.leads
     assert tables.study(read, 2).best == (0,)
+
+
+def test_mistakes_of_the_only_network_that_learned_are_called_its_own(tmp_path: Path) -> None:
+    """Nothing is compared with networks that do not count."""
+    store, run = filled(tmp_path, backbones=["scratch", "vgg16"])
+    collapse(store, run, "vgg16", answer="ape")
+    read, analysed, _ = told(store, run)
+
+    titles = [fold.title for fold in mistakes._all_wrong(analysed)]
+
+    assert len(titles) == 1
+    assert titles[0].endswith("that Scratch predicted wrongly")
+    assert mistakes._right_alone(analysed, Gallery(read)) == []
+
+
+def test_the_interval_of_the_table_decides_on_a_constant_prediction(tmp_path: Path) -> None:
+    """With several seeds the mean number of correct images is no whole number."""
+    read, analysed, _ = told(*filled(tmp_path, backbones=["scratch", "vgg16"], seeds=2))
+    assert read.leader is not None
+    interval = read.leader.ranking[0].image_interval
+    assert interval is not None
+    notes = []
+    for share in (interval.low - 1e-9, interval.low):
+        known = replace(read.learning.baselines, majority_share=share)
+        changed = replace(read, learning=replace(read.learning, baselines=known))
+        notes.append(" ".join(cautions.cautions(changed, analysed)))
+
+    assert "constant prediction" not in notes[0]
+    assert "is not clearly better than a constant prediction" in notes[1]
 
 
 def test_nobody_leads_where_none_learned_anything(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from orchestrator.report.rendering.elements import (
 from orchestrator.report.sections.images import Gallery
 
 PICTURES_A_PAIR, MAX_ALL_WRONG, ALONE_EACH = 2, 6, 1
-MAX_CLASSES_OPEN = 12
+MAX_CLASSES_OPEN = 6
 
 
 def classes(run_data: RunData, analysis: Analysis) -> Section | None:
