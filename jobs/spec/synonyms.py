@@ -9,13 +9,13 @@ from jobs.spec.fields import KEYS
 
 OTHER_WORDS: dict[str, str] = {
     "data": "dataset data_dir data_path data_root dataset_path root folder images train_dir",
-    "backbones": "model models arch architecture network networks net nets encoder",
+    "backbones": "model models arch architecture network net nets encoder",
     "periods": "rounds cycles",
     "epochs_per_period": "epochs epoch num_epochs n_epochs nb_epochs max_epochs train_epochs",
     "seeds": "seed random_seed random_state num_seeds n_seeds repeats repetitions",
     "weights": "pretrained init initial_weights pretrained_weights",
     "name": "run_name experiment experiment_name exp_name project",
-    "image_size": "size img_size imgsz image_dim input_size resolution resize crop_size",
+    "image_size": "size img_size imgsz image_dim input_size resolution crop_size",
     "batch_size": "bs batch batchsize mini_batch minibatch_size train_batch_size",
     "learning_rate": "lr lr0 base_lr init_lr initial_lr max_lr eta learning_rate_init",
     "optimiser": "optimizer optim opt solver",
