@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from jobs import atomic, permissions
+from jobs import atomic, permissions, settings
 from jobs.errors import BadSpec, DamagedFile, OutOfReach, StoreUnusable, UnknownRun, WorkError
 from jobs.store import codec, identity
 from jobs.store.ledger import LedgerStore
@@ -321,8 +321,6 @@ class Store(LedgerStore):
         """
         known = [name for name in self.run_names() if os.access(self.run_path(name), os.R_OK)]
         if not known:
-            raise UnknownRun(
-                f"the store {self.root} has no runs yet. Start one with 'orch submit "
-                f"--all-backbones'."
-            )
+            start = settings.command_line(self.root, "submit", "--all-backbones")
+            raise UnknownRun(f"the store {self.root} has no runs yet. Start one with: {start}")
         return self.load_run(known[-1])

@@ -225,5 +225,5 @@ def _workers(
         up = call(settings, "up")
         yield (
             f"tasks are waiting for a worker. Start workers here with: {up}; on a GPU machine "
-            "with: orch worker"
+            f"with: {call(settings, 'worker')}"
         )

@@ -135,7 +135,8 @@ class ChangeReporter:
             return f"tasks wait: {plain(str(status.waits_for))}"
         return (
             f"tasks are waiting, but no worker is alive. Start workers with: "
-            f"{call(self.settings, 'up')}; if they exit at once, see: orch doctor"
+            f"{call(self.settings, 'up')}; if they exit at once, see: "
+            f"{call(self.settings, 'doctor')}"
         )
 
     def _trial(self, trial: TrialStatus) -> list[str]:
