@@ -11,6 +11,7 @@ from pathlib import Path
 
 from chaos.pulse import Blow
 from chaos.scene import Scene, patiently
+from chaos.surroundings import DISK_FULL
 from chaos.victims import Strike, signal_if_alive
 from jobs import atomic
 from jobs.maintenance import verify
@@ -100,7 +101,7 @@ def repair(scene: Scene) -> list[str]:
     ]
     patiently(lambda: verify.remove_damaged(store, findings))
     scene.broker.wait()
-    scene.orch("resume", scene.run.name)
+    scene.resume()
     return [finding.path for finding in findings]
 
 
@@ -120,7 +121,7 @@ def _flip(path: Path, rng: random.Random) -> None:
 
 
 def fill_disk(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """No byte can be written for some seconds."""
+    """No byte can be written for some seconds: not to the store, nor by the embedded Redis."""
     filler = scene.lab.store.root / "filler"
     held_s = rng.uniform(3, 8)
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as handle:
@@ -136,5 +137,5 @@ STORE_FAULTS: dict[str, Strike] = {
     "bytes flipped in a checkpoint, its child killed": flip_checkpoint,
     "published Parquet file truncated": truncate_rows,
     "bytes flipped in a published Parquet file": flip_rows,
-    "disk full": fill_disk,
+    DISK_FULL: fill_disk,
 }
