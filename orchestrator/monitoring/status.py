@@ -118,7 +118,8 @@ def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
     states = plan.task_states(store, run, scene.ledger)
     working = any(_under_way(scene, run, subject, states) for subject in (run.data, *run.trials))
     state, counts = _state(states, working), dict(Counter(states.values()))
-    return Overview(run.name, state, counts, run.submitted_at, waiting.reason(state, scene.workers))
+    why = waiting.reason(state, scene.workers, store, states)
+    return Overview(run.name, state, counts, run.submitted_at, why)
 
 
 def run_status(
@@ -147,7 +148,7 @@ def run_status(
         _failures(store, states),
         scene.workers,
         scene.silent,
-        waiting.reason(state, scene.workers),
+        waiting.reason(state, scene.workers, store, states),
     )
 
 
