@@ -9,9 +9,9 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+from chaos import surroundings
 from chaos.pulse import Blow
 from chaos.scene import Scene, patiently
-from chaos.surroundings import DISK_FULL
 from chaos.victims import Strike, signal_if_alive
 from jobs import atomic
 from jobs.maintenance import verify
@@ -122,13 +122,11 @@ def _flip(path: Path, rng: random.Random) -> None:
 
 def fill_disk(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """No byte can be written for some seconds: not to the store, nor by the embedded Redis."""
-    filler = scene.lab.store.root / "filler"
-    held_s = rng.uniform(3, 8)
-    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as handle:
-        while handle.write(b"\0" * (1 << 22)):
-            pass
+    disk, held_s = scene.lab.folder, rng.uniform(3, 8)
+    if not surroundings.fill_disk(disk):  # more was written meanwhile
+        return False
     blow.detail = f"for {held_s:.1f} s"
-    scene.later(held_s, lambda: filler.unlink(missing_ok=True))
+    scene.later(held_s, lambda: surroundings.free_disk(disk))
     return True
 
 
@@ -137,5 +135,5 @@ STORE_FAULTS: dict[str, Strike] = {
     "bytes flipped in a checkpoint, its child killed": flip_checkpoint,
     "published Parquet file truncated": truncate_rows,
     "bytes flipped in a published Parquet file": flip_rows,
-    DISK_FULL: fill_disk,
+    surroundings.DISK_FULL: fill_disk,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -26,31 +27,41 @@ pytestmark = [
 AWAY_S = TTL_S + 4
 """Longer than a lease lasts and than any connection to Redis waits."""
 BACK_S = 15.0
-EPOCH_S = 2.5
-SLOW_EPOCHS = """
-import importlib.machinery, os, sys, time
+GATE = """
+import importlib.machinery, pathlib, sys, time
 
 
-class Slow:
+class Gate:
     def find_spec(self, name, path=None, target=None):
         if name != "models.training.train":
             return None
         found = importlib.machinery.PathFinder.find_spec(name, path)
         load = found.loader.exec_module
-        found.loader.exec_module = lambda module: (load(module), slow_down(module))
+        found.loader.exec_module = lambda module: (load(module), put_gate(module))
         return found
 
 
-def slow_down(module):
-    train = module._one_epoch
-    module._one_epoch = lambda *given: (os.path.exists({file!r}) and time.sleep({seconds}),
-                                        train(*given))
+def put_gate(module):
+    one_epoch = module._one_epoch
+
+    def gated(training, callbacks):
+        while training.epoch >= open_until():
+            callbacks._stop_if_asked("a wait")
+            time.sleep(0.05)
+        one_epoch(training, callbacks)
+
+    module._one_epoch = gated
 
 
-sys.meta_path.insert(0, Slow())
+def open_until():
+    return int(pathlib.Path({file!r}).read_text() or 0)
+
+
+sys.meta_path.insert(0, Gate())
 """
+"""Lets trainings begin their next epoch only up to the one that a file names."""
 STUDY = (
-    *("--backbone", "scratch", "--seeds", "2", "--periods", "10", "--epochs-per-period", "6"),
+    *("--backbone", "scratch", "--seeds", "2", "--periods", "4", "--epochs-per-period", "3"),
     *("--image-size", "32", "--weights", "none", "--batch-size", "16", "--precision", "fp32"),
     "--no-workers",
 )
@@ -72,13 +83,18 @@ class Site:
         self.desk.start([*words, "--dir", str(folder)], folder / "redis.log")
         self.lab.broker_url = f"redis://{self.desk.address}:6379"
         self.lab.enter = self.desk.command(())
-        self.slow = self.lab.folder / "slow"
-        self.slow.touch()
+        self.gate = self.lab.folder / "gate"
+        self.open(2)
         path = self.lab.folder / "path"
         path.mkdir()
-        program = SLOW_EPOCHS.format(file=str(self.slow), seconds=EPOCH_S)
+        program = GATE.format(file=str(self.gate))
         (path / "sitecustomize.py").write_text(program)
-        self.lab.extra["PYTHONPATH"] = str(path)
+        before = os.environ.get("PYTHONPATH")
+        self.lab.extra["PYTHONPATH"] = f"{path}{os.pathsep}{before}" if before else str(path)
+
+    def open(self, epochs: int) -> None:
+        """Let the trainings go on to this epoch."""
+        self.gate.write_text(str(epochs))
 
     def add(self, name: str) -> Host:
         """A new host with a worker, named as such workers are by default."""
@@ -100,32 +116,31 @@ class Site:
         task = self.task(name)
         return task if task and task.startswith("train.") else None
 
-    def epochs(self, name: str) -> int:
-        """How many epochs of its trial a host has finished, if it trains."""
+    def waits_at(self, name: str, epoch: int) -> bool:
+        """Whether the training of a host has come to the gate at this epoch."""
         task = self.trains(name)
-        return int(self.lab.progress(task).get("epoch", 0)) if task else 0
+        return task is not None and int(self.lab.progress(task).get("epoch", 0)) == epoch
 
     def log(self, name: str) -> str:
         """What the worker of a host has said."""
         number = list(self.workers).index(name)
         return (self.lab.folder / f"worker-{number}.log").read_text(errors="replace")
 
-    def cut_off(self, host: Host, cut: Callable[[Host], None], hosts: tuple[str, ...]) -> None:
-        """While `host` is cut off for `AWAY_S` seconds, the trainings of ant and bee go on. Then
-        each of `hosts` hears the broker again.
+    def cut_off(
+        self, host: Host, cut: Callable[[Host], None], epoch: int, hosts: tuple[str, ...]
+    ) -> None:
+        """While `host` is cut off for `AWAY_S` seconds, ant and bee train on to `epoch`, beyond the
+        end of a period. Then each of `hosts` hears the broker again.
         """
-        began, before = time.monotonic(), {name: self.epochs(name) for name in ("ant", "bee")}
+        began = time.monotonic()
         cut(host)
-        for name in before:
-            self.lab.until(partial(self.is_past, name, before[name]), 60, f"progress on {name}")
+        self.open(epoch)
+        for name in ("ant", "bee"):
+            self.lab.until(partial(self.waits_at, name, epoch), 60, f"epoch {epoch} on {name}")
         time.sleep(max(0.0, AWAY_S - (time.monotonic() - began)))
         self.network.plug_in(host)
         for name in hosts:
             self.lab.until(partial(self.returned, name), BACK_S, f"the broker again on {name}")
-
-    def is_past(self, name: str, epochs: int) -> bool:
-        """Whether a host has finished more epochs than these."""
-        return self.epochs(name) > epochs
 
     def returned(self, name: str) -> bool:
         """Whether each outage that a host has told of is over, and it has told of one."""
@@ -175,18 +190,17 @@ def disturb(site: Site) -> int:
     """Five faults, each while training is at work; the exit code of the worker that was drained."""
     lab, network = site.lab, site.network
     ant, bee = (network.hosts[name] for name in ("ant", "bee"))
-    lab.until(lambda: site.trains("ant") and site.trains("bee"), what="both at work")
-    site.cut_off(ant, network.pull_cable, ("ant",))
+    lab.until(lambda: site.waits_at("ant", 2) and site.waits_at("bee", 2), what="both at work")
+    site.cut_off(ant, network.pull_cable, 5, ("ant",))
     site.add("cat")
     lab.until(lambda: site.task("cat") not in (None, "loading"), what="the added host")
-    site.cut_off(site.desk, network.swallow, ("ant", "bee", "cat"))
+    site.cut_off(site.desk, network.swallow, 8, ("ant", "bee", "cat"))
     lost = site.trains("bee")
     bee.die()
     lab.until(lambda: site.trains("cat") == lost, 60, "the dead host's training on another")
-    lab.until(lambda: site.trains("ant"), what="a training to be handed over")
     inside(site.workers["ant"]).terminate()
     code = site.workers["ant"].wait(30)
-    site.slow.unlink()
+    site.open(12)
     return code
 
 
