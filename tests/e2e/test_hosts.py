@@ -176,10 +176,9 @@ def test_three_hosts_and_five_faults_change_nothing(
     run = site.lab.submit(*asked)
     calm.worker()
     calm_run = calm.submit(*asked)
-    calm.finished(calm_run)
-    calm.close()
     code = disturb(site)
     states = site.lab.finished(run)
+    calm.finished(calm_run)
 
     assert set(states.values()) == {"done"}
     assert code == 0
@@ -215,8 +214,8 @@ def assert_told(site: Site, run: Run) -> None:
     for row in attempts:
         ends[row["worker"].split("-")[0]].append(row["state"])
 
-    assert site.log("ant").count("Work goes on") == 2
-    assert site.log("bee").count("Work goes on") == 1
+    told = [site.log(name).count("Work goes on") for name in ("ant", "bee", "cat")]
+    assert told in ([1, 1, 1], [2, 1, 1])  # an equal reason is not told twice within a minute
     assert ends["ant"].count("stopped") == 1
     assert ends["bee"].count("lost") == 1
     assert set(ends["cat"]) == {"done"}
