@@ -2,7 +2,7 @@
 # make test    the tests (installs what they need into .venv first)
 # make chaos   inject faults into a running study and compare it with an undisturbed one (make chaos N=50 SEED=1)
 # make bench   compare speeds with other tools on this CPU (benchmarks/README.md), in 20 minutes; JSON in bench-results/
-# make catalog count the catalog's networks and write the table of keys of docs/spec.md (docs/extending.md)
+# make catalog count the catalog's networks and write the tables of docs/spec.md and docs/report.md (docs/extending.md)
 # make picture the packages, drawn from the imports, into docs/packages.svg
 # make check   lint, types, import borders, then the tests
 # make clean   remove .venv and what the demo made
@@ -61,6 +61,7 @@ bench: $(VENV)/installed-dev
 catalog: $(VENV)/installed-dev
 	$(BIN)/python -m models.networks.counting
 	$(BIN)/python -m jobs.spec.document
+	$(BIN)/python -m orchestrator.report.document
 
 picture: $(VENV)/installed-dev
 	$(BIN)/python docs/draw_packages.py

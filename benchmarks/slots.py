@@ -147,8 +147,8 @@ def _submit(options: argparse.Namespace, environment: dict[str, str]) -> None:
 
 def _digest(store: Store, run: Run, epochs: int) -> str:
     """The digests of all trials' weights, sorted and joined."""
-    outcomes = [store.done(Task("train", trial, epochs)) or {} for trial in run.trials]
-    return "".join(sorted(str(outcome.get("weights_digest")) for outcome in outcomes))
+    outcomes = [store.done(Task("train", trial, epochs)) for trial in run.trials]
+    return "".join(sorted(str(outcome and outcome.weights_digest) for outcome in outcomes))
 
 
 def finished(store: Store, worker: subprocess.Popen[bytes]) -> Run:
@@ -167,7 +167,8 @@ def span(store: Store, run: Run) -> float:
     tasks = [task for task in map(Task.parse, run.tasks) if task.kind != "prepare"]
     records = [record for task in tasks for record in attempts.records(store, task)]
     return float(
-        max(each["finished_at"] for each in records) - min(each["started_at"] for each in records)
+        max(each.finished_at or 0.0 for each in records)
+        - min(each.started_at or 0.0 for each in records)
     )
 
 

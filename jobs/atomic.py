@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import uuid
@@ -173,11 +172,23 @@ def read_json(path: Path) -> Any | None:
 
     Raises `DamagedFile` for invalid JSON, and `AccessDenied`.
     """
+    contents = read_bytes(path)
+    return None if contents is None else parse_json(path, contents)
+
+
+def read_bytes(path: Path) -> bytes | None:
+    """The contents of a small file, or None without a file; raises `AccessDenied`."""
     try:
         with permissions.access_errors(path), path.open("rb", buffering=0) as handle:
-            return json.loads(handle.read().decode("utf-8"))
+            return handle.read()
     except FileNotFoundError:
         return None
+
+
+def parse_json(path: Path, contents: bytes) -> Any:
+    """The value that these contents of a file hold; raises `DamagedFile`, naming the file."""
+    try:
+        return json.loads(contents.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise DamagedFile(
             f"{path} is damaged: it is not valid JSON ({' '.join(str(error).split())[:80]}). "
@@ -197,12 +208,16 @@ def file_state(path: Path) -> tuple[int, ...]:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, as hexadecimal."""
+    import hashlib
+
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def json_digest(value: Any) -> str:
     """SHA-256 of a JSON value in its canonical form, as hexadecimal."""
+    import hashlib
+
     return hashlib.sha256(
         json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
     ).hexdigest()

@@ -40,7 +40,7 @@ class BadFolder(RequestError):
 
 
 class BrokerUnreachable(RequestError):
-    """The broker cannot be reached or used; messages show its address without the password."""
+    """The broker cannot be reached or used; messages show host and port at most."""
 
 
 class NotQueued(OrchError):
@@ -148,11 +148,26 @@ class StorageFull(WorkError):
     retry = True
 
 
-class AccessDenied(WorkError, PermissionError):
+class OutOfReach(WorkError):
+    """A file of the store that this process must leave as it is; the message names it.
+
+    A worker puts its task off, and goes on with others.
+    """
+
+    retry = True
+
+
+class AccessDenied(OutOfReach, PermissionError):
     """A file of the store that this user may not read or write; the message names its owner."""
 
     failure = "permission"
-    retry = True
+
+
+class NewerRecord(OutOfReach):
+    """A record in a format that only a newer version of orch can read."""
+
+    exit_code = 2
+    failure = "newer-record"
 
 
 class WorkerLost(WorkError):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from jobs.atomic import json_digest
 from jobs.catalog import backbones
-from jobs.errors import AccessDenied
+from jobs.errors import OutOfReach
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
@@ -90,7 +90,7 @@ def ready_tasks(
     store: Store,
     run: Run,
     ledger: Ledger | None = None,
-    on_denied: Callable[[AccessDenied], None] = lambda error: None,
+    on_denied: Callable[[OutOfReach], None] = lambda error: None,
 ) -> list[Task]:
     """Tasks that can start now and advance the run, in the order of its trials.
 
@@ -108,7 +108,7 @@ def ready_tasks(
     for trial in run.trials:
         try:
             found += ready_tasks_of_trial(store, trial, ledger)
-        except AccessDenied as error:
+        except OutOfReach as error:
             on_denied(error)
     own = set(run.tasks)
     return [

@@ -11,9 +11,6 @@ from pathlib import Path
 from jobs.errors import BadEnvironment
 
 DEFAULT_STORE = "orch-store"
-PUBLIC = ("db", "virtual_host", "ssl_cert_reqs", "ssl_check_hostname", "health_check_interval")
-SCHEME = r"[A-Za-z0-9+.-]*"
-HOST = r"(\[[0-9A-Fa-f:.]*\]|[^:\[]*)(:\d*)?(/[^:]*)?$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,7 @@ def folder(value: str, origin: str) -> Path:
         raise BadEnvironment(f"{origin} is empty. Set it to a folder.")
     if address := re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", value):
         raise BadEnvironment(
-            f"{origin}: {without_password(value)} is an address ({address[1]}), not a folder. "
+            f"{origin} is an address ({address[1]}://), not a folder. "
             "Mount it and give the folder; it must have hard links, as ext4, XFS and NFS do."
         )
     try:
@@ -62,27 +59,3 @@ def folder(value: str, origin: str) -> Path:
         raise BadEnvironment(
             f"{origin}: {value[:80]} names a user that does not exist on this machine."
         ) from None
-
-
-def without_password(url: str) -> str:
-    """The address with every possible password replaced by `***`, even in a malformed address."""
-    scheme, separator, rest = url.partition("://") if url.count("://") == 1 else ("", "", url)
-    if not re.fullmatch(SCHEME, scheme):
-        scheme, separator, rest = "", "", url
-    end = next((place for place, each in enumerate(rest) if each in "?#"), len(rest))
-    place, extra = rest[:end], rest[end:]
-    before, at, after = place.rpartition("@")
-    if "@" in extra:
-        place, extra = "***", ""
-    elif at:
-        place = f"{before.partition(':')[0]}:***@{after}" if ":" in before else f"***@{after}"
-    elif not re.match(HOST, place):
-        place = f"{place.partition(':')[0]}:***" if ":" in place and "[" not in place else "***"
-    pairs = [_shown(pair) for pair in extra.partition("#")[0].removeprefix("?").split("&") if pair]
-    shown = f"{scheme}{separator}{place}{'?' if pairs else ''}{'&'.join(pairs)}"
-    return "".join(each if each.isprintable() else "?" for each in shown)[:200]
-
-
-def _shown(pair: str) -> str:
-    key, equals, _ = pair.partition("=")
-    return pair if key in PUBLIC else f"{key}=***" if equals else "***"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
+from collections.abc import Iterable, Mapping
 
 RESULT_PACKAGES = ("orch", "torch", "torchvision", "timm")
 """Packages whose versions are recorded with each attempt."""
@@ -12,6 +12,8 @@ RESULT_PACKAGES = ("orch", "torch", "torchvision", "timm")
 @functools.cache
 def version_of(package: str) -> str | None:
     """Version of an installed package, or None. Imports nothing of the package."""
+    import importlib.metadata
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -21,3 +23,13 @@ def version_of(package: str) -> str | None:
 def result_versions() -> dict[str, str]:
     """Installed versions of `RESULT_PACKAGES`, by package."""
     return {name: version for name in RESULT_PACKAGES if (version := version_of(name))}
+
+
+def differing_versions(recorded: Iterable[Mapping[str, str | None]]) -> dict[str, list[str]]:
+    """Packages recorded in several versions, each with these, sorted; unknown ones do not count."""
+    used: dict[str, set[str]] = {}
+    for versions in recorded:
+        for package in RESULT_PACKAGES:
+            if version := versions.get(package):
+                used.setdefault(package, set()).add(version)
+    return {package: sorted(found) for package, found in used.items() if len(found) > 1}

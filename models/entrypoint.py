@@ -15,10 +15,10 @@ from models.runtime.device import explained
 from models.runtime.progress import Tell
 from models.training.train import train
 
-TaskResult = dict[str, Any]
+ChildResult = dict[str, Any]
 
 
-def main(request: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> TaskResult:
+def main(request: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -> ChildResult:
     """Execute the task of a request (see `docs/architecture.md` for messages and result).
 
     Raises an `OrchError` for every explained failure, out of memory and device failures included.
@@ -34,7 +34,7 @@ def main(request: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -
         raise reason from error
 
 
-def prepare(request: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) -> TaskResult:
+def prepare(request: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) -> ChildResult:
     """Prepare the data set of the request in its work folder.
 
     First it checks that the pretrained weights of the waiting runs are here. All training comes

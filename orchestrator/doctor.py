@@ -15,7 +15,7 @@ from pathlib import Path
 from jobs import install_hints
 from jobs.catalog import backbones
 from jobs.errors import AccessDenied, MissingWeights, OrchError
-from jobs.settings import Settings, without_password
+from jobs.settings import Settings
 from jobs.store.paths import StorePaths
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY
@@ -25,7 +25,7 @@ from orchestrator import own_packages, preflight
 from orchestrator.local import embedded_redis, stack
 from orchestrator.monitoring import heartbeats
 from workers.devices import discovery
-from workers.messaging import broker, stores
+from workers.messaging import address, broker, stores
 
 EXTRAS = {
     "worker": ("torch", "torchvision", "numpy", "pillow", "scikit-learn"),
@@ -187,7 +187,7 @@ def _named_broker(broker_url: str, store_id: str) -> Diagnosis:
     if found := stores.others(broker_url, store_id):
         listed = ", ".join(f"{each.folder} ({each.host}, {_day(each.at)})" for each in found[:5])
         others = f"; {len(found)} other store(s) use it: {listed}"
-    shown = without_password(broker_url)
+    shown = address.place(broker_url)
     return Diagnosis("broker", "ok", f"{shown} takes messages; {waiting} message(s) wait{others}")
 
 

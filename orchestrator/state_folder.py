@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import pwd
 import re
-import socket
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,11 +29,15 @@ class NotPrivate(OrchError):
 
 def host() -> str:
     """The host name that workers use."""
+    import socket
+
     return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
 
 
 def machine_id() -> str:
     """A key of this machine that outlives a change of its host name, where the system has one."""
+    import hashlib
+
     for path in MACHINE_ID_FILES:
         with contextlib.suppress(OSError, ValueError):
             if re.fullmatch(r"[0-9a-f]{32}", found := path.read_text().strip()):
@@ -46,6 +47,8 @@ def machine_id() -> str:
 
 def state_folder(store: Path) -> Path:
     """The folder of this user, machine and store; it may not exist yet."""
+    import hashlib
+
     mark = hashlib.sha256(os.fsencode(store.resolve())).hexdigest()[:12]
     return _root() / machine_id() / mark
 
@@ -103,6 +106,8 @@ def _root() -> Path:
     for place in places:
         if _can_hold(place):
             return place / "orch"
+    import tempfile
+
     return Path(tempfile.gettempdir()) / f"orch-{os.getuid()}-state"
 
 

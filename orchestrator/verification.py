@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.catalog import backbones
-from jobs.errors import AccessDenied, BadSpec, DamagedFile, StoreUnusable, UnknownRun
+from jobs.errors import BadSpec, DamagedFile, OutOfReach, StoreUnusable, UnknownRun
 from jobs.maintenance import verify
 from jobs.maintenance.inventory import FileCheck
 from jobs.store.runs import Run
@@ -56,7 +56,7 @@ def _who_do(store: Store, run: Run, tasks: list[str]) -> list[str]:
     """The runs that contain these tasks: this one first, then others that share its trials."""
     left, found = set(tasks), []
     for name in [run.name, *reversed(store.run_names())] if left else []:
-        with contextlib.suppress(DamagedFile, AccessDenied, UnknownRun):
+        with contextlib.suppress(DamagedFile, OutOfReach, UnknownRun):
             if own := left.intersection(store.outline(name).tasks):
                 found.append(name)
                 left -= own

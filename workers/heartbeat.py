@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import Any
 
 from jobs import atomic
 from jobs.errors import OrchError, StorageFull
+from jobs.store import codec
+from jobs.store.records import HeartbeatRecord
 from workers.process import identity
 from workers.worker import Worker
 
@@ -29,35 +30,39 @@ def write(worker: Worker) -> None:
     """Write the heartbeat; on a full disk, where no file can be made, over the last one."""
     path = worker.store.heartbeat_path(worker.name)
     try:
-        atomic.write_json(path, _fields(worker), durable=False)
+        atomic.write_json(path, codec.encode(_record(worker)), durable=False)
     except StorageFull as error:
         worker.trouble = str(error)
-        atomic.rewrite_json(path, _fields(worker))
+        atomic.rewrite_json(path, codec.encode(_record(worker)))
 
 
 def remove(worker: Worker) -> None:
     """Remove the heartbeat and withdraw any handover request."""
-    worker.handover.withdraw()
+    worker.scheduler.leave()
     worker.store.heartbeat_path(worker.name).unlink(missing_ok=True)
 
 
-def _fields(worker: Worker) -> dict[str, Any]:
+def _record(worker: Worker) -> HeartbeatRecord:
     tasks = worker.admission.tasks
-    return {
-        "name": worker.name,
-        "host": worker.host,
-        "pid": os.getpid(),
-        "device": worker.device.name,
-        "task": next(iter(tasks), None),
-        "tasks": tasks,
-        "slots": worker.admission.slots,
-        "at": time.time(),
-        "model": worker.model,
-        "process": identity.process_identity(),
-        "loading": worker.loading,
-        "trouble": _trouble(worker) or None,
-        **worker.handover.heartbeat_fields(busy=worker.loading or bool(tasks)),
-    }
+    scheduler = worker.scheduler
+    return HeartbeatRecord(
+        name=worker.name,
+        host=worker.host,
+        pid=os.getpid(),
+        device=worker.device.name,
+        task=next(iter(tasks), None),
+        tasks=tuple(tasks),
+        slots=worker.admission.slots,
+        at=time.time(),
+        model=worker.model,
+        process=identity.process_identity(),
+        loading=worker.loading,
+        trouble=_trouble(worker) or None,
+        rates=scheduler.rates,
+        busy=worker.loading or bool(tasks),
+        settled=scheduler.settled,
+        training=scheduler.running_training(),
+    )
 
 
 def _trouble(worker: Worker) -> str:

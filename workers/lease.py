@@ -4,7 +4,7 @@ A lease is a folder of token files in the store; the highest token holds it. Cla
 the next higher token (`O_EXCL`, atomic on NFS from version 3). The holder sends heartbeats by
 rewriting its token file. An observer considers a lease expired when the file has not changed for
 `TTL_S` on the observer's own monotonic clock. Machines therefore need no synchronised clocks.
-Token files are not fsynced: a power failure ends the holders too. A token file that it truncated
+Token files are not fsynced: a power failure also stops the holder. A token file truncated by one
 counts as held until it has been observed unchanged for `TTL_S`.
 """
 
@@ -19,6 +19,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs import atomic, permissions
+from jobs.errors import DamagedFile
+from jobs.store import codec
+from jobs.store.records import LeaseRecord
 from jobs.store.store import Store
 
 log = logging.getLogger("orch.lease")
@@ -58,9 +61,9 @@ class Lease:
 
         Another worker that claims the lease removes it.
         """
-        content = _content(self.holder, self.beats, released)
+        record = LeaseRecord(holder=self.holder, beats=self.beats, released=released)
         try:
-            atomic.rewrite_json(_path(self.store, self.key, self.token), content)
+            atomic.rewrite_json(_path(self.store, self.key, self.token), codec.encode(record))
         except FileNotFoundError:
             return False
         return True
@@ -128,7 +131,8 @@ class LeaseTracker:
     def free(self, key: str) -> bool:
         """Whether the lease can be claimed now.
 
-        True if it was never claimed, was released, or has been unchanged for `ttl_s`.
+        True if it was never claimed, was released, or has been unchanged for `ttl_s`. Raises
+        `NewerRecord` for the lease of a newer worker.
         """
         return self._free_after(key, highest_token(self.store, key))
 
@@ -136,7 +140,7 @@ class LeaseTracker:
         if token == 0:
             return True
         state = (token, self._read(key, token))
-        if isinstance(state[1], dict) and state[1].get("released"):
+        if state[1] is not None and state[1].released:
             return True
         known = self._seen.get(key)
         if known is None or known[0] != state:
@@ -153,7 +157,7 @@ class LeaseTracker:
         # Exactly one above the free token: a higher one could revoke a lease claimed just before.
         token = seen + 1
         if not atomic.claim_json(
-            _path(self.store, key, token), _content(holder, 0, released=False)
+            _path(self.store, key, token), codec.encode(LeaseRecord(holder=holder))
         ):
             return None
         self._seen.pop(key, None)
@@ -162,19 +166,15 @@ class LeaseTracker:
                 (self.store.lease_folder(key) / name).unlink(missing_ok=True)
         return Lease(self.store, key, token, holder)
 
-    def _read(self, key: str, token: int) -> Any:
-        with contextlib.suppress(ValueError):
-            return atomic.read_json(_path(self.store, key, token))
+    def _read(self, key: str, token: int) -> LeaseRecord | None:
+        with contextlib.suppress(DamagedFile):
+            return codec.read(_path(self.store, key, token), LeaseRecord)
         return None
 
 
 def highest_token(store: Store, key: str) -> int:
     """The highest token of a lease; 0 when it was never claimed."""
     return max((_token(name) for name in atomic.list_names(store.lease_folder(key))), default=0)
-
-
-def _content(holder: str, beats: int, released: bool) -> dict[str, Any]:
-    return {"holder": holder, "beats": beats, "released": released}
 
 
 def _token(name: str) -> int:

@@ -21,14 +21,16 @@ from celery.platforms import SecurityWarning
 
 from jobs import atomic
 from jobs.errors import BrokerUnreachable
-from jobs.settings import Settings, without_password
+from jobs.settings import Settings
+from jobs.store import codec
+from jobs.store.records import HeartbeatRecord
 from jobs.store.store import Store
 from workers import heartbeat
 from workers.devices import discovery, memory
 from workers.devices.admission import Admission
 from workers.execution import execute
 from workers.lease import LeaseTracker
-from workers.messaging import broker, stores
+from workers.messaging import address, broker, stores
 from workers.messaging.consumer import Consumer, install_filter
 from workers.messaging.direct import begin
 from workers.messaging.events import use_outbox
@@ -84,6 +86,7 @@ def _prepare(
     os.environ.update(chosen.environment())
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
     called = re.sub(r"[^A-Za-z0-9._-]", "-", name or f"{host}-{chosen.name}-{os.getpid()}")
+    codec.refuse_newer(HeartbeatRecord, store.heartbeat_path(called))
     admission = Admission(slots, memory.total_bytes(chosen) if slots > 1 else 0)
     return Worker(
         store,
@@ -164,8 +167,8 @@ def _take_tasks(worker: Worker, consumer: Any, leave: threading.Event) -> None:
     consumer.app.outbox.start()
     worker.sender.start()
     threading.Thread(target=_leave_when_told, args=(leave, worker), daemon=True).start()
-    address = without_password(worker.broker_url)
-    log.info("worker %s on %s takes tasks from %s", worker.name, worker.device.name, address)
+    place = address.place(worker.broker_url)
+    log.info("worker %s on %s takes tasks from %s", worker.name, worker.device.name, place)
     if worker.admission.slots > 1:
         _tell_room(worker)
     consumer.start()

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 
 from jobs import plan
-from jobs.errors import AccessDenied, BrokerUnreachable, OrchError
+from jobs.errors import BrokerUnreachable, OrchError, OutOfReach
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run
 from jobs.task import Task
@@ -22,7 +22,7 @@ from workers.lease import TTL_S
 from workers.messaging import broker
 from workers.worker import Worker
 
-log = logging.getLogger("orch.tend")
+log = logging.getLogger("orch.reconciler")
 
 RECONCILE_S = 2.0
 MAX_AT_ONCE = 20
@@ -120,9 +120,9 @@ class Reconciler:
         return [] if waiting else again
 
     def _unheard(self, loose: list[Task], waiting: int) -> bool:
-        """Whether a task was loose for too long beside this idle worker: no message arrives.
+        """Whether a ready task that nobody holds did not reach this idle worker in time.
 
-        The connection then looks sound to both sides. It is made anew.
+        The connection then looks sound to both sides; the worker reconnects.
         """
         now = time.monotonic()
         self.loose_since = {task.id: self.loose_since.get(task.id, now) for task in loose}
@@ -142,7 +142,7 @@ class Reconciler:
     def _begin_one(self, loose: list[Task]) -> list[Task]:
         """Begin a loose task without the broker; idle workers begin with different ones."""
         by_cost = sorted(loose, key=plan.priority)
-        chosen = by_cost[self.worker.fleet.rank(self.worker.name) % len(by_cost)]
+        chosen = by_cost[self.worker.scheduler.rank() % len(by_cost)]
         return [chosen] if self.worker.begin(chosen) else []
 
     def _look(self) -> list[Task]:
@@ -162,19 +162,20 @@ class Reconciler:
     def _free_tasks(self, run: Run, ledger: Ledger) -> list[Task]:
         """The ready tasks of a run that nobody holds.
 
-        Files that this user may not read put off their task, or their run, and no other.
+        Files that this user may not read, or that a newer orch has written, put off their task, or
+        their run, and no other.
         """
         try:
             if self._over(run, ledger):
                 return []
             ready = plan.ready_tasks(self.worker.store, run, ledger, self._say_denied)
-        except AccessDenied as error:
+        except OutOfReach as error:
             self._say_denied(error)
             return []
         return [task for task in ready if self._free(task)]
 
-    def _say_denied(self, error: AccessDenied) -> None:
-        """Log once what this user may not read."""
+    def _say_denied(self, error: OutOfReach) -> None:
+        """Log once what this process must leave alone."""
         if str(error) not in self.told:
             log.warning("some tasks wait: %s", error)
         self.told.add(str(error))
@@ -182,27 +183,18 @@ class Reconciler:
 
     def _relieve(self) -> None:
         """Request the handover of a slower worker's training, if the study then ends sooner."""
-        handover, admission = self.worker.handover, self.worker.admission
-        execute.enqueue(self.worker, handover.late())
-        self.worker.fleet.mates()
-        if (
-            admission.slots > 1
-            or handover.request
-            or handover.granted_to
-            or self.worker.stop.is_set()
-        ):
-            return
-        if admission.tasks and handover.training is None:
+        worker = self.worker
+        execute.enqueue(worker, worker.scheduler.look())
+        if worker.admission.slots > 1 or worker.stop.is_set():
             return
         waiting = [task for task in self.loose if task.kind == "train"]
-        wanted = self.worker.fleet.wanted(handover, waiting)
-        if wanted is not None:
-            handover.ask(Task.parse(wanted.task), wanted.holder)
+        worker.scheduler.request(waiting, busy=bool(worker.admission.tasks))
 
     def _runs(self) -> list[Run]:
         store = self.worker.store
         return store.whole_runs(
-            [name for name in store.run_names() if self._stamp(name) not in self.ended]
+            [name for name in store.run_names() if self._stamp(name) not in self.ended],
+            self._say_denied,
         )
 
     def _over(self, run: Run, ledger: Ledger) -> bool:
@@ -218,7 +210,7 @@ class Reconciler:
     def _must_wait(self, task: Task) -> bool:
         try:
             return read_history(self.worker.store, task).must_wait()
-        except AccessDenied as error:
+        except OutOfReach as error:
             self._say_denied(error)
             return True
 
@@ -226,9 +218,9 @@ class Reconciler:
         if task.id in self.worker.admission.admitted_or_waiting:
             return False
         try:
-            if self.worker.put_off.active(task) or self.worker.handover.declines(task):
+            if self.worker.put_off.active(task) or self.worker.scheduler.declines(task):
                 return False
             return self.worker.watch.free(task.lease_key)
-        except AccessDenied as error:
+        except OutOfReach as error:
             self._say_denied(error)
             return False

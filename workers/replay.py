@@ -19,7 +19,8 @@ from typing import IO, Any
 
 from jobs import atomic
 from jobs.errors import LeaseLost, StoreUnusable, WorkerLost
-from jobs.store import tables
+from jobs.store import codec, tables
+from jobs.store.records import NumericsRecord, TaskResult
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY, Task, TaskRequest
 from workers.devices import discovery
@@ -69,7 +70,7 @@ def replay_trial(
     os.environ.update(device.environment())
     child.start_fork_server()
     task, began = Task("train", trial, max(results)), time.monotonic()
-    seconds = sum(float(result.get("seconds", 0.0)) for result in results.values())
+    seconds = sum(float(result.seconds or 0.0) for result in results.values())
     fates = _fates(random.Random(seed), kills, task.epoch, seconds, tell)
     folder = Path(tempfile.mkdtemp(prefix=".replay-", dir=store.root))
     try:
@@ -82,7 +83,7 @@ def replay_trial(
         shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:
             lock.close()
-    same_weights = result["weights_digest"] == results[task.epoch]["weights_digest"]
+    same_weights = result["weights_digest"] == results[task.epoch].weights_digest
     took_s = time.monotonic() - began
     return ReplayResult(trial, task.epoch, killed, took_s, same_weights, same_rows)
 
@@ -108,7 +109,7 @@ def _request(
     )
 
 
-def _published(store: Store, trial: str) -> dict[int, dict[str, Any]]:
+def _published(store: Store, trial: str) -> dict[int, TaskResult]:
     """Results of the trial's finished trainings by target epoch; raises if there is none."""
     results = {
         epoch: result
@@ -128,11 +129,11 @@ def _nothing_trained(trial: str) -> StoreUnusable:
 
 def _choose_recorded_device(store: Store, trial: str) -> tuple[Device, IO[str] | None]:
     """A free device of the kind that trained the trial, with its lock."""
-    numerics = atomic.read_json(store.numerics_path(trial))
-    if not isinstance(numerics, dict):
+    numerics = codec.read(store.numerics_path(trial), NumericsRecord)
+    if numerics is None:
         raise _nothing_trained(trial)
-    kind = numerics["device"]
-    device, lock = discovery.choose_device("cpu" if kind == "cpu" else None, numerics["threads"])
+    kind = numerics.device
+    device, lock = discovery.choose_device("cpu" if kind == "cpu" else None, numerics.threads)
     if device.kind != kind:
         raise discovery.NoSuchDevice(
             f"the trial {trial} was trained on {kind}, and no free one was found. "
@@ -158,9 +159,11 @@ def _copy(store: Store, trial: str, folder: Path, epoch: int) -> Store:
     copy.data_folder(described.data).symlink_to(
         store.data_folder(described.data).absolute(), target_is_directory=True
     )
-    atomic.write_json(
-        copy.done_path(Task("prepare", described.data)), store.done(Task("prepare", described.data))
-    )
+    preparing = Task("prepare", described.data)
+    prepared = store.done(preparing)
+    if prepared is None:
+        raise _nothing_trained(trial)
+    atomic.write_json(copy.done_path(preparing), codec.encode(prepared))
     return copy
 
 

@@ -19,8 +19,7 @@ from workers.messaging.link import Link
 from workers.messaging.sender import Sender
 from workers.process import child
 from workers.process.child_main import Message
-from workers.scheduling.handover import Handover
-from workers.scheduling.peers import Peers
+from workers.scheduling.scheduler import Scheduler
 
 LONGEST_WAIT_S = 300.0
 
@@ -61,7 +60,7 @@ class Pause:
 
 @dataclass(slots=True)
 class PutOff:
-    """Tasks that wait, each for itself, because files of theirs cannot be used. Thread-safe."""
+    """Backoff per task, for tasks whose files cannot be read. Thread-safe."""
 
     _pauses: dict[str, Pause] = field(default_factory=dict)
 
@@ -75,7 +74,7 @@ class PutOff:
         return pause is not None and pause.active
 
     def over(self, task: Task) -> None:
-        """The task could be done."""
+        """The task succeeded: forget its backoff."""
         self._pauses.pop(task.lease_key, None)
 
     def reasons(self) -> dict[str, str]:
@@ -120,8 +119,7 @@ class Worker:
     store_id: str = field(init=False)
     sender: Sender = field(init=False)
     measured: MeasuredMemory = field(init=False)
-    handover: Handover = field(init=False)
-    fleet: Peers = field(init=False)
+    scheduler: Scheduler = field(init=False)
 
     def __post_init__(self) -> None:
         self.store_id = self.store.id
@@ -129,7 +127,7 @@ class Worker:
             self.link,
             lambda tasks, to: broker.enqueue(self.broker_url, tasks, to, self.store_id),
         )
-        self.fleet = Peers(self.store)
         threads = self.device.threads if self.device.kind == "cpu" else None
-        self.handover = Handover(self.store, self.name, self.host, self.device.name, threads)
+        device = self.device.name
+        self.scheduler = Scheduler.of(self.store, self.name, self.host, device, threads)
         self.measured = MeasuredMemory(self.store, self.device.kind)

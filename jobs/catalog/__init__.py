@@ -1,1 +1,1 @@
-"""Registries that need no torch: backbones and corruptions."""
+"""Registries that need no torch: backbones, corruptions, optimisers, schedules, built-in data."""

@@ -22,7 +22,7 @@ Kind = Literal["unsigned", "signed", "float"]
 
 @dataclass(frozen=True, slots=True)
 class PixelFormat:
-    """Values of a file that version 0.1.0 reduced to 8 bits in another way, or not at all.
+    """How a file stores its values, where 0.1.0 decoded them differently or could not read them.
 
     `bits` per sample; `bands` per pixel; `highest` declared value where the format has one.
     `exact`: all bits can be read, not only the upper 8. `white_is_zero`: small values are bright.

@@ -9,7 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from jobs import atomic
-from jobs.errors import DamagedFile, OrchError, StoreUnusable
+from jobs.errors import DamagedFile, NewerRecord, OrchError, StoreUnusable
+from jobs.store import codec
+from jobs.store.records import CheckpointRecord
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -79,11 +81,13 @@ def _of_task(store: Store, task: Task) -> Iterator[ExpectedFile | FileCheck]:
         result = store.done(task)
         if result is None:
             return
+        if result.files is None:
+            raise codec.damaged_file(record, "it lacks 'files'")
         claims = [
-            ExpectedFile(e["path"], e["sha256"], int(e["bytes"]), task.id, record)
-            for e in result["files"]
+            ExpectedFile(file.path, file.sha256, file.bytes, task.id, record)
+            for file in result.files
         ]
-    except (ValueError, TypeError, KeyError):
+    except DamagedFile:
         yield FileCheck(place, 0, "is not a complete record", task.id)
         return
     yield FileCheck(place, 0, None, task.id)
@@ -132,6 +136,8 @@ def _of_trial(store: Store, name: str) -> Iterator[FileCheck]:
     path = store.trial_path(name).relative_to(store.root).as_posix()
     try:
         whole = store.load_trial(name).name == name
+    except NewerRecord:
+        raise
     except (OrchError, ValueError, TypeError, KeyError):
         whole = False
     yield FileCheck(path, 0, None if whole else "does not match the hash in the trial's name", None)
@@ -148,13 +154,13 @@ def _of_checkpoints(store: Store, trial: str) -> Iterator[ExpectedFile | FileChe
         if name.endswith(".json"):
             place = (folder / name).with_suffix(".pt").relative_to(store.root).as_posix()
             try:
-                said = atomic.read_json(folder / name) or {}
-                yield ExpectedFile(
-                    place, said["sha256"], int(said["bytes"]), needed.get(place), folder / name
-                )
-            except (ValueError, TypeError, KeyError):
-                if (folder / name).exists():
-                    yield FileCheck(place, 0, "has a damaged checksum file", needed.get(place))
+                said = codec.read(folder / name, CheckpointRecord)
+                if said is not None:
+                    yield ExpectedFile(
+                        place, said.sha256, said.bytes, needed.get(place), folder / name
+                    )
+            except DamagedFile:
+                yield FileCheck(place, 0, "has a damaged checksum file", needed.get(place))
 
 
 def _of_tables(store: Store, run: Run, known: set[str]) -> Iterator[ExpectedFile]:
@@ -174,7 +180,7 @@ def _needed(store: Store, task: Task) -> str | None:
     """The checkpoint of a finished training, or None if no evaluation still needs it."""
     if task.kind != "train" or all(map(store.is_done, store.evaluations(task.subject, task.epoch))):
         return None
-    with contextlib.suppress(ValueError, TypeError, AttributeError):
-        checkpoint = (store.done(task) or {}).get("checkpoint")
-        return str(checkpoint) if checkpoint else None
+    with contextlib.suppress(DamagedFile):
+        result = store.done(task)
+        return result.checkpoint if result else None
     return None

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from jobs import atomic
 from jobs.errors import BadSpec
-from jobs.store import tables
+from jobs.store import codec, tables
+from jobs.store.records import AttemptRecord, CheckpointRecord
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -47,7 +48,8 @@ def find_prunable(
     """Temporary files unchanged for an hour, and checkpoints of finished trials not in `keep`.
 
     Checkpoints that may still be needed are kept: those of trials with unfinished tasks, and of
-    trials that belong to other runs too. `now` is in seconds since the epoch (None: the clock).
+    trials that belong to other runs too. Raises `NewerRecord`. `now` is a Unix time (None: the
+    clock).
     """
     yield from _drafts(store, time.time() if now is None else now)
     named = {run.name for run in runs}
@@ -91,13 +93,13 @@ def _checkpoints(store: Store, trial: str, keep: frozenset[str]) -> Iterator[Pru
         kept.add(target_epochs[-1])
     if "best" in keep:
         kept |= _best(store, trial, target_epochs)
-    named = {
-        str((store.done(Task("train", trial, epoch)) or {}).get("checkpoint")) for epoch in kept
-    }
+    results = [store.done(Task("train", trial, epoch)) for epoch in kept]
+    named = {result.checkpoint for result in results if result}
     folder = store.checkpoints_folder(trial)
     for name in atomic.list_names(folder):
         path = (folder / name).with_suffix(".pt")
         if CHECKPOINT.fullmatch(name) and path.relative_to(store.root).as_posix() not in named:
+            codec.refuse_newer(CheckpointRecord, folder / name)
             yield Prunable(
                 path,
                 path.stat().st_size if path.exists() else 0,
@@ -161,7 +163,7 @@ def _may_be_running(store: Store, work: Path) -> bool:
     """Whether a work folder belongs to its task's latest attempt, which is still running."""
     try:
         task = Task.parse(work.parent.name)
-        record = atomic.read_json(work.with_suffix(".json"))
+        record = codec.read(work.with_suffix(".json"), AttemptRecord)
         latest = max(
             int(name[:-5])
             for name in atomic.list_names(work.parent)
@@ -170,8 +172,8 @@ def _may_be_running(store: Store, work: Path) -> bool:
     except (BadSpec, ValueError):
         return False
     running = (
-        isinstance(record, dict)
-        and record.get("state") == "running"
+        record is not None
+        and record.state == "running"
         and work.name.isdecimal()
         and latest == int(work.name)
     )

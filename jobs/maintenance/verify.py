@@ -12,6 +12,8 @@ from jobs import plan
 from jobs.errors import DamagedFile
 from jobs.maintenance import inventory
 from jobs.maintenance.inventory import ExpectedFile, FileCheck
+from jobs.store import codec
+from jobs.store.records import CheckpointRecord
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -70,11 +72,13 @@ def redo_training(store: Store, trained: Task) -> None:
 
     The training resumes from the previous checkpoint and gives the same result.
     """
-    with contextlib.suppress(ValueError):
-        checkpoint = (store.done(trained) or {}).get("checkpoint")
-        if checkpoint:
-            (store.root / checkpoint).with_suffix(".json").unlink(missing_ok=True)
-            (store.root / checkpoint).unlink(missing_ok=True)
+    with contextlib.suppress(DamagedFile):
+        result = store.done(trained)
+        if result and result.checkpoint:
+            checkpoint = store.root / result.checkpoint
+            codec.refuse_newer(CheckpointRecord, checkpoint.with_suffix(".json"))
+            checkpoint.with_suffix(".json").unlink(missing_ok=True)
+            checkpoint.unlink(missing_ok=True)
     store.done_path(trained).unlink(missing_ok=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from jobs.install_hints import HOME
@@ -22,12 +23,12 @@ def table() -> list[str]:
     return [*HEAD, *rows]
 
 
-def with_table(page: str) -> str:
-    """The page with the table as it must be."""
+def with_table(page: str, table: Sequence[str]) -> str:
+    """The page with this table in place of the one that has the same first line."""
     lines = page.splitlines()
-    start = lines.index(HEAD[0])
+    start = lines.index(table[0])
     end = next(place for place in range(start, len(lines)) if not lines[place].startswith("|"))
-    return "\n".join([*lines[:start], *table(), *lines[end:], ""])
+    return "\n".join([*lines[:start], *table, *lines[end:], ""])
 
 
 def _default(key: Key) -> str:
@@ -43,7 +44,7 @@ def _default(key: Key) -> str:
 
 def write(path: Path = PAGE) -> None:
     """Write the table into the page."""
-    path.write_text(with_table(path.read_text()))
+    path.write_text(with_table(path.read_text(), table()))
 
 
 if __name__ == "__main__":

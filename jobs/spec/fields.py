@@ -1,7 +1,7 @@
 """The keys of a specification: default, help text and documentation of each, in one place.
 
-Types and limits are in `jobs/spec/model.py`. This module does not import pydantic, so that the help
-texts of commands can use it.
+Types and limits are in `jobs/spec/model.py` and `jobs/spec/recipe.py`. This module does not import
+pydantic, so that the help texts of commands can use it.
 """
 
 from __future__ import annotations

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jobs import atomic
 from jobs.errors import StoreUnusable
-from jobs.store import records
+from jobs.store import codec
 from jobs.store.paths import StorePaths
+from jobs.store.records import DataSetRecord
 
 if TYPE_CHECKING:
     from jobs.data.image_folder import DataSource
@@ -37,7 +38,8 @@ class DataSetStore(StorePaths):
 
         from jobs.spec.model import named_by
 
-        inventory = self.inventory_path(data)
+        inventory, path = self.inventory_path(data), self.source_path(data)
+        codec.refuse_newer(DataSetRecord, path)
         if not inventory.exists():
             rows = [(e.path, e.label, e.sha256, e.bytes) for e in source.entries]
             columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
@@ -45,15 +47,17 @@ class DataSetStore(StorePaths):
             arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
             with atomic.atomic_write(inventory) as draft:
                 pq.write_table(pa.table(arrays, ["path", "label", "sha256", "bytes"]), draft)
-        described: dict[str, Any] = {
-            "origin": source.origin,
-            "classes": list(source.classes),
-            "settings": named_by(settings),
-        }
-        if source.preparation > 1:
-            described["preparation"] = source.preparation
-        if atomic.read_json(self.source_path(data)) != described:
-            atomic.write_json(self.source_path(data), described)
+        described = codec.encode(
+            DataSetRecord(
+                origin=source.origin,
+                classes=source.classes,
+                settings=named_by(settings),
+                preparation=source.preparation,
+            )
+        )
+        recorded = atomic.read_json(path)
+        if not isinstance(recorded, dict) or {"format": 1, **recorded} != described:
+            atomic.write_json(path, described)
 
     def load_data(self, data: str) -> tuple[DataSource, DataSettings]:
         """The recorded source of a data set with all its files, and its settings.
@@ -75,16 +79,12 @@ class DataSetStore(StorePaths):
         from jobs.spec.model import DataSettings
 
         path = self.source_path(data)
-        needed: records.FieldTypes = {"origin": str, "classes": list, "settings": dict}
-        found = records.read(path, needed, {"preparation": int})
+        found = codec.read(path, DataSetRecord)
         if found is None:
             raise StoreUnusable(f"the store {self.root} has no data set '{data}'.")
         try:
             return DataSetDescription(
-                found["origin"],
-                tuple(found["classes"]),
-                DataSettings(**found["settings"]),
-                found.get("preparation", 1),
+                found.origin, found.classes, DataSettings(**found.settings), found.preparation
             )
         except (TypeError, ValueError) as error:
-            raise records.damaged_file(path, explain.first_problem(error, DataSettings)) from None
+            raise codec.damaged_file(path, explain.first_problem(error, DataSettings)) from None

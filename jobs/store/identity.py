@@ -37,7 +37,7 @@ def ensure_id(paths: StorePaths) -> str:
     marker = paths.marker_path
     if found := read_id(paths):
         return found
-    atomic.create_json(paths.id_claim_path, {"id": new_id()})
+    atomic.create_json(paths.id_claim_path, {"format": 1, "id": new_id()})
     claimed = _valid(atomic.read_json(paths.id_claim_path))
     described = atomic.read_json(marker)
     if not claimed or not isinstance(described, dict):

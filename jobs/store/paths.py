@@ -9,7 +9,7 @@ trials/<trial>/marks/0010                  a target epoch: train to it and evalu
 trials/<trial>/marks/0010.blur-3           also evaluate there on corrupted test images
 trials/<trial>/runs/<run>                  a run that includes the trial
 trials/<trial>/numerics.json               precision and threads of the first attempt
-trials/<trial>/threads.json                threads that the submission chose for the first attempt
+trials/<trial>/threads.json                threads that the submission chose for a lone trial
 trials/<trial>/microbatches.json           the step from which batches are split into micro-batches
 trials/<trial>/checkpoints/                see models.checkpoints.files
 ledger/done/<task>.json                    published results: a task is done when this file exists

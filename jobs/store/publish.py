@@ -33,6 +33,11 @@ def publish_file(source: Path, target: Path, recorded: Callable[[], bool]) -> No
         atomic.sync(target.parent)
 
 
+def is_inside_store(place: str) -> bool:
+    """Whether a path relative to the store stays inside it."""
+    return not place.startswith("/") and ".." not in place.split("/") and "\0" not in place
+
+
 def same_contents(one: Path, other: Path) -> bool:
     """Whether two files have equal bytes, or are valid Parquet files with equal rows.
 

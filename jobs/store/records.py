@@ -1,98 +1,278 @@
-"""Read JSON records of the store and check their keys and types."""
+"""The records of the store: a frozen class for each kind of JSON file.
+
+`jobs.store.codec` reads, checks and writes them. The names of the fields are the keys in the files,
+and stay. A class whose fields may mean nothing leaves those out of the file (`omit_defaults`).
+A change that older code would misread raises `FORMAT`; that code then leaves the record alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from jobs import atomic
-from jobs.errors import DamagedFile
+import msgspec
 
-FieldTypes = Mapping[str, type | tuple[type, ...]]
-
-NUMBER = (int, float)
-RESULT_FIELDS: FieldTypes = {
-    "files": list,
-    "epoch": int,
-    "checkpoint": str,
-    "weights_digest": str,
-    "precision": str,
-    "threads": int,
-    "seconds": NUMBER,
-    "device": str,
-    "loss": NUMBER,
-    "correct": int,
-    "total": int,
-    "accuracy": NUMBER,
-    "images": int,
-    "skipped": list,
-    "classes": dict,
-    "low_contrast": list,
-    "value_range": dict,
-    "peak_memory_bytes": int,
-    "peak_reserved_bytes": int,
-    "energy_joules": NUMBER,
-    "measured_from": NUMBER,
-}
-FAILURE_FIELDS: FieldTypes = {"failure": str, "message": str, "attempt": int, "log": str}
+Number = int | float
 
 
-def read(
-    path: Path, needed: FieldTypes | None = None, known: FieldTypes | None = None
-) -> dict[str, Any] | None:
-    """The object in a JSON file, or None if there is no such file.
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A JSON file of the store; `FORMAT` is the newest version that this code reads and writes.
 
-    Raises `DamagedFile`, naming file and key, if a key of `needed` is missing, or a key of `needed`
-    or `known` has the wrong type. Booleans are not numbers.
+    `format` is the version of this record. Where `NULLS` is false, a null in the file is damage,
+    whatever the field may hold.
     """
-    found = atomic.read_json(path)
-    if found is None and not path.exists():
-        return None
-    if not isinstance(found, dict):
-        raise damaged_file(path, "it contains no keys and values")
-    for key, kind in {**(known or {}), **(needed or {})}.items():
-        if key not in found:
-            if needed and key in needed:
-                raise damaged_file(path, f"it lacks '{key}'")
-        elif not isinstance(found[key], kind) or (
-            isinstance(found[key], bool) and kind in (int, NUMBER)
-        ):
-            raise damaged_file(path, f"'{key}' is {str(found[key])[:60]!r}")
-    return found
+
+    FORMAT: ClassVar[int] = 1
+    NULLS: ClassVar[bool] = True
+
+    format: int = 1
 
 
-def read_result(path: Path) -> dict[str, Any] | None:
-    """A task result, or None; raises `DamagedFile`, also if it names a path outside the store."""
-    found = read(path, known=RESULT_FIELDS)
-    if found is None:
-        return None
-    for entry in found.get("files", []):
-        whole = (
-            isinstance(entry, dict)
-            and isinstance(entry.get("path"), str)
-            and isinstance(entry.get("sha256"), str)
-        )
-        if not whole or type(entry.get("bytes")) is not int:
-            raise damaged_file(path, f"it describes a file as {str(entry)[:60]!r}")
-    for place in [
-        *(entry["path"] for entry in found.get("files", [])),
-        found.get("checkpoint", ""),
-    ]:
-        if not is_inside_store(place):
-            raise damaged_file(path, f"it names {place[:60]!r}, which is outside the store")
-    return found
+# Tasks
 
 
-def is_inside_store(place: str) -> bool:
-    """Whether a path relative to the store stays inside it."""
-    return not place.startswith("/") and ".." not in place.split("/") and "\0" not in place
+class PublishedFile(msgspec.Struct, frozen=True):
+    """A file of a result: its path relative to the store, its checksum and its size."""
+
+    path: str
+    sha256: str
+    bytes: int
 
 
-def damaged_file(
-    path: Path,
-    reason: str,
-    remedy: str = "Restore it from a copy, or remove it and submit the run again.",
-) -> DamagedFile:
-    """The error for a file of the store with invalid contents."""
-    return DamagedFile(f"{path} is damaged: {reason.rstrip('.')}. {remedy}")
+class Split(msgspec.Struct, frozen=True):
+    """From `step` of `epoch` on (both from 1), a batch is trained in `parts` micro-batches."""
+
+    epoch: int
+    step: int
+    parts: int
+
+
+class TaskResult(Record, frozen=True, omit_defaults=True, kw_only=True):
+    """The published result of a task (`ledger/done`).
+
+    `versions` are those of the packages that it was made with. Which other fields a kind of task
+    has is in docs/architecture.md.
+    """
+
+    NULLS: ClassVar[bool] = False
+
+    files: tuple[PublishedFile, ...] | None = None
+    versions: dict[str, str] = {}
+    seconds: Number | None = None
+    device: str | None = None
+    epoch: int | None = None
+    # of a training
+    stopped_early: bool | None = None
+    checkpoint: str | None = None
+    weights_digest: str | None = None
+    precision: str | None = None
+    threads: int | None = None
+    micro_batches: tuple[Split, ...] | None = None
+    peak_memory_bytes: int | None = None
+    peak_reserved_bytes: int | None = None
+    energy_joules: Number | None = None
+    measured_from: Number | None = None
+    # of an evaluation
+    loss: Number | None = None
+    correct: int | None = None
+    total: int | None = None
+    accuracy: Number | None = None
+    # of a data set
+    images: int | None = None
+    skipped: tuple[str, ...] | None = None
+    classes: dict[str, dict[str, int]] | None = None
+    low_contrast: tuple[str, ...] | None = None
+    value_range: dict[str, Any] | None = None
+
+
+class TaskFailure(Record, frozen=True, omit_defaults=True, kw_only=True):
+    """Why a task permanently failed (`ledger/failed`).
+
+    `quarantined`: another attempt might have succeeded, but there were too many already.
+    """
+
+    NULLS: ClassVar[bool] = False
+
+    failure: str = "bug"
+    message: str = ""
+    attempt: int | None = None
+    log: str | None = None
+    quarantined: bool = False
+
+
+class AttemptRecord(Record, frozen=True, kw_only=True):
+    """One attempt; `state` is running, done, failed, stopped or lost; times are Unix times.
+
+    `position` is the resume point. `versions` are those of the packages that it ran with.
+    """
+
+    attempt: int
+    state: str
+    failure: str | None
+    position: str | None
+    worker: str | None
+    task: str = ""
+    kind: str = ""
+    message: str | None = None
+    queued_at: Number | None = None
+    started_at: Number | None = None
+    finished_at: Number | None = None
+    trial: str | None = None
+    run: str | None = None
+    host: str | None = None
+    device: str | None = None
+    token: int | None = None
+    versions: dict[str, str] | None = None
+
+
+class ResetRecord(Record, frozen=True):
+    """Failures up to this attempt no longer count (`forgiven.json`)."""
+
+    attempt: int
+
+
+class ProgressRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
+    """The last progress report of a task; fields that mean nothing in its phase are left out."""
+
+    worker: str
+    device: str
+    at: Number
+    attempt: int = 1
+    task: str = ""
+    host: str = ""
+    phase: str | None = None
+    done: Number | None = None
+    total: Number | None = None
+    epoch: int | None = None
+    epochs: int | None = None
+    loss: Number | None = None
+    images_per_second: Number | None = None
+    val_accuracy: Number | None = None
+    eta_s: Number | None = None
+    memory_bytes: int | None = None
+
+
+# Workers
+
+
+class LeaseRecord(Record, frozen=True, kw_only=True):
+    """A token file of a lease: its holder, and the number of heartbeats since the claim."""
+
+    holder: str
+    beats: int = 0
+    released: bool = False
+
+
+class HandoverRecord(Record, frozen=True):
+    """A request to hand a training over: the worker that asks."""
+
+    by: str
+
+
+class RunningTraining(msgspec.Struct, frozen=True):
+    """The training in a heartbeat: its kind and the images left."""
+
+    task: str
+    kind: str
+    left: Number
+
+
+class HeartbeatRecord(Record, frozen=True, kw_only=True):
+    """A worker's heartbeat; the fields with defaults are unknown to older workers.
+
+    `process` identifies its process. `rates` are images per second by kind of training.
+    """
+
+    name: str
+    host: str
+    pid: int
+    device: str
+    task: str | None
+    at: Number
+    tasks: tuple[str, ...] | None = None
+    slots: int = 1
+    model: str = ""
+    process: str | None = None
+    loading: bool = False
+    trouble: str | None = None
+    rates: dict[str, Number] | None = None
+    busy: bool = True
+    settled: bool = False
+    training: RunningTraining | None = None
+
+
+# Requests
+
+
+class RunRecord(Record, frozen=True, kw_only=True):
+    """A run: its specification, trials and tasks."""
+
+    name: str
+    spec: dict[str, Any]
+    data: str
+    trials: tuple[str, ...]
+    tasks: tuple[str, ...]
+    submitted_at: Number
+    provenance: dict[str, Any]
+
+
+class CancelledRecord(Record, frozen=True):
+    """The run with this name is cancelled."""
+
+    run: str
+
+
+class RatesRecord(Record, frozen=True):
+    """The measured images per second of a device; its keys are kinds of training, not fields."""
+
+
+class TrialRecord(Record, frozen=True, kw_only=True):
+    """A trial: its data set, backbone, initial weights, recipe and seed."""
+
+    data: str
+    backbone: str
+    weights: str
+    recipe: dict[str, Any]
+    seed: int
+
+
+class DataSetRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
+    """A data set: its source, its classes in order, its settings, and its preparation."""
+
+    origin: str
+    classes: tuple[str, ...]
+    settings: dict[str, Any]
+    preparation: int = 1
+
+
+# State of a trial
+
+
+class NumericsRecord(Record, frozen=True, kw_only=True):
+    """What the first attempt of a trial chose, and later ones keep."""
+
+    precision: str
+    threads: int
+    device: str
+    weights_sha256: str | None
+
+
+class ThreadsRecord(Record, frozen=True):
+    """The threads that the submission chose for a trial."""
+
+    threads: int
+
+
+class MicroBatchesRecord(Record, frozen=True):
+    """The steps from which the batches of a trial are split."""
+
+    splits: tuple[Split, ...]
+
+
+class CheckpointRecord(Record, frozen=True, kw_only=True):
+    """The checksum file of a checkpoint."""
+
+    sha256: str
+    bytes: int
+    epoch: int = 0
+    step: int = 0
+    attempt: str = ""

@@ -9,22 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.errors import RequestError
-from jobs.store import records
+from jobs.store import codec
+from jobs.store.records import Number, RunRecord
 from jobs.task import NAME, Task
 
 if TYPE_CHECKING:
     from jobs.spec.model import Spec
 
 NAME_OF_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-RUN: records.FieldTypes = {
-    "name": str,
-    "spec": dict,
-    "data": str,
-    "trials": list,
-    "tasks": list,
-    "submitted_at": records.NUMBER,
-    "provenance": dict,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +28,7 @@ class Run:
     data: str
     trials: tuple[str, ...]
     tasks: tuple[str, ...]
-    submitted_at: float
+    submitted_at: Number
     provenance: dict[str, Any]
 
     def period_of(self, epoch: int) -> int:
@@ -56,7 +48,7 @@ class RunOutline:
     data: str
     trials: tuple[str, ...]
     tasks: tuple[str, ...]
-    submitted_at: float
+    submitted_at: Number
 
 
 # Cached until the file changes, because a large plan is slow to read.
@@ -73,9 +65,9 @@ def read_run(path: Path, state: tuple[int, ...]) -> Run:
 
     outline, found = _checked(path)
     try:
-        spec = Spec(**found["spec"])
+        spec = Spec(**found.spec)
     except (TypeError, ValueError, AttributeError, RequestError) as error:
-        raise records.damaged_file(path, explain.first_problem(error, Spec)) from None
+        raise codec.damaged_file(path, explain.first_problem(error, Spec)) from None
     return Run(
         outline.name,
         spec,
@@ -83,7 +75,7 @@ def read_run(path: Path, state: tuple[int, ...]) -> Run:
         outline.trials,
         outline.tasks,
         outline.submitted_at,
-        found["provenance"],
+        found.provenance,
     )
 
 
@@ -93,29 +85,24 @@ def read_outline(path: Path, state: tuple[int, ...]) -> RunOutline:
     return _checked(path)[0]
 
 
-def _checked(path: Path) -> tuple[RunOutline, dict[str, Any]]:
-    found = records.read(path, RUN)
+def _checked(path: Path) -> tuple[RunOutline, RunRecord]:
+    found = codec.read(path, RunRecord)
     if found is None:
         raise FileNotFoundError(path)
     name = path.parent.name
-    for key in ("trials", "tasks"):
-        strange = [each for each in found[key] if not isinstance(each, str)]
-        if strange:
-            raise records.damaged_file(path, f"'{key}' holds {str(strange[0])[:60]!r}")
     try:
-        if found["name"] != name or not all(
-            NAME.fullmatch(each) for each in (found["data"], *found["trials"])
+        if found.name != name or not all(
+            NAME.fullmatch(each) for each in (found.data, *found.trials)
         ):
             raise ValueError("it names data or trials of another run")
-        tasks = {(task.kind, task.subject) for task in map(Task.parse, found["tasks"])}
+        tasks = {(task.kind, task.subject) for task in map(Task.parse, found.tasks)}
         lacking = {
-            ("prepare", found["data"]),
-            *(("train", trial) for trial in found["trials"]),
+            ("prepare", found.data),
+            *(("train", trial) for trial in found.trials),
         } - tasks
         if lacking:
             raise ValueError(f"it lacks a task to {' '.join(min(lacking))}")
     except (TypeError, ValueError, RequestError) as error:
-        raise records.damaged_file(path, " ".join(str(error).split())[:80]) from None
-    return RunOutline(
-        name, found["data"], tuple(found["trials"]), tuple(found["tasks"]), found["submitted_at"]
-    ), found
+        raise codec.damaged_file(path, " ".join(str(error).split())[:80]) from None
+    outline = RunOutline(name, found.data, found.trials, found.tasks, found.submitted_at)
+    return outline, found

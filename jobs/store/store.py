@@ -10,15 +10,22 @@ from pathlib import Path
 from typing import TypeVar
 
 from jobs import atomic, permissions
-from jobs.errors import AccessDenied, BadSpec, DamagedFile, StoreUnusable, UnknownRun, WorkError
-from jobs.store import identity
+from jobs.errors import BadSpec, DamagedFile, OutOfReach, StoreUnusable, UnknownRun, WorkError
+from jobs.store import codec, identity
 from jobs.store.ledger import LedgerStore
+from jobs.store.records import CancelledRecord, RunRecord, ThreadsRecord, TrialRecord
 from jobs.store.runs import NAME_OF_RUN, Run, RunOutline, read_outline, read_run
 from jobs.store.trials import read_trial
 from jobs.task import Task, Trial
 
 T = TypeVar("T")
 FORMAT = 1
+
+
+def _advice(marker: object) -> str:
+    version = marker.get(codec.FORMAT_KEY) if isinstance(marker, dict) else None
+    newer = isinstance(version, int) and version > FORMAT
+    return " Upgrade orch on this machine." if newer else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ class Store(LedgerStore):
         if not isinstance(found, dict) or found.get("format") != FORMAT:
             raise StoreUnusable(
                 f"the store {self.root} has a format that this version of orch cannot read: "
-                f"{found}."
+                f"{found}.{_advice(found)}"
             )
         try:
             permissions.apply_shared_mode(permissions.shared_mode(found.get("shared")))
@@ -103,8 +110,10 @@ class Store(LedgerStore):
 
         `corruption_levels` are the corruption levels to evaluate at the last target epoch.
         """
+        codec.refuse_newer(TrialRecord, self.trial_path(trial.name))
         if not self.has_trial(trial.name):
-            atomic.write_json(self.trial_path(trial.name), trial.as_dict())
+            record = codec.encode(TrialRecord(**trial.as_dict()))
+            atomic.write_json(self.trial_path(trial.name), record)
         wanted = [f"{epoch:04d}" for epoch in target_epochs] + [
             f"{target_epochs[-1]:04d}.{corruption}" for corruption in corruption_levels
         ]
@@ -121,7 +130,7 @@ class Store(LedgerStore):
         Sums depend on the number of threads, so it is recorded, not left to the worker.
         """
         if not os.path.exists(self.numerics_path(trial)):
-            atomic.create_json(self.threads_path(trial), {"threads": threads})
+            atomic.create_json(self.threads_path(trial), codec.encode(ThreadsRecord(threads)))
 
     def load_trial(self, name: str) -> Trial:
         """The recorded trial with this name; raises `StoreUnusable` or `DamagedFile`."""
@@ -158,19 +167,18 @@ class Store(LedgerStore):
         return found
 
     def save_run(self, run: Run) -> None:
-        """Record a run; from then on workers reconcile it."""
-        atomic.write_json(
-            self.run_path(run.name),
-            {
-                "name": run.name,
-                "spec": run.spec.model_dump(mode="json"),
-                "data": run.data,
-                "trials": list(run.trials),
-                "tasks": list(run.tasks),
-                "submitted_at": run.submitted_at,
-                "provenance": run.provenance,
-            },
+        """Record a run; from then on workers reconcile it. Raises `NewerRecord`."""
+        codec.refuse_newer(RunRecord, self.run_path(run.name))
+        record = RunRecord(
+            name=run.name,
+            spec=run.spec.model_dump(mode="json"),
+            data=run.data,
+            trials=run.trials,
+            tasks=run.tasks,
+            submitted_at=run.submitted_at,
+            provenance=run.provenance,
         )
+        atomic.write_json(self.run_path(run.name), codec.encode(record))
 
     def load_run(self, name: str) -> Run:
         """The run with this name; raises `DamagedFile`.
@@ -205,15 +213,22 @@ class Store(LedgerStore):
         hint = f" Did you mean '{near[0]}'?" if near else ""
         return f"{hint} Its runs: {', '.join(known[-8:]) or 'none yet'}."
 
-    def whole_runs(self, names: list[str]) -> list[Run]:
+    def whole_runs(
+        self, names: list[str], on_denied: Callable[[OutOfReach], None] = lambda error: None
+    ) -> list[Run]:
         """The readable runs among these names.
 
-        A damaged run, or one that this user may not read, does not block the others.
+        A damaged run does not block the others. Nor does one that this user may not read, or that
+        a newer orch has written; `on_denied` gets why.
         """
         found = []
         for name in names:
-            with contextlib.suppress(DamagedFile, AccessDenied, UnknownRun):
+            try:
                 found.append(self.load_run(name))
+            except OutOfReach as error:
+                on_denied(error)
+            except (DamagedFile, UnknownRun):
+                continue
         return found
 
     def cancel(self, run: str) -> None:
@@ -221,10 +236,13 @@ class Store(LedgerStore):
 
         Workers stop those of its tasks that no other run wants.
         """
-        atomic.write_json(self.cancelled_path(run), {"run": run})
+        codec.refuse_newer(CancelledRecord, self.cancelled_path(run))
+        atomic.write_json(self.cancelled_path(run), codec.encode(CancelledRecord(run)))
 
     def reopen(self, run: Run) -> None:
         """Undo a cancellation, so that workers reconcile the run again."""
+        codec.refuse_newer(CancelledRecord, self.cancelled_path(run.name))
+        codec.refuse_newer(RunRecord, self.run_path(run.name))
         self.cancelled_path(run.name).unlink(missing_ok=True)
         self.save_run(run)
 

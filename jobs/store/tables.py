@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from jobs import atomic, permissions
 from jobs.errors import AccessDenied, DamagedFile
-from jobs.store import records
+from jobs.store import codec
 from jobs.versions import RESULT_PACKAGES
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
@@ -248,7 +248,7 @@ def read_rows(
 
 
 def _damaged(path: Path, reason: str) -> DamagedFile:
-    return records.damaged_file(
+    return codec.damaged_file(
         path, reason, "Remove it, so that it is created again, with: orch verify RUN --repair"
     )
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from jobs.store import records
+from msgspec import structs
+
+from jobs.store import codec
+from jobs.store.records import TrialRecord
 from jobs.task import Trial
 
 
@@ -15,15 +18,13 @@ def read_trial(path: Path, state: tuple[int, ...]) -> Trial:
 
     Raises `FileNotFoundError` and `DamagedFile`.
     """
-    found = records.read(
-        path, {"data": str, "backbone": str, "weights": str, "recipe": dict, "seed": int}
-    )
+    found = codec.read(path, TrialRecord)
     if found is None:
         raise FileNotFoundError(path)
     try:
-        return Trial.from_dict(found)
+        return Trial.from_dict(structs.asdict(found))
     except (TypeError, ValueError) as error:
         from jobs.spec import explain
         from jobs.spec.model import Recipe
 
-        raise records.damaged_file(path, explain.first_problem(error, Recipe)) from None
+        raise codec.damaged_file(path, explain.first_problem(error, Recipe)) from None

@@ -7,6 +7,7 @@ the same name with .json     its checksum; written last: a checkpoint without it
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import re
@@ -21,7 +22,9 @@ import torch
 from torch import Tensor
 
 from jobs import atomic
-from jobs.errors import BadCheckpoint
+from jobs.errors import BadCheckpoint, DamagedFile
+from jobs.store import codec
+from jobs.store.records import CheckpointRecord
 from models.runtime.device import out_of_memory
 
 log = logging.getLogger(__name__)
@@ -92,9 +95,14 @@ def publish(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
     with atomic.atomic_write(path) as draft, draft.open("wb") as handle:
         summing = Summing(handle)
         torch.save(contents.parts(), cast(IO[bytes], summing))
-    described = {"sha256": summing.digest.hexdigest(), "bytes": path.stat().st_size}
-    where = {"epoch": contents.epoch, "step": contents.step, "attempt": attempt}
-    atomic.write_json(path.with_suffix(".json"), described | where)
+    record = CheckpointRecord(
+        sha256=summing.digest.hexdigest(),
+        bytes=path.stat().st_size,
+        epoch=contents.epoch,
+        step=contents.step,
+        attempt=attempt,
+    )
+    atomic.write_json(path.with_suffix(".json"), codec.encode(record))
     return path
 
 
@@ -117,9 +125,9 @@ def read(path: Path, trial: str) -> CheckpointContents:
     """Contents of a checkpoint, on the CPU; raises `BadCheckpoint` unless whole and its own."""
     described = _sidecar(path)
     try:
-        if described is None or path.stat().st_size != described["bytes"]:
+        if described is None or path.stat().st_size != described.bytes:
             raise _torn(path)
-        contents = CheckpointContents(**_loaded(path, described["sha256"]))
+        contents = CheckpointContents(**_loaded(path, described.sha256))
         _check(contents)
     except BadCheckpoint:
         raise
@@ -153,6 +161,7 @@ def prune(folder: Path, kept_epochs: set[int], kept_paths: set[Path]) -> None:
     for found in sorted(listed(folder), reverse=True)[KEPT:]:
         if (found.step == 0 and found.epoch in kept_epochs) or found.path in kept_paths:
             continue
+        codec.refuse_newer(CheckpointRecord, found.sidecar)
         found.sidecar.unlink(missing_ok=True)
         found.path.unlink(missing_ok=True)
     for orphan in [*folder.glob(".*.draft"), *folder.glob("*.pt")]:
@@ -204,9 +213,7 @@ def _check(contents: CheckpointContents) -> None:
         raise ValueError(f"its rows do not match its {contents.epoch} epochs")
 
 
-def _sidecar(path: Path) -> dict[str, Any] | None:
-    try:
-        found = atomic.read_json(path.with_suffix(".json"))
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) and {"sha256", "bytes"} <= found.keys() else None
+def _sidecar(path: Path) -> CheckpointRecord | None:
+    with contextlib.suppress(DamagedFile):
+        return codec.read(path.with_suffix(".json"), CheckpointRecord)
+    return None

@@ -20,8 +20,9 @@ from jobs.store import tables
 from jobs.store.store import Store
 from models.data import array
 from models.data.decode import Pixels
-from models.data.device_transfer import gathered
+from models.data.device_transfer import gathered, is_asynchronous
 from models.data.gpu_cache import GpuCache, OnUpload, free_memory, ignore_upload
+from models.runtime import untried
 
 Indices = npt.NDArray[np.int64]
 SPLITS = ("train", "validation", "test")
@@ -91,9 +92,8 @@ class Data:
         They may use a quarter of its free memory. `on_upload(done, total)` counts the images sent.
         """
         read = np.sort(np.concatenate([self.splits["train"], self.splits["validation"]]))
-        held = GpuCache.fitting(
-            self.images, self.labels, read, device, free_bytes(device), on_upload
-        )
+        room = free_bytes(device) if untried.enabled("gpu_cache") else 0
+        held = GpuCache.fitting(self.images, self.labels, read, device, room, on_upload)
         return replace(self, resident=held)
 
     def make_room(self) -> bool:
@@ -153,7 +153,7 @@ def _streamed(data: Data, pieces: list[Indices], device: torch.device) -> Iterat
     A GPU copies them in a side stream. Its work waits only for its own batch, and no thread waits
     for either.
     """
-    beside = _copying(device) if device.type == "cuda" else None
+    beside = _copying(device) if is_asynchronous(device) else None
     left, fetcher = iter(pieces), ThreadPoolExecutor(1)
     try:
         coming = deque(

@@ -10,6 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from models.runtime import untried
+
+
+def is_asynchronous(device: torch.device) -> bool:
+    """Whether arrays are copied to and from this device while it works: on a GPU, unless off."""
+    return device.type == "cuda" and untried.enabled("device_transfer")
+
 
 def gathered(
     values: npt.NDArray[Any], indices: npt.NDArray[np.int64], device: torch.device
@@ -17,7 +24,7 @@ def gathered(
     """`values[indices]` in host memory; for a GPU in pinned pages."""
     kind = torch.from_numpy(np.empty(0, values.dtype)).dtype
     found = torch.empty(
-        (len(indices), *values.shape[1:]), dtype=kind, pin_memory=device.type == "cuda"
+        (len(indices), *values.shape[1:]), dtype=kind, pin_memory=is_asynchronous(device)
     )
     # With "raise" NumPy would gather into a buffer and copy it.
     np.take(values, indices, axis=0, out=found.numpy(), mode="clip")
@@ -25,11 +32,11 @@ def gathered(
 
 
 def sent(values: npt.NDArray[Any], device: torch.device) -> Tensor:
-    """The array on the device; a GPU copies it in stream order, and nobody waits."""
+    """The array on the device; a GPU copies it in stream order, and nobody waits (unless off)."""
     here = torch.from_numpy(np.ascontiguousarray(values))
     return (
         here.pin_memory().to(device, non_blocking=True)
-        if device.type == "cuda"
+        if is_asynchronous(device)
         else here.to(device)
     )
 
@@ -44,8 +51,8 @@ class Coming:
     @classmethod
     def of(cls, values: Tensor) -> Coming:
         """Start copying values from a GPU to the host; on a processor nothing is copied."""
-        if values.device.type != "cuda":
-            return cls(values, None)
+        if not is_asynchronous(values.device):
+            return cls(values.cpu(), None)
         host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
         host.copy_(values, non_blocking=True)
         return cls(host, torch.cuda.current_stream(values.device).record_event())

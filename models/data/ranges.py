@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from jobs.data.value_range import FULL_RANGE, GUESSED, UNKNOWN, ValueRange
 from jobs.spec import range_text
 from jobs.spec.model import DataSettings
 from jobs.store.datasets import DataSetDescription
+from jobs.store.records import TaskResult
 from models.data.decode_pool import spans_of_all
 
 Said = Callable[[str, int], None]
@@ -67,7 +68,7 @@ def find(source: DataSource, settings: DataSettings, processes: int, said: Said)
 
 
 def of_prepared(
-    described: DataSetDescription, facts: Mapping[str, Any] | None, member: bool
+    described: DataSetDescription, facts: TaskResult | None, member: bool
 ) -> ValueRange:
     """The range in which a further image is shown to networks trained on a prepared data set.
 
@@ -76,7 +77,7 @@ def of_prepared(
     if described.preparation == 1:
         return GUESSED if member else UNKNOWN
     given = value_range.chosen(described.settings.value_range)
-    found = (facts or {}).get("value_range")
+    found = facts.value_range if facts else None
     if given is not None or not found:
         return given or UNKNOWN
     return ValueRange("given", found["low"], found["high"])

@@ -38,7 +38,8 @@ def evaluate(request: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) 
     data = Data.load(store, trial.data)
     learner = restore.learner(store, training, len(data.classes), request.device)
     # After early stopping the epoch is that of the stop, whatever the target epoch.
-    epoch = (store.done(training) or {}).get("epoch", task.epoch)
+    trained = store.done(training)
+    epoch = task.epoch if trained is None or trained.epoch is None else trained.epoch
     started = time.monotonic()
     corruption, severity = (
         corruptions.parse_level(task.corruption) if task.corruption else ("none", 0)

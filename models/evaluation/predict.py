@@ -18,6 +18,7 @@ from jobs.data.value_range import ValueRange
 from jobs.errors import BadCheckpoint, BadSpec, DamagedFile
 from jobs.store import tables
 from jobs.store.datasets import DataSetDescription
+from jobs.store.records import TaskResult
 from jobs.store.store import Store
 from jobs.task import Task
 from models.data import array, ranges
@@ -110,7 +111,7 @@ def predict(
 def _range(
     values: ValueRange | None,
     described: DataSetDescription,
-    facts: Mapping[str, object] | None,
+    facts: TaskResult | None,
     members: Container[str],
     digest: str,
 ) -> ValueRange:

@@ -19,12 +19,12 @@ def learner(store: Store, trained: Task, classes: int, on: str) -> Learner:
     truncated, corrupted, missing, or of another trial.
     """
     result = store.done(trained)
-    if result is None:
+    if result is None or result.checkpoint is None:
         raise BadCheckpoint(
             f"{trained.subject} is not trained up to epoch {trained.epoch} yet, so there is no "
             f"checkpoint."
         )
-    trial, path = store.load_trial(trained.subject), store.root / result["checkpoint"]
+    trial, path = store.load_trial(trained.subject), store.root / result.checkpoint
     if not path.exists():
         raise BadCheckpoint(
             f"the checkpoint {path} is missing. Train the trial again, or choose another --period."

@@ -1,10 +1,10 @@
 """A training step recorded as a CUDA graph and replayed, to avoid Python's overhead on a GPU.
 
-Not yet run on a GPU, and off unless `ORCH_CUDA_GRAPHS=1`. A recording is used only after one step
-was done both ways from the same state with the same loss, weights, statistics and optimiser state,
-bit for bit. Otherwise, or without memory for a recording, steps are done plainly. So are those of
-an optimiser that keeps more than tensors. If recording fails in another way the task fails: torch
-is unreliable in a process whose recording was aborted.
+Off unless `ORCH_CUDA_GRAPHS=1` (`models/runtime/untried.py`). A recording is used only after one
+step was done both ways from the same state with the same loss, weights, statistics and optimiser
+state, bit for bit. Otherwise, or without memory for a recording, steps are done plainly. So are
+those of an optimiser that keeps more than tensors. If recording fails in another way the task
+fails: torch is unreliable in a process whose recording was aborted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import functools
 import gc
 import logging
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +21,7 @@ from torch.optim import Optimizer
 
 from jobs.errors import WorkError
 from models.data.batches import Batch
+from models.runtime import untried
 from models.runtime.device import out_of_memory
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ Recorded = tuple[Callable[[], object], Tensor]
 
 def wanted(device: torch.device, deterministic: bool) -> bool:
     """Whether to replay steps: on a GPU, if requested, and not for deterministic recipes."""
-    return device.type == "cuda" and not deterministic and os.environ.get("ORCH_CUDA_GRAPHS") == "1"
+    return device.type == "cuda" and not deterministic and untried.enabled("cuda_graphs")
 
 
 def recorded(work: Callable[[], Tensor]) -> Recorded:

@@ -13,6 +13,7 @@ from torch import Tensor
 from jobs.errors import BadSpec, LossNotFinite, OutOfMemory
 from models.data.augment import changes
 from models.data.batches import Batch, Data, Indices, batches, cut
+from models.runtime import untried
 from models.runtime.device import out_of_memory
 from models.runtime.rng import permutation
 from models.training import microbatches, optimisation
@@ -111,12 +112,7 @@ def _steps(
     done again, if the optimiser allows that. On an error `running.step` is the step that failed.
     """
     changed = changes(learner.recipe.augment, len(data.images), learner.seed, epoch)
-    undone = (
-        StepRollback(learner.network)
-        if optimisation.can_step_again(learner.recipe)
-        and (data.resident is not None or learner.replay is not None)
-        else None
-    )
+    undone = _rollback(learner, data)
     while running.step < len(pieces):
         left, done = pieces[running.step :], running.step
         try:
@@ -142,6 +138,13 @@ def _steps(
             return
         # Only now is nothing of the failed step held any more.
         torch.cuda.empty_cache()
+
+
+def _rollback(learner: Learner, data: Data) -> StepRollback | None:
+    """What puts a failed step back; None where memory cannot be freed or the step not repeated."""
+    can_free = data.resident is not None or learner.replay is not None
+    again = can_free and optimisation.can_step_again(learner.recipe)
+    return StepRollback(learner.network) if again and untried.enabled("rollback") else None
 
 
 def _guarded_step(learner: Learner, data: Data, batch: Batch, epoch: int, number: int) -> Tensor:

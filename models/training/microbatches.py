@@ -7,34 +7,30 @@ for each part.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from jobs import atomic
-from jobs.errors import BadCheckpoint
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """From `step` of `epoch` on (both from 1), a batch is trained in `parts` micro-batches."""
-
-    epoch: int
-    step: int
-    parts: int
-
+from jobs.errors import BadCheckpoint, DamagedFile
+from jobs.store import codec
+from jobs.store.records import MicroBatchesRecord, Split
 
 Splits = tuple[Split, ...]
 
 
 def read(path: Path) -> Splits:
-    """The splits recorded in a file, in order; raises `BadCheckpoint` for an unreadable record."""
+    """The splits recorded in a file, in order; raises `BadCheckpoint` for an unreadable record.
+
+    Version 0.1.0 recorded them as a bare list.
+    """
     try:
-        found: list[dict[str, Any]] = atomic.read_json(path) or []
-        return tuple(
-            sorted((Split(**each) for each in found), key=lambda split: (split.epoch, split.step))
-        )
-    except (ValueError, TypeError, AttributeError) as error:
+        found = atomic.read_json(path)
+        if not isinstance(found, list):
+            record = codec.read(path, MicroBatchesRecord)
+        else:
+            record = codec.decode(path, {"splits": found}, MicroBatchesRecord)
+        splits = record.splits if record else ()
+        return tuple(sorted(splits, key=lambda split: (split.epoch, split.step)))
+    except DamagedFile as error:
         raise BadCheckpoint(
             f"{path} cannot be read: {error}. Remove the trial's folder to train it again."
         ) from error
@@ -55,7 +51,8 @@ def halve(path: Path, epoch: int, step: int, batch_images: int) -> int | None:
         return None
     doubled = min(2 * parts, batch_images)
     kept = [split for split in splits if (split.epoch, split.step) != (epoch, step)]
-    atomic.write_json(path, [asdict(split) for split in (*kept, Split(epoch, step, doubled))])
+    record = MicroBatchesRecord((*kept, Split(epoch, step, doubled)))
+    atomic.write_json(path, codec.encode(record))
     return doubled
 
 

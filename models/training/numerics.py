@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from types import NoneType
-from typing import get_args
+from typing import cast, get_args
 
 import torch
 
 from jobs import atomic
 from jobs.errors import BadCheckpoint, BadWeights
-from jobs.store import records
+from jobs.store import codec
+from jobs.store.records import NumericsRecord, ThreadsRecord
 from jobs.store.store import Store
 from jobs.task import Trial
 from models.runtime.device import Chosen, choose_precision
@@ -44,32 +44,34 @@ def settle(
     if not path.exists():
         threads = planned_threads(store.threads_path(trial.name)) or threads
         precision = choose_precision(trial.recipe.precision, device, trial.backbone)
-        chosen = Numerics(precision, threads, device.type, weights_sha256)
-        atomic.create_json(path, asdict(chosen))
+        record = NumericsRecord(
+            precision=precision,
+            threads=threads,
+            device=device.type,
+            weights_sha256=weights_sha256,
+        )
+        atomic.create_json(path, codec.encode(record))
     return kept(path)
 
 
 def planned_threads(path: Path) -> int | None:
     """Threads that the submission chose for a trial, or None."""
-    found = records.read(path, {"threads": int})
+    found = codec.read(path, ThreadsRecord)
     if found is None:
         return None
-    if found["threads"] < 1:
-        raise records.damaged_file(path, f"'threads' is {found['threads']}")
-    return int(found["threads"])
+    if found.threads < 1:
+        raise codec.damaged_file(path, f"'threads' is {found.threads}")
+    return found.threads
 
 
 def kept(path: Path) -> Numerics:
     """The recorded numerics, applied to this process."""
-    found = records.read(
-        path, {"precision": str, "threads": int, "device": str, "weights_sha256": (str, NoneType)}
-    )
+    found = codec.read(path, NumericsRecord)
     if found is None:
         raise BadCheckpoint(f"{path} is missing, but the trial has checkpoints. Restore it.")
-    if found["precision"] not in get_args(Chosen) or found["threads"] < 1:
-        raise records.damaged_file(path, "its precision or number of threads is invalid")
-    numerics = Numerics(
-        found["precision"], found["threads"], found["device"], found["weights_sha256"]
-    )
+    if found.precision not in get_args(Chosen) or found.threads < 1:
+        raise codec.damaged_file(path, "its precision or number of threads is invalid")
+    precision = cast(Chosen, found.precision)
+    numerics = Numerics(precision, found.threads, found.device, found.weights_sha256)
     torch.set_num_threads(numerics.threads)
     return numerics

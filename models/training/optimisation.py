@@ -44,5 +44,5 @@ def after_epoch(scheduler: Scheduler, recipe: Recipe, val_loss: float) -> None:
 
 
 def can_step_again(recipe: Recipe) -> bool:
-    """Whether a step out of memory has changed nothing but what a rollback puts back."""
+    """Whether `StepRollback` can undo a step that ran out of memory."""
     return OPTIMISERS[recipe.optimiser].allocates_first

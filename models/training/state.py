@@ -11,6 +11,7 @@ from typing import Any
 
 from jobs import atomic
 from jobs.early_stopping import stop_epoch
+from jobs.store.records import TaskResult
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest, Trial
 from models.checkpoints import files, snapshot
@@ -66,7 +67,7 @@ class TrainingState:
         """Period of the next epoch; a resumed trial may be periods before its task's."""
         return 1 + sum(epoch <= self.epoch for epoch in self.store.target_epochs(self.trial.name))
 
-    def results(self) -> list[dict[str, Any]]:
+    def results(self) -> list[TaskResult]:
         """Results of the trial's finished trainings."""
         target_epochs = self.store.target_epochs(self.trial.name)
         found = [self.store.done(Task("train", self.trial.name, epoch)) for epoch in target_epochs]
@@ -125,10 +126,10 @@ class TrainingState:
             explained = device.out_of_memory(error, self.request.alone)
             if explained is None:
                 raise
-            # Unchanged it would look like a batch that does not fit.
+            # Convert it here; otherwise the caller would split the batch.
             raise explained from error
         target_epochs = set(self.store.target_epochs(self.trial.name))
-        referenced = {self.store.root / result["checkpoint"] for result in self.results()}
+        referenced = {self.store.root / (result.checkpoint or "") for result in self.results()}
         files.prune(folder, target_epochs | {self.task.epoch}, referenced | {self.path})
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from msgspec import to_builtins
 
 from jobs.errors import BatchSplit, Crowded, OutOfMemory, Stopped
 from jobs.task import TaskRequest
@@ -196,7 +197,7 @@ def _outcome(training: TrainingState, meter: Meter) -> dict[str, Any]:
     task, store = training.task, training.store
     # While the last checkpoint is still being written.
     weights_digest = files.weights_digest(training.learner.network.state_dict())
-    recorded = {entry["path"] for result in training.results() for entry in result["files"]}
+    recorded = {file.path for result in training.results() for file in result.files or ()}
     since = max(
         (epoch for epoch in store.target_epochs(task.subject) if epoch < task.epoch), default=0
     )
@@ -215,7 +216,7 @@ def _outcome(training: TrainingState, meter: Meter) -> dict[str, Any]:
         "precision": training.learner.precision,
         "threads": torch.get_num_threads(),
         "micro_batches": [
-            asdict(split) for split in training.learner.splits if split.epoch <= task.epoch
+            to_builtins(split) for split in training.learner.splits if split.epoch <= task.epoch
         ],
         "seconds": sum(row["seconds"] for row in training.rows[since:]),
         "device": device.describe(training.learner.device),

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from orchestrator.analysis.agreement import Agreement, agree
-from orchestrator.analysis.calibration import Calibration, calibrate
+from orchestrator.analysis.calibration import Calibration
 from orchestrator.analysis.cost import Cost, network_costs
-from orchestrator.analysis.examples import Examples, collect_examples
+from orchestrator.analysis.duplicates import find_duplicates
+from orchestrator.analysis.examples import (
+    Example,
+    Examples,
+    choose_examples,
+    collect_examples,
+    count_kinds,
+)
 from orchestrator.analysis.leader import LeaderVerdict, judge_leader
+from orchestrator.analysis.metrics import top5
 from orchestrator.analysis.overfitting import OverfittingAdvice, advise, still_falling
 from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
 from orchestrator.analysis.per_class import (
@@ -26,10 +34,9 @@ from orchestrator.analysis.per_class import (
 from orchestrator.analysis.predictions import TrialPredictions
 from orchestrator.analysis.ranks import Ranks, rank_networks
 from orchestrator.analysis.run_data import RunData
-from orchestrator.analysis.seed_intervals import leading
-from orchestrator.analysis.timeline import Timeline, build_timeline
+from orchestrator.analysis.seed_intervals import all_moments, leading
+from orchestrator.analysis.timeline import AttemptCount, Timeline, build_timeline, count_attempts
 
-TOP = 5
 CONFUSED_PAIRS = 6
 
 
@@ -37,7 +44,9 @@ CONFUSED_PAIRS = 6
 class Analysis:
     """The analysis after `period`; `first` holds each backbone's first seed that learned something.
 
-    `falling` are the backbones whose validation loss was still falling then.
+    `chosen` are the examples to show, and `kinds` counts the images of each kind. `right_alone`
+    has the images that only one backbone got right, `all_wrong` those that none did. `falling` are
+    the backbones whose validation loss was still falling then.
     """
 
     period: int
@@ -56,45 +65,60 @@ class Analysis:
     costs: tuple[Cost, ...]
     stopping: tuple[OverfittingAdvice, ...]
     timeline: Timeline
+    attempts: tuple[AttemptCount, ...] = ()
+    duplicates: Mapping[str, int] | None = None
+    chosen: tuple[Example, ...] = ()
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    right_alone: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    all_wrong: Sequence[int] = ()
     falling: tuple[str, ...] = ()
 
 
 def analyse(run_data: RunData) -> Analysis:
     """Analyse run data that was read once from the store."""
     period, names = run_data.period, run_data.comparison.backbones
-    classes, rivals = run_data.predictions.classes, run_data.rivals
     answered = {name: seeds for name in names if (seeds := run_data.answers(name, period))}
     first = {name: run_data.learned_answers(name, period)[0] for name in answered}
-    chosen = collect_examples(run_data.predictions, first, rivals)
+    examples = collect_examples(run_data.predictions, first, run_data.rivals)
+    every = examples.all()
     right = _right(run_data, answered)
-    tests = pairwise_tests(right)
-    leads = leading({name: rows for name, rows in right.items() if name in run_data.learned})
-    matrices = _matrices(run_data)
-    now = {name: matrices[name, period] for name in names if (name, period) in matrices}
-    pooled = _pooled(run_data, [name for name in rivals if name in answered])
-    whose = {name: (trial.backbone, trial.seed) for name, trial in run_data.trials.items()}
+    moments = all_moments(right)
+    tests = pairwise_tests(right, moments)
+    leads = leading({name: one for name, one in moments.items() if name in run_data.learned})
+    matrices, mistakes = _matrices(run_data)
+    pooled = {name: run_data.predictions.together(seeds) for name, seeds in answered.items()}
     return Analysis(
         period=period,
         epoch=run_data.run.epoch_of(period),
         first=first,
-        examples=chosen,
+        examples=examples,
         paired_tests=tests,
         verdict=judge_leader(run_data.leader, tests, leads) if run_data.leader else None,
         ranks=_ranks(run_data),
         matrices=matrices,
-        by_class={
-            name: class_metrics(counts, classes, _images(run_data, answered[name]))
-            for name, counts in now.items()
+        by_class=_by_class(run_data, matrices, answered),
+        confused=tuple(confusions(mistakes, run_data.predictions.classes, CONFUSED_PAIRS)),
+        calibration={name: one.calibration for name, one in pooled.items() if one.calibration},
+        agreement=_agreement(run_data, first, examples),
+        top={
+            name: top for name, all_seeds in pooled.items() if (top := top5(all_seeds)) is not None
         },
-        confused=tuple(confusions(pooled, classes, CONFUSED_PAIRS)),
-        calibration=_calibration(run_data, answered),
-        agreement=_agreement(run_data, first, chosen),
-        top=_top(answered),
         costs=_costs(run_data),
         stopping=_stopping(run_data),
-        timeline=build_timeline(run_data.attempts, whose, run_data.states),
+        timeline=_timeline(run_data),
+        attempts=count_attempts(run_data.attempts),
+        duplicates=find_duplicates(run_data.manifest),
+        chosen=tuple(choose_examples(every)),
+        kinds=count_kinds(every),
+        right_alone={name: examples.only(name) for name in examples.networks},
+        all_wrong=examples.all_wrong() if examples.order else (),
         falling=_falling(run_data),
     )
+
+
+def _timeline(run_data: RunData) -> Timeline:
+    whose = {name: (trial.backbone, trial.seed) for name, trial in run_data.trials.items()}
+    return build_timeline(run_data.attempts, whose, run_data.states)
 
 
 def _costs(run_data: RunData) -> tuple[Cost, ...]:
@@ -103,20 +127,38 @@ def _costs(run_data: RunData) -> tuple[Cost, ...]:
     return tuple(costs)
 
 
-def _matrices(run_data: RunData) -> dict[tuple[str, int], Any]:
-    """Confusion matrices by backbone and period, over all seeds."""
+def _matrices(run_data: RunData) -> tuple[dict[tuple[str, int], Counts], Counts]:
+    """Confusion matrices by backbone and period, over all seeds, and that of all mistakes.
+
+    The latter sums the trials that learned something after the compared period.
+    """
+    size = len(run_data.predictions.classes)
+    matrices: dict[tuple[str, int], Counts] = {}
+    mistakes: Counts = np.zeros((size, size), np.int64)
+    for name in run_data.comparison.backbones:
+        for period in sorted({*run_data.periods, run_data.period}):
+            learned = run_data.learned_answers(name, period)
+            counted = period == run_data.period and name in run_data.rivals
+            for one in run_data.answers(name, period):
+                counts = run_data.predictions.confusion(one)
+                before = matrices.get((name, period), 0)
+                matrices[name, period] = before + counts
+                if counted and any(one is each for each in learned):
+                    mistakes += counts
+    return matrices, mistakes
+
+
+def _by_class(
+    run_data: RunData,
+    matrices: Mapping[tuple[str, int], Counts],
+    answered: Mapping[str, list[TrialPredictions]],
+) -> dict[str, list[ClassMetrics]]:
+    """Metrics of each class after the compared period, over all seeds."""
+    classes = run_data.predictions.classes
     return {
-        (name, period): counts
-        for name in run_data.comparison.backbones
-        for period in sorted({*run_data.periods, run_data.period})
-        if (counts := confusion_counts(run_data, name, period)) is not None
+        name: class_metrics(matrices[name, run_data.period], classes, _images(run_data, seeds))
+        for name, seeds in answered.items()
     }
-
-
-def confusion_counts(run_data: RunData, backbone: str, period: int) -> Counts | None:
-    """Images by (true class, prediction) over all seeds; None without predictions."""
-    seeds = run_data.answers(backbone, period)
-    return np.sum([run_data.predictions.confusion(one) for one in seeds], axis=0) if seeds else None
 
 
 def _agreement(
@@ -136,14 +178,6 @@ def _stopping(run_data: RunData) -> tuple[OverfittingAdvice, ...]:
     rows = run_data.comparison.epochs
     advices = (advise([row for row in rows if row.trial == trial]) for trial in run_data.trials)
     return tuple(advice for advice in advices if advice)
-
-
-def _pooled(run_data: RunData, rivals: Sequence[str]) -> Counts:
-    """Confusions of all networks and seeds that learned something."""
-    predictions, period = run_data.predictions, run_data.period
-    answers = (one for name in rivals for one in run_data.learned_answers(name, period))
-    empty = np.zeros((len(predictions.classes),) * 2, np.int64)
-    return sum((predictions.confusion(one) for one in answers), empty)
 
 
 def _falling(run_data: RunData) -> tuple[str, ...]:
@@ -185,34 +219,3 @@ def _ranks(run_data: RunData) -> Ranks | None:
     }
     seeds = sorted(set.intersection(*(set(found) for found in scores.values()))) if scores else []
     return rank_networks({name: [found[seed] for seed in seeds] for name, found in scores.items()})
-
-
-def _calibration(
-    run_data: RunData, answered: Mapping[str, list[TrialPredictions]]
-) -> dict[str, Calibration]:
-    """Calibration over all seeds."""
-    measured = {}
-    for name, found in answered.items():
-        given = [one.predicted >= 0 for one in found]
-        sure = np.concatenate(
-            [one.confidence[there] for one, there in zip(found, given, strict=True)]
-        )
-        right = np.concatenate(
-            [
-                run_data.predictions.right(one)[there]
-                for one, there in zip(found, given, strict=True)
-            ]
-        )
-        if known := calibrate(sure, right):
-            measured[name] = known
-    return measured
-
-
-def _top(answered: Mapping[str, list[TrialPredictions]]) -> dict[str, float]:
-    """Share of images whose true class was among the top `TOP` predictions, over all seeds."""
-    found = {}
-    for name, several in answered.items():
-        known = np.concatenate([one.rank[one.rank >= 0] for one in several])
-        if len(known):
-            found[name] = float(np.mean(known < TOP))
-    return found

@@ -13,6 +13,7 @@ from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
 from orchestrator.analysis.ranks import Ranks, rank_networks
 from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.seed_intervals import all_moments
 from orchestrator.analysis.statistics import holm
 
 
@@ -40,6 +41,31 @@ class ComparedRun:
         return [name for name in self.run_data.rivals if name in self.accuracy]
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkAcross:
+    """One network in two runs: the pairwise test, and its p after Holm's correction over all."""
+
+    backbone: str
+    test: PairwiseTest
+    p_holm: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunsAnalysis:
+    """Ranks over all runs (None: too few), and each network across every two runs."""
+
+    ranks: Ranks | None
+    across: tuple[NetworkAcross, ...]
+
+
+def analyse_runs(sides: Sequence[ComparedRun]) -> RunsAnalysis:
+    """Compare the runs once."""
+    tests = across(sides)
+    corrected = holm([test.p for _, test in tests])
+    both = zip(tests, corrected, strict=True)
+    return RunsAnalysis(rank(sides), tuple(NetworkAcross(*test, p) for test, p in both))
+
+
 def rank(sides: Sequence[ComparedRun]) -> Ranks | None:
     """Ranks of the common backbones over every (run, seed) in which all were tested."""
     shared = set.intersection(*(set(side.rivals) for side in sides))
@@ -63,14 +89,10 @@ def across(sides: Sequence[ComparedRun]) -> tuple[tuple[str, PairwiseTest], ...]
     for one, other in combinations(sides, 2):
         if one.run_data.run.data == other.run_data.run.data:
             for name in [n for n in one.analysis.first if n in other.analysis.first]:
-                pair = pairwise_tests(_paired(name, one, other))
+                paired = _paired(name, one, other)
+                pair = pairwise_tests(paired, all_moments(paired))
                 found += [(name, pair[0])] if pair else []
     return tuple(found)
-
-
-def corrected(twins: Sequence[tuple[str, PairwiseTest]]) -> list[float]:
-    """Apply Holm's correction to all these p-values together."""
-    return holm([paired_test.p for _, paired_test in twins])
 
 
 def _paired(name: str, one: ComparedRun, other: ComparedRun) -> Mapping[str, Any]:

@@ -12,7 +12,6 @@ from orchestrator.analysis.seed_intervals import (
     Right,
     SeedMoments,
     seed_difference,
-    seed_moments,
 )
 from orchestrator.analysis.statistics import Interval
 
@@ -75,8 +74,12 @@ class PairwiseTest:
         )
 
 
-def pairwise_tests(right: Mapping[str, Right]) -> tuple[PairwiseTest, ...]:
+def pairwise_tests(
+    right: Mapping[str, Right], moments: Mapping[str, SeedMoments | None]
+) -> tuple[PairwiseTest, ...]:
     """Test each pair, in the given order; rows of (seeds, images) say which images were correct.
+
+    `moments` are those of the same networks (`seed_intervals.all_moments`).
 
     All networks must have predicted the same images; row i of each is paired with row i of the
     others.
@@ -84,7 +87,6 @@ def pairwise_tests(right: Mapping[str, Right]) -> tuple[PairwiseTest, ...]:
     if len(right) < 2 or not next(iter(right.values())).shape[1]:
         return ()
     drawn = bootstrap.resampled(right)
-    moments = {name: seed_moments(rows) for name, rows in right.items()}
     tests = [
         _over_seeds(_pairwise_test(a, b, right[a], right[b], drawn), moments[a], moments[b])
         for a, b in combinations(right, 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,27 @@ class ClassMetrics:
     f1: float | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassCounts:
+    """By class: correct answers, images of the class, and answers that name it."""
+
+    hits: Counts
+    there: Counts
+    answered: Counts
+
+    def precision(self, code: int) -> float | None:
+        """Share of the answers that name this class and are correct."""
+        return _share(self.hits[code], self.answered[code], self.there[code])
+
+    def recall(self, code: int) -> float | None:
+        """Share of the images of this class that are answered correctly."""
+        return _share(self.hits[code], self.there[code], self.answered[code])
+
+    def f1(self, code: int) -> float | None:
+        """Harmonic mean of precision and recall."""
+        return _share(2 * self.hits[code], self.answered[code] + self.there[code])
+
+
 @dataclass(frozen=True, slots=True)
 class Confusion:
     """A true class predicted as another: count, and images of the true class."""
@@ -43,24 +64,18 @@ def class_metrics(
 
     `counts` may sum several seeds; `images` are then the images of each class, counted once.
     """
-    hits, of_class, answered = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
-    number = of_class if images is None else images
+    found = ClassCounts(np.diag(counts), counts.sum(axis=1), counts.sum(axis=0))
+    number = found.there if images is None else images
     return [
-        ClassMetrics(
-            name,
-            int(number[i]),
-            _share(hits[i], answered[i], of_class[i]),
-            _share(hits[i], of_class[i], answered[i]),
-            _share(2 * hits[i], answered[i] + of_class[i]),
-        )
+        ClassMetrics(name, int(number[i]), found.precision(i), found.recall(i), found.f1(i))
         for i, name in enumerate(classes)
     ]
 
 
-def macro(found: Sequence[ClassMetrics], measure: str) -> float | None:
-    """Unweighted (macro) mean over the classes for which the measure is defined."""
-    values = [value for one in found if (value := getattr(one, measure)) is not None]
-    return sum(values) / len(values) if values else None
+def macro(values: Iterable[float | None]) -> float | None:
+    """Unweighted (macro) mean over the classes for which a measure is defined."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def confusions(counts: Counts, classes: Sequence[str], most: int = 3) -> list[Confusion]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from orchestrator.analysis.calibration import Calibration, calibrate
+from orchestrator.analysis.per_class import ClassCounts
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
-COLUMNS = ("trial", "epoch", "image", "label", "predicted", "confidence", "label_rank")
 Codes = np.ndarray[Any, np.dtype[np.int32]]
 Shares = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -27,6 +30,32 @@ class TrialPredictions:
     predicted: Codes
     confidence: Shares
     rank: Codes
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Predictions for images that were answered, one element per answer; codes below `classes`."""
+
+    classes: int
+    labels: Codes
+    predicted: Codes
+    confidence: Shares
+    rank: Codes
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """Calibration of these answers; None without confidences."""
+        return calibrate(self.confidence, self.predicted == self.labels)
+
+    @cached_property
+    def by_class(self) -> ClassCounts:
+        """How often each class was right, is there, and was answered."""
+        right = self.labels[self.predicted == self.labels]
+        hits, there, answered = (
+            np.bincount(codes, minlength=self.classes)
+            for codes in (right, self.labels, self.predicted)
+        )
+        return ClassCounts(hits, there, answered)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +74,18 @@ class Predictions:
     def right(self, answers: TrialPredictions) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Which images were predicted correctly."""
         return np.asarray(answers.predicted == self.labels)
+
+    def together(self, several: Sequence[TrialPredictions]) -> Answers:
+        """The answers of these trials, one after the other."""
+        given = [one.predicted >= 0 for one in several]
+        pairs = list(zip(several, given, strict=True))
+        return Answers(
+            len(self.classes),
+            np.concatenate([self.labels[there] for there in given]),
+            np.concatenate([one.predicted[there] for one, there in pairs]),
+            np.concatenate([one.confidence[there] for one, there in pairs]),
+            np.concatenate([one.rank[there] for one, there in pairs]),
+        )
 
     def confusion(self, answers: TrialPredictions) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Counts of images, rows true classes, columns predictions: (classes, classes) int64."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-TrainingResults = Mapping[int, Mapping[str, Any]]
+from jobs.store.records import TaskResult
+
+TrainingResults = Mapping[int, TaskResult]
 """Results of the finished trainings of a trial, by target epoch."""
 
 MAX_VALUE = 1e15
@@ -32,8 +34,8 @@ def resource_usage(results: TrainingResults, epoch: int) -> ResourceUsage:
     records = [results[target] for target in sorted(results) if target <= epoch]
     peaks: dict[bool, list[float]] = {True: [], False: []}
     for record in records:
-        if (peak := _amount(record, "peak_memory_bytes")) is not None:
-            peaks[str(record.get("device")).startswith("cuda")].append(peak)
+        if (peak := _amount(record.peak_memory_bytes)) is not None:
+            peaks[str(record.device).startswith("cuda")].append(peak)
     joules, epochs = _energy(records, epoch)
     held = peaks[True] or peaks[False]
     return ResourceUsage(
@@ -44,12 +46,12 @@ def resource_usage(results: TrainingResults, epoch: int) -> ResourceUsage:
     )
 
 
-def _energy(records: list[Mapping[str, Any]], epoch: int) -> tuple[float | None, float]:
+def _energy(records: list[TaskResult], epoch: int) -> tuple[float | None, float]:
     """Joules and their epochs, from the last range backwards; nested ranges are left out."""
     joules, epochs, begins = None, 0.0, float(epoch)
     for record in reversed(records):
         begun, end, used = (
-            _amount(record, key) for key in ("measured_from", "epoch", "energy_joules")
+            _amount(value) for value in (record.measured_from, record.epoch, record.energy_joules)
         )
         if begun is None or end is None or used is None or not begun <= end <= begins:
             continue
@@ -57,9 +59,6 @@ def _energy(records: list[Mapping[str, Any]], epoch: int) -> tuple[float | None,
     return joules, epochs
 
 
-def _amount(record: Mapping[str, Any], key: str) -> float | None:
+def _amount(value: float | None) -> float | None:
     """A plausible number of bytes, joules or epochs, else None."""
-    value = record.get(key)
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < MAX_VALUE:
-        return None
-    return float(value)
+    return float(value) if value is not None and 0 <= value < MAX_VALUE else None

@@ -1,25 +1,27 @@
-"""Everything a report needs, read from the store once."""
+"""The networks of a run compared: standings, leader, predictions, and what learned nothing."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jobs import plan
 from jobs.data.image_folder import DataSource
-from jobs.errors import DamagedFile, OrchError, RequestError
-from jobs.store import records
+from jobs.errors import OrchError
+from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
-from jobs.store.tables import DATA_SETS, MANIFEST, read_rows, read_table
 from jobs.task import Task, Trial
 from orchestrator.analysis import standings
 from orchestrator.analysis.leader import Leader, among, find_leader
+from orchestrator.analysis.load import (
+    StoredResults,
+    load_results,
+    nothing_yet,
+    require_periods,
+)
 from orchestrator.analysis.predictions import (
-    COLUMNS,
     Predictions,
     TrialPredictions,
     collect_predictions,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class RunData:
     """A run and its results; `manifest`, `pixels` and `prepared` are None if missing.
 
@@ -42,22 +44,22 @@ class RunData:
     run: Run
     trials: dict[str, Trial]
     states: dict[str, str]
-    failures: dict[str, dict[str, Any]]
+    failures: dict[str, TaskFailure]
     comparison: standings.Comparison
     leader: Leader | None
     periods: tuple[int, ...]
     predictions: Predictions
     attempts: pa.Table
     source: DataSource | None
-    prepared: dict[str, Any] | None
+    prepared: TaskResult | None
     manifest: pa.Table | None
     pixels: np.ndarray[Any, Any] | None
-    training: dict[str, dict[str, Any]]
+    training: dict[str, TaskResult]
     robustness: Robustness | None = None
-    trainings: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
+    trainings: dict[str, dict[int, TaskResult]] = field(default_factory=dict)
     learning: Learning = field(default_factory=Learning)
 
-    @property
+    @cached_property
     def period(self) -> int:
         """The period of the comparison: that of the leader, else the last one shown."""
         return self.leader.period if self.leader else self.periods[-1]
@@ -74,68 +76,85 @@ class RunData:
             backbone, period
         )
 
-    @property
+    @cached_property
     def learned(self) -> list[str]:
         """The backbones that had learned something after the compared period."""
         return self.learning.learned(self.comparison.backbones, self.period)
 
-    @property
+    @cached_property
     def rivals(self) -> list[str]:
         """The backbones to compare: those that learned something, or all if none did."""
         return self.learned or list(self.comparison.backbones)
 
-    @property
+    @cached_property
     def test_images(self) -> int:
         """Number of test images; 0 before any test."""
         totals = [test.total for standing in self.comparison.standings for test in standing.tests]
         return max(totals, default=0)
 
-    @property
+    @cached_property
+    def images_by_class(self) -> dict[str, dict[str, int]]:
+        """Images of each split by class; empty before the data set is prepared."""
+        return (self.prepared and self.prepared.classes) or {}
+
+    @cached_property
     def classes(self) -> list[str]:
         """All classes by name, from the data set and the predictions."""
         return list(self.predictions.classes)
 
 
 def read_run_data(store: Store, run: Run, periods: Sequence[int] = ()) -> RunData:
-    """Read all published results of a run for these `periods` (none: the first and the last).
+    """Load all published results of a run, then compare its networks at these `periods`.
 
-    Raises `OrchError` when nothing is done yet, `RequestError` for a period that the run does not
-    have.
+    None given: the first and the last. Raises `OrchError` when nothing is done yet,
+    `RequestError` for a period that the run does not have.
     """
-    _check(run, periods)
-    trials = {name: store.load_trial(name) for name in run.trials}
+    require_periods(run, periods)
+    return compare_networks(load_results(store, run), periods)
+
+
+def compare_networks(stored: StoredResults, periods: Sequence[int] = ()) -> RunData:
+    """The comparison of what was loaded; raises `OrchError` when nothing is done yet."""
+    run, trials = stored.run, stored.trials
     whose = {name: (trial.backbone, trial.seed) for name, trial in trials.items()}
-    states = plan.task_states(store, run)
-    failures = _failures(store, states)
-    evaluations = read_rows(store.root, "evaluations", run.trials)
-    compared = standings.compare(
-        run, whose, read_rows(store.root, "epochs", run.trials), evaluations
-    )
+    compared = standings.compare(run, whose, stored.epochs, stored.evaluations)
     if not compared.epochs and not any(standing.tests for standing in compared.standings):
-        raise OrchError(_nothing_yet(run, states, failures))
+        raise OrchError(nothing_yet(stored))
     shown = tuple(sorted(set(periods) or {1, run.spec.periods}))
-    leader = find_leader(compared, _awaited(run, states), shown[-1] if periods else None)
+    leader = find_leader(compared, _awaited(run, stored.states), shown[-1] if periods else None)
     needed = {*shown, leader.period} if leader else {*shown}
-    source = _source(store, run)
+    predictions = _predictions(stored, compared, needed)
     found = RunData(
         run=run,
         trials=trials,
-        states=states,
-        failures=failures,
-        comparison=compared,
+        states=stored.states,
+        failures=stored.failures,
+        comparison=standings.with_predictions(compared, predictions),
         leader=leader,
         periods=shown,
-        predictions=_predictions(store, run, source, compared, needed),
-        attempts=_attempts(store, run),
-        source=source,
-        prepared=store.done(Task("prepare", run.data)),
-        manifest=_manifest(store.manifest_path(run.data)),
-        pixels=_pixels(store.images_path(run.data)),
-        training=_training(store, run),
-        robustness=measure(run, compared, whose, evaluations),
-        trainings=_trainings(store, run),
+        predictions=predictions,
+        attempts=stored.attempts,
+        source=stored.source,
+        prepared=stored.prepared,
+        manifest=stored.manifest,
+        pixels=stored.pixels,
+        training=stored.training,
+        robustness=measure(run, compared, whose, stored.evaluations),
+        trainings=stored.trainings,
     )
     return _with_learning(found, needed)
+
+
+def _predictions(
+    stored: StoredResults, compared: standings.Comparison, periods: Collection[int]
+) -> Predictions:
+    """Predictions after these periods of the run."""
+    run = stored.run
+    epochs = {
+        compared.tested_at(name, run.epoch_of(period)) for name in run.trials for period in periods
+    }
+    classes = stored.source.classes if stored.source else ()
+    return collect_predictions(stored.predictions, classes, epochs)
 
 
 def _with_learning(found: RunData, periods: Collection[int]) -> RunData:
@@ -165,12 +184,6 @@ def _answers(found: RunData, backbone: str, period: int) -> list[tuple[int, Tria
     ]
 
 
-def _failures(store: Store, states: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """Failure records by task; an empty one where the record was removed meanwhile."""
-    failed = [task for task, state in states.items() if state == "failed"]
-    return {task: store.failed(Task.parse(task)) or {} for task in failed}
-
-
 def _awaited(run: Run, states: dict[str, str]) -> set[tuple[str, int]]:
     """Trials and periods whose test is still to come."""
     return {
@@ -178,96 +191,3 @@ def _awaited(run: Run, states: dict[str, str]) -> set[tuple[str, int]]:
         for task in map(Task.parse, run.tasks)
         if task.kind == "evaluate" and not task.corruption and states[task.id] == "open"
     }
-
-
-def _check(run: Run, periods: Sequence[int]) -> None:
-    for period in periods:
-        if not 1 <= period <= run.spec.periods:
-            raise RequestError(
-                f"--period {period}: the run {run.name} has periods 1 to {run.spec.periods}."
-            )
-
-
-def _nothing_yet(run: Run, states: dict[str, str], failures: dict[str, dict[str, Any]]) -> str:
-    message = f"the run {run.name} has no results to report yet: no epoch has been published"
-    if not failures:
-        return (
-            f"{message}. {sum(s == 'done' for s in states.values())} of {len(states)} tasks are "
-            f"done. 'orch status {run.name}' shows its progress."
-        )
-    task, why = next(iter(failures.items()))
-    return (
-        f"{message}. {task} failed: {why.get('message', 'no reason was recorded')} Retry it with "
-        f"'orch retry {run.name}'."
-    )
-
-
-def _predictions(
-    store: Store,
-    run: Run,
-    source: DataSource | None,
-    compared: standings.Comparison,
-    periods: set[int],
-) -> Predictions:
-    """Predictions after these periods of the run."""
-    tables = [read_rows(store.root, "predictions", [name], COLUMNS) for name in run.trials]
-    epochs = {
-        compared.tested_at(name, run.epoch_of(period)) for name in run.trials for period in periods
-    }
-    return collect_predictions(tables, source.classes if source else (), epochs)
-
-
-def _attempts(store: Store, run: Run) -> pa.Table:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    found = read_rows(store.root, "attempts", [DATA_SETS, *run.trials])
-    return found.filter(pc.is_in(found["task"], pa.array(run.tasks, pa.string())))
-
-
-def _source(store: Store, run: Run) -> DataSource | None:
-    try:
-        return store.load_data(run.data)[0]
-    except (OrchError, OSError):
-        return None
-
-
-def _manifest(path: Path) -> pa.Table | None:
-    return read_table(path, MANIFEST) if path.exists() else None
-
-
-def _pixels(path: Path) -> np.ndarray[Any, Any] | None:
-    """The images as a memory map; None if missing (a store may keep only results)."""
-    import numpy as np
-
-    if not path.exists():
-        return None
-    try:
-        found: np.ndarray[Any, Any] = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise records.damaged_file(path, " ".join(str(error).split())[:120]) from None
-    if found.ndim != 4 or found.shape[3] != 3 or found.dtype != np.uint8:
-        raise records.damaged_file(path, f"it has {found.shape} {found.dtype}, not images")
-    return found
-
-
-def _training(store: Store, run: Run) -> dict[str, dict[str, Any]]:
-    """Result of the latest training of each trial in this run."""
-    latest: dict[str, dict[str, Any]] = {}
-    for task in map(Task.parse, run.tasks):
-        if task.kind == "train" and (result := store.done(task)):
-            latest[task.subject] = result
-    return latest
-
-
-def _trainings(store: Store, run: Run) -> dict[str, dict[int, dict[str, Any]]]:
-    """Results of all trainings by trial and target epoch, those of other runs included."""
-    found: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in run.trials}
-    for name in run.trials:
-        for epoch in store.target_epochs(name):
-            with contextlib.suppress(
-                DamagedFile
-            ):  # of another run; those of this run are in `_training`
-                if result := store.done(Task("train", name, epoch)):
-                    found[name][epoch] = result
-    return found

@@ -124,15 +124,19 @@ def _seed_df(parts: Sequence[tuple[float, int]]) -> float:
     return min(welch, others + own * less / more)
 
 
-def leading(right: Mapping[str, Right]) -> str | None:
+def all_moments(right: Mapping[str, Right]) -> dict[str, SeedMoments | None]:
+    """The moments of each network; None where it has one seed or no image."""
+    return {name: seed_moments(rows) for name, rows in right.items()}
+
+
+def leading(of_networks: Mapping[str, SeedMoments | None]) -> str | None:
     """The network whose mean accuracy beats that of every rival over seeds and images, or None.
 
     Each rival is tested at two-sided 5% without correction: that suffices for the best of several
     (Gutmann and Maymin 1987, Annals of Statistics 15:456-461). None with a single seed.
     """
-    found = {name: seed_moments(rows) for name, rows in right.items()}
-    moments = {name: each for name, each in found.items() if each}
-    if len(moments) < len(right) or len(right) < 2:
+    moments = {name: each for name, each in of_networks.items() if each}
+    if len(moments) < len(of_networks) or len(of_networks) < 2:
         return None
     best = max(moments, key=lambda name: moments[name].accuracy)
     rivals = (each for name, each in moments.items() if name != best)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from jobs.catalog.backbones import CATALOG
 from jobs.early_stopping import stop_epoch
 from jobs.store.runs import Run
+from orchestrator.analysis import metrics
+from orchestrator.analysis.predictions import Predictions
 from orchestrator.analysis.statistics import Interval, Spread, spread, wilson
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class PeriodResult:
     """One trial in one period: its evaluation (None if pending), and the seconds of its epochs.
 
     `epoch` is that of the tested network: the last of the period, or earlier after early stopping.
+    `metrics` are by name; those that need predictions are there once these are collected.
     """
 
     trial: str
@@ -63,19 +66,29 @@ class PeriodResult:
     tested: EvaluationResult | None
     epochs_seen: int
     seconds: float | None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One backbone in one period over its seeds; spreads are None without results."""
+    """One backbone in one period over its seeds; `metrics` and `seconds` are spreads over them."""
 
     backbone: str
     period: int
     epoch: int
     results: tuple[PeriodResult, ...]
-    accuracy: Spread | None
-    loss: Spread | None
     seconds: Spread | None
+    metrics: Mapping[str, Spread] = field(default_factory=dict)
+
+    @property
+    def accuracy(self) -> Spread | None:
+        """Test accuracy over seeds; None without results."""
+        return self.metrics.get("accuracy")
+
+    @property
+    def loss(self) -> Spread | None:
+        """Test loss over seeds; None without results."""
+        return self.metrics.get("loss")
 
     @property
     def tests(self) -> tuple[EvaluationResult, ...]:
@@ -86,7 +99,7 @@ class Standing:
     def image_interval(self) -> Interval | None:
         """Wilson's 95% interval of the mean accuracy on that many test images.
 
-        It speaks of other images with any number of seeds: an image counts once.
+        It covers the choice of images only; more seeds do not narrow it.
         """
         if not self.tests:
             return None
@@ -201,16 +214,42 @@ def _result(
 ) -> PeriodResult:
     seen = [line for line in lines if line.trial == trial and line.period == period]
     seconds = math.fsum(line.seconds or 0.0 for line in seen) if seen else None
-    return PeriodResult(
-        trial, backbone, seed, period, epoch, tests.get((trial, epoch)), len(seen), seconds
-    )
+    test = tests.get((trial, epoch))
+    known = metrics.of_evaluation(test)
+    return PeriodResult(trial, backbone, seed, period, epoch, test, len(seen), seconds, known)
 
 
 def _standing(backbone: str, period: int, epoch: int, results: Sequence[PeriodResult]) -> Standing:
-    tests = [result.tested for result in results if result.tested]
     seconds = spread(result.seconds for result in results if result.seconds is not None)
-    accuracy, loss = spread(t.accuracy for t in tests), spread(t.loss for t in tests)
-    return Standing(backbone, period, epoch, tuple(results), accuracy, loss, seconds)
+    spreads = _spreads([result.metrics for result in results])
+    return Standing(backbone, period, epoch, tuple(results), seconds, spreads)
+
+
+def with_predictions(comparison: Comparison, predictions: Predictions) -> Comparison:
+    """The comparison with the metrics that need predictions, where these were collected."""
+    standings = tuple(_with_predictions(one, predictions) for one in comparison.standings)
+    return replace(comparison, standings=standings)
+
+
+def _with_predictions(standing: Standing, predictions: Predictions) -> Standing:
+    told = [
+        metrics.of_answers(predictions.together([given]))
+        if result.tested and (given := predictions.of(result.trial, result.epoch))
+        else {}
+        for result in standing.results
+    ]
+    results = tuple(
+        replace(result, metrics={**result.metrics, **more})
+        for result, more in zip(standing.results, told, strict=True)
+    )
+    return replace(standing, results=results, metrics={**standing.metrics, **_spreads(told)})
+
+
+def _spreads(told: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
+    """The spread of each metric over these trials."""
+    names = dict.fromkeys(name for of_trial in told for name in of_trial)
+    spreads = {name: spread(one[name] for one in told if name in one) for name in names}
+    return {name: found for name, found in spreads.items() if found}
 
 
 def _finite(value: Any) -> float | None:

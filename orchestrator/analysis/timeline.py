@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -98,6 +99,28 @@ def build_timeline(
         sum(waits) / len(waits) if waits else None,
         len(faults),
         sum(states.get(s.task) == "done" for s in faults),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptCount:
+    """How many attempts at one kind of task ended in one way."""
+
+    kind: str
+    state: str
+    failure: str
+    attempts: int
+
+
+def count_attempts(attempts: pa.Table) -> tuple[AttemptCount, ...]:
+    """Attempts by kind of task, final state and class of failure."""
+    columns = (attempts[name].to_pylist() for name in ("kind", "state", "failure"))
+    found = Counter(
+        (kind, state, failure or "") for kind, state, failure in zip(*columns, strict=True)
+    )
+    return tuple(
+        AttemptCount(str(kind), str(state), str(failure), number)
+        for (kind, state, failure), number in sorted(found.items())
     )
 
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jobs.versions import RESULT_PACKAGES
+from jobs.versions import RESULT_PACKAGES, differing_versions
 
 
-def differing_versions(attempts: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+def differing_in_attempts(attempts: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Packages of which finished attempts used several versions, each with these, sorted.
 
-    Attempts recorded without versions (by orch 0.1.0) are left out.
+    `attempts` are rows of the table. Those recorded without versions (by orch 0.1.0) are left out.
     """
-    used: dict[str, set[str]] = {}
-    for attempt in attempts:
-        for package in RESULT_PACKAGES:
-            version = attempt.get(f"{package}_version")
-            if version is not None and attempt.get("state") == "done":
-                used.setdefault(package, set()).add(version)
-    return {package: sorted(versions) for package, versions in used.items() if len(versions) > 1}
+    return differing_versions(
+        {package: attempt.get(f"{package}_version") for package in RESULT_PACKAGES}
+        for attempt in attempts
+        if attempt.get("state") == "done"
+    )

@@ -184,16 +184,16 @@ def prepare(settings: Settings, /, folder: str, as_json: bool, **options: Any) -
     with progress_bar.progress_when_slow("preparing", "images") as tell:
         name, facts, known = prepare_data_set(store, source, wanted.data_settings(), tell)
     if as_json:
-        told = {key: facts.get(key) for key in TOLD}
+        told = {key: getattr(facts, key) for key in TOLD}
         emit({"data": name, "store": str(settings.store), "already": known, **told})
         return
     click.echo(
         f"data set {name} {'was already prepared' if known else 'is prepared'}: "
-        f"{facts['images']:,} images, {len(facts['classes'])} classes, in {settings.store}"
+        f"{facts.images or 0:,} images, {len(facts.classes or ())} classes, in {settings.store}"
     )
-    if "value_range" in facts:
-        click.echo(f"values beyond 8 bits: {value_range.in_words(facts['value_range'])}")
-    if facts["skipped"]:
-        _list("left out", list(facts["skipped"]))
-    if facts.get("low_contrast"):
-        _list("use less than a tenth of the range from black to white", facts["low_contrast"])
+    if facts.value_range:
+        click.echo(f"values beyond 8 bits: {value_range.in_words(facts.value_range)}")
+    if facts.skipped:
+        _list("left out", list(facts.skipped))
+    if facts.low_contrast:
+        _list("use less than a tenth of the range from black to white", list(facts.low_contrast))

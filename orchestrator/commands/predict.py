@@ -13,7 +13,7 @@ import click
 from jobs import install_hints
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
-from orchestrator.formatting import plain
+from orchestrator.formatting import plain, share
 from orchestrator.terminal.options import emit, examples, json_option, store_option
 
 if TYPE_CHECKING:
@@ -232,9 +232,9 @@ def _table(each: ImagePredictions, chosen: TrainedModels) -> Any:
             answer.backbone,
             "-".join(map(str, dict.fromkeys((epochs[0], epochs[-1])))),
             Text(plain(first.label), style=style),
-            f"{100 * first.confidence:.1f}%",
+            share(first.confidence),
             Text(
-                ", ".join(f"{plain(c.label)} {100 * c.confidence:.1f}%" for c in others),
+                ", ".join(f"{plain(c.label)} {share(c.confidence)}" for c in others),
                 style="dim",
             ),
         )

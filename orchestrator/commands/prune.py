@@ -46,11 +46,10 @@ def prune_command(
     chosen = [store.load_run(name) for name in (runs or store.run_names())]
     if not dry_run:
         preflight.require_writable(settings.store)
-    found = []
-    for item in find_prunable(store, chosen, policy):
-        if not dry_run:
+    found = list(find_prunable(store, chosen, policy))
+    if not dry_run:
+        for item in found:
             remove(item)
-        found.append(item)
     size = sum(item.bytes for item in found)
     if as_json:
         items = [

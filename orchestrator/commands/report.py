@@ -6,6 +6,7 @@ import click
 
 from jobs.errors import RequestError
 from jobs.settings import Settings, folder
+from orchestrator.report.write import DEFAULT, FORMATS
 from orchestrator.terminal.options import emit, examples, json_option, store_option
 
 
@@ -31,9 +32,9 @@ from orchestrator.terminal.options import emit, examples, json_option, store_opt
     "--format",
     "formats",
     metavar="LIST",
-    default="html,md,json",
+    default=",".join(DEFAULT),
     show_default=True,
-    help="Formats to write, separated by commas: html, md, json, latex, csv, parquet.",
+    help=f"Formats to write, separated by commas: {', '.join(FORMATS)}.",
 )
 @click.option("--out", metavar="DIR", help="Output folder.  [default: reports/RUN in the store]")
 @json_option

@@ -45,12 +45,18 @@ def status_command(settings: Settings, run: str | None, attempts: bool, as_json:
 
 
 def _one(settings: Settings, store: Any, name: str, attempts: bool, as_json: bool) -> None:
+    from dataclasses import replace
+
+    from jobs.versions import differing_versions
     from orchestrator.monitoring.attempts import attempts_of_run
     from orchestrator.monitoring.status import run_status
 
     run, now = store.outline(name), time.time()
     found = run_status(store, run)
     tried = attempts_of_run(store, run) if attempts else None
+    if tried is not None:  # which also holds what `run_status` does not read
+        versions = (each.versions or {} for each in tried if each.state == "done")
+        found = replace(found, versions=differing_versions(versions))
     if as_json:
         emit(fields(found) | ({} if tried is None else {"attempts": tried}))
         return
@@ -60,7 +66,7 @@ def _one(settings: Settings, store: Any, name: str, attempts: bool, as_json: boo
 
 def _all(settings: Settings, store: Any, as_json: bool) -> int:
     """Every run, and which ones are damaged or may not be read."""
-    from jobs.errors import AccessDenied, DamagedFile
+    from jobs.errors import AccessDenied, DamagedFile, OutOfReach
     from orchestrator.monitoring import progress
     from orchestrator.monitoring.status import overview, run_status
 
@@ -74,9 +80,15 @@ def _all(settings: Settings, store: Any, as_json: bool) -> int:
             found.append(
                 run_status(store, run, scene=scene) if as_json else overview(store, run, scene)
             )
-        except (DamagedFile, AccessDenied) as error:
+        except (DamagedFile, OutOfReach) as error:
             damaged[name] = str(error)
-            states[name] = "unreadable" if isinstance(error, AccessDenied) else "damaged"
+            states[name] = (
+                "unreadable"
+                if isinstance(error, AccessDenied)
+                else "newer"
+                if isinstance(error, OutOfReach)
+                else "damaged"
+            )
     if as_json:
         emit(
             {
@@ -111,6 +123,7 @@ def _listed(
         yield f"{name:<{width}}  {state}"
     waiting = any(each.state == "waiting" for each in found)
     yield from _workers(settings, scene.workers, scene.silent, waiting)
+    yield from (f"caution: {line}" for line in scene.newer)
     if found:
         yield f"details of a run: {call(settings, 'status', found[-1].run)}"
 
@@ -139,10 +152,16 @@ def _described(settings: Settings, found: Any, now: float) -> Iterator[str]:
             f"{trial.trial:<{width}}  {trial.state:<9}  {trial.period}/{trial.periods:<4}  "
             f"{epochs:<7}  {share(trial.accuracy):>8}  {now_doing}".rstrip()
         )
+    for package, versions in found.versions.items():
+        yield (
+            f"caution: results of this run used different versions of {package} "
+            f"({', '.join(versions)}); numbers may differ between them"
+        )
     for failure in found.failures:
         word = "quarantined" if failure.quarantined else "failed"
         yield f"{word}: {failure.task} ({failure.failure}): {failure.message}\n  log: {failure.log}"
     yield from _workers(settings, found.workers, found.silent, found.state == "waiting")
+    yield from (f"caution: {line}" for line in found.newer)
     if found.failures:
         yield f"retry with: {call(settings, 'retry', found.run)}"
 

@@ -6,11 +6,11 @@ import os
 import shutil
 import socket
 from collections.abc import Callable
-from typing import Any
 
 from jobs.data.image_folder import DataSource
 from jobs.errors import StoreUnusable
 from jobs.spec.model import DataSettings
+from jobs.store.records import TaskResult
 from jobs.store.store import Store
 from jobs.task import Task
 from models.data.prepare import prepare_folder
@@ -22,8 +22,8 @@ def prepare_data_set(
     source: DataSource,
     settings: DataSettings,
     tell: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[str, dict[str, Any], bool]:
-    """The name of the data set, the values of its task result, and whether it existed.
+) -> tuple[str, TaskResult, bool]:
+    """The name of the data set, its task result, and whether it existed.
 
     Raises `BadImages` for broken files and `StoreUnusable` when a worker is preparing the same data
     set.
@@ -55,4 +55,4 @@ def prepare_data_set(
     finally:
         lease.release()
         shutil.rmtree(work_folder, ignore_errors=True)
-    return data, store.done(task) or {}, False
+    return data, store.done(task) or TaskResult(), False

@@ -1,1 +1,1 @@
-"""What runs on this machine: embedded Redis, local workers, diagnosis."""
+"""What runs on this machine: embedded Redis and local workers."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import NoneType
+from typing import Any
 
 from jobs import atomic
 from jobs.errors import BrokerUnreachable, DamagedFile
 from jobs.settings import Settings
-from jobs.store import records
+from jobs.store import codec
+from jobs.store.records import Record
 from orchestrator import state_folder
 from orchestrator.local import embedded_redis
 from orchestrator.local.daemon import DaemonProcess
@@ -34,6 +35,13 @@ class LocalWorker:
     environment: Mapping[str, str] = field(default_factory=dict, hash=False)
     log: str = ""
     log_start: int = 0
+
+
+class StackRecord(Record, frozen=True, kw_only=True):
+    """The file of a machine's processes."""
+
+    redis: dict[str, Any] | None = None
+    workers: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +86,12 @@ def read(store: Path) -> Stack:
 
 def write(folder: Path, stack: Stack) -> None:
     """Record the processes of a stack."""
-    atomic.write_json(
-        folder / FILE,
-        {
-            "redis": asdict(stack.redis) if stack.redis else None,
-            "workers": [asdict(worker) for worker in stack.workers],
-        },
+    record = StackRecord(
+        redis=asdict(stack.redis) if stack.redis else None,
+        workers=tuple(asdict(worker) for worker in stack.workers),
     )
+    codec.refuse_newer(StackRecord, folder / FILE)
+    atomic.write_json(folder / FILE, codec.encode(record))
 
 
 def remove(store: Path) -> None:
@@ -114,18 +121,18 @@ def _read_old(folder: Path) -> Stack:
 
 
 def _read(path: Path) -> Stack:
-    state = records.read(path, known={"redis": (dict, NoneType), "workers": list}) or {}
+    state = codec.read(path, StackRecord) or StackRecord()
     try:
         redis = (
-            EmbeddedRedis(state["redis"]["socket"], DaemonProcess(**state["redis"]["process"]))
-            if state.get("redis")
+            EmbeddedRedis(state.redis["socket"], DaemonProcess(**state.redis["process"]))
+            if state.redis
             else None
         )
         workers = [
             LocalWorker(**{**each, "process": DaemonProcess(**each["process"])})
-            for each in state.get("workers", [])
+            for each in state.workers
         ]
     except (TypeError, KeyError) as error:
-        raise records.damaged_file(path, f"{type(error).__name__}: {error}") from None
+        raise codec.damaged_file(path, f"{type(error).__name__}: {error}") from None
     alive = tuple(worker for worker in workers if worker.process.alive())
     return Stack(redis if redis is not None and redis.process.alive() else None, alive)

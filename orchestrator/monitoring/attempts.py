@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import structs
+
 from jobs.errors import WorkerLost
+from jobs.store.records import AttemptRecord
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -16,7 +18,7 @@ from orchestrator.monitoring import heartbeats
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptRecord:
+class AttemptStatus:
     """One attempt; `state` is running, done, failed, stopped or lost; times are Unix times."""
 
     task: str
@@ -30,9 +32,10 @@ class AttemptRecord:
     started_at: float | None
     finished_at: float | None
     log: str
+    versions: dict[str, str] | None = None
 
 
-def attempts_of_run(store: Store, run: Run) -> list[AttemptRecord]:
+def attempts_of_run(store: Store, run: Run) -> list[AttemptStatus]:
     """All attempts at the run's tasks, in order of start; other runs may share them.
 
     A record says "running" until another worker claims the task. If its own worker has no fresh
@@ -42,44 +45,49 @@ def attempts_of_run(store: Store, run: Run) -> list[AttemptRecord]:
         sign.name: sign.age_s for sign in heartbeats.read_heartbeats(store.root) if not sign.fresh
     }
     found = [
-        _as_heard(store, tried, silent)
-        for task_id in run.tasks
-        for tried in _of_task(store, Task.parse(task_id))
+        tried for task_id in run.tasks for tried in _of_task(store, Task.parse(task_id), silent)
     ]
     return sorted(found, key=lambda tried: (tried.started_at or 0.0, tried.task, tried.attempt))
 
 
-def _of_task(store: Store, task: Task) -> Iterator[AttemptRecord]:
+def _of_task(store: Store, task: Task, silent: dict[str, float]) -> Iterator[AttemptStatus]:
     from workers.execution import attempts
 
     for record in attempts.records(store, task):
-        log = Path(store.attempts_folder(task)) / f"{record['attempt']:04d}.log"
-        yield AttemptRecord(
+        log = Path(store.attempts_folder(task)) / f"{record.attempt:04d}.log"
+        tried = _as_heard(store, task, record, silent)
+        yield AttemptStatus(
             task.id,
-            record["attempt"],
-            record["state"],
-            record["failure"],
-            record.get("message"),
-            record["worker"],
-            record.get("host"),
-            record.get("device"),
-            record.get("started_at"),
-            record.get("finished_at"),
+            tried.attempt,
+            tried.state,
+            tried.failure,
+            tried.message,
+            tried.worker,
+            tried.host,
+            tried.device,
+            tried.started_at,
+            tried.finished_at,
             str(log),
+            tried.versions,
         )
 
 
-def _as_heard(store: Store, tried: AttemptRecord, silent: dict[str, float]) -> AttemptRecord:
+def _as_heard(
+    store: Store, task: Task, record: AttemptRecord, silent: dict[str, float]
+) -> AttemptRecord:
     """The attempt; its state is lost if it is recorded as running and its worker is in `silent`."""
     from workers.execution import attempts
 
-    if tried.state != "running" or tried.worker not in silent:
-        return tried
-    heard = attempts.last_heard(store, Task.parse(tried.task), dataclasses.asdict(tried))
+    if record.state != "running" or record.worker not in silent:
+        return record
     why = (
-        f"the last heartbeat of its worker was {duration(silent[tried.worker])} ago; another "
+        f"the last heartbeat of its worker was {duration(silent[record.worker])} ago; another "
         f"worker will continue the task"
     )
-    return dataclasses.replace(
-        tried, state="lost", failure=WorkerLost.failure, message=why, finished_at=heard
+    return structs.replace(
+        record,
+        state="lost",
+        failure=WorkerLost.failure,
+        message=why,
+        finished_at=attempts.last_heard(store, task, record),
     )

@@ -1,4 +1,4 @@
-"""Heartbeats of workers, and a lenient reader of JSON files."""
+"""Heartbeats of workers, and a lenient reader of records."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import NoneType
-from typing import Any
+from typing import TypeVar
 
 from jobs import atomic
-from jobs.store import records
+from jobs.errors import DamagedFile, NewerRecord
+from jobs.store import codec
 from jobs.store.paths import StorePaths
+from jobs.store.records import HeartbeatRecord, Record
 from orchestrator import state_folder
 from workers.process import identity
+
+R = TypeVar("R", bound=Record)
 
 WORKER_FRESH_S = 15.0
 FORGOTTEN_S = 24 * 3600.0
@@ -25,23 +28,6 @@ LOOK_S = 0.1
 
 Stamp = tuple[float, float]
 """The time that a heartbeat states, and that of its file (Unix times, each by another clock)."""
-
-HEARTBEAT: records.FieldTypes = {
-    "name": str,
-    "host": str,
-    "pid": int,
-    "device": str,
-    "task": (str, NoneType),
-    "at": records.NUMBER,
-}
-LATER: records.FieldTypes = {
-    "tasks": list,
-    "slots": int,
-    "process": (str, NoneType),
-    "loading": bool,
-    "trouble": (str, NoneType),
-}
-"""Fields that older workers do not write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +78,7 @@ def read_heartbeats(store: Path, now: float | None = None) -> list[Heartbeat]:
     """
     if now is None:
         return OBSERVER.read(store)
-    return [_heartbeat(store, name, values, now - values["at"]) for name, values in _all(store)]
+    return [_heartbeat(store, name, record, now - record.at) for name, record in _all(store)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +118,11 @@ class Observer:
         return [beat for beat, _ in self._look(store)]
 
     def _look(self, store: Path) -> list[tuple[Heartbeat, str]]:
-        """Each heartbeat with the doubt about it."""
+        """Each heartbeat, and why its age is uncertain (`Sight.doubt`)."""
         found = []
-        for name, values in _all(store):
+        for name, record in _all(store):
             path = StorePaths(store).heartbeats_folder / name
-            state = (float(values["at"]), _file_time(path))
+            state = (float(record.at), _file_time(path))
             sight = self._seen.get(path)
             if sight is None:
                 sight = self._first_sight(state)
@@ -144,7 +130,7 @@ class Observer:
                 sight = Sight(state, self.clock(), 0.0)
             self._seen[path] = sight
             age_s = sight.age_s + self.clock() - sight.since
-            found.append((_heartbeat(store, name, values, age_s), sight.doubt))
+            found.append((_heartbeat(store, name, record, age_s), sight.doubt))
         return found
 
     def _first_sight(self, state: Stamp) -> Sight:
@@ -158,7 +144,7 @@ class Observer:
 
 
 def _in_doubt(found: list[tuple[Heartbeat, str]]) -> bool:
-    """Whether to watch: old heartbeats are in doubt only if this clock agrees with no other."""
+    """Whether to watch: old heartbeats are watched only if no worker's heartbeat looks fresh."""
     doubts = {doubt for beat, doubt in found if doubt and beat.silent and not beat.ended}
     return "clocks" in doubts or ("old" in doubts and not any(beat.fresh for beat, _ in found))
 
@@ -166,35 +152,35 @@ def _in_doubt(found: list[tuple[Heartbeat, str]]) -> bool:
 OBSERVER = Observer()
 
 
-def _all(store: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _all(store: Path) -> Iterator[tuple[str, HeartbeatRecord]]:
     for name in atomic.list_names(StorePaths(store).heartbeats_folder):
-        if values := read_or_empty(StorePaths(store).heartbeats_folder / name, HEARTBEAT, LATER):
-            yield name, values
+        if record := read_or_none(StorePaths(store).heartbeats_folder / name, HeartbeatRecord):
+            yield name, record
 
 
-def _heartbeat(store: Path, name: str, values: dict[str, Any], age_s: float) -> Heartbeat:
-    tasks = values.get("tasks", [values["task"]] if values["task"] else [])
+def _heartbeat(store: Path, name: str, record: HeartbeatRecord, age_s: float) -> Heartbeat:
+    tasks = ([record.task] if record.task else []) if record.tasks is None else record.tasks
     return Heartbeat(
-        values["name"],
-        values["host"],
-        values["pid"],
-        values["device"],
-        values["task"],
+        record.name,
+        record.host,
+        record.pid,
+        record.device,
+        record.task,
         age_s,
-        tuple(map(str, tasks)),
-        values.get("slots", 1),
-        identity.has_ended(values.get("process")),
-        _is_here(values),
+        tuple(tasks),
+        record.slots,
+        identity.has_ended(record.process),
+        _is_here(record),
         _owner(StorePaths(store).heartbeats_folder / name),
-        values.get("loading", False),
-        values.get("trouble") or "",
+        record.loading,
+        record.trouble or "",
     )
 
 
-def _is_here(values: dict[str, Any]) -> bool:
+def _is_here(record: HeartbeatRecord) -> bool:
     """Whether the worker is one of this machine, whose name may have changed since."""
-    known = values.get("process")
-    return identity.runs_here(known) if known else values["host"] == state_folder.host()
+    known = record.process
+    return identity.runs_here(known) if known else record.host == state_folder.host()
 
 
 def _file_time(path: Path) -> float:
@@ -209,10 +195,14 @@ def _owner(path: Path) -> int:
     return -1
 
 
-def read_or_empty(
-    path: Path, needed: records.FieldTypes | None = None, known: records.FieldTypes | None = None
-) -> dict[str, Any]:
-    """Values of a JSON file; empty if it is missing or unreadable (it may be half written)."""
-    with contextlib.suppress(OSError, ValueError):
-        return records.read(path, needed, known) or {}
-    return {}
+def read_or_none(path: Path, kind: type[R]) -> R | None:
+    """The record in a file; None if it is missing or unreadable (it may be half written)."""
+    with contextlib.suppress(OSError, DamagedFile, NewerRecord):
+        return codec.read(path, kind)
+    return None
+
+
+def newer(store: StorePaths) -> tuple[str, ...]:
+    """What to say of heartbeats that only a newer orch can read; they are passed over."""
+    folder = store.heartbeats_folder
+    return codec.newer(HeartbeatRecord, [folder / name for name in atomic.list_names(folder)])

@@ -6,30 +6,18 @@ import contextlib
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from types import NoneType
 
 from jobs import atomic
 from jobs.errors import BadSpec
+from jobs.store import codec
 from jobs.store.ledger import Ledger
-from jobs.store.records import NUMBER, FieldTypes
+from jobs.store.records import ProgressRecord
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.monitoring import heartbeats
 from orchestrator.monitoring.heartbeats import Heartbeat
 
 PROGRESS_FRESH_S = 60.0
-PERHAPS = (int, float, NoneType)
-SAID: FieldTypes = {
-    "attempt": int,
-    "phase": (str, NoneType),
-    "done": PERHAPS,
-    "total": PERHAPS,
-    "epoch": (int, NoneType),
-    "loss": PERHAPS,
-    "images_per_second": PERHAPS,
-    "val_accuracy": PERHAPS,
-    "eta_s": PERHAPS,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +49,8 @@ class StoreView:
     """All runs of a store at one moment: the ledger, workers, and tasks in progress.
 
     `workers` are alive; `silent` ones are no longer heard of. `progress` is grouped by trial or
-    data set, trainings first. `begun` are trials whose training has begun and is not done.
+    data set, trainings first. `begun` are trials whose training has begun and is not done. `newer`
+    are lines on records that only a newer orch can read.
     """
 
     ledger: Ledger
@@ -69,6 +58,7 @@ class StoreView:
     progress: dict[str, tuple[TaskProgress, ...]]
     begun: frozenset[str]
     silent: tuple[Heartbeat, ...] = ()
+    newer: tuple[str, ...] = ()
 
 
 def read_view(store: Store, now: float | None = None) -> StoreView:
@@ -94,7 +84,9 @@ def read_view(store: Store, now: float | None = None) -> StoreView:
         name.split(".") for name in set(atomic.list_names(store.all_attempts_folder)) - ledger.done
     )
     begun = frozenset(parts[1] for parts in tried if parts[0] == "train" and len(parts) > 1)
-    return StoreView(ledger, workers, found, begun, silent)
+    reports = (store.progress_path(task) for task in _tasks(named))
+    newer = heartbeats.newer(store) + codec.newer(ProgressRecord, reports)
+    return StoreView(ledger, workers, found, begun, silent, newer)
 
 
 def _tasks(names: Iterable[str]) -> Iterator[Task]:
@@ -110,26 +102,36 @@ def _progress(
 
     Reports of workers that have `ended` do not count.
     """
-    said = heartbeats.read_or_empty(
-        store.progress_path(task), {"worker": str, "device": str, "at": NUMBER}, SAID
-    )
+    said = heartbeats.read_or_none(store.progress_path(task), ProgressRecord)
     holder = next((worker for worker in workers if task.id in worker.tasks), None)
-    age_s = now - said["at"] if said else float("inf")
+    age_s = now - said.at if said else float("inf")
     if holder is None and (
-        age_s > PROGRESS_FRESH_S
-        or (said and (said["worker"] in ended or _is_idle(said["worker"], workers)))
+        said is None
+        or age_s > PROGRESS_FRESH_S
+        or said.worker in ended
+        or _is_idle(said.worker, workers)
     ):
         return None
-    if holder is not None and said.get("worker") != holder.name:
-        said, age_s = {"worker": holder.name, "device": holder.device}, holder.age_s
-    keys = ("phase", "done", "total", "epoch", "loss", "images_per_second", "val_accuracy", "eta_s")
+    if holder is not None and (said is None or said.worker != holder.name):
+        said, age_s = ProgressRecord(worker=holder.name, device=holder.device, at=0.0), holder.age_s
+    return None if said is None else _told(task, said, age_s)
+
+
+def _told(task: Task, said: ProgressRecord, age_s: float) -> TaskProgress:
     return TaskProgress(
         task.id,
-        said["worker"],
-        said["device"],
-        said.get("attempt", 1),
+        said.worker,
+        said.device,
+        said.attempt,
         age_s,
-        *(said.get(key) for key in keys),
+        said.phase,
+        said.done,
+        said.total,
+        said.epoch,
+        said.loss,
+        said.images_per_second,
+        said.val_accuracy,
+        said.eta_s,
     )
 
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from jobs import atomic, plan
+from jobs.store.records import TaskResult
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 from jobs.task import Task, backbone_and_seed
+from jobs.versions import differing_versions
 from orchestrator.monitoring import progress, waiting
 from orchestrator.monitoring.heartbeats import Heartbeat
 from orchestrator.monitoring.progress import StoreView, TaskProgress
+
+Results = tuple[list[TaskResult], TaskResult | None]
+"""Results of the trainings of a trial, and of its latest evaluation."""
 
 CHECKPOINT = re.compile(r"e(\d{4,})-.*\.json")
 
@@ -66,6 +71,8 @@ class RunStatus:
     """One run: `state` is waiting, running, done, failed or cancelled; `tasks` counts by state.
 
     `silent` workers are no longer heard of. `waits_for` says why a waiting run waits, if known.
+    `versions` are packages of which its results used several versions, each with these. `newer` are
+    lines on records that only a newer orch can read.
     """
 
     run: str
@@ -80,6 +87,8 @@ class RunStatus:
     workers: tuple[Heartbeat, ...]
     silent: tuple[Heartbeat, ...] = ()
     waits_for: str | None = None
+    versions: dict[str, list[str]] = field(default_factory=dict)
+    newer: tuple[str, ...] = ()
 
     @property
     def over(self) -> bool:
@@ -130,8 +139,16 @@ def run_status(
     states = plan.task_states(store, run, scene.ledger)
     preparing = next(iter(_under_way(scene, run, run.data, states)), None)
     shares = _shares(states)
+    results = {name: _results(store, name, shares[name]) for name in run.trials}
     trials = tuple(
-        _trial(store, name, shares[name], _under_way(scene, run, name, states), name in scene.begun)
+        _trial(
+            store,
+            name,
+            shares[name],
+            _under_way(scene, run, name, states),
+            name in scene.begun,
+            results[name],
+        )
         for name in run.trials
     )
     working = preparing is not None or any(trial.progress for trial in trials)
@@ -149,7 +166,25 @@ def run_status(
         scene.workers,
         scene.silent,
         waiting.reason(state, scene.workers, store, states),
+        differing_versions(map(dict, _versions(store, run, results.values()))),
+        scene.newer,
     )
+
+
+def _versions(
+    store: Store, run: Run | RunOutline, results: Iterable[Results]
+) -> set[tuple[tuple[str, str], ...]]:
+    """The versions that the data set, the trainings and the latest evaluations were made with."""
+    found = [store.done(Task("prepare", run.data))]
+    for trained, tested in results:
+        found += [*trained, tested]
+    return {tuple(result.versions.items()) for result in found if result is not None}
+
+
+def _results(store: Store, trial: str, share: _Share) -> Results:
+    trained = [store.done(Task("train", trial, epoch)) for epoch in share.trained]
+    tested = store.done(Task("evaluate", trial, share.evaluated[-1])) if share.evaluated else None
+    return [result for result in trained if result], tested
 
 
 def _state(states: dict[str, str], working: bool) -> str:
@@ -195,21 +230,20 @@ def _kept(store: Store, trial: str, most: int) -> int:
 
 
 def _trial(
-    store: Store, name: str, share: _Share, progress: tuple[TaskProgress, ...], begun: bool
+    store: Store,
+    name: str,
+    share: _Share,
+    progress: tuple[TaskProgress, ...],
+    begun: bool,
+    recorded: Results,
 ) -> TrialStatus:
     backbone, seed = backbone_and_seed(name)
     epochs, trained, evaluated = share.target_epochs[-1], share.trained, share.evaluated
-    results = [store.done(Task("train", name, epoch)) or {} for epoch in trained]
-    last = results[-1] if results else {}
-    stopped = int(last["epoch"]) if last.get("stopped_early") and last["epoch"] < epochs else None
+    results, tested = recorded
+    stopped = _stopped(results[-1], epochs) if results else None
     training = (each.epoch - 1 for each in progress if each.kind == "train" and each.epoch)
     kept = _kept(store, name, epochs) if begun else 0
     epochs_done = stopped or max([kept, *trained[-1:], *training])
-    accuracy = (
-        (store.done(Task("evaluate", name, evaluated[-1])) or {}).get("accuracy")
-        if evaluated
-        else None
-    )
     return TrialStatus(
         name,
         backbone,
@@ -219,12 +253,18 @@ def _trial(
         epochs,
         min(epochs_done // share.target_epochs[0] + 1, len(share.target_epochs)),
         len(share.target_epochs),
-        accuracy,
+        tested.accuracy if tested else None,
         evaluated[-1] if evaluated else None,
-        sum(result.get("seconds", 0.0) for result in results),
+        sum(result.seconds or 0.0 for result in results),
         progress,
         stopped,
     )
+
+
+def _stopped(last: TaskResult, epochs: int) -> int | None:
+    """The epoch of early stopping, if the last training ended with it."""
+    early = last.stopped_early and last.epoch is not None and last.epoch < epochs
+    return last.epoch if early else None
 
 
 def _state_of_trial(states: set[str], working: bool) -> str:
@@ -243,58 +283,10 @@ def _failures(store: Store, states: dict[str, str]) -> tuple[Failure, ...]:
     found = []
     for task_id in (task_id for task_id, state in states.items() if state == "failed"):
         task = Task.parse(task_id)
-        why: dict[str, Any] = store.failed(task) or {}
-        if why:
+        why = store.failed(task)
+        if why is not None:
             folder = store.attempts_folder(task)
-            log = why.get("log") or (
-                folder / f"{why['attempt']:04d}.log" if "attempt" in why else folder
-            )
-            found.append(
-                Failure(
-                    task_id,
-                    why.get("failure", "bug"),
-                    why.get("message", ""),
-                    str(Path(log)),
-                    why.get("quarantined") is True,
-                )
-            )
+            log = folder if why.attempt is None else folder / f"{why.attempt:04d}.log"
+            path = str(Path(why.log or log))
+            found.append(Failure(task_id, why.failure, why.message, path, why.quarantined))
     return tuple(found)
-
-
-def seconds_left(status: RunStatus, costs: dict[str, float]) -> float | None:
-    """Estimated time left: measured time per epoch, spread over the available slots.
-
-    `costs` maps backbones to relative costs, for trials not timed yet. None before anything is
-    known.
-    """
-    paces = {trial.trial: pace for trial in status.trials if (pace := _pace(trial)) is not None}
-    if not paces:
-        return None
-    units = {trial.trial: costs.get(trial.backbone, 1.0) for trial in status.trials}
-    typical = sum(paces.values()) / sum(units[name] for name in paces)
-    left = [
-        trial.epochs_left * paces.get(trial.trial, typical * units[trial.trial])
-        for trial in status.trials
-        if trial.state in ("running", "waiting")
-    ]
-    slots = max(1, sum(worker.slots for worker in status.workers))
-    return max([sum(left) / slots, *left, 0.0])
-
-
-def _pace(trial: TrialStatus) -> float | None:
-    """Seconds per epoch: measured, else estimated from the running task; None if unknown."""
-    in_period = trial.epochs // trial.periods
-    trained = trial.epochs if trial.state == "done" else in_period * (trial.period - 1)
-    trained = trial.stopped_early or trained
-    if trained and trial.seconds:
-        return trial.seconds / trained
-    running = next(
-        (p for p in trial.progress if p.kind == "train" and p.eta_s and p.epoch and p.done), None
-    )
-    if running is None or running.eta_s is None or running.epoch is None:
-        return None
-    share_of_epoch = (
-        (running.done or 0) / running.total if running.total and running.phase == "train" else 0.0
-    )
-    left = in_period * trial.period - (running.epoch - 1) - share_of_epoch
-    return running.eta_s / left if left > 0 else None

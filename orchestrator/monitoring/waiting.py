@@ -40,6 +40,6 @@ def _failures(store: Store, states: Mapping[str, str]) -> list[str]:
         if states.get(task_id) != "open" or len(told) == MAX_TOLD:
             continue
         tried = attempts.records(store, Task.parse(task_id))
-        if tried and tried[-1]["state"] == "failed":
-            told.append(f"{task_id} will be tried again: {tried[-1].get('message')}")
+        if tried and tried[-1].state == "failed":
+            told.append(f"{task_id} will be tried again: {tried[-1].message}")
     return told

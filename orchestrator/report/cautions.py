@@ -11,7 +11,7 @@ from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.statistics import seed_deviation_that_voids, wilson
 from orchestrator.analysis.unlearned import Unlearned
-from orchestrator.analysis.versions import differing_versions
+from orchestrator.analysis.versions import differing_in_attempts
 from orchestrator.report.rendering import wording
 from orchestrator.report.sections import memory
 
@@ -57,7 +57,7 @@ def unlearned(run_data: RunData) -> Iterator[str]:
 
 
 def _versions(run_data: RunData) -> Iterator[str]:
-    for package, versions in differing_versions(run_data.attempts.to_pylist()).items():
+    for package, versions in differing_in_attempts(run_data.attempts.to_pylist()).items():
         yield (
             f"Attempts used different versions of {package} ({', '.join(versions)}). Numbers may "
             "differ between them."
@@ -66,7 +66,7 @@ def _versions(run_data: RunData) -> Iterator[str]:
 
 def devices(run_data: RunData) -> list[str]:
     """The devices on which the run was trained."""
-    return sorted({str(result.get("device")) for result in run_data.training.values()})
+    return sorted({str(result.device) for result in run_data.training.values()})
 
 
 def _answers(trials: Sequence[Unlearned]) -> str:

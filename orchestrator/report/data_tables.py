@@ -10,6 +10,7 @@ import numpy as np
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.calibration import Calibration
+from orchestrator.analysis.metrics import METRICS
 from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.ranks import Ranks
 from orchestrator.analysis.robustness import Robustness
@@ -115,6 +116,7 @@ def _result(standing: Any, result: Any) -> dict[str, Any]:
         "wilson_low": test.interval.low if test else None,
         "wilson_high": test.interval.high if test else None,
         "train_seconds": result.seconds,
+        **{name: result.metrics.get(name) for name in METRICS if name not in ("accuracy", "loss")},
     }
 
 

@@ -1,112 +1,41 @@
-"""All figures of the report, unrounded, as JSON values; `KEYS` describes each key."""
+"""All figures of the report, unrounded, as JSON values."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from msgspec import to_builtins
+
 from orchestrator.analysis.analysis import Analysis
-from orchestrator.analysis.examples import Example
+from orchestrator.analysis.metrics import METRICS, Metric
 from orchestrator.analysis.pairwise import PairwiseTest
+from orchestrator.analysis.robustness import Robustness
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import PeriodResult, Standing
 from orchestrator.analysis.statistics import Spread
-from orchestrator.report import cautions, missing, summary
+from orchestrator.report.headline import Headline
+from orchestrator.report.json_keys import KEYS
 from orchestrator.report.rendering import wording
-from orchestrator.report.sections import robustness, tables
 
-KEYS = {
-    "keys": "a description of each key of this file",
-    "run": "the run's name, when it was submitted (seconds since 1970, UTC), and the data set's "
-    "name",
-    "spec": "what was asked for: every option with its value",
-    "answer": "the report's first sentences, what to hold against them, and the ranking they rest "
-    "on: mean test "
-    "accuracy (share, 0..1) after `period`; `margin` is the lead in the same unit; `alike` are "
-    "the networks that it does not beat: over seeds and images, or on these images with one "
-    "seed; `doubtful` when the next is one of them; `leads` when it beats every other over seeds "
-    "and images; `learned_nothing` has trials left out of the ranking when they are all of a "
-    "network's: the answer they give most, its share of the images, their accuracy; `baselines` "
-    "what chance and the commonest class reach",
-    "missing": "what the run asked for and is not there, in words; empty when all is done",
-    "tasks": "how many tasks are in each state",
-    "standings": "one entry for each period and network: mean, deviation (n - 1; null for one "
-    "seed), n and Student's "
-    "95% interval over seeds of test accuracy, test loss (nats an image) and training time "
-    "(seconds); `image_interval` is Wilson's 95% interval of the mean accuracy over images; "
-    "under `trials` each seed's counts with its Wilson 95% interval",
-    "duels": "every two networks on the same test images after the answer's period: images that "
-    "only one got right "
-    "(first seed), McNemar's exact p, the same after Holm's correction, mean difference of "
-    "accuracy with its 95% bootstrap interval, and whether the data tell them apart; "
-    "`seed_interval`, `p_seeds` and its Holm correction count seeds and images (null for one "
-    "seed)",
-    "ranks": "mean ranks over seeds, Friedman's statistic and p (`method`: exact, permutation or "
-    "chi-squared), Nemenyi's critical difference, and groups within it; "
-    "null with fewer than two seeds or three networks",
-    "classes": "for each network and class: images (each counts once), precision, recall, F1 "
-    "(shares; all seeds together; precision of a class never answered is 0)",
-    "confused": "classes taken for another most often, all networks together",
-    "calibration": "for each network: expected calibration error, Brier score, mean confidence, "
-    "accuracy, and the bins",
-    "agreement": "every two networks: share of equal answers, Cohen's kappa, images on which both "
-    "are wrong alike",
-    "top5": "for each network the share of images whose true class was among its first five "
-    "answers",
-    "images": "how many images each network alone got right, and those that all got wrong, surest "
-    "first",
-    "cost": "for each network up to the answer's period: seconds of training (mean over seeds), "
-    "images a second, "
-    "parameters, thousands of millions of multiply-adds for one image of 224 px and "
-    "(`run_gmacs`) of the run's size; peak memory in bytes "
-    "(`memory_of`: gpu, what torch held there; process, what was resident of it), energy of the "
-    "GPU in kWh "
-    "(mean over the seeds it was counted of) and the share of their epochs that it stands for; "
-    "null: not "
-    "measured",
-    "stopping": "for each trial: best epoch by validation loss, gaps between validation and "
-    "training loss, where overfitting starts, where early stopping would have ended it and what "
-    "that would have saved",
-    "corruptions": "test accuracy (share) of each network on corrupted images, by corruption and "
-    "severity. Corruption errors are relative to `reference`. null: none requested",
-    "curves": "one entry per trial and epoch: losses in nats per image, accuracy as a share, "
-    "times in seconds",
-    "confusion": "one entry per network and shown period: counts[i][j] test images of class "
-    "classes[i] were predicted as classes[j]; seeds are summed",
-    "questions": "test images shown with the prediction of every network, and how many images "
-    "all, some or no networks classified correctly",
-    "trials": "one entry per trial: its description, numerics, and where it ran",
-    "data": "origin, classes, images of each class by split, skipped files, exact duplicates, "
-    "whether pixels exist",
-    "attempts": "number of attempts by kind of task, final state and class of failure",
-    "timeline": "every attempt with worker, host and device, in seconds since the first one "
-    "started; faults and how many of them were survived",
-    "provenance": "software and settings of the run, as recorded when it was submitted",
-}
 MAX_ALL_WRONG = 200
 
 
-def collect(
-    run_data: RunData,
-    analysis: Analysis,
-    chosen: Sequence[Example],
-    tally: dict[str, int],
-    duplicates: dict[str, int] | None,
-) -> dict[str, Any]:
+def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[str, Any]:
     """The report as JSON values under `KEYS`; non-finite numbers become null."""
     run, states = run_data.run, list(run_data.states.values())
     found: dict[str, Any] = {
         "keys": KEYS,
         "run": {"name": run.name, "submitted_at": run.submitted_at, "data": run.data},
         "spec": run.spec.model_dump(mode="json"),
-        "answer": _answer(run_data, analysis),
-        "missing": missing.missing(run_data),
+        "answer": _answer(run_data, analysis, headline),
+        "missing": list(headline.missing),
         "tasks": {state: states.count(state) for state in ("done", "open", "failed", "blocked")},
+        "metrics": {name: _metric(metric) for name, metric in METRICS.items()},
         "standings": [_standing(standing) for standing in run_data.comparison.standings],
         **_tested(analysis),
-        "corruptions": robustness.facts(run_data.robustness),
+        "corruptions": _robustness(run_data.robustness),
         "curves": [asdict(row) for row in run_data.comparison.epochs],
         "confusion": [
             {
@@ -118,10 +47,13 @@ def collect(
             }
             for (backbone, period), counts in analysis.matrices.items()
         ],
-        "questions": {"images": tally, "shown": [asdict(example) for example in chosen]},
+        "questions": {
+            "images": dict(analysis.kinds),
+            "shown": [asdict(example) for example in analysis.chosen],
+        },
         "trials": [_trial(run_data, name) for name in run_data.trials],
-        "data": _data(run_data, duplicates),
-        "attempts": _attempts(run_data),
+        "data": _data(run_data, analysis),
+        "attempts": [asdict(one) for one in analysis.attempts],
         "timeline": _timeline(analysis),
         "provenance": run.provenance,
     }
@@ -134,11 +66,11 @@ def paired_test(found: PairwiseTest) -> dict[str, Any]:
     return {**asdict(found), "told_apart": found.significant}
 
 
-def _answer(run_data: RunData, analysis: Analysis) -> dict[str, Any]:
+def _answer(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[str, Any]:
     told = {
-        "sentence": summary.sentence(run_data, analysis),
-        "price": summary.cost(run_data, analysis),
-        "cautions": cautions.cautions(run_data, analysis),
+        "sentence": headline.sentence,
+        "price": headline.cost,
+        "cautions": list(headline.cautions),
     }
     told |= _learning(run_data)
     if run_data.leader is None:
@@ -175,11 +107,7 @@ def _learning(run_data: RunData) -> dict[str, Any]:
 
 def _tested(analysis: Analysis) -> dict[str, Any]:
     examples = analysis.examples
-    wrong = (
-        [examples.example(place) for place in examples.all_wrong()[:MAX_ALL_WRONG]]
-        if examples.order
-        else []
-    )
+    wrong = [examples.example(place) for place in analysis.all_wrong[:MAX_ALL_WRONG]]
     return {
         "duels": [paired_test(found) for found in analysis.paired_tests],
         "ranks": asdict(analysis.ranks) if analysis.ranks else None,
@@ -193,7 +121,7 @@ def _tested(analysis: Analysis) -> dict[str, Any]:
         "agreement": [asdict(one) for one in analysis.agreement],
         "top5": dict(analysis.top),
         "images": {
-            "right_alone": {name: len(examples.only(name)) for name in examples.networks},
+            "right_alone": {name: len(alone) for name, alone in analysis.right_alone.items()},
             "all_wrong": [asdict(example) for example in wrong],
         },
         "cost": [asdict(cost) for cost in analysis.costs],
@@ -210,8 +138,18 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "accuracy": _spread(standing.accuracy),
         "loss": _spread(standing.loss),
         "train_seconds": _spread(standing.seconds),
+        "metrics": {name: asdict(spread) for name, spread in standing.metrics.items()},
         "image_interval": asdict(standing.image_interval) if standing.image_interval else None,
         "trials": [_result(result) for result in standing.results],
+    }
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    return {
+        "title": metric.title,
+        "help": metric.help,
+        "higher_is_better": metric.higher_is_better,
+        "form": metric.form,
     }
 
 
@@ -227,6 +165,7 @@ def _result(result: PeriodResult) -> dict[str, Any]:
         "epochs_seen": result.epochs_seen,
         "train_seconds": result.seconds,
         "test": None,
+        "metrics": dict(result.metrics),
     }
     if result.tested:
         test = result.tested
@@ -242,9 +181,10 @@ def _result(result: PeriodResult) -> dict[str, Any]:
 
 
 def _trial(run_data: RunData, name: str) -> dict[str, Any]:
-    result = run_data.training.get(name, {})
+    result = run_data.training.get(name)
+    recorded = to_builtins(result) if result else {}
     numerics = {
-        key: result.get(key)
+        key: recorded.get(key)
         for key in (
             "epoch",
             "stopped_early",
@@ -258,8 +198,8 @@ def _trial(run_data: RunData, name: str) -> dict[str, Any]:
     return {"name": name, **run_data.trials[name].as_dict(), "training": numerics}
 
 
-def _data(run_data: RunData, duplicates: dict[str, int] | None) -> dict[str, Any]:
-    prepared = run_data.prepared or {}
+def _data(run_data: RunData, analysis: Analysis) -> dict[str, Any]:
+    prepared = to_builtins(run_data.prepared) if run_data.prepared else {}
     return {
         "origin": run_data.source.origin if run_data.source else None,
         "classes": run_data.classes,
@@ -267,18 +207,35 @@ def _data(run_data: RunData, duplicates: dict[str, int] | None) -> dict[str, Any
         "by_class": prepared.get("classes"),
         "skipped": prepared.get("skipped"),
         **{key: prepared[key] for key in ("value_range", "low_contrast") if prepared.get(key)},
-        "duplicates": duplicates,
+        "duplicates": dict(analysis.duplicates) if analysis.duplicates is not None else None,
         "pixels_there": run_data.pixels is not None,
     }
 
 
-def _attempts(run_data: RunData) -> list[dict[str, Any]]:
-    table = tables.attempts(run_data)
-    return [
-        dict(zip(("kind", "state", "failure"), row[:3], strict=True))
-        | {"attempts": int(row[3].replace(",", ""))}
-        for row in (table.rows if table else ())
-    ]
+def _robustness(found: Robustness | None) -> dict[str, Any] | None:
+    """Robustness as JSON values; None without evaluations on corrupted images."""
+    return (
+        None
+        if found is None
+        else {
+            "reference": found.reference,
+            "images": found.images,
+            "networks": [
+                {
+                    "backbone": one.backbone,
+                    "seeds": one.seeds,
+                    "clean": one.clean,
+                    "mean_corruption_error": one.mean_error,
+                    "corruption_errors": dict(one.errors),
+                    "accuracies": [
+                        {"corruption": corruption, "severity": severity, "accuracy": value}
+                        for (corruption, severity), value in sorted(one.accuracies.items())
+                    ],
+                }
+                for one in found.networks
+            ],
+        }
+    )
 
 
 def _timeline(analysis: Analysis) -> dict[str, Any]:

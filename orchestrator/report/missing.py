@@ -29,7 +29,7 @@ def missing(run_data: RunData) -> list[str]:
     ]
     for task_id, why in run_data.failures.items():
         lines.append(
-            f"{_told(run_data, task_id)} failed: {why.get('message') or 'no reason was recorded'}"
+            f"{_told(run_data, task_id)} failed: {why.message or 'no reason was recorded'}"
         )
     for state, word in UNFINISHED.items():
         tasks = [task for task, found in run_data.states.items() if found == state]

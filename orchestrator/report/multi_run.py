@@ -2,51 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.analysis.multi_run import ComparedRun, across, corrected, rank
-from orchestrator.analysis.pairwise import PairwiseTest
+from orchestrator.analysis.metrics import METRICS, recorded
+from orchestrator.analysis.multi_run import ComparedRun, NetworkAcross, RunsAnalysis, analyse_runs
 from orchestrator.analysis.ranks import Ranks
 from orchestrator.report import cautions, json_facts
+from orchestrator.report.headline import Headline
 from orchestrator.report.page import Page
 from orchestrator.report.rendering import elements, wording
-from orchestrator.report.rendering.elements import Cell, Heading, Part, Section, Table, Text
-from orchestrator.report.sections import robustness, run_tables, significance, tables
+from orchestrator.report.rendering.elements import (
+    Cell,
+    Content,
+    Heading,
+    Part,
+    Section,
+    Table,
+    Text,
+)
+from orchestrator.report.sections import registry, robustness, run_tables, significance, tables
 
 UNTOLD = {"name", "command", "user"}
 
 
-def assemble(sides: Sequence[ComparedRun]) -> Page:
-    """The page that compares the runs."""
-    found, twins = rank(sides), across(sides)
+def assemble(sides: Sequence[ComparedRun], sentences: Mapping[str, str]) -> Page:
+    """The page that compares the runs; `sentences` are those of their own reports, by run."""
+    found = analyse_runs(sides)
     own = tuple(
-        Section(f"run-{i}", side.name, _answer(side), (_link(side),))
+        Section(f"run-{i}", side.name, sentences[side.name], (_link(side),))
         for i, side in enumerate(sides, 1)
     )
     harder = robustness.together([(side.name, side.run_data.robustness) for side in sides])
+    differing = [dict(_facts_of(side)) for side in sides]
     sections = (
         _results(sides),
-        *(_certainty(found, twins)),
-        *([harder] if harder else []),
-        _differences(sides),
+        *_certainty(found),
+        *([_corruptions(harder)] if harder else []),
+        _differences(sides, differing),
         *own,
     )
     images = {s.analysis.paired_tests[0].images for s in sides if s.analysis.paired_tests}
     sizes = wording.listed([f"{n:,}" for n in sorted(images)]) if images else "no"
-    about = f"{wording.count(len(sides), 'run')} · {sizes} test images"
+    headline = Headline(sentence(sides, found.ranks), "", tuple(_cautions(sides)), ())
     return Page(
         " + ".join(side.name for side in sides),
-        about,
-        sentence(sides, found),
-        "",
-        tuple(_cautions(sides)),
-        (),
+        f"{wording.count(len(sides), 'run')} · {sizes} test images",
+        headline,
         sections,
-        _facts(sides, found, twins),
+        _facts(sides, found, headline, sentences) | {"differences": differing},
         None,
     )
+
+
+def _corruptions(harder: Content) -> Section:
+    entry = registry.SECTIONS["corruptions"]
+    return Section(entry.name, entry.title, harder.lead, harder.parts)
 
 
 def sentence(sides: Sequence[ComparedRun], found: Ranks | None) -> str:
@@ -102,7 +114,11 @@ def records(sides: Sequence[ComparedRun]) -> dict[str, Any]:
             "accuracy": s.accuracy.mean,
             "deviation": s.accuracy.deviation,
             "seeds": s.accuracy.n,
-            "loss": s.loss.mean if s.loss else None,
+            **{
+                name: s.metrics[name].mean if name in s.metrics else None
+                for name in METRICS
+                if name != "accuracy"
+            },
         }
         for side in sides
         for s in side.run_data.comparison.at(side.analysis.period)
@@ -115,14 +131,14 @@ def _results(sides: Sequence[ComparedRun]) -> Section:
     names = list(
         dict.fromkeys(name for side in sides for name in side.run_data.comparison.backbones)
     )
-    built: list[Part] = [
-        Heading("Test accuracy"),
-        run_tables.measure_table(sides, names, "accuracy"),
-        Heading("Test loss"),
-        run_tables.measure_table(sides, names, "loss"),
-        Heading("Training time up to that epoch"),
-        run_tables.time_table(sides, names),
-    ]
+    built: list[Part] = []
+    for metric in recorded():
+        built += [Heading(metric.title), run_tables.metric_table(sides, names, metric)]
+    built += [Heading("Training time up to that epoch"), run_tables.time_table(sides, names)]
+    others = [metric for metric in METRICS.values() if metric not in recorded()]
+    built += elements.fold(
+        "Other metrics", *(run_tables.metric_table(sides, names, metric) for metric in others)
+    )
     epochs = wording.listed([f"epoch {side.analysis.epoch} of {side.name}" for side in sides])
     return Section(
         "results",
@@ -132,33 +148,33 @@ def _results(sides: Sequence[ComparedRun]) -> Section:
     )
 
 
-def _certainty(found: Ranks | None, twins: Sequence[tuple[str, PairwiseTest]]) -> list[Section]:
+def _certainty(found: RunsAnalysis) -> list[Section]:
     built: list[Part] = []
-    if found:
-        drawn = [] if found.few else [significance.critical(found, "ranking")]
+    if ranks := found.ranks:
+        drawn = [] if ranks.few else [significance.critical(ranks, "ranking")]
         built += [
             Heading("Ranks over runs and seeds"),
-            Text(significance.told(found, "rankings")),
+            Text(significance.told(ranks, "rankings")),
             *elements.figures(drawn),
         ]
-    if twins:
-        built += _same_network(twins)
+    if found.across:
+        built += _same_network(found.across)
     return [Section("certainty", "Statistical significance", "", tuple(built))] if built else []
 
 
-def _same_network(twins: Sequence[tuple[str, PairwiseTest]]) -> list[Part]:
+def _same_network(across: Sequence[NetworkAcross]) -> list[Part]:
     rows = tuple(
         (
-            wording.title(name),
-            test.first,
-            test.second,
-            Cell(f"{test.only_first:,}", test.only_first),
-            Cell(f"{test.only_second:,}", test.only_second),
-            Cell(wording.signed(test.difference), test.difference),
-            Cell(wording.difference(test.interval), test.interval.low),
-            Cell(wording.p_value(p), p),
+            wording.title(one.backbone),
+            one.test.first,
+            one.test.second,
+            Cell(f"{one.test.only_first:,}", one.test.only_first),
+            Cell(f"{one.test.only_second:,}", one.test.only_second),
+            Cell(wording.signed(one.test.difference), one.test.difference),
+            Cell(wording.difference(one.test.interval), one.test.interval.low),
+            Cell(wording.p_value(one.p_holm), one.p_holm),
         )
-        for (name, test), p in zip(twins, corrected(twins), strict=True)
+        for one in across
     )
     head = (
         "Network",
@@ -181,8 +197,7 @@ def _same_network(twins: Sequence[tuple[str, PairwiseTest]]) -> list[Part]:
     ]
 
 
-def _differences(sides: Sequence[ComparedRun]) -> Section:
-    told = [dict(_facts_of(side)) for side in sides]
+def _differences(sides: Sequence[ComparedRun], told: Sequence[Mapping[str, str]]) -> Section:
     keys = list(dict.fromkeys(key for found in told for key in found))
     rows = tuple(
         (key, *(found.get(key, "–") for found in told))
@@ -202,14 +217,14 @@ def _differences(sides: Sequence[ComparedRun]) -> Section:
 
 
 def _facts_of(side: ComparedRun) -> list[tuple[str, str]]:
-    run, prepared = side.run_data.run, side.run_data.prepared or {}
+    run, prepared = side.run_data.run, side.run_data.prepared
     asked = {
         key: value for key, value in run.spec.model_dump(mode="json").items() if key not in UNTOLD
     }
     made = {key: value for key, value in run.provenance.items() if key not in UNTOLD}
     data = {
         "name": run.data,
-        "images": prepared.get("images"),
+        "images": prepared.images if prepared else None,
         "classes": len(side.run_data.classes),
     }
     hardware = sorted({f"{s.host} {s.device}" for s in side.analysis.timeline.spans})
@@ -236,18 +251,15 @@ def _cautions(sides: Sequence[ComparedRun]) -> list[str]:
     return told
 
 
-def _answer(side: ComparedRun) -> str:
-    from orchestrator.report import summary
-
-    return summary.sentence(side.run_data, side.analysis)
-
-
 def _link(side: ComparedRun) -> Text:
     return Text("The full report of this run", f"{side.name}/report.html")
 
 
 def _facts(
-    sides: Sequence[ComparedRun], found: Ranks | None, twins: Sequence[tuple[str, PairwiseTest]]
+    sides: Sequence[ComparedRun],
+    found: RunsAnalysis,
+    headline: Headline,
+    sentences: Mapping[str, str],
 ) -> dict[str, Any]:
     return {
         "runs": [
@@ -257,15 +269,18 @@ def _facts(
                 "period": side.analysis.period,
                 "epoch": side.analysis.epoch,
                 "accuracy": side.accuracy,
-                "sentence": _answer(side),
+                "sentence": sentences[side.name],
             }
             for side in sides
         ],
-        "answer": {"sentence": sentence(sides, found), "cautions": _cautions(sides)},
-        "ranks": asdict(found) if found else None,
+        "answer": {"sentence": headline.sentence, "cautions": list(headline.cautions)},
+        "ranks": asdict(found.ranks) if found.ranks else None,
         "across": [
-            {"backbone": name, **json_facts.paired_test(paired_test), "p_holm": p}
-            for (name, paired_test), p in zip(twins, corrected(twins), strict=True)
+            {
+                "backbone": one.backbone,
+                **json_facts.paired_test(one.test),
+                "p_holm": one.p_holm,
+            }
+            for one in found.across
         ],
-        "differences": [dict(_facts_of(side)) for side in sides],
     }

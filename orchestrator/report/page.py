@@ -9,32 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from orchestrator.analysis.analysis import Analysis, analyse
+from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.examples import KINDS
 from orchestrator.analysis.run_data import RunData
-from orchestrator.report import cautions, json_facts, missing, summary
+from orchestrator.report import json_facts
+from orchestrator.report.headline import Headline, compose
 from orchestrator.report.rendering import elements, wording
-from orchestrator.report.rendering.elements import (
-    Section,
-)
+from orchestrator.report.rendering.elements import Section
 from orchestrator.report.rendering.figure import Chart
-from orchestrator.report.sections import (
-    calibration,
-    confusion,
-    cost,
-    data_set,
-    early_stopping,
-    examples,
-    images,
-    learning_curves,
-    mistakes,
-    provenance,
-    recipe,
-    results,
-    robustness,
-    significance,
-    timeline,
-)
+from orchestrator.report.rendering.gallery import Gallery
+from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections import learning_curves, registry
 
 SCRIPT = (Path(__file__).parent / "templates" / "page.js").read_text(encoding="utf-8")
 
@@ -45,13 +30,10 @@ class Page:
 
     title: str
     about: str
-    sentence: str
-    cost: str
-    cautions: tuple[str, ...]
-    missing: tuple[str, ...]
+    headline: Headline
     sections: tuple[Section, ...]
     facts: dict[str, Any]
-    gallery: images.Gallery | None
+    gallery: Gallery | None
 
     @cached_property
     def drawings(self) -> list[Chart]:
@@ -59,42 +41,16 @@ class Page:
         return list(elements.drawings(self.sections))
 
 
-def assemble(run_data: RunData, analysis: Analysis | None = None) -> Page:
-    """Build all sections from run data and analysis."""
-    analysis = analysis or analyse(run_data)
-    gallery = images.Gallery(run_data)
-    chosen, tally = mistakes.shown(analysis)
-    duplicates = images.duplicates(run_data)
-    sections = (
-        results.section(run_data),
-        significance.section(run_data, analysis),
-        learning_curves.section(run_data),
-        confusion.section(run_data, analysis),
-        mistakes.classes(run_data, analysis),
-        mistakes.together(
-            run_data,
-            analysis,
-            gallery,
-            examples.folded(run_data, analysis, gallery, chosen, tally),
-        ),
-        calibration.section(run_data, analysis),
-        robustness.section(run_data),
-        cost.section(run_data, analysis),
-        early_stopping.section(run_data, analysis),
-        data_set.section(run_data, gallery, duplicates),
-        recipe.section(run_data),
-        timeline.section(run_data, analysis),
-        provenance.section(run_data),
-    )
+def assemble(run_data: RunData, analysis: Analysis) -> Page:
+    """Build all sections and facts from run data and analysis."""
+    gallery = Gallery(run_data)
+    headline = compose(run_data, analysis)
     return Page(
         run_data.run.name,
         _about(run_data),
-        summary.sentence(run_data, analysis),
-        summary.cost(run_data, analysis),
-        tuple(cautions.cautions(run_data, analysis)),
-        tuple(missing.missing(run_data)),
-        tuple(section for section in sections if section),
-        json_facts.collect(run_data, analysis, chosen, tally, duplicates),
+        headline,
+        tuple(registry.sections(ReportData(run_data, analysis, gallery))),
+        json_facts.collect(run_data, analysis, headline),
         gallery,
     )
 

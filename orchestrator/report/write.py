@@ -42,11 +42,13 @@ def write_report(
     check(formats)
     from orchestrator.analysis.analysis import analyse
     from orchestrator.analysis.run_data import read_run_data
+    from orchestrator.report import page
 
     run_data = read_run_data(store, run, periods)
     analysis = analyse(run_data)
     with _writing(out):
-        return _write_run(out, run_data, analysis, formats)
+        made = page.assemble(run_data, analysis)
+        return put(out, made, _plain(run_data, analysis, formats), formats)
 
 
 def write_comparison(
@@ -62,21 +64,25 @@ def write_comparison(
     from orchestrator.analysis.analysis import analyse
     from orchestrator.analysis.multi_run import ComparedRun
     from orchestrator.analysis.run_data import read_run_data
-    from orchestrator.report import multi_run
+    from orchestrator.report import multi_run, page
 
     run_data = [read_run_data(store, run, periods) for run in runs]
     sides = [ComparedRun(each, analyse(each)) for each in run_data]
     with _writing(out):
+        sentences = {}
         for side in sides:
-            _write_run(out / side.name, side.run_data, side.analysis, formats)
-        return put(out, multi_run.assemble(sides), multi_run.records(sides), formats)
+            own = page.assemble(side.run_data, side.analysis)
+            put(out / side.name, own, _plain(side.run_data, side.analysis, formats), formats)
+            sentences[side.name] = own.headline.sentence
+        both = multi_run.assemble(sides, sentences)
+        return put(out, both, multi_run.records(sides), formats)
 
 
-def _write_run(out: Path, run_data: RunData, analysis: Analysis, formats: Sequence[str]) -> Path:
-    from orchestrator.report import data_tables, page
+def _plain(run_data: RunData, analysis: Analysis, formats: Sequence[str]) -> Mapping[str, Any]:
+    """The data tables, if a format needs them."""
+    from orchestrator.report import data_tables
 
-    plain = data_tables.records(run_data, analysis) if {"csv", "parquet"} & set(formats) else {}
-    return put(out, page.assemble(run_data, analysis), plain, formats)
+    return data_tables.records(run_data, analysis) if {"csv", "parquet"} & set(formats) else {}
 
 
 def put(out: Path, told: Page, plain: Mapping[str, Any], formats: Sequence[str]) -> Path:
@@ -97,7 +103,7 @@ def put(out: Path, told: Page, plain: Mapping[str, Any], formats: Sequence[str])
             )
         elif name == "latex":
             contents["report.tex"] = lambda: _bytes(
-                latex.document(told.title, (told.sentence, told.cost), shown)
+                latex.document(told.title, (told.headline.sentence, told.headline.cost), shown)
             )
             contents |= {
                 f"tables/{table.name}.tex": partial(_latex_table, table) for table in shown

@@ -12,6 +12,8 @@ from jobs import plan
 from jobs.data.image_folder import DataSource
 from jobs.errors import UnknownRun
 from jobs.spec.model import Spec
+from jobs.store import codec
+from jobs.store.records import CancelledRecord, TaskFailure
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -34,8 +36,12 @@ def create_run(
     If the run is a single trial, it gets `lone_threads` threads.
     """
     data = source.data_id(spec.data_settings())
-    store.save_data(data, source, spec.data_settings())
     expanded = plan.unfold(spec, data)
+    codec.refuse_newer(CancelledRecord, store.cancelled_path(expanded.run))
+    earlier = None
+    with contextlib.suppress(UnknownRun):
+        earlier = store.load_run(expanded.run)
+    store.save_data(data, source, spec.data_settings())
     with ThreadPoolExecutor(AT_ONCE) as pool:  # limited by the disk, not by the CPU
         list(
             pool.map(
@@ -50,17 +56,24 @@ def create_run(
         store.plan_threads(trials[0], lone_threads)
     tasks = tuple(task.id for task in expanded.tasks)
     run = Run(expanded.run, spec, data, trials, tasks, time.time(), provenance or {})
-    with contextlib.suppress(UnknownRun):
-        run = replace(store.load_run(expanded.run), spec=spec)
+    if earlier is not None:
+        run = replace(earlier, spec=spec)
     store.reopen(run)
     return run
 
 
 def reset_failures(store: Store, run: Run) -> list[Task]:
-    """Remove failure records of a run and reset the counted failures; returns the tasks."""
+    """Remove failure records of a run and reset the counted failures; returns the tasks.
+
+    Raises `NewerRecord`, and then changes nothing.
+    """
     from workers.execution import attempts
 
     failed = [task for task in map(Task.parse, run.tasks) if store.failed_path(task).exists()]
+    codec.refuse_newer(CancelledRecord, store.cancelled_path(run.name))
+    for task in failed:  # before anything is removed
+        codec.refuse_newer(TaskFailure, store.failed_path(task))
+        attempts.read_history(store, task)
     for task in failed:
         attempts.reset_failures(store, task)
         store.failed_path(task).unlink(missing_ok=True)

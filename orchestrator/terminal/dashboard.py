@@ -10,7 +10,8 @@ from rich.text import Text
 from jobs.catalog.backbones import relative_cost
 from orchestrator.formatting import duration, share
 from orchestrator.monitoring.progress import TaskProgress
-from orchestrator.monitoring.status import RunStatus, TrialStatus, seconds_left
+from orchestrator.monitoring.status import RunStatus, TrialStatus
+from orchestrator.monitoring.time_left import seconds_left
 from orchestrator.terminal.messages import failure_line
 
 NARROW = 110

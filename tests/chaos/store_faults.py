@@ -68,10 +68,11 @@ def _damage_rows(
         for name in atomic.list_names(store.root / "ledger" / "done")
     ]
     with_rows = [
-        (task, entry["path"])
+        (task, file.path)
         for task in done
-        for entry in (store.done(task) or {"files": []})["files"]
-        if task.kind != "prepare" and entry["path"].endswith(".parquet")
+        if (result := store.done(task))
+        for file in result.files or ()
+        if task.kind != "prepare" and file.path.endswith(".parquet")
     ]
     if not with_rows:
         return False

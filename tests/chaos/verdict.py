@@ -69,7 +69,8 @@ def judge(scene: Scene, twin: Lab, calm: Run) -> list[Check]:
 def digests(lab: Lab, run: Run) -> dict[str, Any]:
     """The checksum of each trial's weights at each target epoch."""
     marks = [Task.parse(task_id) for task_id in run.tasks if task_id.startswith("train.")]
-    return {task.id: (lab.store.done(task) or {}).get("weights_digest") for task in marks}
+    results = {task.id: lab.store.done(task) for task in marks}
+    return {task: result and result.weights_digest for task, result in results.items()}
 
 
 def _audited(scene: Scene) -> Check:

@@ -111,7 +111,7 @@ def test_failures_that_0_1_0_reset_stay_reset(kept: Lab) -> None:
     counted = attempts.read_history(kept.store, attempts.Task.parse(task)).counted_failures()
 
     assert json.loads((folder / RESET_FILE).read_text()) == {"attempt": 1}
-    assert [record["attempt"] for record in counted] == [2]
+    assert [record.attempt for record in counted] == [2]
 
 
 def test_a_run_of_0_1_0_resumes_from_its_checkpoint_to_the_end(kept: Lab) -> None:
@@ -120,8 +120,9 @@ def test_a_run_of_0_1_0_resumes_from_its_checkpoint_to_the_end(kept: Lab) -> Non
     kept.orch("resume", "second", "--no-workers")
     run = kept.store.load_run("second")
     states = kept.finished(run)
-    done = kept.store.done(attempts.Task("train", run.trials[0], 12)) or {}
+    done = kept.store.done(attempts.Task("train", run.trials[0], 12))
 
     assert set(states.values()) == {"done"}
-    assert done["epoch"] == 12
-    assert done["measured_from"] >= 8
+    assert done is not None
+    assert done.epoch == 12
+    assert (done.measured_from or 0) >= 8

@@ -20,29 +20,19 @@ from jobs import atomic
 pytestmark = pytest.mark.whole
 
 ASKED = (
-    "--backbone",
-    "resnet34",
-    "--periods",
-    "1",
-    "--epochs-per-period",
-    "5",
-    "--image-size",
-    "64",
-    "--weights",
-    "none",
-    "--batch-size",
-    "8",
-    "--data",
+    *("--backbone", "squeezenet", "--periods", "1", "--epochs-per-period", "30"),
+    *("--image-size", "64", "--weights", "none", "--batch-size", "8", "--data"),
 )
+RUN_S, STOPPED_S = 0.02, 0.48
 
 
 def slow_down(worker: subprocess.Popen[bytes], over: threading.Event) -> None:
-    """Let a worker's children run only a fifth of the time."""
-    while not over.wait(0.04):
+    """Let a worker's children run only a small share of the time."""
+    while not over.wait(RUN_S):
         with contextlib.suppress(psutil.NoSuchProcess):
             stopped = children_of(worker)
             strike(stopped, signal.SIGSTOP)
-            over.wait(0.16)
+            over.wait(STOPPED_S)
             strike(stopped, signal.SIGCONT)
 
 
@@ -65,9 +55,9 @@ def test_an_idle_faster_worker_takes_over_and_every_number_is_the_same(
     calm_run = calm.submit(*ASKED, str(animal_folder))
     calm.finished(calm_run)
     run = moved.submit(*ASKED, str(animal_folder))
-    training = next(task for task in run.tasks if task.startswith("train.resnet34"))
+    training = next(task for task in run.tasks if task.startswith("train.squeezenet"))
     moved.until(lambda: moved.progress(training).get("epoch", 0) >= 1, what="the long training")
-    atomic.write_json(moved.store.pace_path(socket.gethostname(), "cpu"), {"resnet34@64x1": 1e4})
+    atomic.write_json(moved.store.pace_path(socket.gethostname(), "cpu"), {"squeezenet@64x1": 1e4})
     brake = threading.Thread(target=slow_down, args=(slow, over))
     brake.start()
     try:

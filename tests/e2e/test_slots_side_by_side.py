@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,21 +23,28 @@ SMALL = (
     "squeezenet",
     "--image-size",
     "32",
+    "--weights",
+    "none",
+    "--batch-size",
+    "8",
     "--periods",
-    "2",
-    "--epochs-per-period",
     "1",
+    "--epochs-per-period",
 )
 
 
-def test_two_slots_give_the_numbers_of_one(new_lab: Callable[..., Lab]) -> None:
-    """Two networks on digits with one thread each: weights and rows are equal, and they did train
+def test_two_slots_give_the_numbers_of_one(
+    new_lab: Callable[..., Lab], animal_folder: Path
+) -> None:
+    """Two networks with one thread each: weights and rows are equal, and they did train
     at the same time.
     """
     one, two = new_lab("one"), new_lab("two")
     for lab, slots in ((one, "1"), (two, "2")):
         lab.worker("--slots", slots, "--threads", slots)
-    runs = {lab.folder.name: lab.submit(*SMALL, "--no-workers") for lab in (one, two)}
+    runs = {
+        lab.folder.name: lab.submit(*SMALL, "6", "--data", str(animal_folder)) for lab in (one, two)
+    }
     for lab in (one, two):
         lab.finished(runs[lab.folder.name])
     alone, beside = digests(one, runs["one"]), digests(two, runs["two"])
@@ -49,13 +57,13 @@ def test_two_slots_give_the_numbers_of_one(new_lab: Callable[..., Lab]) -> None:
     assert _overlaps(rows(two, runs["two"], "attempts"))
 
 
-def test_a_stop_reaches_all_slots(new_lab: Callable[..., Lab]) -> None:
+def test_a_stop_reaches_all_slots(new_lab: Callable[..., Lab], animal_folder: Path) -> None:
     """SIGTERM during two trainings: both save a checkpoint, the worker exits with 0, and the run
     continues.
     """
     lab = new_lab()
     worker = lab.worker("--slots", "2", "--threads", "2")
-    run = lab.submit(*SMALL, "--epochs-per-period", "4", "--no-workers")
+    run = lab.submit(*SMALL, "200", "--data", str(animal_folder))
     lab.until(
         lambda: [
             each for each in heartbeats.read_heartbeats(lab.store.root) if len(each.tasks) == 2

@@ -37,7 +37,7 @@ def test_a_task_that_lost_its_worker_is_recorded_as_lost(worker: Worker, run: Ru
     )
     execute.execute(worker, task.id)
 
-    states = [(r["worker"], r["state"], r["failure"]) for r in attempts.records(worker.store, task)]
+    states = [(r.worker, r.state, r.failure) for r in attempts.records(worker.store, task)]
     assert states == [("dead", "lost", "worker-lost"), ("w1", "done", None)]
 
 
@@ -61,15 +61,17 @@ def test_an_attempt_that_was_lost_ended_when_it_was_last_heard_of(worker: Worker
             **who,
         },
     )
-    atomic.write_json(store.progress_path(task), {"attempt": 1, "worker": "w0", "at": now - 3600})
+    atomic.write_json(
+        store.progress_path(task), {"attempt": 1, "worker": "w0", "device": "cpu", "at": now - 3600}
+    )
     second = attempts.begin(
         attempts.read_history(store, task), {"worker": "w1", "queued_at": now - 4000}
     )
     first, _ = attempts.records(store, task)
 
-    assert first["state"] == "lost"
-    assert first["finished_at"] == now - 3600
-    assert second.record["queued_at"] == now - 3600
+    assert first.state == "lost"
+    assert first.finished_at == now - 3600
+    assert second.record.queued_at == now - 3600
 
 
 @pytest.mark.parametrize("ended", ["yesterday", [], {}, None])
@@ -106,7 +108,7 @@ def test_torn_records_of_attempts_are_counted_and_forgiven(worker: Worker, run: 
     state = execute.execute(worker, task.id)
 
     assert state == "done"
-    assert [(r["attempt"], r["state"]) for r in attempts.records(worker.store, task)] == [
+    assert [(r.attempt, r.state) for r in attempts.records(worker.store, task)] == [
         (1, "lost"),
         (2, "lost"),
         (3, "lost"),

@@ -116,7 +116,17 @@ def test_the_table_of_keys_is_the_one_that_make_catalog_writes() -> None:
     """Texts of keys are edited in jobs/spec/fields.py only."""
     page = SPEC_PAGE.read_text()
 
-    assert document.with_table(page) == page, "run 'make catalog'"
+    assert document.with_table(page, document.table()) == page, "run 'make catalog'"
+
+
+def test_the_tables_of_metrics_and_sections_are_those_that_make_catalog_writes() -> None:
+    """Their texts are edited in the registries only."""
+    pytest.importorskip("markupsafe", reason="the extra 'report' is not installed")
+    from orchestrator.report import document as of_report
+
+    page = of_report.PAGE.read_text()
+
+    assert of_report.with_tables(page) == page, "run 'make catalog'"
 
 
 def test_the_long_spec_holds_the_defaults() -> None:
@@ -152,12 +162,13 @@ def test_every_column_of_the_manifest_is_documented() -> None:
 
 def test_variables_of_the_environment_are_those_that_orch_reads() -> None:
     """The README's table is complete, and no page names a variable that nothing reads."""
-    readers = (ROOT / "jobs" / "settings.py", ROOT / "models" / "training" / "cuda_graphs.py")
+    readers = (ROOT / "jobs" / "settings.py", ROOT / "models" / "runtime" / "untried.py")
     read = {name for reader in readers for name in re.findall(r"ORCH_[A-Z_]+", reader.read_text())}
     table = {
-        row[0].strip("`")
+        name.strip("`")
         for row in cells((ROOT / "README.md").read_text())
-        if row[0].startswith("`ORCH_")
+        for name in row[0].split(", ")
+        if name.startswith("`ORCH_")
     }
     named = {name for page in PAGES for name in re.findall(r"\bORCH_[A-Z_]+", page.read_text())}
 

@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from support.fake_worker import behave, fake_worker, saved_run
 
 from jobs import atomic, plan
+from jobs.store import codec
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -40,7 +42,7 @@ def test_a_child_that_dies_is_tried_again_and_the_attempts_are_on_record(
 
     assert (first, at_once, later) == ("failed", "not ready", "done")
     states = [
-        (r["state"], r["failure"]) for r in attempts.records(worker.store, Task.parse(run.tasks[0]))
+        (r.state, r.failure) for r in attempts.records(worker.store, Task.parse(run.tasks[0]))
     ]
     assert states == [("failed", "worker-lost"), ("done", None)]
 
@@ -53,8 +55,8 @@ def test_a_final_failure_stops_the_trial_and_nothing_else(worker: Worker, run: R
     failed = worker.store.failed(Task.parse(run.tasks[1]))
 
     assert failed is not None
-    assert failed["failure"] == "loss-not-finite"
-    assert "epoch 1, step 3" in failed["message"]
+    assert failed.failure == "loss-not-finite"
+    assert "epoch 1, step 3" in failed.message
     assert list(plan.task_states(worker.store, run).values()) == [
         "done",
         "failed",
@@ -74,9 +76,9 @@ def test_after_five_failures_a_task_is_given_up(
     ends = [execute.execute(worker, run.tasks[0]) for _ in range(7)]
 
     assert ends == ["failed"] * 5 + ["not ready"] * 2
-    assert "last of 5 attempts" in str(
-        (worker.store.failed(Task.parse(run.tasks[0])) or {})["message"]
-    )
+    why = worker.store.failed(Task.parse(run.tasks[0]))
+    assert why is not None
+    assert "last of 5 attempts" in why.message
 
 
 def test_a_full_disk_uses_up_no_attempts_and_is_tried_again_ever_more_seldom(
@@ -89,9 +91,8 @@ def test_a_full_disk_uses_up_no_attempts_and_is_tried_again_ever_more_seldom(
         ends.append(execute.execute(worker, run.tasks[0]))
         record = attempts.records(worker.store, Task.parse(run.tasks[0]))[-1]
         atomic.write_json(
-            worker.store.attempts_folder(Task.parse(run.tasks[0]))
-            / f"{record['attempt']:04d}.json",
-            record | {"finished_at": record["finished_at"] - 7.0},
+            worker.store.attempts_folder(Task.parse(run.tasks[0])) / f"{record.attempt:04d}.json",
+            codec.encode(structs.replace(record, finished_at=(record.finished_at or 0.0) - 7.0)),
         )
         pauses.append(attempts.read_history(worker.store, Task.parse(run.tasks[0])).must_wait())
 
@@ -116,7 +117,7 @@ def test_a_worker_whose_gpu_fails_leaves_the_work_to_others_for_a_while(
     record = attempts.records(worker.store, Task.parse(run.tasks[0]))[0]
 
     assert (failed, declined, waits, done) == ("failed", "paused", True, "done")
-    assert record["failure"] == "device-failed"
+    assert record.failure == "device-failed"
     assert execute.execute(worker, run.tasks[1]) == "done"
     assert worker.pause.times == 0
 
@@ -169,7 +170,7 @@ def test_lost_workers_are_no_blame_until_twenty_were_lost_without_progress(
     attempts.begin(attempts.read_history(worker.store, task), who)
     attempts.begin(attempts.read_history(worker.store, task), who)
     blamed = [
-        record["state"] for record in attempts.read_history(worker.store, task).counted_failures()
+        record.state for record in attempts.read_history(worker.store, task).counted_failures()
     ]
     time.sleep(2.1)
     given_up = execute.execute(worker, task.id)
@@ -177,7 +178,7 @@ def test_lost_workers_are_no_blame_until_twenty_were_lost_without_progress(
     assert still_tried == "failed"
     assert blamed == ["failed", "running"]
     assert given_up == "failed"
-    assert "20 workers were lost" in str((worker.store.failed(task) or {})["message"])
+    assert "20 workers were lost" in str(worker.store.failed(task))
 
 
 def test_a_batch_that_must_be_split_uses_up_no_attempts_and_is_tried_again_at_once(
@@ -188,7 +189,7 @@ def test_a_batch_that_must_be_split_uses_up_no_attempts_and_is_tried_again_at_on
     behave(worker, "big " * 7 + "well")
     ends = [execute.execute(worker, run.tasks[1]) for _ in range(8)]
     failures = [
-        record["failure"] for record in attempts.records(worker.store, Task.parse(run.tasks[1]))
+        record.failure for record in attempts.records(worker.store, Task.parse(run.tasks[1]))
     ]
 
     assert ends == ["failed"] * 7 + ["done"]

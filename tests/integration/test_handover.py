@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.peer_heartbeats import heartbeat_of
 
 from jobs import atomic
 from jobs.data.image_folder import built_in
@@ -188,9 +189,7 @@ def test_damaged_files_are_no_estimates_and_no_requests(
 def write_heartbeats(store: Store, workers: tuple[Handover, ...], at: float) -> None:
     """The heartbeats of these workers, at this time."""
     for each in workers:
-        fields = each.heartbeat_fields(each.training is not None)
-        heartbeat = {"name": each.name, "at": at, "slots": 1, **fields}
-        atomic.write_json(store.heartbeat_path(each.name), heartbeat)
+        atomic.write_json(store.heartbeat_path(each.name), heartbeat_of(each, at))
 
 
 def test_a_worker_reads_the_heartbeats_of_its_peers_and_finds_what_to_request(

@@ -1,14 +1,10 @@
-"""Messages: ids in JSON, large networks first, addresses without passwords."""
+"""Messages: ids in JSON, large networks first."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 
-import pytest
-
-from jobs.errors import BrokerUnreachable
-from jobs.settings import without_password
 from jobs.task import Task
 from workers.messaging import broker
 
@@ -37,43 +33,6 @@ def test_big_networks_come_out_first(redis_url: str) -> None:
     assert "vgg16" in first
     assert "s" in last
     assert broker.queue_length(redis_url) == 2
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "redis://:secret@127.0.0.1:1/0",
-        "redis+socket:///nowhere/r.sock",
-        "foo://secret@x",
-        "rediss://u:secret@127.0.0.1:1",
-        "redis",
-        "",
-        "redis://[secret",
-    ],
-)
-def test_a_broker_out_of_reach_is_said_without_its_password(url: str) -> None:
-    """An address may be shown, but never a password."""
-    with pytest.raises(BrokerUnreachable) as caught:
-        broker.ping(url, timeout_s=1)
-
-    assert "secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("redis://:pw@host:6379/0", "redis://:***@host:6379/0"),
-        ("redis://me:p@w@host/1", "redis://me:***@host/1"),
-        (
-            "redis+socket:///run/r.sock?password=pw&db=1",
-            "redis+socket:///run/r.sock?password=***&db=1",
-        ),
-        ("redis://host/0", "redis://host/0"),
-    ],
-)
-def test_passwords_become_stars(url: str, shown: str) -> None:
-    """In the address and in its query."""
-    assert without_password(url) == shown
 
 
 def test_what_is_no_message_is_dropped_and_the_next_one_is_taken(redis_url: str) -> None:

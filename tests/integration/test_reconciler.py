@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from kombu.entity import Queue
 from support.fake_worker import behave, fake_worker, saved_run
+from support.peer_heartbeats import heartbeat_of
 
 from jobs import atomic, plan
 from jobs.store.runs import Run
@@ -92,14 +93,13 @@ def test_when_the_data_is_ready_the_training_begins_on_the_fastest_idle_worker(
     times as long.
     """
     drain(worker)
-    kind, store = worker.handover.kind_of(Task("train", run.trials[0], 3)), worker.store
+    kind, store = worker.scheduler.handover.kind_of(Task("train", run.trials[0], 3)), worker.store
     fast = Handover(store, "fast", "host", "cuda:0", None)
-    worker.handover.rates, fast.rates = {kind: 10.0}, {kind: 100.0}
+    worker.scheduler.handover.rates, fast.rates = {kind: 10.0}, {kind: 100.0}
     for at in (1.0, 2.0):
-        sign = {"name": "fast", "at": at, "slots": 1, **fast.heartbeat_fields(busy=False)}
-        atomic.write_json(store.root / "workers" / "fast.json", sign)
-        worker.fleet.mates()
-    worker.fleet._images[run.data] = 1000.0  # the fake work counts none
+        atomic.write_json(store.root / "workers" / "fast.json", heartbeat_of(fast, at))
+        worker.scheduler.peers.mates()
+    worker.scheduler.peers._images[run.data] = 1000.0  # the fake work counts none
     done = execute.execute(worker, run.tasks[0])
 
     assert done == "done"

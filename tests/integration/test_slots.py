@@ -95,7 +95,7 @@ def begun(worker: Worker, task: Task) -> Callable[[], bool]:
 
 def failures(worker: Worker, task: Task) -> list[str | None]:
     """How a task's attempts ended."""
-    return [record["failure"] for record in attempts.records(worker.store, task)]
+    return [record.failure for record in attempts.records(worker.store, task)]
 
 
 def test_two_tasks_run_side_by_side_and_the_sign_of_life_names_both(
@@ -211,7 +211,7 @@ def test_out_of_memory_beside_others_is_no_blame_and_the_task_runs_alone_next(
     assert kept_out is None
     assert own_matter == "failed"
     assert failures(worker, one) == ["crowded", "stopped", "out-of-memory"]
-    assert (worker.store.failed(one) or {})["failure"] == "out-of-memory"
+    assert getattr(worker.store.failed(one), "failure", None) == "out-of-memory"
 
 
 def test_a_child_is_told_whether_it_is_alone(worker: Worker, run: Run) -> None:
@@ -223,7 +223,8 @@ def test_a_child_is_told_whether_it_is_alone(worker: Worker, run: Run) -> None:
     time.sleep(2.1)
     execute.execute(worker, two.id)
 
-    assert [(worker.store.done(task) or {})["alone"] for task in (one, two)] == [False, True]
+    results = [worker.store.done(task) for task in (one, two)]
+    assert [each and each.device for each in results] == ["shared", "alone"]
 
 
 def test_slots_that_cannot_use_the_store_pause_together(worker: Worker) -> None:

@@ -1,14 +1,14 @@
-"""Environment variables of every kind: settings, or one clear error, and no password is shown."""
+"""Environment variables of every kind: settings, or one clear error."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.refusals import SECRET, Terminal, refusal
+from support.refusals import Terminal, refusal
 
 from jobs.errors import BadEnvironment
-from jobs.settings import read, without_password
+from jobs.settings import read
 
 UNKNOWN_USER = "names a user that does not exist on this machine"
 VALUES = [
@@ -36,32 +36,6 @@ def test_a_command_refuses_a_variable_that_names_no_folder(
 ) -> None:
     """Exit code 2, whatever the command; nothing is written."""
     terminal.refuses(("status",), words, **{variable: value})
-
-
-@settings(max_examples=300, deadline=None)
-@example("", "", "", "://")
-@given(
-    st.sampled_from(["redis://", "rediss://", "redis+socket://", "", "redis:", "://"]),
-    st.text("ab:/?#@[]%;=&", max_size=8),
-    st.text("ab:/?#@[]%;=& ", max_size=12),
-    st.text("ab:/?#[]%;= ", max_size=8),
-)
-def test_a_password_never_shows_whatever_stands_around_it(
-    scheme: str, user: str, around: str, host: str
-) -> None:
-    """`user:password@host` with any signs in each part."""
-    address = f"{scheme}{user}:{around}{SECRET}{around}@{host}"
-
-    assert SECRET not in without_password(address)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.text(max_size=40))
-def test_any_address_can_be_shown(address: str) -> None:
-    """In one printable line."""
-    shown = without_password(address)
-
-    assert shown == "" or shown.isprintable()
 
 
 @settings(max_examples=200, deadline=None)

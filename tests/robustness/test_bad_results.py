@@ -15,7 +15,8 @@ from support.refusals import Terminal, listing, refusal
 
 from jobs.errors import DamagedFile, WorkError
 from jobs.maintenance import verify
-from jobs.store import records
+from jobs.store import codec
+from jobs.store.records import TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -165,7 +166,9 @@ JSON = st.recursive(
 @settings(max_examples=200, deadline=None)
 @given(
     st.dictionaries(
-        st.sampled_from(sorted(records.RESULT_FIELDS)) | st.text(max_size=5), JSON, max_size=6
+        st.sampled_from(sorted(TaskResult.__struct_fields__)) | st.text(max_size=5),
+        JSON,
+        max_size=6,
     )
 )
 def test_any_result_is_of_the_right_kinds_or_damaged(
@@ -176,11 +179,9 @@ def test_any_result_is_of_the_right_kinds_or_damaged(
     path.write_text(json.dumps(values))
 
     try:
-        found = records.read_result(path)
+        found = codec.read(path, TaskResult)
     except DamagedFile:
         return
 
     assert found is not None
-    assert all(
-        isinstance(found[key], kind) for key, kind in records.RESULT_FIELDS.items() if key in found
-    )
+    assert codec.decode(path, codec.encode(found), TaskResult) == found

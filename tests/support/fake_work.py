@@ -38,8 +38,7 @@ def main(
         "files": {"out.txt": f"results/out/{task.id}.txt"},
         "epoch": task.epoch,
         "threads": order["threads"],
-        "visible": os.environ.get("CUDA_VISIBLE_DEVICES"),
-        "alone": order["alone"],
+        "device": "alone" if order["alone"] else "shared",
     }
 
 

@@ -93,6 +93,16 @@ class Lab:
             time.sleep(0.05)
         raise AssertionError(f"{what} did not happen in {timeout_s} s\n{self.last_words()}")
 
+    def seconds_until(self, wanted: Callable[[], Any], timeout_s: float = 120) -> float:
+        """Wait until it becomes true; returns how long that took."""
+        began = time.monotonic()
+        self.until(wanted, timeout_s)
+        return time.monotonic() - began
+
+    def log(self, number: int) -> str:
+        """All that a worker has written so far."""
+        return (self.folder / f"worker-{number}.log").read_text(errors="replace")
+
     def finished(self, run: Run, timeout_s: float = 240) -> dict[str, str]:
         """Wait until no task of the run is open; returns the state of each task."""
 
@@ -145,10 +155,10 @@ def rows(lab: Lab, run: Run, table: str, without: tuple[str, ...] = ()) -> list[
     )
 
 
-def digests(lab: Lab, run: Run) -> dict[str, str]:
+def digests(lab: Lab, run: Run) -> dict[str, str | None]:
     """The checksum of each trial's weights at the run's last epoch."""
     last = {trial: lab.store.done(Task("train", trial, run.spec.epochs)) for trial in run.trials}
-    return {trial: outcome["weights_digest"] for trial, outcome in last.items() if outcome}
+    return {trial: outcome.weights_digest for trial, outcome in last.items() if outcome}
 
 
 def children_of(process: subprocess.Popen[bytes]) -> list[int]:

@@ -62,6 +62,41 @@ def add(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(BUILT_IN_DATA, DATA.name, DATA)
 
 
+def add_to_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add a metric of predictions, one of evaluations and a section, and nothing else anywhere."""
+    from orchestrator.analysis.metrics import METRICS, Metric
+    from orchestrator.report.rendering.elements import Content, Figures, Table
+    from orchestrator.report.rendering.figure import draw_chart
+    from orchestrator.report.sections.registry import SECTIONS, SectionEntry
+
+    sure = Metric(
+        "surest",
+        "Highest confidence",
+        "confidence of the surest answer",
+        True,
+        "share",
+        of_answers=lambda answers: float(answers.confidence.max()),
+    )
+    wrong = Metric(
+        "wrong",
+        "Wrong answers",
+        "number of test images wrong",
+        False,
+        "number",
+        of_evaluation=lambda test: test.total - test.correct,
+    )
+    monkeypatch.setitem(METRICS, sure.name, sure)
+    monkeypatch.setitem(METRICS, wrong.name, wrong)
+
+    def render(report: Any) -> Content:
+        chart = draw_chart("epochs", "A figure", "", (2, 2), lambda figure: figure.add_subplot())
+        table = Table(("Epochs",), ((str(report.run_data.run.spec.epochs),),), name="epochs")
+        return Content("How long it took.", (table, Figures((chart,))))
+
+    entry = SectionEntry("epochs", "Number of epochs", "epochs of the run", render)
+    monkeypatch.setitem(SECTIONS, entry.name, entry)
+
+
 def invert(images: Any, strength: float, rng: Any) -> Any:
     """Images blended with their inverse."""
     return (images * (1 - strength) + (255 - images) * strength).round().to(images.dtype)

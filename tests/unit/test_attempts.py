@@ -110,9 +110,10 @@ def test_what_a_silent_worker_had_begun_is_shown_as_lost(half: tuple[Store, Run]
                 "at": time.time() - silent_s,
             },
         )
-    began = attempts.records(store, first)[0]["started_at"]
+    began = attempts.records(store, first)[0].started_at
     atomic.write_json(
-        store.progress_path(first), {"attempt": 1, "worker": "alpha-1", "at": began + 3.0}
+        store.progress_path(first),
+        {"attempt": 1, "worker": "alpha-1", "device": "cpu", "at": began + 3.0},
     )
     silent, alive = (each for each in attempts_of_run(store, run) if each.task.startswith("train"))
 

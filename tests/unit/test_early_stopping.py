@@ -237,10 +237,12 @@ def test_the_report_says_where_it_stopped(halted: tuple[Store, Run], tmp_path: P
     for name in ("matplotlib", "jinja2", "scipy"):
         pytest.importorskip(name, reason=f"{name} is not installed (extra 'report')")
     from orchestrator.analysis import analysis, run_data
+    from orchestrator.report.rendering.gallery import Gallery
+    from orchestrator.report.report_data import ReportData
     from orchestrator.report.sections import early_stopping
 
     found = run_data.read_run_data(*halted)
-    section = early_stopping.section(found, analysis.analyse(found))
+    section = early_stopping.section(ReportData(found, analysis.analyse(found), Gallery(found)))
 
     assert section is not None
     assert "Scratch stopped early at epoch 3" in section.lead

@@ -94,7 +94,7 @@ def test_a_rotten_checkpoint_is_not_evaluated(laboratory: Laboratory, trial: str
     """Its checksum is verified; no result comes from it."""
     done = laboratory.store.done(Task("train", trial, 2))
     assert done is not None
-    path = laboratory.store.root / done["checkpoint"]
+    path = laboratory.store.root / str(done.checkpoint)
     contents = bytearray(path.read_bytes())
     contents[len(contents) // 2] ^= 1
     path.write_bytes(bytes(contents))

@@ -17,8 +17,9 @@ from orchestrator.analysis import analysis, imagenet, overfitting, run_data
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import EpochRow
 from orchestrator.report import cautions, json_facts, page, summary
+from orchestrator.report.headline import compose
 from orchestrator.report.rendering import elements, wording
-from orchestrator.report.sections import calibration, learning_curves, tables
+from orchestrator.report.sections import calibration, learning_curves, result_tables
 
 CLASSES = ("ape", "bear", "cat", "dog")
 
@@ -82,7 +83,7 @@ def test_a_network_that_learned_nothing_is_named_and_left_out(tmp_path: Path) ->
     store, run = filled(tmp_path)
     collapse(store, run, "vgg16", answer="cat", share=0.98)
     read, analysed, sentence = told(store, run)
-    facts = json_facts._answer(read, analysed)
+    facts = json_facts._answer(read, analysed, compose(read, analysed))
     confused = {(one.label, one.answer) for one in analysed.confused}
 
     assert "VGG16" not in sentence
@@ -94,7 +95,7 @@ def test_a_network_that_learned_nothing_is_named_and_left_out(tmp_path: Path) ->
     assert facts["learned_nothing"]["vgg16"][0]["answer"] == "cat"
     assert analysed.examples.judged == ("scratch", "resnet34")
     assert sum(one.times for one in analysed.confused if one.answer == "cat") < 10, confused
-    assert any("VGG16 (learned nothing)" in row for row in tables.study(read, 2).rows)
+    assert any("VGG16 (learned nothing)" in row for row in result_tables.study(read, 2).rows)
 
 
 def test_its_calibration_is_not_marked_best(tmp_path: Path) -> None:
@@ -131,7 +132,7 @@ def test_a_rival_that_learned_nothing_is_no_rival(tmp_path: Path) -> None:
     assert sentence.endswith("no other network has learned anything.")
     assert analysed.verdict is not None
     assert not analysed.verdict.leads
-    assert tables.study(read, 2).best == (0,)
+    assert result_tables.study(read, 2).best == (0,)
 
 
 def test_nobody_leads_where_none_learned_anything(tmp_path: Path) -> None:
@@ -144,7 +145,7 @@ def test_nobody_leads_where_none_learned_anything(tmp_path: Path) -> None:
     assert sentence.startswith("No network has learned anything after the last period (epoch 4)")
     assert "chance is 25.0%" in sentence
     assert summary.cost(read, analysed) == ""
-    assert tables.study(read, 2).best == ()
+    assert result_tables.study(read, 2).best == ()
     assert calibration._table(analysed, read.learned).best == ()
 
 
@@ -221,7 +222,7 @@ def test_images_of_a_class_count_once_with_any_number_of_seeds(tmp_path: Path) -
     """And so does the interval of an accuracy."""
     reads = [told(*filled(tmp_path / str(seeds), seeds=seeds))[:2] for seeds in (1, 3)]
     images = [[one.images for one in analysed.by_class["vgg16"]] for _, analysed in reads]
-    heads = [tables.study(read, 2).head for read, _ in reads]
+    heads = [result_tables.study(read, 2).head for read, _ in reads]
 
     assert images[0] == images[1]
     assert sum(images[0]) == reads[0][0].test_images
@@ -234,7 +235,7 @@ def test_a_constant_network_of_two_seeds_has_wilsons_interval(tmp_path: Path) ->
     for seeds in (1, 2):
         store, run = filled(tmp_path / str(seeds), backbones=["scratch"], seeds=seeds)
         collapse(store, run, "scratch", answer="ape")
-        table = tables.study(run_data.read_run_data(store, run), 2)
+        table = result_tables.study(run_data.read_run_data(store, run), 2)
         cells.append(table.rows[0][table.head.index("95% interval")])
 
     assert cells[0] == cells[1]
@@ -243,7 +244,8 @@ def test_a_constant_network_of_two_seeds_has_wilsons_interval(tmp_path: Path) ->
 
 def test_the_page_has_the_last_period_first_and_the_first_folded(tmp_path: Path) -> None:
     """In results, curves and matrices; every table has a caption."""
-    made = page.assemble(run_data.read_run_data(*filled(tmp_path, backbones=["vgg16"])))
+    read = run_data.read_run_data(*filled(tmp_path, backbones=["vgg16"]))
+    made = page.assemble(read, analysis.analyse(read))
     sections = {section.place: section for section in made.sections}
     folds = {
         place: [part.title for part in section.parts if isinstance(part, elements.Fold)]
@@ -253,6 +255,7 @@ def test_the_page_has_the_last_period_first_and_the_first_folded(tmp_path: Path)
 
     assert isinstance(first, elements.Table)
     assert first.title == "Last period, epochs 3–4"
-    assert folds["results"] == folds["confusion"] == ["First period, epochs 1–2"]
+    assert folds["results"] == ["Every metric", "First period, epochs 1–2"]
+    assert folds["confusion"] == ["First period, epochs 1–2"]
     assert folds["curves"][-1] == "First period, epochs 1–2"
     assert all(table.title for table in elements.tables(made.sections))

@@ -8,6 +8,7 @@ from support.comparisons import compared, epoch_of, run_of, scored
 
 from orchestrator.analysis import leader
 from orchestrator.analysis.pairwise import pairwise_tests
+from orchestrator.analysis.seed_intervals import all_moments
 from orchestrator.analysis.statistics import Interval, seed_deviation_that_voids
 
 
@@ -79,7 +80,7 @@ def test_a_leader_is_told_apart_only_where_the_images_say_so(
     )
     right = {"vgg16": np.arange(100)[None] < 60, "resnet34": np.arange(100)[None] < 60 + better}
     assert found is not None
-    verdict = leader.judge_leader(found, pairwise_tests(right))
+    verdict = leader.judge_leader(found, pairwise_tests(right, all_moments(right)))
 
     assert verdict.alike == alike
     assert verdict.paired_test is not None

@@ -17,8 +17,8 @@ from workers.messaging import link
 from workers.messaging.link import Link
 from workers.messaging.sender import Sender
 
-SILENT = BrokerUnreachable("no broker answers at redis://x (no answer in time).")
-REFUSES = BrokerUnreachable("the broker at redis://x answers: READONLY.")
+SILENT = BrokerUnreachable("no broker answers at x:6379 (no answer in time).")
+REFUSES = BrokerUnreachable("the broker at x:6379 answers: READONLY.")
 TASK = Task("train", "scratch-s0-00000000", 1)
 
 

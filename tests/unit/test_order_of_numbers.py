@@ -10,6 +10,8 @@ from support.fakes import fill_store
 
 from jobs import atomic
 from jobs.maintenance import prune
+from jobs.store import codec
+from jobs.store.records import AttemptRecord
 from jobs.store.store import Store
 from jobs.task import Task
 from workers.execution import attempts
@@ -43,7 +45,7 @@ def test_attempts_past_9999_stay_in_order(tmp_path: Path) -> None:
             {"attempt": number, "state": "lost", "failure": None, "position": "", "worker": "w"},
         )
 
-    assert [each["attempt"] for each in attempts.records(store, task)] == [9999, 10_000, 10_001]
+    assert [each.attempt for each in attempts.records(store, task)] == [9999, 10_000, 10_001]
 
 
 def test_the_work_of_a_running_attempt_past_9999_is_kept(tmp_path: Path) -> None:
@@ -52,7 +54,8 @@ def test_the_work_of_a_running_attempt_past_9999_is_kept(tmp_path: Path) -> None
     task = Task.parse(run.tasks[1])
     folder = store.attempts_folder(task)
     for number, state in ((9999, "lost"), (10_000, "running")):
-        atomic.write_json(folder / f"{number:04d}.json", {"attempt": number, "state": state})
+        record = AttemptRecord(attempt=number, state=state, failure=None, position="", worker="w1")
+        atomic.write_json(folder / f"{number:04d}.json", codec.encode(record))
         (folder / f"{number:04d}").mkdir()
         long_ago = time.time() - 3 * prune.DEAD_AFTER_S
         os.utime(folder / f"{number:04d}", (long_ago, long_ago))

@@ -190,7 +190,7 @@ def test_a_rotten_checkpoint_gives_no_answer(
     chosen = trained_models.choose_models(laboratory.store, run, None)
     outcome = laboratory.store.done(chosen.trials["scratch"][0])
     assert outcome is not None
-    path = laboratory.store.root / outcome["checkpoint"]
+    path = laboratory.store.root / str(outcome.checkpoint)
     path.write_bytes(path.read_bytes()[:-10] + b"0123456789")
     image = [photographs / "ape" / "000.png"]
 

@@ -41,8 +41,9 @@ def store(tmp_path: Path) -> Store:
 
 def whole(store: Store) -> bool:
     """Whether the file matches the done record."""
-    entry = (store.done(TASK) or {})["files"][0]
-    return bool(atomic.file_digest(store.root / PLACE) == entry["sha256"])
+    result = store.done(TASK)
+    (file,) = (result and result.files) or ()
+    return atomic.file_digest(store.root / PLACE) == file.sha256
 
 
 def test_one_who_comes_late_replaces_nothing(store: Store, tmp_path: Path) -> None:

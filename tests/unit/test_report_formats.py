@@ -223,7 +223,8 @@ def test_runs_tested_on_harder_images_have_them_side_by_side(tmp_path: Path) -> 
     store, one = small(tmp_path, name="one", periods=1, harder=["blur", "noise"])
     _, other = small(tmp_path, name="other", periods=2, harder=["blur"])
     _, plain = small(tmp_path, name="plain", periods=3)
-    page = multi_run.assemble(sides(store, one, other, plain))
+    runs = sides(store, one, other, plain)
+    page = multi_run.assemble(runs, {run.name: "" for run in runs})
     harder = next(section for section in page.sections if section.place == "corruptions")
     tables = elements.tables([harder])
 

@@ -10,6 +10,7 @@ import pytest
 from support.fakes import fill_store
 
 from jobs import atomic
+from jobs.store.records import TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -26,11 +27,15 @@ def stretch(
     return told if joules is None else told | {"energy_joules": joules}
 
 
+def results(outcomes: dict[int, Any]) -> dict[int, TaskResult]:
+    """The records of these results."""
+    return {epoch: TaskResult(**facts) for epoch, facts in outcomes.items()}
+
+
 def test_periods_add_up_and_the_largest_peak_counts() -> None:
     """Later target epochs are not counted."""
-    found = resource_usage(
-        {2: stretch(0, 2), 4: stretch(2, 4, 50.0, 2 * GB), 6: stretch(4, 6, 7.0, 3 * GB)}, 4
-    )
+    outcomes = {2: stretch(0, 2), 4: stretch(2, 4, 50.0, 2 * GB), 6: stretch(4, 6, 7.0, 3 * GB)}
+    found = resource_usage(results(outcomes), 4)
 
     assert found == ResourceUsage(2 * GB, "gpu", 150.0, 4.0)
 
@@ -58,23 +63,23 @@ def test_energy_stands_for_the_epochs_it_was_counted_over(
     outcomes: Any, joules: Any, epochs: float
 ) -> None:
     """No epoch is counted twice, and none that no record covers."""
-    found = resource_usage(outcomes, 4)
+    found = resource_usage(results(outcomes), 4)
 
     assert (found.joules, found.epochs) == (joules, epochs)
 
 
 def test_memory_of_a_gpu_is_told_before_that_of_a_process() -> None:
     """They are different measures, so the larger of the two means nothing."""
-    found = resource_usage({1: stretch(0, 1, None, 9 * GB, "cpu"), 2: stretch(1, 2)}, 2)
+    found = resource_usage(results({1: stretch(0, 1, None, 9 * GB, "cpu"), 2: stretch(1, 2)}), 2)
 
     assert (found.memory_bytes, found.memory_of) == (GB, "gpu")
 
 
-@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), 10**400, True, "12", None, [1]])
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), 10**400, None])
 @pytest.mark.parametrize("key", ["peak_memory_bytes", "energy_joules", "measured_from", "epoch"])
 def test_a_number_that_cannot_be_one_is_as_if_it_were_absent(key: str, value: Any) -> None:
     """Whatever a record contains, the output is None or finite."""
-    found = resource_usage({1: stretch(0, 1) | {key: value}}, 1)
+    found = resource_usage(results({1: stretch(0, 1) | {key: value}}), 1)
 
     assert found.memory_bytes == (None if key == "peak_memory_bytes" else GB)
     assert found.joules == (100.0 if key == "peak_memory_bytes" else None)

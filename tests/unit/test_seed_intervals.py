@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from orchestrator.analysis import pairwise, seed_intervals
-from orchestrator.analysis.seed_intervals import SeedDifference, leading, seed_moments
+from orchestrator.analysis.seed_intervals import SeedDifference, all_moments, leading, seed_moments
 
 
 def drawn(
@@ -97,9 +97,9 @@ def test_one_seed_never_leads_however_large_the_difference(seed: int) -> None:
     right = drawn(seed, [[0.99], [0.1], [0.2]])
     mixed = drawn(seed, [[0.99, 0.99, 0.99], [0.1]])
 
-    assert leading(right) is None
-    assert leading(mixed) is None
-    assert leading({"n0": right["n0"]}) is None
+    assert leading(all_moments(right)) is None
+    assert leading(all_moments(mixed)) is None
+    assert leading(all_moments({"n0": right["n0"]})) is None
 
 
 def test_a_clear_difference_over_seeds_leads_and_must_beat_every_rival() -> None:
@@ -107,15 +107,15 @@ def test_a_clear_difference_over_seeds_leads_and_must_beat_every_rival() -> None
     clear = drawn(5, [[0.9, 0.91, 0.89], [0.7, 0.71, 0.69]])
     crowded = drawn(5, [[0.9, 0.91, 0.89], [0.7, 0.71, 0.69], [0.9, 0.89, 0.9]])
 
-    assert leading(clear) == "n0"
-    assert leading(dict(reversed(clear.items()))) == "n0"
-    assert leading(crowded) is None
+    assert leading(all_moments(clear)) == "n0"
+    assert leading(all_moments(dict(reversed(clear.items())))) == "n0"
+    assert leading(all_moments(crowded)) is None
 
 
 def test_seeds_that_scatter_undo_what_the_images_say() -> None:
     """McNemar's p-value is tiny; other seeds could turn the order."""
     right = drawn(8, [[0.93, 0.85, 0.80], [0.84, 0.80, 0.76]])
-    (test,) = pairwise.pairwise_tests(right)
+    (test,) = pairwise.pairwise_tests(right, all_moments(right))
 
     assert test.p_holm < 0.05
     assert test.seed_interval is not None
@@ -126,14 +126,14 @@ def test_seeds_that_scatter_undo_what_the_images_say() -> None:
 
 def test_few_images_that_all_agree_are_no_certainty() -> None:
     """Two images, right with every seed of one network and wrong with the other's."""
-    assert leading({"a": np.ones((3, 2), bool), "b": np.zeros((3, 2), bool)}) is None
+    assert leading(all_moments({"a": np.ones((3, 2), bool), "b": np.zeros((3, 2), bool)})) is None
 
 
 def test_one_collapsed_seed_takes_the_lead_from_nobody_and_gives_it_to_nobody() -> None:
     """Four good seeds and one at chance against five good ones."""
     good, fallen = [0.9, 0.91, 0.9, 0.89, 0.9], [0.9, 0.91, 0.9, 0.89, 0.1]
 
-    assert leading(drawn(2, [good, fallen])) is None
+    assert leading(all_moments(drawn(2, [good, fallen]))) is None
 
 
 def test_equal_networks_rarely_lead() -> None:
@@ -142,14 +142,17 @@ def test_equal_networks_rarely_lead() -> None:
     leads = 0
     for number in range(400):
         scatter = rng.standard_normal((2, 3)) * [[0.01], [0.03]]
-        leads += leading(drawn(number, (0.8 + scatter).tolist(), images=500)) is not None
+        leads += (
+            leading(all_moments(drawn(number, (0.8 + scatter).tolist(), images=500))) is not None
+        )
 
     assert leads <= 0.05 * 400 + 3 * (0.05 * 0.95 * 400) ** 0.5
 
 
 def test_holm_corrects_the_p_values_over_seeds_together() -> None:
     """Three pairs; a pair seen from the other side turns its interval."""
-    tests = pairwise.pairwise_tests(drawn(4, [[0.9, 0.91], [0.8, 0.82], [0.7, 0.69]]))
+    right = drawn(4, [[0.9, 0.91], [0.8, 0.82], [0.7, 0.69]])
+    tests = pairwise.pairwise_tests(right, all_moments(right))
     raw = sorted(test.p_seeds or 0 for test in tests)
     corrected = sorted(test.p_seeds_holm or 0 for test in tests)
     turned = tests[0].turned().seed_interval

@@ -21,18 +21,10 @@ from orchestrator import doctor, preflight
 @pytest.mark.parametrize("name", ["ORCH_STORE", "ORCH_WEIGHTS_DIR"])
 def test_an_address_is_no_folder(name: str, address: str) -> None:
     """It would become a folder `s3:` in the current one."""
-    with pytest.raises(BadEnvironment, match=rf"{name}: .* is an address") as caught:
+    with pytest.raises(BadEnvironment, match=rf"^{name} is an address") as caught:
         settings.read({name: address})
 
     assert caught.value.exit_code == 2
-
-
-def test_a_password_in_an_address_is_not_shown() -> None:
-    """As with the broker's."""
-    with pytest.raises(BadEnvironment) as caught:
-        settings.read({"ORCH_STORE": "sftp://me:geheim@host/x"})
-
-    assert "geheim" not in str(caught.value)
 
 
 @pytest.mark.parametrize("value", ["a:b", "s3:/x", "/srv/a://b", "C:\\store"])

@@ -10,7 +10,7 @@ from support.half_done import NOW, half_done_run
 
 from jobs.store.runs import Run
 from jobs.store.store import Store
-from orchestrator.monitoring import heartbeats, status
+from orchestrator.monitoring import heartbeats, status, time_left
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def test_the_time_left_is_shared_by_the_workers(half: tuple[Store, Run]) -> None
     )
     worker = heartbeats.Heartbeat("a", "alpha", 1, "cpu", None, 1.0)
 
-    alone = status.seconds_left(replace(found, trials=(big, small), workers=(worker,)), {})
-    two = status.seconds_left(replace(found, trials=(big, small), workers=(worker, worker)), {})
+    alone = time_left.seconds_left(replace(found, trials=(big, small), workers=(worker,)), {})
+    two = time_left.seconds_left(replace(found, trials=(big, small), workers=(worker, worker)), {})
 
     assert (alone, two) == (80, 60)
 
@@ -42,7 +42,7 @@ def test_a_trial_that_was_not_timed_is_estimated_by_its_cost(half: tuple[Store, 
     big, small = found.trials
     timed = replace(found, trials=(replace(big, seconds=0.0), replace(small, seconds=20.0)))
 
-    left = status.seconds_left(timed, {"resnet34": 3.0, "scratch": 1.0})
+    left = time_left.seconds_left(timed, {"resnet34": 3.0, "scratch": 1.0})
 
     assert left == 2 * 10 + 2 * 30
 
@@ -53,6 +53,8 @@ def test_a_trial_that_stopped_early_needs_no_more_time(half: tuple[Store, Run]) 
     big, small = found.trials
     stopped = replace(big, seconds=60.0, stopped_early=2)
 
-    left = status.seconds_left(replace(found, trials=(stopped, replace(small, seconds=20.0))), {})
+    left = time_left.seconds_left(
+        replace(found, trials=(stopped, replace(small, seconds=20.0))), {}
+    )
 
     assert left == 2 * 10

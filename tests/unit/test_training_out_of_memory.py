@@ -19,6 +19,7 @@ from torch import nn  # noqa: E402
 from jobs.errors import BatchSplit, Crowded, OutOfMemory, Stopped  # noqa: E402
 from jobs.spec import model  # noqa: E402
 from jobs.store import tables  # noqa: E402
+from jobs.store.records import Split  # noqa: E402
 from jobs.store.runs import Run  # noqa: E402
 from jobs.task import Task, TaskRequest  # noqa: E402
 from models.data.gpu_cache import OnUpload  # noqa: E402
@@ -194,9 +195,12 @@ def test_a_worker_on_a_small_device_finishes_a_run_that_does_not_fit(
     ends = [execute.execute(worker, work[0].id) for _ in range(3)] + [
         execute.execute(worker, work[1].id)
     ]
-    tried = [(record["state"], record["failure"]) for record in attempts.records(store, work[0])]
+    tried = [(record.state, record.failure) for record in attempts.records(store, work[0])]
+
+    result = store.done(work[0])
 
     assert ends == ["failed", "failed", "done", "done"]
     assert tried == [("failed", "out-of-memory")] * 2 + [("done", None)]
-    assert (store.done(work[0]) or {})["micro_batches"] == [{"epoch": 1, "step": 1, "parts": 4}]
+    assert result is not None
+    assert result.micro_batches == (Split(1, 1, 4),)
     assert store.failed(work[0]) is None

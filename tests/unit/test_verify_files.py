@@ -38,7 +38,9 @@ def half(tmp_path: Path) -> Half:
             path.with_suffix(".json"), {"sha256": atomic.file_digest(path), "bytes": 700}
         )
         task = Task("train", run.trials[0], epoch)
-        outcome = (store.done(task) or {}) | {"checkpoint": path.relative_to(store.root).as_posix()}
+        outcome = json.loads(store.done_path(task).read_text()) | {
+            "checkpoint": path.relative_to(store.root).as_posix()
+        }
         atomic.write_json(store.done_path(task), outcome)
     return store, run
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 LOOK_S = 1.0
-"""Seconds between checks whether a waiting task is still to be done here."""
+"""Seconds between checks whether a waiting task should still run on this worker."""
 NEWCOMER_SHARE = 0.5
 """Share of the device that must be free for a task that was never measured."""
 EARLY = 1.25
@@ -56,7 +56,7 @@ class Admission:
     ) -> Requirement | None:
         """Wait for admission; the requirement admitted with, or None if not `wanted` here any more.
 
-        `need` is evaluated before each try, as others may have measured the same meanwhile. A
+        `need` is evaluated before each try: a similar task may have been measured since. A
         waiting task holds nothing: any worker may take it, and `wanted` then turns false. None also
         if the task is already here.
         """

@@ -82,11 +82,11 @@ class MeasuredMemory:
                 self._read(Task.parse(name.removesuffix(".json")))
 
     def _read(self, training: Task) -> None:
-        result = self.store.done(training) or {}
-        peak = result.get("peak_memory_bytes")
-        if peak is None or str(result.get("device", "")).split(" ")[0] != self.kind:
+        result = self.store.done(training)
+        peak = result.peak_memory_bytes if result else None
+        if result is None or peak is None or (result.device or "").split(" ")[0] != self.kind:
             return
-        taken = on_gpu(peak, result.get("peak_reserved_bytes")) if self.kind == "cuda" else peak
+        taken = on_gpu(peak, result.peak_reserved_bytes) if self.kind == "cuda" else peak
         alike = self._likeness(self.store.load_trial(training.subject))
         self._peaks[alike] = max(taken, self._peaks.get(alike, 0))
 

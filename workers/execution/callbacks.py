@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
 
 from jobs import atomic
 from jobs.errors import OrchError, StorageFull
+from jobs.store import codec
+from jobs.store.records import ProgressRecord
 from jobs.task import Task
 from workers.devices import memory
 from workers.execution.attempts import Attempt
 from workers.lease import RENEW_S, TTL_S, Lease
 from workers.process.child_main import Message
-from workers.scheduling.handover import LOOK_S
+from workers.scheduling.scheduler import LOOK_S
 from workers.worker import Worker
 
 log = logging.getLogger("orch.worker")
@@ -25,14 +26,14 @@ class ProgressReporter:
     """Write progress at most once a second, for `orch watch` and `orch status`; pass on memory."""
 
     def __init__(self, worker: Worker, task: Task, attempt: Attempt) -> None:
-        self.path, self.admission, self.handover, self.task = (
+        self.path, self.admission, self.scheduler, self.task = (
             worker.store.progress_path(task),
             worker.admission,
-            worker.handover,
+            worker.scheduler,
             task,
         )
         self.on_gpu = worker.device.kind == "cuda"
-        self.who: dict[str, Any] = {
+        self.who = {
             "task": task.id,
             "attempt": attempt.number,
             "worker": worker.name,
@@ -44,15 +45,15 @@ class ProgressReporter:
     def __call__(self, message: Message) -> None:
         if isinstance(taken := message.get("memory_bytes"), int):
             self.admission.on_memory(
-                self.who["task"], memory.on_gpu(taken, taken) if self.on_gpu else taken
+                self.task.id, memory.on_gpu(taken, taken) if self.on_gpu else taken
             )
-        self.handover.on_message(self.task, message)
+        self.scheduler.on_message(self.task, message)
         if time.monotonic() - self.last >= TELL_S:
             self.last = time.monotonic()
             try:
-                atomic.write_json(
-                    self.path, {**message, **self.who, "at": time.time()}, durable=False
-                )
+                values = {**message, **self.who, "at": time.time()}
+                record = codec.decode(self.path, values, ProgressRecord)
+                atomic.write_json(self.path, codec.encode(record), durable=False)
             except (OrchError, OSError) as error:
                 log.warning("cannot write progress: %s", error)
 
@@ -76,7 +77,7 @@ class StopCondition:
                 )
         if time.monotonic() - self.looked >= LOOK_S and not self.unwanted:
             self.looked = time.monotonic()
-            self.unwanted = self.worker.handover.stops(self.task, self.token)
+            self.unwanted = self.worker.scheduler.stops(self.task, self.token)
         return self.unwanted or self.worker.stop.is_set()
 
 

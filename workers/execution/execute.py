@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from jobs import plan
-from jobs.errors import AccessDenied, BadSpec, OrchError
+from jobs.errors import BadSpec, OrchError, OutOfReach
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
@@ -38,7 +38,7 @@ def execute(worker: Worker, task_id: str) -> str:
         return "paused"
     try:
         state = _handle(worker, task)
-    except AccessDenied as error:  # the modes of one person's files stop no other task
+    except OutOfReach as error:  # one person's files, or newer ones, stop no other task
         pause_s = worker.put_off.longer(task, error)
         log.error("%s: next try in %.0f s: %s", task.id, pause_s, error)
         return "paused"
@@ -56,7 +56,7 @@ def _handle(worker: Worker, task: Task) -> str:
     context = task_context(worker, task)
     if not _may_begin(worker, task) or context.history.must_wait():
         return "not ready"
-    if worker.handover.declines(task):
+    if worker.scheduler.declines(task):
         return "another's"
     admitted = _admit(context)
     if admitted is None:
@@ -111,8 +111,8 @@ def _claim(context: TaskContext) -> Lease | None:
 def _run(context: TaskContext, lease: Lease, alone: bool) -> str:
     """Run a claimed task in a child and settle how it ended; "not ready" if it is over already."""
     worker, task = context.worker, context.task
-    requested = worker.handover.request
-    _pass_on(worker, worker.handover.fulfilled(task), requested.holder if requested else "")
+    given_up, holder = worker.scheduler.claimed(task)
+    _pass_on(worker, given_up, holder)
     if context.store.is_done(task) or context.store.has_failed(task):
         return "not ready"  # everything else was checked just before the claim
     if context.history.lost_too_often():
@@ -136,7 +136,7 @@ def _run(context: TaskContext, lease: Lease, alone: bool) -> str:
     except OrchError as error:
         return settle.settle_failure(context, attempt, error, lease)
     finally:
-        worker.handover.ended(task)
+        worker.scheduler.ended(task)
         shutil.rmtree(attempt.work_folder, ignore_errors=True)
     attempt.finish("done")
     log.info("%s: done", task.id)
@@ -167,7 +167,7 @@ def _notify(context: TaskContext, token: int, state: str) -> None:
     if not following and plan.is_ready(context.store, task) and not context.history.must_wait():
         following = [task]
     stays = state == "done" and not worker.stop.is_set()
-    for to, tasks in worker.handover.whose(task, token, following, stays).items():
+    for to, tasks in worker.scheduler.following(task, token, following, stays).items():
         if to is None:
             _pass_on(worker, tasks, worker.name if stays else "")
         else:
@@ -176,7 +176,7 @@ def _notify(context: TaskContext, token: int, state: str) -> None:
 
 def _pass_on(worker: Worker, tasks: list[Task], *free: str) -> None:
     """Enqueue each training to its best idle worker, the rest to any; `free` just became idle."""
-    for to, sent in (worker.fleet.placed(worker.handover, tasks, *free) if tasks else {}).items():
+    for to, sent in worker.scheduler.placed(tasks, *free).items():
         enqueue(worker, begin_here(worker, sent, to) if to in free else sent, to)
 
 

@@ -7,6 +7,8 @@ import logging
 from jobs import atomic
 from jobs.errors import BadCheckpoint, DeviceFailed, LeaseLost, OrchError, Stopped, WorkerLost
 from jobs.maintenance import verify
+from jobs.store import codec
+from jobs.store.records import TaskFailure
 from jobs.task import Task
 from workers.execution.attempts import MAX_ATTEMPTS, Attempt
 from workers.execution.context import TaskContext
@@ -23,12 +25,14 @@ def give_up(context: TaskContext, why: str, lease: Lease) -> str:
     log.error("%s: given up: %s", task.id, why)
     atomic.create_json(
         store.failed_path(task),
-        {
-            "failure": WorkerLost.failure,
-            "message": f"{why}; look at the workers' own logs.",
-            "attempt": context.history.records[-1]["attempt"],
-            "quarantined": True,
-        },
+        codec.encode(
+            TaskFailure(
+                failure=WorkerLost.failure,
+                message=f"{why}; look at the workers' own logs.",
+                attempt=context.history.records[-1].attempt,
+                quarantined=True,
+            )
+        ),
     )
     return "failed"
 
@@ -56,12 +60,14 @@ def settle_failure(context: TaskContext, attempt: Attempt, error: OrchError, lea
         often = f" (the last of {tries} attempts)" if retry else ""
         atomic.create_json(
             store.failed_path(task),
-            {
-                "failure": error.failure,
-                "message": f"{error}{often}",
-                "attempt": attempt.number,
-                "log": str(attempt.log),
-                "quarantined": retry,
-            },
+            codec.encode(
+                TaskFailure(
+                    failure=error.failure,
+                    message=f"{error}{often}",
+                    attempt=attempt.number,
+                    log=str(attempt.log),
+                    quarantined=retry,
+                )
+            ),
         )
     return state

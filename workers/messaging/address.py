@@ -8,11 +8,11 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from jobs.errors import BrokerUnreachable
-from jobs.settings import without_password
 
 SCHEMES = ("redis://", "rediss://", "redis+socket://")
 CERT_REQS = ("required", "optional", "none", "CERT_REQUIRED", "CERT_OPTIONAL", "CERT_NONE")
 TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+DEFAULT_PORT = 6379
 ENCODED = {"@": "%40", "#": "%23", "?": "%3F", "/": "%2F", "%": "%25"}
 
 
@@ -23,13 +23,13 @@ def checked(broker_url: str) -> str:
     otherwise: kombu would accept any certificate.
     """
     if not broker_url.startswith(SCHEMES):
-        raise _refused(broker_url, f"begins with none of {', '.join(SCHEMES)}")
+        raise _refused(f"begins with none of {', '.join(SCHEMES)}")
     _require_encoded(broker_url)
     _require_database(broker_url)
     if not broker_url.startswith("rediss://"):
         return broker_url
     options = dict(parse_qsl(urlsplit(broker_url).query, keep_blank_values=True))
-    _require_tls_options(broker_url, options)
+    _require_tls_options(options)
     if "ssl_cert_reqs" in options:
         return broker_url
     return f"{broker_url}{'&' if options else '?'}ssl_cert_reqs=required"
@@ -47,6 +47,16 @@ def tls_options(broker_url: str) -> dict[str, Any] | None:
     return options
 
 
+def place(broker_url: str) -> str:
+    """Where an address from `checked` leads: host and port, or the socket; never a user's name."""
+    parts = urlsplit(broker_url)
+    if broker_url.startswith("redis+socket://"):
+        shown = unquote(parts.path)
+    else:
+        shown = f"{parts.hostname or 'localhost'}:{parts.port or DEFAULT_PORT}"
+    return "".join(each if each.isprintable() else "?" for each in shown)[:200]
+
+
 def has_raw_at(broker_url: str) -> bool:
     """Whether the part before the host holds an `@` that is not encoded."""
     place = re.split(r"[/?#]", broker_url.partition("://")[2], maxsplit=1)[0]
@@ -62,12 +72,11 @@ def _require_encoded(broker_url: str) -> None:
     cut = next((each for each in rest if each in "#?/"), "")
     if cut == "#" or (cut and broker_url.startswith(("redis://", "rediss://")) and _cuts(rest)):
         raise _refused(
-            broker_url,
             f"holds a '{cut}' that is not encoded. In a password write {ENCODED[cut]} for it "
             f"({', '.join(f'{code} for {each}' for each, code in ENCODED.items() if each != cut)})",
         )
     if "#" in rest:
-        raise _refused(broker_url, "holds a '#', which ends it early. Write %23 for it")
+        raise _refused("holds a '#', which ends it early. Write %23 for it")
 
 
 def _cuts(rest: str) -> bool:
@@ -81,26 +90,24 @@ def _require_database(broker_url: str) -> None:
         parts = urlsplit(broker_url)
         _ = parts.port
     except ValueError as error:
-        raise _refused(broker_url, f"cannot be read: {_without_value(error)}") from None
+        raise _refused(f"cannot be read: {_without_value(error)}") from None
     if broker_url.startswith("redis+socket://"):
         database = dict(parse_qsl(parts.query)).get("virtual_host", "")
     else:
         database = unquote(parts.path).strip("/")
     if database.strip("/") and not database.strip("/").isdecimal():
-        raise _refused(
-            broker_url, "names a database that is no number. Write /0, or another number"
-        )
+        raise _refused("names a database that is no number. Write /0, or another number")
 
 
-def _require_tls_options(broker_url: str, options: dict[str, str]) -> None:
+def _require_tls_options(options: dict[str, str]) -> None:
     reqs = options.get("ssl_cert_reqs", "required")
     if reqs not in CERT_REQS:
         raise _refused(
-            broker_url, f"has ssl_cert_reqs={reqs[:40]}. It takes required, optional or none"
+            "has an ssl_cert_reqs that it does not know. It takes required, optional or none"
         )
     for name in TLS_FILES:
         if name in options and not Path(options[name]).is_file():
-            raise _refused(broker_url, f"has {name}={options[name][:200]}, where no file is")
+            raise _refused(f"has {name}={options[name][:200]}, where no file is")
 
 
 def _without_value(error: ValueError) -> str:
@@ -108,8 +115,7 @@ def _without_value(error: ValueError) -> str:
     return "its port is no number from 0 to 65535" if "ort" in str(error) else "it is no address"
 
 
-def _refused(broker_url: str, problem: str) -> BrokerUnreachable:
+def _refused(problem: str) -> BrokerUnreachable:
     return BrokerUnreachable(
-        f"the broker address {without_password(broker_url)} {problem}. "
-        "Check ORCH_BROKER_URL; unset it to use the embedded broker."
+        f"ORCH_BROKER_URL {problem}. Check it; unset it to use the embedded broker."
     )

@@ -14,7 +14,7 @@ from workers.messaging.refusal import UNREACHABLE, explained
 
 STEP_S = 0.1
 STABLE_S = 10.0
-"""A connection that lasted so long was no failure: the next waits begin short again."""
+"""After a connection that lasted this long, waits start short again."""
 
 
 class Consumer(consumer.Consumer):  # type: ignore[misc]  # celery is not typed
@@ -49,14 +49,14 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]  # celery is not typed
         self._lost(exc)
 
     def reconnect(self, why: str) -> None:
-        """Drop the connection and make a new one, at the thread that receives."""
+        """Reconnect; runs in the receiving thread."""
         self.hub.call_soon(self._drop, why)
 
     def _drop(self, why: str) -> None:
         raise ConnectionResetError(why)
 
     def _lost(self, error: Exception) -> None:
-        """Tell it, once an outage, and wait; raises `WorkerShutdown` when asked to stop."""
+        """Report the outage once, then wait; raises `WorkerShutdown` when asked to stop."""
         self._tries += 1
         if not isinstance(error, ConnectionResetError) or error.errno is not None:
             self.link.lost(explained(self.broker_url, error))
@@ -67,7 +67,7 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]  # celery is not typed
 
 
 class ToldElsewhere(logging.Filter):
-    """Drops what Celery says of a lost connection: the link says it, once and shorter."""
+    """Drops what Celery logs about a lost connection: `Link` logs it once, in fewer words."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to keep a record."""

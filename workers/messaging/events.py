@@ -61,7 +61,7 @@ class Outbox:
                 time.sleep(LOOK_S)
 
     def _send_while_connected(self) -> None:
-        """Send on one connection until it breaks; only a new one that fails tells of the broker."""
+        """Send on one connection until it breaks; if nothing was sent, the broker is away."""
         sent = 0
         try:
             with (
@@ -124,7 +124,7 @@ class Dispatcher(EventDispatcher):  # type: ignore[misc]  # celery is not typed
             self.app.outbox.put(type, event)
 
     def flush(self, errors: bool = True, groups: bool = True) -> None:
-        """Nothing is kept here."""
+        """Does nothing: events wait in the outbox."""
 
 
 def use_outbox(application: Celery, broker_url: str, link: Link) -> Outbox:

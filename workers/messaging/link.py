@@ -1,4 +1,4 @@
-"""Whether the broker answers: what one worker knows of it, told once an outage."""
+"""Whether the broker answers, as one worker sees it; each outage is logged once."""
 
 from __future__ import annotations
 

@@ -16,7 +16,6 @@ from redis.exceptions import (
 )
 
 from jobs.errors import BrokerUnreachable
-from jobs.settings import without_password
 from workers.messaging import address
 
 UNREACHABLE = (OperationalError, ChannelError, RedisError, OSError)
@@ -34,14 +33,14 @@ def reachable(broker_url: str) -> Iterator[None]:
         raise explained(broker_url, error) from None
     except TypeError:  # how kombu refuses an option in the address
         raise BrokerUnreachable(
-            f"the broker address {without_password(broker_url)} has a part or an option that is "
-            f"not taken. {CHECK}; unset it to use the embedded broker."
+            "ORCH_BROKER_URL has a part or an option that is not taken. Check it; unset it to use "
+            "the embedded broker."
         ) from None
 
 
 def explained(broker_url: str, error: BaseException) -> BrokerUnreachable:
     """The error that tells why this broker could not be used, without its password."""
-    shown, chain = without_password(broker_url), list(_causes(error))
+    shown, chain = address.place(broker_url), list(_causes(error))
     for cause in chain:
         said = _said(cause, broker_url)
         if isinstance(cause, AuthenticationError):

@@ -62,6 +62,7 @@ FAILURES: dict[str, type[errors.OrchError]] = {
     kind.__name__: kind
     for kind in (
         *errors.WorkError.__subclasses__(),
+        *errors.OutOfReach.__subclasses__(),
         *errors.RequestError.__subclasses__(),
         errors.OrchError,
     )

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs import atomic
-from jobs.errors import DamagedFile, OrchError
+from jobs.errors import DamagedFile, NewerRecord, OrchError
+from jobs.store import codec
+from jobs.store.records import HandoverRecord, NumericsRecord, RatesRecord, RunningTraining
 from jobs.store.store import Store
 from jobs.task import Task
 from workers import lease
@@ -24,7 +26,6 @@ from workers.scheduling import rebalance, throughput
 
 log = logging.getLogger("orch.handover")
 
-LOOK_S = 1.0
 MEASURED_S = 5.0
 """Seconds a child must have trained before its measured rate is recorded."""
 PATIENCE_S = 15.0
@@ -71,8 +72,10 @@ class Handover:
     _reserved: dict[tuple[str, int], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        with contextlib.suppress(OSError, DamagedFile, TypeError, ValueError, AttributeError):
-            found = atomic.read_json(self.store.pace_path(self.host, self.device)) or {}
+        with contextlib.suppress(OSError, OrchError, TypeError, ValueError):
+            path = self.store.pace_path(self.host, self.device)
+            found = codec.read_values(path, RatesRecord.FORMAT) or {}
+            found.pop(codec.FORMAT_KEY, None)
             self.rates = {str(kind): float(rate) for kind, rate in found.items() if float(rate) > 0}
 
     # What this worker measures and reports
@@ -109,8 +112,12 @@ class Handover:
         """A child has ended: save the measured rates for the next worker on this device."""
         if self.training is not None and self.training.task == task.id:
             self.training = self.granted_to = None
-            with contextlib.suppress(OSError, OrchError):
-                atomic.write_json(self.store.pace_path(self.host, self.device), self.rates)
+            path = self.store.pace_path(self.host, self.device)
+            try:
+                codec.refuse_newer(RatesRecord, path)
+                atomic.write_json(path, {codec.FORMAT_KEY: RatesRecord.FORMAT, **self.rates})
+            except (OSError, OrchError) as error:
+                log.warning("the measured rates are not recorded: %s", error)
 
     def kind_of(self, task: Task) -> str:
         """The kind of a training, as in `throughput.training_kind`.
@@ -120,24 +127,23 @@ class Handover:
         trial = self.store.load_trial(task.subject)
         threads = self.threads
         if threads is not None:
-            with contextlib.suppress(OSError, DamagedFile, KeyError, TypeError, ValueError):
-                threads = int(
-                    (atomic.read_json(self.store.numerics_path(trial.name)) or {})["threads"]
-                )
+            with contextlib.suppress(OSError, DamagedFile):
+                numerics = codec.read(self.store.numerics_path(trial.name), NumericsRecord)
+                threads = numerics.threads if numerics else threads
         return throughput.training_kind(
             trial.backbone, self.store.described(trial.data).settings.image_size, threads
         )
 
-    def heartbeat_fields(self, busy: bool) -> dict[str, Any]:
-        """The scheduling fields of the worker's heartbeat, read by its peers."""
-        training = self.training
-        return {
-            "rates": self.rates,
-            "busy": busy,
-            "settled": self.request is None and self.granted_to is None,
-            "training": training
-            and {"task": training.task, "kind": training.kind, "left": training.images_left},
-        }
+    @property
+    def settled(self) -> bool:
+        """Whether no handover is requested from this worker, or by it."""
+        return self.request is None and self.granted_to is None
+
+    def running_training(self) -> RunningTraining | None:
+        """The training of this worker, as its heartbeat tells its peers."""
+        if (training := self.training) is None:
+            return None
+        return RunningTraining(training.task, training.kind, training.images_left)
 
     # The requester
 
@@ -150,17 +156,17 @@ class Handover:
         token = lease.highest_token(self.store, task.lease_key)
         if token == 0 or self.request is not None:
             return False
-        if not atomic.claim_json(self.store.asked_path(task.lease_key, token), {"by": self.name}):
+        asked = codec.encode(HandoverRecord(self.name))
+        if not atomic.claim_json(self.store.asked_path(task.lease_key, token), asked):
             return False
         log.info("%s: handover requested", task.id)
         self.request = HandoverRequest(task, holder, token, self.clock())
         return True
 
     def fulfilled(self, task: Task) -> list[Task]:
-        """Call after a claim: if it fulfils the request, end it and return the trainings to
-        enqueue.
+        """After a claim: if it is the requested training, close the request.
 
-        Those are the trainings that this worker gave up for the request.
+        Returns the trainings that this worker gave up for it; they are to be enqueued.
         """
         if self.request is None or self.request.task.lease_key != task.lease_key:
             return []
@@ -194,12 +200,14 @@ class Handover:
     def asker(self, task: Task, token: int) -> str | None:
         """The peer that requested a training while its lease had this token; None if no
         peer did.
+
+        A request that cannot be read is none.
         """
         if task.kind != "train":
             return None
-        with contextlib.suppress(OSError, DamagedFile, KeyError, TypeError):
-            by = (atomic.read_json(self.store.asked_path(task.lease_key, token)) or {})["by"]
-            return by if isinstance(by, str) and by != self.name else None
+        with contextlib.suppress(OSError, DamagedFile, NewerRecord):
+            asked = codec.read(self.store.asked_path(task.lease_key, token), HandoverRecord)
+            return asked.by if asked and asked.by != self.name else None
         return None
 
     def declines(self, task: Task) -> bool:

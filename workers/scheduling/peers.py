@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jobs import atomic
-from jobs.errors import DamagedFile, OrchError
-from jobs.store import records
+from jobs.errors import BadSpec, DamagedFile, NewerRecord, OrchError
+from jobs.store import codec
+from jobs.store.records import HeartbeatRecord
 from jobs.store.store import Store
 from jobs.task import Task
 from workers.scheduling import rebalance
@@ -84,7 +85,8 @@ class Peers:
     def _one(self, ours: Handover, task: Task) -> rebalance.ActiveTraining | None:
         data = self.store.load_trial(task.subject).data
         if data not in self._images:
-            classes = (self.store.done(Task("prepare", data)) or {}).get("classes", {})
+            prepared = self.store.done(Task("prepare", data))
+            classes = (prepared and prepared.classes) or {}
             self._images[data] = float(sum(counts["train"] for counts in classes.values()))
         target_epochs = self.store.target_epochs(task.subject)
         epochs = max(target_epochs, default=0) - max(
@@ -95,26 +97,22 @@ class Peers:
         return rebalance.ActiveTraining(task.id, ours.kind_of(task), epochs * self._images[data])
 
     def _mate(self, file: str) -> rebalance.Peer | None:
-        with contextlib.suppress(
-            OSError, DamagedFile, KeyError, TypeError, ValueError, AttributeError
-        ):
-            sign = records.read(
-                self.store.heartbeats_folder / file,
-                {"name": str, "rates": dict, "at": records.NUMBER},
-            )
-            if sign is None or not self._fresh(file, sign["at"]):
+        with contextlib.suppress(OSError, DamagedFile, NewerRecord, BadSpec):
+            sign = codec.read(self.store.heartbeats_folder / file, HeartbeatRecord)
+            if sign is None or sign.rates is None or not self._fresh(file, sign.at):
                 return None
-            training, alone = sign["training"], sign.get("slots", 1) == 1
+            training, alone = sign.training, sign.slots == 1
+            active = None
+            if training is not None:
+                task = Task.parse(training.task).id
+                active = rebalance.ActiveTraining(task, training.kind, float(training.left))
             return rebalance.Peer(
-                sign["name"],
-                {str(kind): float(rate) for kind, rate in sign["rates"].items() if float(rate) > 0},
-                bool(sign["busy"]),
-                training
-                and rebalance.ActiveTraining(
-                    Task.parse(training["task"]).id, str(training["kind"]), float(training["left"])
-                ),
-                bool(sign["settled"]) and alone,
-                str(sign.get("model", "")) if alone else "",
+                sign.name,
+                {kind: float(rate) for kind, rate in sign.rates.items() if rate > 0},
+                sign.busy,
+                active,
+                sign.settled and alone,
+                sign.model if alone else "",
             )
         return None
 

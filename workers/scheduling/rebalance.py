@@ -190,7 +190,7 @@ class Fleet:
         )
 
     def lateness_s(self) -> float:
-        """How far trainings will end beyond `least_s`: root of the sum of squared seconds.
+        """How much later than `least_s` the trainings end: root of summed squares, in seconds.
 
         Simulates the rest of the study. A worker that becomes free begins the longest waiting
         training. If none waits, it takes over the training that would end last, if that then ends

@@ -105,8 +105,17 @@ Part = Heading | Text | Table | Figures | Cards | Samples | Fold | Switch
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """What a section shows: lead sentence and parts; `title` replaces that of its entry."""
+
+    lead: str
+    parts: tuple[Part, ...]
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
-    """One section: anchor, title, lead sentence, parts."""
+    """One section on a page: anchor, title, lead sentence, parts."""
 
     place: str
     title: str

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from jobs.catalog import backbones
+from orchestrator.analysis.metrics import Metric
 from orchestrator.analysis.statistics import Interval, Spread
 
 MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
@@ -94,6 +95,16 @@ def losses(spread: Spread) -> str:
     if spread.deviation is None:
         return loss(spread.mean)
     return f"{spread.mean:.4f} ± {spread.deviation:.4f}"
+
+
+def metric(of: Metric, value: float | None) -> str:
+    """A value of a metric, in the form that its entry names; a dash for none."""
+    return percent(value) if of.form == "share" else loss(value)
+
+
+def metrics(of: Metric, spread: Spread) -> str:
+    """Mean and deviation of a metric; only the mean for one seed."""
+    return points(spread) if of.form == "share" else losses(spread)
 
 
 def duration(seconds: float | None) -> str:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.calibration import BINS, Calibration
-from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements, theme, wording
-from orchestrator.report.rendering.elements import Cell, Section, Table
+from orchestrator.report.rendering.elements import Cell, Content, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
+from orchestrator.report.report_data import ReportData
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 FEWEST = 10
 
 
-def section(run_data: RunData, analysis: Analysis) -> Section | None:
+def section(report: ReportData) -> Content | None:
     """Calibration after the compared period; None without confidences."""
+    run_data, analysis = report.run_data, report.analysis
     if not analysis.calibration:
         return None
     several = ", all seeds together" if run_data.run.spec.seeds > 1 else ""
@@ -29,9 +30,7 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
         "is the mean difference between confidence and accuracy. The Brier score also measures how "
         "well confidence separates correct from wrong predictions. Lower is better for both."
     )
-    return Section(
-        "calibration",
-        "Calibration",
+    return Content(
         lead,
         (
             _table(analysis, run_data.learned),

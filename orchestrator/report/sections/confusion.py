@@ -11,8 +11,9 @@ from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.per_class import confusions
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements, heatmap, theme, wording
-from orchestrator.report.rendering.elements import Figures, Part, Section, Switch
+from orchestrator.report.rendering.elements import Content, Figures, Part, Switch
 from orchestrator.report.rendering.figure import Chart
+from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections import periods
 
 MAX_SMALL, MAX_COUNTED, MAX_NAMED = 10, 40, 100
@@ -73,11 +74,12 @@ def _seen(found: np.ndarray[Any, Any], classes: Sequence[str]) -> str:
     return f"Most frequent mistakes: {', '.join(told)}."
 
 
-def section(run_data: RunData, analysis: Analysis) -> Section | None:
+def section(report: ReportData) -> Content | None:
     """The matrices after the last shown period, other ones folded; None without predictions.
 
     With many classes only the best network's is open.
     """
+    run_data, analysis = report.run_data, report.analysis
     last, *earlier = sorted(run_data.periods, reverse=True)
     names = run_data.comparison.backbones
     few = len(run_data.classes) <= MAX_SMALL
@@ -95,7 +97,7 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
         "diagonal is right, orange is wrong; the deeper the colour, the larger the share of its "
         "row."
     )
-    return Section("confusion", "Confusion matrices", lead, (Switch(), *built)) if built else None
+    return Content(lead, (Switch(), *built)) if built else None
 
 
 def _of_period(

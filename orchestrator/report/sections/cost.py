@@ -9,8 +9,9 @@ from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.cost import Cost, pareto
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import baseline, elements, theme, wording
-from orchestrator.report.rendering.elements import Cell, Section, Table
+from orchestrator.report.rendering.elements import Cell, Content, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
+from orchestrator.report.report_data import ReportData
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,8 +30,9 @@ MEMORY = {
 }
 
 
-def section(run_data: RunData, analysis: Analysis) -> Section:
+def section(report: ReportData) -> Content:
     """Cost up to the compared period."""
+    run_data, analysis = report.run_data, report.analysis
     several = ", mean over seeds" if run_data.run.spec.seeds > 1 else ""
     size = run_data.run.spec.image_size
     lead = (
@@ -41,7 +43,7 @@ def section(run_data: RunData, analysis: Analysis) -> Section:
     )
     drawn = elements.figures([_plot(run_data, analysis, measure) for measure in MEASURES], 2)
     folded = elements.fold("Accuracy against cost", *drawn)
-    return Section("cost", "Cost", lead, (_table(analysis), *folded))
+    return Content(lead, (_table(analysis), *folded))
 
 
 def _table(analysis: Analysis) -> Table:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements, wording
-from orchestrator.report.rendering.elements import (
-    Samples,
-    Section,
-    Text,
-)
+from orchestrator.report.rendering.elements import Content, Samples, Text
+from orchestrator.report.rendering.gallery import MAX_CLASSES_SAMPLED
+from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections import images, tables
 
 
-def section(
-    run_data: RunData, gallery: images.Gallery, duplicates: dict[str, int] | None
-) -> Section:
+def section(report: ReportData) -> Content:
     """Source and split of the images, images per class, samples."""
+    run_data, gallery, duplicates = report.run_data, report.gallery, report.analysis.duplicates
     more = (
-        f" The first {images.MAX_CLASSES_SAMPLED} of {len(run_data.classes)} classes."
-        if len(run_data.classes) > images.MAX_CLASSES_SAMPLED
+        f" The first {MAX_CLASSES_SAMPLED} of {len(run_data.classes)} classes."
+        if len(run_data.classes) > MAX_CLASSES_SAMPLED
         else ""
     )
     samples: tuple[Text | Samples, ...] = (
@@ -32,9 +29,7 @@ def section(
         if gallery.samples
         else (Text("The prepared pixels are not in this store, so there are no sample images."),)
     )
-    return Section(
-        "data",
-        "Data",
+    return Content(
         _lead(run_data),
         (
             *elements.fold("Source, split and duplicates", tables.data(run_data, duplicates)),
@@ -48,6 +43,6 @@ def _lead(run_data: RunData) -> str:
     """Classes, images of each split, and files that were left out, in a sentence."""
     split = tables.split_counts(run_data)
     told = f"{len(run_data.classes)} classes: {split or 'the data set is not prepared'}."
-    skipped = (run_data.prepared or {}).get("skipped", ())
+    skipped = (run_data.prepared and run_data.prepared.skipped) or ()
     left_out = f" {wording.count(len(skipped), 'file')} left out." if skipped else ""
     return told + left_out

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from jobs.data import value_range
+from jobs.store.records import TaskResult
 from orchestrator.report.rendering import wording
 
 SHOWN = 20
 
 
-def rows(prepared: Mapping[str, Any]) -> list[tuple[str, str]]:
+def rows(prepared: TaskResult) -> list[tuple[str, str]]:
     """What the preparation found, as pairs of fact and value; empty if there is nothing to tell."""
     found = []
-    if used := prepared.get("value_range"):
+    if used := prepared.value_range:
         found.append(("Values beyond 8 bits", value_range.in_words(used)))
-    if flat := prepared.get("low_contrast"):
+    if flat := prepared.low_contrast:
         named = ", ".join(wording.plain(path) for path in flat[:SHOWN])
         more = f" and {len(flat) - SHOWN} more" if len(flat) > SHOWN else ""
         images = wording.count(len(flat), "image")

@@ -8,8 +8,9 @@ from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.overfitting import PATIENCE, OverfittingAdvice
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements, theme, wording
-from orchestrator.report.rendering.elements import Cell, Section, Table
+from orchestrator.report.rendering.elements import Cell, Content, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, whole_ticks
+from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections.periods import stretch_of
 
 if TYPE_CHECKING:
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 ACROSS = 4
 
 
-def section(run_data: RunData, analysis: Analysis) -> Section | None:
+def section(report: ReportData) -> Content | None:
     """Advice for all trials; None without validation loss, or with a single epoch."""
+    run_data, analysis = report.run_data, report.analysis
     if not analysis.stopping or max(one.epochs for one in analysis.stopping) < 2:
         return None
     lead = (
@@ -30,9 +32,7 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
     )
     table = _table(run_data, analysis)
     drawn = elements.figures([_figure(run_data, analysis)], style="wide")
-    return Section(
-        "stopping",
-        "Early stopping",
+    return Content(
         lead,
         (
             *elements.fold(table.title, table),

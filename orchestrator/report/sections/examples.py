@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from orchestrator.analysis.analysis import Analysis
-from orchestrator.analysis.examples import KINDS, Example
+from orchestrator.analysis.examples import KINDS
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.elements import Cards, Fold, Text
+from orchestrator.report.rendering.gallery import Gallery
 from orchestrator.report.sections import images
 
 
-def folded(
-    run_data: RunData,
-    analysis: Analysis,
-    gallery: images.Gallery,
-    chosen: list[Example],
-    tally: dict[str, int],
-) -> list[Fold]:
+def folded(run_data: RunData, analysis: Analysis, gallery: Gallery) -> list[Fold]:
     """The chosen examples under one title; empty if there are none."""
+    chosen, tally = analysis.chosen, analysis.kinds
     if not chosen:
         return []
     seeds = ", by each network’s first seed" if run_data.run.spec.seeds > 1 else ""
@@ -32,6 +28,6 @@ def folded(
         "The prepared pixels are not in this store, so the answers stand without their pictures."
     )
     absent = [] if gallery.rows else [pictures]
-    cards = Cards(tuple(chosen), images.answer_sheet(gallery, chosen), grouped=True)
+    cards = Cards(chosen, images.answer_sheet(gallery, chosen), grouped=True)
     shown = wording.count(len(chosen), "test image")
     return elements.fold(f"{shown} with every network’s answer", Text(lead), *absent, cards)

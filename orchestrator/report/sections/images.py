@@ -1,13 +1,8 @@
-"""Section: images per class, samples, and examples with predictions."""
+"""Figures of images: per class, samples, and examples with predictions."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,90 +11,16 @@ from orchestrator.analysis import examples
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import theme, wording
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
+from orchestrator.report.rendering.gallery import SAMPLES_A_CLASS, Gallery
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SAMPLES_A_CLASS, MAX_CLASSES_SAMPLED = 4, 60
-SIDE = 112
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """Finds prepared images by name and scales them down."""
-
-    run_data: RunData
-
-    @cached_property
-    def rows(self) -> dict[str, int]:
-        """Row of each image; empty if manifest or pixels are missing or inconsistent."""
-        manifest, pixels = self.run_data.manifest, self.run_data.pixels
-        if manifest is None or pixels is None or len(pixels) != manifest.num_rows:
-            return {}
-        return {path: row for row, path in enumerate(manifest["path"].to_pylist())}
-
-    def small(self, image: str) -> Any:
-        """A Pillow image with a side of at most `SIDE`; None without pixels."""
-        from PIL import Image
-
-        if image not in self.rows or self.run_data.pixels is None:
-            return None
-        made = Image.fromarray(np.asarray(self.run_data.pixels[self.rows[image]], np.uint8))
-        return made.resize(
-            (SIDE, SIDE),
-            Image.Resampling.LANCZOS if made.width >= SIDE else Image.Resampling.BICUBIC,
-        )
-
-    def uri(self, image: str) -> str | None:
-        """The small image as a `data:` URI."""
-        made, buffer = self.small(image), io.BytesIO()
-        if made is None:
-            return None
-        made.save(buffer, "JPEG", quality=82)
-        return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-    @cached_property
-    def samples(self) -> list[tuple[str, list[str]]]:
-        """Some training images per class, chosen by the checksum of their names."""
-        if not self.rows or self.run_data.manifest is None:
-            return []
-        by_class: dict[str, list[str]] = {}
-        columns = (self.run_data.manifest[name].to_pylist() for name in ("path", "label", "split"))
-        for path, label, split in zip(*columns, strict=True):
-            if split == "train":
-                by_class.setdefault(label, []).append(path)
-        return [
-            (
-                label,
-                sorted(by_class[label], key=lambda p: hashlib.sha256(p.encode()).digest())[
-                    :SAMPLES_A_CLASS
-                ],
-            )
-            for label in sorted(by_class)[:MAX_CLASSES_SAMPLED]
-        ]
-
-
-def duplicates(run_data: RunData) -> dict[str, int] | None:
-    """Exact duplicates by pixels: images, groups, and groups across splits or classes."""
-    if run_data.manifest is None:
-        return None
-    groups: dict[str, list[tuple[str, str]]] = {}
-    columns = (run_data.manifest[name].to_pylist() for name in ("pixels", "split", "label"))
-    for pixels, split, label in zip(*columns, strict=True):
-        groups.setdefault(pixels, []).append((split, label))
-    repeated = [members for members in groups.values() if len(members) > 1]
-    return {
-        "images": sum(map(len, repeated)),
-        "groups": len(repeated),
-        "across_splits": sum(len({split for split, _ in members}) > 1 for members in repeated),
-        "across_classes": sum(len({label for _, label in members}) > 1 for members in repeated),
-    }
-
 
 def bars(run_data: RunData) -> Chart | None:
     """Images per class and split; None before preparation."""
-    classes: dict[str, dict[str, int]] = (run_data.prepared or {}).get("classes", {})
+    classes = run_data.images_by_class
     if not classes:
         return None
     names = sorted(classes)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from orchestrator.analysis.metrics import METRICS, Metric
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import EpochRow
 from orchestrator.analysis.statistics import spread
 from orchestrator.report.rendering import baseline, elements, theme, wording
-from orchestrator.report.rendering.elements import Part, Section, Text
+from orchestrator.report.rendering.elements import Content, Part, Text
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title, whole_ticks
+from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections import periods
 
 if TYPE_CHECKING:
@@ -18,10 +20,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MEASURES = {
-    "train_loss": ("Training loss", "cross entropy (nats per image)", "training"),
-    "val_loss": ("Validation loss", "cross entropy (nats per image)", "validation"),
-    "val_accuracy": ("Validation accuracy", "accuracy (%)", "validation"),
+    "train_loss": ("Training loss", "cross entropy (nats per image)", "training", "loss"),
+    "val_loss": ("Validation loss", "cross entropy (nats per image)", "validation", "loss"),
+    "val_accuracy": ("Validation accuracy", "accuracy (%)", "validation", "accuracy"),
 }
+"""Columns of an epoch: title, unit, images, and the metric that they are values of."""
 
 
 def learning(run_data: RunData, measure: str, period: int | None) -> Chart | None:
@@ -29,9 +32,9 @@ def learning(run_data: RunData, measure: str, period: int | None) -> Chart | Non
     rows = [row for row in run_data.comparison.epochs if period in (None, row.period)]
     if not any(getattr(row, measure) is not None for row in rows):
         return None
-    name, unit, split = MEASURES[measure]
+    name, unit, split, _ = MEASURES[measure]
     stretch = periods.stretch_of(run_data, period)
-    by_class = (run_data.prepared or {}).get("classes", {})
+    by_class = run_data.images_by_class
     images = sum(counts.get(split.removesuffix("ing"), 0) for counts in by_class.values())
     basis = " · ".join(
         filter(
@@ -116,7 +119,7 @@ def seeds_of(run_data: RunData, seeds: Sequence[int] | None = None) -> str:
 
 def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> None:
     """Mean over seeds with a marker, and a band from lowest to highest seed."""
-    scale = 100 if measure == "val_accuracy" else 1
+    scale = 100 if _metric(measure).form == "share" else 1
     found: dict[int, list[float]] = {}
     for row in rows:
         value = getattr(row, measure)
@@ -206,14 +209,20 @@ def _seen(rows: Sequence[EpochRow], measure: str) -> str:
     if not ends:
         return ""
     means = {backbone: sum(values) / len(values) for backbone, values in ends.items()}
-    rising = measure == "val_accuracy"
-    best = (max if rising else min)(means, key=lambda backbone: means[backbone])
-    value = wording.percent(means[best]) if rising else f"{means[best]:.3f}"
-    return f"{'Highest' if rising else 'Lowest'} at epoch {last}: {wording.title(best)}, {value}."
+    metric = _metric(measure)
+    best = (max if metric.higher_is_better else min)(means, key=lambda name: means[name])
+    value = wording.percent(means[best]) if metric.form == "share" else f"{means[best]:.3f}"
+    most = "Highest" if metric.higher_is_better else "Lowest"
+    return f"{most} at epoch {last}: {wording.title(best)}, {value}."
 
 
-def section(run_data: RunData) -> Section:
+def _metric(measure: str) -> Metric:
+    return METRICS[MEASURES[measure][3]]
+
+
+def section(report: ReportData) -> Content:
     """Learning curves over all epochs; those of single periods and of training loss folded."""
+    run_data = report.run_data
     spec = run_data.run.spec
     lead = (
         "Every network has the same colour and marker in all figures. Each figure has its own "
@@ -234,4 +243,4 @@ def section(run_data: RunData) -> Section:
         for number in sorted(run_data.periods, reverse=True):
             own = elements.figures([learning(run_data, m, number) for m in MEASURES], 2)
             built += elements.fold(periods.title(run_data, number), *own)
-    return Section("curves", "Learning curves", lead, tuple(built))
+    return Content(lead, tuple(built))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from jobs.store.records import TaskResult
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import wording
 
 
-def told(result: dict[str, Any]) -> str:
+def told(result: TaskResult | None) -> str:
     """`trained in 4 micro-batches since epoch 2 (out of memory)`; empty if it fit."""
-    splits = result.get("micro_batches") or []
+    splits = (result and result.micro_batches) or ()
     if not splits:
         return ""
-    most, first = max(split["parts"] for split in splits), min(split["epoch"] for split in splits)
+    most, first = max(split.parts for split in splits), min(split.epoch for split in splits)
     return (
         f"trained in {wording.count(most, 'micro-batch', 'micro-batches')} since epoch "
         f"{first} (out of memory)"

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from orchestrator.analysis.analysis import TOP, Analysis
-from orchestrator.analysis.examples import Example, choose_examples, count_kinds
+from orchestrator.analysis.analysis import Analysis
+from orchestrator.analysis.metrics import TOP
 from orchestrator.analysis.per_class import macro
-from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements, wording
-from orchestrator.report.rendering.elements import (
-    Cards,
-    Cell,
-    Fold,
-    Part,
-    Section,
-    Table,
-    Text,
-)
-from orchestrator.report.sections.images import Gallery
+from orchestrator.report.rendering.elements import Cards, Cell, Content, Fold, Part, Table, Text
+from orchestrator.report.rendering.gallery import Gallery
+from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections.examples import folded
 
 PICTURES_A_PAIR, MAX_ALL_WRONG, ALONE_EACH = 2, 6, 1
 MAX_CLASSES_OPEN = 12
 
 
-def classes(run_data: RunData, analysis: Analysis) -> Section | None:
+def classes(report: ReportData) -> Content | None:
     """Precision, recall and F1 per class; None without predictions."""
+    run_data, analysis = report.run_data, report.analysis
     if not analysis.by_class:
         return None
     several = ", all seeds together" if run_data.run.spec.seeds > 1 else ""
@@ -40,18 +34,18 @@ def classes(run_data: RunData, analysis: Analysis) -> Section | None:
     for measure in ("precision", "recall"):
         table = _measured(analysis, measure)
         built += elements.fold(table.title, table)
-    return Section("classes", "Classes", lead, tuple(built))
+    return Content(lead, tuple(built))
 
 
-def together(
-    run_data: RunData, analysis: Analysis, gallery: Gallery, answers: Sequence[Fold]
-) -> Section | None:
+def together(report: ReportData) -> Content | None:
     """Frequent confusions, images that only one or no network got right, answers, agreement."""
+    run_data, analysis, gallery = report.run_data, report.analysis, report.gallery
     examples = analysis.examples
     if not examples.order:
         return None
+    answers = folded(run_data, analysis, gallery)
     if len(examples.networks) < 2:
-        return Section("mistakes", "Test images and answers", "", tuple(answers))
+        return Content("", tuple(answers), "Test images and answers")
     built = [*_confused(analysis, gallery), *_right_alone(analysis, gallery), *_all_wrong(analysis)]
     built += answers
     built += elements.fold(
@@ -70,13 +64,13 @@ def together(
     lead = (
         f"After epoch {analysis.epoch}{first}, on the {images} that all networks answered.{without}"
     )
-    return Section("mistakes", "Mistakes", lead, tuple(built))
+    return Content(lead, tuple(built))
 
 
 def _right_alone(analysis: Analysis, gallery: Gallery) -> list[Fold]:
     """Images that only one network got right, counted and some shown."""
     examples = analysis.examples
-    alone = {name: examples.only(name) for name in examples.judged}
+    alone = {name: analysis.right_alone[name] for name in examples.judged}
     shown = [place for places in alone.values() for place in places[:ALONE_EACH]][:6]
     cards = [Cards(tuple(map(examples.example, shown)))] if shown and gallery.rows else []
     table = _alone(analysis, alone)
@@ -86,7 +80,7 @@ def _right_alone(analysis: Analysis, gallery: Gallery) -> list[Fold]:
 def _all_wrong(analysis: Analysis) -> list[Fold]:
     """Images that no network got right, the surest answers first."""
     examples = analysis.examples
-    wrong = examples.all_wrong()
+    wrong = analysis.all_wrong
     if not wrong:
         return []
     number, networks = wording.count(len(wrong), "image"), len(examples.judged)
@@ -98,20 +92,24 @@ def _all_wrong(analysis: Analysis) -> list[Fold]:
 
 
 def _measured(analysis: Analysis, measure: str, called: str = "") -> Table:
-    names = list(analysis.by_class)
-    first = analysis.by_class[names[0]]
+    by_class = analysis.by_class
+    names = list(by_class)
+    first = by_class[names[0]]
     rows = [
         (
             wording.plain(one.label),
             Cell(f"{one.images:,}", one.images),
-            *(_share(getattr(analysis.by_class[name][i], measure)) for name in names),
+            *(_share(getattr(by_class[name][i], measure)) for name in names),
         )
         for i, one in enumerate(first)
     ]
     means = (
         "Mean over classes",
         Cell(f"{sum(one.images for one in first):,}", 1e12),
-        *(_share(macro(analysis.by_class[name], measure)) for name in names),
+        *(
+            _share(macro(getattr(one, measure) for one in analysis.by_class[name]))
+            for name in names
+        ),
     )
     head = ("Class", "Images", *(wording.title(name) for name in names))
     return Table(
@@ -159,7 +157,7 @@ def _confused(analysis: Analysis, gallery: Gallery) -> list[Part]:
     return [table, *elements.fold("Images of these classes", *cards)]
 
 
-def _alone(analysis: Analysis, alone: dict[str, list[int]]) -> Table:
+def _alone(analysis: Analysis, alone: Mapping[str, Sequence[int]]) -> Table:
     examples = analysis.examples
     images = len(examples.order)
     rows = []
@@ -207,9 +205,3 @@ def _agreement(analysis: Analysis) -> Table:
         style="long unsorted",
         title="Agreement between networks: share above, Cohen's kappa below the diagonal",
     )
-
-
-def shown(analysis: Analysis) -> tuple[list[Example], dict[str, int]]:
-    """Examples to show, and the number of images per kind."""
-    examples = analysis.examples.all()
-    return choose_examples(examples), count_kinds(examples)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements
-from orchestrator.report.rendering.elements import (
-    Section,
-)
+from orchestrator.report.rendering.elements import Content
+from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections import tables
 
 
-def section(run_data: RunData) -> Section:
+def section(report: ReportData) -> Content:
     """Versions, revision, machine and command line."""
-    return Section(
-        "provenance",
-        "Provenance",
-        "",
-        tuple(elements.fold("Versions and machine", tables.provenance(run_data))),
-    )
+    table = tables.provenance(report.run_data)
+    return Content("", tuple(elements.fold("Versions and machine", table)))

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements
-from orchestrator.report.rendering.elements import (
-    Section,
-    Text,
-)
+from orchestrator.report.rendering.elements import Content, Text
+from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections import tables
 
 
-def section(run_data: RunData) -> Section:
+def section(report: ReportData) -> Content:
     """Training settings and numerics of every network."""
+    run_data = report.run_data
     told = (
         "Precision, threads and device are those of the latest training. A trial keeps its first "
         "precision and threads, because they can change its results."
     )
-    return Section(
-        "recipe",
-        "Recipe and networks",
+    return Content(
         "",
         (
             *elements.fold("Recipe", tables.recipe(run_data)),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements
-from orchestrator.report.rendering.elements import Part, Section
-from orchestrator.report.sections import learning_curves, tables
+from orchestrator.report.rendering.elements import Content, Fold, Part, Table
+from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections import learning_curves, result_tables
 
 
-def section(run_data: RunData) -> Section:
+def section(report: ReportData) -> Content:
     """The compared period's table, a figure of all accuracies, and the other shown periods."""
+    run_data = report.run_data
     several = (
         " Each figure is the mean over the seeds that were tested, ± is the sample deviation; "
         "each seed's counts are in report.json."
@@ -23,10 +25,22 @@ def section(run_data: RunData) -> Section:
     )
     last, *earlier = sorted(run_data.periods, reverse=True)
     built: list[Part] = [
-        tables.study(run_data, last),
+        result_tables.study(run_data, last),
         *elements.figures([learning_curves.accuracies(run_data)]),
+        *_metrics_folded(run_data, last),
     ]
     for number in earlier:
-        table = tables.study(run_data, number)
-        built += elements.fold(table.title, table)
-    return Section("results", "Results", lead, tuple(built))
+        table = result_tables.study(run_data, number)
+        built += elements.fold(table.title, table, *_every_metric(run_data, number))
+    return Content(lead, tuple(built))
+
+
+def _metrics_folded(run_data: RunData, period: int) -> list[Fold]:
+    """All metrics after a period, and what they mean."""
+    found = _every_metric(run_data, period)
+    return elements.fold("Every metric", *found, result_tables.meanings()) if found else []
+
+
+def _every_metric(run_data: RunData, period: int) -> list[Table]:
+    table = result_tables.every_metric(run_data, period)
+    return [table] if table else []

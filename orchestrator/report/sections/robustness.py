@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jobs.catalog.corruptions import CORRUPTIONS, SEVERITIES
 from orchestrator.analysis.robustness import NetworkRobustness, Robustness
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import baseline, elements, theme, wording
-from orchestrator.report.rendering.elements import Cell, Heading, Section, Table
+from orchestrator.report.rendering.elements import Cell, Content, Heading, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below
+from orchestrator.report.report_data import ReportData
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 ACROSS = 4
 
 
-def section(run_data: RunData) -> Section | None:
+def section(report: ReportData) -> Content | None:
     """Robustness of each network; None without evaluations on corrupted images."""
+    run_data = report.run_data
     found = run_data.robustness
     if found is None:
         return None
@@ -36,9 +38,7 @@ def section(run_data: RunData) -> Section | None:
         "and Dietterich 2019); below 100% is better than the reference. The second column is the "
         "mean over all corruptions."
     )
-    return Section(
-        "corruptions",
-        "Corrupted images",
+    return Content(
         lead,
         (
             _table(found, run_data.learned),
@@ -49,7 +49,7 @@ def section(run_data: RunData) -> Section | None:
     )
 
 
-def together(runs: Sequence[tuple[str, Robustness | None]]) -> Section | None:
+def together(runs: Sequence[tuple[str, Robustness | None]]) -> Content | None:
     """Robustness of several runs, on the corruptions common to all; None without any."""
     there = [(name, found) for name, found in runs if found]
     tested = [set(one.accuracies) for _, found in there for one in found.networks]
@@ -70,9 +70,7 @@ def together(runs: Sequence[tuple[str, Robustness | None]]) -> Section | None:
         "with the same reference can be compared."
     )
     names = list(dict.fromkeys(one.backbone for _, found in there for one in found.networks))
-    return Section(
-        "corruptions",
-        "Corrupted images",
+    return Content(
         lead,
         (
             Heading("Accuracy on corrupted images"),
@@ -96,32 +94,6 @@ def _beside(
     head = ("Network", *(run for run, _ in runs))
     return Table(
         head, rows, tuple(range(1, len(head))), name=name, title="Corrupted images in each run"
-    )
-
-
-def facts(found: Robustness | None) -> dict[str, Any] | None:
-    """Robustness as JSON values; None without evaluations on corrupted images."""
-    return (
-        None
-        if found is None
-        else {
-            "reference": found.reference,
-            "images": found.images,
-            "networks": [
-                {
-                    "backbone": one.backbone,
-                    "seeds": one.seeds,
-                    "clean": one.clean,
-                    "mean_corruption_error": one.mean_error,
-                    "corruption_errors": dict(one.errors),
-                    "accuracies": [
-                        {"corruption": corruption, "severity": severity, "accuracy": value}
-                        for (corruption, severity), value in sorted(one.accuracies.items())
-                    ],
-                }
-                for one in found.networks
-            ],
-        }
     )
 
 

@@ -1,31 +1,27 @@
-"""Tables of a measure, or of training times, with one column per run."""
+"""Tables of a metric, or of training times, with one column per run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator.analysis.metrics import Metric
 from orchestrator.analysis.multi_run import ComparedRun
 from orchestrator.report.rendering import wording
 from orchestrator.report.rendering.elements import Cell, Table
 
 
-def measure_table(sides: Sequence[ComparedRun], names: Sequence[str], measure: str) -> Table:
-    """Accuracy or loss of each network in each run."""
+def metric_table(sides: Sequence[ComparedRun], names: Sequence[str], metric: Metric) -> Table:
+    """One metric of each network in each run."""
 
     def cell(side: ComparedRun, name: str) -> str:
         at = side.run_data.comparison.at(side.analysis.period)
-        found = next((getattr(s, measure) for s in at if s.backbone == name), None)
-        if found is None:
-            return "–"
-        return Cell(
-            wording.points(found) if measure == "accuracy" else wording.losses(found), found.mean
-        )
+        found = next((s.metrics.get(metric.name) for s in at if s.backbone == name), None)
+        return Cell(wording.metrics(metric, found), found.mean) if found else "–"
 
     rows = tuple((wording.title(name), *(cell(side, name) for side in sides)) for name in names)
     head = ("Network", *(side.name for side in sides))
-    return Table(
-        head, rows, tuple(range(1, len(head))), name=measure, title=f"Test {measure} in each run"
-    )
+    title = f"{metric.title} in each run"
+    return Table(head, rows, tuple(range(1, len(head))), name=metric.name, title=title)
 
 
 def time_table(sides: Sequence[ComparedRun], names: Sequence[str]) -> Table:

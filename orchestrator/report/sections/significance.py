@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.friedman import FEW_BLOCKS
 from orchestrator.analysis.pairwise import PairwiseTest, find_pair
 from orchestrator.analysis.ranks import Ranks
-from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.seed_intervals import LEVEL
 from orchestrator.report.rendering import elements, heatmap, theme, wording
-from orchestrator.report.rendering.elements import Cell, Figures, Fold, Part, Section, Table, Text
+from orchestrator.report.rendering.elements import Cell, Content, Figures, Fold, Part, Table, Text
 from orchestrator.report.rendering.figure import Chart, draw_chart, title
+from orchestrator.report.report_data import ReportData
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def section(run_data: RunData, analysis: Analysis) -> Section | None:
+def section(report: ReportData) -> Content | None:
     """Tests after the compared period; None with fewer than two networks to compare."""
+    run_data, analysis = report.run_data, report.analysis
     rivals = [name for name in run_data.rivals if name in analysis.first]
     tests = [t for t in analysis.paired_tests if t.first in rivals and t.second in rivals]
     if not tests:
@@ -40,7 +40,7 @@ def section(run_data: RunData, analysis: Analysis) -> Section | None:
             ranks += elements.figures([critical(analysis.ranks, "seed")])
         built.append(Fold("Ranks over seeds", tuple(ranks)))
     lead = _lead(analysis.epoch, tests, len(analysis.paired_tests), several)
-    return Section("certainty", "How sure one can be", lead, tuple(built))
+    return Content(lead, tuple(built))
 
 
 def table(paired_tests: Sequence[PairwiseTest], several: bool, name: str = "duels") -> Table:

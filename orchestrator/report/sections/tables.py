@@ -3,53 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from jobs.catalog import backbones
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.schedules import SCHEDULES
+from jobs.store.records import TaskResult
+from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.run_data import RunData
-from orchestrator.analysis.standings import Standing
 from orchestrator.report.rendering import wording
-from orchestrator.report.rendering.elements import Cell, Table
-from orchestrator.report.sections import data_values, memory, periods
+from orchestrator.report.rendering.elements import Table
+from orchestrator.report.sections import data_values, memory
 
 AUGMENTATIONS = {
     "none": "none",
     "flip": "mirrored at random",
     "crop-flip": "shifted and mirrored at random",
 }
-ONE_SEED = ("Network", "Test accuracy", "95% interval", "Test loss", "Training time")
-SEVERAL = (
-    "Network",
-    "Test accuracy",
-    "± accuracy",
-    "95% interval",
-    "Test loss",
-    "± loss",
-    "Training time",
-    "± time",
-    "Seeds",
-)
-
-
-def study(run_data: RunData, period: int) -> Table:
-    """The study's table of one period: test accuracy, test loss, training time."""
-    standings, several = run_data.comparison.at(period), run_data.run.spec.seeds > 1
-    learned = run_data.learning.learned(run_data.comparison.backbones, period)
-    fit = [s.accuracy.mean for s in standings if s.accuracy and s.backbone in learned]
-    top = max(fit, default=None)
-    best = tuple(
-        place
-        for place, s in enumerate(standings)
-        if s.accuracy and s.accuracy.mean == top and s.backbone in learned
-    )
-    name, title = f"period-{period}", periods.title(run_data, period)
-    rows = tuple((_several if several else _single)(run_data, s) for s in standings)
-    head = SEVERAL if several else ONE_SEED
-    return Table(head, rows, tuple(range(1, len(head))), best, name, title, "study")
 
 
 def networks(run_data: RunData) -> Table:
@@ -58,12 +30,13 @@ def networks(run_data: RunData) -> Table:
     for name in sorted(
         run_data.trials, key=lambda n: (_order(run_data, n), run_data.trials[n].seed)
     ):
-        trial, result = run_data.trials[name], run_data.training.get(name, {})
+        trial, result = run_data.trials[name], run_data.training.get(name)
         known = backbones.CATALOG.get(trial.backbone)
         counted = known.parameters(len(run_data.classes)) if known else None
         parameters = "–" if counted is None else f"{counted:,}"
         weights = "ImageNet weights" if trial.weights == "imagenet" else "random weights"
-        numerics = [str(result.get(key, "–")) for key in ("precision", "threads", "device")]
+        used = (result.precision, result.threads, result.device) if result else (None,) * 3
+        numerics = ["–" if each is None else str(each) for each in used]
         fitted = [memory.told(result) or "whole batches"] if split else []
         rows.append(
             (
@@ -122,17 +95,17 @@ def recipe(run_data: RunData) -> Table:
     return Table(("Setting", "Value"), rows, name="recipe", title="Recipe", style="pairs")
 
 
-def data(run_data: RunData, duplicates: dict[str, int] | None) -> Table:
+def data(run_data: RunData, duplicates: Mapping[str, int] | None) -> Table:
     """The data set: source, counts, split, skipped files."""
-    spec, prepared = run_data.run.spec, run_data.prepared or {}
+    spec, prepared = run_data.run.spec, run_data.prepared or TaskResult()
     split = split_counts(run_data) or "0 images"
     rows = [
         ("Source", wording.plain(run_data.source.origin) if run_data.source else "unknown"),
         ("Classes", f"{len(run_data.classes)}"),
         (
             "Images",
-            f"{prepared['images']:,}"
-            if "images" in prepared
+            f"{prepared.images:,}"
+            if prepared.images is not None
             else "unknown: the data set is not prepared yet",
         ),
         ("Split", f"{split} ({' : '.join(map(str, spec.split))} by class, seed {spec.split_seed})"),
@@ -148,22 +121,18 @@ def data(run_data: RunData, duplicates: dict[str, int] | None) -> Table:
 def split_counts(run_data: RunData) -> str:
     """Images of each split: `628 train, 100 validation, 193 test images`; empty if not known."""
     counts = Counter[str]()
-    for of_class in (run_data.prepared or {}).get("classes", {}).values():
+    for of_class in run_data.images_by_class.values():
         counts.update(of_class)
     told = ", ".join(f"{counts[name]:,} {name}" for name in ("train", "validation", "test"))
     return f"{told} images" if counts else ""
 
 
-def attempts(run_data: RunData) -> Table | None:
+def attempts(analysis: Analysis) -> Table | None:
     """Attempts by kind of task and result; None without records."""
-    if not run_data.attempts.num_rows:
+    if not analysis.attempts:
         return None
-    columns = (run_data.attempts[name].to_pylist() for name in ("kind", "state", "failure"))
-    found = Counter(
-        (kind, state, failure or "") for kind, state, failure in zip(*columns, strict=True)
-    )
     rows = tuple(
-        (*(str(part) for part in key), f"{number:,}") for key, number in sorted(found.items())
+        (one.kind, one.state, one.failure, f"{one.attempts:,}") for one in analysis.attempts
     )
     return Table(
         ("Task", "State", "Failure", "Attempts"), rows, (3,), name="attempts", title="Attempts"
@@ -187,53 +156,6 @@ def provenance(run_data: RunData) -> Table:
     )
 
 
-def _single(run_data: RunData, standing: Standing) -> tuple[str, ...]:
-    took = standing.seconds.mean if standing.seconds else None
-    seen, shown = standing.results[0].epochs_seen, wording.duration(took)
-    if 0 < seen < run_data.run.spec.epochs_per_period:
-        shown += f" ({seen} of {run_data.run.spec.epochs_per_period} epochs)"
-    time = Cell(shown, took if took is not None else -1.0)
-    if not standing.tests:
-        return _named(run_data, standing), "not tested yet", "–", "–", time
-    test = standing.tests[0]
-    return (
-        _named(run_data, standing),
-        Cell(wording.accuracy(test.correct, test.total), test.accuracy),
-        _interval(standing),
-        Cell(wording.loss(test.loss), test.loss),
-        time,
-    )
-
-
-def _several(run_data: RunData, standing: Standing) -> tuple[str, ...]:
-    def part(spread: Any, told: Any) -> tuple[str, str]:
-        deviation = spread.deviation if spread else None
-        return (
-            Cell(told(spread.mean), spread.mean) if spread else "–",
-            Cell(told(deviation), deviation) if deviation is not None else "–",
-        )
-
-    return (
-        _named(run_data, standing),
-        *part(standing.accuracy, wording.percent),
-        _interval(standing),
-        *part(standing.loss, wording.loss),
-        *part(standing.seconds, wording.duration),
-        Cell(str(len(standing.tests)), len(standing.tests)),
-    )
-
-
-def _named(run_data: RunData, standing: Standing) -> str:
-    """The network's title, with a word if it had learned nothing by then."""
-    nothing = run_data.learning.nothing(standing.backbone, standing.period)
-    return wording.title(standing.backbone) + (" (learned nothing)" if nothing else "")
-
-
-def _interval(standing: Standing) -> str:
-    found = standing.image_interval
-    return Cell(wording.interval(found), found.low) if found else "–"
-
-
 def _fingerprint(run_data: RunData) -> list[tuple[str, str]]:
     """The full fingerprint of the data set, if its inventory exists."""
     if run_data.source is None:
@@ -250,8 +172,8 @@ def _order(run_data: RunData, trial: str) -> int:
     return run_data.comparison.backbones.index(run_data.trials[trial].backbone)
 
 
-def _skipped(prepared: dict[str, Any]) -> str:
-    skipped: Sequence[str] = prepared.get("skipped", ())
+def _skipped(prepared: TaskResult) -> str:
+    skipped: Sequence[str] = prepared.skipped or ()
     if not skipped:
         return "none"
     shown = ", ".join(wording.plain(path) for path in skipped[:20])
@@ -259,7 +181,7 @@ def _skipped(prepared: dict[str, Any]) -> str:
     return f"{wording.count(len(skipped), 'file')}: {shown}{more}"
 
 
-def _duplicates(found: dict[str, int] | None) -> str:
+def _duplicates(found: Mapping[str, int] | None) -> str:
     if found is None:
         return "unknown: no manifest"
     if not found["groups"]:

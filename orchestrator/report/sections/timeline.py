@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.analysis.analysis import Analysis
-from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.timeline import AttemptSpan, Timeline, covered
 from orchestrator.report.rendering import elements, theme, wording
-from orchestrator.report.rendering.elements import Cell, Section, Table
+from orchestrator.report.rendering.elements import Cell, Content, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
+from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections import tables
 
 if TYPE_CHECKING:
@@ -20,19 +19,18 @@ MAX_SPANS = 2000
 UNITS = ((7200.0, 3600.0, "hours"), (180.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 
 
-def section(run_data: RunData, analysis: Analysis) -> Section | None:
+def section(report: ReportData) -> Content | None:
     """Attempts by kind and worker, and the timeline; None without records."""
-    counted = tables.attempts(run_data)
+    found, counted = report.analysis.timeline, tables.attempts(report.analysis)
     if counted is None:
         return None
-    found = analysis.timeline
     built = elements.fold(
         "Who worked on what, and how attempts ended",
         *elements.figures([_gantt(found)], style="wide"),
         *_hardware(found),
         counted,
     )
-    return Section("attempts", "Timeline", _lead(found), tuple(built))
+    return Content(_lead(found), tuple(built))
 
 
 def _lead(found: Timeline) -> str:

@@ -1,0 +1,169 @@
+"""Load what is published of a run: rows and records as they are stored, nothing computed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs import plan
+from jobs.data.image_folder import DataSource
+from jobs.errors import DamagedFile, NewerRecord, OrchError, RequestError
+from jobs.store import codec
+from jobs.store.records import TaskFailure, TaskResult
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from jobs.store.tables import DATA_SETS, MANIFEST, read_rows, read_table
+from jobs.task import Task, Trial
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+PREDICTION_COLUMNS = (
+    "trial",
+    "epoch",
+    "image",
+    "label",
+    "predicted",
+    "confidence",
+    "label_rank",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredResults:
+    """What is published of a run; `manifest`, `pixels`, `prepared`, `source` are None if missing.
+
+    `predictions` has one table per trial. `training` has the latest result of each trial in this
+    run, `trainings` all of them by target epoch, those of other runs included.
+    """
+
+    run: Run
+    trials: dict[str, Trial]
+    states: dict[str, str]
+    failures: dict[str, TaskFailure]
+    epochs: pa.Table
+    evaluations: pa.Table
+    predictions: tuple[pa.Table, ...]
+    attempts: pa.Table
+    source: DataSource | None
+    prepared: TaskResult | None
+    manifest: pa.Table | None
+    pixels: np.ndarray[Any, Any] | None
+    training: dict[str, TaskResult]
+    trainings: dict[str, dict[int, TaskResult]]
+
+
+def load_results(store: Store, run: Run) -> StoredResults:
+    """Read each record and table of the run once; raises `DamagedFile` for one that is broken."""
+    states = plan.task_states(store, run)
+    return StoredResults(
+        run=run,
+        trials={name: store.load_trial(name) for name in run.trials},
+        states=states,
+        failures=_failures(store, states),
+        epochs=read_rows(store.root, "epochs", run.trials),
+        evaluations=read_rows(store.root, "evaluations", run.trials),
+        predictions=tuple(
+            read_rows(store.root, "predictions", [name], PREDICTION_COLUMNS) for name in run.trials
+        ),
+        attempts=_attempts(store, run),
+        source=_source(store, run),
+        prepared=store.done(Task("prepare", run.data)),
+        manifest=_manifest(store.manifest_path(run.data)),
+        pixels=_pixels(store.images_path(run.data)),
+        training=_training(store, run),
+        trainings=_trainings(store, run),
+    )
+
+
+def _failures(store: Store, states: dict[str, str]) -> dict[str, TaskFailure]:
+    """Failure records by task; an empty one where the record was removed meanwhile."""
+    failed = [task for task, state in states.items() if state == "failed"]
+    return {task: store.failed(Task.parse(task)) or TaskFailure() for task in failed}
+
+
+def require_periods(run: Run, periods: Sequence[int]) -> None:
+    """Raise `RequestError` for a period that the run does not have."""
+    for period in periods:
+        if not 1 <= period <= run.spec.periods:
+            raise RequestError(
+                f"--period {period}: the run {run.name} has periods 1 to {run.spec.periods}."
+            )
+
+
+def nothing_yet(stored: StoredResults) -> str:
+    """Why there is nothing to report, and what to do."""
+    run, states, failures = stored.run, stored.states, stored.failures
+    message = f"the run {run.name} has no results to report yet: no epoch has been published"
+    if not failures:
+        return (
+            f"{message}. {sum(s == 'done' for s in states.values())} of {len(states)} tasks are "
+            f"done. 'orch status {run.name}' shows its progress."
+        )
+    task, why = next(iter(failures.items()))
+    return (
+        f"{message}. {task} failed: {why.message or 'no reason was recorded'} Retry it with "
+        f"'orch retry {run.name}'."
+    )
+
+
+def _attempts(store: Store, run: Run) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = read_rows(store.root, "attempts", [DATA_SETS, *run.trials])
+    return found.filter(pc.is_in(found["task"], pa.array(run.tasks, pa.string())))
+
+
+def _source(store: Store, run: Run) -> DataSource | None:
+    try:
+        return store.load_data(run.data)[0]
+    except NewerRecord:
+        raise
+    except (OrchError, OSError):
+        return None
+
+
+def _manifest(path: Path) -> pa.Table | None:
+    return read_table(path, MANIFEST) if path.exists() else None
+
+
+def _pixels(path: Path) -> np.ndarray[Any, Any] | None:
+    """The images as a memory map; None if missing (a store may keep only results)."""
+    import numpy as np
+
+    if not path.exists():
+        return None
+    try:
+        found: np.ndarray[Any, Any] = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise codec.damaged_file(path, " ".join(str(error).split())[:120]) from None
+    if found.ndim != 4 or found.shape[3] != 3 or found.dtype != np.uint8:
+        raise codec.damaged_file(path, f"it has {found.shape} {found.dtype}, not images")
+    return found
+
+
+def _training(store: Store, run: Run) -> dict[str, TaskResult]:
+    """Result of the latest training of each trial in this run."""
+    latest: dict[str, TaskResult] = {}
+    for task in map(Task.parse, run.tasks):
+        if task.kind == "train" and (result := store.done(task)):
+            latest[task.subject] = result
+    return latest
+
+
+def _trainings(store: Store, run: Run) -> dict[str, dict[int, TaskResult]]:
+    """Results of all trainings by trial and target epoch, those of other runs included."""
+    found: dict[str, dict[int, TaskResult]] = {name: {} for name in run.trials}
+    for name in run.trials:
+        for epoch in store.target_epochs(name):
+            with contextlib.suppress(
+                DamagedFile
+            ):  # of another run; those of this run are in `_training`
+                if result := store.done(Task("train", name, epoch)):
+                    found[name][epoch] = result
+    return found

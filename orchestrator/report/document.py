@@ -1,0 +1,45 @@
+"""The tables of metrics and sections in docs/report.md; `make catalog` writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jobs.install_hints import HOME
+from jobs.spec.document import with_table
+from orchestrator.analysis.metrics import METRICS
+from orchestrator.report.sections.registry import SECTIONS
+
+PAGE = HOME / "docs" / "report.md"
+
+
+def metrics() -> list[str]:
+    """The lines of the table of metrics."""
+    rows = [
+        f"| {metric.title} | `{metric.name}` | {_better(metric.higher_is_better)} | {metric.help} |"
+        for metric in METRICS.values()
+    ]
+    return ["| metric | name | better | meaning |", "|---|---|---|---|", *rows]
+
+
+def sections() -> list[str]:
+    """The lines of the table of sections."""
+    rows = [f"| {entry.title} | {entry.help} |" for entry in SECTIONS.values()]
+    return ["| section | content |", "|---|---|", *rows]
+
+
+def with_tables(page: str) -> str:
+    """The page with both tables as they must be."""
+    return with_table(with_table(page, metrics()), sections())
+
+
+def _better(higher: bool) -> str:
+    return "higher" if higher else "lower"
+
+
+def write(path: Path = PAGE) -> None:
+    """Write the tables into the page."""
+    path.write_text(with_tables(path.read_text()))
+
+
+if __name__ == "__main__":
+    write()

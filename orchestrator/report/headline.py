@@ -1,0 +1,31 @@
+"""The first lines of a report, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.analysis.analysis import Analysis
+from orchestrator.analysis.run_data import RunData
+from orchestrator.report import summary
+from orchestrator.report.cautions import cautions
+from orchestrator.report.missing import missing
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The answer, its cost, what to hold against it, and what is missing."""
+
+    sentence: str
+    cost: str
+    cautions: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def compose(run_data: RunData, analysis: Analysis) -> Headline:
+    """The first lines of a run's report."""
+    return Headline(
+        summary.sentence(run_data, analysis),
+        summary.cost(run_data, analysis),
+        tuple(cautions(run_data, analysis)),
+        tuple(missing(run_data)),
+    )

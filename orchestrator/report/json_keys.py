@@ -1,0 +1,76 @@
+"""What each key of report.json means; the file holds these texts too."""
+
+from __future__ import annotations
+
+KEYS = {
+    "keys": "a description of each key of this file",
+    "run": "the run's name, when it was submitted (seconds since 1970, UTC), and the data set's "
+    "name",
+    "spec": "what was asked for: every option with its value",
+    "answer": "the report's first sentences, what to hold against them, and the ranking they rest "
+    "on: mean test "
+    "accuracy (share, 0..1) after `period`; `margin` is the lead in the same unit; `alike` are "
+    "the networks that it does not beat: over seeds and images, or on these images with one "
+    "seed; `doubtful` when the next is one of them; `leads` when it beats every other over seeds "
+    "and images; `learned_nothing` has trials left out of the ranking when they are all of a "
+    "network's: the answer they give most, its share of the images, their accuracy; `baselines` "
+    "what chance and the commonest class reach",
+    "missing": "what the run asked for and is not there, in words; empty when all is done",
+    "tasks": "how many tasks are in each state",
+    "metrics": "each metric of a tested trial: title, meaning, whether higher is better, and form "
+    "(a share, 0..1, or a number)",
+    "standings": "one entry for each period and network: mean, deviation (n - 1; null for one "
+    "seed), n and Student's "
+    "95% interval over seeds of test accuracy, test loss (nats an image) and training time "
+    "(seconds); `image_interval` is Wilson's 95% interval of the mean accuracy over images; "
+    "`metrics` has every "
+    "metric by name, those of predictions for the shown periods; "
+    "under `trials` each seed's counts with its Wilson 95% interval, and its metrics",
+    "duels": "every two networks on the same test images after the answer's period: images that "
+    "only one got right "
+    "(first seed), McNemar's exact p, the same after Holm's correction, mean difference of "
+    "accuracy with its 95% bootstrap interval, and whether the data tell them apart; "
+    "`seed_interval`, `p_seeds` and its Holm correction count seeds and images (null for one "
+    "seed)",
+    "ranks": "mean ranks over seeds, Friedman's statistic and p (`method`: exact, permutation or "
+    "chi-squared), Nemenyi's critical difference, and groups within it; "
+    "null with fewer than two seeds or three networks",
+    "classes": "for each network and class: images (each counts once), precision, recall, F1 "
+    "(shares; all seeds together; precision of a class never answered is 0)",
+    "confused": "classes taken for another most often, all networks together",
+    "calibration": "for each network: expected calibration error, Brier score, mean confidence, "
+    "accuracy, and the bins",
+    "agreement": "every two networks: share of equal answers, Cohen's kappa, images on which both "
+    "are wrong alike",
+    "top5": "for each network the share of images whose true class was among its first five "
+    "answers",
+    "images": "how many images each network alone got right, and those that all got wrong, surest "
+    "first",
+    "cost": "for each network up to the answer's period: seconds of training (mean over seeds), "
+    "images a second, "
+    "parameters, thousands of millions of multiply-adds for one image of 224 px and "
+    "(`run_gmacs`) of the run's size; peak memory in bytes "
+    "(`memory_of`: gpu, what torch held there; process, what was resident of it), energy of the "
+    "GPU in kWh "
+    "(mean over the seeds it was counted of) and the share of their epochs that it stands for; "
+    "null: not "
+    "measured",
+    "stopping": "for each trial: best epoch by validation loss, gaps between validation and "
+    "training loss, where overfitting starts, where early stopping would have ended it and what "
+    "that would have saved",
+    "corruptions": "test accuracy (share) of each network on corrupted images, by corruption and "
+    "severity. Corruption errors are relative to `reference`. null: none requested",
+    "curves": "one entry per trial and epoch: losses in nats per image, accuracy as a share, "
+    "times in seconds",
+    "confusion": "one entry per network and shown period: counts[i][j] test images of class "
+    "classes[i] were predicted as classes[j]; seeds are summed",
+    "questions": "test images shown with the prediction of every network, and how many images "
+    "all, some or no networks classified correctly",
+    "trials": "one entry per trial: its description, numerics, and where it ran",
+    "data": "origin, classes, images of each class by split, skipped files, exact duplicates, "
+    "whether pixels exist",
+    "attempts": "number of attempts by kind of task, final state and class of failure",
+    "timeline": "every attempt with worker, host and device, in seconds since the first one "
+    "started; faults and how many of them were survived",
+    "provenance": "software and settings of the run, as recorded when it was submitted",
+}

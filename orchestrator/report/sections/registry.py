@@ -1,0 +1,140 @@
+"""The registry of report sections, in the order of the page.
+
+The page, its contents, Markdown, LaTeX, figures and docs/report.md take their sections from
+`SECTIONS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from orchestrator.report.rendering.elements import Content, Section
+from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections import (
+    calibration,
+    confusion,
+    cost,
+    data_set,
+    early_stopping,
+    learning_curves,
+    mistakes,
+    provenance,
+    recipe,
+    results,
+    robustness,
+    significance,
+    timeline,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SectionEntry:
+    """One section: its anchor in the page, title, what it shows, and the function that renders it.
+
+    The function returns None where the run has nothing to show.
+    """
+
+    name: str
+    title: str
+    help: str
+    render: Callable[[ReportData], Content | None]
+
+
+SECTIONS: dict[str, SectionEntry] = {
+    entry.name: entry
+    for entry in (
+        SectionEntry(
+            "results",
+            "Results",
+            "test accuracy, test loss and training time of each shown period, and every metric",
+            results.section,
+        ),
+        SectionEntry(
+            "certainty",
+            "How sure one can be",
+            "pairwise tests, and ranks over seeds; with two networks or more",
+            significance.section,
+        ),
+        SectionEntry(
+            "curves",
+            "Learning curves",
+            "training loss, validation loss and validation accuracy by epoch",
+            learning_curves.section,
+        ),
+        SectionEntry(
+            "confusion",
+            "Confusion matrices",
+            "true classes against answers; with published predictions",
+            confusion.section,
+        ),
+        SectionEntry(
+            "classes",
+            "Classes",
+            "precision, recall and F1 of each class; with published predictions",
+            mistakes.classes,
+        ),
+        SectionEntry(
+            "mistakes",
+            "Mistakes",
+            "frequent confusions, images that one or no network got right, and agreement",
+            mistakes.together,
+        ),
+        SectionEntry(
+            "calibration",
+            "Calibration",
+            "whether confidence matches accuracy; with published predictions",
+            calibration.section,
+        ),
+        SectionEntry(
+            "corruptions",
+            "Corrupted images",
+            "accuracy by corruption and severity; with `corruptions`",
+            robustness.section,
+        ),
+        SectionEntry(
+            "cost",
+            "Cost",
+            "training time, speed, size, multiply-adds, memory and energy",
+            cost.section,
+        ),
+        SectionEntry(
+            "stopping",
+            "Early stopping",
+            "the best epoch of each training, and what stopping there saves; from two epochs on",
+            early_stopping.section,
+        ),
+        SectionEntry(
+            "data",
+            "Data",
+            "source, split, duplicates and samples of the images",
+            data_set.section,
+        ),
+        SectionEntry(
+            "recipe",
+            "Recipe and networks",
+            "the settings of training, and the numerics of each trial",
+            recipe.section,
+        ),
+        SectionEntry(
+            "attempts",
+            "Timeline",
+            "who worked on what, and how attempts ended; with recorded attempts",
+            timeline.section,
+        ),
+        SectionEntry(
+            "provenance",
+            "Provenance",
+            "versions, machine and command line",
+            provenance.section,
+        ),
+    )
+}
+
+
+def sections(report: ReportData) -> Iterator[Section]:
+    """The sections that have something to show, in order."""
+    for entry in SECTIONS.values():
+        if content := entry.render(report):
+            title = content.title or entry.title
+            yield Section(entry.name, title, content.lead, content.parts)

@@ -1,0 +1,127 @@
+"""Tables of results by period: the study's columns, and every metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from orchestrator.analysis.metrics import METRICS, Metric, in_order, recorded
+from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.standings import Standing
+from orchestrator.analysis.statistics import Spread
+from orchestrator.report.rendering import wording
+from orchestrator.report.rendering.elements import Cell, Table
+from orchestrator.report.sections import periods
+
+INTERVAL = "95% interval"
+
+
+def study(run_data: RunData, period: int) -> Table:
+    """The study's table of one period: test accuracy, test loss, training time."""
+    standings, several = run_data.comparison.at(period), run_data.run.spec.seeds > 1
+    learned = run_data.learning.learned(run_data.comparison.backbones, period)
+    fit = [s.accuracy.mean for s in standings if s.accuracy and s.backbone in learned]
+    top = max(fit, default=None)
+    best = tuple(
+        place
+        for place, s in enumerate(standings)
+        if s.accuracy and s.accuracy.mean == top and s.backbone in learned
+    )
+    name, title = f"period-{period}", periods.title(run_data, period)
+    rows = tuple((_several if several else _single)(run_data, s) for s in standings)
+    head = _study_head(several)
+    return Table(head, rows, tuple(range(1, len(head))), best, name, title, "study")
+
+
+def _study_head(several: bool) -> tuple[str, ...]:
+    columns = ["Network"]
+    for metric in recorded():
+        columns += [metric.title, *([f"± {metric.name}"] if several else [])]
+        columns += [INTERVAL] if metric.name == "accuracy" else []
+    return (*columns, "Training time", *(("± time", "Seeds") if several else ()))
+
+
+def every_metric(run_data: RunData, period: int) -> Table | None:
+    """All metrics after a period, mean and deviation over seeds; None without predictions."""
+    standings = run_data.comparison.at(period)
+    known = in_order({name: None for standing in standings for name in standing.metrics})
+    if len(known) <= len(recorded()):
+        return None
+    rows = tuple(
+        (_named(run_data, standing), *(_metric(metric, standing) for metric in known))
+        for standing in standings
+    )
+    head = ("Network", *(metric.title for metric in known))
+    title = f"Every metric: {periods.title(run_data, period)}"
+    numeric = tuple(range(1, len(head)))
+    return Table(head, rows, numeric, name=f"metrics-{period}", title=title, style="long")
+
+
+def meanings() -> Table:
+    """What each metric means, and whether higher is better."""
+    rows = tuple(
+        (metric.title, "higher" if metric.higher_is_better else "lower", metric.help)
+        for metric in METRICS.values()
+    )
+    head, title = ("Metric", "Better", "Meaning"), "What the metrics mean"
+    return Table(head, rows, name="metrics", title=title, style="unsorted")
+
+
+def _metric(metric: Metric, standing: Standing) -> Cell:
+    spread = standing.metrics.get(metric.name)
+    return Cell(wording.metrics(metric, spread), spread.mean) if spread else Cell("–", -1.0)
+
+
+def _single(run_data: RunData, standing: Standing) -> tuple[str, ...]:
+    took = standing.seconds.mean if standing.seconds else None
+    seen, shown = standing.results[0].epochs_seen, wording.duration(took)
+    if 0 < seen < run_data.run.spec.epochs_per_period:
+        shown += f" ({seen} of {run_data.run.spec.epochs_per_period} epochs)"
+    time = Cell(shown, took if took is not None else -1.0)
+    if not standing.tests:
+        dashes = ["–"] * (len(_study_head(False)) - 3)
+        return _named(run_data, standing), "not tested yet", *dashes, time
+    cells: list[str] = []
+    for metric in recorded():
+        value = standing.results[0].metrics[metric.name]
+        if metric.name == "accuracy":
+            test = standing.tests[0]
+            counted = Cell(wording.accuracy(test.correct, test.total), value)
+            cells += [counted, _interval(standing)]
+        else:
+            cells.append(Cell(wording.metric(metric, value), value))
+    return _named(run_data, standing), *cells, time
+
+
+def _several(run_data: RunData, standing: Standing) -> tuple[str, ...]:
+    cells: list[str] = []
+    for metric in recorded():
+        cells += _mean_and_deviation(
+            standing.metrics.get(metric.name), partial(wording.metric, metric)
+        )
+        cells += [_interval(standing)] if metric.name == "accuracy" else []
+    return (
+        _named(run_data, standing),
+        *cells,
+        *_mean_and_deviation(standing.seconds, wording.duration),
+        Cell(str(len(standing.tests)), len(standing.tests)),
+    )
+
+
+def _mean_and_deviation(spread: Spread | None, told: Callable[[float], str]) -> tuple[str, str]:
+    deviation = spread.deviation if spread else None
+    return (
+        Cell(told(spread.mean), spread.mean) if spread else "–",
+        Cell(told(deviation), deviation) if deviation is not None else "–",
+    )
+
+
+def _named(run_data: RunData, standing: Standing) -> str:
+    """The network's title, with a word if it had learned nothing by then."""
+    nothing = run_data.learning.nothing(standing.backbone, standing.period)
+    return wording.title(standing.backbone) + (" (learned nothing)" if nothing else "")
+
+
+def _interval(standing: Standing) -> str:
+    found = standing.image_interval
+    return Cell(wording.interval(found), found.low) if found else "–"
