@@ -24,6 +24,7 @@ from chaos.crew import Crew
 from chaos.faults import Drawn
 from chaos.paint import paint
 from chaos.pulse import Blow, Pulse
+from chaos.redis_faults import REDIS_FAULTS
 from chaos.scene import Scene
 from chaos.store_faults import repair
 from chaos.surroundings import DISK_FULL, HOST_RENAMED, obey_modes, own_host_name, small_disk
@@ -176,8 +177,11 @@ def _strike(struck: Scene, drawn: Drawn, pulse: Pulse, began: float) -> Blow:
             told(began, f"little is left to strike: the study is taken on to {periods} periods")
             struck.submit(periods)
         blow = Blow(drawn.number, drawn.kind, done_before=struck.done())
-        if strike(struck, rng, blow):
+        lasting = drawn.kind in REDIS_FAULTS  # work goes on while it lasts
+        if lasting:
             pulse.blows.append(blow)
+        if strike(struck, rng, blow):
+            pulse.blows += [] if lasting else [blow]
             return blow
         time.sleep(0.2)
     struck.troubles.append(
