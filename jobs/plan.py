@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -20,30 +20,36 @@ from jobs.errors import OutOfReach
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
-from jobs.task import Task, Trial
+from jobs.task import Task, Trial, TrialNetwork
 
 if TYPE_CHECKING:
-    from jobs.spec.model import Spec
+    from jobs.spec.model import DataSettings, Spec
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The expanded specification: run name, trials and tasks.
+    """The expanded specification: run name, data sets, trials and tasks.
 
-    Trials are ordered by seed, then by cost, with the most expensive network first. Evaluations of
+    `data_sets` are the preparations of the same images, that of the first network first. Trials are
+    ordered by seed, then by cost, with the most expensive network first. Evaluations of
     the `corruption_levels` follow the last target epoch.
     """
 
     run: str
-    data: str
+    data_sets: tuple[str, ...]
     trials: tuple[Trial, ...]
     target_epochs: tuple[int, ...]
     corruption_levels: tuple[str, ...] = ()
 
     @property
+    def data(self) -> str:
+        """The data set of the run's first network."""
+        return self.data_sets[0]
+
+    @property
     def tasks(self) -> list[Task]:
-        """All tasks of the run: the data set first, then those of each trial in order."""
-        work = [Task("prepare", self.data)]
+        """All tasks of the run: the data sets first, then those of each trial in order."""
+        work = [Task("prepare", data) for data in self.data_sets]
         for name in (trial.name for trial in self.trials):
             for epoch in self.target_epochs:
                 work += [Task("train", name, epoch), Task("evaluate", name, epoch)]
@@ -54,24 +60,57 @@ class Plan:
         return work
 
 
-def unfold(spec: Spec, data: str) -> Plan:
-    """The plan of a specification on the data set `data`; deterministic."""
+def unfold(spec: Spec, data: str | Callable[[DataSettings], str]) -> Plan:
+    """The plan of a specification; deterministic.
+
+    `data` gives the name of the data set with these settings; a text is the name of the only one.
+    """
+    names = {
+        name: data if isinstance(data, str) else data(spec.data_settings(name))
+        for name in spec.backbones
+    }
     trials = [
-        Trial(data, name, spec.weights_of(name), spec.recipe(), seed)
+        Trial(
+            names[name],
+            name,
+            spec.weights_of(name),
+            spec.recipe(),
+            seed,
+            network_of(spec, name),
+        )
         for seed in range(spec.seeds)
-        for name in sorted(spec.backbones, key=lambda n: -backbones.CATALOG[n].relative_cost)
+        for name in sorted(spec.backbones, key=lambda name: -_relative_cost(spec, name))
     ]
+    data_sets = tuple(dict.fromkeys(names.values()))
     target_epochs = tuple(period * spec.epochs_per_period for period in range(1, spec.periods + 1))
     return Plan(
-        spec.name or run_name(spec, data),
-        data,
+        spec.name or run_name(spec, data_sets),
+        data_sets,
         tuple(trials),
         target_epochs,
         tuple(spec.corruption_levels),
     )
 
 
-def run_name(spec: Spec, data: str) -> str:
+def network_of(spec: Spec, backbone: str) -> TrialNetwork | None:
+    """What a trial's network is beyond its name; None for one of the study, as it was there."""
+    from jobs.spec.networks import STUDY, Network
+
+    wanted, known = spec.preparation_of(backbone), spec.networks.get(backbone, Network())
+    usual = (wanted.mean, wanted.deviation) == (STUDY.mean, STUDY.deviation)
+    if backbone in backbones.CATALOG and usual and known.weights is None:
+        return None
+    return TrialNetwork(wanted.mean, wanted.deviation, known.source, known.weights)
+
+
+def _relative_cost(spec: Spec, backbone: str) -> float:
+    known = spec.networks.get(backbone)
+    if known is None or backbone in backbones.CATALOG:
+        return backbones.relative_cost(backbone)
+    return known.relative_cost
+
+
+def run_name(spec: Spec, data_sets: Sequence[str]) -> str:
     """The default name of a run: a readable prefix and a hash of specification and data.
 
     Submitting the same specification and data again therefore finds the same run.
@@ -79,9 +118,9 @@ def run_name(spec: Spec, data: str) -> str:
     from jobs.catalog.built_in_data import BUILT_IN_DATA
     from jobs.spec.model import NOT_ASKED, named_by
 
-    stem = spec.data if spec.data in BUILT_IN_DATA else data.rsplit("-", 2)[0]
+    stem = spec.data if spec.data in BUILT_IN_DATA else data_sets[0].rsplit("-", 2)[0]
     asked = {key: value for key, value in named_by(spec).items() if key not in NOT_ASKED} | {
-        "data": data
+        "data": data_sets[0] if len(data_sets) == 1 else list(data_sets)
     }
     return f"{PurePath(stem).name}-{spec.periods}x{spec.epochs_per_period}-{json_digest(asked)[:6]}"
 
@@ -101,13 +140,16 @@ def ready_tasks(
     if store.is_cancelled(run.name):
         return []
     ledger = ledger or store.ledger()
-    preparing = Task("prepare", run.data)
-    if not ledger.is_done(preparing):
-        return [] if ledger.has_failed(preparing) else [preparing]
-    found: list[Task] = []
+    preparing = [Task("prepare", data) for data in run.data_sets]
+    waiting = [task for task in preparing if not ledger.is_done(task)]
+    found = [task for task in waiting if not ledger.has_failed(task)]
+    if len(waiting) == len(preparing):
+        return found
+    unprepared = {task.subject for task in waiting}
     for trial in run.trials:
         try:
-            found += ready_tasks_of_trial(store, trial, ledger)
+            if not unprepared or store.load_trial(trial).data not in unprepared:
+                found += ready_tasks_of_trial(store, trial, ledger)
         except OutOfReach as error:
             on_denied(error)
     own = set(run.tasks)
@@ -171,6 +213,7 @@ def next_tasks(store: Store, task: Task) -> list[Task]:
             ready_task
             for run in store.wanted_by(task)
             for ready_task in ready_tasks(store, run, ledger)
+            if len(run.data_sets) == 1 or _uses(store, ready_task, task.subject)
         ]
     evaluations_by_epoch = store.evaluations_by_epoch(task.subject)
     trainings = (Task("train", task.subject, epoch) for epoch in evaluations_by_epoch)
@@ -211,9 +254,22 @@ def task_states(
             states[task_id] = "done"
         elif task_id in ledger.failed:
             states[task_id] = "failed"
-            blocked |= (
-                set(run.trials) if kind == "prepare" else {subject} if kind == "train" else set()
-            )
+            if kind == "prepare":
+                blocked |= _trials_on(store, run, subject)
+            elif kind == "train":
+                blocked.add(subject)
         else:
             states[task_id] = "blocked" if subject in blocked else unfinished
     return states
+
+
+def _uses(store: Store, task: Task, data: str) -> bool:
+    """Whether a training or an evaluation uses a data set."""
+    return task.kind != "prepare" and store.load_trial(task.subject).data == data
+
+
+def _trials_on(store: Store, run: Run | RunOutline, data: str) -> set[str]:
+    """The trials of a run that use a data set."""
+    if len(run.data_sets) == 1:
+        return set(run.trials)
+    return {trial for trial in run.trials if store.load_trial(trial).data == data}

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from jobs.atomic import json_digest
-from jobs.catalog import corruptions
+from jobs.catalog import corruptions, reference
 from jobs.errors import BadSpec
 
 if TYPE_CHECKING:
     from jobs.spec.fields import Weights
+    from jobs.spec.networks import Colour
     from jobs.spec.recipe import Recipe
 
 Kind = Literal["prepare", "train", "evaluate"]
@@ -74,19 +75,52 @@ def _is_corruption_level(word: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialNetwork:
+    """What a trial's network is beyond its name; a network of the study needs none of it.
+
+    `source` is the checksum of an own file and `weights` the name of an own weights file, both kept
+    in the store. Images are normalised with `mean` and `deviation`.
+    """
+
+    mean: Colour
+    deviation: Colour
+    source: str | None = None
+    weights: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The values as plain JSON, without those that are absent."""
+        values = {"mean": list(self.mean), "deviation": list(self.deviation)}
+        files = {"source": self.source, "weights": self.weights}
+        return values | {key: value for key, value in files.items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrialNetwork:
+        """The inverse of `as_dict`; raises `ValueError`."""
+        from jobs.spec.networks import Network
+
+        checked = Network(**values)
+        if checked.mean is None or checked.deviation is None:
+            raise ValueError("its network lacks mean or deviation")
+        return cls(checked.mean, checked.deviation, checked.source, checked.weights)
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
-    """One training of one backbone: (data set, backbone, weights, recipe, seed)."""
+    """One training of one backbone: (data set, backbone, weights, recipe, seed, network)."""
 
     data: str
     backbone: str
     weights: Weights
     recipe: Recipe
     seed: int
+    network: TrialNetwork | None = None
 
     @property
     def name(self) -> str:
         """Readable prefix and a hash of all inputs that affect results: `resnet34-s0-1f3a9c2e`."""
-        return f"{self.backbone}-s{self.seed}-{json_digest(self.as_dict())[:8]}"
+        source = None if self.network is None else self.network.source
+        slug = reference.slug(self.backbone, source)
+        return f"{slug}-s{self.seed}-{json_digest(self.as_dict())[:8]}"
 
     def as_dict(self) -> dict[str, Any]:
         """The trial as plain JSON values."""
@@ -98,6 +132,7 @@ class Trial:
             "weights": self.weights,
             "recipe": named_by(self.recipe),
             "seed": self.seed,
+            **({} if self.network is None else {"network": self.network.as_dict()}),
         }
 
     @classmethod
@@ -111,6 +146,7 @@ class Trial:
             values["weights"],
             Recipe(**values["recipe"]),
             values["seed"],
+            TrialNetwork.from_dict(values["network"]) if values.get("network") else None,
         )
 
 

@@ -10,7 +10,7 @@ from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
 from models.data.prepare import prepare_folder
 from models.evaluation.evaluate import evaluate
-from models.networks.weights import require_weights
+from models.networks.check_trials import check_trials
 from models.runtime.device import explained
 from models.runtime.progress import Tell
 from models.training.train import train
@@ -37,16 +37,19 @@ def main(request: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -
 def prepare(request: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) -> ChildResult:
     """Prepare the data set of the request in its work folder.
 
-    First it checks that the pretrained weights of the waiting runs are here. All training comes
-    after this task, so a missing file is reported before any begins. Raises `MissingWeights`.
+    First it checks the networks of the waiting runs, and their pretrained weights. All training
+    comes after this task, so what is wrong is reported before any begins. Raises a `RequestError`
+    or `BadWeights`.
     """
     store, data = Store(Path(request.store)), Task.parse(request.task).subject
-    specs = [run.spec for run in store.wanted_by(Task.parse(request.task))]
-    pretrained = [
-        name for spec in specs for name in spec.backbones if spec.weights_of(name) == "imagenet"
-    ]
-    require_weights(pretrained, Path(request.weights_dir) if request.weights_dir else None)
     source, settings = store.load_data(data)
+    trials = [
+        store.load_trial(name)
+        for run in store.wanted_by(Task.parse(request.task))
+        for name in run.trials
+    ]
+    used = [trial for trial in trials if trial.data == data]
+    check_trials(store, used, len(source.classes), settings.image_size, request.weights_dir)
     facts = prepare_folder(
         source,
         settings,

@@ -21,7 +21,7 @@ from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY
 from jobs.versions import version_of
 from models.networks import weights
-from orchestrator import own_packages, preflight
+from orchestrator import network_check, own_packages, preflight
 from orchestrator.local import embedded_redis, stack
 from orchestrator.monitoring import heartbeats
 from workers.devices import discovery
@@ -245,14 +245,14 @@ def _weights(settings: Settings) -> list[Diagnosis]:
                 "export ORCH_WEIGHTS_DIR=/folder/with/pth/files (without internet access)",
             )
         ]
-    sound, broken = [], []
-    for name, path in there.items():
-        if reason := weights.unsound(backbone_of[name], path):
-            problem = f"{path} is not what its name says: {reason}"
-            remedy = "replace or remove it"
-            broken.append(Diagnosis("weights", "broken", problem, remedy))
-        else:
-            sound.append(name)
+    refused = network_check.unsound_weights(
+        [backbone_of[name] for name in there], settings.weights_dir
+    )
+    sound = [name for name in there if backbone_of[name] not in refused]
+    broken = [
+        Diagnosis("weights", "broken", problem, "replace or remove it")
+        for problem in refused.values()
+    ]
     folders = ", ".join(sorted({str(there[name].parent) for name in sound}))
     ok = [Diagnosis("weights", "ok", f"{folders}: {', '.join(sound)}")] if sound else []
     absent = [name for name in backbone_of if name not in there]

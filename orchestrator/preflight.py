@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from jobs import install_hints, permissions, plan
+from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.data import sources
 from jobs.data.image_folder import DataSource
@@ -19,9 +20,11 @@ from jobs.errors import BadFolder, BadSpec, MissingExtra, StoreUnusable, Unknown
 from jobs.plan import Plan
 from jobs.settings import Settings
 from jobs.spec.model import NOT_ASKED, Spec
+from jobs.spec.networks import Network
 from jobs.store import filesystem
 from jobs.store.runs import Run
 from jobs.store.store import Store
+from orchestrator import network_check
 
 
 class Ping(Protocol):
@@ -36,9 +39,20 @@ class RequireWeights(Protocol):
     def __call__(self, names: Sequence[str], weights_dir: Path | None) -> Any: ...
 
 
+class CheckNetworks(Protocol):
+    """The specification with each network's preparation; raises a `RequestError`."""
+
+    def __call__(
+        self, spec: Spec, classes: int, weights_dir: Path | None, local: bool, /
+    ) -> Spec: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A checked specification and the files of its data set; `known` is the run if it exists."""
+    """A checked specification and the files of its data set; `known` is the run if it exists.
+
+    The specification holds the preparation of every network.
+    """
 
     spec: Spec
     source: DataSource
@@ -51,11 +65,13 @@ def check_request(
     ping: Ping,
     require_weights: RequireWeights,
     tell: Callable[[int, int], None] = lambda done, total: None,
+    check_networks: CheckNetworks = network_check.resolve,
 ) -> Request:
     """Check everything about a request, cheap checks first; writes nothing.
 
     Weights are checked only if this machine does the work (no broker is named) and a backbone needs
-    them. `tell(done, total)` counts the files of the data folder as they are read. Raises a
+    them. `check_networks` asks torch about networks that the catalog does not describe.
+    `tell(done, total)` counts the files of the data folder as they are read. Raises a
     `RequestError`.
     """
     require_writable(settings.store)
@@ -64,13 +80,23 @@ def check_request(
         _known_run(settings.store, spec, None)
     if settings.broker_url is not None:
         ping(settings.broker_url)
+    local = settings.broker_url is None
     source = sources.read(spec, tell)
-    unfolded = plan.unfold(spec, source.data_id(spec.data_settings()))
-    known = _known_run(settings.store, spec, unfolded)
-    pretrained = [name for name in spec.backbones if spec.weights_of(name) == "imagenet"]
-    if settings.broker_url is None and pretrained:
+    pretrained = [
+        name for name in spec.backbones if name in CATALOG and _begins_trained(spec, name)
+    ]
+    if local and pretrained:
         require_weights(pretrained, settings.weights_dir)
+    spec = check_networks(spec, len(source.classes), settings.weights_dir, local)
+    unfolded = plan.unfold(spec, source.data_id)
+    known = _known_run(settings.store, spec, unfolded)
     return Request(spec, source, known)
+
+
+def _begins_trained(spec: Spec, name: str) -> bool:
+    """Whether a network begins with weights of its library."""
+    own = spec.networks.get(name, Network()).weights
+    return own is None and spec.weights_of(name) == "imagenet"
 
 
 def require_machine(settings: Settings, workers: int | None, device: str | None) -> None:
@@ -166,15 +192,24 @@ def _known_run(root: Path, spec: Spec, unfolded: Plan | None) -> Run | None:
         known = Store(root).load_run(name)
     except UnknownRun:
         return None
-    there, here = (s.model_dump(exclude=set(NOT_ASKED)) for s in (known.spec, spec))
+    there, here = (_compared(s, unfolded is not None) for s in (known.spec, spec))
     differing = [
         f"{key} {there[key]} there, {here[key]} here" for key in here if there[key] != here[key]
     ]
-    if unfolded is not None and unfolded.data != known.data:
-        differing.append(f"data {known.data} there, {unfolded.data} here")
+    if unfolded is not None and unfolded.data_sets != known.data_sets:
+        there_named, here_named = (", ".join(s.data_sets) for s in (known, unfolded))
+        differing.append(f"data {there_named} there, {here_named} here")
     if differing:
         raise BadSpec(
             f"the run '{name}' exists and asks for something else ({'; '.join(differing)}). "
             "Choose another --name, or leave it out."
         )
     return known
+
+
+def _compared(spec: Spec, resolved: bool) -> dict[str, Any]:
+    """The keys that identify a run; those of networks only once their weights were asked."""
+    values = spec.model_dump(exclude=set(NOT_ASKED) | {"networks"})
+    if resolved:
+        values["networks"] = {name: one.named_by() for name, one in spec.networks.items()}
+    return values

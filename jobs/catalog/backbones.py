@@ -27,8 +27,7 @@ class Backbone(NamedTuple):
 
     `min_image_size` is the smallest trainable image side in pixels. It is 8, the minimum of a data
     set, where any size works. `relative_cost` orders the queue: the time of one training step
-    relative to the smallest network, measured on a CPU at 64 px. `bf16_on_cpu` is false for a
-    network that a processor computes slower in bf16.
+    relative to the smallest network, measured on a CPU at 64 px.
     """
 
     name: str
@@ -40,7 +39,6 @@ class Backbone(NamedTuple):
     head: str | None = None
     weights_url_file: str | None = None
     own: str | None = None
-    bf16_on_cpu: bool = True
 
     @property
     def architecture(self) -> str:
@@ -118,7 +116,6 @@ CATALOG: dict[str, Backbone] = {
             torchvision_name="mobilenet_v3_large",
             head="small-linear",
             weights_url_file="mobilenet_v3_large-8738ca79.pth",
-            bf16_on_cpu=False,  # depthwise convolutions: 0.8 x at 224 px, 0.45 x at 64 px
         ),
         Backbone(
             name="squeezenet",

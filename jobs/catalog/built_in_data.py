@@ -11,8 +11,8 @@ class BuiltInData(NamedTuple):
     """One built-in data set. Its name determines its contents.
 
     `image_size` (pixels) and `weights` are the defaults of a specification on it. `load` is the
-    function that yields path, class, SHA-256 and pixels (size, size, 3) of its `images` images, as
-    `module:function`; its argument is the size.
+    function that yields path, class, SHA-256 and pixels (height, width, 3) of its `images` images,
+    as `module:function`.
     """
 
     name: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -110,14 +110,17 @@ def _of_failures(store: Store, run: Run) -> Iterator[FileCheck]:
 
 
 def _of_data(store: Store, run: Run) -> Iterator[FileCheck]:
-    """Check the source and inventory of the data set, which submitting again rewrites."""
+    """Check the source and inventory of each data set, which submitting again rewrites."""
     from jobs.store import tables
 
-    inventory = store.inventory_path(run.data)
-    for path, read in (
-        (store.source_path(run.data), partial(store.described, run.data)),
-        (inventory, partial(tables.read_table, inventory, tables.INVENTORY)),
-    ):
+    checks: list[tuple[Path, Callable[[], object]]] = []
+    for data in run.data_sets:
+        inventory = store.inventory_path(data)
+        checks += [
+            (store.source_path(data), partial(store.described, data)),
+            (inventory, partial(tables.read_table, inventory, tables.INVENTORY)),
+        ]
+    for path, read in checks:
         place = path.relative_to(store.root).as_posix()
         try:
             read()

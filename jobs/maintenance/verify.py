@@ -129,7 +129,8 @@ def _contents(record: Path) -> bytes | None:
 
 def _describe_again(store: Store, run: Run, name: str) -> None:
     """Rewrite a trial's record from the run's specification."""
-    unfolded = plan.unfold(run.spec, run.data)
+    names = {store.described(data).settings: data for data in run.data_sets}
+    unfolded = plan.unfold(run.spec, names.__getitem__)
     for trial in unfolded.trials:
         if trial.name == name:
             store.save_trial(trial, unfolded.target_epochs, run.name, unfolded.corruption_levels)

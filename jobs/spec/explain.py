@@ -23,7 +23,8 @@ def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
     first = min(error.errors(), key=_order)
     place = first["loc"]
     key = str(place[0]) if place else "the specification"
-    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    others = len({each["loc"][:1] for each in error.errors()}) - 1
+    more = f" ({others} more)" if others else ""
     if first["type"] == OURS:
         reason = first["msg"].removeprefix("Value error, ")
     elif key not in model.model_fields:

@@ -13,6 +13,8 @@ from jobs.catalog.built_in_data import Weights as Weights
 
 Precision = Literal["auto", "fp32", "bf16"]
 Augment = Literal["none", "flip", "crop-flip"]
+NATIVE = "native"
+"""As the weights of each network ask for."""
 
 
 class Key(NamedTuple):
@@ -55,10 +57,12 @@ KEYS: dict[str, Key] = {
         None,
         str,
         "Backbones to compare; repeatable.",
-        "`all`, or a list of names from `orch models`; `all_backbones: true` means `all`",
+        "`all`, or a list of networks: names from `orch models`, `torchvision:NAME`, `timm:NAME`, "
+        "`FILE.py:FUNCTION`, `entry:NAME`, or mappings with `name`, `weights` (a file) and keys of "
+        "preparation; see [backbones.md](backbones.md). `all_backbones: true` means `all`",
         metavar="NAME,...",
         default_documented="none, required",
-        needs="a list of backbone names, or 'all',",
+        needs="a list of backbones, or 'all',",
     ),
     "periods": Key(
         3,
@@ -95,10 +99,63 @@ KEYS: dict[str, Key] = {
     ),
     "image_size": Key(
         224,
-        int,
-        "Width and height of the images.",
-        "width and height in pixels.{built_in_sizes} {smallest_sizes}",
-        metavar="PIXELS",
+        str,
+        "Width and height of the images; native: those that each network's weights ask for.",
+        "width and height in pixels, or `native`: those that each network's weights ask for (224 "
+        "for the catalog), the default of a run with a network outside the catalog.{built_in_sizes}"
+        " {smallest_sizes}",
+        metavar="PIXELS|native",
+        needs="a whole number from 8 to 2,048, or 'native',",
+    ),
+    "resize": Key(
+        NATIVE,
+        str,
+        "How images become squares: squash, crop or pad.",
+        "how images become squares: `squash` (both sides to the same length), `crop` (the short "
+        "side, then the centre), `pad` (the long side, then grey borders), or `native`: as each "
+        "network's weights ask for (`squash` for the catalog)",
+        choices=(NATIVE, "squash", "crop", "pad"),
+        needs="one of native, squash, crop, pad",
+        later=True,
+    ),
+    "interpolation": Key(
+        NATIVE,
+        str,
+        "How images are resized.",
+        "how images are resized: `nearest`, `bilinear`, `bicubic`, `lanczos`, or `native` "
+        "(`bilinear` for the catalog)",
+        choices=(NATIVE, "nearest", "bilinear", "bicubic", "lanczos"),
+        needs="one of native, nearest, bilinear, bicubic, lanczos",
+        later=True,
+    ),
+    "crop": Key(
+        NATIVE,
+        str,
+        "Share of the resized image's side that the network gets.",
+        "share of the resized image's side that is kept, above 0.1 and at most 1, or `native` "
+        "(0.875 for the catalog)",
+        metavar="SHARE|native",
+        needs="a share above 0.1 and at most 1, or 'native',",
+        later=True,
+    ),
+    "mean": Key(
+        NATIVE,
+        str,
+        "Mean of red, green and blue that is subtracted.",
+        "mean of red, green and blue (0 to 1) that is subtracted, such as `[0.5, 0.5, 0.5]`, or "
+        "`native` (ImageNet's for the catalog)",
+        metavar="R,G,B|native",
+        needs="three numbers from -1 to 2, such as 0.5,0.5,0.5, or 'native',",
+        later=True,
+    ),
+    "deviation": Key(
+        NATIVE,
+        str,
+        "Deviation of red, green and blue by which values are divided.",
+        "deviation of red, green and blue by which values are then divided, or `native`",
+        metavar="R,G,B|native",
+        needs="three numbers from 0.001 to 10, such as 0.5,0.5,0.5, or 'native',",
+        later=True,
     ),
     "batch_size": Key(32, int, "Images per training step.", "images per training step"),
     "learning_rate": Key(

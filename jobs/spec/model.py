@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import (
     BaseModel,
-    Field,
     SerializerFunctionWrapHandler,
     ValidationError,
     field_validator,
@@ -18,14 +17,17 @@ from pydantic import (
 )
 
 from jobs import file_names
-from jobs.catalog.backbones import CATALOG, find_backbone
+from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.catalog.corruptions import SEVERITIES, level_name, parse_choice
 from jobs.catalog.optimisers import OPTIMISERS
+from jobs.catalog.reference import parse
 from jobs.catalog.schedules import SCHEDULES
 from jobs.errors import BadSpec
 from jobs.spec import duration, explain, texts, yaml_file
-from jobs.spec.fields import BUILT_IN_KEYS, KEYS, Weights
+from jobs.spec.fields import BUILT_IN_KEYS, KEYS, NATIVE, Weights
+from jobs.spec.network_settings import NetworkSettings
+from jobs.spec.networks import STUDY, Network, placed, split_entries
 from jobs.spec.recipe import DataSettings as DataSettings
 from jobs.spec.recipe import Recipe as Recipe
 from jobs.spec.recipe import key_field
@@ -39,13 +41,16 @@ NUMBERS = tuple(name for name, key in KEYS.items() if key.kind in (int, float))
 NEVER = "never"
 NOT_ASKED = frozenset(name for name, key in KEYS.items() if not key.changes_run)
 """Keys that do not identify a run: submitting with other values continues the same run."""
-LATER = frozenset(name for name, key in KEYS.items() if key.later)
+LATER = frozenset(name for name, key in KEYS.items() if key.later) | {"networks", "split_size"}
 """Keys added later; names omit them at their defaults, so existing names do not change."""
 
 
 def named_by(model: BaseModel) -> dict[str, Any]:
     """The values that names are derived from: all keys, except those of `LATER` at defaults."""
-    return model.model_dump(mode="json", exclude=at_defaults(model))
+    values = model.model_dump(mode="json", exclude=at_defaults(model))
+    if isinstance(model, Spec) and model.networks:
+        values["networks"] = {name: each.named_by() for name, each in model.networks.items()}
+    return values
 
 
 def at_defaults(model: BaseModel) -> set[str]:
@@ -54,11 +59,10 @@ def at_defaults(model: BaseModel) -> set[str]:
     return {key for key in LATER & fields.keys() if getattr(model, key) == fields[key].default}
 
 
-class Spec(DataSettings, Recipe):
+class Spec(NetworkSettings, Recipe):
     """One comparison: data, backbones, periods, seeds and recipe. Unknown keys are rejected."""
 
     data: str = key_field("data")
-    backbones: tuple[str, ...] = Field(min_length=1, description=KEYS["backbones"].meaning)
     periods: int = key_field("periods", ge=1, le=10_000)
     epochs_per_period: int = key_field("epochs_per_period", ge=1, le=100_000)
     seeds: int = key_field("seeds", ge=1, le=10_000)
@@ -72,13 +76,27 @@ class Spec(DataSettings, Recipe):
     def _in_order(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Keys in the order of the documentation, wherever they are declared."""
         values = dump(self)
-        return {key: values[key] for key in KEYS if key in values}
+        return {key: values[key] for key in [*KEYS, "networks"] if key in values}
 
     @model_validator(mode="before")
     @classmethod
-    def _built_in_defaults(cls, values: Any) -> Any:
-        """Defaults of a built-in data set: digits use 64 px and no pretrained weights."""
-        data = values.get("data", KEYS["data"].default) if isinstance(values, dict) else None
+    def _networks_apart(cls, values: Any) -> Any:
+        """Labels of the backbones apart from what the entries say of them; defaults that follow.
+
+        Images have the native sizes if a network is outside the catalog. A built-in data set has
+        its own defaults: digits use 64 px and no pretrained weights.
+        """
+        if not isinstance(values, dict) or "networks" in values:
+            return values
+        values = dict(values)
+        if "backbones" in values:
+            values["backbones"], values["networks"] = split_entries(values["backbones"])
+        foreign = any(name not in CATALOG for name in values.get("backbones", ()))
+        if foreign:
+            values.setdefault("image_size", NATIVE)
+        elif values.get("image_size") == NATIVE:
+            values["image_size"] = STUDY.image_size
+        data = values.get("data", KEYS["data"].default)
         built_in = BUILT_IN_DATA.get(data) if isinstance(data, str) else None
         if built_in is None:
             return values
@@ -106,15 +124,6 @@ class Spec(DataSettings, Recipe):
     def _of_those_there_are(cls, value: Any) -> Any:
         return parse_choice(value)
 
-    @field_validator("backbones", mode="before")
-    @classmethod
-    def _known(cls, value: Any) -> Any:
-        chosen = list(CATALOG) if value == "all" else [value] if isinstance(value, str) else value
-        if not isinstance(chosen, (list, tuple)):
-            raise ValueError("a list of backbone names, or 'all', is needed")
-        names = (name.strip() for each in chosen for name in str(each).split(","))
-        return tuple(dict.fromkeys(find_backbone(name).name for name in names))
-
     @field_validator("checkpoint_every", mode="before")
     @classmethod
     def _length_of_time(cls, value: Any) -> Any:
@@ -137,11 +146,11 @@ class Spec(DataSettings, Recipe):
     @model_validator(mode="after")
     def _sizes_fit(self) -> Spec:
         for name in self.backbones:
-            smallest = CATALOG[name].min_image_size
-            if self.image_size < smallest:
+            smallest = CATALOG[name].min_image_size if name in CATALOG else 0
+            size = self.asked_of(name)["image_size"]
+            if size is not None and size < smallest:
                 raise ValueError(
-                    f"image_size {self.image_size} is too small for {name}; it needs {smallest} "
-                    f"or more"
+                    f"image_size {size} is too small for {name}; it needs {smallest} or more"
                 )
         self._require_used_settings()
         if self.epochs > MAX_EPOCHS:
@@ -175,13 +184,16 @@ class Spec(DataSettings, Recipe):
         """The recipe of each trial."""
         return Recipe(**{key: getattr(self, key) for key in Recipe.model_fields})
 
-    def data_settings(self) -> DataSettings:
-        """The settings of the data set."""
-        return DataSettings(**{key: getattr(self, key) for key in DataSettings.model_fields})
-
     def weights_of(self, backbone: str) -> Weights:
-        """Initial weights of this backbone: `none` if no pretrained weights exist."""
-        return self.weights if CATALOG[backbone].has_pretrained else "none"
+        """Initial weights of this backbone: `none` if no pretrained weights exist.
+
+        `imagenet` are those of its library, or those of its own weights file.
+        """
+        if self.networks.get(backbone, Network()).weights is not None:
+            return "imagenet"
+        if backbone in CATALOG:
+            return self.weights if CATALOG[backbone].has_pretrained else "none"
+        return self.weights if parse(backbone).library in ("torchvision", "timm") else "none"
 
     @property
     def corruption_levels(self) -> list[str]:
@@ -208,6 +220,7 @@ def build(values: dict[str, Any]) -> Spec:
         )
     if isinstance(data := tidy.get("data"), str) and data not in BUILT_IN_DATA:
         tidy["data"] = _place(data, Path())
+    tidy["backbones"] = placed(tidy["backbones"], Path())
     try:
         return Spec(**tidy)
     except ValidationError as error:
@@ -223,6 +236,8 @@ def read_file(path: Path) -> dict[str, Any]:
     data = tidy.get("data")
     if isinstance(data, str) and data not in BUILT_IN_DATA:
         tidy["data"] = _place(data, path.absolute().parent)
+    if "backbones" in tidy:
+        tidy["backbones"] = placed(tidy["backbones"], path.absolute().parent)
     return tidy
 
 
@@ -257,7 +272,7 @@ def _tidy(values: dict[str, Any]) -> dict[str, Any]:
             if value:
                 tidy["backbones"] = "all"
             continue
-        if key not in Spec.model_fields:
+        if key not in KEYS:
             near = difflib.get_close_matches(key[:SHOWN], KEYS, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             known = ", ".join(name for name in KEYS if texts.is_offered(name))

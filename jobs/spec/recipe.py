@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.schedules import SCHEDULES
 from jobs.catalog.suggest import unknown
 from jobs.spec import range_text
 from jobs.spec.fields import KEYS, Augment, Precision
+from jobs.spec.networks import Interpolation, Resize, Share, Size
 
 RangeText = Annotated[str, BeforeValidator(range_text.parse)]
 
@@ -52,12 +61,11 @@ class Recipe(BaseModel):
         return name
 
 
-class DataSettings(BaseModel):
-    """How a data set is prepared. Every key is part of the data set's fingerprint."""
+class SplitSettings(BaseModel):
+    """How the images of a folder are chosen and split, the same for every network."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    image_size: int = key_field("image_size", ge=8, le=2048)
     split: tuple[int, int, int] = key_field("split")
     split_seed: int = key_field("split_seed", ge=0, lt=2**31)
     skip_broken: bool = key_field("skip_broken")
@@ -71,3 +79,24 @@ class DataSettings(BaseModel):
                 "three percentages of at least 1 that sum to 100 are needed, such as [70, 10, 20]"
             )
         return split
+
+    @model_serializer(mode="wrap")
+    def _in_order(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keys in the order of the documentation, wherever they are declared."""
+        values: dict[str, Any] = dump(self)
+        order = {key: values[key] for key in KEYS if key in values}
+        return order | values
+
+
+class DataSettings(SplitSettings):
+    """How a data set is prepared. Every key is part of the data set's fingerprint.
+
+    Images that are equal at the study's preparation of `split_size` pixels stay in one split, so
+    that all preparations of a run have the same split; None: those equal in this preparation.
+    """
+
+    image_size: Size = KEYS["image_size"].default
+    resize: Resize = "squash"
+    interpolation: Interpolation = "bilinear"
+    crop: Share = 0.875
+    split_size: Size | None = None

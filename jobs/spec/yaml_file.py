@@ -43,13 +43,21 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise BadSpec(f"{path} must contain keys and values, such as 'periods: 3'.")
     for key, value in values.items():
-        if not all(
-            isinstance(each, PLAIN) for each in (value if isinstance(value, list) else [value])
-        ):
+        if not all(map(_is_plain, value if isinstance(value, list) else [value])):
             raise BadSpec(
                 f"{path}: {key} must be a value or a list of values, such as 'split: [70, 10, 20]'."
             )
     return values
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is a plain value, or a mapping of keys to plain values and lists of them."""
+    if not isinstance(value, dict):
+        return isinstance(value, PLAIN)
+    inner = (each for one in value.values() for each in (one if isinstance(one, list) else [one]))
+    return all(isinstance(key, str) for key in value) and all(
+        isinstance(each, PLAIN) for each in inner
+    )
 
 
 def _text(path: Path) -> str:

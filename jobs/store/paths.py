@@ -4,6 +4,7 @@ store.json                                 format version, id of the store
 .store-id.json                             the id, while a store of 0.1.0 is given one (it stays)
 data/<data>/source.json, inventory.parquet source and files of a data set (written at submit)
 data/<data>/images.npy, manifest.parquet   the prepared data set
+networks/<SHA-256>.py, .pth, .safetensors  own files of networks and weights, copied at submit
 trials/<trial>/trial.json                  data set, backbone, weights, recipe and seed
 trials/<trial>/marks/0010                  a target epoch: train to it and evaluate there
 trials/<trial>/marks/0010.blur-3           also evaluate there on corrupted test images
@@ -138,6 +139,10 @@ class StorePaths:
         """What preparing publishes: name in the work folder, and path relative to the store."""
         paths = (self.images_path(data), self.manifest_path(data))
         return {path.name: path.relative_to(self.root).as_posix() for path in paths}
+
+    def network_path(self, name: str) -> Path:
+        """The copy of an own file of a network, or of its weights, by checksum and suffix."""
+        return self.root.joinpath("networks", name)
 
     def trial_folder(self, trial: str) -> Path:
         """The folder of a trial."""

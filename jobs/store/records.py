@@ -225,14 +225,17 @@ class RatesRecord(Record, frozen=True):
     """The measured images per second of a device; its keys are kinds of training, not fields."""
 
 
-class TrialRecord(Record, frozen=True, kw_only=True):
-    """A trial: its data set, backbone, initial weights, recipe and seed."""
+class TrialRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
+    """A trial: its data set, backbone, initial weights, recipe and seed; its network if not of the
+    catalog.
+    """
 
     data: str
     backbone: str
     weights: str
     recipe: dict[str, Any]
     seed: int
+    network: dict[str, Any] | None = None
 
 
 class DataSetRecord(Record, frozen=True, omit_defaults=True, kw_only=True):

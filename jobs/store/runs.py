@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,11 @@ class Run:
     submitted_at: Number
     provenance: dict[str, Any]
 
+    @property
+    def data_sets(self) -> tuple[str, ...]:
+        """The preparations of the run's images, of which `data` is the first."""
+        return _data_sets(self.data, self.tasks)
+
     def period_of(self, epoch: int) -> int:
         """The period (from 1) of this run that an epoch (from 1) belongs to."""
         return (epoch - 1) // self.spec.epochs_per_period + 1
@@ -49,6 +55,21 @@ class RunOutline:
     trials: tuple[str, ...]
     tasks: tuple[str, ...]
     submitted_at: Number
+
+    @property
+    def data_sets(self) -> tuple[str, ...]:
+        """The preparations of the run's images, of which `data` is the first."""
+        return _data_sets(self.data, self.tasks)
+
+
+def _data_sets(first: str, tasks: tuple[str, ...]) -> tuple[str, ...]:
+    """The data sets that the first tasks prepare; `first` where a run has no such task."""
+    named = (task.split(".", 2) for task in itertools.takewhile(_prepares, tasks))
+    return tuple(dict.fromkeys((first, *(subject for _, subject, _ in named))))
+
+
+def _prepares(task: str) -> bool:
+    return task.startswith("prepare.")
 
 
 # Cached until the file changes, because a large plan is slow to read.

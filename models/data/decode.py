@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from jobs.data import pixel_format
@@ -14,20 +14,31 @@ from jobs.data.value_range import GUESSED, ValueRange
 from models.data import values
 from models.data.image_file import Broken as Broken
 from models.data.image_file import load, reason
+from models.data.square import Pixels as Pixels
+from models.data.square import Squaring, square_as
 
-Pixels = npt.NDArray[np.uint8]
 SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 
-def decode(contents: bytes, size: int, chosen: ValueRange = GUESSED) -> Pixels:
-    """Decode bytes into (size, size, 3); raises `Broken`.
+def decode(contents: bytes, how: int | Squaring, chosen: ValueRange = GUESSED) -> Pixels:
+    """Decode bytes into (size, size, 3); raises `Broken`. A number is a size, squared as usual.
 
     `chosen` says how values beyond 8 bits become 0 to 255.
     """
+    return decode_each(contents, [how], chosen)[0]
+
+
+def decode_each(
+    contents: bytes, hows: Sequence[int | Squaring], chosen: ValueRange = GUESSED
+) -> list[Pixels]:
+    """The same image squared in several ways."""
     known = chosen.kind != GUESSED.kind
     pixels = pixel_format.read(io.BytesIO(contents)) if known else None
     try:
-        return square(_rgb(contents, pixels, chosen), size)
+        image = _rgb(contents, pixels, chosen)
+        return [
+            square_as(image, how if isinstance(how, Squaring) else Squaring(how)) for how in hows
+        ]
     except (Broken, MemoryError):
         raise
     except Exception as error:  # Pillow raises any kind of error for damaged files
@@ -60,37 +71,6 @@ def to_rgb(image: Image.Image) -> Image.Image:
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def square(image: Image.Image, size: int) -> Pixels:
-    """Resize to 256/224 of `size` (bilinear, as torchvision), then crop `size` centre pixels."""
-    side = round(size * 256 / 224)
-    margin = round((side - size) / 2)
-    if side & (side - 1) == 0 and max(image.size) < 2**16:
-        return np.asarray(_centre(image, size, side, margin))
-    resized = image.resize((side, side), Image.Resampling.BILINEAR)
-    return np.asarray(resized.crop((margin, margin, margin + size, margin + size)))
-
-
-def _centre(image: Image.Image, size: int, side: int, margin: int) -> Image.Image:
-    """The centre of `image.resize((side, side))` without computing its margins: 25% faster.
-
-    Identical in every bit because `side` is a power of two, so the borders of the centre in `image`
-    are exact. Pillow rounds between its two passes, so they run in the order it uses for the whole
-    square.
-    """
-
-    def across(image: Image.Image) -> Image.Image:
-        box = (image.width * margin / side, 0, image.width * (margin + size) / side, image.height)
-        return image.resize((size, image.height), Image.Resampling.BILINEAR, box)
-
-    def down(image: Image.Image) -> Image.Image:
-        box = (0, image.height * margin / side, image.width, image.height * (margin + size) / side)
-        return image.resize((image.width, size), Image.Resampling.BILINEAR, box)
-
-    if image.height > side and image.height - side > 2 * (image.width - side):
-        return across(down(image))
-    return down(across(image))
 
 
 def _from_sixteen_bits(image: Image.Image) -> Image.Image:

@@ -25,14 +25,16 @@ from jobs.data.value_range import GUESSED, ValueRange
 from jobs.errors import OutOfMemory
 from models.data import values
 from models.data.array import Rows
-from models.data.decode import Broken, Pixels, decode
+from models.data.decode import Broken, Pixels, decode_each
 from models.data.image_file import read
+from models.data.square import Squaring
 
 if TYPE_CHECKING:
     from jobs.data.image_folder import ImageFile
 
 CHUNK_FILES = 32
 Span = tuple[PixelFormat, float, float]
+Hows = tuple[int | Squaring, Squaring | None]
 T = TypeVar("T")
 LARGE_BYTES = 31 * 2**20  # the largest that glibc learns from is 32 MiB
 
@@ -54,17 +56,19 @@ class Decoded:
 def decode_all(
     folder: Path,
     entries: Sequence[ImageFile],
-    size: int,
+    how: int | Squaring,
     rows: Rows,
     processes: int,
     chosen: ValueRange = GUESSED,
+    compared: Squaring | None = None,
 ) -> Iterator[tuple[ImageFile, Decoded]]:
     """Decode every entry into the row of its position in `entries`.
 
+    Checksums are those of its pixels, or of those that the squaring `compared` gives.
     `chosen` says how values beyond 8 bits are shown. The `processes` processes end with this one.
     Results come in the given order. Raises errors of writing, and `OutOfMemory`.
     """
-    work = functools.partial(_decode_chunk, folder, size, rows, chosen)
+    work = functools.partial(_decode_chunk, folder, (how, compared), rows, chosen)
     return _in_chunks(folder, entries, processes, work)
 
 
@@ -132,7 +136,7 @@ def die_with_parent() -> None:
 
 def _decode_chunk(
     folder: Path,
-    size: int,
+    hows: Hows,
     rows: Rows,
     chosen: ValueRange,
     files: Sequence[tuple[str, str]],
@@ -141,13 +145,13 @@ def _decode_chunk(
     """Decode files (path and checksum) into consecutive rows from `start` on."""
     with rows.putting() as put:
         return [
-            _decode_one(folder / path, sha256, size, chosen, functools.partial(put, row))
+            _decode_one(folder / path, sha256, hows, chosen, functools.partial(put, row))
             for row, (path, sha256) in enumerate(files, start)
         ]
 
 
 def _decode_one(
-    path: Path, sha256: str, size: int, chosen: ValueRange, put: Callable[[Pixels], None]
+    path: Path, sha256: str, hows: Hows, chosen: ValueRange, put: Callable[[Pixels], None]
 ) -> Decoded:
     foreign = ""
     try:
@@ -162,12 +166,12 @@ def _decode_one(
     if foreign:
         return Decoded("", foreign)
     try:
-        pixels = decode(contents, size, chosen)
+        pixels, *others = decode_each(contents, [how for how in hows if how is not None], chosen)
     except Broken as error:
         return Decoded("", str(error))
     put(pixels)
     levels = int((pixels.max(0).max(0) - pixels.min(0).min(0)).max())
-    return Decoded(hashlib.sha256(pixels.data).hexdigest(), levels=levels)
+    return Decoded(hashlib.sha256((others or [pixels])[0].data).hexdigest(), levels=levels)
 
 
 def _span_chunk(folder: Path, files: Sequence[tuple[str, str]], start: int) -> list[Span | None]:

@@ -6,13 +6,12 @@ import hashlib
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image
 
-from models.data.decode import Pixels, square
+from models.data.decode import Pixels
 
 
-def images(size: int) -> Iterator[tuple[str, str, str, Pixels]]:
-    """Path, label, checksum and pixels (size, size, 3) of each digit, class by class."""
+def images() -> Iterator[tuple[str, str, str, Pixels]]:
+    """Path, label, checksum and pixels (8, 8, 3) of each digit, class by class."""
     from sklearn.datasets import load_digits
 
     found = load_digits()
@@ -20,10 +19,9 @@ def images(size: int) -> Iterator[tuple[str, str, str, Pixels]]:
     for index in np.argsort(found.target, kind="stable"):
         label = str(found.target[index])
         original = np.ascontiguousarray(grey[index])
-        picture = Image.fromarray(original).convert("RGB")
         yield (
             f"{label}/{index:04d}",
             label,
             hashlib.sha256(original.tobytes()).hexdigest(),
-            square(picture, size),
+            np.repeat(original[:, :, None], 3, axis=2),
         )

@@ -10,6 +10,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 import pyarrow as pa
+from PIL import Image as pillow
 
 from jobs import atomic
 from jobs.catalog.built_in_data import BUILT_IN_DATA
@@ -22,6 +23,7 @@ from models.data import ranges
 from models.data.array import ArrayWriter
 from models.data.decode_pool import decode_all
 from models.data.split import SPLITS, Image, split
+from models.data.square import Squaring, square_as
 from models.runtime.progress import ProgressEstimator, Tell
 
 SHOWN = 20
@@ -115,12 +117,14 @@ def _fetch(
     """Path and image of each file, its pixels in its row; no image for files in `faults`."""
     if source.built_in:
         images = resolve_name(BUILT_IN_DATA[source.origin].load)
-        for path, label, sha256, pixels in images(settings.image_size):
-            writer.append(pixels)
+        for path, label, sha256, pixels in images():
+            writer.append(square_as(pillow.fromarray(pixels), Squaring.of(settings)))
             yield path, Image(label, sha256, sha256)
         return
+    how = Squaring.of(settings)
+    compared = None if settings.split_size is None else Squaring(settings.split_size)
     for entry, decoded in decode_all(
-        Path(source.origin), source.entries, settings.image_size, writer.rows, processes, values
+        Path(source.origin), source.entries, how, writer.rows, processes, values, compared
     ):
         if decoded.pixels_sha256:
             if decoded.levels < FEW_LEVELS:

@@ -6,7 +6,7 @@ from jobs.errors import BadCheckpoint
 from jobs.store.store import Store
 from jobs.task import Task
 from models.checkpoints import files
-from models.networks import build
+from models.networks import of_trial
 from models.runtime import device
 from models.training import numerics
 from models.training.learner import Learner
@@ -31,6 +31,9 @@ def learner(store: Store, trained: Task, classes: int, on: str) -> Learner:
         )
     contents = files.read(path, trial.name)
     settled = numerics.kept(store.numerics_path(trial.name))
-    network = build.restored(trial.backbone, classes, contents.network)
+    network = of_trial.restored(store, trial, classes, contents.network)
     where = device.pick(on, trial.recipe.deterministic)
-    return Learner.of(network, trial.recipe, trial.seed, where, settled.precision)
+    shown = of_trial.normalisation_of(trial)
+    return Learner.of(
+        network, trial.recipe, trial.seed, where, settled.precision, normalisation=shown
+    )

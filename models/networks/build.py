@@ -1,4 +1,4 @@
-"""Build a catalog network with a head for the data set."""
+"""Build a network with a head for the data set: the catalog's here, others by their library."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from jobs.catalog.backbones import Backbone, find_backbone
+from jobs.catalog.backbones import CATALOG, PUBLISHED_SIZE, Backbone, find_backbone
 from jobs.errors import BadCheckpoint
+from models.networks import libraries
 from models.networks.heads import replace_head
+from models.networks.libraries import Wanted
+from models.networks.state import first_mismatch
 from models.networks.weights import (
     IMAGENET_CLASSES,
     find_weights,
-    first_mismatch,
     read_weights,
     require_weights,
 )
@@ -24,12 +26,22 @@ from models.runtime.rng import derive_seed
 __all__ = ["build_network", "find_weights", "require_weights", "restored", "skeleton"]
 
 
-def build_network(name: str, classes: int, seed: int, weights: Path | None = None) -> nn.Module:
-    """The network of a catalog name with a head of `classes` outputs, in float32 on the CPU.
+def build_network(
+    name: str,
+    classes: int,
+    seed: int,
+    weights: Path | None = None,
+    image_size: int = PUBLISHED_SIZE,
+    source: Path | None = None,
+) -> nn.Module:
+    """The network of this label with a head of `classes` outputs, in float32 on the CPU.
 
-    Random values come from (seed, name) alone. `weights` is a file of ImageNet weights for
-    everything but the head; raises `BadWeights` when it does not fit.
+    Random values come from (seed, name) alone. `weights` is a file of pretrained weights for
+    everything but the head; raises `BadWeights` when it does not fit. `image_size` (pixels) and the
+    own file `source` matter only outside the catalog.
     """
+    if name not in CATALOG:
+        return libraries.build(Wanted(name, image_size, source), classes, seed, weights)
     entry = find_backbone(name)
     torch.manual_seed(derive_seed("init", seed, name))
     if weights is None:
@@ -39,8 +51,15 @@ def build_network(name: str, classes: int, seed: int, weights: Path | None = Non
     return _with_head(entry, body.requires_grad_(True), classes, pretrained=True)
 
 
-def skeleton(name: str, classes: int) -> nn.Module:
-    """The network without values, on torch's meta device; takes no time and no memory."""
+def skeleton(
+    name: str, classes: int, image_size: int = PUBLISHED_SIZE, source: Path | None = None
+) -> nn.Module:
+    """The network without values, on torch's meta device; takes no time and no memory.
+
+    Outside the catalog it may have values, where it cannot be built without them.
+    """
+    if name not in CATALOG:
+        return libraries.skeleton(Wanted(name, image_size, source), classes)
     return skeleton_of(find_backbone(name), classes)
 
 
@@ -56,16 +75,25 @@ def pretrained_skeleton(entry: Backbone) -> nn.Module | None:
     return None if entry.torchvision_name is None else _without_values(entry, IMAGENET_CLASSES)
 
 
-def restored(name: str, classes: int, state: dict[str, Tensor]) -> nn.Module:
+def restored(
+    name: str,
+    classes: int,
+    state: dict[str, Tensor],
+    image_size: int = PUBLISHED_SIZE,
+    source: Path | None = None,
+) -> nn.Module:
     """The network with a state dict of its own; raises `BadCheckpoint` when it does not fit."""
-    network = skeleton(name, classes)
+    if name in CATALOG:
+        network = skeleton(name, classes)
+    else:  # with values: some are not in the state dict, such as tables of positions
+        network = libraries.make(Wanted(name, image_size, source), classes)
     mismatch = first_mismatch(state, network.state_dict(), finite=False)
     if mismatch:
         raise BadCheckpoint(
             f"the checkpoint does not fit {name} with {classes} classes: {mismatch}."
         )
-    network.load_state_dict(state, assign=True)
-    return network.requires_grad_(True)
+    network.load_state_dict(state, assign=name in CATALOG)
+    return network.requires_grad_(True) if name in CATALOG else network
 
 
 def _without_values(entry: Backbone, classes: int) -> nn.Module:

@@ -34,7 +34,7 @@ def _linear(network: nn.Module, classes: int, pretrained: bool) -> nn.Module:
 
 def _small_linear(network: nn.Module, classes: int, pretrained: bool) -> nn.Module:
     """The same with the small initial values of torchvision's VGG and MobileNet."""
-    _small(_last_linear(network, classes))
+    small_values(_last_linear(network, classes))
     return network
 
 
@@ -67,7 +67,7 @@ def _convolution(kernel: int) -> Head:
             nn.Dropout(0.5), layer, nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1)
         )
         if pretrained:
-            _small(layer)
+            small_values(layer)
         return network
 
     return replace
@@ -83,7 +83,7 @@ def _convolution_of(network: nn.Module) -> nn.Conv2d:
     return found[0]
 
 
-def _small(layer: nn.Conv2d | nn.Linear) -> None:
+def small_values(layer: nn.Conv2d | nn.Linear) -> None:
     """Initialise a layer with standard deviation 0.01 and zero bias."""
     nn.init.normal_(layer.weight, 0.0, 0.01)
     if layer.bias is not None:

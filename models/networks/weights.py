@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from jobs import atomic
 from jobs.catalog import backbones
+from jobs.catalog.reference import parse
 from jobs.errors import BadWeights, MissingWeights
 
 if TYPE_CHECKING:
@@ -23,16 +24,15 @@ if TYPE_CHECKING:
 DOWNLOADS = "https://download.pytorch.org/models"
 TIMEOUT_S = 5.0
 IMAGENET_CLASSES = 1000
-OPTIONAL = "num_batches_tracked"
+SUFFIXES = (".pth", ".safetensors", ".pt")
 
 
 def require_weights(
     names: Iterable[str], weights_dir: Path | None, *, downloads: str | None = DOWNLOADS
 ) -> None:
-    """Check that the weights of all these backbones are on this machine.
+    """Check that the weights of all these backbones are on this machine, whatever they contain.
 
-    Raises `MissingWeights` naming all that are not. A file that cannot be what its name says is
-    reported by itself.
+    Raises `MissingWeights` naming all that are not.
     """
     missing: list[str] = []
     for name in dict.fromkeys(names):
@@ -40,58 +40,91 @@ def require_weights(
         if file is None or file in missing:
             continue
         try:
-            path = find_weights(name, weights_dir, downloads=downloads)
+            find_weights(name, weights_dir, downloads=downloads)
         except MissingWeights:
             missing.append(file)
             downloads = None
-        else:
-            _require_sound(name, path)
     if missing:
         raise MissingWeights(_missing(missing, weights_dir))
 
 
-def unsound(name: str, path: Path) -> str | None:
-    """Why a file cannot hold ImageNet weights of a backbone, seen in milliseconds; or None."""
-    from models.networks import state_file
-
-    counts = backbones.find_backbone(name).counts
-    if counts is None or counts.pretrained is None:
-        return None  # found when training begins
-    return state_file.problem(path, counts.pretrained)
-
-
-def _require_sound(name: str, path: Path) -> None:
-    reason = unsound(name, path)
-    if reason is not None:
-        raise MissingWeights(
-            f"{path} is not a file of ImageNet weights for {name}: {reason}. Replace it, remove it "
-            "to download the weights, or use random weights with --weights none."
-        )
-
-
 def find_weights(name: str, weights_dir: Path | None, *, downloads: str | None = DOWNLOADS) -> Path:
-    """The file of ImageNet weights of a backbone: in `weights_dir`, torch's cache, or downloaded.
+    """The file of pretrained weights of a backbone: in `weights_dir`, a cache, or downloaded.
 
-    `downloads` is the address of the folder to download from, None for no download. Raises
-    `MissingWeights` naming the file to provide.
+    `downloads` is the address of the folder that torchvision downloads from, None for no download.
+    Raises `MissingWeights` naming the file to provide.
     """
+    reference = parse(name)
+    if reference.library == "timm":
+        return _of_timm(reference.name, weights_dir, downloads is not None)
+    if reference.library == "torchvision":
+        return _of_torchvision(reference.name, weights_dir, downloads)
     backbone = backbones.find_backbone(name)
     if backbone.weights_file is None or backbone.weights_url_file is None:
         raise MissingWeights(
             f"{name} has no pretrained weights. It starts from random weights (--weights none)."
         )
-    cached = torch_cache() / backbone.weights_url_file
-    candidates = [cached] if weights_dir is None else [weights_dir / backbone.weights_file, cached]
-    for candidate in candidates:
+    folder = [] if weights_dir is None else [weights_dir / backbone.weights_file]
+    return _first_of(
+        folder, backbone.weights_url_file, backbone.weights_file, weights_dir, downloads
+    )
+
+
+def _first_of(
+    candidates: list[Path],
+    url_file: str,
+    wanted: str,
+    weights_dir: Path | None,
+    downloads: str | None,
+) -> Path:
+    """The first of these files, else torchvision's download, from its cache if it is there."""
+    cached = torch_cache() / url_file
+    for candidate in (*candidates, cached):
         if os.path.isfile(candidate):
             return candidate
     try:
         if downloads is None:
             raise FileNotFoundError("no download was tried")
-        fetch(f"{downloads}/{backbone.weights_url_file}", cached)
+        fetch(f"{downloads}/{url_file}", cached)
     except (OSError, ValueError) as error:
-        raise MissingWeights(_missing([backbone.weights_file], weights_dir)) from error
+        raise MissingWeights(_missing([wanted], weights_dir)) from error
     return cached
+
+
+def _of_torchvision(name: str, weights_dir: Path | None, downloads: str | None) -> Path:
+    from models.networks import torchvision_networks
+
+    url = next(iter(torchvision_networks.urls(name).values()))
+    candidates = []
+    if weights_dir is not None:
+        candidates = [weights_dir / "torchvision" / f"{name}{suffix}" for suffix in SUFFIXES]
+        candidates.append(weights_dir / f"{name}.pth")
+    return _first_of(
+        candidates, url.rpartition("/")[2], f"torchvision/{name}.pth", weights_dir, downloads
+    )
+
+
+def _of_timm(name: str, weights_dir: Path | None, download: bool) -> Path:
+    from models.networks import timm_networks
+
+    if weights_dir is not None:
+        for file in timm_networks.file_names(name):
+            for suffix in SUFFIXES:
+                if os.path.isfile(path := weights_dir / "timm" / f"{file}{suffix}"):
+                    return path
+    if (cached := timm_networks.cached(name)) is not None:
+        return cached
+    if not timm_networks.has_weights(name):
+        raise MissingWeights(
+            f"timm has no pretrained weights of {name}. Start from random ones (--weights none), "
+            "or name a file of your own (weights: FILE, in a specification)."
+        )
+    try:
+        if not download:
+            raise FileNotFoundError("no download was tried")
+        return timm_networks.downloaded(name)
+    except Exception as error:  # the hub's client raises many kinds
+        raise MissingWeights(_missing([f"timm/{name}.pth"], weights_dir)) from error
 
 
 def fetch(url: str, target: Path) -> None:
@@ -121,57 +154,15 @@ def torch_cache() -> Path:
 
 def read_weights(path: Path, network: nn.Module) -> dict[str, Tensor]:
     """The state dict of a file in float32, checked against `network`; raises `BadWeights`."""
-    import torch
+    from models.networks.state import first_mismatch, read_state
 
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load may raise anything
-        reason = " ".join(str(error).split())[:160]
-        raise BadWeights(
-            f"{path} is not a weights file that torch can read: {reason} Replace the file."
-        ) from error
-    if not isinstance(found, dict) or not all(
-        isinstance(value, torch.Tensor) for value in found.values()
-    ):
-        raise BadWeights(
-            f"{path} is not a plain state dict (names and tensors). Save 'network.state_dict()' "
-            f"there."
-        )
+    found = read_state(path)
     mismatch = first_mismatch(found, network.state_dict())
     if mismatch:
         raise BadWeights(
             f"{path} does not fit the network that it is named after: {mismatch}. Replace the file."
         )
-    return {
-        name: value.float() if value.is_floating_point() else value for name, value in found.items()
-    }
-
-
-def first_mismatch(
-    found: dict[str, Tensor], expected: dict[str, Tensor], finite: bool = True
-) -> str | None:
-    """The first difference of a state dict from the expected one in names, shapes or dtypes.
-
-    With `finite`, values must be finite.
-    """
-    for name, value in expected.items():
-        if name not in found:
-            if name.endswith(OPTIONAL):
-                continue
-            return f"it lacks '{name}'"
-        if found[name].shape != value.shape:
-            return f"'{name}' has shape {list(found[name].shape)} instead of {list(value.shape)}"
-        if found[name].is_floating_point() != value.is_floating_point():
-            return f"'{name}' has type {found[name].dtype} instead of {value.dtype}"
-        if found[name].layout != value.layout or found[name].is_meta:
-            return f"'{name}' is not a plain tensor"
-    extra = next((name for name in found if name not in expected), None)
-    if extra is not None:
-        return f"it has '{extra}', which the network does not have"
-    broken = next(
-        (name for name, value in found.items() if finite and not value.isfinite().all()), None
-    )
-    return None if broken is None else f"'{broken}' has values that are not finite"
+    return found
 
 
 def _missing(missing: list[str], weights_dir: Path | None) -> str:
@@ -181,8 +172,9 @@ def _missing(missing: list[str], weights_dir: Path | None) -> str:
         if weights_dir
         else "a folder and set ORCH_WEIGHTS_DIR to it"
     )
+    kind = "timm's" if missing[0].startswith("timm/") else "torchvision's"
     return (
         "ImageNet weights are missing and could not be downloaded. Put "
-        f"{', '.join(missing)} (torchvision's state dicts) into {where}, or use random weights "
+        f"{', '.join(missing)} ({kind} state dicts) into {where}, or use random weights "
         "with --weights none."
     )

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from jobs.spec.model import Recipe
 from models.data.batches import Batch
 from models.networks import deterministic
+from models.networks.of_trial import Normalisation
 from models.runtime.device import Chosen
 from models.runtime.rng import derive_seed
 from models.training import cuda_graphs, microbatches, optimisation
@@ -21,8 +22,7 @@ from models.training.optimisation import Scheduler
 
 FULL = (255.0, 255.0, 255.0)
 """Divisor as a tensor: a GPU would multiply by the inverse of a number and round differently."""
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
+IMAGENET = Normalisation()
 CACHED = 600_000
 """Values normalised at a time on a processor, so that they stay in its cache."""
 
@@ -39,6 +39,7 @@ class Learner:
     recipe: Recipe
     seed: int
     splits: Splits = ()
+    normalisation: Normalisation = IMAGENET
     replay: cuda_graphs.Replay | None = None
 
     @classmethod
@@ -50,6 +51,7 @@ class Learner:
         device: torch.device,
         precision: Chosen,
         splits: Splits = (),
+        normalisation: Normalisation = IMAGENET,
     ) -> Learner:
         """The network on `device`, channels last, with the recipe's optimiser and schedule."""
         if recipe.deterministic and device.type == "cuda":
@@ -57,7 +59,9 @@ class Learner:
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = optimisation.make_optimiser(network, recipe, device)
         scheduler = optimisation.make_scheduler(optimizer, recipe)
-        made = cls(network, optimizer, scheduler, device, precision, recipe, seed, splits)
+        made = cls(
+            network, optimizer, scheduler, device, precision, recipe, seed, splits, normalisation
+        )
         if cuda_graphs.wanted(device, recipe.deterministic):
             made.replay = cuda_graphs.Replay(
                 network,
@@ -80,19 +84,22 @@ class Learner:
         """Class scores (n, classes) of a batch in float32, computed in the trial's precision."""
         half = self.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            images = normalised(batch.images, torch.bfloat16 if half else torch.float32)
+            kind = torch.bfloat16 if half else torch.float32
+            images = normalised(batch.images, kind, self.normalisation)
             scores: Tensor = self.network(images).flatten(1)
         return scores.float()
 
 
-def normalised(images: Tensor, kind: torch.dtype = torch.float32) -> Tensor:
-    """Images (n, s, s, 3), uint8, as ImageNet-normalised floats (n, 3, s, s), channels last.
+def normalised(
+    images: Tensor, kind: torch.dtype = torch.float32, by: Normalisation = IMAGENET
+) -> Tensor:
+    """Images (n, s, s, 3), uint8, as normalised floats (n, 3, s, s), channels last.
 
     Bit for bit equal to torchvision's `ToTensor` and `Normalize`, rounded to `kind` as autocast
     does.
     """
     full, mean, deviation = (
-        _row(colour, images.shape[2], images.device) for colour in (FULL, MEAN, DEVIATION)
+        _row(colour, images.shape[2], images.device) for colour in (FULL, by.mean, by.deviation)
     )
     # By image rows: a processor works on long rows three times as fast as on single pixels.
     rows = images.reshape(-1, len(mean))

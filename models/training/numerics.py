@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 import torch
+from torch import nn
 
 from jobs import atomic
 from jobs.errors import BadCheckpoint, BadWeights
@@ -37,13 +38,18 @@ class Numerics:
 
 
 def settle(
-    store: Store, trial: Trial, device: torch.device, threads: int, weights_sha256: str | None
+    store: Store,
+    trial: Trial,
+    device: torch.device,
+    threads: int,
+    weights_sha256: str | None,
+    network: nn.Module,
 ) -> Numerics:
     """The trial's recorded numerics, else chosen and recorded now. Sets torch's threads."""
     path = store.numerics_path(trial.name)
     if not path.exists():
         threads = planned_threads(store.threads_path(trial.name)) or threads
-        precision = choose_precision(trial.recipe.precision, device, trial.backbone)
+        precision = choose_precision(trial.recipe.precision, device, network)
         record = NumericsRecord(
             precision=precision,
             threads=threads,

@@ -9,6 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
+
 from jobs import atomic
 from jobs.early_stopping import stop_epoch
 from jobs.store.records import TaskResult
@@ -17,12 +20,14 @@ from jobs.task import Task, TaskRequest, Trial
 from models.checkpoints import files, snapshot
 from models.data.batches import Data
 from models.data.gpu_cache import OnUpload, ignore_upload
-from models.networks import build
+from models.networks import of_trial
 from models.runtime import device
 from models.runtime.background import BackgroundThread
 from models.training import microbatches, numerics
 from models.training.learner import Learner
 from models.training.loop import EpochProgress
+from models.training.microbatches import Splits
+from models.training.numerics import Numerics
 
 Row = dict[str, Any]
 
@@ -149,10 +154,10 @@ def begin_training(request: TaskRequest, on_upload: OnUpload = ignore_upload) ->
         )
     contents, path = found
     where = device.pick(request.device, trial.recipe.deterministic)
-    kept = numerics.settle(store, trial, where, request.threads, None)
-    network = build.restored(trial.backbone, len(data.classes), contents.network)
+    network = of_trial.restored(store, trial, len(data.classes), contents.network)
+    kept = numerics.settle(store, trial, where, request.threads, None, network)
     splits = microbatches.read(store.microbatches_path(trial.name))
-    learner = Learner.of(network, trial.recipe, trial.seed, where, kept.precision, splits)
+    learner = _learner(network, trial, where, kept, splits)
     learner.optimizer.load_state_dict(contents.optimizer)
     learner.scheduler.load_state_dict(contents.scheduler)
     data = data.near(where, on_upload=on_upload)
@@ -171,19 +176,22 @@ def begin_training(request: TaskRequest, on_upload: OnUpload = ignore_upload) ->
 
 def _from_start(store: Store, request: TaskRequest, trial: Trial, classes: int) -> Learner:
     """The trial before its first step; bad weights are refused before anything is recorded."""
-    weights = None
-    if trial.weights == "imagenet":
-        weights = build.find_weights(
-            trial.backbone, Path(request.weights_dir) if request.weights_dir else None
-        )
-    network = build.build_network(trial.backbone, classes, trial.seed, weights)
+    weights = of_trial.weights_of(store, trial, request.weights_dir)
+    network = of_trial.begun(store, trial, classes, weights)
     where = device.pick(request.device, trial.recipe.deterministic)
     digest = None if weights is None else atomic.file_digest(weights)
-    kept = numerics.settle(store, trial, where, request.threads, digest)
+    kept = numerics.settle(store, trial, where, request.threads, digest, network)
     if weights is not None:
         kept.check_weights(weights, digest)
     splits = microbatches.read(store.microbatches_path(trial.name))
-    return Learner.of(network, trial.recipe, trial.seed, where, kept.precision, splits)
+    return _learner(network, trial, where, kept, splits)
+
+
+def _learner(
+    network: nn.Module, trial: Trial, where: torch.device, kept: Numerics, splits: Splits
+) -> Learner:
+    shown = of_trial.normalisation_of(trial)
+    return Learner.of(network, trial.recipe, trial.seed, where, kept.precision, splits, shown)
 
 
 def _checkpoints(store: Store, trial: Trial) -> Path:

@@ -122,8 +122,9 @@ def _timeline(run_data: RunData) -> Timeline:
 
 
 def _costs(run_data: RunData) -> tuple[Cost, ...]:
-    size, classes = run_data.run.spec.image_size, len(run_data.predictions.classes)
-    costs = network_costs(run_data.comparison, run_data.period, classes, run_data.trainings, size)
+    spec, classes = run_data.run.spec, len(run_data.predictions.classes)
+    sizes = {name: spec.preparation_of(name).image_size for name in spec.backbones}
+    costs = network_costs(run_data.comparison, run_data.period, classes, run_data.trainings, sizes)
     return tuple(costs)
 
 

@@ -44,12 +44,12 @@ def network_costs(
     period: int,
     classes: int,
     trainings: Mapping[str, TrainingResults] | None = None,
-    image_size: int = PUBLISHED_SIZE,
+    image_sizes: Mapping[str, int] | None = None,
 ) -> list[Cost]:
     """Cost of every backbone up to the end of `period`; time is the wall time of all its epochs.
 
-    `trainings` are the results of each trial's trainings, with memory and energy. `image_size` is
-    the side of the run's images in pixels.
+    `trainings` are the results of each trial's trainings, with memory and energy. `image_sizes`
+    are the sides of each network's images in pixels.
     """
     found = []
     for standing in comparison.at(period):
@@ -69,7 +69,9 @@ def network_costs(
                 known.parameters(classes) if known else None,
                 known.gmacs(classes) if known else None,
                 *_consumed(rows, standing.epoch, trainings or {}),
-                known.gmacs_at(classes, image_size) if known else None,
+                known.gmacs_at(classes, (image_sizes or {}).get(name, PUBLISHED_SIZE))
+                if known
+                else None,
             )
         )
     return found

@@ -163,7 +163,7 @@ def _pixels(path: Path, settings: DataSettings, chosen: ValueRange) -> str:
     from models.data.decode import Broken, decode
 
     try:
-        pixels = decode(path.read_bytes(), settings.image_size, chosen)
+        pixels = decode(path.read_bytes(), settings.split_size or settings.image_size, chosen)
     except (OSError, Broken):
         return ""
     return hashlib.sha256(pixels.data).hexdigest()

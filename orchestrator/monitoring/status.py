@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -9,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobs import atomic, plan
+from jobs.catalog.backbones import CATALOG
+from jobs.errors import OrchError
 from jobs.store.records import TaskResult
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
@@ -125,7 +128,9 @@ class _Share:
 def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
     """Summary of the run, from listings alone."""
     states = plan.task_states(store, run, scene.ledger)
-    working = any(_under_way(scene, run, subject, states) for subject in (run.data, *run.trials))
+    working = any(
+        _under_way(scene, run, subject, states) for subject in (*run.data_sets, *run.trials)
+    )
     state, counts = _state(states, working), dict(Counter(states.values()))
     why = waiting.reason(state, scene.workers, store, states)
     return Overview(run.name, state, counts, run.submitted_at, why)
@@ -137,7 +142,9 @@ def run_status(
     """The run as the store shows it now, or in a given view."""
     scene = scene or progress.read_view(store, now)
     states = plan.task_states(store, run, scene.ledger)
-    preparing = next(iter(_under_way(scene, run, run.data, states)), None)
+    preparations = [states[Task("prepare", data).id] for data in run.data_sets]
+    under_way = (each for data in run.data_sets for each in _under_way(scene, run, data, states))
+    preparing = next(under_way, None)
     shares = _shares(states)
     results = {name: _results(store, name, shares[name]) for name in run.trials}
     trials = tuple(
@@ -159,7 +166,7 @@ def run_status(
         state,
         dict(Counter(states.values())),
         run.submitted_at,
-        states[Task("prepare", run.data).id],
+        next((state for state in preparations if state != "done"), "done"),
         preparing,
         trials,
         _failures(store, states),
@@ -229,6 +236,17 @@ def _kept(store: Store, trial: str, most: int) -> int:
     return max((epoch for epoch in epochs if epoch <= most), default=0)
 
 
+def _backbone_and_seed(store: Store, trial: str) -> tuple[str, int]:
+    """Backbone and seed of a trial; only the catalog's names are read off the trial's name."""
+    backbone, seed = backbone_and_seed(trial)
+    if backbone in CATALOG:
+        return backbone, seed
+    with contextlib.suppress(OrchError):
+        recorded = store.load_trial(trial)
+        return recorded.backbone, recorded.seed
+    return backbone, seed
+
+
 def _trial(
     store: Store,
     name: str,
@@ -237,7 +255,7 @@ def _trial(
     begun: bool,
     recorded: Results,
 ) -> TrialStatus:
-    backbone, seed = backbone_and_seed(name)
+    backbone, seed = _backbone_and_seed(store, name)
     epochs, trained, evaluated = share.target_epochs[-1], share.trained, share.evaluated
     results, tested = recorded
     stopped = _stopped(results[-1], epochs) if results else None

@@ -29,19 +29,24 @@ def create_run(
     provenance: dict[str, Any] | None = None,
     lone_threads: int | None = None,
 ) -> Run:
-    """Record a run: its data set and trials, and last the run itself, which workers then reconcile.
+    """Record a run: its data sets, trials and own files, and last the run itself.
+
+    From then on workers reconcile it.
 
     A run of the same name keeps its time and provenance, becomes the latest again, and is no longer
     cancelled. The request is taken as it is; `preflight.check_request` checks one.
     If the run is a single trial, it gets `lone_threads` threads.
     """
-    data = source.data_id(spec.data_settings())
-    expanded = plan.unfold(spec, data)
+    expanded = plan.unfold(spec, source.data_id)
+    data = expanded.data
     codec.refuse_newer(CancelledRecord, store.cancelled_path(expanded.run))
     earlier = None
     with contextlib.suppress(UnknownRun):
         earlier = store.load_run(expanded.run)
-    store.save_data(data, source, spec.data_settings())
+    for settings in dict.fromkeys(spec.data_settings(name) for name in spec.backbones):
+        store.save_data(source.data_id(settings), source, settings)
+    for network in spec.networks.values():
+        store.save_network_files(network)
     with ThreadPoolExecutor(AT_ONCE) as pool:  # limited by the disk, not by the CPU
         list(
             pool.map(

@@ -102,7 +102,7 @@ def invert(images: Any, strength: float, rng: Any) -> Any:
     return (images * (1 - strength) + (255 - images) * strength).round().to(images.dtype)
 
 
-def stripes(size: int) -> Iterator[tuple[str, str, str, Any]]:
+def stripes(size: int = 32) -> Iterator[tuple[str, str, str, Any]]:
     """Ten images of each class."""
     import numpy as np
 

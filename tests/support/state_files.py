@@ -8,8 +8,9 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from jobs.catalog import backbones
 from models.networks.state_file import MAGIC
+
+from jobs.catalog import backbones
 
 IMAGENET = 1000
 

@@ -1,0 +1,253 @@
+"""What a specification says of its networks: references, own weights, and their preparation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from jobs.catalog.backbones import CATALOG
+from jobs.catalog.reference import parse
+from jobs.catalog.suggest import unknown
+from jobs.errors import BadSpec, UnknownBackbone
+from jobs.spec.fields import KEYS
+
+Resize = Literal["squash", "crop", "pad"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+Colour = tuple[float, float, float]
+WEIGHTS_SUFFIXES = (".pth", ".pt", ".safetensors")
+MAX_SOURCE_BYTES = 1_000_000
+SHOWN = 80
+
+
+def parse_colour(value: Any) -> Any:
+    """Three numbers for red, green and blue, also as `0.5,0.5,0.5`."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return (value,) * 3
+    parts = value.split(",") if isinstance(value, str) else value
+    if isinstance(parts, (list, tuple)) and len(parts) == 1:
+        parts = parts * 3
+    try:
+        red, green, blue = (float(part) for part in parts if not isinstance(part, bool))
+    except (TypeError, ValueError):
+        raise ValueError(
+            "three numbers (red, green, blue) are needed, such as 0.5,0.5,0.5"
+        ) from None
+    return red, green, blue
+
+
+def within(low: float, high: float, why: str) -> Any:
+    """A check of each number of a colour."""
+
+    def check(value: Any) -> Any:
+        colour = parse_colour(value)
+        if not all(low <= each <= high for each in colour):
+            raise ValueError(f"{why}, such as 0.5,0.5,0.5")
+        return colour
+
+    return BeforeValidator(check)
+
+
+Mean = Annotated[Colour, within(-1.0, 2.0, "three numbers from -1 to 2 are needed")]
+Deviation = Annotated[Colour, within(1e-3, 10.0, "three numbers from 0.001 to 10 are needed")]
+Size = Annotated[int, Field(ge=8, le=2048)]
+Share = Annotated[float, Field(gt=0.1, le=1)]
+
+
+class Preparation(BaseModel):
+    """How images are prepared for a network, as its weights were trained."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image_size: Size = 224
+    resize: Resize = "squash"
+    interpolation: Interpolation = "bilinear"
+    crop: Share = 0.875
+    mean: Mean = (0.485, 0.456, 0.406)
+    deviation: Deviation = (0.229, 0.224, 0.225)
+
+
+STUDY = Preparation()
+"""The preparation of the study: squashed to 256/224 of the size, the centre, ImageNet's colours."""
+PREPARATION_KEYS = tuple(Preparation.model_fields)
+
+
+class Network(BaseModel):
+    """What is known of one network of a run beyond its name; None where nothing was given.
+
+    `source` is the SHA-256 of an own file, `weights` that of an own weights file with its suffix:
+    the names of their copies in the store. `file` and `weights_file` are where they lie now, which
+    is not recorded.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    weights: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}\.(pth|pt|safetensors)$")
+    image_size: Size | None = None
+    resize: Resize | None = None
+    interpolation: Interpolation | None = None
+    crop: Share | None = None
+    mean: Mean | None = None
+    deviation: Deviation | None = None
+    relative_cost: float = Field(default=1.0, gt=0)
+    file: Path | None = Field(default=None, exclude=True)
+    weights_file: Path | None = Field(default=None, exclude=True)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The preparation that is given for this network, by key."""
+        return {key: value for key in PREPARATION_KEYS if (value := getattr(self, key)) is not None}
+
+    def named_by(self) -> dict[str, Any]:
+        """The values that names are derived from; an estimate of cost changes no result."""
+        return self.model_dump(mode="json", exclude_none=True, exclude={"relative_cost"})
+
+
+Networks = dict[str, Network]
+
+
+def split_entries(entries: Any) -> tuple[tuple[str, ...], Networks]:
+    """Labels of the backbones in a specification, and what it says of each beyond its name.
+
+    An entry is a reference, or a mapping with `name` and keys of `Network`. Own files are read.
+    """
+    if entries == "all":
+        return tuple(CATALOG), {}
+    chosen = [entries] if isinstance(entries, (str, Mapping)) else entries
+    if not isinstance(chosen, (list, tuple)):
+        raise BadSpec(
+            f"backbones: {KEYS['backbones'].needs} is needed (given: {str(entries)[:SHOWN]!r})."
+        )
+    found: Networks = {}
+    origins: dict[str, str] = {}
+    for given, settings in _each(chosen):
+        reference = parse(given)
+        network = _network(reference.label, settings)
+        if reference.path is not None:
+            network = _with_source(network, given, Path(reference.path))
+        if found.setdefault(reference.label, network) != network:
+            other = origins[reference.label]
+            raise BadSpec(
+                f"backbones: '{reference.label}' is given twice with different settings or files "
+                f"({other} and {given}). Results could not be told apart; compare them in two runs."
+            )
+        origins.setdefault(reference.label, given)
+    return tuple(found), {name: each for name, each in found.items() if each != Network()}
+
+
+def needed_of_one(key: str) -> str:
+    """What a key takes for one network, where `native` is what leaving it out means."""
+    return str(KEYS[key].needs).replace(", or 'native',", "").replace("native, ", "")
+
+
+def _each(chosen: Iterable[Any]) -> Iterable[tuple[str, dict[str, Any]]]:
+    """The reference and the settings of each entry; a text may name several, with commas."""
+    for entry in chosen:
+        if isinstance(entry, Mapping):
+            settings = dict(entry)
+            name = settings.pop("name", None)
+            if not isinstance(name, str):
+                raise BadSpec("backbones: an entry lacks its name, such as {name: resnet34}.")
+            yield name, settings
+        else:
+            for name in str(entry).split(","):
+                yield name, {}
+
+
+def _network(label: str, settings: dict[str, Any]) -> Network:
+    """The checked settings of an entry."""
+    known = ["weights", *PREPARATION_KEYS]
+    strange = next((key for key in settings if key not in known), None)
+    if strange is not None:
+        raise BadSpec(f"backbones: {label}: {unknown('key', strange, known)}.")
+    weights = settings.pop("weights", None)
+    try:
+        network = Network(**settings)
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0])
+        raise BadSpec(
+            f"backbones: {label}: {key}: {needed_of_one(key)} is needed "
+            f"(given: {str(settings[key])[:SHOWN]!r})."
+        ) from None
+    return network if weights is None else _with_weights(network, label, weights)
+
+
+def _with_source(network: Network, given: str, path: Path) -> Network:
+    """The same with the checksum of an own file; raises `UnknownBackbone` if it cannot be read."""
+    contents = source_of(path, given)
+    digest = hashlib.sha256(contents).hexdigest()
+    return network.model_copy(update={"source": digest, "file": path})
+
+
+def source_of(path: Path, given: str) -> bytes:
+    """The contents of an own file; raises `UnknownBackbone`."""
+    try:
+        with path.open("rb") as handle:
+            contents = handle.read(MAX_SOURCE_BYTES + 1)
+    except OSError as error:
+        raise UnknownBackbone(
+            f"cannot read the file of the backbone '{given[:200]}': {error.strerror}: {path}."
+        ) from None
+    if len(contents) > MAX_SOURCE_BYTES:
+        raise UnknownBackbone(f"{path} is larger than {MAX_SOURCE_BYTES:,} bytes; is it a program?")
+    return contents
+
+
+def _with_weights(network: Network, label: str, weights: Any) -> Network:
+    """The same with an own weights file and its checksum; raises `BadSpec` if it is not there."""
+    path = Path(str(weights))
+    if not isinstance(weights, str) or path.suffix not in WEIGHTS_SUFFIXES:
+        raise BadSpec(
+            f"backbones: {label}: weights: {str(weights)[:SHOWN]!r} is not a weights file. Give a "
+            f"file that ends in {', '.join(WEIGHTS_SUFFIXES)}; 'weights: none' is for a whole run."
+        )
+    try:
+        if not path.is_file():
+            raise FileNotFoundError(2, "no such file")
+        with path.open("rb") as handle:
+            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise BadSpec(
+            f"backbones: {label}: cannot read the weights file {path}: {error.strerror}."
+        ) from None
+    return network.model_copy(update={"weights": f"{digest}{path.suffix}", "weights_file": path})
+
+
+def placed(entries: Any, beside: Path) -> Any:
+    """The entries with files of networks and weights as absolute paths."""
+    if isinstance(entries, Mapping):
+        entries = [entries]
+    if isinstance(entries, str):
+        return ",".join(_placed_reference(name, beside) for name in entries.split(","))
+    if not isinstance(entries, (list, tuple)):
+        return entries
+    return [_placed_entry(entry, beside) for entry in entries]
+
+
+def _placed_entry(entry: Any, beside: Path) -> Any:
+    if isinstance(entry, str):
+        return placed(entry, beside)
+    if not isinstance(entry, Mapping):
+        return entry
+    tidy = {str(key).replace("-", "_"): value for key, value in entry.items()}
+    if isinstance(tidy.get("name"), str):
+        tidy["name"] = _placed_reference(tidy["name"], beside)
+    if isinstance(tidy.get("weights"), str):
+        tidy["weights"] = _absolute(tidy["weights"], beside)
+    return tidy
+
+
+def _placed_reference(name: str, beside: Path) -> str:
+    path, colon, function = name.strip().rpartition(":")
+    return f"{_absolute(path, beside)}{colon}{function}" if path.endswith(".py") else name
+
+
+def _absolute(path: str, beside: Path) -> str:
+    try:
+        return str((beside / Path(path).expanduser()).absolute())
+    except RuntimeError:
+        raise BadSpec(f"backbones: {path[:SHOWN]} names a user that does not exist here.") from None

@@ -1,0 +1,105 @@
+"""Make an image a square: squashed, cropped or padded, as a network's weights ask for."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from jobs.spec.networks import STUDY, Interpolation, Resize
+from jobs.spec.recipe import DataSettings
+
+Pixels = npt.NDArray[np.uint8]
+FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+PADDING = (124, 116, 104)
+"""The mean colour of ImageNet's images."""
+TINY = 1e-6
+"""Sides that are whole but for rounding, such as 224 / (224 / 232), stay whole."""
+
+
+class Squaring(NamedTuple):
+    """How an image becomes a square of `size` pixels; without the rest, as in the study."""
+
+    size: int
+    resize: Resize = STUDY.resize
+    interpolation: Interpolation = STUDY.interpolation
+    crop: float = STUDY.crop
+
+    @classmethod
+    def of(cls, settings: DataSettings) -> Squaring:
+        """That of a data set."""
+        return cls(settings.image_size, settings.resize, settings.interpolation, settings.crop)
+
+
+def square_as(image: Image.Image, how: Squaring) -> Pixels:
+    """The image as (size, size, 3).
+
+    `squash` resizes both sides to size / crop. `crop` resizes the short side to it, `pad` the long
+    one, both as torchvision and timm do. Then the centre is cut out, or padded with grey.
+    """
+    if how == Squaring(how.size):
+        return square(image, how.size)
+    filtered = FILTERS[how.interpolation]
+    if how.resize == "squash":
+        side = round(how.size / how.crop)
+        return _centre_of(image.resize((side, side), filtered), how.size)
+    side = max(1, math.floor(how.size / how.crop + TINY))
+    resized = image.resize(_scaled(image, side, how.resize == "crop"), filtered)
+    return _centre_of(resized, how.size)
+
+
+def _scaled(image: Image.Image, side: int, short: bool) -> tuple[int, int]:
+    """Width and height with the short (or the long) side of this length."""
+    reference = (min if short else max)(image.size)
+    width, height = (max(1, int(side * each / reference)) for each in image.size)
+    return width, height
+
+
+def _centre_of(image: Image.Image, size: int) -> Pixels:
+    """The centre (size, size, 3) of an image; what lies outside it is grey."""
+    width, height = image.size
+    if width < size or height < size:
+        framed = Image.new("RGB", (max(width, size), max(height, size)), PADDING)
+        framed.paste(image, ((framed.width - width) // 2, (framed.height - height) // 2))
+        image = framed
+    left, top = (round((side - size) / 2) for side in image.size)
+    return np.asarray(image.crop((left, top, left + size, top + size)))
+
+
+def square(image: Image.Image, size: int) -> Pixels:
+    """Resize to 256/224 of `size` (bilinear, as torchvision), then crop `size` centre pixels."""
+    side = round(size * 256 / 224)
+    margin = round((side - size) / 2)
+    if side & (side - 1) == 0 and max(image.size) < 2**16:
+        return np.asarray(_centre(image, size, side, margin))
+    resized = image.resize((side, side), Image.Resampling.BILINEAR)
+    return np.asarray(resized.crop((margin, margin, margin + size, margin + size)))
+
+
+def _centre(image: Image.Image, size: int, side: int, margin: int) -> Image.Image:
+    """The centre of `image.resize((side, side))` without computing its margins: 25% faster.
+
+    Identical in every bit because `side` is a power of two, so the borders of the centre in `image`
+    are exact. Pillow rounds between its two passes, so they run in the order it uses for the whole
+    square.
+    """
+
+    def across(image: Image.Image) -> Image.Image:
+        box = (image.width * margin / side, 0, image.width * (margin + size) / side, image.height)
+        return image.resize((size, image.height), Image.Resampling.BILINEAR, box)
+
+    def down(image: Image.Image) -> Image.Image:
+        box = (0, image.height * margin / side, image.width, image.height * (margin + size) / side)
+        return image.resize((image.width, size), Image.Resampling.BILINEAR, box)
+
+    if image.height > side and image.height - side > 2 * (image.width - side):
+        return across(down(image))
+    return down(across(image))

@@ -1,0 +1,197 @@
+"""Check the networks of a run: that they exist, build, take their images, and find their weights.
+
+`python -m models.networks.check` reads a request as JSON and prints the answer as JSON. Submitting
+runs it in a short-lived process where torch is installed; otherwise the run's first task checks.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from jobs import atomic
+from jobs.catalog.backbones import CATALOG, find_backbone
+from jobs.errors import BadSpec, BadWeights, OrchError, RequestError
+from jobs.spec.networks import STUDY, Preparation
+from models.networks import libraries, torchvision_networks, weights
+from models.networks.build import build_network, pretrained_skeleton
+from models.networks.libraries import Wanted
+
+COST_PER_GMAC = 2.5
+"""Relative cost of a billion multiply-adds, as for the catalog's networks without depthwise."""
+SIZES = tuple(range(32, 705, 32))
+SHOWN_SIZES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRequest:
+    """One network to check.
+
+    `asked` is its preparation as far as the specification gives it. `weights` is an own file.
+    `pretrained` networks begin with weights, which must be here if `local`.
+    """
+
+    label: str
+    asked: dict[str, Any]
+    source: str | None = None
+    weights: str | None = None
+    pretrained: bool = False
+    local: bool = True
+
+    def wanted(self, image_size: int) -> Wanted:
+        """The network for images of this size."""
+        return Wanted(self.label, image_size, Path(self.source) if self.source else None)
+
+
+def check(request: NetworkRequest, classes: int, weights_dir: Path | None) -> dict[str, Any]:
+    """The preparation and relative cost of a network; raises an `OrchError` if it cannot work."""
+    path = _weights_file(request, weights_dir)
+    if request.label in CATALOG:
+        if path is not None:
+            body = pretrained_skeleton(find_backbone(request.label))
+            if body is not None:
+                weights.read_weights(path, body)
+        return {}
+    asked = {key: value for key, value in request.asked.items() if value is not None}
+    known = len(asked) == len(Preparation.model_fields)
+    native = STUDY if known else _native(request, path)
+    prepared = Preparation(**(native.model_dump() | asked))
+    wanted = request.wanted(prepared.image_size)
+    cost = _try_out(wanted, classes)
+    if path is not None:
+        build_network(request.label, classes, 0, path, wanted.image_size, wanted.source)
+    return prepared.model_dump(mode="json") | {"relative_cost": cost}
+
+
+def _weights_file(request: NetworkRequest, weights_dir: Path | None) -> Path | None:
+    """The file that the network begins with; None for random values, or if not needed here."""
+    if request.weights is not None:
+        return Path(request.weights)
+    if not request.pretrained or not request.local:
+        return None
+    if request.label in CATALOG and not find_backbone(request.label).has_pretrained:
+        return None
+    return weights.find_weights(request.label, weights_dir)
+
+
+def _native(request: NetworkRequest, path: Path | None) -> Preparation:
+    """What the weights ask for; a file of torchvision is recognised by its checksum."""
+    wanted = request.wanted(STUDY.image_size)
+    reference = wanted.reference
+    if reference.library == "torchvision" and path is not None:
+        digest = atomic.file_digest(path)
+        for name, url in torchvision_networks.urls(reference.name).items():
+            if digest.startswith(url.rpartition("-")[2].partition(".")[0]):
+                return torchvision_networks.native(reference.name, name)
+    return libraries.native(wanted)
+
+
+def _try_out(wanted: Wanted, classes: int) -> float:
+    """Relative cost of the network; raises `BadSpec` unless it gives a score for each class."""
+    try:
+        network = libraries.skeleton(wanted, classes)
+        shape = _scores_shape(network, wanted.image_size)
+    except OrchError:
+        raise
+    except Exception as error:  # the network's own code may raise anything
+        raise BadSpec(_size_refused(wanted, error)) from error
+    if shape != (2, classes):
+        raise BadSpec(
+            f"{wanted.label} gives {_shape_told(shape)} for two images and {classes} classes; "
+            f"a score for each class is needed, of shape (2, {classes})."
+        )
+    with FlopCounterMode(display=False) as counter:
+        _forward(network.eval(), wanted.image_size, 1)
+    gmacs = float(counter.get_total_flops()) / 2e9
+    return round(max(0.5, COST_PER_GMAC * gmacs), 2)
+
+
+def _scores_shape(network: nn.Module, image_size: int) -> tuple[int, ...] | str:
+    """The shape of the scores of two images in training, or the type of what comes instead."""
+    scores = _forward(network.train(), image_size, 2)
+    if not isinstance(scores, Tensor):
+        return type(scores).__name__
+    return tuple(scores.flatten(1).shape) if scores.ndim > 1 else tuple(scores.shape)
+
+
+def _forward(network: nn.Module, image_size: int, images: int) -> Any:
+    device = next((value.device for value in network.parameters()), torch.device("cpu"))
+    with torch.no_grad():
+        return network(torch.zeros(images, 3, image_size, image_size, device=device))
+
+
+def _shape_told(shape: tuple[int, ...] | str) -> str:
+    return shape if isinstance(shape, str) else f"scores of shape {shape}"
+
+
+def _size_refused(wanted: Wanted, error: Exception) -> str:
+    """Why a network does not take its images, and sizes that it takes."""
+    reason = " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
+    taken = sizes_taken(wanted)
+    if not taken:
+        return f"{wanted.label} cannot be used: {reason}."
+    return (
+        f"{wanted.label} does not take images of {wanted.image_size} px: {reason}. It takes, for "
+        f"example, {', '.join(map(str, taken))}."
+    )
+
+
+def sizes_taken(wanted: Wanted) -> list[int]:
+    """A few sizes near the wanted one that the network takes, its native one among them."""
+    try:
+        native = libraries.native(wanted).image_size
+    except Exception:  # of the network's own code
+        native = STUDY.image_size
+    near = sorted({*SIZES, native}, key=lambda size: (abs(size - wanted.image_size), size))
+    found = []
+    for size in dict.fromkeys((native, *near[:8])):
+        try:
+            tried = Wanted(wanted.label, size, wanted.source)
+            _forward(libraries.skeleton(tried, 2).train(), size, 2)
+        except Exception:  # of the network's own code
+            continue
+        found.append(size)
+        if len(found) == SHOWN_SIZES:
+            break
+    return sorted(found)
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a request: facts by label, and kinds and messages of errors by label."""
+    directory = Path(request["weights_dir"]) if request["weights_dir"] else None
+    facts: dict[str, Any] = {}
+    refused: dict[str, dict[str, str]] = {}
+    for values in request["networks"]:
+        asked = NetworkRequest(**values)
+        try:
+            facts[asked.label] = check(asked, request["classes"], directory)
+        except OrchError as error:
+            refused[asked.label] = _refusal(error)
+    return {"networks": facts, "refused": refused}
+
+
+def _refusal(error: OrchError) -> dict[str, str]:
+    kind = type(error).__name__ if isinstance(error, RequestError) else "BadSpec"
+    message = str(error)
+    if isinstance(error, BadWeights):
+        kind = "MissingWeights"
+        message += " Or use random weights with --weights none."
+    return {"kind": kind, "message": message}
+
+
+def main() -> None:
+    """Answer the request on the standard input; what networks print goes to the error output."""
+    output, sys.stdout = sys.stdout, sys.stderr
+    torch.set_num_threads(1)
+    print(json.dumps(answer(json.load(sys.stdin))), file=output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Build a network from outside the catalog, with its head, its weights and its image size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from jobs.catalog.reference import Reference, parse
+from jobs.errors import BadWeights, OrchError
+from jobs.spec.networks import Preparation
+from models.networks import own_networks, timm_networks, torchvision_networks
+from models.networks.heads import small_values
+from models.networks.state import first_mismatch, read_state
+from models.runtime.rng import derive_seed
+
+FEW, MANY = 2, 3
+"""Numbers of classes that are compared to find the head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A network to build: its label, the side of its images in pixels, an own file."""
+
+    label: str
+    image_size: int
+    source: Path | None = None
+
+    @property
+    def reference(self) -> Reference:
+        """The parsed label."""
+        return parse(self.label)
+
+
+def make(wanted: Wanted, classes: int) -> nn.Module:
+    """The network with the values that its library gives it; raises `UnknownBackbone`."""
+    reference = wanted.reference
+    if reference.library == "torchvision":
+        return torchvision_networks.make(reference.name, classes, wanted.image_size)
+    if reference.library == "timm":
+        return timm_networks.make(reference.name, classes, wanted.image_size)
+    if reference.library == "entry":
+        return own_networks.from_entry_point(reference.name, classes)
+    path = wanted.source or Path(str(reference.path))
+    return own_networks.from_file(path, reference.name, wanted.label, classes)
+
+
+def native(wanted: Wanted) -> Preparation:
+    """How the network's own weights want images to be prepared."""
+    reference = wanted.reference
+    if reference.library == "torchvision":
+        return torchvision_networks.native(reference.name)
+    if reference.library == "timm":
+        return timm_networks.native(reference.name)
+    return own_networks.native(make(wanted, FEW), wanted.label)
+
+
+def build(wanted: Wanted, classes: int, seed: int, weights: Path | None) -> nn.Module:
+    """The network in float32 on the CPU; random values come from (seed, label) alone.
+
+    With `weights` all values but the head's are those of the file. The head's then come from the
+    seed alone, so that equal networks of two libraries begin equal.
+    """
+    torch.manual_seed(derive_seed("init", seed, wanted.label))
+    network = make(wanted, classes)
+    if weights is None:
+        return network
+    head = head_of(wanted, network, classes)
+    network.load_state_dict(fitting_values(wanted, network, head, weights), strict=False)
+    torch.manual_seed(derive_seed("head", seed))
+    for name, layer in network.named_modules():
+        if any(f"{name}.{own}" in head for own, _ in layer.named_parameters(recurse=False)):
+            _begin_head(layer)
+    return network
+
+
+def skeleton(wanted: Wanted, classes: int) -> nn.Module:
+    """The network without values where it can be built so, else with random ones.
+
+    An own function may do anything, so its network is always built with values.
+    """
+    if wanted.reference.library in ("file", "entry"):
+        return make(wanted, classes)
+    try:
+        with torch.device("meta"):
+            return make(wanted, classes)
+    except (NotImplementedError, RuntimeError):
+        return make(wanted, classes)
+
+
+def head_of(wanted: Wanted, network: nn.Module, classes: int) -> set[str]:
+    """The names of the values whose shape depends on the number of classes."""
+    other = skeleton(wanted, MANY if classes == FEW else FEW).state_dict()
+    return {
+        name
+        for name, value in network.state_dict().items()
+        if name not in other or other[name].shape != value.shape
+    }
+
+
+def fitting_values(
+    wanted: Wanted, network: nn.Module, head: set[str], weights: Path
+) -> dict[str, Tensor]:
+    """The values in a file for everything but the head; raises `BadWeights` unless they fit.
+
+    Values for auxiliary outputs, which are not built, are left out.
+    """
+    reference = wanted.reference
+    state = read_state(weights)
+    expected = {name: value for name, value in network.state_dict().items() if name not in head}
+    found = state
+    if reference.library == "torchvision":
+        auxiliary = torchvision_networks.auxiliary_of(reference.name)
+        if auxiliary:
+            found = {key: value for key, value in state.items() if not key.startswith(auxiliary)}
+        found = torchvision_networks.adapted(network, found)
+    body = {name: value for name, value in found.items() if name not in head}
+    mismatch = first_mismatch(body, expected)
+    if mismatch and reference.library == "timm":
+        try:
+            body = timm_networks.adapted(reference.name, wanted.image_size, state, head)
+        except (RuntimeError, KeyError, ValueError, AttributeError, TypeError, AssertionError):
+            pass
+        else:
+            mismatch = first_mismatch(body, expected)
+    if mismatch:
+        other = _owner(wanted, state)
+        hint = f" They are those of {other}." if other else ""
+        raise BadWeights(f"{weights} holds no weights of {wanted.label}: {mismatch}.{hint}")
+    return body
+
+
+def _owner(wanted: Wanted, state: dict[str, Tensor]) -> str | None:
+    """The network of the same name in the other library if the values are its own."""
+    reference = wanted.reference
+    if reference.library not in ("timm", "torchvision"):
+        return None
+    other = "torchvision" if reference.library == "timm" else "timm"
+    name = reference.name.partition(".")[0]
+    names = [name, name.removeprefix("tf_"), f"tf_{name}"]
+    for each in names:
+        try:
+            network = skeleton(Wanted(f"{other}:{each}", wanted.image_size), FEW)
+            head = head_of(Wanted(f"{other}:{each}", wanted.image_size), network, FEW)
+        except (OrchError, ValueError, RuntimeError):
+            continue
+        expected = {key for key in network.state_dict() if key not in head}
+        if {key for key in expected if not key.endswith("num_batches_tracked")} <= state.keys():
+            return f"{other}:{each}"
+    return None
+
+
+def _begin_head(layer: nn.Module) -> None:
+    """Fresh values of a head: torch's own for a linear layer, the study's small ones for others."""
+    if isinstance(layer, nn.Linear):
+        layer.reset_parameters()
+    elif isinstance(layer, nn.Conv2d):
+        small_values(layer)

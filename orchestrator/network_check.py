@@ -1,0 +1,143 @@
+"""Ask torch about the networks of a run, in one short-lived process."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs import errors, install_hints
+from jobs.catalog import reference
+from jobs.errors import BadSpec, MissingExtra, RequestError
+from jobs.spec.model import Spec
+from jobs.spec.networks import Network
+
+CHECKER = "models.networks.check"
+MAX_SECONDS = 900.0
+"""Weights may have to be downloaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One network to check, as `models.networks.check.NetworkRequest` takes it."""
+
+    label: str
+    asked: dict[str, Any]
+    source: str | None
+    weights: str | None
+    pretrained: bool
+    local: bool
+
+
+def has_torch() -> bool:
+    """Whether networks can be checked here."""
+    return all(importlib.util.find_spec(name) is not None for name in ("torch", "torchvision"))
+
+
+def to_check(spec: Spec) -> list[str]:
+    """The networks that only torch can check: outside the catalog, or with own weights."""
+    return [
+        name
+        for name in spec.backbones
+        if reference.outside_catalog([name]) or spec.networks.get(name, Network()).weights
+    ]
+
+
+def resolve(spec: Spec, classes: int, weights_dir: Path | None, local: bool) -> Spec:
+    """The specification with the preparation that each network's weights ask for.
+
+    Networks outside the catalog and own weights are checked; nothing is asked where there are none.
+    `local` says that this machine does the work, so that all weights have to be here. Raises a
+    `RequestError`. Without torch the run's first task checks.
+    """
+    if not to_check(spec):
+        return spec
+    _require_timm(spec)
+    if not has_torch():
+        _require_prepared(spec)
+        return spec
+    requests = [_request(spec, name, local) for name in spec.backbones]
+    answer = _ask(requests, classes, weights_dir)
+    for described in answer["refused"].values():
+        raise _refusal(described)
+    facts = answer["networks"]
+    return spec.with_native({name: Network(**found) for name, found in facts.items() if found})
+
+
+def unsound_weights(names: Sequence[str], weights_dir: Path | None) -> dict[str, str]:
+    """Why files of pretrained weights cannot be used, by backbone; none without torch."""
+    if not names or not has_torch():
+        return {}
+    requests = [Asked(name, {}, None, None, pretrained=True, local=True) for name in names]
+    refused = _ask(requests, 2, weights_dir)["refused"]
+    return {name: str(described["message"]) for name, described in refused.items()}
+
+
+def _require_timm(spec: Spec) -> None:
+    """Raise `MissingExtra` where torch is installed for the work, but timm is not."""
+    asks = any(reference.parse(name).library == "timm" for name in spec.backbones)
+    if asks and has_torch() and importlib.util.find_spec("timm") is None:
+        raise MissingExtra(
+            f"networks of timm need timm. Install it with: {install_hints.install_command('timm')}"
+        )
+
+
+def _require_prepared(spec: Spec) -> None:
+    unknown = spec.unprepared()
+    if unknown:
+        raise BadSpec(
+            f"how images are prepared for {', '.join(unknown)} can be asked only where torch is "
+            "installed. Give image_size, resize, interpolation, crop, mean and deviation, or "
+            f"install it with: {install_hints.install_command('worker')}"
+        )
+
+
+def _request(spec: Spec, name: str, local: bool) -> Asked:
+    known = spec.networks.get(name, Network())
+    return Asked(
+        name,
+        spec.asked_of(name),
+        None if known.file is None else str(known.file),
+        None if known.weights_file is None else str(known.weights_file),
+        spec.weights_of(name) == "imagenet",
+        local,
+    )
+
+
+def _ask(requests: Sequence[Asked], classes: int, weights_dir: Path | None) -> dict[str, Any]:
+    request = {
+        "networks": [asdict(each) for each in requests],
+        "classes": classes,
+        "weights_dir": None if weights_dir is None else str(weights_dir),
+    }
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", CHECKER],
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            timeout=MAX_SECONDS,
+            cwd=install_hints.HOME,  # the current folder may hold another `models`
+            env=os.environ | {"HF_HUB_DISABLE_TELEMETRY": "1"},
+        )
+        answer = json.loads(done.stdout.splitlines()[-1])
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BadSpec(f"the networks could not be checked: {error}.") from None
+    except (IndexError, ValueError):
+        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise BadSpec(f"the networks could not be checked: {reason[:300]}") from None
+    facts: dict[str, Any] = answer
+    return facts
+
+
+def _refusal(described: dict[str, str]) -> RequestError:
+    """The error that the process named."""
+    kind = getattr(errors, described["kind"], BadSpec)
+    known = isinstance(kind, type) and issubclass(kind, RequestError)
+    return (kind if known else BadSpec)(described["message"])
