@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import redis
+
 from chaos.pulse import Blow
 from chaos.scene import Scene
-from chaos.victims import Strike
+from chaos.victims import Strike, signal_if_alive
 from workers.messaging import broker
 
 TAKES_S = 10.0
@@ -27,14 +29,18 @@ def silence(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     try:
         time.sleep(silent_s)
     finally:
-        server.send_signal(signal.SIGCONT)
+        signal_if_alive(server, signal.SIGCONT)
+        scene.broker.start()
     return True
 
 
 def _refuse(
     begin: Callable[[Scene, Any], None], end: Callable[[Scene, Any], None], words: str
 ) -> Strike:
-    """A strike that makes Redis answer with these words for some seconds."""
+    """A strike that makes Redis answer with these words for some seconds.
+
+    A worker that starts meanwhile replaces an embedded Redis that does not answer a ping.
+    """
 
     def strike(scene: Scene, rng: random.Random, blow: Blow) -> bool:
         held_s = rng.uniform(4, 9)
@@ -44,7 +50,10 @@ def _refuse(
             blow.detail = f"for {held_s:.1f} s: {_said(scene, client, words)}"
             time.sleep(held_s)
         finally:
-            end(scene, client)
+            try:
+                end(scene, client)
+            except redis.ConnectionError:  # replaced by a worker that started meanwhile
+                scene.broker.start()
         return True
 
     return strike
