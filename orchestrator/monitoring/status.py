@@ -132,7 +132,8 @@ def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
         _under_way(scene, run, subject, states) for subject in (*run.data_sets, *run.trials)
     )
     state, counts = _state(states, working), dict(Counter(states.values()))
-    return Overview(run.name, state, counts, run.submitted_at, waiting.reason(state, scene.workers))
+    why = waiting.reason(state, scene.workers, store, states)
+    return Overview(run.name, state, counts, run.submitted_at, why)
 
 
 def run_status(
@@ -171,7 +172,7 @@ def run_status(
         _failures(store, states),
         scene.workers,
         scene.silent,
-        waiting.reason(state, scene.workers),
+        waiting.reason(state, scene.workers, store, states),
         differing_versions(map(dict, _versions(store, run, results.values()))),
         scene.newer,
     )
