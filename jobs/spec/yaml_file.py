@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def _text(path: Path) -> str:
     except IsADirectoryError:
         raise BadSpec(
             f"cannot read the specification {path}: it is a folder. Images are given with --data "
-            f"{path}."
+            f"{shlex.quote(str(path))}."
         ) from None
     except (OSError, ValueError) as error:
         raise BadSpec(
