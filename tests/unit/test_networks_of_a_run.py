@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,17 +14,18 @@ pytest.importorskip("timm", reason="timm is not installed (extra 'timm')")
 from support.learning import Laboratory  # noqa: E402
 
 from jobs.data import sources  # noqa: E402
-from jobs.errors import BadWeights, RequestError  # noqa: E402
+from jobs.errors import DamagedFile, RequestError  # noqa: E402
+from jobs.maintenance import verify  # noqa: E402
 from jobs.spec import model  # noqa: E402
 from jobs.spec.model import Spec  # noqa: E402
 from jobs.store import tables  # noqa: E402
+from jobs.store.network_files import network_file  # noqa: E402
 from jobs.store.runs import Run  # noqa: E402
 from jobs.store.store import Store  # noqa: E402
 from jobs.task import Task  # noqa: E402
 from models.data.batches import Data  # noqa: E402
 from models.evaluation.predict import predict  # noqa: E402
-from models.networks import check, libraries  # noqa: E402
-from models.networks.libraries import Wanted  # noqa: E402
+from models.networks import check  # noqa: E402
 from orchestrator.submission.submit import create_run  # noqa: E402
 
 NETS = """
@@ -141,6 +140,25 @@ def test_names_show_the_network_and_the_checksum_of_an_own_file(
     assert len(set(run.trials) & set(again.trials)) == 1
 
 
+def test_a_changed_copy_of_an_own_file_is_found_and_not_run(
+    nets: Path, animal_folder: Path, tmp_path: Path
+) -> None:
+    """By `orch verify`, and by the worker that would load it."""
+    asked = {"backbones": f"{nets}:make", "data": str(animal_folder), **SAME, **COLOURS}
+    spec = model.build(asked)
+    store = Store(tmp_path / "store").open(create=True)
+    run = create_run(store, spec, sources.read(spec))
+    (name,) = (path.name for path in (store.root / "networks").iterdir())
+    before = [each for each in verify.verify_files(store, run) if each.path == f"networks/{name}"]
+    (store.root / "networks" / name).write_text(NETS.replace("18", "34"))
+    after = [each for each in verify.verify_files(store, run) if each.path == f"networks/{name}"]
+
+    assert [each.problem for each in before] == [None]
+    assert [each.problem for each in after] != [None]
+    with pytest.raises(DamagedFile, match="checksum"):
+        network_file(store, name)
+
+
 def test_preparations_of_one_run_have_the_same_split_and_images(
     animal_folder: Path, tmp_path: Path
 ) -> None:
@@ -216,74 +234,3 @@ def test_an_own_function_that_makes_no_such_network_is_refused(
 
     assert words in str(refusal.value)
     assert f"nets.py:{function}" in str(refusal.value)
-
-
-def renamed(state: dict[str, Any]) -> dict[str, Any]:
-    """The values under other names."""
-    return {f"body.{key}": value for key, value in state.items()}
-
-
-def cut(state: dict[str, Any]) -> dict[str, Any]:
-    """The values of a narrower layer."""
-    return state | {"layer1.0.conv1.weight": state["layer1.0.conv1.weight"][:8]}
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (renamed, "it lacks 'conv1.weight'"),
-        (cut, "'layer1.0.conv1.weight' has shape [8, 64, 3, 3] instead of"),
-        (lambda state: state | {"more": torch.ones(1)}, "it has 'more'"),
-        (lambda state: {"state_dict": state}, "not a plain state dict"),
-    ],
-    ids=["renamed", "cut", "more", "nested"],
-)
-@pytest.mark.parametrize("library", ["torchvision", "timm"])
-def test_weights_that_do_not_fit_are_refused(
-    library: str, change: Callable[[Any], Any], words: str, weights: Path
-) -> None:
-    """Names and shapes of all but the head are checked."""
-    torch.save(change(torch.load(weights)), weights)
-    with pytest.raises(BadWeights) as refusal:
-        libraries.build(Wanted(f"{library}:resnet18", 32), 3, 0, weights)
-
-    assert words in str(refusal.value)
-
-
-@pytest.mark.parametrize(
-    ("label", "other"),
-    [
-        ("timm:mobilenetv3_large_100", "torchvision:mobilenet_v2"),
-        ("torchvision:efficientnet_b0", "timm:efficientnet_b0"),
-        ("torchvision:vit_b_32", "torchvision:resnet18"),
-    ],
-)
-def test_weights_of_another_library_are_refused_by_name(
-    label: str, other: str, tmp_path: Path
-) -> None:
-    """The line says whose they are."""
-    path = tmp_path / f"{other.partition(':')[2]}.pth"
-    torch.save(libraries.make(Wanted(other, 32), 10).state_dict(), path)
-    with pytest.raises(BadWeights, match=f"They are those of {other}"):
-        libraries.build(Wanted(label, 224), 3, 0, path)
-
-
-def test_the_grid_of_a_vit_is_resampled_for_another_size(tmp_path: Path) -> None:
-    """Of torchvision and of timm; all but the grid stays as it was."""
-    for library, name, key in (
-        ("torchvision", "vit_b_32", "encoder.pos_embedding"),
-        ("timm", "vit_tiny_patch16_224", "pos_embed"),
-    ):
-        label = f"{library}:{name}"
-        state = libraries.make(Wanted(label, 224), 10).state_dict()
-        torch.save(state, tmp_path / f"{name}.pth")
-        found = libraries.build(Wanted(label, 96), 3, 0, tmp_path / f"{name}.pth").state_dict()
-        changed = [
-            each
-            for each, value in state.items()
-            if "head" not in each
-            and (found[each].shape != value.shape or not torch.equal(found[each], value))
-        ]
-
-        assert changed == [key]
-        assert found[key].shape[1] < state[key].shape[1]
