@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.reference import parse
 from jobs.catalog.schedules import SCHEDULES
 from jobs.errors import BadSpec
-from jobs.spec import duration, explain, texts, yaml_file
+from jobs.spec import duration, explain, synonyms, texts, yaml_file
 from jobs.spec.fields import BUILT_IN_KEYS, KEYS, NATIVE, Weights
 from jobs.spec.network_settings import NetworkSettings
 from jobs.spec.networks import STUDY, Network, placed, split_entries
@@ -273,9 +272,11 @@ def _tidy(values: dict[str, Any]) -> dict[str, Any]:
                 tidy["backbones"] = "all"
             continue
         if key not in KEYS:
-            near = difflib.get_close_matches(key[:SHOWN], KEYS, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            known = ", ".join(name for name in KEYS if texts.is_offered(name))
+            offered = [name for name in KEYS if texts.is_offered(name)]
+            meant = synonyms.key_meant(key, offered)
+            hint = f" Did you mean '{meant}'?" if meant else ""
+            hint = f" {missing}" if (missing := synonyms.not_yet(key)) else hint
+            known = ", ".join(offered)
             raise BadSpec(
                 f"unknown key '{given[:SHOWN]}' in the specification.{hint} Known keys: {known}."
             )

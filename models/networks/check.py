@@ -149,9 +149,9 @@ def sizes_taken(wanted: Wanted) -> list[int]:
         native = libraries.native(wanted).image_size
     except Exception:  # of the network's own code
         native = STUDY.image_size
-    near = sorted({*SIZES, native}, key=lambda size: (abs(size - wanted.image_size), size))
-    found = []
-    for size in dict.fromkeys((native, *near[:8])):
+    near = sorted(SIZES, key=lambda size: (abs(size - wanted.image_size), size))
+    found: list[int] = []
+    for size in dict.fromkeys((native, *near[:12])):
         try:
             tried = Wanted(wanted.label, size, wanted.source)
             _forward(libraries.skeleton(tried, 2).train(), size, 2)
