@@ -23,7 +23,7 @@ from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.reference import parse
 from jobs.catalog.schedules import SCHEDULES
 from jobs.errors import BadSpec
-from jobs.spec import duration, explain, synonyms, texts, yaml_file
+from jobs.spec import duration, synonyms, texts, value_errors, yaml_file
 from jobs.spec.fields import BUILT_IN_KEYS, KEYS, NATIVE, Weights
 from jobs.spec.network_settings import NetworkSettings
 from jobs.spec.networks import STUDY, Network, placed, split_entries
@@ -223,7 +223,7 @@ def build(values: dict[str, Any]) -> Spec:
     try:
         return Spec(**tidy)
     except ValidationError as error:
-        raise BadSpec(f"{explain.describe_errors(error, Spec)}.") from None
+        raise BadSpec(f"{value_errors.describe_errors(error, Spec)}.") from None
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -247,7 +247,7 @@ def _place(data: str, beside: Path) -> str:
     if not data.strip() or any(ord(each) < 32 or 0xD800 <= ord(each) <= 0xDFFF for each in data):
         raise BadSpec(
             f"data: {data[:SHOWN]!r} is not a folder name. Give "
-            f"{explain.needs('data').rstrip(',')}."
+            f"{value_errors.needs('data').rstrip(',')}."
         )
     try:
         return str((beside / Path(data).expanduser()).absolute())

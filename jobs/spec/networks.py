@@ -71,12 +71,16 @@ STUDY = Preparation()
 PREPARATION_KEYS = tuple(Preparation.model_fields)
 
 
+COUNTED = ("relative_cost", "parameters", "gmacs")
+"""Facts that change no result, so that names do not depend on them."""
+
+
 class Network(BaseModel):
     """What is known of one network of a run beyond its name; None where nothing was given.
 
     `source` is the SHA-256 of an own file, `weights` that of an own weights file with its suffix:
     the names of their copies in the store. `file` and `weights_file` are where they lie now, which
-    is not recorded.
+    is not recorded. `gmacs` are billions of multiply-adds for one image of the network's size.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -90,6 +94,8 @@ class Network(BaseModel):
     mean: Mean | None = None
     deviation: Deviation | None = None
     relative_cost: float = Field(default=1.0, gt=0)
+    parameters: int | None = Field(default=None, ge=0)
+    gmacs: float | None = Field(default=None, ge=0)
     file: Path | None = Field(default=None, exclude=True)
     weights_file: Path | None = Field(default=None, exclude=True)
 
@@ -99,8 +105,8 @@ class Network(BaseModel):
         return {key: value for key in PREPARATION_KEYS if (value := getattr(self, key)) is not None}
 
     def named_by(self) -> dict[str, Any]:
-        """The values that names are derived from; an estimate of cost changes no result."""
-        return self.model_dump(mode="json", exclude_none=True, exclude={"relative_cost"})
+        """The values that names are derived from."""
+        return self.model_dump(mode="json", exclude_none=True, exclude=set(COUNTED))
 
 
 Networks = dict[str, Network]

@@ -21,7 +21,7 @@ from jobs.store.datasets import DataSetDescription
 from jobs.store.records import TaskResult
 from jobs.store.store import Store
 from jobs.task import Task
-from models.data import array, ranges
+from models.data import array, find_value_range
 from models.data.batches import Batch
 from models.data.decode import Broken, Pixels, decode
 from models.data.image_file import read
@@ -150,7 +150,7 @@ def _range(
     digest: str,
 ) -> ValueRange:
     """The range of values for a file: the one given, else that of the data set."""
-    return values or ranges.of_prepared(described, facts, digest in members)
+    return values or find_value_range.of_prepared(described, facts, digest in members)
 
 
 @dataclass(slots=True)

@@ -64,10 +64,10 @@ def check(request: NetworkRequest, classes: int, weights_dir: Path | None) -> di
     native = STUDY if known else _native(request, path)
     prepared = Preparation(**(native.model_dump() | asked))
     wanted = request.wanted(prepared.image_size)
-    cost = _try_out(wanted, classes)
+    counted = _try_out(wanted, classes)
     if path is not None:
         build_network(request.label, classes, 0, path, wanted.image_size, wanted.source)
-    return prepared.model_dump(mode="json") | {"relative_cost": cost}
+    return prepared.model_dump(mode="json") | counted
 
 
 def _weights_file(request: NetworkRequest, weights_dir: Path | None) -> Path | None:
@@ -93,8 +93,11 @@ def _native(request: NetworkRequest, path: Path | None) -> Preparation:
     return libraries.native(wanted)
 
 
-def _try_out(wanted: Wanted, classes: int) -> float:
-    """Relative cost of the network; raises `BadSpec` unless it gives a score for each class."""
+def _try_out(wanted: Wanted, classes: int) -> dict[str, Any]:
+    """Parameters, multiply-adds and relative cost of the network.
+
+    Raises `BadSpec` unless it gives a score for each class.
+    """
     try:
         network = libraries.skeleton(wanted, classes)
         shape = _scores_shape(network, wanted.image_size)
@@ -110,7 +113,11 @@ def _try_out(wanted: Wanted, classes: int) -> float:
     with FlopCounterMode(display=False) as counter:
         _forward(network.eval(), wanted.image_size, 1)
     gmacs = float(counter.get_total_flops()) / 2e9
-    return round(max(0.5, COST_PER_GMAC * gmacs), 2)
+    return {
+        "parameters": sum(value.numel() for value in network.parameters()),
+        "gmacs": round(gmacs, 4),
+        "relative_cost": round(max(0.5, COST_PER_GMAC * gmacs), 2),
+    }
 
 
 def _scores_shape(network: nn.Module, image_size: int) -> tuple[int, ...] | str:

@@ -75,9 +75,9 @@ def _settings(range_text: str | None) -> DataSettings:
         given = {} if range_text is None else {"value_range": range_text}
         return model.DataSettings.model_validate(given)
     except ValueError as error:
-        from jobs.spec import explain
+        from jobs.spec import value_errors
 
-        raise BadSpec(f"{explain.first_problem(error, model.DataSettings)}.") from None
+        raise BadSpec(f"{value_errors.first_problem(error, model.DataSettings)}.") from None
 
 
 def _show(found: Inspection) -> None:

@@ -170,7 +170,7 @@ def _settings(run: Run, trial: Trial) -> dict[str, str | int | float | bool]:
         "seed": trial.seed,
         "weights": trial.weights,
         "data": trial.data,
-        "image_size": run.spec.image_size,
+        "image_size": run.spec.preparation_of(trial.backbone).image_size,
         **recipe,
     }
 

@@ -10,7 +10,7 @@ pytest.importorskip("torchvision", reason="torchvision is not installed (extra '
 from torch.nn import functional  # noqa: E402
 
 from jobs.errors import BadSpec, UnknownBackbone  # noqa: E402
-from models.networks import check, libraries, torchvision_networks  # noqa: E402
+from models.networks import check, libraries, search, torchvision_networks  # noqa: E402
 from models.networks.libraries import Wanted  # noqa: E402
 
 CLASSES = 5
@@ -121,3 +121,16 @@ def test_an_unknown_network_is_refused_with_the_closest_one(label: str, words: s
         check.check(check.NetworkRequest(label, {}), CLASSES, None)
 
     assert words in str(refusal.value)
+
+
+def test_a_search_finds_networks_with_what_is_known_of_them() -> None:
+    """Counts from torch's meta device; the licence and the preparation as the library says."""
+    pytest.importorskip("timm")
+    labels = search.matching("vit_tiny_patch16")
+    found = search.facts("timm:vit_tiny_patch16_224", 10, None, None)
+
+    assert "timm:vit_tiny_patch16_224" in labels
+    assert found["parameters"] == 5_526_346
+    assert found["gmacs"] == pytest.approx(1.25, abs=0.02)
+    assert (found["image_size"], found["mean"]) == (224, [0.5, 0.5, 0.5])
+    assert (found["licence"], found["weights_here"]) == ("apache-2.0", False)

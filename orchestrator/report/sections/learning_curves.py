@@ -136,6 +136,7 @@ def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> 
         marker=theme.marker(backbone),
         markersize=5.5,
         linewidth=1.6,
+        linestyle=theme.line(backbone),
         markeredgecolor="none",
         label=wording.title(backbone),
     )
