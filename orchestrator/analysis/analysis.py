@@ -84,9 +84,7 @@ def analyse(run_data: RunData) -> Analysis:
     right = _right(run_data, answered)
     moments = all_moments(right)
     tests = pairwise_tests(right, moments)
-    leads = beats_all_rivals(
-        {name: one for name, one in moments.items() if name in run_data.learned}
-    )
+    leads = beats_all_rivals({n: one for n, one in moments.items() if n in run_data.learned})
     matrices, mistakes = _matrices(run_data)
     pooled = {name: run_data.predictions.together(seeds) for name, seeds in answered.items()}
     return Analysis(
@@ -102,9 +100,7 @@ def analyse(run_data: RunData) -> Analysis:
         confused=tuple(confusions(mistakes, run_data.predictions.classes, CONFUSED_PAIRS)),
         calibration={name: one.calibration for name, one in pooled.items() if one.calibration},
         agreement=_agreement(run_data, first, examples),
-        top={
-            name: top for name, all_seeds in pooled.items() if (top := top5(all_seeds)) is not None
-        },
+        top={name: top for name, one in pooled.items() if (top := top5(one)) is not None},
         costs=_costs(run_data),
         stopping=_stopping(run_data),
         timeline=_timeline(run_data),

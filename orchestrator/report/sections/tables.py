@@ -35,11 +35,6 @@ def networks(run_data: RunData) -> Table:
         run_data.trials, key=lambda n: (_order(run_data, n), run_data.trials[n].seed)
     ):
         trial, result = run_data.trials[name], run_data.training.get(name)
-        known = backbones.CATALOG.get(trial.backbone)
-        described = spec.networks.get(trial.backbone, Network())
-        counted = known.parameters(len(run_data.classes)) if known else described.parameters
-        parameters = "–" if counted is None else f"{counted:,}"
-        weights = _initial_weights(trial)
         used = (result.precision, result.threads, result.device) if result else (None,) * 3
         numerics = ["–" if each is None else str(each) for each in used]
         fitted = [memory.told(result) or "whole batches"] if split else []
@@ -47,8 +42,8 @@ def networks(run_data: RunData) -> Table:
             (
                 wording.title(trial.backbone),
                 str(trial.seed),
-                parameters,
-                weights,
+                _parameters(run_data, trial.backbone),
+                _initial_weights(trial),
                 *([preparation.told(spec, trial.backbone)] if varied else []),
                 *numerics,
                 *fitted,
@@ -69,6 +64,14 @@ def networks(run_data: RunData) -> Table:
     )
     numbers = (1, 2, 6 if varied else 5)
     return Table(head, tuple(rows), numbers, name="networks", title="Networks", style="long")
+
+
+def _parameters(run_data: RunData, backbone: str) -> str:
+    """The number of parameters with a head for the run's classes."""
+    known = backbones.CATALOG.get(backbone)
+    described = run_data.run.spec.networks.get(backbone, Network())
+    counted = known.parameters(len(run_data.classes)) if known else described.parameters
+    return "–" if counted is None else f"{counted:,}"
 
 
 def recipe(run_data: RunData) -> Table:
