@@ -8,20 +8,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.catalog import backbones
+from jobs.catalog.augmentations import AUGMENTATIONS
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.schedules import SCHEDULES
+from jobs.spec.model import Spec
 from jobs.store.records import TaskResult
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import wording
 from orchestrator.report.rendering.elements import Table
 from orchestrator.report.sections import data_values, memory
-
-AUGMENTATIONS = {
-    "none": "none",
-    "flip": "mirrored at random",
-    "crop-flip": "shifted and mirrored at random",
-}
 
 
 def networks(run_data: RunData) -> Table:
@@ -83,7 +79,8 @@ def recipe(run_data: RunData) -> Table:
         ),
         ("Batch", wording.count(spec.batch_size, "image")),
         ("Image size", f"{spec.image_size} x {spec.image_size} pixels (resized, centre crop)"),
-        ("Augmentation", AUGMENTATIONS[spec.augment]),
+        ("Augmentation", _augmentation(spec)),
+        *_finetuning(spec),
         ("Corruptions", ", ".join(spec.corruptions) or "none"),
         (
             "Requested weights",
@@ -93,6 +90,24 @@ def recipe(run_data: RunData) -> Table:
         ("Seeds", wording.count(spec.seeds, "seed")),
     )
     return Table(("Setting", "Value"), rows, name="recipe", title="Recipe", style="pairs")
+
+
+def _augmentation(spec: Spec) -> str:
+    """How training images are changed."""
+    mixed = [f"{key} {getattr(spec, key):g}" for key in ("mixup", "cutmix") if getattr(spec, key)]
+    return ", ".join([AUGMENTATIONS[spec.augment].told, *mixed])
+
+
+def _finetuning(spec: Spec) -> list[tuple[str, str]]:
+    """What is not trained, or with another learning rate; no row where all is trained alike."""
+    told = []
+    if spec.finetune == "head":
+        told.append("only the last layer, on features that are computed once")
+    if spec.freeze_batch_norm:
+        told.append("batch norms stay as pretrained")
+    if spec.head_learning_rate is not None:
+        told.append(f"the last layer has learning rate {spec.head_learning_rate:g}")
+    return [("Fine-tuning", "; ".join(told))] if told else []
 
 
 def data(run_data: RunData, duplicates: Mapping[str, int] | None) -> Table:
