@@ -58,8 +58,9 @@ KEYS: dict[str, Key] = {
         str,
         "Backbones to compare; repeatable.",
         "`all`, or a list of networks: names from `orch models`, `torchvision:NAME`, `timm:NAME`, "
-        "`FILE.py:FUNCTION`, `entry:NAME`, or mappings with `name`, `weights` (a file) and keys of "
-        "preparation; see [backbones.md](backbones.md). `all_backbones: true` means `all`",
+        "`FILE.py:FUNCTION`, `entry:NAME`, or mappings with `name`, `weights` (a file), "
+        "`learning_rate` and keys of preparation; see [backbones.md](backbones.md). "
+        "`all_backbones: true` means `all`",
         metavar="NAME,...",
         default_documented="none, required",
         needs="a list of backbones, or 'all',",
@@ -163,6 +164,7 @@ KEYS: dict[str, Key] = {
         float,
         "Initial learning rate of {optimiser_titles}; reduced on a plateau.",
         "initial learning rate of {optimiser_titles}",
+        needs="a number above 0",
     ),
     "momentum": Key(0.9, float, "", "momentum of {with_momentum}"),
     "optimiser": Key(

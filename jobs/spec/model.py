@@ -28,7 +28,7 @@ from jobs.errors import BadSpec
 from jobs.spec import combinations, duration, explain, texts, yaml_file
 from jobs.spec.fields import BUILT_IN_KEYS, KEYS, NATIVE, Weights
 from jobs.spec.network_settings import NetworkSettings
-from jobs.spec.networks import STUDY, Network, placed, split_entries
+from jobs.spec.networks import RECIPE_KEYS, STUDY, Network, placed, split_entries
 from jobs.spec.recipe import DataSettings as DataSettings
 from jobs.spec.recipe import Recipe as Recipe
 from jobs.spec.recipe import key_field
@@ -191,9 +191,11 @@ class Spec(NetworkSettings, Recipe):
         """Whether images are stored with a margin, for random crops."""
         return AUGMENTATIONS[self.augment].margin
 
-    def recipe(self) -> Recipe:
-        """The recipe of each trial."""
-        return Recipe(**{key: getattr(self, key) for key in Recipe.model_fields})
+    def recipe(self, backbone: str | None = None) -> Recipe:
+        """The recipe of the trials of a network; without one, of those that set nothing apart."""
+        known = self.networks.get(backbone or "", Network())
+        own = {key: value for key in RECIPE_KEYS if (value := getattr(known, key)) is not None}
+        return Recipe(**{key: getattr(self, key) for key in Recipe.model_fields} | own)
 
     def weights_of(self, backbone: str) -> Weights:
         """Initial weights of this backbone: `none` if no pretrained weights exist.

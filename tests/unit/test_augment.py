@@ -20,8 +20,8 @@ from jobs.spec import model  # noqa: E402
 from jobs.spec.model import Recipe, Spec  # noqa: E402
 from jobs.store import tables  # noqa: E402
 from jobs.task import Trial  # noqa: E402
-from models.data import augment  # noqa: E402
-from models.data.augment import Draws  # noqa: E402
+from models.data.augment import Change, Draws  # noqa: E402
+from models.data.augment import changes as changes_of  # noqa: E402
 
 SIDE = 16
 COUNT = 400
@@ -35,9 +35,9 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
 
 
-def changes(kind: str, count: int, seed: int, epoch: int) -> augment.Change:
+def changes(kind: str, count: int, seed: int, epoch: int) -> Change:
     """The changes of images of 16 pixels."""
-    return augment.changes(kind, Draws(count, seed, epoch, SIDE))
+    return changes_of(kind, Draws(count, seed, epoch, SIDE))
 
 
 @pytest.fixture(scope="module")

@@ -70,6 +70,7 @@ def recipe(run_data: RunData) -> Table:
         ),
         ("Loss", "cross entropy"),
         ("Optimiser", OPTIMISERS[spec.optimiser].describe(spec)),
+        *_own_rates(spec),
         ("Learning rate", SCHEDULES[spec.schedule].describe(spec)),
         (
             "Early stopping",
@@ -78,7 +79,7 @@ def recipe(run_data: RunData) -> Table:
             else f"after {wording.count(spec.early_stop, 'epoch')} without a lower validation loss",
         ),
         ("Batch", wording.count(spec.batch_size, "image")),
-        ("Image size", f"{spec.image_size} x {spec.image_size} pixels (resized, centre crop)"),
+        ("Image size", _image_sizes(spec)),
         ("Augmentation", _augmentation(spec)),
         *_finetuning(spec),
         ("Corruptions", ", ".join(spec.corruptions) or "none"),
@@ -96,6 +97,21 @@ def _augmentation(spec: Spec) -> str:
     """How training images are changed."""
     mixed = [f"{key} {getattr(spec, key):g}" for key in ("mixup", "cutmix") if getattr(spec, key)]
     return ", ".join([AUGMENTATIONS[spec.augment].told, *mixed])
+
+
+def _image_sizes(spec: Spec) -> str:
+    """The side of the images, and those of networks that get others."""
+    own = {name: one.image_size for name, one in spec.networks.items() if one.image_size}
+    other = [f"{wording.title(name)} {size}" for name, size in own.items()]
+    told = f"{spec.image_size} x {spec.image_size} pixels (resized, centre crop)"
+    return "; ".join([told, *other])
+
+
+def _own_rates(spec: Spec) -> list[tuple[str, str]]:
+    """The learning rates of networks that have one of their own."""
+    rates = {name: one.learning_rate for name, one in spec.networks.items() if one.learning_rate}
+    told = [f"{wording.title(name)} {rate:g}" for name, rate in rates.items()]
+    return [("Learning rates apart", ", ".join(told))] if told else []
 
 
 def _finetuning(spec: Spec) -> list[tuple[str, str]]:
