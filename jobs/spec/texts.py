@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.catalog.augmentations import AUGMENTATIONS
 from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.catalog.corruptions import CORRUPTIONS
@@ -16,6 +17,7 @@ SMALL_SIZE = 32
 def placeholders() -> dict[str, str]:
     """What texts may name in braces, from the registries."""
     names = {
+        "augmentations": list(AUGMENTATIONS),
         "built_in": list(BUILT_IN_DATA),
         "corruptions": list(CORRUPTIONS),
         "optimisers": list(OPTIMISERS),
