@@ -26,7 +26,10 @@ COMMANDS = {
     "watch": ("watch:watch_command", "Follow the progress of a run until it ends."),
     "report": ("report:report_command", "Write a report that compares the backbones of a run."),
     "predict": ("predict:predict_command", "Classify images with every backbone of a run."),
-    "export": ("export:export_command", "Export the results of a run to TensorBoard or MLflow."),
+    "export": (
+        "export:export_command",
+        "Export a trained network, or results to TensorBoard, MLflow.",
+    ),
     "resume": (
         "resume:resume_command",
         "Continue a run: start missing workers, enqueue ready tasks.",

@@ -15,7 +15,7 @@ OTHER_WORDS: dict[str, str] = {
     "watch": "follow monitor top tail progress dashboard attach",
     "report": "results result evaluate eval test compare-runs leaderboard plot summary score",
     "predict": "infer inference classify prediction predictions",
-    "export": "tensorboard mlflow convert",
+    "export": "tensorboard mlflow convert onnx safetensors save",
     "resume": "continue unpause",
     "retry": "rerun redo restart",
     "verify": "fsck checksum audit",
