@@ -37,6 +37,7 @@ COMMANDS = {
     "retry": ("resume:retry_command", "Retry only the failed tasks of a run."),
     "cancel": ("cancel:cancel_command", "Cancel a run; results and checkpoints are kept."),
     "verify": ("verify:verify_command", "Verify the checksums of a run's files."),
+    "rm": ("rm:rm_command", "Remove a run; what other runs share with it is kept."),
     "prune": ("prune:prune_command", "Remove leftovers of dead attempts, and old checkpoints."),
     "models": ("models:models_command", "List the backbones; with NAME, list its layers."),
     "data": ("data:data_command", "Prepare a data set, or inspect a data folder."),
