@@ -23,7 +23,8 @@ import numpy as np
 from common import Goal, publish, say, table
 from scipy import special
 
-from orchestrator.analysis.seed_intervals import all_moments, leading
+from orchestrator.analysis.leader import beats_all_rivals
+from orchestrator.analysis.seed_intervals import all_moments
 
 LEVEL = 0.05
 NETWORKS, SEEDS, IMAGES = (2, 7), (1, 2, 3, 5), (240, 2_000, 10_000)
@@ -64,7 +65,7 @@ def decide(hard: Any, accuracy: np.ndarray[Any, Any]) -> str | None:
     """The network that leads by the report's rule."""
     limits = special.ndtri(np.clip(accuracy, 0.001, 0.999)).astype(np.float32)
     right = hard < limits[:, :, None]
-    return leading(all_moments({str(place): rows for place, rows in enumerate(right)}))
+    return beats_all_rivals(all_moments({str(place): rows for place, rows in enumerate(right)}))
 
 
 def cell(shape: tuple[int, int, int], draws: int, seed: int) -> list[dict[str, Any]]:

@@ -98,8 +98,9 @@ def learner(
     torch.set_num_threads(scene.threads)
     where = device.pick(scene.photos.device, asked.deterministic)
     with _graphs(graphs):
-        chosen = device.choose_precision(precision, where, name)
-        return Learner.of(build.build_network(name, CLASSES, 0), asked, 0, where, chosen)
+        network = build.build_network(name, CLASSES, 0)
+        chosen = device.choose_precision(precision, where, network)
+        return Learner.of(network, asked, 0, where, chosen)
 
 
 def training_rate(ours: Learner, data: Data, seconds: float) -> float:

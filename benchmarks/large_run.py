@@ -53,7 +53,7 @@ def fill_store(root: Path, seeds: int, periods: int, epochs: int) -> None:
             outcome = _train(work, run, trials[task.subject], task.epoch)
         else:
             outcome = _evaluate(work, run, trials[task.subject], task.epoch, names)
-        store.publish(task, outcome, work, lambda: True)
+        store.publish_result(task, outcome, work, lambda: True)
         _attempt(store, run, task)
 
 

@@ -146,7 +146,7 @@ def _done(store: Store, run: Run, task: Task) -> None:
         f"{table}.parquet": f"{table_folder(table, task.subject)}/{task.epoch:04d}.parquet"
         for table in tables
     }
-    store.publish(task, {"files": places, **facts}, made.work_folder, lambda: True)
+    store.publish_result(task, {"files": places, **facts}, made.work_folder, lambda: True)
     shutil.rmtree(made.work_folder)
     made.finish("done")
 

@@ -72,7 +72,7 @@ def summary(variant: str, results: Sequence[dict[str, Any]]) -> list[Any]:
 
 
 def move_nothing(
-    mates: Sequence[rebalance.Peer], waiting: Sequence[rebalance.ActiveTraining]
+    peers: Sequence[rebalance.Peer], waiting: Sequence[rebalance.ActiveTraining]
 ) -> list[rebalance.Reassignment]:
     """The policy that moves nothing."""
     return []

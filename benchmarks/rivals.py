@@ -36,7 +36,7 @@ from models.data.batches import Data
 from models.data.prepare import prepare_folder
 from models.networks import build
 from models.runtime import device
-from models.training.learner import DEVIATION, MEAN, Learner
+from models.training.learner import IMAGENET, Learner
 
 RECIPE = Recipe()
 
@@ -108,8 +108,9 @@ def learner(name: str, photos: Photographs, precision: Precision, batch_images: 
     """Our learner for a backbone with random weights."""
     classes = len(Store(photos.store).described(photos.name).classes)
     recipe = RECIPE.model_copy(update={"batch_size": batch_images})
-    chosen = device.choose_precision(precision, photos.where, name)
-    return Learner.of(build.build_network(name, classes, 0), recipe, 0, photos.where, chosen)
+    network = build.build_network(name, classes, 0)
+    chosen = device.choose_precision(precision, photos.where, network)
+    return Learner.of(network, recipe, 0, photos.where, chosen)
 
 
 def by_hand(name: str, photos: Photographs, images: DataLoader[Any]) -> tuple[nn.Module, SGD]:
@@ -129,7 +130,7 @@ def loader(
             transforms.Resize((side, side)),
             transforms.CenterCrop(photos.size),
             transforms.ToTensor(),
-            transforms.Normalize(MEAN, DEVIATION),
+            transforms.Normalize(IMAGENET.mean, IMAGENET.deviation),
         ]
     )
     some = Subset(datasets.ImageFolder(str(photos.files), transform), range(images))

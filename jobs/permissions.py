@@ -12,6 +12,7 @@ import errno
 import grp
 import os
 import pwd
+import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,7 +84,7 @@ def denied(path: Path, wanted: Path | None = None) -> AccessDenied:
     place = _nearest(path if path.is_absolute() else wanted or path)
     found = place.lstat()
     owner, ours = user_name(found.st_uid), found.st_uid == os.geteuid()
-    command = f"chmod -R {'u' if ours else 'g'}+rwX {place}"
+    command = f"chmod -R {'u' if ours else 'g'}+rwX {shlex.quote(str(place))}"
     asked = f"Type: {command}" if ours else f"Ask {owner} to type: {command}"
     if not ours and not _in_group(found.st_gid):
         asked += f" (its group, {group_name(found.st_gid)}, is none of yours: chgrp -R as well)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,15 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         broker_url=values.get("ORCH_BROKER_URL") or None,
         weights_dir=folder(weights_dir, "ORCH_WEIGHTS_DIR") if weights_dir else None,
     )
+
+
+def command_line(store: Path, *words: str) -> str:
+    """A command of orch that can be pasted; it names the store if the environment does not."""
+    try:
+        named = store.absolute() == read().store
+    except BadEnvironment:
+        named = False
+    return shlex.join(["orch", *([] if named else ["--store", str(store.absolute())]), *words])
 
 
 def folder(value: str, origin: str) -> Path:

@@ -87,11 +87,10 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            import difflib
+            from orchestrator.terminal import command_words
 
-            near = difflib.get_close_matches(args[0][:80].lower(), COMMANDS, n=1, cutoff=0.5)
-            hint = f" Did you mean '{near[0]}'?" if near else f" Commands: {', '.join(COMMANDS)}."
-            raise click.UsageError(f"unknown command '{args[0]}'.{hint}")
+            hint = command_words.advice(args[0], COMMANDS)
+            raise click.UsageError(f"unknown command '{args[0]}'. {hint}")
         return super().resolve_command(ctx, args)
 
 
@@ -191,7 +190,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    line = plain(" ".join(message.split()))
+    line = plain(" ".join(each.strip() for each in message.splitlines()))
     shown = line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
     click.echo(f"error: {shown}", err=True)
     return code

@@ -15,7 +15,7 @@ from pathlib import Path
 from jobs import install_hints
 from jobs.catalog import backbones
 from jobs.errors import AccessDenied, MissingWeights, OrchError
-from jobs.settings import Settings
+from jobs.settings import Settings, command_line
 from jobs.store.paths import StorePaths
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY
@@ -176,7 +176,12 @@ def _broker(settings: Settings) -> Diagnosis:
     try:
         broker.require_writable(redis.url, Store(settings.store).id)
     except OrchError as error:
-        return Diagnosis("broker", "broken", str(error), "orch down, then orch up")
+        return Diagnosis(
+            "broker",
+            "broken",
+            str(error),
+            f"{command_line(settings.store, 'down')}, then {command_line(settings.store, 'up')}",
+        )
     return Diagnosis("broker", "ok", f"embedded Redis runs and takes messages ({binary})")
 
 
@@ -200,11 +205,14 @@ def _workers(settings: Settings) -> Diagnosis:
     if outdated:
         shown = "; ".join(f"{worker.name}: {why}" for worker, why in outdated.items())
         return Diagnosis(
-            "workers", "missing", f"started with another environment ({shown})", "orch up"
+            "workers",
+            "missing",
+            f"started with another environment ({shown})",
+            command_line(settings.store, "up"),
         )
     alive = [sign for sign in heartbeats.read_heartbeats(settings.store) if sign.fresh]
     if not alive:
-        return Diagnosis("workers", "missing", "none alive", "orch up")
+        return Diagnosis("workers", "missing", "none alive", command_line(settings.store, "up"))
     return Diagnosis("workers", "ok", ", ".join(sign.label for sign in alive))
 
 

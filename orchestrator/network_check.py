@@ -18,7 +18,7 @@ from jobs.errors import BadSpec, MissingExtra, RequestError
 from jobs.spec.model import Spec
 from jobs.spec.networks import Network
 
-CHECKER = "models.networks.check"
+CHECKER, SEARCHER = "models.networks.check", "models.networks.search"
 MAX_SECONDS = 900.0
 """Weights may have to be downloaded."""
 
@@ -118,24 +118,43 @@ def _ask(requests: Sequence[Asked], classes: int, weights_dir: Path | None) -> d
         "classes": classes,
         "weights_dir": None if weights_dir is None else str(weights_dir),
     }
+    return _answer_of(CHECKER, [], json.dumps(request))
+
+
+def search(
+    word: str, classes: int, image_size: int | None, weights_dir: Path | None, most: int
+) -> dict[str, Any]:
+    """Networks of torchvision and timm whose names hold a word (see `models.networks.search`)."""
+    if not has_torch():
+        raise MissingExtra(
+            "searching for networks needs torch. Install it with: "
+            f"{install_hints.install_command('worker')}"
+        )
+    given = {"--image-size": image_size, "--weights-dir": weights_dir}
+    further = [str(each) for pair in given.items() if pair[1] is not None for each in pair]
+    words = [f"--classes={classes}", f"--most={most}", *further, "--", word]
+    return _answer_of(SEARCHER, words, "")
+
+
+def _answer_of(module: str, words: Sequence[str], given: str) -> dict[str, Any]:
+    """The JSON that a module prints in a process of its own; raises `BadSpec` if it fails."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", CHECKER],
-            input=json.dumps(request),
+            [sys.executable, "-m", module, *words],
+            input=given,
             capture_output=True,
             text=True,
             timeout=MAX_SECONDS,
             cwd=install_hints.HOME,  # the current folder may hold another `models`
             env=os.environ | {"HF_HUB_DISABLE_TELEMETRY": "1"},
         )
-        answer = json.loads(done.stdout.splitlines()[-1])
+        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BadSpec(f"the networks could not be checked: {error}.") from None
     except (IndexError, ValueError):
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise BadSpec(f"the networks could not be checked: {reason[:300]}") from None
-    facts: dict[str, Any] = answer
-    return facts
+    return answer
 
 
 def _refusal(described: dict[str, str]) -> RequestError:

@@ -31,9 +31,9 @@ from workers.devices.admission import Admission
 from workers.execution import execute
 from workers.lease import LeaseTracker
 from workers.messaging import address, broker, stores
-from workers.messaging.consumer import Consumer, install_filter
 from workers.messaging.direct import begin
 from workers.messaging.events import use_outbox
+from workers.messaging.reconnecting_consumer import Consumer, install_filter
 from workers.messaging.tasks import register_tasks
 from workers.process import child
 from workers.reconciler import Reconciler

@@ -47,9 +47,9 @@ class Reconciler:
     worker: Worker
     ended: set[tuple[str, float]] = field(default_factory=set)
     next_look: float = 0.0
-    loose: list[Task] = field(default_factory=list)
+    unheld: list[Task] = field(default_factory=list)
     tried_later: bool = False
-    loose_since: dict[str, float] = field(default_factory=dict)
+    unheld_since: dict[str, float] = field(default_factory=dict)
     patience_s: float = UNHEARD_S
     told: set[str] = field(default_factory=set)
 
@@ -93,16 +93,16 @@ class Reconciler:
         full = len(admission.admitted_or_waiting) >= admission.slots
         if began < self.next_look and (full or self.worker.link.up):
             return []
-        loose = self.loose = self._look()
+        unheld = self.unheld = self._look()
         self.next_look = time.monotonic() + (time.monotonic() - began) / MAX_SHARE - RECONCILE_S
-        if not loose or full or self.worker.stop.is_set():
-            self.loose_since.clear()
+        if not unheld or full or self.worker.stop.is_set():
+            self.unheld_since.clear()
             self.patience_s = UNHEARD_S
             return []
-        return self._again(loose)
+        return self._again(unheld)
 
-    def _again(self, loose: list[Task]) -> list[Task]:
-        """Enqueue loose tasks again, or begin one without the broker; returns those."""
+    def _again(self, unheld: list[Task]) -> list[Task]:
+        """Enqueue unheld tasks again, or begin one without the broker; returns those."""
         worker, waiting = self.worker, None
         if worker.link.up:
             try:
@@ -110,23 +110,23 @@ class Reconciler:
                     worker.broker_url, store=worker.store_id, worker=worker.name
                 )
                 if waiting == 0:
-                    again = loose[:MAX_AT_ONCE]
+                    again = unheld[:MAX_AT_ONCE]
                     broker.enqueue(worker.broker_url, again, store=worker.store_id)
             except BrokerUnreachable as error:
                 worker.link.lost(error)
                 waiting = None
-        if waiting is None or self._unheard(loose, waiting):
-            return self._begin_one(loose)
+        if waiting is None or self._unheard(unheld, waiting):
+            return self._begin_one(unheld)
         return [] if waiting else again
 
-    def _unheard(self, loose: list[Task], waiting: int) -> bool:
+    def _unheard(self, unheld: list[Task], waiting: int) -> bool:
         """Whether a ready task that nobody holds did not reach this idle worker in time.
 
         The connection then looks sound to both sides; the worker reconnects.
         """
         now = time.monotonic()
-        self.loose_since = {task.id: self.loose_since.get(task.id, now) for task in loose}
-        unheard_s = now - min(self.loose_since.values())
+        self.unheld_since = {task.id: self.unheld_since.get(task.id, now) for task in unheld}
+        unheard_s = now - min(self.unheld_since.values())
         if unheard_s < self.patience_s or self.worker.pause.active:
             return False
         log.warning(
@@ -134,14 +134,14 @@ class Reconciler:
             unheard_s,
             waiting,
         )
-        self.loose_since.clear()
+        self.unheld_since.clear()
         self.patience_s *= 2
         self.worker.reconnect("ready tasks do not arrive")
         return True
 
-    def _begin_one(self, loose: list[Task]) -> list[Task]:
-        """Begin a loose task without the broker; idle workers begin with different ones."""
-        by_cost = sorted(loose, key=plan.priority)
+    def _begin_one(self, unheld: list[Task]) -> list[Task]:
+        """Begin a unheld task without the broker; idle workers begin with different ones."""
+        by_cost = sorted(unheld, key=plan.priority)
         chosen = by_cost[self.worker.scheduler.rank() % len(by_cost)]
         return [chosen] if self.worker.begin(chosen) else []
 
@@ -155,9 +155,9 @@ class Reconciler:
             return []
         ledger = self.worker.store.ledger()
         free = [task for run in runs for task in self._free_tasks(run, ledger)]
-        loose = [task for task in free if not self._must_wait(task)]
-        self.tried_later = len(loose) < len(free) or bool(self.worker.put_off.reasons())
-        return loose
+        unheld = [task for task in free if not self._must_wait(task)]
+        self.tried_later = len(unheld) < len(free) or bool(self.worker.put_off.reasons())
+        return unheld
 
     def _free_tasks(self, run: Run, ledger: Ledger) -> list[Task]:
         """The ready tasks of a run that nobody holds.
@@ -187,7 +187,7 @@ class Reconciler:
         execute.enqueue(worker, worker.scheduler.look())
         if worker.admission.slots > 1 or worker.stop.is_set():
             return
-        waiting = [task for task in self.loose if task.kind == "train"]
+        waiting = [task for task in self.unheld if task.kind == "train"]
         worker.scheduler.request(waiting, busy=bool(worker.admission.tasks))
 
     def _runs(self) -> list[Run]:
@@ -220,7 +220,7 @@ class Reconciler:
         try:
             if self.worker.put_off.active(task) or self.worker.scheduler.declines(task):
                 return False
-            return self.worker.watch.free(task.lease_key)
+            return self.worker.leases.free(task.lease_key)
         except OutOfReach as error:
             self._say_denied(error)
             return False

@@ -100,7 +100,7 @@ class Worker:
     host: str
     device: Device
     weights_dir: Path | None
-    watch: LeaseTracker
+    leases: LeaseTracker
     limits: child.Limits = field(default_factory=child.Limits)
     stop: threading.Event = field(default_factory=threading.Event)
     admission: Admission = field(default_factory=Admission)

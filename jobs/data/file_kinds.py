@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import struct
 from collections.abc import Callable
+
+from jobs.data import pixel_format
 
 HEAD_BYTES = 4096
 CONVERT = "convert it to PNG or JPEG"
+NEW_SUBFILE_TYPE, SUB_DIRECTORIES, DNG_VERSION = 254, 330, 50706
 
-_IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")
 """Starts of images that are read; what else their bytes may look like does not matter."""
 _HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis")
 _STARTS: tuple[tuple[bytes, str, str], ...] = (
@@ -39,7 +45,9 @@ _STARTS: tuple[tuple[bytes, str, str], ...] = (
 
 def name_foreign(head: bytes) -> str | None:
     """What a file is and what to do with it, if it is known and not read; else None."""
-    if head.startswith(_IMAGES) or head[8:12] == b"WEBP":
+    if head.startswith(_TIFF) and _is_raw_in_tiff(head):
+        return f"a camera's raw file is not read here: {CONVERT}"
+    if head.startswith((*_IMAGES, *_TIFF)) or head[8:12] == b"WEBP":
         return None
     for looks, name, advice in _BY_LOOKS:
         if looks(head):
@@ -68,6 +76,18 @@ def _is_avif(head: bytes) -> bool:
 
 def _is_raw(head: bytes) -> bool:
     return _brands(head)[:1] == [b"crx "]
+
+
+def _is_raw_in_tiff(head: bytes) -> bool:
+    """CR2, DNG, NEF, ARW and the like: what Pillow would read is a preview of 160 pixels."""
+    if head[8:10] == b"CR":
+        return True
+    try:
+        tags = pixel_format.tiff_tags(io.BytesIO(head), head)
+    except (struct.error, OverflowError, ValueError):
+        return False
+    preview = tags.get(NEW_SUBFILE_TYPE, (0,))[0] & 1
+    return DNG_VERSION in tags or bool(preview and SUB_DIRECTORIES in tags)
 
 
 def _is_video(head: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,8 @@ SPLITS = {
 PARTS = {
     **dict.fromkeys(("image", "images", "img", "imgs", "jpegimages", "pngimages"), IMAGES),
     **dict.fromkeys(("label", "labels", "mask", "masks", "bbox", "bboxes", "gt"), LABELS),
+    **dict.fromkeys(("input", "inputs"), IMAGES),
+    **dict.fromkeys(("target", "targets"), LABELS),
     **dict.fromkeys(("annotation", "annotations", "annot", "annots"), LABELS),
     **dict.fromkeys(("groundtruth", "groundtruths", "segmentation", "segmentations"), LABELS),
     **dict.fromkeys(("segmentationclass", "segmentationobject"), LABELS),
@@ -98,11 +101,12 @@ def split_within_classes(root: Tree) -> list[str]:
 
 
 def alike(classes: Sequence[str]) -> list[list[str]]:
-    """Classes whose names differ only in case, spaces or Unicode form."""
+    """Classes whose names differ only in case, spaces, Unicode form or invisible characters."""
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for label in classes:
         plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
-        groups[" ".join(plain.split())].append(label)
+        seen = "".join(each for each in plain if unicodedata.category(each) != "Cf")
+        groups[" ".join(seen.split())].append(label)
     return [group for group in groups.values() if len(group) > 1]
 
 
@@ -115,7 +119,7 @@ def _one_level_too_high(folder: Path, tops: Mapping[str, Tree]) -> str | None:
             return None
         return (
             f"{folder} holds one class only ('{name}'), and that folder holds only folders. "
-            f"Give {meant} if the class folders lie in it."
+            f"Give {shlex.quote(str(meant))} if the class folders lie in it."
         )
     parents = [name for name, top in tops.items() if top.only_folders and _several(top)]
     if len(parents) < 2 or 2 * len(parents) <= len(tops):
@@ -195,7 +199,7 @@ def _shared(top: Tree, tops: Mapping[str, Tree], name: str) -> list[str]:
 
 
 def _hint(what: str, *meant: Path | None) -> str:
-    places = [str(place) for place in meant if place]
+    places = [shlex.quote(str(place)) for place in meant if place]
     advice = f"Give {_listed(places, 'or')}" if places else "Give a folder of class folders"
     return f"{what}. {advice}. {AS_CLASSES}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -32,8 +33,13 @@ IGNORED = {
     "@tmp",
     "#recycle",
     "@recycle",
+    "@recently-snapshot",
     "@__thumb",
+    "#snapshot",
+    "~snapshot",
     "lost+found",
+    "lost.dir",
+    "__pycache__",
     "$recycle.bin",
     "recycler",
     "system volume information",
@@ -41,6 +47,8 @@ IGNORED = {
     "temporary items",
 }
 """Folders and files that other systems create by themselves, in lower case."""
+CHECKED_DISK = re.compile(r"found\.\d{3}")
+"""Where Windows puts what it finds when it checks a disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,4 +273,5 @@ def _raise(error: OSError) -> None:
 
 def is_ignored(name: str) -> bool:
     """Whether a file or folder is hidden or created by the operating system."""
-    return name.startswith(".") or name.lower() in IGNORED
+    small = name.lower()
+    return small.startswith(".") or small in IGNORED or CHECKED_DISK.fullmatch(small) is not None

@@ -206,13 +206,12 @@ WIDTH, HEIGHT, BITS, PHOTOMETRIC, SAMPLES, PLANAR, EXTRA, SAMPLE_FORMAT = (
 )  # fmt: skip
 MIN_IS_WHITE, MIN_IS_BLACK, RGB = 0, 1, 2
 PREMULTIPLIED, SEPARATE_PLANES = 1, 2
-_SIZES = {1: "B", 3: "H", 4: "I", 16: "Q"}
+_SIZES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
 
 
 def _tiff(head: bytes, handle: BinaryIO) -> PixelFormat:
     """The tags of the first image."""
-    order = "<" if head[:2] == b"II" else ">"
-    tags = _tags(handle, order, big=b"+" in head[2:4])
+    tags = tiff_tags(handle, head)
     bits, bands = max(tags.get(BITS, (1,))), tags.get(SAMPLES, (1,))[0]
     code = max(tags.get(SAMPLE_FORMAT, (1,)))
     kind: Kind = "float" if code == 3 else "signed" if code == 2 else "unsigned"
@@ -232,8 +231,9 @@ def _tiff(head: bytes, handle: BinaryIO) -> PixelFormat:
     )
 
 
-def _tags(handle: BinaryIO, order: str, big: bool) -> dict[int, tuple[int, ...]]:
-    """Whole numbers of the first directory by tag."""
+def tiff_tags(handle: BinaryIO, head: bytes) -> dict[int, tuple[int, ...]]:
+    """Whole numbers of a TIFF's first directory by tag. Raises `struct.error` if it is damaged."""
+    order, big = "<" if head[:2] == b"II" else ">", head[2:4] in (b"+\0", b"\0+")
     handle.seek(8 if big else 4)
     offset, count, entry = ("Q", "Q", "HHQ8s") if big else ("I", "H", "HHI4s")
     handle.seek(_unpack(order + offset, handle)[0])

@@ -55,7 +55,7 @@ def files_of_run(store: Store, run: Run) -> list[ExpectedFile | FileCheck]:
         found += _of_task(store, task)
     for trial in run.trials:
         found += [*_of_trial(store, trial), *_of_checkpoints(store, trial)]
-    found += [*_of_failures(store, run), *_of_data(store, run)]
+    found += [*_of_failures(store, run), *_of_data(store, run), *_of_networks(store, run)]
     return [*found, *_of_tables(store, run, {each.path for each in found})]
 
 
@@ -132,6 +132,17 @@ def _of_data(store: Store, run: Run) -> Iterator[FileCheck]:
                 "cannot be read; remove it, then the same 'orch submit' writes it again",
                 None,
             )
+
+
+def _of_networks(store: Store, run: Run) -> Iterator[ExpectedFile]:
+    """Own files of networks and weights, which their names hold the checksums of."""
+    for network in run.spec.networks.values():
+        source = None if network.source is None else f"{network.source}.py"
+        for name in filter(None, (source, network.weights)):
+            path = store.network_path(name)
+            size = path.stat().st_size if path.exists() else 0
+            place = path.relative_to(store.root).as_posix()
+            yield ExpectedFile(place, name.partition(".")[0], size, None, store.run_path(run.name))
 
 
 def _of_trial(store: Store, name: str) -> Iterator[FileCheck]:

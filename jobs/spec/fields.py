@@ -63,7 +63,7 @@ KEYS: dict[str, Key] = {
         "`all_backbones: true` means `all`",
         metavar="NAME,...",
         default_documented="none, required",
-        needs="a list of backbones, or 'all',",
+        needs="a list of backbone names, or 'all',",
     ),
     "periods": Key(
         3,
@@ -146,7 +146,7 @@ KEYS: dict[str, Key] = {
         "mean of red, green and blue (0 to 1) that is subtracted, such as `[0.5, 0.5, 0.5]`, or "
         "`native` (ImageNet's for the catalog)",
         metavar="R,G,B|native",
-        needs="three numbers from -1 to 2, such as 0.5,0.5,0.5, or 'native',",
+        needs="a list of three numbers from -1 to 2, such as 0.5,0.5,0.5, or 'native',",
         later=True,
     ),
     "deviation": Key(
@@ -155,7 +155,7 @@ KEYS: dict[str, Key] = {
         "Deviation of red, green and blue by which values are divided.",
         "deviation of red, green and blue by which values are then divided, or `native`",
         metavar="R,G,B|native",
-        needs="three numbers from 0.001 to 10, such as 0.5,0.5,0.5, or 'native',",
+        needs="a list of three numbers from 0.001 to 10, such as 0.5,0.5,0.5, or 'native',",
         later=True,
     ),
     "batch_size": Key(32, int, "Images per training step.", "images per training step"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.reference import parse
 from jobs.catalog.schedules import SCHEDULES
 from jobs.errors import BadSpec
-from jobs.spec import combinations, duration, explain, texts, yaml_file
+from jobs.spec import combinations, duration, synonyms, texts, value_errors, yaml_file
 from jobs.spec.fields import BUILT_IN_KEYS, KEYS, NATIVE, Weights
 from jobs.spec.network_settings import NetworkSettings
 from jobs.spec.networks import RECIPE_KEYS, STUDY, Network, placed, split_entries
@@ -237,7 +236,7 @@ def build(values: dict[str, Any]) -> Spec:
     try:
         return Spec(**tidy)
     except ValidationError as error:
-        raise BadSpec(f"{explain.describe_errors(error, Spec)}.") from None
+        raise BadSpec(f"{value_errors.describe_errors(error, Spec)}.") from None
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -261,7 +260,7 @@ def _place(data: str, beside: Path) -> str:
     if not data.strip() or any(ord(each) < 32 or 0xD800 <= ord(each) <= 0xDFFF for each in data):
         raise BadSpec(
             f"data: {data[:SHOWN]!r} is not a folder name. Give "
-            f"{explain.needs('data').rstrip(',')}."
+            f"{value_errors.needs('data').rstrip(',')}."
         )
     try:
         return str((beside / Path(data).expanduser()).absolute())
@@ -286,9 +285,11 @@ def _tidy(values: dict[str, Any]) -> dict[str, Any]:
                 tidy["backbones"] = "all"
             continue
         if key not in KEYS:
-            near = difflib.get_close_matches(key[:SHOWN], KEYS, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            known = ", ".join(name for name in KEYS if texts.is_offered(name))
+            offered = [name for name in KEYS if texts.is_offered(name)]
+            meant = synonyms.key_meant(key, offered)
+            hint = f" Did you mean '{meant}'?" if meant else ""
+            hint = f" {missing}" if (missing := synonyms.not_yet(key)) else hint
+            known = ", ".join(offered)
             raise BadSpec(
                 f"unknown key '{given[:SHOWN]}' in the specification.{hint} Known keys: {known}."
             )

@@ -11,6 +11,7 @@ from jobs.catalog.backbones import CATALOG
 from jobs.errors import BadSpec
 from jobs.spec.fields import KEYS, NATIVE
 from jobs.spec.networks import (
+    COUNTED,
     PREPARATION_KEYS,
     STUDY,
     Deviation,
@@ -81,9 +82,8 @@ class NetworkSettings(SplitSettings):
                 for key, value in self.asked_of(name).items()
                 if value is None
             }
-            described[name] = own.model_copy(
-                update=missing | {"relative_cost": native.relative_cost}
-            )
+            counted = {key: getattr(native, key) for key in COUNTED}
+            described[name] = own.model_copy(update=missing | counted)
         return self.model_copy(update={"networks": described})
 
     @property

@@ -13,7 +13,7 @@ from jobs.catalog.backbones import CATALOG
 from jobs.catalog.reference import parse
 from jobs.catalog.suggest import unknown
 from jobs.errors import BadSpec, UnknownBackbone
-from jobs.spec.fields import KEYS
+from jobs.spec.fields import KEYS, NATIVE
 
 Resize = Literal["squash", "crop", "pad"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
@@ -23,36 +23,32 @@ MAX_SOURCE_BYTES = 1_000_000
 SHOWN = 80
 
 
-def parse_colour(value: Any) -> Any:
-    """Three numbers for red, green and blue, also as `0.5,0.5,0.5`."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return (value,) * 3
+def parse_colour(value: Any) -> Colour | None:
+    """Three numbers for red, green and blue, also as `0.5,0.5,0.5`; None if it is not that."""
     parts = value.split(",") if isinstance(value, str) else value
-    if isinstance(parts, (list, tuple)) and len(parts) == 1:
-        parts = parts * 3
     try:
         red, green, blue = (float(part) for part in parts if not isinstance(part, bool))
     except (TypeError, ValueError):
-        raise ValueError(
-            "three numbers (red, green, blue) are needed, such as 0.5,0.5,0.5"
-        ) from None
+        return None
     return red, green, blue
 
 
-def within(low: float, high: float, why: str) -> Any:
+def _colour(key: str, low: float, high: float) -> Any:
     """A check of each number of a colour."""
 
     def check(value: Any) -> Any:
+        if value == NATIVE:
+            raise ValueError(NATIVE)  # where it is allowed, the key's type says so
         colour = parse_colour(value)
-        if not all(low <= each <= high for each in colour):
-            raise ValueError(f"{why}, such as 0.5,0.5,0.5")
+        if colour is None or not all(low <= each <= high for each in colour):
+            raise ValueError(f"{KEYS[key].needs} is needed".replace(", is", " is"))
         return colour
 
     return BeforeValidator(check)
 
 
-Mean = Annotated[Colour, within(-1.0, 2.0, "three numbers from -1 to 2 are needed")]
-Deviation = Annotated[Colour, within(1e-3, 10.0, "three numbers from 0.001 to 10 are needed")]
+Mean = Annotated[Colour, _colour("mean", -1.0, 2.0)]
+Deviation = Annotated[Colour, _colour("deviation", 1e-3, 10.0)]
 Size = Annotated[int, Field(ge=8, le=2048)]
 Share = Annotated[float, Field(gt=0.1, le=1)]
 
@@ -77,12 +73,16 @@ RECIPE_KEYS = ("learning_rate",)
 """Keys of the recipe that may differ between networks."""
 
 
+COUNTED = ("relative_cost", "parameters", "gmacs")
+"""Facts that change no result, so that names do not depend on them."""
+
+
 class Network(BaseModel):
     """What is known of one network of a run beyond its name; None where nothing was given.
 
     `source` is the SHA-256 of an own file, `weights` that of an own weights file with its suffix:
     the names of their copies in the store. `file` and `weights_file` are where they lie now, which
-    is not recorded.
+    is not recorded. `gmacs` are billions of multiply-adds for one image of the network's size.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,6 +97,8 @@ class Network(BaseModel):
     deviation: Deviation | None = None
     learning_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     relative_cost: float = Field(default=1.0, gt=0)
+    parameters: int | None = Field(default=None, ge=0)
+    gmacs: float | None = Field(default=None, ge=0)
     file: Path | None = Field(default=None, exclude=True)
     weights_file: Path | None = Field(default=None, exclude=True)
 
@@ -106,8 +108,8 @@ class Network(BaseModel):
         return {key: value for key in PREPARATION_KEYS if (value := getattr(self, key)) is not None}
 
     def named_by(self) -> dict[str, Any]:
-        """The values that names are derived from; an estimate of cost changes no result."""
-        return self.model_dump(mode="json", exclude_none=True, exclude={"relative_cost"})
+        """The values that names are derived from."""
+        return self.model_dump(mode="json", exclude_none=True, exclude=set(COUNTED))
 
 
 Networks = dict[str, Network]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import yaml
 from jobs.errors import BadSpec
 
 MAX_BYTES = 100_000
+WITH_MAPPINGS = ("backbones", "backbone")
+"""Keys whose list may hold mappings."""
 PLAIN = (str, int, float, bool, type(None))
 
 
@@ -43,7 +46,8 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise BadSpec(f"{path} must contain keys and values, such as 'periods: 3'.")
     for key, value in values.items():
-        if not all(map(_is_plain, value if isinstance(value, list) else [value])):
+        allowed = _is_entry if key in WITH_MAPPINGS else _is_plain
+        if not all(map(allowed, value if isinstance(value, list) else [value])):
             raise BadSpec(
                 f"{path}: {key} must be a value or a list of values, such as 'split: [70, 10, 20]'."
             )
@@ -51,9 +55,13 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _is_plain(value: Any) -> bool:
+    return isinstance(value, PLAIN)
+
+
+def _is_entry(value: Any) -> bool:
     """Whether it is a plain value, or a mapping of keys to plain values and lists of them."""
     if not isinstance(value, dict):
-        return isinstance(value, PLAIN)
+        return _is_plain(value)
     inner = (each for one in value.values() for each in (one if isinstance(one, list) else [one]))
     return all(isinstance(key, str) for key in value) and all(
         isinstance(each, PLAIN) for each in inner
@@ -78,7 +86,7 @@ def _text(path: Path) -> str:
     except IsADirectoryError:
         raise BadSpec(
             f"cannot read the specification {path}: it is a folder. Images are given with --data "
-            f"{path}."
+            f"{shlex.quote(str(path))}."
         ) from None
     except (OSError, ValueError) as error:
         raise BadSpec(

@@ -75,7 +75,7 @@ class DataSetStore(StorePaths):
 
     def described(self, data: str) -> DataSetDescription:
         """Like `load_data`, without the inventory, which is slow to read for a large data set."""
-        from jobs.spec import explain
+        from jobs.spec import value_errors
         from jobs.spec.model import DataSettings
 
         path = self.source_path(data)
@@ -87,4 +87,6 @@ class DataSetStore(StorePaths):
                 found.origin, found.classes, DataSettings(**found.settings), found.preparation
             )
         except (TypeError, ValueError) as error:
-            raise codec.damaged_file(path, explain.first_problem(error, DataSettings)) from None
+            raise codec.damaged_file(
+                path, value_errors.first_problem(error, DataSettings)
+            ) from None

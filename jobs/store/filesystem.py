@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from jobs import atomic
 from jobs.errors import StoreUnusable
 
 
@@ -15,7 +16,7 @@ def require_hard_links(store: Path, probe: Path) -> None:
     replace what another worker has published.
     """
     try:
-        os.link(probe, probe.with_name("link"))
+        atomic.link_once(probe, probe.with_name("link"))  # NFS may repeat it
     except OSError as error:
         raise StoreUnusable(
             f"the store {store} is on a file system without hard links ({file_system(probe)}: "

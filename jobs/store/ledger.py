@@ -78,7 +78,7 @@ class LedgerStore(DataSetStore):
         """Whether the task permanently failed and will not be retried."""
         return os.path.exists(f"{self.root}/ledger/failed/{task.id}.json")
 
-    def publish(
+    def publish_result(
         self, task: Task, result: dict[str, Any], work_folder: Path, holds_lease: Any
     ) -> None:
         """Publish an attempt's files, then record the task as done, with the versions used.

@@ -81,14 +81,14 @@ def read_run(path: Path, state: tuple[int, ...]) -> Run:
 
     Raises `FileNotFoundError` and `DamagedFile`.
     """
-    from jobs.spec import explain
+    from jobs.spec import value_errors
     from jobs.spec.model import Spec
 
     outline, found = _checked(path)
     try:
         spec = Spec(**found.spec)
     except (TypeError, ValueError, AttributeError, RequestError) as error:
-        raise codec.damaged_file(path, explain.first_problem(error, Spec)) from None
+        raise codec.damaged_file(path, value_errors.first_problem(error, Spec)) from None
     return Run(
         outline.name,
         spec,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from jobs import atomic, permissions
+from jobs import atomic, permissions, settings
 from jobs.errors import BadSpec, DamagedFile, OutOfReach, StoreUnusable, UnknownRun, WorkError
 from jobs.store import codec, identity
 from jobs.store.ledger import LedgerStore
@@ -18,9 +17,6 @@ from jobs.store.records import CancelledRecord, RunRecord, ThreadsRecord, TrialR
 from jobs.store.runs import NAME_OF_RUN, Run, RunOutline, read_outline, read_run
 from jobs.store.trials import read_trial
 from jobs.task import Task, Trial
-
-if TYPE_CHECKING:
-    from jobs.spec.networks import Network
 
 T = TypeVar("T")
 FORMAT = 1
@@ -127,29 +123,6 @@ class Store(LedgerStore):
                 path.parent.mkdir(exist_ok=True)
                 with contextlib.suppress(FileExistsError):
                     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-
-    def save_network_files(self, network: Network) -> None:
-        """Copy the own files of a network into the store; raises `BadSpec` if one has changed."""
-        source = None if network.source is None else f"{network.source}.py"
-        for name, path in ((source, network.file), (network.weights, network.weights_file)):
-            if name is None or path is None or self.network_path(name).exists():
-                continue
-            with atomic.atomic_write(self.network_path(name)) as draft:
-                shutil.copyfile(path, draft)
-                if atomic.file_digest(draft) != name.partition(".")[0]:
-                    raise BadSpec(f"{path} has changed while it was submitted. Submit it again.")
-
-    def network_file(self, name: str) -> Path:
-        """The copy of an own file in the store; raises `StoreUnusable` or `DamagedFile`."""
-        path = self.network_path(name)
-        if not path.is_file():
-            raise StoreUnusable(
-                f"{path} is missing: a network's own file, copied there by 'orch submit'. Submit "
-                "the run again from where the file is."
-            )
-        if atomic.file_digest(path) != name.partition(".")[0]:
-            raise codec.damaged_file(path, "its checksum is another one", "Submit the run again.")
-        return path
 
     def plan_threads(self, trial: str, threads: int) -> None:
         """Choose the threads of a trial that no attempt has begun; the first choice stays.
@@ -321,8 +294,6 @@ class Store(LedgerStore):
         """
         known = [name for name in self.run_names() if os.access(self.run_path(name), os.R_OK)]
         if not known:
-            raise UnknownRun(
-                f"the store {self.root} has no runs yet. Start one with 'orch submit "
-                f"--all-backbones'."
-            )
+            start = settings.command_line(self.root, "submit", "--all-backbones")
+            raise UnknownRun(f"the store {self.root} has no runs yet. Start one with: {start}")
         return self.load_run(known[-1])

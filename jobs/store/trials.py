@@ -24,7 +24,7 @@ def read_trial(path: Path, state: tuple[int, ...]) -> Trial:
     try:
         return Trial.from_dict(structs.asdict(found))
     except (TypeError, ValueError) as error:
-        from jobs.spec import explain
+        from jobs.spec import value_errors
         from jobs.spec.model import Recipe
 
-        raise codec.damaged_file(path, explain.first_problem(error, Recipe)) from None
+        raise codec.damaged_file(path, value_errors.first_problem(error, Recipe)) from None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
@@ -19,7 +21,11 @@ NO_IMAGE = "not an image"
 PNG = b"\x89PNG\r\n\x1a\n"
 TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # the reason is in the file's error
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow warns from there on, and refuses twice as many
+
+
+Used = TypeVar("Used")
 
 
 class Broken(Exception):
@@ -42,13 +48,24 @@ def load(
     contents: bytes, prepare: Callable[[Image.Image], None] = lambda image: None
 ) -> Image.Image:
     """The loaded first image of a file; `prepare` sees it before. Raises `Broken`."""
+
+    def loaded(image: Image.Image) -> Image.Image:
+        prepare(image)
+        image.load()
+        return image
+
+    return opened(contents, loaded)
+
+
+def opened(contents: bytes, use: Callable[[Image.Image], Used]) -> Used:
+    """What `use` makes of the image of a file that is open but not loaded. Raises `Broken`."""
     try:
-        return _load(contents, prepare)
+        return _opened(contents, use)
     except (Broken, MemoryError):
         raise
     except Exception as error:  # Pillow raises any kind of error for damaged files
         if contents.startswith(PNG) and "text chunk" in _plain(error).replace("_", " ").lower():
-            return load(_without_texts(contents), prepare)
+            return opened(_without_texts(contents), use)
         raise Broken(reason(error, contents)) from error
 
 
@@ -68,15 +85,13 @@ def _plain(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _load(contents: bytes, prepare: Callable[[Image.Image], None]) -> Image.Image:
+def _opened(contents: bytes, use: Callable[[Image.Image], Used]) -> Used:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image = Image.open(io.BytesIO(contents))
         if image.format in PROGRAMS:
             raise Broken(f"{image.format} is a program that draws, not an image")
-        prepare(image)
-        image.load()
-        return image
+        return use(image)
 
 
 def _without_texts(contents: bytes) -> bytes:

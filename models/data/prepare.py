@@ -19,7 +19,7 @@ from jobs.data.value_range import ValueRange
 from jobs.errors import BadImages, DataChanged, Stopped
 from jobs.spec.model import DataSettings
 from jobs.store import tables
-from models.data import ranges
+from models.data import find_value_range
 from models.data.array import ArrayWriter
 from models.data.decode_pool import decode_all
 from models.data.split import SPLITS, Image, split
@@ -66,7 +66,7 @@ def prepare_folder(
         progress.done_work = done if phase == "prepare" else 0
         progress.say(phase, done, total)
 
-    values = ranges.find(source, settings, processes, said)
+    values = find_value_range.find(source, settings, processes, said)
     faults = Faults()
     kept = _write_array(source, settings, target, processes, values.chosen, faults, said)
     chosen = split([image for _, image in kept], settings.split, settings.split_seed)
@@ -88,7 +88,7 @@ def _write_array(
     processes: int,
     values: ValueRange,
     faults: Faults,
-    said: ranges.Said,
+    said: find_value_range.Said,
 ) -> list[tuple[str, Image]]:
     """Write `images.npy`; path and image of each row. Raises the error for `faults`, if any."""
     kept, rows = list[tuple[str, Image]](), list[int]()

@@ -21,10 +21,11 @@ from jobs.store.datasets import DataSetDescription
 from jobs.store.records import TaskResult
 from jobs.store.store import Store
 from jobs.task import Task
-from models.data import array, ranges
+from models.data import array, find_value_range
 from models.data.batches import Batch
 from models.data.decode import Broken, Pixels, decode
 from models.data.image_file import read
+from models.data.square import Squaring
 from models.evaluation import restore
 from models.training.learner import Learner
 
@@ -81,31 +82,64 @@ def predict(
 ) -> list[ImagePredictions]:
     """Predictions of every backbone for each image; `trials` maps backbones to finished trainings.
 
-    Images are prepared as the data set was; `values` is another range for values beyond 8 bits.
+    Images are prepared as for each network's training; `data` is the run's data set. `values` is
+    another range for values beyond 8 bits.
     `tell(done, total)` counts images read and predictions made. Raises `BadSpec` for a missing
     device, and for damage `BadCheckpoint` or `DamagedFile`. With `faults`, damage is recorded there
     by trial or file instead, as long as any trial answers.
     """
     check_device(on)
-    described = store.described(data)
     members = _members(store, data, faults)
-    facts = store.done(Task("prepare", data))
-    shown = functools.partial(_range, values, described, facts, members)
-    total = len(images) * (1 + sum(map(len, trials.values())))
-    with tempfile.TemporaryDirectory(prefix="orch-predict-") as folder:
-        path = Path(folder) / "images.npy"
-        size = described.settings.image_size
-        reasons, digests = _prepare(images, size, path, shown, lambda done: tell(done, total))
-        whole = array.read(path) if len(reasons) < len(images) else np.empty((0, 1, 1, 3), np.uint8)
-        answering = _Answering(store, described.classes, whole, on, faults)
-        asked = itertools.count(2 * len(images), len(images))
-        shares = answering.ask_all(trials, lambda: tell(next(asked), total))
-        del whole, answering
-    answers = iter(_by_image(shares, described.classes))
+    preparations = _by_data_set(store, data, trials)
+    total = len(images) * (len(preparations) + sum(map(len, trials.values())))
+    steps = itertools.count(1)
+    shares: dict[str, Shares] = {}
+    errors: list[BadCheckpoint] = []
+    for name, tasks in preparations.items():
+        described, facts = store.described(name), store.done(Task("prepare", name))
+        shown = functools.partial(_range, values, described, facts, members)
+        with tempfile.TemporaryDirectory(prefix="orch-predict-") as folder:
+            path = Path(folder) / "images.npy"
+            reasons, digests = _prepare(
+                images,
+                Squaring.of(described.settings),
+                path,
+                shown,
+                lambda done: tell(next(steps), total),
+            )
+            answering = _Answering(store, described.classes, _whole(path), on, faults, errors)
+            shares |= answering.ask_all(tasks, lambda: tell(_skip(steps, len(images)), total))
+            del answering
+    if errors and not shares:
+        raise errors[-1]
+    ordered = {name: shares[name] for name in trials if name in shares}
+    answers = iter(_by_image(ordered, described.classes))
     return [
         ImagePredictions(image, why, members.get(digest), () if why else next(answers))
         for image, digest, why in zip(images, digests, map(reasons.get, images), strict=True)
     ]
+
+
+def _skip(steps: Iterator[int], count: int) -> int:
+    """Advance by so many steps; the last one."""
+    return max(itertools.islice(steps, count))
+
+
+def _whole(path: Path) -> Pixels:
+    """The decoded images; none where all files are broken."""
+    found = array.read(path)
+    return found if len(found) else np.empty((0, 1, 1, 3), np.uint8)
+
+
+def _by_data_set(
+    store: Store, data: str, trials: Mapping[str, Sequence[Task]]
+) -> dict[str, dict[str, Sequence[Task]]]:
+    """The trainings by the preparation of their images; `data` is that of none."""
+    found: dict[str, dict[str, Sequence[Task]]] = {}
+    for backbone, tasks in trials.items():
+        name = store.load_trial(tasks[0].subject).data if tasks else data
+        found.setdefault(name, {})[backbone] = tasks
+    return found or {data: {}}
 
 
 def _range(
@@ -116,7 +150,7 @@ def _range(
     digest: str,
 ) -> ValueRange:
     """The range of values for a file: the one given, else that of the data set."""
-    return values or ranges.of_prepared(described, facts, digest in members)
+    return values or find_value_range.of_prepared(described, facts, digest in members)
 
 
 @dataclass(slots=True)
@@ -128,12 +162,12 @@ class _Answering:
     images: Pixels
     on: str
     faults: dict[str, str] | None
-    error: BadCheckpoint | None = None
+    errors: list[BadCheckpoint]
 
     def ask_all(
         self, trials: Mapping[str, Sequence[Task]], asked: Callable[[], None]
     ) -> dict[str, Shares]:
-        """The mean answers of each backbone that answers; raises the last error if none does."""
+        """The mean answers of each backbone that answers."""
         shares = {}
         for backbone, tasks in trials.items():
             answers = []
@@ -143,8 +177,6 @@ class _Answering:
             if answers:
                 mean = np.sum(answers, axis=0, dtype=np.float64) / len(answers)
                 shares[backbone] = np.asarray(mean, np.float32)
-        if self.error is not None and not shares:
-            raise self.error
         return shares
 
     def _ask(self, task: Task) -> list[Shares]:
@@ -155,7 +187,7 @@ class _Answering:
             if self.faults is None:
                 raise
             self.faults[task.subject] = str(error)
-            self.error = error
+            self.errors.append(error)
             return []
         return [softmax(learner, self.images)]
 
@@ -199,7 +231,7 @@ def softmax(learner: Learner, images: Pixels) -> Shares:
 
 def _prepare(
     images: Sequence[Path],
-    size: int,
+    how: Squaring,
     target: Path,
     values: Callable[[str], ValueRange],
     tell: Callable[[int], None],
@@ -208,12 +240,12 @@ def _prepare(
 
     `values` gives the range for a file with this checksum.
     """
-    writer, reasons, digests = array.ArrayWriter(target, size), dict[Path, str](), list[str]()
+    writer, reasons, digests = array.ArrayWriter(target, how.size), dict[Path, str](), list[str]()
     for number, image in enumerate(images, 1):
         contents = b""
         try:
             contents = read(image)
-            writer.append(decode(contents, size, values(_digest(contents))))
+            writer.append(decode(contents, how, values(_digest(contents))))
         except Broken as error:
             reasons[image] = str(error)
         except OSError as error:

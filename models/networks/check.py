@@ -66,12 +66,12 @@ def check(request: NetworkRequest, classes: int, weights_dir: Path | None) -> di
     native = STUDY if known else _native(request, path)
     prepared = Preparation(**(native.model_dump() | asked))
     wanted = request.wanted(prepared.image_size)
-    cost = _try_out(wanted, classes)
+    counted = _try_out(wanted, classes)
     if path is not None or request.finetune == "head":
         network = build_network(request.label, classes, 0, path, wanted.image_size, wanted.source)
         if request.finetune == "head":
             _try_head(wanted, network, classes)
-    return prepared.model_dump(mode="json") | {"relative_cost": cost}
+    return prepared.model_dump(mode="json") | counted
 
 
 def _try_head(wanted: Wanted, network: nn.Module, classes: int) -> None:
@@ -106,8 +106,11 @@ def _native(request: NetworkRequest, path: Path | None) -> Preparation:
     return libraries.native(wanted)
 
 
-def _try_out(wanted: Wanted, classes: int) -> float:
-    """Relative cost of the network; raises `BadSpec` unless it gives a score for each class."""
+def _try_out(wanted: Wanted, classes: int) -> dict[str, Any]:
+    """Parameters, multiply-adds and relative cost of the network.
+
+    Raises `BadSpec` unless it gives a score for each class.
+    """
     try:
         network = libraries.skeleton(wanted, classes)
         shape = _scores_shape(network, wanted.image_size)
@@ -123,7 +126,11 @@ def _try_out(wanted: Wanted, classes: int) -> float:
     with FlopCounterMode(display=False) as counter:
         _forward(network.eval(), wanted.image_size, 1)
     gmacs = float(counter.get_total_flops()) / 2e9
-    return round(max(0.5, COST_PER_GMAC * gmacs), 2)
+    return {
+        "parameters": sum(value.numel() for value in network.parameters()),
+        "gmacs": round(gmacs, 4),
+        "relative_cost": round(max(0.5, COST_PER_GMAC * gmacs), 2),
+    }
 
 
 def _scores_shape(network: nn.Module, image_size: int) -> tuple[int, ...] | str:
@@ -162,9 +169,9 @@ def sizes_taken(wanted: Wanted) -> list[int]:
         native = libraries.native(wanted).image_size
     except Exception:  # of the network's own code
         native = STUDY.image_size
-    near = sorted({*SIZES, native}, key=lambda size: (abs(size - wanted.image_size), size))
-    found = []
-    for size in dict.fromkeys((native, *near[:8])):
+    near = sorted(SIZES, key=lambda size: (abs(size - wanted.image_size), size))
+    found: list[int] = []
+    for size in dict.fromkeys((native, *near[:12])):
         try:
             tried = Wanted(wanted.label, size, wanted.source)
             _forward(libraries.skeleton(tried, 2).train(), size, 2)

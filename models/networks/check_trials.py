@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jobs.catalog.backbones import CATALOG
 from jobs.spec.networks import Preparation
+from jobs.store.network_files import network_file
 from jobs.store.store import Store
 from jobs.task import Trial
 from models.networks import check, of_trial, weights
@@ -41,8 +42,8 @@ def _request(store: Store, trial: Trial, image_size: int) -> check.NetworkReques
     return check.NetworkRequest(
         trial.backbone,
         known.model_dump(),
-        None if own is None or own.source is None else str(store.network_file(f"{own.source}.py")),
-        None if own is None or own.weights is None else str(store.network_file(own.weights)),
+        None if own is None or own.source is None else str(network_file(store, f"{own.source}.py")),
+        None if own is None or own.weights is None else str(network_file(store, own.weights)),
         trial.weights == "imagenet",
         finetune=trial.recipe.finetune,
     )

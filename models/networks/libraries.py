@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from jobs.catalog.reference import Reference, parse
 from jobs.errors import BadWeights, OrchError
 from jobs.spec.networks import Preparation
 from models.networks import own_networks, timm_networks, torchvision_networks
 from models.networks.heads import small_values
-from models.networks.state import first_mismatch, read_state
+from models.networks.state import OPTIONAL, first_mismatch, read_state
 from models.runtime.rng import derive_seed
 
 FEW, MANY = 2, 3
@@ -83,11 +85,23 @@ def skeleton(wanted: Wanted, classes: int) -> nn.Module:
     """
     if wanted.reference.library in ("file", "entry"):
         return make(wanted, classes)
-    try:
-        with torch.device("meta"):
-            return make(wanted, classes)
-    except (NotImplementedError, RuntimeError):
-        return make(wanted, classes)
+    for without_values in (torch.device("meta"), ParametersOnMeta()):
+        try:
+            with without_values:
+                return make(wanted, classes)
+        except (NotImplementedError, RuntimeError):
+            continue
+    return make(wanted, classes)
+
+
+class ParametersOnMeta(TorchFunctionMode):
+    """Make parameters on the meta device, but compute with tensors, as RegNet's widths are."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func in (torch.empty, torch.zeros, torch.ones) and kwargs.get("device") is None:
+            kwargs["device"] = "meta"
+        return func(*args, **kwargs)
 
 
 def head_of(wanted: Wanted, network: nn.Module, classes: int) -> set[str]:
@@ -126,30 +140,31 @@ def fitting_values(
         else:
             mismatch = first_mismatch(body, expected)
     if mismatch:
-        other = _owner(wanted, state)
+        other = _owner(wanted, state, weights.stem)
         hint = f" They are those of {other}." if other else ""
         raise BadWeights(f"{weights} holds no weights of {wanted.label}: {mismatch}.{hint}")
     return body
 
 
-def _owner(wanted: Wanted, state: dict[str, Tensor]) -> str | None:
-    """The network of the same name in the other library if the values are its own."""
-    reference = wanted.reference
-    if reference.library not in ("timm", "torchvision"):
-        return None
-    other = "torchvision" if reference.library == "timm" else "timm"
-    name = reference.name.partition(".")[0]
-    names = [name, name.removeprefix("tf_"), f"tf_{name}"]
-    for each in names:
-        try:
-            network = skeleton(Wanted(f"{other}:{each}", wanted.image_size), FEW)
-            head = head_of(Wanted(f"{other}:{each}", wanted.image_size), network, FEW)
-        except (OrchError, ValueError, RuntimeError):
-            continue
-        expected = {key for key in network.state_dict() if key not in head}
-        if {key for key in expected if not key.endswith("num_batches_tracked")} <= state.keys():
-            return f"{other}:{each}"
+def _owner(wanted: Wanted, state: dict[str, Tensor], stem: str) -> str | None:
+    """The network whose values these are: of the same name elsewhere, or of the file's name."""
+    name = wanted.reference.name.partition(".")[0]
+    for each in dict.fromkeys((name, name.removeprefix("tf_"), f"tf_{name}", stem)):
+        for library in ("torchvision", "timm"):
+            other = Wanted(f"{library}:{each}", wanted.image_size)
+            if other.label != wanted.label and _has_names_of(other, state):
+                return other.label
     return None
+
+
+def _has_names_of(other: Wanted, state: dict[str, Tensor]) -> bool:
+    try:
+        network = skeleton(other, FEW)
+        head = head_of(other, network, FEW)
+    except (OrchError, ValueError, RuntimeError):
+        return False
+    names = (name for name in network.state_dict() if not name.endswith(OPTIONAL))
+    return all(name in state for name in names if name not in head)
 
 
 def _begin_head(layer: nn.Module) -> None:

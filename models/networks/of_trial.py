@@ -9,6 +9,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from jobs.spec.networks import STUDY, Colour
+from jobs.store.network_files import network_file
 from jobs.store.store import Store
 from jobs.task import Trial
 from models.networks import build
@@ -34,7 +35,7 @@ def weights_of(store: Store, trial: Trial, weights_dir: str | None) -> Path | No
     Raises `MissingWeights`, or `StoreUnusable` where an own file is gone.
     """
     if trial.network is not None and trial.network.weights is not None:
-        return store.network_file(trial.network.weights)
+        return network_file(store, trial.network.weights)
     if trial.weights != "imagenet":
         return None
     return build.find_weights(trial.backbone, Path(weights_dir) if weights_dir else None)
@@ -64,4 +65,4 @@ def head_values(store: Store, trial: Trial, classes: int, network: nn.Module) ->
 def _inputs(store: Store, trial: Trial) -> tuple[int, Path | None]:
     size = store.described(trial.data).settings.image_size
     own = trial.network.source if trial.network is not None else None
-    return size, None if own is None else store.network_file(f"{own}.py")
+    return size, None if own is None else network_file(store, f"{own}.py")

@@ -131,13 +131,12 @@ def adapted(
     """
     import timm
 
-    overlay = {"state_dict": dict(state), "custom_load": False}
-    loaded = timm.create_model(
-        name,
-        pretrained=True,
-        pretrained_cfg_overlay=overlay,
-        **size_arguments(name, image_size),
-    )
+    overlay: dict[str, Any] = {"state_dict": dict(state), "custom_load": False}
+    arguments = dict(size_arguments(name, image_size))
+    classes = {len(state[key]) for key in head if key in state}
+    if len(classes) == 1:  # the file's own; timm is strict only if they are those it expects
+        overlay["num_classes"] = arguments["num_classes"] = classes.pop()
+    loaded = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **arguments)
     return {key: value for key, value in loaded.state_dict().items() if key not in head}
 
 

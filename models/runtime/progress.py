@@ -8,6 +8,9 @@ from typing import Any
 
 Tell = Callable[[dict[str, Any]], None]
 EVERY_S = 0.5
+FIRST_ESTIMATE_S = 5.0
+FIRST_ESTIMATE_SHARE = 0.1
+"""No time left is told before so many seconds, or this share of the work: it would be a guess."""
 
 
 class ProgressEstimator:
@@ -32,12 +35,19 @@ class ProgressEstimator:
         """Whether the next message is due."""
         return self.clock() - self.last >= EVERY_S
 
+    @property
+    def _can_estimate(self) -> bool:
+        return self.done_work > 0 and (
+            self.done_work >= FIRST_ESTIMATE_SHARE * self.total_work
+            or self.last - self.started >= FIRST_ESTIMATE_S
+        )
+
     def say(self, phase: str, done: int, total: int, **facts: Any) -> None:
         """Report a phase, unless a message was just sent; the end of a phase is always sent."""
         if not self.due and done < total:
             return
         self.last = self.clock()
-        if self.done_work > 0:
+        if self._can_estimate:
             left = max(0.0, self.total_work - self.done_work)
             facts["eta_s"] = round((self.last - self.started) / self.done_work * left, 1)
         self.tell({"phase": phase, "done": done, "total": total, **facts})

@@ -20,7 +20,7 @@ from orchestrator.analysis.examples import (
     collect_examples,
     count_kinds,
 )
-from orchestrator.analysis.leader import LeaderVerdict, judge_leader
+from orchestrator.analysis.leader import LeaderVerdict, beats_all_rivals, judge_leader
 from orchestrator.analysis.metrics import top5
 from orchestrator.analysis.overfitting import OverfittingAdvice, advise, still_falling
 from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
@@ -34,7 +34,7 @@ from orchestrator.analysis.per_class import (
 from orchestrator.analysis.predictions import TrialPredictions
 from orchestrator.analysis.ranks import Ranks, rank_networks
 from orchestrator.analysis.run_data import RunData
-from orchestrator.analysis.seed_intervals import all_moments, leading
+from orchestrator.analysis.seed_intervals import all_moments
 from orchestrator.analysis.timeline import AttemptCount, Timeline, build_timeline, count_attempts
 
 CONFUSED_PAIRS = 6
@@ -84,7 +84,7 @@ def analyse(run_data: RunData) -> Analysis:
     right = _right(run_data, answered)
     moments = all_moments(right)
     tests = pairwise_tests(right, moments)
-    leads = leading({name: one for name, one in moments.items() if name in run_data.learned})
+    leads = beats_all_rivals({n: one for n, one in moments.items() if n in run_data.learned})
     matrices, mistakes = _matrices(run_data)
     pooled = {name: run_data.predictions.together(seeds) for name, seeds in answered.items()}
     return Analysis(
@@ -100,9 +100,7 @@ def analyse(run_data: RunData) -> Analysis:
         confused=tuple(confusions(mistakes, run_data.predictions.classes, CONFUSED_PAIRS)),
         calibration={name: one.calibration for name, one in pooled.items() if one.calibration},
         agreement=_agreement(run_data, first, examples),
-        top={
-            name: top for name, all_seeds in pooled.items() if (top := top5(all_seeds)) is not None
-        },
+        top={name: top for name, one in pooled.items() if (top := top5(one)) is not None},
         costs=_costs(run_data),
         stopping=_stopping(run_data),
         timeline=_timeline(run_data),
@@ -124,7 +122,9 @@ def _timeline(run_data: RunData) -> Timeline:
 def _costs(run_data: RunData) -> tuple[Cost, ...]:
     spec, classes = run_data.run.spec, len(run_data.predictions.classes)
     sizes = {name: spec.preparation_of(name).image_size for name in spec.backbones}
-    costs = network_costs(run_data.comparison, run_data.period, classes, run_data.trainings, sizes)
+    costs = network_costs(
+        run_data.comparison, run_data.period, classes, run_data.trainings, sizes, spec.networks
+    )
     return tuple(costs)
 
 

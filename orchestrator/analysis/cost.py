@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from jobs.catalog import backbones
 from jobs.catalog.backbones import PUBLISHED_SIZE
+from jobs.spec.networks import Network
 from orchestrator.analysis.resource_usage import ResourceUsage, TrainingResults, resource_usage
 from orchestrator.analysis.standings import Comparison, EpochRow
 from orchestrator.analysis.statistics import Spread, spread
@@ -45,11 +46,13 @@ def network_costs(
     classes: int,
     trainings: Mapping[str, TrainingResults] | None = None,
     image_sizes: Mapping[str, int] | None = None,
+    described: Mapping[str, Network] | None = None,
 ) -> list[Cost]:
     """Cost of every backbone up to the end of `period`; time is the wall time of all its epochs.
 
     `trainings` are the results of each trial's trainings, with memory and energy. `image_sizes`
-    are the sides of each network's images in pixels.
+    are the sides of each network's images in pixels, and `described` the facts of networks outside
+    the catalog.
     """
     found = []
     for standing in comparison.at(period):
@@ -60,18 +63,19 @@ def network_costs(
             by_trial[row.trial] = by_trial.get(row.trial, 0.0) + (row.seconds or 0.0)
         speeds = spread(row.images_per_second for row in rows if row.images_per_second)
         known = backbones.CATALOG.get(name)
+        other = (described or {}).get(name, Network())
         found.append(
             Cost(
                 name,
                 standing.accuracy.mean if standing.accuracy else None,
                 spread(by_trial.values()),
                 speeds.mean if speeds else None,
-                known.parameters(classes) if known else None,
+                known.parameters(classes) if known else other.parameters,
                 known.gmacs(classes) if known else None,
                 *_consumed(rows, standing.epoch, trainings or {}),
                 known.gmacs_at(classes, (image_sizes or {}).get(name, PUBLISHED_SIZE))
                 if known
-                else None,
+                else other.gmacs,
             )
         )
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -85,10 +86,8 @@ class Examples:
     def all_wrong(self) -> list[int]:
         """Images that no network predicted correctly, highest mean confidence first."""
         wrong = np.asarray(~self.judges.any(axis=0))
-        sure = np.nanmean(np.stack([self.networks[n].confidence for n in self.judged]), axis=0)
-        return sorted(
-            (p for p in self.order if wrong[p]), key=lambda p: -float(np.nan_to_num(sure[p]))
-        )
+        sure = _mean_of_known(np.stack([self.networks[n].confidence for n in self.judged]))
+        return sorted((p for p in self.order if wrong[p]), key=lambda p: -float(sure[p]))
 
     def taken_for(self, label: str, answer: str) -> list[int]:
         """Images of one class that networks predicted as another, most networks first."""
@@ -126,6 +125,14 @@ def collect_examples(
     )
     among = tuple(name for name in networks if judged is None or name in judged)
     return Examples(predictions, networks, tuple(places), right, among or tuple(networks))
+
+
+def _mean_of_known(confidences: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Mean of each column without NaN; 0 where all of it is NaN."""
+    known = ~np.isnan(confidences)
+    return np.asarray(
+        np.where(known, confidences, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    )
 
 
 def choose_examples(

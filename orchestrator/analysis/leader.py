@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.analysis.pairwise import PairwiseTest, find_pair
+from orchestrator.analysis.seed_intervals import SeedMoments, seed_difference
 from orchestrator.analysis.standings import Comparison, Standing
 
 
@@ -90,3 +91,18 @@ def _settled(comparison: Comparison, awaited: Collection[tuple[str, int]]) -> in
 
 def _mean(standing: Standing) -> float:
     return standing.accuracy.mean if standing.accuracy else -1.0
+
+
+def beats_all_rivals(of_networks: Mapping[str, SeedMoments | None]) -> str | None:
+    """The network whose mean accuracy beats that of every rival over seeds and images, or None.
+
+    Each rival is tested at two-sided 5% without correction: that suffices for the best of several
+    (Gutmann and Maymin 1987, Annals of Statistics 15:456-461). None with a single seed.
+    """
+    moments = {name: each for name, each in of_networks.items() if each}
+    if len(moments) < len(of_networks) or len(of_networks) < 2:
+        return None
+    best = max(moments, key=lambda name: moments[name].accuracy)
+    rivals = (each for name, each in moments.items() if name != best)
+    beaten = all(seed_difference(moments[best], each).interval.low > 0 for each in rivals)
+    return best if beaten else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs import plan
+from jobs import plan, settings
 from jobs.data.image_folder import DataSource
 from jobs.errors import DamagedFile, NewerRecord, OrchError, RequestError
 from jobs.store import codec
@@ -41,6 +41,7 @@ class StoredResults:
     run, `trainings` all of them by target epoch, those of other runs included.
     """
 
+    root: Path
     run: Run
     trials: dict[str, Trial]
     states: dict[str, str]
@@ -61,6 +62,7 @@ def load_results(store: Store, run: Run) -> StoredResults:
     """Read each record and table of the run once; raises `DamagedFile` for one that is broken."""
     states = plan.task_states(store, run)
     return StoredResults(
+        root=store.root,
         run=run,
         trials={name: store.load_trial(name) for name in run.trials},
         states=states,
@@ -102,12 +104,12 @@ def nothing_yet(stored: StoredResults) -> str:
     if not failures:
         return (
             f"{message}. {sum(s == 'done' for s in states.values())} of {len(states)} tasks are "
-            f"done. 'orch status {run.name}' shows its progress."
+            f"done. Its progress: {settings.command_line(stored.root, 'status', run.name)}"
         )
     task, why = next(iter(failures.items()))
     return (
-        f"{message}. {task} failed: {why.message or 'no reason was recorded'} Retry it with "
-        f"'orch retry {run.name}'."
+        f"{message}. {task} failed: {why.message or 'no reason was recorded'} Retry it with: "
+        f"{settings.command_line(stored.root, 'retry', run.name)}"
     )
 
 

@@ -127,18 +127,3 @@ def _seed_df(parts: Sequence[tuple[float, int]]) -> float:
 def all_moments(right: Mapping[str, Right]) -> dict[str, SeedMoments | None]:
     """The moments of each network; None where it has one seed or no image."""
     return {name: seed_moments(rows) for name, rows in right.items()}
-
-
-def leading(of_networks: Mapping[str, SeedMoments | None]) -> str | None:
-    """The network whose mean accuracy beats that of every rival over seeds and images, or None.
-
-    Each rival is tested at two-sided 5% without correction: that suffices for the best of several
-    (Gutmann and Maymin 1987, Annals of Statistics 15:456-461). None with a single seed.
-    """
-    moments = {name: each for name, each in of_networks.items() if each}
-    if len(moments) < len(of_networks) or len(of_networks) < 2:
-        return None
-    best = max(moments, key=lambda name: moments[name].accuracy)
-    rivals = (each for name, each in moments.items() if name != best)
-    beaten = all(seed_difference(moments[best], each).interval.low > 0 for each in rivals)
-    return best if beaten else None

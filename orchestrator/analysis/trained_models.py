@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jobs import settings
 from jobs.errors import OrchError, RequestError
 from jobs.store.runs import Run
 from jobs.store.store import Store
@@ -42,6 +43,6 @@ def choose_models(store: Store, run: Run, period: int | None) -> TrainedModels:
         wanted = "any period" if period is None else f"period {period}"
         raise OrchError(
             f"the run {run.name} has not evaluated {wanted} yet, so no network can predict. "
-            f"'orch status {run.name}' shows its progress."
+            f"Its progress: {settings.command_line(store.root, 'status', run.name)}"
         )
     return TrainedModels({name: tasks for name, tasks in trials.items() if tasks}, tuple(absent))

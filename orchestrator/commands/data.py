@@ -50,7 +50,7 @@ def inspect(
 ) -> int:
     """Count classes and formats of a folder of class folders, and list what is broken or odd.
 
-    Exit code 1 when files are broken.
+    Exit code 1 when files are broken, or have no common range of values.
     """
     from dataclasses import asdict
 
@@ -64,7 +64,7 @@ def inspect(
         emit(asdict(found))
     else:
         _show(found)
-    return 1 if found.broken else 0
+    return 1 if found.broken or "fault" in (found.value_range or {}) else 0
 
 
 def _settings(range_text: str | None) -> DataSettings:
@@ -75,9 +75,9 @@ def _settings(range_text: str | None) -> DataSettings:
         given = {} if range_text is None else {"value_range": range_text}
         return model.DataSettings.model_validate(given)
     except ValueError as error:
-        from jobs.spec import explain
+        from jobs.spec import value_errors
 
-        raise BadSpec(f"{explain.first_problem(error, model.DataSettings)}.") from None
+        raise BadSpec(f"{value_errors.first_problem(error, model.DataSettings)}.") from None
 
 
 def _show(found: Inspection) -> None:

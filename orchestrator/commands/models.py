@@ -9,11 +9,21 @@ import click
 
 from jobs import install_hints
 from jobs.errors import BadSpec, MissingExtra
+from jobs.settings import Settings
 from orchestrator.terminal import completion
 from orchestrator.terminal.options import emit, examples, json_option
 
+LAYERS_SIZE = 224
+"""Side of the images for a layer table, in pixels."""
 
-@click.command(epilog=examples("orch models", "orch models scratch --classes 20 --image-size 224"))
+
+@click.command(
+    epilog=examples(
+        "orch models",
+        "orch models scratch --classes 20 --image-size 224",
+        "orch models --search vit_small --json",
+    )
+)
 @click.argument("name", required=False, shell_complete=completion.one_of(completion.backbones))
 @click.option(
     "--classes",
@@ -25,18 +35,45 @@ from orchestrator.terminal.options import emit, examples, json_option
 @click.option(
     "--image-size",
     type=click.IntRange(8, 2048),
-    default=224,
-    show_default=True,
     metavar="PIXELS",
-    help="Width and height of the images, for the layer table.",
+    help="Width and height of the images, for layers and multiply-adds.  [default: 224; of a "
+    "search: the network's own]",
+)
+@click.option(
+    "--search",
+    "word",
+    metavar="WORD",
+    help="List networks of torchvision and timm whose names hold this.",
+)
+@click.option(
+    "--most",
+    type=click.IntRange(1, 10_000),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Networks that a search describes.",
 )
 @json_option
-def models_command(name: str | None, classes: int, image_size: int, as_json: bool) -> None:
+@click.pass_obj
+def models_command(
+    settings: Settings,
+    name: str | None,
+    classes: int,
+    image_size: int | None,
+    word: str | None,
+    most: int,
+    as_json: bool,
+) -> None:
     """List the backbones with their parameter counts; with NAME, list its layers."""
     from jobs.catalog import backbones
 
+    if word is not None and name is not None:
+        raise BadSpec("NAME and --search were both given. Give only one of them.")
+    if word is not None:
+        _found(settings, word, classes, image_size, most, as_json)
+        return
     if name is not None:
-        _layers(backbones.find_backbone(name), classes, image_size, as_json)
+        _layers(backbones.find_backbone(name), classes, image_size or LAYERS_SIZE, as_json)
         return
     rows = [_row(entry, classes) for entry in backbones.CATALOG.values()]
     if as_json:
@@ -47,6 +84,41 @@ def models_command(name: str | None, classes: int, image_size: int, as_json: boo
         origin = "ImageNet" if row["weights_file"] else "random"
         size = "unknown" if row["parameters"] is None else f"{row['parameters']:,}"
         click.echo(f"{row['name']:<21} {size:>12}  {origin:<8}  {row['summary']}")
+
+
+def _found(
+    settings: Settings, word: str, classes: int, image_size: int | None, most: int, as_json: bool
+) -> None:
+    """The networks of torchvision and timm that a search finds."""
+    from orchestrator import network_check
+    from orchestrator.terminal import progress_bar
+
+    with progress_bar.status_line("asking torch", as_json):
+        answer = network_check.search(word, classes, image_size, settings.weights_dir, most)
+    if as_json:
+        emit({"classes": classes, "search": word, **answer})
+        return
+    click.echo(
+        f"{'name':<44} {'parameters':>12} {'billions of':>13} {'at':>3}  {'native':>6}  weights"
+    )
+    click.echo(f"{'':<44} {f'({classes} cl.)':>12} {'multiply-adds':>13} {'px':>3}  {'px':>6}")
+    for row in answer["networks"]:
+        click.echo(_found_line(row))
+    hidden = answer["found"] - len(answer["networks"])
+    if hidden:
+        click.echo(f"and {hidden:,} more: --most {answer['found']}, or a longer word")
+
+
+def _found_line(row: dict[str, Any]) -> str:
+    if "image_size" not in row:
+        return f"{row['name']:<44} {row.get('problem', '')}"
+    parameters = "unknown" if row["parameters"] is None else f"{row['parameters']:,}"
+    gmacs = "unknown" if row["gmacs"] is None else f"{row['gmacs']:,.3f}"
+    told = ["here" if row["weights_here"] else "to be downloaded"]
+    if row["licence"]:
+        told.append(row["licence"])
+    sizes = f"{row['counted_at']:>3}  {row['image_size']:>6}"
+    return f"{row['name']:<44} {parameters:>12} {gmacs:>13} {sizes}  {', '.join(told)}"
 
 
 def _row(entry: Any, classes: int) -> dict[str, Any]:

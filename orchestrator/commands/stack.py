@@ -70,7 +70,9 @@ def up_command(
     if here.workers or not by_hand:
         click.echo(f"{len(here.workers)} local worker(s); stop them with: {call(settings, 'down')}")
     if by_hand:
-        click.echo(f"{by_hand} worker(s) started by hand; 'orch down' does not stop them")
+        click.echo(
+            f"{by_hand} worker(s) started by hand; '{call(settings, 'down')}' does not stop them"
+        )
 
 
 @click.command(epilog=examples("orch down"))

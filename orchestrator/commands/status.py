@@ -74,6 +74,7 @@ def _all(settings: Settings, store: Any, as_json: bool) -> int:
     scene = progress.read_view(store)
     found: list[Any] = []
     damaged, states = dict[str, str](), dict[str, str]()
+    words = {AccessDenied: "unreadable", OutOfReach: "newer", DamagedFile: "damaged"}.items()
     for name in store.run_names():
         try:
             run = store.outline(name)
@@ -82,13 +83,7 @@ def _all(settings: Settings, store: Any, as_json: bool) -> int:
             )
         except (DamagedFile, OutOfReach) as error:
             damaged[name] = str(error)
-            states[name] = (
-                "unreadable"
-                if isinstance(error, AccessDenied)
-                else "newer"
-                if isinstance(error, OutOfReach)
-                else "damaged"
-            )
+            states[name] = next(word for kind, word in words if isinstance(error, kind))
     if as_json:
         emit(
             {
@@ -225,5 +220,5 @@ def _workers(
         up = call(settings, "up")
         yield (
             f"tasks are waiting for a worker. Start workers here with: {up}; on a GPU machine "
-            "with: orch worker"
+            f"with: {call(settings, 'worker')}"
         )

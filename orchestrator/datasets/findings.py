@@ -130,7 +130,7 @@ def _range(
     source: DataSource, settings: DataSettings, looks: Sequence[Look], found: Findings
 ) -> ValueRange:
     """The range of values of the data set, as preparing it would find it."""
-    from models.data.ranges import DataSetRange
+    from models.data.find_value_range import DataSetRange
 
     spans = [seen.span for seen in looks if seen.span is not None]
     if not source.beyond_8_bits or not spans:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from jobs.data.pixel_format import PixelFormat
 from jobs.data.value_range import ValueRange
 from models.data import values
 from models.data.decode import to_rgb
-from models.data.image_file import Broken, load, read, reason
+from models.data.image_file import Broken, load, opened, read, reason
 
 SIDE = 16
 QUICK_SIDE = 64
@@ -79,7 +78,7 @@ def _look(contents: bytes, quick: bool) -> Look:
     levels = _levels(image)
     if quick and not levels:
         return _look(contents, quick=False)  # a detail may be lost in a small size
-    return Look(kind, "", _frames(contents), levels, pixels, span, *_seen(image))
+    return Look(kind, "", opened(contents, _frames), levels, pixels, span, *_seen(image))
 
 
 def _draft(image: Image.Image) -> None:
@@ -92,17 +91,15 @@ def _levels(image: Image.Image) -> int:
     return int((channels.max(0).max(0) - channels.min(0).min(0)).max())
 
 
-def _frames(contents: bytes) -> str:
+def _frames(image: Image.Image) -> str:
     """How many frames a file has, and whether their sizes differ; empty for one."""
-    with warnings.catch_warnings(), Image.open(io.BytesIO(contents)) as image:
-        warnings.simplefilter("ignore")
-        count = getattr(image, "n_frames", 1)
-        if count < 2 or image.format in SECOND_PICTURE:
-            return ""
-        sizes = set()
-        for number in range(min(count, MAX_FRAMES_SEEN)):
-            image.seek(number)
-            sizes.add(image.size)
+    count = getattr(image, "n_frames", 1)
+    if count < 2 or image.format in SECOND_PICTURE:
+        return ""
+    sizes = set()
+    for number in range(min(count, MAX_FRAMES_SEEN)):
+        image.seek(number)
+        sizes.add(image.size)
     return f"{count:,} frames{' of different sizes' if len(sizes) > 1 else ''}"
 
 

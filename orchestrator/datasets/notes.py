@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 
 from orchestrator.datasets.findings import Findings
@@ -24,7 +25,7 @@ def lines(found: Findings) -> list[str]:
             "file", "s", "with several frames, of which the first is taken",
         ),
         _near(found),
-        _line(map(_equal, found.alike_classes), "group", "s", "of classes with almost equal names"),
+        _line(map(_alike, found.alike_classes), "group", "s", "of classes with almost equal names"),
         _line(found.beside, "file", "s", "beside the class folders, not used"),
         _line(found.own_split, "folder", "s", "of a split within the classes, not used as one"),
     ]  # fmt: skip
@@ -59,6 +60,12 @@ def _near(found: Findings) -> str:
         f"{images:,} images in {len(found.near_duplicates):,} groups look nearly the same; "
         f"{across:,} of the groups lie in several splits: {_equal(examples[0])}"
     )
+
+
+def _alike(group: list[str]) -> str:
+    """Names in quotes; with escapes where some of them look the same."""
+    look = {" ".join(unicodedata.normalize("NFKC", name).split()) for name in group}
+    return _equal([repr(name) if len(look) == len(group) else ascii(name) for name in group])
 
 
 def _equal(group: list[str]) -> str:

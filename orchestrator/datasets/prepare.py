@@ -50,7 +50,7 @@ def prepare_data_set(
                 should_stop=lambda: False,
             )
             files = store.prepared_files(data)
-            store.publish(task, {"files": files, **facts}, work_folder, lease.holds)
+            store.publish_result(task, {"files": files, **facts}, work_folder, lease.holds)
         store.failed_path(task).unlink(missing_ok=True)
     finally:
         lease.release()

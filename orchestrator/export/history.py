@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from jobs import settings
 from jobs.errors import OrchError
 from jobs.store import tables
 from jobs.store.runs import Run
@@ -63,8 +64,8 @@ def histories(store: Store, run: Run) -> list[TrialHistory]:
     with_points = [history for history in found if history.points]
     if not with_points:
         raise OrchError(
-            f"the run {run.name} has no results to export yet. 'orch status {run.name}' shows its "
-            f"progress."
+            f"the run {run.name} has no results to export yet. Its progress: "
+            f"{settings.command_line(store.root, 'status', run.name)}"
         )
     return with_points
 
@@ -169,7 +170,7 @@ def _settings(run: Run, trial: Trial) -> dict[str, str | int | float | bool]:
         "seed": trial.seed,
         "weights": trial.weights,
         "data": trial.data,
-        "image_size": run.spec.image_size,
+        "image_size": run.spec.preparation_of(trial.backbone).image_size,
         **recipe,
     }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.monitoring.status import RunStatus, TrialStatus
+from orchestrator.monitoring.status import RunStatus
+from orchestrator.monitoring.trial_status import TrialStatus
 
 
 def seconds_left(status: RunStatus, costs: dict[str, float]) -> float | None:

@@ -9,7 +9,7 @@ from orchestrator.analysis.imagenet import imagenets_own
 from orchestrator.analysis.leader import Leader
 from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.run_data import RunData
-from orchestrator.analysis.statistics import seed_deviation_that_voids, wilson
+from orchestrator.analysis.statistics import seed_deviation_that_voids
 from orchestrator.analysis.unlearned import Unlearned
 from orchestrator.analysis.versions import differing_in_attempts
 from orchestrator.report.rendering import wording
@@ -70,27 +70,27 @@ def devices(run_data: RunData) -> list[str]:
 
 
 def _answers(trials: Sequence[Unlearned]) -> str:
-    """`gives one answer (cat) to 98% of the images`, over all these trials."""
+    """`predicts one class (cat) for 98% of the images`, over all these trials."""
     if not all(trial.one_answer for trial in trials):
         shares = [wording.percent(trial.accuracy) for trial in trials]
-        return f"answers at random ({wording.listed(shares)} right)"
+        return f"predicts at random ({wording.listed(shares)} correct)"
     answers = wording.listed(list(dict.fromkeys(wording.plain(t.answer) for t in trials)))
     low, high = (f"{100 * pick(t.share for t in trials):.0f}" for pick in (min, max))
     share = f"{low}%" if low == high else f"{low} to {high}%"
     each = " with each seed" if len(trials) > 1 else ""
-    return f"gives one answer ({answers}) to {share} of the images{each}"
+    return f"predicts one class ({answers}) for {share} of the images{each}"
 
 
 def _near_majority(run_data: RunData) -> Iterator[str]:
-    """The best network is not clearly better than a constant answer."""
+    """The best network is not clearly better than a constant prediction."""
     lead, known = run_data.leader, run_data.learning.baselines
     if lead is None or known.majority_share is None or not lead.ranking[0].accuracy:
         return
-    best, images = lead.ranking[0].accuracy.mean, run_data.test_images
-    if best > known.majority_share >= wilson(round(best * images), images).low:
+    best, interval = lead.ranking[0].accuracy.mean, lead.ranking[0].image_interval
+    if interval and best > known.majority_share >= interval.low:
         yield (
             f"{wording.title(lead.ranking[0].backbone)} is not clearly better than a constant "
-            f"answer: always saying {wording.plain(known.majority)} gets "
+            f"prediction: always predicting {wording.plain(known.majority)} gets "
             f"{wording.percent(known.majority_share)}."
         )
 
@@ -99,7 +99,7 @@ def _untested(run_data: RunData, analysis: Analysis) -> Iterator[str]:
     lead, verdict = run_data.leader, analysis.verdict
     if lead and verdict and verdict.untested and len(lead.ranking) > 1:
         names = wording.listed([wording.title(name) for name in verdict.untested])
-        yield f"The answers needed to test {names} against the best network are not published."
+        yield f"The predictions needed to test {names} against the best network are not published."
 
 
 def _seeds(run_data: RunData, analysis: Analysis) -> Iterator[str]:

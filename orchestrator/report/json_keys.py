@@ -13,7 +13,7 @@ KEYS = {
     "the networks that it does not beat: over seeds and images, or on these images with one "
     "seed; `doubtful` when the next is one of them; `leads` when it beats every other over seeds "
     "and images; `learned_nothing` has trials left out of the ranking when they are all of a "
-    "network's: the answer they give most, its share of the images, their accuracy; `baselines` "
+    "network's: the class they predict most, its share of the images, their accuracy; `baselines` "
     "what chance and the commonest class reach",
     "missing": "what the run asked for and is not there, in words; empty when all is done",
     "tasks": "how many tasks are in each state",
@@ -27,7 +27,7 @@ KEYS = {
     "metric by name, those of predictions for the shown periods; "
     "under `trials` each seed's counts with its Wilson 95% interval, and its metrics",
     "duels": "every two networks on the same test images after the answer's period: images that "
-    "only one got right "
+    "only one predicted correctly "
     "(first seed), McNemar's exact p, the same after Holm's correction, mean difference of "
     "accuracy with its 95% bootstrap interval, and whether the data tell them apart; "
     "`seed_interval`, `p_seeds` and its Holm correction count seeds and images (null for one "
@@ -36,16 +36,16 @@ KEYS = {
     "chi-squared), Nemenyi's critical difference, and groups within it; "
     "null with fewer than two seeds or three networks",
     "classes": "for each network and class: images (each counts once), precision, recall, F1 "
-    "(shares; all seeds together; precision of a class never answered is 0)",
+    "(shares; all seeds together; precision of a class never predicted is 0)",
     "confused": "classes taken for another most often, all networks together",
     "calibration": "for each network: expected calibration error, Brier score, mean confidence, "
     "accuracy, and the bins",
-    "agreement": "every two networks: share of equal answers, Cohen's kappa, images on which both "
-    "are wrong alike",
+    "agreement": "every two networks: share of equal predictions, Cohen's kappa, images on which "
+    "both are wrong alike",
     "top5": "for each network the share of images whose true class was among its first five "
-    "answers",
-    "images": "how many images each network alone got right, and those that all got wrong, surest "
-    "first",
+    "predictions",
+    "images": "how many images each network alone predicted correctly, and those that none did, "
+    "highest confidence first",
     "cost": "for each network up to the answer's period: seconds of training (mean over seeds), "
     "images a second, "
     "parameters, thousands of millions of multiply-adds for one image of 224 px and "

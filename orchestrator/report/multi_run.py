@@ -180,7 +180,7 @@ def _same_network(across: Sequence[NetworkAcross]) -> list[Part]:
         "Network",
         "in",
         "against",
-        "only the first right",
+        "only the first correct",
         "only the second",
         "Difference",
         "95% interval",

@@ -14,7 +14,7 @@ from orchestrator.analysis.examples import KINDS
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report import json_facts
 from orchestrator.report.headline import Headline, compose
-from orchestrator.report.rendering import elements, wording
+from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Section
 from orchestrator.report.rendering.figure import Chart
 from orchestrator.report.rendering.gallery import Gallery
@@ -43,6 +43,11 @@ class Page:
 
 def assemble(run_data: RunData, analysis: Analysis) -> Page:
     """Build all sections and facts from run data and analysis."""
+    with theme.networks(run_data.comparison.backbones):
+        return _assembled(run_data, analysis)
+
+
+def _assembled(run_data: RunData, analysis: Analysis) -> Page:
     gallery = Gallery(run_data)
     headline = compose(run_data, analysis)
     return Page(

@@ -123,25 +123,25 @@ def _faster(analysis: Analysis, close: Sequence[Standing]) -> str:
 
 
 def _nothing_learned(run_data: RunData, lead: Leader, after: str) -> str:
-    """No network learned anything, and what an answer without looking reaches."""
+    """No network learned anything, and what a constant prediction reaches."""
     chance = wording.percent(run_data.learning.baselines.chance)
     best = wording.title(lead.ranking[0].backbone)
     one = len(lead.ranking) == 1
     return (
-        f"No network has learned anything {after}: {'it' if one else 'each'} answers without "
-        f"regard to the image. The highest accuracy is {_share(lead.ranking[0])} ({best}); "
+        f"No network has learned anything {after}: {'it predicts' if one else 'each predicts'} "
+        f"without regard to the image. The highest accuracy is {_share(lead.ranking[0])} ({best}); "
         f"chance is {chance}.{_constant(run_data, lead)}"
     )
 
 
 def _constant(run_data: RunData, lead: Leader) -> str:
-    """A constant answer that reaches the best accuracy; empty where none does."""
+    """A constant prediction that reaches the best accuracy; empty where none does."""
     known, best = run_data.learning.baselines, lead.ranking[0].accuracy
     if known.majority_share is None or best is None or known.majority_share < best.mean:
         return ""
     return (
-        f" Always answering {wording.plain(known.majority)} would get "
-        f"{wording.percent(known.majority_share)} right."
+        f" Always predicting {wording.plain(known.majority)} would get "
+        f"{wording.percent(known.majority_share)} correct."
     )
 
 

@@ -105,7 +105,7 @@ def launch(
     else:
         here = stack.look(settings)
     if not as_json:
-        lines = [*said, *_of_stack(here), _of_sent(sent, states)]
+        lines = [*said, *_of_stack(settings, here), _of_sent(sent, states)]
         lines += _of_absence(settings, here, sent) + _of_failures(settings, states, run.name)
         _tell(settings, run, lines, wait)
     end = _follow(settings, store, run, here, as_json) if wait else None
@@ -187,10 +187,12 @@ def _facts(
     return facts | {"state": end.state, "failures": failures}
 
 
-def _of_stack(here: Any) -> list[str]:
+def _of_stack(settings: Settings, here: Any) -> list[str]:
     them = "it" if len(here.started) == 1 else "them"
     lines = (
-        [f"started {', '.join(here.started)} ('orch down' stops {them})"] if here.started else []
+        [f"started {', '.join(here.started)} ('{call(settings, 'down')}' stops {them})"]
+        if here.started
+        else []
     )
     running = len(here.workers) - sum(word.startswith("worker") for word in here.started)
     return lines + ([f"{running} local worker(s) already running"] if running else [])
@@ -227,7 +229,7 @@ def _of_absence(settings: Settings, here: Any, sent: Sequence[Any]) -> list[str]
         return []
     return [
         f"no worker is alive. Start some here with: {call(settings, 'up')}; on a GPU machine "
-        f"with: orch worker"
+        f"with: {call(settings, 'worker')}"
     ]
 
 

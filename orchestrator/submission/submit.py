@@ -13,6 +13,7 @@ from jobs.data.image_folder import DataSource
 from jobs.errors import UnknownRun
 from jobs.spec.model import Spec
 from jobs.store import codec
+from jobs.store.network_files import save_network_files
 from jobs.store.records import CancelledRecord, TaskFailure
 from jobs.store.runs import Run
 from jobs.store.store import Store
@@ -43,10 +44,7 @@ def create_run(
     earlier = None
     with contextlib.suppress(UnknownRun):
         earlier = store.load_run(expanded.run)
-    for settings in dict.fromkeys(spec.data_settings(name) for name in spec.backbones):
-        store.save_data(source.data_id(settings), source, settings)
-    for network in spec.networks.values():
-        store.save_network_files(network)
+    _save_inputs(store, spec, source)
     with ThreadPoolExecutor(AT_ONCE) as pool:  # limited by the disk, not by the CPU
         list(
             pool.map(
@@ -65,6 +63,14 @@ def create_run(
         run = replace(earlier, spec=spec)
     store.reopen(run)
     return run
+
+
+def _save_inputs(store: Store, spec: Spec, source: DataSource) -> None:
+    """Record the data sets of a specification, and copy the own files of its networks."""
+    for settings in dict.fromkeys(spec.data_settings(name) for name in spec.backbones):
+        store.save_data(source.data_id(settings), source, settings)
+    for network in spec.networks.values():
+        save_network_files(store, network)
 
 
 def reset_failures(store: Store, run: Run) -> list[Task]:

@@ -10,8 +10,9 @@ from rich.text import Text
 from jobs.catalog.backbones import relative_cost
 from orchestrator.formatting import duration, share
 from orchestrator.monitoring.progress import TaskProgress
-from orchestrator.monitoring.status import RunStatus, TrialStatus
+from orchestrator.monitoring.status import RunStatus
 from orchestrator.monitoring.time_left import seconds_left
+from orchestrator.monitoring.trial_status import TrialStatus
 from orchestrator.terminal.messages import failure_line
 
 NARROW = 110

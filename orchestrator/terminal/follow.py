@@ -15,7 +15,8 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from orchestrator.formatting import plain, share
 from orchestrator.monitoring.progress import TaskProgress
-from orchestrator.monitoring.status import RunStatus, TrialStatus, run_status
+from orchestrator.monitoring.status import RunStatus, run_status
+from orchestrator.monitoring.trial_status import TrialStatus
 from orchestrator.terminal.messages import describe_progress, ending, failure_line
 from orchestrator.terminal.options import call
 
@@ -135,7 +136,8 @@ class ChangeReporter:
             return f"tasks wait: {plain(str(status.waits_for))}"
         return (
             f"tasks are waiting, but no worker is alive. Start workers with: "
-            f"{call(self.settings, 'up')}; if they exit at once, see: orch doctor"
+            f"{call(self.settings, 'up')}; if they exit at once, see: "
+            f"{call(self.settings, 'doctor')}"
         )
 
     def _trial(self, trial: TrialStatus) -> list[str]:

@@ -66,12 +66,9 @@ def fields(value: Any) -> dict[str, Any]:
 
 def call(asked: Settings, *words: str) -> str:
     """A command to type next, with `--store` if the environment does not set it."""
-    import shlex
-
     from jobs import settings
 
-    chosen = [] if asked.store == settings.read().store else ["--store", str(asked.store)]
-    return shlex.join(["orch", *chosen, *words])
+    return settings.command_line(asked.store, *words)
 
 
 def seconds(ctx: click.Context, option: click.Parameter, value: str | None) -> float | None:

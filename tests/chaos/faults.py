@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from chaos.process_faults import PROCESS_FAULTS
 from chaos.queue_faults import QUEUE_FAULTS
 from chaos.record_faults import LEASE_FAULTS, RECORD_FAULTS
+from chaos.redis_faults import REDIS_FAULTS
 from chaos.store_faults import STORE_FAULTS
-from chaos.user_faults import USER_FAULTS
+from chaos.user_faults import PEOPLES_FAULTS, USER_FAULTS
 from chaos.victims import Strike
 
 KINDS: dict[str, Strike] = {
@@ -19,9 +21,10 @@ KINDS: dict[str, Strike] = {
     **LEASE_FAULTS,
     **USER_FAULTS,
     **RECORD_FAULTS,
+    **REDIS_FAULTS,
+    **PEOPLES_FAULTS,
 }
 """Their order is part of what a seed draws: add new ones at the end."""
-NEEDS_DISK = {"disk full"}
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,16 @@ class Drawn:
     seed: str
 
 
-def draw(count: int, seed: int, with_disk: bool, pause_s: float = 3.25) -> list[Drawn]:
+def draw(
+    count: int, seed: int, without: Collection[str] = (), pause_s: float = 3.25
+) -> list[Drawn]:
     """The faults of a seed: each kind about equally often, in a new order in each round of
-    kinds.
+    kinds. Kinds `without` are left out.
     """
     rng = random.Random(seed)
     kinds: list[str] = []
     while len(kinds) < count:
-        names = [name for name in KINDS if with_disk or name not in NEEDS_DISK]
+        names = [name for name in KINDS if name not in without]
         kinds += rng.sample(names, len(names))
     return [
         Drawn(n, name, pause_s * rng.uniform(0.6, 1.4), f"{seed}-{n}")

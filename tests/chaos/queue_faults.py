@@ -64,5 +64,5 @@ QUEUE_FAULTS: dict[str, Strike] = {
     "Redis killed, back without its file": kill_redis,
     "FLUSHALL": flush,
     "messages doubled and reordered": doubled,
-    "foolish messages": foolish,
+    "invalid messages": foolish,
 }

@@ -80,9 +80,9 @@ def tear_record(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 LEASE_FAULTS: dict[str, Strike] = {
     "clock of the lease pushed": push_clock,
-    "lease file torn": tear_lease,
-    "a stranger takes the lease and is silent": stranger,
+    "lease file truncated": tear_lease,
+    "an unknown process takes the lease and is silent": stranger,
 }
 RECORD_FAULTS: dict[str, Strike] = {
-    "a record torn": tear_record,
+    "a record truncated": tear_record,
 }

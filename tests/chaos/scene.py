@@ -43,7 +43,6 @@ class Scene:
     lab: Lab
     broker: Broker
     crew: Crew
-    has_disk: bool
     images: Path
     runs: list[Run] = field(default_factory=list)
     damaged: set[str] = field(default_factory=set)
@@ -65,6 +64,10 @@ class Scene:
         """
         patiently(lambda: self.lab.orch(*words))
 
+    def resume(self) -> None:
+        """Continue the run at work, without workers of its own."""
+        self.orch("resume", self.run.name, "--no-workers")
+
     def done(self) -> frozenset[str]:
         """The tasks that are done."""
         return frozenset(
@@ -73,9 +76,12 @@ class Scene:
 
     def over(self) -> bool:
         """Whether all tasks are done."""
-        return all(
-            "open" not in plan.task_states(self.lab.store, run).values() for run in self.runs
-        )
+        return self.open_tasks() == 0
+
+    def open_tasks(self) -> int:
+        """How many tasks are not done yet."""
+        states = [plan.task_states(self.lab.store, run) for run in self.runs]
+        return len({task for run in states for task, state in run.items() if state == "open"})
 
     def later(self, after_s: float, act: Callable[[], None]) -> None:
         """Call a function later, in a thread."""
@@ -155,4 +161,5 @@ def submit(lab: Lab, images: Path, periods: int) -> Run:
         "8",
         "--precision",
         "fp32",
+        "--no-workers",
     )

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+from chaos import surroundings
 from chaos.pulse import Blow
 from chaos.scene import Scene, patiently
 from chaos.victims import Strike, signal_if_alive
@@ -101,7 +102,7 @@ def repair(scene: Scene) -> list[str]:
     ]
     patiently(lambda: verify.remove_damaged(store, findings))
     scene.broker.wait()
-    scene.orch("resume", scene.run.name)
+    scene.resume()
     return [finding.path for finding in findings]
 
 
@@ -121,14 +122,12 @@ def _flip(path: Path, rng: random.Random) -> None:
 
 
 def fill_disk(scene: Scene, rng: random.Random, blow: Blow) -> bool:
-    """No byte can be written for some seconds."""
-    filler = scene.lab.store.root / "filler"
-    held_s = rng.uniform(3, 8)
-    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as handle:
-        while handle.write(b"\0" * (1 << 22)):
-            pass
+    """No byte can be written for some seconds: not to the store, nor by the embedded Redis."""
+    disk, held_s = scene.lab.folder, rng.uniform(3, 8)
+    if not surroundings.fill_disk(disk):  # more was written meanwhile
+        return False
     blow.detail = f"for {held_s:.1f} s"
-    scene.later(held_s, lambda: filler.unlink(missing_ok=True))
+    scene.later(held_s, lambda: surroundings.free_disk(disk))
     return True
 
 
@@ -137,5 +136,5 @@ STORE_FAULTS: dict[str, Strike] = {
     "bytes flipped in a checkpoint, its child killed": flip_checkpoint,
     "published Parquet file truncated": truncate_rows,
     "bytes flipped in a published Parquet file": flip_rows,
-    "disk full": fill_disk,
+    surroundings.DISK_FULL: fill_disk,
 }

@@ -24,9 +24,10 @@ from chaos.crew import Crew
 from chaos.faults import Drawn
 from chaos.paint import paint
 from chaos.pulse import Blow, Pulse
+from chaos.redis_faults import REDIS_FAULTS
 from chaos.scene import Scene
-from chaos.small_disk import small_disk
 from chaos.store_faults import repair
+from chaos.surroundings import DISK_FULL, HOST_RENAMED, obey_modes, own_host_name, small_disk
 from chaos.verdict import Check
 from jobs import plan
 from jobs.store.runs import Run
@@ -61,13 +62,17 @@ def study(count: int, seed: int, workers: int, pause_s: float, places: Places) -
         beside = places.twin or place / "calm"
         if places.folder is None:
             stack.callback(shutil.rmtree, place, ignore_errors=True)
+        obey_modes()
+        renamed = own_host_name()
         images, periods = paint(place / "images"), max(2, round(count * pause_s / PERIOD_S))
         twin, calm = _calm(beside, images, workers, periods)
         told(began, f"the undisturbed twin is done: {len(calm.tasks)} tasks")
-        struck = stack.enter_context(_scene(place, images, workers))
-        if not struck.has_disk:
-            told(began, "skipped: 'disk full' (mounting a small disk takes root)")
-        blows = _deal(struck, faults.draw(count, seed, struck.has_disk, pause_s), periods, began)
+        struck, has_disk = stack.enter_context(_scene(place, images, workers))
+        allowed = {DISK_FULL: has_disk, HOST_RENAMED: renamed}
+        without = [kind for kind, can in allowed.items() if not can]
+        for kind in without:
+            told(began, f"skipped: '{kind}' (this takes root)")
+        blows = _deal(struck, faults.draw(count, seed, without, pause_s), periods, began)
         if struck.run.spec.periods > periods:
             told(
                 began,
@@ -96,9 +101,9 @@ def told(began: float, words: str) -> None:
 
 def _calm(folder: Path, images: Path, workers: int, periods: int) -> tuple[Lab, Run]:
     """The undisturbed study, started or extended to this many periods."""
-    broker = Broker()
+    lab = _lab(folder)
+    broker = Broker(lab)
     broker.start()
-    lab = Lab(folder, broker.url)
     crew = Crew(lab, tuple(f"w{number}" for number in range(1, workers + 1)))
     try:
         crew.start()
@@ -110,16 +115,23 @@ def _calm(folder: Path, images: Path, workers: int, periods: int) -> tuple[Lab, 
     return lab, run
 
 
+def _lab(folder: Path) -> Lab:
+    """A laboratory with the embedded Redis, whose files are on the store's disk."""
+    return Lab(folder, "", extra={"XDG_STATE_HOME": str(folder / "state")})
+
+
 @contextmanager
-def _scene(place: Path, images: Path, workers: int) -> Iterator[Scene]:
-    """The study to be disturbed, before it starts; processes started for it are ended."""
-    broker = Broker()
-    with small_disk(place / "struck" / "store") as has_disk:
-        lab = Lab(place / "struck", broker.url)
+def _scene(place: Path, images: Path, workers: int) -> Iterator[tuple[Scene, bool]]:
+    """The study to be disturbed, before it starts, and whether its disk can be filled; processes
+    started for it are ended.
+    """
+    with small_disk(place / "struck") as has_disk:
+        lab = _lab(place / "struck")
+        broker = Broker(lab)
         crew = Crew(lab, tuple(f"w{number}" for number in range(1, workers + 1)))
         broker.start()
         try:
-            yield Scene(lab, broker, crew, has_disk, images)
+            yield Scene(lab, broker, crew, images), has_disk
         finally:
             crew.leave.set()
             lab.close()
@@ -156,18 +168,21 @@ def _deal(struck: Scene, drawn: Sequence[Drawn], periods: int, began: float) -> 
 
 
 def _strike(struck: Scene, drawn: Drawn, pulse: Pulse, began: float) -> Blow:
-    """Try until there is something to hit; a study that has ended is extended."""
+    """Try until there is something to hit; a study that has nearly ended is extended."""
     strike, rng = faults.KINDS[drawn.kind], random.Random(drawn.seed)
     deadline = time.monotonic() + FIND_S
     while time.monotonic() < deadline:
-        blow = Blow(drawn.number, drawn.kind, done_before=struck.done())
-        if strike(struck, rng, blow):
-            pulse.blows.append(blow)
-            return blow
-        if struck.over():
+        if struck.open_tasks() <= len(struck.crew.names):
             periods = struck.run.spec.periods + max(1, struck.runs[0].spec.periods // 2)
-            told(began, f"nothing is left to strike: the study is taken on to {periods} periods")
+            told(began, f"little is left to strike: the study is taken on to {periods} periods")
             struck.submit(periods)
+        blow = Blow(drawn.number, drawn.kind, done_before=struck.done())
+        lasting = drawn.kind in REDIS_FAULTS  # work goes on while it lasts
+        if lasting:
+            pulse.blows.append(blow)
+        if strike(struck, rng, blow):
+            pulse.blows += [] if lasting else [blow]
+            return blow
         time.sleep(0.2)
     struck.troubles.append(
         f"nothing could be struck by fault {drawn.number}, {drawn.kind}, for {FIND_S:.0f} s"

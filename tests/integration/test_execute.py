@@ -132,7 +132,7 @@ def test_who_lost_the_lease_leaves_what_the_next_one_says(worker: Worker, run: R
     """Only the holder of the task may remove its progress record."""
     task = Task.parse(run.tasks[0])
     begun = attempts.begin(attempts.read_history(worker.store, task), {"worker": "w1"})
-    lease = worker.watch.claim(task.lease_key, "w1")
+    lease = worker.leases.claim(task.lease_key, "w1")
     atomic.claim_json(worker.store.lease_folder(task.lease_key) / "00000002.json", {"holder": "w2"})
     atomic.write_json(worker.store.progress_path(task), {"attempt": 2, "worker": "w2"})
     assert lease is not None

@@ -72,7 +72,7 @@ def test_a_training_asked_for_is_stopped_by_its_holder_and_sent_to_the_asker(
     asked, again = fast.ask(task, "slow"), third.ask(task, "slow")
     stops = slow.stops(task, lease.token)
     lease.release()
-    sent = slow.whose(task, lease.token, [task], done=False)
+    sent = slow.assign_following(task, lease.token, [task], done=False)
 
     assert (before, asked, again, stops) == (False, True, False, True)
     assert sent == {"fast": [task]}
@@ -91,7 +91,7 @@ def test_an_asker_gives_up_its_own_training_which_is_sent_when_it_has_the_other(
     LeaseTracker(Store(tmp_path)).claim(wanted.lease_key, "slow")
     fast.ask(wanted, "slow")
     stops = fast.stops(own, 1)
-    sent = fast.whose(own, 1, [own], done=False)
+    sent = fast.assign_following(own, 1, [own], done=False)
 
     assert stops
     assert sent == {}
@@ -110,9 +110,12 @@ def test_a_training_goes_on_where_it_is_at_a_mark(tmp_path: Path, trial: str, cl
         Task("evaluate", trial, 3),
     )
 
-    assert fast.whose(ended, 1, [test, following], done=True) == {None: [test], "fast": [following]}
-    assert fast.whose(following, 1, [test], done=True) == {"fast": [test]}
-    assert fast.whose(ended, 1, [ended], done=False) == {None: [ended]}
+    assert fast.assign_following(ended, 1, [test, following], done=True) == {
+        None: [test],
+        "fast": [following],
+    }
+    assert fast.assign_following(following, 1, [test], done=True) == {"fast": [test]}
+    assert fast.assign_following(ended, 1, [ended], done=False) == {None: [ended]}
 
 
 def test_an_asker_that_dies_binds_nobody_for_long(tmp_path: Path, trial: str, clock: Clock) -> None:
@@ -142,7 +145,7 @@ def test_an_asker_does_not_wait_for_ever(tmp_path: Path, trial: str, clock: Cloc
     lease = LeaseTracker(Store(tmp_path)).claim(wanted.lease_key, "slow")
     assert lease is not None
     fast.ask(wanted, "slow")
-    fast.whose(own, 1, [own], done=False)
+    fast.assign_following(own, 1, [own], done=False)
     early = fast.late()
     clock.now += PATIENCE_S + 1
 
@@ -204,9 +207,9 @@ def test_a_worker_reads_the_heartbeats_of_its_peers_and_finds_what_to_request(
     atomic.write_json(store.done_path(Task("prepare", data)), {"classes": {"0": {"train": 1000}}})
 
     write_heartbeats(store, (slow, fast), 1.0)
-    from_the_dead = fleet.mates()
+    from_the_dead = fleet.peers()
     write_heartbeats(store, (slow, fast), 2.0)
-    fleet.mates()
+    fleet.peers()
     wanted, mine = fleet.wanted(fast, []), fleet.wanted(slow, [])
     placed = fleet.placed(fast, [Task("train", trial, 3), Task("evaluate", trial, 3)])
     given_up = fleet.placed(slow, [Task("train", trial, 3)], "slow")
@@ -218,4 +221,4 @@ def test_a_worker_reads_the_heartbeats_of_its_peers_and_finds_what_to_request(
     assert wanted is not None
     assert (wanted.task, wanted.holder) == (f"train.{trial}.0003", "slow")
     assert mine is None
-    assert fleet.mates() == ()
+    assert fleet.peers() == ()

@@ -94,7 +94,7 @@ class World:
         places = {part: f"results/out/{task.id}.{part}" for part in ("a", "b")}
         held, was_done = lease.holds(), self.store.is_done(task)
         try:
-            self.store.publish(task, {"files": places}, work, lease.holds)
+            self.store.publish_result(task, {"files": places}, work, lease.holds)
         except LeaseLost:
             assert not held
         except FileNotFoundError:

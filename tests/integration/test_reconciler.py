@@ -98,7 +98,7 @@ def test_when_the_data_is_ready_the_training_begins_on_the_fastest_idle_worker(
     worker.scheduler.handover.rates, fast.rates = {kind: 10.0}, {kind: 100.0}
     for at in (1.0, 2.0):
         atomic.write_json(store.root / "workers" / "fast.json", heartbeat_of(fast, at))
-        worker.scheduler.peers.mates()
+        worker.scheduler.peers.peers()
     worker.scheduler.peers._images[run.data] = 1000.0  # the fake work counts none
     done = execute.execute(worker, run.tasks[0])
 

@@ -12,6 +12,7 @@ import pytest
 from support.fakes import fill_store
 
 from orchestrator.report import write
+from orchestrator.report.sections import mistakes
 
 pytestmark = pytest.mark.browser
 SCREENS, SCREEN_PX = 8, 720
@@ -62,6 +63,25 @@ def test_three_networks_take_at_most_eight_screens(chromium: Any, place: Path) -
     page = opened(chromium, place, 1280)
 
     assert page.locator("details[open]").count() == 0
+    assert page.evaluate("document.documentElement.scrollHeight") <= SCREENS * SCREEN_PX
+
+
+def test_so_do_they_with_as_many_classes_as_are_listed_openly(
+    chromium: Any, tmp_path: Path
+) -> None:
+    """One seed has more cautions; the table of classes and all three matrices are open."""
+    store, run = fill_store(
+        tmp_path / "store",
+        backbones=["resnet34", "vgg16", "scratch"],
+        classes=tuple(f"class {number}" for number in range(mistakes.MAX_CLASSES_OPEN)),
+        images_a_class=20,
+        pixels=False,
+    )
+    page = opened(
+        chromium, write.write_report(store, run, tmp_path / "out", formats=["html"]), 1280
+    )
+
+    assert page.locator("#classes table").first.is_visible()
     assert page.evaluate("document.documentElement.scrollHeight") <= SCREENS * SCREEN_PX
 
 

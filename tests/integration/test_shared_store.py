@@ -62,13 +62,13 @@ def test_a_run_that_a_colleague_cannot_read_is_skipped_and_named(folder: Path) -
     (store.root / "runs" / "bb").chmod(0o700)
 
     def look() -> dict[str, object]:
-        loose = Reconciler(worker_of(store))._look()
+        unheld = Reconciler(worker_of(store))._look()
         found = doctor._runs(Settings(store.root, None, None))
         return {
             "names": store.run_names(),
             "whole": [run.name for run in store.whole_runs(store.run_names())],
             "latest": store.latest_run().name,
-            "subjects": sorted({task.kind for task in loose}),
+            "subjects": sorted({task.kind for task in unheld}),
             "doctor": [(each.state, each.found, each.remedy) for each in found],
         }
 
@@ -104,14 +104,14 @@ def test_wrong_modes_of_one_task_put_off_that_task_alone(place: str, folder: Pat
     def look() -> dict[str, object]:
         worker = worker_of(store)
         ended = execute.execute(worker, one.id)
-        loose = Reconciler(worker)._look()
+        unheld = Reconciler(worker)._look()
         return {
             "ended": ended,
             "paused": worker.pause.active,
             "put off": worker.put_off.active(one),
             "reasons": list(worker.put_off.reasons().values()),
-            "other": other.id in [task.id for task in loose],
-            "one": one.id in [task.id for task in loose],
+            "other": other.id in [task.id for task in unheld],
+            "one": one.id in [task.id for task in unheld],
         }
 
     seen = as_user(COLLEAGUE, look)

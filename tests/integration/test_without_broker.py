@@ -107,15 +107,15 @@ def test_an_idle_worker_takes_a_ready_task_from_the_ledger_while_the_broker_is_a
 def test_idle_workers_begin_with_different_tasks(worker: Worker, run: Run) -> None:
     """Each takes the one of its place among the idle."""
     names = [f"scratch-s{seed}-00000000" for seed in range(3)]
-    loose = [Task("train", name, 1) for name in names]
+    unheld = [Task("train", name, 1) for name in names]
     worker.scheduler.peers._last = tuple(
         Peer(name, {}, name == "busy", None, True, "") for name in ("a", "b", "busy", "c", "d")
     )
     taken = []
     for worker.scheduler.handover.name in ("a", "b", "c", "d"):
-        taken += Reconciler(worker)._begin_one(loose)
+        taken += Reconciler(worker)._begin_one(unheld)
 
-    assert taken == [*loose, loose[0]]
+    assert taken == [*unheld, unheld[0]]
 
 
 def test_ready_work_that_never_arrives_is_noticed_and_the_connection_made_anew(

@@ -12,8 +12,8 @@ pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
 REQUESTS: list[tuple[tuple[str, ...], str]] = [
     (("prepare", "photos", "--image-size", "7"), "image_size: a whole number from 8 to 2,048"),
     (("prepare", "photos", "--image-size", "4096"), "image_size: a whole number from 8 to 2,048"),
-    (("prepare", "photos", "--image-size", "big"), "a whole number is needed"),
-    (("prepare", "photos", "--image-size", ""), "a whole number is needed"),
+    (("prepare", "photos", "--image-size", "big"), "image_size: a whole number from 8"),
+    (("prepare", "photos", "--image-size", ""), "image_size: a whole number from 8"),
     (("prepare", ""), "not a folder name"),
     (("prepare",), "Missing argument"),
     (("prepare", "photos", "photos"), "unexpected extra argument"),

@@ -149,7 +149,7 @@ def test_nothing_is_published_outside_the_store(
     before = listing(store.root)
 
     with pytest.raises(WorkError, match="outside the store"):
-        store.publish(task, {"files": {"rows": place}}, tmp_path, lambda: True)
+        store.publish_result(task, {"files": {"rows": place}}, tmp_path, lambda: True)
 
     assert listing(store.root) == before
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.refusals import refusal
 
 from jobs.errors import BadSpec
-from jobs.spec import explain, model
+from jobs.spec import fields, model, value_errors
 from jobs.spec.model import Spec
 
 ONE = "backbones: scratch\n"
@@ -44,12 +44,19 @@ VALUES: dict[str, dict[str, list[str]]] = {
         TRUTH: ["true"],
     },
     "image_size": {
-        "a whole number from 8 to 2,048 is needed": [
+        "a whole number from 8 to 2,048, or 'native', is needed": [
             *("0", "-64", "7", "2049", "64px", "64.5", "[64, 64]", ".inf")
         ],
         " 31 is too small for scratch; it needs 32 or more": ["31"],
         TRUTH: ["true"],
     },
+    "resize": {"one of native, squash, crop, pad is needed": ["stretch", "3", "null", "yes"]},
+    "interpolation": {"one of native, nearest, bilinear, bicubic, lanczos is": ["area", "[]"]},
+    "crop": {"a share above 0.1 and at most 1, or 'native', is": ["0", "1.01", "87%", ".nan"]},
+    "mean": {
+        "a list of three numbers from -1 to 2": ["0.5", "[1, 2]", "[0, 0, 3]", "1,2,x", "yes"],
+    },
+    "deviation": {"a list of three numbers from 0.001 to 10": ["[0, 1, 1]", "[.nan, 1, 1]"]},
     "batch_size": {
         "a whole number from 1 to 65,536 is needed": ["0", "-1", "65537", "large", "0.1", "[32]"],
         TRUTH: ["true"],
@@ -201,10 +208,10 @@ def test_each_key_says_what_it_takes(key: str, row: tuple[object, str]) -> None:
     assert words in line
 
 
-@pytest.mark.parametrize("key", Spec.model_fields)
+@pytest.mark.parametrize("key", fields.KEYS)
 def test_what_a_key_takes_can_be_said_of_every_one(key: str) -> None:
     """A new key needs words, or a type that says it."""
-    said = explain.describe_key(key, Spec.model_fields[key])
+    said = value_errors.describe_key(key, Spec.model_fields[key])
 
     assert re.match(r"(an?|one of|true or false)\b", said)
     assert said != "a number"

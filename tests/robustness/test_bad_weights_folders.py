@@ -10,7 +10,8 @@ import pytest
 from support.refusals import Terminal, listing, refusal
 
 from jobs import settings
-from jobs.errors import MissingWeights
+from jobs.errors import BadWeights, MissingWeights
+from models.networks.check import NetworkRequest, check
 from models.networks.weights import find_weights, require_weights
 
 pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
@@ -90,29 +91,25 @@ def test_a_download_that_cannot_be_had_is_missing_weights(
     assert os.listdir(terminal.folder) == []
 
 
-def test_a_file_of_weights_with_rubbish_in_it_is_named(terminal: Terminal) -> None:
-    """Training would refuse it hours later."""
+def test_a_file_of_weights_with_rubbish_in_it_is_named_by_the_first_task(
+    terminal: Terminal,
+) -> None:
+    """Before anything is trained; submitting names of the catalog loads no torch."""
     path = terminal.folder / "resnet34.pth"
     path.write_bytes(b"rubbish" * 1000)
+    asked = NetworkRequest("resnet34", {}, pretrained=True)
 
-    line = refusal(MissingWeights, require_weights, ["resnet34"], terminal.folder)
+    line = refusal(BadWeights, check, asked, 3, terminal.folder)
 
-    assert f"{path} is not a file of ImageNet weights" in line
-    assert "--weights none" in line
+    assert f"{path} is not a weights file that torch can read" in line
 
 
-@pytest.mark.parametrize("contents", [None, b"rubbish" * 1000], ids=["missing", "rubbish"])
-def test_submit_refuses_weights_that_are_not_there(
-    contents: bytes | None, terminal: Terminal
-) -> None:
+def test_submit_refuses_weights_that_are_not_there(terminal: Terminal) -> None:
     """Here, where this machine would do the work: exit code 2, one line, and nothing queued."""
     folder = terminal.folder / "weights"
     folder.mkdir()
-    if contents is not None:
-        (folder / "resnet34.pth").write_bytes(contents)
-    words = "Put resnet34.pth" if contents is None else "is not a file of ImageNet weights"
 
-    line = terminal.refuses(SUBMIT, words, ORCH_WEIGHTS_DIR=str(folder))
+    line = terminal.refuses(SUBMIT, "Put resnet34.pth", ORCH_WEIGHTS_DIR=str(folder))
 
     assert "--weights none" in line
     assert str(folder) in line

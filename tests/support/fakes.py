@@ -105,7 +105,7 @@ class Publishing:
             elif finished(task):
                 folder = self.store.attempts_folder(task) / "1"
                 folder.mkdir(parents=True)
-                self.store.publish(task, self._outcome(task, folder), folder, lambda: True)
+                self.store.publish_result(task, self._outcome(task, folder), folder, lambda: True)
                 write_attempt_row(self.store, self.run, task, "done")
 
     def _outcome(self, task: Task, folder: Path) -> dict[str, Any]:

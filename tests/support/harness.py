@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class Lab:
     broker_url: str
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     extra: dict[str, str] = field(default_factory=dict)
+    enter: Sequence[str] = ()  # what runs commands elsewhere: put before each
 
     @property
     def store(self) -> Store:
@@ -53,7 +54,11 @@ class Lab:
     def orch(self, *words: str, code: int = 0) -> str:
         """Run a command and expect this exit code; returns its stdout."""
         done = subprocess.run(
-            [*ORCH, *words], env=self.environment, capture_output=True, text=True, timeout=280
+            [*self.enter, *ORCH, *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=280,
         )
         assert done.returncode == code, (
             f"orch {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -64,11 +69,13 @@ class Lab:
         """Submit and load the run."""
         return self.store.load_run(json.loads(self.orch("submit", *words, "--json"))["run"])
 
-    def worker(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start a worker on the CPU; its output is kept in the laboratory's folder."""
+    def worker(self, *words: str, enter: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        """Start a worker on the CPU; its output is kept in the laboratory's folder. With `enter`
+        it runs elsewhere.
+        """
         self.folder.mkdir(exist_ok=True)
         with (self.folder / f"worker-{len(self.workers)}.log").open("ab") as log:
-            command = [*ORCH, "worker", "--device", "cpu", "--threads", "1", *words]
+            command = [*enter, *ORCH, "worker", "--device", "cpu", "--threads", "1", *words]
             process = subprocess.Popen(
                 command, env=self.environment, stdout=log, stderr=log, start_new_session=True
             )

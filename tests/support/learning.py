@@ -76,7 +76,7 @@ class Laboratory:
         """Execute a task, with some fields of the request changed, and publish its result."""
         order = replace(self.order(task, period), **changed)
         outcome = entrypoint.main(order.as_dict(), self.told.append, should_stop)
-        self.store.publish(task, outcome, Path(order.work_folder), lambda: True)
+        self.store.publish_result(task, outcome, Path(order.work_folder), lambda: True)
         return outcome
 
     def prepare(self) -> dict[str, Any]:

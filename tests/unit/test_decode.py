@@ -11,7 +11,8 @@ PIL = pytest.importorskip("PIL", reason="Pillow is not installed (extra 'worker'
 
 from PIL import Image  # noqa: E402
 
-from models.data.decode import Broken, decode, square  # noqa: E402
+from models.data.decode import Broken, decode  # noqa: E402
+from models.data.square import square  # noqa: E402
 
 SIZE = 16
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
 
-from jobs import plan
 from jobs.data import image_folder
 from jobs.errors import MissingWeights
 from jobs.spec import model
-from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
 from models import entrypoint
 from models.networks import weights
+from orchestrator.submission.submit import create_run
 
 
 def test_missing_weights_are_said_before_any_training(
@@ -29,13 +27,10 @@ def test_missing_weights_are_said_before_any_training(
     store = Store(tmp_path / "store").open(create=True)
     asked = model.build({"backbones": ["vgg16", "scratch"], "data": str(animal_folder)})
     source = image_folder.read_folder(animal_folder)
-    unfolded = plan.unfold(asked, source.data_id(asked.data_settings()))
-    store.save_data(unfolded.data, source, asked.data_settings())
-    tasks = tuple(task.id for task in unfolded.tasks)
-    store.save_run(Run(unfolded.run, asked, unfolded.data, (), tasks, time.time(), {}))
+    run = create_run(store, asked, source)
     (tmp_path / "mine").mkdir()
     order = TaskRequest(
-        task=Task("prepare", unfolded.data).id,
+        task=Task("prepare", run.data).id,
         store=str(store.root),
         attempt="t1",
         work_folder=str(tmp_path),

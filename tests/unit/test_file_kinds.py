@@ -12,13 +12,14 @@ import pytest
 pytest.importorskip("numpy")
 pytest.importorskip("PIL", reason="Pillow is not installed (extra 'worker')")
 
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from jobs import file_names
-from jobs.data import image_folder, pixel_format
+from jobs.data import file_kinds, image_folder, pixel_format
 from jobs.data.value_range import UNKNOWN
 from jobs.spec.model import DataSettings
 from models.data.decode import Broken, decode
+from models.data.image_file import read
 from orchestrator import cli
 from orchestrator.datasets.look import look
 
@@ -38,6 +39,16 @@ def box(*brands: bytes) -> bytes:
     return struct.pack(">I", len(inside) + 4) + inside + b"\0\0\0\x08mdat" + bytes(64)
 
 
+def raw(**tags: int) -> bytes:
+    """A TIFF of a small preview, with further tags as cameras write them."""
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in tags.items():
+        number = int(tag.removeprefix("tag"))
+        info[number] = bytes([1, 4, 0, 0]) if number == file_kinds.DNG_VERSION else value
+        info.tagtype[number] = 1 if number == file_kinds.DNG_VERSION else 4
+    return stored(Image.new("RGB", (16, 12)), "TIFF", tiffinfo=info)
+
+
 FOREIGN: list[tuple[str, bytes, str]] = [
     ("HEIC", box(b"heic", b"mif1"), "HEIC"),
     ("HEIF of another main brand", box(b"mif1", b"mif1", b"heic"), "HEIC"),
@@ -52,6 +63,9 @@ FOREIGN: list[tuple[str, bytes, str]] = [
     ("WebM", b"\x1a\x45\xdf\xa3" + bytes(64), "video"),
     ("MPEG", b"\0\0\x01\xba" + bytes(64), "video"),
     ("CR3", box(b"crx "), "raw"),
+    ("CR2", b"II*\0\x10\0\0\0CR\2\0" + bytes(64), "raw"),
+    ("DNG", raw(tag50706=1), "raw"),
+    ("NEF", raw(tag254=1, tag330=8), "raw"),
     ("JPEG XL", b"\xff\x0a" + bytes(64), "JPEG XL"),
     ("a web page", b"\n<!DOCTYPE html><html>", "web page"),
     ("Git LFS", b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS"),
@@ -69,7 +83,7 @@ def test_a_foreign_file_is_named_by_preparing_and_by_inspecting(
     (tmp_path / "a.jpg").write_bytes(contents)
 
     with pytest.raises(Broken, match=word):
-        decode(contents, SIZE)
+        decode(read(tmp_path / "a.jpg"), SIZE)
     assert word in look(tmp_path / "a.jpg").fault
 
 
@@ -106,13 +120,15 @@ def long_text(where: str) -> bytes:
 
 
 @pytest.mark.parametrize("where", ["zTXt", "iTXt", "tEXt", "profile", "at the end"])
-def test_a_png_with_a_long_text_is_an_image(where: str) -> None:
+def test_a_png_with_a_long_text_is_an_image(where: str, tmp_path: Path) -> None:
     """The same pixels as without it; version 0.1.0 called it broken, so its set has a new name."""
     plain = stored(Image.linear_gradient("L"))
     contents = long_text(where)
 
     assert (decode(contents, SIZE) == decode(plain, SIZE)).all()
     assert (decode(contents, SIZE, UNKNOWN) == decode(plain, SIZE)).all()
+    (tmp_path / "a.png").write_bytes(contents)
+    assert look(tmp_path / "a.png").fault == ""
     if where != "tEXt":
         assert pixel_format.read(io.BytesIO(contents)) is not None
     assert pixel_format.read(io.BytesIO(plain)) is None
@@ -128,6 +144,7 @@ def test_a_text_that_swells_takes_no_memory_and_is_left_out() -> None:
     assert (decode(plain[:33] + chunk + plain[33:], SIZE) == decode(plain, SIZE)).all()
 
 
+@pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")
 def test_a_photograph_of_180_megapixels_is_an_image(tmp_path: Path) -> None:
     """15,500 x 11,700 pixels; it was called a decompression bomb."""
     photograph = stored(Image.linear_gradient("L").resize((15_500, 11_700)), "JPEG")
@@ -140,6 +157,7 @@ def test_a_photograph_of_180_megapixels_is_an_image(tmp_path: Path) -> None:
     assert pixels[0, 0, 0] < 30
     assert pixels[-1, 0, 0] > 225
     assert image_folder.read_folder(tmp_path).preparation == 2
+    assert look(tmp_path / "a" / "1.jpg", quick=True).fault == ""
 
 
 def test_newly_read_files_give_a_set_another_name(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_names_are_told(folder: Path) -> None:
     photograph(500).save(folder / "Fern " / "1.png")
     told = " | ".join(notes.lines(found_in(folder)))
 
-    assert "Fern  = fern" in told
+    assert "'Fern ' = 'fern'" in told
     assert "1 file beside the class folders, not used: labels.csv" in told
 
 
@@ -187,3 +187,30 @@ def test_a_large_folder_is_not_looked_at_when_it_is_submitted(
 
     assert "fern/0.png = moss/copy.png" in told[0]
     assert "more than 5: orch data inspect" in told[-1]
+
+
+def test_classes_that_look_the_same_are_told_apart(folder: Path) -> None:
+    """Names that print alike are shown with escapes, others as they are."""
+    for name in ("Fern", "caf\u00e9", "cafe\u0301"):
+        (folder / name).mkdir()
+        photograph(7).save(folder / name / "1.png")
+
+    (told,) = [line for line in notes.lines(found_in(folder)) if "almost equal names" in line]
+
+    assert r"'cafe\u0301' = 'caf\xe9'" in told
+    assert "'Fern' = 'fern'" in told
+
+
+def test_a_folder_without_a_common_range_is_not_sound(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be refused at submit, so `inspect` ends with 1."""
+    for label, kind in (("fern", np.float32), ("moss", np.uint16)):
+        (tmp_path / label).mkdir()
+        for number in range(3):
+            Image.fromarray(np.full((8, 8), number, kind)).save(tmp_path / label / f"{number}.tif")
+
+    code = cli.run(["data", "inspect", str(tmp_path)])
+
+    assert code == 1
+    assert "no common range of values" in capsys.readouterr().out

@@ -37,6 +37,7 @@ WRONG: list[tuple[str, list[str], str | None]] = [
     ("a split of two classes beside notes", [*under("train", "val"), "docs/a.png"], "train"),
     ("a split of images without classes", ["train/1.png", "test/2.png"], None),
     ("images and labels", ["images/1.png", "labels/1.txt"], None),
+    ("inputs and targets", ["inputs/1.png", "targets/1.png"], None),
     ("JPEGImages and Annotations", ["JPEGImages/1.jpg", "Annotations/1.xml"], None),
     ("images by class, and masks", under("images", "masks"), "images"),
     ("train_images, train_masks", ["train_images/1.png", "train_masks/1.png"], None),
@@ -103,7 +104,10 @@ def test_classes_at_top_takes_the_folders_as_they_are(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information", "#recycle", ".Trash-1"],
+    [
+        *("@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information", "#recycle"),
+        *(".Trash-1", "@Recently-Snapshot", "__pycache__", "found.000", "LOST.DIR"),
+    ],
 )
 def test_folders_of_other_systems_are_no_classes(name: str, tmp_path: Path) -> None:
     """Neither beside the classes nor within one."""
@@ -123,10 +127,17 @@ def test_what_lies_beside_the_class_folders_is_known(tmp_path: Path) -> None:
 
 
 def test_names_that_look_the_same_are_found() -> None:
-    """Case, spaces and the two Unicode forms of an accent."""
-    alike = folder_shape.alike(["Cat", "cat", "dog", "dog ", "caf\u00e9", "cafe\u0301", "bird"])
+    """Case, spaces, the two Unicode forms of an accent, a space without width."""
+    alike = folder_shape.alike(
+        ["Cat", "cat", "dog", "dog ", "caf\u00e9", "cafe\u0301", "bird", "bi\u200brd"]
+    )
 
-    assert alike == [["Cat", "cat"], ["dog", "dog "], ["caf\u00e9", "cafe\u0301"]]
+    assert alike == [
+        ["Cat", "cat"],
+        ["dog", "dog "],
+        ["caf\u00e9", "cafe\u0301"],
+        ["bird", "bi\u200brd"],
+    ]
 
 
 def test_a_split_within_the_classes_is_found() -> None:

@@ -19,7 +19,8 @@ from orchestrator.analysis.standings import EpochRow
 from orchestrator.report import cautions, json_facts, page, summary
 from orchestrator.report.headline import compose
 from orchestrator.report.rendering import elements, wording
-from orchestrator.report.sections import calibration, learning_curves, result_tables
+from orchestrator.report.rendering.gallery import Gallery
+from orchestrator.report.sections import calibration, learning_curves, mistakes, result_tables
 
 CLASSES = ("ape", "bear", "cat", "dog")
 
@@ -88,7 +89,8 @@ def test_a_network_that_learned_nothing_is_named_and_left_out(tmp_path: Path) ->
 
     assert "VGG16" not in sentence
     assert (
-        "VGG16 learned nothing: it gives one answer (cat) to 98% of the images; chance is 25.0%. "
+        "VGG16 learned nothing: it predicts one class (cat) for 98% of the images; chance is "
+        "25.0%. "
         "Try a lower learning rate. It is left out of ranking and mistakes."
     ) in cautions.cautions(read, analysed)
     assert [entry["backbone"] for entry in facts["ranking"]] == ["resnet34", "scratch"]
@@ -99,7 +101,7 @@ def test_a_network_that_learned_nothing_is_named_and_left_out(tmp_path: Path) ->
 
 
 def test_its_calibration_is_not_marked_best(tmp_path: Path) -> None:
-    """A constant answer with a confidence of its own accuracy has no calibration error."""
+    """A constant prediction with a confidence of its own accuracy has no calibration error."""
     store, run = filled(tmp_path)
     collapse(store, run, "vgg16", answer="bear", confidence=0.2549)
     read, analysed, _ = told(store, run)
@@ -112,7 +114,7 @@ def test_its_calibration_is_not_marked_best(tmp_path: Path) -> None:
 
 
 def test_it_does_not_lead_where_a_constant_answer_is_the_most_accurate(tmp_path: Path) -> None:
-    """Most images are bears; the sentence says what always answering bear would get."""
+    """Most images are bears; the sentence says what always predicting bear would get."""
     store, run = filled(tmp_path, backbones=["scratch", "vgg16"], images_a_class=25)
     read = run_data.read_run_data(store, run)
     share = 0.97
@@ -120,7 +122,7 @@ def test_it_does_not_lead_where_a_constant_answer_is_the_most_accurate(tmp_path:
     read = replace(read, learning=replace(read.learning, baselines=known))
     sentence = summary.sentence(read, analysis.analyse(read))
 
-    assert sentence.endswith(" Always answering bear would get 97.0% right.")
+    assert sentence.endswith(" Always predicting bear would get 97.0% correct.")
 
 
 def test_a_rival_that_learned_nothing_is_no_rival(tmp_path: Path) -> None:
@@ -133,6 +135,35 @@ def test_a_rival_that_learned_nothing_is_no_rival(tmp_path: Path) -> None:
     assert analysed.verdict is not None
     assert not analysed.verdict.leads
     assert result_tables.study(read, 2).best == (0,)
+
+
+def test_mistakes_of_the_only_network_that_learned_are_called_its_own(tmp_path: Path) -> None:
+    """Nothing is compared with networks that do not count."""
+    store, run = filled(tmp_path, backbones=["scratch", "vgg16"])
+    collapse(store, run, "vgg16", answer="ape")
+    read, analysed, _ = told(store, run)
+
+    titles = [fold.title for fold in mistakes._all_wrong(analysed)]
+
+    assert len(titles) == 1
+    assert titles[0].endswith("that Scratch predicted wrongly")
+    assert mistakes._right_alone(analysed, Gallery(read)) == []
+
+
+def test_the_interval_of_the_table_decides_on_a_constant_prediction(tmp_path: Path) -> None:
+    """With several seeds the mean number of correct images is no whole number."""
+    read, analysed, _ = told(*filled(tmp_path, backbones=["scratch", "vgg16"], seeds=2))
+    assert read.leader is not None
+    interval = read.leader.ranking[0].image_interval
+    assert interval is not None
+    notes = []
+    for share in (interval.low - 1e-9, interval.low):
+        known = replace(read.learning.baselines, majority_share=share)
+        changed = replace(read, learning=replace(read.learning, baselines=known))
+        notes.append(" ".join(cautions.cautions(changed, analysed)))
+
+    assert "constant prediction" not in notes[0]
+    assert "is not clearly better than a constant prediction" in notes[1]
 
 
 def test_nobody_leads_where_none_learned_anything(tmp_path: Path) -> None:
@@ -158,7 +189,9 @@ def test_one_collapsed_seed_of_three_is_named_and_no_example_is_from_it(tmp_path
 
     assert "leads" not in sentence
     assert any(
-        note.startswith("VGG16 learned nothing with seed 0 (of 3 seeds): it gives one answer (ape)")
+        note.startswith(
+            "VGG16 learned nothing with seed 0 (of 3 seeds): it predicts one class (ape)"
+        )
         for note in cautions.cautions(read, analysed)
     )
     assert analysed.first["vgg16"] is answers[1]
@@ -178,7 +211,7 @@ def test_lines_show_chance_and_the_commonest_class(tmp_path: Path) -> None:
     assert ">chance</text>" in low.svg
     assert ">commonest class</text>" in low.svg
     assert ">chance</text>" not in high.svg
-    assert "Chance is 25.0%; always answering bear gets" in high.caption
+    assert "Chance is 25.0%; always predicting bear gets" in high.caption
 
 
 def test_what_to_hold_against_the_answer_is_said(tmp_path: Path) -> None:

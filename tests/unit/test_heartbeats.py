@@ -23,6 +23,7 @@ from orchestrator.monitoring.heartbeats import Observer
 from orchestrator.terminal import follow
 from workers import heartbeat
 from workers.devices.discovery import Device
+from workers.execution import attempts
 from workers.lease import LeaseTracker
 from workers.worker import Worker
 
@@ -171,6 +172,20 @@ def test_why_workers_that_live_take_nothing(
     assert (found.waits_for is None) == (shown is None)
     assert first is None
     assert (later is None) == (shown is None)
+
+
+def test_what_a_task_failed_with_that_will_be_tried_again_is_shown(tmp_path: Path) -> None:
+    """Its workers are idle until then, and none of them is hindered."""
+    store, run = fill_store(
+        tmp_path, backbones=["scratch"], pixels=False, finished=lambda task: task.kind == "prepare"
+    )
+    beat(tmp_path, "w", time.time() - START)
+    task = Task.parse(run.tasks[1])
+    attempt = attempts.begin(attempts.read_history(store, task), {"worker": "w"})
+    attempt.finish("failed", StorageFull("cannot write there: No space left on device."))
+    found = status.run_status(store, run).waits_for
+
+    assert found == f"{task.id} will be tried again: cannot write there: No space left on device."
 
 
 def full(*_: Any, **__: Any) -> None:

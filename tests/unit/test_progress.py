@@ -39,3 +39,20 @@ def test_the_time_left_follows_from_the_share_of_the_work_done() -> None:
     progress.say("train", 100, 400, loss=0.5)
 
     assert told == [{"phase": "train", "done": 100, "total": 400, "loss": 0.5, "eta_s": 30.0}]
+
+
+def test_no_time_left_is_told_before_a_tenth_of_the_work_or_five_seconds() -> None:
+    """The first steps are slower than all others."""
+    told: list[dict[str, Any]] = []
+    clock = Clock()
+    progress = ProgressEstimator(told.append, 1000, clock)
+    for _ in range(6):
+        clock.now += 1
+        progress.advance(10)
+        progress.say("train", 1, 1000)
+    quick = ProgressEstimator(told.append, 1000, clock)
+    clock.now += 1
+    quick.advance(100)
+    quick.say("train", 100, 1000)
+
+    assert [message.get("eta_s") for message in told] == [None] * 4 + [95.0, 94.0, 9.0]

@@ -53,11 +53,11 @@ def test_one_who_comes_late_replaces_nothing(store: Store, tmp_path: Path) -> No
     late, quick = attempt(tmp_path / "a", 1.0), attempt(tmp_path / "b", 2.0)
 
     def holds() -> bool:
-        store.publish(TASK, {"files": {"e.parquet": PLACE}}, quick, lambda: True)
+        store.publish_result(TASK, {"files": {"e.parquet": PLACE}}, quick, lambda: True)
         return True
 
     with pytest.raises(LeaseLost, match="another attempt has already published"):
-        store.publish(TASK, {"files": {"e.parquet": PLACE}}, late, holds)
+        store.publish_result(TASK, {"files": {"e.parquet": PLACE}}, late, holds)
 
     assert whole(store)
     assert tables.read_files([store.root / PLACE])[0]["seconds"] == 2.0
@@ -69,7 +69,7 @@ def test_what_a_dead_attempt_left_is_kept_when_it_says_the_same(
     """It died between file and record: the next attempt records the existing file."""
     dead, next_one = attempt(tmp_path / "a", 1.0), attempt(tmp_path / "b", 2.0)
     publish.publish_file(dead / "e.parquet", store.root / PLACE, lambda: False)
-    store.publish(TASK, {"files": {"e.parquet": PLACE}}, next_one, lambda: True)
+    store.publish_result(TASK, {"files": {"e.parquet": PLACE}}, next_one, lambda: True)
 
     assert whole(store)
     assert tables.read_files([store.root / PLACE])[0]["seconds"] == 1.0
@@ -82,7 +82,9 @@ def test_what_a_dead_attempt_left_broken_is_replaced(
     """Invalid content at the target is not accepted."""
     (store.root / PLACE).parent.mkdir(parents=True)
     (store.root / PLACE).write_bytes(damage)
-    store.publish(TASK, {"files": {"e.parquet": PLACE}}, attempt(tmp_path / "b", 2.0), lambda: True)
+    store.publish_result(
+        TASK, {"files": {"e.parquet": PLACE}}, attempt(tmp_path / "b", 2.0), lambda: True
+    )
 
     assert whole(store)
     assert tables.read_files([store.root / PLACE])[0]["seconds"] == 2.0

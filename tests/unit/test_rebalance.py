@@ -26,12 +26,12 @@ def worker(
 
 def test_an_idle_faster_worker_takes_over_the_longest_training() -> None:
     """Of two slow workers, the one that would end last is relieved."""
-    mates = [
+    peers = [
         worker("fast", 100.0),
         worker("a", 25.0, VGG, 20_000.0),
         worker("b", 25.0, SMALL, 20_000.0),
     ]
-    found = rebalance.reassignments(mates)
+    found = rebalance.reassignments(peers)
 
     assert [(each.taker, each.holder, each.task) for each in found] == [
         ("fast", "a", "train.vgg16-s0-1.0010")
@@ -41,15 +41,15 @@ def test_an_idle_faster_worker_takes_over_the_longest_training() -> None:
 
 def test_two_workers_change_trainings_when_the_long_one_is_on_the_slow_one() -> None:
     """The fast worker gives its short training back."""
-    mates = [worker("fast", 100.0, SMALL, 20_000.0), worker("slow", 25.0, VGG, 20_000.0)]
+    peers = [worker("fast", 100.0, SMALL, 20_000.0), worker("slow", 25.0, VGG, 20_000.0)]
 
-    assert [(each.taker, each.holder) for each in rebalance.reassignments(mates)] == [
+    assert [(each.taker, each.holder) for each in rebalance.reassignments(peers)] == [
         ("fast", "slow")
     ]
 
 
 @pytest.mark.parametrize(
-    "mates",
+    "peers",
     [
         [worker("a", 100.0), worker("b", 100.0, VGG, 20_000.0)],
         [worker("a", 110.0), worker("b", 100.0, VGG, 2_000.0)],
@@ -64,32 +64,32 @@ def test_two_workers_change_trainings_when_the_long_one_is_on_the_slow_one() -> 
         [],
     ],
 )
-def test_what_saves_little_or_is_under_way_is_left_alone(mates: list[Peer]) -> None:
+def test_what_saves_little_or_is_under_way_is_left_alone(peers: list[Peer]) -> None:
     """Equal speeds, small gains, slower requesters, workers during a handover, nothing measured."""
-    assert rebalance.reassignments(mates) == []
+    assert rebalance.reassignments(peers) == []
 
 
 def test_nothing_moves_while_waiting_work_takes_longer_anyway() -> None:
     """A slow worker's training that ends before all waiting ones delays nothing."""
-    mates = [worker("fast", 100.0), worker("slow", 25.0, VGG, 5_000.0)]
+    peers = [worker("fast", 100.0), worker("slow", 25.0, VGG, 5_000.0)]
     waiting = [ActiveTraining(f"train.vgg16-s{seed}-1.0010", VGG, 20_000.0) for seed in range(1, 5)]
 
-    assert rebalance.reassignments(mates) != []
-    assert rebalance.reassignments(mates, waiting) == []
+    assert rebalance.reassignments(peers) != []
+    assert rebalance.reassignments(peers, waiting) == []
 
 
 def test_a_short_training_is_finished_before_another_is_taken_over() -> None:
     """The faster worker will be free soon, and one change is cheaper than two."""
-    mates = [worker("fast", 100.0, SMALL, 20_000.0), worker("slow", 25.0, VGG, 5_000.0)]
+    peers = [worker("fast", 100.0, SMALL, 20_000.0), worker("slow", 25.0, VGG, 5_000.0)]
 
-    assert rebalance.reassignments(mates) == []
+    assert rebalance.reassignments(peers) == []
 
 
 def test_idle_workers_begin_with_the_longest_on_the_fastest() -> None:
     """By measured throughput, in whatever order they arrive. Busy and unsettled workers get
     nothing, nor unknown ones.
     """
-    mates = [
+    peers = [
         worker("slow", 25.0),
         worker("fast", 100.0),
         worker("middle", 50.0),
@@ -103,7 +103,7 @@ def test_idle_workers_begin_with_the_longest_on_the_fastest() -> None:
         ActiveTraining("least", SMALL, 1_000.0),
     ]
 
-    assert rebalance.assign_trainings(mates, trainings) == {
+    assert rebalance.assign_trainings(peers, trainings) == {
         "long": "fast",
         "vgg": "middle",
         "small": "slow",
@@ -122,23 +122,23 @@ def test_a_take_over_is_not_undone() -> None:
 
 def test_all_workers_decide_the_same_in_whatever_order_they_read() -> None:
     """The order in which heartbeats are read does not matter."""
-    mates = [
+    peers = [
         worker(f"w{place}", 100.0 - 9 * place, (VGG, SMALL)[place % 2] if place > 3 else None, 9e4)
         for place in range(9)
     ]
 
-    assert rebalance.reassignments(mates) == rebalance.reassignments(mates[::-1]) != []
+    assert rebalance.reassignments(peers) == rebalance.reassignments(peers[::-1]) != []
 
 
 def test_a_worker_never_measured_is_tried() -> None:
     """It counts as fast until it has trained for a few seconds."""
-    mates = [
+    peers = [
         Peer("new", {}),
         worker("fast", 100.0, SMALL, 90_000.0),
         worker("slow", 25.0, VGG, 20_000.0),
     ]
 
-    assert [(each.taker, each.holder) for each in rebalance.reassignments(mates)] in (
+    assert [(each.taker, each.holder) for each in rebalance.reassignments(peers)] in (
         [("new", "slow")],
         [("fast", "slow")],
     )
@@ -184,7 +184,7 @@ def test_workers_of_one_model_are_equally_fast_before_both_were_measured_at_the_
     nothing.
     """
     scratch, squeezenet = "scratch@32x1", "squeezenet@32x1"
-    mates = [
+    peers = [
         Peer(
             "a",
             {scratch: 400.0},
@@ -198,26 +198,26 @@ def test_workers_of_one_model_are_equally_fast_before_both_were_measured_at_the_
             ActiveTraining("train.squeezenet-s0-1.0003", squeezenet, 17_000.0),
         ),
     ]
-    alike = [replace(mate, model="EPYC x1") for mate in mates]
+    alike = [replace(peer, model="EPYC x1") for peer in peers]
 
-    assert [(each.taker, each.holder) for each in rebalance.reassignments(mates)] == [("b", "a")]
+    assert [(each.taker, each.holder) for each in rebalance.reassignments(peers)] == [("b", "a")]
     assert rebalance.reassignments(alike) == []
-    assert [mate.rates for mate in rebalance.pooled(alike)] == [
+    assert [peer.rates for peer in rebalance.pooled(alike)] == [
         {scratch: 400.0, squeezenet: 700.0}
     ] * 2
-    assert [mate.rates for mate in rebalance.pooled(mates)] == [mate.rates for mate in mates]
+    assert [peer.rates for peer in rebalance.pooled(peers)] == [peer.rates for peer in peers]
 
 
 def test_a_workers_own_measurements_count_more_than_those_of_its_model() -> None:
     """One GPU of several may be slower for a reason of its own."""
-    mates = [
+    peers = [
         Peer("a", {VGG: 10.0}, model="H200"),
         Peer("b", {VGG: 20.0, SMALL: 90.0}, model="H200"),
         Peer("c", {VGG: 30.0, SMALL: 70.0}, model="H200"),
         Peer("d", {}, model="A100"),
     ]
 
-    assert [mate.rates for mate in rebalance.pooled(mates)] == [
+    assert [peer.rates for peer in rebalance.pooled(peers)] == [
         {VGG: 10.0, SMALL: 80.0},
         {VGG: 20.0, SMALL: 90.0},
         {VGG: 30.0, SMALL: 70.0},

@@ -107,7 +107,7 @@ def test_a_failed_trial_is_named_with_its_reason(tmp_path: Path) -> None:
     assert "the loss is &lt;nan&gt; at step 7." in html
     assert "the loss is &lt;nan&gt; at step 7." in markdown
     assert facts["answer"]["sentence"].endswith(
-        "no other network has been tested. Always answering bear would get 60.0% right."
+        "no other network has been tested. Always predicting bear would get 60.0% correct."
     )
     assert facts["attempts"] == [
         {"kind": "evaluate", "state": "done", "failure": "", "attempts": 3},

@@ -68,3 +68,18 @@ def test_page_and_figures_have_the_same_light_colours() -> None:
     assert tuple(light) == tuple(printed) == theme.SERIES
     assert len(set(theme.TOKENS)) == len(theme.SERIES) + len(theme.SPLITS) + 7
     assert len(set(theme.MARKERS)) == len(theme.SERIES)
+
+
+def test_thirty_networks_of_any_library_can_be_told_apart() -> None:
+    """By colour and marker; the catalog's keep theirs, and a report of few takes the first ones."""
+    many = ["squeezenet", *(f"timm:network_{number}" for number in range(29))]
+    usual = theme.colour("squeezenet"), theme.marker("squeezenet")
+    with theme.networks(many):
+        looks = [(theme.colour(name), theme.marker(name)) for name in many]
+        lines = [(theme.colour(name), str(theme.line(name))) for name in many]
+    with theme.networks(["timm:a", "timm:b"]):
+        few = [theme.colour(name) for name in ("timm:a", "timm:b")]
+
+    assert len(set(looks)) == len(set(lines)) == 30
+    assert looks[0] == usual
+    assert few == list(theme.SERIES[:2])

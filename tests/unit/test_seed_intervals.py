@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from orchestrator.analysis import pairwise, seed_intervals
-from orchestrator.analysis.seed_intervals import SeedDifference, all_moments, leading, seed_moments
+from orchestrator.analysis.leader import beats_all_rivals
+from orchestrator.analysis.seed_intervals import SeedDifference, all_moments, seed_moments
 
 
 def drawn(
@@ -97,9 +98,9 @@ def test_one_seed_never_leads_however_large_the_difference(seed: int) -> None:
     right = drawn(seed, [[0.99], [0.1], [0.2]])
     mixed = drawn(seed, [[0.99, 0.99, 0.99], [0.1]])
 
-    assert leading(all_moments(right)) is None
-    assert leading(all_moments(mixed)) is None
-    assert leading(all_moments({"n0": right["n0"]})) is None
+    assert beats_all_rivals(all_moments(right)) is None
+    assert beats_all_rivals(all_moments(mixed)) is None
+    assert beats_all_rivals(all_moments({"n0": right["n0"]})) is None
 
 
 def test_a_clear_difference_over_seeds_leads_and_must_beat_every_rival() -> None:
@@ -107,9 +108,9 @@ def test_a_clear_difference_over_seeds_leads_and_must_beat_every_rival() -> None
     clear = drawn(5, [[0.9, 0.91, 0.89], [0.7, 0.71, 0.69]])
     crowded = drawn(5, [[0.9, 0.91, 0.89], [0.7, 0.71, 0.69], [0.9, 0.89, 0.9]])
 
-    assert leading(all_moments(clear)) == "n0"
-    assert leading(all_moments(dict(reversed(clear.items())))) == "n0"
-    assert leading(all_moments(crowded)) is None
+    assert beats_all_rivals(all_moments(clear)) == "n0"
+    assert beats_all_rivals(all_moments(dict(reversed(clear.items())))) == "n0"
+    assert beats_all_rivals(all_moments(crowded)) is None
 
 
 def test_seeds_that_scatter_undo_what_the_images_say() -> None:
@@ -126,14 +127,17 @@ def test_seeds_that_scatter_undo_what_the_images_say() -> None:
 
 def test_few_images_that_all_agree_are_no_certainty() -> None:
     """Two images, right with every seed of one network and wrong with the other's."""
-    assert leading(all_moments({"a": np.ones((3, 2), bool), "b": np.zeros((3, 2), bool)})) is None
+    assert (
+        beats_all_rivals(all_moments({"a": np.ones((3, 2), bool), "b": np.zeros((3, 2), bool)}))
+        is None
+    )
 
 
 def test_one_collapsed_seed_takes_the_lead_from_nobody_and_gives_it_to_nobody() -> None:
     """Four good seeds and one at chance against five good ones."""
     good, fallen = [0.9, 0.91, 0.9, 0.89, 0.9], [0.9, 0.91, 0.9, 0.89, 0.1]
 
-    assert leading(all_moments(drawn(2, [good, fallen]))) is None
+    assert beats_all_rivals(all_moments(drawn(2, [good, fallen]))) is None
 
 
 def test_equal_networks_rarely_lead() -> None:
@@ -143,7 +147,8 @@ def test_equal_networks_rarely_lead() -> None:
     for number in range(400):
         scatter = rng.standard_normal((2, 3)) * [[0.01], [0.03]]
         leads += (
-            leading(all_moments(drawn(number, (0.8 + scatter).tolist(), images=500))) is not None
+            beats_all_rivals(all_moments(drawn(number, (0.8 + scatter).tolist(), images=500)))
+            is not None
         )
 
     assert leads <= 0.05 * 400 + 3 * (0.05 * 0.95 * 400) ** 0.5

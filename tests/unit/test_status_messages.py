@@ -29,7 +29,7 @@ def test_status_says_what_to_start_when_tasks_wait_and_nobody_is_there(
     shown = capsys.readouterr().out
 
     assert code == 0
-    assert "up; on a GPU machine with: orch worker" in shown
+    assert "up; on a GPU machine with: orch --store" in shown
 
 
 @pytest.mark.parametrize("many", [3, 4])

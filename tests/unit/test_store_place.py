@@ -56,3 +56,17 @@ def test_a_file_system_without_hard_links_is_refused_by_name(
     assert caught.value.exit_code == 2
     assert (found.state, "without hard links" in found.found) == ("broken", True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_that_nfs_repeats_is_a_hard_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the first answer is lost, the request is sent again, and the answer is "exists"."""
+    link = os.link
+
+    def repeat(source: Path, target: Path) -> None:
+        link(source, target)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", repeat)
+    preflight.require_writable(tmp_path / "store")

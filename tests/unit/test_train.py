@@ -163,7 +163,7 @@ def test_fresh_processes_give_the_same_too(
         child.start()
         outcome = answers.get(timeout=120)
         child.join(30)
-        laboratory.store.publish(task, outcome, Path(order.work_folder), lambda: True)
+        laboratory.store.publish_result(task, outcome, Path(order.work_folder), lambda: True)
     digest, rows = straight("squeezenet", "bf16")
 
     assert outcome["weights_digest"] == digest

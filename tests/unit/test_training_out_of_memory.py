@@ -88,7 +88,7 @@ def attempts_until_done(
         except (BatchSplit, Stopped) as error:
             said.append(str(error))
             continue
-        laboratory.store.publish(task, outcome, Path(order.work_folder), lambda: True)
+        laboratory.store.publish_result(task, outcome, Path(order.work_folder), lambda: True)
         return outcome, said
 
 

@@ -20,8 +20,9 @@ from jobs.data.value_range import FULL_RANGE, UNKNOWN, ValueRange  # noqa: E402
 from jobs.errors import BadImages  # noqa: E402
 from jobs.spec.model import DataSettings  # noqa: E402
 from models.data import values  # noqa: E402
-from models.data.decode import Broken, decode, square  # noqa: E402
+from models.data.decode import Broken, decode  # noqa: E402
 from models.data.prepare import prepare_folder  # noqa: E402
+from models.data.square import square  # noqa: E402
 
 SIZE = 16
 

@@ -86,7 +86,7 @@ def _admit(context: TaskContext) -> Requirement | None:
     worker, task = context.worker, context.task
 
     def still_ours() -> bool:
-        return _may_begin(worker, task) and worker.watch.free(task.lease_key)
+        return _may_begin(worker, task) and worker.leases.free(task.lease_key)
 
     return worker.admission.enter(task.id, lambda: requirement(context), still_ours)
 
@@ -102,7 +102,7 @@ def requirement(context: TaskContext) -> Requirement:
 def _claim(context: TaskContext) -> Lease | None:
     """Claim the lease; the attempts are read again if another worker held it meanwhile."""
     worker, task = context.worker, context.task
-    lease = worker.watch.claim(task.lease_key, worker.name)
+    lease = worker.leases.claim(task.lease_key, worker.name)
     if lease is not None and lease.token != context.seen_token + 1:
         context.history = read_history(context.store, task)
     return lease
@@ -132,7 +132,7 @@ def _run(context: TaskContext, lease: Lease, alone: bool) -> str:
             entry=worker.entry,
         )
         with keep_renewed(lease):
-            context.store.publish(task, result, attempt.work_folder, lease.holds)
+            context.store.publish_result(task, result, attempt.work_folder, lease.holds)
     except OrchError as error:
         return settle.settle_failure(context, attempt, error, lease)
     finally:

@@ -92,7 +92,7 @@ def _reason(chain: list[BaseException]) -> str:
 
 def _said(error: BaseException, broker_url: str) -> str:
     """The error's own words in one line, without the password if they repeat it."""
-    said = " ".join(str(error).split())[:300].rstrip(".")
+    said = " ".join(str(error).split())[:400].rstrip(".")
     place = broker_url.partition("://")[2].rpartition("@")[0]
     for secret in (place, *place.split(":", 1)):
         for form in (secret, unquote(secret)):

@@ -240,7 +240,7 @@ class Handover:
         self.granted_to = self.asker(task, token)
         return self.granted_to is not None
 
-    def whose(
+    def assign_following(
         self, ended: Task, token: int, tasks: Sequence[Task], done: bool
     ) -> dict[str | None, list[Task]]:
         """The tasks to enqueue after a task has ended, by worker (None: any worker).

@@ -33,15 +33,15 @@ class Peers:
     _images: dict[str, float] = field(default_factory=dict)
     _last: tuple[rebalance.Peer, ...] = ()
 
-    def mates(self) -> tuple[rebalance.Peer, ...]:
+    def peers(self) -> tuple[rebalance.Peer, ...]:
         """The workers with a recent, valid heartbeat; call this every few seconds."""
-        found = [self._mate(name) for name in atomic.list_names(self.store.heartbeats_folder)]
-        self._last = tuple(mate for mate in found if mate is not None)
+        found = [self._read_peer(name) for name in atomic.list_names(self.store.heartbeats_folder)]
+        self._last = tuple(peer for peer in found if peer is not None)
         return self._last
 
     def rank(self, name: str) -> int:
         """The place of a worker among the idle ones, from 0, by the heartbeats read last."""
-        return sum(1 for mate in self._last if not mate.busy and mate.name < name)
+        return sum(1 for peer in self._last if not peer.busy and peer.name < name)
 
     def wanted(self, ours: Handover, waiting: Sequence[Task]) -> rebalance.Reassignment | None:
         """The training that this worker should take over now; None if there is none.
@@ -49,7 +49,7 @@ class Peers:
         Uses the heartbeats read last. `waiting` are trainings that no worker holds.
         """
         if len(waiting) > MAX_WAITING or not any(
-            mate.training for mate in self._last if mate.name != ours.name
+            peer.training for peer in self._last if peer.name != ours.name
         ):
             return None
         found = rebalance.reassignments(self._last, self._whole(ours, waiting))
@@ -64,8 +64,8 @@ class Peers:
         heartbeat says.
         """
         idle = [
-            replace(mate, busy=False, training=None, settled=True) if mate.name in free else mate
-            for mate in self._last
+            replace(peer, busy=False, training=None, settled=True) if peer.name in free else peer
+            for peer in self._last
         ]
         by, found = dict[str, str](), dict[str | None, list[Task]]()
         with contextlib.suppress(OSError, OrchError, TypeError, ValueError):
@@ -96,7 +96,7 @@ class Peers:
             return None
         return rebalance.ActiveTraining(task.id, ours.kind_of(task), epochs * self._images[data])
 
-    def _mate(self, file: str) -> rebalance.Peer | None:
+    def _read_peer(self, file: str) -> rebalance.Peer | None:
         with contextlib.suppress(OSError, DamagedFile, NewerRecord, BadSpec):
             sign = codec.read(self.store.heartbeats_folder / file, HeartbeatRecord)
             if sign is None or sign.rates is None or not self._fresh(file, sign.at):

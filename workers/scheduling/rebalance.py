@@ -71,15 +71,15 @@ class Reassignment:
 
 
 def reassignments(
-    mates: Sequence[Peer], waiting: Sequence[ActiveTraining] = ()
+    peers: Sequence[Peer], waiting: Sequence[ActiveTraining] = ()
 ) -> list[Reassignment]:
     """The reassignments to make now, largest saving first; each worker takes part at most once.
 
     `waiting` are trainings that no worker holds. They also take time, on the workers that become
     free first.
     """
-    fleet = Fleet.of(mates, waiting)
-    free = {mate.name for mate in fleet.mates if mate.settled}
+    fleet = Fleet.of(peers, waiting)
+    free = {peer.name for peer in fleet.peers if peer.settled}
     found: list[Reassignment] = []
     while (best := fleet.best(free)) is not None:
         fleet, change = best
@@ -88,16 +88,16 @@ def reassignments(
     return found
 
 
-def assign_trainings(mates: Sequence[Peer], trainings: Sequence[ActiveTraining]) -> dict[str, str]:
+def assign_trainings(peers: Sequence[Peer], trainings: Sequence[ActiveTraining]) -> dict[str, str]:
     """Assign waiting trainings to idle workers; a dict from task id to worker name.
 
     The longest training is assigned first. Each goes to the idle worker that would finish it first.
     """
-    fleet, found = Fleet.of(mates, trainings), dict[str, str]()
-    idle = [mate for mate in fleet.mates if not mate.busy and mate.settled]
+    fleet, found = Fleet.of(peers, trainings), dict[str, str]()
+    idle = [peer for peer in fleet.peers if not peer.busy and peer.settled]
     for training in fleet.waiting:
         if idle:
-            first = min(idle, key=lambda mate: fleet.seconds(mate, training))
+            first = min(idle, key=lambda peer: fleet.seconds(peer, training))
             idle.remove(first)
             found[training.task] = first.name
     return found
@@ -111,48 +111,48 @@ class Fleet:
     seconds that all trainings take. `changing` are workers that are just being reassigned.
     """
 
-    mates: tuple[Peer, ...]
+    peers: tuple[Peer, ...]
     waiting: tuple[ActiveTraining, ...]
     paces: Mapping[tuple[str, str], float]
     least_s: float
     changing: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, mates: Sequence[Peer], waiting: Sequence[ActiveTraining]) -> Fleet:
+    def of(cls, peers: Sequence[Peer], waiting: Sequence[ActiveTraining]) -> Fleet:
         """Build the fleet from these workers and waiting trainings.
 
         Workers of one model share their measurements. A worker about which nothing is known is
         assumed to be as fast as the fastest, so that it is tried. If all measured workers are of
         one model, it is assumed to be `HOPE` times as fast as they are.
         """
-        mates = pooled(mates)
-        rates = [mate.rates for mate in mates if mate.rates]
+        peers = pooled(peers)
+        rates = [peer.rates for peer in peers if peer.rates]
         if not rates:
             return cls((), tuple(waiting), {}, 0.0)
         hoped = max(rates, key=lambda each: throughput.ratio(each, rates[0]))
-        if len({mate.model or mate.name for mate in mates if mate.rates}) == 1:
+        if len({peer.model or peer.name for peer in peers if peer.rates}) == 1:
             hoped = {kind: HOPE * rate for kind, rate in hoped.items()}
-        left = [*(mate.training for mate in mates if mate.training), *waiting]
+        left = [*(peer.training for peer in peers if peer.training), *waiting]
         paces = {
-            (mate.name, kind): throughput.expected_rate(mate.rates or hoped, kind, rates)
-            for mate in mates
+            (peer.name, kind): throughput.expected_rate(peer.rates or hoped, kind, rates)
+            for peer in peers
             for kind in {training.kind for training in left}
         }
         took = {
-            mate.name: [each.images_left / paces[mate.name, each.kind] for each in left]
-            for mate in mates
+            peer.name: [each.images_left / paces[peer.name, each.kind] for each in left]
+            for peer in peers
         }
-        known = sorted(mates, key=lambda mate: (sum(took[mate.name]), mate.name))
+        known = sorted(peers, key=lambda peer: (sum(took[peer.name]), peer.name))
         fastest = took[known[0].name]
-        speeds = [sum(fastest) / sum(took[mate.name]) for mate in known] if left else []
+        speeds = [sum(fastest) / sum(took[peer.name]) for peer in known] if left else []
         longest = sorted(
             waiting, key=lambda each: -each.images_left / paces[known[0].name, each.kind]
         )
         return cls(tuple(known), tuple(longest), paces, least_s(fastest, speeds) if left else 0.0)
 
-    def seconds(self, mate: Peer, training: ActiveTraining) -> float:
+    def seconds(self, peer: Peer, training: ActiveTraining) -> float:
         """Seconds that a worker would need to finish a training's trial."""
-        return training.images_left / self.paces[mate.name, training.kind]
+        return training.images_left / self.paces[peer.name, training.kind]
 
     def best(self, free: set[str]) -> tuple[Fleet, Reassignment] | None:
         """The reassignment among the `free` workers that saves most, and the fleet after it.
@@ -163,7 +163,7 @@ class Fleet:
         worth, found = max(WORTH_S, WORTH_SHARE * before), list[tuple[float, Fleet, Reassignment]]()
         if before < worth:
             return None
-        able = [mate for mate in self.mates if mate.name in free]
+        able = [peer for peer in self.peers if peer.name in free]
         for taker, holder in itertools.permutations(able, 2):
             given = holder.training
             if given is None or (taker.busy and taker.training is None):
@@ -185,7 +185,7 @@ class Fleet:
         }
         return replace(
             self,
-            mates=tuple(changed.get(mate.name, mate) for mate in self.mates),
+            peers=tuple(changed.get(peer.name, peer) for peer in self.peers),
             changing=self.changing | changed.keys(),
         )
 
@@ -197,12 +197,12 @@ class Fleet:
         sooner. Workers that are idle now take nothing over: that is the decision being evaluated.
         """
         waiting, late = list(self.waiting), 0.0
-        kinds = {mate.name: mate.training.kind for mate in self.mates if mate.training}
-        idle = {mate.name for mate in self.mates if not mate.busy} - self.changing
+        kinds = {peer.name: peer.training.kind for peer in self.peers if peer.training}
+        idle = {peer.name for peer in self.peers if not peer.busy} - self.changing
         ends = {
-            mate.name: (REASSIGNMENT_S if mate.name in self.changing else 0.0)
-            + (self.seconds(mate, mate.training) if mate.training else 0.0)
-            for mate in self.mates
+            peer.name: (REASSIGNMENT_S if peer.name in self.changing else 0.0)
+            + (self.seconds(peer, peer.training) if peer.training else 0.0)
+            for peer in self.peers
         }
         while ends:
             name, now = min(ends.items(), key=lambda each: each[1])
@@ -228,19 +228,19 @@ class Fleet:
         return math.sqrt(late)
 
 
-def pooled(mates: Sequence[Peer]) -> list[Peer]:
+def pooled(peers: Sequence[Peer]) -> list[Peer]:
     """The same workers, with missing rates filled in from workers of the same model (median)."""
     of_model: dict[str, dict[str, list[float]]] = {}
-    for mate in mates:
-        for kind, rate in mate.rates.items():
-            of_model.setdefault(mate.model or mate.name, {}).setdefault(kind, []).append(rate)
+    for peer in peers:
+        for kind, rate in peer.rates.items():
+            of_model.setdefault(peer.model or peer.name, {}).setdefault(kind, []).append(rate)
     typical = {
         model: {kind: statistics.median(rates) for kind, rates in each.items()}
         for model, each in of_model.items()
     }
     return [
-        replace(mate, rates={**typical.get(mate.model or mate.name, {}), **mate.rates})
-        for mate in mates
+        replace(peer, rates={**typical.get(peer.model or peer.name, {}), **peer.rates})
+        for peer in peers
     ]
 
 

@@ -61,7 +61,7 @@ class Scheduler:
         self, ended: Task, token: int, tasks: Sequence[Task], stays: bool
     ) -> dict[str | None, list[Task]]:
         """The tasks after one that has ended, by worker (None: to be `placed`)."""
-        return self.handover.whose(ended, token, tasks, stays)
+        return self.handover.assign_following(ended, token, tasks, stays)
 
     def placed(self, tasks: Sequence[Task], *free: str) -> dict[str | None, list[Task]]:
         """Ready tasks by the idle worker that ends each first (None: any); `free` just ended."""
@@ -72,7 +72,7 @@ class Scheduler:
     def look(self) -> list[Task]:
         """Read the heartbeats of all workers; the trainings to enqueue, if a request failed."""
         late = self.handover.late()
-        self.peers.mates()
+        self.peers.peers()
         return late
 
     def rank(self) -> int:

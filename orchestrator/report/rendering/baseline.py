@@ -32,7 +32,7 @@ def told(known: Baselines) -> str:
     if known.chance is None or known.majority_share is None:
         return ""
     return (
-        f"Chance is {wording.percent(known.chance)}; always answering "
+        f"Chance is {wording.percent(known.chance)}; always predicting "
         f"{wording.plain(known.majority)} gets {wording.percent(known.majority_share)}."
     )
 

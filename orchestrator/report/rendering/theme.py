@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
 from jobs.catalog import backbones
@@ -24,6 +29,8 @@ This holds for normal vision, deuteranopia, protanopia and tritanopia (Machado 2
 """
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+LINES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
+"""Line styles of the first eight networks, the next eight, and so on."""
 
 TOKENS = {
     INK: "var(--ink)",
@@ -71,19 +78,47 @@ RC: dict[str, Any] = {
 """Matplotlib settings; `text.parse_math` is off, so that a class named `$x$` is shown literally."""
 
 
+_places: ContextVar[Mapping[str, int]] = ContextVar("places", default=MappingProxyType({}))
+
+
+@contextlib.contextmanager
+def networks(names: Iterable[str]) -> Iterator[None]:
+    """Give each network of a report its place while the report is made.
+
+    Networks of the catalog keep theirs; others take the free ones, in the order of `names`.
+    """
+    known = {name: place for place, name in enumerate(backbones.CATALOG)}
+    shown = list(dict.fromkeys(names))
+    taken = {known[name] for name in shown if name in known}
+    free = (place for place in itertools.count() if place not in taken)
+    others = {name: next(free) for name in shown if name not in known}
+    before = _places.set(known | others)
+    try:
+        yield
+    finally:
+        _places.reset(before)
+
+
 def place(backbone: str) -> int:
-    """Index in the palette, by catalog order; the last one for an unknown backbone."""
+    """The backbone's place: in the catalog's order, else as `networks` gave it."""
+    places = _places.get()
+    if backbone in places:
+        return places[backbone]
     known = list(backbones.CATALOG)
-    return known.index(backbone) % len(SERIES) if backbone in known else len(SERIES) - 1
+    return known.index(backbone) if backbone in known else len(SERIES) - 1
 
 
 def colour(backbone: str) -> str:
     """The backbone's colour."""
-    return SERIES[place(backbone)]
+    return SERIES[place(backbone) % len(SERIES)]
 
 
 def marker(backbone: str) -> str:
     """The backbone's marker; backbones that share a colour have different ones."""
-    known = list(backbones.CATALOG)
-    rounds = known.index(backbone) // len(SERIES) if backbone in known else 0
-    return MARKERS[(place(backbone) + rounds) % len(MARKERS)]
+    rounds, index = divmod(place(backbone), len(SERIES))
+    return MARKERS[(index + rounds) % len(MARKERS)]
+
+
+def line(backbone: str) -> Any:
+    """The backbone's line style; backbones that share a colour have different ones."""
+    return LINES[place(backbone) // len(SERIES) % len(LINES)]

@@ -30,13 +30,13 @@ def confusion(run_data: RunData, analysis: Analysis, backbone: str, period: int)
     title = f"{wording.title(backbone)} after epoch {run_data.run.epoch_of(period)}"
     few = len(classes) <= MAX_NAMED
     named = wording.short(classes) if few else [""] * len(classes)
-    across = "answer" if few else f"answer ({len(classes)} classes, by name)"
+    across = "prediction" if few else f"prediction ({len(classes)} classes, by name)"
     side = 21.0 if len(classes) <= MAX_COUNTED else max(4.0, 840 / len(classes))
     font = {1: 9.0, 2: 9.0, 3: 8.0}.get(len(str(found.max())), 6.5)
     grid = heatmap.Heatmap(
         title, basis, named, named, _squares(found, len(classes)), across, "true class", side, font
     )
-    alt = f"Confusion matrix of {title}: rows are true classes, columns answers"
+    alt = f"Confusion matrix of {title}: rows are true classes, columns predictions"
     return heatmap.draw_heatmap(
         f"confusion-{backbone}-period-{period}", alt, _seen(found, classes), grid
     )
@@ -91,10 +91,10 @@ def section(report: ReportData) -> Content | None:
     for period in earlier:
         drawn = _of_period(run_data, analysis, period, names)
         built += elements.fold(periods.title(run_data, period), *drawn)
-    counted = "answers, all seeds together" if run_data.run.spec.seeds > 1 else "test images"
+    counted = "predictions, all seeds together" if run_data.run.spec.seeds > 1 else "test images"
     lead = (
-        f"Rows are true classes, columns are answers, numbers are {counted}. Blue on the "
-        "diagonal is right, orange is wrong; the deeper the colour, the larger the share of its "
+        f"Rows are true classes, columns are predictions, numbers are {counted}. Blue on the "
+        "diagonal is correct, orange is wrong; the deeper the colour, the larger the share of its "
         "row."
     )
     return Content(lead, (Switch(), *built)) if built else None

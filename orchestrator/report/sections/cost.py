@@ -34,11 +34,13 @@ def section(report: ReportData) -> Content:
     """Cost up to the compared period."""
     run_data, analysis = report.run_data, report.analysis
     several = ", mean over seeds" if run_data.run.spec.seeds > 1 else ""
-    size = run_data.run.spec.image_size
+    spec = run_data.run.spec
+    sizes = {spec.preparation_of(name).image_size for name in spec.backbones}
+    size = f"{sizes.pop()} px" if len(sizes) == 1 else "its network's size"
     lead = (
         f"Training time is the wall time of all epochs up to epoch {analysis.epoch}{several}; "
         "images/s are those of training. "
-        f"Multiply-adds are of one image of {size} px, forward, with this data set's head. "
+        f"Multiply-adds are of one image of {size}, forward, with this data set's head. "
         f"{_consumption(analysis.costs)}"
     )
     drawn = elements.figures([_plot(run_data, analysis, measure) for measure in MEASURES], 2)

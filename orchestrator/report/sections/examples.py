@@ -20,14 +20,16 @@ def folded(run_data: RunData, analysis: Analysis, gallery: Gallery) -> list[Fold
     right, wrong, split = (tally[kind] for kind in (KINDS[0], KINDS[2], KINDS[1]))
     lead = (
         f"After epoch {analysis.epoch}{seeds}: of "
-        f"{wording.count(sum(tally.values()), 'test image')} all networks got {right:,} right and "
-        f"{wrong:,} wrong; on {split:,} they disagree. The images below are chosen by a hash of "
-        "their names, not by hand. ✓ right, ✗ wrong; the percentage is the network’s confidence."
+        f"{wording.count(sum(tally.values()), 'test image')} {right:,} are correct with all "
+        f"networks and {wrong:,} with none; on {split:,} they disagree. The images below are "
+        "chosen by a hash of their names, not by hand. ✓ correct, ✗ wrong; the percentage is the "
+        "network’s confidence."
     )
     pictures = Text(
-        "The prepared pixels are not in this store, so the answers stand without their pictures."
+        "The prepared pixels are not in this store, so the predictions stand without their "
+        "pictures."
     )
     absent = [] if gallery.rows else [pictures]
     cards = Cards(chosen, images.answer_sheet(gallery, chosen), grouped=True)
     shown = wording.count(len(chosen), "test image")
-    return elements.fold(f"{shown} with every network’s answer", Text(lead), *absent, cards)
+    return elements.fold(f"{shown} with every network’s prediction", Text(lead), *absent, cards)

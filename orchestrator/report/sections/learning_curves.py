@@ -96,7 +96,7 @@ def accuracies(run_data: RunData) -> Chart | None:
     key = f"Hollow: after epoch {epochs[0]}; filled: after epoch {epochs[-1]}. "
     caption = (
         f"{key if len(epochs) > 1 else ''}Bars that overlap do not decide: "
-        f"the networks answered the same images, so paired tests do. "
+        f"the networks were tested on the same images, so paired tests do. "
         f"{baseline.told(run_data.learning.baselines)}"
     )
     height = 1.25 + 0.42 * len(run_data.comparison.backbones)
@@ -136,6 +136,7 @@ def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> 
         marker=theme.marker(backbone),
         markersize=5.5,
         linewidth=1.6,
+        linestyle=theme.line(backbone),
         markeredgecolor="none",
         label=wording.title(backbone),
     )

@@ -14,7 +14,7 @@ from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections.examples import folded
 
 PICTURES_A_PAIR, MAX_ALL_WRONG, ALONE_EACH = 2, 6, 1
-MAX_CLASSES_OPEN = 12
+MAX_CLASSES_OPEN = 6
 
 
 def classes(report: ReportData) -> Content | None:
@@ -38,14 +38,14 @@ def classes(report: ReportData) -> Content | None:
 
 
 def together(report: ReportData) -> Content | None:
-    """Frequent confusions, images that only one or no network got right, answers, agreement."""
+    """Frequent confusions, images that one network or none got right, examples, agreement."""
     run_data, analysis, gallery = report.run_data, report.analysis, report.gallery
     examples = analysis.examples
     if not examples.order:
         return None
     answers = folded(run_data, analysis, gallery)
     if len(examples.networks) < 2:
-        return Content("", tuple(answers), "Test images and answers")
+        return Content("", tuple(answers), "Test images and predictions")
     built = [*_confused(analysis, gallery), *_right_alone(analysis, gallery), *_all_wrong(analysis)]
     built += answers
     built += elements.fold(
@@ -61,15 +61,16 @@ def together(report: ReportData) -> Content | None:
     images = wording.count(len(examples.order), "image")
     out = [wording.title(name) for name in examples.networks if name not in examples.judged]
     without = f" {wording.listed(out)} learned nothing and do not count here." if out else ""
-    lead = (
-        f"After epoch {analysis.epoch}{first}, on the {images} that all networks answered.{without}"
-    )
+    where = f"on the {images} that all networks were tested on"
+    lead = f"After epoch {analysis.epoch}{first}, {where}.{without}"
     return Content(lead, tuple(built))
 
 
 def _right_alone(analysis: Analysis, gallery: Gallery) -> list[Fold]:
-    """Images that only one network got right, counted and some shown."""
+    """Images that only one network predicted correctly, counted and some shown."""
     examples = analysis.examples
+    if len(examples.judged) < 2:
+        return []
     alone = {name: analysis.right_alone[name] for name in examples.judged}
     shown = [place for places in alone.values() for place in places[:ALONE_EACH]][:6]
     cards = [Cards(tuple(map(examples.example, shown)))] if shown and gallery.rows else []
@@ -78,15 +79,16 @@ def _right_alone(analysis: Analysis, gallery: Gallery) -> list[Fold]:
 
 
 def _all_wrong(analysis: Analysis) -> list[Fold]:
-    """Images that no network got right, the surest answers first."""
+    """Images that no network predicted correctly, the highest confidence first."""
     examples = analysis.examples
     wrong = analysis.all_wrong
     if not wrong:
         return []
     number, networks = wording.count(len(wrong), "image"), len(examples.judged)
+    whom = f"all {networks} networks" if networks > 1 else wording.title(examples.judged[0])
     return elements.fold(
-        f"{number} that all {networks} networks got wrong",
-        Text("Those on which they were surest come first: look here for wrong labels."),
+        f"{number} that {whom} predicted wrongly",
+        Text("Those with the highest confidence come first: look here for wrong labels."),
         Cards(tuple(examples.example(place) for place in wrong[:MAX_ALL_WRONG])),
     )
 
@@ -180,7 +182,7 @@ def _alone(analysis: Analysis, alone: Mapping[str, Sequence[int]]) -> Table:
         tuple(rows),
         (1, 2, 3, 4),
         name="alone",
-        title="Images that only one network classified correctly",
+        title="Images that only one network predicted correctly",
     )
 
 

@@ -65,7 +65,7 @@ SECTIONS: dict[str, SectionEntry] = {
         SectionEntry(
             "confusion",
             "Confusion matrices",
-            "true classes against answers; with published predictions",
+            "true classes against predictions; with published predictions",
             confusion.section,
         ),
         SectionEntry(
@@ -77,7 +77,7 @@ SECTIONS: dict[str, SectionEntry] = {
         SectionEntry(
             "mistakes",
             "Mistakes",
-            "frequent confusions, images that one or no network got right, and agreement",
+            "frequent confusions, images that one network or none got right, and agreement",
             mistakes.together,
         ),
         SectionEntry(

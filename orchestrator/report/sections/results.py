@@ -19,9 +19,9 @@ def section(report: ReportData) -> Content:
         else ""
     )
     lead = (
-        "Test accuracy is the share of test images right; its 95% interval (Wilson) speaks of "
-        "other images, not of other seeds. Test loss is the mean cross entropy in nats an image, "
-        f"training time the wall time of the period’s epochs.{several}"
+        "Test accuracy is the share of test images predicted correctly; its 95% interval (Wilson) "
+        "speaks of other images, not of other seeds. Test loss is the mean cross entropy in nats "
+        f"an image, training time the wall time of the period’s epochs.{several}"
     )
     last, *earlier = sorted(run_data.periods, reverse=True)
     built: list[Part] = [

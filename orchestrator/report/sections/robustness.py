@@ -195,7 +195,7 @@ def _seen(found: Robustness, learned: Collection[str]) -> str:
     ]
     best = max(kept, default=None)
     return (
-        f"Most right over all corrupted images: {wording.title(best[1])}, "
+        f"Most correct over all corrupted images: {wording.title(best[1])}, "
         f"{wording.percent(best[0])}."
         if best
         else ""

@@ -45,7 +45,7 @@ def section(report: ReportData) -> Content | None:
 
 def table(paired_tests: Sequence[PairwiseTest], several: bool, name: str = "duels") -> Table:
     """Every pairwise test; with several seeds that over seeds and images, else McNemar's."""
-    counts = () if several else ("only it right", "only the other")
+    counts = () if several else ("only it correct", "only the other")
     tested = ("Difference", "95% interval", "p", "p (Holm)", "Told apart")
     head = ("Network", "against", *counts, *tested)
     title = (
@@ -201,6 +201,6 @@ def _lead(epoch: int, tests: Sequence[PairwiseTest], corrected: int, several: bo
         )
     return (
         f"After epoch {epoch}, on the same {images}. McNemar's exact test looks only at images "
-        f"that one of two networks got right and the other wrong; {holm}. Tests and intervals "
-        "(4,000 bootstrap draws) speak of other test images, not of other seeds."
+        f"that one of two networks predicted correctly and the other did not; {holm}. Tests and "
+        "intervals (4,000 bootstrap draws) speak of other test images, not of other seeds."
     )

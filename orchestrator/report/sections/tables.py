@@ -12,25 +12,25 @@ from jobs.catalog.augmentations import AUGMENTATIONS
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.schedules import SCHEDULES
 from jobs.spec.model import Spec
+from jobs.spec.networks import Network
 from jobs.store.records import TaskResult
+from jobs.task import Trial
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import wording
 from orchestrator.report.rendering.elements import Table
-from orchestrator.report.sections import data_values, memory
+from orchestrator.report.sections import data_values, memory, preparation
 
 
 def networks(run_data: RunData) -> Table:
     """Each trial: number of parameters, initial weights, precision, threads and device."""
     rows, split = [], any(memory.told(result) for result in run_data.training.values())
+    spec = run_data.run.spec
+    varied = preparation.varies(spec)
     for name in sorted(
         run_data.trials, key=lambda n: (_order(run_data, n), run_data.trials[n].seed)
     ):
         trial, result = run_data.trials[name], run_data.training.get(name)
-        known = backbones.CATALOG.get(trial.backbone)
-        counted = known.parameters(len(run_data.classes)) if known else None
-        parameters = "–" if counted is None else f"{counted:,}"
-        weights = "ImageNet weights" if trial.weights == "imagenet" else "random weights"
         used = (result.precision, result.threads, result.device) if result else (None,) * 3
         numerics = ["–" if each is None else str(each) for each in used]
         fitted = [memory.told(result) or "whole batches"] if split else []
@@ -38,8 +38,9 @@ def networks(run_data: RunData) -> Table:
             (
                 wording.title(trial.backbone),
                 str(trial.seed),
-                parameters,
-                weights,
+                _parameters(run_data, trial.backbone),
+                _initial_weights(trial),
+                *([preparation.told(spec, trial.backbone)] if varied else []),
                 *numerics,
                 *fitted,
                 name,
@@ -50,13 +51,23 @@ def networks(run_data: RunData) -> Table:
         "Seed",
         "Parameters",
         "Starts from",
+        *(["Images"] if varied else []),
         "Precision",
         "Threads",
         "Device",
         *(["Memory"] if split else []),
         "Trial",
     )
-    return Table(head, tuple(rows), (1, 2, 5), name="networks", title="Networks", style="long")
+    numbers = (1, 2, 6 if varied else 5)
+    return Table(head, tuple(rows), numbers, name="networks", title="Networks", style="long")
+
+
+def _parameters(run_data: RunData, backbone: str) -> str:
+    """The number of parameters with a head for the run's classes."""
+    known = backbones.CATALOG.get(backbone)
+    described = run_data.run.spec.networks.get(backbone, Network())
+    counted = known.parameters(len(run_data.classes)) if known else described.parameters
+    return "–" if counted is None else f"{counted:,}"
 
 
 def recipe(run_data: RunData) -> Table:
@@ -79,7 +90,7 @@ def recipe(run_data: RunData) -> Table:
             else f"after {wording.count(spec.early_stop, 'epoch')} without a lower validation loss",
         ),
         ("Batch", wording.count(spec.batch_size, "image")),
-        ("Image size", _image_sizes(spec)),
+        ("Image size", _image_size(run_data)),
         ("Augmentation", _augmentation(spec)),
         *_finetuning(spec),
         ("Corruptions", ", ".join(spec.corruptions) or "none"),
@@ -93,18 +104,24 @@ def recipe(run_data: RunData) -> Table:
     return Table(("Setting", "Value"), rows, name="recipe", title="Recipe", style="pairs")
 
 
+def _initial_weights(trial: Trial) -> str:
+    if trial.network is not None and trial.network.weights is not None:
+        return "own weights file"
+    if trial.weights != "imagenet":
+        return "random weights"
+    return "ImageNet weights" if trial.backbone in backbones.CATALOG else "pretrained weights"
+
+
+def _image_size(run_data: RunData) -> str:
+    """How images are prepared, where that is the same for all networks."""
+    told = {preparation.told(run_data.run.spec, name) for name in run_data.run.spec.backbones}
+    return told.pop() if len(told) == 1 else "as each network's weights ask for, see Networks"
+
+
 def _augmentation(spec: Spec) -> str:
     """How training images are changed."""
     mixed = [f"{key} {getattr(spec, key):g}" for key in ("mixup", "cutmix") if getattr(spec, key)]
     return ", ".join([AUGMENTATIONS[spec.augment].told, *mixed])
-
-
-def _image_sizes(spec: Spec) -> str:
-    """The side of the images, and those of networks that get others."""
-    own = {name: one.image_size for name, one in spec.networks.items() if one.image_size}
-    other = [f"{wording.title(name)} {size}" for name, size in own.items()]
-    told = f"{spec.image_size} x {spec.image_size} pixels (resized, centre crop)"
-    return "; ".join([told, *other])
 
 
 def _own_rates(spec: Spec) -> list[tuple[str, str]]:
