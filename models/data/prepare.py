@@ -14,7 +14,7 @@ from PIL import Image as pillow
 
 from jobs import atomic
 from jobs.catalog.built_in_data import BUILT_IN_DATA
-from jobs.data.image_folder import DataSource
+from jobs.data.data_source import DataSource
 from jobs.data.value_range import ValueRange
 from jobs.errors import BadImages, DataChanged, Stopped
 from jobs.spec.model import DataSettings
@@ -129,7 +129,16 @@ def _fetch(
         if decoded.pixels_sha256:
             if decoded.levels < FEW_LEVELS:
                 faults.flat.append(entry.path)
-            yield entry.path, Image(entry.label, entry.sha256, decoded.pixels_sha256)
+            yield (
+                entry.path,
+                Image(
+                    entry.label,
+                    entry.sha256,
+                    decoded.pixels_sha256,
+                    entry.given_split,
+                    entry.group,
+                ),
+            )
         else:
             (faults.changed if decoded.changed else faults.broken)[entry.path] = decoded.reason
             yield entry.path, None

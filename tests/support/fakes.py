@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import plan
-from jobs.data.image_folder import DataSource, ImageFile
+from jobs.data.data_source import DataSource, ImageFile
 from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
