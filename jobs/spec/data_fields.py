@@ -20,7 +20,6 @@ DATA_KEYS: dict[str, Key] = {
         "the folder that the paths of a table of labels start from",
         metavar="FOLDER",
         default_shown="that of the table",
-        default_documented="that of the table",
         needs="a folder",
         changes_run=False,
     ),

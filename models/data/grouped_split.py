@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ class _Attempt:
             for split in self.shares
             if self.possible[label] >= len(self.shares)
         )
-        squares = sum(
+        squares = math.fsum(  # the same in every version of Python, as sum is not
             self._deviation(split, label) ** 2
             for label in sorted(self.totals)
             for split in self.shares

@@ -168,13 +168,19 @@ def _counted(source: DataSource, labels: list[str], chosen: list[str]) -> dict[s
         raise BadImages(
             f"{source.origin}: class(es) {', '.join(bare)} have no complete image. Add images."
         )
+    untrained = [label for label, count in counts.items() if not count["train"]]
+    if untrained and (source.groups or source.split_given):
+        raise BadImages(
+            f"{source.origin}: class(es) {', '.join(untrained[:SHOWN])} have no training image, as "
+            "their groups or the given split would have it. Add images of other groups."
+        )
     sums = {name: sum(count[name] for count in counts.values()) for name in SPLITS}
     lacking = [name for name in SPLITS if sums[name] < (2 if name == "train" else 1)]
     if lacking:
         raise BadImages(
             f"{source.origin} has too few images to split: {len(labels)} image(s) give "
             f"{sums['train']} for training, {sums['validation']} for validation and {sums['test']} "
-            "for test. Add images; three per class are enough."
+            "for test. Add images; three per class are enough, of three groups where there are any."
         )
     return counts
 

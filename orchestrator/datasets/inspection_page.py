@@ -11,6 +11,7 @@ from typing import Any
 from jobs import atomic
 from jobs.data.data_source import DataSource
 from jobs.data.sources import LAYOUTS
+from jobs.errors import BadSpec
 from orchestrator.datasets import inspect_text
 from orchestrator.datasets.inspect import Inspection
 from orchestrator.formatting import plain
@@ -53,7 +54,7 @@ class FileGallery:
 
 
 def write(path: Path, source: DataSource, found: Inspection) -> None:
-    """Write the page, with everything in one file. Raises `StoreUnusable`."""
+    """Write the page, with everything in one file. Raises `BadSpec` where it cannot."""
     charts = (
         images.bars(found.by_split),
         images.sheet(
@@ -76,8 +77,11 @@ def write(path: Path, source: DataSource, found: Inspection) -> None:
         charts=[chart for chart in charts if chart is not None],
         sections=inspect_text.sections(found),
     )
-    with atomic.storage_errors(path), atomic.atomic_write(path) as draft:
-        draft.write_text(told, encoding="utf-8")
+    try:
+        with atomic.atomic_write(path) as draft:
+            draft.write_text(told, encoding="utf-8")
+    except OSError as error:
+        raise BadSpec(f"cannot write {path}: {error.strerror}. Give another --html.") from None
 
 
 def _facts(found: Inspection) -> dict[str, str]:

@@ -22,6 +22,10 @@ def lines(found: Findings) -> list[str]:
             map(_equal, found.equal_across_splits),
             "group", "s", "of equal images in several splits",
         ),
+        _line(
+            [label for label, counts in found.by_split.items() if not counts["train"]],
+            "class", "es", "without a training image",
+        ),
         _line(found.no_test_image, "class", "es", "without a test image"),
         _line(
             map(_equal, found.contradictions),
