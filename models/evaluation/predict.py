@@ -284,6 +284,7 @@ def _members(store: Store, data: str, faults: dict[str, str] | None) -> dict[str
             raise
         faults[path.name] = str(error)
         return {}
+    rows.sort(key=lambda row: row["split"] == "train")  # of equal images, the one trained on
     return {row["sha256"]: KnownImage(row["label"], row["split"]) for row in rows}
 
 

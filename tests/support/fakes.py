@@ -9,7 +9,7 @@ from typing import Any
 
 from jobs import plan
 from jobs.catalog.reference import outside_catalog
-from jobs.data.image_folder import DataSource, ImageFile
+from jobs.data.data_source import DataSource, ImageFile
 from jobs.spec import model
 from jobs.spec.networks import STUDY
 from jobs.store.runs import Run

@@ -54,7 +54,7 @@ def test_the_help_of_submit_names_them(capsys: pytest.CaptureFixture[str]) -> No
     assert "--optimiser NAME" in shown
     assert "sgd, adamw. [default: sgd]" in shown
     assert "plateau, exponential. [default: plateau]" in shown
-    assert "--data FOLDER|digits|stripes" in shown
+    assert "--data FOLDER|TABLE|digits|stripes" in shown
     assert "[default: 224; 64 for digits; 32 for stripes]" in shown
     assert "learning rate of SGD or AdamW" in shown
 
