@@ -74,7 +74,7 @@ def unfold(spec: Spec, data: str | Callable[[DataSettings], str]) -> Plan:
             names[name],
             name,
             spec.weights_of(name),
-            spec.recipe(),
+            spec.recipe(name),
             seed,
             network_of(spec, name),
         )

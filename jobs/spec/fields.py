@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, get_args
 
-from jobs.catalog import built_in_data, optimisers, schedules
+from jobs.catalog import augmentations, built_in_data, optimisers, schedules
 from jobs.catalog.built_in_data import Weights as Weights
 
 Precision = Literal["auto", "fp32", "bf16"]
-Augment = Literal["none", "flip", "crop-flip"]
+Finetune = Literal["full", "head"]
 NATIVE = "native"
 """As the weights of each network ask for."""
 
@@ -58,8 +58,9 @@ KEYS: dict[str, Key] = {
         str,
         "Backbones to compare; repeatable.",
         "`all`, or a list of networks: names from `orch models`, `torchvision:NAME`, `timm:NAME`, "
-        "`FILE.py:FUNCTION`, `entry:NAME`, or mappings with `name`, `weights` (a file) and keys of "
-        "preparation; see [backbones.md](backbones.md). `all_backbones: true` means `all`",
+        "`FILE.py:FUNCTION`, `entry:NAME`, or mappings with `name`, `weights` (a file), "
+        "`learning_rate` and keys of preparation; see [backbones.md](backbones.md). "
+        "`all_backbones: true` means `all`",
         metavar="NAME,...",
         default_documented="none, required",
         needs="a list of backbone names, or 'all',",
@@ -163,6 +164,7 @@ KEYS: dict[str, Key] = {
         float,
         "Initial learning rate of {optimiser_titles}; reduced on a plateau.",
         "initial learning rate of {optimiser_titles}",
+        needs="a number above 0",
     ),
     "momentum": Key(0.9, float, "", "momentum of {with_momentum}"),
     "optimiser": Key(
@@ -198,14 +200,59 @@ KEYS: dict[str, Key] = {
         choices=get_args(Precision),
     ),
     "augment": Key(
-        "none",
+        augmentations.DEFAULT,
         str,
-        "Augment training images: mirror at random, or shift and mirror.",
-        "`flip`: half of the training images are mirrored horizontally at random. `crop-flip`: "
-        "they are also shifted by up to an eighth of their width and height; the gap is filled by "
-        "reflection. The random numbers are derived from (seed, epoch, image), so an interrupted "
-        "trial continues with the same ones. Validation and test images are not changed",
-        choices=get_args(Augment),
+        "Change training images at random: {augmentations}.",
+        "how training images are changed at random. {augmentation_meanings} The random numbers are "
+        "derived from (seed, epoch, image), so an interrupted trial continues with the same ones. "
+        "Validation and test images are not changed; see [recipes.md](recipes.md)",
+        choices=tuple(augmentations.AUGMENTATIONS),
+        needs="one of {augmentations}",
+        later=True,
+    ),
+    "mixup": Key(
+        0.0,
+        float,
+        "Mix each training image with another; the strength, such as 0.2.",
+        "blend each training image, and its label, with another of its batch: alpha of the Beta "
+        "distribution that draws the share, such as 0.2. 0: off",
+        metavar="ALPHA",
+        later=True,
+    ),
+    "cutmix": Key(
+        0.0,
+        float,
+        "Paste a part of another image into each training image; the strength, such as 1.",
+        "paste a rectangle of another image of the batch into each training image, and mix their "
+        "labels by area: alpha of the Beta distribution, such as 1. With `mixup` too, each step "
+        "uses one of both. 0: off",
+        metavar="ALPHA",
+        later=True,
+    ),
+    "finetune": Key(
+        "full",
+        str,
+        "Train all layers, or only the head on features that are computed once.",
+        "`full`: train all layers. `head`: train only the last layer. The features of the training "
+        "and validation images are then computed once and kept in the store; see "
+        "[recipes.md](recipes.md)",
+        choices=get_args(Finetune),
+        later=True,
+    ),
+    "freeze_batch_norm": Key(
+        False,
+        bool,
+        "Keep the statistics and weights of batch norms as pretrained.",
+        "batch norms keep the statistics and weights that they begin with",
+        later=True,
+    ),
+    "head_learning_rate": Key(
+        None,
+        float,
+        "Learning rate of the last layer, if it differs.",
+        "learning rate of the last layer, which begins with random values. `null`: that of all "
+        "layers",
+        metavar="RATE",
         later=True,
     ),
     "early_stop": Key(

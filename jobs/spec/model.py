@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from jobs import file_names
+from jobs.catalog.augmentations import AUGMENTATIONS
 from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.catalog.corruptions import SEVERITIES, level_name, parse_choice
@@ -23,10 +24,10 @@ from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.reference import parse
 from jobs.catalog.schedules import SCHEDULES
 from jobs.errors import BadSpec
-from jobs.spec import duration, synonyms, texts, value_errors, yaml_file
+from jobs.spec import combinations, duration, synonyms, texts, value_errors, yaml_file
 from jobs.spec.fields import BUILT_IN_KEYS, KEYS, NATIVE, Weights
 from jobs.spec.network_settings import NetworkSettings
-from jobs.spec.networks import STUDY, Network, placed, split_entries
+from jobs.spec.networks import RECIPE_KEYS, STUDY, Network, placed, split_entries
 from jobs.spec.recipe import DataSettings as DataSettings
 from jobs.spec.recipe import Recipe as Recipe
 from jobs.spec.recipe import key_field
@@ -40,7 +41,11 @@ NUMBERS = tuple(name for name, key in KEYS.items() if key.kind in (int, float))
 NEVER = "never"
 NOT_ASKED = frozenset(name for name, key in KEYS.items() if not key.changes_run)
 """Keys that do not identify a run: submitting with other values continues the same run."""
-LATER = frozenset(name for name, key in KEYS.items() if key.later) | {"networks", "split_size"}
+LATER = frozenset(name for name, key in KEYS.items() if key.later) | {
+    "margin",
+    "networks",
+    "split_size",
+}
 """Keys added later; names omit them at their defaults, so existing names do not change."""
 
 
@@ -112,7 +117,7 @@ class Spec(NetworkSettings, Recipe):
             raise ValueError("a number is needed, not true or false")
         return value
 
-    @field_validator("early_stop", mode="before")
+    @field_validator("early_stop", "head_learning_rate", mode="before")
     @classmethod
     def _or_none(cls, value: Any) -> Any:
         """Accept the word `none`, as other keys do."""
@@ -152,6 +157,7 @@ class Spec(NetworkSettings, Recipe):
                     f"image_size {size} is too small for {name}; it needs {smallest} or more"
                 )
         self._require_used_settings()
+        combinations.require_possible(self, self.weights_of)
         if self.epochs > MAX_EPOCHS:
             raise ValueError(
                 f"{self.periods} x {self.epochs_per_period} epochs exceed the maximum of "
@@ -179,9 +185,16 @@ class Spec(NetworkSettings, Recipe):
                         "it out"
                     )
 
-    def recipe(self) -> Recipe:
-        """The recipe of each trial."""
-        return Recipe(**{key: getattr(self, key) for key in Recipe.model_fields})
+    @property
+    def with_margin(self) -> bool:
+        """Whether images are stored with a margin, for random crops."""
+        return AUGMENTATIONS[self.augment].margin
+
+    def recipe(self, backbone: str | None = None) -> Recipe:
+        """The recipe of the trials of a network; without one, of those that set nothing apart."""
+        known = self.networks.get(backbone or "", Network())
+        own = {key: value for key in RECIPE_KEYS if (value := getattr(known, key)) is not None}
+        return Recipe(**{key: getattr(self, key) for key in Recipe.model_fields} | own)
 
     def weights_of(self, backbone: str) -> Weights:
         """Initial weights of this backbone: `none` if no pretrained weights exist.

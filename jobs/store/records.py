@@ -279,3 +279,16 @@ class CheckpointRecord(Record, frozen=True, kw_only=True):
     epoch: int = 0
     step: int = 0
     attempt: str = ""
+
+
+class FeaturesRecord(Record, frozen=True, kw_only=True):
+    """Features of a data set's images, as one network computes them: file and checksum.
+
+    `data` and `backbone` say what of; `shape` is that of the array (images, ...).
+    """
+
+    file: str
+    sha256: str
+    data: str
+    backbone: str
+    shape: tuple[int, ...]

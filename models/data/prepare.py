@@ -94,7 +94,7 @@ def _write_array(
     kept, rows = list[tuple[str, Image]](), list[int]()
     with atomic.storage_errors(target):
         target.mkdir(parents=True, exist_ok=True)
-        writer = ArrayWriter(target / "images.npy", settings.image_size)
+        writer = ArrayWriter(target / "images.npy", Squaring.of(settings).stored)
         fetched = _fetch(source, settings, writer, processes, faults, values)
         for row, (path, image) in enumerate(fetched):
             if image is not None:

@@ -53,6 +53,15 @@ def restored(store: Store, trial: Trial, classes: int, state: Mapping[str, Tenso
     return build.restored(trial.backbone, classes, dict(state), size, source)
 
 
+def head_values(store: Store, trial: Trial, classes: int, network: nn.Module) -> frozenset[str]:
+    """The names of the values of its last layer, where the recipe treats that apart; else none."""
+    if trial.recipe.finetune == "full" and trial.recipe.head_learning_rate is None:
+        return frozenset()
+    from models.networks import head_layer
+
+    return head_layer.head_values(trial.backbone, network, classes, *_inputs(store, trial))
+
+
 def _inputs(store: Store, trial: Trial) -> tuple[int, Path | None]:
     size = store.described(trial.data).settings.image_size
     own = trial.network.source if trial.network is not None else None

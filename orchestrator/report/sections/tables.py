@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.catalog import backbones
+from jobs.catalog.augmentations import AUGMENTATIONS
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.schedules import SCHEDULES
+from jobs.spec.model import Spec
 from jobs.spec.networks import Network
 from jobs.store.records import TaskResult
 from jobs.task import Trial
@@ -18,12 +20,6 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import wording
 from orchestrator.report.rendering.elements import Table
 from orchestrator.report.sections import data_values, memory, preparation
-
-AUGMENTATIONS = {
-    "none": "none",
-    "flip": "mirrored at random",
-    "crop-flip": "shifted and mirrored at random",
-}
 
 
 def networks(run_data: RunData) -> Table:
@@ -85,6 +81,7 @@ def recipe(run_data: RunData) -> Table:
         ),
         ("Loss", "cross entropy"),
         ("Optimiser", OPTIMISERS[spec.optimiser].describe(spec)),
+        *_own_rates(spec),
         ("Learning rate", SCHEDULES[spec.schedule].describe(spec)),
         (
             "Early stopping",
@@ -94,7 +91,8 @@ def recipe(run_data: RunData) -> Table:
         ),
         ("Batch", wording.count(spec.batch_size, "image")),
         ("Image size", _image_size(run_data)),
-        ("Augmentation", AUGMENTATIONS[spec.augment]),
+        ("Augmentation", _augmentation(spec)),
+        *_finetuning(spec),
         ("Corruptions", ", ".join(spec.corruptions) or "none"),
         (
             "Requested weights",
@@ -118,6 +116,31 @@ def _image_size(run_data: RunData) -> str:
     """How images are prepared, where that is the same for all networks."""
     told = {preparation.told(run_data.run.spec, name) for name in run_data.run.spec.backbones}
     return told.pop() if len(told) == 1 else "as each network's weights ask for, see Networks"
+
+
+def _augmentation(spec: Spec) -> str:
+    """How training images are changed."""
+    mixed = [f"{key} {getattr(spec, key):g}" for key in ("mixup", "cutmix") if getattr(spec, key)]
+    return ", ".join([AUGMENTATIONS[spec.augment].told, *mixed])
+
+
+def _own_rates(spec: Spec) -> list[tuple[str, str]]:
+    """The learning rates of networks that have one of their own."""
+    rates = {name: one.learning_rate for name, one in spec.networks.items() if one.learning_rate}
+    told = [f"{wording.title(name)} {rate:g}" for name, rate in rates.items()]
+    return [("Learning rates apart", ", ".join(told))] if told else []
+
+
+def _finetuning(spec: Spec) -> list[tuple[str, str]]:
+    """What is not trained, or with another learning rate; no row where all is trained alike."""
+    told = []
+    if spec.finetune == "head":
+        told.append("only the last layer, on features that are computed once")
+    if spec.freeze_batch_norm:
+        told.append("batch norms stay as pretrained")
+    if spec.head_learning_rate is not None:
+        told.append(f"the last layer has learning rate {spec.head_learning_rate:g}")
+    return [("Fine-tuning", "; ".join(told))] if told else []
 
 
 def data(run_data: RunData, duplicates: Mapping[str, int] | None) -> Table:
