@@ -38,7 +38,11 @@ def test_every_key_has_one_entry_and_one_owner() -> None:
 
     assert sorted(owned) == sorted([*KEYS, "networks"])
     assert set(Spec.model_fields) == {*KEYS, "networks"}
-    assert KEYS.keys() - FIRST_KEYS - {"classes_at_top"} == LATER - {"networks", "split_size"}
+    assert KEYS.keys() - FIRST_KEYS - {"classes_at_top"} == LATER - {
+        "margin",
+        "networks",
+        "split_size",
+    }
     assert set(DataSettings.model_fields) - set(KEYS) == {"split_size"}
 
 

@@ -53,8 +53,8 @@ def test_the_help_of_submit_names_them(capsys: pytest.CaptureFixture[str]) -> No
     assert "--optimiser NAME" in shown
     assert "sgd, adamw, adam. [default: sgd]" in shown
     assert "plateau, exponential. [default: plateau]" in shown
-    assert "--data FOLDER|digits|stripes" in shown
-    assert "[default: 224; 64 for digits; 32 for stripes]" in shown
+    assert "--data FOLDER|digits|digits-800|stripes" in shown
+    assert "[default: 224; 64 for digits; 64 for digits-800; 32 for stripes]" in shown
     assert "learning rate of SGD or AdamW or Adam" in shown
 
 
