@@ -32,12 +32,12 @@ def placeholders() -> dict[str, str]:
         "built_in_quoted": " or ".join(f"'{name}'" for name in BUILT_IN_DATA),
         "built_in_sizes": _built_in_defaults("image_size"),
         "built_in_weights": _built_in_defaults("weights"),
-        "augmentation_meanings": " ".join(
-            f"`{entry.name}`: {entry.help}." for entry in AUGMENTATIONS.values()
-        ),
         "untrained": " or ".join(untrained),
         "with_momentum": " or ".join(momentum),
         "smallest_sizes": _smallest_sizes(),
+        "augmentation_meanings": " ".join(
+            f"`{entry.name}`: {entry.help}." for entry in AUGMENTATIONS.values()
+        ),
         "optimiser_titles": " or ".join(entry.title for entry in OPTIMISERS.values()),
     }
 
