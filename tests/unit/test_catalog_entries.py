@@ -43,7 +43,7 @@ def test_every_key_has_one_entry_and_one_owner() -> None:
         "networks",
         "split_size",
     }
-    assert set(DataSettings.model_fields) - set(KEYS) == {"split_size"}
+    assert set(DataSettings.model_fields) - set(KEYS) == {"margin", "split_size"}
 
 
 def test_a_specification_is_written_in_the_order_of_its_keys() -> None:
