@@ -28,8 +28,7 @@ def make_optimiser(
     entry = OPTIMISERS[recipe.optimiser]
     settings = {name: getattr(recipe, key) for name, key in entry.settings.items()}
     if entry.fused:
-        # Fused on a GPU; on a processor it would round differently and gain little.
-        settings["fused"] = device.type == "cuda"
+        settings["fused"] = device.type in entry.fused
     made: Optimizer = resolve_name(entry.make)(
         _groups(network, recipe, head), **settings, **entry.fixed
     )

@@ -38,8 +38,12 @@ def test_every_key_has_one_entry_and_one_owner() -> None:
 
     assert sorted(owned) == sorted([*KEYS, "networks"])
     assert set(Spec.model_fields) == {*KEYS, "networks"}
-    assert KEYS.keys() - FIRST_KEYS - {"classes_at_top"} == LATER - {"networks", "split_size"}
-    assert set(DataSettings.model_fields) - set(KEYS) == {"split_size"}
+    assert KEYS.keys() - FIRST_KEYS - {"classes_at_top"} == LATER - {
+        "margin",
+        "networks",
+        "split_size",
+    }
+    assert set(DataSettings.model_fields) - set(KEYS) == {"margin", "split_size"}
 
 
 def test_a_specification_is_written_in_the_order_of_its_keys() -> None:

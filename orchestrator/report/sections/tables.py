@@ -81,7 +81,7 @@ def recipe(run_data: RunData) -> Table:
         ),
         ("Loss", "cross entropy"),
         ("Optimiser", OPTIMISERS[spec.optimiser].describe(spec)),
-        *_own_rates(spec),
+        *_apart(spec),
         ("Learning rate", SCHEDULES[spec.schedule].describe(spec)),
         (
             "Early stopping",
@@ -124,11 +124,15 @@ def _augmentation(spec: Spec) -> str:
     return ", ".join([AUGMENTATIONS[spec.augment].told, *mixed])
 
 
-def _own_rates(spec: Spec) -> list[tuple[str, str]]:
-    """The learning rates of networks that have one of their own."""
-    rates = {name: one.learning_rate for name, one in spec.networks.items() if one.learning_rate}
-    told = [f"{wording.title(name)} {rate:g}" for name, rate in rates.items()]
-    return [("Learning rates apart", ", ".join(told))] if told else []
+def _apart(spec: Spec) -> list[tuple[str, str]]:
+    """What networks have for themselves: learning rates and batches."""
+    rows = []
+    for key, label in (("learning_rate", "Learning rates"), ("batch_size", "Batches")):
+        own = {name: getattr(one, key) for name, one in spec.networks.items() if getattr(one, key)}
+        if own:
+            told = ", ".join(f"{wording.title(name)} {value:g}" for name, value in own.items())
+            rows.append((f"{label} of their own", told))
+    return rows
 
 
 def _finetuning(spec: Spec) -> list[tuple[str, str]]:
