@@ -33,6 +33,7 @@ class Asked:
     weights: str | None
     pretrained: bool
     local: bool
+    finetune: str = "full"
 
 
 def has_torch() -> bool:
@@ -107,6 +108,7 @@ def _request(spec: Spec, name: str, local: bool) -> Asked:
         None if known.weights_file is None else str(known.weights_file),
         spec.weights_of(name) == "imagenet",
         local,
+        spec.finetune,
     )
 
 

@@ -6,51 +6,30 @@ pydantic, so that the help texts of commands can use it.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
-from jobs.catalog import built_in_data, optimisers, schedules
+from jobs.catalog import augmentations, built_in_data, optimisers, schedules
 from jobs.catalog.built_in_data import Weights as Weights
+from jobs.spec.data_fields import DATA_KEYS
+from jobs.spec.key import Key as Key
 
 Precision = Literal["auto", "fp32", "bf16"]
-Augment = Literal["none", "flip", "crop-flip"]
+Finetune = Literal["full", "head"]
 NATIVE = "native"
 """As the weights of each network ask for."""
-
-
-class Key(NamedTuple):
-    """One key of a specification.
-
-    `kind` is the type of its value, or of the values in its list. `option` is the help text of the
-    option of `orch submit`, without the default; a key without one has no option. `meaning` is its
-    text in docs/spec.md. Both may name what `texts.placeholders` lists, in braces.
-    `default_shown` and `default_documented` replace the default there.
-
-    `needs` says what the key takes, where its type does not say it. `changes_run` is false for a
-    key whose other value continues the same run. `later` marks a key that 0.1.0 did not have: names
-    of data sets, trials and runs leave it out at its default.
-    """
-
-    default: Any
-    kind: type
-    option: str
-    meaning: str
-    metavar: str | None = None
-    choices: tuple[str, ...] = ()
-    default_shown: str | None = None
-    default_documented: str | None = None
-    needs: str | None = None
-    changes_run: bool = True
-    later: bool = False
 
 
 KEYS: dict[str, Key] = {
     "data": Key(
         built_in_data.DEFAULT,
         str,
-        "A folder with one folder per class, or the built-in data set.",
-        "a folder of class folders, or {built_in_code}",
-        metavar="FOLDER|{built_in}",
-        needs="a folder with one folder per class, or {built_in_quoted},",
+        "A folder with one folder per class (or train, val and test with them), a table of labels, "
+        "or the built-in data set.",
+        "a folder of class folders, or of `train`, `val` and `test` with class folders in them; a "
+        "table of labels (`.csv`, `.tsv`, `.parquet`); a folder with `metadata.csv`; or "
+        "{built_in_code}; see [data.md](data.md)",
+        metavar="FOLDER|TABLE|{built_in}",
+        needs="a folder with one folder per class, a table of labels, or {built_in_quoted},",
         changes_run=False,
     ),
     "backbones": Key(
@@ -58,8 +37,9 @@ KEYS: dict[str, Key] = {
         str,
         "Backbones to compare; repeatable.",
         "`all`, or a list of networks: names from `orch models`, `torchvision:NAME`, `timm:NAME`, "
-        "`FILE.py:FUNCTION`, `entry:NAME`, or mappings with `name`, `weights` (a file) and keys of "
-        "preparation; see [backbones.md](backbones.md). `all_backbones: true` means `all`",
+        "`FILE.py:FUNCTION`, `entry:NAME`, or mappings with `name`, `weights` (a file), "
+        "`learning_rate` and keys of preparation; see [backbones.md](backbones.md). "
+        "`all_backbones: true` means `all`",
         metavar="NAME,...",
         default_documented="none, required",
         needs="a list of backbone names, or 'all',",
@@ -163,6 +143,7 @@ KEYS: dict[str, Key] = {
         float,
         "Initial learning rate of {optimiser_titles}; reduced on a plateau.",
         "initial learning rate of {optimiser_titles}",
+        needs="a number above 0",
     ),
     "momentum": Key(0.9, float, "", "momentum of {with_momentum}"),
     "optimiser": Key(
@@ -198,14 +179,59 @@ KEYS: dict[str, Key] = {
         choices=get_args(Precision),
     ),
     "augment": Key(
-        "none",
+        augmentations.DEFAULT,
         str,
-        "Augment training images: mirror at random, or shift and mirror.",
-        "`flip`: half of the training images are mirrored horizontally at random. `crop-flip`: "
-        "they are also shifted by up to an eighth of their width and height; the gap is filled by "
-        "reflection. The random numbers are derived from (seed, epoch, image), so an interrupted "
-        "trial continues with the same ones. Validation and test images are not changed",
-        choices=get_args(Augment),
+        "Change training images at random: {augmentations}.",
+        "how training images are changed at random. {augmentation_meanings} The random numbers are "
+        "derived from (seed, epoch, image), so an interrupted trial continues with the same ones. "
+        "Validation and test images are not changed; see [recipes.md](recipes.md)",
+        choices=tuple(augmentations.AUGMENTATIONS),
+        needs="one of {augmentations}",
+        later=True,
+    ),
+    "mixup": Key(
+        0.0,
+        float,
+        "Mix each training image with another; the strength, such as 0.2.",
+        "blend each training image, and its label, with another of its batch: alpha of the Beta "
+        "distribution that draws the share, such as 0.2. 0: off",
+        metavar="ALPHA",
+        later=True,
+    ),
+    "cutmix": Key(
+        0.0,
+        float,
+        "Paste a part of another image into each training image; the strength, such as 1.",
+        "paste a rectangle of another image of the batch into each training image, and mix their "
+        "labels by area: alpha of the Beta distribution, such as 1. With `mixup` too, each step "
+        "uses one of both. 0: off",
+        metavar="ALPHA",
+        later=True,
+    ),
+    "finetune": Key(
+        "full",
+        str,
+        "Train all layers, or only the head on features that are computed once.",
+        "`full`: train all layers. `head`: train only the last layer. The features of the training "
+        "and validation images are then computed once and kept in the store; see "
+        "[recipes.md](recipes.md)",
+        choices=get_args(Finetune),
+        later=True,
+    ),
+    "freeze_batch_norm": Key(
+        False,
+        bool,
+        "Keep the statistics and weights of batch norms as pretrained.",
+        "batch norms keep the statistics and weights that they begin with",
+        later=True,
+    ),
+    "head_learning_rate": Key(
+        None,
+        float,
+        "Learning rate of the last layer, if it differs.",
+        "learning rate of the last layer, which begins with random values. `null`: that of all "
+        "layers",
+        metavar="RATE",
         later=True,
     ),
     "early_stop": Key(
@@ -248,40 +274,7 @@ KEYS: dict[str, Key] = {
         needs="a length of time, such as 30s or 5m, or 'never',",
         changes_run=False,
     ),
-    "split": Key(
-        (70, 10, 20),
-        int,
-        "",
-        "percent for training, validation, test",
-        needs="a list of three percentages of at least 1 that sum to 100, such as [70, 10, 20],",
-    ),
-    "split_seed": Key(0, int, "", "draws the split"),
-    "skip_broken": Key(
-        False,
-        bool,
-        "Skip files that are not images.",
-        "leave broken files out instead of stopping",
-    ),
-    "value_range": Key(
-        "auto",
-        str,
-        "Values of images beyond 8 bits that become black and white; auto: the lowest and highest "
-        "of the data set.",
-        "which values of images beyond 8 bits become black and white: `auto` (the lowest and "
-        "highest of the data set), `full` (the whole range of each file's type) or `LOW,HIGH`; see "
-        "[data.md](data.md)",
-        metavar="auto|full|LOW,HIGH",
-        needs="a range of values (auto, full, or LOW,HIGH such as 0,4095)",
-        later=True,
-    ),
-    "classes_at_top": Key(
-        False,
-        bool,
-        "Take the folders at the top as classes, whatever they look like.",
-        "take the folders at the top as classes, even where their names or shape say that the "
-        "class folders lie elsewhere. It changes no number and no name",
-        changes_run=False,
-    ),
+    **DATA_KEYS,
 }
 """Every key, in the order of documentation and help."""
 

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from jobs import file_names
+from jobs.catalog.augmentations import AUGMENTATIONS
 from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.catalog.corruptions import SEVERITIES, level_name, parse_choice
@@ -23,10 +24,10 @@ from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.reference import parse
 from jobs.catalog.schedules import SCHEDULES
 from jobs.errors import BadSpec
-from jobs.spec import duration, synonyms, texts, value_errors, yaml_file
+from jobs.spec import combinations, duration, synonyms, texts, value_errors, yaml_file
 from jobs.spec.fields import BUILT_IN_KEYS, KEYS, NATIVE, Weights
 from jobs.spec.network_settings import NetworkSettings
-from jobs.spec.networks import STUDY, Network, placed, split_entries
+from jobs.spec.networks import RECIPE_KEYS, STUDY, Network, placed, split_entries
 from jobs.spec.recipe import DataSettings as DataSettings
 from jobs.spec.recipe import Recipe as Recipe
 from jobs.spec.recipe import key_field
@@ -40,7 +41,11 @@ NUMBERS = tuple(name for name, key in KEYS.items() if key.kind in (int, float))
 NEVER = "never"
 NOT_ASKED = frozenset(name for name, key in KEYS.items() if not key.changes_run)
 """Keys that do not identify a run: submitting with other values continues the same run."""
-LATER = frozenset(name for name, key in KEYS.items() if key.later) | {"networks", "split_size"}
+LATER = frozenset(name for name, key in KEYS.items() if key.later) | {
+    "margin",
+    "networks",
+    "split_size",
+}
 """Keys added later; names omit them at their defaults, so existing names do not change."""
 
 
@@ -69,6 +74,9 @@ class Spec(NetworkSettings, Recipe):
     name: str | None = key_field("name")
     corruptions: tuple[str, ...] = key_field("corruptions")
     checkpoint_every: str = key_field("checkpoint_every")
+    images: str | None = key_field("images")
+    group_by: str | None = key_field("group_by")
+    group_by_name: str | None = key_field("group_by_name")
     classes_at_top: bool = key_field("classes_at_top")
 
     @model_serializer(mode="wrap")
@@ -112,7 +120,7 @@ class Spec(NetworkSettings, Recipe):
             raise ValueError("a number is needed, not true or false")
         return value
 
-    @field_validator("early_stop", mode="before")
+    @field_validator("early_stop", "head_learning_rate", mode="before")
     @classmethod
     def _or_none(cls, value: Any) -> Any:
         """Accept the word `none`, as other keys do."""
@@ -152,6 +160,7 @@ class Spec(NetworkSettings, Recipe):
                     f"image_size {size} is too small for {name}; it needs {smallest} or more"
                 )
         self._require_used_settings()
+        combinations.require_possible(self, self.weights_of)
         if self.epochs > MAX_EPOCHS:
             raise ValueError(
                 f"{self.periods} x {self.epochs_per_period} epochs exceed the maximum of "
@@ -179,9 +188,16 @@ class Spec(NetworkSettings, Recipe):
                         "it out"
                     )
 
-    def recipe(self) -> Recipe:
-        """The recipe of each trial."""
-        return Recipe(**{key: getattr(self, key) for key in Recipe.model_fields})
+    @property
+    def with_margin(self) -> bool:
+        """Whether images are stored with a margin, for random crops."""
+        return AUGMENTATIONS[self.augment].margin
+
+    def recipe(self, backbone: str | None = None) -> Recipe:
+        """The recipe of the trials of a network; without one, of those that set nothing apart."""
+        known = self.networks.get(backbone or "", Network())
+        own = {key: value for key in RECIPE_KEYS if (value := getattr(known, key)) is not None}
+        return Recipe(**{key: getattr(self, key) for key in Recipe.model_fields} | own)
 
     def weights_of(self, backbone: str) -> Weights:
         """Initial weights of this backbone: `none` if no pretrained weights exist.
@@ -217,8 +233,7 @@ def build(values: dict[str, Any]) -> Spec:
         raise BadSpec(
             "no backbone was given. Give --all-backbones, or --backbone NAME (see 'orch models')."
         )
-    if isinstance(data := tidy.get("data"), str) and data not in BUILT_IN_DATA:
-        tidy["data"] = _place(data, Path())
+    _place_data(tidy, Path())
     tidy["backbones"] = placed(tidy["backbones"], Path())
     try:
         return Spec(**tidy)
@@ -232,28 +247,34 @@ def read_file(path: Path) -> dict[str, Any]:
     A relative data folder is resolved against the folder of the file. Raises `BadSpec`.
     """
     tidy = _tidy(yaml_file.read(path))
-    data = tidy.get("data")
-    if isinstance(data, str) and data not in BUILT_IN_DATA:
-        tidy["data"] = _place(data, path.absolute().parent)
+    _place_data(tidy, path.absolute().parent)
     if "backbones" in tidy:
         tidy["backbones"] = placed(tidy["backbones"], path.absolute().parent)
     return tidy
 
 
-def _place(data: str, beside: Path) -> str:
-    """The data folder as an absolute path; raises `BadSpec` for an invalid name."""
+def _place_data(values: dict[str, Any], beside: Path) -> None:
+    """Make the places of images absolute; raises `BadSpec` for an invalid name."""
+    for key in ("data", "images"):
+        given = values.get(key)
+        if isinstance(given, str) and not (key == "data" and given in BUILT_IN_DATA):
+            values[key] = _place(key, given, beside)
+
+
+def _place(key: str, data: str, beside: Path) -> str:
+    """An absolute path; raises `BadSpec` for an invalid name."""
     if not data.isascii() and (fault := file_names.fault(data)):
-        raise BadSpec(f"data: {fault}")
+        raise BadSpec(f"{key}: {fault}")
     if not data.strip() or any(ord(each) < 32 or 0xD800 <= ord(each) <= 0xDFFF for each in data):
         raise BadSpec(
-            f"data: {data[:SHOWN]!r} is not a folder name. Give "
-            f"{value_errors.needs('data').rstrip(',')}."
+            f"{key}: {data[:SHOWN]!r} is not a folder name. Give "
+            f"{value_errors.needs(key).rstrip(',')}."
         )
     try:
         return str((beside / Path(data).expanduser()).absolute())
     except RuntimeError:
         raise BadSpec(
-            f"data: {data[:SHOWN]} names a user that does not exist on this machine."
+            f"{key}: {data[:SHOWN]} names a user that does not exist on this machine."
         ) from None
 
 

@@ -86,6 +86,11 @@ class NetworkSettings(SplitSettings):
             described[name] = own.model_copy(update=missing | counted)
         return self.model_copy(update={"networks": described})
 
+    @property
+    def with_margin(self) -> bool:
+        """Whether images are stored with a margin, for random crops."""
+        return False
+
     def data_settings(self, backbone: str | None = None) -> DataSettings:
         """The settings of a network's data set; without one, of the run's first network.
 
@@ -96,6 +101,7 @@ class NetworkSettings(SplitSettings):
         chosen = {key: getattr(self, key) for key in SplitSettings.model_fields}
         pixels = {key: getattr(wanted, key) for key in (*PIXEL_KEYS, "image_size")}
         study = all(pixels[key] == getattr(STUDY, key) for key in PIXEL_KEYS)
-        if not study or wanted.image_size != split_size:
+        if not study or wanted.image_size != split_size or self.with_margin:
             chosen["split_size"] = split_size
+        chosen["margin"] = self.with_margin
         return DataSettings(**chosen, **pixels)

@@ -69,6 +69,8 @@ class Preparation(BaseModel):
 STUDY = Preparation()
 """The preparation of the study: squashed to 256/224 of the size, the centre, ImageNet's colours."""
 PREPARATION_KEYS = tuple(Preparation.model_fields)
+RECIPE_KEYS = ("learning_rate",)
+"""Keys of the recipe that may differ between networks."""
 
 
 COUNTED = ("relative_cost", "parameters", "gmacs")
@@ -93,6 +95,7 @@ class Network(BaseModel):
     crop: Share | None = None
     mean: Mean | None = None
     deviation: Deviation | None = None
+    learning_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     relative_cost: float = Field(default=1.0, gt=0)
     parameters: int | None = Field(default=None, ge=0)
     gmacs: float | None = Field(default=None, ge=0)
@@ -162,7 +165,7 @@ def _each(chosen: Iterable[Any]) -> Iterable[tuple[str, dict[str, Any]]]:
 
 def _network(label: str, settings: dict[str, Any]) -> Network:
     """The checked settings of an entry."""
-    known = ["weights", *PREPARATION_KEYS]
+    known = ["weights", *PREPARATION_KEYS, *RECIPE_KEYS]
     strange = next((key for key in settings if key not in known), None)
     if strange is not None:
         raise BadSpec(f"backbones: {label}: {unknown('key', strange, known)}.")

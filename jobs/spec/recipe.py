@@ -14,11 +14,12 @@ from pydantic import (
     model_serializer,
 )
 
+from jobs.catalog.augmentations import AUGMENTATIONS
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.schedules import SCHEDULES
 from jobs.catalog.suggest import unknown
 from jobs.spec import range_text
-from jobs.spec.fields import KEYS, Augment, Precision
+from jobs.spec.fields import KEYS, Finetune, Precision
 from jobs.spec.networks import Interpolation, Resize, Share, Size
 
 RangeText = Annotated[str, BeforeValidator(range_text.parse)]
@@ -43,8 +44,20 @@ class Recipe(BaseModel):
     plateau_factor: float = key_field("plateau_factor", gt=0, lt=1)
     precision: Precision = key_field("precision")
     deterministic: bool = key_field("deterministic")
-    augment: Augment = key_field("augment")
+    augment: str = key_field("augment")
+    mixup: float = key_field("mixup", ge=0, le=100)
+    cutmix: float = key_field("cutmix", ge=0, le=100)
+    finetune: Finetune = key_field("finetune")
+    freeze_batch_norm: bool = key_field("freeze_batch_norm")
+    head_learning_rate: float | None = key_field("head_learning_rate", gt=0, allow_inf_nan=False)
     early_stop: int | None = key_field("early_stop", ge=1, le=1_000_000)
+
+    @field_validator("augment")
+    @classmethod
+    def _known_augmentation(cls, name: str) -> str:
+        if name not in AUGMENTATIONS:
+            raise ValueError(f"one of {', '.join(AUGMENTATIONS)} is needed")
+        return name
 
     @field_validator("optimiser")
     @classmethod
@@ -100,3 +113,4 @@ class DataSettings(SplitSettings):
     interpolation: Interpolation = "bilinear"
     crop: Share = 0.875
     split_size: Size | None = None
+    margin: bool = False

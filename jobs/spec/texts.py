@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.catalog.augmentations import AUGMENTATIONS
 from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.catalog.corruptions import CORRUPTIONS
@@ -16,6 +17,7 @@ SMALL_SIZE = 32
 def placeholders() -> dict[str, str]:
     """What texts may name in braces, from the registries."""
     names = {
+        "augmentations": list(AUGMENTATIONS),
         "built_in": list(BUILT_IN_DATA),
         "corruptions": list(CORRUPTIONS),
         "optimisers": list(OPTIMISERS),
@@ -33,6 +35,9 @@ def placeholders() -> dict[str, str]:
         "untrained": " or ".join(untrained),
         "with_momentum": " or ".join(momentum),
         "smallest_sizes": _smallest_sizes(),
+        "augmentation_meanings": " ".join(
+            f"`{entry.name}`: {entry.help}." for entry in AUGMENTATIONS.values()
+        ),
         "optimiser_titles": " or ".join(entry.title for entry in OPTIMISERS.values()),
     }
 

@@ -20,6 +20,7 @@ asked/<key>/<token>.json                   which worker requests the handover of
 attempts/<task>/<number>.json, .log, /     one attempt: record, log, work folder
 attempts/<task>/forgiven.json              failures up to this attempt no longer count
 progress/<task>.json                       the last progress report of the task's worker
+features/<key>.json, <key>-*.npy           features of images, where only the head is trained
 results/<table>/trial=<trial>/*.parquet    table rows of a trial
 runs/<run>/run.json                        specification, trials and tasks of a run
 runs/<run>/cancelled.json                  the run was cancelled and not resumed since
@@ -139,6 +140,11 @@ class StorePaths:
         """What preparing publishes: name in the work folder, and path relative to the store."""
         paths = (self.images_path(data), self.manifest_path(data))
         return {path.name: path.relative_to(self.root).as_posix() for path in paths}
+
+    @property
+    def features_folder(self) -> Path:
+        """The folder of features of images, computed once for trainings of the last layer."""
+        return self.root / "features"
 
     def network_path(self, name: str) -> Path:
         """The copy of an own file of a network, or of its weights, by checksum and suffix."""

@@ -245,6 +245,8 @@ class DataSetRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     classes: tuple[str, ...]
     settings: dict[str, Any]
     preparation: int = 1
+    layout: str = "class-folders"
+    labels: str | None = None
 
 
 # State of a trial
@@ -279,3 +281,16 @@ class CheckpointRecord(Record, frozen=True, kw_only=True):
     epoch: int = 0
     step: int = 0
     attempt: str = ""
+
+
+class FeaturesRecord(Record, frozen=True, kw_only=True):
+    """Features of a data set's images, as one network computes them: file and checksum.
+
+    `data` and `backbone` say what of; `shape` is that of the array (images, ...).
+    """
+
+    file: str
+    sha256: str
+    data: str
+    backbone: str
+    shape: tuple[int, ...]

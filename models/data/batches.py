@@ -22,6 +22,7 @@ from models.data import array
 from models.data.decode import Pixels
 from models.data.device_transfer import gathered, is_asynchronous
 from models.data.gpu_cache import GpuCache, OnUpload, free_memory, ignore_upload
+from models.data.square import Squaring
 from models.runtime import untried
 
 Indices = npt.NDArray[np.int64]
@@ -34,7 +35,8 @@ AHEAD = 2
 class Data:
     """A data set: images (n, size, size, 3) in a memory map, class index and path of each.
 
-    `splits` holds the indices of each split.
+    `splits` holds the indices of each split. `side` is less than the size where images are stored
+    with a margin; 0: the size.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Data:
     paths: tuple[str, ...]
     splits: dict[str, Indices]
     resident: GpuCache | None = None
+    side: int = 0
 
     @classmethod
     def load(cls, store: Store, name: str) -> Data:
@@ -61,7 +64,7 @@ class Data:
                 f"the prepared data set {name} cannot be read: {reason}. Remove {folder} and "
                 f"submit the data again."
             ) from error
-        size = described.settings.image_size
+        size = Squaring.of(described.settings).stored
         expected = (manifest.num_rows, size, size, 3)
         if images.shape != expected or images.dtype != np.uint8:
             raise DataChanged(
@@ -78,8 +81,19 @@ class Data:
         split = _numbered(manifest["split"], SPLITS)
         splits = {each: np.flatnonzero(split == number) for number, each in enumerate(SPLITS)}
         return cls(
-            name, described.classes, images, labels, tuple(manifest["path"].to_pylist()), splits
+            name,
+            described.classes,
+            images,
+            labels,
+            tuple(manifest["path"].to_pylist()),
+            splits,
+            side=described.settings.image_size,
         )
+
+    @property
+    def image_side(self) -> int:
+        """The side in pixels of the images that a network gets."""
+        return self.side or int(self.images.shape[1])
 
     def near(
         self,

@@ -61,7 +61,7 @@ class GpuCache:
 
         `on_upload(done, total)` counts images after each chunk; an error it raises ends the upload.
         """
-        needed = len(wanted) * int(np.prod(images.shape[1:]))
+        needed = len(wanted) * int(np.prod(images.shape[1:])) * images.dtype.itemsize
         if not len(wanted) or needed > MAX_SHARE * free_bytes:
             return None
         try:
@@ -104,8 +104,9 @@ def _uploaded(
     images: Pixels, wanted: Indices, device: torch.device, chunk_bytes: int, on_upload: OnUpload
 ) -> Tensor:
     """Upload images in chunks: one is gathered while the previous one is copied."""
-    found = torch.empty((len(wanted), *images.shape[1:]), dtype=torch.uint8, device=device)
-    chunk_images = max(1, chunk_bytes // found[0].numel())
+    kind = torch.from_numpy(np.empty(0, images.dtype)).dtype
+    found = torch.empty((len(wanted), *images.shape[1:]), dtype=kind, device=device)
+    chunk_images = max(1, chunk_bytes // found[0].nbytes)
     for start in range(0, len(wanted), chunk_images):
         places = wanted[start : start + chunk_images]
         chunk = gathered(images, places, device)

@@ -26,17 +26,44 @@ TINY = 1e-6
 
 
 class Squaring(NamedTuple):
-    """How an image becomes a square of `size` pixels; without the rest, as in the study."""
+    """How an image becomes a square of `size` pixels; without the rest, as in the study.
+
+    With `margin` the square is larger: it holds what lies around those pixels.
+    """
 
     size: int
     resize: Resize = STUDY.resize
     interpolation: Interpolation = STUDY.interpolation
     crop: float = STUDY.crop
+    margin: bool = False
+
+    @property
+    def resized(self) -> int:
+        """The side to which an image is resized before the centre is cut out."""
+        if self.resize == "squash":
+            return round(self.size / self.crop)
+        return max(1, math.floor(self.size / self.crop + TINY))
+
+    @property
+    def around(self) -> int:
+        """Pixels on each side of the square that are stored with it."""
+        return max(0, (self.resized - self.size) // 2) if self.margin else 0
+
+    @property
+    def stored(self) -> int:
+        """The side of the stored square, margins included."""
+        return self.size + 2 * self.around
 
     @classmethod
     def of(cls, settings: DataSettings) -> Squaring:
         """That of a data set."""
-        return cls(settings.image_size, settings.resize, settings.interpolation, settings.crop)
+        return cls(
+            settings.image_size,
+            settings.resize,
+            settings.interpolation,
+            settings.crop,
+            settings.margin,
+        )
 
 
 def square_as(image: Image.Image, how: Squaring) -> Pixels:
@@ -49,11 +76,10 @@ def square_as(image: Image.Image, how: Squaring) -> Pixels:
         return square(image, how.size)
     filtered = FILTERS[how.interpolation]
     if how.resize == "squash":
-        side = round(how.size / how.crop)
-        return _centre_of(image.resize((side, side), filtered), how.size)
-    side = max(1, math.floor(how.size / how.crop + TINY))
-    resized = image.resize(_scaled(image, side, how.resize == "crop"), filtered)
-    return _centre_of(resized, how.size)
+        resized = image.resize((how.resized, how.resized), filtered)
+    else:
+        resized = image.resize(_scaled(image, how.resized, how.resize == "crop"), filtered)
+    return _centre_of(resized, how)
 
 
 def _scaled(image: Image.Image, side: int, short: bool) -> tuple[int, int]:
@@ -63,15 +89,24 @@ def _scaled(image: Image.Image, side: int, short: bool) -> tuple[int, int]:
     return width, height
 
 
-def _centre_of(image: Image.Image, size: int) -> Pixels:
-    """The centre (size, size, 3) of an image; what lies outside it is grey."""
-    width, height = image.size
-    if width < size or height < size:
-        framed = Image.new("RGB", (max(width, size), max(height, size)), PADDING)
-        framed.paste(image, ((framed.width - width) // 2, (framed.height - height) // 2))
+def _centre_of(image: Image.Image, how: Squaring) -> Pixels:
+    """The stored centre of an image; what lies outside it is grey.
+
+    With a margin the pixels of the centre are the same as without.
+    """
+    size = how.size
+    if image.width < size or image.height < size:
+        framed = Image.new("RGB", (max(image.width, size), max(image.height, size)), PADDING)
+        framed.paste(
+            image, ((framed.width - image.width) // 2, (framed.height - image.height) // 2)
+        )
         image = framed
     left, top = (round((side - size) / 2) for side in image.size)
-    return np.asarray(image.crop((left, top, left + size, top + size)))
+    if not how.around:
+        return np.asarray(image.crop((left, top, left + size, top + size)))
+    square = Image.new("RGB", (how.stored, how.stored), PADDING)
+    square.paste(image, (how.around - left, how.around - top))
+    return np.asarray(square)
 
 
 def square(image: Image.Image, size: int) -> Pixels:

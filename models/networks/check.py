@@ -20,7 +20,7 @@ from jobs import atomic
 from jobs.catalog.backbones import CATALOG, find_backbone
 from jobs.errors import BadSpec, BadWeights, OrchError, RequestError
 from jobs.spec.networks import STUDY, Preparation
-from models.networks import libraries, torchvision_networks, weights
+from models.networks import head_layer, libraries, torchvision_networks, weights
 from models.networks.build import build_network, pretrained_skeleton
 from models.networks.libraries import Wanted
 
@@ -35,7 +35,8 @@ class NetworkRequest:
     """One network to check.
 
     `asked` is its preparation as far as the specification gives it. `weights` is an own file.
-    `pretrained` networks begin with weights, which must be here if `local`.
+    `pretrained` networks begin with weights, which must be here if `local`. `finetune` is that of
+    the recipe.
     """
 
     label: str
@@ -44,6 +45,7 @@ class NetworkRequest:
     weights: str | None = None
     pretrained: bool = False
     local: bool = True
+    finetune: str = "full"
 
     def wanted(self, image_size: int) -> Wanted:
         """The network for images of this size."""
@@ -65,9 +67,20 @@ def check(request: NetworkRequest, classes: int, weights_dir: Path | None) -> di
     prepared = Preparation(**(native.model_dump() | asked))
     wanted = request.wanted(prepared.image_size)
     counted = _try_out(wanted, classes)
-    if path is not None:
-        build_network(request.label, classes, 0, path, wanted.image_size, wanted.source)
+    if path is not None or request.finetune == "head":
+        network = build_network(request.label, classes, 0, path, wanted.image_size, wanted.source)
+        if request.finetune == "head":
+            _try_head(wanted, network, classes)
     return prepared.model_dump(mode="json") | counted
+
+
+def _try_head(wanted: Wanted, network: nn.Module, classes: int) -> None:
+    """Raise `BadSpec` for a network whose last layer cannot be trained alone."""
+    size = wanted.image_size
+    values = head_layer.head_values(wanted.label, network, classes, size, wanted.source)
+    head = head_layer.find_head(wanted.label, network, values)
+    torch.manual_seed(0)
+    head_layer.require_head(wanted.label, head, network, torch.randn(2, 3, size, size))
 
 
 def _weights_file(request: NetworkRequest, weights_dir: Path | None) -> Path | None:
@@ -101,7 +114,7 @@ def _try_out(wanted: Wanted, classes: int) -> dict[str, Any]:
     try:
         network = libraries.skeleton(wanted, classes)
         shape = _scores_shape(network, wanted.image_size)
-    except OrchError:
+    except (OrchError, MemoryError):
         raise
     except Exception as error:  # the network's own code may raise anything
         raise BadSpec(_size_refused(wanted, error)) from error

@@ -45,4 +45,5 @@ def _request(store: Store, trial: Trial, image_size: int) -> check.NetworkReques
         None if own is None or own.source is None else str(network_file(store, f"{own.source}.py")),
         None if own is None or own.weights is None else str(network_file(store, own.weights)),
         trial.weights == "imagenet",
+        finetune=trial.recipe.finetune,
     )

@@ -48,9 +48,18 @@ def begun(store: Store, trial: Trial, classes: int, weights: Path | None) -> nn.
 
 
 def restored(store: Store, trial: Trial, classes: int, state: Mapping[str, Tensor]) -> nn.Module:
-    """The network with these values; raises `BadCheckpoint` if they do not fit."""
+    """The network with these values; raises `NetworkDiffers` if they do not fit."""
     size, source = _inputs(store, trial)
     return build.restored(trial.backbone, classes, dict(state), size, source)
+
+
+def head_values(store: Store, trial: Trial, classes: int, network: nn.Module) -> frozenset[str]:
+    """The names of the values of its last layer, where the recipe treats that apart; else none."""
+    if trial.recipe.finetune == "full" and trial.recipe.head_learning_rate is None:
+        return frozenset()
+    from models.networks import head_layer
+
+    return head_layer.head_values(trial.backbone, network, classes, *_inputs(store, trial))
 
 
 def _inputs(store: Store, trial: Trial) -> tuple[int, Path | None]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from jobs.errors import LossNotFinite
-from models.data.augment import Change
+from models.data.augment import Change, centred
 from models.data.batches import Batch, Data, Indices, batches, cut
 from models.data.device_transfer import Coming
 from models.runtime.device import out_of_memory
@@ -23,15 +23,20 @@ MAX_UNTRAINED = 256
 
 
 def predict_split(
-    learner: Learner, data: Data, split: str, change: Change = lambda images, places: images
+    learner: Learner,
+    data: Data,
+    split: str,
+    change: Change = lambda images, places: images,
+    compute: Callable[[Batch], Tensor] | None = None,
 ) -> Iterator[tuple[Indices, Tensor, Tensor]]:
     """Indices, labels and scores of every image of a split, in order, in evaluation mode.
 
     Labels and scores are on the host, copied while the next images are computed. `change`
     transforms the images of a batch, given their indices. Batches are halved when memory runs out;
-    an image's scores do not depend on the others.
+    an image's scores do not depend on the others. `compute` gives something else than scores.
     """
     learner.network.eval()
+    compute = compute or learner.scores
     images, left = min(MAX_UNTRAINED, 4 * learner.recipe.batch_size), data.splits[split]
     ahead: tuple[Indices, Coming] | None = None
 
@@ -43,7 +48,8 @@ def predict_split(
         try:
             for piece, batch in zip(pieces, batches(data, pieces, learner.device), strict=True):
                 with torch.inference_mode():
-                    scores = learner.scores(Batch(change(batch.images, piece), batch.labels))
+                    seen = change(centred(batch.images, data.image_side), piece)
+                    scores = compute(Batch(seen, batch.labels))
                     ready, ahead = ahead, (piece, Coming.of(scores))
                 left = left[len(piece) :]
                 if ready is not None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim import Optimizer
 
 from jobs.spec.model import Recipe
@@ -16,7 +16,8 @@ from models.networks import deterministic
 from models.networks.of_trial import Normalisation
 from models.runtime.device import Chosen
 from models.runtime.rng import derive_seed
-from models.training import cuda_graphs, microbatches, optimisation
+from models.training import cuda_graphs, finetuning, microbatches, optimisation
+from models.training.loss import mean_loss
 from models.training.microbatches import Splits
 from models.training.optimisation import Scheduler
 
@@ -29,7 +30,10 @@ CACHED = 600_000
 
 @dataclass(slots=True)
 class Learner:
-    """A network on its device, with all that training needs."""
+    """A network on its device, with all that training needs.
+
+    Batches of a learner with a `head` hold features instead of images.
+    """
 
     network: nn.Module
     optimizer: Optimizer
@@ -41,6 +45,7 @@ class Learner:
     splits: Splits = ()
     normalisation: Normalisation = IMAGENET
     replay: cuda_graphs.Replay | None = None
+    head: nn.Module | None = None
 
     @classmethod
     def of(
@@ -52,12 +57,17 @@ class Learner:
         precision: Chosen,
         splits: Splits = (),
         normalisation: Normalisation = IMAGENET,
+        head_values: Collection[str] = (),
     ) -> Learner:
-        """The network on `device`, channels last, with the recipe's optimiser and schedule."""
+        """The network on `device`, channels last, with the recipe's optimiser and schedule.
+
+        `head_values` names the values of its last layer, for recipes that treat it apart.
+        """
         if recipe.deterministic and device.type == "cuda":
             network = deterministic.replace_pools(network)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer = optimisation.make_optimiser(network, recipe, device)
+        finetuning.freeze(network, recipe, head_values)
+        optimizer = optimisation.make_optimiser(network, recipe, device, head_values)
         scheduler = optimisation.make_scheduler(optimizer, recipe)
         made = cls(
             network, optimizer, scheduler, device, precision, recipe, seed, splits, normalisation
@@ -84,6 +94,9 @@ class Learner:
         """Class scores (n, classes) of a batch in float32, computed in the trial's precision."""
         half = self.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            if self.head is not None:
+                of_features: Tensor = self.head(batch.images)
+                return of_features.float()
             kind = torch.bfloat16 if half else torch.float32
             images = normalised(batch.images, kind, self.normalisation)
             scores: Tensor = self.network(images).flatten(1)
@@ -93,7 +106,7 @@ class Learner:
 def normalised(
     images: Tensor, kind: torch.dtype = torch.float32, by: Normalisation = IMAGENET
 ) -> Tensor:
-    """Images (n, s, s, 3), uint8, as normalised floats (n, 3, s, s), channels last.
+    """Images (n, s, s, 3), 0 to 255, as normalised floats (n, 3, s, s), channels last.
 
     Bit for bit equal to torchvision's `ToTensor` and `Normalize`, rounded to `kind` as autocast
     does.
@@ -106,7 +119,7 @@ def normalised(
     values = torch.empty(rows.shape, dtype=kind, device=images.device)
     at_once = max(1, CACHED // len(mean)) if images.device.type == "cpu" else max(1, len(rows))
     for some, place in zip(torch.split(rows, at_once), torch.split(values, at_once), strict=True):
-        place.copy_(some.float().div_(full).sub_(mean).div_(deviation))
+        place.copy_(some.to(torch.float32, copy=True).div_(full).sub_(mean).div_(deviation))
     return values.view(images.shape).permute(0, 3, 1, 2)
 
 
@@ -134,9 +147,7 @@ def _in_parts(learner: Learner, batch: Batch, sizes: list[int]) -> Tensor:
     learner.optimizer.zero_grad(set_to_none=True)
     losses = []
     for part in batch.split(sizes):
-        loss = functional.cross_entropy(learner.scores(part), part.labels) * (
-            len(part) / len(batch)
-        )
+        loss = mean_loss(learner.scores(part), part.labels) * (len(part) / len(batch))
         loss.backward()  # type: ignore[no-untyped-call]
         losses.append(loss.detach())
     learner.optimizer.step()

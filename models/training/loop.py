@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from jobs.errors import BadSpec, LossNotFinite, OutOfMemory
-from models.data.augment import changes
+from models.data.augment import Draws, changes
 from models.data.batches import Batch, Data, Indices, batches, cut
+from models.data.mix import mixing
 from models.runtime import untried
 from models.runtime.device import out_of_memory
 from models.runtime.rng import permutation
-from models.training import microbatches, optimisation
+from models.training import finetuning, microbatches, optimisation
 from models.training.learner import Learner, step
 from models.training.rollback import StepRollback
 
@@ -84,7 +85,7 @@ def train_epoch(
     and at the end, when `running` includes every loss. Whatever it raises leaves `running` settled.
     Raises `LossNotFinite`.
     """
-    learner.network.train()
+    finetuning.training_mode(learner.network, learner.recipe)
     pieces = steps_of(data, learner, epoch)
     ledger = PendingLosses(running, epoch, learner.learning_rate)
     before = time.monotonic()
@@ -111,7 +112,9 @@ def _steps(
     When memory runs out beside cached images or a recorded step, those are freed and the step is
     done again, if the optimiser allows that. On an error `running.step` is the step that failed.
     """
-    changed = changes(learner.recipe.augment, len(data.images), learner.seed, epoch)
+    draws = Draws(len(data.images), learner.seed, epoch, data.image_side)
+    changed = changes(learner.recipe.augment, draws)
+    mixed = mixing(learner.recipe, len(data.classes), learner.seed, epoch)
     undone = _rollback(learner, data)
     while running.step < len(pieces):
         left, done = pieces[running.step :], running.step
@@ -121,6 +124,8 @@ def _steps(
                 if undone is not None:
                     undone.keep()
                 batch = Batch(changed(fetched.images, piece), fetched.labels)
+                if mixed is not None:
+                    batch = mixed(batch, running.step)
                 loss = _guarded_step(learner, data, batch, epoch, running.step)
                 done = running.step
                 yield len(batch), loss
@@ -161,6 +166,6 @@ def _guarded_step(learner: Learner, data: Data, batch: Batch, epoch: int, number
                 "device with more memory."
             ) from error
         raise BadSpec(
-            f"batch size {len(batch)} is too small for this network at {data.images.shape[1]} px: "
+            f"batch size {len(batch)} is too small for this network at {data.image_side} px: "
             "batch normalisation needs more than one value. Use a --batch-size of 2 or more."
         ) from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pkgutil import resolve_name
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,15 +18,34 @@ from jobs.spec.model import Recipe
 Scheduler = LRScheduler | ReduceLROnPlateau
 
 
-def make_optimiser(network: nn.Module, recipe: Recipe, device: torch.device) -> Optimizer:
-    """The optimiser of a network that is on `device` already."""
+def make_optimiser(
+    network: nn.Module, recipe: Recipe, device: torch.device, head: Collection[str] = ()
+) -> Optimizer:
+    """The optimiser of a network that is on `device` already.
+
+    `head` names the values of the last layer, which may have a learning rate of its own.
+    """
     entry = OPTIMISERS[recipe.optimiser]
     settings = {name: getattr(recipe, key) for name, key in entry.settings.items()}
     if entry.fused:
         # Fused on a GPU; on a processor it would round differently and gain little.
         settings["fused"] = device.type == "cuda"
-    made: Optimizer = resolve_name(entry.make)(network.parameters(), **settings, **entry.fixed)
+    made: Optimizer = resolve_name(entry.make)(
+        _groups(network, recipe, head), **settings, **entry.fixed
+    )
     return made
+
+
+def _groups(network: nn.Module, recipe: Recipe, head: Collection[str]) -> list[Any]:
+    """What is trained; in two groups where the last layer has a learning rate of its own."""
+    trained = [(name, value) for name, value in network.named_parameters() if value.requires_grad]
+    if recipe.head_learning_rate is None or not head:
+        return [value for _, value in trained]
+    rate = {"lr": recipe.head_learning_rate}
+    return [
+        {"params": [value for name, value in trained if name not in head]},
+        {"params": [value for name, value in trained if name in head]} | rate,
+    ]
 
 
 def make_scheduler(optimizer: Optimizer, recipe: Recipe) -> Scheduler:

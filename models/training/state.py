@@ -23,7 +23,7 @@ from models.data.gpu_cache import OnUpload, ignore_upload
 from models.networks import of_trial
 from models.runtime import device
 from models.runtime.background import BackgroundThread
-from models.training import microbatches, numerics
+from models.training import features, microbatches, numerics
 from models.training.learner import Learner
 from models.training.loop import EpochProgress
 from models.training.microbatches import Splits
@@ -148,19 +148,19 @@ def begin_training(request: TaskRequest, on_upload: OnUpload = ignore_upload) ->
     data = Data.load(store, trial.data)
     found = files.restore(_checkpoints(store, trial), trial.name, task.epoch)
     if found is None:
-        learner = _from_start(store, request, trial, len(data.classes))
-        return TrainingState(
-            store, request, task, trial, data.near(learner.device, on_upload=on_upload), learner
-        )
+        learner, head = _from_start(store, request, trial, len(data.classes))
+        data = _data_of(store, trial, data, learner, head, on_upload)
+        return TrainingState(store, request, task, trial, data, learner)
     contents, path = found
     where = device.pick(request.device, trial.recipe.deterministic)
     network = of_trial.restored(store, trial, len(data.classes), contents.network)
     kept = numerics.settle(store, trial, where, request.threads, None, network)
     splits = microbatches.read(store.microbatches_path(trial.name))
-    learner = _learner(network, trial, where, kept, splits)
+    head = of_trial.head_values(store, trial, len(data.classes), network)
+    learner = _learner(network, trial, where, kept, splits, head)
     learner.optimizer.load_state_dict(contents.optimizer)
     learner.scheduler.load_state_dict(contents.scheduler)
-    data = data.near(where, on_upload=on_upload)
+    data = _data_of(store, trial, data, learner, head, on_upload)
     return TrainingState(
         store,
         request,
@@ -174,8 +174,13 @@ def begin_training(request: TaskRequest, on_upload: OnUpload = ignore_upload) ->
     )
 
 
-def _from_start(store: Store, request: TaskRequest, trial: Trial, classes: int) -> Learner:
-    """The trial before its first step; bad weights are refused before anything is recorded."""
+def _from_start(
+    store: Store, request: TaskRequest, trial: Trial, classes: int
+) -> tuple[Learner, frozenset[str]]:
+    """The trial before its first step, and the names of the values of its last layer.
+
+    Bad weights are refused before anything is recorded.
+    """
     weights = of_trial.weights_of(store, trial, request.weights_dir)
     network = of_trial.begun(store, trial, classes, weights)
     where = device.pick(request.device, trial.recipe.deterministic)
@@ -184,14 +189,35 @@ def _from_start(store: Store, request: TaskRequest, trial: Trial, classes: int) 
     if weights is not None:
         kept.check_weights(weights, digest)
     splits = microbatches.read(store.microbatches_path(trial.name))
-    return _learner(network, trial, where, kept, splits)
+    head = of_trial.head_values(store, trial, classes, network)
+    return _learner(network, trial, where, kept, splits, head), head
 
 
 def _learner(
-    network: nn.Module, trial: Trial, where: torch.device, kept: Numerics, splits: Splits
+    network: nn.Module,
+    trial: Trial,
+    where: torch.device,
+    kept: Numerics,
+    splits: Splits,
+    head: frozenset[str],
 ) -> Learner:
     shown = of_trial.normalisation_of(trial)
-    return Learner.of(network, trial.recipe, trial.seed, where, kept.precision, splits, shown)
+    precision, seed = kept.precision, trial.seed
+    return Learner.of(network, trial.recipe, seed, where, precision, splits, shown, head)
+
+
+def _data_of(
+    store: Store,
+    trial: Trial,
+    data: Data,
+    learner: Learner,
+    head: frozenset[str],
+    on_upload: OnUpload,
+) -> Data:
+    """What batches are made of: images, or their features where only the last layer is trained."""
+    if trial.recipe.finetune == "head":
+        data = features.begin_head(store, trial, data, learner, head, on_upload)
+    return data.near(learner.device, on_upload=on_upload)
 
 
 def _checkpoints(store: Store, trial: Trial) -> Path:

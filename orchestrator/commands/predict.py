@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobs import install_hints
-from jobs.errors import MissingExtra
+from jobs.errors import MissingExtra, RequestError
 from jobs.settings import Settings
 from orchestrator.formatting import plain, share
 from orchestrator.terminal.options import emit, examples, json_option, store_option
@@ -87,6 +87,7 @@ def predict_command(
     paths = image_paths.find(images, unread)
     _require_torch()
     store, faults = Store(settings.store).open(), dict[str, str]()
+    _refuse_run_names(unread, store.run_names())
     chosen_run = store.load_run(run) if run is not None else store.latest_run()
     chosen = trained_models.choose_models(store, chosen_run, period)
     with _asking(as_json) as tell:
@@ -103,6 +104,12 @@ def predict_command(
     return _exit_code(answered, unread, faults)
 
 
+def _refuse_run_names(unread: Mapping[Path, str], runs: Sequence[str]) -> None:
+    """Otherwise the images would be classified by the latest run, not by the one that is named."""
+    if name := next((str(path) for path in unread if str(path) in runs), None):
+        raise RequestError(f"{name} is a run, not an image. Name it with: --run {name}")
+
+
 def _require_torch() -> None:
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
@@ -114,9 +121,7 @@ def _exit_code(
     answered: list[ImagePredictions], unread: Mapping[Path, str], faults: Mapping[str, str]
 ) -> int:
     """1 if anything was not answered, which is named on stderr; else 0."""
-    broken = [
-        f"{each.image} is not a complete image: {each.broken}" for each in answered if each.broken
-    ]
+    broken = [f"no prediction for {each.image}: {each.broken}" for each in answered if each.broken]
     wrong = [*unread.values(), *broken, *(f"not asked: {why}" for why in faults.values())]
     for line in wrong:
         click.echo(plain(line), err=True)
@@ -203,7 +208,7 @@ def _title(each: ImagePredictions) -> Any:
     from rich.text import Text
 
     known = (
-        f" (a {plain(each.known.label)}, one of the run's {SPLITS[each.known.split]} images)"
+        f" ({plain(each.known.label)}, one of the run's {SPLITS[each.known.split]} images)"
         if each.known
         else ""
     )

@@ -17,7 +17,7 @@ from jobs.maintenance import verify
 from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
-from orchestrator.analysis import predictions
+from orchestrator.analysis import load
 
 TABLES = ("epochs", "evaluations", "predictions", "attempts")
 REMEDY = "Remove it, so that it is created again, with: orch verify RUN --repair"
@@ -39,7 +39,7 @@ def read(store: Store, run: Run, name: str) -> object:
     """Read a table as the report does."""
     if name == "manifest":
         return tables.read_table(table_path(store, run, name), tables.MANIFEST)
-    columns = predictions.COLUMNS if name == "predictions" else None
+    columns = load.PREDICTION_COLUMNS if name == "predictions" else None
     return tables.read_rows(store.root, name, run.trials, columns)
 
 

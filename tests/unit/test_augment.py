@@ -20,7 +20,8 @@ from jobs.spec import model  # noqa: E402
 from jobs.spec.model import Recipe, Spec  # noqa: E402
 from jobs.store import tables  # noqa: E402
 from jobs.task import Trial  # noqa: E402
-from models.data.augment import changes  # noqa: E402
+from models.data.augment import Change, Draws  # noqa: E402
+from models.data.augment import changes as changes_of  # noqa: E402
 
 SIDE = 16
 COUNT = 400
@@ -32,6 +33,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(1)
+
+
+def changes(kind: str, count: int, seed: int, epoch: int) -> Change:
+    """The changes of images of 16 pixels."""
+    return changes_of(kind, Draws(count, seed, epoch, SIDE))
 
 
 @pytest.fixture(scope="module")
@@ -176,5 +182,8 @@ def test_a_run_is_another_one_only_where_something_was_asked_for() -> None:
 
 def test_an_unknown_augmentation_is_refused() -> None:
     """The message lists the accepted values."""
-    with pytest.raises(BadSpec, match="augment: one of none, flip, crop-flip is needed"):
+    with pytest.raises(
+        BadSpec,
+        match="augment: one of none, flip, crop-flip, random-resized-crop, randaugment is needed",
+    ):
         model.build({"backbones": "all", "augment": "rotate"})

@@ -13,6 +13,7 @@ pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
 from PIL import Image  # noqa: E402
 
 from jobs.store import tables  # noqa: E402
+from jobs.store.records import TaskResult  # noqa: E402
 from orchestrator import cli  # noqa: E402
 from orchestrator.commands import submit  # noqa: E402
 from orchestrator.report.sections import data_values  # noqa: E402
@@ -53,9 +54,10 @@ def test_preparing_takes_a_split_and_tells_the_range(
 def test_the_report_has_rows_for_it_only_where_there_is_something() -> None:
     """A set of 8 bits has the rows it always had."""
     used = {"setting": "auto", "low": 0.0, "high": 4094.0, "files": 20}
-    rows = dict(data_values.rows({"value_range": used, "low_contrast": ["a/9.png", "b/9.png"]}))
+    prepared = TaskResult(value_range=used, low_contrast=("a/9.png", "b/9.png"))
+    rows = dict(data_values.rows(prepared))
 
-    assert data_values.rows({"low_contrast": []}) == []
+    assert data_values.rows(TaskResult(low_contrast=())) == []
     assert rows == {
         "Values beyond 8 bits": "0 (black) to 4094 (white), found in 20 files",
         "Low contrast": "2 images under a tenth of the range: a/9.png, b/9.png",

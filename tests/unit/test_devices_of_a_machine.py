@@ -235,10 +235,12 @@ def test_a_trial_begins_with_the_threads_that_were_decided(tmp_path: Path) -> No
         tmp_path, backbones=["scratch"], seeds=2, pixels=False, finished=lambda task: False
     )
     store.plan_threads(run.trials[0], 2)
-    before = torch.get_num_threads()
+    network, before = torch.nn.Linear(1, 1), torch.get_num_threads()
     try:
         settled = [
-            numerics.settle(store, store.load_trial(name), torch.device("cpu"), 1, None).threads
+            numerics.settle(
+                store, store.load_trial(name), torch.device("cpu"), 1, None, network
+            ).threads
             for name in run.trials
         ]
     finally:

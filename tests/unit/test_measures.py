@@ -13,7 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.store import tables
-from orchestrator.analysis import agreement, calibration, cost, overfitting, per_class, predictions
+from orchestrator.analysis import (
+    agreement,
+    calibration,
+    cost,
+    load,
+    overfitting,
+    per_class,
+    predictions,
+)
 from orchestrator.analysis.standings import EpochRow
 from orchestrator.analysis.timeline import AttemptSpan, covered
 
@@ -177,7 +185,7 @@ def rows(trial: str, answers: list[tuple[str, str, str]], epoch: int = 2) -> pa.
     table = tables.build_table("predictions", made).append_column(
         "trial", pa.array([trial] * len(made), pa.string())
     )
-    return table.select(list(predictions.COLUMNS))
+    return table.select(list(load.PREDICTION_COLUMNS))
 
 
 def test_a_book_puts_every_answer_at_its_images_place() -> None:

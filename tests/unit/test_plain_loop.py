@@ -20,11 +20,12 @@ from torchvision import datasets, transforms  # noqa: E402
 
 from jobs.data import image_folder  # noqa: E402
 from jobs.spec.model import DataSettings, Recipe  # noqa: E402
+from jobs.spec.networks import STUDY  # noqa: E402
 from jobs.store.store import Store  # noqa: E402
 from models.data.batches import Data  # noqa: E402
 from models.data.prepare import prepare_folder  # noqa: E402
 from models.networks import build  # noqa: E402
-from models.training.learner import DEVIATION, MEAN, Learner  # noqa: E402
+from models.training.learner import Learner  # noqa: E402
 from models.training.loop import EpochProgress, steps_of, train_epoch  # noqa: E402
 
 SIZE, BATCH = 64, 8
@@ -75,7 +76,7 @@ def by_hand(
                 transforms.Resize((side, side)),
                 transforms.CenterCrop(SIZE),
                 transforms.ToTensor(),
-                transforms.Normalize(MEAN, DEVIATION),
+                transforms.Normalize(STUDY.mean, STUDY.deviation),
             ]
         ),
     )

@@ -147,7 +147,8 @@ def test_the_command_answers_the_whole_images_and_names_the_broken_one(
     told = json.loads(said.out)
 
     assert code == 1
-    assert "b.png is not a complete image" in said.err
+    assert "no prediction for" in said.err
+    assert "b.png: " in said.err
     assert [Path(each["image"]).name for each in told["images"]] == ["a.png", "c.png"]
     assert [Path(each["image"]).name for each in told["broken"]] == ["b.png"]
     assert [a["backbone"] for a in told["images"][0]["answers"]] == ["scratch", "squeezenet"]
@@ -286,3 +287,18 @@ def test_a_missing_image_is_a_wrong_request(
 
     assert code == 2
     assert "missing.png does not exist" in capsys.readouterr().err
+
+
+def test_a_run_in_the_place_of_an_image_is_refused(
+    study: tuple[Laboratory, Run], photographs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The images would be classified by the latest run instead."""
+    laboratory, run = study
+    image = str(photographs / "ape" / "000.png")
+
+    code = cli.run(["--store", str(laboratory.store.root), "predict", run.name, image])
+    said = capsys.readouterr()
+
+    assert code == 2
+    assert f"--run {run.name}" in said.err
+    assert not said.out

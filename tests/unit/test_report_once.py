@@ -37,7 +37,7 @@ ANALYSED = [
     "seed_moments",
     "resampled",
     "pairwise_tests",
-    "leading",
+    "beats_all_rivals",
     "rank_networks",
     "class_metrics",
     "confusions",

@@ -26,8 +26,10 @@ UNUSED = 1.2
 AGAIN_S = 5.0
 CGROUPS = Path("/sys/fs/cgroup")
 
-Likeness = tuple[str, int, int, str]
-"""Backbone, image size, batch size, requested precision: equal ones need equal memory."""
+Likeness = tuple[str, int, int, str, str]
+"""Backbone, image size, batch size, requested precision, what is trained.
+
+Equal ones need equal memory."""
 
 
 def total_bytes(device: Device) -> int:
@@ -92,7 +94,8 @@ class MeasuredMemory:
 
     def _likeness(self, trial: Trial) -> Likeness:
         size = self.store.described(trial.data).settings.image_size
-        return trial.backbone, size, trial.recipe.batch_size, trial.recipe.precision
+        recipe = trial.recipe
+        return trial.backbone, size, recipe.batch_size, recipe.precision, recipe.finetune
 
 
 def _gpu_bytes(visible: str) -> int:

@@ -122,7 +122,7 @@ class Handover:
     def kind_of(self, task: Task) -> str:
         """The kind of a training, as in `throughput.training_kind`.
 
-        It depends on the backbone, the image size and, on a CPU, the trial's threads.
+        It depends on the backbone, what of it is trained, the image size and, on a CPU, threads.
         """
         trial = self.store.load_trial(task.subject)
         threads = self.threads
@@ -130,8 +130,9 @@ class Handover:
             with contextlib.suppress(OSError, DamagedFile):
                 numerics = codec.read(self.store.numerics_path(trial.name), NumericsRecord)
                 threads = numerics.threads if numerics else threads
+        trained = "" if trial.recipe.finetune == "full" else "+head"
         return throughput.training_kind(
-            trial.backbone, self.store.described(trial.data).settings.image_size, threads
+            trial.backbone + trained, self.store.described(trial.data).settings.image_size, threads
         )
 
     @property

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.catalog import backbones
+from jobs.catalog.augmentations import AUGMENTATIONS
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.schedules import SCHEDULES
+from jobs.spec.model import Spec
 from jobs.spec.networks import Network
 from jobs.store.records import TaskResult
 from jobs.task import Trial
@@ -17,13 +19,7 @@ from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import wording
 from orchestrator.report.rendering.elements import Table
-from orchestrator.report.sections import data_values, memory, preparation
-
-AUGMENTATIONS = {
-    "none": "none",
-    "flip": "mirrored at random",
-    "crop-flip": "shifted and mirrored at random",
-}
+from orchestrator.report.sections import data_source, data_values, memory, preparation
 
 
 def networks(run_data: RunData) -> Table:
@@ -85,6 +81,7 @@ def recipe(run_data: RunData) -> Table:
         ),
         ("Loss", "cross entropy"),
         ("Optimiser", OPTIMISERS[spec.optimiser].describe(spec)),
+        *_own_rates(spec),
         ("Learning rate", SCHEDULES[spec.schedule].describe(spec)),
         (
             "Early stopping",
@@ -94,7 +91,8 @@ def recipe(run_data: RunData) -> Table:
         ),
         ("Batch", wording.count(spec.batch_size, "image")),
         ("Image size", _image_size(run_data)),
-        ("Augmentation", AUGMENTATIONS[spec.augment]),
+        ("Augmentation", _augmentation(spec)),
+        *_finetuning(spec),
         ("Corruptions", ", ".join(spec.corruptions) or "none"),
         (
             "Requested weights",
@@ -120,12 +118,36 @@ def _image_size(run_data: RunData) -> str:
     return told.pop() if len(told) == 1 else "as each network's weights ask for, see Networks"
 
 
+def _augmentation(spec: Spec) -> str:
+    """How training images are changed."""
+    mixed = [f"{key} {getattr(spec, key):g}" for key in ("mixup", "cutmix") if getattr(spec, key)]
+    return ", ".join([AUGMENTATIONS[spec.augment].told, *mixed])
+
+
+def _own_rates(spec: Spec) -> list[tuple[str, str]]:
+    """The learning rates of networks that have one of their own."""
+    rates = {name: one.learning_rate for name, one in spec.networks.items() if one.learning_rate}
+    told = [f"{wording.title(name)} {rate:g}" for name, rate in rates.items()]
+    return [("Learning rates apart", ", ".join(told))] if told else []
+
+
+def _finetuning(spec: Spec) -> list[tuple[str, str]]:
+    """What is not trained, or with another learning rate; no row where all is trained alike."""
+    told = []
+    if spec.finetune == "head":
+        told.append("only the last layer, on features that are computed once")
+    if spec.freeze_batch_norm:
+        told.append("batch norms stay as pretrained")
+    if spec.head_learning_rate is not None:
+        told.append(f"the last layer has learning rate {spec.head_learning_rate:g}")
+    return [("Fine-tuning", "; ".join(told))] if told else []
+
+
 def data(run_data: RunData, duplicates: Mapping[str, int] | None) -> Table:
     """The data set: source, counts, split, skipped files."""
     spec, prepared = run_data.run.spec, run_data.prepared or TaskResult()
-    split = split_counts(run_data) or "0 images"
     rows = [
-        ("Source", wording.plain(run_data.source.origin) if run_data.source else "unknown"),
+        *data_source.rows(run_data.source),
         ("Classes", f"{len(run_data.classes)}"),
         (
             "Images",
@@ -133,7 +155,10 @@ def data(run_data: RunData, duplicates: Mapping[str, int] | None) -> Table:
             if prepared.images is not None
             else "unknown: the data set is not prepared yet",
         ),
-        ("Split", f"{split} ({' : '.join(map(str, spec.split))} by class, seed {spec.split_seed})"),
+        (
+            "Split",
+            f"{split_counts(run_data) or '0 images'} ({data_source.split(spec, run_data.source)})",
+        ),
         ("Broken files", _skipped(prepared)),
         *data_values.rows(prepared),
         ("Exact duplicates", _duplicates(duplicates)),

@@ -1,0 +1,67 @@
+"""Settings that cannot be combined, each with the reason and what to change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from jobs.catalog.augmentations import DEFAULT
+from jobs.catalog.reference import parse
+
+if TYPE_CHECKING:
+    from jobs.spec.fields import Weights
+    from jobs.spec.model import Spec
+
+
+def require_possible(spec: Spec, weights_of: Callable[[str], Weights]) -> None:
+    """Raise `ValueError` for settings of fine-tuning that exclude each other."""
+    if spec.finetune == "head":
+        _require_plain_features(spec)
+        _require_trained(spec, weights_of, "finetune head trains only the last layer")
+    if spec.freeze_batch_norm:
+        _require_trained(
+            spec, weights_of, "freeze_batch_norm keeps batch norms as they are pretrained"
+        )
+
+
+def _require_plain_features(spec: Spec) -> None:
+    """Refuse what would change features that are computed once, or a body that stays as it is."""
+    changed = [
+        f"{key} {value}"
+        for key, value, off in (
+            ("augment", spec.augment, DEFAULT),
+            ("mixup", spec.mixup, 0.0),
+            ("cutmix", spec.cutmix, 0.0),
+        )
+        if value != off
+    ]
+    if changed:
+        raise ValueError(
+            f"{changed[0]} cannot be used with finetune head, which computes the features of each "
+            "image once; leave one of them out"
+        )
+    if spec.freeze_batch_norm:
+        raise ValueError(
+            "freeze_batch_norm has no effect with finetune head, which changes only the last "
+            "layer; leave it out"
+        )
+    if spec.head_learning_rate is not None:
+        raise ValueError(
+            "head_learning_rate has no effect with finetune head, which trains only the last "
+            "layer; give learning_rate"
+        )
+
+
+def _require_trained(spec: Spec, weights_of: Callable[[str], Weights], why: str) -> None:
+    """Refuse networks that begin with random values; what own networks begin with is not known."""
+    untrained = [
+        name
+        for name in spec.backbones
+        if weights_of(name) == "none" and parse(name).library not in ("file", "entry")
+    ]
+    if untrained:
+        remedy = "leave it out of backbones" if spec.weights != "none" else "give weights imagenet"
+        raise ValueError(
+            f"{why}, but {untrained[0]} begins with random weights; {remedy}, or leave that "
+            "setting out"
+        )

@@ -1,0 +1,114 @@
+"""Every augmentation and way of fine-tuning gives the same line of epochs however it is divided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
+
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
+from support import tiny_network  # noqa: E402
+from support.learning import Laboratory, stop_after  # noqa: E402
+
+from jobs.errors import Stopped  # noqa: E402
+from jobs.store import tables  # noqa: E402
+
+TIMES = ("seconds", "images_per_second", "period")
+MODES: dict[str, dict[str, Any]] = {
+    "flip": {"augment": "flip"},
+    "crop-flip": {"augment": "crop-flip"},
+    "random-resized-crop": {"augment": "random-resized-crop"},
+    "randaugment": {"augment": "randaugment"},
+    "mixup": {"mixup": 0.4},
+    "cutmix": {"cutmix": 1.0},
+    "all at once": {
+        "augment": "random-resized-crop",
+        "mixup": 0.2,
+        "cutmix": 1.0,
+        "freeze_batch_norm": True,
+        "head_learning_rate": 0.2,
+    },
+    "head": {"finetune": "head"},
+    "head in bf16": {"finetune": "head", "precision": "bf16"},
+    "frozen batch norm": {"freeze_batch_norm": True},
+    "head learning rate": {"head_learning_rate": 0.2},
+}
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The catalog with a small network; torch is reset to one thread."""
+    tiny_network.add(monkeypatch)
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Noise in three classes."""
+    folder = tmp_path_factory.mktemp("data") / "noise"
+    rng = np.random.default_rng(1)
+    for label in "abc":
+        (folder / label).mkdir(parents=True)
+        for number in range(15):
+            pixels = rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def make(pictures: Path, tmp_path: Path) -> Callable[[str, bool], Laboratory]:
+    """Makes laboratories, each with the data set prepared."""
+
+    def made(name: str, margin: bool = False) -> Laboratory:
+        laboratory = Laboratory.of(tmp_path / name, pictures, image_size=32, margin=margin)
+        laboratory.prepare()
+        return laboratory
+
+    return made
+
+
+def rows_of(laboratory: Laboratory, trial: str) -> list[dict[str, Any]]:
+    """The published rows of a trial without their times."""
+    rows = tables.read_rows(laboratory.store.root, "epochs", [trial]).sort_by("epoch").to_pylist()
+    return [{key: value for key, value in row.items() if key not in TIMES} for row in rows]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_trial_is_one_line_however_it_is_divided(mode: str, make: Any) -> None:
+    """Three periods of two epochs, and six epochs stopped again and again, are six at once."""
+    outcomes, stops = [], 0
+    for name, marks in (("calm", [6]), ("periods", [2, 4, 6]), ("stopped", [6])):
+        laboratory = make(name, "random-resized-crop" in MODES[mode].values())
+        recipe = {"batch_size": 8, "learning_rate": 0.05, **MODES[mode]}
+        trial = laboratory.trial("tiny", marks, **recipe)
+        for period, epoch in enumerate(marks, 1):
+            done = None
+            while done is None:
+                stop = stop_after(5) if name == "stopped" else lambda: False
+                try:
+                    done = laboratory.train(trial, epoch, should_stop=stop, period=period)
+                except Stopped:
+                    stops += 1
+        outcomes.append((done["weights_digest"], rows_of(laboratory, trial)))
+
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+    assert stops >= 5
+
+
+def test_every_mode_trains_another_network(make: Any) -> None:
+    """No setting is without effect."""
+    digests = {}
+    laboratories = {False: make("centre"), True: make("margin", True)}
+    for mode, settings in {"none": {}, **MODES}.items():
+        laboratory = laboratories["random-resized-crop" in settings.values()]
+        trial = laboratory.trial("tiny", [1], batch_size=8, learning_rate=0.05, **settings)
+        digests[mode] = laboratory.train(trial, 1)["weights_digest"]
+
+    assert len(set(digests.values())) == len(digests)
