@@ -15,7 +15,6 @@ from pydantic import (
     model_validator,
 )
 
-from jobs import file_names
 from jobs.catalog.augmentations import AUGMENTATIONS
 from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
@@ -24,7 +23,15 @@ from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.reference import parse
 from jobs.catalog.schedules import SCHEDULES
 from jobs.errors import BadSpec
-from jobs.spec import combinations, duration, synonyms, texts, value_errors, yaml_file
+from jobs.spec import (
+    combinations,
+    data_places,
+    duration,
+    synonyms,
+    texts,
+    value_errors,
+    yaml_file,
+)
 from jobs.spec.fields import BUILT_IN_KEYS, KEYS, NATIVE, Weights
 from jobs.spec.network_settings import NetworkSettings
 from jobs.spec.networks import RECIPE_KEYS, STUDY, Network, placed, split_entries
@@ -233,7 +240,7 @@ def build(values: dict[str, Any]) -> Spec:
         raise BadSpec(
             "no backbone was given. Give --all-backbones, or --backbone NAME (see 'orch models')."
         )
-    _place_data(tidy, Path())
+    data_places.resolve(tidy, Path())
     tidy["backbones"] = placed(tidy["backbones"], Path())
     try:
         return Spec(**tidy)
@@ -247,35 +254,10 @@ def read_file(path: Path) -> dict[str, Any]:
     A relative data folder is resolved against the folder of the file. Raises `BadSpec`.
     """
     tidy = _tidy(yaml_file.read(path))
-    _place_data(tidy, path.absolute().parent)
+    data_places.resolve(tidy, path.absolute().parent)
     if "backbones" in tidy:
         tidy["backbones"] = placed(tidy["backbones"], path.absolute().parent)
     return tidy
-
-
-def _place_data(values: dict[str, Any], beside: Path) -> None:
-    """Make the places of images absolute; raises `BadSpec` for an invalid name."""
-    for key in ("data", "images"):
-        given = values.get(key)
-        if isinstance(given, str) and not (key == "data" and given in BUILT_IN_DATA):
-            values[key] = _place(key, given, beside)
-
-
-def _place(key: str, data: str, beside: Path) -> str:
-    """An absolute path; raises `BadSpec` for an invalid name."""
-    if not data.isascii() and (fault := file_names.fault(data)):
-        raise BadSpec(f"{key}: {fault}")
-    if not data.strip() or any(ord(each) < 32 or 0xD800 <= ord(each) <= 0xDFFF for each in data):
-        raise BadSpec(
-            f"{key}: {data[:SHOWN]!r} is not a folder name. Give "
-            f"{value_errors.needs(key).rstrip(',')}."
-        )
-    try:
-        return str((beside / Path(data).expanduser()).absolute())
-    except RuntimeError:
-        raise BadSpec(
-            f"{key}: {data[:SHOWN]} names a user that does not exist on this machine."
-        ) from None
 
 
 def _tidy(values: dict[str, Any]) -> dict[str, Any]:
