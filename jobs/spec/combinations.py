@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jobs.catalog.augmentations import DEFAULT
 from jobs.catalog.reference import parse
+from jobs.catalog.schedules import SCHEDULES
 
 if TYPE_CHECKING:
     from jobs.spec.fields import Weights
@@ -14,13 +15,30 @@ if TYPE_CHECKING:
 
 
 def require_possible(spec: Spec, weights_of: Callable[[str], Weights]) -> None:
-    """Raise `ValueError` for settings of fine-tuning that exclude each other."""
+    """Raise `ValueError` for settings that exclude each other."""
+    if SCHEDULES[spec.schedule].fixed_length:
+        _require_length(spec)
     if spec.finetune == "head":
         _require_plain_features(spec)
         _require_trained(spec, weights_of, "finetune head trains only the last layer")
     if spec.freeze_batch_norm:
         _require_trained(
             spec, weights_of, "freeze_batch_norm keeps batch norms as they are pretrained"
+        )
+
+
+def _require_length(spec: Spec) -> None:
+    """Refuse a schedule that ends before the last epoch or with its warm-up."""
+    horizon = spec.horizon_epochs or spec.epochs
+    if horizon < spec.epochs:
+        raise ValueError(
+            f"horizon_epochs {horizon} is less than the {spec.epochs} epochs of all periods; give "
+            f"{spec.epochs} or more, or fewer periods"
+        )
+    if spec.warmup_epochs >= horizon:
+        raise ValueError(
+            f"warmup_epochs {spec.warmup_epochs} leaves nothing of the {horizon} epochs of the "
+            f"schedule {spec.schedule}; give fewer"
         )
 
 

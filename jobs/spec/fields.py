@@ -171,18 +171,66 @@ KEYS: dict[str, Key] = {
         optimisers.DEFAULT,
         str,
         "How weights change at each step: {optimisers}.",
-        "how weights change at each step: {optimisers_code}",
+        "how weights change at each step: {optimisers_code}. `optimizer` is the same key",
         metavar="NAME",
         needs="one of {optimisers}",
+        later=True,
+    ),
+    "weight_decay": Key(
+        0.0,
+        float,
+        "Weight decay; norms and biases have none.",
+        "weight decay. Norms and biases have none: parameters of fewer than two dimensions",
+        metavar="DECAY",
+        later=True,
+    ),
+    "clip_norm": Key(
+        None,
+        float,
+        "Largest norm of the gradients of a step; longer ones are scaled down.",
+        "largest norm of all gradients of a step together; longer ones are scaled down to it. "
+        "`null`: no limit",
+        metavar="NORM",
+        later=True,
+    ),
+    "label_smoothing": Key(
+        0.0,
+        float,
+        "Share of each training label that is spread over all classes, such as 0.1.",
+        "share of each training label that is spread evenly over all classes, such as 0.1. The "
+        "validation loss is without it",
+        metavar="SHARE",
         later=True,
     ),
     "schedule": Key(
         schedules.DEFAULT,
         str,
         "How the learning rate changes after each epoch: {schedules}.",
-        "how the learning rate changes after each epoch: {schedules_code}",
+        "how the learning rate changes after each epoch: {schedules_code}. `plateau` multiplies it "
+        "when the validation loss no longer improves",
         metavar="NAME",
         needs="one of {schedules}",
+        later=True,
+    ),
+    "warmup_epochs": Key(
+        0,
+        int,
+        "Epochs in which the learning rate grows to its full value.",
+        "epochs in which the learning rate grows linearly to its full value, before the schedule "
+        "begins: with 3, they have 1/4, 2/4 and 3/4 of it",
+        metavar="N",
+        later=True,
+    ),
+    "horizon_epochs": Key(
+        None,
+        int,
+        "Epochs after which the schedule cosine reaches 0.",
+        "epochs after which `cosine` reaches 0, warm-up included; at least those of all periods, "
+        "which is the default. It is part of the names of trials, so more periods than that make "
+        "other trials",
+        metavar="N",
+        default_shown="those of all periods",
+        default_documented="periods x epochs_per_period",
         later=True,
     ),
     "plateau_patience": Key(

@@ -24,7 +24,7 @@ from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.reference import parse
 from jobs.catalog.schedules import SCHEDULES
 from jobs.errors import BadSpec
-from jobs.spec import combinations, duration, synonyms, texts, value_errors, yaml_file
+from jobs.spec import combinations, duration, synonyms, value_errors, yaml_file
 from jobs.spec.fields import BUILT_IN_KEYS, KEYS, NATIVE, Weights
 from jobs.spec.network_settings import NetworkSettings
 from jobs.spec.networks import RECIPE_KEYS, STUDY, Network, placed, split_entries
@@ -32,12 +32,15 @@ from jobs.spec.recipe import DataSettings as DataSettings
 from jobs.spec.recipe import Recipe as Recipe
 from jobs.spec.recipe import key_field
 
-ALIASES = {"backbone": "backbones", "patience": "plateau_patience"}
+ALIASES = {"backbone": "backbones", "optimizer": "optimiser", "patience": "plateau_patience"}
 
 MAX_EPOCHS = 9_999_999
 MAX_TASKS = 100_000
 SHOWN = 80
 NUMBERS = tuple(name for name, key in KEYS.items() if key.kind in (int, float))
+OR_NONE = tuple(
+    name for name, key in KEYS.items() if key.kind in (int, float) and key.default is None
+)
 NEVER = "never"
 NOT_ASKED = frozenset(name for name, key in KEYS.items() if not key.changes_run)
 """Keys that do not identify a run: submitting with other values continues the same run."""
@@ -117,7 +120,9 @@ class Spec(NetworkSettings, Recipe):
             raise ValueError("a number is needed, not true or false")
         return value
 
-    @field_validator("early_stop", "head_learning_rate", mode="before")
+    @field_validator(
+        "early_stop", "head_learning_rate", "clip_norm", "horizon_epochs", mode="before"
+    )
     @classmethod
     def _or_none(cls, value: Any) -> Any:
         """Accept the word `none`, as other keys do."""
@@ -193,8 +198,11 @@ class Spec(NetworkSettings, Recipe):
     def recipe(self, backbone: str | None = None) -> Recipe:
         """The recipe of the trials of a network; without one, of those that set nothing apart."""
         known = self.networks.get(backbone or "", Network())
+        values = {key: getattr(self, key) for key in Recipe.model_fields}
+        if SCHEDULES[self.schedule].fixed_length:
+            values["horizon_epochs"] = self.horizon_epochs or self.epochs
         own = {key: value for key in RECIPE_KEYS if (value := getattr(known, key)) is not None}
-        return Recipe(**{key: getattr(self, key) for key in Recipe.model_fields} | own)
+        return Recipe(**values | own)
 
     def weights_of(self, backbone: str) -> Weights:
         """Initial weights of this backbone: `none` if no pretrained weights exist.
@@ -285,11 +293,10 @@ def _tidy(values: dict[str, Any]) -> dict[str, Any]:
                 tidy["backbones"] = "all"
             continue
         if key not in KEYS:
-            offered = [name for name in KEYS if texts.is_offered(name)]
-            meant = synonyms.key_meant(key, offered)
+            meant = synonyms.key_meant(key)
             hint = f" Did you mean '{meant}'?" if meant else ""
             hint = f" {missing}" if (missing := synonyms.not_yet(key)) else hint
-            known = ", ".join(offered)
+            known = ", ".join(KEYS)
             raise BadSpec(
                 f"unknown key '{given[:SHOWN]}' in the specification.{hint} Known keys: {known}."
             )

@@ -44,12 +44,6 @@ def text(template: str) -> str:
     return template.format_map(placeholders())
 
 
-def is_offered(name: str) -> bool:
-    """Whether help and documentation show the key: not where only one value is possible."""
-    entries = {"optimiser": len(OPTIMISERS), "schedule": len(SCHEDULES)}
-    return entries.get(name, 2) > 1
-
-
 def default_shown(name: str) -> str:
     """The default as a help text shows it: `224; 64 for digits`."""
     key = KEYS[name]

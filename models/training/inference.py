@@ -83,7 +83,7 @@ def validate(
     if not math.isfinite(loss_sum):
         raise LossNotFinite(
             f"the validation loss is {loss_sum} after epoch {epoch}, at learning rate "
-            f"{learner.learning_rate:g}. Try a smaller --learning-rate or --precision fp32."
+            f"{learner.learning_rate:g}. {learner.smaller_rate}"
         )
     return loss_sum / done, correct / done
 

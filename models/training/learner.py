@@ -72,7 +72,9 @@ class Learner:
         made = cls(
             network, optimizer, scheduler, device, precision, recipe, seed, splits, normalisation
         )
-        if cuda_graphs.wanted(device, recipe.deterministic):
+        # A recorded step of AdamW would need another variant of it.
+        plain = "capturable" in optimizer.defaults
+        if cuda_graphs.wanted(device, recipe.deterministic) and not plain:
             made.replay = cuda_graphs.Replay(
                 network,
                 optimizer,
@@ -85,6 +87,12 @@ class Learner:
     def learning_rate(self) -> float:
         """Learning rate of the next step."""
         return float(self.optimizer.param_groups[0]["lr"])
+
+    @property
+    def smaller_rate(self) -> str:
+        """What to try where the loss was not finite at the rate of the next step."""
+        asked = self.recipe.learning_rate
+        return f"Try --learning-rate {asked / 10:g} instead of {asked:g}, or --precision fp32."
 
     def make_room(self) -> bool:
         """Free the device memory of a recorded step; False if there is none."""
@@ -145,10 +153,11 @@ def step(learner: Learner, batch: Batch, epoch: int, number: int) -> Tensor:
 def _in_parts(learner: Learner, batch: Batch, sizes: list[int]) -> Tensor:
     """One step in micro-batches of these sizes; returns the mean loss of the batch."""
     learner.optimizer.zero_grad(set_to_none=True)
-    losses = []
+    losses, smoothing = [], learner.recipe.label_smoothing
     for part in batch.split(sizes):
-        loss = mean_loss(learner.scores(part), part.labels) * (len(part) / len(batch))
+        loss = mean_loss(learner.scores(part), part.labels, smoothing) * (len(part) / len(batch))
         loss.backward()  # type: ignore[no-untyped-call]
         losses.append(loss.detach())
+    optimisation.clip(learner.network, learner.recipe)
     learner.optimizer.step()
     return torch.stack(losses).sum() if len(losses) > 1 else losses[0]

@@ -23,8 +23,8 @@ OPTIONS = [
     ("--momentum", "It is the key 'momentum' of a spec file, and has no option."),
     ("--val-split", "It is the key 'split' of a spec file, and has no option."),
     ("--class-weights", "orch has no class weights yet."),
-    ("--weight_decay", "orch has no weight decay yet."),
-    ("--optimizer", "orch has no choice of optimiser yet."),
+    ("--wd", "Did you mean '--weight-decay'?"),
+    ("--optim", "Did you mean '--optimiser'?"),
 ]
 COMMAND_WORDS = [
     ("ls", "Did you mean 'status'?"),
@@ -54,8 +54,8 @@ def test_an_option_of_another_program_is_answered(
         ("num-epochs", "Did you mean 'epochs_per_period'?"),
         ("Batch", "Did you mean 'batch_size'?"),
         ("class_weights", "orch has no class weights yet."),
-        ("weight_decay", "orch has no weight decay yet."),
-        ("optimizer", "orch has no choice of optimiser yet."),
+        ("max_grad_norm", "Did you mean 'clip_norm'?"),
+        ("optim", "Did you mean 'optimiser'?"),
     ],
 )
 def test_a_key_of_another_program_is_answered(typed: str, words: str) -> None:

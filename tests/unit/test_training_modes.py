@@ -1,4 +1,4 @@
-"""Every augmentation and way of fine-tuning gives the same line of epochs however it is divided."""
+"""Every setting of a recipe gives the same line of epochs however it is divided."""
 
 from __future__ import annotations
 
@@ -37,6 +37,32 @@ MODES: dict[str, dict[str, Any]] = {
     "head in bf16": {"finetune": "head", "precision": "bf16"},
     "frozen batch norm": {"freeze_batch_norm": True},
     "head learning rate": {"head_learning_rate": 0.2},
+    "adamw": {"optimiser": "adamw", "learning_rate": 0.01},
+    "weight decay": {"weight_decay": 0.1},
+    "clipped": {"clip_norm": 0.1},
+    "label smoothing": {"label_smoothing": 0.2},
+    "plateau, warmed": {"plateau_patience": 0, "warmup_epochs": 3},
+    "cosine": {"schedule": "cosine", "horizon_epochs": 6, "warmup_epochs": 1},
+    "all of the recipe": {
+        "optimiser": "adamw",
+        "learning_rate": 0.01,
+        "weight_decay": 0.1,
+        "clip_norm": 0.5,
+        "label_smoothing": 0.1,
+        "schedule": "cosine",
+        "horizon_epochs": 8,
+        "warmup_epochs": 2,
+        "head_learning_rate": 0.02,
+        "augment": "random-resized-crop",
+        "mixup": 0.2,
+    },
+    "head, adamw, cosine": {
+        "finetune": "head",
+        "optimiser": "adamw",
+        "schedule": "cosine",
+        "horizon_epochs": 6,
+        "clip_norm": 0.5,
+    },
 }
 
 

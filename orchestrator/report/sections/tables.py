@@ -79,10 +79,11 @@ def recipe(run_data: RunData) -> Table:
             f"{spec.epochs}, in {wording.count(spec.periods, 'period')} of "
             f"{spec.epochs_per_period}; an evaluation after each period",
         ),
-        ("Loss", "cross entropy"),
+        ("Loss", _loss(spec)),
         ("Optimiser", OPTIMISERS[spec.optimiser].describe(spec)),
         *_own_rates(spec),
-        ("Learning rate", SCHEDULES[spec.schedule].describe(spec)),
+        *_clipped(spec),
+        ("Learning rate", SCHEDULES[spec.schedule].describe(spec.recipe())),
         (
             "Early stopping",
             "none"
@@ -122,6 +123,19 @@ def _augmentation(spec: Spec) -> str:
     """How training images are changed."""
     mixed = [f"{key} {getattr(spec, key):g}" for key in ("mixup", "cutmix") if getattr(spec, key)]
     return ", ".join([AUGMENTATIONS[spec.augment].told, *mixed])
+
+
+def _loss(spec: Spec) -> str:
+    """The loss of training."""
+    smoothed = f", label smoothing {spec.label_smoothing:g}" if spec.label_smoothing else ""
+    return f"cross entropy{smoothed}"
+
+
+def _clipped(spec: Spec) -> list[tuple[str, str]]:
+    """The largest norm of gradients, where there is one."""
+    if spec.clip_norm is None:
+        return []
+    return [("Gradients", f"scaled down to a norm of {spec.clip_norm:g} where it is larger")]
 
 
 def _own_rates(spec: Spec) -> list[tuple[str, str]]:
