@@ -77,6 +77,9 @@ class Spec(NetworkSettings, Recipe):
     name: str | None = key_field("name")
     corruptions: tuple[str, ...] = key_field("corruptions")
     checkpoint_every: str = key_field("checkpoint_every")
+    images: str | None = key_field("images")
+    group_by: str | None = key_field("group_by")
+    group_by_name: str | None = key_field("group_by_name")
     classes_at_top: bool = key_field("classes_at_top")
 
     @model_serializer(mode="wrap")
@@ -238,8 +241,7 @@ def build(values: dict[str, Any]) -> Spec:
         raise BadSpec(
             "no backbone was given. Give --all-backbones, or --backbone NAME (see 'orch models')."
         )
-    if isinstance(data := tidy.get("data"), str) and data not in BUILT_IN_DATA:
-        tidy["data"] = _place(data, Path())
+    _place_data(tidy, Path())
     tidy["backbones"] = placed(tidy["backbones"], Path())
     try:
         return Spec(**tidy)
@@ -253,28 +255,34 @@ def read_file(path: Path) -> dict[str, Any]:
     A relative data folder is resolved against the folder of the file. Raises `BadSpec`.
     """
     tidy = _tidy(yaml_file.read(path))
-    data = tidy.get("data")
-    if isinstance(data, str) and data not in BUILT_IN_DATA:
-        tidy["data"] = _place(data, path.absolute().parent)
+    _place_data(tidy, path.absolute().parent)
     if "backbones" in tidy:
         tidy["backbones"] = placed(tidy["backbones"], path.absolute().parent)
     return tidy
 
 
-def _place(data: str, beside: Path) -> str:
-    """The data folder as an absolute path; raises `BadSpec` for an invalid name."""
+def _place_data(values: dict[str, Any], beside: Path) -> None:
+    """Make the places of images absolute; raises `BadSpec` for an invalid name."""
+    for key in ("data", "images"):
+        given = values.get(key)
+        if isinstance(given, str) and not (key == "data" and given in BUILT_IN_DATA):
+            values[key] = _place(key, given, beside)
+
+
+def _place(key: str, data: str, beside: Path) -> str:
+    """An absolute path; raises `BadSpec` for an invalid name."""
     if not data.isascii() and (fault := file_names.fault(data)):
-        raise BadSpec(f"data: {fault}")
+        raise BadSpec(f"{key}: {fault}")
     if not data.strip() or any(ord(each) < 32 or 0xD800 <= ord(each) <= 0xDFFF for each in data):
         raise BadSpec(
-            f"data: {data[:SHOWN]!r} is not a folder name. Give "
-            f"{value_errors.needs('data').rstrip(',')}."
+            f"{key}: {data[:SHOWN]!r} is not a folder name. Give "
+            f"{value_errors.needs(key).rstrip(',')}."
         )
     try:
         return str((beside / Path(data).expanduser()).absolute())
     except RuntimeError:
         raise BadSpec(
-            f"data: {data[:SHOWN]} names a user that does not exist on this machine."
+            f"{key}: {data[:SHOWN]} names a user that does not exist on this machine."
         ) from None
 
 

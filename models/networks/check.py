@@ -114,7 +114,7 @@ def _try_out(wanted: Wanted, classes: int) -> dict[str, Any]:
     try:
         network = libraries.skeleton(wanted, classes)
         shape = _scores_shape(network, wanted.image_size)
-    except OrchError:
+    except (OrchError, MemoryError):
         raise
     except Exception as error:  # the network's own code may raise anything
         raise BadSpec(_size_refused(wanted, error)) from error
