@@ -21,8 +21,10 @@ from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.catalog.corruptions import SEVERITIES, level_name, parse_choice
 from jobs.catalog.optimisers import OPTIMISERS
+from jobs.catalog.presets import PRESETS
 from jobs.catalog.reference import parse
 from jobs.catalog.schedules import SCHEDULES
+from jobs.catalog.suggest import unknown
 from jobs.errors import BadSpec
 from jobs.spec import combinations, duration, synonyms, value_errors, yaml_file
 from jobs.spec.fields import BUILT_IN_KEYS, KEYS, NATIVE, Weights
@@ -70,6 +72,7 @@ class Spec(NetworkSettings, Recipe):
     """One comparison: data, backbones, periods, seeds and recipe. Unknown keys are rejected."""
 
     data: str = key_field("data")
+    preset: str = key_field("preset")
     periods: int = key_field("periods", ge=1, le=10_000)
     epochs_per_period: int = key_field("epochs_per_period", ge=1, le=100_000)
     seeds: int = key_field("seeds", ge=1, le=10_000)
@@ -144,6 +147,13 @@ class Spec(NetworkSettings, Recipe):
             raise ValueError("a duration is needed, such as 30s or 5m, or 'never'")
         text = str(value).strip()
         return NEVER if text == NEVER or duration.seconds(text) == 0 else text
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, name: str) -> str:
+        if name not in PRESETS:
+            raise ValueError(unknown("preset", name, PRESETS))
+        return name
 
     @field_validator("name")
     @classmethod
@@ -237,6 +247,10 @@ class Spec(NetworkSettings, Recipe):
 def build(values: dict[str, Any]) -> Spec:
     """Build a specification from plain values; raises `BadSpec` with a one-line message."""
     tidy = _tidy(values)
+    preset = PRESETS.get(str(tidy.get("preset")))
+    if preset is not None:
+        # Here, not in `Spec`: a recorded specification holds what its preset once set.
+        tidy = {**preset.settings, **tidy}
     if "backbones" not in tidy:
         raise BadSpec(
             "no backbone was given. Give --all-backbones, or --backbone NAME (see 'orch models')."

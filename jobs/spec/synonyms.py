@@ -25,6 +25,9 @@ OTHER_WORDS: dict[str, str] = {
     "weight_decay": "wd l2 decay",
     "clip_norm": "clip_grad grad_clip gradient_clipping clip_grad_norm max_grad_norm",
     "label_smoothing": "smoothing",
+    "class_weights": "class_weight balanced pos_weight weighted",
+    "ema": "model_ema swa averaging",
+    "keep": "save_best save_best_only keep_best",
     "schedule": "scheduler lr_scheduler lr_schedule lr_policy sched",
     "warmup_epochs": "warmup warm_up warmup_steps",
     "horizon_epochs": "t_max total_epochs",
@@ -43,11 +46,9 @@ OTHER_WORDS: dict[str, str] = {
 """For each key, words of other programs for the same thing."""
 
 NOT_YET: dict[str, str] = {
-    "class weights": "class_weights class_weight balanced pos_weight weighted",
     "sampling by class": "sampler oversample oversampling undersampling balance",
     "dropout": "dropout drop drop_rate drop_path",
     "mixup or CutMix": "mix_up cut_mix cutout random_erasing reprob",
-    "averaging of weights": "ema model_ema swa",
     "accumulation of gradients": "grad_accum accumulate grad_accumulation accumulation_steps",
     "freezing of layers": "freeze freeze_backbone frozen unfreeze linear_probe",
     "choice of the loss": "loss loss_fn criterion focal_loss focal",

@@ -163,7 +163,7 @@ def test_a_length_is_part_of_names_only_where_the_schedule_depends_on_it() -> No
         ({"schedule": "constant", "plateau_patience": 1}, "plateau_patience 1 has no effect"),
         ({"optimizer": "adamw", "momentum": 0.5}, "momentum 0.5 has no effect"),
         ({"optimizer": "adamx"}, "Did you mean 'adamw'"),
-        ({"weight_decay": -1}, "weight_decay: a number of from 0 to 100"),
+        ({"weight_decay": -1}, "weight_decay: a number from 0 to 100"),
         ({"clip_norm": 0}, "clip_norm: a number above 0 or none"),
         ({"label_smoothing": 1}, "label_smoothing: a number of at least 0 and below 1"),
         ({"warmup_epochs": True}, "a number is needed, not true or false"),
