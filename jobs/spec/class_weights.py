@@ -30,7 +30,7 @@ def parse(value: Any) -> Any:
     names = [name for name, _ in found]
     sound = all(name and weight > 0 and math.isfinite(weight) for name, weight in found)
     if not found or not sound or len(set(names)) < len(names):
-        raise ValueError(f"{str(KEYS['class_weights'].needs).rstrip(',')} is needed")
+        raise ValueError(f"{KEYS['class_weights'].needs} is needed")
     return tuple(found)
 
 

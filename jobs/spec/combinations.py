@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jobs.catalog.augmentations import DEFAULT
+from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.reference import parse
 from jobs.catalog.schedules import SCHEDULES
+from jobs.spec.fields import KEYS
 
 if TYPE_CHECKING:
     from jobs.spec.fields import Weights
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 def require_possible(spec: Spec, weights_of: Callable[[str], Weights]) -> None:
     """Raise `ValueError` for settings that exclude each other."""
+    _require_used_settings(spec)
     if SCHEDULES[spec.schedule].fixed_length:
         _require_length(spec)
     if spec.finetune == "head":
@@ -25,6 +28,21 @@ def require_possible(spec: Spec, weights_of: Callable[[str], Weights]) -> None:
         _require_trained(
             spec, weights_of, "freeze_batch_norm keeps batch norms as they are pretrained"
         )
+
+
+def _require_used_settings(spec: Spec) -> None:
+    """Refuse a setting that the chosen optimiser and schedule do not use."""
+    for kind, name, registry in (
+        ("optimiser", spec.optimiser, OPTIMISERS),
+        ("schedule", spec.schedule, SCHEDULES),
+    ):
+        known = {key for entry in registry.values() for key in entry.settings.values()}
+        for key in sorted(known - set(registry[name].settings.values())):
+            if getattr(spec, key) != KEYS[key].default:
+                raise ValueError(
+                    f"{key} {getattr(spec, key)} has no effect with the {kind} '{name}'; leave it "
+                    "out"
+                )
 
 
 def _require_length(spec: Spec) -> None:

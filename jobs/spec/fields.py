@@ -201,7 +201,7 @@ KEYS: dict[str, Key] = {
         "of training images, with a mean of 1), or a mapping of classes to weights above 0, such "
         "as `{{cat: 2}}`; the others have 1. The validation loss is without them",
         metavar="none|balanced|CLASS=WEIGHT,...",
-        needs="none, balanced, or classes with weights above 0, such as cat=2,dog=1,",
+        needs="one of none, balanced, or classes with weights above 0, such as cat=2,dog=1,",
         later=True,
     ),
     "ema": Key(

@@ -15,18 +15,23 @@ from pydantic import (
     model_validator,
 )
 
-from jobs import file_names
 from jobs.catalog.augmentations import AUGMENTATIONS
 from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.catalog.corruptions import SEVERITIES, level_name, parse_choice
-from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.presets import PRESETS
 from jobs.catalog.reference import parse
 from jobs.catalog.schedules import SCHEDULES
 from jobs.catalog.suggest import unknown
 from jobs.errors import BadSpec
-from jobs.spec import combinations, duration, synonyms, value_errors, yaml_file
+from jobs.spec import (
+    combinations,
+    data_places,
+    duration,
+    synonyms,
+    value_errors,
+    yaml_file,
+)
 from jobs.spec.fields import BUILT_IN_KEYS, KEYS, NATIVE, Weights
 from jobs.spec.network_settings import NetworkSettings
 from jobs.spec.networks import RECIPE_KEYS, STUDY, Network, placed, split_entries
@@ -174,7 +179,6 @@ class Spec(NetworkSettings, Recipe):
                 raise ValueError(
                     f"image_size {size} is too small for {name}; it needs {smallest} or more"
                 )
-        self._require_used_settings()
         combinations.require_possible(self, self.weights_of)
         if self.epochs > MAX_EPOCHS:
             raise ValueError(
@@ -188,20 +192,6 @@ class Spec(NetworkSettings, Recipe):
                 "give fewer periods, seeds or backbones"
             )
         return self
-
-    def _require_used_settings(self) -> None:
-        """Raise `ValueError` for a setting that the chosen optimiser and schedule do not use."""
-        for kind, name, registry in (
-            ("optimiser", self.optimiser, OPTIMISERS),
-            ("schedule", self.schedule, SCHEDULES),
-        ):
-            known = {key for entry in registry.values() for key in entry.settings.values()}
-            for key in known - set(registry[name].settings.values()):
-                if getattr(self, key) != KEYS[key].default:
-                    raise ValueError(
-                        f"{key} {getattr(self, key)} has no effect with the {kind} '{name}'; leave "
-                        "it out"
-                    )
 
     @property
     def with_margin(self) -> bool:
@@ -255,7 +245,7 @@ def build(values: dict[str, Any]) -> Spec:
         raise BadSpec(
             "no backbone was given. Give --all-backbones, or --backbone NAME (see 'orch models')."
         )
-    _place_data(tidy, Path())
+    data_places.resolve(tidy, Path())
     tidy["backbones"] = placed(tidy["backbones"], Path())
     try:
         return Spec(**tidy)
@@ -269,35 +259,10 @@ def read_file(path: Path) -> dict[str, Any]:
     A relative data folder is resolved against the folder of the file. Raises `BadSpec`.
     """
     tidy = _tidy(yaml_file.read(path))
-    _place_data(tidy, path.absolute().parent)
+    data_places.resolve(tidy, path.absolute().parent)
     if "backbones" in tidy:
         tidy["backbones"] = placed(tidy["backbones"], path.absolute().parent)
     return tidy
-
-
-def _place_data(values: dict[str, Any], beside: Path) -> None:
-    """Make the places of images absolute; raises `BadSpec` for an invalid name."""
-    for key in ("data", "images"):
-        given = values.get(key)
-        if isinstance(given, str) and not (key == "data" and given in BUILT_IN_DATA):
-            values[key] = _place(key, given, beside)
-
-
-def _place(key: str, data: str, beside: Path) -> str:
-    """An absolute path; raises `BadSpec` for an invalid name."""
-    if not data.isascii() and (fault := file_names.fault(data)):
-        raise BadSpec(f"{key}: {fault}")
-    if not data.strip() or any(ord(each) < 32 or 0xD800 <= ord(each) <= 0xDFFF for each in data):
-        raise BadSpec(
-            f"{key}: {data[:SHOWN]!r} is not a folder name. Give "
-            f"{value_errors.needs(key).rstrip(',')}."
-        )
-    try:
-        return str((beside / Path(data).expanduser()).absolute())
-    except RuntimeError:
-        raise BadSpec(
-            f"{key}: {data[:SHOWN]} names a user that does not exist on this machine."
-        ) from None
 
 
 def _tidy(values: dict[str, Any]) -> dict[str, Any]:

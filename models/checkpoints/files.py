@@ -227,14 +227,10 @@ def _torn(path: Path) -> BadCheckpoint:
 
 def _check(contents: CheckpointContents) -> None:
     """Raise `TypeError` or `ValueError` unless every part has its type."""
-    parts = (
-        contents.running,
-        contents.network,
-        contents.optimizer,
-        contents.scheduler,
-        contents.beside,
-    )
-    if not all(isinstance(part, dict) for part in parts) or not isinstance(contents.trial, str):
+    parts = (contents.running, contents.network, contents.optimizer, contents.scheduler)
+    if not all(isinstance(part, dict) for part in (*parts, contents.beside)) or not isinstance(
+        contents.trial, str
+    ):
         raise TypeError("a part has the wrong type")
     if not all(isinstance(value, Tensor) for value in contents.network.values()):
         raise TypeError("its network contains values that are not tensors")

@@ -193,11 +193,12 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         try:
             facts[asked.label] = check(asked, request["classes"], directory)
         except OrchError as error:
-            refused[asked.label] = _refusal(error)
+            refused[asked.label] = refusal(error)
     return {"networks": facts, "refused": refused}
 
 
-def _refusal(error: OrchError) -> dict[str, str]:
+def refusal(error: OrchError) -> dict[str, str]:
+    """Kind and message of an error, for the process that asked."""
     kind = type(error).__name__ if isinstance(error, RequestError) else "BadSpec"
     message = str(error)
     if isinstance(error, BadWeights):

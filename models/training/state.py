@@ -70,9 +70,8 @@ class TrainingState:
 
     def keep_best(self, val_loss: float) -> None:
         """Remember the network of an epoch before its row is added, if it is the best so far."""
-        if self.trial.recipe.keep == "best" and all(
-            val_loss < row["val_loss"] for row in self.rows
-        ):
+        lowest = min((row["val_loss"] for row in self.rows), default=float("inf"))
+        if self.trial.recipe.keep == "best" and val_loss < lowest:
             self.best = {
                 name: value.detach().to("cpu", copy=True)
                 for name, value in self.learner.tested().items()

@@ -22,7 +22,7 @@ OPTIONS = [
     ("--gpus", "Did you mean '--device'?"),
     ("--momentum", "It is the key 'momentum' of a spec file, and has no option."),
     ("--val-split", "It is the key 'split' of a spec file, and has no option."),
-    ("--class-weights", "orch has no class weights yet."),
+    ("--class-weight", "Did you mean '--class-weights'?"),
     ("--wd", "Did you mean '--weight-decay'?"),
     ("--optim", "Did you mean '--optimiser'?"),
 ]
@@ -53,7 +53,7 @@ def test_an_option_of_another_program_is_answered(
         ("lr", "Did you mean 'learning_rate'?"),
         ("num-epochs", "Did you mean 'epochs_per_period'?"),
         ("Batch", "Did you mean 'batch_size'?"),
-        ("class_weights", "orch has no class weights yet."),
+        ("dropout", "orch has no dropout yet."),
         ("max_grad_norm", "Did you mean 'clip_norm'?"),
         ("optim", "Did you mean 'optimiser'?"),
     ],

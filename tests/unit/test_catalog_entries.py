@@ -38,7 +38,9 @@ def test_every_key_has_one_entry_and_one_owner() -> None:
 
     assert sorted(owned) == sorted([*KEYS, "networks"])
     assert set(Spec.model_fields) == {*KEYS, "networks"}
-    assert KEYS.keys() - FIRST_KEYS - {"classes_at_top"} == LATER - {"networks", "split_size"}
+    unnamed = {name for name, key in KEYS.items() if not key.later}
+    assert unnamed - FIRST_KEYS == {"classes_at_top", "images", "group_by", "group_by_name"}
+    assert KEYS.keys() - unnamed == LATER - {"networks", "split_size", "margin"}
     assert set(DataSettings.model_fields) - set(KEYS) == {"split_size"}
 
 

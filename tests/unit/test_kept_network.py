@@ -101,7 +101,7 @@ def test_weights_are_written_in_several_ways(value: Any, shown: str) -> None:
 @pytest.mark.parametrize("value", ["even", "a=0", "a=x", "=2", "a=1,a=2", {}, {"a": -1}, 3, None])
 def test_weights_that_mean_nothing_are_refused(value: Any) -> None:
     """With what the key takes."""
-    with pytest.raises(BadSpec, match="class_weights: none, balanced, or classes with weights"):
+    with pytest.raises(BadSpec, match="class_weights: one of none, balanced, or classes"):
         model.build({"backbones": "scratch", "class_weights": value})
 
 

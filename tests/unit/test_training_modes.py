@@ -17,6 +17,10 @@ from support.learning import Laboratory, stop_after  # noqa: E402
 
 from jobs.errors import Stopped  # noqa: E402
 from jobs.store import tables  # noqa: E402
+from jobs.task import Task  # noqa: E402
+from models.data.batches import Data  # noqa: E402
+from models.evaluation import restore  # noqa: E402
+from models.training.inference import validate  # noqa: E402
 
 TIMES = ("seconds", "images_per_second", "period")
 MODES: dict[str, dict[str, Any]] = {
@@ -140,6 +144,23 @@ def test_a_trial_is_one_line_however_it_is_divided(mode: str, make: Any) -> None
 
     assert outcomes[0] == outcomes[1] == outcomes[2]
     assert stops >= 5
+
+
+@pytest.mark.parametrize("settings", [{}, {"ema": 0.9}], ids=str)
+def test_the_network_tested_is_that_of_the_best_epoch(settings: Any, make: Any) -> None:
+    """Its validation loss is the lowest of all epochs so far; it is what evaluations restore."""
+    laboratory = make("best")
+    recipe = {"batch_size": 8, "learning_rate": 0.3, "keep": "best", **settings}
+    trial = laboratory.trial("tiny", [2, 6], **recipe)
+    for epoch in (2, 6):
+        laboratory.train(trial, epoch)
+        losses = [row["val_loss"] for row in rows_of(laboratory, trial)]
+        data = Data.load(laboratory.store, laboratory.data)
+        kept = restore.learner(laboratory.store, Task("train", trial, epoch), 3, "cpu")
+        kept.average = None
+
+        assert validate(kept, data, epoch, lambda done: None)[0] == pytest.approx(min(losses))
+    assert losses[-1] > min(losses)
 
 
 def test_every_mode_trains_another_network(make: Any) -> None:
