@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection
 from pkgutil import resolve_name
 from typing import Any
@@ -73,7 +74,10 @@ def after_epoch(scheduler: Scheduler, recipe: Recipe, val_loss: float) -> None:
     if SCHEDULES[recipe.schedule].watches_loss:
         scheduler.step(val_loss)  # type: ignore[arg-type]
     else:
-        scheduler.step()  # type: ignore[call-arg]
+        with warnings.catch_warnings():
+            # Where an attempt begins after the last step of an epoch, torch misses its steps.
+            warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step")
+            scheduler.step()  # type: ignore[call-arg]
 
 
 def can_step_again(recipe: Recipe) -> bool:

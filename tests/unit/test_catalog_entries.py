@@ -41,7 +41,7 @@ def test_every_key_has_one_entry_and_one_owner() -> None:
     unnamed = {name for name, key in KEYS.items() if not key.later}
     assert unnamed - FIRST_KEYS == {"classes_at_top", "images", "group_by", "group_by_name"}
     assert KEYS.keys() - unnamed == LATER - {"networks", "split_size", "margin"}
-    assert set(DataSettings.model_fields) - set(KEYS) == {"split_size"}
+    assert set(DataSettings.model_fields) - set(KEYS) == {"split_size", "margin"}
 
 
 def test_a_specification_is_written_in_the_order_of_its_keys() -> None:

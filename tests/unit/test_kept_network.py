@@ -26,7 +26,9 @@ def test_the_average_is_that_of_numpy() -> None:
     """Of parameters and of the statistics of batch norms."""
     network = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
     average = Average.of(network, 0.5)
-    expected = {name: value.numpy().copy() for name, value in average.values.items()}
+    expected: dict[str, Any] = {
+        name: value.numpy().copy() for name, value in average.values.items()
+    }
     for number in range(20):
         with torch.no_grad():
             network[0].weight.add_(number)

@@ -105,7 +105,7 @@ def test_a_step_is_that_of_torch(name: str) -> None:
     def by_hand_too(batch: Any) -> Any:
         optimizer.zero_grad()
         loss = functional.cross_entropy(twin.scores(batch), batch.labels, label_smoothing=0.1)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(twin.network.parameters(), 0.2)
         optimizer.step()
         return loss.detach()

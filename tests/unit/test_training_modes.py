@@ -61,7 +61,7 @@ MODES: dict[str, dict[str, Any]] = {
         "mixup": 0.2,
     },
     "ema": {"ema": 0.99},
-    "balanced": {"class_weights": "balanced"},
+    "class weights": {"class_weights": {"a": 3.0}},
     "best": {"keep": "best", "learning_rate": 0.2},
     "average, weights, best": {
         "ema": 0.9,
@@ -140,6 +140,7 @@ def test_a_trial_is_one_line_however_it_is_divided(mode: str, make: Any) -> None
                     done = laboratory.train(trial, epoch, should_stop=stop, period=period)
                 except Stopped:
                     stops += 1
+        assert done is not None
         outcomes.append((done["weights_digest"], rows_of(laboratory, trial)))
 
     assert outcomes[0] == outcomes[1] == outcomes[2]
