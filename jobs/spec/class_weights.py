@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from jobs.catalog.suggest import unknown
 from jobs.errors import BadSpec
 from jobs.spec.fields import KEYS
 
@@ -46,4 +45,5 @@ def require_known(value: str | Pairs, classes: Collection[str]) -> None:
     """Raise `BadSpec` for a class that the data do not have."""
     for name, _ in () if isinstance(value, str) else value:
         if name not in classes:
-            raise BadSpec(f"class_weights: {unknown('class', name[:80], list(classes))}.")
+            some = ", ".join(list(classes)[:20])
+            raise BadSpec(f"class_weights: the data have no class {name[:80]!r}. Classes: {some}.")

@@ -56,7 +56,7 @@ def _require_length(spec: Spec) -> None:
     if spec.warmup_epochs >= horizon:
         raise ValueError(
             f"warmup_epochs {spec.warmup_epochs} leaves nothing of the {horizon} epochs of the "
-            f"schedule {spec.schedule}; give fewer"
+            f"schedule {spec.schedule}; give fewer warmup_epochs, or more epochs"
         )
 
 

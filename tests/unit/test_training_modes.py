@@ -170,7 +170,8 @@ def test_every_mode_trains_another_network(make: Any) -> None:
     laboratories = {False: make("centre"), True: make("margin", True)}
     for mode, settings in {"none": {}, **MODES}.items():
         laboratory = laboratories["random-resized-crop" in settings.values()]
-        trial = laboratory.trial("tiny", [1], batch_size=8, learning_rate=0.05, **settings)
+        recipe = {"batch_size": 8, "learning_rate": 0.05, **settings}
+        trial = laboratory.trial("tiny", [1], **recipe)
         digests[mode] = laboratory.train(trial, 1)["weights_digest"]
 
     assert len(set(digests.values())) == len(digests)
