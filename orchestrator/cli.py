@@ -40,6 +40,7 @@ COMMANDS = {
     "rm": ("rm:rm_command", "Remove a run; what other runs share with it is kept."),
     "prune": ("prune:prune_command", "Remove leftovers of dead attempts, and old checkpoints."),
     "models": ("models:models_command", "List the backbones; with NAME, list its layers."),
+    "presets": ("presets:presets_command", "List the presets of a recipe with what each sets."),
     "data": ("data:data_command", "Prepare a data set, or inspect a data folder."),
     "worker": ("worker:worker_command", "Run tasks on one device until stopped."),
     "up": ("stack:up_command", "Start the embedded broker and local workers."),

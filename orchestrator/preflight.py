@@ -19,6 +19,7 @@ from jobs.data.data_source import DataSource
 from jobs.errors import BadFolder, BadSpec, MissingExtra, StoreUnusable, UnknownRun
 from jobs.plan import Plan
 from jobs.settings import Settings
+from jobs.spec import class_weights
 from jobs.spec.model import NOT_ASKED, Spec
 from jobs.spec.networks import Network
 from jobs.store import filesystem
@@ -82,6 +83,7 @@ def check_request(
         ping(settings.broker_url)
     local = settings.broker_url is None
     source = sources.read(spec, tell)
+    class_weights.require_known(spec.class_weights, source.classes)
     pretrained = [
         name for name in spec.backbones if name in CATALOG and _begins_trained(spec, name)
     ]

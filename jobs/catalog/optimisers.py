@@ -12,7 +12,8 @@ class Optimiser(NamedTuple):
 
     `make` is its class, as `module:class`. `settings` maps arguments of the class to keys of the
     recipe; `fixed` are further arguments with their values. `fused` names the kinds of device on
-    which the argument of that name is set, for fused kernels.
+    which the argument of that name is set, for fused kernels. The learning rate is named `lr`, as
+    in torch. Weight decay is that of groups of parameters, so its argument is `weight_decay`.
 
     `allocates_first` promises that a step changes nothing before its last allocation of memory, so
     that a step out of memory can be done again. Without it such a step ends the attempt, and the
@@ -29,11 +30,12 @@ class Optimiser(NamedTuple):
     allocates_first: bool = False
 
     def describe(self, recipe: Any) -> str:
-        """The optimiser and its settings: `SGD, learning rate 0.001, momentum 0.9`."""
-        values = {key.replace("_", " "): getattr(recipe, key) for key in self.settings.values()} | {
-            name.replace("_", " "): value for name, value in self.fixed.items()
-        }
-        return ", ".join([self.title, *(f"{name} {shown(v)}" for name, v in values.items())])
+        """The optimiser and its settings that are not 0: `SGD, learning rate 0.001`."""
+        values = {key: getattr(recipe, key) for key in self.settings.values()} | dict(self.fixed)
+        told = [
+            f"{name.replace('_', ' ')} {shown(value)}" for name, value in values.items() if value
+        ]
+        return ", ".join([self.title, *told])
 
 
 def shown(value: Any) -> str:
@@ -49,7 +51,11 @@ OPTIMISERS: dict[str, Optimiser] = {
             title="SGD",
             help="stochastic gradient descent with momentum",
             make="torch.optim:SGD",
-            settings={"lr": "learning_rate", "momentum": "momentum"},
+            settings={
+                "lr": "learning_rate",
+                "momentum": "momentum",
+                "weight_decay": "weight_decay",
+            },
             # On a processor it would round differently from the study's and gain little.
             fused=("cuda",),
             allocates_first=True,
@@ -59,8 +65,7 @@ OPTIMISERS: dict[str, Optimiser] = {
             title="AdamW",
             help="Adam with decoupled weight decay",
             make="torch.optim:AdamW",
-            settings={"lr": "learning_rate"},
-            fixed={"weight_decay": 0.01},
+            settings={"lr": "learning_rate", "weight_decay": "weight_decay"},
             fused=("cuda", "cpu"),
         ),
     )

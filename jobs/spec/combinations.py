@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jobs.catalog.augmentations import DEFAULT
+from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.reference import parse
+from jobs.catalog.schedules import SCHEDULES
+from jobs.spec.fields import KEYS
 
 if TYPE_CHECKING:
     from jobs.spec.fields import Weights
@@ -14,13 +17,46 @@ if TYPE_CHECKING:
 
 
 def require_possible(spec: Spec, weights_of: Callable[[str], Weights]) -> None:
-    """Raise `ValueError` for settings of fine-tuning that exclude each other."""
+    """Raise `ValueError` for settings that exclude each other."""
+    _require_used_settings(spec)
+    if SCHEDULES[spec.schedule].fixed_length:
+        _require_length(spec)
     if spec.finetune == "head":
         _require_plain_features(spec)
         _require_trained(spec, weights_of, "finetune head trains only the last layer")
     if spec.freeze_batch_norm:
         _require_trained(
             spec, weights_of, "freeze_batch_norm keeps batch norms as they are pretrained"
+        )
+
+
+def _require_used_settings(spec: Spec) -> None:
+    """Refuse a setting that the chosen optimiser and schedule do not use."""
+    for kind, name, registry in (
+        ("optimiser", spec.optimiser, OPTIMISERS),
+        ("schedule", spec.schedule, SCHEDULES),
+    ):
+        known = {key for entry in registry.values() for key in entry.settings.values()}
+        for key in sorted(known - set(registry[name].settings.values())):
+            if getattr(spec, key) != KEYS[key].default:
+                raise ValueError(
+                    f"{key} {getattr(spec, key)} has no effect with the {kind} '{name}'; leave it "
+                    "out"
+                )
+
+
+def _require_length(spec: Spec) -> None:
+    """Refuse a schedule that ends before the last epoch or with its warm-up."""
+    horizon = spec.horizon_epochs or spec.epochs
+    if horizon < spec.epochs:
+        raise ValueError(
+            f"horizon_epochs {horizon} is less than the {spec.epochs} epochs of all periods; give "
+            f"{spec.epochs} or more, or fewer periods"
+        )
+    if spec.warmup_epochs >= horizon:
+        raise ValueError(
+            f"warmup_epochs {spec.warmup_epochs} leaves nothing of the {horizon} epochs of the "
+            f"schedule {spec.schedule}; give fewer warmup_epochs, or more epochs"
         )
 
 

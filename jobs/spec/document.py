@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jobs.install_hints import HOME
 from jobs.spec.fields import KEYS, Key
-from jobs.spec.texts import is_offered, text
+from jobs.spec.texts import text
 
 PAGE = HOME / "docs" / "spec.md"
 HEAD = ["| key | default | meaning |", "|---|---|---|"]
@@ -15,11 +15,7 @@ HEAD = ["| key | default | meaning |", "|---|---|---|"]
 
 def table() -> list[str]:
     """The lines of the table: each key with its default and meaning."""
-    rows = [
-        f"| `{name}` | {_default(key)} | {text(key.meaning)} |"
-        for name, key in KEYS.items()
-        if is_offered(name)
-    ]
+    rows = [f"| `{name}` | {_default(key)} | {text(key.meaning)} |" for name, key in KEYS.items()]
     return [*HEAD, *rows]
 
 

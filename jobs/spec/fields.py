@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from jobs.catalog import augmentations, built_in_data, optimisers, schedules
+from jobs.catalog import augmentations, built_in_data, optimisers, presets, schedules
 from jobs.catalog.built_in_data import Weights as Weights
 from jobs.spec.data_fields import DATA_KEYS
 from jobs.spec.key import Key as Key
 
 Precision = Literal["auto", "fp32", "bf16"]
 Finetune = Literal["full", "head"]
+Keep = Literal["last", "best"]
 NATIVE = "native"
 """As the weights of each network ask for."""
 
@@ -43,6 +44,17 @@ KEYS: dict[str, Key] = {
         metavar="NAME,...",
         default_documented="none, required",
         needs="a list of backbone names, or 'all',",
+    ),
+    "preset": Key(
+        presets.DEFAULT,
+        str,
+        "Settings of a recipe under one name: {presets}. See 'orch presets'.",
+        "settings under one name, which other keys override: {preset_meanings} `orch presets` "
+        "lists what each sets",
+        metavar="NAME",
+        needs="one of {presets}",
+        changes_run=False,
+        later=True,
     ),
     "periods": Key(
         3,
@@ -156,18 +168,96 @@ KEYS: dict[str, Key] = {
         optimisers.DEFAULT,
         str,
         "How weights change at each step: {optimisers}.",
-        "how weights change at each step: {optimisers_code}",
+        "how weights change at each step: {optimisers_code}. `optimizer` is the same key",
         metavar="NAME",
         needs="one of {optimisers}",
+        later=True,
+    ),
+    "weight_decay": Key(
+        0.0,
+        float,
+        "Weight decay; norms and biases have none.",
+        "weight decay. Norms and biases have none: parameters of fewer than two dimensions",
+        metavar="DECAY",
+        later=True,
+    ),
+    "clip_norm": Key(
+        None,
+        float,
+        "Largest norm of the gradients of a step; longer ones are scaled down.",
+        "largest norm of all gradients of a step together; longer ones are scaled down to it. "
+        "`null`: no limit",
+        metavar="NORM",
+        later=True,
+    ),
+    "label_smoothing": Key(
+        0.0,
+        float,
+        "Share of each training label that is spread over all classes, such as 0.1.",
+        "share of each training label that is spread evenly over all classes, such as 0.1. The "
+        "validation loss is without it",
+        metavar="SHARE",
+        later=True,
+    ),
+    "class_weights": Key(
+        "none",
+        str,
+        "Weights of the classes in the loss; balanced: inverse to their training images.",
+        "weights of the classes in the loss of training: `none`, `balanced` (inverse to the number "
+        "of training images, with a mean of 1), or a mapping of classes to weights above 0, such "
+        "as `{{cat: 2}}`; the others have 1. The validation loss is without them",
+        metavar="none|balanced|CLASS=WEIGHT,...",
+        needs="one of none, balanced, or classes with weights above 0, such as cat=2,dog=1,",
+        later=True,
+    ),
+    "ema": Key(
+        None,
+        float,
+        "Validate and test the average of the network over its steps; the decay, such as 0.999.",
+        "decay of an average of the network over its steps, such as 0.999; the average is "
+        "validated, tested and kept. It is lower in the first steps: (1 + steps) / (10 + steps). "
+        "`null`: the network itself",
+        metavar="DECAY",
+        later=True,
+    ),
+    "keep": Key(
+        "last",
+        str,
+        "The network that each period tests: of the last epoch, or of the best by validation loss.",
+        "the network that each period tests: that of the `last` epoch, or of the `best` epoch so "
+        "far, which has the lowest validation loss",
+        choices=get_args(Keep),
         later=True,
     ),
     "schedule": Key(
         schedules.DEFAULT,
         str,
         "How the learning rate changes after each epoch: {schedules}.",
-        "how the learning rate changes after each epoch: {schedules_code}",
+        "how the learning rate changes after each epoch: {schedules_code}. `plateau` multiplies it "
+        "when the validation loss no longer improves",
         metavar="NAME",
         needs="one of {schedules}",
+        later=True,
+    ),
+    "warmup_epochs": Key(
+        0,
+        int,
+        "Epochs in which the learning rate grows to its full value.",
+        "epochs in which the learning rate grows linearly to its full value, before the schedule "
+        "begins: with 3, they have 1/4, 2/4 and 3/4 of it",
+        metavar="N",
+        later=True,
+    ),
+    "horizon_epochs": Key(
+        None,
+        int,
+        "Epochs after which the schedule cosine reaches 0.",
+        "epochs after which `cosine` reaches 0, warm-up included; at least those of all periods, "
+        "which is the default. It is part of the names of trials, so more periods than that make "
+        "other trials",
+        metavar="N",
+        default_shown="those of all periods",
+        default_documented="periods x epochs_per_period",
         later=True,
     ),
     "plateau_patience": Key(
@@ -245,8 +335,8 @@ KEYS: dict[str, Key] = {
         int,
         "Stop a training when its validation loss has not improved for this many epochs.",
         "patience in epochs: a trial stops when its validation loss has not improved for this "
-        "long. Later periods are then evaluated with the network of that epoch (the last one, not "
-        "the best)",
+        "long. Later periods are then evaluated with the network of that epoch (the last one; see "
+        "`keep`)",
         metavar="PATIENCE",
         later=True,
     ),

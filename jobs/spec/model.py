@@ -19,16 +19,16 @@ from jobs.catalog.augmentations import AUGMENTATIONS
 from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.catalog.corruptions import SEVERITIES, level_name, parse_choice
-from jobs.catalog.optimisers import OPTIMISERS
+from jobs.catalog.presets import PRESETS
 from jobs.catalog.reference import parse
 from jobs.catalog.schedules import SCHEDULES
+from jobs.catalog.suggest import unknown
 from jobs.errors import BadSpec
 from jobs.spec import (
     combinations,
     data_places,
     duration,
     synonyms,
-    texts,
     value_errors,
     yaml_file,
 )
@@ -39,12 +39,15 @@ from jobs.spec.recipe import DataSettings as DataSettings
 from jobs.spec.recipe import Recipe as Recipe
 from jobs.spec.recipe import key_field
 
-ALIASES = {"backbone": "backbones", "patience": "plateau_patience"}
+ALIASES = {"backbone": "backbones", "optimizer": "optimiser", "patience": "plateau_patience"}
 
 MAX_EPOCHS = 9_999_999
 MAX_TASKS = 100_000
 SHOWN = 80
 NUMBERS = tuple(name for name, key in KEYS.items() if key.kind in (int, float))
+OR_NONE = tuple(
+    name for name, key in KEYS.items() if key.kind in (int, float) and key.default is None
+)
 NEVER = "never"
 NOT_ASKED = frozenset(name for name, key in KEYS.items() if not key.changes_run)
 """Keys that do not identify a run: submitting with other values continues the same run."""
@@ -74,6 +77,7 @@ class Spec(NetworkSettings, Recipe):
     """One comparison: data, backbones, periods, seeds and recipe. Unknown keys are rejected."""
 
     data: str = key_field("data")
+    preset: str = key_field("preset")
     periods: int = key_field("periods", ge=1, le=10_000)
     epochs_per_period: int = key_field("epochs_per_period", ge=1, le=100_000)
     seeds: int = key_field("seeds", ge=1, le=10_000)
@@ -127,7 +131,9 @@ class Spec(NetworkSettings, Recipe):
             raise ValueError("a number is needed, not true or false")
         return value
 
-    @field_validator("early_stop", "head_learning_rate", mode="before")
+    @field_validator(
+        "early_stop", "head_learning_rate", "clip_norm", "horizon_epochs", mode="before"
+    )
     @classmethod
     def _or_none(cls, value: Any) -> Any:
         """Accept the word `none`, as other keys do."""
@@ -146,6 +152,13 @@ class Spec(NetworkSettings, Recipe):
             raise ValueError("a duration is needed, such as 30s or 5m, or 'never'")
         text = str(value).strip()
         return NEVER if text == NEVER or duration.seconds(text) == 0 else text
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, name: str) -> str:
+        if name not in PRESETS:
+            raise ValueError(unknown("preset", name, PRESETS))
+        return name
 
     @field_validator("name")
     @classmethod
@@ -166,7 +179,6 @@ class Spec(NetworkSettings, Recipe):
                 raise ValueError(
                     f"image_size {size} is too small for {name}; it needs {smallest} or more"
                 )
-        self._require_used_settings()
         combinations.require_possible(self, self.weights_of)
         if self.epochs > MAX_EPOCHS:
             raise ValueError(
@@ -181,20 +193,6 @@ class Spec(NetworkSettings, Recipe):
             )
         return self
 
-    def _require_used_settings(self) -> None:
-        """Raise `ValueError` for a setting that the chosen optimiser and schedule do not use."""
-        for kind, name, registry in (
-            ("optimiser", self.optimiser, OPTIMISERS),
-            ("schedule", self.schedule, SCHEDULES),
-        ):
-            known = {key for entry in registry.values() for key in entry.settings.values()}
-            for key in known - set(registry[name].settings.values()):
-                if getattr(self, key) != KEYS[key].default:
-                    raise ValueError(
-                        f"{key} {getattr(self, key)} has no effect with the {kind} '{name}'; leave "
-                        "it out"
-                    )
-
     @property
     def with_margin(self) -> bool:
         """Whether images are stored with a margin, for random crops."""
@@ -203,8 +201,11 @@ class Spec(NetworkSettings, Recipe):
     def recipe(self, backbone: str | None = None) -> Recipe:
         """The recipe of the trials of a network; without one, of those that set nothing apart."""
         known = self.networks.get(backbone or "", Network())
+        values = {key: getattr(self, key) for key in Recipe.model_fields}
+        if SCHEDULES[self.schedule].fixed_length:
+            values["horizon_epochs"] = self.horizon_epochs or self.epochs
         own = {key: value for key in RECIPE_KEYS if (value := getattr(known, key)) is not None}
-        return Recipe(**{key: getattr(self, key) for key in Recipe.model_fields} | own)
+        return Recipe(**values | own)
 
     def weights_of(self, backbone: str) -> Weights:
         """Initial weights of this backbone: `none` if no pretrained weights exist.
@@ -236,6 +237,10 @@ class Spec(NetworkSettings, Recipe):
 def build(values: dict[str, Any]) -> Spec:
     """Build a specification from plain values; raises `BadSpec` with a one-line message."""
     tidy = _tidy(values)
+    preset = PRESETS.get(str(tidy.get("preset")))
+    if preset is not None:
+        # Here, not in `Spec`: a recorded specification holds what its preset once set.
+        tidy = {**preset.settings, **tidy}
     if "backbones" not in tidy:
         raise BadSpec(
             "no backbone was given. Give --all-backbones, or --backbone NAME (see 'orch models')."
@@ -275,11 +280,10 @@ def _tidy(values: dict[str, Any]) -> dict[str, Any]:
                 tidy["backbones"] = "all"
             continue
         if key not in KEYS:
-            offered = [name for name in KEYS if texts.is_offered(name)]
-            meant = synonyms.key_meant(key, offered)
+            meant = synonyms.key_meant(key)
             hint = f" Did you mean '{meant}'?" if meant else ""
             hint = f" {missing}" if (missing := synonyms.not_yet(key)) else hint
-            known = ", ".join(offered)
+            known = ", ".join(KEYS)
             raise BadSpec(
                 f"unknown key '{given[:SHOWN]}' in the specification.{hint} Known keys: {known}."
             )

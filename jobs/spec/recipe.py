@@ -19,7 +19,8 @@ from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.schedules import SCHEDULES
 from jobs.catalog.suggest import unknown
 from jobs.spec import range_text
-from jobs.spec.fields import KEYS, Finetune, Precision
+from jobs.spec.class_weights import ClassWeights
+from jobs.spec.fields import KEYS, Finetune, Keep, Precision
 from jobs.spec.networks import Interpolation, Resize, Share, Size
 
 RangeText = Annotated[str, BeforeValidator(range_text.parse)]
@@ -39,7 +40,15 @@ class Recipe(BaseModel):
     learning_rate: float = key_field("learning_rate", gt=0, allow_inf_nan=False)
     momentum: float = key_field("momentum", ge=0, lt=1)
     optimiser: str = key_field("optimiser")
+    weight_decay: float = key_field("weight_decay", ge=0, le=100)
+    clip_norm: float | None = key_field("clip_norm", gt=0, allow_inf_nan=False)
+    label_smoothing: float = key_field("label_smoothing", ge=0, lt=1)
+    class_weights: ClassWeights = key_field("class_weights")
+    ema: float | None = key_field("ema", gt=0, lt=1)
+    keep: Keep = key_field("keep")
     schedule: str = key_field("schedule")
+    warmup_epochs: int = key_field("warmup_epochs", ge=0, le=100_000)
+    horizon_epochs: int | None = key_field("horizon_epochs", ge=1, le=9_999_999)
     plateau_patience: int = key_field("plateau_patience", ge=0, le=1_000_000)
     plateau_factor: float = key_field("plateau_factor", gt=0, lt=1)
     precision: Precision = key_field("precision")

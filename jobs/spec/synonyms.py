@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from jobs.spec import texts
 from jobs.spec.fields import KEYS
 
 OTHER_WORDS: dict[str, str] = {
@@ -23,7 +22,15 @@ OTHER_WORDS: dict[str, str] = {
     "batch_size": "bs batch batchsize mini_batch minibatch_size train_batch_size",
     "learning_rate": "lr lr0 base_lr init_lr initial_lr max_lr eta learning_rate_init",
     "optimiser": "optimizer optim opt solver",
+    "weight_decay": "wd l2 decay",
+    "clip_norm": "clip_grad grad_clip gradient_clipping clip_grad_norm max_grad_norm",
+    "label_smoothing": "smoothing",
+    "class_weights": "class_weight balanced pos_weight weighted",
+    "ema": "model_ema swa averaging",
+    "keep": "save_best save_best_only keep_best",
     "schedule": "scheduler lr_scheduler lr_schedule lr_policy sched",
+    "warmup_epochs": "warmup warm_up warmup_steps",
+    "horizon_epochs": "t_max total_epochs",
     "plateau_patience": "lr_patience",
     "plateau_factor": "lr_factor lr_decay gamma",
     "precision": "amp fp16 bf16 half mixed_precision dtype",
@@ -39,15 +46,9 @@ OTHER_WORDS: dict[str, str] = {
 """For each key, words of other programs for the same thing."""
 
 NOT_YET: dict[str, str] = {
-    "class weights": "class_weights class_weight balanced pos_weight weighted",
-    "weight decay": "weight_decay wd l2 decay",
     "sampling by class": "sampler oversample oversampling undersampling balance",
     "dropout": "dropout drop drop_rate drop_path",
-    "label smoothing": "label_smoothing smoothing",
-    "mixup or CutMix": "mixup cutmix mix_up cut_mix cutout random_erasing reprob",
-    "warm-up": "warmup warm_up warmup_epochs warmup_steps",
-    "averaging of weights": "ema model_ema swa",
-    "limit for gradients": "clip_grad grad_clip gradient_clipping clip_grad_norm max_grad_norm",
+    "mixup or CutMix": "mix_up cut_mix cutout random_erasing reprob",
     "accumulation of gradients": "grad_accum accumulate grad_accumulation accumulation_steps",
     "freezing of layers": "freeze freeze_backbone frozen unfreeze linear_probe",
     "choice of the loss": "loss loss_fn criterion focal_loss focal",
@@ -80,10 +81,7 @@ def key_meant(word: str, among: Collection[str] = tuple(KEYS)) -> str | None:
 
 def not_yet(word: str) -> str:
     """A sentence if orch has nothing yet for what the word means, else nothing."""
-    key = KEY_OF.get(normal(word), normal(word))
     thing = MISSING.get(normal(word))
-    if key in KEYS and not texts.is_offered(key):
-        thing = f"choice of {key}"
     return f"orch has no {thing} yet." if thing else ""
 
 

@@ -7,6 +7,7 @@ from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.catalog.corruptions import CORRUPTIONS
 from jobs.catalog.optimisers import OPTIMISERS
+from jobs.catalog.presets import PRESETS
 from jobs.catalog.schedules import SCHEDULES
 from jobs.spec.fields import BUILT_IN_KEYS, KEYS
 
@@ -21,6 +22,7 @@ def placeholders() -> dict[str, str]:
         "built_in": list(BUILT_IN_DATA),
         "corruptions": list(CORRUPTIONS),
         "optimisers": list(OPTIMISERS),
+        "presets": list(PRESETS),
         "schedules": list(SCHEDULES),
     }
     untrained = [entry.title for entry in CATALOG.values() if not entry.has_pretrained]
@@ -32,6 +34,7 @@ def placeholders() -> dict[str, str]:
         "built_in_quoted": " or ".join(f"'{name}'" for name in BUILT_IN_DATA),
         "built_in_sizes": _built_in_defaults("image_size"),
         "built_in_weights": _built_in_defaults("weights"),
+        "preset_meanings": " ".join(f"`{each.name}`: {each.help}." for each in PRESETS.values()),
         "untrained": " or ".join(untrained),
         "with_momentum": " or ".join(momentum),
         "smallest_sizes": _smallest_sizes(),
@@ -45,12 +48,6 @@ def placeholders() -> dict[str, str]:
 def text(template: str) -> str:
     """A text of a key with its placeholders filled."""
     return template.format_map(placeholders())
-
-
-def is_offered(name: str) -> bool:
-    """Whether help and documentation show the key: not where only one value is possible."""
-    entries = {"optimiser": len(OPTIMISERS), "schedule": len(SCHEDULES)}
-    return entries.get(name, 2) > 1
 
 
 def default_shown(name: str) -> str:

@@ -11,8 +11,8 @@ import yaml
 from jobs.errors import BadSpec
 
 MAX_BYTES = 100_000
-WITH_MAPPINGS = ("backbones", "backbone")
-"""Keys whose list may hold mappings."""
+WITH_MAPPINGS = ("backbones", "backbone", "class_weights")
+"""Keys whose value or list may hold mappings."""
 PLAIN = (str, int, float, bool, type(None))
 
 
@@ -46,7 +46,7 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise BadSpec(f"{path} must contain keys and values, such as 'periods: 3'.")
     for key, value in values.items():
-        allowed = _is_entry if key in WITH_MAPPINGS else _is_plain
+        allowed = _is_entry if key.replace("-", "_") in WITH_MAPPINGS else _is_plain
         if not all(map(allowed, value if isinstance(value, list) else [value])):
             raise BadSpec(
                 f"{path}: {key} must be a value or a list of values, such as 'split: [70, 10, 20]'."

@@ -16,7 +16,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -41,7 +41,11 @@ ENVIRONMENT = (ImportError, NameError, OSError, SystemError)
 
 @dataclass(frozen=True, slots=True)
 class CheckpointContents:
-    """A trial after `epoch` epochs and `step` steps of the next; `running` holds its sums."""
+    """A trial after `epoch` epochs and `step` steps of the next; `running` holds its sums.
+
+    `network` is the one that is tested. `beside` holds the one that is trained, if it is another,
+    and its average.
+    """
 
     trial: str
     epoch: int
@@ -51,10 +55,12 @@ class CheckpointContents:
     network: dict[str, Any]
     optimizer: dict[str, Any]
     scheduler: dict[str, Any]
+    beside: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def parts(self) -> dict[str, Any]:
-        """The fields by name, without copies."""
-        return {field: getattr(self, field) for field in CheckpointContents.__slots__}
+        """The fields by name, without copies; without `beside` where that is empty."""
+        parts = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: part for name, part in parts.items() if name != "beside" or part}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -222,7 +228,9 @@ def _torn(path: Path) -> BadCheckpoint:
 def _check(contents: CheckpointContents) -> None:
     """Raise `TypeError` or `ValueError` unless every part has its type."""
     parts = (contents.running, contents.network, contents.optimizer, contents.scheduler)
-    if not all(isinstance(part, dict) for part in parts) or not isinstance(contents.trial, str):
+    if not all(isinstance(part, dict) for part in (*parts, contents.beside)) or not isinstance(
+        contents.trial, str
+    ):
         raise TypeError("a part has the wrong type")
     if not all(isinstance(value, Tensor) for value in contents.network.values()):
         raise TypeError("its network contains values that are not tensors")

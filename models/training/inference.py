@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -78,18 +79,22 @@ def _half(images: int, error: Exception) -> int:
 def validate(
     learner: Learner, data: Data, epoch: int, tell: Callable[[int], None]
 ) -> tuple[float, float]:
-    """Mean loss and accuracy on the validation images; `tell` gets the number of images done."""
+    """Mean loss and accuracy on the validation images, of the network's average if it has one.
+
+    `tell` gets the number of images done.
+    """
     losses, correct, done = list[float](), 0, 0
-    for piece, labels, scores in predict_split(learner, data, "validation"):
-        losses += losses_of(scores, labels)
-        correct += int((scores.argmax(1) == labels).sum().item())
-        done += len(piece)
-        tell(done)
+    with nullcontext() if learner.average is None else learner.average.in_place():
+        for piece, labels, scores in predict_split(learner, data, "validation"):
+            losses += losses_of(scores, labels)
+            correct += int((scores.argmax(1) == labels).sum().item())
+            done += len(piece)
+            tell(done)
     loss_sum = math.fsum(losses)
     if not math.isfinite(loss_sum):
         raise LossNotFinite(
             f"the validation loss is {loss_sum} after epoch {epoch}, at learning rate "
-            f"{learner.learning_rate:g}. Try a smaller --learning-rate or --precision fp32."
+            f"{learner.learning_rate:g}. {learner.smaller_rate}"
         )
     return loss_sum / done, correct / done
 

@@ -17,6 +17,7 @@ from models.networks.of_trial import Normalisation
 from models.runtime.device import Chosen
 from models.runtime.rng import derive_seed
 from models.training import cuda_graphs, finetuning, microbatches, optimisation
+from models.training.average import Average
 from models.training.loss import mean_loss
 from models.training.microbatches import Splits
 from models.training.optimisation import Scheduler
@@ -46,6 +47,8 @@ class Learner:
     normalisation: Normalisation = IMAGENET
     replay: cuda_graphs.Replay | None = None
     head: nn.Module | None = None
+    average: Average | None = None
+    class_weights: Tensor | None = None
 
     @classmethod
     def of(
@@ -72,7 +75,11 @@ class Learner:
         made = cls(
             network, optimizer, scheduler, device, precision, recipe, seed, splits, normalisation
         )
-        if cuda_graphs.wanted(device, recipe.deterministic):
+        if recipe.ema is not None:
+            made.average = Average.of(network, recipe.ema)
+        # A recorded step of AdamW would need another variant of it.
+        plain = "capturable" in optimizer.defaults
+        if cuda_graphs.wanted(device, recipe.deterministic) and not plain:
             made.replay = cuda_graphs.Replay(
                 network,
                 optimizer,
@@ -85,6 +92,18 @@ class Learner:
     def learning_rate(self) -> float:
         """Learning rate of the next step."""
         return float(self.optimizer.param_groups[0]["lr"])
+
+    @property
+    def smaller_rate(self) -> str:
+        """What to try where the loss was not finite at the rate of the next step."""
+        asked = self.recipe.learning_rate
+        return f"Try --learning-rate {asked / 10:g} instead of {asked:g}, or --precision fp32."
+
+    def tested(self) -> dict[str, Tensor]:
+        """The values of the network that is validated: its average, if there is one."""
+        averaged = {} if self.average is None else self.average.values
+        values: dict[str, Tensor] = self.network.state_dict()
+        return values | averaged
 
     def make_room(self) -> bool:
         """Free the device memory of a recorded step; False if there is none."""
@@ -131,6 +150,13 @@ def _row(colour: tuple[float, float, float], width: int, device: torch.device) -
 
 def step(learner: Learner, batch: Batch, epoch: int, number: int) -> Tensor:
     """One step, in micro-batches where recorded; returns the mean loss, on the device."""
+    loss = _step(learner, batch, epoch, number)
+    if learner.average is not None:
+        learner.average.update()
+    return loss
+
+
+def _step(learner: Learner, batch: Batch, epoch: int, number: int) -> Tensor:
     # Seeded by the step, so a resumed epoch draws the same dropout.
     seed = derive_seed("dropout", learner.seed, epoch, number)
     parts = microbatches.parts_at(learner.splits, epoch, number)
@@ -145,10 +171,12 @@ def step(learner: Learner, batch: Batch, epoch: int, number: int) -> Tensor:
 def _in_parts(learner: Learner, batch: Batch, sizes: list[int]) -> Tensor:
     """One step in micro-batches of these sizes; returns the mean loss of the batch."""
     learner.optimizer.zero_grad(set_to_none=True)
-    losses = []
+    losses, smoothing = [], learner.recipe.label_smoothing
     for part in batch.split(sizes):
-        loss = mean_loss(learner.scores(part), part.labels) * (len(part) / len(batch))
+        mean = mean_loss(learner.scores(part), part.labels, smoothing, learner.class_weights)
+        loss = mean * (len(part) / len(batch))
         loss.backward()  # type: ignore[no-untyped-call]
         losses.append(loss.detach())
+    optimisation.clip(learner.network, learner.recipe)
     learner.optimizer.step()
     return torch.stack(losses).sum() if len(losses) > 1 else losses[0]

@@ -45,7 +45,7 @@ class PendingLosses:
 
     running: EpochProgress
     epoch: int
-    learning_rate: float
+    learner: Learner
     steps: list[tuple[int, int, Tensor]] = field(default_factory=list)
 
     def settle(self) -> None:
@@ -57,8 +57,7 @@ class PendingLosses:
             if not math.isfinite(loss):
                 raise LossNotFinite(
                     f"the loss is {loss} in epoch {self.epoch}, step {number}, at learning "
-                    f"rate {self.learning_rate:g}. Try a smaller --learning-rate or --precision "
-                    "fp32."
+                    f"rate {self.learner.learning_rate:g}. {self.learner.smaller_rate}"
                 )
             self.running.loss_sum += loss * images
             self.running.images += images
@@ -87,7 +86,7 @@ def train_epoch(
     """
     finetuning.training_mode(learner.network, learner.recipe)
     pieces = steps_of(data, learner, epoch)
-    ledger = PendingLosses(running, epoch, learner.learning_rate)
+    ledger = PendingLosses(running, epoch, learner)
     before = time.monotonic()
     try:
         for images, loss in _steps(learner, data, pieces, epoch, running):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection
 from pkgutil import resolve_name
 from typing import Any
@@ -29,21 +30,27 @@ def make_optimiser(
     settings = {name: getattr(recipe, key) for name, key in entry.settings.items()}
     if entry.fused:
         settings["fused"] = device.type in entry.fused
-    made: Optimizer = resolve_name(entry.make)(
-        _groups(network, recipe, head), **settings, **entry.fixed
-    )
+    groups = _groups(network, recipe, head)
+    made: Optimizer = resolve_name(entry.make)(groups, **settings, **entry.fixed)
     return made
 
 
-def _groups(network: nn.Module, recipe: Recipe, head: Collection[str]) -> list[Any]:
-    """What is trained; in two groups where the last layer has a learning rate of its own."""
-    trained = [(name, value) for name, value in network.named_parameters() if value.requires_grad]
-    if recipe.head_learning_rate is None or not head:
-        return [value for _, value in trained]
-    rate = {"lr": recipe.head_learning_rate}
+def _groups(network: nn.Module, recipe: Recipe, head: Collection[str]) -> list[dict[str, Any]]:
+    """What is trained, in groups: the body first, and norms and biases without weight decay.
+
+    The head is apart where it has a learning rate of its own.
+    """
+    apart = head if recipe.head_learning_rate is not None else ()
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, value in network.named_parameters():
+        if value.requires_grad:
+            spared = recipe.weight_decay > 0 and value.ndim < 2
+            groups.setdefault((name in apart, spared), []).append(value)
     return [
-        {"params": [value for name, value in trained if name not in head]},
-        {"params": [value for name, value in trained if name in head]} | rate,
+        {"params": values}
+        | ({"lr": recipe.head_learning_rate} if in_head else {})
+        | ({"weight_decay": 0.0} if spared else {})
+        for (in_head, spared), values in sorted(groups.items(), key=lambda group: group[0])
     ]
 
 
@@ -55,12 +62,21 @@ def make_scheduler(optimizer: Optimizer, recipe: Recipe) -> Scheduler:
     return made
 
 
+def clip(network: nn.Module, recipe: Recipe) -> None:
+    """Scale the gradients down to the recipe's largest norm, if it has one."""
+    if recipe.clip_norm is not None:
+        nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
+
+
 def after_epoch(scheduler: Scheduler, recipe: Recipe, val_loss: float) -> None:
     """Change the learning rate after an epoch with this validation loss."""
     if SCHEDULES[recipe.schedule].watches_loss:
         scheduler.step(val_loss)  # type: ignore[arg-type]
     else:
-        scheduler.step()  # type: ignore[call-arg]
+        with warnings.catch_warnings():
+            # Where an attempt begins after the last step of an epoch, torch misses its steps.
+            warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step")
+            scheduler.step()  # type: ignore[call-arg]
 
 
 def can_step_again(recipe: Recipe) -> bool:

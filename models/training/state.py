@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from jobs import atomic
 from jobs.early_stopping import stop_epoch
@@ -26,6 +26,7 @@ from models.runtime.background import BackgroundThread
 from models.training import features, microbatches, numerics
 from models.training.learner import Learner
 from models.training.loop import EpochProgress
+from models.training.loss import class_weights
 from models.training.microbatches import Splits
 from models.training.numerics import Numerics
 
@@ -45,6 +46,7 @@ class TrainingState:
     rows: list[Row] = field(default_factory=list)
     running: EpochProgress = field(default_factory=EpochProgress)
     path: Path | None = None
+    best: dict[str, Tensor] | None = None
     saved_at: float = field(default_factory=time.monotonic)
     saver: BackgroundThread = field(default_factory=BackgroundThread)
     publish: Callable[[Path, files.CheckpointContents, str], Path] = files.publish
@@ -61,6 +63,19 @@ class TrainingState:
         Later target epochs are reached without further training.
         """
         return stop_epoch((row["val_loss"] for row in self.rows), self.trial.recipe.early_stop)
+
+    def tested(self) -> dict[str, Tensor]:
+        """The values of the network that a period tests: of the last epoch, or of the best."""
+        return self.learner.tested() if self.best is None else self.best
+
+    def keep_best(self, val_loss: float) -> None:
+        """Remember the network of an epoch before its row is added, if it is the best so far."""
+        lowest = min((row["val_loss"] for row in self.rows), default=float("inf"))
+        if self.trial.recipe.keep == "best" and val_loss < lowest:
+            self.best = {
+                name: value.detach().to("cpu", copy=True)
+                for name, value in self.learner.tested().items()
+            }
 
     @property
     def ended(self) -> bool:
@@ -110,16 +125,21 @@ class TrainingState:
         return self.path
 
     def _contents(self) -> files.CheckpointContents:
-        learner = self.learner
+        learner, beside = self.learner, dict[str, dict[str, Tensor]]()
+        if learner.average is not None or self.best is not None:
+            beside["trained"] = learner.network.state_dict()
+        if learner.average is not None:
+            beside |= learner.average.state()
         return files.CheckpointContents(
             self.trial.name,
             self.epoch,
             self.running.step,
             asdict(self.running),
             self.rows,
-            learner.network.state_dict(),
+            self.tested(),
             learner.optimizer.state_dict(),
             learner.scheduler.state_dict(),
+            beside,
         )
 
     def _write(self, contents: files.CheckpointContents) -> None:
@@ -153,13 +173,17 @@ def begin_training(request: TaskRequest, on_upload: OnUpload = ignore_upload) ->
         return TrainingState(store, request, task, trial, data, learner)
     contents, path = found
     where = device.pick(request.device, trial.recipe.deterministic)
-    network = of_trial.restored(store, trial, len(data.classes), contents.network)
+    trained = contents.beside.get("trained", contents.network)
+    network = of_trial.restored(store, trial, len(data.classes), trained)
     kept = numerics.settle(store, trial, where, request.threads, None, network)
     splits = microbatches.read(store.microbatches_path(trial.name))
     head = of_trial.head_values(store, trial, len(data.classes), network)
     learner = _learner(network, trial, where, kept, splits, head)
     learner.optimizer.load_state_dict(contents.optimizer)
     learner.scheduler.load_state_dict(contents.scheduler)
+    if learner.average is not None:
+        learner.average.load_state(contents.beside)
+    best = contents.network if trial.recipe.keep == "best" and contents.rows else None
     data = _data_of(store, trial, data, learner, head, on_upload)
     return TrainingState(
         store,
@@ -171,6 +195,7 @@ def begin_training(request: TaskRequest, on_upload: OnUpload = ignore_upload) ->
         contents.rows,
         EpochProgress(**contents.running),
         path,
+        best,
     )
 
 
@@ -215,6 +240,7 @@ def _data_of(
     on_upload: OnUpload,
 ) -> Data:
     """What batches are made of: images, or their features where only the last layer is trained."""
+    learner.class_weights = class_weights(trial.recipe, data, learner.device)
     if trial.recipe.finetune == "head":
         data = features.begin_head(store, trial, data, learner, head, on_upload)
     return data.near(learner.device, on_upload=on_upload)

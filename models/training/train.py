@@ -131,6 +131,7 @@ def _one_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
         training.saver.wait()
         raise
     callbacks.progress.advance(len(data.splits["validation"]) * VALIDATION_COST)
+    training.keep_best(val_loss)
     optimisation.after_epoch(learner.scheduler, learner.recipe, val_loss)
     training.rows.append(
         {
@@ -196,7 +197,7 @@ def _outcome(training: TrainingState, meter: Meter) -> dict[str, Any]:
     """
     task, store = training.task, training.store
     # While the last checkpoint is still being written.
-    weights_digest = files.weights_digest(training.learner.network.state_dict())
+    weights_digest = files.weights_digest(training.tested())
     recorded = {file.path for result in training.results() for file in result.files or ()}
     since = max(
         (epoch for epoch in store.target_epochs(task.subject) if epoch < task.epoch), default=0

@@ -15,6 +15,7 @@ from orchestrator.terminal.options import examples, json_option, store_option
 from orchestrator.terminal.spec_options import spec_options
 
 if TYPE_CHECKING:
+    from jobs.spec.model import Spec
     from orchestrator.preflight import Request
 
 EPILOG = examples(
@@ -71,6 +72,7 @@ def submit_command(
         f"trial(s), {len(run.tasks)} tasks, {spec.periods} x {spec.epochs_per_period} epochs",
         f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
         *_of_default_data(spec_file, options),
+        *_of_length(spec),
         *(f"note: {plain(note)}" for note in notes),
     ]
     facts = {"goes_on": request.known is not None, "notes": notes}
@@ -86,6 +88,17 @@ def _of_default_data(spec_file: Path | None, options: dict[str, Any]) -> list[st
         return []
     name = built_in_data.DEFAULT
     return [f"no --data was given: this trains on the built-in {name}, not on your images"]
+
+
+def _of_length(spec: Spec) -> list[str]:
+    """A line if the number of epochs is part of the trials' names."""
+    horizon = spec.recipe().horizon_epochs
+    if horizon is None:
+        return []
+    return [
+        f"the schedule {spec.schedule} ends after {horizon:,} epochs: trials of more periods would "
+        "be others, trained from the start; horizon_epochs plans for them"
+    ]
 
 
 def _notes(request: Request) -> list[str]:

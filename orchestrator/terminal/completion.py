@@ -11,6 +11,7 @@ from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.catalog.corruptions import CORRUPTIONS
 from jobs.catalog.optimisers import OPTIMISERS
+from jobs.catalog.presets import PRESETS
 from jobs.catalog.schedules import SCHEDULES
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ COMPLETIONS: dict[str, Complete] = {
     "backbones": list_of(backbones),
     "corruptions": list_of(corruptions),
     "optimiser": one_of(lambda: {name: entry.help for name, entry in OPTIMISERS.items()}),
+    "preset": one_of(lambda: {name: entry.help for name, entry in PRESETS.items()}),
     "schedule": one_of(lambda: {name: entry.help for name, entry in SCHEDULES.items()}),
 }
 """How the values of keys of a specification are completed."""

@@ -34,7 +34,6 @@ def spec_option(name: str) -> Callable[[F], F]:
         multiple=several,
         metavar=texts.text(key.metavar) if key.metavar else None,
         help=texts.text(key.option) + default,
-        hidden=not texts.is_offered(name),
         shell_complete=COMPLETIONS.get(name),
     )
 
@@ -44,4 +43,6 @@ def _words(name: str, key: Key) -> list[str]:
     word = name.replace("_", "-")
     if key.kind is bool:
         return [f"--{word}/--no-{word}"]
+    if name == "optimiser":
+        return ["--optimiser", "--optimizer"]
     return ["--backbone", name] if name == "backbones" else [f"--{word}"]

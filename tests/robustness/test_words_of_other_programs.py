@@ -22,9 +22,9 @@ OPTIONS = [
     ("--gpus", "Did you mean '--device'?"),
     ("--momentum", "It is the key 'momentum' of a spec file, and has no option."),
     ("--val-split", "It is the key 'split' of a spec file, and has no option."),
-    ("--class-weights", "orch has no class weights yet."),
-    ("--weight_decay", "orch has no weight decay yet."),
-    ("--optimizer", "orch has no choice of optimiser yet."),
+    ("--class-weight", "Did you mean '--class-weights'?"),
+    ("--wd", "Did you mean '--weight-decay'?"),
+    ("--optim", "Did you mean '--optimiser'?"),
 ]
 COMMAND_WORDS = [
     ("ls", "Did you mean 'status'?"),
@@ -53,9 +53,9 @@ def test_an_option_of_another_program_is_answered(
         ("lr", "Did you mean 'learning_rate'?"),
         ("num-epochs", "Did you mean 'epochs_per_period'?"),
         ("Batch", "Did you mean 'batch_size'?"),
-        ("class_weights", "orch has no class weights yet."),
-        ("weight_decay", "orch has no weight decay yet."),
-        ("optimizer", "orch has no choice of optimiser yet."),
+        ("dropout", "orch has no dropout yet."),
+        ("max_grad_norm", "Did you mean 'clip_norm'?"),
+        ("optim", "Did you mean 'optimiser'?"),
     ],
 )
 def test_a_key_of_another_program_is_answered(typed: str, words: str) -> None:

@@ -28,10 +28,10 @@ CORRUPTION = Corruption(
     "inversion", "inverted colours", (0.2, 0.4, 0.6, 0.8, 1.0), "support.new_entries:invert"
 )
 OPTIMISER = Optimiser(
-    "adam",
-    "Adam",
-    "Adam with weight decay",
-    "torch.optim:Adam",
+    "radam",
+    "RAdam",
+    "Adam with rectified steps",
+    "torch.optim:RAdam",
     settings={"lr": "learning_rate"},
     fixed={"weight_decay": 0.05},
 )

@@ -1,4 +1,4 @@
-"""Every augmentation and way of fine-tuning gives the same line of epochs however it is divided."""
+"""Every setting of a recipe gives the same line of epochs however it is divided."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ from support.learning import Laboratory, stop_after  # noqa: E402
 
 from jobs.errors import Stopped  # noqa: E402
 from jobs.store import tables  # noqa: E402
+from jobs.task import Task  # noqa: E402
+from models.data.batches import Data  # noqa: E402
+from models.evaluation import restore  # noqa: E402
+from models.training.inference import validate  # noqa: E402
 
 TIMES = ("seconds", "images_per_second", "period")
 MODES: dict[str, dict[str, Any]] = {
@@ -37,6 +41,46 @@ MODES: dict[str, dict[str, Any]] = {
     "head in bf16": {"finetune": "head", "precision": "bf16"},
     "frozen batch norm": {"freeze_batch_norm": True},
     "head learning rate": {"head_learning_rate": 0.2},
+    "adamw": {"optimiser": "adamw", "learning_rate": 0.01},
+    "weight decay": {"weight_decay": 0.1},
+    "clipped": {"clip_norm": 0.1},
+    "label smoothing": {"label_smoothing": 0.2},
+    "plateau, warmed": {"plateau_patience": 0, "warmup_epochs": 3},
+    "cosine": {"schedule": "cosine", "horizon_epochs": 6, "warmup_epochs": 1},
+    "all of the recipe": {
+        "optimiser": "adamw",
+        "learning_rate": 0.01,
+        "weight_decay": 0.1,
+        "clip_norm": 0.5,
+        "label_smoothing": 0.1,
+        "schedule": "cosine",
+        "horizon_epochs": 8,
+        "warmup_epochs": 2,
+        "head_learning_rate": 0.02,
+        "augment": "random-resized-crop",
+        "mixup": 0.2,
+    },
+    "ema": {"ema": 0.99},
+    "class weights": {"class_weights": {"a": 3.0}},
+    "best": {"keep": "best", "learning_rate": 0.2},
+    "average, weights, best": {
+        "ema": 0.9,
+        "keep": "best",
+        "class_weights": {"a": 2.0, "b": 0.5},
+        "label_smoothing": 0.1,
+        "mixup": 0.2,
+        "optimiser": "adamw",
+        "learning_rate": 0.02,
+        "early_stop": 5,
+    },
+    "head, average, best": {"finetune": "head", "ema": 0.9, "keep": "best"},
+    "head, adamw, cosine": {
+        "finetune": "head",
+        "optimiser": "adamw",
+        "schedule": "cosine",
+        "horizon_epochs": 6,
+        "clip_norm": 0.5,
+    },
 }
 
 
@@ -96,10 +140,28 @@ def test_a_trial_is_one_line_however_it_is_divided(mode: str, make: Any) -> None
                     done = laboratory.train(trial, epoch, should_stop=stop, period=period)
                 except Stopped:
                     stops += 1
+        assert done is not None
         outcomes.append((done["weights_digest"], rows_of(laboratory, trial)))
 
     assert outcomes[0] == outcomes[1] == outcomes[2]
     assert stops >= 5
+
+
+@pytest.mark.parametrize("settings", [{}, {"ema": 0.9}], ids=str)
+def test_the_network_tested_is_that_of_the_best_epoch(settings: Any, make: Any) -> None:
+    """Its validation loss is the lowest of all epochs so far; it is what evaluations restore."""
+    laboratory = make("best")
+    recipe = {"batch_size": 8, "learning_rate": 0.3, "keep": "best", **settings}
+    trial = laboratory.trial("tiny", [2, 6], **recipe)
+    for epoch in (2, 6):
+        laboratory.train(trial, epoch)
+        losses = [row["val_loss"] for row in rows_of(laboratory, trial)]
+        data = Data.load(laboratory.store, laboratory.data)
+        kept = restore.learner(laboratory.store, Task("train", trial, epoch), 3, "cpu")
+        kept.average = None
+
+        assert validate(kept, data, epoch, lambda done: None)[0] == pytest.approx(min(losses))
+    assert losses[-1] > min(losses)
 
 
 def test_every_mode_trains_another_network(make: Any) -> None:
@@ -108,7 +170,8 @@ def test_every_mode_trains_another_network(make: Any) -> None:
     laboratories = {False: make("centre"), True: make("margin", True)}
     for mode, settings in {"none": {}, **MODES}.items():
         laboratory = laboratories["random-resized-crop" in settings.values()]
-        trial = laboratory.trial("tiny", [1], batch_size=8, learning_rate=0.05, **settings)
+        recipe = {"batch_size": 8, "learning_rate": 0.05, **settings}
+        trial = laboratory.trial("tiny", [1], **recipe)
         digests[mode] = laboratory.train(trial, 1)["weights_digest"]
 
     assert len(set(digests.values())) == len(digests)

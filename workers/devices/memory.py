@@ -26,7 +26,7 @@ UNUSED = 1.2
 AGAIN_S = 5.0
 CGROUPS = Path("/sys/fs/cgroup")
 
-Likeness = tuple[str, int, int, str, str]
+Likeness = tuple[str, int, int, str, str, str]
 """Backbone, image size, batch size, requested precision, what is trained.
 
 Equal ones need equal memory."""
@@ -95,7 +95,8 @@ class MeasuredMemory:
     def _likeness(self, trial: Trial) -> Likeness:
         size = self.store.described(trial.data).settings.image_size
         recipe = trial.recipe
-        return trial.backbone, size, recipe.batch_size, recipe.precision, recipe.finetune
+        how = (recipe.precision, recipe.finetune, recipe.optimiser)
+        return trial.backbone, size, recipe.batch_size, *how
 
 
 def _gpu_bytes(visible: str) -> int:

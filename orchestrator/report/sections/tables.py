@@ -11,6 +11,7 @@ from jobs.catalog import backbones
 from jobs.catalog.augmentations import AUGMENTATIONS
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.schedules import SCHEDULES
+from jobs.spec import class_weights
 from jobs.spec.model import Spec
 from jobs.spec.networks import Network
 from jobs.store.records import TaskResult
@@ -79,10 +80,12 @@ def recipe(run_data: RunData) -> Table:
             f"{spec.epochs}, in {wording.count(spec.periods, 'period')} of "
             f"{spec.epochs_per_period}; an evaluation after each period",
         ),
-        ("Loss", "cross entropy"),
+        ("Loss", _loss(spec)),
         ("Optimiser", OPTIMISERS[spec.optimiser].describe(spec)),
         *_apart(spec),
-        ("Learning rate", SCHEDULES[spec.schedule].describe(spec)),
+        *_clipped(spec),
+        *_tested(spec),
+        ("Learning rate", SCHEDULES[spec.schedule].describe(spec.recipe())),
         (
             "Early stopping",
             "none"
@@ -133,6 +136,29 @@ def _apart(spec: Spec) -> list[tuple[str, str]]:
             told = ", ".join(f"{wording.title(name)} {value:g}" for name, value in own.items())
             rows.append((f"{label} of their own", told))
     return rows
+
+
+def _loss(spec: Spec) -> str:
+    """The loss of training."""
+    smoothed = f", label smoothing {spec.label_smoothing:g}" if spec.label_smoothing else ""
+    weighted = spec.class_weights != "none"
+    weights = f", class weights {class_weights.told(spec.class_weights)}" if weighted else ""
+    return f"cross entropy{smoothed}{weights}"
+
+
+def _clipped(spec: Spec) -> list[tuple[str, str]]:
+    """The largest norm of gradients, where there is one."""
+    if spec.clip_norm is None:
+        return []
+    return [("Gradients", f"scaled down to a norm of {spec.clip_norm:g} where it is larger")]
+
+
+def _tested(spec: Spec) -> list[tuple[str, str]]:
+    """Which network is tested, where it is not that of the last step."""
+    average = f"its average over steps (decay {spec.ema:g})" if spec.ema else ""
+    best = "the epoch with the lowest validation loss so far" if spec.keep == "best" else ""
+    told = ", of ".join(each for each in (average, best) if each)
+    return [("Tested network", told)] if told else []
 
 
 def _finetuning(spec: Spec) -> list[tuple[str, str]]:
