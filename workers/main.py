@@ -212,7 +212,18 @@ def _consumer(worker: Worker) -> Any:
     )
     worker.begin = partial(begin, application, celery_worker, worker.store_id)
     worker.reconnect = celery_worker.consumer.reconnect
+    worker.listen = partial(_listen, worker, celery_worker)
     return celery_worker
+
+
+def _listen(worker: Worker, celery_worker: Any, to_all: bool) -> None:
+    """Read the queue of all workers, or this worker's alone; takes effect with a new connection."""
+    own, common = (
+        broker.worker_queue(worker.name, worker.store_id),
+        broker.common_queue(worker.store_id),
+    )
+    celery_worker.app.amqp.queues.select([own, common] if to_all else [own])
+    worker.reconnect("another choice of queues")
 
 
 def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> None:

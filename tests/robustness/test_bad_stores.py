@@ -166,7 +166,7 @@ def test_a_command_that_writes_refuses_what_cannot_become_a_store(
     """One line, and nothing started: the broker is not even looked for. A worker says that a later
     start may succeed, once a shared folder is mounted.
     """
-    code = 75 if command == ("worker",) else 2
+    code = 75 if command == ("worker",) and place.strip() else 2
     places.refuses(command, words, code, ORCH_STORE=place, ORCH_BROKER_URL=UNREACHABLE)
 
 
