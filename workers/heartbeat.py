@@ -64,7 +64,7 @@ def _record(worker: Worker) -> HeartbeatRecord:
         busy=worker.loading or bool(tasks),
         settled=scheduler.settled,
         training=scheduler.running_training(),
-        uuid=worker.device.visible,
+        uuid=worker.uuid,
         version=OWN_VERSION,
         since=worker.drain.since(tasks),
         drained=worker.drain.name,

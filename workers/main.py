@@ -101,6 +101,7 @@ def _prepare(
         LeaseTracker(store),
         admission=admission,
         model=discovery.device_model(chosen),
+        uuid=discovery.uuid_of(chosen),
     )
 
 

@@ -107,6 +107,7 @@ class Worker:
     stop: threading.Event = field(default_factory=threading.Event)
     admission: Admission = field(default_factory=Admission)
     model: str = ""
+    uuid: str = ""
     loading: bool = False
     entry: str = CHILD_ENTRY
     run_child: Callable[..., Message] = child.run

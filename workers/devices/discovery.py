@@ -177,6 +177,13 @@ def query_gpu(visible: str, what: str) -> str:
     return ""
 
 
+def uuid_of(device: Device) -> str:
+    """The UUID of a GPU; empty for a processor, or where the driver does not tell."""
+    if device.visible.startswith(("GPU-", "MIG-")):
+        return device.visible
+    return query_gpu(device.visible, "uuid") if device.kind == "cuda" else ""
+
+
 def available_cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
