@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from jobs import plan
 from jobs.catalog import backbones
-from jobs.data.image_folder import DataSource, ImageFile
+from jobs.data.data_source import DataSource, ImageFile
 from jobs.spec import model
 from jobs.store import tables
 from jobs.store.runs import Run

@@ -117,6 +117,12 @@ class BadCheckpoint(WorkError):
     failure = "bad-checkpoint"
 
 
+class NetworkDiffers(WorkError):
+    """A library builds another network here than the one that was trained."""
+
+    failure = "network-differs"
+
+
 class LossNotFinite(WorkError):
     """Training produced a loss that is not a finite number."""
 

@@ -6,8 +6,8 @@ import shlex
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[1]
-NOT_IN_ALL = ("tensorboard", "mlflow")
-"""Extras that `all` leaves out: complete applications that few users need."""
+NOT_IN_ALL = ("tensorboard", "mlflow", "onnx")
+"""Extras that `all` leaves out: large packages that few users need."""
 
 
 def install_command(extra: str, home: Path = HOME) -> str:

@@ -7,6 +7,7 @@ follow the last target epoch. Readiness is derived from the store alone.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from jobs.atomic import json_digest
 from jobs.catalog import backbones
-from jobs.errors import OutOfReach
+from jobs.errors import OrchError, OutOfReach
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
@@ -79,7 +80,7 @@ def unfold(spec: Spec, data: str | Callable[[DataSettings], str]) -> Plan:
             network_of(spec, name),
         )
         for seed in range(spec.seeds)
-        for name in sorted(spec.backbones, key=lambda name: -_relative_cost(spec, name))
+        for name in sorted(spec.backbones, key=lambda name: -relative_cost(spec, name))
     ]
     data_sets = tuple(dict.fromkeys(names.values()))
     target_epochs = tuple(period * spec.epochs_per_period for period in range(1, spec.periods + 1))
@@ -103,7 +104,8 @@ def network_of(spec: Spec, backbone: str) -> TrialNetwork | None:
     return TrialNetwork(wanted.mean, wanted.deviation, known.source, known.weights)
 
 
-def _relative_cost(spec: Spec, backbone: str) -> float:
+def relative_cost(spec: Spec, backbone: str) -> float:
+    """The relative cost of a network: the catalog's, else from its recorded multiply-adds."""
     known = spec.networks.get(backbone)
     if known is None or backbone in backbones.CATALOG:
         return backbones.relative_cost(backbone)
@@ -224,16 +226,30 @@ def next_tasks(store: Store, task: Task) -> list[Task]:
     return [each for each in found if not store.is_done(each) and not store.has_failed(each)]
 
 
-def priority(task: Task) -> int:
-    """Queue priority from 0 (first) to 9: data sets, then networks by descending cost.
+def priority(task: Task, cost: float) -> int:
+    """Queue priority from 0 (first) to 9: data sets, then networks by descending relative cost.
 
     Seed and kind do not matter. Evaluations on corrupted images come last, because no task depends
     on them.
     """
     if task.kind == "prepare" or task.corruption:
         return 9 if task.corruption else 0
-    backbone = task.subject.rsplit("-s", 1)[0]
-    return max(1, 9 - round(2.4 * math.log(max(backbones.relative_cost(backbone), 1.0))))
+    return max(1, 9 - round(2.4 * math.log(max(cost, 1.0))))
+
+
+def cost_of(store: Store, task: Task) -> float:
+    """The relative cost of a task's network, as the first run that wants it recorded it.
+
+    1 where nothing is known, as for preparing a data set.
+    """
+    slug = task.subject.rsplit("-s", 1)[0]
+    if slug in backbones.CATALOG or task.kind == "prepare":
+        return backbones.relative_cost(slug)
+    with contextlib.suppress(OrchError, OSError):  # an estimate must not stop the task
+        backbone = store.load_trial(task.subject).backbone
+        for run in store.wanted_by(task):
+            return relative_cost(run.spec, backbone)
+    return 1.0
 
 
 def task_states(

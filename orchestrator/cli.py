@@ -26,7 +26,10 @@ COMMANDS = {
     "watch": ("watch:watch_command", "Follow the progress of a run until it ends."),
     "report": ("report:report_command", "Write a report that compares the backbones of a run."),
     "predict": ("predict:predict_command", "Classify images with every backbone of a run."),
-    "export": ("export:export_command", "Export the results of a run to TensorBoard or MLflow."),
+    "export": (
+        "export:export_command",
+        "Export a trained network, or results to TensorBoard, MLflow.",
+    ),
     "resume": (
         "resume:resume_command",
         "Continue a run: start missing workers, enqueue ready tasks.",
@@ -34,6 +37,7 @@ COMMANDS = {
     "retry": ("resume:retry_command", "Retry only the failed tasks of a run."),
     "cancel": ("cancel:cancel_command", "Cancel a run; results and checkpoints are kept."),
     "verify": ("verify:verify_command", "Verify the checksums of a run's files."),
+    "rm": ("rm:rm_command", "Remove a run; what other runs share with it is kept."),
     "prune": ("prune:prune_command", "Remove leftovers of dead attempts, and old checkpoints."),
     "models": ("models:models_command", "List the backbones; with NAME, list its layers."),
     "data": ("data:data_command", "Prepare a data set, or inspect a data folder."),

@@ -33,6 +33,7 @@ EXTRAS = {
     "flower": ("flower",),
     "tensorboard": ("tensorboard",),
     "mlflow": ("mlflow-skinny", "sqlalchemy", "alembic"),
+    "onnx": ("onnx", "onnxruntime", "onnxscript"),
 }
 
 LOADING_S = 180.0

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,13 @@ from jobs import errors, install_hints
 from jobs.catalog import reference
 from jobs.errors import BadSpec, MissingExtra, RequestError
 from jobs.spec.model import Spec
-from jobs.spec.networks import Network
+from jobs.spec.networks import Network, source_of
 
-CHECKER, SEARCHER = "models.networks.check", "models.networks.search"
+CHECKER, SEARCHER, DESCRIBER = (
+    "models.networks.check",
+    "models.networks.search",
+    "models.networks.describe",
+)
 MAX_SECONDS = 900.0
 """Weights may have to be downloaded."""
 
@@ -59,7 +63,7 @@ def resolve(spec: Spec, classes: int, weights_dir: Path | None, local: bool) -> 
     """
     if not to_check(spec):
         return spec
-    _require_timm(spec)
+    _require_timm(spec.backbones)
     if not has_torch():
         _require_prepared(spec)
         return spec
@@ -80,9 +84,9 @@ def unsound_weights(names: Sequence[str], weights_dir: Path | None) -> dict[str,
     return {name: str(described["message"]) for name, described in refused.items()}
 
 
-def _require_timm(spec: Spec) -> None:
+def _require_timm(labels: Iterable[str]) -> None:
     """Raise `MissingExtra` where torch is installed for the work, but timm is not."""
-    asks = any(reference.parse(name).library == "timm" for name in spec.backbones)
+    asks = any(reference.parse(name).library == "timm" for name in labels)
     if asks and has_torch() and importlib.util.find_spec("timm") is None:
         raise MissingExtra(
             f"networks of timm need timm. Install it with: {install_hints.install_command('timm')}"
@@ -125,15 +129,37 @@ def search(
     word: str, classes: int, image_size: int | None, weights_dir: Path | None, most: int
 ) -> dict[str, Any]:
     """Networks of torchvision and timm whose names hold a word (see `models.networks.search`)."""
-    if not has_torch():
-        raise MissingExtra(
-            "searching for networks needs torch. Install it with: "
-            f"{install_hints.install_command('worker')}"
-        )
+    _require_torch("searching for networks")
     given = {"--image-size": image_size, "--weights-dir": weights_dir}
     further = [str(each) for pair in given.items() if pair[1] is not None for each in pair]
     words = [f"--classes={classes}", f"--most={most}", *further, "--", word]
     return _answer_of(SEARCHER, words, "")
+
+
+def describe(given: str, classes: int, image_size: int | None) -> dict[str, Any]:
+    """A network outside the catalog: preparation, costs and layers; raises a `RequestError`."""
+    asked = reference.parse(given)
+    if asked.path is not None:
+        source_of(Path(asked.path), given)
+    _require_torch("listing the layers")
+    _require_timm([asked.label])
+    words = [
+        f"--classes={classes}",
+        *([] if image_size is None else [f"--image-size={image_size}"]),
+    ]
+    if asked.path is not None:
+        words.append(f"--source={Path(asked.path).absolute()}")
+    answer = _answer_of(DESCRIBER, [*words, "--", asked.label], "")
+    if "refused" in answer:
+        raise _refusal(answer["refused"])
+    return answer
+
+
+def _require_torch(what: str) -> None:
+    if not has_torch():
+        raise MissingExtra(
+            f"{what} needs torch. Install it with: {install_hints.install_command('worker')}"
+        )
 
 
 def _answer_of(module: str, words: Sequence[str], given: str) -> dict[str, Any]:

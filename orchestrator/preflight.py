@@ -15,7 +15,7 @@ from jobs import install_hints, permissions, plan
 from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.data import sources
-from jobs.data.image_folder import DataSource
+from jobs.data.data_source import DataSource
 from jobs.errors import BadFolder, BadSpec, MissingExtra, StoreUnusable, UnknownRun
 from jobs.plan import Plan
 from jobs.settings import Settings

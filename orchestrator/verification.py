@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.catalog import backbones
+from jobs import plan
 from jobs.errors import BadSpec, DamagedFile, OutOfReach, StoreUnusable, UnknownRun
 from jobs.maintenance import verify
 from jobs.maintenance.inventory import FileCheck
@@ -82,7 +82,7 @@ def trial_to_replay(store: Store, run: Run, asked: str | None) -> str:
             f"the run {run.name} has no published training yet, so there is nothing to compare."
         )
     return min(
-        trained, key=lambda name: backbones.CATALOG[store.load_trial(name).backbone].relative_cost
+        trained, key=lambda name: plan.relative_cost(run.spec, store.load_trial(name).backbone)
     )
 
 

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 from jobs import plan
 from jobs.errors import BrokerUnreachable, OrchError, OutOfReach
@@ -126,7 +127,8 @@ class Reconciler:
                 )
                 if waiting == 0:
                     again = unheld[:MAX_AT_ONCE]
-                    broker.enqueue(worker.broker_url, again, store=worker.store_id)
+                    cost = partial(plan.cost_of, worker.store)
+                    broker.enqueue(worker.broker_url, again, store=worker.store_id, cost=cost)
             except BrokerUnreachable as error:
                 worker.link.lost(error)
                 waiting = None
@@ -156,7 +158,8 @@ class Reconciler:
 
     def _begin_one(self, unheld: list[Task]) -> list[Task]:
         """Begin a unheld task without the broker; idle workers begin with different ones."""
-        by_cost = sorted(unheld, key=plan.priority)
+        store = self.worker.store
+        by_cost = sorted(unheld, key=lambda task: plan.priority(task, plan.cost_of(store, task)))
         chosen = by_cost[self.worker.scheduler.rank() % len(by_cost)]
         return [chosen] if self.worker.begin(chosen) else []
 

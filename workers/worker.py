@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from jobs.plan import cost_of
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY, Task
 from workers.devices.admission import Admission
@@ -131,7 +133,9 @@ class Worker:
         self.drain = Drain(self.store, self.name, self.host)
         self.sender = Sender(
             self.link,
-            lambda tasks, to: broker.enqueue(self.broker_url, tasks, to, self.store_id),
+            lambda tasks, to: broker.enqueue(
+                self.broker_url, tasks, to, self.store_id, partial(cost_of, self.store)
+            ),
         )
         threads = self.device.threads if self.device.kind == "cpu" else None
         device = self.device.name

@@ -68,8 +68,8 @@ def fault(folder: Path, root: Tree) -> str | None:
     tops = root.folders
     if split := _split(tops):
         return _hint(
-            f"{folder} is split already: {_listed(split)} are not classes. orch makes its own "
-            "split",
+            f"{folder} is split already: {_listed(split)} are not classes. Name all folders train, "
+            "validation and test, and the split is kept. Else orch draws its own",
             _meant(folder, root),
         )
     if parts := _images_and_labels(tops):

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
 from pathlib import Path
 
 from jobs import file_names
-from jobs.catalog.built_in_data import BUILT_IN_DATA
-from jobs.data import folder_shape, pixel_format
-from jobs.data.pixel_format import PixelFormat
+from jobs.data import checksums, folder_shape
+from jobs.data.data_source import DataSource, ImageFile
 from jobs.errors import BadFolder
-from jobs.spec.model import DataSettings, at_defaults
 
-CHUNK_FILES = 32
-AT_ONCE_BYTES = 2**20
-PREPARATION = 2
-"""Version of the preparation; enters names only where version 0.1.0 made other pixels."""
 IGNORED = {
     "thumbs.db",
     "ehthumbs.db",
@@ -51,70 +41,21 @@ CHECKED_DISK = re.compile(r"found\.\d{3}")
 """Where Windows puts what it finds when it checks a disk."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFile:
-    """One file: path relative to the folder (with `/`), class, SHA-256 and size in bytes."""
-
-    path: str
-    label: str
-    sha256: str
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class DataSource:
-    """Source of a data set: built-in name or absolute folder, with its classes and files.
-
-    `preparation` is that of version 0.1.0 (1) where it made the same pixels, else `PREPARATION`.
-    `beside` are the files that lie beside the class folders and are not used. `formats` are those
-    of the files that 0.1.0 prepared in another way; neither is kept in the store.
-    """
-
-    origin: str
-    classes: tuple[str, ...]
-    entries: tuple[ImageFile, ...]
-    preparation: int = 1
-    beside: tuple[str, ...] = ()
-    formats: Mapping[str, PixelFormat] = field(default_factory=dict)
-
-    @property
-    def built_in(self) -> bool:
-        """Whether the images come from an installed package instead of a folder."""
-        return self.origin in BUILT_IN_DATA
-
-    @property
-    def beyond_8_bits(self) -> dict[str, PixelFormat]:
-        """The formats of files whose values need a range."""
-        return {path: one for path, one in self.formats.items() if one.beyond_8_bits}
-
-    def fingerprint(self, settings: DataSettings) -> str:
-        """SHA-256 over the settings and the path, class and contents of every file.
-
-        It does not depend on the location of the folder.
-        """
-        asked = settings.model_dump_json(exclude=at_defaults(settings))
-        state = hashlib.sha256(asked.encode())
-        state.update((self.origin if self.built_in else "folder").encode())
-        if self.preparation > 1:
-            state.update(f"\0preparation {self.preparation}".encode())
-        for entry in self.entries:
-            state.update(f"\0{entry.path}\0{entry.label}\0{entry.sha256}".encode())
-        return state.hexdigest()
-
-    def data_id(self, settings: DataSettings) -> str:
-        """Name of the data set, ending in its short fingerprint: `animals22-64px-1f3a9c2e`."""
-        stem = "".join(
-            c if c.isascii() and c.isalnum() else "-" for c in Path(self.origin).name.lower()
-        ).strip("-")
-        return f"{stem[:40] or 'data'}-{settings.image_size}px-{self.fingerprint(settings)[:8]}"
-
-
 def list_folder(folder: Path, classes_at_top: bool = False) -> DataSource:
     """Classes and files without checksums; raises `BadFolder` for an unusable folder.
 
     A folder whose shape says that its class folders lie elsewhere is refused, unless
     `classes_at_top`.
     """
+    classes, entries, beside = scan(folder, classes_at_top)
+    check_names(folder, classes, entries)
+    return DataSource(str(folder.absolute()), tuple(classes), tuple(entries), beside=tuple(beside))
+
+
+def scan(
+    folder: Path, classes_at_top: bool = False
+) -> tuple[list[str], list[ImageFile], list[str]]:
+    """Classes, their files, and files beside them; raises `BadFolder` as `list_folder` does."""
     try:
         classes, beside = _classes(folder)
         entries = [entry for label in classes for entry in sorted(_walk(folder, label), key=_parts)]
@@ -126,11 +67,10 @@ def list_folder(folder: Path, classes_at_top: bool = False) -> DataSource:
         shape = folder_shape.tree(classes, (entry.path for entry in entries))
         if fault := folder_shape.fault(folder, shape):
             raise BadFolder(fault)
-    _check_names(folder, classes, entries)
-    return DataSource(str(folder.absolute()), tuple(classes), tuple(entries), beside=tuple(beside))
+    return classes, entries, beside
 
 
-def _check_names(folder: Path, classes: list[str], entries: list[ImageFile]) -> None:
+def check_names(folder: Path, classes: list[str], entries: list[ImageFile]) -> None:
     """Raise `BadFolder` for a single class, an empty class, or a name that is not UTF-8."""
     if len(classes) == 1:
         raise BadFolder(
@@ -148,54 +88,11 @@ def _check_names(folder: Path, classes: list[str], entries: list[ImageFile]) -> 
 
 def read_folder(
     folder: Path,
-    tell: Callable[[int, int], None] = lambda done, total: None,
+    tell: checksums.Tell = lambda done, total: None,
     classes_at_top: bool = False,
 ) -> DataSource:
-    """Like `list_folder`, with the SHA-256 of every file, computed in threads.
-
-    Reports progress with `tell(done, total)`, in files. Raises `BadFolder`.
-    """
-    listed = list_folder(folder, classes_at_top)
-    total = len(listed.entries)
-    chunks = [listed.entries[start : start + CHUNK_FILES] for start in range(0, total, CHUNK_FILES)]
-    with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as pool:
-        entries: list[ImageFile] = []
-        formats: dict[str, PixelFormat] = {}
-        for chunk in pool.map(
-            lambda chunk: [_with_digest(folder, entry) for entry in chunk], chunks
-        ):
-            for entry, pixels in chunk:
-                entries.append(entry)
-                if pixels is not None:
-                    formats[entry.path] = pixels
-                tell(len(entries), total)
-    preparation = PREPARATION if formats else 1
-    return replace(listed, entries=tuple(entries), preparation=preparation, formats=formats)
-
-
-def built_in(name: str) -> DataSource:
-    """The source of a built-in data set, whose name determines its contents.
-
-    Raises `BadFolder` for an unknown name.
-    """
-    if name not in BUILT_IN_DATA:
-        raise BadFolder(f"unknown built-in data set '{name}'. Known: {', '.join(BUILT_IN_DATA)}.")
-    return DataSource(name, BUILT_IN_DATA[name].classes, ())
-
-
-def _with_digest(folder: Path, entry: ImageFile) -> tuple[ImageFile, PixelFormat | None]:
-    try:
-        with open(f"{folder}/{entry.path}", "rb", buffering=0) as handle:
-            if entry.bytes < AT_ONCE_BYTES:
-                contents = handle.readall()
-                digest, found = hashlib.sha256(contents), pixel_format.read(io.BytesIO(contents))
-            else:
-                digest = hashlib.file_digest(handle, "sha256")
-                handle.seek(0)
-                found = pixel_format.read(io.BufferedReader(handle))
-            return ImageFile(entry.path, entry.label, digest.hexdigest(), entry.bytes), found
-    except OSError as error:
-        raise BadFolder(f"cannot read {folder / entry.path}: {error.strerror}.") from None
+    """Like `list_folder`, with the SHA-256 of every file. Raises `BadFolder`."""
+    return checksums.add(list_folder(folder, classes_at_top), tell)
 
 
 def _classes(folder: Path) -> tuple[list[str], list[str]]:
@@ -204,7 +101,10 @@ def _classes(folder: Path) -> tuple[list[str], list[str]]:
     Raises `BadFolder` for broken, cyclic or duplicate links.
     """
     if not stat.S_ISDIR(folder.stat().st_mode):
-        raise BadFolder(f"{folder} is not a folder. Give a folder with one folder per class.")
+        raise BadFolder(
+            f"{folder} is not a folder. Give a folder with one folder per class, or a table of "
+            "labels (.csv, .tsv, .parquet)."
+        )
     items = sorted(
         (item for item in os.scandir(folder) if not is_ignored(item.name)),
         key=lambda item: item.name,
@@ -265,6 +165,11 @@ def _size(path: str) -> int:
 
 def _parts(entry: ImageFile) -> list[str]:
     return entry.path.split("/")
+
+
+def in_order(entry: ImageFile) -> tuple[str, list[str]]:
+    """The order of the files of every source: by class, then by path."""
+    return entry.label, _parts(entry)
 
 
 def _raise(error: OSError) -> None:

@@ -140,12 +140,12 @@ def _drafts(store: Store, now: float) -> Iterator[Prunable]:
             and not path.with_suffix(".json").exists()
         )
         if draft or work or half:
-            touched, size = _touched(path)
-            if now - touched > DEAD_AFTER_S:
+            changed, size = touched(path)
+            if now - changed > DEAD_AFTER_S:
                 yield Prunable(path, size, "leftover of a dead attempt")
 
 
-def _touched(path: Path) -> tuple[float, int]:
+def touched(path: Path) -> tuple[float, int]:
     """Time of the last change at or below a path, and its size in bytes.
 
     A path that no longer exists counts as just changed.

@@ -6,10 +6,12 @@ pydantic, so that the help texts of commands can use it.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 from jobs.catalog import augmentations, built_in_data, optimisers, schedules
 from jobs.catalog.built_in_data import Weights as Weights
+from jobs.spec.data_fields import DATA_KEYS
+from jobs.spec.key import Key as Key
 
 Precision = Literal["auto", "fp32", "bf16"]
 Finetune = Literal["full", "head"]
@@ -17,40 +19,17 @@ NATIVE = "native"
 """As the weights of each network ask for."""
 
 
-class Key(NamedTuple):
-    """One key of a specification.
-
-    `kind` is the type of its value, or of the values in its list. `option` is the help text of the
-    option of `orch submit`, without the default; a key without one has no option. `meaning` is its
-    text in docs/spec.md. Both may name what `texts.placeholders` lists, in braces.
-    `default_shown` and `default_documented` replace the default there.
-
-    `needs` says what the key takes, where its type does not say it. `changes_run` is false for a
-    key whose other value continues the same run. `later` marks a key that 0.1.0 did not have: names
-    of data sets, trials and runs leave it out at its default.
-    """
-
-    default: Any
-    kind: type
-    option: str
-    meaning: str
-    metavar: str | None = None
-    choices: tuple[str, ...] = ()
-    default_shown: str | None = None
-    default_documented: str | None = None
-    needs: str | None = None
-    changes_run: bool = True
-    later: bool = False
-
-
 KEYS: dict[str, Key] = {
     "data": Key(
         built_in_data.DEFAULT,
         str,
-        "A folder with one folder per class, or the built-in data set.",
-        "a folder of class folders, or {built_in_code}",
-        metavar="FOLDER|{built_in}",
-        needs="a folder with one folder per class, or {built_in_quoted},",
+        "A folder with one folder per class (or train, val and test with them), a table of labels, "
+        "or the built-in data set.",
+        "a folder of class folders, or of `train`, `val` and `test` with class folders in them; a "
+        "table of labels (`.csv`, `.tsv`, `.parquet`); a folder with `metadata.csv`; or "
+        "{built_in_code}; see [data.md](data.md)",
+        metavar="FOLDER|TABLE|{built_in}",
+        needs="a folder with one folder per class, a table of labels, or {built_in_quoted},",
         changes_run=False,
     ),
     "backbones": Key(
@@ -295,40 +274,7 @@ KEYS: dict[str, Key] = {
         needs="a length of time, such as 30s or 5m, or 'never',",
         changes_run=False,
     ),
-    "split": Key(
-        (70, 10, 20),
-        int,
-        "",
-        "percent for training, validation, test",
-        needs="a list of three percentages of at least 1 that sum to 100, such as [70, 10, 20],",
-    ),
-    "split_seed": Key(0, int, "", "draws the split"),
-    "skip_broken": Key(
-        False,
-        bool,
-        "Skip files that are not images.",
-        "leave broken files out instead of stopping",
-    ),
-    "value_range": Key(
-        "auto",
-        str,
-        "Values of images beyond 8 bits that become black and white; auto: the lowest and highest "
-        "of the data set.",
-        "which values of images beyond 8 bits become black and white: `auto` (the lowest and "
-        "highest of the data set), `full` (the whole range of each file's type) or `LOW,HIGH`; see "
-        "[data.md](data.md)",
-        metavar="auto|full|LOW,HIGH",
-        needs="a range of values (auto, full, or LOW,HIGH such as 0,4095)",
-        later=True,
-    ),
-    "classes_at_top": Key(
-        False,
-        bool,
-        "Take the folders at the top as classes, whatever they look like.",
-        "take the folders at the top as classes, even where their names or shape say that the "
-        "class folders lie elsewhere. It changes no number and no name",
-        changes_run=False,
-    ),
+    **DATA_KEYS,
 }
 """Every key, in the order of documentation and help."""
 

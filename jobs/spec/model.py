@@ -15,7 +15,6 @@ from pydantic import (
     model_validator,
 )
 
-from jobs import file_names
 from jobs.catalog.augmentations import AUGMENTATIONS
 from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
@@ -24,7 +23,15 @@ from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.reference import parse
 from jobs.catalog.schedules import SCHEDULES
 from jobs.errors import BadSpec
-from jobs.spec import combinations, duration, synonyms, texts, value_errors, yaml_file
+from jobs.spec import (
+    combinations,
+    data_places,
+    duration,
+    synonyms,
+    texts,
+    value_errors,
+    yaml_file,
+)
 from jobs.spec.fields import BUILT_IN_KEYS, KEYS, NATIVE, Weights
 from jobs.spec.network_settings import NetworkSettings
 from jobs.spec.networks import RECIPE_KEYS, STUDY, Network, placed, split_entries
@@ -74,6 +81,9 @@ class Spec(NetworkSettings, Recipe):
     name: str | None = key_field("name")
     corruptions: tuple[str, ...] = key_field("corruptions")
     checkpoint_every: str = key_field("checkpoint_every")
+    images: str | None = key_field("images")
+    group_by: str | None = key_field("group_by")
+    group_by_name: str | None = key_field("group_by_name")
     classes_at_top: bool = key_field("classes_at_top")
 
     @model_serializer(mode="wrap")
@@ -230,8 +240,7 @@ def build(values: dict[str, Any]) -> Spec:
         raise BadSpec(
             "no backbone was given. Give --all-backbones, or --backbone NAME (see 'orch models')."
         )
-    if isinstance(data := tidy.get("data"), str) and data not in BUILT_IN_DATA:
-        tidy["data"] = _place(data, Path())
+    data_places.resolve(tidy, Path())
     tidy["backbones"] = placed(tidy["backbones"], Path())
     try:
         return Spec(**tidy)
@@ -245,29 +254,10 @@ def read_file(path: Path) -> dict[str, Any]:
     A relative data folder is resolved against the folder of the file. Raises `BadSpec`.
     """
     tidy = _tidy(yaml_file.read(path))
-    data = tidy.get("data")
-    if isinstance(data, str) and data not in BUILT_IN_DATA:
-        tidy["data"] = _place(data, path.absolute().parent)
+    data_places.resolve(tidy, path.absolute().parent)
     if "backbones" in tidy:
         tidy["backbones"] = placed(tidy["backbones"], path.absolute().parent)
     return tidy
-
-
-def _place(data: str, beside: Path) -> str:
-    """The data folder as an absolute path; raises `BadSpec` for an invalid name."""
-    if not data.isascii() and (fault := file_names.fault(data)):
-        raise BadSpec(f"data: {fault}")
-    if not data.strip() or any(ord(each) < 32 or 0xD800 <= ord(each) <= 0xDFFF for each in data):
-        raise BadSpec(
-            f"data: {data[:SHOWN]!r} is not a folder name. Give "
-            f"{value_errors.needs('data').rstrip(',')}."
-        )
-    try:
-        return str((beside / Path(data).expanduser()).absolute())
-    except RuntimeError:
-        raise BadSpec(
-            f"data: {data[:SHOWN]} names a user that does not exist on this machine."
-        ) from None
 
 
 def _tidy(values: dict[str, Any]) -> dict[str, Any]:

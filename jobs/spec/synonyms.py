@@ -8,7 +8,11 @@ from jobs.spec import texts
 from jobs.spec.fields import KEYS
 
 OTHER_WORDS: dict[str, str] = {
-    "data": "dataset data_dir data_path data_root dataset_path root folder images train_dir",
+    "data": "dataset data_dir data_path data_root dataset_path root folder train_dir csv "
+    "annotations manifest label_file labels_file",
+    "images": "image_dir images_dir image_root image_folder",
+    "group_by": "groups group group_column group_col patient_column",
+    "group_by_name": "group_regex group_pattern",
     "backbones": "model models arch architecture network net nets encoder",
     "periods": "rounds cycles",
     "epochs_per_period": "epochs epoch num_epochs n_epochs nb_epochs max_epochs train_epochs",
@@ -48,7 +52,6 @@ NOT_YET: dict[str, str] = {
     "freezing of layers": "freeze freeze_backbone frozen unfreeze linear_probe",
     "choice of the loss": "loss loss_fn criterion focal_loss focal",
     "cross-validation": "folds fold kfold k_fold cv cross_validation",
-    "list of files": "csv annotations labels manifest label_file labels_file",
     "folder of test images": "test_dir val_dir valid_dir test_data val_data",
     "choice of metrics": "metric metrics",
     "limit of steps": "steps max_steps iterations max_iter",

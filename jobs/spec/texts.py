@@ -35,6 +35,9 @@ def placeholders() -> dict[str, str]:
         "untrained": " or ".join(untrained),
         "with_momentum": " or ".join(momentum),
         "smallest_sizes": _smallest_sizes(),
+        "augmentation_meanings": " ".join(
+            f"`{entry.name}`: {entry.help}." for entry in AUGMENTATIONS.values()
+        ),
         "optimiser_titles": " or ".join(entry.title for entry in OPTIMISERS.values()),
     }
 

@@ -12,18 +12,23 @@ from jobs.store.paths import StorePaths
 from jobs.store.records import DataSetRecord
 
 if TYPE_CHECKING:
-    from jobs.data.image_folder import DataSource
+    from jobs.data.data_source import DataSource
     from jobs.spec.model import DataSettings
 
 
 @dataclass(frozen=True, slots=True)
 class DataSetDescription:
-    """The source of a data set, its classes in order, its settings, and its preparation."""
+    """The source of a data set, its classes in order, its settings, and its preparation.
+
+    For `layout` and `labels` see `DataSource`.
+    """
 
     origin: str
     classes: tuple[str, ...]
     settings: DataSettings
     preparation: int = 1
+    layout: str = "class-folders"
+    labels: str | None = None
 
 
 class DataSetStore(StorePaths):
@@ -37,22 +42,30 @@ class DataSetStore(StorePaths):
         import pyarrow.parquet as pq
 
         from jobs.spec.model import named_by
+        from jobs.store.tables import ADDED_LATER, INVENTORY
 
         inventory, path = self.inventory_path(data), self.source_path(data)
         codec.refuse_newer(DataSetRecord, path)
         if not inventory.exists():
-            rows = [(e.path, e.label, e.sha256, e.bytes) for e in source.entries]
-            columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
-            types = [pa.string(), pa.string(), pa.string(), pa.int64()]
-            arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
+            names = [f.name for f in INVENTORY if f.name not in ADDED_LATER]
+            names += ["given_split"] if source.split_given else []
+            names += ["group"] if source.groups else []
+            columns = [
+                pa.array(
+                    [getattr(entry, name) for entry in source.entries], INVENTORY.field(name).type
+                )
+                for name in names
+            ]
             with atomic.atomic_write(inventory) as draft:
-                pq.write_table(pa.table(arrays, ["path", "label", "sha256", "bytes"]), draft)
+                pq.write_table(pa.table(columns, names), draft)
         described = codec.encode(
             DataSetRecord(
                 origin=source.origin,
                 classes=source.classes,
                 settings=named_by(settings),
                 preparation=source.preparation,
+                layout=source.layout,
+                labels=source.labels,
             )
         )
         recorded = atomic.read_json(path)
@@ -64,13 +77,20 @@ class DataSetStore(StorePaths):
 
         Raises `StoreUnusable` for an unknown data set, and `DamagedFile`.
         """
-        from jobs.data.image_folder import DataSource, ImageFile
+        from jobs.data.data_source import DataSource, ImageFile
         from jobs.store import tables
 
         described = self.described(data)
         rows = tables.read_table(self.inventory_path(data), tables.INVENTORY).to_pylist()
         entries = tuple(ImageFile(**row) for row in rows)
-        source = DataSource(described.origin, described.classes, entries, described.preparation)
+        source = DataSource(
+            described.origin,
+            described.classes,
+            entries,
+            described.preparation,
+            layout=described.layout,
+            labels=described.labels,
+        )
         return source, described.settings
 
     def described(self, data: str) -> DataSetDescription:
@@ -84,7 +104,12 @@ class DataSetStore(StorePaths):
             raise StoreUnusable(f"the store {self.root} has no data set '{data}'.")
         try:
             return DataSetDescription(
-                found.origin, found.classes, DataSettings(**found.settings), found.preparation
+                found.origin,
+                found.classes,
+                DataSettings(**found.settings),
+                found.preparation,
+                found.layout,
+                found.labels,
             )
         except (TypeError, ValueError) as error:
             raise codec.damaged_file(

@@ -262,6 +262,8 @@ class DataSetRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     classes: tuple[str, ...]
     settings: dict[str, Any]
     preparation: int = 1
+    layout: str = "class-folders"
+    labels: str | None = None
 
 
 # State of a trial

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,13 +48,17 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RunOutline:
-    """A run without its specification: enough to look it up in the ledger."""
+    """A run whose specification is not checked: enough to look it up in the ledger.
+
+    `settings` are the recorded values of its specification.
+    """
 
     name: str
     data: str
     trials: tuple[str, ...]
     tasks: tuple[str, ...]
     submitted_at: Number
+    settings: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def data_sets(self) -> tuple[str, ...]:
@@ -125,5 +129,7 @@ def _checked(path: Path) -> tuple[RunOutline, RunRecord]:
             raise ValueError(f"it lacks a task to {' '.join(min(lacking))}")
     except (TypeError, ValueError, RequestError) as error:
         raise codec.damaged_file(path, " ".join(str(error).split())[:80]) from None
-    outline = RunOutline(name, found.data, found.trials, found.tasks, found.submitted_at)
+    outline = RunOutline(
+        name, found.data, found.trials, found.tasks, found.submitted_at, found.spec
+    )
     return outline, found

@@ -91,7 +91,7 @@ SCHEMAS: dict[str, pa.Schema] = {
 `corruption` is `none` and `severity` is 0 for the uncorrupted test set.
 """
 
-ADDED_LATER = {f"{package}_version" for package in RESULT_PACKAGES}
+ADDED_LATER = {"given_split", "group"} | {f"{package}_version" for package in RESULT_PACKAGES}
 """Columns that files of earlier versions lack."""
 
 MANIFEST = pa.schema(
@@ -108,9 +108,16 @@ its pixels.
 """
 
 INVENTORY = pa.schema(
-    [("path", pa.string()), ("label", pa.string()), ("sha256", pa.string()), ("bytes", pa.int64())]
+    [
+        ("path", pa.string()),
+        ("label", pa.string()),
+        ("sha256", pa.string()),
+        ("bytes", pa.int64()),
+        ("given_split", pa.string()),
+        ("group", pa.string()),
+    ]
 )
-"""The files of a data set, as submitted."""
+"""The files of a data set, as submitted. The last two columns are absent where they are empty."""
 
 NEVER_NULL = {
     "backbone",

@@ -8,9 +8,11 @@ the same name with .json     its checksum; written last: a checkpoint without it
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import logging
 import re
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +34,9 @@ NAME = re.compile(r"e([0-9]{4,})(?:-s([0-9]{6,}))?-([A-Za-z0-9_-]+)")
 KEPT = 2
 ORPHAN_S = 3600.0
 PIECE_BYTES = 4 * 2**20
+NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+ENVIRONMENT = (ImportError, NameError, OSError, SystemError)
+"""What a broken installation or machine raises, whatever a file holds; so does out of memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +127,17 @@ def restore(folder: Path, trial: str, max_epochs: int) -> tuple[CheckpointConten
 
 
 def read(path: Path, trial: str) -> CheckpointContents:
-    """Contents of a checkpoint, on the CPU; raises `BadCheckpoint` unless whole and its own."""
+    """Contents of a checkpoint, on the CPU; raises `BadCheckpoint` unless whole and its own.
+
+    Errors of the environment, such as a package that cannot be imported, are raised as they are.
+    """
     described = _sidecar(path)
     try:
-        if described is None or path.stat().st_size != described.bytes:
+        if described is None or _bytes(path) != described.bytes:
             raise _torn(path)
         contents = CheckpointContents(**_loaded(path, described.sha256))
         _check(contents)
-    except BadCheckpoint:
+    except (BadCheckpoint, *ENVIRONMENT):
         raise
     except Exception as error:  # torch.load raises whatever its unpickler meets
         if out_of_memory(error):
@@ -194,6 +202,17 @@ def _loaded(path: Path, sha256: str) -> Any:
             # Before any loading error: corruption is neither out of memory nor a wrong format.
             if digest.result() != sha256:
                 raise _torn(path)
+
+
+def _bytes(path: Path) -> int | None:
+    """The size of a file; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        if error.errno in NO_FILE:
+            return None
+        raise
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _torn(path: Path) -> BadCheckpoint:

@@ -30,7 +30,7 @@ from models.data.image_file import read
 from models.data.square import Squaring
 
 if TYPE_CHECKING:
-    from jobs.data.image_folder import ImageFile
+    from jobs.data.data_source import ImageFile
 
 CHUNK_FILES = 32
 Span = tuple[PixelFormat, float, float]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.data import value_range
-from jobs.data.image_folder import DataSource
+from jobs.data.data_source import DataSource
 from jobs.data.pixel_format import PixelFormat
 from jobs.data.value_range import FULL_RANGE, GUESSED, UNKNOWN, ValueRange
 from jobs.spec import range_text

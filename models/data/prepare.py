@@ -14,7 +14,7 @@ from PIL import Image as pillow
 
 from jobs import atomic
 from jobs.catalog.built_in_data import BUILT_IN_DATA
-from jobs.data.image_folder import DataSource
+from jobs.data.data_source import DataSource
 from jobs.data.value_range import ValueRange
 from jobs.errors import BadImages, DataChanged, Stopped
 from jobs.spec.model import DataSettings
@@ -129,7 +129,16 @@ def _fetch(
         if decoded.pixels_sha256:
             if decoded.levels < FEW_LEVELS:
                 faults.flat.append(entry.path)
-            yield entry.path, Image(entry.label, entry.sha256, decoded.pixels_sha256)
+            yield (
+                entry.path,
+                Image(
+                    entry.label,
+                    entry.sha256,
+                    decoded.pixels_sha256,
+                    entry.given_split,
+                    entry.group,
+                ),
+            )
         else:
             (faults.changed if decoded.changed else faults.broken)[entry.path] = decoded.reason
             yield entry.path, None
@@ -159,13 +168,19 @@ def _counted(source: DataSource, labels: list[str], chosen: list[str]) -> dict[s
         raise BadImages(
             f"{source.origin}: class(es) {', '.join(bare)} have no complete image. Add images."
         )
+    untrained = [label for label, count in counts.items() if not count["train"]]
+    if untrained and (source.groups or source.split_given):
+        raise BadImages(
+            f"{source.origin}: class(es) {', '.join(untrained[:SHOWN])} have no training image, as "
+            "their groups or the given split would have it. Add images of other groups."
+        )
     sums = {name: sum(count[name] for count in counts.values()) for name in SPLITS}
     lacking = [name for name in SPLITS if sums[name] < (2 if name == "train" else 1)]
     if lacking:
         raise BadImages(
             f"{source.origin} has too few images to split: {len(labels)} image(s) give "
             f"{sums['train']} for training, {sums['validation']} for validation and {sums['test']} "
-            "for test. Add images; three per class are enough."
+            "for test. Add images; three per class are enough, of three groups where there are any."
         )
     return counts
 

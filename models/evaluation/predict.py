@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import tempfile
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from jobs.data.value_range import ValueRange
-from jobs.errors import BadCheckpoint, BadSpec, DamagedFile
+from jobs.errors import BadCheckpoint, BadSpec, DamagedFile, NetworkDiffers, WorkError
 from jobs.store import tables
 from jobs.store.datasets import DataSetDescription
 from jobs.store.records import TaskResult
@@ -85,38 +85,28 @@ def predict(
     Images are prepared as for each network's training; `data` is the run's data set. `values` is
     another range for values beyond 8 bits.
     `tell(done, total)` counts images read and predictions made. Raises `BadSpec` for a missing
-    device, and for damage `BadCheckpoint` or `DamagedFile`. With `faults`, damage is recorded there
-    by trial or file instead, as long as any trial answers.
+    device, `NetworkDiffers`, and for damage `BadCheckpoint` or `DamagedFile`. With `faults`, these
+    are recorded there by trial or file instead, as long as any trial answers.
     """
     check_device(on)
     members = _members(store, data, faults)
     preparations = _by_data_set(store, data, trials)
     total = len(images) * (len(preparations) + sum(map(len, trials.values())))
     steps = itertools.count(1)
+    answering = _Answering(
+        store, images, members, values, on, faults, lambda count: tell(_skip(steps, count), total)
+    )
     shares: dict[str, Shares] = {}
-    errors: list[BadCheckpoint] = []
     for name, tasks in preparations.items():
-        described, facts = store.described(name), store.done(Task("prepare", name))
-        shown = functools.partial(_range, values, described, facts, members)
-        with tempfile.TemporaryDirectory(prefix="orch-predict-") as folder:
-            path = Path(folder) / "images.npy"
-            reasons, digests = _prepare(
-                images,
-                Squaring.of(described.settings),
-                path,
-                shown,
-                lambda done: tell(next(steps), total),
-            )
-            answering = _Answering(store, described.classes, _whole(path), on, faults, errors)
-            shares |= answering.ask_all(tasks, lambda: tell(_skip(steps, len(images)), total))
-            del answering
-    if errors and not shares:
-        raise errors[-1]
+        shares |= answering.ask_prepared(name, tasks)
+    if answering.errors and not shares:
+        raise answering.errors[-1]
     ordered = {name: shares[name] for name in trials if name in shares}
-    answers = iter(_by_image(ordered, described.classes))
+    answers = iter(_by_image(ordered, store.described(data).classes))
+    broken = map(answering.reasons.get, images)
     return [
         ImagePredictions(image, why, members.get(digest), () if why else next(answers))
-        for image, digest, why in zip(images, digests, map(reasons.get, images), strict=True)
+        for image, digest, why in zip(images, answering.digests, broken, strict=True)
     ]
 
 
@@ -155,41 +145,63 @@ def _range(
 
 @dataclass(slots=True)
 class _Answering:
-    """Sums the answers of a backbone's networks, one for each seed."""
+    """Asks the networks of a run about images, one preparation after the other.
+
+    `advanced` is told of so many images read or answered. `reasons` says why images are broken, and
+    `digests` are the checksums of their files.
+    """
 
     store: Store
-    classes: Sequence[str]
-    images: Pixels
+    images: Sequence[Path]
+    members: Mapping[str, KnownImage]
+    values: ValueRange | None
     on: str
     faults: dict[str, str] | None
-    errors: list[BadCheckpoint]
+    advanced: Callable[[int], None]
+    errors: list[WorkError] = field(default_factory=list)
+    reasons: dict[Path, str] = field(default_factory=dict)
+    digests: list[str] = field(default_factory=list)
 
-    def ask_all(
-        self, trials: Mapping[str, Sequence[Task]], asked: Callable[[], None]
-    ) -> dict[str, Shares]:
-        """The mean answers of each backbone that answers."""
-        shares = {}
-        for backbone, tasks in trials.items():
-            answers = []
-            for task in tasks:
-                answers += self._ask(task)
-                asked()
-            if answers:
-                mean = np.sum(answers, axis=0, dtype=np.float64) / len(answers)
-                shares[backbone] = np.asarray(mean, np.float32)
-        return shares
+    def ask_prepared(self, data: str, trials: Mapping[str, Sequence[Task]]) -> dict[str, Shares]:
+        """The mean answers of each backbone that answers, for images prepared as a data set is."""
+        described, facts = self.store.described(data), self.store.done(Task("prepare", data))
+        shown = functools.partial(_range, self.values, described, facts, self.members)
+        how = Squaring.of(described.settings)
+        with tempfile.TemporaryDirectory(prefix="orch-predict-") as folder:
+            path = Path(folder) / "images.npy"
+            self.reasons, self.digests = _prepare(
+                self.images, how, path, shown, lambda done: self.advanced(1)
+            )
+            pixels = _whole(path)
+            answers = {
+                name: self._asked(tasks, pixels, described) for name, tasks in trials.items()
+            }
+            del pixels
+        return {name: shares for name, shares in answers.items() if shares is not None}
 
-    def _ask(self, task: Task) -> list[Shares]:
+    def _asked(
+        self, tasks: Sequence[Task], pixels: Pixels, described: DataSetDescription
+    ) -> Shares | None:
+        """The mean answers of a backbone's networks, one for each seed; None if none answers."""
+        answers = []
+        for task in tasks:
+            answers += self._ask(task, pixels, len(described.classes))
+            self.advanced(len(self.images))
+        if not answers:
+            return None
+        return np.asarray(np.sum(answers, axis=0, dtype=np.float64) / len(answers), np.float32)
+
+    def _ask(self, task: Task, pixels: Pixels, classes: int) -> list[Shares]:
         """The answers of one network; none if it is damaged, which is recorded or raises."""
         try:
-            learner = restore.learner(self.store, task, len(self.classes), self.on)
-        except BadCheckpoint as error:
+            learner = restore.learner(self.store, task, classes, self.on)
+        except (BadCheckpoint, NetworkDiffers) as error:
             if self.faults is None:
                 raise
             self.faults[task.subject] = str(error)
             self.errors.append(error)
             return []
-        return [softmax(learner, self.images)]
+        return [softmax(learner, pixels)]
 
 
 def _by_image(
@@ -272,6 +284,7 @@ def _members(store: Store, data: str, faults: dict[str, str] | None) -> dict[str
             raise
         faults[path.name] = str(error)
         return {}
+    rows.sort(key=lambda row: row["split"] == "train")  # of equal images, the one trained on
     return {row["sha256"]: KnownImage(row["label"], row["split"]) for row in rows}
 
 

@@ -16,7 +16,8 @@ def learner(store: Store, trained: Task, classes: int, on: str) -> Learner:
     """The network on the device `on`, with the precision and threads of its training.
 
     Raises `BadCheckpoint` when nothing is trained up to the task's epoch, or when the checkpoint is
-    truncated, corrupted, missing, or of another trial.
+    truncated, corrupted, missing, or of another trial. Raises `NetworkDiffers` when a library
+    builds another network here.
     """
     result = store.done(trained)
     if result is None or result.checkpoint is None:

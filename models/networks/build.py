@@ -10,7 +10,7 @@ import torchvision
 from torch import Tensor, nn
 
 from jobs.catalog.backbones import CATALOG, PUBLISHED_SIZE, Backbone, find_backbone
-from jobs.errors import BadCheckpoint
+from jobs.errors import NetworkDiffers
 from models.networks import libraries
 from models.networks.heads import replace_head
 from models.networks.libraries import Wanted
@@ -82,15 +82,16 @@ def restored(
     image_size: int = PUBLISHED_SIZE,
     source: Path | None = None,
 ) -> nn.Module:
-    """The network with a state dict of its own; raises `BadCheckpoint` when it does not fit."""
+    """The network with a state dict of its own; raises `NetworkDiffers` when it does not fit."""
     if name in CATALOG:
         network = skeleton(name, classes)
     else:  # with values: some are not in the state dict, such as tables of positions
         network = libraries.make(Wanted(name, image_size, source), classes)
     mismatch = first_mismatch(state, network.state_dict(), finite=False)
     if mismatch:
-        raise BadCheckpoint(
-            f"the checkpoint does not fit {name} with {classes} classes: {mismatch}."
+        raise NetworkDiffers(
+            f"the checkpoint does not fit {name} with {classes} classes: {mismatch}. Install the "
+            "versions of the libraries that it was trained with; the report names them."
         )
     network.load_state_dict(state, assign=name in CATALOG)
     return network.requires_grad_(True) if name in CATALOG else network

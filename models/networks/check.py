@@ -114,7 +114,7 @@ def _try_out(wanted: Wanted, classes: int) -> dict[str, Any]:
     try:
         network = libraries.skeleton(wanted, classes)
         shape = _scores_shape(network, wanted.image_size)
-    except OrchError:
+    except (OrchError, MemoryError):
         raise
     except Exception as error:  # the network's own code may raise anything
         raise BadSpec(_size_refused(wanted, error)) from error
@@ -193,11 +193,12 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         try:
             facts[asked.label] = check(asked, request["classes"], directory)
         except OrchError as error:
-            refused[asked.label] = _refusal(error)
+            refused[asked.label] = refusal(error)
     return {"networks": facts, "refused": refused}
 
 
-def _refusal(error: OrchError) -> dict[str, str]:
+def refusal(error: OrchError) -> dict[str, str]:
+    """Kind and message of an error, for the process that asked."""
     kind = type(error).__name__ if isinstance(error, RequestError) else "BadSpec"
     message = str(error)
     if isinstance(error, BadWeights):

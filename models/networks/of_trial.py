@@ -48,7 +48,7 @@ def begun(store: Store, trial: Trial, classes: int, weights: Path | None) -> nn.
 
 
 def restored(store: Store, trial: Trial, classes: int, state: Mapping[str, Tensor]) -> nn.Module:
-    """The network with these values; raises `BadCheckpoint` if they do not fit."""
+    """The network with these values; raises `NetworkDiffers` if they do not fit."""
     size, source = _inputs(store, trial)
     return build.restored(trial.backbone, classes, dict(state), size, source)
 

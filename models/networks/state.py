@@ -19,6 +19,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """
     try:
         found = _load(path)
+    except (ImportError, MemoryError):  # of this environment, whatever the file holds
+        raise
     except Exception as error:  # torch.load may raise anything
         reason = " ".join(str(error).split())[:160]
         raise BadWeights(

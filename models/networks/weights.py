@@ -123,6 +123,8 @@ def _of_timm(name: str, weights_dir: Path | None, download: bool) -> Path:
         if not download:
             raise FileNotFoundError("no download was tried")
         return timm_networks.downloaded(name)
+    except (ImportError, MemoryError):  # of this environment
+        raise
     except Exception as error:  # the hub's client raises many kinds
         raise MissingWeights(_missing([f"timm/{name}.pth"], weights_dir)) from error
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from jobs import atomic
-from jobs.errors import BadCheckpoint, BadWeights
+from jobs.errors import BadWeights, DamagedFile
 from jobs.store import codec
 from jobs.store.records import NumericsRecord, ThreadsRecord
 from jobs.store.store import Store
@@ -74,7 +74,7 @@ def kept(path: Path) -> Numerics:
     """The recorded numerics, applied to this process."""
     found = codec.read(path, NumericsRecord)
     if found is None:
-        raise BadCheckpoint(f"{path} is missing, but the trial has checkpoints. Restore it.")
+        raise DamagedFile(f"{path} is missing, but the trial has checkpoints. Restore it.")
     if found.precision not in get_args(Chosen) or found.threads < 1:
         raise codec.damaged_file(path, "its precision or number of threads is invalid")
     precision = cast(Chosen, found.precision)

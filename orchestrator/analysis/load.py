@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs import plan, settings
-from jobs.data.image_folder import DataSource
+from jobs.data.data_source import DataSource
 from jobs.errors import DamagedFile, NewerRecord, OrchError, RequestError
 from jobs.store import codec
 from jobs.store.records import TaskFailure, TaskResult

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jobs.data.image_folder import DataSource
+from jobs.data.data_source import DataSource
 from jobs.errors import OrchError
 from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run

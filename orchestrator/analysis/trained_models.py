@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jobs import settings
+from jobs.catalog.suggest import unknown
 from jobs.errors import OrchError, RequestError
 from jobs.store.runs import Run
 from jobs.store.store import Store
@@ -46,3 +47,29 @@ def choose_models(store: Store, run: Run, period: int | None) -> TrainedModels:
             f"Its progress: {settings.command_line(store.root, 'status', run.name)}"
         )
     return TrainedModels({name: tasks for name, tasks in trials.items() if tasks}, tuple(absent))
+
+
+def choose_model(
+    store: Store, run: Run, backbone: str, seed: int | None, period: int | None
+) -> Task:
+    """The finished training of one network; raises `RequestError` where it is not clear which.
+
+    `seed` may be None where the run has one seed, `period` for the newest evaluated one.
+    """
+    if backbone not in run.spec.backbones:
+        raise RequestError(f"{unknown('backbone', backbone, run.spec.backbones)}.")
+    by_seed = {
+        store.load_trial(task.subject).seed: task
+        for task in choose_models(store, run, period).trials.get(backbone, ())
+    }
+    if not by_seed:
+        raise OrchError(
+            f"{backbone} has not been evaluated yet at what was asked. Its progress: "
+            f"{settings.command_line(store.root, 'status', run.name)}"
+        )
+    known = ", ".join(map(str, sorted(by_seed)))
+    if seed is None and run.spec.seeds > 1:
+        raise RequestError(f"{backbone} was trained with several seeds. Give --seed: {known}.")
+    if seed is not None and seed not in by_seed:
+        raise RequestError(f"--seed {seed}: {backbone} was trained with these seeds: {known}.")
+    return next(iter(by_seed.values())) if seed is None else by_seed[seed]

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from jobs import install_hints
-from jobs.errors import MissingExtra
+from jobs.catalog.built_in_data import BUILT_IN_DATA
+from jobs.errors import BadSpec, MissingExtra
 from jobs.settings import Settings
 from jobs.spec.fields import KEYS
 from jobs.spec.texts import text
-from orchestrator.formatting import plain
 from orchestrator.submission import launch
 from orchestrator.terminal.completion import COMPLETIONS
 from orchestrator.terminal.options import emit, examples, json_option, store_option
 from orchestrator.terminal.spec_options import spec_option
 
 if TYPE_CHECKING:
-    from jobs.spec.model import DataSettings, Spec
-    from orchestrator.datasets.inspect import Inspection
+    from jobs.spec.model import Spec
 
-SHOWN = 10
+F = TypeVar("F", bound=Callable[..., Any])
 TOLD = ("images", "skipped", "classes", "seconds", "value_range", "low_contrast")
+
+
+def source_options(command: F) -> F:
+    """The options that say where images, labels and groups come from."""
+    for name in ("classes_at_top", "value_range", "group_by_name", "group_by", "images"):
+        command = spec_option(name)(command)
+    return command
 
 
 @click.group(
@@ -33,86 +40,79 @@ TOLD = ("images", "skipped", "classes", "seconds", "value_range", "low_contrast"
 )
 @click.pass_context
 def data_command(ctx: click.Context) -> None:
-    """Prepare a data set, or inspect a data folder."""
+    """Prepare a data set, or inspect it."""
     if ctx.invoked_subcommand is None:
         raise click.UsageError(
             "a command is missing. Give 'orch data inspect FOLDER' or 'orch data prepare FOLDER'."
         )
 
 
-@data_command.command(epilog=examples("orch data inspect photographs/"))
-@click.argument("folder", type=click.Path(path_type=Path))
-@spec_option("value_range")
-@spec_option("classes_at_top")
+@data_command.command(
+    epilog=examples(
+        "orch data inspect photographs/",
+        "orch data inspect labels.csv --images photographs/ --group-by patient --html data.html",
+    )
+)
+@click.argument(
+    "folder", metavar=text(str(KEYS["data"].metavar)), shell_complete=COMPLETIONS["data"]
+)
+@source_options
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also write a page with a chart of the classes and sample images.  [default: none]",
+)
 @json_option
-def inspect(
-    folder: Path, value_range: str | None, classes_at_top: bool | None, as_json: bool
-) -> int:
-    """Count classes and formats of a folder of class folders, and list what is broken or odd.
+def inspect(folder: str, html: Path | None, as_json: bool, **options: Any) -> int:
+    """Count the images of each class and split, and list what is broken or odd.
 
     Exit code 1 when files are broken, or have no common range of values.
     """
     from dataclasses import asdict
 
-    from orchestrator.datasets.inspect import inspect_folder
+    from jobs.data import sources
+    from orchestrator.datasets import inspect_text
+    from orchestrator.datasets.inspect import inspect_source
     from orchestrator.terminal import progress_bar
 
-    settings = _settings(value_range)
-    with progress_bar.progress_when_slow("inspecting the data folder", "readings") as tell:
-        found = inspect_folder(folder, tell, settings, bool(classes_at_top))
+    wanted = _data_spec(folder, options)
+    if wanted.data in BUILT_IN_DATA:
+        raise BadSpec(
+            f"{wanted.data} is built in and has no files to inspect. Prepare it with: "
+            f"orch data prepare {wanted.data}"
+        )
+    if html is not None:
+        _require_for_page()
+    with progress_bar.progress_when_slow("reading the data") as tell:
+        source = sources.read(wanted, tell, any_range=True)
+    with progress_bar.progress_when_slow("looking at the images", "images") as tell:
+        found = inspect_source(source, wanted.data_settings(), tell)
+    if html is not None:
+        from orchestrator.datasets import inspection_page
+
+        inspection_page.write(html, source, found)
     if as_json:
         emit(asdict(found))
     else:
-        _show(found)
+        for line in inspect_text.lines(found):
+            click.echo(line)
     return 1 if found.broken or "fault" in (found.value_range or {}) else 0
 
 
-def _settings(range_text: str | None) -> DataSettings:
-    from jobs.errors import BadSpec
-    from jobs.spec import model
-
-    try:
-        given = {} if range_text is None else {"value_range": range_text}
-        return model.DataSettings.model_validate(given)
-    except ValueError as error:
-        from jobs.spec import value_errors
-
-        raise BadSpec(f"{value_errors.first_problem(error, model.DataSettings)}.") from None
-
-
-def _show(found: Inspection) -> None:
-    from jobs.data import value_range
-
-    click.echo(
-        f"{found.folder}: {found.files:,} files in {len(found.classes)} classes, "
-        f"{found.bytes / 1e6:,.1f} MB"
-    )
-    for label, count in found.classes.items():
-        click.echo(f"  {plain(label):<24} {count:>8,}")
-    click.echo(
-        "formats: "
-        + (", ".join(f"{kind} {count:,}" for kind, count in found.formats.items()) or "none")
-    )
-    if not found.decoded:
-        click.echo(
-            f"Pillow is not installed, so only the first bytes were checked. For a full check: "
-            f"{install_hints.install_command('worker')}"
+def _require_for_page() -> None:
+    if any(importlib.util.find_spec(name) is None for name in ("jinja2", "matplotlib", "PIL")):
+        raise MissingExtra(
+            "a page needs more packages. Install them with: "
+            f"{install_hints.install_command('report')}"
         )
-    if found.value_range and "fault" not in found.value_range:
-        kinds = ", ".join(f"{kind} {count:,}" for kind, count in found.value_range["kinds"].items())
-        click.echo(f"values beyond 8 bits: {value_range.in_words(found.value_range)} ({kinds})")
-    _list("broken files", [f"{path}: {fault}" for path, fault in found.broken.items()])
-    _list("groups of exact duplicates", [" = ".join(group) for group in found.duplicates])
-    _list("equal images in several classes", [" = ".join(group) for group in found.contradictions])
-    _list("notes", found.notes)
 
 
 def _list(title: str, lines: list[str]) -> None:
-    click.echo(f"{title}: {len(lines) or 'none'}")
-    for line in lines[:SHOWN]:
-        click.echo(f"  {plain(line)}")
-    if len(lines) > SHOWN:
-        click.echo(f"  and {len(lines) - SHOWN} more (--json lists all)")
+    from orchestrator.datasets import inspect_text
+
+    for line in inspect_text.listed(title, lines):
+        click.echo(line)
 
 
 def _data_spec(folder: str, options: dict[str, Any]) -> Spec:
@@ -154,8 +154,7 @@ def _shares(ctx: click.Context, option: click.Parameter, value: str | None) -> l
 @click.option(
     "--skip-broken", is_flag=True, help="Leave out files that are no images.  [default: fail]"
 )
-@spec_option("value_range")
-@spec_option("classes_at_top")
+@source_options
 @json_option
 @store_option
 @click.pass_obj

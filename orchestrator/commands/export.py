@@ -1,4 +1,4 @@
-"""`orch export tensorboard` and `orch export mlflow`: a run's results for other programs."""
+"""`orch export`: a run's results, or a trained network, for other programs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from jobs import install_hints
 from jobs.errors import MissingExtra, RequestError
 from jobs.settings import Settings, folder
+from orchestrator.commands.export_model import model_command
 from orchestrator.terminal.options import emit, examples, json_option, store_option
 
 if TYPE_CHECKING:
@@ -19,17 +20,24 @@ if TYPE_CHECKING:
 
 
 @click.group(
-    epilog=examples("orch export tensorboard", "orch export mlflow --out tracking/"),
+    epilog=examples(
+        "orch export tensorboard",
+        "orch export mlflow --out tracking/",
+        "orch export model --backbone resnet34 --format onnx --out resnet34/",
+    ),
     invoke_without_command=True,
 )
 @click.pass_context
 def export_command(ctx: click.Context) -> None:
-    """Export the results of a run to TensorBoard or MLflow."""
+    """Export a trained network, or the results of a run to TensorBoard or MLflow."""
     if ctx.invoked_subcommand is None:
         raise click.UsageError(
-            "a command is missing. Give 'orch export tensorboard RUN' or 'orch export mlflow RUN'."
+            "a command is missing. Give 'orch export model RUN', 'orch export tensorboard RUN' or "
+            "'orch export mlflow RUN'."
         )
 
+
+export_command.add_command(model_command)
 
 out_option = click.option(
     "--out", metavar="DIR", help="Output folder.  [default: exports/RUN in the store]"

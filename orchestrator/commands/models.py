@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -21,6 +22,7 @@ LAYERS_SIZE = 224
     epilog=examples(
         "orch models",
         "orch models scratch --classes 20 --image-size 224",
+        "orch models timm:vit_small_patch16_224",
         "orch models --search vit_small --json",
     )
 )
@@ -72,8 +74,11 @@ def models_command(
     if word is not None:
         _found(settings, word, classes, image_size, most, as_json)
         return
-    if name is not None:
+    if name is not None and (name in backbones.CATALOG or ":" not in name):
         _layers(backbones.find_backbone(name), classes, image_size or LAYERS_SIZE, as_json)
+        return
+    if name is not None:
+        _layers_outside_catalog(name, classes, image_size, as_json)
         return
     rows = [_row(entry, classes) for entry in backbones.CATALOG.values()]
     if as_json:
@@ -164,8 +169,35 @@ def _layers(entry: Any, classes: int, image_size: int, as_json: bool) -> None:
         )
         return
     click.echo(f"{entry.title}, {classes} classes, {image_size} px: {entry.summary}")
+    _print_layers(layers, table.total)
+
+
+def _layers_outside_catalog(name: str, classes: int, image_size: int | None, as_json: bool) -> None:
+    """The layers of a network that only torch can build, in a process of its own."""
+    from orchestrator import network_check
+    from orchestrator.terminal import progress_bar
+
+    with progress_bar.status_line("asking torch", as_json):
+        answer = network_check.describe(name, classes, image_size)
+    if as_json:
+        emit(answer)
+        return
+    click.echo(
+        f"{answer['name']}, {classes} classes, {answer['image_size']} px: "
+        f"{answer['gmacs']:,.3f} billion multiply-adds; images: {answer['resize']}, "
+        f"{answer['interpolation']}, crop {answer['crop']:g}, mean "
+        f"{_colour(answer['mean'])}, deviation {_colour(answer['deviation'])}"
+    )
+    _print_layers(answer["layers"], answer["parameters"])
+
+
+def _colour(values: Sequence[float]) -> str:
+    return "/".join(f"{value:g}" for value in values)
+
+
+def _print_layers(layers: Sequence[Mapping[str, Any]], total: int) -> None:
     click.echo(f"{'layer':<24} {'output':>18} {'parameters':>14}")
-    for row in table.rows:
-        shape = " x ".join(str(side) for side in row.output)
-        click.echo(f"{row.layer:<24} {shape:>18} {row.parameters:>14,}")
-    click.echo(f"{'total, all trainable':<24} {'':>18} {table.total:>14,}")
+    for row in layers:
+        shape = " x ".join(str(side) for side in row["output"])
+        click.echo(f"{row['layer']:<24} {shape:>18} {row['parameters']:>14,}")
+    click.echo(f"{'total, all trainable':<24} {'':>18} {total:>14,}")

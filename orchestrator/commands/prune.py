@@ -30,14 +30,15 @@ SHOWN = 20
 def prune_command(
     settings: Settings, runs: tuple[str, ...], keep: str, dry_run: bool, as_json: bool
 ) -> int:
-    """Remove leftovers of dead attempts, and checkpoints of finished trials that --keep does not
-    name.
+    """Remove leftovers of dead attempts, what belongs to no run, and checkpoints of finished
+    trials that --keep does not name.
 
     Without RUN, all runs are pruned. Results are kept, and so is every checkpoint that an open task
     or another run needs. If a trial later gets more periods, training continues from the newest
     checkpoint that was kept.
     """
     from jobs.maintenance.prune import find_prunable, parse_policy, remove
+    from jobs.maintenance.removal import find_orphans
     from jobs.store.store import Store
     from orchestrator import preflight
 
@@ -46,7 +47,7 @@ def prune_command(
     chosen = [store.load_run(name) for name in (runs or store.run_names())]
     if not dry_run:
         preflight.require_writable(settings.store)
-    found = list(find_prunable(store, chosen, policy))
+    found = [*find_prunable(store, chosen, policy), *find_orphans(store)]
     if not dry_run:
         for item in found:
             remove(item)

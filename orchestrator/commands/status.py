@@ -25,10 +25,13 @@ IN_A_LINE = 3
 @click.option(
     "--attempts", is_flag=True, help="List every attempt of the run: state, failure, time, worker."
 )
+@click.option("--sizes", is_flag=True, help="Also measure the size on disk, which takes a while.")
 @json_option
 @store_option
 @click.pass_obj
-def status_command(settings: Settings, run: str | None, attempts: bool, as_json: bool) -> int:
+def status_command(
+    settings: Settings, run: str | None, attempts: bool, sizes: bool, as_json: bool
+) -> int:
     """Show the progress of a run; without RUN, list the runs of the store.
 
     Exit code 1 if the record of a run is damaged; the other runs are still listed.
@@ -39,12 +42,14 @@ def status_command(settings: Settings, run: str | None, attempts: bool, as_json:
         raise click.UsageError("--attempts needs a RUN ('orch status' lists the runs).")
     store = Store(settings.store).open()
     if run is None:
-        return _all(settings, store, as_json)
-    _one(settings, store, run, attempts, as_json)
+        return _all(settings, store, sizes, as_json)
+    _one(settings, store, run, attempts, sizes, as_json)
     return 0
 
 
-def _one(settings: Settings, store: Any, name: str, attempts: bool, as_json: bool) -> None:
+def _one(
+    settings: Settings, store: Any, name: str, attempts: bool, sizes: bool, as_json: bool
+) -> None:
     from dataclasses import replace
 
     from jobs.versions import differing_versions
@@ -58,42 +63,59 @@ def _one(settings: Settings, store: Any, name: str, attempts: bool, as_json: boo
         versions = (each.versions or {} for each in tried if each.state == "done")
         found = replace(found, versions=differing_versions(versions))
     if as_json:
-        emit(fields(found) | ({} if tried is None else {"attempts": tried}))
+        more = {} if tried is None else {"attempts": tried}
+        emit(fields(found) | more | ({"size": _size(store, name)} if sizes else {}))
         return
     lines = [*_described(settings, found, now), *_attempts(settings, tried, now)]
+    lines += [_size_told(_size(store, name))] if sizes else []
     click.echo("\n".join(lines))
 
 
-def _all(settings: Settings, store: Any, as_json: bool) -> int:
+def _size(store: Any, name: str) -> dict[str, int]:
+    """Bytes of a run alone, and of what it shares with other runs."""
+    from jobs.maintenance import removal
+
+    alone, shared = removal.size_of_run(store, store.load_run(name))
+    return {"bytes": alone, "shared_bytes": shared}
+
+
+def _size_told(size: dict[str, int]) -> str:
+    shared = f", and {size['shared_bytes'] / 1e6:,.1f} MB that other runs share"
+    more = shared if size["shared_bytes"] else ""
+    return f"size: {size['bytes'] / 1e6:,.1f} MB of this run alone{more}"
+
+
+def _all(settings: Settings, store: Any, sizes: bool, as_json: bool) -> int:
     """Every run, and which ones are damaged or may not be read."""
     from jobs.errors import AccessDenied, DamagedFile, OutOfReach
-    from orchestrator.monitoring import progress
+    from orchestrator.monitoring import progress, run_differences
     from orchestrator.monitoring.status import overview, run_status
 
     now = time.time()
     scene = progress.read_view(store)
     found: list[Any] = []
+    given: dict[str, Any] = {}
     damaged, states = dict[str, str](), dict[str, str]()
     words = {AccessDenied: "unreadable", OutOfReach: "newer", DamagedFile: "damaged"}.items()
     for name in store.run_names():
         try:
             run = store.outline(name)
+            given[name] = run.settings
             found.append(
                 run_status(store, run, scene=scene) if as_json else overview(store, run, scene)
             )
         except (DamagedFile, OutOfReach) as error:
             damaged[name] = str(error)
             states[name] = next(word for kind, word in words if isinstance(error, kind))
+    measured = {each.run: _size(store, each.run) for each in found} if sizes else {}
+    differing = run_differences.differences(given)
     if as_json:
-        emit(
-            {
-                "store": str(settings.store),
-                "runs": found,
-                "damaged": [{"run": name, "problem": problem} for name, problem in damaged.items()],
-            }
-        )
+        problems = [{"run": name, "problem": problem} for name, problem in damaged.items()]
+        facts = {"store": str(settings.store), "runs": found, "damaged": problems}
+        emit(facts | {"differences": differing} | ({"sizes": measured} if sizes else {}))
     elif found or damaged:
-        click.echo("\n".join(_listed(settings, found, states, scene, now)))
+        notes = _notes(differing, measured)
+        click.echo("\n".join(_listed(settings, found, states, scene, now, notes)))
     else:
         click.echo(
             f"The store {settings.store} has no runs yet. Start one with: "
@@ -104,8 +126,25 @@ def _all(settings: Settings, store: Any, as_json: bool) -> int:
     return 1 if damaged else 0
 
 
+def _notes(
+    differing: dict[str, dict[str, Any]], measured: dict[str, dict[str, int]]
+) -> dict[str, list[str]]:
+    """Lines below each run: what tells it apart, and its size."""
+    from orchestrator.monitoring import run_differences
+
+    notes = {name: [run_differences.told(each)] for name, each in differing.items() if each}
+    for name, size in measured.items():
+        notes.setdefault(name, []).append(_size_told(size))
+    return notes
+
+
 def _listed(
-    settings: Settings, found: list[Any], damaged: dict[str, str], scene: Any, now: float
+    settings: Settings,
+    found: list[Any],
+    damaged: dict[str, str],
+    scene: Any,
+    now: float,
+    notes: dict[str, list[str]],
 ) -> Iterator[str]:
     width = max(map(len, [*(each.run for each in found), *damaged]))
     yield f"{'run':<{width}}  state      tasks done  submitted"
@@ -114,6 +153,7 @@ def _listed(
         ago = f"{duration(now - each.submitted_at)} ago"
         why = f"  ({plain(each.waits_for)})" if each.waits_for else ""
         yield f"{each.run:<{width}}  {each.state:<9}  {done:>10}  {ago}{why}"
+        yield from (f"  {plain(note)}" for note in notes.get(each.run, ()))
     for name, state in damaged.items():
         yield f"{name:<{width}}  {state}"
     waiting = any(each.state == "waiting" for each in found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jobs.data.image_folder import DataSource
+from jobs.data.data_source import DataSource
 from jobs.spec.model import Spec
 from orchestrator.datasets import findings, notes
 

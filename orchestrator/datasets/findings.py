@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.data import folder_shape, value_range
-from jobs.data.image_folder import DataSource, ImageFile
+from jobs.data.data_source import DataSource, ImageFile
 from jobs.data.value_range import UNKNOWN, ValueRange
 from jobs.errors import BadFolder
 from jobs.spec.model import DataSettings
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Tell = Callable[[int, int], None]
 TENTH = 0.1
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(slots=True)
@@ -31,6 +32,9 @@ class Findings:
 
     `looked`: images were decoded. `frames` by path. `near_duplicates` are groups of images that
     look nearly the same, `across_splits` those of them that several splits share.
+    `equal_across_splits` are equal images, and `groups_across_splits` the images of a group in each
+    split, where it has several. `remarks` are those of the source, `by_split` images by class.
+    `sizes` are the smallest, the median and the largest width and height.
     """
 
     looked: bool
@@ -47,6 +51,13 @@ class Findings:
     near_duplicates: list[list[str]] = field(default_factory=list)
     across_splits: list[list[str]] = field(default_factory=list)
     value_range: dict[str, Any] | None = None
+    remarks: list[str] = field(default_factory=list)
+    by_split: dict[str, dict[str, int]] = field(default_factory=dict)
+    equal_across_splits: list[list[str]] = field(default_factory=list)
+    groups_across_splits: dict[str, dict[str, int]] = field(default_factory=dict)
+    sizes: dict[str, list[int]] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+    depths: dict[str, int] = field(default_factory=dict)
 
 
 def can_look() -> bool:
@@ -67,7 +78,7 @@ def find(
     Without `look`, or where images cannot be decoded, only names and checksums are compared.
     `quick` decodes at a small size where that is faster.
     """
-    found = Findings(look and can_look(), beside=list(source.beside))
+    found = Findings(look and can_look(), beside=list(source.beside), remarks=list(source.remarks))
     found.alike_classes = folder_shape.alike(source.classes)
     paths = [entry.path for entry in source.entries]
     found.own_split = folder_shape.split_within_classes(folder_shape.tree(source.classes, paths))
@@ -77,9 +88,14 @@ def find(
         groups = _look_at_all(source, settings, found, digests, tell, quick)
     whole = [entry for entry in source.entries if entry.path not in found.broken]
     splits = _split(whole, digests, settings)
-    filled = {entry.label for entry in whole if splits[entry.path] == "test"}
-    found.no_test_image = [label for label in source.classes if label not in filled]
-    found.contradictions = _contradictions(whole, digests)
+    _count_by_split(source, whole, splits, found)
+    equal = _equal(whole, digests)
+    found.contradictions = [
+        [e.path for e in group] for group in equal if len({e.label for e in group}) > 1
+    ]
+    found.equal_across_splits = [
+        [e.path for e in group] for group in equal if len({splits[e.path] for e in group}) > 1
+    ]
     for group in groups:
         if len({digests[entry.path] for entry in group}) > 1:
             found.near_duplicates.append([entry.path for entry in group])
@@ -108,7 +124,7 @@ def _look_at_all(
         for seen in pool.map(lambda e: look(Path(source.origin) / e.path, quick), source.entries):
             looks.append(seen)
             tell(len(looks), len(source.entries))
-    found.formats = dict(Counter(seen.kind for seen in looks if not seen.fault).most_common())
+    _measure(looks, found)
     chosen = _range(source, settings, looks, found)
     for entry, seen in zip(source.entries, looks, strict=True):
         if seen.fault:
@@ -176,18 +192,45 @@ def _split(
     from models.data.split import Image, split
 
     whole = list(entries)
-    images = [Image(entry.label, entry.sha256, digests[entry.path]) for entry in whole]
+    images = [
+        Image(entry.label, entry.sha256, digests[entry.path], entry.given_split, entry.group)
+        for entry in whole
+    ]
     drawn = split(images, settings.split, settings.split_seed)
     return {entry.path: name for entry, name in zip(whole, drawn, strict=True)}
 
 
-def _contradictions(entries: Iterable[ImageFile], digests: dict[str, str]) -> list[list[str]]:
-    """Groups of equal images in several classes."""
+def _equal(entries: Iterable[ImageFile], digests: dict[str, str]) -> list[list[ImageFile]]:
+    """Groups of equal images, of two or more."""
     groups: defaultdict[str, list[ImageFile]] = defaultdict(list)
     for entry in entries:
         groups[digests[entry.path]].append(entry)
-    return [
-        [entry.path for entry in group]
-        for group in groups.values()
-        if len({entry.label for entry in group}) > 1
-    ]
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _count_by_split(
+    source: DataSource, whole: Sequence[ImageFile], splits: dict[str, str], found: Findings
+) -> None:
+    """Record the images of each class, and of each group that is cut, by split."""
+    found.by_split = {label: dict.fromkeys(SPLITS, 0) for label in source.classes}
+    groups: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for entry in whole:
+        found.by_split[entry.label][splits[entry.path]] += 1
+        if entry.group is not None:
+            groups[entry.group][splits[entry.path]] += 1
+    found.no_test_image = [label for label, n in found.by_split.items() if not n["test"]]
+    found.groups_across_splits = {
+        g: dict(counts) for g, counts in groups.items() if len(counts) > 1
+    }
+
+
+def _measure(looks: Sequence[Look], found: Findings) -> None:
+    """Record formats, sizes, modes and depths of the whole images."""
+    whole = [seen for seen in looks if not seen.fault]
+    found.formats = dict(Counter(seen.kind for seen in whole).most_common())
+    found.modes = dict(Counter(seen.mode for seen in whole).most_common())
+    found.depths = dict(Counter(seen.depth for seen in whole).most_common())
+    for place, side in enumerate(("width", "height")):
+        lengths = sorted(seen.size[place] for seen in whole)
+        if lengths:
+            found.sizes[side] = [lengths[0], lengths[len(lengths) // 2], lengths[-1]]

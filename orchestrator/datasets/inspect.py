@@ -1,17 +1,18 @@
-"""Inspect a data folder before training: classes, formats, broken files, what is odd."""
+"""Inspect data before training: classes, formats, broken files, what is odd."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from jobs.data import file_kinds, image_folder
-from jobs.data.image_folder import DataSource, ImageFile
+from jobs.data import file_kinds
+from jobs.data.data_source import DataSource, ImageFile
 from jobs.spec.model import DataSettings
 from orchestrator.datasets import findings, notes
+from orchestrator.datasets.findings import Findings
 
 SIGNATURES = {
     b"\xff\xd8\xff": "JPEG",
@@ -26,20 +27,32 @@ SIGNATURES = {
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The contents of a folder. `decoded`: images were decoded, not just recognised.
+    """What a source holds. `decoded`: images were decoded, not just recognised.
 
-    `duplicates` are groups of paths with equal contents; `contradictions` groups of equal images in
-    several classes. `notes` are the findings as lines; for the others see `findings.Findings`.
+    `layout` says what kind of source it is, `labels` which file the labels came from, and `groups`
+    how many groups of images belong together. `duplicates` are groups of paths with equal
+    contents; `contradictions` groups of equal images in several classes. `notes` are the findings
+    as lines; for the others see `findings.Findings`.
     """
 
     folder: str
+    layout: str
+    labels: str | None
     files: int
     bytes: int
+    groups: int
     classes: dict[str, int]
+    by_split: dict[str, dict[str, int]]
+    split_given: bool
     formats: dict[str, int]
+    sizes: dict[str, list[int]]
+    modes: dict[str, int]
+    depths: dict[str, int]
     broken: dict[str, str]
     duplicates: list[list[str]]
     contradictions: list[list[str]]
+    equal_across_splits: list[list[str]]
+    groups_across_splits: dict[str, dict[str, int]]
     decoded: bool
     beside: list[str]
     alike_classes: list[list[str]]
@@ -54,45 +67,34 @@ class Inspection:
     notes: list[str]
 
 
-def inspect_folder(
-    where: Path,
+FOUND = {field.name for field in fields(Findings)} - {"looked", "remarks"}
+
+
+def inspect_source(
+    source: DataSource,
+    settings: DataSettings,
     tell: Callable[[int, int], None] = lambda done, total: None,
-    settings: DataSettings | None = None,
-    classes_at_top: bool = False,
 ) -> Inspection:
-    """Inspect a folder; `tell(done, total)` counts each file twice. Raises `BadFolder`.
+    """Inspect the images of a source; `tell(done, total)` counts them.
 
     The split and the range of values are those of `settings`.
     """
-    source = image_folder.read_folder(
-        where, lambda done, total: tell(done, 2 * total), classes_at_top
-    )
-    found = findings.find(
-        source, settings or DataSettings(), lambda done, total: tell(total + done, 2 * total)
-    )
+    found = findings.find(source, settings, tell)
     if not found.looked:
         _recognise(source, found)
     return Inspection(
         folder=source.origin,
+        layout=source.layout,
+        labels=source.labels,
         files=len(source.entries),
         bytes=sum(entry.bytes for entry in source.entries),
+        groups=source.groups,
         classes=dict(Counter(entry.label for entry in source.entries)),
-        formats=found.formats,
-        broken=found.broken,
+        split_given=source.split_given,
         duplicates=[[entry.path for entry in group] for group in _duplicates(source)],
-        contradictions=found.contradictions,
         decoded=found.looked,
-        beside=found.beside,
-        alike_classes=found.alike_classes,
-        own_split=found.own_split,
-        no_test_image=found.no_test_image,
-        one_colour=found.one_colour,
-        low_contrast=found.low_contrast,
-        frames=found.frames,
-        near_duplicates=found.near_duplicates,
-        across_splits=found.across_splits,
-        value_range=found.value_range,
         notes=notes.lines(found),
+        **{name: getattr(found, name) for name in FOUND},
     )
 
 
@@ -103,7 +105,7 @@ def _duplicates(source: DataSource) -> list[list[ImageFile]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _recognise(source: DataSource, found: findings.Findings) -> None:
+def _recognise(source: DataSource, found: Findings) -> None:
     """Record formats and files of other kinds by their first bytes, without Pillow."""
     formats: Counter[str] = Counter()
     for entry in source.entries:

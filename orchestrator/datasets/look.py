@@ -29,7 +29,8 @@ class Look:
 
     `frames` says how many it has, if several. `levels` between its darkest and brightest value, 0
     to 255; for values beyond 8 bits, `pixels` and `span` say what they are and reach instead.
-    `thumbnail` has 16 x 16 x 3 bytes, `hash` is a perceptual one of 64 bits.
+    `thumbnail` has 16 x 16 x 3 bytes, `hash` is a perceptual one of 64 bits. `size` is width and
+    height in pixels as stored, `mode` as Pillow names it: L, RGB, CMYK.
     """
 
     kind: str = ""
@@ -40,6 +41,15 @@ class Look:
     span: tuple[float, float] | None = None
     thumbnail: bytes = b""
     hash: int = 0
+    size: tuple[int, int] = (0, 0)
+    mode: str = ""
+
+    @property
+    def depth(self) -> str:
+        """Bits of each value: `8-bit unsigned integers`, `1-bit`."""
+        if self.pixels is not None and self.pixels.beyond_8_bits:
+            return self.pixels.words
+        return "1-bit" if self.mode == "1" else "8-bit unsigned integers"
 
     @property
     def one_colour(self) -> bool:
@@ -78,7 +88,8 @@ def _look(contents: bytes, quick: bool) -> Look:
     levels = _levels(image)
     if quick and not levels:
         return _look(contents, quick=False)  # a detail may be lost in a small size
-    return Look(kind, "", opened(contents, _frames), levels, pixels, span, *_seen(image))
+    size, mode, frames = opened(contents, lambda each: (each.size, each.mode, _frames(each)))
+    return Look(kind, "", frames, levels, pixels, span, *_seen(image), size, mode)
 
 
 def _draft(image: Image.Image) -> None:

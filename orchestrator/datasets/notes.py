@@ -13,6 +13,19 @@ SHOWN = 3
 def lines(found: Findings) -> list[str]:
     """A line for each kind of finding, with the first files by name; broken files left out."""
     told = [
+        *found.remarks,
+        _line(
+            map(_cut, found.groups_across_splits.items()),
+            "group", "s", "of images in several splits",
+        ),
+        _line(
+            map(_equal, found.equal_across_splits),
+            "group", "s", "of equal images in several splits",
+        ),
+        _line(
+            [label for label, counts in found.by_split.items() if not counts["train"]],
+            "class", "es", "without a training image",
+        ),
         _line(found.no_test_image, "class", "es", "without a test image"),
         _line(
             map(_equal, found.contradictions),
@@ -60,6 +73,11 @@ def _near(found: Findings) -> str:
         f"{images:,} images in {len(found.near_duplicates):,} groups look nearly the same; "
         f"{across:,} of the groups lie in several splits: {_equal(examples[0])}"
     )
+
+
+def _cut(group: tuple[str, dict[str, int]]) -> str:
+    name, counts = group
+    return f"{name} ({', '.join(f'{count} {split}' for split, count in counts.items())})"
 
 
 def _alike(group: list[str]) -> str:

@@ -7,7 +7,7 @@ import shutil
 import socket
 from collections.abc import Callable
 
-from jobs.data.image_folder import DataSource
+from jobs.data.data_source import DataSource
 from jobs.errors import StoreUnusable
 from jobs.spec.model import DataSettings
 from jobs.store.records import TaskResult

@@ -44,7 +44,7 @@ class RunStatus:
 
     `silent` workers are no longer heard of. `waits_for` says why a waiting run waits, if known.
     `versions` are packages of which its results used several versions, each with these. `newer` are
-    lines on records that only a newer orch can read.
+    lines on records that only a newer orch can read. `costs` are the relative costs of backbones.
     """
 
     run: str
@@ -61,6 +61,7 @@ class RunStatus:
     waits_for: str | None = None
     versions: dict[str, list[str]] = field(default_factory=dict)
     newer: tuple[str, ...] = ()
+    costs: dict[str, float] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:
@@ -117,8 +118,7 @@ def run_status(
         )
         for name in run.trials
     )
-    working = preparing is not None or any(trial.progress for trial in trials)
-    state = _state(states, working)
+    state = _state(states, preparing is not None or any(trial.progress for trial in trials))
     return RunStatus(
         run.name,
         run.data,
@@ -134,7 +134,19 @@ def run_status(
         waiting.reason(state, scene.workers, store, states),
         differing_versions(map(dict, _versions(store, run, results.values()))),
         scene.newer,
+        _costs(store, run, trials),
     )
+
+
+def _costs(
+    store: Store, run: Run | RunOutline, trials: tuple[TrialStatus, ...]
+) -> dict[str, float]:
+    """The relative cost of each network of a run."""
+    first = {trial.backbone: trial.trial for trial in trials}
+    last_epoch = max(Task.parse(task).epoch for task in run.tasks)
+    return {
+        name: plan.cost_of(store, Task("train", trial, last_epoch)) for name, trial in first.items()
+    }
 
 
 def _versions(

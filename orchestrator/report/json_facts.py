@@ -18,6 +18,7 @@ from orchestrator.analysis.statistics import Spread
 from orchestrator.report.headline import Headline
 from orchestrator.report.json_keys import KEYS
 from orchestrator.report.rendering import wording
+from orchestrator.report.sections import data_source
 
 MAX_ALL_WRONG = 200
 
@@ -201,7 +202,7 @@ def _trial(run_data: RunData, name: str) -> dict[str, Any]:
 def _data(run_data: RunData, analysis: Analysis) -> dict[str, Any]:
     prepared = to_builtins(run_data.prepared) if run_data.prepared else {}
     return {
-        "origin": run_data.source.origin if run_data.source else None,
+        **data_source.facts(run_data.source),
         "classes": run_data.classes,
         "images": prepared.get("images"),
         "by_class": prepared.get("classes"),

@@ -67,8 +67,8 @@ KEYS = {
     "questions": "test images shown with the prediction of every network, and how many images "
     "all, some or no networks classified correctly",
     "trials": "one entry per trial: its description, numerics, and where it ran",
-    "data": "origin, classes, images of each class by split, skipped files, exact duplicates, "
-    "whether pixels exist",
+    "data": "origin, kind of source and file of labels, whether the split was given, groups, "
+    "classes, images of each class by split, skipped files, exact duplicates, whether pixels exist",
     "attempts": "number of attempts by kind of task, final state and class of failure",
     "timeline": "every attempt with worker, host and device, in seconds since the first one "
     "started; faults and how many of them were survived",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -123,6 +124,7 @@ def _start_and_enqueue(
     tasks: Sequence[Task],
 ) -> Stack:
     """Start what is missing and enqueue the tasks; raises `NotQueued`, as the run is recorded."""
+    from jobs import plan
     from orchestrator import preflight
     from orchestrator.local import stack
     from workers.messaging import broker, stores
@@ -131,7 +133,7 @@ def _start_and_enqueue(
     try:
         here = stack.ensure(settings, preflight.local_workers(settings, workers), device)
         broker_url = here.broker_url(settings)
-        broker.enqueue(broker_url, tasks, store=store_id)
+        broker.enqueue(broker_url, tasks, store=store_id, cost=partial(plan.cost_of, store))
     except BrokerUnreachable as error:
         raise NotQueued(
             f"run {run.name} is recorded, not queued: {error} Its workers take it up once the "

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from jobs import plan
-from jobs.data.image_folder import DataSource
+from jobs.data.data_source import DataSource
 from jobs.errors import UnknownRun
 from jobs.spec.model import Spec
 from jobs.store import codec

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-DESTRUCTIVE = frozenset({"down", "prune", "cancel", "drain"})
+DESTRUCTIVE = frozenset({"down", "prune", "cancel", "rm", "drain"})
 
 OTHER_WORDS: dict[str, str] = {
     "submit": "train run fit start launch compare benchmark sweep create new finetune",
@@ -15,7 +15,7 @@ OTHER_WORDS: dict[str, str] = {
     "watch": "follow monitor top tail progress dashboard attach",
     "report": "results result evaluate eval test compare-runs leaderboard plot summary score",
     "predict": "infer inference classify prediction predictions",
-    "export": "tensorboard mlflow convert",
+    "export": "tensorboard mlflow convert onnx safetensors save",
     "resume": "continue unpause",
     "retry": "rerun redo restart",
     "verify": "fsck checksum audit",
@@ -30,7 +30,7 @@ OTHER_WORDS: dict[str, str] = {
 """For each command, words of other programs for the same thing."""
 
 NOTHING: dict[str, str] = {
-    "rm remove delete del clean cleanup gc purge erase reset clear": "Nothing was removed.",
+    "remove delete del clean cleanup gc purge erase reset clear": "Nothing was removed.",
     "stop kill abort quit halt terminate exit pause shutdown": "Nothing was stopped.",
     "tune search optimize optimise hpo": "orch does not search for settings yet.",
     "serve deploy api": "orch does not serve networks yet; 'orch predict' classifies files.",

@@ -7,7 +7,6 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from jobs.catalog.backbones import relative_cost
 from orchestrator.formatting import duration, share
 from orchestrator.monitoring.progress import TaskProgress
 from orchestrator.monitoring.status import RunStatus
@@ -56,9 +55,9 @@ def draw_dashboard(
 
 
 def _overall(status: RunStatus, width: int) -> RenderableType:
-    total = sum(relative_cost(trial.backbone) * trial.epochs for trial in status.trials)
-    done = sum(relative_cost(trial.backbone) * _epochs(trial) for trial in status.trials)
-    costs = {trial.backbone: relative_cost(trial.backbone) for trial in status.trials}
+    costs = {trial.backbone: status.costs.get(trial.backbone, 1.0) for trial in status.trials}
+    total = sum(costs[trial.backbone] * trial.epochs for trial in status.trials)
+    done = sum(costs[trial.backbone] * _epochs(trial) for trial in status.trials)
     left = seconds_left(status, costs)
     time_left = (
         ""

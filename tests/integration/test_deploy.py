@@ -58,7 +58,9 @@ def unit(name: str) -> dict[str, list[str]]:
     return {key: [value for other, value in pairs if other == key] for key, _ in pairs}
 
 
-@pytest.mark.parametrize("name", ["orch-workers.service", "orch-worker@.service", "orch-flower.service"])
+@pytest.mark.parametrize(
+    "name", ["orch-workers.service", "orch-worker@.service", "orch-flower.service"]
+)
 def test_systemd_accepts_the_units(name: str, tmp_path: Path) -> None:
     """`systemd-analyze verify` reports nothing for a unit whose program exists."""
     if shutil.which("systemd-analyze") is None:
@@ -74,7 +76,9 @@ def test_systemd_accepts_the_units(name: str, tmp_path: Path) -> None:
     assert (verified.returncode, verified.stderr.strip()) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["orch-workers.service", "orch-worker@.service", "orch-flower.service"])
+@pytest.mark.parametrize(
+    "name", ["orch-workers.service", "orch-worker@.service", "orch-flower.service"]
+)
 def test_units_start_commands_that_orch_has(name: str) -> None:
     """The command line of each unit parses against the real command, with its options."""
     (line,) = unit(name)["ExecStart"]

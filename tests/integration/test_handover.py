@@ -9,7 +9,7 @@ import pytest
 from support.peer_heartbeats import heartbeat_of
 
 from jobs import atomic
-from jobs.data.image_folder import built_in
+from jobs.data.data_source import built_in
 from jobs.spec import model
 from jobs.store.store import Store
 from jobs.task import Task

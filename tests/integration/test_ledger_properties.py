@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs import atomic, plan
-from jobs.data.image_folder import built_in
+from jobs.data.data_source import built_in
 from jobs.errors import LeaseLost
 from jobs.spec import model
 from jobs.store.runs import Run

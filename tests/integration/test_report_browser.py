@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from support.fakes import fill_store
 
 from orchestrator.report import write
+from orchestrator.report.rendering import wording
 
 pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -144,3 +146,39 @@ def test_without_scripts_the_essentials_stand(chromium: Any, place: Path) -> Non
     assert page.locator("#results td").first.is_visible()
     assert page.locator("#confusion .shares").first.is_visible()
     assert page.locator("#classes details table").first.is_visible()
+
+
+def test_the_page_of_thirty_networks_does_not_grow_without_end(
+    chromium: Any, tmp_path: Path
+) -> None:
+    """Figures and tables of pairs show the ten best networks; report.json has all 435 pairs."""
+    others = [f"timm:some_network_of_tiny_patch16_{number:02}" for number in range(28)]
+    store, run = fill_store(
+        tmp_path / "store",
+        backbones=["resnet34", "vgg16", *others],
+        periods=1,
+        epochs_per_period=2,
+        classes=("ape", "bear", "cat"),
+        images_a_class=40,
+        pixels=False,
+    )
+    page, seen = opened(chromium, write.write_report(store, run, tmp_path / "out"))
+    closed = page.evaluate("document.documentElement.scrollHeight")
+    curves = page.locator("#curves svg").first.bounding_box()
+    page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true })")
+    pairs = [
+        row.split("\t")[:2] for row in page.locator("#certainty table tbody tr").all_inner_texts()
+    ]
+    in_all_of_the_first = set.intersection(*map(set, pairs[:29]))
+    facts = json.loads((tmp_path / "out" / "report.json").read_text())
+    best = max(facts["standings"], key=lambda each: each["accuracy"]["mean"])
+
+    assert seen == []
+    assert closed < 12_000
+    assert page.evaluate("document.documentElement.scrollHeight") < 35_000
+    assert page.evaluate("document.documentElement.scrollWidth") == page.viewport_size["width"]
+    assert 300 < curves["height"] < 600
+    assert len(pairs) == 45
+    assert in_all_of_the_first == {wording.title(best["backbone"])}
+    assert page.locator("#confusion svg").count() == 10
+    assert len(facts["duels"]) == 435

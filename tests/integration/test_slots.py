@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from jobs import atomic
-from jobs.data.image_folder import built_in
+from jobs.data.data_source import built_in
 from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store

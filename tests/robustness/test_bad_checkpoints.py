@@ -24,7 +24,7 @@ from support.torch_files import (  # noqa: E402
     with_code,
 )
 
-from jobs.errors import BadCheckpoint  # noqa: E402
+from jobs.errors import BadCheckpoint, NetworkDiffers  # noqa: E402
 from models.checkpoints import files  # noqa: E402
 from models.networks import build  # noqa: E402
 
@@ -231,15 +231,15 @@ def test_turned_bytes_are_noticed(
 def test_a_checkpoint_that_does_not_fit_its_network_is_refused(
     change: Change, fragment: str
 ) -> None:
-    """As one of another number of classes would be."""
+    """Its bytes are whole: another version of a library may build another network."""
     state = build.build_network("scratch", 3, 0).state_dict()
     change(state)
 
-    with pytest.raises(BadCheckpoint, match=fragment):
+    with pytest.raises(NetworkDiffers, match=fragment):
         build.restored("scratch", 3, state)
 
 
 def test_a_checkpoint_of_other_classes_is_refused() -> None:
     """Three classes are not four."""
-    with pytest.raises(BadCheckpoint, match="does not fit scratch with 4 classes"):
+    with pytest.raises(NetworkDiffers, match="does not fit scratch with 4 classes"):
         build.restored("scratch", 4, build.build_network("scratch", 3, 0).state_dict())

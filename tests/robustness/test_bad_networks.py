@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Any
+
 import pytest
 from support.refusals import Terminal
 
+from jobs.data import sources
+from jobs.errors import UnknownBackbone
+from jobs.spec import model
+from jobs.spec.networks import STUDY
+from jobs.store.store import Store
+from jobs.task import Task
 from orchestrator import network_check
+from orchestrator.network_check import Asked
+from orchestrator.submission.submit import create_run
 
 FORMS = [
     ("timm:", "names no network. Write timm:NAME"),
@@ -21,6 +33,7 @@ CHECKED = [
     ("torchvision:convnext_tinny", "Did you mean 'torchvision:convnext_tiny'?"),
     ("nets.py:fails", "nets.py:fails: its function raised KeyError: 'oops'"),
     ("nets.py:wrong", "for two images and 2 classes"),
+    ("timm:resnet18", "networks of timm need timm. Install it with: "),
 ]
 NETS = """
 import torch
@@ -41,12 +54,36 @@ def test_a_reference_of_no_known_form_is_refused(
     terminal.refuses(("submit", "--backbone", given), words)
 
 
+@pytest.fixture(scope="module")
+def answer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What one checking process, in which timm is hidden, answers on all these networks."""
+    pytest.importorskip("torchvision")
+    folder = tmp_path_factory.mktemp("networks")
+    (folder / "nets.py").write_text(NETS)
+    (folder / "sitecustomize.py").write_text("import sys\nsys.modules['timm'] = None\n")
+    paths = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+    own = str(folder / "nets.py")
+    asked = [
+        Asked(name, {}, own if name.startswith("nets.py") else None, None, False, True)
+        for name, _ in CHECKED
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", paths)
+        return network_check._ask(asked, 2, None)
+
+
 @pytest.mark.parametrize(("given", "words"), CHECKED, ids=[given for given, _ in CHECKED])
 def test_what_only_torch_can_check_is_refused_at_submit(
-    given: str, words: str, terminal: Terminal
+    given: str,
+    words: str,
+    terminal: Terminal,
+    answer: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In a short-lived process, before anything is written."""
-    pytest.importorskip("torchvision")
+    own = {"networks": {}, "refused": {given: answer["refused"][given]}}
+    monkeypatch.setattr(network_check, "_ask", lambda *asked: own)
+    monkeypatch.setattr(network_check, "_require_timm", lambda names: None)
     (terminal.folder / "nets.py").write_text(NETS)
     photos = terminal.folder / "photos"
     pytest.importorskip("PIL.Image")
@@ -76,3 +113,20 @@ def test_without_torch_the_preparation_has_to_be_given(
     )
 
     assert "image_size, resize, interpolation, crop, mean and deviation" in line
+
+
+def test_without_torch_the_first_task_checks_a_network_whose_preparation_is_given(
+    animal_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The submission records the run; preparing its data set says what is wrong."""
+    pytest.importorskip("torchvision")
+    pytest.importorskip("timm")
+    from support.learning import Laboratory
+
+    monkeypatch.setattr(network_check, "has_torch", lambda: False)
+    asked = {"backbones": "timm:resnett18", "data": str(animal_folder), "weights": "none"}
+    spec = network_check.resolve(model.build(asked | STUDY.model_dump()), 3, None, local=True)
+    store = Store(tmp_path / "store").open(create=True)
+    run = create_run(store, spec, sources.read(spec))
+    with pytest.raises(UnknownBackbone, match="Did you mean 'timm:resnet18'"):
+        Laboratory(store, run.data).do(Task("prepare", run.data))

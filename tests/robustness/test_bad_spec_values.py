@@ -148,7 +148,10 @@ NEEDS = {
     "skip_broken": ("maybe", "true or false is needed (given: 'maybe')."),
     "split": ([70, 30], SHARES),
     "backbones": ([], "a list of backbone names, or 'all', is needed (given: ())."),
-    "data": (7, "a folder with one folder per class, or 'digits', is needed (given: 7)."),
+    "data": (
+        7,
+        "a folder with one folder per class, a table of labels, or 'digits', is needed (given: 7).",
+    ),
     "corruptions": (7, "corruptions: "),
     "checkpoint_every": ([], "a duration is needed"),
 }

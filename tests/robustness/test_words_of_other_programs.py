@@ -33,7 +33,7 @@ COMMAND_WORDS = [
     ("train", "Did you mean 'submit'?"),
     ("leaderboard", "Did you mean 'report'?"),
     ("help", "Did you mean 'orch --help'?"),
-    ("rm", "Nothing was removed. Commands: submit,"),
+    ("delete", "Nothing was removed. Commands: submit,"),
     ("stop", "Nothing was stopped. Commands: submit,"),
     ("tune", "orch does not search for settings yet."),
 ]

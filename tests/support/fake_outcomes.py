@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.catalog import corruptions
-from jobs.catalog.backbones import CATALOG
+from jobs.catalog.backbones import relative_cost
 from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.task import Task, Trial
@@ -55,7 +55,7 @@ def prepared(
 def trained(work: Path, run: Run, trial: Trial, until: int) -> dict[str, Any]:
     """The outcome of training a period up to an epoch; its rows are written to the folder."""
     rng = _rng("train", trial.backbone, trial.seed, until)
-    rows, cost = [], CATALOG[trial.backbone].relative_cost
+    rows, cost = [], relative_cost(trial.backbone)
     for epoch in range(until - run.spec.epochs_per_period + 1, until + 1):
         right = _share_right(trial, epoch)
         seconds = cost * 31.7 * float(rng.uniform(0.95, 1.05))
@@ -162,7 +162,9 @@ def _share_right(trial: Trial, epoch: int) -> float:
     """How much of the data a trial gets right after an epoch: rising towards the
     backbone's skill.
     """
-    skill = SKILL[trial.backbone] + 0.01 * float(_rng("skill", trial.backbone, trial.seed).normal())
+    skill = SKILL.get(trial.backbone, 0.85) + 0.01 * float(
+        _rng("skill", trial.backbone, trial.seed).normal()
+    )
     return min(0.995, skill * (1 - 0.55 * 0.5**epoch))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.data.image_folder import built_in
+from jobs.data.data_source import built_in
 from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store

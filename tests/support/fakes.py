@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from jobs import plan
-from jobs.data.image_folder import DataSource, ImageFile
+from jobs.catalog.reference import outside_catalog
+from jobs.data.data_source import DataSource, ImageFile
 from jobs.spec import model
+from jobs.spec.networks import STUDY
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -40,7 +42,6 @@ def fill_store(
     Tasks for which `finished` is false stay open; `failed` maps task ids to the message they failed
     with. A fifth of each class is for testing, and every class holds one exact duplicate.
     """
-    store = Store(root).open(create=True)
     spec = model.build(
         {
             "data": str(root / "photos"),
@@ -51,13 +52,20 @@ def fill_store(
             "epochs_per_period": epochs_per_period,
             "image_size": image_size,
             "skip_broken": bool(skipped),
+            **_preparation(backbones),
             "corruptions": list(harder),
         }
     )
-    manifest = fake_manifest(classes, images_a_class)
+    store, manifest = Store(root).open(create=True), fake_manifest(classes, images_a_class)
     run, unfolded = _record_run(store, spec, classes, manifest)
     Publishing(store, run, unfolded, manifest, pixels, skipped).publish(finished, failed or {})
     return store, run
+
+
+def _preparation(backbones: str | Sequence[str]) -> dict[str, Any]:
+    """The study's preparation, which networks outside the catalog have to be given."""
+    outside = outside_catalog([] if isinstance(backbones, str) else backbones)
+    return STUDY.model_dump(exclude={"image_size"}) if outside else {}
 
 
 def _record_run(

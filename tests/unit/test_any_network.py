@@ -16,7 +16,6 @@ from models.networks.libraries import Wanted  # noqa: E402
 CLASSES = 5
 TORCHVISION = {
     "alexnet": 64,
-    "convnext_tiny": 32,
     "densenet121": 32,
     "efficientnet_b0": 32,
     "googlenet": 64,
@@ -27,8 +26,6 @@ TORCHVISION = {
     "resnet18": 32,
     "shufflenet_v2_x0_5": 32,
     "squeezenet1_1": 32,
-    "swin_t": 32,
-    "vgg11_bn": 32,
     "vit_b_32": 64,
 }
 TIMM = {

@@ -15,7 +15,7 @@ from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.catalog.corruptions import CORRUPTIONS, SEVERITIES
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.schedules import SCHEDULES
-from jobs.data.image_folder import built_in
+from jobs.data.data_source import built_in
 from jobs.errors import UnknownBackbone
 from jobs.spec.fields import KEYS, Weights
 from jobs.spec.model import LATER, Spec

@@ -123,6 +123,24 @@ def test_a_whole_file_with_foreign_contents_is_refused(tmp_path: Path) -> None:
         read(path, TRIAL)
 
 
+@pytest.mark.parametrize("error", [ImportError("no numpy"), MemoryError(), OSError(5, "I/O error")])
+def test_an_intact_checkpoint_is_not_blamed_for_a_broken_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """The attempt fails with the reason itself, and no older checkpoint is used instead."""
+    put(tmp_path, 1)
+    path = put(tmp_path, 2)
+    monkeypatch.setattr(torch, "load", lambda *_, **__: (_ for _ in ()).throw(error))
+    for call in (lambda: read(path, TRIAL), lambda: restore(tmp_path, TRIAL, 9)):
+        with pytest.raises(type(error)) as raised:
+            call()
+
+        assert raised.value is error
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(BadCheckpoint, match="is damaged"):
+        read(path, TRIAL)
+
+
 def test_the_newest_two_and_the_marks_are_kept(tmp_path: Path) -> None:
     """Everything else goes, with its sidecar; a file named by a result stays."""
     paths = {

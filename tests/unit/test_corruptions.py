@@ -121,7 +121,7 @@ def test_harder_tests_are_ready_once_the_last_mark_is_trained(tmp_path: Path) ->
         *(Task("evaluate", trial, 2, f"blur-{severity}") for severity in SEVERITIES),
     ]
     assert plan.is_ready(store, test)
-    assert plan.priority(test) == 9
+    assert plan.priority(test, 25.0) == 9
     assert [run.name for run in store.wanted_by(test)] == ["harder"]
     assert {run.name for run in store.wanted_by(Task("evaluate", trial, 2))} == {"harder", "plain"}
     store.cancel("harder")

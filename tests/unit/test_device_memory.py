@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from jobs import atomic, plan
-from jobs.data.image_folder import built_in
+from jobs.data.data_source import built_in
 from jobs.spec import model
 from jobs.store.store import Store
 from jobs.task import Task, Trial

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 from support.learning import Laboratory, stop_after
 
-from jobs.data import image_folder
+from jobs.data.data_source import built_in
 from jobs.errors import BadImages, DataChanged, Stopped
 from jobs.spec.model import DataSettings
 from jobs.store import tables
@@ -200,9 +200,7 @@ def test_duplicates_stay_on_one_side(animal_folder: Path, tmp_path: Path) -> Non
 
 def test_digits_are_prepared_like_any_other_images(tmp_path: Path) -> None:
     """All 1,797 of them, ten classes, upright grey, through the same resizing."""
-    facts = prepare_folder(
-        image_folder.built_in("digits"), DataSettings(image_size=16), tmp_path, processes=1
-    )
+    facts = prepare_folder(built_in("digits"), DataSettings(image_size=16), tmp_path, processes=1)
     images = np.load(tmp_path / "images.npy", mmap_mode="r")
 
     assert facts["images"] == len(images) == 1797

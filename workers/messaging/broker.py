@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from celery import Celery
@@ -114,8 +114,14 @@ def worker_queue(worker: str, store: str = "") -> str:
     return f"{common_queue(store)}.{worker}"
 
 
-def enqueue(broker_url: str, tasks: Iterable[Task], to: str | None = None, store: str = "") -> int:
-    """Enqueue tasks, large networks first, with `to` for one worker; returns how many.
+def enqueue(
+    broker_url: str,
+    tasks: Iterable[Task],
+    to: str | None = None,
+    store: str = "",
+    cost: Callable[[Task], float] = lambda task: 1.0,
+) -> int:
+    """Enqueue tasks, large networks by `cost` first, with `to` for one worker; returns how many.
 
     Raises `BrokerUnreachable`. The connection is kept; if it broke meanwhile, a message is sent
     again on a new one.
@@ -128,7 +134,7 @@ def enqueue(broker_url: str, tasks: Iterable[Task], to: str | None = None, store
                 args=[task.id],
                 kwargs={"store": store},
                 queue=_queue(worker_queue(to, store) if to else common_queue(store)),
-                priority=0 if to else priority(task),
+                priority=0 if to else priority(task, cost(task)),
                 retry=True,
                 retry_policy=ONE_TRY,
             )

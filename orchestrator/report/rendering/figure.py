@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PNG_DOTS_PER_INCH = 144
 SVG_DOTS_PER_INCH = 100
 """Resolution of raster images embedded in the SVG."""
+LEGEND_COLUMNS, LEGEND_LETTERS, LEGEND_ROW_INCHES = 4, 22, 0.18
 HEAD = re.compile(r"^.*?(?=<svg )", re.DOTALL)
 METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 UNUSED_ID = re.compile(
@@ -96,11 +97,20 @@ def title(axes: Axes, heading: str, basis: str) -> None:
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
-    """Put one legend below all axes of the figure, with the entries of `axes`."""
+    """Put one legend below all axes of the figure, with the entries of `axes`.
+
+    Long names get fewer columns, and the figure grows by the rows beyond two.
+    """
+    handles, labels = axes.get_legend_handles_labels()
+    longest = max(map(len, labels), default=0)
+    columns = LEGEND_COLUMNS if longest <= LEGEND_LETTERS else 2
+    more_rows = max(0, -(-len(labels) // columns) - 2)
+    figure.set_figheight(figure.get_figheight() + LEGEND_ROW_INCHES * more_rows)
     figure.legend(
-        *axes.get_legend_handles_labels(),
+        handles,
+        labels,
         loc="outside lower left",
-        ncols=4,
+        ncols=columns,
         columnspacing=1.2,
         handletextpad=0.4,
     )

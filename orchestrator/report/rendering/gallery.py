@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -43,11 +44,7 @@ class Gallery:
 
         if image not in self.rows or self.run_data.pixels is None:
             return None
-        made = Image.fromarray(np.asarray(self.run_data.pixels[self.rows[image]], np.uint8))
-        return made.resize(
-            (SIDE, SIDE),
-            Image.Resampling.LANCZOS if made.width >= SIDE else Image.Resampling.BICUBIC,
-        )
+        return scaled(Image.fromarray(np.asarray(self.run_data.pixels[self.rows[image]], np.uint8)))
 
     def uri(self, image: str) -> str | None:
         """The small image as a `data:` URI."""
@@ -67,12 +64,27 @@ class Gallery:
         for path, label, split in zip(*columns, strict=True):
             if split == "train":
                 by_class.setdefault(label, []).append(path)
-        return [
-            (
-                label,
-                sorted(by_class[label], key=lambda p: hashlib.sha256(p.encode()).digest())[
-                    :SAMPLES_A_CLASS
-                ],
-            )
-            for label in sorted(by_class)[:MAX_CLASSES_SAMPLED]
-        ]
+        return sampled(by_class)
+
+
+def sampled(by_class: Mapping[str, Sequence[str]]) -> list[tuple[str, list[str]]]:
+    """The first images of each class by the checksum of their names, for the first classes."""
+    return [
+        (
+            label,
+            sorted(by_class[label], key=lambda p: hashlib.sha256(p.encode()).digest())[
+                :SAMPLES_A_CLASS
+            ],
+        )
+        for label in sorted(by_class)[:MAX_CLASSES_SAMPLED]
+    ]
+
+
+def scaled(made: Any) -> Any:
+    """A Pillow image with both sides of `SIDE` pixels."""
+    from PIL import Image
+
+    return made.resize(
+        (SIDE, SIDE),
+        Image.Resampling.LANCZOS if made.width >= SIDE else Image.Resampling.BICUBIC,
+    )

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.calibration import BINS, Calibration
+from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Content, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
 from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections.foremost import foremost, limit_told
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +36,7 @@ def section(report: ReportData) -> Content | None:
         lead,
         (
             _table(analysis, run_data.learned),
-            *elements.fold("Reliability curves", *elements.figures([_curve(analysis)])),
+            *elements.fold("Reliability curves", *elements.figures([_curve(run_data, analysis)])),
         ),
     )
 
@@ -88,11 +90,12 @@ def _reliability_line(axes: Axes, backbone: str, calibration: Calibration) -> No
         )
 
 
-def _curve(analysis: Analysis) -> Chart:
+def _curve(run_data: RunData, analysis: Analysis) -> Chart:
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         axes.plot([0, 100], [0, 100], color=theme.MUTED, linewidth=0.9, linestyle=":")
-        for backbone, calibration in analysis.calibration.items():
+        for backbone in (name for name in foremost(run_data) if name in analysis.calibration):
+            calibration = analysis.calibration[backbone]
             _reliability_line(axes, backbone, calibration)
         axes.set(
             xlim=(0, 101),
@@ -111,7 +114,7 @@ def _curve(analysis: Analysis) -> Chart:
 
     caption = (
         "On the dotted line, predictions with a confidence of 80% are correct in 80% of cases. "
-        "Below it, the network is overconfident."
+        f"Below it, the network is overconfident. {limit_told(run_data)}".rstrip()
     )
     return draw_chart(
         "reliability",

@@ -15,6 +15,7 @@ from orchestrator.report.rendering.elements import Content, Figures, Part, Switc
 from orchestrator.report.rendering.figure import Chart
 from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections import periods
+from orchestrator.report.sections.foremost import foremost, limit_told
 
 MAX_SMALL, MAX_COUNTED, MAX_NAMED = 10, 40, 100
 
@@ -81,7 +82,7 @@ def section(report: ReportData) -> Content | None:
     """
     run_data, analysis = report.run_data, report.analysis
     last, *earlier = sorted(run_data.periods, reverse=True)
-    names = run_data.comparison.backbones
+    names = foremost(run_data)
     few = len(run_data.classes) <= MAX_SMALL
     best = run_data.leader.ranking[0].backbone if run_data.leader else names[0]
     shown = names if few else [best]
@@ -95,7 +96,7 @@ def section(report: ReportData) -> Content | None:
     lead = (
         f"Rows are true classes, columns are predictions, numbers are {counted}. Blue on the "
         "diagonal is correct, orange is wrong; the deeper the colour, the larger the share of its "
-        "row."
+        f"row. {limit_told(run_data)}".rstrip()
     )
     return Content(lead, (Switch(), *built)) if built else None
 

@@ -12,6 +12,7 @@ from orchestrator.report.rendering import baseline, elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Content, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
 from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections.foremost import MAX_NETWORKS, foremost
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,7 +135,10 @@ def _logarithmic(axis: Axis) -> None:
     axis.set_minor_formatter(lambda value, _: "")
 
 
-def _point(axes: Axes, backbone: str, point: tuple[float, float]) -> None:
+def _point(axes: Axes, backbone: str, point: tuple[float, float], named: bool) -> None:
+    if not named:
+        axes.plot(*([value] for value in point), ".", color=theme.MUTED, markersize=5)
+        return
     axes.plot(
         *([value] for value in point),
         marker=theme.marker(backbone),
@@ -157,13 +161,16 @@ def _plot(run_data: RunData, analysis: Analysis, measure: str) -> Chart | None:
     line = [fit[place] for place in pareto([point for _, point in fit])]
     unit, called = MEASURES[measure]
 
+    wanted = [*(name for name, _ in line), *foremost(run_data)]
+    shown = list(dict.fromkeys(wanted))[:MAX_NETWORKS]
+
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         if line:
             x_line, y_line = zip(*(point for _, point in line), strict=True)
             axes.plot(x_line, y_line, color=theme.MUTED, linewidth=1.1, linestyle="--")
         for backbone, point in priced:
-            _point(axes, backbone, point)
+            _point(axes, backbone, point, backbone in shown)
         baseline.draw_baselines(axes, run_data.learning.baselines, "y")
         _logarithmic(axes.xaxis)
         axes.margins(x=0.08, y=0.1)

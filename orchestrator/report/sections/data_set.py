@@ -33,7 +33,9 @@ def section(report: ReportData) -> Content:
         _lead(run_data),
         (
             *elements.fold("Source, split and duplicates", tables.data(run_data, duplicates)),
-            *elements.fold("Images in each class", *elements.figures([images.bars(run_data)])),
+            *elements.fold(
+                "Images in each class", *elements.figures([images.bars(run_data.images_by_class)])
+            ),
             *elements.fold("Samples of each class", *samples),
         ),
     )

@@ -11,6 +11,7 @@ from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Content, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, whole_ticks
 from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections.foremost import foremost, limit_told
 from orchestrator.report.sections.periods import stretch_of
 
 if TYPE_CHECKING:
@@ -124,11 +125,7 @@ def _gap(value: float | None) -> Cell:
 
 
 def _figure(run_data: RunData, analysis: Analysis) -> Chart:
-    names = [
-        n
-        for n in run_data.comparison.backbones
-        if any(one.backbone == n for one in analysis.stopping)
-    ]
+    names = [n for n in foremost(run_data) if any(one.backbone == n for one in analysis.stopping)]
     down = -(-len(names) // ACROSS)
     across = min(ACROSS, len(names))
 
@@ -148,7 +145,7 @@ def _figure(run_data: RunData, analysis: Analysis) -> Chart:
         "stopping",
         f"Training and validation loss of {len(names)} networks, {stretch_of(run_data, None)}",
         f"Training and validation loss{seed}; the vertical line is the epoch with the lowest "
-        f"validation loss.",
+        f"validation loss. {limit_told(run_data)}".rstrip(),
         (2.45 * across + 0.6, 1.9 * down + 0.8),
         paint,
     )

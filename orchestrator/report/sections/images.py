@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from orchestrator.analysis import examples
-from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import theme, wording
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
 from orchestrator.report.rendering.gallery import SAMPLES_A_CLASS, Gallery
@@ -18,9 +17,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def bars(run_data: RunData) -> Chart | None:
-    """Images per class and split; None before preparation."""
-    classes = run_data.images_by_class
+class Samples(Protocol):
+    """Images to show, by class, and each of them as a small Pillow image."""
+
+    @property
+    def samples(self) -> list[tuple[str, list[str]]]: ...
+
+    def small(self, image: str) -> Any: ...
+
+
+def bars(classes: Mapping[str, Mapping[str, int]]) -> Chart | None:
+    """Images per class and split; None where there are no classes yet."""
     if not classes:
         return None
     names = sorted(classes)
@@ -53,7 +60,9 @@ def bars(run_data: RunData) -> Chart | None:
     )
 
 
-def sheet(gallery: Gallery) -> Chart | None:
+def sheet(
+    gallery: Samples, about: str = "Training images as the networks see them"
+) -> Chart | None:
     """Samples of each class as one figure; None without pixels."""
     if not gallery.samples:
         return None
@@ -75,10 +84,7 @@ def sheet(gallery: Gallery) -> Chart | None:
             for number, image in enumerate(chosen):
                 _put(axes, gallery.small(image), x + number, y + 0.5)
 
-    caption = (
-        f"Training images as the networks see them: the first {SAMPLES_A_CLASS} of each class by "
-        "a hash of their names."
-    )
+    caption = f"{about}: the first {SAMPLES_A_CLASS} of each class by a hash of their names."
     return draw_chart(
         "samples",
         f"Sample images of {len(gallery.samples)} classes",

@@ -14,6 +14,7 @@ from orchestrator.report.rendering.elements import Content, Part, Text
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title, whole_ticks
 from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections import periods
+from orchestrator.report.sections.foremost import MAX_NETWORKS, foremost
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,21 +35,15 @@ def learning(run_data: RunData, measure: str, period: int | None) -> Chart | Non
         return None
     name, unit, split, _ = MEASURES[measure]
     stretch = periods.stretch_of(run_data, period)
-    by_class = run_data.images_by_class
-    images = sum(counts.get(split.removesuffix("ing"), 0) for counts in by_class.values())
-    basis = " · ".join(
-        filter(
-            None,
-            [
-                wording.count(images, f"{split} image") if images else "",
-                seeds_of(run_data, [row.seed for row in rows]),
-            ],
-        )
-    )
+    basis = _basis(run_data, split, [row.seed for row in rows])
+    shown = foremost(run_data)
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         for backbone in run_data.comparison.backbones:
+            if backbone not in shown:
+                _pale_line(axes, [row for row in rows if row.backbone == backbone], measure)
+        for backbone in shown:
             _line(axes, backbone, [row for row in rows if row.backbone == backbone], measure)
         if measure == "val_accuracy":
             baseline.draw_baselines(axes, run_data.learning.baselines, "y")
@@ -64,6 +59,14 @@ def learning(run_data: RunData, measure: str, period: int | None) -> Chart | Non
     file = f"{measure.replace('_', '-')}-{'all' if period is None else f'period-{period}'}"
     fit = [row for row in rows if row.backbone in run_data.learned]
     return draw_chart(file, alt, _seen(fit, measure), (5.8, 3.5), paint)
+
+
+def _basis(run_data: RunData, split: str, seeds: Sequence[int]) -> str:
+    """Images and seeds behind a figure."""
+    by_class = run_data.images_by_class
+    images = sum(counts.get(split.removesuffix("ing"), 0) for counts in by_class.values())
+    told = [wording.count(images, f"{split} image") if images else "", seeds_of(run_data, seeds)]
+    return " · ".join(filter(None, told))
 
 
 def accuracies(run_data: RunData) -> Chart | None:
@@ -99,7 +102,8 @@ def accuracies(run_data: RunData) -> Chart | None:
         f"the networks were tested on the same images, so paired tests do. "
         f"{baseline.told(run_data.learning.baselines)}"
     )
-    height = 1.25 + 0.42 * len(run_data.comparison.backbones)
+    count = len(run_data.comparison.backbones)
+    height = 1.25 + min(0.42 * count, 3.0 + 0.18 * count)
     return draw_chart(
         "accuracy", f"Test accuracy of each network {after}", caption, (6.6, height), paint
     )
@@ -119,19 +123,13 @@ def seeds_of(run_data: RunData, seeds: Sequence[int] | None = None) -> str:
 
 def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> None:
     """Mean over seeds with a marker, and a band from lowest to highest seed."""
-    scale = 100 if _metric(measure).form == "share" else 1
-    found: dict[int, list[float]] = {}
-    for row in rows:
-        value = getattr(row, measure)
-        if value is not None:
-            found.setdefault(row.epoch, []).append(scale * value)
+    found = _by_epoch(rows, measure)
     if not found:
         return
     epochs = sorted(found)
-    means = [mean.mean for epoch in epochs if (mean := spread(found[epoch]))]
     axes.plot(
         epochs,
-        means,
+        _means(found),
         color=theme.colour(backbone),
         marker=theme.marker(backbone),
         markersize=5.5,
@@ -149,6 +147,27 @@ def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> 
             alpha=0.15,
             linewidth=0,
         )
+
+
+def _pale_line(axes: Axes, rows: Sequence[EpochRow], measure: str) -> None:
+    """Mean over seeds of a network that is not among the foremost ones."""
+    if found := _by_epoch(rows, measure):
+        axes.plot(sorted(found), _means(found), color=theme.MUTED, alpha=0.35, linewidth=0.8)
+
+
+def _by_epoch(rows: Sequence[EpochRow], measure: str) -> dict[int, list[float]]:
+    """The values of a measure by epoch, shares in percent."""
+    scale = 100 if _metric(measure).form == "share" else 1
+    found: dict[int, list[float]] = {}
+    for row in rows:
+        value = getattr(row, measure)
+        if value is not None:
+            found.setdefault(row.epoch, []).append(scale * value)
+    return found
+
+
+def _means(found: dict[int, list[float]]) -> list[float]:
+    return [mean.mean for epoch in sorted(found) if (mean := spread(found[epoch]))]
 
 
 def _mark_periods(axes: Axes, run_data: RunData) -> None:
@@ -235,6 +254,8 @@ def section(report: ReportData) -> Content:
             if spec.epochs_per_period > 1
             else " A period is one epoch here."
         )
+    if len(run_data.comparison.backbones) > MAX_NETWORKS:
+        lead += f" The {MAX_NETWORKS} best networks have colours, the others are thin grey lines."
     whole = [learning(run_data, measure, None) for measure in ("val_accuracy", "val_loss")]
     training = elements.figures([learning(run_data, "train_loss", None)], 2)
     built: list[Part] = [*elements.figures(whole, 2)]

@@ -11,7 +11,8 @@ from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.elements import Cards, Cell, Content, Fold, Part, Table, Text
 from orchestrator.report.rendering.gallery import Gallery
 from orchestrator.report.report_data import ReportData
-from orchestrator.report.sections.examples import folded
+from orchestrator.report.sections.examples import folded, of_networks
+from orchestrator.report.sections.foremost import foremost, limit_told
 
 PICTURES_A_PAIR, MAX_ALL_WRONG, ALONE_EACH = 2, 6, 1
 MAX_CLASSES_OPEN = 6
@@ -44,18 +45,23 @@ def together(report: ReportData) -> Content | None:
     if not examples.order:
         return None
     answers = folded(run_data, analysis, gallery)
+    shown = [name for name in foremost(run_data) if name in examples.networks]
     if len(examples.networks) < 2:
         return Content("", tuple(answers), "Test images and predictions")
-    built = [*_confused(analysis, gallery), *_right_alone(analysis, gallery), *_all_wrong(analysis)]
+    built = [
+        *_confused(analysis, gallery, shown),
+        *_right_alone(analysis, gallery, shown),
+        *_all_wrong(analysis, shown),
+    ]
     built += answers
     built += elements.fold(
         "Agreement between networks",
         Text(
             "Share of equal predictions of two networks (upper right), and Cohen's kappa, which "
             "corrects for agreement by chance (lower left). Networks that agree less make "
-            "different mistakes and gain more from being combined."
+            f"different mistakes and gain more from being combined. {limit_told(run_data)}".rstrip()
         ),
-        _agreement(analysis),
+        _agreement(analysis, shown),
     )
     first = " by each network's first seed" if run_data.run.spec.seeds > 1 else ""
     images = wording.count(len(examples.order), "image")
@@ -66,19 +72,21 @@ def together(report: ReportData) -> Content | None:
     return Content(lead, tuple(built))
 
 
-def _right_alone(analysis: Analysis, gallery: Gallery) -> list[Fold]:
+def _right_alone(analysis: Analysis, gallery: Gallery, names: Sequence[str]) -> list[Fold]:
     """Images that only one network predicted correctly, counted and some shown."""
     examples = analysis.examples
     if len(examples.judged) < 2:
         return []
     alone = {name: analysis.right_alone[name] for name in examples.judged}
     shown = [place for places in alone.values() for place in places[:ALONE_EACH]][:6]
-    cards = [Cards(tuple(map(examples.example, shown)))] if shown and gallery.rows else []
+    cards = (
+        [Cards(of_networks(map(examples.example, shown), names))] if shown and gallery.rows else []
+    )
     table = _alone(analysis, alone)
     return elements.fold(table.title, table, *cards)
 
 
-def _all_wrong(analysis: Analysis) -> list[Fold]:
+def _all_wrong(analysis: Analysis, names: Sequence[str]) -> list[Fold]:
     """Images that no network predicted correctly, the highest confidence first."""
     examples = analysis.examples
     wrong = analysis.all_wrong
@@ -89,7 +97,7 @@ def _all_wrong(analysis: Analysis) -> list[Fold]:
     return elements.fold(
         f"{number} that {whom} predicted wrongly",
         Text("Those with the highest confidence come first: look here for wrong labels."),
-        Cards(tuple(examples.example(place) for place in wrong[:MAX_ALL_WRONG])),
+        Cards(of_networks(map(examples.example, wrong[:MAX_ALL_WRONG]), names)),
     )
 
 
@@ -129,7 +137,7 @@ def _share(value: float | None) -> Cell:
     return Cell("–" if value is None else f"{100 * value:.1f}", -1.0 if value is None else value)
 
 
-def _confused(analysis: Analysis, gallery: Gallery) -> list[Part]:
+def _confused(analysis: Analysis, gallery: Gallery, names: Sequence[str]) -> list[Part]:
     if not analysis.confused:
         return []
     rows = tuple(
@@ -155,7 +163,9 @@ def _confused(analysis: Analysis, gallery: Gallery) -> list[Part]:
         shown += [p for p in examples.taken_for(one.label, one.answer) if p not in shown][
             :PICTURES_A_PAIR
         ]
-    cards = [Cards(tuple(map(examples.example, shown)))] if shown and gallery.rows else []
+    cards = (
+        [Cards(of_networks(map(examples.example, shown), names))] if shown and gallery.rows else []
+    )
     return [table, *elements.fold("Images of these classes", *cards)]
 
 
@@ -186,8 +196,7 @@ def _alone(analysis: Analysis, alone: Mapping[str, Sequence[int]]) -> Table:
     )
 
 
-def _agreement(analysis: Analysis) -> Table:
-    names = list(analysis.examples.networks)
+def _agreement(analysis: Analysis, names: Sequence[str]) -> Table:
     pairs = {(a.first, a.second): a for a in analysis.agreement}
 
     def cell(row: str, column: str) -> str:

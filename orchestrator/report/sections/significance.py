@@ -13,10 +13,14 @@ from orchestrator.report.rendering import elements, heatmap, theme, wording
 from orchestrator.report.rendering.elements import Cell, Content, Figures, Fold, Part, Table, Text
 from orchestrator.report.rendering.figure import Chart, draw_chart, title
 from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections.foremost import foremost
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+MAX_TESTS = 45
+"""Rows of the table of tests; as many as ten networks have pairs."""
 
 
 def section(report: ReportData) -> Content | None:
@@ -27,12 +31,13 @@ def section(report: ReportData) -> Content | None:
     if not tests:
         return None
     several = run_data.run.spec.seeds > 1
+    shown = [name for name in foremost(run_data) if name in rivals]
+    listed = tests
+    if len(shown) < len(rivals) and run_data.leader:
+        listed = closest_first(tests, [each.backbone for each in run_data.leader.ranking])
     built: list[Part] = [
-        *elements.figures([matrix(tests, rivals, analysis.epoch)], style="compact"),
-        Fold(
-            f"{wording.count(len(tests), 'test')}: counts, intervals and p-values",
-            (table(tests, several),),
-        ),
+        *elements.figures([matrix(tests, shown, analysis.epoch)], style="compact"),
+        Fold(_tests_told(len(listed), len(tests)), (table(listed, several),)),
     ]
     if analysis.ranks:
         ranks: list[Text | Figures] = [Text(told(analysis.ranks, "seeds"))]
@@ -40,7 +45,33 @@ def section(report: ReportData) -> Content | None:
             ranks += elements.figures([critical(analysis.ranks, "seed")])
         built.append(Fold("Ranks over seeds", tuple(ranks)))
     lead = _lead(analysis.epoch, tests, len(analysis.paired_tests), several)
+    if len(shown) < len(rivals):
+        lead += f" The figure shows the {len(shown)} best of {len(rivals)} networks."
     return Content(lead, tuple(built))
+
+
+def closest_first(
+    paired_tests: Sequence[PairwiseTest], ranking: Sequence[str]
+) -> list[PairwiseTest]:
+    """The leader's tests, then those of the closest rivals; at most `MAX_TESTS`."""
+    place = {name: number for number, name in enumerate(ranking)}
+
+    def order(test: PairwiseTest) -> tuple[int, int]:
+        places = [place.get(name, len(place)) for name in (test.first, test.second)]
+        return (0, max(places)) if 0 in places else (1, sum(places))
+
+    return sorted(paired_tests, key=order)[:MAX_TESTS]
+
+
+def _tests_told(listed: int, count: int) -> str:
+    """The title of the table of tests."""
+    what = f"{wording.count(listed, 'test')}: counts, intervals and p-values"
+    if listed == count:
+        return what
+    return (
+        f"{listed} of {count:,} tests, the leader's and those of the best networks: counts, "
+        "intervals and p-values (report.json has all)"
+    )
 
 
 def table(paired_tests: Sequence[PairwiseTest], several: bool, name: str = "duels") -> Table:

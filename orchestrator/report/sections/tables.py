@@ -19,7 +19,7 @@ from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import wording
 from orchestrator.report.rendering.elements import Table
-from orchestrator.report.sections import data_values, memory, preparation
+from orchestrator.report.sections import data_source, data_values, memory, preparation
 
 
 def networks(run_data: RunData) -> Table:
@@ -146,9 +146,8 @@ def _finetuning(spec: Spec) -> list[tuple[str, str]]:
 def data(run_data: RunData, duplicates: Mapping[str, int] | None) -> Table:
     """The data set: source, counts, split, skipped files."""
     spec, prepared = run_data.run.spec, run_data.prepared or TaskResult()
-    split = split_counts(run_data) or "0 images"
     rows = [
-        ("Source", wording.plain(run_data.source.origin) if run_data.source else "unknown"),
+        *data_source.rows(run_data.source),
         ("Classes", f"{len(run_data.classes)}"),
         (
             "Images",
@@ -156,7 +155,10 @@ def data(run_data: RunData, duplicates: Mapping[str, int] | None) -> Table:
             if prepared.images is not None
             else "unknown: the data set is not prepared yet",
         ),
-        ("Split", f"{split} ({' : '.join(map(str, spec.split))} by class, seed {spec.split_seed})"),
+        (
+            "Split",
+            f"{split_counts(run_data) or '0 images'} ({data_source.split(spec, run_data.source)})",
+        ),
         ("Broken files", _skipped(prepared)),
         *data_values.rows(prepared),
         ("Exact duplicates", _duplicates(duplicates)),

@@ -1,0 +1,208 @@
+"""A table of labels: images named by path with a label, and perhaps with a split and a group."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs import file_names
+from jobs.data import given_split, image_folder, label_table
+from jobs.data.data_source import DataSource, ImageFile
+from jobs.data.label_table import LabelTable
+from jobs.data.request import DataRequest
+from jobs.errors import BadFolder
+
+NAME = "labels-file"
+SPLIT, GROUP = "split", "group"
+MAX_LABEL = 255
+ADVICE = "Mark rows with it in the column 'split', or leave the column out: then orch draws one."
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A table, the folder that its paths start from, and the split of its rows if one is given."""
+
+    table: LabelTable
+    folder: Path
+    split: str | None = None
+
+
+def recognised(request: DataRequest) -> bool:
+    """Whether a file is a table of labels, by the ending of its name."""
+    return request.place.suffix.lower() in label_table.READERS and not request.place.is_dir()
+
+
+def list_source(request: DataRequest) -> DataSource:
+    """Classes and files that a table names; raises `BadFolder`."""
+    table = label_table.read(request.place)
+    folder = request.images or request.place.parent
+    if request.images is not None and not request.images.is_dir():
+        raise BadFolder(f"the folder of images {request.images} does not exist.")
+    return assemble([Part(table, folder)], request, NAME, request.place, ADVICE)
+
+
+def assemble(
+    parts: Sequence[Part], request: DataRequest, layout: str, labels: Path, advice: str
+) -> DataSource:
+    """The source that tables name together; raises `BadFolder`, naming rows."""
+    base = os.path.abspath(request.images or (labels if labels.is_dir() else labels.parent))
+    found: dict[str, ImageFile] = {}
+    repeated = 0
+    for part in parts:
+        rows_of: dict[str, int] = {}
+        for row, entry in enumerate(_rows(part, request)):
+            known = found.setdefault(entry.path, entry)
+            if known is not entry:
+                _refuse_contradiction(part, known, entry, rows_of.get(entry.path), row)
+                repeated += 1
+            rows_of.setdefault(entry.path, row)
+    classes = sorted({entry.label for entry in found.values()})
+    if len(classes) < 2:
+        only = f" ('{classes[0]}')" if classes else ""
+        raise BadFolder(
+            f"{labels} names {len(classes)} class{only}. At least two classes are needed."
+        )
+    remarks = [f"{repeated:,} rows name an image again, with equal values"] if repeated else []
+    folder, entries = _relative(base, list(found.values()))
+    source = DataSource(
+        folder,
+        tuple(classes),
+        tuple(sorted(entries, key=image_folder.in_order)),
+        layout=layout,
+        labels=str(labels.absolute()),
+        remarks=tuple(remarks),
+    )
+    return given_split.checked(source, advice)
+
+
+def _rows(part: Part, request: DataRequest) -> Iterator[ImageFile]:
+    """A file for each row, by its absolute path; raises `BadFolder`."""
+    table = part.table
+    given = table.columns[str(table.path_column)]
+    if empty := [row for row, path in enumerate(given) if not path]:
+        raise table.refuse("no path", empty, "Give each row the path of an image.")
+    labels = [label.strip() for label in table.columns[str(table.label_column)]]
+    if wrong := [row for row, label in enumerate(labels) if not _is_label(label)]:
+        raise table.refuse("no label", wrong, "Give each image one, or remove the rows.")
+    splits, groups = _splits(part), _groups(table, request)
+    paths, sizes = _files(table, part.folder, given)
+    for row, path in enumerate(paths):
+        yield ImageFile(path, labels[row], "", sizes[row], splits[row], groups[row])
+
+
+def _is_label(label: str) -> bool:
+    return 0 < len(label) <= MAX_LABEL and label.isprintable()
+
+
+def _splits(part: Part) -> Sequence[str | None]:
+    """The split of each row; None for all where none is given."""
+    table = part.table
+    column = table.name_of(SPLIT)
+    nothing = [part.split] * len(table.places)
+    if column is None or not any(value.strip() for value in table.columns[column]):
+        return nothing
+    if part.split is not None:
+        raise BadFolder(
+            f"{table.file} lies in a folder of a split and has a column 'split' too. Remove one."
+        )
+    named = [given_split.named(value) for value in table.columns[column]]
+    if unknown := [row for row, split in enumerate(named) if split is None]:
+        word = table.columns[column][unknown[0]]
+        raise table.refuse(
+            f"no split or an unknown one ('{word}')", unknown, "Use train, validation or test."
+        )
+    return named
+
+
+def _groups(table: LabelTable, request: DataRequest) -> Sequence[str | None]:
+    """The group of each row; None for all where there are none."""
+    nothing = [None] * len(table.places)
+    if request.group_by_name is not None:
+        return nothing
+    column = table.name_of(request.group_by or GROUP)
+    if column is None:
+        if request.group_by is None:
+            return nothing
+        raise BadFolder(
+            f"{table.file} has no column '{request.group_by}' to group by. Its columns: "
+            f"{', '.join(table.columns)}."
+        )
+    groups = [value.strip() for value in table.columns[column]]
+    if request.group_by is None and not any(groups):
+        return nothing
+    if empty := [row for row, group in enumerate(groups) if not group]:
+        raise table.refuse(
+            f"no value of '{column}'", empty, "Give an image that stands alone a group of its own."
+        )
+    return groups
+
+
+def _files(table: LabelTable, folder: Path, given: Sequence[str]) -> tuple[list[str], list[int]]:
+    """Absolute path and size of each row's file; raises `BadFolder` where there is none."""
+    paths: list[str] = []
+    sizes: list[int] = []
+    missing: list[int] = []
+    odd: list[int] = []
+    base = os.path.abspath(folder)
+    for row, name in enumerate(given):
+        path = os.path.normpath(os.path.join(base, name))
+        found = _status(path)
+        if found is None and "\\" in name:  # as Windows writes paths
+            path = os.path.normpath(os.path.join(base, name.replace("\\", "/")))
+            found = _status(path)
+        if found is None:
+            missing.append(row)
+        elif not stat.S_ISREG(found.st_mode):
+            odd.append(row)
+        paths.append(path)
+        sizes.append(0 if found is None else found.st_size)
+    for rows, what in ((missing, "no file"), (odd, "a folder, or no regular file")):
+        if rows:
+            if not given[rows[0]].isascii() and (fault := file_names.fault(given[rows[0]])):
+                raise BadFolder(f"{table.file}: {fault}")
+            raise table.refuse(
+                f"{what} '{given[rows[0]]}'", rows, f"Paths start from {base} (see --images)."
+            )
+    return paths, sizes
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except (OSError, ValueError):
+        return None
+
+
+def _refuse_contradiction(
+    part: Part, known: ImageFile, entry: ImageFile, first: int | None, row: int
+) -> None:
+    """Raise `BadFolder` if a path has two labels, splits or groups."""
+    for what, one, other in (
+        ("labels", known.label, entry.label),
+        ("splits", known.given_split, entry.given_split),
+        ("groups", known.group, entry.group),
+    ):
+        if one != other:
+            rows = [row] if first is None else [first, row]
+            raise part.table.refuse(
+                f"'{entry.path}' has two {what} ('{one}' and '{other}')",
+                rows,
+                "Remove one of them.",
+            )
+
+
+def _relative(base: str, entries: list[ImageFile]) -> tuple[str, list[ImageFile]]:
+    """The folder of the images and their paths in it.
+
+    It is `base`, or the deepest folder that holds all images where some lie outside.
+    """
+    if not all(entry.path.startswith(f"{base.rstrip('/')}/") for entry in entries):
+        base = os.path.commonpath([os.path.dirname(entry.path) for entry in entries])
+    skipped = len(base.rstrip("/")) + 1
+    return base, [
+        ImageFile(e.path[skipped:], e.label, e.sha256, e.bytes, e.given_split, e.group)
+        for e in entries
+    ]

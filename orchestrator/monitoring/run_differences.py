@@ -1,0 +1,40 @@
+"""What tells the runs of a store apart: the settings in which their specifications differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+LEFT_OUT = ("name", "networks", "checkpoint_every")
+SHOWN_NAMES = 3
+
+
+def differences(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """For each run, its values of the settings in which the runs differ; none for a single run.
+
+    A setting that an older record lacks does not count.
+    """
+    runs = list(settings.values())
+    keys = dict.fromkeys(key for values in runs for key in values if key not in LEFT_OUT)
+    telling = [
+        key
+        for key in keys
+        if all(key in values for values in runs) and any(v[key] != runs[0][key] for v in runs)
+    ]
+    return {run: {key: values[key] for key in telling} for run, values in settings.items()}
+
+
+def told(values: Mapping[str, Any]) -> str:
+    """The values in a line, such as `seeds 3, learning_rate 0.01`."""
+    return ", ".join(f"{key} {_shown(key, value)}" for key, value in values.items())
+
+
+def _shown(key: str, value: Any) -> str:
+    if key == "data" and isinstance(value, str):
+        return PurePath(value).name or value
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        names = [str(each) for each in value]
+        more = f"+{len(names) - SHOWN_NAMES}" if len(names) > SHOWN_NAMES else ""
+        return "/".join([*names[:SHOWN_NAMES], *([more] if more else [])]) or "none"
+    return "none" if value is None else str(value)

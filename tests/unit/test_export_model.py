@@ -1,0 +1,327 @@
+"""An exported network answers without orch as it does with it, from the lines in its own README."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
+for package in ("torchvision", "timm", "safetensors"):
+    pytest.importorskip(package, reason=f"{package} is not installed (extra 'timm')")
+
+import numpy as np  # noqa: E402
+import timm  # noqa: E402
+import torchvision  # noqa: E402
+from PIL import Image  # noqa: E402
+from support.command_lines import ROOT, fenced  # noqa: E402
+from support.learning import Laboratory  # noqa: E402
+
+from jobs.data import sources  # noqa: E402
+from jobs.errors import OrchError, RequestError  # noqa: E402
+from jobs.spec import model  # noqa: E402
+from jobs.store.runs import Run  # noqa: E402
+from jobs.store.store import Store  # noqa: E402
+from jobs.task import Task  # noqa: E402
+from models.data.batches import Data  # noqa: E402
+from models.evaluation.predict import predict  # noqa: E402
+from models.export import card, network_source, parity, write  # noqa: E402
+from models.networks import libraries  # noqa: E402
+from models.networks.libraries import Wanted  # noqa: E402
+from orchestrator import cli  # noqa: E402
+from orchestrator.analysis import trained_models  # noqa: E402
+from orchestrator.submission.submit import create_run  # noqa: E402
+
+OWN = """
+import torch
+
+def make(num_classes):
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3, stride=4), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(3),
+        torch.nn.Flatten(), torch.nn.Linear(72, num_classes),
+    )
+"""
+SIZE = {
+    "image_size": 64,
+    "resize": "squash",
+    "interpolation": "bilinear",
+    "crop": 0.9,
+    "mean": [0.4, 0.5, 0.6],
+    "deviation": [0.2, 0.3, 0.25],
+}
+WITHOUT_ORCH = """
+import json, re, sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("orchestrator", "models", "jobs", "workers"):
+            raise ImportError(f"{name} is hidden")
+
+sys.meta_path.insert(0, Hidden())
+found = []
+for folder, image in json.loads(sys.argv[1]):
+    text = open(f"{folder}/README.md").read()
+    for lines in re.findall(r"```python\\n(.*?)```", text, re.DOTALL):
+        for name in ("network", "own_network", "prepare"):
+            sys.modules.pop(name, None)
+        sys.path.insert(0, folder)
+        names = {}
+        lines = lines.replace("cat.jpg", image).replace('"model.', f'"{folder}/model.')
+        exec(lines, names)
+        sys.path.remove(folder)
+        assert lines.strip().count("\\n") == 3, lines
+        found.append([float(value) for value in names["scores"].reshape(-1)])
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Run, Path]:
+    """Five networks of all kinds, each trained for an epoch, each prepared in its own way."""
+    folder, rng = tmp_path_factory.mktemp("study"), np.random.default_rng(1)
+    for label in ("ape", "bear", "cat"):
+        (folder / "animals" / label).mkdir(parents=True)
+        for number in range(10):
+            pixels = rng.integers(0, 255, (70, 90, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / "animals" / label / f"{number:03d}.png")
+    (folder / "nets.py").write_text(OWN)
+    entries: list[Any] = [
+        "scratch",
+        "squeezenet-finetuned",
+        {"name": "torchvision:shufflenet_v2_x0_5", **SIZE, "crop": 0.8},
+        {"name": "timm:resnet10t", **SIZE, "resize": "crop", "interpolation": "bicubic"},
+        {"name": f"{folder}/nets.py:make", **SIZE, "resize": "pad", "interpolation": "lanczos"},
+    ]
+    spec = model.build(
+        {
+            "backbones": entries,
+            "data": str(folder / "animals"),
+            "periods": 1,
+            "epochs_per_period": 1,
+            "batch_size": 8,
+            "precision": "fp32",
+            "weights": "none",
+            "image_size": 64,
+            "name": "study",
+        }
+    )
+    store = Store(folder / "store").open(create=True)
+    run = create_run(store, spec, sources.read(spec))
+    laboratory = Laboratory(store, run.data)
+    for data in run.data_sets:
+        laboratory.do(Task("prepare", data))
+    for trial in run.trials:
+        laboratory.train(trial, 1)
+        laboratory.evaluate(trial, 1)
+    return store, run, folder
+
+
+def exported(study: tuple[Store, Run, Path], out: Path, backbone: str, *formats: str) -> Path:
+    """The folder of an exported network."""
+    store, run, _ = study
+    training = trained_models.choose_model(store, run, backbone, None, None)
+    write.export(store, run.name, training, formats, out)
+    return out
+
+
+def answers_without_orch(places: list[Path], image: Path) -> list[list[float]]:
+    """What the lines in each README answer, in a process that cannot import orch."""
+    ended = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ORCH, json.dumps([[str(p), str(image)] for p in places])],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        cwd=places[0].parent,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+    )
+    assert ended.returncode == 0, ended.stderr
+    answers: list[list[float]] = json.loads(ended.stdout)
+    return answers
+
+
+def test_every_kind_of_network_answers_without_orch_as_orch_does(
+    study: tuple[Store, Run, Path], tmp_path: Path
+) -> None:
+    """Each image is prepared by the exported files alone, in four lines a format."""
+    store, run, folder = study
+    image = folder / "animals" / "bear" / "004.png"
+    places = [
+        exported(study, tmp_path / str(number), name, "torch", "safetensors")
+        for number, name in enumerate(run.spec.backbones)
+    ]
+    trials = trained_models.choose_models(store, run, None).trials
+    (expected,) = predict(store, run.data, trials, [image], "cpu")
+
+    found = answers_without_orch(places, image)
+
+    assert len(found) == 2 * len(places) == 10
+    for number, answer in enumerate(expected.answers):
+        labels = json.loads((places[number] / "labels.json").read_text())
+        shares = {choice.label: choice.confidence for choice in answer.top}
+        for scores in found[2 * number : 2 * number + 2]:
+            softmax = np.exp(scores) / np.exp(scores).sum()
+            assert dict(zip(labels, softmax, strict=True)) == pytest.approx(shares, abs=1e-5)
+
+
+def test_the_values_have_the_names_of_their_library(
+    study: tuple[Store, Run, Path], tmp_path: Path
+) -> None:
+    """torchvision and timm load them strictly into networks that they make."""
+    shuffle = exported(study, tmp_path / "a", "torchvision:shufflenet_v2_x0_5", "torch")
+    resnet = exported(study, tmp_path / "b", "timm:resnet10t", "torch")
+    of_torchvision = torchvision.models.shufflenet_v2_x0_5(num_classes=3)
+    of_timm = timm.create_model("resnet10t", num_classes=3)
+
+    of_torchvision.load_state_dict(torch.load(shuffle / "model.pt", weights_only=True))
+    of_timm.load_state_dict(torch.load(resnet / "model.pt", weights_only=True))
+
+    assert sorted(each.name for each in shuffle.iterdir()) == [
+        "README.md", "labels.json", "model.pt", "network.py", "preparation.json", "prepare.py",
+        "provenance.json",
+    ]  # fmt: skip
+
+
+def test_onnx_takes_any_number_of_images_and_names_torchs_classes(
+    study: tuple[Store, Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The pool of the own network does not divide its input, which older exporters refuse."""
+    for package in ("onnx", "onnxruntime", "onnxscript"):
+        pytest.importorskip(package, reason=f"{package} is not installed (extra 'onnx')")
+    import onnxruntime
+
+    store, run, folder = study
+    words = ["--store", str(store.root), "export", "model", "study", "--format", "onnx", "--json"]
+    code = cli.run([*words, "--backbone", "nets.py:make", "--out", str(tmp_path / "out")])
+    told = json.loads(capsys.readouterr().out)
+    session = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx")
+    batches = [np.zeros((n, 3, 64, 64), np.float32) for n in (1, 5)]
+    (scores,) = answers_without_orch([tmp_path / "out"], folder / "animals" / "ape" / "000.png")
+
+    assert code == 0
+    assert told["formats"]["onnx"]["test_images"] == len(Data.load(store, run.data).splits["test"])
+    assert told["formats"]["onnx"]["other_answers"] == []
+    assert [each.name for each in session.get_inputs()] == ["image"]
+    assert [session.run(["scores"], {"image": each})[0].shape for each in batches] == [
+        (1, 3),
+        (5, 3),
+    ]
+    assert len(scores) == 3
+
+
+def test_other_answers_are_listed_with_their_margins(study: tuple[Store, Run, Path]) -> None:
+    """Rounding may turn a tie; scores that are really different are refused."""
+    store, run, _ = study
+    data = Data.load(store, run.data)
+    indices = data.splits["test"][:2]
+    reference = [np.array([[1.0, 0.9999, 0.0], [0.0, 1.0, 0.0]], np.float32)]
+    near = np.array([[0.9999, 1.0, 0.0], [0.0, 1.0, 0.0]], np.float32)
+
+    found = parity.compare(data, indices, reference, near)
+
+    assert [(each.torch, each.exported) for each in found.others] == [("ape", "bear")]
+    assert found.others[0].margin == pytest.approx(1e-4, rel=0.01)
+    assert "1 of 2 test images get torch's answer; the others had margins" in card.told(found)
+    with pytest.raises(OrchError, match="scores differ from torch's by up to 1"):
+        parity.compare(data, indices, reference, near[::-1])
+
+
+@pytest.mark.parametrize("name", ["googlenet", "vit_b_32"])
+def test_the_file_makes_the_networks_of_torchvision_that_need_arguments(
+    name: str, study: tuple[Store, Run, Path]
+) -> None:
+    """Auxiliary outputs are left out, and a grid of patches fits the images."""
+    store, run, _ = study
+    trial = store.load_trial(run.trials[0])
+    size = store.described(trial.data).settings.image_size
+    other = type(trial)(trial.data, f"torchvision:{name}", "none", trial.recipe, 0)
+    expected = libraries.skeleton(Wanted(other.backbone, size), 3).state_dict()
+    names: dict[str, Any] = {}
+    exec(network_source.files(store, other, 3)["network.py"], names)
+    with torch.device("meta"):
+        made = names["make"]().state_dict()
+
+    assert {key: value.shape for key, value in made.items()} == {
+        key: value.shape for key, value in expected.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--backbone", "scratchy"], "Did you mean 'scratch'?"),
+        (["--backbone", "scratch", "--seed", "4"], "trained with these seeds: 0"),
+        (["--backbone", "scratch", "--period", "2"], "has periods 1 to 1"),
+        (["--backbone", "scratch", "--format", "tflite"], "tflite"),
+        (["--backbone", "scratch", "--out", "FULL"], "is not empty"),
+        (["--backbone", "scratch", "--out", "FULL/file"], "Not a directory"),
+        (["--backbone", "scratch", "--out", "FULL/file/x"], "cannot write to"),
+        ([], "--backbone"),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, list) else "",
+)
+def test_a_bad_request_is_one_line_and_writes_nothing(
+    words: list[str],
+    said: str,
+    study: tuple[Store, Run, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Exit code 2."""
+    store, _, _ = study
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("")
+    given = [word.replace("FULL", str(tmp_path / "full")) for word in words]
+    where = [] if "--out" in given else ["--out", str(tmp_path / "new")]
+
+    code = cli.run(["--store", str(store.root), "export", "model", "study", *given, *where])
+    told = capsys.readouterr().err
+
+    assert code == 2
+    assert said in told
+    assert len(told.splitlines()) == 1
+    assert sorted(each.name for each in tmp_path.rglob("*")) == ["file", "full"]
+
+
+def test_a_missing_extra_is_one_line(
+    study: tuple[Store, Run, Path],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It names the command that installs it."""
+    from orchestrator.commands import export_model
+
+    monkeypatch.setitem(export_model.NEEDED, "onnx", ("onnx", ("no_such_module",)))
+    store, _, _ = study
+
+    code = cli.run(
+        ["--store", str(store.root), "export", "model", "--backbone", "scratch", "--format", "onnx"]
+    )
+    told = capsys.readouterr().err
+
+    assert code == 2
+    assert "needs no_such_module" in told
+    assert "onnx]" in told
+    assert len(told.splitlines()) == 1
+
+
+def test_which_seed_is_asked_where_there_are_several(study: tuple[Store, Run, Path]) -> None:
+    """No network is chosen silently."""
+    store, run, _ = study
+    changed = run.spec.model_copy(update={"seeds": 2})
+    several = type(run)(run.name, changed, run.data, run.trials, run.tasks, run.submitted_at, {})
+
+    with pytest.raises(RequestError, match="Give --seed"):
+        trained_models.choose_model(store, several, "scratch", None, None)
+    assert trained_models.choose_model(store, several, "scratch", 0, 1).epoch == 1
+
+
+def test_the_document_shows_the_lines_of_the_readme() -> None:
+    """They are those that are run above."""
+    shown = fenced(ROOT / "docs" / "export.md", "python")
+
+    assert [each for each in card.LOADING.values() if each + "\n" not in shown] == []

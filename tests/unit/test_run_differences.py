@@ -1,0 +1,65 @@
+"""`orch status` tells runs apart by their settings, and measures them only when asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.fakes import fill_store
+
+from orchestrator import cli
+from orchestrator.monitoring import run_differences
+
+
+def test_runs_are_told_apart_by_the_settings_in_which_they_differ(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Below each run; what all have in common is not shown."""
+    fill_store(tmp_path, backbones=["scratch"], pixels=False, name="first")
+    fill_store(tmp_path, backbones=["scratch", "vgg16"], seeds=2, pixels=False, name="second")
+
+    code = cli.run(["--store", str(tmp_path), "status"])
+    lines = capsys.readouterr().out.splitlines()
+
+    assert code == 0
+    assert lines[2] == "  backbones scratch, seeds 1"
+    assert lines[4] == "  backbones scratch/vgg16, seeds 2"
+
+
+def test_a_single_run_and_settings_of_newer_records_tell_nothing() -> None:
+    """There is nothing to tell it apart from."""
+    found = run_differences.differences({"first": {"seeds": 1}, "second": {"seeds": 1, "new": 2}})
+
+    assert found == {"first": {}, "second": {}}
+    assert run_differences.differences({"first": {"seeds": 1}}) == {"first": {}}
+
+
+def test_sizes_are_measured_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the run alone uses, and what it shares: together all files of the store but its own."""
+    store, _ = fill_store(tmp_path, backbones=["scratch"], pixels=False, name="first")
+    fill_store(tmp_path, backbones=["scratch", "vgg16"], pixels=False, name="second")
+
+    codes = [
+        cli.run(["--store", str(tmp_path), "status", *words, "--sizes", "--json"])
+        for words in ([], ["second"])
+    ]
+    listed, one = _documents(capsys.readouterr().out)
+    on_disk = sum(path.stat().st_size for path in store.root.rglob("*") if path.is_file())
+    own = sum(size["bytes"] for size in listed["sizes"].values())
+
+    assert codes == [0, 0]
+    assert one["size"] == listed["sizes"]["second"]
+    assert listed["sizes"]["first"]["shared_bytes"] > 0
+    assert 0 <= on_disk - own - one["size"]["shared_bytes"] < 2000
+
+
+def _documents(text: str) -> list[dict[str, Any]]:
+    """The JSON documents in a text, one after the other."""
+    found, decoder = [], json.JSONDecoder()
+    while text.strip():
+        value, end = decoder.raw_decode(text.lstrip())
+        found.append(value)
+        text = text.lstrip()[end:]
+    return found
