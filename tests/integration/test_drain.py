@@ -15,6 +15,7 @@ from jobs.store.store import Store
 from jobs.task import Task
 from workers import heartbeat
 from workers.execution import execute
+from workers.execution.callbacks import StopCondition
 from workers.messaging import broker
 from workers.reconciler import Reconciler
 from workers.worker import Worker
@@ -83,7 +84,7 @@ def test_a_running_task_stops_after_its_step_or_ends_first(worker: Worker, run: 
     """Without --after it stops with a checkpoint; then another worker continues it."""
     execute.execute(worker, run.tasks[0])
     training = Task.parse(run.tasks[1])
-    stop = execute.StopCondition(worker, training, 1)
+    stop = StopCondition(worker, training, 1)
     said = {}
     for after in ("task", "period", "step"):
         drains.drain(worker.store, "w1", after)
