@@ -15,6 +15,7 @@ from jobs.store.records import (
     CheckpointRecord,
     DataSetRecord,
     DrainRecord,
+    FeaturesRecord,
     HandoverRecord,
     HeartbeatRecord,
     LeaseRecord,
@@ -74,6 +75,7 @@ KINDS: dict[str, Kind] = {
         CheckpointRecord,
         lambda store, run, task: store.checkpoints_folder(run.trials[0]) / "e0001-t9.json",
     ),
+    "features": Kind(FeaturesRecord, lambda store, run, task: store.features_folder / "key.json"),
 }
 """All kinds of records in the store."""
 
