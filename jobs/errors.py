@@ -2,7 +2,8 @@
 
 Each message says what failed, the value, and what to do next. Only entry points (the command line,
 a task) catch these errors. `exit_code` is the exit code of the command line. `failure` is the
-failure class recorded in the attempts table.
+failure class recorded in the attempts table. `temporary`: a worker that is started again later may
+not meet it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ class OrchError(Exception):
     exit_code = 1
     failure = "bug"
     retry = False
+    temporary = False
 
 
 class RequestError(OrchError):
@@ -42,6 +44,14 @@ class BadFolder(RequestError):
 class BrokerUnreachable(RequestError):
     """The broker cannot be reached or used; messages show host and port at most."""
 
+    temporary = True
+
+
+class BadBrokerAddress(BrokerUnreachable):
+    """An address that no broker can have."""
+
+    temporary = False
+
 
 class NotQueued(OrchError):
     """A run is recorded, but its tasks could not be queued."""
@@ -50,7 +60,9 @@ class NotQueued(OrchError):
 
 
 class StoreUnusable(RequestError):
-    """The store cannot be read or written."""
+    """The store cannot be read or written; a shared folder may be mounted later."""
+
+    temporary = True
 
 
 class UnknownRun(RequestError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from importlib import metadata
 
 from jobs import atomic
 from jobs.errors import OrchError, StorageFull
@@ -16,6 +17,7 @@ from workers.worker import Worker
 log = logging.getLogger("orch.worker")
 
 MAX_TROUBLE = 500
+OWN_VERSION = metadata.version("orch")
 
 
 def write_or_warn(worker: Worker) -> None:
@@ -62,6 +64,10 @@ def _record(worker: Worker) -> HeartbeatRecord:
         busy=worker.loading or bool(tasks),
         settled=scheduler.settled,
         training=scheduler.running_training(),
+        uuid=worker.uuid,
+        version=OWN_VERSION,
+        since=worker.drain.since(tasks),
+        drained=worker.drain.name,
     )
 
 

@@ -56,14 +56,19 @@ def run(
     name: str | None = None,
     idle_exit_s: float | None = None,
     slots: int = 1,
+    min_free_bytes: int | None = None,
 ) -> int:
     """Execute up to `slots` tasks at a time until stopped, and return the exit code.
 
-    The worker also exits when it has been idle for `idle_exit_s` seconds.
+    The worker also exits when it has been idle for `idle_exit_s` seconds. It does not start on a
+    GPU with less than `min_free_bytes` free.
     Raises `jobs.errors.RequestError` for a device, store or broker that cannot be used.
     """
-    _log_to_stderr()
-    worker, lock = _prepare(settings, broker_url, device, threads, name, slots)
+    log_to_stderr()
+    chosen, lock = discovery.choose_device(device, threads, slots=slots)
+    if min_free_bytes is not None:
+        discovery.require_free(chosen, min_free_bytes)
+    worker = _prepare(settings, broker_url, chosen, name, slots)
     try:
         return _work(worker, idle_exit_s)
     finally:
@@ -74,12 +79,10 @@ def run(
 def _prepare(
     settings: Settings,
     broker_url: str,
-    asked: str | None,
-    threads: int | None,
+    chosen: discovery.Device,
     name: str | None,
     slots: int,
-) -> tuple[Worker, Any]:
-    chosen, lock = discovery.choose_device(asked, threads, slots=slots)
+) -> Worker:
     store = Store(settings.store).open(create=True)
     broker.ping(broker_url)
     _tell_of_store(store, broker_url)
@@ -98,7 +101,8 @@ def _prepare(
         LeaseTracker(store),
         admission=admission,
         model=discovery.device_model(chosen),
-    ), lock
+        uuid=discovery.uuid_of(chosen),
+    )
 
 
 def _tell_of_store(store: Store, broker_url: str) -> None:
@@ -209,7 +213,18 @@ def _consumer(worker: Worker) -> Any:
     )
     worker.begin = partial(begin, application, celery_worker, worker.store_id)
     worker.reconnect = celery_worker.consumer.reconnect
+    worker.listen = partial(_listen, worker, celery_worker)
     return celery_worker
+
+
+def _listen(worker: Worker, celery_worker: Any, to_all: bool) -> None:
+    """Read the queue of all workers, or this worker's alone; takes effect with a new connection."""
+    own, common = (
+        broker.worker_queue(worker.name, worker.store_id),
+        broker.common_queue(worker.store_id),
+    )
+    celery_worker.app.amqp.queues.select([own, common] if to_all else [own])
+    worker.reconnect("another choice of queues")
 
 
 def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> None:
@@ -265,7 +280,8 @@ def _leave_at_last(worker: Worker, reconciler: Reconciler, leave: threading.Even
     os._exit(0)
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
+    """Write the log of this process to stderr, with times."""
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.INFO,

@@ -50,6 +50,7 @@ class Reconciler:
     next_look: float = 0.0
     unheld: list[Task] = field(default_factory=list)
     tried_later: bool = False
+    drained: bool = False
     unheld_since: dict[str, float] = field(default_factory=dict)
     patience_s: float = UNHEARD_S
     told: set[str] = field(default_factory=set)
@@ -86,8 +87,9 @@ class Reconciler:
 
     def round(self) -> list[Task]:
         """Run one round and return the tasks that were enqueued again."""
+        drained = self._look_for_drain()
         heartbeat.write_or_warn(self.worker)
-        if self.worker.loading:
+        if self.worker.loading or drained:
             return []
         self._relieve()
         admission, began = self.worker.admission, time.monotonic()
@@ -101,6 +103,19 @@ class Reconciler:
             self.patience_s = UNHEARD_S
             return []
         return self._again(unheld)
+
+    def _look_for_drain(self) -> bool:
+        """Whether this worker is drained; it then reads its own queue alone."""
+        drain, was = self.worker.drain, self.drained
+        drain.look(self.worker.admission.tasks)
+        self.drained = drain.name is not None
+        if self.drained != was:
+            log.warning(
+                "drained: %s" if self.drained else "no longer drained", *filter(None, [drain.name])
+            )
+            self.worker.listen(not self.drained)
+            self.unheld_since.clear()
+        return self.drained
 
     def _again(self, unheld: list[Task]) -> list[Task]:
         """Enqueue unheld tasks again, or begin one without the broker; returns those."""

@@ -15,6 +15,7 @@ from jobs.task import CHILD_ENTRY, Task
 from workers.devices.admission import Admission
 from workers.devices.discovery import Device
 from workers.devices.memory import MeasuredMemory
+from workers.drain import Drain
 from workers.lease import LeaseTracker
 from workers.messaging import broker
 from workers.messaging.link import Link
@@ -93,7 +94,8 @@ class Worker:
     is what its last reconciliation failed with, and `denied` what its user may not read.
 
     `begin` starts a task in a slot of this worker without the broker; False if it takes none.
-    `reconnect` drops the connection to the broker and makes a new one.
+    `reconnect` drops the connection to the broker and makes a new one. `listen` chooses the queues:
+    that of all workers too, or its own alone.
     """
 
     store: Store
@@ -107,6 +109,7 @@ class Worker:
     stop: threading.Event = field(default_factory=threading.Event)
     admission: Admission = field(default_factory=Admission)
     model: str = ""
+    uuid: str = ""
     loading: bool = False
     entry: str = CHILD_ENTRY
     run_child: Callable[..., Message] = child.run
@@ -118,6 +121,8 @@ class Worker:
     link: Link = field(default_factory=Link)
     begin: Callable[[Task], bool] = lambda task: False
     reconnect: Callable[[str], None] = lambda why: None
+    listen: Callable[[bool], None] = lambda to_all: None
+    drain: Drain = field(init=False)
     store_id: str = field(init=False)
     sender: Sender = field(init=False)
     measured: MeasuredMemory = field(init=False)
@@ -125,6 +130,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self.store_id = self.store.id
+        self.drain = Drain(self.store, self.name, self.host)
         self.sender = Sender(
             self.link,
             lambda tasks, to: broker.enqueue(

@@ -27,6 +27,7 @@ runs/<run>/cancelled.json                  the run was cancelled and not resumed
 reports/<run>/                             where `orch report` writes by default
 exports/<run>/<program>/                   where `orch export` writes by default
 workers/<worker>.json                      a worker's heartbeat, at most a few seconds old
+drains/<name>.json                         the workers of this name or host take no further task
 pace/<host>-<device>.json                  measured throughput of a device
 stack/<host>/                              processes of a machine, as version 0.1.0 recorded them
 """
@@ -82,6 +83,15 @@ class StorePaths:
     def heartbeat_path(self, worker: str) -> Path:
         """The file of a worker's heartbeat."""
         return self.heartbeats_folder / f"{worker}.json"
+
+    @property
+    def drains_folder(self) -> Path:
+        """The folder of the drains, named by host or worker."""
+        return self.root / "drains"
+
+    def drain_path(self, name: str) -> Path:
+        """The file that takes a worker, or all workers of a host, out of service."""
+        return self.drains_folder / f"{name}.json"
 
     @property
     def stacks_folder(self) -> Path:

@@ -179,7 +179,8 @@ class RunningTraining(msgspec.Struct, frozen=True):
 class HeartbeatRecord(Record, frozen=True, kw_only=True):
     """A worker's heartbeat; the fields with defaults are unknown to older workers.
 
-    `process` identifies its process. `rates` are images per second by kind of training.
+    `process` identifies its process. `since`: when its tasks last changed (Unix time). `drained`:
+    the host or worker that was drained. `rates` are images per second by kind of training.
     """
 
     name: str
@@ -198,6 +199,22 @@ class HeartbeatRecord(Record, frozen=True, kw_only=True):
     busy: bool = True
     settled: bool = False
     training: RunningTraining | None = None
+    uuid: str = ""
+    version: str = ""
+    since: Number | None = None
+    drained: str | None = None
+
+
+class DrainRecord(Record, frozen=True, kw_only=True):
+    """A worker, or all workers of a host, are to take no further task.
+
+    `after` says when a running task ends: step (now, with a checkpoint), task, or period (its
+    evaluations too).
+    """
+
+    name: str
+    after: str
+    at: Number
 
 
 # Requests

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import click
 
+from jobs.errors import OrchError
 from jobs.settings import Settings
-from orchestrator.terminal.options import examples, seconds, store_option
+from orchestrator.terminal.options import examples, memory_bytes, seconds, store_option
 
 LONGEST_NAME = 100
 MAX_SLOTS = 64
+TEMPORARY = 75
+"""Exit code where a later start may succeed (EX_TEMPFAIL); 2 means that waiting does not help."""
 
 
 @click.command(
     epilog=examples(
+        "orch worker --device all",
         "orch worker --device cuda:0",
         "orch worker --device cuda:0 --slots 3",
         "orch worker --device cpu --threads 4 --idle-exit 10m",
@@ -20,8 +24,8 @@ MAX_SLOTS = 64
 )
 @click.option(
     "--device",
-    metavar="cuda:0|cpu",
-    help="Device to use.  [default: the first GPU not taken, else cpu]",
+    metavar="all|cuda:0|UUID|cpu",
+    help="Device to use; all: a worker for each GPU.  [default: the first GPU not taken, else cpu]",
 )
 @click.option(
     "--threads",
@@ -47,6 +51,13 @@ MAX_SLOTS = 64
     metavar="TIME",
     help="Exit after this time without work, such as 10m; at least 16s.  [default: never]",
 )
+@click.option(
+    "--min-free",
+    "min_free_bytes",
+    callback=memory_bytes,
+    metavar="SIZE",
+    help="Do not start on a GPU with less free memory, such as 20GB.",
+)
 @store_option
 @click.pass_obj
 def worker_command(
@@ -56,8 +67,11 @@ def worker_command(
     name: str | None,
     idle_exit_s: float | None,
     slots: int,
+    min_free_bytes: int | None,
 ) -> int:
-    """Run tasks, one after another, on one device. Start one worker per GPU.
+    """Run tasks, one after another, on one device; with --device all, on each GPU.
+
+    --device all starts one worker for each GPU, by UUID, and starts it again when it fails.
 
     With --slots N, up to N networks train side by side. A task starts when enough memory is free,
     as measured in earlier tasks of this kind. The slots share the threads; each has at least one.
@@ -67,15 +81,37 @@ def worker_command(
     Ctrl-C or SIGTERM stops after the current step and saves a checkpoint; a second one exits at
     once. Without ORCH_BROKER_URL the worker uses the embedded broker of this machine and starts it
     if needed.
-    """
-    from orchestrator import preflight
-    from orchestrator.submission import launch
-    from workers import main
 
+    Exit code 2: waiting does not help, such as without the device. Exit code 75: a later start may
+    succeed, such as without a broker.
+    """
     if name is not None and len(name) > LONGEST_NAME:
         raise click.UsageError(
             f"--name is longer than {LONGEST_NAME} characters. Give a shorter name."
         )
+    try:
+        if device == "all":
+            return _supervise(settings, threads, name, idle_exit_s, slots, min_free_bytes)
+        return _work(settings, device, threads, name, idle_exit_s, slots, min_free_bytes)
+    except OrchError as error:
+        if error.temporary:
+            error.exit_code = TEMPORARY
+        raise
+
+
+def _work(
+    settings: Settings,
+    device: str | None,
+    threads: int | None,
+    name: str | None,
+    idle_exit_s: float | None,
+    slots: int,
+    min_free_bytes: int | None,
+) -> int:
+    from orchestrator import preflight
+    from orchestrator.submission import launch
+    from workers import main
+
     preflight.require_writable(settings.store)
     preflight.require_machine(settings, 1, device)
     return main.run(
@@ -86,4 +122,38 @@ def worker_command(
         name=name,
         idle_exit_s=idle_exit_s,
         slots=slots,
+        min_free_bytes=min_free_bytes,
     )
+
+
+def _supervise(
+    settings: Settings,
+    threads: int | None,
+    name: str | None,
+    idle_exit_s: float | None,
+    slots: int,
+    min_free_bytes: int | None,
+) -> int:
+    """One worker for each GPU; raises `NoSuchDevice` where there is none."""
+    from orchestrator import preflight
+    from orchestrator.local import stack, supervisor
+    from workers import main
+    from workers.devices import discovery
+
+    uuids = discovery.gpu_uuids()
+    if not uuids:
+        raise discovery.NoSuchDevice(
+            "--device all: this machine shows no GPU. Give --device cpu for a worker on the "
+            "processor."
+        )
+    preflight.require_writable(settings.store)
+    preflight.require_machine(settings, 1, None)
+    main.log_to_stderr()
+    options = ["--slots", str(slots)]
+    options += [
+        "--threads",
+        str(threads or stack.worker_threads(discovery.available_cores(), len(uuids))),
+    ]
+    options += [] if idle_exit_s is None else ["--idle-exit", f"{idle_exit_s:.3f}s"]
+    options += [] if min_free_bytes is None else ["--min-free", f"{min_free_bytes / 1e6:.6f}MB"]
+    return supervisor.supervise(settings, uuids, name or stack.host(), options)

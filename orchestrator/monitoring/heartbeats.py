@@ -36,7 +36,8 @@ class Heartbeat:
 
     `tasks` are its tasks, up to `slots`; `task` is the first. `ended`: it ran on this machine and
     its process is gone. `here`: it is a process of this machine, of the user `uid`. `loading`: it
-    takes no task yet. `trouble`: why it takes none now.
+    takes no task yet. `trouble`: why it takes none now. `since`: when its tasks last changed (Unix
+    time). `drained`: the drained host or worker.
     """
 
     name: str
@@ -52,6 +53,10 @@ class Heartbeat:
     uid: int = -1
     loading: bool = False
     trouble: str = ""
+    uuid: str = ""
+    version: str = ""
+    since: float | None = None
+    drained: str | None = None
 
     @property
     def fresh(self) -> bool:
@@ -174,6 +179,10 @@ def _heartbeat(store: Path, name: str, record: HeartbeatRecord, age_s: float) ->
         _owner(StorePaths(store).heartbeats_folder / name),
         record.loading,
         record.trouble or "",
+        record.uuid,
+        record.version,
+        record.since,
+        record.drained,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-DESTRUCTIVE = frozenset({"down", "prune", "cancel", "rm"})
+DESTRUCTIVE = frozenset({"down", "prune", "cancel", "rm", "drain"})
 
 OTHER_WORDS: dict[str, str] = {
     "submit": "train run fit start launch compare benchmark sweep create new finetune",
@@ -22,7 +22,9 @@ OTHER_WORDS: dict[str, str] = {
     "models": "model networks network backbones backbone archs architectures zoo layers",
     "data": "dataset datasets inspect prepare images",
     "worker": "work agent celery",
-    "up": "serve-workers workers broker",
+    "workers": "nodes hosts machines devices gpus",
+    "undrain": "uncordon",
+    "up": "serve-workers broker",
     "doctor": "check diagnose health env install setup init config configure",
 }
 """For each command, words of other programs for the same thing."""

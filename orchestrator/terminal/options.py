@@ -81,3 +81,15 @@ def seconds(ctx: click.Context, option: click.Parameter, value: str | None) -> f
         return duration.seconds(value)
     except ValueError as error:
         raise click.BadParameter(str(error), ctx, option) from None
+
+
+def memory_bytes(ctx: click.Context, option: click.Parameter, value: str | None) -> int | None:
+    """Callback: a size of memory such as `20GB` or `512MB` in bytes."""
+    if value is None:
+        return None
+    from jobs.spec import size
+
+    try:
+        return size.to_bytes(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, option) from None

@@ -89,7 +89,7 @@ BAD: list[tuple[list[str], str, dict[str, str]]] = [
     (["worker", "--idle-exit", "soon"], "--idle-exit: 'soon' is not a duration", {}),
     (["worker", "--threads", "0"], "--threads", {}),
     (["worker", "--slots", "0"], "--slots", {}),
-    (["worker"], "no broker answers at 127.0.0.1:1 ", UNREACHABLE),
+    (["worker", "--min-free", "20"], "--min-free: '20' is not a size of memory", {}),
     (["flower", "--port", "0"], "--port", {}),
     (["flower"], "no broker answers at 127.0.0.1:1 ", UNREACHABLE),
     (["data", "inspekt", "animals"], "Commands: inspect, prepare. See: orch data --help", {}),

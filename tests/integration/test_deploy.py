@@ -13,6 +13,8 @@ import yaml
 from support.command_lines import ROOT, parse
 
 from jobs.catalog import backbones
+from orchestrator.local import supervisor
+from workers.devices.discovery import NoSuchDevice
 
 SYSTEMD = ROOT / "deploy" / "systemd"
 COMPOSE = ROOT / "deploy" / "compose"
@@ -56,7 +58,9 @@ def unit(name: str) -> dict[str, list[str]]:
     return {key: [value for other, value in pairs if other == key] for key, _ in pairs}
 
 
-@pytest.mark.parametrize("name", ["orch-worker@.service", "orch-flower.service"])
+@pytest.mark.parametrize(
+    "name", ["orch-workers.service", "orch-worker@.service", "orch-flower.service"]
+)
 def test_systemd_accepts_the_units(name: str, tmp_path: Path) -> None:
     """`systemd-analyze verify` reports nothing for a unit whose program exists."""
     if shutil.which("systemd-analyze") is None:
@@ -72,7 +76,9 @@ def test_systemd_accepts_the_units(name: str, tmp_path: Path) -> None:
     assert (verified.returncode, verified.stderr.strip()) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["orch-worker@.service", "orch-flower.service"])
+@pytest.mark.parametrize(
+    "name", ["orch-workers.service", "orch-worker@.service", "orch-flower.service"]
+)
 def test_units_start_commands_that_orch_has(name: str) -> None:
     """The command line of each unit parses against the real command, with its options."""
     (line,) = unit(name)["ExecStart"]
@@ -92,6 +98,24 @@ def test_a_worker_is_one_instance_a_gpu_and_stops_gently() -> None:
     assert (worker["KillMode"], worker["KillSignal"]) == (["mixed"], ["SIGTERM"])
     assert int(worker["TimeoutStopSec"][0]) >= 30
     assert (worker["Restart"], worker["User"]) == (["always"], ["orch"])
+
+
+@pytest.mark.parametrize("name", ["orch-workers.service", "orch-worker@.service"])
+def test_units_are_started_again_unless_waiting_does_not_help(name: str) -> None:
+    """The exit code of a permanent failure is the one that `orch worker` has for it."""
+    keys = unit(name)
+
+    assert keys["Restart"] == ["always"]
+    assert keys["RestartPreventExitStatus"] == [str(supervisor.PERMANENT)]
+    assert NoSuchDevice.exit_code == supervisor.PERMANENT
+
+
+def test_one_unit_serves_all_gpus_and_has_time_to_stop_them() -> None:
+    """Workers that do not stop are killed by the supervisor, before systemd kills it."""
+    keys = unit("orch-workers.service")
+
+    assert keys["ExecStart"] == [f"{INSTALLED} worker --device all"]
+    assert int(keys["TimeoutStopSec"][0]) > supervisor.LEAVE_S
 
 
 def test_hardening_leaves_the_gpu_usable() -> None:

@@ -14,6 +14,7 @@ from jobs.store.records import (
     CancelledRecord,
     CheckpointRecord,
     DataSetRecord,
+    DrainRecord,
     FeaturesRecord,
     HandoverRecord,
     HeartbeatRecord,
@@ -59,6 +60,7 @@ KINDS: dict[str, Kind] = {
     "reset": Kind(ResetRecord, of_attempts("forgiven.json")),
     "progress": Kind(ProgressRecord, lambda store, run, task: store.progress_path(task)),
     "heartbeat": Kind(HeartbeatRecord, lambda store, run, task: store.heartbeat_path("w9")),
+    "drain": Kind(DrainRecord, lambda store, run, task: store.drain_path("w9")),
     "lease": Kind(
         LeaseRecord, lambda store, run, task: store.lease_folder(task.lease_key) / "00000001.json"
     ),

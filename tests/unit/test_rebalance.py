@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -242,3 +243,22 @@ def test_a_worker_unlike_all_others_is_tried() -> None:
         each.taker for each in rebalance.reassignments([*busy, Peer("new", {}, model="H200")])
     ] == ["new"]
     assert rebalance.reassignments([*busy, Peer("new", {}, model="T4")]) == []
+
+
+@pytest.mark.parametrize("workers", [2, 3, 4])
+def test_equal_workers_never_exchange_trainings(workers: int) -> None:
+    """Their measured rates differ by up to a fifth from one look to the next, whatever is left."""
+    rng = random.Random(workers)
+    for _ in range(200):
+        peers = [
+            Peer(
+                f"w{number}",
+                {"k": 100 * rng.uniform(0.82, 1.18)},
+                True,
+                ActiveTraining(f"t{number}", "k", rng.uniform(1e3, 1e6)),
+                model="H100",
+            )
+            for number in range(workers)
+        ]
+
+        assert rebalance.reassignments(peers) == []

@@ -27,6 +27,7 @@ NAMES = {
     "reports",
     "exports",
     "pace",
+    "drains",
     "stack",
     "trial.json",
     "numerics.json",

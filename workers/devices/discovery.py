@@ -27,6 +27,8 @@ class NoSuchDevice(RequestError):
 class DriverFailed(RequestError):
     """GPUs are there, and the driver does not answer; never silently a CPU worker."""
 
+    temporary = True
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -53,7 +55,9 @@ class Device:
 
 
 class DeviceTaken(RequestError):
-    """Another worker of this machine holds the device."""
+    """Another worker of this machine holds the device, or other programs its memory."""
+
+    temporary = True
 
 
 def gpus(environment: Mapping[str, str] | None = None) -> list[str]:
@@ -71,6 +75,33 @@ def gpus(environment: Mapping[str, str] | None = None) -> list[str]:
     text = _listing()
     found = list(itertools.takewhile(lambda entry: _is_listed(entry, text), entries))
     return list(dict.fromkeys(found))
+
+
+def gpu_uuids() -> list[str]:
+    """The UUID of each of `gpus()`, in their order; the index where the driver tells no UUID.
+
+    A UUID names the same GPU after others are added, removed or numbered anew.
+    """
+    text = _listing()
+    uuids = dict(re.findall(r"^GPU (\d+):.*\(UUID: (GPU-[^)\s]+)\)", text, re.MULTILINE))
+    return list(dict.fromkeys(uuids.get(each, each) for each in gpus()))
+
+
+def require_free(device: Device, needed_bytes: int) -> None:
+    """Raise `DeviceTaken` if other programs leave less memory of a GPU free.
+
+    Raises `NoSuchDevice` for a device whose free memory is unknown.
+    """
+    said = query_gpu(device.visible, "memory.free") if device.kind == "cuda" else ""
+    if not said.isdecimal():
+        raise NoSuchDevice(
+            f"--min-free: the free memory of {device.name} is unknown. Leave --min-free out."
+        )
+    if (free_bytes := int(said) * 2**20) < needed_bytes:
+        raise DeviceTaken(
+            f"{device.name} has {free_bytes / 1e9:.1f} GB free, and --min-free is "
+            f"{needed_bytes / 1e9:.1f} GB. Other programs use it; try again later."
+        )
 
 
 def _listing() -> str:
@@ -146,6 +177,13 @@ def query_gpu(visible: str, what: str) -> str:
     return ""
 
 
+def uuid_of(device: Device) -> str:
+    """The UUID of a GPU; empty for a processor, or where the driver does not tell."""
+    if device.visible.startswith(("GPU-", "MIG-")):
+        return device.visible
+    return query_gpu(device.visible, "uuid") if device.kind == "cuda" else ""
+
+
 def available_cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -199,6 +237,8 @@ def _looked_up(asked: str | None, found: list[str] | None) -> tuple[list[str], i
     """GPUs of this machine, and the index of the requested one; raises `NoSuchDevice`."""
     if asked == "cpu":
         return [], None
+    if asked is not None and re.fullmatch(r"(GPU|MIG)-[\w/-]+", asked):
+        return _with_uuid(asked)
     match = re.fullmatch(r"(?:cuda|gpu)(?::(\d+))?", asked) if asked is not None else None
     if asked is not None and match is None:
         raise NoSuchDevice(f"'{asked}' is not a device. Give cpu, or cuda:0 for the first GPU.")
@@ -213,3 +253,14 @@ def _looked_up(asked: str | None, found: list[str] | None) -> tuple[list[str], i
             "Give --device cpu."
         )
     return there, index
+
+
+def _with_uuid(uuid: str) -> tuple[list[str], int]:
+    """The GPUs of this machine by UUID, and the index of this one; raises `NoSuchDevice`."""
+    uuids = gpu_uuids()
+    if uuid not in uuids:
+        known = f" ({', '.join(uuids)})" if uuids else ""
+        raise NoSuchDevice(
+            f"there is no GPU {uuid} here: this machine shows {len(uuids)} GPU(s){known}."
+        )
+    return uuids, uuids.index(uuid)

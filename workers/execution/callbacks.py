@@ -59,7 +59,7 @@ class ProgressReporter:
 
 
 class StopCondition:
-    """Whether a child should stop: worker stops, run cancelled, or handover."""
+    """Whether a child should stop: worker stops or is drained, run cancelled, or handover."""
 
     def __init__(self, worker: Worker, task: Task, token: int) -> None:
         self.worker, self.task, self.last, self.unwanted = worker, task, time.monotonic(), False
@@ -68,6 +68,7 @@ class StopCondition:
     def __call__(self) -> bool:
         if time.monotonic() - self.last >= RENEW_S and not self.unwanted:
             self.last = time.monotonic()
+            self.worker.drain.look(self.worker.admission.tasks)
             self.unwanted = not self.worker.store.wanted_by(self.task)
             if self.unwanted:
                 log.warning(
@@ -78,7 +79,7 @@ class StopCondition:
         if time.monotonic() - self.looked >= LOOK_S and not self.unwanted:
             self.looked = time.monotonic()
             self.unwanted = self.worker.scheduler.stops(self.task, self.token)
-        return self.unwanted or self.worker.stop.is_set()
+        return self.unwanted or self.worker.drain.stops or self.worker.stop.is_set()
 
 
 class LeaseRenewer:

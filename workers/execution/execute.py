@@ -78,7 +78,12 @@ def _handle(worker: Worker, task: Task) -> str:
 
 
 def _may_begin(worker: Worker, task: Task) -> bool:
-    return not worker.stop.is_set() and plan.is_ready(worker.store, task)
+    worker.drain.look(worker.admission.tasks)
+    return (
+        not worker.stop.is_set()
+        and not worker.drain.declines(task)
+        and plan.is_ready(worker.store, task)
+    )
 
 
 def _admit(context: TaskContext) -> Requirement | None:
@@ -166,7 +171,11 @@ def _notify(context: TaskContext, token: int, state: str) -> None:
     following = plan.next_tasks(context.store, task)
     if not following and plan.is_ready(context.store, task) and not context.history.must_wait():
         following = [task]
-    stays = state == "done" and not worker.stop.is_set()
+    worker.drain.look(worker.admission.tasks)
+    if mine := [task for task in following if worker.drain.finishes(task)]:
+        following = [task for task in following if task not in mine]
+        enqueue(worker, begin_here(worker, mine, worker.name), worker.name)
+    stays = state == "done" and not worker.stop.is_set() and worker.drain.name is None
     for to, tasks in worker.scheduler.following(task, token, following, stays).items():
         if to is None:
             _pass_on(worker, tasks, worker.name if stays else "")

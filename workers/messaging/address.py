@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from jobs.errors import BrokerUnreachable
+from jobs.errors import BadBrokerAddress
 
 SCHEMES = ("redis://", "rediss://", "redis+socket://")
 CERT_REQS = ("required", "optional", "none", "CERT_REQUIRED", "CERT_OPTIONAL", "CERT_NONE")
@@ -17,7 +17,7 @@ ENCODED = {"@": "%40", "#": "%23", "?": "%3F", "/": "%2F", "%": "%25"}
 
 
 def checked(broker_url: str) -> str:
-    """The address to connect to; raises `BrokerUnreachable` for one that cannot be meant.
+    """The address to connect to; raises `BadBrokerAddress` for one that cannot be meant.
 
     With `rediss://` the certificate and its host name are verified, unless the address says
     otherwise: kombu would accept any certificate.
@@ -115,7 +115,7 @@ def _without_value(error: ValueError) -> str:
     return "its port is no number from 0 to 65535" if "ort" in str(error) else "it is no address"
 
 
-def _refused(problem: str) -> BrokerUnreachable:
-    return BrokerUnreachable(
+def _refused(problem: str) -> BadBrokerAddress:
+    return BadBrokerAddress(
         f"ORCH_BROKER_URL {problem}. Check it; unset it to use the embedded broker."
     )

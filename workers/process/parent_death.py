@@ -16,14 +16,14 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent() -> bool:
-    """Make the kernel kill this process when its parent ends; False where it cannot."""
+def die_with_parent(number: int = signal.SIGKILL) -> bool:
+    """Make the kernel signal this process when its parent ends; False where it cannot."""
     if not sys.platform.startswith("linux"):
         return False
     parent = os.getppid()
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:
         return False
     if os.getppid() != parent:
         # It ended between the two checks, too early for the kernel.
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), number)
     return True

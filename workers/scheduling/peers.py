@@ -99,7 +99,7 @@ class Peers:
     def _read_peer(self, file: str) -> rebalance.Peer | None:
         with contextlib.suppress(OSError, DamagedFile, NewerRecord, BadSpec):
             sign = codec.read(self.store.heartbeats_folder / file, HeartbeatRecord)
-            if sign is None or sign.rates is None or not self._fresh(file, sign.at):
+            if sign is None or sign.rates is None or sign.drained or not self._fresh(file, sign.at):
                 return None
             training, alone = sign.training, sign.slots == 1
             active = None

@@ -27,6 +27,8 @@ WORTH_SHARE = 0.5
 
 After a smaller saving, the same training would soon be reassigned again.
 """
+ALIKE = 1.5
+"""How much faster a worker of the same model must be: smaller differences are measurement noise."""
 HOPE = 2.0
 """Assumed speed of an unmeasured worker, relative to measured ones that are all alike."""
 
@@ -168,7 +170,9 @@ class Fleet:
             given = holder.training
             if given is None or (taker.busy and taker.training is None):
                 continue
-            if max(self.least_s, self.seconds(taker, given)) < self.seconds(holder, given):
+            alike = bool(taker.model) and taker.model == holder.model
+            expected_s = self.seconds(taker, given) * (ALIKE if alike else 1.0)
+            if max(self.least_s, expected_s) < self.seconds(holder, given):
                 after = self._after(taker, holder)
                 saves_s = before - after.lateness_s()
                 found.append(
