@@ -14,7 +14,7 @@ import yaml
 from support.command_lines import PAGES, ROOT, fenced, inline, options, parse, shown
 
 from jobs.catalog import backbones
-from jobs.spec import document, model, texts
+from jobs.spec import document, model
 from jobs.spec.fields import KEYS
 from jobs.store import tables
 from jobs.store.store import Store
@@ -105,10 +105,10 @@ def test_every_key_of_a_spec_is_documented_with_its_default() -> None:
     real = {
         key: field.default
         for key, field in model.Spec.model_fields.items()
-        if not field.is_required() and key in KEYS and texts.is_offered(key)
+        if not field.is_required() and key in KEYS
     }
 
-    assert set(rows) == {key for key in KEYS if texts.is_offered(key)}
+    assert set(rows) == set(KEYS)
     assert {key: tuple(v) if isinstance(v, list) else v for key, v in defaults.items()} == {
         key: value for key, value in real.items() if key != "name"
     }
@@ -137,7 +137,7 @@ def test_the_long_spec_holds_the_defaults() -> None:
     given = model.build(block)
     plain = model.build({"data": block["data"], "backbones": "all"})
 
-    assert set(block) == {key for key in KEYS if texts.is_offered(key)} - {"name"}
+    assert set(block) == set(KEYS) - {"name"}
     assert given == plain
 
 

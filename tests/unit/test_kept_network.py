@@ -82,7 +82,7 @@ def test_balanced_weights_are_inverse_to_the_training_images() -> None:
     assert weights("balanced") == pytest.approx([20 / 30, 20 / 10])
     assert weights({"light": 3}) == [1, 3]
     assert weights("none") == []
-    with pytest.raises(BadSpec, match="no class 'lihgt'.*dark, light"):
+    with pytest.raises(BadSpec, match=r"no class 'lihgt'.*dark, light"):
         weights({"lihgt": 3})
 
 
