@@ -10,7 +10,7 @@
 SHELL  := bash
 VENV   := .venv
 BIN    := $(VENV)/bin
-DEMO   := --all-backbones --periods 3 --data digits --epochs-per-period 1 --learning-rate 0.003
+DEMO   := examples/demo.yaml
 REPORT := demo-report
 comma  := ,
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import statistics
 
+import augmenting
 import common
 import comparison
 import rivals
+import torch
 from common import Goal
 
 from models.data.batches import Data
@@ -40,6 +42,9 @@ def main() -> int:
     shown = comparison.table(
         results, lambda name: rivals.training_flops(name, CLASSES, options.size)
     )
+    costs = augmenting.costs(options.size, torch.device(options.device))
+    told = ", ".join(f"{name} {cost:.2f}" for name, cost in costs.items())
+    shown += f"\n\nAugmentation at {options.size} px, ms per image of one thread: {told}"
     mean = {
         key: statistics.geometric_mean(row[key] for row in results.values())
         for key in ("against by hand", "fp32 against by hand")
@@ -61,7 +66,9 @@ def main() -> int:
             0.95,
         ),
     ]
-    return common.publish("Training", shown, goals, results, options.json, options.check)
+    return common.publish(
+        "Training", shown, goals, results | {"augmentation_ms": costs}, options.json, options.check
+    )
 
 
 if __name__ == "__main__":

@@ -1,1 +1,26 @@
-"""The controller: command line, submission, status, analysis, reports."""
+"""The controller: command line, submission, status, analysis, reports.
+
+`submit` and `open_store` are what a Python program uses (docs/api.md). They are imported when they
+are first used, so that the command line starts at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchestrator.api import Exported, RunHandle, StoreHandle, open_store, submit
+
+__all__ = ["Exported", "RunHandle", "StoreHandle", "open_store", "submit"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'orchestrator' has no attribute {name!r}")
+    from orchestrator import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

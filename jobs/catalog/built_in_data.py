@@ -36,6 +36,15 @@ BUILT_IN_DATA: dict[str, BuiltInData] = {
             image_size=64,
             weights="none",
         ),
+        BuiltInData(
+            name="digits-800",
+            help="80 of each of these digits",
+            classes=tuple(str(digit) for digit in range(10)),
+            images=800,
+            load="models.data.digits:few",
+            image_size=64,
+            weights="none",
+        ),
     )
 }
 

@@ -39,7 +39,7 @@ KEYS: dict[str, Key] = {
         "Backbones to compare; repeatable.",
         "`all`, or a list of networks: names from `orch models`, `torchvision:NAME`, `timm:NAME`, "
         "`FILE.py:FUNCTION`, `entry:NAME`, or mappings with `name`, `weights` (a file), "
-        "`learning_rate` and keys of preparation; see [backbones.md](backbones.md). "
+        "`learning_rate`, `batch_size` and keys of preparation; see [backbones.md](backbones.md). "
         "`all_backbones: true` means `all`",
         metavar="NAME,...",
         default_documented="none, required",
@@ -149,7 +149,13 @@ KEYS: dict[str, Key] = {
         needs="a list of three numbers from 0.001 to 10, such as 0.5,0.5,0.5, or 'native',",
         later=True,
     ),
-    "batch_size": Key(32, int, "Images per training step.", "images per training step"),
+    "batch_size": Key(
+        32,
+        int,
+        "Images per training step.",
+        "images per training step",
+        needs="a whole number from 1 to 65,536",
+    ),
     "learning_rate": Key(
         0.001,
         float,

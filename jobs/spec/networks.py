@@ -69,7 +69,7 @@ class Preparation(BaseModel):
 STUDY = Preparation()
 """The preparation of the study: squashed to 256/224 of the size, the centre, ImageNet's colours."""
 PREPARATION_KEYS = tuple(Preparation.model_fields)
-RECIPE_KEYS = ("learning_rate",)
+RECIPE_KEYS = ("learning_rate", "batch_size")
 """Keys of the recipe that may differ between networks."""
 
 
@@ -96,6 +96,7 @@ class Network(BaseModel):
     mean: Mean | None = None
     deviation: Deviation | None = None
     learning_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    batch_size: int | None = Field(default=None, ge=1, le=65536)
     relative_cost: float = Field(default=1.0, gt=0)
     parameters: int | None = Field(default=None, ge=0)
     gmacs: float | None = Field(default=None, ge=0)

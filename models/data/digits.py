@@ -1,9 +1,10 @@
-"""The built-in data set: 1,797 real images of 8 x 8 pixels from scikit-learn."""
+"""The built-in data sets: 1,797 real images of 8 x 8 pixels from scikit-learn."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from itertools import groupby, islice
 
 import numpy as np
 
@@ -25,3 +26,9 @@ def images() -> Iterator[tuple[str, str, str, Pixels]]:
             hashlib.sha256(original.tobytes()).hexdigest(),
             np.repeat(original[:, :, None], 3, axis=2),
         )
+
+
+def few() -> Iterator[tuple[str, str, str, Pixels]]:
+    """The first 80 of each digit."""
+    for _, of_a_class in groupby(images(), key=lambda image: image[1]):
+        yield from islice(of_a_class, 80)

@@ -95,7 +95,7 @@ def _kept(folder: Path, key: str) -> Pixels | None:
         if atomic.file_digest(path) == record.sha256:
             return array.read(path)
         problem = "its checksum does not match"
-    except (DamagedFile, OSError, ValueError) as error:
+    except (DamagedFile, FileNotFoundError, ValueError) as error:
         problem = " ".join(str(error).split())[:200]
     log.warning("the features %s are computed again: %s", key, problem)
     (folder / f"{key}.json").unlink(missing_ok=True)
@@ -153,8 +153,7 @@ def _computed(
     path = folder / f"{key}-{uuid.uuid4().hex[:8]}.npy"
     with atomic.atomic_write(path) as draft, draft.open("wb") as handle:
         summing = Summing(handle)
-        writer = _Writer(cast(IO[bytes], summing), len(rows))
-        done = 0
+        writer, done = _Writer(cast(IO[bytes], summing), len(rows)), 0
         for piece, _, found in predict_split(learner, chosen, "features", compute=features):
             writer.write(found)
             done += len(piece)

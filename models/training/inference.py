@@ -41,33 +41,39 @@ def predict_split(
     images, left = min(MAX_UNTRAINED, 4 * learner.recipe.batch_size), data.splits[split]
     ahead: tuple[Indices, Coming] | None = None
 
-    def known(piece: Indices, scores: Coming) -> tuple[Indices, Tensor, Tensor]:
-        return piece, torch.from_numpy(data.labels[piece]), scores.arrived()
-
     while len(left):
         pieces = cut(left, images)
         try:
             for piece, batch in zip(pieces, batches(data, pieces, learner.device), strict=True):
                 with torch.inference_mode():
                     seen = change(centred(batch.images, data.image_side), piece)
-                    scores = compute(Batch(seen, batch.labels))
-                    ready, ahead = ahead, (piece, Coming.of(scores))
+                    scores = Coming.of(compute(Batch(seen, batch.labels)))
+                ready, ahead = ahead, (piece, scores)
                 left = left[len(piece) :]
                 if ready is not None:
-                    yield known(*ready)
+                    yield _known(data, *ready)
         except (MemoryError, RuntimeError) as error:
             if out_of_memory(error) is None:
                 raise
             if not (learner.make_room() or data.make_room()):
-                if images == 1:
-                    raise
-                log.warning("%d images do not fit into memory at once; trying half of them", images)
-                images //= 2
+                images = _half(images, error)
         else:
             break
         torch.cuda.empty_cache()
     if ahead is not None:
-        yield known(*ahead)
+        yield _known(data, *ahead)
+
+
+def _known(data: Data, piece: Indices, scores: Coming) -> tuple[Indices, Tensor, Tensor]:
+    return piece, torch.from_numpy(data.labels[piece]), scores.arrived()
+
+
+def _half(images: int, error: Exception) -> int:
+    """Half as many images at once; raises the error where that is none."""
+    if images == 1:
+        raise error
+    log.warning("%d images do not fit into memory at once; trying half of them", images)
+    return images // 2
 
 
 def validate(

@@ -29,8 +29,7 @@ def make_optimiser(
     entry = OPTIMISERS[recipe.optimiser]
     settings = {name: getattr(recipe, key) for name, key in entry.settings.items()}
     if entry.fused:
-        # Fused on a GPU; on a processor it would round differently and gain little.
-        settings["fused"] = device.type == "cuda"
+        settings["fused"] = device.type in entry.fused
     groups = _groups(network, recipe, head)
     made: Optimizer = resolve_name(entry.make)(groups, **settings, **entry.fixed)
     return made

@@ -18,16 +18,14 @@ def cancel_command(settings: Settings, run: str, as_json: bool) -> None:
 
     Tasks that another run also needs continue. 'orch resume RUN' undoes the cancellation.
     """
-    from jobs.store.store import Store
-    from orchestrator import preflight
-    from orchestrator.monitoring import status
+    from orchestrator import api, preflight
 
-    store = Store(settings.store).open()
-    found = status.run_status(store, store.load_run(run))
+    chosen = api.open_store(settings.store).run(run)
+    found = chosen.status()
     preflight.require_writable(settings.store)
     over = found.state == "done"
     if not over:
-        store.cancel(run)
+        chosen.cancel()
     if as_json:
         emit({"run": run, "cancelled": not over, "tasks": found.tasks})
     elif over:

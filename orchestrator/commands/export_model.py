@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobs import install_hints
-from jobs.errors import MissingExtra
 from jobs.settings import Settings, folder
 from orchestrator.terminal.options import emit, examples, json_option, store_option
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from orchestrator.api import Exported
 
-NEEDED = {
-    "torch": ("worker", ("torch", "torchvision")),
-    "safetensors": ("timm", ("safetensors",)),
-    "onnx": ("onnx", ("onnx", "onnxruntime", "onnxscript")),
-}
-"""For each format, the extra and the modules that it needs."""
+FORMATS = ("torch", "safetensors", "onnx")
 
 
 @click.command(
@@ -31,7 +23,7 @@ NEEDED = {
         "--format onnx --format safetensors --out vit/",
     ),
 )
-@click.argument("run", required=False)
+@click.argument("name", metavar="[RUN]", required=False)
 @click.option("--backbone", required=True, metavar="NAME", help="The network to export.")
 @click.option(
     "--seed",
@@ -48,7 +40,7 @@ NEEDED = {
 @click.option(
     "--format",
     "formats",
-    type=click.Choice(tuple(NEEDED)),
+    type=click.Choice(FORMATS),
     multiple=True,
     default=("torch",),
     help="A format to write. Repeatable.  [default: torch]",
@@ -61,7 +53,7 @@ NEEDED = {
 @click.pass_obj
 def model_command(
     settings: Settings,
-    run: str | None,
+    name: str | None,
     backbone: str,
     seed: int | None,
     period: int | None,
@@ -74,49 +66,30 @@ def model_command(
     Each file is loaded again and compared with the trained network on the run's test images.
     Without RUN, the latest run is used.
     """
-    from jobs.store.store import Store
-    from orchestrator.analysis import trained_models
+    from orchestrator import api
     from orchestrator.terminal import progress_bar
 
     place = None if out is None else folder(out, "--out")
-    _need(("torch", *formats))
-    store = Store(settings.store).open()
-    chosen = store.load_run(run) if run is not None else store.latest_run()
-    training = trained_models.choose_model(store, chosen, backbone, seed, period)
-    name = f"{training.subject}-e{training.epoch:04d}"
-    place = place or store.export_folder(chosen.name) / name
-    with progress_bar.status_line("loading torch", as_json) as say:
-        from models.export.write import export
-
-        say("exporting the network")
-        with progress_bar.progress_when_slow(
+    run = api.open_store(settings.store).run(name)
+    with (
+        progress_bar.status_line("exporting the network", as_json) as say,
+        progress_bar.progress_when_slow(
             "comparing on the test images", "images", before=lambda: say("")
-        ) as tell:
-            compared = export(store, chosen.name, training, formats, place, tell)
+        ) as tell,
+    ):
+        written = run.export(backbone, place, formats=formats, seed=seed, period=period, tell=tell)
     if as_json:
         emit(
             {
-                "run": chosen.name,
-                "trial": training.subject,
-                "epoch": training.epoch,
-                "folder": str(place.absolute()),
-                "formats": {name: _facts(each) for name, each in compared.items()},
+                "run": run.name,
+                "trial": written.trial,
+                "epoch": written.epoch,
+                "folder": str(written.folder.absolute()),
+                "formats": {form: _facts(each) for form, each in written.compared.items()},
             }
         )
     else:
-        _tell(backbone, place, compared)
-
-
-def _need(formats: tuple[str, ...]) -> None:
-    """Raise `MissingExtra` for the first format that lacks a module."""
-    for name in formats:
-        extra, modules = NEEDED[name]
-        missing = [module for module in modules if importlib.util.find_spec(module) is None]
-        if missing:
-            raise MissingExtra(
-                f"this export needs {', '.join(missing)}. Install it with: "
-                f"{install_hints.install_command(extra)}"
-            )
+        _tell(backbone, written)
 
 
 def _facts(parity: Any) -> dict[str, Any]:
@@ -127,11 +100,11 @@ def _facts(parity: Any) -> dict[str, Any]:
     }
 
 
-def _tell(backbone: str, place: Path, compared: dict[str, Any]) -> None:
+def _tell(backbone: str, written: Exported) -> None:
     from models.export import card
 
-    click.echo(f"{backbone}: written to {place} (README.md there says how to use it)")
-    for name, parity in compared.items():
+    click.echo(f"{backbone}: written to {written.folder} (README.md there says how to use it)")
+    for name, parity in written.compared.items():
         click.echo(f"{card.NAMES[name]}: {card.told(parity)}")
         for other in parity.others:
             click.echo(

@@ -54,6 +54,7 @@ def report_command(
     settings in which they differ.
     """
     from jobs.store.store import Store
+    from orchestrator.api import RunHandle
     from orchestrator.report import write
     from orchestrator.terminal import progress_bar
 
@@ -68,7 +69,8 @@ def report_command(
     place = store.report_folder(name) if out is None else folder(out, "--out")
     with progress_bar.status_line(f"comparing {len(chosen)} run(s)", as_json):
         if len(chosen) == 1:
-            page = write.write_report(store, chosen[0], place, periods, wanted)
+            run = RunHandle(store, chosen[0])
+            page = run.report(place, formats=wanted, periods=periods)
         else:
             page = write.write_comparison(store, chosen, place, periods, wanted)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,19 +53,19 @@ def submit_command(
     A spec file has the same keys as the options (backbones, data, periods, epochs_per_period, ...);
     options override it. Submitting the same specification again continues the same run.
     """
-    from orchestrator import preflight
-    from orchestrator.submission import provenance
-    from orchestrator.submission.submit import create_run
+    from orchestrator.submission import record
     from orchestrator.terminal import progress_bar
 
-    spec = _spec(spec_file, options)
-    preflight.require_machine(settings, workers, device)
-    with progress_bar.progress_when_slow("reading the data folder") as tell:
-        request = preflight.check_request(spec, settings, preflight.ping, _require_weights, tell)
-    notes = [] if request.known else _notes(request)
-    store = launch.open_store(settings)
-    threads = preflight.threads_of_a_lone_trial(settings, workers, device)
-    run = create_run(store, request.spec, request.source, provenance.gather(), threads)
+    spec, notes = _spec(spec_file, options), list[str]()
+    reading = contextlib.ExitStack()
+    tell = reading.enter_context(progress_bar.progress_when_slow("reading the data folder"))
+
+    def look(request: Request) -> None:
+        reading.close()
+        notes.extend([] if request.known else _notes(request))
+
+    with reading:
+        store, run, request = record.record(spec, settings, workers, device, tell, look)
     count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
     said = [
         f"run {run.name} {'continues' if request.known else 'is submitted'}: {len(run.trials)} "
@@ -120,9 +121,3 @@ def _spec(spec_file: Path | None, options: dict[str, Any]) -> Any:
     if chosen.pop("all_backbones"):
         chosen["backbones"] = "all"
     return model.build(values | chosen)
-
-
-def _require_weights(names: Any, weights_dir: Path | None) -> None:
-    from models.networks import weights
-
-    weights.require_weights(names, weights_dir)

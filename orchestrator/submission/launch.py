@@ -79,6 +79,29 @@ def broker(settings: Settings) -> str:
     return here.broker_url(settings)
 
 
+def begin(
+    settings: Settings,
+    store: Store,
+    run: Run,
+    workers: int | None = None,
+    device: str | None = None,
+    only: Collection[str] | None = None,
+) -> tuple[Stack, list[Task], dict[str, str]]:
+    """Start missing local processes and enqueue ready tasks, without a word.
+
+    Returns the local processes, the tasks enqueued, and all tasks' states before.
+    """
+    from jobs import plan
+    from orchestrator.local import stack
+
+    ledger = store.ledger()
+    states, ready = plan.task_states(store, run, ledger), plan.ready_tasks(store, run, ledger)
+    sent = [task for task in ready if only is None or task.id in only]
+    if ready:
+        return _start_and_enqueue(settings, store, run, workers, device, sent), sent, states
+    return stack.look(settings), sent, states
+
+
 def launch(
     settings: Settings,
     store: Store,
@@ -95,16 +118,7 @@ def launch(
 
     `only` limits which task ids are enqueued. With `wait`, it returns when the run is over.
     """
-    from jobs import plan
-    from orchestrator.local import stack
-
-    ledger = store.ledger()
-    states, ready = plan.task_states(store, run, ledger), plan.ready_tasks(store, run, ledger)
-    sent = [task for task in ready if only is None or task.id in only]
-    if ready:
-        here = _start_and_enqueue(settings, store, run, workers, device, sent)
-    else:
-        here = stack.look(settings)
+    here, sent, states = begin(settings, store, run, workers, device, only)
     if not as_json:
         lines = [*said, *_of_stack(settings, here), _of_sent(sent, states)]
         lines += _of_absence(settings, here, sent) + _of_failures(settings, states, run.name)
@@ -147,11 +161,16 @@ def _start_and_enqueue(
 def _follow(settings: Settings, store: Store, run: Run, here: Stack, as_json: bool) -> RunStatus:
     from orchestrator.terminal import follow
 
-    return follow.follow(settings, store, run, as_json, look=_with_startup(store, run, here))
+    def warn(line: str) -> None:
+        click.echo(f"warning: {line}", err=True)
+
+    return follow.follow(settings, store, run, as_json, look=watching(store, run, here, warn))
 
 
-def _with_startup(store: Store, run: Run, here: Stack) -> Callable[[], RunStatus]:
-    """Reads the run's status while local workers start.
+def watching(
+    store: Store, run: Run, here: Stack, warn: Callable[[str], None] = lambda line: None
+) -> Callable[[], RunStatus]:
+    """Reads the run's status while local workers start; `warn` gets a line on those that died.
 
     Raises `WorkersDied` when those just started ended and no local worker is left.
     """
@@ -164,7 +183,7 @@ def _with_startup(store: Store, run: Run, here: Stack) -> Callable[[], RunStatus
         if dead := starting.look():
             if not any(worker.process.alive() for worker in here.workers):
                 raise startup.WorkersDied(startup.deaths(dead))
-            click.echo(f"warning: {startup.deaths(dead)}", err=True)
+            warn(startup.deaths(dead))
         return run_status(store, run)
 
     return look

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from support.records import PATHS, REMEDY, TORN, changed, copied
 from support.refusals import Terminal, listing, refusal
 
-from jobs.errors import DamagedFile, WorkError
+from jobs import atomic
+from jobs.errors import DamagedFile, NewerRecord, WorkError
 from jobs.maintenance import verify
 from jobs.store import codec
 from jobs.store.records import TaskResult
@@ -180,8 +181,9 @@ def test_any_result_is_of_the_right_kinds_or_damaged(
 
     try:
         found = codec.read(path, TaskResult)
-    except DamagedFile:
+    except (DamagedFile, NewerRecord):
         return
 
     assert found is not None
-    assert codec.decode(path, codec.encode(found), TaskResult) == found
+    again = codec.decode(path, codec.encode(found), TaskResult)
+    assert atomic.as_json(codec.encode(again)) == atomic.as_json(codec.encode(found))

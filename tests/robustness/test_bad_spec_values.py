@@ -150,7 +150,8 @@ NEEDS = {
     "backbones": ([], "a list of backbone names, or 'all', is needed (given: ())."),
     "data": (
         7,
-        "a folder with one folder per class, a table of labels, or 'digits', is needed (given: 7).",
+        "a folder with one folder per class, a table of labels, or 'digits' or 'digits-800', is "
+        "needed (given: 7).",
     ),
     "corruptions": (7, "corruptions: "),
     "checkpoint_every": ([], "a duration is needed"),

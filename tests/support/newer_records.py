@@ -14,6 +14,7 @@ from jobs.store.records import (
     CancelledRecord,
     CheckpointRecord,
     DataSetRecord,
+    FeaturesRecord,
     HandoverRecord,
     HeartbeatRecord,
     LeaseRecord,
@@ -72,6 +73,7 @@ KINDS: dict[str, Kind] = {
         CheckpointRecord,
         lambda store, run, task: store.checkpoints_folder(run.trials[0]) / "e0001-t9.json",
     ),
+    "features": Kind(FeaturesRecord, lambda store, run, task: store.features_folder / "key.json"),
 }
 """All kinds of records in the store."""
 

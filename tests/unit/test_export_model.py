@@ -22,6 +22,7 @@ from PIL import Image  # noqa: E402
 from support.command_lines import ROOT, fenced  # noqa: E402
 from support.learning import Laboratory  # noqa: E402
 
+import orchestrator  # noqa: E402
 from jobs.data import sources  # noqa: E402
 from jobs.errors import OrchError, RequestError  # noqa: E402
 from jobs.spec import model  # noqa: E402
@@ -293,9 +294,9 @@ def test_a_missing_extra_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It names the command that installs it."""
-    from orchestrator.commands import export_model
+    from orchestrator import optional_packages
 
-    monkeypatch.setitem(export_model.NEEDED, "onnx", ("onnx", ("no_such_module",)))
+    monkeypatch.setitem(optional_packages.NEEDED, "onnx", ("onnx", ("no_such_module",)))
     store, _, _ = study
 
     code = cli.run(
@@ -325,3 +326,24 @@ def test_the_document_shows_the_lines_of_the_readme() -> None:
     shown = fenced(ROOT / "docs" / "export.md", "python")
 
     assert [each for each in card.LOADING.values() if each + "\n" not in shown] == []
+
+
+def test_the_api_gives_the_network_with_its_preparation(study: tuple[Store, Run, Path]) -> None:
+    """Its scores are those that `orch predict` makes its confidences of."""
+    store, run, folder = study
+    image = folder / "animals" / "cat" / "003.png"
+    model = orchestrator.open_store(store.root).run("study").model("nets.py:make")
+    trials = trained_models.choose_models(store, run, None).trials
+    (expected,) = predict(store, run.data, trials, [image], "cpu")
+    (answer,) = [each for each in expected.answers if each.backbone == "nets.py:make"]
+
+    with torch.inference_mode():
+        shares = torch.softmax(model(model.prepare(image)), 1)[0].tolist()
+
+    assert not model.training
+    assert model.preparation["resize"] == "pad"
+    assert dict(zip(model.labels, shares, strict=True)) == pytest.approx(
+        {choice.label: choice.confidence for choice in answer.top}, abs=1e-5
+    )
+    with pytest.raises(RequestError, match="not a complete image"):
+        model.prepare(folder / "nets.py")

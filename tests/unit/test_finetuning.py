@@ -16,7 +16,7 @@ from support.noise_laboratories import noise_laboratories  # noqa: E402
 from support.toy_training import CPU, learner, nothing, some_data  # noqa: E402
 from torch import nn  # noqa: E402
 
-from jobs.errors import BadSpec  # noqa: E402
+from jobs.errors import BadSpec, NewerRecord  # noqa: E402
 from jobs.spec import model  # noqa: E402
 from jobs.spec.model import Recipe  # noqa: E402
 from jobs.store import tables  # noqa: E402
@@ -26,6 +26,7 @@ from models.data.batches import Data  # noqa: E402
 from models.evaluation import restore  # noqa: E402
 from models.networks.build import build_network  # noqa: E402
 from models.networks.head_layer import find_head, head_values, require_head  # noqa: E402
+from models.training import features  # noqa: E402
 from models.training.inference import validate  # noqa: E402
 from models.training.learner import Learner  # noqa: E402
 from models.training.loop import EpochProgress, train_epoch  # noqa: E402
@@ -211,3 +212,14 @@ def test_a_network_may_have_its_own_learning_rate() -> None:
 
     assert spec.recipe("alexnet").learning_rate == 0.02
     assert spec.recipe("vgg16") == spec.recipe() == Recipe()
+
+
+def test_features_that_a_newer_orch_has_kept_are_left_alone(tmp_path: Path) -> None:
+    """They are neither removed nor computed again."""
+    path = tmp_path / "key.json"
+    path.write_text('{"format": 2}')
+
+    with pytest.raises(NewerRecord, match="Upgrade orch on this machine"):
+        features._kept(tmp_path, "key")
+
+    assert path.read_text() == '{"format": 2}'

@@ -99,7 +99,7 @@ def test_the_state_of_another_optimiser_is_replayed_too() -> None:
 def test_a_recording_that_leaves_out_a_part_of_the_state_is_not_trusted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Such as the number of steps, which AdamW keeps on the processor."""
+    """Such as the number of steps, which Adam keeps on the processor."""
     made = replaying(forgetful, optimiser=OPTIMISER.name)
     with caplog.at_level(logging.WARNING):
         found = trained(made)

@@ -287,18 +287,3 @@ def test_a_missing_image_is_a_wrong_request(
 
     assert code == 2
     assert "missing.png does not exist" in capsys.readouterr().err
-
-
-def test_a_run_in_the_place_of_an_image_is_refused(
-    study: tuple[Laboratory, Run], photographs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The images would be classified by the latest run instead."""
-    laboratory, run = study
-    image = str(photographs / "ape" / "000.png")
-
-    code = cli.run(["--store", str(laboratory.store.root), "predict", run.name, image])
-    said = capsys.readouterr()
-
-    assert code == 2
-    assert f"--run {run.name}" in said.err
-    assert not said.out

@@ -166,3 +166,17 @@ def test_a_range_that_is_not_known_is_asked_for(
     plain, given = found["images"]  # type: ignore[misc]
     assert code == 0
     assert given["answers"] == plain["answers"]
+
+
+def test_a_run_in_the_place_of_an_image_is_refused(
+    colours: tuple[Laboratory, Run, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The images would be classified by the latest run instead."""
+    laboratory, run, photographs = colours
+    image = str(photographs / "ape" / "000.png")
+    code = cli.run(["--store", str(laboratory.store.root), "predict", run.name, image])
+    said = capsys.readouterr()
+
+    assert code == 2
+    assert f"--run {run.name}" in said.err
+    assert not said.out

@@ -54,8 +54,8 @@ def test_the_help_of_submit_names_them(capsys: pytest.CaptureFixture[str]) -> No
     assert "--optimiser, --optimizer NAME" in shown
     assert "sgd, adamw, radam. [default: sgd]" in shown
     assert "plateau, cosine, constant, exponential. [default: plateau]" in shown
-    assert "--data FOLDER|TABLE|digits|stripes" in shown
-    assert "[default: 224; 64 for digits; 32 for stripes]" in shown
+    assert "--data FOLDER|TABLE|digits|digits-800|stripes" in shown
+    assert "[default: 224; 64 for digits; 64 for digits-800; 32 for stripes]" in shown
     assert "learning rate of SGD or AdamW or RAdam" in shown
 
 

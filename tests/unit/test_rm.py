@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.fakes import fill_store
-from support.half_done import half_done_run, say, training
+from support.half_done import NOW, half_done_run, say, training
 from support.refusals import listing
 
 from jobs import atomic
@@ -19,7 +19,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from orchestrator import cli
 from orchestrator.analysis import load
-from orchestrator.commands import rm
+from orchestrator.monitoring import idle
 
 
 @pytest.fixture
@@ -90,10 +90,9 @@ def test_a_run_at_work_is_refused_until_it_is_cancelled_and_has_stopped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One line says what to do; nothing is removed."""
-    monkeypatch.setattr(rm, "STOPPING_S", 0.0)
+    monkeypatch.setattr(idle, "STOPPING_S", 0.0)
     store, run = half_done_run(tmp_path)
-    say(store, training(run))
-    os.utime(store.root / "workers" / "alpha-1.json")
+    say(store, training(run), age_s=NOW - time.time())  # now, whenever that is
     before = names_of(store, run.trials[0])
 
     codes, lines = [], []

@@ -89,6 +89,7 @@ def test_a_plateau_counts_from_the_end_of_its_warm_up() -> None:
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_a_step_is_that_of_torch(name: str) -> None:
     """Weight decay without norms and biases, gradients clipped, labels smoothed."""
+    torch.set_num_threads(1)
     recipe = {"weight_decay": 0.3, "clip_norm": 0.2, "label_smoothing": 0.1, "learning_rate": 0.01}
     made, twin = learner(optimiser=name, **recipe), learner()
     groups = [

@@ -82,7 +82,7 @@ def recipe(run_data: RunData) -> Table:
         ),
         ("Loss", _loss(spec)),
         ("Optimiser", OPTIMISERS[spec.optimiser].describe(spec)),
-        *_own_rates(spec),
+        *_apart(spec),
         *_clipped(spec),
         *_tested(spec),
         ("Learning rate", SCHEDULES[spec.schedule].describe(spec.recipe())),
@@ -127,6 +127,17 @@ def _augmentation(spec: Spec) -> str:
     return ", ".join([AUGMENTATIONS[spec.augment].told, *mixed])
 
 
+def _apart(spec: Spec) -> list[tuple[str, str]]:
+    """What networks have for themselves: learning rates and batches."""
+    rows = []
+    for key, label in (("learning_rate", "Learning rates"), ("batch_size", "Batches")):
+        own = {name: getattr(one, key) for name, one in spec.networks.items() if getattr(one, key)}
+        if own:
+            told = ", ".join(f"{wording.title(name)} {value:g}" for name, value in own.items())
+            rows.append((f"{label} of their own", told))
+    return rows
+
+
 def _loss(spec: Spec) -> str:
     """The loss of training."""
     smoothed = f", label smoothing {spec.label_smoothing:g}" if spec.label_smoothing else ""
@@ -148,13 +159,6 @@ def _tested(spec: Spec) -> list[tuple[str, str]]:
     best = "the epoch with the lowest validation loss so far" if spec.keep == "best" else ""
     told = ", of ".join(each for each in (average, best) if each)
     return [("Tested network", told)] if told else []
-
-
-def _own_rates(spec: Spec) -> list[tuple[str, str]]:
-    """The learning rates of networks that have one of their own."""
-    rates = {name: one.learning_rate for name, one in spec.networks.items() if one.learning_rate}
-    told = [f"{wording.title(name)} {rate:g}" for name, rate in rates.items()]
-    return [("Learning rates apart", ", ".join(told))] if told else []
 
 
 def _finetuning(spec: Spec) -> list[tuple[str, str]]:

@@ -1,0 +1,241 @@
+"""What a Python program can do with runs: submit, wait, read results, report, take networks along.
+
+`import orchestrator` gives `submit`, `open_store` and these classes. The commands of `orch` do the
+same through the same functions.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs import settings as environment
+from jobs.errors import OrchError, RequestError
+from jobs.settings import Settings
+from jobs.store.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from jobs.maintenance.removal import Removal
+    from jobs.spec.model import Spec
+    from jobs.store.runs import Run
+    from models.export.parity import Parity
+    from models.export.trained_network import TrainedNetwork
+    from orchestrator.monitoring.status import RunStatus
+
+Place = str | Path
+LOOK_S = 1.0
+
+
+def submit(
+    spec: Place | None = None,
+    *,
+    store: Place | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    **keys: Any,
+) -> RunHandle:
+    """Submit a comparison and return its run; training goes on in workers.
+
+    `keys` are those of a specification (docs/spec.md), such as `data`, `backbones` and `periods`;
+    they override the file `spec`. `store`, `workers` and `device` are the options of `orch submit`.
+    Raises a `jobs.errors.RequestError` for a bad request, and then nothing is written.
+    """
+    from jobs.spec import model
+    from orchestrator.submission import launch, record
+
+    values = {} if spec is None else model.read_file(Path(spec))
+    keys = {key: str(value) if isinstance(value, Path) else value for key, value in keys.items()}
+    chosen = _settings(store)
+    recorded = record.record(model.build(values | keys), chosen, workers, device)
+    here, _, _ = launch.begin(chosen, recorded.store, recorded.run, workers, device)
+    handle = RunHandle(recorded.store, recorded.run)
+    return replace(handle, look=launch.watching(recorded.store, recorded.run, here))
+
+
+def open_store(path: Place | None = None) -> StoreHandle:
+    """The store in a folder, by default that of `ORCH_STORE`; raises `StoreUnusable`."""
+    return StoreHandle(Store(_settings(path).store).open())
+
+
+def _settings(store: Place | None) -> Settings:
+    found = environment.read()
+    if store is None:
+        return found
+    return replace(found, store=environment.folder(str(store), "store"))
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHandle:
+    """The runs of a store."""
+
+    store: Store
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+        return self.store.root
+
+    def runs(self) -> list[RunHandle]:
+        """Its readable runs, in order of submission."""
+        return [RunHandle(self.store, run) for run in self.store.whole_runs(self.store.run_names())]
+
+    def run(self, name: str | None = None) -> RunHandle:
+        """The run of this name, by default the latest; raises `UnknownRun`."""
+        found = self.store.latest_run() if name is None else self.store.load_run(name)
+        return RunHandle(self.store, found)
+
+
+@dataclass(frozen=True, slots=True)
+class RunHandle:
+    """One run: its progress, its results, its networks."""
+
+    store: Store = field(repr=False)
+    record: Run = field(repr=False)
+    look: Callable[[], RunStatus] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """Its name, as `orch status` shows it."""
+        return self.record.name
+
+    @property
+    def spec(self) -> Spec:
+        """Its specification."""
+        return self.record.spec
+
+    def __str__(self) -> str:
+        return self.name
+
+    def status(self) -> RunStatus:
+        """Its progress now: `state` is waiting, running, done, failed or cancelled.
+
+        Raises `WorkersDied` where the local workers of `submit` all died while they started.
+        """
+        if self.look is not None:
+            return self.look()
+        from orchestrator.monitoring.status import run_status
+
+        return run_status(self.store, self.record)
+
+    def wait(self, timeout_s: float | None = None) -> RunStatus:
+        """Wait until it is over, and return its status.
+
+        Raises `TimeoutError`, and `OrchError` if it failed or was cancelled.
+        """
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        while not (status := self.status()).over:
+            left_s = LOOK_S if until is None else until - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError(f"the run {self.name} is {status.state} after {timeout_s} s")
+            time.sleep(min(LOOK_S, left_s))
+        if status.state != "done":
+            why = "; ".join(f"{each.task}: {each.message}" for each in status.failures)
+            raise OrchError(f"the run {self.name} is {status.state}. {why}".rstrip())
+        return status
+
+    def results(self, table: str) -> pa.Table:
+        """A table of docs/results.md, such as `epochs` or `evaluations`.
+
+        It holds the rows of the run's trials, without epochs and attempts of other runs.
+        """
+        import pyarrow.compute as pc
+
+        from jobs.catalog.suggest import unknown
+        from jobs.store import tables
+
+        if table not in tables.SCHEMAS:
+            raise RequestError(f"{unknown('table', table, tables.SCHEMAS)}.")
+        root, record = self.store.root, self.record
+        if table == "attempts":
+            found = tables.read_rows(root, table, [tables.DATA_SETS, *record.trials])
+            return found.filter(pc.field("task").isin(list(record.tasks)))
+        found = tables.read_rows(root, table, record.trials)
+        return found.filter(pc.field("epoch") <= self.spec.epochs)
+
+    def report(
+        self,
+        path: Place | None = None,
+        *,
+        formats: Sequence[str] | None = None,
+        periods: Sequence[int] = (),
+    ) -> Path:
+        """Write the report into a folder, by default in the store; returns its first page."""
+        from orchestrator.report import write
+
+        wanted = list(write.DEFAULT if formats is None else formats)
+        out = self.store.report_folder(self.name) if path is None else _folder(path)
+        return write.write_report(self.store, self.record, out, tuple(periods), wanted)
+
+    def model(
+        self, backbone: str, *, seed: int | None = None, period: int | None = None
+    ) -> TrainedNetwork:
+        """A trained network: a torch module with `labels`, `preparation` and `prepare(*paths)`.
+
+        `seed` is needed where there are several; `period` is by default the newest evaluated one.
+        """
+        from orchestrator import optional_packages
+        from orchestrator.analysis.trained_models import choose_model
+
+        training = choose_model(self.store, self.record, backbone, seed, period)
+        optional_packages.require(("torch",))
+        from models.export import trained_network
+
+        return trained_network.load(self.store, training)
+
+    def export(
+        self,
+        backbone: str,
+        path: Place | None = None,
+        *,
+        formats: Sequence[str] = ("torch",),
+        seed: int | None = None,
+        period: int | None = None,
+        tell: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Exported:
+        """Write a trained network as files that need no orch (docs/export.md)."""
+        from orchestrator import optional_packages
+        from orchestrator.analysis.trained_models import choose_model
+
+        optional_packages.require(("torch", *formats))
+        training = choose_model(self.store, self.record, backbone, seed, period)
+        name = f"{training.subject}-e{training.epoch:04d}"
+        out = self.store.export_folder(self.name) / name if path is None else _folder(path)
+        from models.export import write
+
+        compared = write.export(self.store, self.name, training, formats, out, tell)
+        return Exported(out, training.subject, training.epoch, compared)
+
+    def cancel(self) -> None:
+        """Stop its tasks after their step; results and checkpoints are kept."""
+        self.store.cancel(self.name)
+
+    def remove(self, *, dry_run: bool = False) -> Removal:
+        """Remove it with what no other run shares; returns what was, or would be, removed.
+
+        Raises `RequestError` while its tasks are running, unless it is cancelled.
+        """
+        from jobs.maintenance import removal
+        from orchestrator.monitoring import idle
+
+        idle.require_idle(self.store, self.record, waits=not dry_run)
+        act = removal.plan_removal if dry_run else removal.remove_run
+        return act(self.store, self.record)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An exported network: its folder, what it is, and how each format answers."""
+
+    folder: Path
+    trial: str
+    epoch: int
+    compared: dict[str, Parity]
+
+
+def _folder(path: Place) -> Path:
+    return environment.folder(str(path), "the folder")

@@ -1,0 +1,55 @@
+"""Check a specification, and record it as a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from jobs.spec.model import Spec
+    from jobs.store.runs import Run
+    from jobs.store.store import Store
+    from orchestrator.preflight import Request
+
+
+class Recorded(NamedTuple):
+    """A recorded run that has not been enqueued yet; `request.known` is its earlier record."""
+
+    store: Store
+    run: Run
+    request: Request
+
+
+def record(
+    spec: Spec,
+    settings: Settings,
+    workers: int | None = None,
+    device: str | None = None,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+    on_checked: Callable[[Request], None] = lambda request: None,
+) -> Recorded:
+    """Check everything, then record the run; raises a `RequestError` before anything is written.
+
+    `tell(done, total)` counts the files read; `on_checked` gets the request before it is recorded.
+    """
+    from jobs.store.store import Store
+    from orchestrator import preflight
+    from orchestrator.submission import provenance
+    from orchestrator.submission.submit import create_run
+
+    preflight.require_machine(settings, workers, device)
+    request = preflight.check_request(spec, settings, preflight.ping, _require_weights, tell)
+    on_checked(request)
+    store = Store(settings.store).open(create=True)
+    threads = preflight.threads_of_a_lone_trial(settings, workers, device)
+    run = create_run(store, request.spec, request.source, provenance.gather(), threads)
+    return Recorded(store, run, request)
+
+
+def _require_weights(names: Any, weights_dir: Path | None) -> None:
+    from models.networks import weights
+
+    weights.require_weights(names, weights_dir)
