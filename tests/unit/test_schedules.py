@@ -98,7 +98,7 @@ def test_a_step_is_that_of_torch(name: str) -> None:
     ]
     optimizer: Any = {
         "sgd": lambda: torch.optim.SGD(groups, lr=0.01, momentum=0.9),
-        "adamw": lambda: torch.optim.AdamW(groups, lr=0.01),
+        "adamw": lambda: torch.optim.AdamW(groups, lr=0.01, fused=True),
     }[name]()
     data = some_data(16)
     train_epoch(made, data, 1, EpochProgress(), nothing)
