@@ -253,11 +253,10 @@ KEYS: dict[str, Key] = {
         int,
         "Epochs after which the schedule cosine reaches 0.",
         "epochs after which `cosine` reaches 0, warm-up included; at least those of all periods, "
-        "which is the default. It is part of the names of trials, so more periods than that make "
+        "which `null` means. It is part of the names of trials, so more periods than that make "
         "other trials",
         metavar="N",
         default_shown="those of all periods",
-        default_documented="periods x epochs_per_period",
         later=True,
     ),
     "plateau_patience": Key(
