@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from jobs.errors import DamagedFile, OutOfReach
 from jobs.store import codec
-from jobs.store.records import DrainRecord
+from jobs.store.drains import DrainRecord
 from jobs.store.store import Store
 from jobs.task import Task
 

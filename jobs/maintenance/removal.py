@@ -85,9 +85,9 @@ def find_orphans(store: Store, now: float | None = None) -> Iterator[Prunable]:
     Only what has not changed for an hour, as a run that is being submitted writes its trials first.
     """
     now = time.time() if now is None else now
-    trials = atomic.list_names(store.root / "trials")
+    trials = atomic.list_names(store.trials_folder)
     unwanted = {trial for trial in trials if not _other_runs(store, trial, "")}
-    strange = _subjects(store) - set(trials) - set(atomic.list_names(store.root / "data"))
+    strange = _subjects(store) - set(trials) - set(atomic.list_names(store.all_data_folder))
     hidden = os.listdir(store.runs_folder) if store.runs_folder.is_dir() else []
     aside = [store.runs_folder / name for name in hidden if name.endswith(REMOVED)]
     for path in [*_belongings(store, unwanted | strange), *aside]:
@@ -128,12 +128,12 @@ def _data_in_use(store: Store, runs: Iterable[str], doomed: set[str]) -> set[str
 
     All of the store's where a record cannot be read.
     """
-    kept = set(atomic.list_names(store.root / "trials")) - doomed
+    kept = set(atomic.list_names(store.trials_folder)) - doomed
     try:
         of_runs = {data for name in runs for data in store.outline(name).data_sets}
         return of_runs | {store.load_trial(trial).data for trial in kept}
     except OrchError:
-        return set(atomic.list_names(store.root / "data"))
+        return set(atomic.list_names(store.all_data_folder))
 
 
 def _networks(store: Store, run: Run, others: Iterable[str]) -> list[Path]:
@@ -163,8 +163,8 @@ def _folders_of_tasks(store: Store) -> list[Path]:
         store.ledger_folder("failed"),
         store.progress_folder,
         store.all_attempts_folder,
-        store.root / "leases",
-        store.root / "asked",
+        store.leases_folder,
+        store.asked_folder,
         store.root / tables.table_folder("attempts", tables.DATA_SETS),
     ]
 

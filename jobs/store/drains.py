@@ -7,7 +7,19 @@ import time
 from jobs import atomic
 from jobs.store import codec
 from jobs.store.paths import StorePaths
-from jobs.store.records import DrainRecord
+from jobs.store.records import Number, Record
+
+
+class DrainRecord(Record, frozen=True, kw_only=True):
+    """A worker, or all workers of a host, are to take no further task.
+
+    `after` says when a running task ends: step (now, with a checkpoint), task, or period (its
+    evaluations too).
+    """
+
+    name: str
+    after: str
+    at: Number
 
 
 def drain(store: StorePaths, name: str, after: str) -> None:

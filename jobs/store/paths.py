@@ -71,6 +71,26 @@ class StorePaths:
         return self.root / "attempts"
 
     @property
+    def trials_folder(self) -> Path:
+        """The folder of all trials."""
+        return self.root / "trials"
+
+    @property
+    def all_data_folder(self) -> Path:
+        """The folder of all data sets."""
+        return self.root / "data"
+
+    @property
+    def leases_folder(self) -> Path:
+        """The folder of leases, one folder a lease."""
+        return self.root / "leases"
+
+    @property
+    def asked_folder(self) -> Path:
+        """The folder of handover requests, one folder a lease."""
+        return self.root / "asked"
+
+    @property
     def runs_folder(self) -> Path:
         """The folder of all runs."""
         return self.root / "runs"
@@ -116,11 +136,11 @@ class StorePaths:
 
     def lease_folder(self, key: str) -> Path:
         """The folder of the fencing tokens of one lease."""
-        return self.root.joinpath("leases", key)
+        return self.leases_folder / key
 
     def asked_path(self, key: str, token: int) -> Path:
         """The file of the handover request for the lease held with this token."""
-        return self.root.joinpath("asked", key, f"{token:06d}.json")
+        return self.asked_folder / key / f"{token:06d}.json"
 
     def pace_path(self, host: str, device: str) -> Path:
         """The file of the measured throughput of a device."""

@@ -177,7 +177,7 @@ class RunningTraining(msgspec.Struct, frozen=True):
 
 
 class HeartbeatRecord(Record, frozen=True, kw_only=True):
-    """A worker's heartbeat; the fields with defaults are unknown to older workers.
+    """A worker's heartbeat; fields with defaults are unknown to older workers.
 
     `process` identifies its process. `since`: when its tasks last changed (Unix time). `drained`:
     the host or worker that was drained. `rates` are images per second by kind of training.
@@ -203,18 +203,6 @@ class HeartbeatRecord(Record, frozen=True, kw_only=True):
     version: str = ""
     since: Number | None = None
     drained: str | None = None
-
-
-class DrainRecord(Record, frozen=True, kw_only=True):
-    """A worker, or all workers of a host, are to take no further task.
-
-    `after` says when a running task ends: step (now, with a checkpoint), task, or period (its
-    evaluations too).
-    """
-
-    name: str
-    after: str
-    at: Number
 
 
 # Requests

@@ -16,7 +16,7 @@ from support.refusals import Terminal, refusal
 
 from jobs import atomic
 from jobs.errors import DamagedFile, NewerRecord
-from jobs.store import codec, records
+from jobs.store import codec, drains, records
 from jobs.store.records import Record, ThreadsRecord
 from jobs.store.runs import Run
 from jobs.store.store import Store
@@ -178,10 +178,11 @@ def test_a_record_without_a_format_has_the_first_one(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_record_is_tested_here() -> None:
-    """A new class in `jobs.store.records` needs a row in `KINDS`."""
+    """A new class of records needs a row in `KINDS`."""
     kinds = {
         each
-        for _, each in inspect.getmembers(records, inspect.isclass)
+        for module in (records, drains)
+        for _, each in inspect.getmembers(module, inspect.isclass)
         if issubclass(each, Record) and each is not Record
     }
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from jobs import atomic
 from jobs.store import codec
+from jobs.store.drains import DrainRecord
 from jobs.store.records import (
     AttemptRecord,
     CancelledRecord,
     CheckpointRecord,
     DataSetRecord,
-    DrainRecord,
     FeaturesRecord,
     HandoverRecord,
     HeartbeatRecord,
