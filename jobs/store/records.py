@@ -1,8 +1,8 @@
 """The records of the store: a frozen class for each kind of JSON file.
 
-`jobs.store.codec` reads, checks and writes them. The names of the fields are the keys in the files,
-and stay. A class whose fields may mean nothing leaves those out of the file (`omit_defaults`).
-A change that older code would misread raises `FORMAT`; that code then leaves the record alone.
+`jobs.store.codec` reads, checks and writes them. Names of fields are the keys in the files, and
+stay. With `omit_defaults`, fields that mean nothing are left out of the file. A change that older
+code would misread raises `FORMAT`; that code then leaves the record alone.
 """
 
 from __future__ import annotations
@@ -231,9 +231,7 @@ class RatesRecord(Record, frozen=True):
 
 
 class TrialRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
-    """A trial: its data set, backbone, initial weights, recipe and seed; its network if not of the
-    catalog.
-    """
+    """A trial: data set, backbone, weights, recipe, seed; its network if not of the catalog."""
 
     data: str
     backbone: str
