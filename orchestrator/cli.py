@@ -125,7 +125,10 @@ def _print_version(ctx: click.Context, option: click.Parameter, wanted: bool) ->
     cls=LazyGroup,
     epilog=EXAMPLE,
     invoke_without_command=True,
-    context_settings={"max_content_width": MAX_COLUMNS},
+    context_settings={
+        "max_content_width": MAX_COLUMNS,
+        "token_normalize_func": lambda word: word.replace("_", "-"),
+    },
 )
 @click.option(
     "--version",

@@ -23,6 +23,8 @@ def parse(value: Any) -> Any:
         value = [each.rpartition("=")[::2] for each in value.split(",")]
     pairs = list(value.items()) if isinstance(value, Mapping) else value
     try:
+        if any(isinstance(weight, bool) for _, weight in pairs):
+            raise TypeError
         found = sorted((str(name).strip(), float(weight)) for name, weight in pairs)
     except (TypeError, ValueError):
         found = []

@@ -271,14 +271,18 @@ def _tidy(values: dict[str, Any]) -> dict[str, Any]:
     `all_backbones: true` means all backbones.
     """
     tidy: dict[str, Any] = {}
+    spelt: dict[str, str] = {}
     for given, value in values.items():
         key = ALIASES.get(given.replace("-", "_"), given.replace("-", "_"))
         if key == "all_backbones":
             if not isinstance(value, bool):
                 raise BadSpec(f"all_backbones: true or false is needed, not {value!r}.")
-            if value:
-                tidy["backbones"] = "all"
-            continue
+            if not value:
+                continue
+            key, value = "backbones", "all"
+        if key in spelt:
+            raise BadSpec(f"{given} and {spelt[key]} are the same key. Give only one of them.")
+        spelt[key] = given
         if key not in KEYS:
             meant = synonyms.key_meant(key)
             hint = f" Did you mean '{meant}'?" if meant else ""

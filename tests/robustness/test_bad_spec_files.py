@@ -221,3 +221,12 @@ def test_any_text_is_a_spec_or_one_clear_error(
         return
 
     assert values.keys() <= Spec.model_fields.keys()
+
+
+def test_a_key_with_two_spellings_is_refused(tmp_path: Path) -> None:
+    """Otherwise the last one would win without a word."""
+    path = tmp_path / "twice.yaml"
+    path.write_text("backbones: [scratch]\noptimizer: adamw\noptimiser: sgd\n")
+
+    with pytest.raises(BadSpec, match="optimiser and optimizer are the same key"):
+        model.read_file(path)

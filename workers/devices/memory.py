@@ -26,8 +26,8 @@ UNUSED = 1.2
 AGAIN_S = 5.0
 CGROUPS = Path("/sys/fs/cgroup")
 
-Likeness = tuple[str, int, int, str, str, str]
-"""Backbone, image size, batch size, requested precision, what is trained.
+Likeness = tuple[str, int, int, str, str, str, bool]
+"""Backbone, image size, batch size, precision, what is trained, optimiser, whether averaged.
 
 Equal ones need equal memory."""
 
@@ -68,16 +68,17 @@ class MeasuredMemory:
             return 0 if self.kind == "cuda" else None
         trial = self.store.load_trial(task.subject)
         with self._lock:
-            if time.monotonic() - self._looked.get(trial.backbone, float("-inf")) >= AGAIN_S:
-                self._look(trial.backbone)
-                self._looked[trial.backbone] = time.monotonic()
+            network = task.subject.rpartition("-s")[0]
+            if time.monotonic() - self._looked.get(network, float("-inf")) >= AGAIN_S:
+                self._look(network)
+                self._looked[network] = time.monotonic()
             return self._peaks.get(self._likeness(trial))
 
-    def _look(self, backbone: str) -> None:
-        """Read results of the backbone's trainings published since the last look."""
+    def _look(self, network: str) -> None:
+        """Read results of the network's trainings since the last look; trials are named by it."""
         names = atomic.list_names(self.store.ledger_folder("done"))
         for name in (
-            n for n in names if n.startswith(f"train.{backbone}-s") and n not in self._seen
+            n for n in names if n.startswith(f"train.{network}-s") and n not in self._seen
         ):
             self._seen.add(name)
             with contextlib.suppress(OrchError):  # an unreadable record measured nothing
@@ -95,7 +96,7 @@ class MeasuredMemory:
     def _likeness(self, trial: Trial) -> Likeness:
         size = self.store.described(trial.data).settings.image_size
         recipe = trial.recipe
-        how = (recipe.precision, recipe.finetune, recipe.optimiser)
+        how = (recipe.precision, recipe.finetune, recipe.optimiser, recipe.ema is not None)
         return trial.backbone, size, recipe.batch_size, *how
 
 
