@@ -43,9 +43,9 @@ demo: $(VENV)/installed
 	@echo "Your own images, one folder a class:"
 	@echo "  $(BIN)/orch submit --all-backbones --periods 3 --data FOLDER --wait && $(BIN)/orch report"
 
-# Two files at a time, the slowest first.
+# Three files at a time, the slowest first: tests of whole runs wait much.
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # FILE=chaos.json saves a record.
 chaos: N ?= 50

@@ -14,7 +14,7 @@ from typing import Any
 
 from jobs import errors, install_hints
 from jobs.catalog import reference
-from jobs.errors import BadSpec, MissingExtra, RequestError
+from jobs.errors import BadSpec, MissingExtra, MissingWeights, RequestError
 from jobs.spec.model import Spec
 from jobs.spec.networks import Network, source_of
 
@@ -57,11 +57,13 @@ def to_check(spec: Spec) -> list[str]:
 def resolve(spec: Spec, classes: int, weights_dir: Path | None, local: bool) -> Spec:
     """The specification with the preparation that each network's weights ask for.
 
-    Networks outside the catalog and own weights are checked; nothing is asked where there are none.
-    `local` says that this machine does the work, so that all weights have to be here. Raises a
+    Networks outside the catalog and own weights are checked. `local` says that this machine does
+    the work: all weights have to be here then, and those of the catalog are checked too. Raises a
     `RequestError`. Without torch the run's first task checks.
     """
     if not to_check(spec):
+        if local:
+            _refuse_unsound(spec, weights_dir)
         return spec
     _require_timm(spec.backbones)
     if not has_torch():
@@ -73,6 +75,13 @@ def resolve(spec: Spec, classes: int, weights_dir: Path | None, local: bool) -> 
         raise _refusal(described)
     facts = answer["networks"]
     return spec.with_native({name: Network(**found) for name, found in facts.items() if found})
+
+
+def _refuse_unsound(spec: Spec, weights_dir: Path | None) -> None:
+    """Raise `MissingWeights` for a file of the catalog's pretrained weights that is damaged."""
+    pretrained = [name for name in spec.backbones if spec.weights_of(name) == "imagenet"]
+    for reason in unsound_weights(pretrained, weights_dir).values():
+        raise MissingWeights(reason)
 
 
 def unsound_weights(names: Sequence[str], weights_dir: Path | None) -> dict[str, str]:

@@ -4,6 +4,7 @@ results.
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
@@ -52,13 +53,13 @@ def test_a_worker_asked_to_leave_and_one_killed_in_the_middle_change_nothing(
     calm_run, run = calm.submit(*asked), struck.submit(*asked)
     training = run.tasks[1]
     leaver, start_s = first_step(struck, training)
-    victim = struck.worker()
-    struck.until(lambda: "takes tasks" in struck.log(1), what="a second worker")
+    others = {name: struck.worker("--name", name) for name in ("second", "third")}
+    struck.until(lambda: all("takes tasks" in struck.log(n) for n in (1, 2)), what="both others")
     leaver.send_signal(signal.SIGTERM)
     code = leaver.wait(30)
     handover_s = struck.seconds_until(lambda: attempt(struck, training) == 2, 20)
-    other = struck.worker()
-    struck.until(lambda: "takes tasks" in struck.log(2), what="a third worker")
+    second = json.loads((struck.store.root / f"attempts/{training}/0002.json").read_text())
+    victim = others.pop(second["worker"])
     orphans = children_of(victim)
     victim.send_signal(signal.SIGKILL)
     struck.until(lambda: not any(alive(pid) for pid in orphans), 10, "the end of the orphans")
@@ -66,7 +67,7 @@ def test_a_worker_asked_to_leave_and_one_killed_in_the_middle_change_nothing(
     states = struck.finished(run)
     calm.finished(calm_run)
 
-    assert (code, other.poll()) == (0, None)
+    assert [code, *(other.poll() for other in others.values())] == [0, None]
     assert handover_s < RECONCILE_S + start_s
     assert recovery_s < TTL_S + RECONCILE_S + start_s
     assert set(states.values()) == {"done"}

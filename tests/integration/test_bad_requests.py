@@ -93,7 +93,7 @@ BAD: list[tuple[list[str], str, dict[str, str]]] = [
     (["flower", "--port", "0"], "--port", {}),
     (["flower"], "no broker answers at 127.0.0.1:1 ", UNREACHABLE),
     (["data", "inspekt", "animals"], "Commands: inspect, prepare. See: orch data --help", {}),
-    (["data", "inspect"], "Missing argument 'FOLDER'. See: orch data inspect --help", {}),
+    (["data", "inspect"], "See: orch data inspect --help", {}),
     (["status", "--top", "3"], "No such option '--top'", {}),
     (
         ["verify", "x", "--replay", "--seed", "x"],

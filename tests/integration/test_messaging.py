@@ -5,15 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 
+from jobs.catalog.backbones import relative_cost
 from jobs.task import Task
 from workers.messaging import broker
+
+
+def cost(task: Task) -> float:
+    """That of the network in the task's name."""
+    return relative_cost(task.subject.partition("-s0")[0])
 
 
 def test_a_message_carries_a_task_id_and_nothing_more(redis_url: str) -> None:
     """A message in Redis is JSON with one argument."""
     with broker.connected(redis_url, 3.0) as channel:
         channel.client.flushall()
-        broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 10)])
+        broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 10)], cost=cost)
         message = json.loads(channel.client.lpop("orch:1"))
 
     assert message["headers"]["argsrepr"] == "['train.vgg16-s0-00000000.0010']"
@@ -25,7 +31,8 @@ def test_big_networks_come_out_first(redis_url: str) -> None:
     names = ["squeezenet-finetuned", "scratch", "vgg16", "resnet34"]
     with broker.connected(redis_url, 3.0) as channel:
         channel.client.flushall()
-        broker.enqueue(redis_url, [Task("train", f"{name}-s0-00000000", 10) for name in names])
+        tasks = [Task("train", f"{name}-s0-00000000", 10) for name in names]
+        broker.enqueue(redis_url, tasks, cost=cost)
         keys = sorted(key.decode() for key in channel.client.keys("orch*"))
         first = json.loads(channel.client.lpop(keys[0]))["headers"]["argsrepr"]
         last = json.loads(channel.client.lpop(keys[-1]))["headers"]["argsrepr"]

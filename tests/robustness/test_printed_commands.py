@@ -64,15 +64,14 @@ def test_printed_commands_name_a_store_of_any_name(
 
 def test_a_folder_that_was_meant_can_be_pasted(terminal: Terminal) -> None:
     """So can one that was given as a specification."""
-    for place in ("train", "test"):
-        for label in ("cat", "dog"):
-            (terminal.folder / NAME / place / label).mkdir(parents=True)
-            (terminal.folder / NAME / place / label / "1.png").touch()
+    for label in ("cat", "dog"):
+        (terminal.folder / NAME / "all" / label).mkdir(parents=True)
+        (terminal.folder / NAME / "all" / label / "1.png").touch()
 
     meant = terminal.run("data", "inspect", NAME)[2].partition("Give ")[2]
     given = terminal.run("submit", NAME)[2].partition("--data ")[2]
 
-    assert shlex.split(meant.partition(". (If")[0]) == [f"{NAME}/train"]
+    assert shlex.split(meant.partition(" if the class")[0]) == [f"{terminal.folder / NAME}/all"]
     assert shlex.split(given.rstrip().removesuffix(".")) == [NAME]
 
 

@@ -143,11 +143,11 @@ def test_mistakes_of_the_only_network_that_learned_are_called_its_own(tmp_path: 
     collapse(store, run, "vgg16", answer="ape")
     read, analysed, _ = told(store, run)
 
-    titles = [fold.title for fold in mistakes._all_wrong(analysed)]
+    titles = [fold.title for fold in mistakes._all_wrong(analysed, read.comparison.backbones)]
 
     assert len(titles) == 1
     assert titles[0].endswith("that Scratch predicted wrongly")
-    assert mistakes._right_alone(analysed, Gallery(read)) == []
+    assert mistakes._right_alone(analysed, Gallery(read), read.comparison.backbones) == []
 
 
 def test_the_interval_of_the_table_decides_on_a_constant_prediction(tmp_path: Path) -> None:

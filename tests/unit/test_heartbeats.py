@@ -134,9 +134,9 @@ def test_a_silent_worker_and_the_reason_are_shown_beside_waiting(
     )
     beat(tmp_path, "gone-1", time.time() - START - 300)
     settings = Settings(tmp_path, None, None)
-    status_command._one(settings, store, run.name, False, False)
+    status_command._one(settings, store, run.name, False, False, False)
     one = capsys.readouterr().out
-    status_command._all(settings, store, False)
+    status_command._all(settings, store, False, False)
     every = capsys.readouterr().out
 
     assert f"run {run.name}: waiting (no worker is alive);" in one
