@@ -55,8 +55,13 @@ class Squaring(NamedTuple):
         return self.size + 2 * self.around
 
     @classmethod
+    def seen(cls, settings: DataSettings) -> Squaring:
+        """What a network gets of an image of a data set: without a margin."""
+        return cls.of(settings)._replace(margin=False)
+
+    @classmethod
     def of(cls, settings: DataSettings) -> Squaring:
-        """That of a data set."""
+        """That of a data set, as it is stored."""
         return cls(
             settings.image_size,
             settings.resize,

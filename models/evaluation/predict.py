@@ -166,7 +166,7 @@ class _Answering:
         """The mean answers of each backbone that answers, for images prepared as a data set is."""
         described, facts = self.store.described(data), self.store.done(Task("prepare", data))
         shown = functools.partial(_range, self.values, described, facts, self.members)
-        how = Squaring.of(described.settings)
+        how = Squaring.seen(described.settings)
         with tempfile.TemporaryDirectory(prefix="orch-predict-") as folder:
             path = Path(folder) / "images.npy"
             self.reasons, self.digests = _prepare(

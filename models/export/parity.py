@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from jobs.errors import OrchError
+from models.data.augment import centred
 from models.data.batches import Data, Indices, cut
 from models.networks.of_trial import Normalisation
 from models.training.learner import normalised
@@ -61,7 +62,7 @@ def batches(data: Data, indices: Indices, by: Normalisation) -> Iterator[npt.NDA
     """The images of these indices in batches, normalised (n, 3, s, s)."""
     for piece in cut(indices, BATCH_IMAGES):
         pixels = torch.from_numpy(np.array(data.images[piece]))
-        yield normalised(pixels, by=by).contiguous().numpy()
+        yield normalised(centred(pixels, data.image_side), by=by).contiguous().numpy()
 
 
 def compare(data: Data, indices: Indices, reference: Sequence[Scores], found: Scores) -> Parity:

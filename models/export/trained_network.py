@@ -76,7 +76,7 @@ def load(store: Store, training: Task) -> TrainedNetwork:
         learner.network,
         described.classes,
         json.loads(card.preparation(trial, described, prepared)),
-        Squaring.of(described.settings),
+        Squaring.seen(described.settings),
         of_trial.normalisation_of(trial),
         of_prepared(described, prepared, member=False),
     ).eval()

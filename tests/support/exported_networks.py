@@ -91,6 +91,7 @@ def train_networks(folder: Path) -> tuple[Store, Run, Path]:
             "precision": "fp32",
             "weights": "none",
             "image_size": 64,
+            "augment": "random-resized-crop",  # images are stored with a margin
             "name": "study",
         }
     )
