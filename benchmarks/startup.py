@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import common
-from large_store import PERIODS, fill_store
+from large_store import PERIODS, fill_store, keep_alive
 
 MAX_HELP_MS, MAX_STATUS_MS = 60.0, 250.0
 OF_ONE, OF_MANY = "one", "many"
@@ -113,7 +113,12 @@ def _timing(words: list[str], folder: Path) -> Callable[[], float]:
     def start() -> None:
         subprocess.run(words, env=environment, cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
-    return lambda: common.timed(start)
+    def timed() -> float:
+        for name in (OF_ONE, OF_MANY):
+            keep_alive(folder / name)
+        return common.timed(start)
+
+    return timed
 
 
 if __name__ == "__main__":
