@@ -50,7 +50,8 @@ class StoreView:
 
     `workers` are alive; `silent` ones are no longer heard of. `progress` is grouped by trial or
     data set, trainings first. `begun` are trials whose training has begun and is not done. `newer`
-    are lines on records that only a newer orch can read.
+    are lines on records that only a newer orch can read. `tried` are tasks with an attempt that are
+    not done.
     """
 
     ledger: Ledger
@@ -59,6 +60,7 @@ class StoreView:
     begun: frozenset[str]
     silent: tuple[Heartbeat, ...] = ()
     newer: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()
 
 
 def read_view(store: Store, now: float | None = None) -> StoreView:
@@ -80,13 +82,14 @@ def read_view(store: Store, now: float | None = None) -> StoreView:
     ):
         if (progress := _progress(store, task, workers, ended, now)) is not None:
             found[task.subject] = (*found.get(task.subject, ()), progress)
-    tried = (
-        name.split(".") for name in set(atomic.list_names(store.all_attempts_folder)) - ledger.done
+    tried = tuple(
+        name for name in atomic.list_names(store.all_attempts_folder) if name not in ledger.done
     )
-    begun = frozenset(parts[1] for parts in tried if parts[0] == "train" and len(parts) > 1)
+    split = (name.split(".") for name in tried)
+    begun = frozenset(parts[1] for parts in split if parts[0] == "train" and len(parts) > 1)
     reports = (store.progress_path(task) for task in _tasks(named))
     newer = heartbeats.newer(store) + codec.newer(ProgressRecord, reports)
-    return StoreView(ledger, workers, found, begun, silent, newer)
+    return StoreView(ledger, workers, found, begun, silent, newer, tried)
 
 
 def _tasks(names: Iterable[str]) -> Iterator[Task]:

@@ -92,7 +92,7 @@ def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
         _under_way(scene, run, subject, states) for subject in (*run.data_sets, *run.trials)
     )
     state, counts = _state(states, working), dict(Counter(states.values()))
-    why = waiting.reason(state, scene.workers, store, states)
+    why = waiting.reason(state, scene, store, states)
     return Overview(run.name, state, counts, run.submitted_at, why)
 
 
@@ -131,7 +131,7 @@ def run_status(
         _failures(store, states),
         scene.workers,
         scene.silent,
-        waiting.reason(state, scene.workers, store, states),
+        waiting.reason(state, scene, store, states),
         differing_versions(map(dict, _versions(store, run, results.values()))),
         scene.newer,
         _costs(store, run, trials),

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from jobs import atomic
 from jobs.store.store import Store
 from jobs.task import Task
-from orchestrator.monitoring.heartbeats import Heartbeat
+from orchestrator.monitoring.progress import StoreView
 
 MAX_TOLD = 3
 
 
-def reason(
-    state: str, workers: Sequence[Heartbeat], store: Store, states: Mapping[str, str]
-) -> str | None:
+def reason(state: str, scene: StoreView, store: Store, states: Mapping[str, str]) -> str | None:
     """Why a run of this state waits; None if unknown, or if it does not.
 
     A worker's trouble may be a full disk, permissions, a pause, or the broker. Where no worker
@@ -22,24 +19,25 @@ def reason(
     """
     if state != "waiting":
         return None
+    workers = scene.workers
     if not workers:
         return "no worker is alive"
     if all(worker.loading for worker in workers):
         return "workers load torch"
     troubles = {worker.trouble: worker.name for worker in workers if worker.trouble}
     told = [f"{name}: {trouble}" for trouble, name in troubles.items()]
-    return "; ".join(told or _failures(store, states)) or None
+    return "; ".join(told or _failures(store, states, scene.tried)) or None
 
 
-def _failures(store: Store, states: Mapping[str, str]) -> list[str]:
+def _failures(store: Store, states: Mapping[str, str], tried: Sequence[str]) -> list[str]:
     """What the open tasks failed with whose newest attempt failed; at most `MAX_TOLD`."""
     from workers.execution import attempts
 
     told: list[str] = []
-    for task_id in atomic.list_names(store.all_attempts_folder):
+    for task_id in tried:
         if states.get(task_id) != "open" or len(told) == MAX_TOLD:
             continue
-        tried = attempts.records(store, Task.parse(task_id))
-        if tried and tried[-1].state == "failed":
-            told.append(f"{task_id} will be tried again: {tried[-1].message}")
+        records = attempts.records(store, Task.parse(task_id))
+        if records and records[-1].state == "failed":
+            told.append(f"{task_id} will be tried again: {records[-1].message}")
     return told
