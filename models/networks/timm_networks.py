@@ -9,12 +9,12 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from jobs import install_hints
 from jobs.errors import BadSpec, MissingExtra, UnknownBackbone
 from jobs.spec.networks import Preparation, Resize
+from models.networks.image_sizes import fitting_arguments
 
 SHOWN = 80
 RESIZE: dict[str, Resize] = {"center": "crop", "squash": "squash", "border": "pad"}
@@ -80,22 +80,11 @@ def size_arguments(name: str, image_size: int) -> dict[str, Any]:
     """
     import timm
 
-    reason = ""
-    tried: tuple[dict[str, Any], ...] = ({}, {"img_size": image_size})
-    for arguments in tried:
-        try:
-            with torch.device("meta"), torch.inference_mode():
-                network = timm.create_model(name, **arguments).eval()
-                network(torch.empty(1, 3, image_size, image_size))
-        except NotImplementedError:
-            return {}
-        except TypeError:
-            continue
-        except (AssertionError, RuntimeError, ValueError) as error:
-            reason = reason or " ".join(str(error).split())
-        else:
-            return arguments
-    raise ValueError(reason or f"images of {image_size} px do not fit")
+    return fitting_arguments(
+        lambda arguments: timm.create_model(name, **arguments),
+        ({}, {"img_size": image_size}),
+        image_size,
+    )
 
 
 def native(name: str) -> Preparation:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from jobs.errors import UnknownBackbone
 from jobs.spec.networks import Preparation
+from models.networks.image_sizes import fitting_arguments
 
 SHOWN = 80
 NATIVE_SIZE = 224
@@ -66,21 +67,11 @@ def size_arguments(name: str, image_size: int) -> dict[str, Any]:
 
     Raises `ValueError` for a size that it cannot take.
     """
-    reason = ""
-    for arguments in ({}, {"image_size": image_size}, {"input_size": (image_size, image_size)}):
-        try:
-            with torch.device("meta"), torch.inference_mode():
-                network = _build(name, **arguments).eval()
-                network(torch.empty(1, 3, image_size, image_size))
-        except NotImplementedError:  # RegNet reads a tensor while it is built
-            return {}
-        except TypeError:
-            continue
-        except (AssertionError, RuntimeError, ValueError) as error:
-            reason = reason or " ".join(str(error).split())
-        else:
-            return arguments
-    raise ValueError(reason or f"images of {image_size} px do not fit")
+    return fitting_arguments(
+        lambda arguments: _build(name, **arguments),
+        ({}, {"image_size": image_size}, {"input_size": (image_size, image_size)}),
+        image_size,
+    )
 
 
 def native(name: str, weights_name: str | None = None) -> Preparation:
