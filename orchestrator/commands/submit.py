@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from orchestrator.terminal.spec_options import spec_options
 
 if TYPE_CHECKING:
     from jobs.spec.model import Spec
-    from orchestrator.preflight import Request
+    from orchestrator.preflight import CheckNetworks, Request
 
 EPILOG = examples(
     "orch submit --all-backbones --periods 3",
@@ -64,8 +65,9 @@ def submit_command(
         reading.close()
         notes.extend([] if request.known else _notes(request))
 
+    check = _asking_torch(reading.close, as_json)
     with reading:
-        store, run, request = record.record(spec, settings, workers, device, tell, look)
+        store, run, request = record.record(spec, settings, workers, device, tell, look, check)
     count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
     said = [
         f"run {run.name} {'continues' if request.known else 'is submitted'}: {len(run.trials)} "
@@ -77,6 +79,19 @@ def submit_command(
     ]
     facts = {"goes_on": request.known is not None, "notes": notes}
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts)
+
+
+def _asking_torch(before: Callable[[], None], as_json: bool) -> CheckNetworks:
+    """The check of networks and weights, which takes seconds, with a status line."""
+    from orchestrator import network_check
+    from orchestrator.terminal import progress_bar
+
+    def check(spec: Spec, classes: int, weights_dir: Path | None, local: bool) -> Spec:
+        before()
+        with progress_bar.status_line("checking networks and weights with torch", as_json):
+            return network_check.resolve(spec, classes, weights_dir, local)
+
+    return check
 
 
 def _of_default_data(spec_file: Path | None, options: dict[str, Any]) -> list[str]:

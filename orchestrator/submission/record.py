@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from jobs.spec.model import Spec
     from jobs.store.runs import Run
     from jobs.store.store import Store
-    from orchestrator.preflight import Request
+    from orchestrator.preflight import CheckNetworks, Request
 
 
 class Recorded(NamedTuple):
@@ -30,18 +30,27 @@ def record(
     device: str | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
     on_checked: Callable[[Request], None] = lambda request: None,
+    check_networks: CheckNetworks | None = None,
 ) -> Recorded:
     """Check everything, then record the run; raises a `RequestError` before anything is written.
 
     `tell(done, total)` counts the files read; `on_checked` gets the request before it is recorded.
+    `check_networks` asks torch about networks and weights, which takes seconds.
     """
     from jobs.store.store import Store
-    from orchestrator import preflight
+    from orchestrator import network_check, preflight
     from orchestrator.submission import provenance
     from orchestrator.submission.submit import create_run
 
     preflight.require_machine(settings, workers, device)
-    request = preflight.check_request(spec, settings, preflight.ping, _require_weights, tell)
+    request = preflight.check_request(
+        spec,
+        settings,
+        preflight.ping,
+        _require_weights,
+        tell,
+        check_networks or network_check.resolve,
+    )
     on_checked(request)
     store = Store(settings.store).open(create=True)
     threads = preflight.threads_of_a_lone_trial(settings, workers, device)
