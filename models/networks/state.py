@@ -22,9 +22,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except (ImportError, MemoryError):  # of this environment, whatever the file holds
         raise
     except Exception as error:  # torch.load may raise anything
-        reason = " ".join(str(error).split())[:160]
+        reason = " ".join(str(error).split())[:160].rstrip(".")
         raise BadWeights(
-            f"{path} is not a weights file that torch can read: {reason} Replace the file."
+            f"{path} is not a weights file that torch can read: {reason}. Replace the file."
         ) from error
     if not isinstance(found, dict) or not all(
         isinstance(value, torch.Tensor) for value in found.values()
