@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import preloaded
 from support.harness import redis_binary
 
 # Tests run side by side. With one torch thread per core in each, they would mostly wait.
@@ -24,6 +25,12 @@ if "ORCH_TEST_STATE" not in os.environ:
     os.environ["ORCH_TEST_STATE"] = tempfile.mkdtemp(prefix="orch-test-state-")
     atexit.register(shutil.rmtree, os.environ["ORCH_TEST_STATE"], ignore_errors=True)
 os.environ["XDG_STATE_HOME"] = os.environ["ORCH_TEST_STATE"]
+
+# The first process of the tests; the one that forks workers ends with it.
+if preloaded.FOLDER not in os.environ:
+    os.environ[preloaded.FOLDER] = tempfile.mkdtemp(prefix="orch-test-preloaded-")
+    os.environ[preloaded.MAIN] = str(os.getpid())
+    atexit.register(shutil.rmtree, os.environ[preloaded.FOLDER], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

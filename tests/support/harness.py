@@ -21,6 +21,7 @@ from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
+from support import preloaded
 
 ORCH = [sys.executable, "-m", "orchestrator.cli"]
 
@@ -71,13 +72,23 @@ class Lab:
 
     def worker(self, *words: str, enter: Sequence[str] = ()) -> subprocess.Popen[bytes]:
         """Start a worker on the CPU; its output is kept in the laboratory's folder. With `enter`
-        it runs elsewhere.
+        it runs elsewhere. Without that and without a PYTHONPATH of the laboratory's own it is
+        forked from a process that has loaded torch (see `support.preloaded`).
         """
         self.folder.mkdir(exist_ok=True)
+        by_hand = enter or "PYTHONPATH" in self.extra or preloaded.FOLDER not in os.environ
+        command = ["worker", "--device", "cpu", "--threads", "1", *words]
         with (self.folder / f"worker-{len(self.workers)}.log").open("ab") as log:
-            command = [*enter, *ORCH, "worker", "--device", "cpu", "--threads", "1", *words]
-            process = subprocess.Popen(
-                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            process: Any = (
+                subprocess.Popen(
+                    [*enter, *ORCH, *command],
+                    env=self.environment,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+                if by_hand
+                else preloaded.start(command, self.environment, log.fileno())
             )
         self.workers.append(process)
         return process
