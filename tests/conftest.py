@@ -8,6 +8,7 @@ import atexit
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -28,9 +29,8 @@ os.environ["XDG_STATE_HOME"] = os.environ["ORCH_TEST_STATE"]
 
 # The first process of the tests; the one that forks workers ends with it.
 if preloaded.FOLDER not in os.environ:
-    os.environ[preloaded.FOLDER] = tempfile.mkdtemp(prefix="orch-test-preloaded-")
-    os.environ[preloaded.MAIN] = str(os.getpid())
-    atexit.register(shutil.rmtree, os.environ[preloaded.FOLDER], ignore_errors=True)
+    preloaded.serve_in(Path(tempfile.mkdtemp(prefix="orch-test-forks-")) / "forks")
+    atexit.register(shutil.rmtree, Path(os.environ[preloaded.FOLDER]).parent, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,6 +59,17 @@ def own_path() -> Iterator[None]:
     os.environ.pop("PYTHONSAFEPATH", None)
     if before is not None:
         os.environ["PYTHONSAFEPATH"] = before
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> Iterator[None]:
+    """What uses more threads of torch in this process leaves one: on busy cores, networks as small
+    as those of the tests are ten times slower with two.
+    """
+    yield
+    set_num_threads = getattr(sys.modules.get("torch"), "set_num_threads", None)
+    if set_num_threads is not None:
+        set_num_threads(1)
 
 
 @pytest.fixture

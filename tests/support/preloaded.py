@@ -1,16 +1,17 @@
 """Workers that start in a tenth of a second: forked from a process that has loaded torch.
 
 Loading torch takes 4 s of a core, and the end-to-end tests start some thirty workers. Here one
-process loads it for all of them. Each worker is forked twice: the first fork runs `orch worker`,
-the second waits until that one starts its fork server, and becomes it. Both fork while they have a
+process loads it for all of them. A worker is a fork of it that runs `orch worker`; a fork of that
+one waits until the worker starts its fork server, and becomes it. Both are made while there is a
 single thread. All else is as in a worker that is started by hand: process group, environment,
-output, parents, signals. Tests of the start itself start workers by hand (`Lab.loads_torch`).
+output, parents, signals.
 
 `python -m support.preloaded SOCKET` serves until the process ORCH_TEST_MAIN is gone.
 """
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import gc
 import importlib
@@ -23,7 +24,7 @@ import sys
 import time
 import types
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,10 @@ LOADED = (
     "models.entrypoint",
     "workers.process.child",
     "workers.process.child_main",
+    "support.paced_epochs",
 )
-OWN, HIGH = 1000, 200  # file descriptors that nothing else uses
+HIGH = 200
+"""File descriptors from here on are used by nothing else."""
 MOST_BYTES = 1 << 20
 
 
@@ -85,13 +88,31 @@ class Worker:
         self.send_signal(signal.SIGKILL)
 
 
-def start(words: Sequence[str], environment: dict[str, str], log: int) -> Worker:
+@dataclass(frozen=True)
+class Kind:
+    """How a worker differs: its fork server is ready only after `loading_s`, its trainings wait
+    before each epoch (see `support.paced_epochs`), and it runs on the host of the process `host`.
+    """
+
+    loading_s: float = 0.0
+    pause_s: float = 0.0
+    gate: str | None = None
+    host: int | None = None
+
+
+def start(words: Sequence[str], environment: dict[str, str], log: int, kind: Kind) -> Worker:
     """Run `orch` with these words in a fork; its output goes to the open file `log`."""
     line = _connected(Path(os.environ[FOLDER]))
-    request = json.dumps({"words": list(words), "environment": environment, "folder": os.getcwd()})
-    socket.send_fds(line, [request.encode()], [log])
+    asked = {"words": list(words), "environment": environment, "folder": os.getcwd()}
+    socket.send_fds(line, [json.dumps(asked | {"kind": asdict(kind)}).encode()], [log])
     line.settimeout(60)
     return Worker(words, line, int(line.recv(64)))
+
+
+def serve_in(folder: Path) -> None:
+    """Let workers of this process and of those that it starts be forked, until it ends."""
+    folder.mkdir(parents=True)
+    os.environ[FOLDER], os.environ[MAIN] = str(folder), str(os.getpid())
 
 
 def _connected(folder: Path) -> socket.socket:
@@ -176,6 +197,9 @@ def become_worker(asked: dict[str, Any], lines: Sequence[socket.socket]) -> int:
     os.close(asked["log"])
     os.environ.clear()
     os.environ.update(asked["environment"])
+    kind = Kind(**asked["kind"])
+    if kind.host is not None and (guest := _enter(kind.host)):
+        return os.waitstatus_to_exitcode(os.waitpid(guest, 0)[1])
     os.chdir(asked["folder"])
     sys.path[:] = [each for each in sys.path if each != str(ROOT / "tests")]
     sys.modules["__main__"] = types.ModuleType("__main__")  # others would run this one again
@@ -183,13 +207,24 @@ def become_worker(asked: dict[str, Any], lines: Sequence[socket.socket]) -> int:
     server = os.fork()
     if server == 0:
         ours.close()
-        _wait_to_serve(theirs)
+        _wait_to_serve(theirs, kind)
     theirs.close()
     _start_fork_servers_in(server, ours)
     from orchestrator import cli
 
     sys.argv = ["orch", *asked["words"]]
     return cli.main()
+
+
+def _enter(host: int) -> int:
+    """Go on in a fork with the namespaces of that process, as nsenter does; 0 in the fork."""
+    names = ("net", "uts", "pid", "mnt")
+    places = [os.open(f"/proc/{host}/ns/{name}", os.O_RDONLY) for name in names]
+    for place in places:
+        if ctypes.CDLL(None, use_errno=True).setns(place, 0):
+            raise OSError(ctypes.get_errno(), f"the host of process {host} cannot be entered")
+        os.close(place)
+    return os.fork()
 
 
 def _start_fork_servers_in(server: int, line: socket.socket) -> None:
@@ -210,7 +245,7 @@ def _start_fork_servers_in(server: int, line: socket.socket) -> None:
     util.spawnv_passfds = started  # type: ignore[assignment]
 
 
-def _wait_to_serve(line: socket.socket) -> None:
+def _wait_to_serve(line: socket.socket, kind: Kind) -> None:
     """Become a fork server once the worker starts it; end with the worker that never does."""
     high = fcntl.fcntl(line.fileno(), fcntl.F_DUPFD_CLOEXEC, HIGH)
     line.close()
@@ -228,6 +263,11 @@ def _wait_to_serve(line: socket.socket) -> None:
     line.close()
     os.environ.clear()
     os.environ.update(asked["environment"])
+    from support import paced_epochs
+
+    paced_epochs.pace(kind.pause_s, kind.gate)
+    importlib.import_module("workers.process.preload")
+    time.sleep(kind.loading_s)
     exec(asked["program"], {"__name__": "__main__"})
     os._exit(0)
 
