@@ -54,9 +54,7 @@ class Places:
     report: Path | None = None
 
 
-def study(
-    count: int, seed: int, workers: int, pause_s: float, places: Places, size: Size
-) -> bool:
+def study(count: int, seed: int, workers: int, pause_s: float, places: Places, size: Size) -> bool:
     """Run the undisturbed study, inject the faults, compare and print; returns whether every
     promise was kept.
     """
@@ -105,9 +103,7 @@ def told(began: float, words: str) -> None:
     print(f"{time.monotonic() - began:7.1f} s  {words}", flush=True)
 
 
-def _calm(
-    folder: Path, images: Path, workers: int, periods: int, size: Size
-) -> tuple[Lab, Run]:
+def _calm(folder: Path, images: Path, workers: int, periods: int, size: Size) -> tuple[Lab, Run]:
     """The undisturbed study, started or extended to this many periods."""
     lab = _lab(folder)
     broker = Broker(lab)
@@ -130,9 +126,7 @@ def _lab(folder: Path, pause_s: float = 0.0) -> Lab:
 
 
 @contextmanager
-def _scene(
-    place: Path, images: Path, workers: int, size: Size
-) -> Iterator[tuple[Scene, bool]]:
+def _scene(place: Path, images: Path, workers: int, size: Size) -> Iterator[tuple[Scene, bool]]:
     """The study to be disturbed, before it starts, and whether its disk can be filled; processes
     started for it are ended.
     """

@@ -11,6 +11,7 @@ output, parents, signals.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import gc
@@ -180,10 +181,8 @@ class Server:
             if pid == 0:
                 return
             line = self.lines.pop(pid)
-            try:
+            with contextlib.suppress(OSError):  # the test is over
                 line.send(str(os.waitstatus_to_exitcode(status)).encode())
-            except OSError:
-                pass  # the test is over
             line.close()
 
 
