@@ -98,7 +98,7 @@ def test_a_worker_that_is_slow_to_load_takes_no_task_before_it_can_begin_one(
     lab = new_lab(loading_s=1.5 * TTL_S)
     workers = [lab.worker(), lab.worker()]
     run = lab.submit(
-        *SMALL, "--backbone", "scratch", "--periods", "1", "--data", str(animal_folder)
+        *SMALL, "--backbone", "squeezenet", "--periods", "1", "--data", str(animal_folder)
     )
     states = lab.finished(run)
     done = tables.read_rows(lab.store.root, "attempts", [tables.DATA_SETS, *run.trials]).to_pylist()

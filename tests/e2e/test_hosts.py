@@ -29,7 +29,7 @@ AWAY_S = TTL_S + 4
 """Longer than a lease lasts and than any connection to Redis waits."""
 BACK_S = 15.0
 STUDY = (
-    *("--backbone", "scratch", "--seeds", "2", "--periods", "4", "--epochs-per-period", "3"),
+    *("--backbone", "squeezenet", "--seeds", "2", "--periods", "4", "--epochs-per-period", "3"),
     *("--image-size", "32", "--weights", "none", "--batch-size", "16", "--precision", "fp32"),
     "--no-workers",
 )

@@ -20,7 +20,7 @@ from jobs import atomic
 pytestmark = pytest.mark.whole
 
 ASKED = (
-    *("--backbone", "squeezenet", "--periods", "1", "--epochs-per-period", "12"),
+    *("--backbone", "squeezenet", "--periods", "1", "--epochs-per-period", "24"),
     *("--image-size", "32", "--weights", "none", "--batch-size", "8", "--data"),
 )
 RUN_S, STOPPED_S = 0.02, 0.48
