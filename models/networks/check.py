@@ -170,17 +170,17 @@ def sizes_taken(wanted: Wanted) -> list[int]:
     except Exception:  # of the network's own code
         native = STUDY.image_size
     near = sorted(SIZES, key=lambda size: (abs(size - wanted.image_size), size))
-    found: list[int] = []
+    sizes: list[int] = []
     for size in dict.fromkeys((native, *near[:12])):
         try:
             tried = Wanted(wanted.label, size, wanted.source)
             _forward(libraries.skeleton(tried, 2).train(), size, 2)
         except Exception:  # of the network's own code
             continue
-        found.append(size)
-        if len(found) == SHOWN_SIZES:
+        sizes.append(size)
+        if len(sizes) == SHOWN_SIZES:
             break
-    return sorted(found)
+    return sorted(sizes)
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:

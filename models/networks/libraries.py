@@ -124,13 +124,13 @@ def fitting_values(
     reference = wanted.reference
     state = read_state(weights)
     expected = {name: value for name, value in network.state_dict().items() if name not in head}
-    found = state
+    values = state
     if reference.library == "torchvision":
         auxiliary = torchvision_networks.auxiliary_of(reference.name)
         if auxiliary:
-            found = {key: value for key, value in state.items() if not key.startswith(auxiliary)}
-        found = torchvision_networks.adapted(network, found)
-    body = {name: value for name, value in found.items() if name not in head}
+            values = {key: value for key, value in state.items() if not key.startswith(auxiliary)}
+        values = torchvision_networks.adapted(network, values)
+    body = {name: value for name, value in values.items() if name not in head}
     mismatch = first_mismatch(body, expected)
     if mismatch and reference.library == "timm":
         try:

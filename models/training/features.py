@@ -154,8 +154,8 @@ def _computed(
     with atomic.atomic_write(path) as draft, draft.open("wb") as handle:
         summing = Summing(handle)
         writer, done = _Writer(cast(IO[bytes], summing), len(rows)), 0
-        for piece, _, found in predict_split(learner, chosen, "features", compute=features):
-            writer.write(found)
+        for piece, _, values in predict_split(learner, chosen, "features", compute=features):
+            writer.write(values)
             done += len(piece)
             tell(done, len(rows))
     record = FeaturesRecord(
