@@ -122,6 +122,12 @@ class Trial:
         slug = reference.slug(self.backbone, source)
         return f"{slug}-s{self.seed}-{json_digest(self.as_dict())[:8]}"
 
+    @property
+    def identity(self) -> str:
+        """The label of its network; of an own file also the first digits of its checksum."""
+        source = None if self.network is None else self.network.source
+        return self.backbone if source is None else f"{self.backbone}-{source[: reference.DIGITS]}"
+
     def as_dict(self) -> dict[str, Any]:
         """The trial as plain JSON values."""
         from jobs.spec.model import named_by

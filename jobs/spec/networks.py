@@ -82,7 +82,8 @@ class Network(BaseModel):
 
     `source` is the SHA-256 of an own file, `weights` that of an own weights file with its suffix:
     the names of their copies in the store. `file` and `weights_file` are where they lie now, which
-    is not recorded. `gmacs` are billions of multiply-adds for one image of the network's size.
+    is not recorded. `gmacs` are billions of multiply-adds for one image of the network's size, and
+    `relative_cost` is the cost of that image in units of the catalog's at 224 px.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,7 +98,7 @@ class Network(BaseModel):
     deviation: Deviation | None = None
     learning_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     batch_size: int | None = Field(default=None, ge=1, le=65536)
-    relative_cost: float = Field(default=1.0, gt=0)
+    relative_cost: float | None = Field(default=None, gt=0)
     parameters: int | None = Field(default=None, ge=0)
     gmacs: float | None = Field(default=None, ge=0)
     file: Path | None = Field(default=None, exclude=True)

@@ -14,18 +14,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from jobs import atomic
 from jobs.catalog.backbones import CATALOG, find_backbone
 from jobs.errors import BadSpec, BadWeights, OrchError, RequestError
 from jobs.spec.networks import STUDY, Preparation
-from models.networks import head_layer, libraries, torchvision_networks, weights
+from models.networks import costs, head_layer, libraries, torchvision_networks, weights
 from models.networks.build import build_network, pretrained_skeleton
 from models.networks.libraries import Wanted
 
-COST_PER_GMAC = 2.5
-"""Relative cost of a billion multiply-adds, as for the catalog's networks without depthwise."""
 SIZES = tuple(range(32, 705, 32))
 SHOWN_SIZES = 4
 
@@ -123,13 +120,11 @@ def _try_out(wanted: Wanted, classes: int) -> dict[str, Any]:
             f"{wanted.label} gives {_shape_told(shape)} for two images and {classes} classes; "
             f"a score for each class is needed, of shape (2, {classes})."
         )
-    with FlopCounterMode(display=False) as counter:
-        _forward(network.eval(), wanted.image_size, 1)
-    gmacs = float(counter.get_total_flops()) / 2e9
+    cost = costs.of_image(network, wanted.image_size)
     return {
         "parameters": sum(value.numel() for value in network.parameters()),
-        "gmacs": round(gmacs, 4),
-        "relative_cost": round(max(0.5, COST_PER_GMAC * gmacs), 2),
+        "gmacs": round(cost.gmacs, 4),
+        "relative_cost": cost.relative,
     }
 
 
