@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -193,6 +194,8 @@ def _with_source(network: Network, given: str, path: Path) -> Network:
 def source_of(path: Path, given: str) -> bytes:
     """The contents of an own file; raises `UnknownBackbone`."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would never be read to its end
+            raise OSError(errno.EINVAL, "not a file")
         with path.open("rb") as handle:
             contents = handle.read(MAX_SOURCE_BYTES + 1)
     except OSError as error:

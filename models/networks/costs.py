@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from models.networks.usable import forward
+
 PER_GMAC = 2.4
 PER_MILLION_VALUES = 0.2
 """Relative cost of a billion multiply-adds, and of a million values that layers give.
@@ -36,7 +38,8 @@ class ImageCost:
 
 def of_image(network: nn.Module, image_size: int) -> ImageCost:
     """The cost of one image (3, s, s) in evaluation; the network no longer asks for gradients."""
-    network.eval().requires_grad_(False)  # else the counter fails on values passed to a layer
+    for value in network.eval().parameters():  # else the counter fails on those passed to a layer
+        value.requires_grad_(False)
     values = 0
 
     def count(_layer: nn.Module, _given: Any, output: Any) -> None:
@@ -44,11 +47,14 @@ def of_image(network: nn.Module, image_size: int) -> ImageCost:
         values += output.numel() if isinstance(output, torch.Tensor) else 0
 
     leaves = [layer for layer in network.modules() if not any(layer.children())]
-    handles = [layer.register_forward_hook(count) for layer in leaves]
-    device = next((value.device for value in network.parameters()), torch.device("cpu"))
+    handles = [
+        layer.register_forward_hook(count)
+        for layer in leaves
+        if not isinstance(layer, torch.jit.ScriptModule)  # takes no hooks
+    ]
     try:
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            network(torch.zeros(1, 3, image_size, image_size, device=device))
+            forward(network, image_size, 1)
     finally:
         for handle in handles:
             handle.remove()
