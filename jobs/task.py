@@ -87,6 +87,13 @@ class TrialNetwork:
     source: str | None = None
     weights: str | None = None
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of its own files in the store."""
+        from jobs.spec.networks import own_files
+
+        return own_files(self.source, self.weights)
+
     def as_dict(self) -> dict[str, Any]:
         """The values as plain JSON, without those that are absent."""
         values = {"mean": list(self.mean), "deviation": list(self.deviation)}

@@ -110,9 +110,20 @@ class Network(BaseModel):
         """The preparation that is given for this network, by key."""
         return {key: value for key in PREPARATION_KEYS if (value := getattr(self, key)) is not None}
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of its own files in the store."""
+        return own_files(self.source, self.weights)
+
     def named_by(self) -> dict[str, Any]:
         """The values that names are derived from."""
         return self.model_dump(mode="json", exclude_none=True, exclude=set(COUNTED))
+
+
+def own_files(source: str | None, weights: str | None) -> tuple[str, ...]:
+    """The names in the store of an own file with this checksum, and of an own weights file."""
+    module = None if source is None else f"{source}.py"
+    return tuple(name for name in (module, weights) if name is not None)
 
 
 Networks = dict[str, Network]
