@@ -38,14 +38,12 @@ def _usual_kind(name: str, value: Tensor) -> Tensor:
     """The value in float32; counts, which are whole numbers in any type, as integers."""
     if not value.is_floating_point():
         return value
-    return value.long() if name.endswith(OPTIONAL) else value.float()
+    return value.long() if str(name).endswith(OPTIONAL) else value.float()
 
 
 def _is_plain(found: object) -> TypeGuard[dict[str, Tensor]]:
-    return (
-        isinstance(found, dict)
-        and all(isinstance(value, torch.Tensor) for value in found.values())
-        and all(isinstance(name, str) for name in found)
+    return isinstance(found, dict) and all(
+        isinstance(value, torch.Tensor) for value in found.values()
     )
 
 
