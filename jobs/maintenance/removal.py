@@ -182,7 +182,7 @@ def _belongings(store: Store, subjects: Iterable[str]) -> list[Path]:
     wanted = set(subjects)
     if not wanted:
         return []
-    found = [
+    paths = [
         folder / name
         for folder in _folders_of_tasks(store)
         for name in atomic.list_names(folder)
@@ -190,5 +190,5 @@ def _belongings(store: Store, subjects: Iterable[str]) -> list[Path]:
     ]
     for subject in sorted(wanted):
         results = [store.root / tables.table_folder(table, subject) for table in tables.SCHEMAS]
-        found += [*results, store.data_folder(subject), store.trial_folder(subject)]
-    return [path for path in found if os.path.lexists(path)]
+        paths += [*results, store.data_folder(subject), store.trial_folder(subject)]
+    return [path for path in paths if os.path.lexists(path)]

@@ -22,16 +22,16 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Tensors of half precision become float32; integers stay.
     """
     try:
-        found = _load(path)
+        state = _load(path)
     except (ImportError, MemoryError):  # of this environment, whatever the file holds
         raise
     except Exception as error:  # torch.load may raise anything
         raise BadWeights(
             f"{path} is not a weights file that torch can read: {_reason(error)}. Replace the file."
         ) from error
-    if not _is_plain(found):
-        raise BadWeights(f"{path} is not a plain state dict (names and tensors). {_hint(found)}")
-    return {name: _usual_kind(name, value) for name, value in found.items()}
+    if not _is_plain(state):
+        raise BadWeights(f"{path} is not a plain state dict (names and tensors). {_hint(state)}")
+    return {name: _usual_kind(name, value) for name, value in state.items()}
 
 
 def _usual_kind(name: str, value: Tensor) -> Tensor:
@@ -41,15 +41,15 @@ def _usual_kind(name: str, value: Tensor) -> Tensor:
     return value.long() if str(name).endswith(OPTIONAL) else value.float()
 
 
-def _is_plain(found: object) -> TypeGuard[dict[str, Tensor]]:
-    return isinstance(found, dict) and all(
-        isinstance(value, torch.Tensor) for value in found.values()
+def _is_plain(state: object) -> TypeGuard[dict[str, Tensor]]:
+    return isinstance(state, dict) and all(
+        isinstance(value, torch.Tensor) for value in state.values()
     )
 
 
-def _hint(found: object) -> str:
+def _hint(state: object) -> str:
     """What to save instead; checkpoints of training programs hold a state dict by some name."""
-    inside = found if isinstance(found, dict) else {}
+    inside = state if isinstance(state, dict) else {}
     name = next((key for key, each in inside.items() if _is_plain(each) and each), None)
     if name is not None:
         return f"Its entry {str(name)[:40]!r} is one; save that alone."
@@ -74,36 +74,36 @@ def _load(path: Path) -> object:
 
 
 def first_mismatch(
-    found: dict[str, Tensor], expected: dict[str, Tensor], finite: bool = True
+    state: dict[str, Tensor], expected: dict[str, Tensor], finite: bool = True
 ) -> str | None:
     """The first difference of a state dict from the expected one in names, shapes or dtypes.
 
     With `finite`, values must be finite.
     """
     for name, value in expected.items():
-        if name not in found:
+        if name not in state:
             if name.endswith(OPTIONAL):
                 continue
-            return f"it lacks '{name}'{_wrapped(found, name)}"
-        if found[name].shape != value.shape:
-            return f"'{name}' has shape {list(found[name].shape)} instead of {list(value.shape)}"
-        if found[name].is_floating_point() != value.is_floating_point():
-            return f"'{name}' has type {found[name].dtype} instead of {value.dtype}"
-        if found[name].layout != value.layout or found[name].is_meta:
+            return f"it lacks '{name}'{_wrapped(state, name)}"
+        if state[name].shape != value.shape:
+            return f"'{name}' has shape {list(state[name].shape)} instead of {list(value.shape)}"
+        if state[name].is_floating_point() != value.is_floating_point():
+            return f"'{name}' has type {state[name].dtype} instead of {value.dtype}"
+        if state[name].layout != value.layout or state[name].is_meta:
             return f"'{name}' is not a plain tensor"
-    extra = next((name for name in found if name not in expected), None)
+    extra = next((name for name in state if name not in expected), None)
     if extra is not None:
         return f"it has '{extra}', which the network does not have"
     broken = next(
-        (name for name, value in found.items() if finite and not value.isfinite().all()), None
+        (name for name, value in state.items() if finite and not value.isfinite().all()), None
     )
     return None if broken is None else f"'{broken}' has values that are not finite"
 
 
-def _wrapped(found: dict[str, Tensor], name: str) -> str:
+def _wrapped(state: dict[str, Tensor], name: str) -> str:
     """What to do where each name has the same beginning, as DataParallel and torch.compile save."""
     for prefix in WRAPPERS:
-        if f"{prefix}{name}" in found:
+        if f"{prefix}{name}" in state:
             return (
                 f" but has '{prefix}{name}': save the state dict of the network inside, "
                 f"'network.{prefix}state_dict()'"
