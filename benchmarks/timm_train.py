@@ -30,7 +30,6 @@ from jobs.store.store import Store
 from jobs.task import Task
 
 NETWORK = "resnet34"
-BATCH = 32
 STEP = re.compile(r"Train: (\d+) \[ *(\d+)/.*?Time: ([\d.]+)s, +([\d.]+)/s")
 """Epoch, step, seconds, images per second: `Train: 1 [   3/12 (33%)] ... Time: 0.41s, 78.0/s`."""
 SHOWN = 400
@@ -45,6 +44,7 @@ class Measurement:
     device: str
     epochs: int
     precision: str
+    batch_size: int
     loaders: int
     chosen: TaskResult = field(default_factory=TaskResult)
 
@@ -57,7 +57,7 @@ class Measurement:
             words = ["--weights", "none", "--periods", "1", "--workers", "1", "--wait"]
             options = [
                 *("--backbone", NETWORK, "--epochs-per-period", str(self.epochs)),
-                *("--batch-size", str(BATCH), "--precision", self.precision),
+                *("--batch-size", str(self.batch_size), "--precision", self.precision),
                 *("--device", self.device, "--data", str(self.data)),
             ]
             try:
@@ -81,7 +81,7 @@ class Measurement:
             classes = sum(path.is_dir() for path in self.data.iterdir())
             options = {
                 **{"--data-dir": folder, "--val-split": "", "--output": f"{folder}/out"},
-                **{"--model": NETWORK, "--num-classes": classes, "--batch-size": BATCH},
+                **{"--model": NETWORK, "--num-classes": classes, "--batch-size": self.batch_size},
                 **{"--opt": "momentum", "--lr": 0.001, "--momentum": 0.9, "--weight-decay": 0},
                 **{"--sched": "step", "--decay-epochs": 10**6, "--warmup-epochs": 0},
                 **{"--epochs": self.epochs, "--device": self.device, "--log-interval": 1},
@@ -123,6 +123,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="a folder of class folders")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
+    parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--loaders", type=int, default=1, help="processes that decode for timm")
@@ -132,17 +133,16 @@ def parse() -> argparse.Namespace:
         parser.error(f"{given.train_py} is not a file; it is train.py of timm's repository")
     if not given.data.is_dir():
         parser.error(f"{given.data} is not a folder")
-    if given.epochs < 1 or given.rounds < 1:
-        parser.error("--epochs and --rounds must be 1 or more")
+    if min(given.epochs, given.rounds, given.batch_size) < 1:
+        parser.error("--epochs, --rounds and --batch-size must be 1 or more")
     return given
 
 
 def main() -> int:
     """Measure both in turns and print the medians and the median of the ratios."""
     given = parse()
-    each = Measurement(
-        given.train_py, given.data, given.device, given.epochs, given.precision, given.loaders
-    )
+    keys = ("train_py", "data", "device", "epochs", "precision", "batch_size", "loaders")
+    each = Measurement(**{key: getattr(given, key) for key in keys})
     measured = common.interleaved(
         {"orch": each.of_orch, "timm": each.of_timm}, given.rounds, NETWORK, warm_ups=0
     )
@@ -153,7 +153,7 @@ def main() -> int:
     ]
     table = common.table(("program", "images/s, median", f"of {given.rounds} rounds"), rows)
     ratio = common.paired(measured, "orch", "timm")
-    how = f"{each.chosen.precision}, {each.chosen.threads} thread(s), batch {BATCH}"
+    how = f"{each.chosen.precision}, {each.chosen.threads} thread(s), batch {given.batch_size}"
     shown = f"{table}\n\norch is {ratio:.3g} x as fast (median of {given.rounds} ratios; {how})"
     return common.publish("ResNet34 beside timm's train.py", shown, [], measured, given.json)
 
