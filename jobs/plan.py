@@ -105,11 +105,21 @@ def network_of(spec: Spec, backbone: str) -> TrialNetwork | None:
 
 
 def relative_cost(spec: Spec, backbone: str) -> float:
-    """The relative cost of a network: the catalog's, else from its recorded multiply-adds."""
+    """The cost of a network in units of the catalog's, as if the run's image size were 224 px."""
+    usual = backbones.PUBLISHED_SIZE if spec.image_size == "native" else spec.image_size
+    return image_cost(spec, backbone) * (backbones.PUBLISHED_SIZE / usual) ** 2
+
+
+def image_cost(spec: Spec, backbone: str) -> float:
+    """The cost of an image of the network's own size, in units of the catalog's at 224 px.
+
+    Outside the catalog it was counted at submission; without torch, a typical network is assumed.
+    """
     known = spec.networks.get(backbone)
-    if known is None or backbone in backbones.CATALOG:
-        return backbones.relative_cost(backbone)
-    return known.relative_cost
+    if known is not None and known.relative_cost and backbone not in backbones.CATALOG:
+        return known.relative_cost
+    size = spec.preparation_of(backbone).image_size
+    return backbones.relative_cost(backbone) * (size / backbones.PUBLISHED_SIZE) ** 2
 
 
 def run_name(spec: Spec, data_sets: Sequence[str]) -> str:
@@ -237,19 +247,18 @@ def priority(task: Task, cost: float) -> int:
     return max(1, 9 - round(2.4 * math.log(max(cost, 1.0))))
 
 
-def cost_of(store: Store, task: Task) -> float:
-    """The relative cost of a task's network, as the first run that wants it recorded it.
-
-    1 where nothing is known, as for preparing a data set.
-    """
+def cost_of(
+    store: Store, task: Task, measure: Callable[[Spec, str], float] = relative_cost
+) -> float:
+    """The cost of a task's network, as the first run that wants it recorded it."""
     slug = task.subject.rsplit("-s", 1)[0]
     if slug in backbones.CATALOG or task.kind == "prepare":
         return backbones.relative_cost(slug)
     with contextlib.suppress(OrchError, OSError):  # an estimate must not stop the task
         backbone = store.load_trial(task.subject).backbone
         for run in store.wanted_by(task):
-            return relative_cost(run.spec, backbone)
-    return 1.0
+            return measure(run.spec, backbone)
+    return backbones.TYPICAL_COST
 
 
 def task_states(

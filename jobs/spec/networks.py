@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -82,7 +83,8 @@ class Network(BaseModel):
 
     `source` is the SHA-256 of an own file, `weights` that of an own weights file with its suffix:
     the names of their copies in the store. `file` and `weights_file` are where they lie now, which
-    is not recorded. `gmacs` are billions of multiply-adds for one image of the network's size.
+    is not recorded. `gmacs` are billions of multiply-adds for one image of the network's size, and
+    `relative_cost` is the cost of that image in units of the catalog's at 224 px.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,7 +99,7 @@ class Network(BaseModel):
     deviation: Deviation | None = None
     learning_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     batch_size: int | None = Field(default=None, ge=1, le=65536)
-    relative_cost: float = Field(default=1.0, gt=0)
+    relative_cost: float | None = Field(default=None, gt=0)
     parameters: int | None = Field(default=None, ge=0)
     gmacs: float | None = Field(default=None, ge=0)
     file: Path | None = Field(default=None, exclude=True)
@@ -108,9 +110,20 @@ class Network(BaseModel):
         """The preparation that is given for this network, by key."""
         return {key: value for key in PREPARATION_KEYS if (value := getattr(self, key)) is not None}
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of its own files in the store."""
+        return own_files(self.source, self.weights)
+
     def named_by(self) -> dict[str, Any]:
         """The values that names are derived from."""
         return self.model_dump(mode="json", exclude_none=True, exclude=set(COUNTED))
+
+
+def own_files(source: str | None, weights: str | None) -> tuple[str, ...]:
+    """The names in the store of an own file with this checksum, and of an own weights file."""
+    module = None if source is None else f"{source}.py"
+    return tuple(name for name in (module, weights) if name is not None)
 
 
 Networks = dict[str, Network]
@@ -192,6 +205,8 @@ def _with_source(network: Network, given: str, path: Path) -> Network:
 def source_of(path: Path, given: str) -> bytes:
     """The contents of an own file; raises `UnknownBackbone`."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would never be read to its end
+            raise OSError(errno.EINVAL, "not a file")
         with path.open("rb") as handle:
             contents = handle.read(MAX_SOURCE_BYTES + 1)
     except OSError as error:

@@ -97,7 +97,7 @@ class MeasuredMemory:
         size = self.store.described(trial.data).settings.image_size
         recipe = trial.recipe
         how = (recipe.precision, recipe.finetune, recipe.optimiser, recipe.ema is not None)
-        return trial.backbone, size, recipe.batch_size, *how
+        return trial.identity, size, recipe.batch_size, *how
 
 
 def _gpu_bytes(visible: str) -> int:

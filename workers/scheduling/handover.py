@@ -124,7 +124,7 @@ class Handover:
     def kind_of(self, task: Task) -> str:
         """The kind of a training, as in `throughput.training_kind`.
 
-        It depends on the backbone, what of it is trained, the image size and, on a CPU, threads.
+        It depends on the network, what of it is trained, the image size and, on a CPU, threads.
         """
         trial = self.store.load_trial(task.subject)
         threads = self.threads
@@ -133,9 +133,8 @@ class Handover:
                 numerics = codec.read(self.store.numerics_path(trial.name), NumericsRecord)
                 threads = numerics.threads if numerics else threads
         trained = "" if trial.recipe.finetune == "full" else "+head"
-        return throughput.training_kind(
-            trial.backbone + trained, self.store.described(trial.data).settings.image_size, threads
-        )
+        size = self.store.described(trial.data).settings.image_size
+        return throughput.training_kind(trial.identity + trained, size, threads)
 
     @property
     def settled(self) -> bool:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jobs import atomic
+from jobs import atomic, plan
 from jobs.errors import BadSpec, DamagedFile, NewerRecord, OrchError
 from jobs.store import codec
 from jobs.store.records import HeartbeatRecord
 from jobs.store.store import Store
 from jobs.task import Task
-from workers.scheduling import rebalance
+from workers.scheduling import rebalance, throughput
 from workers.scheduling.handover import Handover
 
 FRESH_S = 8.0
@@ -31,6 +31,7 @@ class Peers:
     clock: Callable[[], float] = time.monotonic
     _seen: dict[str, tuple[Any, float]] = field(default_factory=dict)
     _images: dict[str, float] = field(default_factory=dict)
+    _costs: dict[str, float] = field(default_factory=dict)
     _last: tuple[rebalance.Peer, ...] = ()
 
     def peers(self) -> tuple[rebalance.Peer, ...]:
@@ -52,7 +53,7 @@ class Peers:
             peer.training for peer in self._last if peer.name != ours.name
         ):
             return None
-        reassignments = rebalance.reassignments(self._last, self._whole(ours, waiting))
+        reassignments = rebalance.reassignments(self._last, self._whole(ours, waiting), self._costs)
         return next((each for each in reassignments if each.taker == ours.name), None)
 
     def placed(
@@ -70,7 +71,8 @@ class Peers:
         by, by_worker = dict[str, str](), dict[str | None, list[Task]]()
         with contextlib.suppress(OSError, OrchError, TypeError, ValueError):
             trainings = [task for task in tasks if task.kind == "train"]
-            by = rebalance.assign_trainings(idle, self._whole(ours, trainings[:MAX_WAITING]))
+            whole = self._whole(ours, trainings[:MAX_WAITING])
+            by = rebalance.assign_trainings(idle, whole, self._costs)
         for task in tasks:
             by_worker.setdefault(by.get(task.id), []).append(task)
         return by_worker
@@ -94,7 +96,14 @@ class Peers:
         )
         if epochs * self._images[data] <= 0:
             return None
-        return rebalance.ActiveTraining(task.id, ours.kind_of(task), epochs * self._images[data])
+        kind = ours.kind_of(task)
+        self._learn_cost(task, kind)
+        return rebalance.ActiveTraining(task.id, kind, epochs * self._images[data])
+
+    def _learn_cost(self, task: Task, kind: str) -> None:
+        """Remember the cost of a network outside the catalog, as its run recorded it."""
+        if throughput.work(kind, self._costs) is None:
+            self._costs[kind] = plan.cost_of(self.store, task, plan.image_cost)
 
     def _read_peer(self, file: str) -> rebalance.Peer | None:
         with contextlib.suppress(OSError, DamagedFile, NewerRecord, BadSpec):
@@ -104,8 +113,9 @@ class Peers:
             training, alone = sign.training, sign.slots == 1
             active = None
             if training is not None:
-                task = Task.parse(training.task).id
-                active = rebalance.ActiveTraining(task, training.kind, float(training.left))
+                task = Task.parse(training.task)
+                self._learn_cost(task, training.kind)
+                active = rebalance.ActiveTraining(task.id, training.kind, float(training.left))
             return rebalance.Peer(
                 sign.name,
                 {kind: float(rate) for kind, rate in sign.rates.items() if rate > 0},

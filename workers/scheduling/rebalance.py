@@ -12,6 +12,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from workers.scheduling import throughput
 
@@ -31,6 +32,7 @@ ALIKE = 1.5
 """How much faster a worker of the same model must be: smaller differences are measurement noise."""
 HOPE = 2.0
 """Assumed speed of an unmeasured worker, relative to measured ones that are all alike."""
+NO_COSTS: throughput.Costs = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +75,16 @@ class Reassignment:
 
 
 def reassignments(
-    peers: Sequence[Peer], waiting: Sequence[ActiveTraining] = ()
+    peers: Sequence[Peer],
+    waiting: Sequence[ActiveTraining] = (),
+    costs: throughput.Costs = NO_COSTS,
 ) -> list[Reassignment]:
     """The reassignments to make now, largest saving first; each worker takes part at most once.
 
     `waiting` are trainings that no worker holds. They also take time, on the workers that become
-    free first.
+    free first. `costs` are those of networks outside the catalog.
     """
-    fleet = Fleet.of(peers, waiting)
+    fleet = Fleet.of(peers, waiting, costs)
     free = {peer.name for peer in fleet.peers if peer.settled}
     changes: list[Reassignment] = []
     while (best := fleet.best(free)) is not None:
@@ -90,12 +94,16 @@ def reassignments(
     return changes
 
 
-def assign_trainings(peers: Sequence[Peer], trainings: Sequence[ActiveTraining]) -> dict[str, str]:
+def assign_trainings(
+    peers: Sequence[Peer],
+    trainings: Sequence[ActiveTraining],
+    costs: throughput.Costs = NO_COSTS,
+) -> dict[str, str]:
     """Assign waiting trainings to idle workers; a dict from task id to worker name.
 
     The longest training is assigned first. Each goes to the idle worker that would finish it first.
     """
-    fleet, assigned = Fleet.of(peers, trainings), dict[str, str]()
+    fleet, assigned = Fleet.of(peers, trainings, costs), dict[str, str]()
     idle = [peer for peer in fleet.peers if not peer.busy and peer.settled]
     for training in fleet.waiting:
         if idle:
@@ -120,7 +128,12 @@ class Fleet:
     changing: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, peers: Sequence[Peer], waiting: Sequence[ActiveTraining]) -> Fleet:
+    def of(
+        cls,
+        peers: Sequence[Peer],
+        waiting: Sequence[ActiveTraining],
+        costs: throughput.Costs = NO_COSTS,
+    ) -> Fleet:
         """Build the fleet from these workers and waiting trainings.
 
         Workers of one model share their measurements. A worker about which nothing is known is
@@ -131,12 +144,12 @@ class Fleet:
         rates = [peer.rates for peer in peers if peer.rates]
         if not rates:
             return cls((), tuple(waiting), {}, 0.0)
-        hoped = max(rates, key=lambda each: throughput.ratio(each, rates[0]))
+        hoped = max(rates, key=lambda each: throughput.ratio(each, rates[0], costs))
         if len({peer.model or peer.name for peer in peers if peer.rates}) == 1:
             hoped = {kind: HOPE * rate for kind, rate in hoped.items()}
         left = [*(peer.training for peer in peers if peer.training), *waiting]
         paces = {
-            (peer.name, kind): throughput.expected_rate(peer.rates or hoped, kind, rates)
+            (peer.name, kind): throughput.expected_rate(peer.rates or hoped, kind, rates, costs)
             for peer in peers
             for kind in {training.kind for training in left}
         }
