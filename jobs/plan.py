@@ -32,8 +32,8 @@ class Plan:
     """The expanded specification: run name, data sets, trials and tasks.
 
     `data_sets` are the preparations of the same images, that of the first network first. Trials are
-    ordered by seed, then by cost, with the most expensive network first. Evaluations of
-    the `corruption_levels` follow the last target epoch.
+    ordered by seed, then by cost, with the most expensive network first; settings of a grid are in
+    the order of their lists. Evaluations of the `corruption_levels` follow the last target epoch.
     """
 
     run: str
@@ -66,23 +66,16 @@ def unfold(spec: Spec, data: str | Callable[[DataSettings], str]) -> Plan:
 
     `data` gives the name of the data set with these settings; a text is the name of the only one.
     """
-    names = {
-        name: data if isinstance(data, str) else data(spec.data_settings(name))
-        for name in spec.backbones
-    }
-    trials = [
-        Trial(
-            names[name],
-            name,
-            spec.weights_of(name),
-            spec.recipe(name),
-            seed,
-            network_of(spec, name),
-        )
-        for seed in range(spec.seeds)
-        for name in sorted(spec.backbones, key=lambda name: -relative_cost(spec, name))
+    trained = [
+        (name, one, data if isinstance(data, str) else data(one.data_settings(name)))
+        for name, _, one in spec.trained()
     ]
-    data_sets = tuple(dict.fromkeys(names.values()))
+    trials = [
+        Trial(images, name, one.weights_of(name), one.recipe(name), seed, network_of(one, name))
+        for seed in range(spec.seeds)
+        for name, one, images in sorted(trained, key=lambda each: -relative_cost(spec, each[0]))
+    ]
+    data_sets = tuple(dict.fromkeys(images for _, _, images in trained))
     target_epochs = tuple(period * spec.epochs_per_period for period in range(1, spec.periods + 1))
     return Plan(
         spec.name or run_name(spec, data_sets),

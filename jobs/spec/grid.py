@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jobs.errors import BadSpec
-from jobs.spec.fields import KEYS
+from jobs.spec.fields import KEYS, RECIPE_KEYS
 from jobs.spec.recipe import Recipe
 from jobs.spec.setting import GRID, Setting, in_order, told
 from jobs.spec.value_lists import checked
@@ -34,10 +34,10 @@ def apart(values: Mapping[str, Any]) -> dict[str, Any]:
     found, lists = dict(values), dict[str, Any]()
     for key, value in values.items():
         if key in KEYS and key not in LISTS and is_list(key, value):
-            if key not in Recipe.model_fields:
+            if key not in RECIPE_KEYS:
                 raise BadSpec(
                     f"{key}: one value is needed, not a list (given: {str(list(value))[:80]}). "
-                    f"Lists may be given for: {', '.join(in_order(Recipe.model_fields))}."
+                    f"Lists may be given for: {', '.join(in_order(RECIPE_KEYS))}."
                 )
             several = checked(key, value, Recipe)
             found[key] = several[0]
