@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from jobs.atomic import json_digest
 from jobs.catalog import backbones
 from jobs.errors import OrchError, OutOfReach
+from jobs.spec import setting
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
@@ -25,6 +26,7 @@ from jobs.task import Task, Trial, TrialNetwork
 
 if TYPE_CHECKING:
     from jobs.spec.model import DataSettings, Spec
+    from jobs.spec.setting import Setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,16 @@ def unfold(spec: Spec, data: str | Callable[[DataSettings], str]) -> Plan:
         target_epochs,
         tuple(spec.corruption_levels),
     )
+
+
+def setting_of(spec: Spec, trial: Trial) -> Setting:
+    """The setting of a trial in a grid: the values of the keys that vary for its network."""
+    return setting.of_recipe(trial.recipe, setting.in_order(spec.lists_of(trial.backbone)))
+
+
+def label_of(spec: Spec, trial: Trial) -> str:
+    """What stands for a trial and its other seeds: its network, in a grid with the setting."""
+    return setting.label(trial.backbone, setting_of(spec, trial))
 
 
 def network_of(spec: Spec, backbone: str) -> TrialNetwork | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -121,6 +122,11 @@ class Trial:
         source = None if self.network is None else self.network.source
         slug = reference.slug(self.backbone, source)
         return f"{slug}-s{self.seed}-{json_digest(self.as_dict())[:8]}"
+
+    @property
+    def recipe_text(self) -> str:
+        """The recipe as JSON, as the column `recipe` of the results holds it."""
+        return json.dumps(self.as_dict()["recipe"])
 
     def as_dict(self) -> dict[str, Any]:
         """The trial as plain JSON values."""

@@ -222,6 +222,6 @@ def _train(request: TaskRequest, fates: list[_Fate], entry: str) -> tuple[int, d
 
 
 def _timeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    left_out = TIMES | {"period", "trial"}
+    left_out = TIMES | {"period", "trial", "recipe"}  # older rows have no recipe
     kept = [{key: value for key, value in row.items() if key not in left_out} for row in rows]
     return sorted(kept, key=lambda row: row["epoch"])

@@ -55,7 +55,13 @@ def evaluate(request: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) 
         "accuracy": correct / total,
         "seconds": time.monotonic() - started,
     }
-    who = {"backbone": trial.backbone, "seed": trial.seed, "period": request.period, "epoch": epoch}
+    who = {
+        "backbone": trial.backbone,
+        "seed": trial.seed,
+        "period": request.period,
+        "epoch": epoch,
+        "recipe": trial.recipe_text,
+    }
     tables = {"evaluations": [who | {"corruption": corruption, "severity": severity} | facts]}
     if not task.corruption:
         tables["predictions"] = [who | row for row in rows]
@@ -104,6 +110,6 @@ def _answers(
     loss_sum = math.fsum(losses)
     if not math.isfinite(loss_sum):
         raise LossNotFinite(
-            f"the test loss at epoch {task.epoch} is {loss_sum}. Try a smaller --learning-rate."
+            f"the test loss at epoch {task.epoch} is {loss_sum}. {learner.smaller_rate}"
         )
     return loss_sum, rows

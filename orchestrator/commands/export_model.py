@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobs.settings import Settings, folder
-from orchestrator.terminal.options import emit, examples, json_option, store_option
+from orchestrator.terminal.options import (
+    emit,
+    examples,
+    json_option,
+    setting_option,
+    store_option,
+)
 
 if TYPE_CHECKING:
     from orchestrator.api import Exported
@@ -25,6 +31,7 @@ FORMATS = ("torch", "safetensors", "onnx")
 )
 @click.argument("name", metavar="[RUN]", required=False)
 @click.option("--backbone", required=True, metavar="NAME", help="The network to export.")
+@setting_option
 @click.option(
     "--seed",
     type=int,
@@ -55,6 +62,7 @@ def model_command(
     settings: Settings,
     name: str | None,
     backbone: str,
+    setting: dict[str, Any],
     seed: int | None,
     period: int | None,
     formats: tuple[str, ...],
@@ -77,7 +85,15 @@ def model_command(
             "comparing on the test images", "images", before=lambda: say("")
         ) as tell,
     ):
-        written = run.export(backbone, place, formats=formats, seed=seed, period=period, tell=tell)
+        written = run.export(
+            backbone,
+            place,
+            formats=formats,
+            seed=seed,
+            period=period,
+            setting=setting,
+            tell=tell,
+        )
     if as_json:
         emit(
             {

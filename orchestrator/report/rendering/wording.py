@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from jobs.catalog import backbones
+from jobs.spec.setting import network_of
 from orchestrator.analysis.metrics import Metric
 from orchestrator.analysis.statistics import Interval, Spread
 
@@ -155,8 +156,10 @@ def listed(names: Sequence[str]) -> str:
 
 
 def title(backbone: str) -> str:
-    """Title of the network; for an unknown backbone, its name."""
-    return backbones.CATALOG[backbone].title if backbone in backbones.CATALOG else backbone
+    """Title of the network, in a grid with its setting; for an unknown backbone, its name."""
+    network = network_of(backbone)
+    known = backbones.CATALOG.get(network)
+    return known.title + backbone.removeprefix(network) if known else backbone
 
 
 def plain(text: object) -> str:

@@ -44,20 +44,23 @@ def section(report: ReportData) -> Content | None:
 
 def _stopped(run_data: RunData) -> str:
     """Trainings that early stopping ended, and where."""
-    stops, patience = run_data.comparison.stops, run_data.run.spec.early_stop
-    if patience is None:
+    stops = run_data.comparison.stops
+    given = {trial.recipe.early_stop for trial in run_data.trials.values()}
+    patiences = sorted(patience for patience in given if patience is not None)
+    if not patiences:
         return ""
+    whose = "Some settings use" if None in given else "The run uses"
     several = run_data.run.spec.seeds > 1
     named = [
-        f"{wording.title(trial.backbone)}{f' (seed {trial.seed})' if several else ''} "
+        f"{wording.title(run_data.label(name))}{f' (seed {trial.seed})' if several else ''} "
         f"stopped early at epoch {stops[name]}"
         for name, trial in run_data.trials.items()
         if name in stops and stops[name] < run_data.run.spec.epochs
     ]
     told = wording.listed(named) if named else "no training has stopped early"
     return (
-        f"The run uses early stopping with a patience of {wording.count(patience, 'epoch')}: "
-        f"{told}. "
+        f"{whose} early stopping with a patience of "
+        f"{wording.listed([wording.count(patience, 'epoch') for patience in patiences])}: {told}. "
     )
 
 
