@@ -156,8 +156,8 @@ def split_entries(entries: Any) -> tuple[tuple[str, ...], Networks]:
             other = origins[reference.label]
             raise BadSpec(
                 f"backbones: '{reference.label}' is given twice with different settings or files "
-                f"({other} and {given}). Results could not be told apart; compare them in two runs, "
-                "or give one entry with a list, such as 'learning_rate: [0.001, 0.003]'."
+                f"({other} and {given}). Results could not be told apart; compare them in two "
+                "runs, or give one entry with a list, such as 'learning_rate: [0.001, 0.003]'."
             )
         origins.setdefault(reference.label, given)
     return tuple(found), {name: each for name, each in found.items() if each != Network()}

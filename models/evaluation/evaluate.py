@@ -41,9 +41,8 @@ def evaluate(request: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) 
     trained = store.done(training)
     epoch = task.epoch if trained is None or trained.epoch is None else trained.epoch
     started = time.monotonic()
-    corruption, severity = (
-        corruptions.parse_level(task.corruption) if task.corruption else ("none", 0)
-    )
+    level = task.corruption
+    corruption, severity = corruptions.parse_level(level) if level else ("none", 0)
     loss_sum, rows = _answers(
         learner, data, tell, should_stop, task, corrupter(corruption, severity)
     )
@@ -55,13 +54,8 @@ def evaluate(request: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) 
         "accuracy": correct / total,
         "seconds": time.monotonic() - started,
     }
-    who = {
-        "backbone": trial.backbone,
-        "seed": trial.seed,
-        "period": request.period,
-        "epoch": epoch,
-        "recipe": trial.recipe_text,
-    }
+    who = {"backbone": trial.backbone, "seed": trial.seed, "period": request.period, "epoch": epoch}
+    who["recipe"] = trial.recipe_text
     tables = {"evaluations": [who | {"corruption": corruption, "severity": severity} | facts]}
     if not task.corruption:
         tables["predictions"] = [who | row for row in rows]

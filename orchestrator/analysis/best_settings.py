@@ -47,7 +47,7 @@ def _best(results: Sequence[SettingResult]) -> str | None:
         key=lambda one: (-(one.validation_accuracy or 0.0), one.validation_loss or 0.0),
         default=None,
     )
-    return first and first.backbone
+    return first.backbone if first else None
 
 
 def _result(run_data: RunData, label: str) -> SettingResult:

@@ -59,9 +59,9 @@ def choose_models(
         else:
             absent.append(name)
     if len(absent) == len(labels):
-        wanted = "any period" if period is None else f"period {period}"
+        missing = "any period" if period is None else f"period {period}"
         raise OrchError(
-            f"the run {run.name} has not evaluated {wanted} yet, so no network can predict. "
+            f"the run {run.name} has not evaluated {missing} yet, so no network can predict. "
             f"Its progress: {settings.command_line(store.root, 'status', run.name)}"
         )
     return TrainedModels({name: tasks for name, tasks in trials.items() if tasks}, tuple(absent))

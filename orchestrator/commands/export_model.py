@@ -60,14 +60,12 @@ FORMATS = ("torch", "safetensors", "onnx")
 @click.pass_obj
 def model_command(
     settings: Settings,
+    /,
     name: str | None,
-    backbone: str,
-    setting: dict[str, Any],
-    seed: int | None,
-    period: int | None,
     formats: tuple[str, ...],
     out: str | None,
     as_json: bool,
+    **chosen: Any,
 ) -> None:
     """Write a trained network with its labels and preparation, to be used without orch.
 
@@ -85,15 +83,7 @@ def model_command(
             "comparing on the test images", "images", before=lambda: say("")
         ) as tell,
     ):
-        written = run.export(
-            backbone,
-            place,
-            formats=formats,
-            seed=seed,
-            period=period,
-            setting=setting,
-            tell=tell,
-        )
+        written = run.export(path=place, formats=formats, tell=tell, **chosen)
     if as_json:
         emit(
             {
@@ -105,7 +95,7 @@ def model_command(
             }
         )
     else:
-        _tell(backbone, written)
+        _tell(chosen["backbone"], written)
 
 
 def _facts(parity: Any) -> dict[str, Any]:

@@ -94,8 +94,9 @@ def predict_command(
 ) -> int:
     """Classify images, or folders of images, with every backbone of a run.
 
-    A backbone trained with several seeds answers with the mean of its networks. In a grid each of
-    its settings answers for itself. Exit code 1 when a file is not a complete image or a network is damaged; everything else is answered all the same.
+    A backbone trained with several seeds answers with the mean of its networks; in a grid each of
+    its settings answers for itself. Exit code 1 when a file is not a complete image or a network is
+    damaged; everything else is answered all the same.
     """
     from jobs.data import image_paths
     from jobs.store.store import Store

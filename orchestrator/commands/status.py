@@ -171,6 +171,8 @@ def _described(settings: Settings, found: Any, now: float) -> Iterator[str]:
     if found.preparing != "done":
         state = "being prepared" if found.data_progress else found.preparing
         yield f"data set {found.data}: {state}"
+    from jobs.spec import setting
+
     width = max((len(trial.trial) for trial in found.trials), default=5)
     yield f"{'trial':<{width}}  state      period  epochs   accuracy  now"
     for trial in found.trials:
@@ -180,8 +182,9 @@ def _described(settings: Settings, found: Any, now: float) -> Iterator[str]:
             if trial.stopped_early is not None
             else []
         )
+        told = [setting.told(trial.setting)] if trial.setting else []
         now_doing = "; ".join(
-            [*stopped, *(f"{p.phase or p.kind} on {p.worker}" for p in trial.progress)]
+            [*told, *stopped, *(f"{p.phase or p.kind} on {p.worker}" for p in trial.progress)]
         )
         yield (
             f"{trial.trial:<{width}}  {trial.state:<9}  {trial.period}/{trial.periods:<4}  "

@@ -17,6 +17,7 @@ from orchestrator.terminal.spec_options import spec_options
 
 if TYPE_CHECKING:
     from jobs.spec.model import Spec
+    from jobs.store.runs import Run
     from orchestrator.preflight import CheckNetworks, Request
 
 EPILOG = examples(
@@ -72,18 +73,25 @@ def submit_command(
     check = _asking_torch(reading.close, as_json)
     with reading:
         store, run, request = record.record(spec, settings, workers, device, tell, look, check)
-    count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
     said = [
-        f"run {run.name} {'continues' if request.known else 'is submitted'}: {len(run.trials)} "
-        f"trial(s), {len(run.tasks)} tasks, {spec.periods} x {spec.epochs_per_period} epochs",
-        *_of_grid(spec),
-        f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
+        *_of_run(spec, run, request, settings),
         *_of_default_data(spec_file, options),
         *_of_length(spec),
         *(f"note: {plain(note)}" for note in notes),
     ]
     facts = {"goes_on": request.known is not None, "notes": notes}
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts)
+
+
+def _of_run(spec: Spec, run: Run, request: Request, settings: Settings) -> list[str]:
+    """Lines on the run, how it comes to so many trials, and its data."""
+    count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
+    return [
+        f"run {run.name} {'continues' if request.known else 'is submitted'}: {len(run.trials)} "
+        f"trial(s), {len(run.tasks)} tasks, {spec.periods} x {spec.epochs_per_period} epochs",
+        *_of_grid(spec),
+        f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
+    ]
 
 
 def _asking_torch(before: Callable[[], None], as_json: bool) -> CheckNetworks:

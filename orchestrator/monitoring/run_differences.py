@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from jobs.spec.setting import GRID
+
 LEFT_OUT = ("name", "networks", "checkpoint_every")
 SHOWN_NAMES = 3
 
@@ -15,6 +17,7 @@ def differences(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str
 
     A setting that an older record lacks does not count.
     """
+    settings = {run: _with_lists(values) for run, values in settings.items()}
     runs = list(settings.values())
     keys = dict.fromkeys(key for values in runs for key in values if key not in LEFT_OUT)
     telling = [
@@ -23,6 +26,12 @@ def differences(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str
         if all(key in values for values in runs) and any(v[key] != runs[0][key] for v in runs)
     ]
     return {run: {key: values[key] for key in telling} for run, values in settings.items()}
+
+
+def _with_lists(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with the lists of a grid in place of their first values."""
+    lists = values.get(GRID, {})
+    return {key: lists.get(key, value) for key, value in values.items() if key != GRID}
 
 
 def told(values: Mapping[str, Any]) -> str:

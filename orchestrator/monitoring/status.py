@@ -115,6 +115,7 @@ def run_status(
             _under_way(scene, run, name, states),
             name in scene.begun,
             results[name],
+            run.recorded_spec,
         )
         for name in run.trials
     )

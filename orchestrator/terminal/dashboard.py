@@ -126,7 +126,7 @@ def _trials(trials: list[TrialStatus], seeds: bool, width: int) -> RenderableTyp
     for title, right in (columns[number] for number in shown):
         table.add_column(title, justify="right" if right else "left", no_wrap=True)
     for trial in trials:
-        name = f"{trial.backbone} s{trial.seed}" if seeds else trial.backbone
+        name = f"{trial.label} s{trial.seed}" if seeds else trial.label
         for number, progress in enumerate(trial.progress or (None,)):
             row = _row(trial, name if number == 0 else "", progress, number == 0, wide)
             table.add_row(*(row[place] for place in shown))

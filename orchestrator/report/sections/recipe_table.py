@@ -22,7 +22,8 @@ def recipe(run_data: RunData) -> Table:
         for label, value in _recipe(run_data, spec.fixed(None, setting)):
             told.setdefault(label, []).append(value)
     rows = [(label, "; or ".join(dict.fromkeys(values))) for label, values in told.items()]
-    return Table(("Setting", "Value"), tuple([*_compared(run_data), *rows]), name="recipe", title="Recipe", style="pairs")
+    whole = (*_compared(run_data), *rows)
+    return Table(("Setting", "Value"), whole, name="recipe", title="Recipe", style="pairs")
 
 
 def _compared(run_data: RunData) -> list[tuple[str, str]]:
