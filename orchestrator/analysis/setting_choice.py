@@ -31,6 +31,7 @@ def parse(texts: Iterable[str]) -> dict[str, Any]:
 
 def checked(given: Wanted) -> dict[str, Any]:
     """The values as recipes hold them; raises `BadSpec` for an unknown key or a bad value."""
+    from jobs.spec import synonyms
     from jobs.spec.model import ALIASES
     from jobs.spec.recipe import Recipe
     from jobs.spec.value_lists import checked as checked_values
@@ -39,7 +40,11 @@ def checked(given: Wanted) -> dict[str, Any]:
     for name, value in given.items():
         key = ALIASES.get(name.replace("-", "_"), name.replace("-", "_"))
         if key not in RECIPE_KEYS:
-            raise BadSpec(f"--setting: {unknown('key', name, RECIPE_KEYS)}.")
+            meant = synonyms.key_meant(key, RECIPE_KEYS)
+            hint = f" Did you mean '{meant}'?" if meant else ""
+            raise BadSpec(
+                f"--setting: unknown key '{name[:80]}'.{hint} Keys: {', '.join(RECIPE_KEYS)}."
+            )
         plain = value == "true" if KEYS[key].kind is bool and value in ("true", "false") else value
         (wanted[key],) = checked_values(key, [plain], Recipe)
     return wanted

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from jobs.catalog import backbones
-from jobs.spec.setting import network_of
+from jobs.spec.setting import network_of, told_of
 from orchestrator.analysis.metrics import Metric
 from orchestrator.analysis.statistics import Interval, Spread
 
@@ -160,6 +160,12 @@ def title(backbone: str) -> str:
     network = network_of(backbone)
     known = backbones.CATALOG.get(network)
     return known.title + backbone.removeprefix(network) if known else backbone
+
+
+def file_name(backbone: str) -> str:
+    """The network, in a grid with its setting, as part of the name of a file."""
+    network, setting = network_of(backbone), told_of(backbone)
+    return f"{network}-{re.sub(r'[^A-Za-z0-9.]+', '-', setting)}" if setting else network
 
 
 def plain(text: object) -> str:

@@ -171,6 +171,7 @@ def _panel(axes: Axes, run_data: RunData, analysis: Analysis, backbone: str) -> 
                 label=called,
             )
     axes.axvline(one.best_epoch, color=theme.WRONG, linewidth=1, label="best epoch")
-    axes.set_title(f"{wording.title(backbone)}: {one.best_epoch}", fontsize=9, pad=4)
+    name = wording.title(backbone).replace(", ", "\n", 1)
+    axes.set_title(f"{name}: {one.best_epoch}", fontsize=9, pad=4)
     axes.set_xticks(whole_ticks([row.epoch for row in rows], 6))
     axes.tick_params(labelsize=7.5)
