@@ -199,7 +199,8 @@ def _trial(run_data: RunData, name: str) -> dict[str, Any]:
             "weights_digest",
         )
     }
-    return {"name": name, **run_data.trials[name].as_dict(), "training": numerics}
+    described = run_data.trials[name].as_dict() | {"backbone": run_data.label(name)}
+    return {"name": name, **described, "training": numerics}
 
 
 def _data(run_data: RunData, analysis: Analysis) -> dict[str, Any]:
