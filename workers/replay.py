@@ -1,7 +1,7 @@
 """Retrain a trial with kills at random points, and compare the results with the published ones.
 
-The replay uses its own store in a temporary folder. It has the same trial, numerics and prepared
-data (linked), one target epoch, and no checkpoint. Children are killed without warning and
+The replay uses its own store in a temporary folder. It has the same trial, numerics, prepared data
+and own files of networks (linked), one target epoch, and no checkpoint. Children are killed without warning and
 restarted until the trial is trained.
 """
 
@@ -159,6 +159,9 @@ def _copy(store: Store, trial: str, folder: Path, epoch: int) -> Store:
     copy.data_folder(described.data).symlink_to(
         store.data_folder(described.data).absolute(), target_is_directory=True
     )
+    networks = store.network_path("any").parent
+    if networks.is_dir():
+        copy.network_path("any").parent.symlink_to(networks.absolute(), target_is_directory=True)
     preparing = Task("prepare", described.data)
     prepared = store.done(preparing)
     if prepared is None:

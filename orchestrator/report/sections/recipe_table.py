@@ -18,10 +18,18 @@ from orchestrator.report.sections import preparation
 def recipe(run_data: RunData) -> Table:
     """The recipe, from the specification; in a grid with all values of each row."""
     spec, told = run_data.run.spec, dict[str, list[str]]()
-    for setting in product(spec.grid):
+    settings = list(product(spec.grid))
+    for setting in settings:
         for label, value in _recipe(run_data, spec.fixed(None, setting)):
             told.setdefault(label, []).append(value)
-    rows = [(label, "; or ".join(dict.fromkeys(values))) for label, values in told.items()]
+    rows = [
+        (
+            label,
+            "; or ".join(dict.fromkeys(values))
+            + ("" if len(values) == len(settings) else " (in some settings)"),
+        )
+        for label, values in told.items()
+    ]
     whole = (*_compared(run_data), *rows)
     return Table(("Setting", "Value"), whole, name="recipe", title="Recipe", style="pairs")
 
