@@ -1,8 +1,8 @@
 """Retrain a trial with kills at random points, and compare the results with the published ones.
 
 The replay uses its own store in a temporary folder. It has the same trial, numerics, prepared data
-and own files of networks (linked), one target epoch, and no checkpoint. Children are killed without warning and
-restarted until the trial is trained.
+and own files of networks (linked), one target epoch, and no checkpoint. Children are killed without
+warning and restarted until the trial is trained.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def network_costs(
     are the sides of each network's images in pixels, and `described` the facts of networks outside
     the catalog.
     """
-    found = []
+    costs = []
     for standing in comparison.at(period):
         name = standing.backbone
         rows = [row for row in comparison.epochs if row.backbone == name and row.period <= period]
@@ -66,7 +66,7 @@ def network_costs(
         network = network_of(name)
         known = backbones.CATALOG.get(network)
         other = (described or {}).get(network, Network())
-        found.append(
+        costs.append(
             Cost(
                 name,
                 standing.accuracy.mean if standing.accuracy else None,
@@ -80,7 +80,7 @@ def network_costs(
                 else other.gmacs,
             )
         )
-    return found
+    return costs
 
 
 def _consumed(

@@ -185,8 +185,8 @@ def _stops(lines: Sequence[EpochRow], patience: Mapping[str, int | None]) -> dic
     losses: dict[str, list[float | None]] = {}
     for line in lines:
         losses.setdefault(line.trial, []).append(line.val_loss)
-    found = {trial: stop_epoch(of_trial, patience.get(trial)) for trial, of_trial in losses.items()}
-    return {trial: epoch for trial, epoch in found.items() if epoch is not None}
+    stops = {trial: stop_epoch(of_trial, patience.get(trial)) for trial, of_trial in losses.items()}
+    return {trial: epoch for trial, epoch in stops.items() if epoch is not None}
 
 
 def _epochs(run: Run, whose: Mapping[str, tuple[str, int]], table: pa.Table) -> list[EpochRow]:
@@ -265,7 +265,7 @@ def _spreads(told: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
     """The spread of each metric over these trials."""
     names = dict.fromkeys(name for of_trial in told for name in of_trial)
     spreads = {name: spread(one[name] for one in told if name in one) for name in names}
-    return {name: found for name, found in spreads.items() if found}
+    return {name: metric_spread for name, metric_spread in spreads.items() if metric_spread}
 
 
 def _finite(value: Any) -> float | None:
