@@ -31,7 +31,7 @@ def apart(values: Mapping[str, Any]) -> dict[str, Any]:
 
     A list of one value is that value. Raises `BadSpec`.
     """
-    found, lists = dict(values), dict[str, Any]()
+    single, lists = dict(values), dict[str, Any]()
     for key, value in values.items():
         if key in KEYS and key not in LISTS and is_list(key, value):
             if key not in RECIPE_KEYS:
@@ -40,10 +40,10 @@ def apart(values: Mapping[str, Any]) -> dict[str, Any]:
                     f"Lists may be given for: {', '.join(in_order(RECIPE_KEYS))}."
                 )
             several = checked(key, value, Recipe)
-            found[key] = several[0]
+            single[key] = several[0]
             if len(several) > 1:
                 lists[key] = several
-    return found | ({GRID: lists} if lists else {})
+    return single | ({GRID: lists} if lists else {})
 
 
 def product(grid: Mapping[str, Sequence[Any]]) -> Iterator[Setting]:

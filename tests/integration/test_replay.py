@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from support.learning import Laboratory
 from jobs import atomic
 from jobs.errors import StoreUnusable
 from jobs.spec import model
+from jobs.spec.model import Recipe
+from jobs.spec.networks import Network
 from jobs.store import tables
+from jobs.store.network_files import save_network_files
 from jobs.store.runs import Run
 from jobs.store.store import Store
-from jobs.task import Task
+from jobs.task import Task, Trial, TrialNetwork
 from orchestrator import cli
 from orchestrator.verification import done_of
 from workers.devices.discovery import NoSuchDevice
@@ -65,6 +69,27 @@ def test_a_trial_killed_at_random_points_ends_with_the_same_weights_and_rows(
     assert [told["done"] for told in heard if told["phase"] == "killed"] == [1, 2]
     assert after == before
     assert list(laboratory.store.root.glob(".replay-*")) == []
+
+
+def test_a_network_of_an_own_file_is_replayed(laboratory: Laboratory, tmp_path: Path) -> None:
+    """From the copy of the file that the store keeps."""
+    code = (
+        "from torch import nn\n"
+        "def make(n): return nn.Sequential("
+        "nn.Conv2d(3, 4, 5), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, n))\n"
+    )
+    (tmp_path / "own.py").write_text(code)
+    network = Network(source=sha256(code.encode()).hexdigest(), file=tmp_path / "own.py")
+    save_network_files(laboratory.store, network)
+    recipe = Recipe(**RECIPE, precision="fp32")
+    colours = TrialNetwork((0.5, 0.5, 0.5), (0.2, 0.2, 0.2), network.source)
+    trial = Trial(laboratory.data, "own.py:make", "none", recipe, 0, colours)
+    laboratory.store.save_trial(trial, [1], "run")
+    laboratory.train(trial.name, 1)
+
+    verdict = replay_trial(laboratory.store, trial.name, kills=1, seed=1, weights_dir=None)
+
+    assert (verdict.kills, verdict.same_weights, verdict.same_rows) == (1, True, True)
 
 
 def test_threads_and_device_are_those_on_record(laboratory: Laboratory, trial: str) -> None:

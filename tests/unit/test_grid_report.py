@@ -169,6 +169,17 @@ def test_results_and_exports_have_the_setting(scene: Scene) -> None:
     )
 
 
+def test_exported_settings_are_single_values(tmp_path: Path) -> None:
+    """TensorBoard and MLflow take no lists."""
+    store, run = fill_store(
+        tmp_path, backbones=["resnet34"], classes=("a", "b"), recipe={"class_weights": {"a": 2}}
+    )
+    (history,) = histories(store, run)
+
+    assert history.settings["class_weights"] == "a=2"
+    assert all(isinstance(value, (str, int, float)) for value in history.settings.values())
+
+
 def test_a_network_with_several_settings_has_to_be_chosen_among_them(scene: Scene) -> None:
     """The refusal lists the choices; a setting in words or as values chooses."""
     store, run = scene.store, scene.run
