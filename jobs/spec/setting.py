@@ -52,7 +52,8 @@ def varied(spec: Mapping[str, Any], backbone: str) -> tuple[str, ...]:
     """The keys that vary for a network, from the values of a recorded specification."""
     own = spec.get("networks", {}).get(backbone, {})
     of_run = [key for key in spec.get(GRID, ()) if own.get(key) is None]
-    return in_order({*of_run, *own.get(GRID, ())})
+    keys = {*of_run, *own.get(GRID, ())}
+    return in_order(keys) if keys else ()  # what orders them is slow to import
 
 
 def in_order(keys: Iterable[str]) -> tuple[str, ...]:

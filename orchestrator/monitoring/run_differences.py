@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from jobs.spec.setting import GRID
+from jobs.spec.setting import GRID, value_told
 
 LEFT_OUT = ("name", "networks", "checkpoint_every")
 SHOWN_NAMES = 3
@@ -39,11 +39,18 @@ def told(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {_shown(key, value)}" for key, value in values.items())
 
 
+def _is_weight(value: Any) -> bool:
+    """Whether it is a class with its weight."""
+    return isinstance(value, (list, tuple)) and len(value) == 2 and isinstance(value[1], float)
+
+
 def _shown(key: str, value: Any) -> str:
     if key == "data" and isinstance(value, str):
         return PurePath(value).name or value
     if isinstance(value, Sequence) and not isinstance(value, str):
-        names = [str(each) for each in value]
+        if value and all(map(_is_weight, value)):
+            return value_told(value)
+        names = [value_told(each) for each in value]
         more = f"+{len(names) - SHOWN_NAMES}" if len(names) > SHOWN_NAMES else ""
         return "/".join([*names[:SHOWN_NAMES], *([more] if more else [])]) or "none"
-    return "none" if value is None else str(value)
+    return value_told(value)
