@@ -28,7 +28,7 @@ def cautions(run_data: RunData, analysis: Analysis) -> list[str]:
         *_seeds(run_data, analysis),
         *_chosen_on_test(run_data, analysis),
         *_unequal_starts(run_data),
-        *_still_falling(analysis),
+        *_still_falling(run_data, analysis),
         *_devices(run_data),
         *_versions(run_data),
         *filter(None, [memory.caution(run_data)]),
@@ -172,9 +172,11 @@ def _unequal_starts(run_data: RunData) -> Iterator[str]:
         )
 
 
-def _still_falling(analysis: Analysis) -> Iterator[str]:
-    names = wording.listed([wording.title(name) for name in analysis.falling])
-    if names:
+def _still_falling(run_data: RunData, analysis: Analysis) -> Iterator[str]:
+    told = [wording.title(name) for name in analysis.falling]
+    if run_data.run.spec.varies and len(told) > settings.MAX_NAMED:
+        told = [*told[: settings.MAX_NAMED], f"{len(told) - settings.MAX_NAMED} more"]
+    if names := wording.listed(told):
         yield (
             f"The validation loss of {names} was still falling at epoch {analysis.epoch}: "
             "more epochs may change the order."

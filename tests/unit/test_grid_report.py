@@ -26,6 +26,7 @@ from orchestrator.monitoring.status import run_status
 from orchestrator.report import data_tables, json_facts, page
 from orchestrator.report.headline import compose
 from orchestrator.report.page import Page
+from orchestrator.report.rendering import wording
 from orchestrator.terminal.follow import ChangeReporter
 from orchestrator.verification import trial_to_replay
 
@@ -167,6 +168,19 @@ def test_results_and_exports_have_the_setting(scene: Scene) -> None:
         sorted(map(str, tags))
         == ["None"] * 2 + ["learning_rate 0.001"] * 2 + ["learning_rate 0.003"] * 2
     )
+
+
+def test_figures_have_room_for_long_settings_and_names_of_files_for_any() -> None:
+    """Values stand without their keys there; a title without a setting stays as it is."""
+    long = "squeezenet, learning_rate 0.01, class_weights cat/dog=2"
+
+    assert wording.in_figure(RESNET[0]) == "ResNet34, learning_rate 0.001"
+    assert wording.in_figure(long) == "SqueezeNet: 0.01, cat/dog=2"
+    assert wording.in_figure("timm:a_very_long_name_of_a_network.in1k") == wording.title(
+        "timm:a_very_long_name_of_a_network.in1k"
+    )
+    assert wording.file_name(long) == "squeezenet-learning-rate-0.01-class-weights-cat-dog-2"
+    assert wording.file_name("timm:resnet10t") == "timm:resnet10t"
 
 
 def test_exported_settings_are_single_values(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from jobs.spec.setting import network_of, told_of
 from orchestrator.analysis.metrics import Metric
 from orchestrator.analysis.statistics import Interval, Spread
 
+LONGEST_IN_FIGURE = 32
 MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
 
 
@@ -160,6 +161,15 @@ def title(backbone: str) -> str:
     network = network_of(backbone)
     known = backbones.CATALOG.get(network)
     return known.title + backbone.removeprefix(network) if known else backbone
+
+
+def in_figure(backbone: str) -> str:
+    """The title where room is scarce: a long setting without the names of its keys."""
+    whole, setting = title(backbone), told_of(backbone)
+    if not setting or len(whole) <= LONGEST_IN_FIGURE:
+        return whole
+    values = ", ".join(part.partition(" ")[2] or part for part in setting.split(", "))
+    return f"{title(network_of(backbone))}: {values}"
 
 
 def file_name(backbone: str) -> str:

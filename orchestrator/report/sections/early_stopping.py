@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jobs.spec.setting import network_of
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.overfitting import PATIENCE, OverfittingAdvice
 from orchestrator.analysis.run_data import RunData
@@ -171,7 +172,9 @@ def _panel(axes: Axes, run_data: RunData, analysis: Analysis, backbone: str) -> 
                 label=called,
             )
     axes.axvline(one.best_epoch, color=theme.WRONG, linewidth=1, label="best epoch")
-    name = wording.title(backbone).replace(", ", "\n", 1)
+    network = wording.title(network_of(backbone))
+    setting = wording.in_figure(backbone).removeprefix(network).lstrip(":, ")
+    name = f"{network}\n{setting}" if setting else network
     axes.set_title(f"{name}: {one.best_epoch}", fontsize=9, pad=4)
     axes.set_xticks(whole_ticks([row.epoch for row in rows], 6))
     axes.tick_params(labelsize=7.5)
