@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from jobs.atomic import json_digest
 from jobs.catalog import backbones
 from jobs.errors import OrchError, OutOfReach
+from jobs.spec import setting
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
@@ -25,6 +26,7 @@ from jobs.task import Task, Trial, TrialNetwork
 
 if TYPE_CHECKING:
     from jobs.spec.model import DataSettings, Spec
+    from jobs.spec.setting import Setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,8 @@ class Plan:
     """The expanded specification: run name, data sets, trials and tasks.
 
     `data_sets` are the preparations of the same images, that of the first network first. Trials are
-    ordered by seed, then by cost, with the most expensive network first. Evaluations of
-    the `corruption_levels` follow the last target epoch.
+    ordered by seed, then by cost, with the most expensive network first; settings of a grid are in
+    the order of their lists. Evaluations of the `corruption_levels` follow the last target epoch.
     """
 
     run: str
@@ -66,23 +68,16 @@ def unfold(spec: Spec, data: str | Callable[[DataSettings], str]) -> Plan:
 
     `data` gives the name of the data set with these settings; a text is the name of the only one.
     """
-    names = {
-        name: data if isinstance(data, str) else data(spec.data_settings(name))
-        for name in spec.backbones
-    }
-    trials = [
-        Trial(
-            names[name],
-            name,
-            spec.weights_of(name),
-            spec.recipe(name),
-            seed,
-            network_of(spec, name),
-        )
-        for seed in range(spec.seeds)
-        for name in sorted(spec.backbones, key=lambda name: -relative_cost(spec, name))
+    trained = [
+        (name, one, data if isinstance(data, str) else data(one.data_settings(name)))
+        for name, _, one in spec.trained()
     ]
-    data_sets = tuple(dict.fromkeys(names.values()))
+    trials = [
+        Trial(images, name, one.weights_of(name), one.recipe(name), seed, network_of(one, name))
+        for seed in range(spec.seeds)
+        for name, one, images in sorted(trained, key=lambda each: -relative_cost(spec, each[0]))
+    ]
+    data_sets = tuple(dict.fromkeys(images for _, _, images in trained))
     target_epochs = tuple(period * spec.epochs_per_period for period in range(1, spec.periods + 1))
     return Plan(
         spec.name or run_name(spec, data_sets),
@@ -91,6 +86,16 @@ def unfold(spec: Spec, data: str | Callable[[DataSettings], str]) -> Plan:
         target_epochs,
         tuple(spec.corruption_levels),
     )
+
+
+def setting_of(spec: Spec, trial: Trial) -> Setting:
+    """The setting of a trial in a grid: the values of the keys that vary for its network."""
+    return setting.of_recipe(trial.recipe, setting.in_order(spec.lists_of(trial.backbone)))
+
+
+def label_of(spec: Spec, trial: Trial) -> str:
+    """What stands for a trial and its other seeds: its network, in a grid with the setting."""
+    return setting.label(trial.backbone, setting_of(spec, trial))
 
 
 def network_of(spec: Spec, backbone: str) -> TrialNetwork | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -134,6 +135,11 @@ class Trial:
         """The label of its network; of an own file also the first digits of its checksum."""
         source = None if self.network is None else self.network.source
         return self.backbone if source is None else f"{self.backbone}-{source[: reference.DIGITS]}"
+
+    @property
+    def recipe_text(self) -> str:
+        """The recipe as JSON, as the column `recipe` of the results holds it."""
+        return json.dumps(self.as_dict()["recipe"])
 
     def as_dict(self) -> dict[str, Any]:
         """The trial as plain JSON values."""

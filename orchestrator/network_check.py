@@ -127,7 +127,7 @@ def _request(spec: Spec, name: str, local: bool) -> Asked:
         None if known.weights_file is None else str(known.weights_file),
         spec.weights_of(name) == "imagenet",
         local,
-        spec.finetune,
+        "head" if "head" in spec.grid.get("finetune", [spec.finetune]) else "full",
     )
 
 

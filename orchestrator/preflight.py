@@ -83,7 +83,8 @@ def check_request(
         ping(settings.broker_url)
     local = settings.broker_url is None
     source = sources.read(spec, tell)
-    class_weights.require_known(spec.class_weights, source.classes)
+    for weights in spec.grid.get("class_weights", [spec.class_weights]):
+        class_weights.require_known(weights, source.classes)
     pretrained = [
         name for name in spec.backbones if name in CATALOG and _begins_trained(spec, name)
     ]
@@ -196,7 +197,9 @@ def _known_run(root: Path, spec: Spec, unfolded: Plan | None) -> Run | None:
         return None
     there, here = (_compared(s, unfolded is not None) for s in (known.spec, spec))
     differing = [
-        f"{key} {there[key]} there, {here[key]} here" for key in here if there[key] != here[key]
+        f"{key} {there.get(key)} there, {here.get(key)} here"
+        for key in here | there
+        if there.get(key) != here.get(key)
     ]
     if unfolded is not None and unfolded.data_sets != known.data_sets:
         there_named, here_named = (", ".join(s.data_sets) for s in (known, unfolded))

@@ -1,8 +1,8 @@
 """Retrain a trial with kills at random points, and compare the results with the published ones.
 
-The replay uses its own store in a temporary folder. It has the same trial, numerics and prepared
-data (linked), one target epoch, and no checkpoint. Children are killed without warning and
-restarted until the trial is trained.
+The replay uses its own store in a temporary folder. It has the same trial, numerics, prepared data
+and own files of networks (linked), one target epoch, and no checkpoint. Children are killed without
+warning and restarted until the trial is trained.
 """
 
 from __future__ import annotations
@@ -227,6 +227,6 @@ def _train(request: TaskRequest, fates: list[_Fate], entry: str) -> tuple[int, d
 
 
 def _timeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    left_out = TIMES | {"period", "trial"}
+    left_out = TIMES | {"period", "trial", "recipe"}  # older rows have no recipe
     kept = [{key: value for key, value in row.items() if key not in left_out} for row in rows]
     return sorted(kept, key=lambda row: row["epoch"])

@@ -185,5 +185,8 @@ KEYS: dict[str, Key] = {
 }
 """Every key, in the order of documentation and help."""
 
+RECIPE_KEYS = (*TRAINING_KEYS, "deterministic")
+"""The keys of the recipe of a trial; each may have a list of values."""
+
 BUILT_IN_KEYS = ("image_size", "weights")
 """Keys whose default a built-in data set may change."""

@@ -23,6 +23,7 @@ from jobs.spec.class_weights import ClassWeights
 from jobs.spec.fields import KEYS, Finetune, Keep, Precision
 from jobs.spec.networks import Interpolation, Resize, Share, Size
 
+NUMBERS = tuple(name for name, key in KEYS.items() if key.kind in (int, float))
 RangeText = Annotated[str, BeforeValidator(range_text.parse)]
 
 
@@ -60,6 +61,25 @@ class Recipe(BaseModel):
     freeze_batch_norm: bool = key_field("freeze_batch_norm")
     head_learning_rate: float | None = key_field("head_learning_rate", gt=0, allow_inf_nan=False)
     early_stop: int | None = key_field("early_stop", ge=1, le=1_000_000)
+
+    @field_validator(*NUMBERS, mode="before", check_fields=False)
+    @classmethod
+    def _no_truths(cls, value: Any) -> Any:
+        """Reject booleans, which Python would accept as numbers."""
+        if any(
+            isinstance(each, bool)
+            for each in (value if isinstance(value, (list, tuple)) else [value])
+        ):
+            raise ValueError("a number is needed, not true or false")
+        return value
+
+    @field_validator(
+        "early_stop", "head_learning_rate", "clip_norm", "horizon_epochs", "ema", mode="before"
+    )
+    @classmethod
+    def _or_none(cls, value: Any) -> Any:
+        """Accept the word `none`, as other keys do."""
+        return None if value == "none" else value
 
     @field_validator("augment")
     @classmethod

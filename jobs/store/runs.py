@@ -37,6 +37,11 @@ class Run:
         """The preparations of the run's images, of which `data` is the first."""
         return _data_sets(self.data, self.tasks)
 
+    @property
+    def recorded_spec(self) -> dict[str, Any]:
+        """The specification as its record holds it."""
+        return self.spec.model_dump(mode="json")
+
     def period_of(self, epoch: int) -> int:
         """The period (from 1) of this run that an epoch (from 1) belongs to."""
         return (epoch - 1) // self.spec.epochs_per_period + 1
@@ -59,6 +64,11 @@ class RunOutline:
     tasks: tuple[str, ...]
     submitted_at: Number
     settings: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def recorded_spec(self) -> dict[str, Any]:
+        """The specification as its record holds it."""
+        return self.settings
 
     @property
     def data_sets(self) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("learning_rate", pa.float64()),
             ("seconds", pa.float64()),
             ("images_per_second", pa.float64()),
+            ("recipe", pa.string()),
         ]
     ),
     "evaluations": pa.schema(
@@ -53,6 +54,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("total", pa.int64()),
             ("accuracy", pa.float64()),
             ("seconds", pa.float64()),
+            ("recipe", pa.string()),
         ]
     ),
     "predictions": pa.schema(
@@ -64,6 +66,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("confidence", pa.float32()),
             ("label_confidence", pa.float32()),
             ("label_rank", pa.int32()),
+            ("recipe", _NAME),
         ]
     ),
     "attempts": pa.schema(
@@ -88,10 +91,12 @@ SCHEMAS: dict[str, pa.Schema] = {
 
 `seconds` is wall-clock time. `confidence` is the softmax probability of the predicted class, and
 `label_confidence` that of the true class. `label_rank` is 0 if the true class ranks first.
-`corruption` is `none` and `severity` is 0 for the uncorrupted test set.
+`corruption` is `none` and `severity` is 0 for the uncorrupted test set. `recipe` is JSON.
 """
 
-ADDED_LATER = {"given_split", "group"} | {f"{package}_version" for package in RESULT_PACKAGES}
+ADDED_LATER = {"given_split", "group", "recipe"} | {
+    f"{package}_version" for package in RESULT_PACKAGES
+}
 """Columns that files of earlier versions lack."""
 
 MANIFEST = pa.schema(

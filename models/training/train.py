@@ -199,12 +199,13 @@ def _outcome(training: TrainingState, meter: Meter) -> dict[str, Any]:
     # While the last checkpoint is still being written.
     weights_digest = files.weights_digest(training.tested())
     recorded = {file.path for result in training.results() for file in result.files or ()}
+    recipe = {"recipe": training.trial.recipe_text}
     since = max(
         (epoch for epoch in store.target_epochs(task.subject) if epoch < task.epoch), default=0
     )
     return {
         "files": write_unpublished(
-            training.rows,
+            [row | recipe for row in training.rows],
             training.trial.name,
             store.root,
             Path(training.request.work_folder),

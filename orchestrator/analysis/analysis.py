@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from orchestrator.analysis.agreement import Agreement, agree
+from orchestrator.analysis.best_settings import SettingResult, compare_settings
 from orchestrator.analysis.calibration import Calibration
 from orchestrator.analysis.cost import Cost, network_costs
 from orchestrator.analysis.duplicates import find_duplicates
@@ -46,7 +47,7 @@ class Analysis:
 
     `chosen` are the examples to show, and `kinds` counts the images of each kind. `right_alone`
     has the images that only one backbone got right, `all_wrong` those that none did. `falling` are
-    the backbones whose validation loss was still falling then.
+    the backbones whose validation loss was still falling then. `settings` are those of a grid.
     """
 
     period: int
@@ -72,6 +73,7 @@ class Analysis:
     right_alone: Mapping[str, Sequence[int]] = field(default_factory=dict)
     all_wrong: Sequence[int] = ()
     falling: tuple[str, ...] = ()
+    settings: tuple[SettingResult, ...] = ()
 
 
 def analyse(run_data: RunData) -> Analysis:
@@ -111,11 +113,12 @@ def analyse(run_data: RunData) -> Analysis:
         right_alone={name: examples.only(name) for name in examples.networks},
         all_wrong=examples.all_wrong() if examples.order else (),
         falling=_falling(run_data),
+        settings=compare_settings(run_data),
     )
 
 
 def _timeline(run_data: RunData) -> Timeline:
-    whose = {name: (trial.backbone, trial.seed) for name, trial in run_data.trials.items()}
+    whose = {name: (run_data.label(name), one.seed) for name, one in run_data.trials.items()}
     return build_timeline(run_data.attempts, whose, run_data.states)
 
 
@@ -186,8 +189,8 @@ def _falling(run_data: RunData) -> tuple[str, ...]:
     until = run_data.run.epoch_of(run_data.period)
     rows = [row for row in run_data.comparison.epochs if row.epoch <= until]
     trials = {
-        trial.backbone
-        for name, trial in run_data.trials.items()
+        run_data.label(name)
+        for name in run_data.trials
         if still_falling([row for row in rows if row.trial == name])
     }
     return tuple(name for name in run_data.comparison.backbones if name in trials)

@@ -39,6 +39,8 @@ class RunData:
     """A run and its results; `manifest`, `pixels` and `prepared` are None if missing.
 
     `leader` ranks the networks that learned something (see `learning`), or all if none did.
+    Where this and the analysis say backbone, a network with each of its settings is one of its
+    own; `labels` gives that of each trial.
     """
 
     run: Run
@@ -57,12 +59,17 @@ class RunData:
     training: dict[str, TaskResult]
     robustness: Robustness | None = None
     trainings: dict[str, dict[int, TaskResult]] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
     learning: Learning = field(default_factory=Learning)
 
     @cached_property
     def period(self) -> int:
         """The period of the comparison: that of the leader, else the last one shown."""
         return self.leader.period if self.leader else self.periods[-1]
+
+    def label(self, trial: str) -> str:
+        """The network of a trial, in a grid with its setting."""
+        return self.labels.get(trial, self.trials[trial].backbone)
 
     def answers(self, backbone: str, period: int) -> list[TrialPredictions]:
         """Predictions of a backbone after a period, by seed; seeds without any are left out."""
@@ -85,6 +92,18 @@ class RunData:
     def rivals(self) -> list[str]:
         """The backbones to compare: those that learned something, or all if none did."""
         return self.learned or list(self.comparison.backbones)
+
+    @cached_property
+    def noun(self) -> str:
+        """What is compared: networks, or in a grid their settings."""
+        return "setting" if self.run.spec.varies else "network"
+
+    @cached_property
+    def compared(self) -> str:
+        """How much is compared: `7 networks`, in a grid `12 settings of 2 networks`."""
+        labels, networks = len(self.comparison.backbones), len(self.run.spec.backbones)
+        of_networks = f"{networks} network{'' if networks == 1 else 's'}"
+        return f"{labels} settings of {of_networks}" if self.run.spec.varies else of_networks
 
     @cached_property
     def test_images(self) -> int:
@@ -116,8 +135,9 @@ def read_run_data(store: Store, run: Run, periods: Sequence[int] = ()) -> RunDat
 def compare_networks(stored: StoredResults, periods: Sequence[int] = ()) -> RunData:
     """The comparison of what was loaded; raises `OrchError` when nothing is done yet."""
     run, trials = stored.run, stored.trials
-    whose = {name: (trial.backbone, trial.seed) for name, trial in trials.items()}
-    compared = standings.compare(run, whose, stored.epochs, stored.evaluations)
+    whose = {name: (stored.labels[name], trial.seed) for name, trial in trials.items()}
+    patience = {name: trial.recipe.early_stop for name, trial in trials.items()}
+    compared = standings.compare(run, whose, stored.epochs, stored.evaluations, patience)
     if not compared.epochs and not any(standing.tests for standing in compared.standings):
         raise OrchError(nothing_yet(stored))
     shown = tuple(sorted(set(periods) or {1, run.spec.periods}))
@@ -141,6 +161,7 @@ def compare_networks(stored: StoredResults, periods: Sequence[int] = ()) -> RunD
         training=stored.training,
         robustness=measure(run, compared, whose, stored.evaluations),
         trainings=stored.trainings,
+        labels=stored.labels,
     )
     return _with_learning(run_data, needed)
 
@@ -178,7 +199,7 @@ def _answers(run_data: RunData, backbone: str, period: int) -> list[tuple[int, T
         (
             (trial.seed, name)
             for name, trial in run_data.trials.items()
-            if trial.backbone == backbone
+            if run_data.label(name) == backbone
         )
     )
     return [

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from jobs.catalog.backbones import CATALOG
 from jobs.early_stopping import stop_epoch
+from jobs.spec.setting import network_of
 from jobs.store.runs import Run
 from orchestrator.analysis import metrics
 from orchestrator.analysis.predictions import Predictions
@@ -127,18 +128,22 @@ class Comparison:
 
 
 def compare(
-    run: Run, whose: Mapping[str, tuple[str, int]], epochs: pa.Table, evaluations: pa.Table
+    run: Run,
+    whose: Mapping[str, tuple[str, int]],
+    epochs: pa.Table,
+    evaluations: pa.Table,
+    patience: Mapping[str, int | None] | None = None,
 ) -> Comparison:
     """Standings from rows of `epochs` and `evaluations`; `whose` maps trials to backbone and seed.
 
     Periods are numbered as in the run. Rows of other trials, later epochs and corrupted images are
-    ignored, and duplicates count once.
+    ignored, and duplicates count once. `patience` is that of early stopping, by trial; without it,
+    that of the run.
     """
     lines = _epochs(run, whose, epochs)
-    stops = _stops(run, lines)
+    stops = _stops(lines, patience or dict.fromkeys(whose, run.spec.early_stop))
     tests = _tests(run, whose, evaluations)
-    present = {backbone for backbone, _ in whose.values()}
-    order = [*(name for name in CATALOG if name in present), *sorted(present - set(CATALOG))]
+    order = _order(dict.fromkeys(backbone for backbone, _ in whose.values()))
     standings = [
         _standing(
             name,
@@ -164,12 +169,23 @@ def compare(
     return Comparison(tuple(order), run.spec.periods, tuple(standings), tuple(lines), stops)
 
 
-def _stops(run: Run, lines: Sequence[EpochRow]) -> dict[str, int]:
+def _order(backbones: Iterable[str]) -> list[str]:
+    """In order of the catalog, others by name; settings of a network stay in their order."""
+    known = list(CATALOG)
+
+    def place(label: str) -> tuple[int, str]:
+        network = network_of(label)
+        return (known.index(network), "") if network in CATALOG else (len(known), network)
+
+    return sorted(backbones, key=place)
+
+
+def _stops(lines: Sequence[EpochRow], patience: Mapping[str, int | None]) -> dict[str, int]:
     """Epochs at which early stopping ended trials, by trial."""
     losses: dict[str, list[float | None]] = {}
     for line in lines:
         losses.setdefault(line.trial, []).append(line.val_loss)
-    stops = {trial: stop_epoch(of_trial, run.spec.early_stop) for trial, of_trial in losses.items()}
+    stops = {trial: stop_epoch(of_trial, patience.get(trial)) for trial, of_trial in losses.items()}
     return {trial: epoch for trial, epoch in stops.items() if epoch is not None}
 
 

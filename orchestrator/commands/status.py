@@ -15,6 +15,7 @@ from orchestrator.terminal.options import call, emit, examples, fields, json_opt
 
 if TYPE_CHECKING:
     from orchestrator.monitoring.heartbeats import Heartbeat
+    from orchestrator.monitoring.trial_status import TrialStatus
 
 IN_A_LINE = 3
 """Workers up to which one line names them all."""
@@ -171,22 +172,7 @@ def _described(settings: Settings, status: Any, now: float) -> Iterator[str]:
     if status.preparing != "done":
         state = "being prepared" if status.data_progress else status.preparing
         yield f"data set {status.data}: {state}"
-    width = max((len(trial.trial) for trial in status.trials), default=5)
-    yield f"{'trial':<{width}}  state      period  epochs   accuracy  now"
-    for trial in status.trials:
-        epochs = f"{trial.epochs_done}/{trial.epochs}"
-        stopped = (
-            [f"stopped early at epoch {trial.stopped_early}"]
-            if trial.stopped_early is not None
-            else []
-        )
-        now_doing = "; ".join(
-            [*stopped, *(f"{p.phase or p.kind} on {p.worker}" for p in trial.progress)]
-        )
-        yield (
-            f"{trial.trial:<{width}}  {trial.state:<9}  {trial.period}/{trial.periods:<4}  "
-            f"{epochs:<7}  {share(trial.accuracy):>8}  {now_doing}".rstrip()
-        )
+    yield from _trials(status.trials)
     for package, versions in status.versions.items():
         yield (
             f"caution: results of this run used different versions of {package} "
@@ -199,6 +185,27 @@ def _described(settings: Settings, status: Any, now: float) -> Iterator[str]:
     yield from (f"caution: {line}" for line in status.newer)
     if status.failures:
         yield f"retry with: {call(settings, 'retry', status.run)}"
+
+
+def _trials(trials: Sequence[TrialStatus]) -> Iterator[str]:
+    """A line for each trial, in a grid with its setting."""
+    from jobs.spec import setting
+
+    settings = [setting.told(trial.setting) for trial in trials]
+    width = max((len(trial.trial) for trial in trials), default=5)
+    wide = max(map(len, ["setting", *settings])) + 2 if any(settings) else 0
+    head = f"{'setting' if wide else '':<{wide}}"
+    yield f"{'trial':<{width}}  {head}state      period  epochs   accuracy  now"
+    for trial, told in zip(trials, settings, strict=True):
+        epochs = f"{trial.epochs_done}/{trial.epochs}"
+        early = trial.stopped_early
+        stopped = [] if early is None else [f"stopped early at epoch {early}"]
+        doing = [f"{each.phase or each.kind} on {each.worker}" for each in trial.progress]
+        yield (
+            f"{trial.trial:<{width}}  {told:<{wide}}{trial.state:<9}  "
+            f"{trial.period}/{trial.periods:<4}  {epochs:<7}  {share(trial.accuracy):>8}  "
+            f"{'; '.join([*stopped, *doing])}".rstrip()
+        )
 
 
 def _attempts(settings: Settings, tried: list[Any] | None, now: float) -> Iterator[str]:

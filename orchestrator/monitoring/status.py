@@ -102,10 +102,9 @@ def run_status(
     """The run as the store shows it now, or in a given view."""
     scene = scene or progress.read_view(store, now)
     states = plan.task_states(store, run, scene.ledger)
-    preparations = [states[Task("prepare", data).id] for data in run.data_sets]
     under_way = (each for data in run.data_sets for each in _under_way(scene, run, data, states))
     preparing = next(under_way, None)
-    shares = shares_of_trials(states)
+    shares, spec = shares_of_trials(states), run.recorded_spec
     results = {name: results_of(store, name, shares[name]) for name in run.trials}
     trials = tuple(
         trial_status(
@@ -115,6 +114,7 @@ def run_status(
             _under_way(scene, run, name, states),
             name in scene.begun,
             results[name],
+            spec,
         )
         for name in run.trials
     )
@@ -125,7 +125,7 @@ def run_status(
         state,
         dict(Counter(states.values())),
         run.submitted_at,
-        next((state for state in preparations if state != "done"), "done"),
+        next((state for task, state in states.items() if _unprepared(task, state)), "done"),
         preparing,
         trials,
         _failures(store, states),
@@ -136,6 +136,10 @@ def run_status(
         scene.newer,
         _costs(store, run, trials),
     )
+
+
+def _unprepared(task: str, state: str) -> bool:
+    return task.startswith("prepare.") and state != "done"
 
 
 def _costs(

@@ -15,6 +15,7 @@ from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.ranks import Ranks
 from orchestrator.analysis.robustness import Robustness
 from orchestrator.analysis.run_data import RunData
+from orchestrator.report.settings_apart import in_row, settings_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +27,7 @@ def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
 
     rows: dict[str, list[dict[str, Any]]] = {
         "results": [_result(s, r) for s in run_data.comparison.standings for r in s.results],
+        "settings": [asdict(one) for one in analysis.settings],
         "epochs": [asdict(row) for row in run_data.comparison.epochs],
         "duels": [_paired_test(paired_test) for paired_test in analysis.paired_tests],
         "ranks": _ranks(analysis.ranks) if analysis.ranks else [],
@@ -47,7 +49,12 @@ def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
         "stopping": [asdict(one) for one in analysis.stopping],
         "timeline": [asdict(one) for one in analysis.timeline.spans],
     }
-    filled = {name: pa.Table.from_pylist(list(of)) for name, of in rows.items() if of}
+    settings = settings_of(run_data)
+    filled = {
+        name: pa.Table.from_pylist([in_row(row, settings) for row in of])
+        for name, of in rows.items()
+        if of
+    }
     return filled | ({"images": _images(analysis)} if analysis.examples.order else {})
 
 

@@ -19,6 +19,7 @@ from orchestrator.report.headline import Headline
 from orchestrator.report.json_keys import KEYS
 from orchestrator.report.rendering import wording
 from orchestrator.report.sections import data_source
+from orchestrator.report.settings_apart import in_json, settings_of
 
 MAX_ALL_WRONG = 200
 
@@ -26,8 +27,9 @@ MAX_ALL_WRONG = 200
 def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[str, Any]:
     """The report as JSON values under `KEYS`; non-finite numbers become null."""
     run, states = run_data.run, list(run_data.states.values())
+    settings = settings_of(run_data)
     facts: dict[str, Any] = {
-        "keys": KEYS,
+        "keys": {key: told for key, told in KEYS.items() if settings or key != "settings"},
         "run": {"name": run.name, "submitted_at": run.submitted_at, "data": run.data},
         "spec": run.spec.model_dump(mode="json"),
         "answer": _answer(run_data, analysis, headline),
@@ -35,6 +37,7 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
         "tasks": {state: states.count(state) for state in ("done", "open", "failed", "blocked")},
         "metrics": {name: _metric(metric) for name, metric in METRICS.items()},
         "standings": [_standing(standing) for standing in run_data.comparison.standings],
+        "settings": [asdict(one) for one in analysis.settings],
         **_tested(analysis),
         "corruptions": _robustness(run_data.robustness),
         "curves": [asdict(row) for row in run_data.comparison.epochs],
@@ -58,8 +61,8 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
         "timeline": _timeline(analysis),
         "provenance": run.provenance,
     }
-    whole: dict[str, Any] = _finite({key: facts[key] for key in KEYS})
-    return whole
+    whole: dict[str, Any] = _finite({key: facts[key] for key in facts["keys"]})
+    return in_json(whole, settings) if settings else whole
 
 
 def paired_test(test: PairwiseTest) -> dict[str, Any]:
@@ -196,7 +199,8 @@ def _trial(run_data: RunData, name: str) -> dict[str, Any]:
             "weights_digest",
         )
     }
-    return {"name": name, **run_data.trials[name].as_dict(), "training": numerics}
+    described = run_data.trials[name].as_dict() | {"backbone": run_data.label(name)}
+    return {"name": name, **described, "training": numerics}
 
 
 def _data(run_data: RunData, analysis: Analysis) -> dict[str, Any]:

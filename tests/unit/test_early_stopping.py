@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,10 +169,12 @@ def test_later_marks_are_evaluated_with_the_network_as_it_stopped(
 def halted(tmp_path: Path) -> tuple[Store, Run]:
     """A run of two networks and three periods of two epochs; scratch stopped early at epoch 3."""
     store, run = fill_store(
-        tmp_path, backbones=["scratch", "resnet34"], classes=("a", "b"), periods=3, pixels=False
+        tmp_path,
+        backbones=["scratch", "resnet34"],
+        classes=("a", "b"),
+        pixels=False,
+        recipe={"early_stop": 1},
     )
-    run = replace(run, spec=run.spec.model_copy(update={"early_stop": 1}))
-    store.save_run(run)
     trial = next(name for name in run.trials if name.startswith("scratch"))
     place = store.root / table_folder("epochs", trial)
     for path in sorted(place.glob("*.parquet")):

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from jobs.catalog import backbones
+from jobs.spec.setting import network_of, told_of
 from orchestrator.analysis.metrics import Metric
 from orchestrator.analysis.statistics import Interval, Spread
 
+LONGEST_IN_FIGURE = 32
 MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
 
 
@@ -155,8 +157,25 @@ def listed(names: Sequence[str]) -> str:
 
 
 def title(backbone: str) -> str:
-    """Title of the network; for an unknown backbone, its name."""
-    return backbones.CATALOG[backbone].title if backbone in backbones.CATALOG else backbone
+    """Title of the network, in a grid with its setting; for an unknown backbone, its name."""
+    network = network_of(backbone)
+    known = backbones.CATALOG.get(network)
+    return known.title + backbone.removeprefix(network) if known else backbone
+
+
+def in_figure(backbone: str) -> str:
+    """The title where room is scarce: a long setting without the names of its keys."""
+    whole, setting = title(backbone), told_of(backbone)
+    if not setting or len(whole) <= LONGEST_IN_FIGURE:
+        return whole
+    values = ", ".join(part.partition(" ")[2] or part for part in setting.split(", "))
+    return f"{title(network_of(backbone))}: {values}"
+
+
+def file_name(backbone: str) -> str:
+    """The network, in a grid with its setting, as part of the name of a file."""
+    network, setting = network_of(backbone), told_of(backbone)
+    return f"{network}-{re.sub(r'[^A-Za-z0-9.]+', '-', setting)}" if setting else network
 
 
 def plain(text: object) -> str:

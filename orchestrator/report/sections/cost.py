@@ -145,7 +145,7 @@ def _point(axes: Axes, backbone: str, point: tuple[float, float], named: bool) -
         color=theme.colour(backbone),
         markersize=8.5,
         linestyle="none",
-        label=wording.title(backbone),
+        label=wording.in_figure(backbone),
     )
 
 

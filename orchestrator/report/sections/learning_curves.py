@@ -85,7 +85,7 @@ def accuracies(run_data: RunData) -> Chart | None:
             offset = 0.0 if len(shown) == 1 else 0.15 if period == shown[-1] else -0.15
             _dots(axes, run_data, period, offset)
         baseline.draw_baselines(axes, run_data.learning.baselines, "x")
-        names = [wording.title(b) for b in run_data.comparison.backbones]
+        names = [wording.in_figure(b) for b in run_data.comparison.backbones]
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(False, axis="y")
@@ -136,7 +136,7 @@ def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> 
         linewidth=1.6,
         linestyle=theme.line(backbone),
         markeredgecolor="none",
-        label=wording.title(backbone),
+        label=wording.in_figure(backbone),
     )
     if any(len(values) > 1 for values in by_epoch.values()):
         axes.fill_between(

@@ -23,6 +23,7 @@ from orchestrator.report.sections import (
     recipe,
     results,
     robustness,
+    settings,
     significance,
     timeline,
 )
@@ -49,6 +50,13 @@ SECTIONS: dict[str, SectionEntry] = {
             "Results",
             "test accuracy, test loss and training time of each shown period, and every metric",
             results.section,
+        ),
+        SectionEntry(
+            "settings",
+            "Settings",
+            "validation and test accuracy of each setting, and the best of each network by "
+            "validation; in a grid",
+            settings.section,
         ),
         SectionEntry(
             "certainty",

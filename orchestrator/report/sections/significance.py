@@ -130,7 +130,7 @@ def matrix(paired_tests: Sequence[PairwiseTest], names: Sequence[str], epoch: in
         colour = theme.RIGHT if paired_test.difference > 0 else theme.WRONG
         return heatmap.HeatmapCell(text, "", colour, 0.18 + 0.55 * min(1.0, points / 20))
 
-    titles = [wording.title(name) for name in names]
+    titles = [wording.in_figure(name) for name in names]
     grid = heatmap.Heatmap(
         f"Row minus column, after epoch {epoch}",
         f"percentage points · {paired_tests[0].images:,} test images",
@@ -209,7 +209,7 @@ def _rank_line(axes: Axes, name: str, mean: float, row: int, count: int) -> None
     colour, marker = theme.colour(name), theme.marker(name)
     axes.plot([mean, mean, count + 0.35], [0, row, row], color=colour, linewidth=1)
     axes.plot([mean], [0], marker=marker, color=colour, markersize=7, linestyle="none")
-    axes.text(count + 0.4, row, f"{wording.title(name)}  {mean:.2f}", va="center", fontsize=8.5)
+    axes.text(count + 0.4, row, f"{wording.in_figure(name)}  {mean:.2f}", va="center", fontsize=8.5)
 
 
 def _bars(axes: Axes, ranks: Ranks) -> None:
