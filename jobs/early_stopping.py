@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 def stop_epoch(
     values: Iterable[float | None], patience: int | None, higher_is_better: bool = False
 ) -> int | None:
-    """The first epoch (from 1) at which the best validation value is `patience` epochs old, or None.
+    """The first epoch (from 1) at which the best value is `patience` epochs old, or None.
 
-    By default the values are losses. The decision depends only on the epochs up to that one, so the
-    division into periods does not matter. Source: Prechelt 1998 (Neural Networks: Tricks of the
-    Trade, LNCS 1524:55-69), criterion UP without strips.
+    Values are of the validation images, by default losses. The decision depends only on the epochs
+    up to that one, so the division into periods does not matter. Source: Prechelt 1998 (Neural
+    Networks: Tricks of the Trade, LNCS 1524:55-69), criterion UP without strips.
     """
     best, best_epoch = float("inf"), 0
     for epoch, value in enumerate(values, 1):

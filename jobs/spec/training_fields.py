@@ -197,8 +197,8 @@ TRAINING_KEYS: dict[str, Key] = {
         int,
         "Stop a training when its validation loss has not improved for this many epochs.",
         "patience in epochs: a trial stops when its validation loss (or `early_stop_metric`) has "
-        "not improved for this long. Later periods are then evaluated with the network of that epoch (the last one; see "
-        "`keep`)",
+        "not improved for this long. Later periods are then evaluated with the network of that "
+        "epoch (the last one; see `keep`)",
         metavar="PATIENCE",
         later=True,
     ),

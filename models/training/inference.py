@@ -98,9 +98,7 @@ class _Answers:
     label_confidence: None = None
 
 
-def validate(
-    learner: Learner, data: Data, epoch: int, tell: Callable[[int], None]
-) -> Validation:
+def validate(learner: Learner, data: Data, epoch: int, tell: Callable[[int], None]) -> Validation:
     """Metrics on the validation images, of the network's average if it has one.
 
     `tell` gets the number of images done.
@@ -125,8 +123,7 @@ def validate(
     others = {
         column: value
         for column, metric in validated().items()
-        if len(data.classes) >= metric.min_classes
-        and (value := metric.of(answers)) is not None
+        if len(data.classes) >= metric.min_classes and (value := metric.of(answers)) is not None
     }
     columns = others | {"val_loss": loss, "val_accuracy": accuracy}
     return Validation(loss, accuracy, columns)

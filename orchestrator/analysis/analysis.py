@@ -20,8 +20,9 @@ from orchestrator.analysis.examples import (
     collect_examples,
     count_kinds,
 )
+from orchestrator.analysis.image_values import values_of_networks
 from orchestrator.analysis.leader import LeaderVerdict, beats_all_rivals, judge_leader
-from orchestrator.analysis.metrics import top5
+from orchestrator.analysis.metrics import METRICS
 from orchestrator.analysis.overfitting import OverfittingAdvice, advise, still_falling
 from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
 from orchestrator.analysis.per_class import (
@@ -81,10 +82,12 @@ def analyse(run_data: RunData) -> Analysis:
     first = {name: run_data.learned_answers(name, period)[0] for name in answered}
     examples = collect_examples(run_data.predictions, first, run_data.rivals)
     every = examples.all()
-    right = _right(run_data, answered)
-    moments = all_moments(right)
-    tests = pairwise_tests(right, moments)
-    leads = beats_all_rivals({n: one for n, one in moments.items() if n in run_data.learned})
+    metric = run_data.metric
+    values = values_of_networks(metric, run_data.predictions, answered)
+    moments = all_moments(values.networks, values.swing)
+    tests = pairwise_tests(values.networks, moments, metric.higher_is_better)
+    learned = {name: one for name, one in moments.items() if name in run_data.learned}
+    leads = beats_all_rivals(learned, metric.higher_is_better)
     matrices, mistakes = _matrices(run_data)
     pooled = {name: run_data.predictions.together(seeds) for name, seeds in answered.items()}
     return Analysis(
@@ -100,7 +103,7 @@ def analyse(run_data: RunData) -> Analysis:
         confused=tuple(confusions(mistakes, run_data.predictions.classes, CONFUSED_PAIRS)),
         calibration={name: one.calibration for name, one in pooled.items() if one.calibration},
         agreement=_agreement(run_data, first, examples),
-        top={name: top for name, one in pooled.items() if (top := top5(one)) is not None},
+        top={n: top for n, one in pooled.items() if (top := METRICS["top5"].of(one)) is not None},
         costs=_costs(run_data),
         stopping=_stopping(run_data),
         timeline=_timeline(run_data),
@@ -201,22 +204,17 @@ def _images(run_data: RunData, seeds: Sequence[TrialPredictions]) -> Counts:
     )
 
 
-def _right(run_data: RunData, answered: Mapping[str, list[TrialPredictions]]) -> dict[str, Any]:
-    """Correct predictions as (seeds, images), on the images that all backbones predicted."""
-    every = [one.predicted >= 0 for found in answered.values() for one in found]
-    common = np.logical_and.reduce(every) if every else np.zeros(0, bool)
-    return {
-        name: np.stack([run_data.predictions.right(one)[common] for one in found])
-        for name, found in answered.items()
-    }
-
-
 def _ranks(run_data: RunData) -> Ranks | None:
     """Ranks with seeds as blocks; only seeds for which every tested backbone has a test."""
+    metric = run_data.metric
     scores = {
-        standing.backbone: {r.seed: r.tested.accuracy for r in standing.results if r.tested}
+        standing.backbone: {
+            result.seed: metric.sign * result.metrics[metric.name]
+            for result in standing.results
+            if metric.name in result.metrics
+        }
         for standing in run_data.comparison.at(run_data.period)
-        if standing.tests and standing.backbone in run_data.rivals
+        if standing.lead and standing.backbone in run_data.rivals
     }
     seeds = sorted(set.intersection(*(set(found) for found in scores.values()))) if scores else []
     return rank_networks({name: [found[seed] for seed in seeds] for name, found in scores.items()})

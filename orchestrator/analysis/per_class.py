@@ -72,6 +72,12 @@ def class_metrics(
     ]
 
 
+def macro(values: Iterable[float | None]) -> float | None:
+    """Unweighted (macro) mean over the classes for which a measure is defined."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
 def confusions(counts: Counts, classes: Sequence[str], most: int = 3) -> list[Confusion]:
     """The most frequent confusions; ties by class names."""
     wrong = counts - np.diag(np.diag(counts))

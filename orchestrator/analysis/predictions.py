@@ -66,9 +66,11 @@ class Predictions:
         """Which images were predicted correctly."""
         return np.asarray(answers.predicted == self.labels)
 
-    def together(self, several: Sequence[TrialPredictions]) -> Answers:
-        """The answers of these trials, one after the other."""
-        given = [one.predicted >= 0 for one in several]
+    def together(
+        self, several: Sequence[TrialPredictions], places: np.ndarray[Any, Any] | None = None
+    ) -> Answers:
+        """The answers of these trials, one after the other; only for these images, where given."""
+        given = [one.predicted >= 0 if places is None else places for one in several]
         pairs = list(zip(several, given, strict=True))
         return Answers(
             len(self.classes),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from jobs.catalog.metrics import options
 from jobs.errors import RequestError
 from jobs.settings import Settings, folder
-from orchestrator.report.write import DEFAULT, FORMATS
+from orchestrator.report.write import DEFAULT, FORMATS, check
 from orchestrator.terminal.options import emit, examples, json_option, store_option
 
 
@@ -15,6 +16,7 @@ from orchestrator.terminal.options import emit, examples, json_option, store_opt
         "orch report",
         "orch report digits-3x10-1f3a9c --out comparison/",
         "orch report --period 2 --format html,csv,latex",
+        "orch report --metric macro-f1",
         "orch report digits-3x10-1f3a9c animals-3x10-77ab01 --out both/",
     )
 )
@@ -36,6 +38,12 @@ from orchestrator.terminal.options import emit, examples, json_option, store_opt
     show_default=True,
     help=f"Formats to write, separated by commas: {', '.join(FORMATS)}.",
 )
+@click.option(
+    "--metric",
+    metavar="METRIC",
+    help=f"The metric that ranks the networks: {', '.join(options())}.  [default: that of the "
+    "specification]",
+)
 @click.option("--out", metavar="DIR", help="Output folder.  [default: reports/RUN in the store]")
 @json_option
 @store_option
@@ -45,6 +53,7 @@ def report_command(
     runs: tuple[str, ...],
     periods: tuple[int, ...],
     formats: str,
+    metric: str | None,
     out: str | None,
     as_json: bool,
 ) -> None:
@@ -54,15 +63,14 @@ def report_command(
     settings in which they differ.
     """
     from jobs.store.store import Store
+    from orchestrator.analysis import metrics
     from orchestrator.api import RunHandle
     from orchestrator.report import write
     from orchestrator.terminal import progress_bar
 
     write.need(write.NEEDED)
-    wanted = [name.strip() for name in formats.split(",") if name.strip()]
-    if not wanted:
-        raise RequestError(f"--format is empty. Give one or more of {', '.join(write.FORMATS)}.")
-    write.check(wanted)
+    wanted = _formats(formats)
+    leading = None if metric is None else metrics.asked(metric)
     store = Store(settings.store).open()
     chosen = [store.load_run(name) for name in dict.fromkeys(runs)] or [store.latest_run()]
     name = "+".join(run.name for run in chosen)[:200]
@@ -70,9 +78,9 @@ def report_command(
     with progress_bar.status_line(f"comparing {len(chosen)} run(s)", as_json):
         if len(chosen) == 1:
             run = RunHandle(store, chosen[0])
-            page = run.report(place, formats=wanted, periods=periods)
+            page = run.report(place, formats=wanted, periods=periods, metric=metric)
         else:
-            page = write.write_comparison(store, chosen, place, periods, wanted)
+            page = write.write_comparison(store, chosen, place, periods, wanted, leading)
     if as_json:
         names = (
             {"run": chosen[0].name} if len(chosen) == 1 else {"runs": [run.name for run in chosen]}
@@ -80,3 +88,12 @@ def report_command(
         emit({**names, "report": str(page.absolute()), "folder": str(page.parent.absolute())})
     else:
         click.echo(f"report of {' and '.join(run.name for run in chosen)}: {page}")
+
+
+def _formats(listed: str) -> list[str]:
+    """The formats to write; raises `RequestError` for none and for an unknown one."""
+    wanted = [name.strip() for name in listed.split(",") if name.strip()]
+    if not wanted:
+        raise RequestError(f"--format is empty. Give one or more of {', '.join(FORMATS)}.")
+    check(wanted)
+    return wanted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.ranks import Ranks
 from orchestrator.analysis.robustness import Robustness
 from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.standings import EpochRow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +27,7 @@ def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
 
     rows: dict[str, list[dict[str, Any]]] = {
         "results": [_result(s, r) for s in run_data.comparison.standings for r in s.results],
-        "epochs": [asdict(row) for row in run_data.comparison.epochs],
+        "epochs": _epochs(run_data.comparison.epochs),
         "duels": [_paired_test(paired_test) for paired_test in analysis.paired_tests],
         "ranks": _ranks(analysis.ranks) if analysis.ranks else [],
         "classes": [
@@ -49,6 +50,12 @@ def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
     }
     filled = {name: pa.Table.from_pylist(list(of)) for name, of in rows.items() if of}
     return filled | ({"images": _images(analysis)} if analysis.examples.order else {})
+
+
+def _epochs(rows: Sequence[EpochRow]) -> list[dict[str, Any]]:
+    """All rows with the same columns, also where some trials recorded more."""
+    columns = dict.fromkeys(name for row in rows for name in row.columns())
+    return [{name: row.value(name) for name in columns} for row in rows]
 
 
 def _paired_test(test: PairwiseTest) -> dict[str, Any]:

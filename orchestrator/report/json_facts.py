@@ -33,11 +33,12 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
         "answer": _answer(run_data, analysis, headline),
         "missing": list(headline.missing),
         "tasks": {state: states.count(state) for state in ("done", "open", "failed", "blocked")},
+        "metric": run_data.metric.name,
         "metrics": {name: _metric(metric) for name, metric in METRICS.items()},
         "standings": [_standing(standing) for standing in run_data.comparison.standings],
         **_tested(analysis),
         "corruptions": _robustness(run_data.robustness),
-        "curves": [asdict(row) for row in run_data.comparison.epochs],
+        "curves": [row.columns() for row in run_data.comparison.epochs],
         "confusion": [
             {
                 "backbone": backbone,
@@ -77,9 +78,7 @@ def _answer(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
     if run_data.leader is None:
         return told
     lead, alike = run_data.leader, analysis.verdict.alike if analysis.verdict else ()
-    ranking = [
-        {"backbone": s.backbone, "accuracy": s.accuracy.mean} for s in lead.ranking if s.accuracy
-    ]
+    ranking = [{"backbone": s.backbone, s.metric.name: s.lead.mean} for s in lead.ranking if s.lead]
     return {
         **told,
         "period": lead.period,
@@ -141,6 +140,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "train_seconds": _spread(standing.seconds),
         "metrics": {name: asdict(spread) for name, spread in standing.metrics.items()},
         "image_interval": asdict(standing.image_interval) if standing.image_interval else None,
+        "lead_interval": asdict(standing.lead_interval) if standing.lead_interval else None,
         "trials": [_result(result) for result in standing.results],
     }
 
