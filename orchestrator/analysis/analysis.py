@@ -36,6 +36,7 @@ from orchestrator.analysis.predictions import TrialPredictions
 from orchestrator.analysis.ranks import Ranks, rank_networks
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.seed_intervals import all_moments
+from orchestrator.analysis.selective import RiskCoverage, halves, risk_coverage
 from orchestrator.analysis.timeline import AttemptCount, Timeline, build_timeline, count_attempts
 
 CONFUSED_PAIRS = 6
@@ -73,6 +74,7 @@ class Analysis:
     right_alone: Mapping[str, Sequence[int]] = field(default_factory=dict)
     all_wrong: Sequence[int] = ()
     falling: tuple[str, ...] = ()
+    selective: Mapping[str, RiskCoverage] = field(default_factory=dict)
 
 
 def analyse(run_data: RunData) -> Analysis:
@@ -80,8 +82,7 @@ def analyse(run_data: RunData) -> Analysis:
     period, names = run_data.period, run_data.comparison.backbones
     answered = {name: seeds for name in names if (seeds := run_data.answers(name, period))}
     first = {name: run_data.learned_answers(name, period)[0] for name in answered}
-    examples = collect_examples(run_data.predictions, first, run_data.rivals)
-    every = examples.all()
+    every = (examples := collect_examples(run_data.predictions, first, run_data.rivals)).all()
     metric = run_data.metric
     values = values_of_networks(metric, run_data.predictions, answered)
     moments = all_moments(values.networks, values.swing)
@@ -114,7 +115,16 @@ def analyse(run_data: RunData) -> Analysis:
         right_alone={name: examples.only(name) for name in examples.networks},
         all_wrong=examples.all_wrong() if examples.order else (),
         falling=_falling(run_data),
+        selective=_selective(run_data, first),
     )
+
+
+def _selective(run_data: RunData, first: Mapping[str, TrialPredictions]) -> dict[str, RiskCoverage]:
+    """Risk and coverage of each network's first seed."""
+    predictions = run_data.predictions
+    half = halves(predictions.images)
+    curves = {name: risk_coverage(one, predictions.labels, half) for name, one in first.items()}
+    return {name: curve for name, curve in curves.items() if curve}
 
 
 def _timeline(run_data: RunData) -> Timeline:

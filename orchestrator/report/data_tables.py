@@ -12,6 +12,7 @@ from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.calibration import Calibration
 from orchestrator.analysis.metrics import METRICS
 from orchestrator.analysis.pairwise import PairwiseTest
+from orchestrator.analysis.per_class import ClassMetrics
 from orchestrator.analysis.ranks import Ranks
 from orchestrator.analysis.robustness import Robustness
 from orchestrator.analysis.run_data import RunData
@@ -31,7 +32,7 @@ def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
         "duels": [_paired_test(paired_test) for paired_test in analysis.paired_tests],
         "ranks": _ranks(analysis.ranks) if analysis.ranks else [],
         "classes": [
-            {"backbone": name, **asdict(one)}
+            {"backbone": name, **_of_class(one)}
             for name, metrics in analysis.by_class.items()
             for one in metrics
         ],
@@ -41,6 +42,11 @@ def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
             {"backbone": name, **asdict(each)}
             for name, one in analysis.calibration.items()
             for each in one.bins
+        ],
+        "selective": [
+            {"backbone": name, **asdict(threshold)}
+            for name, one in analysis.selective.items()
+            for threshold in one.thresholds
         ],
         "agreement": [asdict(one) for one in analysis.agreement],
         "corruptions": _corruptions(run_data.robustness) if run_data.robustness else [],
@@ -56,6 +62,15 @@ def _epochs(rows: Sequence[EpochRow]) -> list[dict[str, Any]]:
     """All rows with the same columns, also where some trials recorded more."""
     columns = dict.fromkeys(name for row in rows for name in row.columns())
     return [{name: row.value(name) for name in columns} for row in rows]
+
+
+def _of_class(one: ClassMetrics) -> dict[str, Any]:
+    """One class; each interval has both columns even where it is unknown."""
+    none = {"low": None, "high": None}
+    values = asdict(one)
+    return _flat(
+        {key: none if key.endswith("_interval") and v is None else v for key, v in values.items()}
+    )
 
 
 def _paired_test(test: PairwiseTest) -> dict[str, Any]:

@@ -118,6 +118,7 @@ def _tested(analysis: Analysis) -> dict[str, Any]:
         "calibration": {
             name: {**asdict(one), "gap": one.gap} for name, one in analysis.calibration.items()
         },
+        "selective": {name: asdict(one) for name, one in analysis.selective.items()},
         "agreement": [asdict(one) for one in analysis.agreement],
         "top5": dict(analysis.top),
         "images": {

@@ -37,11 +37,16 @@ KEYS = {
     "ranks": "mean ranks over seeds, Friedman's statistic and p (`method`: exact, permutation or "
     "chi-squared), Nemenyi's critical difference, and groups within it; "
     "null with fewer than two seeds or three networks",
-    "classes": "for each network and class: images (each counts once), precision, recall, F1 "
+    "classes": "for each network and class: images (each counts once), precision, recall, F1, "
+    "each with its 95% interval "
     "(shares; all seeds together; precision of a class never predicted is 0)",
     "confused": "classes taken for another most often, all networks together",
     "calibration": "for each network: expected calibration error, Brier score, mean confidence, "
     "accuracy, and the bins",
+    "selective": "for each network (first seed): shares of wrong answers (`risk`) among the most "
+    "confident ones by the share of images answered (`coverage`), the area under that, and for "
+    "each target the threshold of confidence, chosen on the test images, with what it answers; "
+    "`checked_`: chosen on each half, counted on the other",
     "agreement": "every two networks: share of equal predictions, Cohen's kappa, images on which "
     "both are wrong alike",
     "top5": "for each network the share of images whose true class was among its first five "

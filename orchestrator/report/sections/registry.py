@@ -23,6 +23,7 @@ from orchestrator.report.sections import (
     recipe,
     results,
     robustness,
+    selective,
     significance,
     timeline,
 )
@@ -85,6 +86,13 @@ SECTIONS: dict[str, SectionEntry] = {
             "Calibration",
             "whether confidence matches accuracy; with published predictions",
             calibration.section,
+        ),
+        SectionEntry(
+            "selective",
+            "Answering only when sure",
+            "errors against the share of images answered, and thresholds of confidence; with "
+            "published predictions",
+            selective.section,
         ),
         SectionEntry(
             "corruptions",

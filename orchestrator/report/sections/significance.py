@@ -264,7 +264,8 @@ def _lead(
     return (
         f"After epoch {epoch}, on the same {images}{_by(metric)}. McNemar's exact test looks only "
         f"at images that one of two networks predicted correctly and the other did not; {holm}. "
-        "Tests and intervals (4,000 bootstrap draws) speak of other test images, not of other seeds."
+        "Tests and intervals (4,000 bootstrap draws) speak of other test images, not of other "
+        "seeds."
     )
 
 
