@@ -20,9 +20,10 @@ from orchestrator.analysis.examples import (
     collect_examples,
     count_kinds,
 )
-from orchestrator.analysis.image_values import values_of_networks
+from orchestrator.analysis.image_values import NetworkValues, values_of_networks
 from orchestrator.analysis.leader import LeaderVerdict, beats_all_rivals, judge_leader
 from orchestrator.analysis.metrics import METRICS
+from orchestrator.analysis.noninferiority import NonInferiority, noninferiority
 from orchestrator.analysis.overfitting import OverfittingAdvice, advise, still_falling
 from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
 from orchestrator.analysis.per_class import (
@@ -75,20 +76,21 @@ class Analysis:
     all_wrong: Sequence[int] = ()
     falling: tuple[str, ...] = ()
     selective: Mapping[str, RiskCoverage] = field(default_factory=dict)
+    margin: float | None = None
+    noninferior: tuple[NonInferiority, ...] = ()
 
 
-def analyse(run_data: RunData) -> Analysis:
-    """Analyse run data that was read once from the store."""
+def analyse(run_data: RunData, margin: float | None = None) -> Analysis:
+    """Analyse run data that was read once from the store.
+
+    With a `margin` in the unit of the leading metric, also whether networks are at most that much
+    worse than the leader.
+    """
     period, names = run_data.period, run_data.comparison.backbones
     answered = {name: seeds for name in names if (seeds := run_data.answers(name, period))}
     first = {name: run_data.learned_answers(name, period)[0] for name in answered}
-    every = (examples := collect_examples(run_data.predictions, first, run_data.rivals)).all()
-    metric = run_data.metric
-    values = values_of_networks(metric, run_data.predictions, answered)
-    moments = all_moments(values.networks, values.swing)
-    tests = pairwise_tests(values.networks, moments, metric.higher_is_better)
-    learned = {name: one for name, one in moments.items() if name in run_data.learned}
-    leads = beats_all_rivals(learned, metric.higher_is_better)
+    examples = collect_examples(run_data.predictions, first, run_data.rivals)
+    every = examples.all()
     matrices, mistakes = _matrices(run_data)
     pooled = {name: run_data.predictions.together(seeds) for name, seeds in answered.items()}
     return Analysis(
@@ -96,8 +98,7 @@ def analyse(run_data: RunData) -> Analysis:
         epoch=run_data.run.epoch_of(period),
         first=first,
         examples=examples,
-        paired_tests=tests,
-        verdict=judge_leader(run_data.leader, tests, leads) if run_data.leader else None,
+        **_tested(run_data, answered, margin),
         ranks=_ranks(run_data),
         matrices=matrices,
         by_class=_by_class(run_data, matrices, answered),
@@ -117,6 +118,27 @@ def analyse(run_data: RunData) -> Analysis:
         falling=_falling(run_data),
         selective=_selective(run_data, first),
     )
+
+
+def _tested(
+    run_data: RunData, answered: Mapping[str, list[TrialPredictions]], margin: float | None
+) -> dict[str, Any]:
+    """All tests between networks, by the values of images."""
+    metric, leader = run_data.metric, run_data.leader
+    values = values_of_networks(metric, run_data.predictions, answered)
+    moments = all_moments(values.networks, values.swing)
+    tests = pairwise_tests(values.networks, moments, metric.higher_is_better)
+    learned = {name: one for name, one in moments.items() if name in run_data.learned}
+    leads = beats_all_rivals(learned, metric.higher_is_better)
+    facts: dict[str, Any] = {"paired_tests": tests, "verdict": None, "margin": margin}
+    if leader:
+        facts["verdict"] = judge_leader(leader, tests, leads)
+        rivals = {name: rows for name, rows in values.networks.items() if name in run_data.rivals}
+        if margin is not None:
+            first = leader.ranking[0].backbone
+            fit = NetworkValues(rivals, values.swing)
+            facts["noninferior"] = noninferiority(fit, moments, first, margin, metric.sign)
+    return facts
 
 
 def _selective(run_data: RunData, first: Mapping[str, TrialPredictions]) -> dict[str, RiskCoverage]:

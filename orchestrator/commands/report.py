@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import click
 
 from jobs.catalog.metrics import options
@@ -16,7 +20,7 @@ from orchestrator.terminal.options import emit, examples, json_option, store_opt
         "orch report",
         "orch report digits-3x10-1f3a9c --out comparison/",
         "orch report --period 2 --format html,csv,latex",
-        "orch report --metric macro-f1",
+        "orch report --metric macro-f1 --margin 1",
         "orch report digits-3x10-1f3a9c animals-3x10-77ab01 --out both/",
     )
 )
@@ -44,6 +48,12 @@ from orchestrator.terminal.options import emit, examples, json_option, store_opt
     help=f"The metric that ranks the networks: {', '.join(options())}.  [default: that of the "
     "specification]",
 )
+@click.option(
+    "--margin",
+    type=float,
+    metavar="POINTS",
+    help="Test which networks are at most so many points of the metric worse than the best.",
+)
 @click.option("--out", metavar="DIR", help="Output folder.  [default: reports/RUN in the store]")
 @json_option
 @store_option
@@ -54,6 +64,7 @@ def report_command(
     periods: tuple[int, ...],
     formats: str,
     metric: str | None,
+    margin: float | None,
     out: str | None,
     as_json: bool,
 ) -> None:
@@ -78,16 +89,19 @@ def report_command(
     with progress_bar.status_line(f"comparing {len(chosen)} run(s)", as_json):
         if len(chosen) == 1:
             run = RunHandle(store, chosen[0])
-            page = run.report(place, formats=wanted, periods=periods, metric=metric)
+            page = run.report(place, formats=wanted, periods=periods, metric=metric, margin=margin)
         else:
-            page = write.write_comparison(store, chosen, place, periods, wanted, leading)
+            page = write.write_comparison(store, chosen, place, periods, wanted, leading, margin)
+    _told(page, [run.name for run in chosen], as_json)
+
+
+def _told(page: Path, runs: Sequence[str], as_json: bool) -> None:
+    """Say where the report is."""
     if as_json:
-        names = (
-            {"run": chosen[0].name} if len(chosen) == 1 else {"runs": [run.name for run in chosen]}
-        )
+        names: dict[str, Any] = {"run": runs[0]} if len(runs) == 1 else {"runs": list(runs)}
         emit({**names, "report": str(page.absolute()), "folder": str(page.parent.absolute())})
     else:
-        click.echo(f"report of {' and '.join(run.name for run in chosen)}: {page}")
+        click.echo(f"report of {' and '.join(runs)}: {page}")
 
 
 def _formats(listed: str) -> list[str]:

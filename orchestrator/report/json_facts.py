@@ -110,6 +110,12 @@ def _tested(analysis: Analysis) -> dict[str, Any]:
     wrong = [examples.example(place) for place in analysis.all_wrong[:MAX_ALL_WRONG]]
     return {
         "duels": [paired_test(found) for found in analysis.paired_tests],
+        "noninferior": None
+        if analysis.margin is None
+        else {
+            "margin": analysis.margin,
+            "networks": [{**asdict(one), "shown": one.shown} for one in analysis.noninferior],
+        },
         "ranks": asdict(analysis.ranks) if analysis.ranks else None,
         "classes": {
             name: [asdict(one) for one in found] for name, found in analysis.by_class.items()

@@ -34,6 +34,10 @@ KEYS = {
     "with its 95% bootstrap interval, and whether the data tell them apart; "
     "`seed_interval`, `p_seeds` and its Holm correction count seeds and images (null for one "
     "seed)",
+    "noninferior": "with --margin (in the unit of the metric): each network against the best, how "
+    "much better it is (`gain`), the one-sided 95% bound of that, the p-value that it is worse by "
+    "the margin or more, the same after Holm's correction, and whether it is `shown` not to be; "
+    "null: not asked",
     "ranks": "mean ranks over seeds, Friedman's statistic and p (`method`: exact, permutation or "
     "chi-squared), Nemenyi's critical difference, and groups within it; "
     "null with fewer than two seeds or three networks",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.cost import Cost
@@ -72,6 +73,41 @@ def _untold(run_data: RunData) -> str:
     return "No network has been tested yet: there are learning curves, and no leader."
 
 
+def noninferior(run_data: RunData, analysis: Analysis) -> str:
+    """The networks that are shown to be at most the margin worse; empty where nobody asked."""
+    lead, metric = run_data.leader, run_data.metric
+    if lead is None or analysis.margin is None or len(lead.ranking) < 2:
+        return ""
+    best = wording.title(lead.ranking[0].backbone)
+    margin = wording.margin(metric, analysis.margin)
+    shown = [one for one in analysis.noninferior if one.shown]
+    if not shown:
+        why = "" if analysis.noninferior else ": the predictions needed are not published"
+        return f"No network is shown to be at most {margin} worse than {best}{why}."
+    costs = {cost.backbone: _seconds(cost) for cost in analysis.costs}
+    shown.sort(key=lambda one: costs.get(one.backbone) or math.inf)
+    told = [
+        f"{wording.title(one.backbone)} is at most {margin} worse than {best} "
+        f"({wording.p_equals(one.p_holm)}){_quicker(costs, one.backbone, one.reference)}"
+        for one in shown[:MAX_NAMED]
+    ]
+    more = len(shown) - len(told)
+    others = f"; so are {more} more" if more else ""
+    return f"{'; '.join(told)}{others}."
+
+
+def _quicker(costs: Mapping[str, float | None], name: str, reference: str) -> str:
+    """` and trains 9 times faster`; empty where it does not, or times are unknown."""
+    own, others = costs.get(name), costs.get(reference)
+    if not own or not others or others < FASTER * own:
+        return ""
+    return f" and trains {_times(others / own)} times faster"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.0f}" if ratio >= 3 else f"{ratio:.1f}"
+
+
 def _best(run_data: RunData, analysis: Analysis, lead: Leader) -> str:
     """The best network with its margin, or the networks too close to call."""
     first, verdict = lead.ranking[0], analysis.verdict
@@ -130,8 +166,7 @@ def _faster(analysis: Analysis, close: Sequence[Standing]) -> str:
     )
     if len(known) < len(names) or known[-1][0] < FASTER * known[0][0]:
         return ""
-    ratio = known[-1][0] / known[0][0]
-    times = f"{ratio:.0f}" if ratio >= 3 else f"{ratio:.1f}"
+    times = _times(known[-1][0] / known[0][0])
     than = f" than {wording.title(known[-1][1])}" if len(names) > 2 else ""
     return f"{wording.title(known[0][1])} trained {times} times faster{than}"
 

@@ -36,12 +36,14 @@ def write_report(
     periods: Sequence[int] = (),
     formats: Sequence[str] = DEFAULT,
     metric: Metric | None = None,
+    margin: float | None = None,
 ) -> Path:
     """Write the report of a run into `out` and return the path of its first format.
 
     The report shows `periods` (none given: the first and the last) and compares the networks at
     the last one. `metric` leads, by default that of the run. It lists results that are missing.
-    Equal data gives byte-identical files.
+    With a `margin`, in percentage points of a share or else in the metric's unit, networks are
+    tested to be at most that much worse than the best. Equal data gives byte-identical files.
 
     Raises `MissingExtra` without the extra 'report', and `OrchError` without results. Raises
     `RequestError` if `out` is not writable, or if a period or format does not exist.
@@ -53,7 +55,7 @@ def write_report(
     from orchestrator.report import page
 
     run_data = read_run_data(store, run, periods, metric)
-    analysis = analyse(run_data)
+    analysis = analyse(run_data, _in_unit(margin, run_data))
     with _writing(out):
         made = page.assemble(run_data, analysis)
         return put(out, made, _plain(run_data, analysis, formats), formats)
@@ -66,6 +68,7 @@ def write_comparison(
     periods: Sequence[int] = (),
     formats: Sequence[str] = DEFAULT,
     metric: Metric | None = None,
+    margin: float | None = None,
 ) -> Path:
     """Write a comparison of runs into `out`, and each run's report into a folder named after it."""
     need(NEEDED)
@@ -77,7 +80,7 @@ def write_comparison(
 
     leading = metric or _same_metric(runs)
     run_data = [read_run_data(store, run, periods, leading) for run in runs]
-    sides = [ComparedRun(each, analyse(each)) for each in run_data]
+    sides = [ComparedRun(each, analyse(each, _in_unit(margin, each))) for each in run_data]
     with _writing(out):
         sentences = {}
         for side in sides:
@@ -86,6 +89,13 @@ def write_comparison(
             sentences[side.name] = own.headline.sentence
         both = multi_run.assemble(sides, sentences)
         return put(out, both, multi_run.records(sides), formats)
+
+
+def _in_unit(margin: float | None, run_data: RunData) -> float | None:
+    """The margin in the unit of the leading metric; raises `RequestError`."""
+    from orchestrator.analysis.noninferiority import margin_of
+
+    return None if margin is None else margin_of(margin, run_data.metric)
 
 
 def _same_metric(runs: Sequence[Run]) -> Metric:

@@ -122,6 +122,14 @@ def gap(of: Metric, value: float) -> str:
     return in_points(value) if of.form == "share" else f"{abs(value):.4f}"
 
 
+def margin(of: Metric, value: float) -> str:
+    """A margin as it was asked for: `1 point`, `0.5 points`, `0.05`."""
+    if of.form != "share":
+        return f"{value:g}"
+    points = f"{100 * value:.6g}"
+    return f"{points} point{'' if points == '1' else 's'}"
+
+
 def signed_gap(of: Metric, value: float) -> str:
     """A signed difference of a metric: in percentage points, or a number such as `−0.0312`."""
     return signed(value) if of.form == "share" else f"{value + 0.0:+.4f}".replace("-", "−")

@@ -16,6 +16,7 @@ from orchestrator.report.rendering import elements, heatmap, theme, wording
 from orchestrator.report.rendering.elements import Cell, Content, Figures, Fold, Part, Table, Text
 from orchestrator.report.rendering.figure import Chart, draw_chart, title
 from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections import noninferior
 from orchestrator.report.sections.foremost import foremost
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def section(report: ReportData) -> Content | None:
         *elements.figures([matrix(tests, shown, analysis.epoch, metric)], style="compact"),
         Fold(_tests_told(len(listed), len(tests)), (table(listed, several, metric=metric),)),
     ]
+    if analysis.margin is not None:
+        built += elements.fold(*noninferior.parts(run_data, analysis))
     if analysis.ranks:
         ranks: list[Text | Figures] = [Text(told(analysis.ranks, "seeds"))]
         if not analysis.ranks.few:
