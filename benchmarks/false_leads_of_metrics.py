@@ -92,9 +92,9 @@ def decided(metric: Metric, values: NetworkValues, seeds: int) -> bool:
 def true_value(metric: Metric, rng: np.random.Generator) -> float:
     """The metric of a network on very many images."""
     book, given = answers(rng, (1, 1, 1_000_000), NONE)
-    found = metric.of(book.together(given["0"]))
-    assert found is not None
-    return found
+    value = metric.of(book.together(given["0"]))
+    assert value is not None
+    return value
 
 
 def cell(shape: tuple[int, int, int], draws: int, seed: int) -> list[dict[str, Any]]:
@@ -135,14 +135,14 @@ def measure(
         if shape[1] > 1 or shape[0] == ONE_SEED_NETWORKS
     ]
     order = sorted(shapes, key=math.prod, reverse=True)
-    found = {}
+    of_shapes = {}
     with ProcessPoolExecutor(workers or len(os.sched_getaffinity(0))) as pool:
         rows = pool.map(partial(cell, draws=draws, seed=seed), order)
         for done, (shape, of_shape) in enumerate(zip(order, rows, strict=True), 1):
             say(f"{done} of {len(order)} sizes")
-            found[shape] = of_shape
+            of_shapes[shape] = of_shape
     say("")
-    return [row for shape in shapes for row in found[shape]]
+    return [row for shape in shapes for row in of_shapes[shape]]
 
 
 def goals(rows: Sequence[Mapping[str, Any]], draws: int) -> list[Goal]:

@@ -248,5 +248,9 @@ def _ranks(run_data: RunData) -> Ranks | None:
         for standing in run_data.comparison.at(run_data.period)
         if standing.lead and standing.backbone in run_data.rivals
     }
-    seeds = sorted(set.intersection(*(set(found) for found in scores.values()))) if scores else []
-    return rank_networks({name: [found[seed] for seed in seeds] for name, found in scores.items()})
+    seeds = (
+        sorted(set.intersection(*(set(by_seed) for by_seed in scores.values()))) if scores else []
+    )
+    return rank_networks(
+        {name: [by_seed[seed] for seed in seeds] for name, by_seed in scores.items()}
+    )

@@ -83,7 +83,7 @@ def rank(sides: Sequence[ComparedRun]) -> Ranks | None:
                 if standing.backbone in shared and metric.name in result.metrics:
                     score = metric.sign * result.metrics[metric.name]
                     by_seed.setdefault(result.seed, {})[standing.backbone] = score
-        blocks += [found for found in by_seed.values() if set(found) == shared]
+        blocks += [scores for scores in by_seed.values() if set(scores) == shared]
     return rank_networks({name: [block[name] for block in blocks] for name in shared})
 
 
@@ -92,15 +92,15 @@ def across(sides: Sequence[ComparedRun]) -> tuple[tuple[str, PairwiseTest], ...]
 
     It shows whether the differences between the runs affect the leading metric.
     """
-    found = []
+    tests = []
     for one, other in combinations(sides, 2):
         if one.run_data.run.data == other.run_data.run.data:
             for name in [n for n in one.analysis.first if n in other.analysis.first]:
                 values = _paired(name, one, other)
                 better = one.run_data.metric.higher_is_better
                 pair = pairwise_tests(values, all_moments(values), better)
-                found += [(name, pair[0])] if pair else []
-    return tuple(found)
+                tests += [(name, pair[0])] if pair else []
+    return tuple(tests)
 
 
 def _paired(name: str, one: ComparedRun, other: ComparedRun) -> Mapping[str, Values]:

@@ -72,15 +72,15 @@ def class_metrics(
     """
     seeds = max(1.0, float(counts.sum()) / float(images.sum())) if images is not None else 1.0
     hits, there, answered = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
-    found = ClassCounts(hits, there, answered)
-    number = found.there if images is None else images
+    class_counts = ClassCounts(hits, there, answered)
+    number = class_counts.there if images is None else images
     return [
         ClassMetrics(
             name,
             int(number[i]),
-            found.precision(i),
-            found.recall(i),
-            found.f1(i),
+            class_counts.precision(i),
+            class_counts.recall(i),
+            class_counts.f1(i),
             *_intervals(*(float(each[i]) / seeds for each in (hits, answered, there))),
         )
         for i, name in enumerate(classes)

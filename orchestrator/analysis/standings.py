@@ -257,7 +257,7 @@ def _spreads(told: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
     """The spread of each metric over these trials."""
     names = dict.fromkeys(name for of_trial in told for name in of_trial)
     spreads = {name: spread(one[name] for one in told if name in one) for name in names}
-    return {name: found for name, found in spreads.items() if found}
+    return {name: metric_spread for name, metric_spread in spreads.items() if metric_spread}
 
 
 def _finite(value: Any) -> float | None:

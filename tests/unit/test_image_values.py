@@ -57,11 +57,11 @@ def test_the_log_loss_is_that_of_scikit_learn_and_certain_errors_are_limited() -
     labels = rng.integers(0, 3, 40).tolist()
     of_label = [float(shares[i, label]) for i, label in enumerate(labels)]
 
-    found = METRICS["loss"].of(answers_of(labels, labels, of_label))
+    log_loss = METRICS["loss"].of(answers_of(labels, labels, of_label))
     certain = METRICS["loss"].of(answers_of([0], [1], [0.0]))
     unknown = image_values.image_values(METRICS["loss"], answers_of([0], [1], [float("nan")]))
 
-    assert found == pytest.approx(sklearn_metrics.log_loss(labels, shares), rel=1e-6)
+    assert log_loss == pytest.approx(sklearn_metrics.log_loss(labels, shares), rel=1e-6)
     assert certain == pytest.approx(-np.log(SMALLEST)) == pytest.approx(87.3365, abs=1e-3)
     assert unknown is None
 
@@ -125,9 +125,9 @@ def test_an_interval_is_wilsons_with_the_images_that_the_variance_shows() -> Non
     wrong = [1, *labels[1:]]
 
     def interval(metric: Metric, true: list[int], said: list[int]) -> image_values.Interval:
-        found = image_values.interval_over_images(metric, [answers_of(true, said)])
-        assert found is not None
-        return found
+        over_images = image_values.interval_over_images(metric, [answers_of(true, said)])
+        assert over_images is not None
+        return over_images
 
     assert interval(accuracy, labels, wrong) == wilson(99, 100)
     assert interval(balanced, even, even) == wilson(100, 100)

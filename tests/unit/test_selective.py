@@ -25,14 +25,14 @@ def test_by_hand() -> None:
     """Ten answers: the five surest are right, then every second."""
     sure = [0.99, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]
     right = [True] * 5 + [False, True, False, True, False]
-    found = risk_coverage(trial(sure, right), np.zeros(10, np.int32), np.arange(10) % 2 == 0)
+    curve = risk_coverage(trial(sure, right), np.zeros(10, np.int32), np.arange(10) % 2 == 0)
 
-    assert found is not None
-    assert found.images == 10
-    assert found.coverage == pytest.approx([i / 10 for i in range(1, 11)])
-    assert found.risk[4:] == pytest.approx([0, 1 / 6, 1 / 7, 2 / 8, 2 / 9, 3 / 10])
-    assert found.area == pytest.approx(np.mean(found.risk))
-    ninety = found.thresholds[0]
+    assert curve is not None
+    assert curve.images == 10
+    assert curve.coverage == pytest.approx([i / 10 for i in range(1, 11)])
+    assert curve.risk[4:] == pytest.approx([0, 1 / 6, 1 / 7, 2 / 8, 2 / 9, 3 / 10])
+    assert curve.area == pytest.approx(np.mean(curve.risk))
+    ninety = curve.thresholds[0]
     assert (ninety.threshold, ninety.coverage, ninety.accuracy) == (
         pytest.approx(0.8),
         0.5,
@@ -54,14 +54,14 @@ def test_a_check_uses_images_that_did_not_choose() -> None:
     """With confidences that tell nothing, what looks right on 99% is not."""
     rng = np.random.default_rng(0)
     sure, right = rng.random(400), rng.random(400) < 0.9
-    found = risk_coverage(
+    curve = risk_coverage(
         trial(sure.tolist(), right.tolist()),
         np.zeros(400, np.int32),
         halves([f"{i}.png" for i in range(400)]),
     )
 
-    assert found is not None
-    last = found.thresholds[-1]
+    assert curve is not None
+    last = curve.thresholds[-1]
     assert last.accuracy is None or last.accuracy >= 0.99
     assert last.checked_accuracy is None or last.checked_accuracy < 0.99
 

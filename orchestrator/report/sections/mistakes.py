@@ -152,7 +152,7 @@ def _intervals(analysis: Analysis, measure: str, called: str) -> Table:
 
     first = next(iter(by_class.values()))
     rows = tuple(
-        (wording.plain(one.label), *(cell(found[i]) for found in by_class.values()))
+        (wording.plain(one.label), *(cell(ones[i]) for ones in by_class.values()))
         for i, one in enumerate(first)
     )
     head = ("Class", *(wording.title(name) for name in by_class))

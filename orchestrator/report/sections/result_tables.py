@@ -128,5 +128,5 @@ def _named(run_data: RunData, standing: Standing) -> str:
 
 
 def _interval(standing: Standing) -> str:
-    found = standing.lead_interval
-    return Cell(wording.range_of(standing.metric, found), found.low) if found else "–"
+    interval = standing.lead_interval
+    return Cell(wording.range_of(standing.metric, interval), interval.low) if interval else "–"
