@@ -141,6 +141,40 @@ def test_an_interval_is_wilsons_with_the_images_that_the_variance_shows() -> Non
     assert (loss.low, loss.high) == pytest.approx(expected)
 
 
+def test_intervals_of_differences_are_those_of_a_bootstrap_of_the_answers() -> None:
+    """Of macro F1 of two networks: the influences, resampled, against the metric, recomputed."""
+    rng, draws = np.random.default_rng(6), 2_000
+    labels = rng.choice(4, 400, p=[0.5, 0.25, 0.15, 0.1])
+    said = [
+        np.where(rng.random(400) < share, labels, (labels + rng.integers(1, 4, 400)) % 4)
+        for share in (0.85, 0.75)
+    ]
+    answers = [answers_of(labels.tolist(), one.tolist()) for one in said]
+    values = {str(i): METRICS["macro_f1"].of(one) for i, one in enumerate(answers)}
+    rows = {
+        str(i): image_values.image_values(METRICS["macro_f1"], one)[None]
+        for i, one in enumerate(answers)
+    }
+    (test,) = pairwise.pairwise_tests(rows, seed_intervals.all_moments(rows))
+    of_counts = METRICS["macro_f1"].of_counts
+    picked = rng.integers(0, 400, (draws, 400))
+    there = np.stack([np.bincount(row, minlength=4) for row in labels[picked]])
+    f1 = [
+        of_counts(
+            np.stack(
+                [np.bincount(labels[row][one[row] == labels[row]], minlength=4) for row in picked]
+            ),
+            there,
+            np.stack([np.bincount(one[row], minlength=4) for row in picked]),
+        )
+        for one in said
+    ]
+    low, high = np.quantile(f1[0] - f1[1], [0.025, 0.975])
+
+    assert test.difference == pytest.approx(values["0"] - values["1"])
+    assert (test.interval.low, test.interval.high) == pytest.approx((low, high), abs=0.008)
+
+
 def test_equal_networks_seldom_lead_by_macro_f1() -> None:
     """60 simulated pairs with three seeds; benchmarks/false_leads_of_metrics.py has more."""
     from orchestrator.analysis.leader import beats_all_rivals

@@ -112,7 +112,7 @@ def test_the_first_sentence_and_the_tables_are_of_it(filled: tuple[Store, Run]) 
     assert "random exchanges" in tables["duels"].title
     assert made.facts["metric"] == "macro_f1"
     assert set(made.facts["answer"]["ranking"][0]) == {"backbone", "macro_f1"}
-    assert {drawing.name for drawing in made.drawings} >= {"macro_f1", "risk-coverage"}
+    assert {drawing.name for drawing in made.drawings} >= {"macro-f1", "risk-coverage"}
 
 
 def test_a_lower_loss_is_marked_as_best_and_told_as_less(filled: tuple[Store, Run]) -> None:

@@ -11,6 +11,7 @@ from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Content, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, whole_ticks
 from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections import stopping
 from orchestrator.report.sections.foremost import foremost, limit_told
 from orchestrator.report.sections.periods import stretch_of
 
@@ -56,7 +57,8 @@ def _stopped(run_data: RunData) -> str:
     ]
     told = wording.listed(named) if named else "no training has stopped early"
     return (
-        f"The run uses early stopping with a patience of {wording.count(patience, 'epoch')}: "
+        f"The run uses early stopping with a patience of {wording.count(patience, 'epoch')}"
+        f"{stopping.by(run_data.run.spec)}: "
         f"{told}. "
     )
 

@@ -126,7 +126,7 @@ def leading_figure(run_data: RunData) -> Chart | None:
     count = len(run_data.comparison.backbones)
     height = 1.25 + min(0.42 * count, 3.0 + 0.18 * count)
     return draw_chart(
-        metric.name, f"{metric.title} of each network {after}", caption, (6.6, height), paint
+        metric.option, f"{metric.title} of each network {after}", caption, (6.6, height), paint
     )
 
 

@@ -41,7 +41,7 @@ def _columns(leading: Metric) -> list[Metric]:
 def _study_head(leading: Metric, several: bool) -> tuple[str, ...]:
     columns = ["Network"]
     for metric in _columns(leading):
-        columns += [metric.title, *([f"± {metric.name}"] if several else [])]
+        columns += [metric.title, *([f"± {metric.name.replace('_', '-')}"] if several else [])]
         columns += [INTERVAL] if metric is leading else []
     return (*columns, "Training time", *(("± time", "Seeds") if several else ()))
 

@@ -14,6 +14,13 @@ def told(spec: Spec) -> str:
     return f"after {wording.count(spec.early_stop, 'epoch')} without a {better(spec)}"
 
 
+def by(spec: Spec) -> str:
+    """` by validation macro F1`; empty for the loss."""
+    if chosen(spec.early_stop_metric).name == STOPPING_DEFAULT:
+        return ""
+    return f" by {better(spec).split(' ', 1)[1]}"
+
+
 def better(spec: Spec) -> str:
     """`lower validation loss`, `higher validation macro F1`."""
     metric = chosen(spec.early_stop_metric)
