@@ -119,8 +119,8 @@ def cell(shape: tuple[int, int, int], draws: int, seed: int) -> list[dict[str, A
                 continue  # there the networks are not equal
             rows.append(
                 {"metric": name, "networks": shape[0], "seeds": shape[1], "images": shape[2]}
-                | {"deviation": deviation, "false": wrong / draws}
-                | {"covered": covered / draws if shape[1] == 1 else None}
+                | {"deviation": deviation, "false": int(wrong) / draws}
+                | {"covered": int(covered) / draws if shape[1] == 1 else None}
             )
     return rows
 
