@@ -181,13 +181,23 @@ class RunHandle:
         *,
         formats: Sequence[str] | None = None,
         periods: Sequence[int] = (),
+        metric: str | None = None,
+        margin: float | None = None,
     ) -> Path:
-        """Write the report into a folder, by default in the store; returns its first page."""
+        """Write the report into a folder, by default in the store; returns its first page.
+
+        `metric` leads, by default that of the specification. With a `margin`, networks are tested
+        to be at most that many points of it worse than the best.
+        """
+        from orchestrator.analysis import metrics
         from orchestrator.report import write
 
         wanted = list(write.DEFAULT if formats is None else formats)
         out = self.store.report_folder(self.name) if path is None else _folder(path)
-        return write.write_report(self.store, self.record, out, tuple(periods), wanted)
+        leading = None if metric is None else metrics.asked(metric)
+        return write.write_report(
+            self.store, self.record, out, tuple(periods), wanted, leading, margin
+        )
 
     def model(
         self,

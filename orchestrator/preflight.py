@@ -6,12 +6,13 @@ import contextlib
 import importlib.util
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from jobs import install_hints, permissions, plan
+from jobs.catalog import metrics
 from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.data import sources
@@ -85,6 +86,8 @@ def check_request(
     source = sources.read(spec, tell)
     for weights in spec.grid.get("class_weights", [spec.class_weights]):
         class_weights.require_known(weights, source.classes)
+    class_weights.require_known(spec.class_weights, source.classes)
+    _require_classes(spec, source.classes)
     pretrained = [
         name for name in spec.backbones if name in CATALOG and _begins_trained(spec, name)
     ]
@@ -94,6 +97,13 @@ def check_request(
     unfolded = plan.unfold(spec, source.data_id)
     known = _known_run(settings.store, spec, unfolded)
     return Request(spec, source, known)
+
+
+def _require_classes(spec: Spec, classes: Collection[str]) -> None:
+    """Refuse a metric that says nothing about so few classes."""
+    for key in ("metric", "early_stop_metric"):
+        if short := metrics.short_of_classes(metrics.chosen(getattr(spec, key)), classes):
+            raise BadSpec(f"{key}: {short}.")
 
 
 def _begins_trained(spec: Spec, name: str) -> bool:

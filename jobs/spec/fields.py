@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from jobs.catalog import built_in_data, presets
+from jobs.catalog import built_in_data, metrics, presets
 from jobs.catalog.built_in_data import Weights as Weights
 from jobs.spec.data_fields import DATA_KEYS
 from jobs.spec.key import Key as Key
@@ -151,6 +151,18 @@ KEYS: dict[str, Key] = {
         later=True,
     ),
     **TRAINING_KEYS,
+    "metric": Key(
+        metrics.DEFAULT,
+        str,
+        "The metric that ranks the networks in the report: {metrics}.",
+        "the metric that leads the report: it ranks the networks, and first sentence, intervals, "
+        "tests and figures are of it: {metrics_code}. Another one continues the same run; see "
+        "[report.md](report.md)",
+        metavar="METRIC",
+        needs="one of {metrics}",
+        changes_run=False,
+        later=True,
+    ),
     "corruptions": Key(
         (),
         str,

@@ -37,8 +37,8 @@ from jobs.spec.fields import BUILT_IN_KEYS, KEYS, NATIVE, Weights
 from jobs.spec.grid_settings import GridSettings
 from jobs.spec.networks import RECIPE_KEYS, STUDY, Network, placed, split_entries
 from jobs.spec.recipe import DataSettings as DataSettings
+from jobs.spec.recipe import LeadingMetric, key_field
 from jobs.spec.recipe import Recipe as Recipe
-from jobs.spec.recipe import key_field
 from jobs.spec.setting import GRID, Setting, told
 
 ALIASES = {"backbone": "backbones", "optimizer": "optimiser", "patience": "plateau_patience"}
@@ -82,6 +82,7 @@ class Spec(GridSettings):
     seeds: int = key_field("seeds", ge=1, le=10_000)
     weights: Weights = key_field("weights")
     name: str | None = key_field("name")
+    metric: LeadingMetric = key_field("metric")
     corruptions: tuple[str, ...] = key_field("corruptions")
     checkpoint_every: str = key_field("checkpoint_every")
     images: str | None = key_field("images")

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs import atomic, permissions
+from jobs.catalog.metrics import validated
 from jobs.errors import AccessDenied, DamagedFile
 from jobs.store import codec
 from jobs.versions import RESULT_PACKAGES
@@ -31,6 +32,9 @@ _WHO = [
 ]
 _WHEN = pa.timestamp("us", tz="UTC")
 
+VALIDATED_LATER = [name for name in validated() if name not in ("val_loss", "val_accuracy")]
+"""Metrics of the validation images that `epochs` did not have at first."""
+
 SCHEMAS: dict[str, pa.Schema] = {
     "epochs": pa.schema(
         [
@@ -42,6 +46,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("seconds", pa.float64()),
             ("images_per_second", pa.float64()),
             ("recipe", pa.string()),
+            *((column, pa.float64()) for column in VALIDATED_LATER),
         ]
     ),
     "evaluations": pa.schema(
@@ -94,8 +99,12 @@ SCHEMAS: dict[str, pa.Schema] = {
 `corruption` is `none` and `severity` is 0 for the uncorrupted test set. `recipe` is JSON.
 """
 
-ADDED_LATER = {"given_split", "group", "recipe"} | {
-    f"{package}_version" for package in RESULT_PACKAGES
+ADDED_LATER = {
+    "given_split",
+    "group",
+    "recipe",
+    *VALIDATED_LATER,
+    *(f"{package}_version" for package in RESULT_PACKAGES),
 }
 """Columns that files of earlier versions lack."""
 

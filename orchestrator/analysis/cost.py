@@ -22,6 +22,8 @@ JOULES_A_KWH = 3.6e6
 class Cost:
     """Cost of a network up to a period (mean over seeds), with its accuracy after that period.
 
+    `value` is the leading metric after it.
+
     `gmacs` is billions of multiply-adds for one image of 224 px, `run_gmacs` for one of the run's
     size; None outside the catalog.
     `peak_memory_bytes` is the maximum over seeds; for `memory_of` see `ResourceUsage`. `energy_kwh`
@@ -39,6 +41,7 @@ class Cost:
     energy_kwh: float | None = None
     energy_share: float | None = None
     run_gmacs: float | None = None
+    value: float | None = None
 
 
 def network_costs(
@@ -78,6 +81,7 @@ def network_costs(
                 known.gmacs_at(classes, (image_sizes or {}).get(network, PUBLISHED_SIZE))
                 if known
                 else other.gmacs,
+                standing.lead.mean if standing.lead else None,
             )
         )
     return costs

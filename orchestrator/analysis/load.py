@@ -29,6 +29,7 @@ PREDICTION_COLUMNS = (
     "label",
     "predicted",
     "confidence",
+    "label_confidence",
     "label_rank",
 )
 

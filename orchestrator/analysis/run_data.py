@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from jobs.catalog.metrics import Metric, short_of_classes
 from jobs.data.data_source import DataSource
-from jobs.errors import OrchError
+from jobs.errors import OrchError, RequestError
 from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, Trial
 from orchestrator.analysis import standings
-from orchestrator.analysis.leader import Leader, among, find_leader
+from orchestrator.analysis.leader import Leader, among, find_leader, settled_period
 from orchestrator.analysis.load import (
     StoredResults,
     load_results,
@@ -61,6 +62,11 @@ class RunData:
     trainings: dict[str, dict[int, TaskResult]] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     learning: Learning = field(default_factory=Learning)
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that leads."""
+        return self.comparison.metric
 
     @cached_property
     def period(self) -> int:
@@ -122,35 +128,42 @@ class RunData:
         return list(self.predictions.classes)
 
 
-def read_run_data(store: Store, run: Run, periods: Sequence[int] = ()) -> RunData:
+def read_run_data(
+    store: Store, run: Run, periods: Sequence[int] = (), metric: Metric | None = None
+) -> RunData:
     """Load all published results of a run, then compare its networks at these `periods`.
 
-    None given: the first and the last. Raises `OrchError` when nothing is done yet,
-    `RequestError` for a period that the run does not have.
+    None given: the first and the last. `metric` leads, by default that of the run. Raises
+    `OrchError` when nothing is done yet, `RequestError` for a period that the run does not have.
     """
     require_periods(run, periods)
-    return compare_networks(load_results(store, run), periods)
+    return compare_networks(load_results(store, run), periods, metric)
 
 
-def compare_networks(stored: StoredResults, periods: Sequence[int] = ()) -> RunData:
+def compare_networks(
+    stored: StoredResults, periods: Sequence[int] = (), metric: Metric | None = None
+) -> RunData:
     """The comparison of what was loaded; raises `OrchError` when nothing is done yet."""
     run, trials = stored.run, stored.trials
     whose = {name: (stored.labels[name], trial.seed) for name, trial in trials.items()}
-    patience = {name: trial.recipe.early_stop for name, trial in trials.items()}
-    compared = standings.compare(run, whose, stored.epochs, stored.evaluations, patience)
+    recipes = {name: trial.recipe for name, trial in trials.items()}
+    compared = standings.compare(run, whose, stored.epochs, stored.evaluations, metric, recipes)
     if not compared.epochs and not any(standing.tests for standing in compared.standings):
         raise OrchError(nothing_yet(stored))
     shown = tuple(sorted(set(periods) or {1, run.spec.periods}))
-    leader = find_leader(compared, _awaited(run, stored.states), shown[-1] if periods else None)
-    needed = {*shown, leader.period} if leader else {*shown}
+    period = shown[-1] if periods else settled_period(compared, _awaited(run, stored.states))
+    needed = {*shown, period} if period else {*shown}
     predictions = _predictions(stored, compared, needed)
+    if short := short_of_classes(compared.metric, predictions.classes):
+        raise RequestError(f"--metric: {short}.")
+    whole = standings.with_predictions(compared, predictions)
     run_data = RunData(
         run=run,
         trials=trials,
         states=stored.states,
         failures=stored.failures,
-        comparison=standings.with_predictions(compared, predictions),
-        leader=leader,
+        comparison=whole,
+        leader=find_leader(whole, period=period) if period else None,
         periods=shown,
         predictions=predictions,
         attempts=stored.attempts,

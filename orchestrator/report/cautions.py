@@ -87,6 +87,8 @@ def _near_majority(run_data: RunData) -> Iterator[str]:
     lead, known = run_data.leader, run_data.learning.baselines
     if lead is None or known.majority_share is None or not lead.ranking[0].accuracy:
         return
+    if run_data.metric.name != "accuracy":
+        return
     best, interval = lead.ranking[0].accuracy.mean, lead.ranking[0].image_interval
     if interval and best > known.majority_share >= interval.low:
         yield (
@@ -131,23 +133,30 @@ def _one_seed(lead: Leader | None, test: PairwiseTest | None) -> str:
     if limit is None:
         return f"{told} Another seed could change the order; --seeds 3 measures it."
     return (
-        f"{told} A deviation over seeds of {wording.in_points(limit)} would make this order "
+        f"{told} A deviation over seeds of {_gap(lead, limit)} would make this order "
         "uncertain; --seeds 3 measures it."
     )
 
 
+def _gap(lead: Leader | None, limit: float) -> str:
+    """A difference of the leading metric."""
+    return wording.gap(lead.ranking[0].metric, limit) if lead else wording.in_points(limit)
+
+
 def _chosen_on_test(run_data: RunData, analysis: Analysis) -> Iterator[str]:
-    lead = run_data.leader
+    lead, metric = run_data.leader, run_data.metric
+    noun = "accuracy" if metric.name == "accuracy" else wording.noun(metric)
+    too = "high" if metric.higher_is_better else "low"
     if lead and analysis.settings:
         yield (
-            f"The best of {run_data.compared} is chosen on the test images on which its accuracy "
-            "is quoted, so that accuracy is too high, the more so the more settings there are. "
+            f"The best of {run_data.compared} is chosen on the test images on which its {noun} is "
+            f"quoted, so that {noun} is too {too}, the more so the more settings there are. "
             f"{settings.best_told(analysis.settings)}".rstrip()
         )
     elif lead and len(lead.ranking) > 1 and run_data.learned:
         yield (
             f"The best of {len(lead.ranking)} networks is chosen on the test images on which its "
-            "accuracy is quoted, so that accuracy is slightly too high."
+            f"{noun} is quoted, so that {noun} is slightly too {too}."
         )
 
 

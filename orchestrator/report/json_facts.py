@@ -35,12 +35,13 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
         "answer": _answer(run_data, analysis, headline),
         "missing": list(headline.missing),
         "tasks": {state: states.count(state) for state in ("done", "open", "failed", "blocked")},
+        "metric": run_data.metric.name,
         "metrics": {name: _metric(metric) for name, metric in METRICS.items()},
         "standings": [_standing(standing) for standing in run_data.comparison.standings],
         "settings": [asdict(one) for one in analysis.settings],
         **_tested(analysis),
         "corruptions": _robustness(run_data.robustness),
-        "curves": [asdict(row) for row in run_data.comparison.epochs],
+        "curves": [row.columns() for row in run_data.comparison.epochs],
         "confusion": [
             {
                 "backbone": backbone,
@@ -80,9 +81,7 @@ def _answer(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
     if run_data.leader is None:
         return told
     lead, alike = run_data.leader, analysis.verdict.alike if analysis.verdict else ()
-    ranking = [
-        {"backbone": s.backbone, "accuracy": s.accuracy.mean} for s in lead.ranking if s.accuracy
-    ]
+    ranking = [{"backbone": s.backbone, s.metric.name: s.lead.mean} for s in lead.ranking if s.lead]
     return {
         **told,
         "period": lead.period,
@@ -114,6 +113,12 @@ def _tested(analysis: Analysis) -> dict[str, Any]:
     wrong = [examples.example(place) for place in analysis.all_wrong[:MAX_ALL_WRONG]]
     return {
         "duels": [paired_test(test) for test in analysis.paired_tests],
+        "noninferior": None
+        if analysis.margin is None
+        else {
+            "margin": analysis.margin,
+            "networks": [{**asdict(one), "shown": one.shown} for one in analysis.noninferior],
+        },
         "ranks": asdict(analysis.ranks) if analysis.ranks else None,
         "classes": {
             name: [asdict(one) for one in metrics] for name, metrics in analysis.by_class.items()
@@ -122,6 +127,7 @@ def _tested(analysis: Analysis) -> dict[str, Any]:
         "calibration": {
             name: {**asdict(one), "gap": one.gap} for name, one in analysis.calibration.items()
         },
+        "selective": {name: asdict(one) for name, one in analysis.selective.items()},
         "agreement": [asdict(one) for one in analysis.agreement],
         "top5": dict(analysis.top),
         "images": {
@@ -144,6 +150,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "train_seconds": _spread(standing.seconds),
         "metrics": {name: asdict(spread) for name, spread in standing.metrics.items()},
         "image_interval": asdict(standing.image_interval) if standing.image_interval else None,
+        "lead_interval": asdict(standing.lead_interval) if standing.lead_interval else None,
         "trials": [_result(result) for result in standing.results],
     }
 

@@ -12,6 +12,7 @@ from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Content, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, whole_ticks
 from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections import stopping
 from orchestrator.report.sections.foremost import foremost, limit_told
 from orchestrator.report.sections.periods import stretch_of
 
@@ -61,8 +62,16 @@ def _stopped(run_data: RunData) -> str:
     told = wording.listed(named) if named else "no training has stopped early"
     return (
         f"{whose} early stopping with a patience of "
-        f"{wording.listed([wording.count(patience, 'epoch') for patience in patiences])}: {told}. "
+        f"{wording.listed([wording.count(patience, 'epoch') for patience in patiences])}"
+        f"{_by(run_data)}: {told}. "
     )
+
+
+def _by(run_data: RunData) -> str:
+    """The metric that early stopping goes by, where it is not the loss; in a grid all of them."""
+    recipes = [trial.recipe for trial in run_data.trials.values() if trial.recipe.early_stop]
+    told = list(dict.fromkeys(stopping.by(recipe) for recipe in recipes))
+    return told[0] if len(told) == 1 else " or".join(by or " by validation loss" for by in told)
 
 
 def _saved(run_data: RunData, analysis: Analysis) -> str:

@@ -12,7 +12,7 @@ from jobs.spec.setting import in_order, value_told
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import wording
 from orchestrator.report.rendering.elements import Table
-from orchestrator.report.sections import preparation
+from orchestrator.report.sections import preparation, stopping
 
 
 def recipe(run_data: RunData) -> Table:
@@ -55,12 +55,7 @@ def _recipe(run_data: RunData, spec: Spec) -> list[tuple[str, str]]:
         *_clipped(spec),
         *_tested(spec),
         ("Learning rate", SCHEDULES[spec.schedule].describe(spec.recipe())),
-        (
-            "Early stopping",
-            "none"
-            if spec.early_stop is None
-            else f"after {wording.count(spec.early_stop, 'epoch')} without a lower validation loss",
-        ),
+        ("Early stopping", stopping.told(spec)),
         ("Batch", wording.count(spec.batch_size, "image")),
         ("Image size", _image_size(run_data)),
         ("Augmentation", _augmentation(spec)),
@@ -123,7 +118,7 @@ def _clipped(spec: Spec) -> list[tuple[str, str]]:
 def _tested(spec: Spec) -> list[tuple[str, str]]:
     """Which network is tested, where it is not that of the last step."""
     average = f"its average over steps (decay {spec.ema:g})" if spec.ema else ""
-    best = "the epoch with the lowest validation loss so far" if spec.keep == "best" else ""
+    best = f"the epoch with the {stopping.best(spec)} so far" if spec.keep == "best" else ""
     told = ", of ".join(each for each in (average, best) if each)
     return [("Tested network", told)] if told else []
 
