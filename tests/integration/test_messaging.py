@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import base64
 import json
 
 from jobs.catalog.backbones import relative_cost
@@ -21,8 +22,11 @@ def test_a_message_carries_a_task_id_and_nothing_more(redis_url: str) -> None:
         channel.client.flushall()
         broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 10)], cost=cost)
         message = json.loads(channel.client.lpop("orch:1"))
+    task, about, _ = json.loads(base64.b64decode(message["body"]))
 
-    assert message["headers"]["argsrepr"] == "['train.vgg16-s0-00000000.0010']"
+    assert (task, about) == (["train.vgg16-s0-00000000.0010"], {"store": ""})
+    assert message["headers"]["argsrepr"] == "train.vgg16-s0-00000000.0010"
+    assert message["headers"]["id"].startswith("train.vgg16-s0-00000000.0010-")
     assert message["content-type"] == "application/json"
 
 
