@@ -77,7 +77,8 @@ def tell_unused(worker: Worker, task_id: str, celery_id: str, word: str) -> None
     except (OrchError, OSError):
         earlier, title = [], task_id
     if earlier:
-        tell(worker, earlier[-1], Ending(final=worker.store.has_failed(task)))
+        if earlier[-1].state != "stopped":  # by whom is not on record
+            tell(worker, earlier[-1], Ending(final=worker.store.has_failed(task)))
         return
     row = _row(worker, title, task_id[:120], celery_id)
     worker.announce(IGNORED, row | {"result": f"nothing begun: {REASONS.get(word, word)}"})

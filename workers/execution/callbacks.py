@@ -112,10 +112,8 @@ class StopCondition:
 
     def _of_worker(self) -> str:
         if self.worker.stop.is_set():
-            return "the worker stops; the task goes on elsewhere"
-        return (
-            "the worker is drained; the task goes on elsewhere" if self.worker.drain.stops else ""
-        )
+            return "the worker stops; the task is tried again"
+        return "the worker is drained; the task is tried again" if self.worker.drain.stops else ""
 
 
 class LogLimit:

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from jobs.errors import BadEnvironment, OrchError
 from workers.messaging import broker
 
 LOGIN = "FLOWER_BASIC_AUTH"
-COLUMNS = "name,uuid,state,result,exception,received,runtime,worker"
+COLUMNS = "name,state,result,runtime,received,worker,uuid"
+MAX_SHOWN = 60
+"""Characters of a reason in the table of tasks; the page of a task shows all of it."""
 FORGET_S = 60
 """Flower forgets workers that have been offline for so long."""
 
 
 def run(broker_url: str, port: int, address: str = "127.0.0.1", store: str = "") -> None:
     """Run Flower until it is stopped."""
+    from flower.options import options
+
     _protect_metrics()
+    options.format_task = with_reason
     columns = os.environ.get("FLOWER_TASKS_COLUMNS") or COLUMNS
     words = [f"--port={port}", f"--address={address}", f"--purge_offline_workers={FORGET_S}"]
     broker.app(broker_url, store).start(argv=["flower", *words, f"--tasks_columns={columns}"])
+
+
+def with_reason(task: Any) -> Any:
+    """A copy of a row that Flower is about to show; why it has no result is shown as its result."""
+    if not task.result and task.exception:
+        reason = str(task.exception)
+        short = f"{reason[: MAX_SHOWN - 4].rstrip()} ..."
+        task.result = reason if len(reason) <= MAX_SHOWN else short
+    return task
 
 
 def require_login_usable(environment: Mapping[str, str] | None = None) -> bool:

@@ -65,7 +65,7 @@ def event_of(
     if record.started_at is not None and record.finished_at is not None:
         fields["runtime"] = max(0.0, record.finished_at - record.started_at)
     if record.state == "done":
-        return "task-succeeded", fields | {"result": ending.result}
+        return "task-succeeded", fields | ({"result": ending.result} if ending.result else {})
     fields["exception"] = _reason(record, ending)
     if ending.by_person:
         return "task-revoked", fields | {"terminated": True, "signum": None, "expired": False}

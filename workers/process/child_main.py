@@ -52,8 +52,11 @@ def child_main(
         tell({"result": result})
     except BaseException as error:
         progress.end_phase()
-        with contextlib.suppress(OSError):  # the log may be on a full disk
-            traceback.print_exc()
+        if isinstance(error, errors.Stopped):
+            progress.write(str(error))
+        else:
+            with contextlib.suppress(OSError):  # the log may be on a full disk
+                traceback.print_exc()
         kind, text = _classify(error)
         if kind == errors.OutOfMemory.__name__ and not request.get("alone", True):
             kind, text = (
