@@ -49,8 +49,10 @@ def attempts_of(store: Store, tasks: Iterable[str]) -> list[AttemptStatus]:
     silent = {
         sign.name: sign.age_s for sign in heartbeats.read_heartbeats(store.root) if not sign.fresh
     }
-    found = [tried for task_id in tasks for tried in _of_task(store, Task.parse(task_id), silent)]
-    return sorted(found, key=lambda tried: (tried.started_at or 0.0, tried.task, tried.attempt))
+    attempts = [
+        tried for task_id in tasks for tried in _of_task(store, Task.parse(task_id), silent)
+    ]
+    return sorted(attempts, key=lambda tried: (tried.started_at or 0.0, tried.task, tried.attempt))
 
 
 def _of_task(store: Store, task: Task, silent: dict[str, float]) -> Iterator[AttemptStatus]:

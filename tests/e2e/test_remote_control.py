@@ -48,10 +48,10 @@ def rows(scene: Scene) -> TaskRows:
 
 def celery(scene: Scene, *words: str) -> str:
     """Type a command of Celery's own program; its stdout."""
-    found = {"ORCH_STORE": str(scene.store.root), "ORCH_BROKER_URL": scene.url}
+    named = {"ORCH_STORE": str(scene.store.root), "ORCH_BROKER_URL": scene.url}
     done = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "orchestrator", *words],
-        env={**os.environ, **found, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, **named, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=60,
