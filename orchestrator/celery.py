@@ -6,7 +6,10 @@ started: the broker must run.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
+
+from jobs.errors import OrchError
 
 
 def _application() -> Any:
@@ -20,4 +23,8 @@ def _application() -> Any:
     return broker.app(stack.look(known).broker_url(known), store.id)
 
 
-app = _application()
+try:
+    app = _application()
+except OrchError as error:  # Celery would print a traceback of four of its modules
+    print(f"error: {error}", file=sys.stderr)
+    raise SystemExit(error.exit_code) from None

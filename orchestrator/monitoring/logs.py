@@ -99,8 +99,10 @@ def over(store: Store, source: Source) -> bool:
     if source.worker is not None:
         beats = heartbeats.read_heartbeats(store.root)
         return not any(beat.name == source.name and beat.fresh for beat in beats)
+    if any(each.state == "running" for each in attempts(store, source)):
+        return False
     if source.run is not None and store.is_cancelled(source.run):
-        return not any(each.state == "running" for each in attempts(store, source))
+        return True
     return all(_ended(store, Task.parse(each)) for each in source.tasks)
 
 
