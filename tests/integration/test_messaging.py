@@ -80,4 +80,4 @@ def test_what_is_no_message_is_dropped_and_the_next_one_is_taken(redis_url: str)
             left = consumer.channel.client.llen("orch")
 
     assert left == 0
-    assert taken == [f"['{task.id}']"]
+    assert taken == [task.id]
