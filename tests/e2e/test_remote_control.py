@@ -33,9 +33,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
-    """A broker and a run of so many periods, whose tasks take a second and a half each."""
-    made = Scene(tmp_path, seconds=1.5)
-    small_run(made.store.root, periods=request.param)
+    """A broker, and a run of a number of periods whose tasks take a number of seconds."""
+    periods, seconds = request.param
+    made = Scene(tmp_path, seconds=seconds)
+    small_run(made.store.root, periods=periods)
     yield made
     made.close()
 
@@ -65,7 +66,7 @@ def started(rows: TaskRows) -> Callable[[], list[Any]]:
     return lambda: [row for row in rows.in_state("STARTED") if row.name.startswith("train")]
 
 
-@pytest.mark.parametrize("scene", [20], indirect=True)
+@pytest.mark.parametrize("scene", [(8, 4.0)], indirect=True)
 def test_workers_answer_while_they_work_and_no_button_loses_a_task(
     scene: Scene, rows: TaskRows
 ) -> None:
@@ -73,16 +74,17 @@ def test_workers_answer_while_they_work_and_no_button_loses_a_task(
     worker = scene.worker()
     control = broker.app(scene.url, scene.store.id).control
     scene.until(started(rows), what="the first training")
-    ping, active = celery(scene, "inspect", "ping"), celery(scene, "inspect", "active")
+    ping, active = celery(scene, "inspect", "ping"), control.inspect(timeout=5).active() or {}
     answers = {
         name: control.broadcast(name, arguments=ARGUMENTS.get(name), reply=True, limit=1, timeout=5)
         for name in REFUSED
     }
-    scene.until(started(rows), what="a training to terminate")
-    terminated = started(rows)()[0]
+    before = started(rows)()
+    scene.until(lambda: set(started(rows)()) - set(before), what="another training")
+    terminated = started(rows)()[-1]
     control.revoke(terminated.uuid, terminate=True)
     scene.until(lambda: terminated.state == "REVOKED", 10, "the end of the attempt")
-    scene.until(lambda: "SUCCESS" in [row.state for row in rows.of(terminated.args)], 20)
+    scene.until(lambda: "SUCCESS" in [row.state for row in rows.of(terminated.args)], 60)
     scene.until(started(rows), what="a training to shut down in")
     control.shutdown()
     code = worker.wait(20)
@@ -90,8 +92,8 @@ def test_workers_answer_while_they_work_and_no_button_loses_a_task(
 
     assert "w0@" in ping
     assert "pong" in ping
-    assert "train scratch period" in active
     node = terminated.worker.hostname
+    assert [each["name"][:20] for each in active[node]] == ["train scratch period"]
     assert {name: answer[0][node] for name, answer in answers.items()} == {
         name: {"error": reason} for name, reason in REFUSED.items()
     }
@@ -103,7 +105,7 @@ def test_workers_answer_while_they_work_and_no_button_loses_a_task(
     assert not rows.in_state("STARTED")
 
 
-@pytest.mark.parametrize("scene", [2], indirect=True)
+@pytest.mark.parametrize("scene", [(2, 1.5)], indirect=True)
 def test_killed_children_and_lost_workers_leave_no_row_that_says_started(
     scene: Scene, rows: TaskRows
 ) -> None:
@@ -118,12 +120,12 @@ def test_killed_children_and_lost_workers_leave_no_row_that_says_started(
     )
     child.kill()
     scene.until(lambda: killed.state == "RETRY", 10, "news of the killed child")
-    scene.until(lambda: started(rows)() not in ([], [killed]), 20, "the next training")
+    scene.until(lambda: started(rows)() not in ([], [killed]), 60, "the next training")
     lost = started(rows)()[0]
     first.send_signal(signal.SIGKILL)
     scene.worker()
-    scene.until(lambda: lost.state == "RETRY", 30, "news of the lost worker")
-    scene.until(lambda: "SUCCESS" in [row.state for row in rows.of(lost.args)], 30)
+    scene.until(lambda: lost.state == "RETRY", 90, "news of the lost worker")
+    scene.until(lambda: "SUCCESS" in [row.state for row in rows.of(lost.args)], 60)
 
     assert "killed by SIGKILL" in killed.exception
     assert lost.exception == "worker lost: the worker w0 was lost."
