@@ -139,9 +139,9 @@ def _run(context: TaskContext, lease: Lease, alone: bool) -> str:
         return settle.give_up(context, lost, lease)
     runs = context.store.wanted_by(task)
     attempt = _begin_attempt(context, lease, runs)
-    log.info("%s: attempt %d started", task.id, attempt.number)
     request = _task_request(worker, task, attempt, lease, alone, runs)
     with logs.context(attempt=attempt.number):
+        log.info("%s: attempt %d started", task.id, attempt.number)
         return _attempt(context, attempt, lease, request)
 
 

@@ -44,7 +44,8 @@ def _phase(message: dict[str, Any]) -> tuple[Any, Any]:
 
 def _line(message: dict[str, Any]) -> str:
     """A report in words: `epoch 2/10 train: 1437 of 1437, loss 2.105, 160 images/s`."""
-    epoch = f"epoch {message['epoch']}/{message.get('epochs', '?')} " if "epoch" in message else ""
+    of = f"/{message['epochs']}" if "epochs" in message else ""
+    epoch = f"epoch {message['epoch']}{of} " if "epoch" in message else ""
     parts = [
         f"{message['done']} of {message['total']}" if message.get("total") else "",
         _number(message, "loss", "loss {:.3f}"),
