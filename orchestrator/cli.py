@@ -24,6 +24,7 @@ COMMANDS = {
     ),
     "status": ("status:status_command", "Show the progress of a run; without RUN, list the runs."),
     "watch": ("watch:watch_command", "Follow the progress of a run until it ends."),
+    "logs": ("logs:logs_command", "Show the logs of a task's attempts, of a run, or of a worker."),
     "report": ("report:report_command", "Write a report that compares the backbones of a run."),
     "predict": ("predict:predict_command", "Classify images with every backbone of a run."),
     "export": (

@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, field
-from functools import partial
 
 from jobs import plan
 from jobs.errors import BrokerUnreachable, OrchError, OutOfReach
@@ -17,8 +16,8 @@ from jobs.store.ledger import Ledger
 from jobs.store.runs import Run
 from jobs.task import Task
 from workers import heartbeat
-from workers.execution import execute
-from workers.execution.attempts import read_history
+from workers.execution import announcing, attempts, execute
+from workers.execution.attempts import History, read_history
 from workers.lease import TTL_S
 from workers.messaging import broker
 from workers.worker import Worker
@@ -127,8 +126,7 @@ class Reconciler:
                 )
                 if waiting == 0:
                     again = unheld[:MAX_AT_ONCE]
-                    cost = partial(plan.cost_of, worker.store)
-                    broker.enqueue(worker.broker_url, again, store=worker.store_id, cost=cost)
+                    worker.sender.enqueue(again, None)
             except BrokerUnreachable as error:
                 worker.link.lost(error)
                 waiting = None
@@ -227,10 +225,22 @@ class Reconciler:
 
     def _must_wait(self, task: Task) -> bool:
         try:
-            return read_history(self.worker.store, task).must_wait()
+            history = read_history(self.worker.store, task)
+            self._tell_lost(task, history)
+            return history.must_wait()
         except OutOfReach as error:
             self._say_denied(error)
             return True
+
+    def _tell_lost(self, task: Task, history: History) -> None:
+        """Tell of an attempt that nobody holds the lease of any more; once, from the record."""
+        for record in history.records[-1:]:
+            # Read before the lease is looked at again: nobody may have begun it meanwhile.
+            if record.state == "running" and self.worker.leases.free(task.lease_key):
+                lost, told = attempts.as_lost(self.worker.store, task, record), record.celery_id
+                if told and told not in self.told:
+                    self.told.add(told)
+                    announcing.tell(self.worker, lost)
 
     def _free(self, task: Task) -> bool:
         if task.id in self.worker.admission.admitted_or_waiting:

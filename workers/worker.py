@@ -12,6 +12,7 @@ from pathlib import Path
 from jobs.plan import cost_of
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY, Task
+from jobs.task_title import task_title
 from workers.devices.admission import Admission
 from workers.devices.discovery import Device
 from workers.devices.memory import MeasuredMemory
@@ -20,6 +21,7 @@ from workers.lease import LeaseTracker
 from workers.messaging import broker
 from workers.messaging.link import Link
 from workers.messaging.sender import Sender
+from workers.messaging.task_events import Announce
 from workers.process import child
 from workers.process.child_main import Message
 from workers.scheduling.scheduler import Scheduler
@@ -93,6 +95,8 @@ class Worker:
     one succeed. While it is `loading` its children's imports, the worker takes no task. `trouble`
     is what its last reconciliation failed with, and `denied` what its user may not read.
 
+    `announce` tells Celery's monitors of attempts. `terminated` are the Celery ids of attempts that
+    a person stopped by remote control.
     `begin` starts a task in a slot of this worker without the broker; False if it takes none.
     `reconnect` drops the connection to the broker and makes a new one. `listen` chooses the queues:
     that of all workers too, or its own alone.
@@ -119,6 +123,8 @@ class Worker:
     denied: set[str] = field(default_factory=set)
     idle_since: float = field(default_factory=time.monotonic)
     link: Link = field(default_factory=Link)
+    announce: Announce = lambda event_type, fields: None
+    terminated: set[str] = field(default_factory=set)
     begin: Callable[[Task], bool] = lambda task: False
     reconnect: Callable[[str], None] = lambda why: None
     listen: Callable[[bool], None] = lambda to_all: None
@@ -134,7 +140,12 @@ class Worker:
         self.sender = Sender(
             self.link,
             lambda tasks, to: broker.enqueue(
-                self.broker_url, tasks, to, self.store_id, partial(cost_of, self.store)
+                self.broker_url,
+                tasks,
+                to,
+                self.store_id,
+                partial(cost_of, self.store),
+                partial(task_title, self.store),
             ),
         )
         threads = self.device.threads if self.device.kind == "cpu" else None

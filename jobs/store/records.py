@@ -102,7 +102,7 @@ class TaskFailure(Record, frozen=True, omit_defaults=True, kw_only=True):
 class AttemptRecord(Record, frozen=True, kw_only=True):
     """One attempt; `state` is running, done, failed, stopped or lost; times are Unix times.
 
-    `position` is the resume point. `versions` are those of the packages that it ran with.
+    `position` is the resume point, `versions` those of its packages, `celery_id` its row in Flower.
     """
 
     attempt: int
@@ -122,6 +122,7 @@ class AttemptRecord(Record, frozen=True, kw_only=True):
     device: str | None = None
     token: int | None = None
     versions: dict[str, str] | None = None
+    celery_id: str | None = None
 
 
 class ResetRecord(Record, frozen=True):

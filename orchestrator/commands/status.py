@@ -246,6 +246,7 @@ def _attempts(settings: Settings, tried: list[Any] | None, now: float) -> Iterat
         f"each attempt has a log: {logs}/TASK/ATTEMPT.log, "
         f"such as {example.task}/{example.attempt:04d}.log"
     )
+    yield f"show the logs of a task with: {call(settings, 'logs', example.task)}"
 
 
 def _workers(

@@ -138,7 +138,7 @@ def _start_and_enqueue(
     tasks: Sequence[Task],
 ) -> Stack:
     """Start what is missing and enqueue the tasks; raises `NotQueued`, as the run is recorded."""
-    from jobs import plan
+    from jobs import plan, task_title
     from orchestrator import preflight
     from orchestrator.local import stack
     from workers.messaging import broker, stores
@@ -147,7 +147,8 @@ def _start_and_enqueue(
     try:
         here = stack.ensure(settings, preflight.local_workers(settings, workers), device)
         broker_url = here.broker_url(settings)
-        broker.enqueue(broker_url, tasks, store=store_id, cost=partial(plan.cost_of, store))
+        cost, title = partial(plan.cost_of, store), partial(task_title.task_title, store)
+        broker.enqueue(broker_url, tasks, store=store_id, cost=cost, title=title)
     except BrokerUnreachable as error:
         raise NotQueued(
             f"run {run.name} is recorded, not queued: {error} Its workers take it up once the "

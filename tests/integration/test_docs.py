@@ -164,7 +164,10 @@ def test_every_column_of_the_manifest_is_documented() -> None:
 
 def test_variables_of_the_environment_are_those_that_orch_reads() -> None:
     """The README's table is complete, and no page names a variable that nothing reads."""
-    readers = (ROOT / "jobs" / "settings.py", ROOT / "models" / "runtime" / "untried.py")
+    readers = [
+        ROOT / place
+        for place in ("jobs/settings.py", "models/runtime/untried.py", "workers/logs.py")
+    ]
     read = {name for reader in readers for name in re.findall(r"ORCH_[A-Z_]+", reader.read_text())}
     table = {
         name.strip("`")
