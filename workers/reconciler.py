@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from jobs import plan
-from jobs.errors import BrokerUnreachable, OrchError, OutOfReach
+from jobs.errors import BrokerUnreachable, OrchError, OutOfReach, class_of
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run
 from jobs.task import Task
@@ -67,9 +67,9 @@ class Reconciler:
         while not leave.wait(RECONCILE_S):
             try:
                 self.round()
-                self.worker.trouble = ""
+                self.worker.trouble = self.worker.trouble_class = ""
             except (OrchError, OSError, ValueError) as error:
-                self.worker.trouble = str(error)
+                self.worker.trouble, self.worker.trouble_class = str(error), class_of(error)
                 log.warning("reconciling failed, retrying: %s", error)
             except Exception:  # an unexpected error must not end the loop
                 log.exception("reconciling failed, retrying")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from jobs.errors import class_of
 from jobs.plan import cost_of
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY, Task
@@ -37,6 +38,7 @@ class Pause:
     until: float = 0.0
     times: int = 0
     reason: str = ""
+    failure: str = ""
 
     @property
     def active(self) -> bool:
@@ -48,7 +50,7 @@ class Pause:
 
         Slots that fail at the same time extend it only once.
         """
-        self.reason = str(reason)
+        self.reason, self.failure = str(reason), class_of(reason)
         if (left_s := self.until - time.monotonic()) > 0:
             return left_s
         self.times += 1
@@ -58,7 +60,7 @@ class Pause:
 
     def over(self) -> None:
         """End the pause: the store can be used again."""
-        self.until, self.times, self.reason = 0.0, 0, ""
+        self.until, self.times, self.reason, self.failure = 0.0, 0, "", ""
 
 
 @dataclass(slots=True)
@@ -82,7 +84,14 @@ class PutOff:
 
     def reasons(self) -> dict[str, str]:
         """Why each waiting task waits, by lease key."""
-        return {key: pause.reason for key, pause in self._pauses.copy().items() if pause.active}
+        return {key: pause.reason for key, pause in self._active()}
+
+    def failures(self) -> list[str]:
+        """The failure classes of these reasons."""
+        return [pause.failure for _, pause in self._active()]
+
+    def _active(self) -> list[tuple[str, Pause]]:
+        return [(key, pause) for key, pause in self._pauses.copy().items() if pause.active]
 
 
 @dataclass(slots=True)
@@ -91,7 +100,8 @@ class Worker:
 
     All slot threads share one instance. When two threads claim a lease, the file system lets only
     one succeed. While it is `loading` its children's imports, the worker takes no task. `trouble`
-    is what its last reconciliation failed with, and `denied` what its user may not read.
+    is what its last reconciliation failed with, with its failure class, and `denied` what its user
+    may not read.
 
     `begin` starts a task in a slot of this worker without the broker; False if it takes none.
     `reconnect` drops the connection to the broker and makes a new one. `listen` chooses the queues:
@@ -116,6 +126,7 @@ class Worker:
     pause: Pause = field(default_factory=Pause)
     put_off: PutOff = field(default_factory=PutOff)
     trouble: str = ""
+    trouble_class: str = ""
     denied: set[str] = field(default_factory=set)
     idle_since: float = field(default_factory=time.monotonic)
     link: Link = field(default_factory=Link)

@@ -36,7 +36,8 @@ class Heartbeat:
 
     `tasks` are its tasks, up to `slots`; `task` is the first. `ended`: it ran on this machine and
     its process is gone. `here`: it is a process of this machine, of the user `uid`. `loading`: it
-    takes no task yet. `trouble`: why it takes none now. `since`: when its tasks last changed (Unix
+    takes no task yet. `trouble`: why it takes none now, and
+    `trouble_class` its failure class. `since`: when its tasks last changed (Unix
     time). `drained`: the drained host or worker.
     """
 
@@ -57,6 +58,7 @@ class Heartbeat:
     version: str = ""
     since: float | None = None
     drained: str | None = None
+    trouble_class: str = ""
 
     @property
     def fresh(self) -> bool:
@@ -183,6 +185,7 @@ def _heartbeat(store: Path, name: str, record: HeartbeatRecord, age_s: float) ->
         record.version,
         record.since,
         record.drained,
+        record.trouble_class,
     )
 
 
