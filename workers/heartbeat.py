@@ -67,6 +67,7 @@ def _record(worker: Worker) -> HeartbeatRecord:
         settled=scheduler.settled,
         training=scheduler.running_training(),
         uuid=worker.uuid,
+        gpu_memory_bytes=worker.gpu_memory_bytes,
         version=OWN_VERSION,
         since=worker.drain.since(tasks),
         drained=worker.drain.name,

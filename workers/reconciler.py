@@ -43,12 +43,14 @@ class Reconciler:
     """A worker's reconcile loop.
 
     Each round writes the heartbeat, scans for ready tasks, and enqueues those that nobody holds.
+    `apart` are those of them that this worker may take and some other living worker may not.
     """
 
     worker: Worker
     ended: set[tuple[str, float]] = field(default_factory=set)
     next_look: float = 0.0
     unheld: list[Task] = field(default_factory=list)
+    apart: list[Task] = field(default_factory=list)
     tried_later: bool = False
     drained: bool = False
     unheld_since: dict[str, float] = field(default_factory=dict)
@@ -94,9 +96,11 @@ class Reconciler:
         self._relieve()
         admission, began = self.worker.admission, time.monotonic()
         full = len(admission.admitted_or_waiting) >= admission.slots
-        if began < self.next_look and (full or self.worker.link.up):
+        if began < self.next_look and (full or (self.worker.link.up and not self.apart)):
             return []
-        unheld = self.unheld = self._look()
+        self.unheld = self._look()
+        unheld = [task for task in self.unheld if self._fits(task)]
+        self.apart = [task for task in unheld if not self.worker.scheduler.all_fit(task)]
         self.next_look = time.monotonic() + (time.monotonic() - began) / MAX_SHARE - RECONCILE_S
         if not unheld or full or self.worker.stop.is_set():
             self.unheld_since.clear()
@@ -118,8 +122,16 @@ class Reconciler:
         return self.drained
 
     def _again(self, unheld: list[Task]) -> list[Task]:
-        """Enqueue unheld tasks again, or begin one without the broker; returns those."""
+        """Enqueue unheld tasks again, or begin one without the broker; returns those.
+
+        One that some living worker may not take begins here: that worker would drop its message.
+        """
         worker, waiting = self.worker, None
+        if self.apart:
+            begun = self._begin_one(self.apart)
+            unheld = [task for task in unheld if task not in self.apart]
+            if begun or not unheld:
+                return begun
         if worker.link.up:
             try:
                 waiting = broker.queue_length(
@@ -231,6 +243,13 @@ class Reconciler:
         except OutOfReach as error:
             self._say_denied(error)
             return True
+
+    def _fits(self, task: Task) -> bool:
+        try:
+            return self.worker.fits(task)
+        except OutOfReach as error:
+            self._say_denied(error)
+            return False
 
     def _free(self, task: Task) -> bool:
         if task.id in self.worker.admission.admitted_or_waiting:

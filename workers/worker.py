@@ -11,6 +11,7 @@ from pathlib import Path
 
 from jobs.errors import class_of
 from jobs.plan import cost_of
+from jobs.store.requirements import gpu_memory_needed
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY, Task
 from workers.devices.admission import Admission
@@ -120,6 +121,7 @@ class Worker:
     admission: Admission = field(default_factory=Admission)
     model: str = ""
     uuid: str = ""
+    gpu_memory_bytes: int = 0
     loading: bool = False
     entry: str = CHILD_ENTRY
     run_child: Callable[..., Message] = child.run
@@ -138,6 +140,10 @@ class Worker:
     sender: Sender = field(init=False)
     measured: MeasuredMemory = field(init=False)
     scheduler: Scheduler = field(init=False)
+
+    def fits(self, task: Task) -> bool:
+        """Whether this worker's device has what the runs that want a task require."""
+        return gpu_memory_needed(self.store, task) <= self.gpu_memory_bytes
 
     def __post_init__(self) -> None:
         self.store_id = self.store.id

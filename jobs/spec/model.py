@@ -28,6 +28,7 @@ from jobs.spec import (
     combinations,
     data_places,
     duration,
+    networks,
     synonyms,
     value_errors,
     yaml_file,
@@ -63,7 +64,9 @@ def named_by(model: BaseModel) -> dict[str, Any]:
     """The values that names are derived from: all keys, except those of `LATER` at defaults."""
     values = model.model_dump(mode="json", exclude=at_defaults(model))
     if isinstance(model, Spec) and model.networks:
-        values["networks"] = {name: each.named_by() for name, each in model.networks.items()}
+        values["networks"] = networks.named_by(model.networks)
+        if not values["networks"]:
+            del values["networks"]
     return values
 
 

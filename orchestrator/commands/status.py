@@ -153,6 +153,7 @@ def _listed(
         ago = f"{duration(now - each.submitted_at)} ago"
         why = f"  ({plain(each.waits_for)})" if each.waits_for else ""
         yield f"{each.run:<{width}}  {each.state:<9}  {done:>10}  {ago}{why}"
+        yield from (f"  {plain(line)}" for line in each.unfit if not each.waits_for)
         yield from (f"  {plain(note)}" for note in notes.get(each.run, ()))
     for name, state in damaged.items():
         yield f"{name:<{width}}  {state}"
@@ -168,6 +169,7 @@ def _described(settings: Settings, found: Any, now: float) -> Iterator[str]:
     ago = f"submitted {duration(now - found.submitted_at)} ago"
     why = f" ({plain(found.waits_for)})" if found.waits_for else ""
     yield f"run {found.run}: {found.state}{why}; tasks: {counts}; {ago}"
+    yield from (f"some tasks wait: {plain(line)}" for line in found.unfit if not found.waits_for)
     if found.preparing != "done":
         state = "being prepared" if found.data_progress else found.preparing
         yield f"data set {found.data}: {state}"

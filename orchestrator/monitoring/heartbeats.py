@@ -38,7 +38,7 @@ class Heartbeat:
     its process is gone. `here`: it is a process of this machine, of the user `uid`. `loading`: it
     takes no task yet. `trouble`: why it takes none now, and
     `trouble_class` its failure class. `since`: when its tasks last changed (Unix
-    time). `drained`: the drained host or worker.
+    time). `drained`: the drained host or worker. `gpu_memory_bytes`: 0 without a GPU.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Heartbeat:
     since: float | None = None
     drained: str | None = None
     trouble_class: str = ""
+    gpu_memory_bytes: int = 0
 
     @property
     def fresh(self) -> bool:
@@ -186,6 +187,7 @@ def _heartbeat(store: Path, name: str, record: HeartbeatRecord, age_s: float) ->
         record.since,
         record.drained,
         record.trouble_class,
+        record.gpu_memory_bytes,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-LEFT_OUT = ("name", "networks", "checkpoint_every")
+LEFT_OUT = ("name", "networks", "checkpoint_every", "requires")
 SHOWN_NAMES = 3
 
 

@@ -12,7 +12,7 @@ from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 from jobs.task import Task
 from jobs.versions import differing_versions
-from orchestrator.monitoring import progress, waiting
+from orchestrator.monitoring import fitting, progress, waiting
 from orchestrator.monitoring.heartbeats import Heartbeat
 from orchestrator.monitoring.progress import StoreView, TaskProgress
 from orchestrator.monitoring.trial_status import (
@@ -44,7 +44,8 @@ class RunStatus:
 
     `silent` workers are no longer heard of. `waits_for` says why a waiting run waits, if known.
     `versions` are packages of which its results used several versions, each with these. `newer` are
-    lines on records that only a newer orch can read. `costs` are the relative costs of backbones.
+    lines on records that only a newer orch can read. `unfit` are lines on networks that no living
+    worker's device fits. `costs` are the relative costs of backbones.
     """
 
     run: str
@@ -62,6 +63,7 @@ class RunStatus:
     versions: dict[str, list[str]] = field(default_factory=dict)
     newer: tuple[str, ...] = ()
     costs: dict[str, float] = field(default_factory=dict)
+    unfit: tuple[str, ...] = ()
 
     @property
     def over(self) -> bool:
@@ -83,6 +85,7 @@ class Overview:
     tasks: dict[str, int]
     submitted_at: float
     waits_for: str | None = None
+    unfit: tuple[str, ...] = ()
 
 
 def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
@@ -92,8 +95,9 @@ def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
         _under_way(scene, run, subject, states) for subject in (*run.data_sets, *run.trials)
     )
     state, counts = _state(states, working), dict(Counter(states.values()))
-    why = waiting.reason(state, scene, store, states)
-    return Overview(run.name, state, counts, run.submitted_at, why)
+    unfit = fitting.unfit(store, run, states, scene.workers)
+    why = waiting.reason(state, scene, store, states, unfit)
+    return Overview(run.name, state, counts, run.submitted_at, why, unfit)
 
 
 def run_status(
@@ -118,6 +122,7 @@ def run_status(
         )
         for name in run.trials
     )
+    unfit = fitting.unfit(store, run, states, scene.workers)
     state = _state(states, preparing is not None or any(trial.progress for trial in trials))
     return RunStatus(
         run.name,
@@ -131,10 +136,11 @@ def run_status(
         _failures(store, states),
         scene.workers,
         scene.silent,
-        waiting.reason(state, scene, store, states),
+        waiting.reason(state, scene, store, states, unfit),
         differing_versions(map(dict, _versions(store, run, results.values()))),
         scene.newer,
         _costs(store, run, trials),
+        unfit,
     )
 
 

@@ -38,6 +38,7 @@ class WorkerState:
     paused: str | None
     drained: str | None
     pause_class: str | None = None
+    gpu_memory_bytes: int = 0
 
 
 def list_workers(store: Store) -> list[WorkerState]:
@@ -90,4 +91,5 @@ def state_of(beat: Heartbeat) -> WorkerState:
         beat.trouble or None,
         beat.drained,
         beat.trouble_class or None,
+        beat.gpu_memory_bytes,
     )

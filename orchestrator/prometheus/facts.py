@@ -16,7 +16,7 @@ from jobs.store.records import TaskFailure
 from jobs.store.runs import RunOutline
 from jobs.store.store import Store
 from jobs.task import Task
-from orchestrator.monitoring import progress, workers
+from orchestrator.monitoring import fitting, progress, workers
 from orchestrator.monitoring.progress import StoreView, TaskProgress
 from orchestrator.monitoring.workers import WorkerState
 from orchestrator.prometheus import attempt_counts, task_counts
@@ -30,7 +30,7 @@ class StoreFacts:
     """A store at one moment.
 
     `failures` are failed tasks by class. `lease_ages` are the seconds since the oldest renewal of a
-    lease, by kind of task.
+    lease, by kind of task. `unfit` are ready tasks that no living worker's device fits, by kind.
     """
 
     counts: TaskCounts
@@ -39,6 +39,7 @@ class StoreFacts:
     workers: tuple[WorkerState, ...]
     progress: tuple[TaskProgress, ...]
     lease_ages: Mapping[str, float]
+    unfit: Mapping[str, int]
     disk_free_bytes: int
     disk_bytes: int
     read_s: float
@@ -77,6 +78,7 @@ class FactsReader:
         quarantined = {name for name, failure in self._failed.items() if failure.quarantined}
         counts = task_counts.count_tasks(self.store, runs, view.ledger, running, quarantined)
         counts = TaskCounts(counts.tasks, Counter(counts.runs) + damaged, counts.ready)
+        unfit = fitting.unfit_tasks(self.store, runs, view.ledger, counts.ready, view.workers)
         disk = shutil.disk_usage(self.store.root)
         ended = self._attempts.read(view.ledger)
         facts = StoreFacts(
@@ -86,6 +88,7 @@ class FactsReader:
             tuple(map(workers.state_of, (*view.workers, *view.silent))),
             tuple(each for group in view.progress.values() for each in group),
             _lease_ages(self.store, view),
+            Counter(Task.parse(task).kind for task in unfit),
             disk.free,
             disk.total,
             time.monotonic() - began,

@@ -55,6 +55,10 @@ def _tasks(facts: StoreFacts) -> Iterator[Sample]:
             yield (state, kind), facts.counts.tasks.get((state, kind), 0)
 
 
+def _unfit(facts: StoreFacts) -> Iterator[Sample]:
+    yield from (((kind,), facts.unfit.get(kind, 0)) for kind in KINDS)
+
+
 def _runs(facts: StoreFacts) -> Iterator[Sample]:
     yield from (((state,), facts.counts.runs.get(state, 0)) for state in RUN_STATES)
 
@@ -118,6 +122,12 @@ def _one(name: str, text: str, value: Callable[[StoreFacts], float]) -> Family:
 
 FAMILIES: tuple[Family | GpuFamily, ...] = (
     Family("orch_tasks", "Tasks of all runs, each counted once.", ("state", "kind"), _tasks),
+    Family(
+        "orch_tasks_unfit",
+        "Ready tasks that require more than any living worker's device has.",
+        ("kind",),
+        _unfit,
+    ),
     Family("orch_runs", "Runs.", ("state",), _runs),
     Family("orch_failed_tasks", "Failed tasks by failure class.", ("failure",), _failures),
     Family(

@@ -94,6 +94,8 @@ CASES = [
     ),
     case((READY, f"3x{MINUTES}"), (IDLE, f"1x{MINUTES}"), fires=None, after="12m"),
     case((READY, f"0x{MINUTES}"), (IDLE, f"0x{MINUTES}"), fires=None, after="12m"),
+    case(('orch_tasks_unfit{kind="train"}', f"2x{MINUTES}"), fires="OrchNoWorkerFits", after="12m"),
+    case(('orch_tasks_unfit{kind="train"}', f"0x{MINUTES}"), fires=None, after="12m"),
     case(DISK, ("orch_disk_free_bytes", f"11x{MINUTES}"), fires=None, after="12m"),
     case(DISK, ("orch_disk_free_bytes", f"9x{MINUTES}"), fires="OrchDiskNearlyFull", after="12m"),
     case(("orch_store_up", f"0x{MINUTES}"), fires="OrchStoreUnreadable", after="12m"),

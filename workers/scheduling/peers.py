@@ -12,6 +12,7 @@ from jobs import atomic
 from jobs.errors import BadSpec, DamagedFile, NewerRecord, OrchError
 from jobs.store import codec
 from jobs.store.records import HeartbeatRecord
+from jobs.store.requirements import gpu_memory_needed
 from jobs.store.store import Store
 from jobs.task import Task
 from workers.scheduling import rebalance
@@ -43,11 +44,24 @@ class Peers:
         """The place of a worker among the idle ones, from 0, by the heartbeats read last."""
         return sum(1 for peer in self._last if not peer.busy and peer.name < name)
 
+    def all_fit(self, task: Task) -> bool:
+        """Whether every worker, by the heartbeats read last, has what a task requires.
+
+        False as long as none was read.
+        """
+        with contextlib.suppress(OSError, OrchError):
+            needs_bytes = gpu_memory_needed(self.store, task)
+            if needs_bytes == 0:
+                return True
+            return bool(self._last) and all(peer.gpu_bytes >= needs_bytes for peer in self._last)
+        return False
+
     def wanted(self, ours: Handover, waiting: Sequence[Task]) -> rebalance.Reassignment | None:
         """The training that this worker should take over now; None if there is none.
 
         Uses the heartbeats read last. `waiting` are trainings that no worker holds.
         """
+        waiting = [task for task in waiting if self._may(self._last, task)]
         if len(waiting) > MAX_WAITING or not any(
             peer.training for peer in self._last if peer.name != ours.name
         ):
@@ -69,11 +83,17 @@ class Peers:
         ]
         by, found = dict[str, str](), dict[str | None, list[Task]]()
         with contextlib.suppress(OSError, OrchError, TypeError, ValueError):
-            trainings = [task for task in tasks if task.kind == "train"]
+            able = [peer for peer in idle if not peer.busy]
+            trainings = [task for task in tasks if task.kind == "train" and self._may(able, task)]
             by = rebalance.assign_trainings(idle, self._whole(ours, trainings[:MAX_WAITING]))
         for task in tasks:
             found.setdefault(by.get(task.id), []).append(task)
         return found
+
+    def _may(self, peers: Sequence[rebalance.Peer], task: Task) -> bool:
+        """Whether one of them has what a training requires: else it would hold up others."""
+        needs_bytes = gpu_memory_needed(self.store, task)
+        return needs_bytes == 0 or any(peer.gpu_bytes >= needs_bytes for peer in peers)
 
     def _whole(self, ours: Handover, tasks: Sequence[Task]) -> list[rebalance.ActiveTraining]:
         """Waiting trainings, with the images left until the last target epoch of their trial.
@@ -94,7 +114,9 @@ class Peers:
         )
         if epochs * self._images[data] <= 0:
             return None
-        return rebalance.ActiveTraining(task.id, ours.kind_of(task), epochs * self._images[data])
+        kind, left = ours.kind_of(task), epochs * self._images[data]
+        needs_bytes = gpu_memory_needed(self.store, task)
+        return rebalance.ActiveTraining(task.id, kind, left, needs_bytes)
 
     def _read_peer(self, file: str) -> rebalance.Peer | None:
         with contextlib.suppress(OSError, DamagedFile, NewerRecord, BadSpec):
@@ -105,7 +127,8 @@ class Peers:
             active = None
             if training is not None:
                 task = Task.parse(training.task).id
-                active = rebalance.ActiveTraining(task, training.kind, float(training.left))
+                left = float(training.left)
+                active = rebalance.ActiveTraining(task, training.kind, left, training.needs_bytes)
             return rebalance.Peer(
                 sign.name,
                 {kind: float(rate) for kind, rate in sign.rates.items() if rate > 0},
@@ -113,6 +136,7 @@ class Peers:
                 active,
                 sign.settled and alone,
                 sign.model if alone else "",
+                sign.gpu_memory_bytes,
             )
         return None
 

@@ -67,6 +67,10 @@ class Scheduler:
         """Ready tasks by the idle worker that ends each first (None: any); `free` just ended."""
         return self.peers.placed(self.handover, tasks, *free) if tasks else {}
 
+    def all_fit(self, task: Task) -> bool:
+        """Whether every living worker has the GPU memory that a task requires."""
+        return self.peers.all_fit(task)
+
     # Every two seconds, and in each heartbeat
 
     def look(self) -> list[Task]:
