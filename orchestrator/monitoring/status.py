@@ -107,17 +107,19 @@ def run_status(
     scene = scene or progress.read_view(store, now)
     states = plan.task_states(store, run, scene.ledger)
     preparations = [states[Task("prepare", data).id] for data in run.data_sets]
-    under_way = (each for data in run.data_sets for each in _under_way(scene, run, data, states))
-    preparing = next(under_way, None)
+    preparing = next(
+        (each for data in run.data_sets for each in _under_way(scene, run, data, states)), None
+    )
     shares = shares_of_trials(states)
     results = {name: results_of(store, name, shares[name]) for name in run.trials}
+    begun = scene.begun
     trials = tuple(
         trial_status(
             store,
             name,
             shares[name],
             _under_way(scene, run, name, states),
-            name in scene.begun,
+            name in begun,
             results[name],
         )
         for name in run.trials
