@@ -12,6 +12,7 @@ from typing import TypeVar
 from jobs import atomic
 from jobs.errors import DamagedFile, NewerRecord
 from jobs.store import codec
+from jobs.store.fleet import slowdown
 from jobs.store.paths import StorePaths
 from jobs.store.records import HeartbeatRecord, Record
 from orchestrator import state_folder
@@ -117,7 +118,7 @@ class Observer:
 
     def read(self, store: Path) -> list[Heartbeat]:
         """All heartbeats, after watching those in doubt for at most `WATCH_S`."""
-        deadline = self.clock() + WATCH_S
+        deadline = self.clock() + WATCH_S * slowdown(len(_names(store)))
         while _in_doubt(self._look(store)) and self.clock() < deadline:
             self.sleep(LOOK_S)
         for path, sight in self._seen.items():
@@ -160,8 +161,12 @@ def _in_doubt(found: list[tuple[Heartbeat, str]]) -> bool:
 OBSERVER = Observer()
 
 
+def _names(store: Path) -> list[str]:
+    return atomic.list_names(StorePaths(store).heartbeats_folder)
+
+
 def _all(store: Path) -> Iterator[tuple[str, HeartbeatRecord]]:
-    for name in atomic.list_names(StorePaths(store).heartbeats_folder):
+    for name in _names(store):
         if record := read_or_none(StorePaths(store).heartbeats_folder / name, HeartbeatRecord):
             yield name, record
 

@@ -112,16 +112,10 @@ def run_status(
     )
     shares = shares_of_trials(states)
     results = {name: results_of(store, name, shares[name]) for name in run.trials}
+    now_at = {name: _under_way(scene, run, name, states) for name in run.trials}
     begun = scene.begun
     trials = tuple(
-        trial_status(
-            store,
-            name,
-            shares[name],
-            _under_way(scene, run, name, states),
-            name in begun,
-            results[name],
-        )
+        trial_status(store, name, shares[name], now_at[name], name in begun, results[name])
         for name in run.trials
     )
     unfit = fitting.unfit(store, run, states, scene.workers)
@@ -139,11 +133,18 @@ def run_status(
         scene.workers,
         scene.silent,
         waiting.reason(state, scene, store, states, unfit),
-        differing_versions(map(dict, _versions(store, run, results.values()))),
+        _differing(store, run, results),
         scene.newer,
         _costs(store, run, trials),
         unfit,
     )
+
+
+def _differing(
+    store: Store, run: Run | RunOutline, results: dict[str, Results]
+) -> dict[str, list[str]]:
+    """Packages of which results used several versions, with these."""
+    return differing_versions(map(dict, _versions(store, run, results.values())))
 
 
 def _costs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import Any
 from jobs import atomic
 from jobs.errors import BadSpec, DamagedFile, NewerRecord, OrchError
 from jobs.store import codec
+from jobs.store.fleet import slowdown
 from jobs.store.records import HeartbeatRecord
 from jobs.store.requirements import gpu_memory_needed
 from jobs.store.store import Store
@@ -20,40 +22,95 @@ from workers.scheduling.handover import Handover
 
 FRESH_S = 8.0
 """A worker whose heartbeat is older than this, by the reader's clock, is ignored."""
+MAX_READ = 16
+"""Heartbeats that are all read at each look. In a larger fleet it is one's own and `SAMPLE` others.
+"""
+SAMPLE = 2
+SAME_LOOKS = 5
+"""Looks at the same sample: from a single one nobody can tell who is alive."""
+MAX_WATCHED = 32
+"""Leases that every worker watches; of more, each watches a share."""
+SHARE_S = 60.0
+"""Seconds after which another worker watches a lease: the first may be dead."""
 MAX_WAITING = 50
 """With more waiting trainings than this, none is reassigned: all workers stay busy for long."""
 
 
 @dataclass(slots=True)
 class Peers:
-    """The heartbeats of all workers, as read by one worker."""
+    """The heartbeats of the workers, as read by one worker: all, or a sample of a large fleet.
+
+    `any_required` is false while no run requires anything of a device.
+    """
 
     store: Store
     clock: Callable[[], float] = time.monotonic
     _seen: dict[str, tuple[Any, float]] = field(default_factory=dict)
     _images: dict[str, float] = field(default_factory=dict)
     _last: tuple[rebalance.Peer, ...] = ()
+    any_required: bool = True
+    _names: list[str] = field(default_factory=list)
+    _sample: list[str] = field(default_factory=list)
+    _looks: int = 0
 
-    def peers(self) -> tuple[rebalance.Peer, ...]:
-        """The workers with a recent, valid heartbeat; call this every few seconds."""
-        found = [self._read_peer(name) for name in atomic.list_names(self.store.heartbeats_folder)]
+    @property
+    def workers(self) -> int:
+        """How many workers have a heartbeat, by the listing made last."""
+        return len(self._names)
+
+    def peers(self, own: str = "", waiting: int = 0) -> tuple[rebalance.Peer, ...]:
+        """The workers with a recent, valid heartbeat; call this every few seconds.
+
+        Of a large fleet these are some, chosen at random, or none while so many trainings wait that
+        nothing would be reassigned.
+        """
+        self._names = names = atomic.list_names(self.store.heartbeats_folder)
+        if len(names) > MAX_READ:
+            names = self._sampled(f"{own}.json") if waiting <= MAX_WAITING else []
+        found = [self._read_peer(name) for name in names]
         self._last = tuple(peer for peer in found if peer is not None)
         return self._last
 
+    def _sampled(self, own: str) -> list[str]:
+        """This worker and some others, the same ones for a few looks."""
+        if self._looks % SAME_LOOKS == 0 or not set(self._sample) <= set(self._names):
+            self._seen.clear()
+            self._looks, self._sample = 0, random.sample(self._names, SAMPLE)
+        self._looks += 1
+        return sorted({own, *self._sample} & set(self._names))
+
+    def share_of(
+        self, own: str, keys: Sequence[str], now: Callable[[], float] = time.time
+    ) -> list[str]:
+        """Those of some leases that this worker watches: all of few, else its share of them.
+
+        Workers that list the same names watch all of them together; each watches others a minute
+        later.
+        """
+        if len(keys) <= MAX_WATCHED or f"{own}.json" not in self._names:
+            return list(keys)
+        place, turn = self._names.index(f"{own}.json"), int(now() // SHARE_S)
+        workers = len(self._names)
+        return [
+            key for number, key in enumerate(sorted(keys)) if (number + turn) % workers == place
+        ]
+
     def rank(self, name: str) -> int:
         """The place of a worker among the idle ones, from 0, by the heartbeats read last."""
+        if len(self._names) > MAX_READ:
+            return random.randrange(len(self._names))
         return sum(1 for peer in self._last if not peer.busy and peer.name < name)
 
     def all_fit(self, task: Task) -> bool:
         """Whether every worker, by the heartbeats read last, has what a task requires.
 
-        False as long as none was read.
+        False where not all are known, as in a large fleet.
         """
         with contextlib.suppress(OSError, OrchError):
-            needs_bytes = gpu_memory_needed(self.store, task)
-            if needs_bytes == 0:
+            if (needs_bytes := self._needs(task)) == 0:
                 return True
-            return bool(self._last) and all(peer.gpu_bytes >= needs_bytes for peer in self._last)
+            known = bool(self._last) and len(self._names) <= MAX_READ
+            return known and all(peer.gpu_bytes >= needs_bytes for peer in self._last)
         return False
 
     def wanted(self, ours: Handover, waiting: Sequence[Task]) -> rebalance.Reassignment | None:
@@ -90,9 +147,12 @@ class Peers:
             found.setdefault(by.get(task.id), []).append(task)
         return found
 
+    def _needs(self, task: Task) -> int:
+        return gpu_memory_needed(self.store, task) if self.any_required else 0
+
     def _may(self, peers: Sequence[rebalance.Peer], task: Task) -> bool:
         """Whether one of them has what a training requires: else it would hold up others."""
-        needs_bytes = gpu_memory_needed(self.store, task)
+        needs_bytes = self._needs(task)
         return needs_bytes == 0 or any(peer.gpu_bytes >= needs_bytes for peer in peers)
 
     def _whole(self, ours: Handover, tasks: Sequence[Task]) -> list[rebalance.ActiveTraining]:
@@ -115,7 +175,7 @@ class Peers:
         if epochs * self._images[data] <= 0:
             return None
         kind, left = ours.kind_of(task), epochs * self._images[data]
-        needs_bytes = gpu_memory_needed(self.store, task)
+        needs_bytes = self._needs(task)
         return rebalance.ActiveTraining(task.id, kind, left, needs_bytes)
 
     def _read_peer(self, file: str) -> rebalance.Peer | None:
@@ -146,4 +206,4 @@ class Peers:
             # The first heartbeat seen may be the last one of a worker that died.
             self._seen[file] = (at, float("-inf") if seen is None else self.clock())
             return seen is not None
-        return self.clock() - seen[1] < FRESH_S
+        return self.clock() - seen[1] < FRESH_S * slowdown(len(self._names))
