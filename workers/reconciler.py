@@ -290,9 +290,9 @@ class Reconciler:
 
     def _free(self, task: Task) -> bool:
         try:
-            if not self._takes(task) or self.worker.scheduler.declines(task):
+            if not self._takes(task) or not self.worker.leases.free(task.lease_key):
                 return False
-            return self.worker.leases.free(task.lease_key)
+            return not self.worker.scheduler.declines(task)
         except OutOfReach as error:
             self._say_denied(error)
             return False

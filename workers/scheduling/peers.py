@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from jobs import atomic
 from jobs.errors import BadSpec, DamagedFile, NewerRecord, OrchError
 from jobs.store import codec
-from jobs.store.fleet import slowdown
+from jobs.store.fleet import UNHURRIED, slowdown
 from jobs.store.records import HeartbeatRecord
 from jobs.store.requirements import gpu_memory_needed
 from jobs.store.store import Store
@@ -30,6 +31,8 @@ SAME_LOOKS = 5
 """Looks at the same sample: from a single one nobody can tell who is alive."""
 MAX_WATCHED = 32
 """Leases that every worker watches; of more, each watches a share."""
+WATCHERS = 3
+"""Workers that watch each lease in a fleet of more than `UNHURRIED`."""
 SHARE_S = 60.0
 """Seconds after which another worker watches a lease: the first may be dead."""
 MAX_WAITING = 50
@@ -84,16 +87,16 @@ class Peers:
     ) -> list[str]:
         """Those of some leases that this worker watches: all of few, else its share of them.
 
-        Workers that list the same names watch all of them together; each watches others a minute
-        later.
+        Each lease has as many watchers as a share has leases, for some may be dead; they are others
+        a minute later. Up to `UNHURRIED` workers a share has `MAX_WATCHED` leases.
         """
         if len(keys) <= MAX_WATCHED or f"{own}.json" not in self._names:
             return list(keys)
-        place, turn = self._names.index(f"{own}.json"), int(now() // SHARE_S)
-        workers = len(self._names)
-        return [
-            key for number, key in enumerate(sorted(keys)) if (number + turn) % workers == place
-        ]
+        names = sorted(self._names, key=lambda name: zlib.crc32(name.encode()))
+        size = MAX_WATCHED if len(names) <= UNHURRIED else WATCHERS * -(-len(keys) // len(names))
+        first = names.index(f"{own}.json") * len(keys) // len(names) + int(now() // SHARE_S) * size
+        ring = sorted(keys)
+        return [ring[(first + step) % len(ring)] for step in range(size)]
 
     def rank(self, name: str) -> int:
         """The place of a worker among the idle ones, from 0, by the heartbeats read last."""
