@@ -27,7 +27,8 @@ from typing import Any
 
 import common
 
-from jobs import atomic, plan
+from jobs import atomic
+from jobs.data.data_source import built_in
 from jobs.spec import model
 from jobs.store import codec
 from jobs.store.records import HeartbeatRecord, LeaseRecord, RunningTraining, TaskResult
@@ -35,6 +36,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.local import embedded_redis
+from orchestrator.submission.submit import create_run
 from workers.devices.discovery import Device
 from workers.execution import execute
 from workers.lease import LeaseTracker
@@ -127,7 +129,7 @@ class Counts:
 def measure(workers: int, trials: int, seconds: float) -> dict[str, Any]:
     """Operations a second of an idle and of a busy worker, each in a process of its own."""
     folder = Path(tempfile.mkdtemp(prefix="orch-benchmark-"))
-    found: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     try:
         common.say(f"making a store for {workers} workers")
         store, run = _make(folder / "store", trials)
@@ -142,11 +144,11 @@ def measure(workers: int, trials: int, seconds: float) -> dict[str, Any]:
                 counted = receiver.recv()
                 process.join()
                 rates = {key: number / seconds for key, number in counted.most_common()}
-                found |= {kind: sum(rates.values()), f"{kind}_by_kind": rates}
+                figures |= {kind: sum(rates.values()), f"{kind}_by_kind": rates}
     finally:
         common.say("")
         shutil.rmtree(folder, ignore_errors=True)
-    return found
+    return figures
 
 
 def _make(root: Path, trials: int) -> tuple[Store, Run]:
@@ -155,18 +157,11 @@ def _make(root: Path, trials: int) -> tuple[Store, Run]:
     spec = model.build(
         {"backbones": list(BACKBONES), "seeds": trials // len(BACKBONES), "name": "large"}
     )
-    data = "digits-64px-00000000"
-    unfolded = plan.unfold(spec, data)
-    for trial in unfolded.trials:
-        store.save_trial(trial, unfolded.target_epochs, "large")
-    names = tuple(trial.name for trial in unfolded.trials)
-    tasks = tuple(task.id for task in unfolded.tasks)
-    run = Run("large", spec, data, names, tasks, time.time(), {})
-    store.save_run(run)
+    run = create_run(store, spec, built_in("digits"))
     prepared = TaskResult(
         images=1000, classes={"a": {"train": 700, "validation": 100, "test": 200}}
     )
-    atomic.write_json(store.done_path(Task("prepare", data)), codec.encode(prepared))
+    atomic.write_json(store.done_path(Task("prepare", run.data)), codec.encode(prepared))
     return store, run
 
 

@@ -53,8 +53,8 @@ class Drain:
         self._looked = time.monotonic()
         drained = atomic.list_names(self.store.drains_folder)
         names = dict.fromkeys((self.worker, self.host))
-        found = [self._read(name) for name in names if f"{name}.json" in drained]
-        drains = sorted(filter(None, found), key=lambda each: each.after != "step")
+        records = [self._read(name) for name in names if f"{name}.json" in drained]
+        drains = sorted(filter(None, records), key=lambda each: each.after != "step")
         record = drains[0] if drains else None
         if record is None or record.after != "period":
             self.periods = frozenset()

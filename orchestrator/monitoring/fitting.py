@@ -74,14 +74,14 @@ def _open_needs(
 
 def unfit_of_store(store: Store, workers: Sequence[Heartbeat]) -> dict[str, tuple[str, ...]]:
     """The same for every run that has such networks; reads the ledger only if one requires any."""
-    found, ledger = dict[str, tuple[str, ...]](), None
+    told_of, ledger = dict[str, tuple[str, ...]](), None
     for run in _readable(store):
         if recorded_requirements.any_recorded(run.settings):
             ledger = ledger or store.ledger()
             states = plan.task_states(store, run, ledger)
             if told := unfit(store, run, states, workers):
-                found[run.name] = told
-    return found
+                told_of[run.name] = told
+    return told_of
 
 
 def _readable(store: Store) -> Iterable[RunOutline]:

@@ -18,10 +18,10 @@ MINUTES = 30
 @pytest.fixture
 def promtool() -> str:
     """The program that checks Prometheus's files."""
-    found = shutil.which("promtool")
-    if found is None:
+    program = shutil.which("promtool")
+    if program is None:
         pytest.skip("promtool is not installed (Debian: prometheus)")
-    return found
+    return program
 
 
 def checked(*words: str) -> tuple[int, str]:

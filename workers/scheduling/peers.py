@@ -70,8 +70,8 @@ class Peers:
         self._names = names = atomic.list_names(self.store.heartbeats_folder)
         if len(names) > MAX_READ:
             names = self._sampled(f"{own}.json") if waiting <= MAX_WAITING else []
-        found = [self._read_peer(name) for name in names]
-        self._last = tuple(peer for peer in found if peer is not None)
+        peers = [self._read_peer(name) for name in names]
+        self._last = tuple(peer for peer in peers if peer is not None)
         return self._last
 
     def _sampled(self, own: str) -> list[str]:
@@ -126,8 +126,8 @@ class Peers:
             peer.training for peer in self._last if peer.name != ours.name
         ):
             return None
-        found = rebalance.reassignments(self._last, self._whole(ours, waiting))
-        return next((each for each in found if each.taker == ours.name), None)
+        reassignments = rebalance.reassignments(self._last, self._whole(ours, waiting))
+        return next((each for each in reassignments if each.taker == ours.name), None)
 
     def placed(
         self, ours: Handover, tasks: Sequence[Task], *free: str
@@ -141,14 +141,14 @@ class Peers:
             replace(peer, busy=False, training=None, settled=True) if peer.name in free else peer
             for peer in self._last
         ]
-        by, found = dict[str, str](), dict[str | None, list[Task]]()
+        by, by_worker = dict[str, str](), dict[str | None, list[Task]]()
         with contextlib.suppress(OSError, OrchError, TypeError, ValueError):
             able = [peer for peer in idle if not peer.busy]
             trainings = [task for task in tasks if task.kind == "train" and self._may(able, task)]
             by = rebalance.assign_trainings(idle, self._whole(ours, trainings[:MAX_WAITING]))
         for task in tasks:
-            found.setdefault(by.get(task.id), []).append(task)
-        return found
+            by_worker.setdefault(by.get(task.id), []).append(task)
+        return by_worker
 
     def _needs(self, task: Task) -> int:
         return gpu_memory_needed(self.store, task) if self.any_required else 0
