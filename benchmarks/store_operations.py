@@ -141,6 +141,7 @@ def measure(workers: int, trials: int, seconds: float) -> dict[str, Any]:
                 asked = (str(store.root), url, kind, workers, seconds, sender)
                 process = command.Process(target=work_and_count, args=asked)
                 process.start()
+                sender.close()  # so that the end of a process that failed is noticed
                 counted = receiver.recv()
                 process.join()
                 rates = {key: number / seconds for key, number in counted.most_common()}

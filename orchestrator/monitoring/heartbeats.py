@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -221,7 +221,11 @@ def read_or_none(path: Path, kind: type[R]) -> R | None:
     return None
 
 
-def newer(store: StorePaths) -> tuple[str, ...]:
-    """What to say of heartbeats that only a newer orch can read; they are passed over."""
+def newer(store: StorePaths, known: Collection[str] = ()) -> tuple[str, ...]:
+    """What to say of heartbeats that only a newer orch can read; they are passed over.
+
+    Those of the workers in `known` were read.
+    """
     folder = store.heartbeats_folder
-    return codec.newer(HeartbeatRecord, [folder / name for name in atomic.list_names(folder)])
+    unread = [name for name in _names(store.root) if name.removesuffix(".json") not in known]
+    return codec.newer(HeartbeatRecord, [folder / name for name in unread])

@@ -173,11 +173,11 @@ def test_a_training_goes_to_the_fastest_idle_worker_that_fits() -> None:
 def test_a_faster_worker_that_does_not_fit_takes_nothing_over(needs_bytes: int) -> None:
     """Nor does one hand over a training in exchange that the other may not take."""
     slow = peer("slow", 10.0, 24 * GB, waiting(0, needs_bytes))
-    found = rebalance.reassignments([peer("fast", 100.0, 16 * GB), slow])
+    made = rebalance.reassignments([peer("fast", 100.0, 16 * GB), slow])
     small = peer("slow", 10.0, 8 * GB, waiting(0))
     busy = peer("fast", 100.0, 24 * GB, waiting(1, 20 * GB, 15_000.0))
 
-    assert [each.taker for each in found] == ([] if needs_bytes else ["fast"])
+    assert [each.taker for each in made] == ([] if needs_bytes else ["fast"])
     assert rebalance.reassignments([busy, small]) == []
 
 

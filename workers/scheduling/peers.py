@@ -30,7 +30,7 @@ SAMPLE = 2
 SAME_LOOKS = 5
 """Looks at the same sample: from a single one nobody can tell who is alive."""
 MAX_WATCHED = 32
-"""Leases that every worker watches; of more, each watches a share."""
+"""Leases that every worker watches; of more, each watches a share in a large fleet."""
 WATCHERS = 3
 """Workers that watch each lease in a fleet of more than `UNHURRIED`."""
 SHARE_S = 60.0
@@ -90,7 +90,8 @@ class Peers:
         Each lease has as many watchers as a share has leases, for some may be dead; they are others
         a minute later. Up to `UNHURRIED` workers a share has `MAX_WATCHED` leases.
         """
-        if len(keys) <= MAX_WATCHED or f"{own}.json" not in self._names:
+        few = len(self._names) <= MAX_READ or len(keys) <= MAX_WATCHED
+        if few or f"{own}.json" not in self._names:
             return list(keys)
         names = sorted(self._names, key=lambda name: zlib.crc32(name.encode()))
         size = MAX_WATCHED if len(names) <= UNHURRIED else WATCHERS * -(-len(keys) // len(names))
