@@ -32,7 +32,6 @@ class ProgressReporter:
             worker.scheduler,
             task,
         )
-        self.every_s = TELL_S * worker.scheduler.slowdown
         self.on_gpu = worker.device.kind == "cuda"
         self.who = {
             "task": task.id,
@@ -49,7 +48,7 @@ class ProgressReporter:
                 self.task.id, memory.on_gpu(taken, taken) if self.on_gpu else taken
             )
         self.scheduler.on_message(self.task, message)
-        if time.monotonic() - self.last >= self.every_s:
+        if time.monotonic() - self.last >= TELL_S * self.scheduler.slowdown:
             self.last = time.monotonic()
             try:
                 values = {**message, **self.who, "at": time.time()}
@@ -65,13 +64,13 @@ class StopCondition:
     def __init__(self, worker: Worker, task: Task, token: int) -> None:
         self.worker, self.task, self.last, self.unwanted = worker, task, time.monotonic(), False
         self.token, self.looked = token, self.last
-        self.slowdown = worker.scheduler.slowdown
 
     def __call__(self) -> bool:
-        every_s = RENEW_S * self.slowdown
+        slowdown = self.worker.scheduler.slowdown
+        every_s = RENEW_S * slowdown
         if time.monotonic() - self.last >= every_s and not self.unwanted:
             self.last = time.monotonic()
-            older_than_s = every_s if self.slowdown > 1 else 0.0
+            older_than_s = every_s if slowdown > 1 else 0.0
             self.worker.drain.look(self.worker.admission.tasks, older_than_s)
             self.unwanted = not self.worker.store.wanted_by(self.task)
             if self.unwanted:
@@ -80,7 +79,7 @@ class StopCondition:
                     "damaged (see: orch status)",
                     self.task.id,
                 )
-        if time.monotonic() - self.looked >= LOOK_S * self.slowdown and not self.unwanted:
+        if time.monotonic() - self.looked >= LOOK_S * slowdown and not self.unwanted:
             self.looked = time.monotonic()
             self.unwanted = self.worker.scheduler.stops(self.task, self.token)
         return self.unwanted or self.worker.drain.stops or self.worker.stop.is_set()
