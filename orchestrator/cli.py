@@ -49,6 +49,10 @@ COMMANDS = {
     "undrain": ("workers:undrain_command", "Let drained workers take tasks again."),
     "up": ("stack:up_command", "Start the embedded broker and local workers."),
     "down": ("stack:down_command", "Stop local workers and the embedded broker."),
+    "metrics": (
+        "metrics:metrics_command",
+        "Print the state of the store for Prometheus, or serve it.",
+    ),
     "flower": ("flower:flower_command", "Show the queue in a browser (Flower)."),
     "doctor": ("doctor:doctor_command", "Check this machine: what is missing and how to fix it."),
 }

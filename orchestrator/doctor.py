@@ -31,6 +31,7 @@ EXTRAS = {
     "worker": ("torch", "torchvision", "numpy", "pillow", "scikit-learn"),
     "report": ("matplotlib", "jinja2", "numpy", "pillow"),
     "flower": ("flower",),
+    "metrics": ("prometheus-client",),
     "tensorboard": ("tensorboard",),
     "mlflow": ("mlflow-skinny", "sqlalchemy", "alembic"),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),

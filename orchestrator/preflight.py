@@ -20,7 +20,7 @@ from jobs.data.data_source import DataSource
 from jobs.errors import BadFolder, BadSpec, MissingExtra, StoreUnusable, UnknownRun
 from jobs.plan import Plan
 from jobs.settings import Settings
-from jobs.spec import class_weights
+from jobs.spec import class_weights, networks
 from jobs.spec.model import NOT_ASKED, Spec
 from jobs.spec.networks import Network
 from jobs.store import filesystem
@@ -226,5 +226,5 @@ def _compared(spec: Spec, resolved: bool) -> dict[str, Any]:
     """The keys that identify a run; those of networks only once their weights were asked."""
     values = spec.model_dump(exclude=set(NOT_ASKED) | {"networks"})
     if resolved:
-        values["networks"] = {name: one.named_by() for name, one in spec.networks.items()}
+        values["networks"] = networks.named_by(spec.networks)
     return values

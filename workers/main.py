@@ -103,6 +103,7 @@ def _prepare(
         admission=admission,
         model=discovery.device_model(chosen),
         uuid=discovery.uuid_of(chosen),
+        gpu_memory_bytes=memory.gpu_bytes(chosen),
     )
 
 

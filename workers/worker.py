@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from jobs.errors import class_of
 from jobs.plan import cost_of
+from jobs.store.requirements import gpu_memory_needed
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY, Task
 from jobs.task_title import task_title
@@ -39,6 +41,7 @@ class Pause:
     until: float = 0.0
     times: int = 0
     reason: str = ""
+    failure: str = ""
 
     @property
     def active(self) -> bool:
@@ -50,7 +53,7 @@ class Pause:
 
         Slots that fail at the same time extend it only once.
         """
-        self.reason = str(reason)
+        self.reason, self.failure = str(reason), class_of(reason)
         if (left_s := self.until - time.monotonic()) > 0:
             return left_s
         self.times += 1
@@ -60,7 +63,7 @@ class Pause:
 
     def over(self) -> None:
         """End the pause: the store can be used again."""
-        self.until, self.times, self.reason = 0.0, 0, ""
+        self.until, self.times, self.reason, self.failure = 0.0, 0, "", ""
 
 
 @dataclass(slots=True)
@@ -84,7 +87,14 @@ class PutOff:
 
     def reasons(self) -> dict[str, str]:
         """Why each waiting task waits, by lease key."""
-        return {key: pause.reason for key, pause in self._pauses.copy().items() if pause.active}
+        return {key: pause.reason for key, pause in self._active()}
+
+    def failures(self) -> list[str]:
+        """The failure classes of these reasons."""
+        return [pause.failure for _, pause in self._active()]
+
+    def _active(self) -> list[tuple[str, Pause]]:
+        return [(key, pause) for key, pause in self._pauses.copy().items() if pause.active]
 
 
 @dataclass(slots=True)
@@ -93,7 +103,8 @@ class Worker:
 
     All slot threads share one instance. When two threads claim a lease, the file system lets only
     one succeed. While it is `loading` its children's imports, the worker takes no task. `trouble`
-    is what its last reconciliation failed with, and `denied` what its user may not read.
+    is what its last reconciliation failed with, with its failure class, and `denied` what its user
+    may not read.
 
     `announce` tells Celery's monitors of attempts. `terminated` are the Celery ids of attempts that
     a person stopped by remote control.
@@ -114,12 +125,14 @@ class Worker:
     admission: Admission = field(default_factory=Admission)
     model: str = ""
     uuid: str = ""
+    gpu_memory_bytes: int = 0
     loading: bool = False
     entry: str = CHILD_ENTRY
     run_child: Callable[..., Message] = child.run
     pause: Pause = field(default_factory=Pause)
     put_off: PutOff = field(default_factory=PutOff)
     trouble: str = ""
+    trouble_class: str = ""
     denied: set[str] = field(default_factory=set)
     idle_since: float = field(default_factory=time.monotonic)
     link: Link = field(default_factory=Link)
@@ -133,6 +146,10 @@ class Worker:
     sender: Sender = field(init=False)
     measured: MeasuredMemory = field(init=False)
     scheduler: Scheduler = field(init=False)
+
+    def fits(self, task: Task) -> bool:
+        """Whether this worker's device has what the runs that want a task require."""
+        return gpu_memory_needed(self.store, task) <= self.gpu_memory_bytes
 
     def __post_init__(self) -> None:
         self.store_id = self.store.id

@@ -193,6 +193,20 @@ KEYS: dict[str, Key] = {
         needs="a length of time, such as 30s or 5m, or 'never',",
         changes_run=False,
     ),
+    "requires": Key(
+        None,
+        str,
+        "Memory that a worker's GPU must have, such as gpu_memory=20GB.",
+        "what a worker's device must have to take tasks of the run's networks: "
+        "`{{gpu_memory: 20GB}}`. "
+        "A network may have its own in its entry of `backbones`. It changes no number and no name; "
+        "see [cluster.md](cluster.md)",
+        metavar="gpu_memory=SIZE",
+        default_shown="none",
+        needs="a size of GPU memory, such as gpu_memory: 20GB,",
+        changes_run=False,
+        later=True,
+    ),
     **DATA_KEYS,
 }
 """Every key, in the order of documentation and help."""

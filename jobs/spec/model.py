@@ -29,6 +29,7 @@ from jobs.spec import (
     data_places,
     duration,
     grid,
+    networks,
     synonyms,
     value_errors,
     yaml_file,
@@ -62,7 +63,9 @@ def named_by(model: BaseModel) -> dict[str, Any]:
     """The values that names are derived from: all keys, except those of `LATER` at defaults."""
     values = model.model_dump(mode="json", exclude=at_defaults(model))
     if isinstance(model, Spec) and model.networks:
-        values["networks"] = {name: each.named_by() for name, each in model.networks.items()}
+        values["networks"] = networks.named_by(model.networks)
+        if not values["networks"]:
+            del values["networks"]
     return values
 
 

@@ -23,6 +23,7 @@ from jobs.catalog.reference import parse
 from jobs.catalog.suggest import unknown
 from jobs.errors import BadSpec, UnknownBackbone
 from jobs.spec.fields import KEYS, NATIVE
+from jobs.spec.requirements import Requires
 from jobs.spec.value_lists import checked
 
 Resize = Literal["squash", "crop", "pad"]
@@ -113,6 +114,7 @@ class Network(BaseModel):
     parameters: int | None = Field(default=None, ge=0)
     gmacs: float | None = Field(default=None, ge=0)
     grid: dict[str, tuple[int | float, ...]] = {}
+    requires: Requires = None
     file: Path | None = Field(default=None, exclude=True)
     weights_file: Path | None = Field(default=None, exclude=True)
 
@@ -134,7 +136,7 @@ class Network(BaseModel):
 
     def named_by(self) -> dict[str, Any]:
         """The values that names are derived from."""
-        return self.model_dump(mode="json", exclude_none=True, exclude=set(COUNTED))
+        return self.model_dump(mode="json", exclude_none=True, exclude={*COUNTED, "requires"})
 
 
 def own_files(source: str | None, weights: str | None) -> tuple[str, ...]:
@@ -144,6 +146,15 @@ def own_files(source: str | None, weights: str | None) -> tuple[str, ...]:
 
 
 Networks = dict[str, Network]
+
+
+def named_by(networks: Networks) -> dict[str, dict[str, Any]]:
+    """The values of networks that names are derived from; what they require is not among them."""
+    return {
+        name: each.named_by()
+        for name, each in networks.items()
+        if each.requires is None or each.model_copy(update={"requires": None}) != Network()
+    }
 
 
 def split_entries(entries: Any) -> tuple[tuple[str, ...], Networks]:
@@ -197,7 +208,7 @@ def _each(chosen: Iterable[Any]) -> Iterable[tuple[str, dict[str, Any]]]:
 
 def _network(label: str, settings: dict[str, Any]) -> Network:
     """The checked settings of an entry."""
-    known = ["weights", *PREPARATION_KEYS, *RECIPE_KEYS]
+    known = ["weights", *PREPARATION_KEYS, *RECIPE_KEYS, "requires"]
     strange = next((key for key in settings if key not in known), None)
     if strange is not None:
         raise BadSpec(f"backbones: {label}: {unknown('key', strange, known)}.")

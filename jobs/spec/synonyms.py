@@ -43,6 +43,7 @@ OTHER_WORDS: dict[str, str] = {
     "checkpoint_every": "save_every save_freq save_interval checkpoint_freq ckpt_every",
     "split": "val_split validation_split test_split train_split test_size val_size split_ratio",
     "skip_broken": "ignore_broken skip_errors skip_bad skip_corrupt",
+    "requires": "resources require gpu_memory min_memory memory gpu_mem constraints",
     "value_range": "window windowing clip_values",
 }
 """For each key, words of other programs for the same thing."""

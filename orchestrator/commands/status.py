@@ -154,6 +154,7 @@ def _listed(
         ago = f"{duration(now - each.submitted_at)} ago"
         why = f"  ({plain(each.waits_for)})" if each.waits_for else ""
         yield f"{each.run:<{width}}  {each.state:<9}  {done:>10}  {ago}{why}"
+        yield from (f"  {plain(line)}" for line in each.unfit if not each.waits_for)
         yield from (f"  {plain(note)}" for note in notes.get(each.run, ()))
     for name, state in damaged.items():
         yield f"{name:<{width}}  {state}"
@@ -169,6 +170,7 @@ def _described(settings: Settings, status: Any, now: float) -> Iterator[str]:
     ago = f"submitted {duration(now - status.submitted_at)} ago"
     why = f" ({plain(status.waits_for)})" if status.waits_for else ""
     yield f"run {status.run}: {status.state}{why}; tasks: {counts}; {ago}"
+    yield from (f"some tasks wait: {plain(line)}" for line in status.unfit if not status.waits_for)
     if status.preparing != "done":
         state = "being prepared" if status.data_progress else status.preparing
         yield f"data set {status.data}: {state}"

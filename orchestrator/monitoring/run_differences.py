@@ -8,7 +8,7 @@ from typing import Any
 
 from jobs.spec.setting import GRID, value_told
 
-LEFT_OUT = ("name", "networks", "checkpoint_every")
+LEFT_OUT = ("name", "networks", "checkpoint_every", "requires")
 SHOWN_NAMES = 3
 
 

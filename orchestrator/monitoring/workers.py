@@ -21,8 +21,9 @@ class UnknownWorker(RequestError):
 class WorkerState:
     """A worker; `state` is working, idle, loading, paused, silent or ended.
 
-    `since` (Unix time) is when its tasks last changed. `paused` says why it takes no task, and
-    `drained` which host or worker was drained. Both are None otherwise.
+    `since` (Unix time) is when its tasks last changed. `paused` says why it takes no task,
+    `pause_class` is the failure class of that, and `drained` says which host or worker was drained.
+    They are None otherwise.
     """
 
     name: str
@@ -36,12 +37,14 @@ class WorkerState:
     last_heard_s: float
     paused: str | None
     drained: str | None
+    pause_class: str | None = None
+    gpu_memory_bytes: int = 0
 
 
 def list_workers(store: Store) -> list[WorkerState]:
     """The workers that are alive, or silent for less than a day, by name."""
     beats = [beat for beat in read_heartbeats(store.root) if beat.fresh or beat.silent]
-    return sorted((_state(beat) for beat in beats), key=lambda each: each.name)
+    return sorted((state_of(beat) for beat in beats), key=lambda each: each.name)
 
 
 def require_known(store: Store, name: str) -> None:
@@ -65,7 +68,8 @@ def require_drained(store: Store, name: str) -> None:
         )
 
 
-def _state(beat: Heartbeat) -> WorkerState:
+def state_of(beat: Heartbeat) -> WorkerState:
+    """What the heartbeat of a worker says of it."""
     if not beat.fresh:
         state = "ended" if beat.ended else "silent"
     elif beat.loading:
@@ -86,4 +90,6 @@ def _state(beat: Heartbeat) -> WorkerState:
         beat.age_s,
         beat.trouble or None,
         beat.drained,
+        beat.trouble_class or None,
+        beat.gpu_memory_bytes,
     )

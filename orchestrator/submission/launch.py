@@ -12,6 +12,7 @@ import click
 
 from jobs.errors import BrokerUnreachable, NotQueued
 from jobs.settings import Settings
+from orchestrator.formatting import plain
 from orchestrator.terminal.options import call, emit
 
 if TYPE_CHECKING:
@@ -118,7 +119,11 @@ def launch(
 
     `only` limits which task ids are enqueued. With `wait`, it returns when the run is over.
     """
+    from orchestrator.submission import fitting
+
     here, sent, states = begin(settings, store, run, workers, device, only)
+    for line in fitting.warnings(store, run, here):
+        click.echo(f"warning: {plain(line)}", err=True)
     if not as_json:
         lines = [*said, *_of_stack(settings, here), _of_sent(sent, states)]
         lines += _of_absence(settings, here, sent) + _of_failures(settings, states, run.name)

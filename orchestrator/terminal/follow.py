@@ -126,6 +126,8 @@ class ChangeReporter:
 
     def no_worker(self, status: RunStatus) -> str | None:
         """A warning if tasks have waited for `PATIENCE_S` seconds and why is known; or None."""
+        if status.state == "running" and status.unfit:
+            return f"some tasks wait: {plain(status.unfit[0])}"
         if status.state != "waiting" or (status.workers and not status.waits_for):
             self.lonely_since = None
             return None

@@ -59,7 +59,13 @@ def unit(name: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["orch-workers.service", "orch-worker@.service", "orch-flower.service"]
+    "name",
+    [
+        "orch-workers.service",
+        "orch-worker@.service",
+        "orch-flower.service",
+        "orch-metrics.service",
+    ],
 )
 def test_systemd_accepts_the_units(name: str, tmp_path: Path) -> None:
     """`systemd-analyze verify` reports nothing for a unit whose program exists."""
@@ -77,7 +83,13 @@ def test_systemd_accepts_the_units(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["orch-workers.service", "orch-worker@.service", "orch-flower.service"]
+    "name",
+    [
+        "orch-workers.service",
+        "orch-worker@.service",
+        "orch-flower.service",
+        "orch-metrics.service",
+    ],
 )
 def test_units_start_commands_that_orch_has(name: str) -> None:
     """The command line of each unit parses against the real command, with its options."""

@@ -57,7 +57,7 @@ class ProgressReporter:
                 self.task.id, memory.on_gpu(taken, taken) if self.on_gpu else taken
             )
         self.scheduler.on_message(self.task, message)
-        if time.monotonic() - self.last >= TELL_S:
+        if time.monotonic() - self.last >= TELL_S * self.scheduler.slowdown:
             self.last = time.monotonic()
             try:
                 values = {**message, **self.who, "at": time.time()}
@@ -88,10 +88,12 @@ class StopCondition:
         if self.celery_id and self.celery_id in self.worker.terminated:
             self.by_person = True
             return "terminated by remote control; the task is tried again"
-        if time.monotonic() - self.last < RENEW_S:
+        slowdown = self.worker.scheduler.slowdown
+        if time.monotonic() - self.last < RENEW_S * slowdown:
             return ""
         self.last = time.monotonic()
-        self.worker.drain.look(self.worker.admission.tasks)
+        older_than_s = RENEW_S * slowdown if slowdown > 1 else 0.0
+        self.worker.drain.look(self.worker.admission.tasks, older_than_s)
         if self.worker.store.wanted_by(self.task):
             return ""
         log.warning(
@@ -104,7 +106,7 @@ class StopCondition:
 
     def _asked_for(self) -> str:
         """Whether a peer has asked for the training."""
-        if time.monotonic() - self.looked < LOOK_S:
+        if time.monotonic() - self.looked < LOOK_S * self.worker.scheduler.slowdown:
             return ""
         self.looked = time.monotonic()
         stops = self.worker.scheduler.stops(self.task, self.token)

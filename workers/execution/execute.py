@@ -96,6 +96,7 @@ def _may_begin(worker: Worker, task: Task) -> bool:
         not worker.stop.is_set()
         and not worker.drain.declines(task)
         and plan.is_ready(worker.store, task)
+        and worker.fits(task)
     )
 
 
@@ -223,8 +224,17 @@ def _notify(context: TaskContext, token: int, state: str) -> None:
 
 
 def _pass_on(worker: Worker, tasks: list[Task], *free: str) -> None:
-    """Enqueue each training to its best idle worker, the rest to any; `free` just became idle."""
+    """Enqueue each training to its best idle worker, the rest to any; `free` just became idle.
+
+    What some living worker may not take is not sent to any, as that worker would drop it. Trainings
+    are then found in the ledger by workers that fit; evaluations go to this worker if it fits.
+    """
     for to, sent in worker.scheduler.placed(tasks, *free).items():
+        if to is None:
+            apart = [task for task in sent if not worker.scheduler.all_fit(task)]
+            sent = [task for task in sent if task not in apart]
+            tests = [task for task in apart if task.kind == "evaluate" and worker.fits(task)]
+            enqueue(worker, tests, worker.name)
         enqueue(worker, begin_here(worker, sent, to) if to in free else sent, to)
 
 

@@ -40,12 +40,14 @@ class ActiveTraining:
     """A training in progress.
 
     `task` is its id, and `kind` is as in `workers.scheduling.throughput.training_kind`.
-    `images_left` counts the images until its trial's last target epoch.
+    `images_left` counts the images until its trial's last target epoch. `needs_bytes` is the memory
+    that its worker's GPU must have.
     """
 
     task: str
     kind: str
     images_left: float
+    needs_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Peer:
     """A worker as described in its heartbeat: measured rates, whether it is busy, its training.
 
     `settled` is False while the worker takes part in a handover. `model` is what devices of equal
-    speed have in common, such as a GPU's name; empty if unknown.
+    speed have in common, such as a GPU's name; empty if unknown. `gpu_bytes` is the GPU's memory.
     """
 
     name: str
@@ -62,6 +64,11 @@ class Peer:
     training: ActiveTraining | None = None
     settled: bool = True
     model: str = ""
+    gpu_bytes: int = 0
+
+    def may(self, training: ActiveTraining | None) -> bool:
+        """Whether its device has what a training requires."""
+        return training is None or training.needs_bytes <= self.gpu_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +113,8 @@ def assign_trainings(
     fleet, assigned = Fleet.of(peers, trainings, costs), dict[str, str]()
     idle = [peer for peer in fleet.peers if not peer.busy and peer.settled]
     for training in fleet.waiting:
-        if idle:
-            first = min(idle, key=lambda peer: fleet.seconds(peer, training))
+        if able := [peer for peer in idle if peer.may(training)]:
+            first = min(able, key=lambda peer: fleet.seconds(peer, training))
             idle.remove(first)
             assigned[training.task] = first.name
     return assigned
@@ -184,6 +191,8 @@ class Fleet:
             given = holder.training
             if given is None or (taker.busy and taker.training is None):
                 continue
+            if not taker.may(given) or not holder.may(taker.training):
+                continue
             alike = bool(taker.model) and taker.model == holder.model
             expected_s = self.seconds(taker, given) * (ALIKE if alike else 1.0)
             if max(self.least_s, expected_s) < self.seconds(holder, given):
@@ -215,7 +224,8 @@ class Fleet:
         sooner. Workers that are idle now take nothing over: that is the decision being evaluated.
         """
         waiting, late = list(self.waiting), 0.0
-        kinds = {peer.name: peer.training.kind for peer in self.peers if peer.training}
+        peers = {peer.name: peer for peer in self.peers}
+        at = {peer.name: peer.training for peer in self.peers if peer.training}
         idle = {peer.name for peer in self.peers if not peer.busy} - self.changing
         ends = {
             peer.name: (REASSIGNMENT_S if peer.name in self.changing else 0.0)
@@ -225,24 +235,18 @@ class Fleet:
         while ends:
             name, now = min(ends.items(), key=lambda each: each[1])
             del ends[name]
-            if kinds.pop(name, None):
+            if at.pop(name, None):
                 late += max(0.0, now - self.least_s) ** 2
-            if waiting:
-                begun = waiting.pop(0)
-                kinds[name], ends[name] = (
-                    begun.kind,
-                    now + begun.images_left / self.paces[name, begun.kind],
-                )
+            if begun := next(filter(peers[name].may, waiting), None):
+                waiting.remove(begun)
+                at[name], ends[name] = begun, now + self.seconds(peers[name], begun)
                 idle.discard(name)
-            elif kinds and name not in idle:
-                end, last = max((ends[each], each) for each in kinds)
-                rest_s = (end - now) * self.paces[last, kinds[last]] / self.paces[name, kinds[last]]
-                if now + REASSIGNMENT_S + rest_s + WORTH_S < end:
-                    kinds[name], ends[name], ends[last] = (
-                        kinds.pop(last),
-                        now + REASSIGNMENT_S + rest_s,
-                        now + REASSIGNMENT_S,
-                    )
+            elif (could := [each for each in at if peers[name].may(at[each])]) and name not in idle:
+                end, last = max((ends[each], each) for each in could)
+                ratio = self.paces[last, at[last].kind] / self.paces[name, at[last].kind]
+                there = now + REASSIGNMENT_S + (end - now) * ratio
+                if there + WORTH_S < end:
+                    at[name], ends[name], ends[last] = at.pop(last), there, now + REASSIGNMENT_S
         return math.sqrt(late)
 
 
