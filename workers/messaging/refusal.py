@@ -70,8 +70,9 @@ def explained(broker_url: str, error: BaseException) -> BrokerUnreachable:
                 f"{tls_refusal.of_handshake(cause)}"
             )
     return BrokerUnreachable(
-        f"no broker answers at {shown} ({_reason(chain)}).{_raw_at(broker_url)} {CHECK} and that "
-        "Redis runs there; unset it to use the embedded one."
+        f"no broker answers at {shown} ({_reason(chain)}).{_raw_at(broker_url)}"
+        f"{_hung_up(broker_url, chain)} {CHECK} and that Redis runs there; unset it to use the "
+        "embedded one."
     )
 
 
@@ -113,6 +114,14 @@ def _is_full(error: BaseException) -> bool:
 def _database(said: str) -> str:
     if "DB index" in said:
         return " It has not the database that the address names: 0 to 15, unless set otherwise."
+    return ""
+
+
+def _hung_up(broker_url: str, chain: list[BaseException]) -> str:
+    """A hint if TLS was begun and then broken off, which Redis may do before it says why."""
+    broken = any(isinstance(cause, ConnectionResetError | BrokenPipeError) for cause in chain)
+    if broken and broker_url.startswith("rediss://"):
+        return f" Where Redis wants a certificate of ours, {tls_refusal.GIVE_OURS}."
     return ""
 
 

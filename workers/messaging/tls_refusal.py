@@ -11,9 +11,11 @@ NOT_YET_VALID = 9
 OTHER_HOST = (62, 64)
 """Its numbers for a certificate of another host name or address."""
 
+GIVE_OURS = (
+    "set ORCH_BROKER_CERT and ORCH_BROKER_KEY to one that its authority has signed and that is valid"
+)
 OF_OURS = {
-    "CERTIFICATE_REQUIRED": "It wants a certificate of ours: set ORCH_BROKER_CERT and "
-    "ORCH_BROKER_KEY.",
+    "CERTIFICATE_REQUIRED": f"It wants a certificate of ours: {GIVE_OURS}.",
     "CERTIFICATE_EXPIRED": "Our certificate, ORCH_BROKER_CERT, has expired: renew it.",
     "UNKNOWN_CA": "It does not know who signed our certificate, ORCH_BROKER_CERT.",
     "KEY_VALUES_MISMATCH": "ORCH_BROKER_KEY is not the key of ORCH_BROKER_CERT.",
@@ -42,5 +44,7 @@ def of_handshake(error: ssl.SSLError) -> str:
     reason = error.reason or str(error)
     known = (remedy for end, remedy in OF_OURS.items() if end in reason)
     return next(
-        known, f"{CHECK}: does this port speak TLS? redis:// is without it, rediss:// with it."
+        known,
+        f"{CHECK}: redis:// is for a port without TLS. Where Redis wants a certificate of ours, "
+        f"{GIVE_OURS}.",
     )
