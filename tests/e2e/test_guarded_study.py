@@ -16,13 +16,13 @@ from workers.messaging import broker
 pytestmark = pytest.mark.whole
 
 ASKED = (
-    *("--backbone", "scratch", "--data", "digits-800", "--image-size", "32", "--weights", "none"),
-    *("--periods", "2", "--epochs-per-period", "3", "--precision", "fp32", "--no-workers"),
+    *("--backbone", "scratch", "--image-size", "32", "--batch-size", "8", "--weights", "none"),
+    *("--periods", "2", "--epochs-per-period", "8", "--precision", "fp32", "--no-workers"),
 )
 
 
 def test_a_run_ends_under_users_of_least_rights_although_a_job_is_warned(
-    tmp_path: Path, new_lab: Callable[..., Lab]
+    tmp_path: Path, new_lab: Callable[..., Lab], animal_folder: Path
 ) -> None:
     """Controller, worker and Flower each with its own user. All processes of the first worker get
     SIGUSR1, twice, while it trains; it leaves with exit code 0, and the second continues. No
@@ -38,7 +38,7 @@ def test_a_run_ends_under_users_of_least_rights_although_a_job_is_warned(
             lab.broker_url = variables.pop("ORCH_BROKER_URL")
             lab.extra.update(variables)
         first = crew.worker("--name", "first")
-        run = desk.submit(*ASKED)
+        run = desk.submit(*ASKED, "--data", str(animal_folder))
         task = next(each for each in run.tasks if each.startswith("train."))
         crew.until(lambda: crew.progress(task).get("epoch"), what="training")
         url = f"{guarded.variables('flower')['ORCH_BROKER_URL']}?" + "&".join(
