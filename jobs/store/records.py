@@ -181,6 +181,7 @@ class HeartbeatRecord(Record, frozen=True, kw_only=True):
 
     `process` identifies its process. `since`: when its tasks last changed (Unix time). `drained`:
     the host or worker that was drained. `rates` are images per second by kind of training.
+    `known_keys`: a digest of the keys of a specification that it knows.
     """
 
     name: str
@@ -203,6 +204,7 @@ class HeartbeatRecord(Record, frozen=True, kw_only=True):
     version: str = ""
     since: Number | None = None
     drained: str | None = None
+    known_keys: str = ""
 
 
 # Requests

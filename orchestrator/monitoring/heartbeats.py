@@ -37,7 +37,7 @@ class Heartbeat:
     `tasks` are its tasks, up to `slots`; `task` is the first. `ended`: it ran on this machine and
     its process is gone. `here`: it is a process of this machine, of the user `uid`. `loading`: it
     takes no task yet. `trouble`: why it takes none now. `since`: when its tasks last changed (Unix
-    time). `drained`: the drained host or worker.
+    time). `drained`: the drained host or worker. `known_keys`: see `jobs.spec.known_keys`.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Heartbeat:
     version: str = ""
     since: float | None = None
     drained: str | None = None
+    known_keys: str = ""
 
     @property
     def fresh(self) -> bool:
@@ -183,6 +184,7 @@ def _heartbeat(store: Path, name: str, record: HeartbeatRecord, age_s: float) ->
         record.version,
         record.since,
         record.drained,
+        record.known_keys,
     )
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from jobs import atomic
 from jobs.errors import RequestError
+from jobs.spec import known_keys
 from jobs.store.store import Store
+from jobs.versions import numbers, version_of
 from orchestrator.monitoring.heartbeats import Heartbeat, read_heartbeats
 
 MAX_NAMED = 20
@@ -22,7 +24,8 @@ class WorkerState:
     """A worker; `state` is working, idle, loading, paused, silent or ended.
 
     `since` (Unix time) is when its tasks last changed. `paused` says why it takes no task, and
-    `drained` which host or worker was drained. Both are None otherwise.
+    `drained` which host or worker was drained. Both are None otherwise. `outdated`: it is older
+    than this orch, and takes no task of a run that has settings which it does not know.
     """
 
     name: str
@@ -36,6 +39,7 @@ class WorkerState:
     last_heard_s: float
     paused: str | None
     drained: str | None
+    outdated: bool
 
 
 def list_workers(store: Store) -> list[WorkerState]:
@@ -86,4 +90,12 @@ def _state(beat: Heartbeat) -> WorkerState:
         beat.age_s,
         beat.trouble or None,
         beat.drained,
+        is_outdated(beat),
     )
+
+
+def is_outdated(beat: Heartbeat) -> bool:
+    """Whether a worker is older than this orch and knows other keys of a specification."""
+    if beat.known_keys == known_keys.digest():
+        return False
+    return numbers(beat.version) <= numbers(version_of("orch"))
