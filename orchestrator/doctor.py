@@ -25,7 +25,7 @@ from orchestrator import network_check, own_packages, preflight
 from orchestrator.local import embedded_redis, stack
 from orchestrator.monitoring import heartbeats
 from workers.devices import discovery
-from workers.messaging import address, broker, stores
+from workers.messaging import address, broker, password_file, stores
 
 EXTRAS = {
     "worker": ("torch", "torchvision", "numpy", "pillow", "scikit-learn"),
@@ -194,7 +194,11 @@ def _named_broker(broker_url: str, store_id: str) -> Diagnosis:
         listed = ", ".join(f"{each.folder} ({each.host}, {_day(each.at)})" for each in found[:5])
         others = f"; {len(found)} other store(s) use it: {listed}"
     shown = address.place(broker_url)
-    return Diagnosis("broker", "ok", f"{shown} takes messages; {waiting} message(s) wait{others}")
+    found_here = f"{shown} takes messages; {waiting} message(s) wait{others}"
+    kept = address.named_password_file(broker_url)
+    if kept is not None and password_file.is_open_to_all(kept):
+        return Diagnosis("broker", "ok", found_here, f"every user may read {kept}: chmod o= {kept}")
+    return Diagnosis("broker", "ok", found_here)
 
 
 def _day(at: float) -> str:

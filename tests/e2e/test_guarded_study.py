@@ -55,7 +55,9 @@ def test_a_run_ends_under_users_of_least_rights_although_a_job_is_warned(
 
     assert (code, set(states.values())) == (0, {"done"})
     trained = {
-        (row["worker"], row["state"]) for row in rows(crew, run, "attempts") if row["kind"] == "train"
+        (row["worker"], row["state"])
+        for row in rows(crew, run, "attempts")
+        if row["kind"] == "train"
     }
     assert ("first", "stopped") in trained
     assert {worker for worker, state in trained if state == "done"} >= {"second"}

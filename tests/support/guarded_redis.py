@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import redis
+
 from support.command_lines import ROOT
 
 SETUP = ROOT / "deploy" / "redis" / "setup.sh"

@@ -11,9 +11,7 @@ NOT_YET_VALID = 9
 OTHER_HOST = (62, 64)
 """Its numbers for a certificate of another host name or address."""
 
-GIVE_OURS = (
-    "set ORCH_BROKER_CERT and ORCH_BROKER_KEY to one that its authority has signed and that is valid"
-)
+GIVE_OURS = "set ORCH_BROKER_CERT and ORCH_BROKER_KEY to a valid one that its authority has signed"
 OF_OURS = {
     "CERTIFICATE_REQUIRED": f"It wants a certificate of ours: {GIVE_OURS}.",
     "CERTIFICATE_EXPIRED": "Our certificate, ORCH_BROKER_CERT, has expired: renew it.",
