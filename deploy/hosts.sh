@@ -78,7 +78,7 @@ each() { # HOST
     case "$command" in
     install) copy "$1" && hand_over "$1" && machine "$1" "${options[@]}" ;;
     upgrade)
-        copy "$1" && there "$1" "systemctl stop orch-workers" && hand_over "$1" &&
+        there "$1" "systemctl stop orch-workers" && copy "$1" && hand_over "$1" &&
             machine "$1" --no-mount --no-start && there "$1" "systemctl start orch-workers"
         ;;
     drain | undrain) orch "$1" "$command \"$name\"" ;;
