@@ -51,6 +51,8 @@ def said_of(url: str) -> str:
 def test_each_user_may_do_its_part(guarded: GuardedRedis, tmp_path: Path) -> None:
     """A controller enqueues, a worker receives, tells, and leaves; Flower asks it and hears it."""
     controller, worker = (address(guarded, user) for user in ("controller", "worker"))
+    for url in (controller, worker):
+        broker.require_writable(url)  # as `orch doctor` asks before there is a store
     stores.register(controller, STORE, tmp_path, "here")
     broker.enqueue(controller, [TASK], store=STORE)
     broker.enqueue(worker, [TASK], to="w1", store=STORE)
