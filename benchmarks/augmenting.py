@@ -21,19 +21,19 @@ BATCH = 32
 def costs(size: int, device: torch.device, steps: int = 4) -> dict[str, float]:
     """Milliseconds per image of every augmentation, mixup and cutmix at this size in pixels."""
     rng = np.random.default_rng(0)
-    found = {}
+    milliseconds = {}
     for name, entry in AUGMENTATIONS.items():
         side = round(size / 0.875) if entry.margin else size
         images = torch.from_numpy(rng.integers(0, 255, (BATCH, side, side, 3), dtype=np.uint8))
         images = images.to(device)
         change = changes(name, Draws(BATCH, 0, 1, size))
-        found[name] = _per_image(partial(_changed, change, images), device, steps)
+        milliseconds[name] = _per_image(partial(_changed, change, images), device, steps)
     batch = Batch(images, torch.zeros(BATCH, dtype=torch.int64, device=device))
     for name in ("mixup", "cutmix"):
         mixed = mixing(Recipe(**{name: 1.0}), 10, 0, 1)
         if mixed is not None:
-            found[name] = _per_image(partial(mixed, batch), device, steps)
-    return found
+            milliseconds[name] = _per_image(partial(mixed, batch), device, steps)
+    return milliseconds
 
 
 def _changed(change: Change, images: torch.Tensor, step: int) -> torch.Tensor:

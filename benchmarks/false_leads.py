@@ -55,10 +55,10 @@ def accuracies(
 ) -> np.ndarray[Any, Any]:
     """The true accuracy of each trial of equally good networks: (networks, seeds)."""
     scatter = np.resize(np.array(DEVIATIONS[deviation]) / 100, networks)[:, None]
-    found = ACCURACY + scatter * rng.standard_normal((networks, seeds))
+    drawn = ACCURACY + scatter * rng.standard_normal((networks, seeds))
     if "collapsed" in str(deviation):
-        found[rng.integers(networks), rng.integers(seeds)] = CHANCE
-    return found
+        drawn[rng.integers(networks), rng.integers(seeds)] = CHANCE
+    return drawn
 
 
 def decide(hard: Any, accuracy: np.ndarray[Any, Any]) -> str | None:
@@ -97,14 +97,14 @@ def measure(
     """All rows, the largest sizes first to work on."""
     shapes = list(itertools.product(NETWORKS, SEEDS, images))
     order = sorted(shapes, key=math.prod, reverse=True)
-    found = {}
+    by_shape = {}
     with ProcessPoolExecutor(workers or len(os.sched_getaffinity(0))) as pool:
         rows = pool.map(partial(cell, draws=draws, seed=seed), order)
         for done, (shape, of_shape) in enumerate(zip(order, rows, strict=True), 1):
             say(f"{done} of {len(order)} sizes")
-            found[shape] = of_shape
+            by_shape[shape] = of_shape
     say("")
-    return [row for shape in shapes for row in found[shape]]
+    return [row for shape in shapes for row in by_shape[shape]]
 
 
 def goals(rows: Sequence[Mapping[str, Any]], draws: int) -> list[Goal]:
@@ -130,9 +130,9 @@ def main() -> int:
     rows = measure(asked.draws, asked.seed, asked.images)
     head = ("networks", "seeds", "images", "deviation", *BETTER)
     shown = table(head, [[str(row[name]) for name in head] for row in rows])
-    found = goals(rows, asked.draws)
+    reached = goals(rows, asked.draws)
     title = f"False leads and power, {asked.draws} draws a cell"
-    return publish(title, shown, found, rows, asked.json, asked.check)
+    return publish(title, shown, reached, rows, asked.json, asked.check)
 
 
 if __name__ == "__main__":

@@ -127,8 +127,8 @@ def _opened_state(path: Path) -> tuple[int, int] | None:
     with contextlib.suppress(OSError):
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
         try:
-            found = os.fstat(handle)
-            return found.st_dev, found.st_ino
+            status = os.fstat(handle)
+            return status.st_dev, status.st_ino
         finally:
             os.close(handle)
     return None
@@ -202,8 +202,8 @@ def file_state(path: Path) -> tuple[int, ...]:
     Raises `FileNotFoundError` and `AccessDenied`.
     """
     with permissions.access_errors(path):
-        found = os.stat(path)
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+        status = os.stat(path)
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def file_digest(path: Path) -> str:

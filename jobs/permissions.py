@@ -52,10 +52,10 @@ def open_own(path: Path, flags: int) -> int:
         if error.errno != errno.ELOOP:
             raise
         raise PlantedFile(errno.ENOENT, "a link is in its place", str(path)) from None
-    found = os.fstat(handle)
-    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_nlink > 1:
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_nlink > 1:
         os.close(handle)
-        owner = user_name(found.st_uid)
+        owner = user_name(status.st_uid)
         raise PlantedFile(errno.ENOENT, f"a file of {owner} is in its place", str(path))
     return handle
 
@@ -66,15 +66,15 @@ def refuse_planted_link(folder: Path) -> None:
     Links of this user, of root and of the owner of the folder around it are followed.
     """
     try:
-        found = folder.lstat()
-        if not stat.S_ISLNK(found.st_mode):
+        status = folder.lstat()
+        if not stat.S_ISLNK(status.st_mode):
             return
         trusted = {0, os.geteuid(), folder.parent.stat().st_uid}
     except OSError:
         return
-    if found.st_uid not in trusted:
+    if status.st_uid not in trusted:
         raise AccessDenied(
-            f"{folder} is a link that {user_name(found.st_uid)} made; orch does not follow it. "
+            f"{folder} is a link that {user_name(status.st_uid)} made; orch does not follow it. "
             "Remove it."
         )
 
@@ -82,15 +82,15 @@ def refuse_planted_link(folder: Path) -> None:
 def denied(path: Path, wanted: Path | None = None) -> AccessDenied:
     """The error for a path that this user may not use, or its nearest folder that can be seen."""
     place = _nearest(path if path.is_absolute() else wanted or path)
-    found = place.lstat()
-    owner, ours = user_name(found.st_uid), found.st_uid == os.geteuid()
+    status = place.lstat()
+    owner, ours = user_name(status.st_uid), status.st_uid == os.geteuid()
     command = f"chmod -R {'u' if ours else 'g'}+rwX {shlex.quote(str(place))}"
     asked = f"Type: {command}" if ours else f"Ask {owner} to type: {command}"
-    if not ours and not _in_group(found.st_gid):
-        asked += f" (its group, {group_name(found.st_gid)}, is none of yours: chgrp -R as well)"
+    if not ours and not _in_group(status.st_gid):
+        asked += f" (its group, {group_name(status.st_gid)}, is none of yours: chgrp -R as well)"
     return AccessDenied(
         f"{wanted or path}: permission denied. {place} belongs to {owner} (mode "
-        f"{stat.S_IMODE(found.st_mode):04o}). {asked}"
+        f"{stat.S_IMODE(status.st_mode):04o}). {asked}"
     )
 
 

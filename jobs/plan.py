@@ -144,20 +144,20 @@ def ready_tasks(
     ledger = ledger or store.ledger()
     preparing = [Task("prepare", data) for data in run.data_sets]
     waiting = [task for task in preparing if not ledger.is_done(task)]
-    found = [task for task in waiting if not ledger.has_failed(task)]
+    ready = [task for task in waiting if not ledger.has_failed(task)]
     if len(waiting) == len(preparing):
-        return found
+        return ready
     unprepared = {task.subject for task in waiting}
     for trial in run.trials:
         try:
             if not unprepared or store.load_trial(trial).data not in unprepared:
-                found += ready_tasks_of_trial(store, trial, ledger)
+                ready += ready_tasks_of_trial(store, trial, ledger)
         except OutOfReach as error:
             on_denied(error)
     own = set(run.tasks)
     return [
         task
-        for task in found
+        for task in ready
         if task.id in own or (task.kind == "train" and _leads_on(ledger, run, task))
     ]
 
@@ -222,8 +222,8 @@ def next_tasks(store: Store, task: Task) -> list[Task]:
     following = itertools.islice(
         (training for training in trainings if not store.is_done(training)), 1
     )
-    found = [*evaluations_by_epoch.get(task.epoch, []), *following]
-    return [each for each in found if not store.is_done(each) and not store.has_failed(each)]
+    candidates = [*evaluations_by_epoch.get(task.epoch, []), *following]
+    return [each for each in candidates if not store.is_done(each) and not store.has_failed(each)]
 
 
 def priority(task: Task, cost: float) -> int:

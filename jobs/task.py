@@ -55,9 +55,9 @@ class Task:
 
         Names that would lead outside the store are invalid too.
         """
-        found = ID.fullmatch(task_id)
-        kind, subject, epoch, corruption = found.groups() if found else ("", "", "", None)
-        if found is None or (
+        match = ID.fullmatch(task_id)
+        kind, subject, epoch, corruption = match.groups() if match else ("", "", "", None)
+        if match is None or (
             corruption is not None and not (kind == "evaluate" and _is_corruption_level(corruption))
         ):
             raise BadSpec(

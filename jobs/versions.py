@@ -38,4 +38,4 @@ def differing_versions(recorded: Iterable[Mapping[str, str | None]]) -> dict[str
         for package in RESULT_PACKAGES:
             if version := versions.get(package):
                 used.setdefault(package, set()).add(version)
-    return {package: sorted(found) for package, found in used.items() if len(found) > 1}
+    return {package: sorted(distinct) for package, distinct in used.items() if len(distinct) > 1}

@@ -63,10 +63,10 @@ def open_store(path: Place | None = None) -> StoreHandle:
 
 
 def _settings(store: Place | None) -> Settings:
-    found = environment.read()
+    settings = environment.read()
     if store is None:
-        return found
-    return replace(found, store=environment.folder(str(store), "store"))
+        return settings
+    return replace(settings, store=environment.folder(str(store), "store"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,8 @@ class StoreHandle:
 
     def run(self, name: str | None = None) -> RunHandle:
         """The run of this name, by default the latest; raises `UnknownRun`."""
-        found = self.store.latest_run() if name is None else self.store.load_run(name)
-        return RunHandle(self.store, found)
+        record = self.store.latest_run() if name is None else self.store.load_run(name)
+        return RunHandle(self.store, record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +152,10 @@ class RunHandle:
             raise RequestError(f"{unknown('table', table, tables.SCHEMAS)}.")
         root, record = self.store.root, self.record
         if table == "attempts":
-            found = tables.read_rows(root, table, [tables.DATA_SETS, *record.trials])
-            return found.filter(pc.field("task").isin(list(record.tasks)))
-        found = tables.read_rows(root, table, record.trials)
-        return found.filter(pc.field("epoch") <= self.spec.epochs)
+            rows = tables.read_rows(root, table, [tables.DATA_SETS, *record.trials])
+            return rows.filter(pc.field("task").isin(list(record.tasks)))
+        rows = tables.read_rows(root, table, record.trials)
+        return rows.filter(pc.field("epoch") <= self.spec.epochs)
 
     def report(
         self,

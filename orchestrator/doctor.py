@@ -77,11 +77,11 @@ def _packages() -> list[Diagnosis]:
     for extra, packages in EXTRAS.items():
         versions = {package: version_of(package) for package in packages}
         absent = [package for package, version in versions.items() if version is None]
-        found = ", ".join(
+        installed = ", ".join(
             f"{package} {version}" for package, version in versions.items() if version
         )
         state, remedy = ("missing", install_hints.install_command(extra)) if absent else ("ok", "")
-        analysis.append(Diagnosis(f"packages for '{extra}'", state, found or "none", remedy))
+        analysis.append(Diagnosis(f"packages for '{extra}'", state, installed or "none", remedy))
     return analysis
 
 
@@ -190,9 +190,9 @@ def _named_broker(broker_url: str, store_id: str) -> Diagnosis:
     """Whether messages can be sent; raises `BrokerUnreachable`."""
     broker.require_writable(broker_url, store_id)
     waiting, others = broker.queue_length(broker_url, store=store_id), ""
-    if found := stores.others(broker_url, store_id):
-        listed = ", ".join(f"{each.folder} ({each.host}, {_day(each.at)})" for each in found[:5])
-        others = f"; {len(found)} other store(s) use it: {listed}"
+    if known := stores.others(broker_url, store_id):
+        listed = ", ".join(f"{each.folder} ({each.host}, {_day(each.at)})" for each in known[:5])
+        others = f"; {len(known)} other store(s) use it: {listed}"
     shown = address.place(broker_url)
     found_here = f"{shown} takes messages; {waiting} message(s) wait{others}"
     kept = address.named_password_file(broker_url)
@@ -229,8 +229,8 @@ def _devices() -> Diagnosis:
         return Diagnosis("devices", "broken", f"{error}", "nvidia-smi -L")
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen and not gpus:
-        found = f"{cores}; CUDA_VISIBLE_DEVICES={chosen} names no GPU that the driver lists"
-        return Diagnosis("devices", "ok", found, "unset CUDA_VISIBLE_DEVICES, if GPUs are here")
+        summary = f"{cores}; CUDA_VISIBLE_DEVICES={chosen} names no GPU that the driver lists"
+        return Diagnosis("devices", "ok", summary, "unset CUDA_VISIBLE_DEVICES, if GPUs are here")
     return Diagnosis("devices", "ok", f"{len(gpus)} GPU(s), {cores}")
 
 

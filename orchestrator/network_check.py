@@ -74,7 +74,9 @@ def resolve(spec: Spec, classes: int, weights_dir: Path | None, local: bool) -> 
     for described in answer["refused"].values():
         raise _refusal(described)
     facts = answer["networks"]
-    return spec.with_native({name: Network(**found) for name, found in facts.items() if found})
+    return spec.with_native(
+        {name: Network(**network_facts) for name, network_facts in facts.items() if network_facts}
+    )
 
 
 def _refuse_unsound(spec: Spec, weights_dir: Path | None) -> None:

@@ -40,8 +40,8 @@ def machine_id() -> str:
 
     for path in MACHINE_ID_FILES:
         with contextlib.suppress(OSError, ValueError):
-            if re.fullmatch(r"[0-9a-f]{32}", found := path.read_text().strip()):
-                return hashlib.sha256(f"orch {found}".encode()).hexdigest()[:12]
+            if re.fullmatch(r"[0-9a-f]{32}", key := path.read_text().strip()):
+                return hashlib.sha256(f"orch {key}".encode()).hexdigest()[:12]
     return host()
 
 
@@ -89,11 +89,11 @@ def private_folder(folder: Path) -> None:
 def _make_own(folder: Path, forbidden: int) -> None:
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    found = folder.lstat()
+    status = folder.lstat()
     if (
-        not stat.S_ISDIR(found.st_mode)
-        or found.st_uid != os.getuid()
-        or stat.S_IMODE(found.st_mode) & forbidden
+        not stat.S_ISDIR(status.st_mode)
+        or status.st_uid != os.getuid()
+        or stat.S_IMODE(status.st_mode) & forbidden
     ):
         raise NotPrivate(f"{folder} is not a folder that only you can open. Remove it.")
 
@@ -124,5 +124,5 @@ def _can_hold(place: Path) -> bool:
     there = next((each for each in (place, *place.parents) if os.path.lexists(each)), None)
     if there is None or not os.access(there, os.W_OK | os.X_OK):
         return False
-    found = there.stat()
-    return found.st_uid == os.getuid() or bool(found.st_mode & stat.S_ISVTX)
+    status = there.stat()
+    return status.st_uid == os.getuid() or bool(status.st_mode & stat.S_ISVTX)

@@ -36,16 +36,16 @@ def verify_run(
     store: Store, run: Run, repair: bool, tell: Callable[[int, int], None]
 ) -> VerificationResult:
     """Verify all files; `tell(done, total)` counts megabytes; `repair` removes damaged ones."""
-    found = list(
+    findings = list(
         verify.verify_files(
             store, run, lambda done, total: tell(done // MEGABYTE, total // MEGABYTE)
         )
     )
-    damaged = [finding for finding in found if finding.problem]
+    damaged = [finding for finding in findings if finding.problem]
     again = verify.remove_damaged(store, damaged, run) if repair else []
     return VerificationResult(
-        len(found),
-        sum(finding.bytes for finding in found),
+        len(findings),
+        sum(finding.bytes for finding in findings),
         tuple(damaged),
         tuple(again),
         tuple(_who_do(store, run, again)),
@@ -54,13 +54,13 @@ def verify_run(
 
 def _who_do(store: Store, run: Run, tasks: list[str]) -> list[str]:
     """The runs that contain these tasks: this one first, then others that share its trials."""
-    left, found = set(tasks), []
+    left, runs = set(tasks), []
     for name in [run.name, *reversed(store.run_names())] if left else []:
         with contextlib.suppress(DamagedFile, OutOfReach, UnknownRun):
             if own := left.intersection(store.outline(name).tasks):
-                found.append(name)
+                runs.append(name)
                 left -= own
-    return found
+    return runs
 
 
 def trial_to_replay(store: Store, run: Run, asked: str | None) -> str:

@@ -43,8 +43,8 @@ class Drain:
 
     def look(self, running: Sequence[str]) -> None:
         """Read whether this worker is drained; `running` are its tasks now."""
-        found = [self._read(name) for name in dict.fromkeys((self.worker, self.host))]
-        drains = sorted(filter(None, found), key=lambda each: each.after != "step")
+        records = [self._read(name) for name in dict.fromkeys((self.worker, self.host))]
+        drains = sorted(filter(None, records), key=lambda each: each.after != "step")
         record = drains[0] if drains else None
         if record is None or record.after != "period":
             self.periods = frozenset()

@@ -47,11 +47,11 @@ def _with_digest(folder: Path, entry: ImageFile) -> tuple[ImageFile, PixelFormat
         with open(f"{folder}/{entry.path}", "rb", buffering=0) as handle:
             if entry.bytes < AT_ONCE_BYTES:
                 contents = handle.readall()
-                digest, found = hashlib.sha256(contents), pixel_format.read(io.BytesIO(contents))
+                digest, pixels = hashlib.sha256(contents), pixel_format.read(io.BytesIO(contents))
             else:
                 digest = hashlib.file_digest(handle, "sha256")
                 handle.seek(0)
-                found = pixel_format.read(io.BufferedReader(handle))
-            return replace(entry, sha256=digest.hexdigest()), found
+                pixels = pixel_format.read(io.BufferedReader(handle))
+            return replace(entry, sha256=digest.hexdigest()), pixels
     except OSError as error:
         raise BadFolder(f"cannot read {folder / entry.path}: {error.strerror}.") from None

@@ -96,8 +96,8 @@ def fault(folder: Path, root: Tree) -> str | None:
 
 def split_within_classes(root: Tree) -> list[str]:
     """The names of folders like `train` and `test` within classes; empty unless in every one."""
-    found = [_split(top.folders) for top in root.folders.values()]
-    return sorted({name for names in found for name in names}) if all(found) else []
+    splits = [_split(top.folders) for top in root.folders.values()]
+    return sorted({name for names in splits for name in names}) if all(splits) else []
 
 
 def alike(classes: Sequence[str]) -> list[list[str]]:
@@ -147,8 +147,8 @@ def _meant(folder: Path, node: Tree) -> Path | None:
         filled = [inner for inner in node.folders.values() if inner.files]
         if len(filled) > 1 or (filled and len(node.folders) > 1):
             return folder
-    found = (_meant(folder / name, node.folders[name]) for name in order)
-    return next((each for each in found if each), None)
+    candidates = (_meant(folder / name, node.folders[name]) for name in order)
+    return next((each for each in candidates if each), None)
 
 
 def _split(names: Iterable[str]) -> list[str]:

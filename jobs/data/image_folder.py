@@ -155,12 +155,12 @@ def _walk(folder: Path, label: str) -> Iterator[ImageFile]:
 def _size(path: str) -> int:
     """Size of a file in bytes; raises `BadFolder` unless it is a regular file."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except FileNotFoundError:
         raise BadFolder(f"{path} is a broken link. Fix or remove it.") from None
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise BadFolder(f"{path} is not a regular file (a pipe, socket or device). Remove it.")
-    return found.st_size
+    return status.st_size
 
 
 def _parts(entry: ImageFile) -> list[str]:

@@ -18,19 +18,19 @@ def find(named: Iterable[Path], faults: dict[Path, str] | None = None) -> list[P
     and anything that is not a regular file. With `faults`, these are recorded there instead, as
     long as any image is found.
     """
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     last: BadFolder | None = None
     for path in named:
         try:
-            found |= dict.fromkeys(_of_one(path))
+            files |= dict.fromkeys(_of_one(path))
         except BadFolder as error:
             if faults is None:
                 raise
             faults[path] = str(error)
             last = error
-    if last is not None and not found:
+    if last is not None and not files:
         raise last
-    return list(found)
+    return list(files)
 
 
 def _of_one(path: Path) -> list[Path]:

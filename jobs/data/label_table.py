@@ -39,7 +39,7 @@ class LabelTable:
     @property
     def path_column(self) -> str | None:
         """The column of paths."""
-        return next((found for name in PATH_COLUMNS if (found := self.name_of(name))), None)
+        return next((column for name in PATH_COLUMNS if (column := self.name_of(name))), None)
 
     @property
     def label_column(self) -> str | None:
@@ -147,8 +147,8 @@ def _read_json_lines(file: Path) -> LabelTable:
         rows.append(row)
         places.append(number)
     names = dict.fromkeys(name for row in rows for name in row)
-    found = LabelTable(file, {name: [] for name in names}, places)
-    return _texts(found, {name: [row.get(name) for row in rows] for name in names})
+    shape = LabelTable(file, {name: [] for name in names}, places)
+    return _texts(shape, {name: [row.get(name) for row in rows] for name in names})
 
 
 def _read_parquet(file: Path) -> LabelTable:
@@ -158,11 +158,11 @@ def _read_parquet(file: Path) -> LabelTable:
 
     try:
         with file.open("rb") as handle:
-            found = pq.ParquetFile(handle)
+            parquet = pq.ParquetFile(handle)
             plain = [
-                field.name for field in found.schema_arrow if not pa.types.is_nested(field.type)
+                field.name for field in parquet.schema_arrow if not pa.types.is_nested(field.type)
             ]
-            table = found.read(columns=plain)
+            table = parquet.read(columns=plain)
     except (pa.ArrowException, ValueError) as error:
         why = " ".join(str(error).split())[:120].rstrip(".")
         raise BadFolder(f"{file} is not a table of Parquet: {why}.") from None

@@ -49,24 +49,24 @@ def assemble(
 ) -> DataSource:
     """The source that tables name together; raises `BadFolder`, naming rows."""
     base = os.path.abspath(request.images or (labels if labels.is_dir() else labels.parent))
-    found: dict[str, ImageFile] = {}
+    by_path: dict[str, ImageFile] = {}
     repeated = 0
     for part in parts:
         rows_of: dict[str, int] = {}
         for row, entry in enumerate(_rows(part, request)):
-            known = found.setdefault(entry.path, entry)
+            known = by_path.setdefault(entry.path, entry)
             if known is not entry:
                 _refuse_contradiction(part, known, entry, rows_of.get(entry.path), row)
                 repeated += 1
             rows_of.setdefault(entry.path, row)
-    classes = sorted({entry.label for entry in found.values()})
+    classes = sorted({entry.label for entry in by_path.values()})
     if len(classes) < 2:
         only = f" ('{classes[0]}')" if classes else ""
         raise BadFolder(
             f"{labels} names {len(classes)} class{only}. At least two classes are needed."
         )
     remarks = [f"{repeated:,} rows name an image again, with equal values"] if repeated else []
-    folder, entries = _relative(base, list(found.values()))
+    folder, entries = _relative(base, list(by_path.values()))
     source = DataSource(
         folder,
         tuple(classes),
@@ -149,16 +149,16 @@ def _files(table: LabelTable, folder: Path, given: Sequence[str]) -> tuple[list[
     base = os.path.abspath(folder)
     for row, name in enumerate(given):
         path = os.path.normpath(os.path.join(base, name))
-        found = _status(path)
-        if found is None and "\\" in name:  # as Windows writes paths
+        status = _status(path)
+        if status is None and "\\" in name:  # as Windows writes paths
             path = os.path.normpath(os.path.join(base, name.replace("\\", "/")))
-            found = _status(path)
-        if found is None:
+            status = _status(path)
+        if status is None:
             missing.append(row)
-        elif not stat.S_ISREG(found.st_mode):
+        elif not stat.S_ISREG(status.st_mode):
             odd.append(row)
         paths.append(path)
-        sizes.append(0 if found is None else found.st_size)
+        sizes.append(0 if status is None else status.st_size)
     for rows, what in ((missing, "no file"), (odd, "a folder, or no regular file")):
         if rows:
             if not given[rows[0]].isascii() and (fault := file_names.fault(given[rows[0]])):

@@ -71,10 +71,10 @@ def read(handle: BinaryIO) -> PixelFormat | None:
     """The format of an image file, or None if version 0.1.0 made the same pixels of it."""
     try:
         head = handle.read(HEAD_BYTES)
-        found = _read(head, handle)
+        pixels = _read(head, handle)
     except (struct.error, IndexError, ValueError, OverflowError):
         return None  # damaged: decoding says why
-    return found if found is not None and found.differs else None
+    return pixels if pixels is not None and pixels.differs else None
 
 
 def _read(head: bytes, handle: BinaryIO) -> PixelFormat | None:
@@ -238,7 +238,7 @@ def tiff_tags(handle: BinaryIO, head: bytes) -> dict[int, tuple[int, ...]]:
     offset, count, entry = ("Q", "Q", "HHQ8s") if big else ("I", "H", "HHI4s")
     handle.seek(_unpack(order + offset, handle)[0])
     entries = [_unpack(order + entry, handle) for _ in range(_unpack(order + count, handle)[0])]
-    found = {}
+    tags = {}
     for tag, kind, number, place in entries:
         size = struct.calcsize(_SIZES.get(kind, "Q")) * number
         if kind not in _SIZES or not 0 < size <= MAX_TAG_BYTES:
@@ -247,8 +247,8 @@ def tiff_tags(handle: BinaryIO, head: bytes) -> dict[int, tuple[int, ...]]:
         if size > len(place):
             handle.seek(struct.unpack(order + offset, place)[0])
             contents = handle.read(size)
-        found[tag] = struct.unpack(f"{order}{number}{_SIZES[kind]}", contents[:size])
-    return found
+        tags[tag] = struct.unpack(f"{order}{number}{_SIZES[kind]}", contents[:size])
+    return tags
 
 
 def _unpack(layout: str, handle: BinaryIO) -> tuple[Any, ...]:

@@ -109,10 +109,10 @@ def list_source(request: DataRequest) -> DataSource:
 def _grouped(source: DataSource, pattern: str) -> DataSource:
     """The source with the group of each file: what the pattern, or its brackets, match."""
     try:
-        found = [re.search(pattern, entry.path) for entry in source.entries]
+        matches = [re.search(pattern, entry.path) for entry in source.entries]
     except re.error as error:
         raise BadSpec(f"group_by_name {pattern[:80]!r} is not a pattern: {error}.") from None
-    groups = [match and (match[1] if match.re.groups else match[0]) for match in found]
+    groups = [match and (match[1] if match.re.groups else match[0]) for match in matches]
     without = [e.path for e, group in zip(source.entries, groups, strict=True) if not group]
     if without:
         more = f" and {len(without) - SHOWN:,} more" if len(without) > SHOWN else ""

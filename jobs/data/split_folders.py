@@ -48,8 +48,8 @@ def list_source(request: DataRequest) -> DataSource:
                 f"{split}. Remove or join one of them."
             )
         by_split[split] = name
-        found, files, loose = image_folder.scan(place / name)
-        classes |= set(found)
+        labels, files, loose = image_folder.scan(place / name)
+        classes |= set(labels)
         beside += [f"{name}/{file}" for file in loose]
         entries += [
             replace(entry, path=f"{name}/{entry.path}", given_split=split) for entry in files

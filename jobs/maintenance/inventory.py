@@ -50,13 +50,13 @@ def files_of_run(store: Store, run: Run) -> list[ExpectedFile | FileCheck]:
     These include the files published by its done tasks, and by tasks of other runs for the same
     trials. The records themselves are already checked here.
     """
-    found: list[ExpectedFile | FileCheck] = []
+    files: list[ExpectedFile | FileCheck] = []
     for task in _tasks(store, run):
-        found += _of_task(store, task)
+        files += _of_task(store, task)
     for trial in run.trials:
-        found += [*_of_trial(store, trial), *_of_checkpoints(store, trial)]
-    found += [*_of_failures(store, run), *_of_data(store, run), *_of_networks(store, run)]
-    return [*found, *_of_tables(store, run, {each.path for each in found})]
+        files += [*_of_trial(store, trial), *_of_checkpoints(store, trial)]
+    files += [*_of_failures(store, run), *_of_data(store, run), *_of_networks(store, run)]
+    return [*files, *_of_tables(store, run, {each.path for each in files})]
 
 
 def _tasks(store: Store, run: Run) -> list[Task]:

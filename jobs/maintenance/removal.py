@@ -150,10 +150,10 @@ def _networks(store: Store, run: Run, others: Iterable[str]) -> list[Path]:
 
 
 def _network_files(run: Run) -> set[str]:
-    found = set()
+    names = set()
     for network in run.spec.networks.values():
-        found |= {network.weights, None if network.source is None else f"{network.source}.py"}
-    return {name for name in found if name is not None}
+        names |= {network.weights, None if network.source is None else f"{network.source}.py"}
+    return {name for name in names if name is not None}
 
 
 def _folders_of_tasks(store: Store) -> list[Path]:
@@ -185,7 +185,7 @@ def _belongings(store: Store, subjects: Iterable[str]) -> list[Path]:
     wanted = set(subjects)
     if not wanted:
         return []
-    found = [
+    paths = [
         folder / name
         for folder in _folders_of_tasks(store)
         for name in atomic.list_names(folder)
@@ -193,5 +193,5 @@ def _belongings(store: Store, subjects: Iterable[str]) -> list[Path]:
     ]
     for subject in sorted(wanted):
         results = [store.root / tables.table_folder(table, subject) for table in tables.SCHEMAS]
-        found += [*results, store.data_folder(subject), store.trial_folder(subject)]
-    return [path for path in found if os.path.lexists(path)]
+        paths += [*results, store.data_folder(subject), store.trial_folder(subject)]
+    return [path for path in paths if os.path.lexists(path)]

@@ -25,14 +25,14 @@ def parse(value: Any) -> Any:
     try:
         if any(isinstance(weight, bool) for _, weight in pairs):
             raise TypeError
-        found = sorted((str(name).strip(), float(weight)) for name, weight in pairs)
+        weights = sorted((str(name).strip(), float(weight)) for name, weight in pairs)
     except (TypeError, ValueError):
-        found = []
-    names = [name for name, _ in found]
-    sound = all(name and weight > 0 and math.isfinite(weight) for name, weight in found)
-    if not found or not sound or len(set(names)) < len(names):
+        weights = []
+    names = [name for name, _ in weights]
+    sound = all(name and weight > 0 and math.isfinite(weight) for name, weight in weights)
+    if not weights or not sound or len(set(names)) < len(names):
         raise ValueError(f"{KEYS['class_weights'].needs} is needed")
-    return tuple(found)
+    return tuple(weights)
 
 
 ClassWeights = Annotated[Literal["none", "balanced"] | Pairs, BeforeValidator(parse)]

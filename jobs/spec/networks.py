@@ -128,21 +128,21 @@ def split_entries(entries: Any) -> tuple[tuple[str, ...], Networks]:
         raise BadSpec(
             f"backbones: {KEYS['backbones'].needs} is needed (given: {str(entries)[:SHOWN]!r})."
         )
-    found: Networks = {}
+    networks: Networks = {}
     origins: dict[str, str] = {}
     for given, settings in _each(chosen):
         reference = parse(given)
         network = _network(reference.label, settings)
         if reference.path is not None:
             network = _with_source(network, given, Path(reference.path))
-        if found.setdefault(reference.label, network) != network:
+        if networks.setdefault(reference.label, network) != network:
             other = origins[reference.label]
             raise BadSpec(
                 f"backbones: '{reference.label}' is given twice with different settings or files "
                 f"({other} and {given}). Results could not be told apart; compare them in two runs."
             )
         origins.setdefault(reference.label, given)
-    return tuple(found), {name: each for name, each in found.items() if each != Network()}
+    return tuple(networks), {name: each for name, each in networks.items() if each != Network()}
 
 
 def needed_of_one(key: str) -> str:

@@ -61,7 +61,7 @@ NOT_YET: dict[str, str] = {
 """What orch has no key for yet, and what other programs call it."""
 
 KEY_OF = {word: key for key, words in OTHER_WORDS.items() for word in words.split()}
-MISSING = {word: thing for thing, words in NOT_YET.items() for word in words.split()}
+MISSING = {word: feature for feature, words in NOT_YET.items() for word in words.split()}
 
 
 def key_meant(word: str, among: Collection[str] = tuple(KEYS)) -> str | None:
@@ -81,8 +81,8 @@ def key_meant(word: str, among: Collection[str] = tuple(KEYS)) -> str | None:
 
 def not_yet(word: str) -> str:
     """A sentence if orch has nothing yet for what the word means, else nothing."""
-    thing = MISSING.get(normal(word))
-    return f"orch has no {thing} yet." if thing else ""
+    feature = MISSING.get(normal(word))
+    return f"orch has no {feature} yet." if feature else ""
 
 
 def normal(word: str) -> str:

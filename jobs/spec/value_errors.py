@@ -39,9 +39,9 @@ def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
     )
 
 
-def _order(found: ErrorDetails) -> int:
+def _order(error: ErrorDetails) -> int:
     """Errors are told in the order of the documentation, not of the classes that own the keys."""
-    key = str(found["loc"][0]) if found["loc"] else ""
+    key = str(error["loc"][0]) if error["loc"] else ""
     return list(KEYS).index(key) if key in KEYS else len(KEYS)
 
 

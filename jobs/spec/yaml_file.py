@@ -71,13 +71,13 @@ def _is_entry(value: Any) -> bool:
 def _text(path: Path) -> str:
     try:
         with path.open("rb") as handle:
-            found = handle.read(MAX_BYTES + 1)
-        if len(found) > MAX_BYTES:
+            contents = handle.read(MAX_BYTES + 1)
+        if len(contents) > MAX_BYTES:
             raise BadSpec(
                 f"{path} is not a specification: it has more than {MAX_BYTES:,} bytes. Images are "
                 "given with --data."
             )
-        return found.decode("utf-8-sig")
+        return contents.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadSpec(
             f"cannot read the specification {path}: it is not UTF-8 text ({error}). Save it as "

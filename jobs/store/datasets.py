@@ -99,17 +99,17 @@ class DataSetStore(StorePaths):
         from jobs.spec.model import DataSettings
 
         path = self.source_path(data)
-        found = codec.read(path, DataSetRecord)
-        if found is None:
+        record = codec.read(path, DataSetRecord)
+        if record is None:
             raise StoreUnusable(f"the store {self.root} has no data set '{data}'.")
         try:
             return DataSetDescription(
-                found.origin,
-                found.classes,
-                DataSettings(**found.settings),
-                found.preparation,
-                found.layout,
-                found.labels,
+                record.origin,
+                record.classes,
+                DataSettings(**record.settings),
+                record.preparation,
+                record.layout,
+                record.labels,
             )
         except (TypeError, ValueError) as error:
             raise codec.damaged_file(

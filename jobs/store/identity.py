@@ -35,8 +35,8 @@ def ensure_id(paths: StorePaths) -> str:
     or `StorageFull` where store.json cannot be written.
     """
     marker = paths.marker_path
-    if found := read_id(paths):
-        return found
+    if store_id := read_id(paths):
+        return store_id
     atomic.create_json(paths.id_claim_path, {"format": 1, "id": new_id()})
     claimed = _valid(atomic.read_json(paths.id_claim_path))
     described = atomic.read_json(marker)
@@ -49,5 +49,5 @@ def ensure_id(paths: StorePaths) -> str:
 
 
 def _valid(content: object) -> str:
-    found = content.get("id") if isinstance(content, dict) else None
-    return found if isinstance(found, str) and FORM.fullmatch(found) else ""
+    store_id = content.get("id") if isinstance(content, dict) else None
+    return store_id if isinstance(store_id, str) and FORM.fullmatch(store_id) else ""

@@ -90,9 +90,9 @@ def read_run(path: Path, state: tuple[int, ...]) -> Run:
     from jobs.spec import value_errors
     from jobs.spec.model import Spec
 
-    outline, found = _checked(path)
+    outline, record = _checked(path)
     try:
-        spec = Spec(**found.spec)
+        spec = Spec(**record.spec)
     except (TypeError, ValueError, AttributeError, RequestError) as error:
         if newer := _newer(found, Spec):
             raise NewerRecord(
@@ -107,7 +107,7 @@ def read_run(path: Path, state: tuple[int, ...]) -> Run:
         outline.trials,
         outline.tasks,
         outline.submitted_at,
-        found.provenance,
+        record.provenance,
     )
 
 
@@ -132,25 +132,25 @@ def read_outline(path: Path, state: tuple[int, ...]) -> RunOutline:
 
 
 def _checked(path: Path) -> tuple[RunOutline, RunRecord]:
-    found = codec.read(path, RunRecord)
-    if found is None:
+    record = codec.read(path, RunRecord)
+    if record is None:
         raise FileNotFoundError(path)
     name = path.parent.name
     try:
-        if found.name != name or not all(
-            NAME.fullmatch(each) for each in (found.data, *found.trials)
+        if record.name != name or not all(
+            NAME.fullmatch(each) for each in (record.data, *record.trials)
         ):
             raise ValueError("it names data or trials of another run")
-        tasks = {(task.kind, task.subject) for task in map(Task.parse, found.tasks)}
+        tasks = {(task.kind, task.subject) for task in map(Task.parse, record.tasks)}
         lacking = {
-            ("prepare", found.data),
-            *(("train", trial) for trial in found.trials),
+            ("prepare", record.data),
+            *(("train", trial) for trial in record.trials),
         } - tasks
         if lacking:
             raise ValueError(f"it lacks a task to {' '.join(min(lacking))}")
     except (TypeError, ValueError, RequestError) as error:
         raise codec.damaged_file(path, " ".join(str(error).split())[:80]) from None
     outline = RunOutline(
-        name, found.data, found.trials, found.tasks, found.submitted_at, found.spec
+        name, record.data, record.trials, record.tasks, record.submitted_at, record.spec
     )
-    return outline, found
+    return outline, record

@@ -47,25 +47,25 @@ class Store(LedgerStore):
                     f"cannot write to the store {self.root}. Set ORCH_STORE to a folder that you "
                     f"can write to, or: {permissions.denied(self.root)}"
                 )
-            found = atomic.read_json(marker)
+            description = atomic.read_json(marker)
         except (OSError, WorkError, ValueError) as error:
             reason = str(getattr(error, "strerror", None) or error).rstrip(".")
             raise StoreUnusable(
                 f"cannot use the store {self.root}: {reason}. Set ORCH_STORE to a folder that you "
                 "can write to."
             ) from None
-        if found is None and not marker.exists():
+        if description is None and not marker.exists():
             raise StoreUnusable(
                 f"there is no store at {self.root}. Create one with 'orch submit', or set "
                 "ORCH_STORE."
             )
-        if not isinstance(found, dict) or found.get("format") != FORMAT:
+        if not isinstance(description, dict) or description.get("format") != FORMAT:
             raise StoreUnusable(
                 f"the store {self.root} has a format that this version of orch cannot read: "
-                f"{found}.{_advice(found)}"
+                f"{description}.{_advice(description)}"
             )
         try:
-            permissions.apply_shared_mode(permissions.shared_mode(found.get("shared")))
+            permissions.apply_shared_mode(permissions.shared_mode(description.get("shared")))
         except ValueError as error:
             raise StoreUnusable(f"{marker}: {error}.") from None
         if create:
@@ -90,8 +90,8 @@ class Store(LedgerStore):
     def ensure_id(self) -> str:
         """The store's id, which one of 0.1.0 is given now; raises `StoreUnusable`."""
         try:
-            if found := identity.ensure_id(self):
-                return found
+            if store_id := identity.ensure_id(self):
+                return store_id
             reason = f"{self.id_claim_path.name} there holds no id. Remove that file"
         except (OSError, WorkError) as error:
             reason = f"{getattr(error, 'strerror', None) or error}. Make it writable"
@@ -155,7 +155,7 @@ class Store(LedgerStore):
     def evaluations_by_epoch(self, trial: str) -> dict[int, list[Task]]:
         """Each target epoch of a trial, ascending, with its evaluations (see `evaluations`)."""
         names = atomic.list_names(self.target_epochs_folder(trial))
-        found = {
+        by_epoch = {
             epoch: [Task("evaluate", trial, epoch)]
             for epoch in sorted(map(int, filter(str.isdecimal, names)))
         }
@@ -163,8 +163,8 @@ class Store(LedgerStore):
             if not name.isdecimal():
                 with contextlib.suppress(BadSpec, KeyError):
                     evaluation = Task.parse(f"evaluate.{trial}.{name}")
-                    found[evaluation.epoch].append(evaluation)
-        return found
+                    by_epoch[evaluation.epoch].append(evaluation)
+        return by_epoch
 
     def save_run(self, run: Run) -> None:
         """Record a run; from then on workers reconcile it. Raises `NewerRecord`."""
@@ -221,15 +221,15 @@ class Store(LedgerStore):
         A damaged run does not block the others. Nor does one that this user may not read, or that
         a newer orch has written; `on_denied` gets why.
         """
-        found = []
+        runs = []
         for name in names:
             try:
-                found.append(self.load_run(name))
+                runs.append(self.load_run(name))
             except OutOfReach as error:
                 on_denied(error)
             except (DamagedFile, UnknownRun):
                 continue
-        return found
+        return runs
 
     def cancel(self, run: str) -> None:
         """Cancel a run: its tasks are no longer ready.

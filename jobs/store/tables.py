@@ -207,25 +207,25 @@ def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
     Columns of `ADDED_LATER` are null where an older file lacks them.
     """
     names = list(schema.names if columns is None else columns)
-    found = _whole(path, names)
-    for name in ADDED_LATER & {*names} - {*found.column_names}:
-        nulls = pa.nulls(found.num_rows, schema.field(name).type)
-        found = found.append_column(schema.field(name), nulls)
-    found = found.select([name for name in names if name in found.column_names])
+    table = _whole(path, names)
+    for name in ADDED_LATER & {*names} - {*table.column_names}:
+        nulls = pa.nulls(table.num_rows, schema.field(name).type)
+        table = table.append_column(schema.field(name), nulls)
+    table = table.select([name for name in names if name in table.column_names])
     for name in names:
-        kind = found.schema.field(name).type if name in found.column_names else None
+        kind = table.schema.field(name).type if name in table.column_names else None
         if kind != schema.field(name).type:
             raise _damaged(
                 path, f"its column '{name}' is {kind or 'missing'}, not {schema.field(name).type}"
             )
-        if name in NEVER_NULL and found[name].null_count:
+        if name in NEVER_NULL and table[name].null_count:
             raise _damaged(path, f"its column '{name}' has missing values")
     if {"correct", "total"} <= {*names}:
-        counts = zip(found["correct"].to_pylist(), found["total"].to_pylist(), strict=True)
+        counts = zip(table["correct"].to_pylist(), table["total"].to_pylist(), strict=True)
         wrong = next((pair for pair in counts if not 0 <= pair[0] <= pair[1]), None)
         if wrong:
             raise _damaged(path, f"{wrong[0]} of {wrong[1]} images correct is not a valid count")
-    return found
+    return table
 
 
 def read_rows(
@@ -264,12 +264,12 @@ def _whole(path: Path, columns: Sequence[str] | None) -> pa.Table:
     """Read these columns of a Parquet file (None: all) and validate every value."""
     try:
         with permissions.access_errors(path):
-            found = pq.ParquetFile(path).read(columns=columns)
-        found.validate(full=True)
+            table = pq.ParquetFile(path).read(columns=columns)
+        table.validate(full=True)
     except AccessDenied:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
             raise
         raise _damaged(path, " ".join(str(error).split())[:120].rstrip(".")) from None
-    return found
+    return table

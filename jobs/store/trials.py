@@ -18,11 +18,11 @@ def read_trial(path: Path, state: tuple[int, ...]) -> Trial:
 
     Raises `FileNotFoundError` and `DamagedFile`.
     """
-    found = codec.read(path, TrialRecord)
-    if found is None:
+    record = codec.read(path, TrialRecord)
+    if record is None:
         raise FileNotFoundError(path)
     try:
-        return Trial.from_dict(structs.asdict(found))
+        return Trial.from_dict(structs.asdict(record))
     except (TypeError, ValueError) as error:
         from jobs.spec import value_errors
         from jobs.spec.model import Recipe

@@ -97,7 +97,7 @@ class Summing:
         self.handle.flush()
 
 
-def publish(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
+def write(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
     """Write a checkpoint into a trial folder, checksum last; returns its path."""
     middle = f"-s{contents.step:06d}" if contents.step else ""
     path = folder / f"e{contents.epoch:04d}{middle}-{re.sub('[^A-Za-z0-9_]', '-', attempt)}.pt"
@@ -122,11 +122,11 @@ def restore(folder: Path, trial: str, max_epochs: int) -> tuple[CheckpointConten
 
     A truncated or corrupted one is logged by name, and the one before it is used.
     """
-    for found in sorted(listed(folder), reverse=True):
-        if (found.epoch, found.step) > (max_epochs, 0):
+    for checkpoint in sorted(listed(folder), reverse=True):
+        if (checkpoint.epoch, checkpoint.step) > (max_epochs, 0):
             continue
         try:
-            return read(found.path, trial), found.path
+            return read(checkpoint.path, trial), checkpoint.path
         except BadCheckpoint as error:
             log.warning("%s Using the previous checkpoint.", error)
     return None
@@ -172,12 +172,14 @@ def prune(folder: Path, kept_epochs: set[int], kept_paths: set[Path]) -> None:
 
     Old orphans and temporary files are removed too.
     """
-    for found in sorted(listed(folder), reverse=True)[KEPT:]:
-        if (found.step == 0 and found.epoch in kept_epochs) or found.path in kept_paths:
+    for checkpoint in sorted(listed(folder), reverse=True)[KEPT:]:
+        if (
+            checkpoint.step == 0 and checkpoint.epoch in kept_epochs
+        ) or checkpoint.path in kept_paths:
             continue
-        codec.refuse_newer(CheckpointRecord, found.sidecar)
-        found.sidecar.unlink(missing_ok=True)
-        found.path.unlink(missing_ok=True)
+        codec.refuse_newer(CheckpointRecord, checkpoint.sidecar)
+        checkpoint.sidecar.unlink(missing_ok=True)
+        checkpoint.path.unlink(missing_ok=True)
     for orphan in [*folder.glob(".*.draft"), *folder.glob("*.pt")]:
         if orphan.suffix == ".pt" and orphan.with_suffix(".json").exists():
             continue
@@ -213,12 +215,12 @@ def _loaded(path: Path, sha256: str) -> Any:
 def _bytes(path: Path) -> int | None:
     """The size of a file; None where there is none."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError as error:
         if error.errno in NO_FILE:
             return None
         raise
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def _torn(path: Path) -> BadCheckpoint:

@@ -112,5 +112,5 @@ def _write_whole(descriptor: int, contents: bytes, place: int) -> None:
 
 def read(path: Path) -> Pixels:
     """Images (n, size, size, 3) of a file as a memory map; raises `OSError` or `ValueError`."""
-    found: Pixels = np.lib.format.open_memmap(path, mode="r")
-    return found
+    pixels: Pixels = np.lib.format.open_memmap(path, mode="r")
+    return pixels

@@ -138,8 +138,8 @@ def _numbered(column: pa.ChunkedArray, names: Sequence[str]) -> Indices:
     number = {name: place for place, name in enumerate(names)}
     coded = column.unify_dictionaries().combine_chunks()
     numbers = np.array([number.get(name, -1) for name in coded.dictionary.to_pylist()], np.int64)
-    found: Indices = numbers[coded.indices.to_numpy()]
-    return found
+    indices: Indices = numbers[coded.indices.to_numpy()]
+    return indices
 
 
 def cut(indices: Indices, batch_images: int, *, drop_single: bool = False) -> list[Indices]:

@@ -23,12 +23,12 @@ def gathered(
 ) -> Tensor:
     """`values[indices]` in host memory; for a GPU in pinned pages."""
     kind = torch.from_numpy(np.empty(0, values.dtype)).dtype
-    found = torch.empty(
+    rows = torch.empty(
         (len(indices), *values.shape[1:]), dtype=kind, pin_memory=is_asynchronous(device)
     )
     # With "raise" NumPy would gather into a buffer and copy it.
-    np.take(values, indices, axis=0, out=found.numpy(), mode="clip")
-    return found
+    np.take(values, indices, axis=0, out=rows.numpy(), mode="clip")
+    return rows
 
 
 def sent(values: npt.NDArray[Any], device: torch.device) -> Tensor:

@@ -15,10 +15,10 @@ def images() -> Iterator[tuple[str, str, str, Pixels]]:
     """Path, label, checksum and pixels (8, 8, 3) of each digit, class by class."""
     from sklearn.datasets import load_digits
 
-    found = load_digits()
-    grey = np.rint(found.images * (255 / 16)).astype(np.uint8)
-    for index in np.argsort(found.target, kind="stable"):
-        label = str(found.target[index])
+    digits = load_digits()
+    grey = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    for index in np.argsort(digits.target, kind="stable"):
+        label = str(digits.target[index])
         original = np.ascontiguousarray(grey[index])
         yield (
             f"{label}/{index:04d}",

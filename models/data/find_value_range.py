@@ -33,10 +33,10 @@ class DataSetRange:
         if self.chosen.kind in ("unknown", "0.1.0"):
             return {}
         ends = {"low": self.chosen.low, "high": self.chosen.high}
-        found = {"files": self.files} if setting == range_text.AUTO else {}
+        counted = {"files": self.files} if setting == range_text.AUTO else {}
         return {
             "value_range": {"setting": setting, **(ends if self.chosen != FULL_RANGE else {})}
-            | found
+            | counted
         }
 
 
@@ -77,7 +77,7 @@ def of_prepared(
     if described.preparation == 1:
         return GUESSED if member else UNKNOWN
     given = value_range.chosen(described.settings.value_range)
-    found = facts.value_range if facts else None
-    if given is not None or not found:
+    recorded = facts.value_range if facts else None
+    if given is not None or not recorded:
         return given or UNKNOWN
-    return ValueRange("given", found["low"], found["high"])
+    return ValueRange("given", recorded["low"], recorded["high"])

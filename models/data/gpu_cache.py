@@ -105,14 +105,14 @@ def _uploaded(
 ) -> Tensor:
     """Upload images in chunks: one is gathered while the previous one is copied."""
     kind = torch.from_numpy(np.empty(0, images.dtype)).dtype
-    found = torch.empty((len(wanted), *images.shape[1:]), dtype=kind, device=device)
-    chunk_images = max(1, chunk_bytes // found[0].nbytes)
+    uploaded = torch.empty((len(wanted), *images.shape[1:]), dtype=kind, device=device)
+    chunk_images = max(1, chunk_bytes // uploaded[0].nbytes)
     for start in range(0, len(wanted), chunk_images):
         places = wanted[start : start + chunk_images]
         chunk = gathered(images, places, device)
         if device.type == "cuda":
             # At most two chunks are in pinned memory at a time.
             torch.cuda.current_stream(device).synchronize()
-        found[start : start + len(places)].copy_(chunk, non_blocking=True)
+        uploaded[start : start + len(places)].copy_(chunk, non_blocking=True)
         on_upload(start + len(places), len(wanted))
-    return found
+    return uploaded

@@ -43,7 +43,7 @@ def read(contents: bytes, pixels: PixelFormat) -> Values:
             "only: convert it to PNG, or give --value-range full"
         )
     try:
-        found = _grey(contents, pixels) if pixels.bands == 1 else _colours(contents, pixels)
+        values = _grey(contents, pixels) if pixels.bands == 1 else _colours(contents, pixels)
     except Broken as error:
         if str(error) != NO_IMAGE:
             raise
@@ -51,10 +51,10 @@ def read(contents: bytes, pixels: PixelFormat) -> Values:
             f"a {pixels.format} of {pixels.bands} x {pixels.words} is not read here: convert it to "
             "16-bit PNG or 32-bit float TIFF"
         ) from None
-    if found.array.dtype.kind == "f" and not np.isfinite(found.array).all():
-        wrong = int((~np.isfinite(found.array)).sum())
+    if values.array.dtype.kind == "f" and not np.isfinite(values.array).all():
+        wrong = int((~np.isfinite(values.array)).sum())
         raise Broken(f"{wrong:,} of its values are NaN or infinite")
-    return found
+    return values
 
 
 def show(values: Values, pixels: PixelFormat, chosen: ValueRange) -> Image.Image:

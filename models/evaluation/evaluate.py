@@ -60,8 +60,8 @@ def evaluate(request: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) 
     if not task.corruption:
         tables["predictions"] = [who | row for row in rows]
     published = {}
-    for table, found in tables.items():
-        write_table(Path(request.work_folder) / f"{table}.parquet", build_table(table, found))
+    for table, table_rows in tables.items():
+        write_table(Path(request.work_folder) / f"{table}.parquet", build_table(table, table_rows))
         name = f"e{task.epoch:04d}-{task.corruption}" if task.corruption else f"e{task.epoch:04d}"
         published[f"{table}.parquet"] = f"{table_folder(table, trial.name)}/{name}.parquet"
     return {"files": published, "epoch": epoch, **facts, "device": device.describe(learner.device)}

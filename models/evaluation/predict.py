@@ -117,19 +117,19 @@ def _skip(steps: Iterator[int], count: int) -> int:
 
 def _whole(path: Path) -> Pixels:
     """The decoded images; none where all files are broken."""
-    found = array.read(path)
-    return found if len(found) else np.empty((0, 1, 1, 3), np.uint8)
+    pixels = array.read(path)
+    return pixels if len(pixels) else np.empty((0, 1, 1, 3), np.uint8)
 
 
 def _by_data_set(
     store: Store, data: str, trials: Mapping[str, Sequence[Task]]
 ) -> dict[str, dict[str, Sequence[Task]]]:
     """The trainings by the preparation of their images; `data` is that of none."""
-    found: dict[str, dict[str, Sequence[Task]]] = {}
+    by_data_set: dict[str, dict[str, Sequence[Task]]] = {}
     for backbone, tasks in trials.items():
         name = store.load_trial(tasks[0].subject).data if tasks else data
-        found.setdefault(name, {})[backbone] = tasks
-    return found or {data: {}}
+        by_data_set.setdefault(name, {})[backbone] = tasks
+    return by_data_set or {data: {}}
 
 
 def _range(

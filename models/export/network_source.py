@@ -65,8 +65,8 @@ def _parts(
         given = _call(repr(reference.name), classes, arguments)
         return ("timm",), (f"return timm.create_model({given})",), None
     if reference.library == "entry":
-        found = f"importlib.metadata.entry_points(group={own_networks.GROUP!r})"
-        line = f"return {found}[{reference.name!r}].load()({classes})"
+        entry_points = f"importlib.metadata.entry_points(group={own_networks.GROUP!r})"
+        line = f"return {entry_points}[{reference.name!r}].load()({classes})"
         return ("importlib.metadata",), (line,), None
     source = None if trial.network is None else trial.network.source
     path = network_file(store, f"{source}.py")

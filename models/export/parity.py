@@ -65,18 +65,18 @@ def batches(data: Data, indices: Indices, by: Normalisation) -> Iterator[npt.NDA
         yield normalised(centred(pixels, data.image_side), by=by).contiguous().numpy()
 
 
-def compare(data: Data, indices: Indices, reference: Sequence[Scores], found: Scores) -> Parity:
+def compare(data: Data, indices: Indices, reference: Sequence[Scores], exported: Scores) -> Parity:
     """The differences on these images; raises `OrchError` if scores are far from each other."""
-    wanted = np.concatenate(reference)[: len(found)]
-    if wanted.shape != found.shape or not np.isfinite(found).all():
+    wanted = np.concatenate(reference)[: len(exported)]
+    if wanted.shape != exported.shape or not np.isfinite(exported).all():
         raise OrchError("the exported network gives no usable scores. Nothing was written.")
-    largest = float(np.abs(found - wanted).max())
+    largest = float(np.abs(exported - wanted).max())
     if largest > TOLERANCE * float(np.abs(wanted).max()):
         raise OrchError(
             f"the exported network's scores differ from torch's by up to {largest:g}. Nothing was "
             "written. Try another --format."
         )
-    mine, theirs = wanted.argmax(1), found.argmax(1)
+    mine, theirs = wanted.argmax(1), exported.argmax(1)
     others = tuple(
         OtherAnswer(
             data.paths[indices[row]],
@@ -86,4 +86,4 @@ def compare(data: Data, indices: Indices, reference: Sequence[Scores], found: Sc
         )
         for row in np.flatnonzero(mine != theirs)
     )
-    return Parity(len(found), largest, others)
+    return Parity(len(exported), largest, others)

@@ -158,8 +158,8 @@ class _Written:
         answer = (
             self._onnx(path, remade, image_size) if form == "onnx" else self._torch(path, remade)
         )
-        found = np.concatenate(list(self._answers(answer, indices)))
-        return parity.compare(self.data, indices, reference, found)
+        scores = np.concatenate(list(self._answers(answer, indices)))
+        return parity.compare(self.data, indices, reference, scores)
 
     def _onnx(self, path: Path, remade: nn.Module, image_size: int) -> Answer:
         onnx_file.write(remade, image_size, path)
@@ -171,11 +171,11 @@ class _Written:
             from safetensors.torch import load_file, save_file
 
             save_file({name: value.clone() for name, value in self._state().items()}, path)
-            found = load_file(path)
+            state = load_file(path)
         else:
             torch.save(self._state(), path)
-            found = torch.load(path, weights_only=True)
-        remade.load_state_dict(found)
+            state = torch.load(path, weights_only=True)
+        remade.load_state_dict(state)
         return parity.of_network(remade)
 
     def _answers(self, answer: Answer, indices: Indices | None = None) -> Iterator[Scores]:

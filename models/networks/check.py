@@ -20,7 +20,7 @@ from jobs import atomic
 from jobs.catalog.backbones import CATALOG, find_backbone
 from jobs.errors import BadSpec, BadWeights, OrchError, RequestError
 from jobs.spec.networks import STUDY, Preparation
-from models.networks import head_layer, libraries, torchvision_networks, weights
+from models.networks import libraries, linear_probe, torchvision_networks, weights
 from models.networks.build import build_network, pretrained_skeleton
 from models.networks.libraries import Wanted
 
@@ -77,10 +77,10 @@ def check(request: NetworkRequest, classes: int, weights_dir: Path | None) -> di
 def _try_head(wanted: Wanted, network: nn.Module, classes: int) -> None:
     """Raise `BadSpec` for a network whose last layer cannot be trained alone."""
     size = wanted.image_size
-    values = head_layer.head_values(wanted.label, network, classes, size, wanted.source)
-    head = head_layer.find_head(wanted.label, network, values)
+    values = linear_probe.head_values(wanted.label, network, classes, size, wanted.source)
+    head = linear_probe.find_head(wanted.label, network, values)
     torch.manual_seed(0)
-    head_layer.require_head(wanted.label, head, network, torch.randn(2, 3, size, size))
+    linear_probe.require_head(wanted.label, head, network, torch.randn(2, 3, size, size))
 
 
 def _weights_file(request: NetworkRequest, weights_dir: Path | None) -> Path | None:
@@ -170,17 +170,17 @@ def sizes_taken(wanted: Wanted) -> list[int]:
     except Exception:  # of the network's own code
         native = STUDY.image_size
     near = sorted(SIZES, key=lambda size: (abs(size - wanted.image_size), size))
-    found: list[int] = []
+    sizes: list[int] = []
     for size in dict.fromkeys((native, *near[:12])):
         try:
             tried = Wanted(wanted.label, size, wanted.source)
             _forward(libraries.skeleton(tried, 2).train(), size, 2)
         except Exception:  # of the network's own code
             continue
-        found.append(size)
-        if len(found) == SHOWN_SIZES:
+        sizes.append(size)
+        if len(sizes) == SHOWN_SIZES:
             break
-    return sorted(found)
+    return sorted(sizes)
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:

@@ -106,14 +106,14 @@ def find_grid(sides: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
 
 def _positions(network: nn.Module, entry: Backbone) -> list[list[tuple[int, int]]] | None:
     """Image size and number of positions, for each layer; None if only one size works."""
-    found: list[list[tuple[int, int]]] = []
+    positions: list[list[tuple[int, int]]] = []
     for size in (*CONTIGUOUS, entry.min_image_size, entry.min_image_size + 1, *LARGE):
         try:
             layers = run_layers(network, size, FEW)
         except (RuntimeError, AssertionError):
             return None
-        found.append([(size, layer.positions) for layer in layers])
-    return [list(layer) for layer in zip(*found, strict=True)]
+        positions.append([(size, layer.positions) for layer in layers])
+    return [list(layer) for layer in zip(*positions, strict=True)]
 
 
 def _grids(

@@ -12,7 +12,7 @@ from torch import nn
 from jobs.catalog.suggest import unknown
 from jobs.errors import UnknownBackbone
 
-Head = Callable[[nn.Module, int, bool], nn.Module]
+ReplaceHead = Callable[[nn.Module, int, bool], nn.Module]
 """Replaces the head of a network by one of so many classes.
 
 The flag says whether the network is pretrained. Returns the network.
@@ -40,19 +40,22 @@ def _small_linear(network: nn.Module, classes: int, pretrained: bool) -> nn.Modu
 
 def _last_linear(network: nn.Module, classes: int) -> nn.Linear:
     """A new last linear layer, in place."""
-    found = [(name, layer) for name, layer in network.named_modules() if name]
+    named_layers = [(name, layer) for name, layer in network.named_modules() if name]
     name, last = next(
-        ((name, layer) for name, layer in reversed(found) if isinstance(layer, nn.Linear)),
+        ((name, layer) for name, layer in reversed(named_layers) if isinstance(layer, nn.Linear)),
         ("", None),
     )
-    if last is None or last is not [layer for _, layer in found if not any(layer.children())][-1]:
+    if (
+        last is None
+        or last is not [layer for _, layer in named_layers if not any(layer.children())][-1]
+    ):
         raise TypeError(f"{type(network).__name__} does not end in a linear layer")
     layer = nn.Linear(last.in_features, classes)
     network.set_submodule(name, layer)
     return layer
 
 
-def _convolution(kernel: int) -> Head:
+def _convolution(kernel: int) -> ReplaceHead:
     """SqueezeNet's classifier with a convolution of this kernel size (no padding), as in the study.
 
     Initial values are the layer's defaults on a random network, and torchvision's smaller ones on a
@@ -77,10 +80,10 @@ def _convolution_of(network: nn.Module) -> nn.Conv2d:
     """The convolution in the classifier of a network such as SqueezeNet."""
     classifier = getattr(network, "classifier", None)
     layers = classifier if isinstance(classifier, nn.Sequential) else ()
-    found = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
-    if len(found) != 1:
+    convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+    if len(convolutions) != 1:
         raise TypeError(f"{type(network).__name__} has no convolution in its classifier")
-    return found[0]
+    return convolutions[0]
 
 
 def small_values(layer: nn.Conv2d | nn.Linear) -> None:
@@ -90,7 +93,7 @@ def small_values(layer: nn.Conv2d | nn.Linear) -> None:
         nn.init.zeros_(layer.bias)
 
 
-HEADS: dict[str, Head] = {
+HEADS: dict[str, ReplaceHead] = {
     "linear": _linear,
     "small-linear": _small_linear,
     "convolution-1x1": _convolution(1),

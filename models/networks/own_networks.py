@@ -77,13 +77,13 @@ def _module(path: Path, label: str) -> Any:
     name = f"orch_own_{digest[:16]}"
     if name in sys.modules:
         return sys.modules[name]
-    found = importlib.util.spec_from_file_location(name, path)
-    if found is None or found.loader is None:
+    module_spec = importlib.util.spec_from_file_location(name, path)
+    if module_spec is None or module_spec.loader is None:
         raise UnknownBackbone(f"{label}: {path} is not a Python file.")
-    module = importlib.util.module_from_spec(found)
+    module = importlib.util.module_from_spec(module_spec)
     sys.modules[name] = module  # classes in it may be looked up by its name
     try:
-        found.loader.exec_module(module)
+        module_spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise UnknownBackbone(f"{label} cannot be loaded: {_told(error)}.") from error

@@ -23,12 +23,12 @@ CLASSES = 20
 
 def matching(word: str) -> list[str]:
     """The labels of all networks whose name holds a word, and timm's tags of weights with them."""
-    found = [f"torchvision:{name}" for name in torchvision_networks.names()]
+    labels = [f"torchvision:{name}" for name in torchvision_networks.names()]
     if importlib.util.find_spec("timm") is not None:
         import timm
 
-        found += [f"timm:{name}" for name in timm.list_models()]
-    return [label for label in found if word.lower() in label.lower()]
+        labels += [f"timm:{name}" for name in timm.list_models()]
+    return [label for label in labels if word.lower() in label.lower()]
 
 
 def facts(

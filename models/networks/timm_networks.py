@@ -58,8 +58,8 @@ def description(name: str) -> dict[str, Any]:
     require(name)
     from timm.models import get_pretrained_cfg
 
-    found = get_pretrained_cfg(name, allow_unregistered=True)
-    return {} if found is None else dataclasses.asdict(found)
+    config = get_pretrained_cfg(name, allow_unregistered=True)
+    return {} if config is None else dataclasses.asdict(config)
 
 
 def make(name: str, classes: int, image_size: int) -> nn.Module:
@@ -112,7 +112,7 @@ def preparation_of(described: dict[str, Any], name: str) -> Preparation:
 
 
 def adapted(
-    name: str, image_size: int, state: dict[str, Tensor], head: set[str]
+    name: str, image_size: int, state: dict[str, Tensor], head: frozenset[str]
 ) -> dict[str, Tensor]:
     """The values as timm itself loads them: converted, and resampled for the image size.
 
@@ -150,9 +150,9 @@ def cached(name: str) -> Path | None:
 
         wanted = described.get("hf_hub_filename")
         for file in (wanted,) if wanted else HUB_FILES:
-            found = try_to_load_from_cache(repository, file)
-            if isinstance(found, str):
-                return Path(found)
+            weights_file = try_to_load_from_cache(repository, file)
+            if isinstance(weights_file, str):
+                return Path(weights_file)
     url = described.get("url")
     if isinstance(url, str) and url:
         from models.networks.weights import torch_cache

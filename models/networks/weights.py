@@ -158,13 +158,13 @@ def read_weights(path: Path, network: nn.Module) -> dict[str, Tensor]:
     """The state dict of a file in float32, checked against `network`; raises `BadWeights`."""
     from models.networks.state import first_mismatch, read_state
 
-    found = read_state(path)
-    mismatch = first_mismatch(found, network.state_dict())
+    state = read_state(path)
+    mismatch = first_mismatch(state, network.state_dict())
     if mismatch:
         raise BadWeights(
             f"{path} does not fit the network that it is named after: {mismatch}. Replace the file."
         )
-    return found
+    return state
 
 
 def _missing(missing: list[str], weights_dir: Path | None) -> str:

@@ -100,5 +100,5 @@ def load() -> Nvml | None:
         import pynvml
     except ImportError:
         return None
-    found: Nvml = pynvml
-    return found
+    nvml: Nvml = pynvml
+    return nvml

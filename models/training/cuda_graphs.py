@@ -146,12 +146,12 @@ class Replay:
         torch._foreach_copy_(before, kept)
         expected = [self._plainly(batch, seed).clone(), *(value.clone() for value in self._state())]
         torch._foreach_copy_(before, kept)
-        found = [self._replayed(seed, again), *self._state()]
-        if not all(map(torch.equal, expected, found)):
+        replayed = [self._replayed(seed, again), *self._state()]
+        if not all(map(torch.equal, expected, replayed)):
             log.warning("using plain steps, not a CUDA graph: a replayed step gave other results")
             return None
         self.again, self.recorded_with = again, now
-        return found[0]
+        return replayed[0]
 
     def release(self) -> bool:
         """Fall back to plain steps and free the recording; False if there was none."""

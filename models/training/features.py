@@ -28,7 +28,7 @@ from models.data import array
 from models.data.augment import centred
 from models.data.batches import Batch, Data, Indices, batches, cut
 from models.data.decode import Pixels
-from models.networks.head_layer import Head, features_seen, find_head, require_head
+from models.networks.linear_probe import Head, features_seen, find_head, require_head
 from models.training.inference import predict_split
 from models.training.learner import Learner, normalised
 
@@ -154,8 +154,8 @@ def _computed(
     with atomic.atomic_write(path) as draft, draft.open("wb") as handle:
         summing = Summing(handle)
         writer, done = _Writer(cast(IO[bytes], summing), len(rows)), 0
-        for piece, _, found in predict_split(learner, chosen, "features", compute=features):
-            writer.write(found)
+        for piece, _, values in predict_split(learner, chosen, "features", compute=features):
+            writer.write(values)
             done += len(piece)
             tell(done, len(rows))
     record = FeaturesRecord(

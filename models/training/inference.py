@@ -101,10 +101,10 @@ def validate(
 
 def losses_of(scores: Tensor, labels: Tensor) -> list[float]:
     """Loss of each image. Their exact sum (`math.fsum`) does not depend on the batch size."""
-    found: list[float] = (
+    losses: list[float] = (
         functional.cross_entropy(scores, labels, reduction="none").double().tolist()
     )
-    return found
+    return losses
 
 
 def ranks(scores: np.ndarray[tuple[int, int], np.dtype[np.float32]], labels: Indices) -> Indices:

@@ -40,9 +40,9 @@ def class_weights(recipe: Recipe, data: Data, device: torch.device) -> Tensor | 
     if recipe.class_weights == "balanced":
         train = data.labels[data.splits["train"]]
         counts = np.bincount(train, minlength=len(data.classes))
-        found = len(train) / (len(data.classes) * np.maximum(counts, 1))
+        weights = len(train) / (len(data.classes) * np.maximum(counts, 1))
     else:
         given = dict(recipe.class_weights)
         require_known(recipe.class_weights, data.classes)
-        found = np.array([given.get(name, 1.0) for name in data.classes])
-    return torch.tensor(found, dtype=torch.float32, device=device)
+        weights = np.array([given.get(name, 1.0) for name in data.classes])
+    return torch.tensor(weights, dtype=torch.float32, device=device)

@@ -23,11 +23,11 @@ def read(path: Path) -> Splits:
     Version 0.1.0 recorded them as a bare list.
     """
     try:
-        found = atomic.read_json(path)
-        if not isinstance(found, list):
+        content = atomic.read_json(path)
+        if not isinstance(content, list):
             record = codec.read(path, MicroBatchesRecord)
         else:
-            record = codec.decode(path, {"splits": found}, MicroBatchesRecord)
+            record = codec.decode(path, {"splits": content}, MicroBatchesRecord)
         splits = record.splits if record else ()
         return tuple(sorted(splits, key=lambda split: (split.epoch, split.step)))
     except DamagedFile as error:

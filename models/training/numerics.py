@@ -62,22 +62,22 @@ def settle(
 
 def planned_threads(path: Path) -> int | None:
     """Threads that the submission chose for a trial, or None."""
-    found = codec.read(path, ThreadsRecord)
-    if found is None:
+    record = codec.read(path, ThreadsRecord)
+    if record is None:
         return None
-    if found.threads < 1:
-        raise codec.damaged_file(path, f"'threads' is {found.threads}")
-    return found.threads
+    if record.threads < 1:
+        raise codec.damaged_file(path, f"'threads' is {record.threads}")
+    return record.threads
 
 
 def kept(path: Path) -> Numerics:
     """The recorded numerics, applied to this process."""
-    found = codec.read(path, NumericsRecord)
-    if found is None:
+    record = codec.read(path, NumericsRecord)
+    if record is None:
         raise DamagedFile(f"{path} is missing, but the trial has checkpoints. Restore it.")
-    if found.precision not in get_args(Chosen) or found.threads < 1:
+    if record.precision not in get_args(Chosen) or record.threads < 1:
         raise codec.damaged_file(path, "its precision or number of threads is invalid")
-    precision = cast(Chosen, found.precision)
-    numerics = Numerics(precision, found.threads, found.device, found.weights_sha256)
+    precision = cast(Chosen, record.precision)
+    numerics = Numerics(precision, record.threads, record.device, record.weights_sha256)
     torch.set_num_threads(numerics.threads)
     return numerics

@@ -49,7 +49,7 @@ class TrainingState:
     best: dict[str, Tensor] | None = None
     saved_at: float = field(default_factory=time.monotonic)
     saver: BackgroundThread = field(default_factory=BackgroundThread)
-    publish: Callable[[Path, files.CheckpointContents, str], Path] = files.publish
+    publish: Callable[[Path, files.CheckpointContents, str], Path] = files.write
 
     @property
     def epoch(self) -> int:
@@ -90,8 +90,10 @@ class TrainingState:
     def results(self) -> list[TaskResult]:
         """Results of the trial's finished trainings."""
         target_epochs = self.store.target_epochs(self.trial.name)
-        found = [self.store.done(Task("train", self.trial.name, epoch)) for epoch in target_epochs]
-        return [result for result in found if result]
+        results = [
+            self.store.done(Task("train", self.trial.name, epoch)) for epoch in target_epochs
+        ]
+        return [result for result in results if result]
 
     def save_if_due(self) -> None:
         """Start a checkpoint if the interval has passed and the last one is written."""
@@ -166,12 +168,12 @@ def begin_training(request: TaskRequest, on_upload: OnUpload = ignore_upload) ->
     store, task = Store(Path(request.store)), Task.parse(request.task)
     trial = store.load_trial(task.subject)
     data = Data.load(store, trial.data)
-    found = files.restore(_checkpoints(store, trial), trial.name, task.epoch)
-    if found is None:
+    checkpoint = files.restore(_checkpoints(store, trial), trial.name, task.epoch)
+    if checkpoint is None:
         learner, head = _from_start(store, request, trial, len(data.classes))
         data = _data_of(store, trial, data, learner, head, on_upload)
         return TrainingState(store, request, task, trial, data, learner)
-    contents, path = found
+    contents, path = checkpoint
     where = device.pick(request.device, trial.recipe.deterministic)
     trained = contents.beside.get("trained", contents.network)
     network = of_trial.restored(store, trial, len(data.classes), trained)

@@ -203,11 +203,11 @@ def _images(run_data: RunData, seeds: Sequence[TrialPredictions]) -> Counts:
 
 def _right(run_data: RunData, answered: Mapping[str, list[TrialPredictions]]) -> dict[str, Any]:
     """Correct predictions as (seeds, images), on the images that all backbones predicted."""
-    every = [one.predicted >= 0 for found in answered.values() for one in found]
+    every = [one.predicted >= 0 for trials in answered.values() for one in trials]
     common = np.logical_and.reduce(every) if every else np.zeros(0, bool)
     return {
-        name: np.stack([run_data.predictions.right(one)[common] for one in found])
-        for name, found in answered.items()
+        name: np.stack([run_data.predictions.right(one)[common] for one in trials])
+        for name, trials in answered.items()
     }
 
 
@@ -218,5 +218,9 @@ def _ranks(run_data: RunData) -> Ranks | None:
         for standing in run_data.comparison.at(run_data.period)
         if standing.tests and standing.backbone in run_data.rivals
     }
-    seeds = sorted(set.intersection(*(set(found) for found in scores.values()))) if scores else []
-    return rank_networks({name: [found[seed] for seed in seeds] for name, found in scores.items()})
+    seeds = (
+        sorted(set.intersection(*(set(by_seed) for by_seed in scores.values()))) if scores else []
+    )
+    return rank_networks(
+        {name: [by_seed[seed] for seed in seeds] for name, by_seed in scores.items()}
+    )

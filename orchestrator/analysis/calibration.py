@@ -58,7 +58,7 @@ def calibrate(
     number = np.bincount(which, minlength=bins)
     means = [np.bincount(which, weights, bins) / np.maximum(number, 1) for weights in (sure, good)]
     ece = float((np.abs(means[0] - means[1]) * number).sum() / len(sure))
-    found = tuple(
+    filled_bins = tuple(
         Bin(
             i / bins,
             (i + 1) / bins,
@@ -73,5 +73,5 @@ def calibrate(
         float(sure.mean()),
         float(good.mean()),
         len(sure),
-        found,
+        filled_bins,
     )

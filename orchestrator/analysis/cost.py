@@ -54,7 +54,7 @@ def network_costs(
     are the sides of each network's images in pixels, and `described` the facts of networks outside
     the catalog.
     """
-    found = []
+    costs = []
     for standing in comparison.at(period):
         name = standing.backbone
         rows = [row for row in comparison.epochs if row.backbone == name and row.period <= period]
@@ -64,7 +64,7 @@ def network_costs(
         speeds = spread(row.images_per_second for row in rows if row.images_per_second)
         known = backbones.CATALOG.get(name)
         other = (described or {}).get(name, Network())
-        found.append(
+        costs.append(
             Cost(
                 name,
                 standing.accuracy.mean if standing.accuracy else None,
@@ -78,7 +78,7 @@ def network_costs(
                 else other.gmacs,
             )
         )
-    return found
+    return costs
 
 
 def _consumed(

@@ -66,8 +66,8 @@ def _merged(states: States, counts: Any, order: States) -> tuple[States, Any]:
     weights = np.int64(1) << (8 * np.arange(networks, dtype=np.int64))
     keys, shares = [], []
     for state, count in zip(states, counts, strict=True):
-        found, times = np.unique(np.sort(state + order, axis=1) @ weights, return_counts=True)
-        keys.append(found)
+        distinct, times = np.unique(np.sort(state + order, axis=1) @ weights, return_counts=True)
+        keys.append(distinct)
         shares.append(times * count / len(order))
     merged, place = np.unique(np.concatenate(keys), return_inverse=True)
     sums = (merged[:, None] >> (8 * np.arange(networks, dtype=np.int64))) & 255

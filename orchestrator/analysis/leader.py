@@ -52,17 +52,17 @@ def find_leader(
     return _ranked(ranking) if ranking else None
 
 
-def among(found: Leader, backbones: Collection[str]) -> Leader:
+def among(leader: Leader, backbones: Collection[str]) -> Leader:
     """The leader among these networks only; the given one if none of them was tested."""
-    kept = [standing for standing in found.ranking if standing.backbone in backbones]
-    return _ranked(kept) if kept else found
+    kept = [standing for standing in leader.ranking if standing.backbone in backbones]
+    return _ranked(kept) if kept else leader
 
 
 def judge_leader(
-    found: Leader, paired_tests: Sequence[PairwiseTest], leads: str | None = None
+    leader: Leader, paired_tests: Sequence[PairwiseTest], leads: str | None = None
 ) -> LeaderVerdict:
     """Find which networks the leader does not beat; `leads` is the one that beats all others."""
-    first, rest = found.ranking[0].backbone, [standing.backbone for standing in found.ranking[1:]]
+    first, rest = leader.ranking[0].backbone, [standing.backbone for standing in leader.ranking[1:]]
     against = {name: find_pair(paired_tests, first, name) for name in rest}
     alike = tuple(name for name, test in against.items() if test and not test.first_wins)
     untested = tuple(name for name, test in against.items() if test is None)

@@ -117,8 +117,8 @@ def _attempts(store: Store, run: Run) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    found = read_rows(store.root, "attempts", [DATA_SETS, *run.trials])
-    return found.filter(pc.is_in(found["task"], pa.array(run.tasks, pa.string())))
+    attempts = read_rows(store.root, "attempts", [DATA_SETS, *run.trials])
+    return attempts.filter(pc.is_in(attempts["task"], pa.array(run.tasks, pa.string())))
 
 
 def _source(store: Store, run: Run) -> DataSource | None:
@@ -141,12 +141,12 @@ def _pixels(path: Path) -> np.ndarray[Any, Any] | None:
     if not path.exists():
         return None
     try:
-        found: np.ndarray[Any, Any] = np.lib.format.open_memmap(path, mode="r")
+        pixels: np.ndarray[Any, Any] = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise codec.damaged_file(path, " ".join(str(error).split())[:120]) from None
-    if found.ndim != 4 or found.shape[3] != 3 or found.dtype != np.uint8:
-        raise codec.damaged_file(path, f"it has {found.shape} {found.dtype}, not images")
-    return found
+    if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8:
+        raise codec.damaged_file(path, f"it has {pixels.shape} {pixels.dtype}, not images")
+    return pixels
 
 
 def _training(store: Store, run: Run) -> dict[str, TaskResult]:
@@ -160,12 +160,12 @@ def _training(store: Store, run: Run) -> dict[str, TaskResult]:
 
 def _trainings(store: Store, run: Run) -> dict[str, dict[int, TaskResult]]:
     """Results of all trainings by trial and target epoch, those of other runs included."""
-    found: dict[str, dict[int, TaskResult]] = {name: {} for name in run.trials}
+    trainings: dict[str, dict[int, TaskResult]] = {name: {} for name in run.trials}
     for name in run.trials:
         for epoch in store.target_epochs(name):
             with contextlib.suppress(
                 DamagedFile
             ):  # of another run; those of this run are in `_training`
                 if result := store.done(Task("train", name, epoch)):
-                    found[name][epoch] = result
-    return found
+                    trainings[name][epoch] = result
+    return trainings

@@ -76,7 +76,7 @@ def rank(sides: Sequence[ComparedRun]) -> Ranks | None:
             for result in standing.results:
                 if result.tested and standing.backbone in shared:
                     by_seed.setdefault(result.seed, {})[standing.backbone] = result.tested.accuracy
-        blocks += [found for found in by_seed.values() if set(found) == shared]
+        blocks += [accuracies for accuracies in by_seed.values() if set(accuracies) == shared]
     return rank_networks({name: [block[name] for block in blocks] for name in shared})
 
 
@@ -85,14 +85,14 @@ def across(sides: Sequence[ComparedRun]) -> tuple[tuple[str, PairwiseTest], ...]
 
     It shows whether the differences between the runs affect accuracy.
     """
-    found = []
+    tests = []
     for one, other in combinations(sides, 2):
         if one.run_data.run.data == other.run_data.run.data:
             for name in [n for n in one.analysis.first if n in other.analysis.first]:
                 paired = _paired(name, one, other)
                 pair = pairwise_tests(paired, all_moments(paired))
-                found += [(name, pair[0])] if pair else []
-    return tuple(found)
+                tests += [(name, pair[0])] if pair else []
+    return tuple(tests)
 
 
 def _paired(name: str, one: ComparedRun, other: ComparedRun) -> Mapping[str, Any]:

@@ -104,9 +104,9 @@ def pairwise_tests(
     )
 
 
-def find_pair(found: Sequence[PairwiseTest], first: str, second: str) -> PairwiseTest | None:
+def find_pair(paired_tests: Sequence[PairwiseTest], first: str, second: str) -> PairwiseTest | None:
     """The test of these two networks, in this order; None if there is none."""
-    for paired_test in found:
+    for paired_test in paired_tests:
         if (paired_test.first, paired_test.second) == (first, second):
             return paired_test
         if (paired_test.first, paired_test.second) == (second, first):
@@ -142,5 +142,5 @@ def _over_seeds(
     """The test with its interval and p-value over seeds and images, where there are any."""
     if first is None or second is None:
         return test
-    found = seed_difference(first, second)
-    return replace(test, seed_interval=found.interval, p_seeds=found.p)
+    difference = seed_difference(first, second)
+    return replace(test, seed_interval=difference.interval, p_seeds=difference.p)

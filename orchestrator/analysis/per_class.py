@@ -64,10 +64,16 @@ def class_metrics(
 
     `counts` may sum several seeds; `images` are then the images of each class, counted once.
     """
-    found = ClassCounts(np.diag(counts), counts.sum(axis=1), counts.sum(axis=0))
-    number = found.there if images is None else images
+    class_counts = ClassCounts(np.diag(counts), counts.sum(axis=1), counts.sum(axis=0))
+    number = class_counts.there if images is None else images
     return [
-        ClassMetrics(name, int(number[i]), found.precision(i), found.recall(i), found.f1(i))
+        ClassMetrics(
+            name,
+            int(number[i]),
+            class_counts.precision(i),
+            class_counts.recall(i),
+            class_counts.f1(i),
+        )
         for i, name in enumerate(classes)
     ]
 

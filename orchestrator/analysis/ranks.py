@@ -71,11 +71,11 @@ def critical_difference(networks: int, blocks: int, level: float = LEVEL) -> flo
 
 def _groups(means: Sequence[tuple[str, float]], critical: float) -> tuple[tuple[str, ...], ...]:
     """Maximal groups of networks within the critical difference."""
-    found: list[tuple[int, int]] = []
+    spans: list[tuple[int, int]] = []
     for start, (_, best) in enumerate(means):
         end = max(
             i for i in range(start, len(means)) if means[i][1] - best < critical or i == start
         )
-        if end > start and not any(a <= start and end <= b for a, b in found):
-            found.append((start, end))
-    return tuple(tuple(name for name, _ in means[a : b + 1]) for a, b in found)
+        if end > start and not any(a <= start and end <= b for a, b in spans):
+            spans.append((start, end))
+    return tuple(tuple(name for name, _ in means[a : b + 1]) for a, b in spans)

@@ -71,8 +71,8 @@ class RunData:
     def learned_answers(self, backbone: str, period: int) -> list[TrialPredictions]:
         """Predictions of the seeds that learned something, or of all if none did."""
         unlearned = {trial.seed for trial in self.learning.trials(backbone, period)}
-        found = _answers(self, backbone, period)
-        return [given for seed, given in found if seed not in unlearned] or self.answers(
+        answers = _answers(self, backbone, period)
+        return [given for seed, given in answers if seed not in unlearned] or self.answers(
             backbone, period
         )
 
@@ -124,7 +124,7 @@ def compare_networks(stored: StoredResults, periods: Sequence[int] = ()) -> RunD
     leader = find_leader(compared, _awaited(run, stored.states), shown[-1] if periods else None)
     needed = {*shown, leader.period} if leader else {*shown}
     predictions = _predictions(stored, compared, needed)
-    found = RunData(
+    run_data = RunData(
         run=run,
         trials=trials,
         states=stored.states,
@@ -142,7 +142,7 @@ def compare_networks(stored: StoredResults, periods: Sequence[int] = ()) -> RunD
         robustness=measure(run, compared, whose, stored.evaluations),
         trainings=stored.trainings,
     )
-    return _with_learning(found, needed)
+    return _with_learning(run_data, needed)
 
 
 def _predictions(
@@ -157,30 +157,34 @@ def _predictions(
     return collect_predictions(stored.predictions, classes, epochs)
 
 
-def _with_learning(found: RunData, periods: Collection[int]) -> RunData:
+def _with_learning(run_data: RunData, periods: Collection[int]) -> RunData:
     """The run data with trials that learned nothing, and a leader that learned something."""
     answered = {
         (backbone, period): given
         for period in periods
-        for backbone in found.comparison.backbones
-        if (given := _answers(found, backbone, period))
+        for backbone in run_data.comparison.backbones
+        if (given := _answers(run_data, backbone, period))
     }
-    learning = judge_learning(found.predictions, answered)
-    learned = learning.learned(found.comparison.backbones, found.period)
-    leader = among(found.leader, learned) if found.leader else None
-    return replace(found, learning=learning, leader=leader)
+    learning = judge_learning(run_data.predictions, answered)
+    learned = learning.learned(run_data.comparison.backbones, run_data.period)
+    leader = among(run_data.leader, learned) if run_data.leader else None
+    return replace(run_data, learning=learning, leader=leader)
 
 
-def _answers(found: RunData, backbone: str, period: int) -> list[tuple[int, TrialPredictions]]:
+def _answers(run_data: RunData, backbone: str, period: int) -> list[tuple[int, TrialPredictions]]:
     """Seeds of a backbone with their predictions after a period."""
-    epoch = found.run.epoch_of(period)
+    epoch = run_data.run.epoch_of(period)
     trials = sorted(
-        ((trial.seed, name) for name, trial in found.trials.items() if trial.backbone == backbone)
+        (
+            (trial.seed, name)
+            for name, trial in run_data.trials.items()
+            if trial.backbone == backbone
+        )
     )
     return [
         (seed, given)
         for seed, name in trials
-        if (given := found.predictions.of(name, found.comparison.tested_at(name, epoch)))
+        if (given := run_data.predictions.of(name, run_data.comparison.tested_at(name, epoch)))
     ]
 
 

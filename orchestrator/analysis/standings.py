@@ -169,8 +169,8 @@ def _stops(run: Run, lines: Sequence[EpochRow]) -> dict[str, int]:
     losses: dict[str, list[float | None]] = {}
     for line in lines:
         losses.setdefault(line.trial, []).append(line.val_loss)
-    found = {trial: stop_epoch(of_trial, run.spec.early_stop) for trial, of_trial in losses.items()}
-    return {trial: epoch for trial, epoch in found.items() if epoch is not None}
+    stops = {trial: stop_epoch(of_trial, run.spec.early_stop) for trial, of_trial in losses.items()}
+    return {trial: epoch for trial, epoch in stops.items() if epoch is not None}
 
 
 def _epochs(run: Run, whose: Mapping[str, tuple[str, int]], table: pa.Table) -> list[EpochRow]:
@@ -249,7 +249,7 @@ def _spreads(told: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
     """The spread of each metric over these trials."""
     names = dict.fromkeys(name for of_trial in told for name in of_trial)
     spreads = {name: spread(one[name] for one in told if name in one) for name in names}
-    return {name: found for name, found in spreads.items() if found}
+    return {name: metric_spread for name, metric_spread in spreads.items() if metric_spread}
 
 
 def _finite(value: Any) -> float | None:

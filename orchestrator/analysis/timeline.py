@@ -115,12 +115,12 @@ class AttemptCount:
 def count_attempts(attempts: pa.Table) -> tuple[AttemptCount, ...]:
     """Attempts by kind of task, final state and class of failure."""
     columns = (attempts[name].to_pylist() for name in ("kind", "state", "failure"))
-    found = Counter(
+    counts = Counter(
         (kind, state, failure or "") for kind, state, failure in zip(*columns, strict=True)
     )
     return tuple(
         AttemptCount(str(kind), str(state), str(failure), number)
-        for (kind, state, failure), number in sorted(found.items())
+        for (kind, state, failure), number in sorted(counts.items())
     )
 
 

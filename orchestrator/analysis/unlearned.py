@@ -98,10 +98,12 @@ def judge_trial(predictions: Predictions, seed: int, given: TrialPredictions) ->
     if expected >= 1 or (kappa := (accuracy - expected) / (1 - expected)) >= MAX_KAPPA:
         return None
     commonest = int(of_answer.argmax())
-    found = Unlearned(seed, predictions.classes[commonest], float(of_answer[commonest]), accuracy)
+    unlearned = Unlearned(
+        seed, predictions.classes[commonest], float(of_answer[commonest]), accuracy
+    )
     half = Z90 * math.sqrt(expected / (1 - expected) / images)
     at_random = kappa < half and kappa + half < MAX_KAPPA
-    return found if found.one_answer or at_random else None
+    return unlearned if unlearned.one_answer or at_random else None
 
 
 def _baselines(predictions: Predictions) -> Baselines:

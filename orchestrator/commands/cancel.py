@@ -21,13 +21,13 @@ def cancel_command(settings: Settings, run: str, as_json: bool) -> None:
     from orchestrator import api, preflight
 
     chosen = api.open_store(settings.store).run(run)
-    found = chosen.status()
+    status = chosen.status()
     preflight.require_writable(settings.store)
-    over = found.state == "done"
+    over = status.state == "done"
     if not over:
         chosen.cancel()
     if as_json:
-        emit({"run": run, "cancelled": not over, "tasks": found.tasks})
+        emit({"run": run, "cancelled": not over, "tasks": status.tasks})
     elif over:
         click.echo(f"run {run} is done; there is nothing to cancel")
     else:

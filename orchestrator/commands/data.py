@@ -87,17 +87,17 @@ def inspect(folder: str, html: Path | None, as_json: bool, **options: Any) -> in
     with progress_bar.progress_when_slow("reading the data") as tell:
         source = sources.read(wanted, tell, any_range=True)
     with progress_bar.progress_when_slow("looking at the images", "images") as tell:
-        found = inspect_source(source, wanted.data_settings(), tell)
+        inspection = inspect_source(source, wanted.data_settings(), tell)
     if html is not None:
         from orchestrator.datasets import inspection_page
 
-        inspection_page.write(html, source, found)
+        inspection_page.write(html, source, inspection)
     if as_json:
-        emit(asdict(found))
+        emit(asdict(inspection))
     else:
-        for line in inspect_text.lines(found):
+        for line in inspect_text.lines(inspection):
             click.echo(line)
-    return 1 if found.broken or "fault" in (found.value_range or {}) else 0
+    return 1 if inspection.broken or "fault" in (inspection.value_range or {}) else 0
 
 
 def _require_for_page() -> None:

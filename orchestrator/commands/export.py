@@ -57,14 +57,14 @@ def tensorboard_command(
     the latest run is exported.
     """
     _need("tensorboard", ("tensorboard",))
-    chosen, found, place = _gather(settings, run, out, "tensorboard")
+    chosen, histories, place = _gather(settings, run, out, "tensorboard")
     from orchestrator.export import tensorboard
 
     try:
-        tensorboard.write(found, place)
+        tensorboard.write(histories, place)
     except OSError as error:
         raise _unwritable(place, error) from None
-    _tell(chosen, found, place, f"tensorboard --logdir {place}", as_json)
+    _tell(chosen, histories, place, f"tensorboard --logdir {place}", as_json)
 
 
 @export_command.command(epilog=examples("orch export mlflow digits-3x10-1f3a9c --out tracking/"))
@@ -78,15 +78,15 @@ def mlflow_command(settings: Settings, run: str | None, out: str | None, as_json
     run is exported.
     """
     _need("mlflow", ("mlflow", "sqlalchemy", "alembic"))
-    chosen, found, place = _gather(settings, run, out, "mlflow")
+    chosen, histories, place = _gather(settings, run, out, "mlflow")
     from orchestrator.export import mlflow
 
     try:
-        mlflow.write(found, chosen.name, place)
+        mlflow.write(histories, chosen.name, place)
     except OSError as error:
         raise _unwritable(place, error) from None
     uri = f"sqlite:///{(place / mlflow.DATABASE).absolute()}"
-    _tell(chosen, found, place, f"mlflow ui --backend-store-uri {uri}", as_json)
+    _tell(chosen, histories, place, f"mlflow ui --backend-store-uri {uri}", as_json)
 
 
 def _need(extra: str, modules: tuple[str, ...]) -> None:
@@ -116,18 +116,18 @@ def _unwritable(place: Path, error: OSError) -> RequestError:
     )
 
 
-def _tell(run: Run, found: list[TrialHistory], place: Path, look: str, as_json: bool) -> None:
-    points = sum(len(history.points) for history in found)
+def _tell(run: Run, histories: list[TrialHistory], place: Path, look: str, as_json: bool) -> None:
+    points = sum(len(history.points) for history in histories)
     if as_json:
         emit(
             {
                 "run": run.name,
                 "folder": str(place.absolute()),
-                "trials": [history.trial for history in found],
+                "trials": [history.trial for history in histories],
                 "points": points,
                 "look": look,
             }
         )
         return
-    click.echo(f"{run.name}: {len(found)} trial(s), {points:,} points in {place}")
+    click.echo(f"{run.name}: {len(histories)} trial(s), {points:,} points in {place}")
     click.echo(f"view it with: {look}")

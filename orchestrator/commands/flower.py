@@ -51,12 +51,12 @@ def _require_free(address: str, port: int) -> None:
     import socket
 
     try:
-        found = socket.getaddrinfo(
+        addresses = socket.getaddrinfo(
             address or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-        with socket.socket(found[0][0], socket.SOCK_STREAM) as line:
+        with socket.socket(addresses[0][0], socket.SOCK_STREAM) as line:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            line.bind(found[0][4])
+            line.bind(addresses[0][4])
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RequestError(

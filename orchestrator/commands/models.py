@@ -72,7 +72,7 @@ def models_command(
     if word is not None and name is not None:
         raise BadSpec("NAME and --search were both given. Give only one of them.")
     if word is not None:
-        _found(settings, word, classes, image_size, most, as_json)
+        _search(settings, word, classes, image_size, most, as_json)
         return
     if name is not None and (name in backbones.CATALOG or ":" not in name):
         _layers(backbones.find_backbone(name), classes, image_size or LAYERS_SIZE, as_json)
@@ -91,7 +91,7 @@ def models_command(
         click.echo(f"{row['name']:<21} {size:>12}  {origin:<8}  {row['summary']}")
 
 
-def _found(
+def _search(
     settings: Settings, word: str, classes: int, image_size: int | None, most: int, as_json: bool
 ) -> None:
     """The networks of torchvision and timm that a search finds."""
@@ -108,13 +108,13 @@ def _found(
     )
     click.echo(f"{'':<44} {f'({classes} cl.)':>12} {'multiply-adds':>13} {'px':>3}  {'px':>6}")
     for row in answer["networks"]:
-        click.echo(_found_line(row))
+        click.echo(_network_line(row))
     hidden = answer["found"] - len(answer["networks"])
     if hidden:
         click.echo(f"and {hidden:,} more: --most {answer['found']}, or a longer word")
 
 
-def _found_line(row: dict[str, Any]) -> str:
+def _network_line(row: dict[str, Any]) -> str:
     if "image_size" not in row:
         return f"{row['name']:<44} {row.get('problem', '')}"
     parameters = "unknown" if row["parameters"] is None else f"{row['parameters']:,}"

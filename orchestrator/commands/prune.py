@@ -47,11 +47,11 @@ def prune_command(
     chosen = [store.load_run(name) for name in (runs or store.run_names())]
     if not dry_run:
         preflight.require_writable(settings.store)
-    found = [*find_prunable(store, chosen, policy), *find_orphans(store)]
+    prunable = [*find_prunable(store, chosen, policy), *find_orphans(store)]
     if not dry_run:
-        for item in found:
+        for item in prunable:
             remove(item)
-    size = sum(item.bytes for item in found)
+    size = sum(item.bytes for item in prunable)
     if as_json:
         items = [
             {
@@ -59,26 +59,31 @@ def prune_command(
                 "bytes": item.bytes,
                 "reason": item.reason,
             }
-            for item in found
+            for item in prunable
         ]
         emit({"removed": not dry_run, "bytes": size, "items": items})
         return 0
-    _tell(settings, found, size, dry_run, runs, keep)
+    _tell(settings, prunable, size, dry_run, runs, keep)
     return 0
 
 
 def _tell(
-    settings: Settings, found: list[Any], size: int, dry_run: bool, runs: tuple[str, ...], keep: str
+    settings: Settings,
+    prunable: list[Any],
+    size: int,
+    dry_run: bool,
+    runs: tuple[str, ...],
+    keep: str,
 ) -> None:
-    if not found:
+    if not prunable:
         click.echo("nothing to remove")
         return
-    for item in sorted(found, key=lambda each: -each.bytes)[:SHOWN]:
+    for item in sorted(prunable, key=lambda each: -each.bytes)[:SHOWN]:
         click.echo(f"{item.bytes / 1e6:>10,.1f} MB  {item.path}: {item.reason}")
-    if len(found) > SHOWN:
-        click.echo(f"{'':>13}  and {len(found) - SHOWN:,} more (--json lists all)")
+    if len(prunable) > SHOWN:
+        click.echo(f"{'':>13}  and {len(prunable) - SHOWN:,} more (--json lists all)")
     click.echo(
-        f"{len(found):,} file(s) and folder(s), {size / 1e6:,.1f} MB, "
+        f"{len(prunable):,} file(s) and folder(s), {size / 1e6:,.1f} MB, "
         + (
             "can be removed. Remove them with: " + call(settings, "prune", *runs, "--keep", keep)
             if dry_run

@@ -33,34 +33,34 @@ def rm_command(settings: Settings, run: str, dry_run: bool, as_json: bool) -> No
     chosen = store.run(run)
     if not dry_run:
         preflight.require_writable(settings.store)
-    found = chosen.remove(dry_run=dry_run)
+    removal = chosen.remove(dry_run=dry_run)
     if as_json:
         emit(
             {
                 "run": run,
                 "removed": not dry_run,
-                "bytes": found.bytes,
+                "bytes": removal.bytes,
                 "items": [
                     {"path": str(item.path.relative_to(store.path)), "bytes": item.bytes}
-                    for item in found.items
+                    for item in removal.items
                 ],
-                "shared": list(found.shared),
+                "shared": list(removal.shared),
             }
         )
     else:
-        _tell(settings, run, found, dry_run)
+        _tell(settings, run, removal, dry_run)
 
 
-def _tell(settings: Settings, run: str, found: Removal, dry_run: bool) -> None:
-    for item in sorted(found.items, key=lambda each: -each.bytes)[:SHOWN] if dry_run else ():
+def _tell(settings: Settings, run: str, removal: Removal, dry_run: bool) -> None:
+    for item in sorted(removal.items, key=lambda each: -each.bytes)[:SHOWN] if dry_run else ():
         click.echo(f"{item.bytes / 1e6:>10,.1f} MB  {item.path}")
-    if dry_run and len(found.items) > SHOWN:
-        click.echo(f"{'':>13}  and {len(found.items) - SHOWN:,} more (--json lists all)")
-    kept = f"; {len(found.shared)} trial(s) and data set(s) that other runs share are kept"
-    size = f"{found.bytes / 1e6:,.1f} MB"
+    if dry_run and len(removal.items) > SHOWN:
+        click.echo(f"{'':>13}  and {len(removal.items) - SHOWN:,} more (--json lists all)")
+    kept = f"; {len(removal.shared)} trial(s) and data set(s) that other runs share are kept"
+    size = f"{removal.bytes / 1e6:,.1f} MB"
     click.echo(
         f"run {run}: {size} {'can be removed' if dry_run else 'removed'}"
-        + (kept if found.shared else "")
+        + (kept if removal.shared else "")
     )
     if dry_run:
         click.echo(f"remove it with: {call(settings, 'rm', run)}")

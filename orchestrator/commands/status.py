@@ -57,16 +57,16 @@ def _one(
     from orchestrator.monitoring.status import run_status
 
     run, now = store.outline(name), time.time()
-    found = run_status(store, run)
+    status = run_status(store, run)
     tried = attempts_of_run(store, run) if attempts else None
     if tried is not None:  # which also holds what `run_status` does not read
         versions = (each.versions or {} for each in tried if each.state == "done")
-        found = replace(found, versions=differing_versions(versions))
+        status = replace(status, versions=differing_versions(versions))
     if as_json:
         more = {} if tried is None else {"attempts": tried}
-        emit(fields(found) | more | ({"size": _size(store, name)} if sizes else {}))
+        emit(fields(status) | more | ({"size": _size(store, name)} if sizes else {}))
         return
-    lines = [*_described(settings, found, now), *_attempts(settings, tried, now)]
+    lines = [*_described(settings, status, now), *_attempts(settings, tried, now)]
     lines += [_size_told(_size(store, name))] if sizes else []
     click.echo("\n".join(lines))
 
@@ -93,7 +93,7 @@ def _all(settings: Settings, store: Any, sizes: bool, as_json: bool) -> int:
 
     now = time.time()
     scene = progress.read_view(store)
-    found: list[Any] = []
+    statuses: list[Any] = []
     given: dict[str, Any] = {}
     damaged, states = dict[str, str](), dict[str, str]()
     words = {AccessDenied: "unreadable", OutOfReach: "newer", DamagedFile: "damaged"}.items()
@@ -101,21 +101,21 @@ def _all(settings: Settings, store: Any, sizes: bool, as_json: bool) -> int:
         try:
             run = store.outline(name)
             given[name] = run.settings
-            found.append(
+            statuses.append(
                 run_status(store, run, scene=scene) if as_json else overview(store, run, scene)
             )
         except (DamagedFile, OutOfReach) as error:
             damaged[name] = str(error)
             states[name] = next(word for kind, word in words if isinstance(error, kind))
-    measured = {each.run: _size(store, each.run) for each in found} if sizes else {}
+    measured = {each.run: _size(store, each.run) for each in statuses} if sizes else {}
     differing = run_differences.differences(given)
     if as_json:
         problems = [{"run": name, "problem": problem} for name, problem in damaged.items()]
-        facts = {"store": str(settings.store), "runs": found, "damaged": problems}
+        facts = {"store": str(settings.store), "runs": statuses, "damaged": problems}
         emit(facts | {"differences": differing} | ({"sizes": measured} if sizes else {}))
-    elif found or damaged:
+    elif statuses or damaged:
         notes = _notes(differing, measured)
-        click.echo("\n".join(_listed(settings, found, states, scene, now, notes)))
+        click.echo("\n".join(_listed(settings, statuses, states, scene, now, notes)))
     else:
         click.echo(
             f"The store {settings.store} has no runs yet. Start one with: "
@@ -140,15 +140,15 @@ def _notes(
 
 def _listed(
     settings: Settings,
-    found: list[Any],
+    statuses: list[Any],
     damaged: dict[str, str],
     scene: Any,
     now: float,
     notes: dict[str, list[str]],
 ) -> Iterator[str]:
-    width = max(map(len, [*(each.run for each in found), *damaged]))
+    width = max(map(len, [*(each.run for each in statuses), *damaged]))
     yield f"{'run':<{width}}  state      tasks done  submitted"
-    for each in found:
+    for each in statuses:
         done = f"{each.tasks.get('done', 0)}/{sum(each.tasks.values())}"
         ago = f"{duration(now - each.submitted_at)} ago"
         why = f"  ({plain(each.waits_for)})" if each.waits_for else ""
@@ -156,24 +156,24 @@ def _listed(
         yield from (f"  {plain(note)}" for note in notes.get(each.run, ()))
     for name, state in damaged.items():
         yield f"{name:<{width}}  {state}"
-    waiting = any(each.state == "waiting" for each in found)
+    waiting = any(each.state == "waiting" for each in statuses)
     yield from _workers(settings, scene.workers, scene.silent, waiting)
     yield from (f"caution: {line}" for line in scene.newer)
-    if found:
-        yield f"details of a run: {call(settings, 'status', found[-1].run)}"
+    if statuses:
+        yield f"details of a run: {call(settings, 'status', statuses[-1].run)}"
 
 
-def _described(settings: Settings, found: Any, now: float) -> Iterator[str]:
-    counts = ", ".join(f"{number} {state}" for state, number in sorted(found.tasks.items()))
-    ago = f"submitted {duration(now - found.submitted_at)} ago"
-    why = f" ({plain(found.waits_for)})" if found.waits_for else ""
-    yield f"run {found.run}: {found.state}{why}; tasks: {counts}; {ago}"
-    if found.preparing != "done":
-        state = "being prepared" if found.data_progress else found.preparing
-        yield f"data set {found.data}: {state}"
-    width = max((len(trial.trial) for trial in found.trials), default=5)
+def _described(settings: Settings, status: Any, now: float) -> Iterator[str]:
+    counts = ", ".join(f"{number} {state}" for state, number in sorted(status.tasks.items()))
+    ago = f"submitted {duration(now - status.submitted_at)} ago"
+    why = f" ({plain(status.waits_for)})" if status.waits_for else ""
+    yield f"run {status.run}: {status.state}{why}; tasks: {counts}; {ago}"
+    if status.preparing != "done":
+        state = "being prepared" if status.data_progress else status.preparing
+        yield f"data set {status.data}: {state}"
+    width = max((len(trial.trial) for trial in status.trials), default=5)
     yield f"{'trial':<{width}}  state      period  epochs   accuracy  now"
-    for trial in found.trials:
+    for trial in status.trials:
         epochs = f"{trial.epochs_done}/{trial.epochs}"
         stopped = (
             [f"stopped early at epoch {trial.stopped_early}"]
@@ -187,18 +187,18 @@ def _described(settings: Settings, found: Any, now: float) -> Iterator[str]:
             f"{trial.trial:<{width}}  {trial.state:<9}  {trial.period}/{trial.periods:<4}  "
             f"{epochs:<7}  {share(trial.accuracy):>8}  {now_doing}".rstrip()
         )
-    for package, versions in found.versions.items():
+    for package, versions in status.versions.items():
         yield (
             f"caution: results of this run used different versions of {package} "
             f"({', '.join(versions)}); numbers may differ between them"
         )
-    for failure in found.failures:
+    for failure in status.failures:
         word = "quarantined" if failure.quarantined else "failed"
         yield f"{word}: {failure.task} ({failure.failure}): {failure.message}\n  log: {failure.log}"
-    yield from _workers(settings, found.workers, found.silent, found.state == "waiting")
-    yield from (f"caution: {line}" for line in found.newer)
-    if found.failures:
-        yield f"retry with: {call(settings, 'retry', found.run)}"
+    yield from _workers(settings, status.workers, status.silent, status.state == "waiting")
+    yield from (f"caution: {line}" for line in status.newer)
+    if status.failures:
+        yield f"retry with: {call(settings, 'retry', status.run)}"
 
 
 def _attempts(settings: Settings, tried: list[Any] | None, now: float) -> Iterator[str]:

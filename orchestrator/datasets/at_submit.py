@@ -19,11 +19,11 @@ def lines(
     if source.built_in:
         return []
     few = len(source.entries) <= MAX_LOOKED_AT
-    found = findings.find(source, spec.data_settings(), tell, quick=True, look=few)
-    told = notes.lines(found)
-    if found.broken:
-        told.insert(0, notes.broken(found, spec.skip_broken))
-    if not found.looked:
+    source_findings = findings.find(source, spec.data_settings(), tell, quick=True, look=few)
+    told = notes.lines(source_findings)
+    if source_findings.broken:
+        told.insert(0, notes.broken(source_findings, spec.skip_broken))
+    if not source_findings.looked:
         told.append(
             "the images themselves were not looked at"
             + ("" if few else f", as there are more than {MAX_LOOKED_AT:,}")

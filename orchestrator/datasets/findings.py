@@ -78,36 +78,38 @@ def find(
     Without `look`, or where images cannot be decoded, only names and checksums are compared.
     `quick` decodes at a small size where that is faster.
     """
-    found = Findings(look and can_look(), beside=list(source.beside), remarks=list(source.remarks))
-    found.alike_classes = folder_shape.alike(source.classes)
+    findings = Findings(
+        look and can_look(), beside=list(source.beside), remarks=list(source.remarks)
+    )
+    findings.alike_classes = folder_shape.alike(source.classes)
     paths = [entry.path for entry in source.entries]
-    found.own_split = folder_shape.split_within_classes(folder_shape.tree(source.classes, paths))
+    findings.own_split = folder_shape.split_within_classes(folder_shape.tree(source.classes, paths))
     digests = {entry.path: entry.sha256 for entry in source.entries}
     groups: list[list[ImageFile]] = []
-    if found.looked:
-        groups = _look_at_all(source, settings, found, digests, tell, quick)
-    whole = [entry for entry in source.entries if entry.path not in found.broken]
+    if findings.looked:
+        groups = _look_at_all(source, settings, findings, digests, tell, quick)
+    whole = [entry for entry in source.entries if entry.path not in findings.broken]
     splits = _split(whole, digests, settings)
-    _count_by_split(source, whole, splits, found)
+    _count_by_split(source, whole, splits, findings)
     equal = _equal(whole, digests)
-    found.contradictions = [
+    findings.contradictions = [
         [e.path for e in group] for group in equal if len({e.label for e in group}) > 1
     ]
-    found.equal_across_splits = [
+    findings.equal_across_splits = [
         [e.path for e in group] for group in equal if len({splits[e.path] for e in group}) > 1
     ]
     for group in groups:
         if len({digests[entry.path] for entry in group}) > 1:
-            found.near_duplicates.append([entry.path for entry in group])
+            findings.near_duplicates.append([entry.path for entry in group])
             if len({splits[entry.path] for entry in group}) > 1:
-                found.across_splits.append([entry.path for entry in group])
-    return found
+                findings.across_splits.append([entry.path for entry in group])
+    return findings
 
 
 def _look_at_all(
     source: DataSource,
     settings: DataSettings,
-    found: Findings,
+    findings: Findings,
     digests: dict[str, str],
     tell: Tell,
     quick: bool,
@@ -124,26 +126,26 @@ def _look_at_all(
         for seen in pool.map(lambda e: look(Path(source.origin) / e.path, quick), source.entries):
             looks.append(seen)
             tell(len(looks), len(source.entries))
-    _measure(looks, found)
-    chosen = _range(source, settings, looks, found)
+    _measure(looks, findings)
+    chosen = _range(source, settings, looks, findings)
     for entry, seen in zip(source.entries, looks, strict=True):
         if seen.fault:
-            found.broken[entry.path] = seen.fault
+            findings.broken[entry.path] = seen.fault
         elif seen.one_colour:
-            found.one_colour.append(entry.path)
+            findings.one_colour.append(entry.path)
         elif _contrast(seen, chosen) < TENTH:
-            found.low_contrast.append(entry.path)
+            findings.low_contrast.append(entry.path)
         if seen.frames:
-            found.frames[entry.path] = seen.frames
+            findings.frames[entry.path] = seen.frames
     groups = [[source.entries[place] for place in group] for group in near_duplicates.groups(looks)]
     similar = {entry.path for group in groups for entry in group}
-    for path in [*sorted(similar), *found.one_colour]:
+    for path in [*sorted(similar), *findings.one_colour]:
         digests[path] = _pixels(Path(source.origin) / path, settings, chosen) or digests[path]
     return groups
 
 
 def _range(
-    source: DataSource, settings: DataSettings, looks: Sequence[Look], found: Findings
+    source: DataSource, settings: DataSettings, looks: Sequence[Look], findings: Findings
 ) -> ValueRange:
     """The range of values of the data set, as preparing it would find it."""
     from models.data.find_value_range import DataSetRange
@@ -154,14 +156,14 @@ def _range(
     try:
         value_range.check(source.origin, source.beyond_8_bits, settings.value_range)
     except BadFolder as error:
-        found.value_range = {"fault": str(error)}
+        findings.value_range = {"fault": str(error)}
         return UNKNOWN
     low, high = min(span[0] for span in spans), max(span[1] for span in spans)
     given = value_range.chosen(settings.value_range)
     chosen = given or ValueRange("given", low, high if low < high else low + 1)
     used = DataSetRange(chosen, len(spans)).facts(settings.value_range)["value_range"]
     kinds = Counter(one.words for one in source.beyond_8_bits.values())
-    found.value_range = {**used, "lowest": low, "highest": high, "kinds": dict(kinds)}
+    findings.value_range = {**used, "lowest": low, "highest": high, "kinds": dict(kinds)}
     return chosen
 
 
@@ -209,28 +211,28 @@ def _equal(entries: Iterable[ImageFile], digests: dict[str, str]) -> list[list[I
 
 
 def _count_by_split(
-    source: DataSource, whole: Sequence[ImageFile], splits: dict[str, str], found: Findings
+    source: DataSource, whole: Sequence[ImageFile], splits: dict[str, str], findings: Findings
 ) -> None:
     """Record the images of each class, and of each group that is cut, by split."""
-    found.by_split = {label: dict.fromkeys(SPLITS, 0) for label in source.classes}
+    findings.by_split = {label: dict.fromkeys(SPLITS, 0) for label in source.classes}
     groups: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for entry in whole:
-        found.by_split[entry.label][splits[entry.path]] += 1
+        findings.by_split[entry.label][splits[entry.path]] += 1
         if entry.group is not None:
             groups[entry.group][splits[entry.path]] += 1
-    found.no_test_image = [label for label, n in found.by_split.items() if not n["test"]]
-    found.groups_across_splits = {
+    findings.no_test_image = [label for label, n in findings.by_split.items() if not n["test"]]
+    findings.groups_across_splits = {
         g: dict(counts) for g, counts in groups.items() if len(counts) > 1
     }
 
 
-def _measure(looks: Sequence[Look], found: Findings) -> None:
+def _measure(looks: Sequence[Look], findings: Findings) -> None:
     """Record formats, sizes, modes and depths of the whole images."""
     whole = [seen for seen in looks if not seen.fault]
-    found.formats = dict(Counter(seen.kind for seen in whole).most_common())
-    found.modes = dict(Counter(seen.mode for seen in whole).most_common())
-    found.depths = dict(Counter(seen.depth for seen in whole).most_common())
+    findings.formats = dict(Counter(seen.kind for seen in whole).most_common())
+    findings.modes = dict(Counter(seen.mode for seen in whole).most_common())
+    findings.depths = dict(Counter(seen.depth for seen in whole).most_common())
     for place, side in enumerate(("width", "height")):
         lengths = sorted(seen.size[place] for seen in whole)
         if lengths:
-            found.sizes[side] = [lengths[0], lengths[len(lengths) // 2], lengths[-1]]
+            findings.sizes[side] = [lengths[0], lengths[len(lengths) // 2], lengths[-1]]

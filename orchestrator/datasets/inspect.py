@@ -67,7 +67,7 @@ class Inspection:
     notes: list[str]
 
 
-FOUND = {field.name for field in fields(Findings)} - {"looked", "remarks"}
+FROM_FINDINGS = {field.name for field in fields(Findings)} - {"looked", "remarks"}
 
 
 def inspect_source(
@@ -79,9 +79,9 @@ def inspect_source(
 
     The split and the range of values are those of `settings`.
     """
-    found = findings.find(source, settings, tell)
-    if not found.looked:
-        _recognise(source, found)
+    source_findings = findings.find(source, settings, tell)
+    if not source_findings.looked:
+        _recognise(source, source_findings)
     return Inspection(
         folder=source.origin,
         layout=source.layout,
@@ -92,9 +92,9 @@ def inspect_source(
         classes=dict(Counter(entry.label for entry in source.entries)),
         split_given=source.split_given,
         duplicates=[[entry.path for entry in group] for group in _duplicates(source)],
-        decoded=found.looked,
-        notes=notes.lines(found),
-        **{name: getattr(found, name) for name in FOUND},
+        decoded=source_findings.looked,
+        notes=notes.lines(source_findings),
+        **{name: getattr(source_findings, name) for name in FROM_FINDINGS},
     )
 
 
@@ -105,7 +105,7 @@ def _duplicates(source: DataSource) -> list[list[ImageFile]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _recognise(source: DataSource, found: Findings) -> None:
+def _recognise(source: DataSource, source_findings: Findings) -> None:
     """Record formats and files of other kinds by their first bytes, without Pillow."""
     formats: Counter[str] = Counter()
     for entry in source.entries:
@@ -114,7 +114,7 @@ def _recognise(source: DataSource, found: Findings) -> None:
         kind = next((kind for start, kind in SIGNATURES.items() if head.startswith(start)), "")
         foreign = file_kinds.name_foreign(head)
         if foreign or not kind:
-            found.broken[entry.path] = foreign or "not an image (by its first bytes)"
+            source_findings.broken[entry.path] = foreign or "not an image (by its first bytes)"
         else:
             formats[kind] += 1
-    found.formats = dict(formats.most_common())
+    source_findings.formats = dict(formats.most_common())

@@ -53,12 +53,13 @@ class FileGallery:
         return self._small[image]
 
 
-def write(path: Path, source: DataSource, found: Inspection) -> None:
+def write(path: Path, source: DataSource, inspection: Inspection) -> None:
     """Write the page, with everything in one file. Raises `BadSpec` where it cannot."""
     charts = (
-        images.bars(found.by_split),
+        images.bars(inspection.by_split),
         images.sheet(
-            FileGallery(source, frozenset(found.broken)), "Images as squares, as networks see them"
+            FileGallery(source, frozenset(inspection.broken)),
+            "Images as squares, as networks see them",
         ),
     )
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -72,10 +73,10 @@ def write(path: Path, source: DataSource, found: Inspection) -> None:
     )
     world.filters["plain"] = plain
     told = world.get_template(TEMPLATE).render(
-        found=found,
-        facts=_facts(found),
+        inspection=inspection,
+        facts=_facts(inspection),
         charts=[chart for chart in charts if chart is not None],
-        sections=inspect_text.sections(found),
+        sections=inspect_text.sections(inspection),
     )
     try:
         with atomic.atomic_write(path) as draft:
@@ -84,18 +85,18 @@ def write(path: Path, source: DataSource, found: Inspection) -> None:
         raise BadSpec(f"cannot write {path}: {error.strerror}. Give another --html.") from None
 
 
-def _facts(found: Inspection) -> dict[str, str]:
+def _facts(inspection: Inspection) -> dict[str, str]:
     """Facts that are numbers or names, under their titles."""
     facts = {
-        "Source": LAYOUTS[found.layout].words,
-        "Labels": found.labels or "",
-        "Files": f"{found.files:,}, {found.bytes / 1e6:,.1f} MB",
-        "Classes": f"{len(found.classes):,}",
-        "Split": "given by the data" if found.split_given else "drawn by orch",
-        "Groups": f"{found.groups:,}" if found.groups else "none",
-        "Formats": inspect_text.counted(found.formats),
-        "Modes": inspect_text.counted(found.modes),
-        "Values": inspect_text.counted(found.depths),
-        "Pixels (smallest, median, largest)": inspect_text.sizes(found),
+        "Source": LAYOUTS[inspection.layout].words,
+        "Labels": inspection.labels or "",
+        "Files": f"{inspection.files:,}, {inspection.bytes / 1e6:,.1f} MB",
+        "Classes": f"{len(inspection.classes):,}",
+        "Split": "given by the data" if inspection.split_given else "drawn by orch",
+        "Groups": f"{inspection.groups:,}" if inspection.groups else "none",
+        "Formats": inspect_text.counted(inspection.formats),
+        "Modes": inspect_text.counted(inspection.modes),
+        "Values": inspect_text.counted(inspection.depths),
+        "Pixels (smallest, median, largest)": inspect_text.sizes(inspection),
     }
     return {title: fact for title, fact in facts.items() if fact}

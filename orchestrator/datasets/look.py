@@ -76,10 +76,10 @@ def look(path: Path, quick: bool = False) -> Look:
 def _look(contents: bytes, quick: bool) -> Look:
     pixels, span = pixel_format.read(io.BytesIO(contents)), None
     if pixels is not None and pixels.beyond_8_bits and pixels.exact:
-        found = values.read(contents, pixels)
-        kind, span = pixels.format, found.span() or (0.0, 0.0)
+        decoded = values.read(contents, pixels)
+        kind, span = pixels.format, decoded.span() or (0.0, 0.0)
         own = ValueRange("given", span[0], span[1] if span[0] < span[1] else span[0] + 1)
-        image = values.show(found, pixels, own)
+        image = values.show(decoded, pixels, own)
     else:
         loaded = load(contents, _draft if quick else lambda image: None)
         kind = loaded.format or "unknown"

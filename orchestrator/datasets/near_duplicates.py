@@ -39,7 +39,7 @@ def groups(looks: Sequence[Look]) -> list[list[int]]:
         apart = np.abs(thumbnails[near].astype(np.int16) - thumbnails[first]).mean(axis=1)
         for second in near[apart <= MAX_LEVELS]:
             group[group == group[second]] = group[first]
-    found: defaultdict[int, list[int]] = defaultdict(list)
+    by_group: defaultdict[int, list[int]] = defaultdict(list)
     for place, number in zip(places, group.tolist(), strict=True):
-        found[number].append(place)
-    return [members for members in found.values() if len(members) > 1]
+        by_group[number].append(place)
+    return [members for members in by_group.values() if len(members) > 1]

@@ -10,46 +10,49 @@ from orchestrator.datasets.findings import Findings
 SHOWN = 3
 
 
-def lines(found: Findings) -> list[str]:
+def lines(findings: Findings) -> list[str]:
     """A line for each kind of finding, with the first files by name; broken files left out."""
     told = [
-        *found.remarks,
+        *findings.remarks,
         _line(
-            map(_cut, found.groups_across_splits.items()),
+            map(_cut, findings.groups_across_splits.items()),
             "group", "s", "of images in several splits",
         ),
         _line(
-            map(_equal, found.equal_across_splits),
+            map(_equal, findings.equal_across_splits),
             "group", "s", "of equal images in several splits",
         ),
         _line(
-            [label for label, counts in found.by_split.items() if not counts["train"]],
+            [label for label, counts in findings.by_split.items() if not counts["train"]],
             "class", "es", "without a training image",
         ),
-        _line(found.no_test_image, "class", "es", "without a test image"),
+        _line(findings.no_test_image, "class", "es", "without a test image"),
         _line(
-            map(_equal, found.contradictions),
+            map(_equal, findings.contradictions),
             "group", "s", "of equal images in several classes",
         ),
-        _line(found.one_colour, "image", "s", "of a single colour"),
-        _line(found.low_contrast, "image", "s", "of less than a tenth of the range of values"),
+        _line(findings.one_colour, "image", "s", "of a single colour"),
+        _line(findings.low_contrast, "image", "s", "of less than a tenth of the range of values"),
         _line(
-            [f"{path} ({frames})" for path, frames in found.frames.items()],
+            [f"{path} ({frames})" for path, frames in findings.frames.items()],
             "file", "s", "with several frames, of which the first is taken",
         ),
-        _near(found),
-        _line(map(_alike, found.alike_classes), "group", "s", "of classes with almost equal names"),
-        _line(found.beside, "file", "s", "beside the class folders, not used"),
-        _line(found.own_split, "folder", "s", "of a split within the classes, not used as one"),
+        _near(findings),
+        _line(
+            map(_alike, findings.alike_classes),
+            "group", "s", "of classes with almost equal names",
+        ),
+        _line(findings.beside, "file", "s", "beside the class folders, not used"),
+        _line(findings.own_split, "folder", "s", "of a split within the classes, not used as one"),
     ]  # fmt: skip
-    if found.value_range and "fault" in found.value_range:
-        told.append(found.value_range["fault"])
+    if findings.value_range and "fault" in findings.value_range:
+        told.append(findings.value_range["fault"])
     return [line for line in told if line]
 
 
-def broken(found: Findings, skipped: bool) -> str:
+def broken(findings: Findings, skipped: bool) -> str:
     """The broken files, and what becomes of them."""
-    named = [f"{path} ({why})" for path, why in found.broken.items()]
+    named = [f"{path} ({why})" for path, why in findings.broken.items()]
     becomes = "left out" if skipped else "on which preparing the data set will fail"
     return _line(named, "broken file", "s", becomes)
 
@@ -64,13 +67,13 @@ def _line(names: Iterable[str], one: str, many: str, what: str) -> str:
     return f"{len(listed):,} {noun} {what}: {', '.join(listed[:SHOWN])}{more}"
 
 
-def _near(found: Findings) -> str:
-    images, across = sum(map(len, found.near_duplicates)), len(found.across_splits)
+def _near(findings: Findings) -> str:
+    images, across = sum(map(len, findings.near_duplicates)), len(findings.across_splits)
     if not images:
         return ""
-    examples = found.across_splits or found.near_duplicates
+    examples = findings.across_splits or findings.near_duplicates
     return (
-        f"{images:,} images in {len(found.near_duplicates):,} groups look nearly the same; "
+        f"{images:,} images in {len(findings.near_duplicates):,} groups look nearly the same; "
         f"{across:,} of the groups lie in several splits: {_equal(examples[0])}"
     )
 

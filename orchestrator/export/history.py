@@ -60,8 +60,8 @@ def histories(store: Store, run: Run) -> list[TrialHistory]:
     Raises `OrchError` if there are none. A row holds only a duration. Its end time is counted back
     from the end of the attempt that finished its period.
     """
-    found = [_history(store, run, store.load_trial(name)) for name in run.trials]
-    with_points = [history for history in found if history.points]
+    all_histories = [_history(store, run, store.load_trial(name)) for name in run.trials]
+    with_points = [history for history in all_histories if history.points]
     if not with_points:
         raise OrchError(
             f"the run {run.name} has no results to export yet. Its progress: "

@@ -26,9 +26,10 @@ class DaemonProcess:
     def alive(self) -> bool:
         """Whether it is running; false for a zombie and for a reused PID."""
         try:
-            found = psutil.Process(self.pid)
+            running = psutil.Process(self.pid)
             return (
-                abs(found.create_time() - self.born) < 1 and found.status() != psutil.STATUS_ZOMBIE
+                abs(running.create_time() - self.born) < 1
+                and running.status() != psutil.STATUS_ZOMBIE
             )
         except psutil.Error:
             return False
@@ -42,8 +43,8 @@ class DaemonProcess:
     def runs_for_us(self, word: str) -> bool:
         """Whether it is this user's and `word` is part of its command line."""
         with contextlib.suppress(psutil.Error):
-            found = psutil.Process(self.pid)
-            return bool(found.uids().real == os.getuid() and word in " ".join(found.cmdline()))
+            running = psutil.Process(self.pid)
+            return bool(running.uids().real == os.getuid() and word in " ".join(running.cmdline()))
         return False
 
     def ask_to_end(self) -> None:
@@ -56,8 +57,8 @@ class DaemonProcess:
         """Send SIGKILL to it and its children, if it is still that process."""
         with contextlib.suppress(psutil.Error):
             if self.alive():
-                found = psutil.Process(self.pid)
-                for process in [*found.children(recursive=True), found]:
+                parent = psutil.Process(self.pid)
+                for process in [*parent.children(recursive=True), parent]:
                     with contextlib.suppress(psutil.Error):
                         process.kill()
 

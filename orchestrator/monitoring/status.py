@@ -153,17 +153,17 @@ def _versions(
     store: Store, run: Run | RunOutline, results: Iterable[Results]
 ) -> set[tuple[tuple[str, str], ...]]:
     """The versions that the data set, the trainings and the latest evaluations were made with."""
-    found = [store.done(Task("prepare", run.data))]
+    task_results = [store.done(Task("prepare", run.data))]
     for trained, tested in results:
-        found += [*trained, tested]
-    return {tuple(result.versions.items()) for result in found if result is not None}
+        task_results += [*trained, tested]
+    return {tuple(result.versions.items()) for result in task_results if result is not None}
 
 
 def _state(states: dict[str, str], working: bool) -> str:
-    found = set(states.values())
-    if "open" in found:
+    distinct = set(states.values())
+    if "open" in distinct:
         return "running" if working else "waiting"
-    return next((end for end in ("cancelled", "failed") if end in found), "done")
+    return next((end for end in ("cancelled", "failed") if end in distinct), "done")
 
 
 def _under_way(
@@ -181,7 +181,7 @@ def _under_way(
 
 
 def _failures(store: Store, states: dict[str, str]) -> tuple[Failure, ...]:
-    found = []
+    failures = []
     for task_id in (task_id for task_id, state in states.items() if state == "failed"):
         task = Task.parse(task_id)
         why = store.failed(task)
@@ -189,5 +189,5 @@ def _failures(store: Store, states: dict[str, str]) -> tuple[Failure, ...]:
             folder = store.attempts_folder(task)
             log = folder if why.attempt is None else folder / f"{why.attempt:04d}.log"
             path = str(Path(why.log or log))
-            found.append(Failure(task_id, why.failure, why.message, path, why.quarantined))
-    return tuple(found)
+            failures.append(Failure(task_id, why.failure, why.message, path, why.quarantined))
+    return tuple(failures)

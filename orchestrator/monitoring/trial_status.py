@@ -61,16 +61,16 @@ class TrialShare:
 
 def shares_of_trials(states: dict[str, str]) -> dict[str, TrialShare]:
     """Each trial's part of the run, in one pass over the task states."""
-    found: defaultdict[str, TrialShare] = defaultdict(TrialShare)
+    shares: defaultdict[str, TrialShare] = defaultdict(TrialShare)
     for task_id, state in states.items():
         kind, trial, epoch, *corruption = task_id.split(".")
-        share = found[trial]
+        share = shares[trial]
         share.states.add(state)
         if kind == "train":
             share.target_epochs.append(int(epoch))
         if state == "done" and not corruption:
             (share.trained if kind == "train" else share.evaluated).append(int(epoch))
-    return found
+    return shares
 
 
 def results_of(store: Store, trial: str, share: TrialShare) -> Results:
@@ -83,7 +83,7 @@ def results_of(store: Store, trial: str, share: TrialShare) -> Results:
 def _kept(store: Store, trial: str, most: int) -> int:
     """Epoch of the newest checkpoint up to epoch `most`, the resume point; 0 if there is none."""
     names = atomic.list_names(store.checkpoints_folder(trial))
-    epochs = (int(found[1]) for name in names if (found := CHECKPOINT.match(name)))
+    epochs = (int(match[1]) for name in names if (match := CHECKPOINT.match(name)))
     return max((epoch for epoch in epochs if epoch <= most), default=0)
 
 

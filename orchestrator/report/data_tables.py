@@ -157,11 +157,11 @@ def _images(analysis: Analysis) -> pa.Table:
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     """Flatten one level: `interval.low` becomes `interval_low`."""
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for key, value in values.items():
-        found |= (
+        flat |= (
             {f"{key}_{k}": v for k, v in _flat(value).items()}
             if isinstance(value, dict)
             else {key: value}
         )
-    return found
+    return flat

@@ -26,7 +26,7 @@ MAX_ALL_WRONG = 200
 def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[str, Any]:
     """The report as JSON values under `KEYS`; non-finite numbers become null."""
     run, states = run_data.run, list(run_data.states.values())
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "keys": KEYS,
         "run": {"name": run.name, "submitted_at": run.submitted_at, "data": run.data},
         "spec": run.spec.model_dump(mode="json"),
@@ -58,13 +58,13 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
         "timeline": _timeline(analysis),
         "provenance": run.provenance,
     }
-    whole: dict[str, Any] = _finite({key: found[key] for key in KEYS})
+    whole: dict[str, Any] = _finite({key: facts[key] for key in KEYS})
     return whole
 
 
-def paired_test(found: PairwiseTest) -> dict[str, Any]:
+def paired_test(test: PairwiseTest) -> dict[str, Any]:
     """One pairwise test as JSON values."""
-    return {**asdict(found), "told_apart": found.significant}
+    return {**asdict(test), "told_apart": test.significant}
 
 
 def _answer(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[str, Any]:
@@ -110,10 +110,10 @@ def _tested(analysis: Analysis) -> dict[str, Any]:
     examples = analysis.examples
     wrong = [examples.example(place) for place in analysis.all_wrong[:MAX_ALL_WRONG]]
     return {
-        "duels": [paired_test(found) for found in analysis.paired_tests],
+        "duels": [paired_test(test) for test in analysis.paired_tests],
         "ranks": asdict(analysis.ranks) if analysis.ranks else None,
         "classes": {
-            name: [asdict(one) for one in found] for name, found in analysis.by_class.items()
+            name: [asdict(one) for one in metrics] for name, metrics in analysis.by_class.items()
         },
         "confused": [asdict(one) for one in analysis.confused],
         "calibration": {
@@ -213,14 +213,14 @@ def _data(run_data: RunData, analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _robustness(found: Robustness | None) -> dict[str, Any] | None:
+def _robustness(robustness: Robustness | None) -> dict[str, Any] | None:
     """Robustness as JSON values; None without evaluations on corrupted images."""
     return (
         None
-        if found is None
+        if robustness is None
         else {
-            "reference": found.reference,
-            "images": found.images,
+            "reference": robustness.reference,
+            "images": robustness.images,
             "networks": [
                 {
                     "backbone": one.backbone,
@@ -233,7 +233,7 @@ def _robustness(found: Robustness | None) -> dict[str, Any] | None:
                         for (corruption, severity), value in sorted(one.accuracies.items())
                     ],
                 }
-                for one in found.networks
+                for one in robustness.networks
             ],
         }
     )

@@ -32,7 +32,7 @@ def missing(run_data: RunData) -> list[str]:
             f"{_told(run_data, task_id)} failed: {why.message or 'no reason was recorded'}"
         )
     for state, word in UNFINISHED.items():
-        tasks = [task for task, found in run_data.states.items() if found == state]
+        tasks = [task for task, task_state in run_data.states.items() if task_state == state]
         lines += [f"{_told(run_data, task)} {word}." for task in tasks[:MAX_OPEN_SHOWN]]
         if len(tasks) > MAX_OPEN_SHOWN:
             lines.append(f"And {len(tasks) - MAX_OPEN_SHOWN} more {state}.")

@@ -29,7 +29,7 @@ UNTOLD = {"name", "command", "user"}
 
 def assemble(sides: Sequence[ComparedRun], sentences: Mapping[str, str]) -> Page:
     """The page that compares the runs; `sentences` are those of their own reports, by run."""
-    found = analyse_runs(sides)
+    analysis = analyse_runs(sides)
     own = tuple(
         Section(f"run-{i}", side.name, sentences[side.name], (_link(side),))
         for i, side in enumerate(sides, 1)
@@ -38,20 +38,20 @@ def assemble(sides: Sequence[ComparedRun], sentences: Mapping[str, str]) -> Page
     differing = [dict(_facts_of(side)) for side in sides]
     sections = (
         _results(sides),
-        *_certainty(found),
+        *_certainty(analysis),
         *([_corruptions(harder)] if harder else []),
         _differences(sides, differing),
         *own,
     )
     images = {s.analysis.paired_tests[0].images for s in sides if s.analysis.paired_tests}
     sizes = wording.listed([f"{n:,}" for n in sorted(images)]) if images else "no"
-    headline = Headline(sentence(sides, found.ranks), "", tuple(_cautions(sides)), ())
+    headline = Headline(sentence(sides, analysis.ranks), "", tuple(_cautions(sides)), ())
     return Page(
         " + ".join(side.name for side in sides),
         f"{wording.count(len(sides), 'run')} · {sizes} test images",
         headline,
         sections,
-        _facts(sides, found, headline, sentences) | {"differences": differing},
+        _facts(sides, analysis, headline, sentences) | {"differences": differing},
         None,
     )
 
@@ -61,7 +61,7 @@ def _corruptions(harder: Content) -> Section:
     return Section(entry.name, entry.title, harder.lead, harder.parts)
 
 
-def sentence(sides: Sequence[ComparedRun], found: Ranks | None) -> str:
+def sentence(sides: Sequence[ComparedRun], ranks: Ranks | None) -> str:
     """The best network over all runs, or of each run if they cannot be ranked together."""
     leaders = {
         side: side.run_data.leader.ranking[0].backbone
@@ -72,8 +72,8 @@ def sentence(sides: Sequence[ComparedRun], found: Ranks | None) -> str:
         return "No network has been tested yet in any of these runs."
     if not leaders:
         return "No network has learned anything in any of these runs."
-    if found:
-        return _best_rank(found)
+    if ranks:
+        return _best_rank(ranks)
     told = [
         f"{wording.title(name)} in {side.name} ({wording.percent(side.accuracy[name])})"
         for side, name in leaders.items()
@@ -87,16 +87,16 @@ def sentence(sides: Sequence[ComparedRun], found: Ranks | None) -> str:
     return f"Highest test accuracy: {wording.listed(told)}.{chance}"
 
 
-def _best_rank(found: Ranks) -> str:
+def _best_rank(ranks: Ranks) -> str:
     """The network with the best mean rank, and those it cannot be told from."""
-    first, mean = found.means[0]
+    first, mean = ranks.means[0]
     opening = (
-        f"{wording.title(first)} has the best mean rank, {mean:.2f} over {found.blocks} "
-        f"rankings (Friedman {wording.p_equals(found.p)})"
+        f"{wording.title(first)} has the best mean rank, {mean:.2f} over {ranks.blocks} "
+        f"rankings (Friedman {wording.p_equals(ranks.p)})"
     )
-    if found.few:
+    if ranks.few:
         return f"{opening}; so few rankings cannot show which network is better."
-    near = [wording.title(n) for n, m in found.means[1:] if m - mean < found.critical]
+    near = [wording.title(n) for n, m in ranks.means[1:] if m - mean < ranks.critical]
     if near:
         return f"{opening}; {wording.listed(near)} are too close to call."
     return f"{opening}, ahead of all others."
@@ -148,17 +148,17 @@ def _results(sides: Sequence[ComparedRun]) -> Section:
     )
 
 
-def _certainty(found: RunsAnalysis) -> list[Section]:
+def _certainty(analysis: RunsAnalysis) -> list[Section]:
     built: list[Part] = []
-    if ranks := found.ranks:
+    if ranks := analysis.ranks:
         drawn = [] if ranks.few else [significance.critical(ranks, "ranking")]
         built += [
             Heading("Ranks over runs and seeds"),
             Text(significance.told(ranks, "rankings")),
             *elements.figures(drawn),
         ]
-    if found.across:
-        built += _same_network(found.across)
+    if analysis.across:
+        built += _same_network(analysis.across)
     return [Section("certainty", "Statistical significance", "", tuple(built))] if built else []
 
 
@@ -198,11 +198,11 @@ def _same_network(across: Sequence[NetworkAcross]) -> list[Part]:
 
 
 def _differences(sides: Sequence[ComparedRun], told: Sequence[Mapping[str, str]]) -> Section:
-    keys = list(dict.fromkeys(key for found in told for key in found))
+    keys = list(dict.fromkeys(key for facts in told for key in facts))
     rows = tuple(
-        (key, *(found.get(key, "–") for found in told))
+        (key, *(facts.get(key, "–") for facts in told))
         for key in keys
-        if len({found.get(key) for found in told}) > 1
+        if len({facts.get(key) for facts in told}) > 1
     )
     same = len(keys) - len(rows)
     lead = f"Specification, data and versions. {same} other values are the same in all runs."
@@ -257,7 +257,7 @@ def _link(side: ComparedRun) -> Text:
 
 def _facts(
     sides: Sequence[ComparedRun],
-    found: RunsAnalysis,
+    analysis: RunsAnalysis,
     headline: Headline,
     sentences: Mapping[str, str],
 ) -> dict[str, Any]:
@@ -274,13 +274,13 @@ def _facts(
             for side in sides
         ],
         "answer": {"sentence": headline.sentence, "cautions": list(headline.cautions)},
-        "ranks": asdict(found.ranks) if found.ranks else None,
+        "ranks": asdict(analysis.ranks) if analysis.ranks else None,
         "across": [
             {
                 "backbone": one.backbone,
                 **json_facts.paired_test(one.test),
                 "p_holm": one.p_holm,
             }
-            for one in found.across
+            for one in analysis.across
         ],
     }

@@ -46,7 +46,7 @@ def record(
     request = preflight.check_request(
         spec,
         settings,
-        preflight.ping,
+        preflight.require_broker,
         _require_weights,
         tell,
         check_networks or network_check.resolve,

@@ -28,7 +28,7 @@ GPU 1: NVIDIA H200 (UUID: GPU-11111111-6756-fd30-cd4a-1e6da3caf9b0)
 
 def test_a_worker_is_pinned_to_the_device_asked_for() -> None:
     """cuda:1 is the second visible GPU, and the only one its child will see."""
-    chosen, lock = discovery.choose_device("cuda:1", 4, found=["2", "5"])
+    chosen, lock = discovery.choose_device("cuda:1", 4, gpus_here=["2", "5"])
     assert lock is not None
     lock.close()
 
@@ -41,7 +41,7 @@ def test_a_worker_is_pinned_to_the_device_asked_for() -> None:
 def test_a_device_that_is_not_there_is_refused(asked: str) -> None:
     """The message says what this machine has."""
     with pytest.raises(discovery.NoSuchDevice, match="cpu"):
-        discovery.choose_device(asked, 1, found=["0", "1"])
+        discovery.choose_device(asked, 1, gpus_here=["0", "1"])
 
 
 @pytest.mark.parametrize(("threads", "slots", "each"), [(8, 1, 8), (8, 3, 2), (1, 4, 1)])
@@ -74,7 +74,7 @@ esac
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     found = [
-        discovery.choose_device(f"cuda:{index}", 1, found=["0", "1", "MIG-c7384736"])[0]
+        discovery.choose_device(f"cuda:{index}", 1, gpus_here=["0", "1", "MIG-c7384736"])[0]
         for index in range(3)
     ]
     processors = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import tokenize
@@ -15,6 +16,7 @@ RETIRED = re.compile(
     r"|takeover|narrator|landing|obituary|tether|minding|_?dice|dealt|let_go|sign_off|ring)"
     r"|_?MOST_\w+"
 )
+EMPTY = re.compile(r"(?i)_*(found|things?|stuff)(_\w+)?")
 PACKAGES = ("jobs", "models", "workers", "orchestrator")
 
 
@@ -28,6 +30,25 @@ def retired(source: str) -> set[str]:
     }
 
 
+def empty_names(source: str) -> set[str]:
+    """Names of variables, parameters and functions that do not say what they hold or do.
+
+    A field of a record is named with its record (`diagnosis.found`), so it is not among them.
+    """
+    nodes = list(ast.walk(ast.parse(source)))
+    fields = {
+        line.target
+        for node in nodes
+        if isinstance(node, ast.ClassDef)
+        for line in node.body
+        if isinstance(line, ast.AnnAssign)
+    }
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and node not in fields}
+    names |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    names |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    return set(filter(EMPTY.fullmatch, names))
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_identifier_is_a_retired_word(package: str) -> None:
     """Persisted names are string literals, which are not checked."""
@@ -38,6 +59,29 @@ def test_no_identifier_is_a_retired_word(package: str) -> None:
     }
 
     assert found == {}
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, "benchmarks"])
+def test_a_name_says_what_it_holds(package: str) -> None:
+    """What was found has a name of its own: a match, a record, the trials."""
+    empty = {
+        str(path.relative_to(ROOT)): names
+        for path in (ROOT / package).rglob("*.py")
+        if (names := empty_names(path.read_text()))
+    }
+
+    assert empty == {}
+
+
+def test_an_empty_name_is_noticed() -> None:
+    """Wherever it is given, also in a text; not as a word of a sentence or a record's field."""
+    local = "def read(found_rows): return [f'{found}' for found in found_rows]"
+    function = "def _found(name): return lambda found: name"
+    record = "class Diagnosis:\n    found: str\n\nprint(diagnosis.found, 'nothing was found')"
+
+    assert empty_names(local) == {"found", "found_rows"}
+    assert empty_names(function) == {"_found", "found"}
+    assert empty_names(record) == set()
 
 
 def test_a_retired_word_is_noticed() -> None:

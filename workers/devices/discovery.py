@@ -73,8 +73,8 @@ def gpus(environment: Mapping[str, str] | None = None) -> list[str]:
     if not any(re.fullmatch(r"\d+|(GPU|MIG)-.+", entry) for entry in entries):
         return []
     text = _listing()
-    found = list(itertools.takewhile(lambda entry: _is_listed(entry, text), entries))
-    return list(dict.fromkeys(found))
+    visible = list(itertools.takewhile(lambda entry: _is_listed(entry, text), entries))
+    return list(dict.fromkeys(visible))
 
 
 def gpu_uuids() -> list[str]:
@@ -134,13 +134,13 @@ def _is_listed(entry: str, text: str) -> bool:
 
 def listed_gpus(text: str) -> list[str]:
     """GPUs listed by `nvidia-smi -L`: indices, or UUIDs of parts of a divided one (MIG)."""
-    found: list[tuple[str, list[str]]] = []
+    cards: list[tuple[str, list[str]]] = []
     for line in text.splitlines():
         if whole := re.match(r"GPU (\d+):", line):
-            found.append((whole[1], []))
-        elif found and (part := re.search(r"\(UUID: (MIG-[^)\s]+)\)", line)):
-            found[-1][1].append(part[1])
-    return [each for number, parts in found for each in (parts or [number])]
+            cards.append((whole[1], []))
+        elif cards and (part := re.search(r"\(UUID: (MIG-[^)\s]+)\)", line)):
+            cards[-1][1].append(part[1])
+    return [each for number, parts in cards for each in (parts or [number])]
 
 
 def device_model(device: Device) -> str:
@@ -190,7 +190,7 @@ def available_cores() -> int:
 
 
 def choose_device(
-    asked: str | None, threads: int | None, found: list[str] | None = None, slots: int = 1
+    asked: str | None, threads: int | None, gpus_here: list[str] | None = None, slots: int = 1
 ) -> tuple[Device, IO[str] | None]:
     """The requested device, else the first GPU no other worker here holds, else the CPU.
 
@@ -200,7 +200,7 @@ def choose_device(
     Raises `NoSuchDevice` and `DeviceTaken`.
     """
     threads_used = max(1, (threads or max(1, available_cores() // 2)) // slots)
-    there, index = _looked_up(asked, found)
+    there, index = _looked_up(asked, gpus_here)
     if index is None and (asked == "cpu" or not there):
         return Device("cpu", "cpu", "", threads_used), None
     for number in range(len(there)) if index is None else [index]:
@@ -217,14 +217,16 @@ def choose_device(
     )
 
 
-def require_device(asked: str | None, found: list[str] | None = None) -> None:
+def require_device(asked: str | None, gpus_here: list[str] | None = None) -> None:
     """Raise `NoSuchDevice` unless this machine has the device; takes no lock."""
-    _looked_up(asked, found)
+    _looked_up(asked, gpus_here)
 
 
-def require_room(workers: int | None, asked: str | None, found: list[str] | None = None) -> None:
+def require_room(
+    workers: int | None, asked: str | None, gpus_here: list[str] | None = None
+) -> None:
     """Raise `DeviceTaken` for more workers than there are GPUs for them; a CPU takes any number."""
-    there, index = _looked_up(asked, found)
+    there, index = _looked_up(asked, gpus_here)
     devices = len(there) if index is None else 1
     if asked != "cpu" and there and workers is not None and workers > devices:
         raise DeviceTaken(
@@ -233,7 +235,7 @@ def require_room(workers: int | None, asked: str | None, found: list[str] | None
         )
 
 
-def _looked_up(asked: str | None, found: list[str] | None) -> tuple[list[str], int | None]:
+def _looked_up(asked: str | None, gpus_here: list[str] | None) -> tuple[list[str], int | None]:
     """GPUs of this machine, and the index of the requested one; raises `NoSuchDevice`."""
     if asked == "cpu":
         return [], None
@@ -242,12 +244,14 @@ def _looked_up(asked: str | None, found: list[str] | None) -> tuple[list[str], i
     match = re.fullmatch(r"(?:cuda|gpu)(?::(\d+))?", asked) if asked is not None else None
     if asked is not None and match is None:
         raise NoSuchDevice(f"'{asked}' is not a device. Give cpu, or cuda:0 for the first GPU.")
-    there = gpus() if found is None else found
+    there = gpus() if gpus_here is None else gpus_here
     if match is None:
         return there, None
     if (index := int(match[1] or 0)) >= len(there):
         chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-        seen = "" if chosen is None or found is not None else f" (CUDA_VISIBLE_DEVICES={chosen})"
+        seen = (
+            "" if chosen is None or gpus_here is not None else f" (CUDA_VISIBLE_DEVICES={chosen})"
+        )
         raise NoSuchDevice(
             f"there is no {asked} here: this machine shows {len(there)} GPU(s){seen}. "
             "Give --device cpu."

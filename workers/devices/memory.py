@@ -119,8 +119,8 @@ def limits(groups: Path = CGROUPS) -> list[int]:
         groups / "memory.max",
         groups / "memory" / "memory.limit_in_bytes",
     }
-    found = []
+    limits_bytes = []
     for place in places:
         with contextlib.suppress(OSError, ValueError):
-            found.append(int(place.read_text()))
-    return found
+            limits_bytes.append(int(place.read_text()))
+    return limits_bytes

@@ -244,8 +244,8 @@ def resume_point(store: Store, task: Task) -> str:
     if task.kind != "train":
         return ""
     names = atomic.list_names(store.checkpoints_folder(task.subject))
-    found = [m for name in names if name.endswith(".json") and (m := CHECKPOINT.match(name))]
-    newest = max(found, key=lambda m: (int(m[1]), int(m[2] or 0)), default=None)
+    checkpoints = [m for name in names if name.endswith(".json") and (m := CHECKPOINT.match(name))]
+    newest = max(checkpoints, key=lambda m: (int(m[1]), int(m[2] or 0)), default=None)
     return newest[0] if newest else ""
 
 

@@ -35,7 +35,7 @@ def register(broker_url: str, store: str, folder: Path, host: str) -> None:
 
 def others(broker_url: str, store: str) -> list[KnownStore]:
     """The other stores that have used this broker, newest first; raises `BrokerUnreachable`."""
-    found = []
+    known_stores = []
     with connected(broker_url) as channel:
         noted = channel.client.hgetall(KEY)
     for name, value in noted.items():
@@ -44,8 +44,8 @@ def others(broker_url: str, store: str) -> list[KnownStore]:
             known = KnownStore(
                 name.decode(), str(said["folder"]), str(said["host"]), float(said["at"])
             )
-            found += [known] if known.id != store else []
-    return sorted(found, key=lambda known: -known.at)
+            known_stores += [known] if known.id != store else []
+    return sorted(known_stores, key=lambda known: -known.at)
 
 
 def remove_bindings(broker_url: str, store: str, alive: Collection[str]) -> None:

@@ -74,9 +74,11 @@ class Handover:
     def __post_init__(self) -> None:
         with contextlib.suppress(OSError, OrchError, TypeError, ValueError):
             path = self.store.pace_path(self.host, self.device)
-            found = codec.read_values(path, RatesRecord.FORMAT) or {}
-            found.pop(codec.FORMAT_KEY, None)
-            self.rates = {str(kind): float(rate) for kind, rate in found.items() if float(rate) > 0}
+            values = codec.read_values(path, RatesRecord.FORMAT) or {}
+            values.pop(codec.FORMAT_KEY, None)
+            self.rates = {
+                str(kind): float(rate) for kind, rate in values.items() if float(rate) > 0
+            }
 
     # What this worker measures and reports
 
@@ -252,21 +254,21 @@ class Handover:
         with that evaluation, and other workers may be slower.
         """
         by, self.granted_to = self.asker(ended, token), None
-        found: dict[str | None, list[Task]] = {}
+        by_worker: dict[str | None, list[Task]] = {}
         for task in tasks:
             ours = task.kind == "train" and task.subject == ended.subject
             if ours and by is None and self.request is not None:
                 self.deferred.append(task)
             else:
-                found.setdefault(
+                by_worker.setdefault(
                     (by or (self.name if done else None)) if ours else None, []
                 ).append(task)
         if (
             done
             and ended.kind == "train"
             and self.request is None
-            and None in found
-            and self.name not in found
+            and None in by_worker
+            and self.name not in by_worker
         ):
-            found[self.name] = [found[None].pop(0)]
-        return {to: sent for to, sent in found.items() if sent}
+            by_worker[self.name] = [by_worker[None].pop(0)]
+        return {to: sent for to, sent in by_worker.items() if sent}

@@ -35,8 +35,8 @@ class Peers:
 
     def peers(self) -> tuple[rebalance.Peer, ...]:
         """The workers with a recent, valid heartbeat; call this every few seconds."""
-        found = [self._read_peer(name) for name in atomic.list_names(self.store.heartbeats_folder)]
-        self._last = tuple(peer for peer in found if peer is not None)
+        peers = [self._read_peer(name) for name in atomic.list_names(self.store.heartbeats_folder)]
+        self._last = tuple(peer for peer in peers if peer is not None)
         return self._last
 
     def rank(self, name: str) -> int:
@@ -52,8 +52,8 @@ class Peers:
             peer.training for peer in self._last if peer.name != ours.name
         ):
             return None
-        found = rebalance.reassignments(self._last, self._whole(ours, waiting))
-        return next((each for each in found if each.taker == ours.name), None)
+        reassignments = rebalance.reassignments(self._last, self._whole(ours, waiting))
+        return next((each for each in reassignments if each.taker == ours.name), None)
 
     def placed(
         self, ours: Handover, tasks: Sequence[Task], *free: str
@@ -67,13 +67,13 @@ class Peers:
             replace(peer, busy=False, training=None, settled=True) if peer.name in free else peer
             for peer in self._last
         ]
-        by, found = dict[str, str](), dict[str | None, list[Task]]()
+        by, by_worker = dict[str, str](), dict[str | None, list[Task]]()
         with contextlib.suppress(OSError, OrchError, TypeError, ValueError):
             trainings = [task for task in tasks if task.kind == "train"]
             by = rebalance.assign_trainings(idle, self._whole(ours, trainings[:MAX_WAITING]))
         for task in tasks:
-            found.setdefault(by.get(task.id), []).append(task)
-        return found
+            by_worker.setdefault(by.get(task.id), []).append(task)
+        return by_worker
 
     def _whole(self, ours: Handover, tasks: Sequence[Task]) -> list[rebalance.ActiveTraining]:
         """Waiting trainings, with the images left until the last target epoch of their trial.

@@ -82,12 +82,12 @@ def reassignments(
     """
     fleet = Fleet.of(peers, waiting)
     free = {peer.name for peer in fleet.peers if peer.settled}
-    found: list[Reassignment] = []
+    changes: list[Reassignment] = []
     while (best := fleet.best(free)) is not None:
         fleet, change = best
-        found.append(change)
+        changes.append(change)
         free -= {change.taker, change.holder}
-    return found
+    return changes
 
 
 def assign_trainings(peers: Sequence[Peer], trainings: Sequence[ActiveTraining]) -> dict[str, str]:
@@ -95,14 +95,14 @@ def assign_trainings(peers: Sequence[Peer], trainings: Sequence[ActiveTraining])
 
     The longest training is assigned first. Each goes to the idle worker that would finish it first.
     """
-    fleet, found = Fleet.of(peers, trainings), dict[str, str]()
+    fleet, assigned = Fleet.of(peers, trainings), dict[str, str]()
     idle = [peer for peer in fleet.peers if not peer.busy and peer.settled]
     for training in fleet.waiting:
         if idle:
             first = min(idle, key=lambda peer: fleet.seconds(peer, training))
             idle.remove(first)
-            found[training.task] = first.name
-    return found
+            assigned[training.task] = first.name
+    return assigned
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +162,10 @@ class Fleet:
         None if no reassignment saves enough.
         """
         before = self.lateness_s()
-        worth, found = max(WORTH_S, WORTH_SHARE * before), list[tuple[float, Fleet, Reassignment]]()
+        worth = max(WORTH_S, WORTH_SHARE * before)
         if before < worth:
             return None
+        choices: list[tuple[float, Fleet, Reassignment]] = []
         able = [peer for peer in self.peers if peer.name in free]
         for taker, holder in itertools.permutations(able, 2):
             given = holder.training
@@ -175,10 +176,10 @@ class Fleet:
             if max(self.least_s, expected_s) < self.seconds(holder, given):
                 after = self._after(taker, holder)
                 saves_s = before - after.lateness_s()
-                found.append(
+                choices.append(
                     (saves_s, after, Reassignment(taker.name, holder.name, given.task, saves_s))
                 )
-        saves_s, after, change = max(found, key=lambda each: each[0], default=(0.0, self, None))
+        saves_s, after, change = max(choices, key=lambda each: each[0], default=(0.0, self, None))
         return (after, change) if change and saves_s >= worth else None
 
     def _after(self, taker: Peer, holder: Peer) -> Fleet:

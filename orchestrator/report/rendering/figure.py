@@ -49,7 +49,7 @@ class Chart:
         body = re.sub(r'^<svg ([^>]*?)(width="[^"]*" |height="[^"]*" )+', r"<svg \1", body)
         body = re.sub(r"font: ([^;\"]*)'DejaVu Sans'", r"font: \1var(--sans)", body)
         body = body.replace(f"fill: {theme.PAPER}", "fill: none")
-        body = re.sub(r"#[0-9a-f]{6}", lambda found: theme.TOKENS.get(found[0], found[0]), body)
+        body = re.sub(r"#[0-9a-f]{6}", lambda match: theme.TOKENS.get(match[0], match[0]), body)
         body = re.sub(
             r'\s*height="[^"]*pt"', "", re.sub(r'\s*width="[^"]*pt"', "", body, count=1), count=1
         )

@@ -35,9 +35,9 @@ def percent(share: float | None, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f}%"
 
 
-def interval(found: Interval) -> str:
+def interval(bounds: Interval) -> str:
     """An interval of shares in per cent: `97.7–98.2%`."""
-    return f"{100 * found.low:.1f}–{100 * found.high:.1f}%"
+    return f"{100 * bounds.low:.1f}–{100 * bounds.high:.1f}%"
 
 
 def points(spread: Spread) -> str:
@@ -54,11 +54,11 @@ def signed(difference: float) -> str:
     return f"{points:+.{digits}f}".replace("-", "−") if points else "0.0"
 
 
-def difference(found: Interval) -> str:
+def difference(bounds: Interval) -> str:
     """An interval of differences in percentage points: `−0.5 to 4.7`."""
-    digits = 1 if max(abs(found.low), abs(found.high)) >= 0.005 else 2
+    digits = 1 if max(abs(bounds.low), abs(bounds.high)) >= 0.005 else 2
     low, high = (
-        round(100 * end, digits) + 0.0 for end in (found.low, found.high)
+        round(100 * end, digits) + 0.0 for end in (bounds.low, bounds.high)
     )  # adding 0.0 turns -0.0 into 0.0
     return f"{low:.{digits}f} to {high:.{digits}f}".replace("-", "−")
 
@@ -125,14 +125,14 @@ def durations(spread: Spread) -> str:
     return f"{duration(spread.mean)} ± {duration(spread.deviation)}"
 
 
-def memory(found: int | None) -> str:
+def memory(size_bytes: int | None) -> str:
     """Bytes in powers of ten: `1.2 GB`, `812 MB`; a dash for none."""
     return (
         "–"
-        if found is None
-        else f"{found / 1e9:,.1f} GB"
-        if found >= 9.995e8
-        else f"{found / 1e6:,.0f} MB"
+        if size_bytes is None
+        else f"{size_bytes / 1e9:,.1f} GB"
+        if size_bytes >= 9.995e8
+        else f"{size_bytes / 1e6:,.0f} MB"
     )
 
 

@@ -42,19 +42,21 @@ def section(report: ReportData) -> Content | None:
 
 
 def _table(analysis: Analysis, fit: Sequence[str]) -> Table:
-    learned = {name: found.ece for name, found in analysis.calibration.items() if name in fit}
+    learned = {
+        name: calibration.ece for name, calibration in analysis.calibration.items() if name in fit
+    }
     rows, best = [], min(learned.values(), default=None)
-    for name, found in analysis.calibration.items():
-        word = "overconfident" if found.gap > 0 else "underconfident"
+    for name, calibration in analysis.calibration.items():
+        word = "overconfident" if calibration.gap > 0 else "underconfident"
         rows.append(
             (
                 wording.title(name),
-                Cell(f"{found.images:,}", found.images),
-                Cell(wording.percent(found.ece), found.ece),
-                Cell(f"{found.brier:.4f}", found.brier),
-                Cell(wording.percent(found.confidence), found.confidence),
-                Cell(wording.percent(found.accuracy), found.accuracy),
-                Cell(f"{wording.signed(found.gap)} ({word})", found.gap),
+                Cell(f"{calibration.images:,}", calibration.images),
+                Cell(wording.percent(calibration.ece), calibration.ece),
+                Cell(f"{calibration.brier:.4f}", calibration.brier),
+                Cell(wording.percent(calibration.confidence), calibration.confidence),
+                Cell(wording.percent(calibration.accuracy), calibration.accuracy),
+                Cell(f"{wording.signed(calibration.gap)} ({word})", calibration.gap),
             )
         )
     places = {name: place for place, name in enumerate(analysis.calibration)}
@@ -103,7 +105,7 @@ def _curve(run_data: RunData, analysis: Analysis) -> Chart:
             xlabel="mean confidence of the predictions (%)",
             ylabel="of these, correct (%)",
         )
-        images = max(found.images for found in analysis.calibration.values())
+        images = max(each.images for each in analysis.calibration.values())
         title(
             axes,
             f"Reliability after epoch {analysis.epoch}",

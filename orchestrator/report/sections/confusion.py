@@ -22,31 +22,31 @@ MAX_SMALL, MAX_COUNTED, MAX_NAMED = 10, 40, 100
 
 def confusion(run_data: RunData, analysis: Analysis, backbone: str, period: int) -> Chart | None:
     """The matrix of a network after a period, with counts and row shares; None without data."""
-    found = analysis.matrices.get((backbone, period))
-    if found is None:
+    matrix = analysis.matrices.get((backbone, period))
+    if matrix is None:
         return None
     classes, seeds = run_data.predictions.classes, len(run_data.answers(backbone, period))
-    images = wording.count(int(found.sum()) // seeds, "test image")
+    images = wording.count(int(matrix.sum()) // seeds, "test image")
     basis = f"{images} · " + ("one seed" if seeds == 1 else f"{seeds} seeds, summed")
     title = f"{wording.title(backbone)} after epoch {run_data.run.epoch_of(period)}"
     few = len(classes) <= MAX_NAMED
     named = wording.short(classes) if few else [""] * len(classes)
     across = "prediction" if few else f"prediction ({len(classes)} classes, by name)"
     side = 21.0 if len(classes) <= MAX_COUNTED else max(4.0, 840 / len(classes))
-    font = {1: 9.0, 2: 9.0, 3: 8.0}.get(len(str(found.max())), 6.5)
+    font = {1: 9.0, 2: 9.0, 3: 8.0}.get(len(str(matrix.max())), 6.5)
     grid = heatmap.Heatmap(
-        title, basis, named, named, _squares(found, len(classes)), across, "true class", side, font
+        title, basis, named, named, _squares(matrix, len(classes)), across, "true class", side, font
     )
     alt = f"Confusion matrix of {title}: rows are true classes, columns predictions"
     return heatmap.draw_heatmap(
-        f"confusion-{backbone}-period-{period}", alt, _seen(found, classes), grid
+        f"confusion-{backbone}-period-{period}", alt, _seen(matrix, classes), grid
     )
 
 
-def _squares(found: np.ndarray[Any, Any], size: int) -> list[list[heatmap.HeatmapCell]]:
+def _squares(matrix: np.ndarray[Any, Any], size: int) -> list[list[heatmap.HeatmapCell]]:
     """Cells: blue on the diagonal, orange off it; the opacity grows with the row share."""
-    shares = found / np.maximum(found.sum(axis=1, keepdims=True), 1)
-    depths = np.where(found > 0, 0.10 + 0.90 * shares**0.8, 0)
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    depths = np.where(matrix > 0, 0.10 + 0.90 * shares**0.8, 0)
     told = size <= MAX_COUNTED
     return [
         [
@@ -58,13 +58,13 @@ def _squares(found: np.ndarray[Any, Any], size: int) -> list[list[heatmap.Heatma
             )
             for j, number in enumerate(row)
         ]
-        for i, row in enumerate(found.tolist())
+        for i, row in enumerate(matrix.tolist())
     ]
 
 
-def _seen(found: np.ndarray[Any, Any], classes: Sequence[str]) -> str:
+def _seen(matrix: np.ndarray[Any, Any], classes: Sequence[str]) -> str:
     """Caption: the most frequent confusions."""
-    worst = confusions(found, classes)
+    worst = confusions(matrix, classes)
     if not worst:
         return "No mistakes."
     called = dict(zip(classes, wording.short(classes, 28), strict=True))

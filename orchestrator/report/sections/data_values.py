@@ -11,12 +11,12 @@ SHOWN = 20
 
 def rows(prepared: TaskResult) -> list[tuple[str, str]]:
     """What the preparation found, as pairs of fact and value; empty if there is nothing to tell."""
-    found = []
+    facts = []
     if used := prepared.value_range:
-        found.append(("Values beyond 8 bits", value_range.in_words(used)))
+        facts.append(("Values beyond 8 bits", value_range.in_words(used)))
     if flat := prepared.low_contrast:
         named = ", ".join(wording.plain(path) for path in flat[:SHOWN])
         more = f" and {len(flat) - SHOWN} more" if len(flat) > SHOWN else ""
         images = wording.count(len(flat), "image")
-        found.append(("Low contrast", f"{images} under a tenth of the range: {named}{more}"))
-    return found
+        facts.append(("Low contrast", f"{images} under a tenth of the range: {named}{more}"))
+    return facts

@@ -123,13 +123,13 @@ def seeds_of(run_data: RunData, seeds: Sequence[int] | None = None) -> str:
 
 def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> None:
     """Mean over seeds with a marker, and a band from lowest to highest seed."""
-    found = _by_epoch(rows, measure)
-    if not found:
+    by_epoch = _by_epoch(rows, measure)
+    if not by_epoch:
         return
-    epochs = sorted(found)
+    epochs = sorted(by_epoch)
     axes.plot(
         epochs,
-        _means(found),
+        _means(by_epoch),
         color=theme.colour(backbone),
         marker=theme.marker(backbone),
         markersize=5.5,
@@ -138,11 +138,11 @@ def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> 
         markeredgecolor="none",
         label=wording.title(backbone),
     )
-    if any(len(values) > 1 for values in found.values()):
+    if any(len(values) > 1 for values in by_epoch.values()):
         axes.fill_between(
             epochs,
-            [min(found[e]) for e in epochs],
-            [max(found[e]) for e in epochs],
+            [min(by_epoch[e]) for e in epochs],
+            [max(by_epoch[e]) for e in epochs],
             color=theme.colour(backbone),
             alpha=0.15,
             linewidth=0,
@@ -151,23 +151,23 @@ def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> 
 
 def _pale_line(axes: Axes, rows: Sequence[EpochRow], measure: str) -> None:
     """Mean over seeds of a network that is not among the foremost ones."""
-    if found := _by_epoch(rows, measure):
-        axes.plot(sorted(found), _means(found), color=theme.MUTED, alpha=0.35, linewidth=0.8)
+    if by_epoch := _by_epoch(rows, measure):
+        axes.plot(sorted(by_epoch), _means(by_epoch), color=theme.MUTED, alpha=0.35, linewidth=0.8)
 
 
 def _by_epoch(rows: Sequence[EpochRow], measure: str) -> dict[int, list[float]]:
     """The values of a measure by epoch, shares in percent."""
     scale = 100 if _metric(measure).form == "share" else 1
-    found: dict[int, list[float]] = {}
+    by_epoch: dict[int, list[float]] = {}
     for row in rows:
         value = getattr(row, measure)
         if value is not None:
-            found.setdefault(row.epoch, []).append(scale * value)
-    return found
+            by_epoch.setdefault(row.epoch, []).append(scale * value)
+    return by_epoch
 
 
-def _means(found: dict[int, list[float]]) -> list[float]:
-    return [mean.mean for epoch in sorted(found) if (mean := spread(found[epoch]))]
+def _means(by_epoch: dict[int, list[float]]) -> list[float]:
+    return [mean.mean for epoch in sorted(by_epoch) if (mean := spread(by_epoch[epoch]))]
 
 
 def _mark_periods(axes: Axes, run_data: RunData) -> None:

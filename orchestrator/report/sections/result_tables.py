@@ -123,5 +123,5 @@ def _named(run_data: RunData, standing: Standing) -> str:
 
 
 def _interval(standing: Standing) -> str:
-    found = standing.image_interval
-    return Cell(wording.interval(found), found.low) if found else "–"
+    interval = standing.image_interval
+    return Cell(wording.interval(interval), interval.low) if interval else "–"

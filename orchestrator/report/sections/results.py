@@ -37,8 +37,12 @@ def section(report: ReportData) -> Content:
 
 def _metrics_folded(run_data: RunData, period: int) -> list[Fold]:
     """All metrics after a period, and what they mean."""
-    found = _every_metric(run_data, period)
-    return elements.fold("Every metric", *found, result_tables.meanings()) if found else []
+    metric_tables = _every_metric(run_data, period)
+    return (
+        elements.fold("Every metric", *metric_tables, result_tables.meanings())
+        if metric_tables
+        else []
+    )
 
 
 def _every_metric(run_data: RunData, period: int) -> list[Table]:

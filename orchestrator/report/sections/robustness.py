@@ -23,27 +23,30 @@ ACROSS = 4
 def section(report: ReportData) -> Content | None:
     """Robustness of each network; None without evaluations on corrupted images."""
     run_data = report.run_data
-    found = run_data.robustness
-    if found is None:
+    robustness = run_data.robustness
+    if robustness is None:
         return None
     several = (
-        " Accuracies are means over seeds." if any(one.seeds > 1 for one in found.networks) else ""
+        " Accuracies are means over seeds."
+        if any(one.seeds > 1 for one in robustness.networks)
+        else ""
     )
     lead = (
         "After the last period, each network was evaluated on "
-        f"{wording.count(found.images, 'test image')} with "
-        f"{wording.count(len(found.corruptions), 'corruption')}, at severities 1 to 5. The "
+        f"{wording.count(robustness.images, 'test image')} with "
+        f"{wording.count(len(robustness.corruptions), 'corruption')}, at severities 1 to 5. The "
         f"corrupted images are the same for all networks.{several} A corruption error is a "
-        f"network’s summed error divided by that of {wording.title(found.reference)} (Hendrycks "
-        "and Dietterich 2019); below 100% is better than the reference. The second column is the "
-        "mean over all corruptions."
+        f"network’s summed error divided by that of {wording.title(robustness.reference)} "
+        "(Hendrycks and Dietterich 2019); below 100% is better than the reference. The second "
+        "column is the mean over all corruptions."
     )
     return Content(
         lead,
         (
-            _table(found, run_data.learned),
+            _table(robustness, run_data.learned),
             *elements.fold(
-                "Accuracy by severity", *elements.figures([_figure(run_data, found)], style="wide")
+                "Accuracy by severity",
+                *elements.figures([_figure(run_data, robustness)], style="wide"),
             ),
         ),
     )
@@ -51,8 +54,8 @@ def section(report: ReportData) -> Content | None:
 
 def together(runs: Sequence[tuple[str, Robustness | None]]) -> Content | None:
     """Robustness of several runs, on the corruptions common to all; None without any."""
-    there = [(name, found) for name, found in runs if found]
-    tested = [set(one.accuracies) for _, found in there for one in found.networks]
+    there = [(name, robustness) for name, robustness in runs if robustness]
+    tested = [set(one.accuracies) for _, robustness in there for one in robustness.networks]
     if not there:
         return None
     shared = set.intersection(*tested)
@@ -63,13 +66,15 @@ def together(runs: Sequence[tuple[str, Robustness | None]]) -> Content | None:
         else "not shown, because no evaluation is shared"
     )
     references = wording.listed(
-        [f"{wording.title(found.reference)} of {name}" for name, found in there]
+        [f"{wording.title(robustness.reference)} of {name}" for name, robustness in there]
     )
     lead = (
         f"Accuracy is {mean}. A mean corruption error is relative to {references}. Only errors "
         "with the same reference can be compared."
     )
-    names = list(dict.fromkeys(one.backbone for _, found in there for one in found.networks))
+    names = list(
+        dict.fromkeys(one.backbone for _, robustness in there for one in robustness.networks)
+    )
     return Content(
         lead,
         (
@@ -87,9 +92,12 @@ def _beside(
     name: str,
     measure: Callable[[NetworkRobustness], float | None],
 ) -> Table:
-    found = {(run, one.backbone): measure(one) for run, of_run in runs for one in of_run.networks}
+    measured = {
+        (run, one.backbone): measure(one) for run, of_run in runs for one in of_run.networks
+    }
     rows = tuple(
-        (wording.title(who), *(_percent(found.get((run, who))) for run, _ in runs)) for who in names
+        (wording.title(who), *(_percent(measured.get((run, who))) for run, _ in runs))
+        for who in names
     )
     head = ("Network", *(run for run, _ in runs))
     return Table(
@@ -97,28 +105,32 @@ def _beside(
     )
 
 
-def _table(found: Robustness, learned: Collection[str]) -> Table:
+def _table(robustness: Robustness, learned: Collection[str]) -> Table:
     rows = tuple(
         (
             wording.title(one.backbone),
             _percent(one.mean_error),
             _percent(one.clean),
             _percent(_mean(one)),
-            *(_percent(one.errors.get(name)) for name in found.corruptions),
+            *(_percent(one.errors.get(name)) for name in robustness.corruptions),
         )
-        for one in found.networks
+        for one in robustness.networks
     )
     head = (
         "Network",
         "Mean corruption error",
         "Accuracy",
         "On corrupted images",
-        *(f"{name} error" for name in found.corruptions),
+        *(f"{name} error" for name in robustness.corruptions),
     )
-    fit = [one for one in found.networks if one.backbone in learned and one.mean_error is not None]
+    fit = [
+        one for one in robustness.networks if one.backbone in learned and one.mean_error is not None
+    ]
     least = min((one.mean_error for one in fit if one.mean_error is not None), default=None)
     best = tuple(
-        place for place, one in enumerate(found.networks) if one in fit and one.mean_error == least
+        place
+        for place, one in enumerate(robustness.networks)
+        if one in fit and one.mean_error == least
     )
     return Table(
         head, rows, tuple(range(1, len(head))), best, "corruptions", "Corrupted images", "long"
@@ -134,17 +146,17 @@ def _percent(value: float | None) -> Cell:
     return Cell(wording.percent(value), -1.0 if value is None else value)
 
 
-def _figure(run_data: RunData, found: Robustness) -> Chart:
-    down = -(-len(found.corruptions) // ACROSS)
-    across = min(ACROSS, len(found.corruptions))
+def _figure(run_data: RunData, robustness: Robustness) -> Chart:
+    down = -(-len(robustness.corruptions) // ACROSS)
+    across = min(ACROSS, len(robustness.corruptions))
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
         for place, panel in enumerate(axes.flat):
-            if place < len(found.corruptions):
-                _panel(panel, found, found.corruptions[place])
+            if place < len(robustness.corruptions):
+                _panel(panel, robustness, robustness.corruptions[place])
                 baseline.draw_baselines(panel, run_data.learning.baselines, "y")
-                panel.tick_params(labelbottom=place + across >= len(found.corruptions))
+                panel.tick_params(labelbottom=place + across >= len(robustness.corruptions))
             else:
                 panel.axis("off")
         figure.supxlabel("severity (0: not corrupted)", fontsize=9, color=theme.MUTED)
@@ -152,20 +164,20 @@ def _figure(run_data: RunData, found: Robustness) -> Chart:
         legend_below(figure, axes.flat[0])
 
     alt = (
-        f"Test accuracy by severity of {len(found.corruptions)} corruptions, one line for each of "
-        f"{len(found.networks)} networks"
+        f"Test accuracy by severity of {len(robustness.corruptions)} corruptions, "
+        f"one line for each of {len(robustness.networks)} networks"
     )
     return draw_chart(
         "corruptions",
         alt,
-        _seen(found, run_data.learned),
+        _seen(robustness, run_data.learned),
         (2.45 * across + 0.6, 1.9 * down + 1.0),
         paint,
     )
 
 
-def _panel(axes: Axes, found: Robustness, corruption: str) -> None:
-    for one in found.networks:
+def _panel(axes: Axes, robustness: Robustness, corruption: str) -> None:
+    for one in robustness.networks:
         points = [
             (0, one.clean),
             *((severity, one.accuracies.get((corruption, severity))) for severity in SEVERITIES),
@@ -186,11 +198,11 @@ def _panel(axes: Axes, found: Robustness, corruption: str) -> None:
     axes.tick_params(labelsize=7.5)
 
 
-def _seen(found: Robustness, learned: Collection[str]) -> str:
+def _seen(robustness: Robustness, learned: Collection[str]) -> str:
     """Caption: the network with the highest mean accuracy on corrupted images."""
     kept = [
         (mean, one.backbone)
-        for one in found.networks
+        for one in robustness.networks
         if one.backbone in learned and (mean := _mean(one)) is not None
     ]
     best = max(kept, default=None)

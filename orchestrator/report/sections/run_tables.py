@@ -15,8 +15,8 @@ def metric_table(sides: Sequence[ComparedRun], names: Sequence[str], metric: Met
 
     def cell(side: ComparedRun, name: str) -> str:
         at = side.run_data.comparison.at(side.analysis.period)
-        found = next((s.metrics.get(metric.name) for s in at if s.backbone == name), None)
-        return Cell(wording.metrics(metric, found), found.mean) if found else "–"
+        spread = next((s.metrics.get(metric.name) for s in at if s.backbone == name), None)
+        return Cell(wording.metrics(metric, spread), spread.mean) if spread else "–"
 
     rows = tuple((wording.title(name), *(cell(side, name) for side in sides)) for name in names)
     head = ("Network", *(side.name for side in sides))

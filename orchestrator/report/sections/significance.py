@@ -151,26 +151,26 @@ def matrix(paired_tests: Sequence[PairwiseTest], names: Sequence[str], epoch: in
     )
 
 
-def critical(found: Ranks, block: str) -> Chart:
+def critical(ranks: Ranks, block: str) -> Chart:
     """Critical difference diagram of mean ranks (Demšar 2006, figure 1)."""
-    count = len(found.means)
+    count = len(ranks.means)
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
-        for place, (name, mean) in enumerate(found.means):
+        for place, (name, mean) in enumerate(ranks.means):
             _rank_line(axes, name, mean, place + 1, count)
-        _bars(axes, found)
-        axes.set_ylim(count + 0.8, -1.0 - 0.25 * len(found.groups))
+        _bars(axes, ranks)
+        axes.set_ylim(count + 0.8, -1.0 - 0.25 * len(ranks.groups))
         axes.set_xlim(0.8, count + 0.4)
         axes.set_xticks(range(1, count + 1))
         axes.set_yticks([])
         axes.grid(False)
         axes.set_xlabel("mean rank (1 is best)")
-        basis = f"{wording.count(found.blocks, block)} · CD {found.critical:.2f}"
+        basis = f"{wording.count(ranks.blocks, block)} · CD {ranks.critical:.2f}"
         title(axes, "Critical difference", basis)
 
     caption = (
-        f"Networks under one bar differ by less than the critical difference {found.critical:.2f} "
+        f"Networks under one bar differ by less than the critical difference {ranks.critical:.2f} "
         "(Nemenyi, 5%), which is not significant."
     )
     return draw_chart(
@@ -182,26 +182,26 @@ def critical(found: Ranks, block: str) -> Chart:
     )
 
 
-def told(found: Ranks, blocks: str) -> str:
+def told(ranks: Ranks, blocks: str) -> str:
     """Friedman's test in words, and the critical difference where there are enough blocks."""
-    how = {"exact": ", exact", "permutation": ", by random permutations"}.get(found.method, "")
+    how = {"exact": ", exact", "permutation": ", by random permutations"}.get(ranks.method, "")
     opening = (
-        f"Friedman's test over {found.blocks} {blocks}: {wording.p_equals(found.p)}{how} "
-        f"(statistic {found.statistic:.1f})."
+        f"Friedman's test over {ranks.blocks} {blocks}: {wording.p_equals(ranks.p)}{how} "
+        f"(statistic {ranks.statistic:.1f})."
     )
-    if found.few:
+    if ranks.few:
         return (
-            f"{opening} Mean ranks: {_listed_ranks(found)}. Fewer than {FEW_BLOCKS} {blocks} are "
+            f"{opening} Mean ranks: {_listed_ranks(ranks)}. Fewer than {FEW_BLOCKS} {blocks} are "
             "too few for a critical difference."
         )
     return (
-        f"{opening} Mean ranks must differ by {found.critical:.2f} or more to be significant "
+        f"{opening} Mean ranks must differ by {ranks.critical:.2f} or more to be significant "
         "(Nemenyi)."
     )
 
 
-def _listed_ranks(found: Ranks) -> str:
-    return wording.listed([f"{wording.title(name)} {mean:.2f}" for name, mean in found.means])
+def _listed_ranks(ranks: Ranks) -> str:
+    return wording.listed([f"{wording.title(name)} {mean:.2f}" for name, mean in ranks.means])
 
 
 def _rank_line(axes: Axes, name: str, mean: float, row: int, count: int) -> None:
@@ -212,9 +212,9 @@ def _rank_line(axes: Axes, name: str, mean: float, row: int, count: int) -> None
     axes.text(count + 0.4, row, f"{wording.title(name)}  {mean:.2f}", va="center", fontsize=8.5)
 
 
-def _bars(axes: Axes, found: Ranks) -> None:
-    means = dict(found.means)
-    for level, group in enumerate(found.groups):
+def _bars(axes: Axes, ranks: Ranks) -> None:
+    means = dict(ranks.means)
+    for level, group in enumerate(ranks.groups):
         ends = [means[group[0]] - 0.05, means[group[-1]] + 0.05]
         axes.plot(
             ends, [-0.55 - 0.25 * level] * 2, color=theme.INK, linewidth=3, solid_capstyle="round"

@@ -261,24 +261,24 @@ def _skipped(prepared: TaskResult) -> str:
     return f"{wording.count(len(skipped), 'file')}: {shown}{more}"
 
 
-def _duplicates(found: Mapping[str, int] | None) -> str:
-    if found is None:
+def _duplicates(duplicates: Mapping[str, int] | None) -> str:
+    if duplicates is None:
         return "unknown: no manifest"
-    if not found["groups"]:
+    if not duplicates["groups"]:
         return "none"
     across = (
         "none in different splits"
-        if not found["across_splits"]
-        else f"{wording.count(found['across_splits'], 'group')} in different splits"
+        if not duplicates["across_splits"]
+        else f"{wording.count(duplicates['across_splits'], 'group')} in different splits"
     )
     labels = (
-        f"; {wording.count(found['across_classes'], 'group')} in different classes"
-        if found["across_classes"]
+        f"; {wording.count(duplicates['across_classes'], 'group')} in different classes"
+        if duplicates["across_classes"]
         else ""
     )
     return (
-        f"{wording.count(found['images'], 'image')} in {wording.count(found['groups'], 'group')} "
-        f"with equal pixels; {across}{labels}"
+        f"{wording.count(duplicates['images'], 'image')} in "
+        f"{wording.count(duplicates['groups'], 'group')} with equal pixels; {across}{labels}"
     )
 
 
