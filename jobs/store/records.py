@@ -179,9 +179,8 @@ class RunningTraining(msgspec.Struct, frozen=True):
 class HeartbeatRecord(Record, frozen=True, kw_only=True):
     """A worker's heartbeat; fields with defaults are unknown to older workers.
 
-    `process` identifies its process. `since`: when its tasks last changed (Unix time). `drained`:
-    the host or worker that was drained. `rates` are images per second by kind of training.
-    `known_keys`: a digest of the keys of a specification that it knows.
+    `since`: when its tasks last changed (Unix time). `drained`: the drained host or worker. `rates`
+    are images per second by kind of training. `known_keys`: see `jobs.spec.known_keys`.
     """
 
     name: str

@@ -85,7 +85,7 @@ def _prepares(task: str) -> bool:
 def read_run(path: Path, state: tuple[int, ...]) -> Run:
     """The run in a file, read again only if its state (`atomic.file_state`) has changed.
 
-    Raises `FileNotFoundError` and `DamagedFile`.
+    Raises `FileNotFoundError`, `DamagedFile` and `NewerRecord`.
     """
     from jobs.spec import value_errors
     from jobs.spec.model import Spec
@@ -94,7 +94,7 @@ def read_run(path: Path, state: tuple[int, ...]) -> Run:
     try:
         spec = Spec(**record.spec)
     except (TypeError, ValueError, AttributeError, RequestError) as error:
-        if newer := _newer(found, Spec):
+        if newer := _newer(record, Spec):
             raise NewerRecord(
                 f"{path} {newer}, and this is orch {version_of('orch')}. The run is left as it is. "
                 "Upgrade orch on this machine."

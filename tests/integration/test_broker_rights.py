@@ -36,9 +36,9 @@ def guarded(folder: Path) -> Iterator[GuardedRedis]:
 
 def address(guarded: GuardedRedis, user: str, **others: str) -> str:
     """The broker's address as a command of this user finds it in its environment."""
-    found = settings.read(guarded.variables(user) | others).broker_url
-    assert found is not None
-    return found
+    url = settings.read(guarded.variables(user) | others).broker_url
+    assert url is not None
+    return url
 
 
 def said_of(url: str) -> str:
@@ -53,6 +53,7 @@ def test_each_user_may_do_its_part(guarded: GuardedRedis, tmp_path: Path) -> Non
     controller, worker = (address(guarded, user) for user in ("controller", "worker"))
     for url in (controller, worker):
         broker.require_writable(url)  # as `orch doctor` asks before there is a store
+        broker.queue_length(url)
     stores.register(controller, STORE, tmp_path, "here")
     broker.enqueue(controller, [TASK], store=STORE)
     broker.enqueue(worker, [TASK], to="w1", store=STORE)

@@ -21,8 +21,8 @@ COMPOSE = ROOT / "deploy" / "compose"
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
     """The compose file as YAML reads it, anchors merged."""
-    found: dict[str, Any] = yaml.safe_load((COMPOSE / "compose.yaml").read_text())
-    return found
+    read: dict[str, Any] = yaml.safe_load((COMPOSE / "compose.yaml").read_text())
+    return read
 
 
 def test_compose_keeps_to_the_compose_specification() -> None:
