@@ -118,10 +118,12 @@ def _database(said: str) -> str:
 
 
 def _hung_up(broker_url: str, chain: list[BaseException]) -> str:
-    """A hint if TLS was begun and then broken off, which Redis may do before it says why."""
+    """A hint if the connection was broken off, which Redis may do before it says why."""
     broken = any(isinstance(cause, ConnectionResetError | BrokenPipeError) for cause in chain)
     if broken and broker_url.startswith("rediss://"):
         return f" Where Redis wants a certificate of ours, {tls_refusal.GIVE_OURS}."
+    if broken and broker_url.startswith("redis://"):
+        return " Where this port speaks TLS, write rediss://."
     return ""
 
 
