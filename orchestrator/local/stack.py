@@ -212,8 +212,8 @@ def _start_worker(
     """The stack with one more worker, recorded; `reason` says why an outdated one was stopped."""
     broker_url = stack.broker_url(settings)
     variables = os.environ | {"ORCH_STORE": str(settings.store), "ORCH_BROKER_URL": broker_url}
-    for name in ("ORCH_WEIGHTS_DIR", *BROKER_FILES):  # those of the broker are in its address
-        variables.pop(name, None)
+    for variable in ("ORCH_WEIGHTS_DIR", *BROKER_FILES):  # those of the broker are in its address
+        variables.pop(variable, None)
     if settings.weights_dir is not None:
         variables["ORCH_WEIGHTS_DIR"] = str(settings.weights_dir)
     own_packages.protect(variables)

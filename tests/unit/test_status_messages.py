@@ -9,6 +9,7 @@ import pytest
 from support.fakes import fill_store
 
 from jobs import atomic
+from jobs.spec import known_keys
 from jobs.settings import Settings
 from jobs.task import Task
 from orchestrator import cli
@@ -50,6 +51,7 @@ def test_many_workers_are_listed_one_a_line(
                 "device": "cpu",
                 "at": time.time(),
                 "task": None if number else "train.scratch-s0-1f3a9c2e.0010",
+                "known_keys": known_keys.digest(),
             },
         )
 
