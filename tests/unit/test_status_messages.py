@@ -9,8 +9,8 @@ import pytest
 from support.fakes import fill_store
 
 from jobs import atomic
-from jobs.spec import known_keys
 from jobs.settings import Settings
+from jobs.spec import known_keys
 from jobs.task import Task
 from orchestrator import cli
 from orchestrator.monitoring import status

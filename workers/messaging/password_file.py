@@ -17,7 +17,9 @@ def read(path: Path) -> str:
             contents = file.read(MAX_BYTES + 1)
         lines = contents.decode().splitlines()
     except OSError as error:
-        raise _refused(path, f"cannot be read: {error.strerror}. Check the path and who may read it") from None
+        raise _refused(
+            path, f"cannot be read: {error.strerror}. Check the path and who may read it"
+        ) from None
     except UnicodeDecodeError:
         raise _refused(path, "is not text") from None
     if len(contents) > MAX_BYTES or len(lines) > 1:
