@@ -153,6 +153,8 @@ def cli(ctx: click.Context) -> None:
       ORCH_STORE        the shared folder that holds data sets, trials and runs
       ORCH_BROKER_URL   the Redis that all workers use; if unset, orch starts its own
       ORCH_WEIGHTS_DIR  pretrained weights, files named <torchvision name>.pth
+      ORCH_BROKER_PASSWORD_FILE, ORCH_BROKER_CA, ORCH_BROKER_CERT, ORCH_BROKER_KEY
+                        files for that Redis: its password, its authority, our certificate
 
     Exit codes: 0 success, 1 failure, 2 invalid request (nothing written).
     """

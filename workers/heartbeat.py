@@ -9,6 +9,7 @@ from importlib import metadata
 
 from jobs import atomic
 from jobs.errors import OrchError, OutOfReach, StorageFull
+from jobs.spec import known_keys
 from jobs.store import codec
 from jobs.store.records import HeartbeatRecord
 from workers.process import identity
@@ -71,6 +72,7 @@ def _record(worker: Worker) -> HeartbeatRecord:
         version=OWN_VERSION,
         since=worker.drain.since(tasks),
         drained=worker.drain.name,
+        known_keys=known_keys.digest(),
     )
 
 

@@ -233,14 +233,17 @@ def _listen(worker: Worker, celery_worker: Any, to_all: bool) -> None:
 
 
 def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> None:
-    """Install the signal handlers for SIGTERM, SIGINT and SIGHUP (a terminal that closes).
+    """Install the signal handlers for SIGTERM, SIGINT, SIGHUP (a terminal that closes) and SIGUSR1.
 
     The first signal stops running tasks between two steps. A second one ends the process and its
-    children immediately. A worker started with `nohup` goes on ignoring SIGHUP.
+    children immediately, except SIGUSR1: clusters warn with it, maybe more than once. A worker
+    started with `nohup` goes on ignoring SIGHUP.
     """
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if worker.stop.is_set():
+            if number == signal.SIGUSR1:
+                return
             os._exit(128 + number)
         log.info("stopping after the current step (signal again to exit at once)")
         worker.stop.set()
@@ -251,6 +254,7 @@ def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> 
     def install(**_: Any) -> None:
         signal.signal(signal.SIGTERM, on_signal)
         signal.signal(signal.SIGINT, on_signal)
+        signal.signal(signal.SIGUSR1, on_signal)
         signal.signal(signal.SIGHUP, on_hangup)
 
     install()

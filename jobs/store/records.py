@@ -182,7 +182,8 @@ class HeartbeatRecord(Record, frozen=True, kw_only=True):
 
     `process` identifies its process. `since`: when its tasks last changed. `drained`: the drained
     host or worker. `rates`: images per second by kind of training. `trouble_class`: the failure
-    class of its trouble. `gpu_memory_bytes`: 0 without a GPU.
+    class of its trouble. `gpu_memory_bytes`: 0 without a GPU. `known_keys`: see
+    `jobs.spec.known_keys`.
     """
 
     name: str
@@ -207,6 +208,7 @@ class HeartbeatRecord(Record, frozen=True, kw_only=True):
     drained: str | None = None
     trouble_class: str = ""
     gpu_memory_bytes: int = 0
+    known_keys: str = ""
 
 
 # Requests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import re
@@ -9,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.errors import RequestError
+from jobs.errors import NewerRecord, RequestError
 from jobs.store import codec
 from jobs.store.records import Number, RunRecord
 from jobs.task import NAME, Task
+from jobs.versions import numbers, version_of
 
 if TYPE_CHECKING:
     from jobs.spec.model import Spec
@@ -93,7 +95,7 @@ def _prepares(task: str) -> bool:
 def read_run(path: Path, state: tuple[int, ...]) -> Run:
     """The run in a file, read again only if its state (`atomic.file_state`) has changed.
 
-    Raises `FileNotFoundError` and `DamagedFile`.
+    Raises `FileNotFoundError`, `DamagedFile` and `NewerRecord`.
     """
     from jobs.spec import value_errors
     from jobs.spec.model import Spec
@@ -102,6 +104,11 @@ def read_run(path: Path, state: tuple[int, ...]) -> Run:
     try:
         spec = Spec(**record.spec)
     except (TypeError, ValueError, AttributeError, RequestError) as error:
+        if newer := _newer(record, Spec):
+            raise NewerRecord(
+                f"{path} {newer}, and this is orch {version_of('orch')}. The run is left as it is. "
+                "Upgrade orch on this machine."
+            ) from None
         raise codec.damaged_file(path, value_errors.first_problem(error, Spec)) from None
     return Run(
         outline.name,
@@ -112,6 +119,20 @@ def read_run(path: Path, state: tuple[int, ...]) -> Run:
         outline.submitted_at,
         record.provenance,
     )
+
+
+def _newer(record: RunRecord, model: type[Spec]) -> str:
+    """What tells that a newer orch has submitted this run; empty if nothing does."""
+    known = {key: value for key, value in record.spec.items() if key in model.model_fields}
+    if unknown := sorted(set(record.spec) - set(known)):
+        with contextlib.suppress(TypeError, ValueError, AttributeError, RequestError):
+            model(**known)
+            return f"has the setting '{unknown[0][:80]}' of a newer orch"
+    versions = record.provenance.get("versions")
+    theirs = versions.get("orch") if isinstance(versions, dict) else None
+    if isinstance(theirs, str) and numbers(theirs) > numbers(version_of("orch")):
+        return f"was submitted by orch {theirs[:20]}"
+    return ""
 
 
 @functools.lru_cache(maxsize=16)

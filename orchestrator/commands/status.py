@@ -255,6 +255,8 @@ def _workers(
     settings: Settings, workers: Sequence[Heartbeat], silent: Sequence[Heartbeat], waiting: bool
 ) -> Iterator[str]:
     """Who is alive or silent, and what many do; what to do when tasks wait and nobody is alive."""
+    from orchestrator.monitoring.workers import is_outdated
+
     if len(workers) <= IN_A_LINE:
         yield f"workers alive: {', '.join(sign.label for sign in workers) or 'none'}"
     else:
@@ -263,6 +265,12 @@ def _workers(
         width = max(len(sign.label) for sign in workers)
         for sign in workers:
             yield f"  {sign.label:<{width}}  {', '.join(sign.tasks) or 'idle'}"
+    if older := [sign.name for sign in workers if is_outdated(sign)]:
+        shown = ", ".join(older[:IN_A_LINE]) + (", ..." if len(older) > IN_A_LINE else "")
+        yield (
+            f"older than this orch: {shown}. Runs with settings that they do not know wait for "
+            "others. Upgrade them: deploy/UPGRADE.md"
+        )
     for sign in silent:
         end = "its process has ended; " if sign.ended else ""
         yield f"silent: {sign.label} on {sign.host}, {end}last heard of {duration(sign.age_s)} ago"

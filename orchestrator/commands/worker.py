@@ -95,8 +95,9 @@ def worker_command(
     On a CPU, results depend on the threads per slot: --threads 4 --slots 4 gives the results of
     --threads 1. On a GPU they do not.
 
-    Ctrl-C or SIGTERM stops after the current step and saves a checkpoint; a second one exits at
-    once. Without ORCH_BROKER_URL the worker uses the embedded broker of this machine and starts it
+    Ctrl-C, SIGTERM or SIGUSR1 (sent by Slurm before a time limit) stops after the current step and
+    saves a checkpoint, for other workers to continue; a second one, but for SIGUSR1, exits at once.
+    Without ORCH_BROKER_URL the worker uses the embedded broker of this machine and starts it
     if needed.
 
     Exit code 2: waiting does not help, such as without the device. Exit code 75: a later start may

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from orchestrator.monitoring.workers import WorkerState
 
 
+OUTDATED = (
+    "older than this orch: takes no task of a run with settings that it does not know. "
+    "Upgrade it: deploy/UPGRADE.md"
+)
+
+
 @click.command(epilog=examples("orch workers", "orch workers --json"))
 @json_option
 @store_option
@@ -50,6 +56,8 @@ def _lines(listed: list[WorkerState]) -> Iterator[str]:
         quiet = f" ({each.state}{heard})" if each.state in ("silent", "ended") else for_s
         version = f"; orch {each.version}" if each.version else ""
         yield plain(f"{each.name:<{width}}  {device}  {doing}{quiet}{version}{drained}")
+        if each.outdated:
+            yield f"  {OUTDATED}"
         if each.paused:
             yield f"  {plain(each.paused)}"
 

@@ -37,9 +37,9 @@ class Heartbeat:
 
     `tasks` are its tasks, up to `slots`; `task` is the first. `ended`: it ran on this machine and
     its process is gone. `here`: it is a process of this machine, of the user `uid`. `loading`: it
-    takes no task yet. `trouble`: why it takes none now, and
-    `trouble_class` its failure class. `since`: when its tasks last changed (Unix
-    time). `drained`: the drained host or worker. `gpu_memory_bytes`: 0 without a GPU.
+    takes no task yet. `trouble`: why it takes none now, and `trouble_class` its failure class.
+    `since`: when its tasks last changed (Unix time). `drained`: the drained host or worker.
+    `gpu_memory_bytes`: 0 without a GPU. `known_keys`: see `jobs.spec.known_keys`.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Heartbeat:
     drained: str | None = None
     trouble_class: str = ""
     gpu_memory_bytes: int = 0
+    known_keys: str = ""
 
     @property
     def fresh(self) -> bool:
@@ -193,6 +194,7 @@ def _heartbeat(store: Path, name: str, record: HeartbeatRecord, age_s: float) ->
         record.drained,
         record.trouble_class,
         record.gpu_memory_bytes,
+        record.known_keys,
     )
 
 

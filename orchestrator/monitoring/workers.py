@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from jobs import atomic
 from jobs.errors import RequestError
+from jobs.spec import known_keys
 from jobs.store.store import Store
+from jobs.versions import numbers, version_of
 from orchestrator.monitoring.heartbeats import Heartbeat, read_heartbeats
 
 MAX_NAMED = 20
@@ -23,7 +25,8 @@ class WorkerState:
 
     `since` (Unix time) is when its tasks last changed. `paused` says why it takes no task,
     `pause_class` is the failure class of that, and `drained` says which host or worker was drained.
-    They are None otherwise.
+    They are None otherwise. `outdated`: it is older than this orch, and takes no task of a run that
+    has settings which it does not know.
     """
 
     name: str
@@ -39,6 +42,7 @@ class WorkerState:
     drained: str | None
     pause_class: str | None = None
     gpu_memory_bytes: int = 0
+    outdated: bool = False
 
 
 def list_workers(store: Store) -> list[WorkerState]:
@@ -92,4 +96,12 @@ def state_of(beat: Heartbeat) -> WorkerState:
         beat.drained,
         beat.trouble_class or None,
         beat.gpu_memory_bytes,
+        is_outdated(beat),
     )
+
+
+def is_outdated(beat: Heartbeat) -> bool:
+    """Whether a worker is older than this orch and knows other keys of a specification."""
+    if beat.known_keys == known_keys.digest():
+        return False
+    return numbers(beat.version) <= numbers(version_of("orch"))

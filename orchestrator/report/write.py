@@ -189,9 +189,11 @@ def _table(table: Any, form: str) -> bytes:
     import pyarrow.csv
     import pyarrow.parquet as pq
 
+    from orchestrator.report import spreadsheet_safe
+
     sink = pa.BufferOutputStream()
     if form == "csv":
-        pyarrow.csv.write_csv(table, sink)
+        pyarrow.csv.write_csv(spreadsheet_safe.escaped(table), sink)
     else:
         pq.write_table(table, sink, compression="zstd")
     return bytes(sink.getvalue())

@@ -33,7 +33,8 @@ def child_main(
     _end_with_parent(pulse, away_s)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for meant_for_the_worker in (signal.SIGINT, signal.SIGUSR1):
+        signal.signal(meant_for_the_worker, signal.SIG_IGN)
     talk, progress = threading.Lock(), ProgressLog()
 
     def tell(message: Message) -> None:
