@@ -36,7 +36,8 @@ from jobs.spec import (
 )
 from jobs.spec.fields import BUILT_IN_KEYS, KEYS, NATIVE, Weights
 from jobs.spec.grid_settings import GridSettings
-from jobs.spec.networks import RECIPE_KEYS, STUDY, Network, placed, split_entries
+from jobs.spec.network_places import placed
+from jobs.spec.networks import RECIPE_KEYS, STUDY, Network, split_entries
 from jobs.spec.recipe import DataSettings as DataSettings
 from jobs.spec.recipe import LeadingMetric, key_field
 from jobs.spec.recipe import Recipe as Recipe
