@@ -23,7 +23,6 @@ from orchestrator.report.sections import (
     recipe,
     results,
     robustness,
-    selective,
     settings,
     significance,
     timeline,
@@ -94,13 +93,6 @@ SECTIONS: dict[str, SectionEntry] = {
             "Calibration",
             "whether confidence matches accuracy; with published predictions",
             calibration.section,
-        ),
-        SectionEntry(
-            "selective",
-            "Answering only when sure",
-            "errors against the share of images answered, and thresholds of confidence; with "
-            "published predictions",
-            selective.section,
         ),
         SectionEntry(
             "corruptions",
