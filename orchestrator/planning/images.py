@@ -1,0 +1,71 @@
+"""How many images each split will have, without preparing the data set."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pkgutil import resolve_name
+
+from jobs.catalog.built_in_data import BUILT_IN_DATA
+from jobs.data.data_source import DataSource
+from jobs.spec.model import DataSettings
+from jobs.store.store import Store
+from jobs.task import Task
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """Images of each split. `exact`: counted by a preparation, or of images that need no look.
+
+    Else images that are equal once decoded, and broken files, may move a few between the splits.
+    """
+
+    train: int
+    validation: int
+    test: int
+    exact: bool
+
+    @property
+    def total(self) -> int:
+        """All images."""
+        return self.train + self.validation + self.test
+
+
+def count(store: Store, data: str, source: DataSource, settings: DataSettings) -> Images:
+    """Images of each split of a data set, as preparing it counted them or would draw them."""
+    prepared = store.done(Task("prepare", data))
+    if prepared is not None and prepared.classes:
+        return _summed(prepared.classes)
+    if source.built_in:
+        return _of_built_in(source.origin, settings)
+    from orchestrator.datasets import findings
+
+    drawn = findings.find(source, settings, look=False).by_split
+    return _of(Counter({s: sum(counts[s] for counts in drawn.values()) for s in SPLITS}), False)
+
+
+def _of_built_in(name: str, settings: DataSettings) -> Images:
+    """Those of a built-in data set; from its size alone where its package is not installed."""
+    if not all(importlib.util.find_spec(package) for package in ("numpy", "PIL", "sklearn")):
+        total = BUILT_IN_DATA[name].images
+        parts = [round(total * share / 100) for share in settings.split]
+        return _of(Counter(dict(zip(SPLITS, parts, strict=True))), False)
+    from models.data.split import Image, split
+
+    images = [
+        Image(label, sha256, sha256)
+        for _, label, sha256, _ in resolve_name(BUILT_IN_DATA[name].load)()
+    ]
+    return _of(Counter(split(images, settings.split, settings.split_seed)), True)
+
+
+def _summed(classes: Mapping[str, Mapping[str, int]]) -> Images:
+    return _of(Counter({s: sum(counts[s] for counts in classes.values()) for s in SPLITS}), True)
+
+
+def _of(counts: Mapping[str, int], exact: bool) -> Images:
+    return Images(counts["train"], counts["validation"], counts["test"], exact)
