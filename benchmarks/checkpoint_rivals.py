@@ -110,7 +110,7 @@ def _scores(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 
 def _write(folder: Path, given: CheckpointContents) -> None:
-    files.publish(folder, given, "ours")
+    files.write(folder, given, "ours")
 
 
 def read_in_a_process(kind: str, path: Path) -> float:

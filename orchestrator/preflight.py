@@ -144,7 +144,7 @@ def threads_of_a_lone_trial(
     return discovery.available_cores() if on_cpu else None
 
 
-def ping(broker_url: str) -> None:
+def require_broker(broker_url: str) -> None:
     """Return when the broker answers and takes messages; raises `BrokerUnreachable`."""
     from workers.messaging.broker import require_writable
 

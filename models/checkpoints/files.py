@@ -97,7 +97,7 @@ class Summing:
         self.handle.flush()
 
 
-def publish(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
+def write(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
     """Write a checkpoint into a trial folder, checksum last; returns its path."""
     middle = f"-s{contents.step:06d}" if contents.step else ""
     path = folder / f"e{contents.epoch:04d}{middle}-{re.sub('[^A-Za-z0-9_]', '-', attempt)}.pt"

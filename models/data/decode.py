@@ -15,7 +15,7 @@ from models.data import values
 from models.data.image_file import Broken as Broken
 from models.data.image_file import load, reason
 from models.data.square import Pixels as Pixels
-from models.data.square import Squaring, square_as
+from models.data.square import Squaring, make_square
 
 SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
@@ -37,7 +37,7 @@ def decode_each(
     try:
         image = _rgb(contents, pixels, chosen)
         return [
-            square_as(image, how if isinstance(how, Squaring) else Squaring(how)) for how in hows
+            make_square(image, how if isinstance(how, Squaring) else Squaring(how)) for how in hows
         ]
     except (Broken, MemoryError):
         raise

@@ -23,7 +23,7 @@ from models.data import find_value_range
 from models.data.array import ArrayWriter
 from models.data.decode_pool import decode_all
 from models.data.split import SPLITS, Image, split
-from models.data.square import Squaring, square_as
+from models.data.square import Squaring, make_square
 from models.runtime.progress import ProgressEstimator, Tell
 
 SHOWN = 20
@@ -118,7 +118,7 @@ def _fetch(
     if source.built_in:
         images = resolve_name(BUILT_IN_DATA[source.origin].load)
         for path, label, sha256, pixels in images():
-            writer.append(square_as(pillow.fromarray(pixels), Squaring.of(settings)))
+            writer.append(make_square(pillow.fromarray(pixels), Squaring.of(settings)))
             yield path, Image(label, sha256, sha256)
         return
     how = Squaring.of(settings)

@@ -71,14 +71,14 @@ class Squaring(NamedTuple):
         )
 
 
-def square_as(image: Image.Image, how: Squaring) -> Pixels:
+def make_square(image: Image.Image, how: Squaring) -> Pixels:
     """The image as (size, size, 3).
 
     `squash` resizes both sides to size / crop. `crop` resizes the short side to it, `pad` the long
     one, both as torchvision and timm do. Then the centre is cut out, or padded with grey.
     """
     if how == Squaring(how.size):
-        return square(image, how.size)
+        return study_square(image, how.size)
     filtered = FILTERS[how.interpolation]
     if how.resize == "squash":
         resized = image.resize((how.resized, how.resized), filtered)
@@ -114,7 +114,7 @@ def _centre_of(image: Image.Image, how: Squaring) -> Pixels:
     return np.asarray(square)
 
 
-def square(image: Image.Image, size: int) -> Pixels:
+def study_square(image: Image.Image, size: int) -> Pixels:
     """Resize to 256/224 of `size` (bilinear, as torchvision), then crop `size` centre pixels."""
     side = round(size * 256 / 224)
     margin = round((side - size) / 2)

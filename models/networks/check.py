@@ -20,7 +20,7 @@ from jobs import atomic
 from jobs.catalog.backbones import CATALOG, find_backbone
 from jobs.errors import BadSpec, BadWeights, OrchError, RequestError
 from jobs.spec.networks import STUDY, Preparation
-from models.networks import head_layer, libraries, torchvision_networks, weights
+from models.networks import libraries, linear_probe, torchvision_networks, weights
 from models.networks.build import build_network, pretrained_skeleton
 from models.networks.libraries import Wanted
 
@@ -77,10 +77,10 @@ def check(request: NetworkRequest, classes: int, weights_dir: Path | None) -> di
 def _try_head(wanted: Wanted, network: nn.Module, classes: int) -> None:
     """Raise `BadSpec` for a network whose last layer cannot be trained alone."""
     size = wanted.image_size
-    values = head_layer.head_values(wanted.label, network, classes, size, wanted.source)
-    head = head_layer.find_head(wanted.label, network, values)
+    values = linear_probe.head_values(wanted.label, network, classes, size, wanted.source)
+    head = linear_probe.find_head(wanted.label, network, values)
     torch.manual_seed(0)
-    head_layer.require_head(wanted.label, head, network, torch.randn(2, 3, size, size))
+    linear_probe.require_head(wanted.label, head, network, torch.randn(2, 3, size, size))
 
 
 def _weights_file(request: NetworkRequest, weights_dir: Path | None) -> Path | None:

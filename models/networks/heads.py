@@ -12,7 +12,7 @@ from torch import nn
 from jobs.catalog.suggest import unknown
 from jobs.errors import UnknownBackbone
 
-Head = Callable[[nn.Module, int, bool], nn.Module]
+ReplaceHead = Callable[[nn.Module, int, bool], nn.Module]
 """Replaces the head of a network by one of so many classes.
 
 The flag says whether the network is pretrained. Returns the network.
@@ -55,7 +55,7 @@ def _last_linear(network: nn.Module, classes: int) -> nn.Linear:
     return layer
 
 
-def _convolution(kernel: int) -> Head:
+def _convolution(kernel: int) -> ReplaceHead:
     """SqueezeNet's classifier with a convolution of this kernel size (no padding), as in the study.
 
     Initial values are the layer's defaults on a random network, and torchvision's smaller ones on a
@@ -93,7 +93,7 @@ def small_values(layer: nn.Conv2d | nn.Linear) -> None:
         nn.init.zeros_(layer.bias)
 
 
-HEADS: dict[str, Head] = {
+HEADS: dict[str, ReplaceHead] = {
     "linear": _linear,
     "small-linear": _small_linear,
     "convolution-1x1": _convolution(1),

@@ -104,18 +104,20 @@ class ParametersOnMeta(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def head_of(wanted: Wanted, network: nn.Module, classes: int) -> set[str]:
-    """The names of the values whose shape depends on the number of classes."""
-    other = skeleton(wanted, MANY if classes == FEW else FEW).state_dict()
-    return {
-        name
-        for name, value in network.state_dict().items()
-        if name not in other or other[name].shape != value.shape
-    }
+def class_dependent(network: nn.Module, other: nn.Module) -> frozenset[str]:
+    """The names of the values whose shapes differ in `other`, built for other classes."""
+    shapes = {name: value.shape for name, value in other.state_dict().items()}
+    values = network.state_dict().items()
+    return frozenset(name for name, value in values if shapes.get(name) != value.shape)
+
+
+def head_of(wanted: Wanted, network: nn.Module, classes: int) -> frozenset[str]:
+    """The names of the values of its head: those whose shapes follow the number of classes."""
+    return class_dependent(network, skeleton(wanted, MANY if classes == FEW else FEW))
 
 
 def fitting_values(
-    wanted: Wanted, network: nn.Module, head: set[str], weights: Path
+    wanted: Wanted, network: nn.Module, head: frozenset[str], weights: Path
 ) -> dict[str, Tensor]:
     """The values in a file for everything but the head; raises `BadWeights` unless they fit.
 

@@ -57,9 +57,9 @@ def head_values(store: Store, trial: Trial, classes: int, network: nn.Module) ->
     """The names of the values of its last layer, where the recipe treats that apart; else none."""
     if trial.recipe.finetune == "full" and trial.recipe.head_learning_rate is None:
         return frozenset()
-    from models.networks import head_layer
+    from models.networks import linear_probe
 
-    return head_layer.head_values(trial.backbone, network, classes, *_inputs(store, trial))
+    return linear_probe.head_values(trial.backbone, network, classes, *_inputs(store, trial))
 
 
 def _inputs(store: Store, trial: Trial) -> tuple[int, Path | None]:

@@ -112,7 +112,7 @@ def preparation_of(described: dict[str, Any], name: str) -> Preparation:
 
 
 def adapted(
-    name: str, image_size: int, state: dict[str, Tensor], head: set[str]
+    name: str, image_size: int, state: dict[str, Tensor], head: frozenset[str]
 ) -> dict[str, Tensor]:
     """The values as timm itself loads them: converted, and resampled for the image size.
 

@@ -28,7 +28,7 @@ from models.data import array
 from models.data.augment import centred
 from models.data.batches import Batch, Data, Indices, batches, cut
 from models.data.decode import Pixels
-from models.networks.head_layer import Head, features_seen, find_head, require_head
+from models.networks.linear_probe import Head, features_seen, find_head, require_head
 from models.training.inference import predict_split
 from models.training.learner import Learner, normalised
 

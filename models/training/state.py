@@ -49,7 +49,7 @@ class TrainingState:
     best: dict[str, Tensor] | None = None
     saved_at: float = field(default_factory=time.monotonic)
     saver: BackgroundThread = field(default_factory=BackgroundThread)
-    publish: Callable[[Path, files.CheckpointContents, str], Path] = files.publish
+    publish: Callable[[Path, files.CheckpointContents, str], Path] = files.write
 
     @property
     def epoch(self) -> int:

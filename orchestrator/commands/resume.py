@@ -59,7 +59,7 @@ def _again(
     preflight.require_writable(settings.store)
     preflight.require_machine(settings, workers, device)
     if settings.broker_url is not None:
-        preflight.ping(settings.broker_url)
+        preflight.require_broker(settings.broker_url)
     retried = submit.reset_failures(store, run) if reset else []
     if reset and not retried:
         if as_json:

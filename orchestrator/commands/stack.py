@@ -49,7 +49,7 @@ def up_command(
     preflight.require_writable(settings.store)
     preflight.require_machine(settings, workers if workers == 0 else 1, device)
     if settings.broker_url is not None:
-        preflight.ping(settings.broker_url)
+        preflight.require_broker(settings.broker_url)
     launch.open_store(settings)
     here = stack.ensure(settings, workers, device, partial(stack.worker_command, slots=slots))
     with progress_bar.status_line("workers load torch", as_json):

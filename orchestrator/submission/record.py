@@ -69,7 +69,7 @@ def check(
     return preflight.check_request(
         spec,
         settings,
-        preflight.ping,
+        preflight.require_broker,
         _require_weights,
         tell,
         check_networks or network_check.resolve,

@@ -19,7 +19,7 @@ from jobs.spec.model import Recipe  # noqa: E402
 from models.data.augment import Draws, centred, changes  # noqa: E402
 from models.data.batches import Batch  # noqa: E402
 from models.data.mix import mixing  # noqa: E402
-from models.data.square import Squaring, square_as  # noqa: E402
+from models.data.square import Squaring, make_square  # noqa: E402
 from models.training.loss import mean_loss  # noqa: E402
 
 SIDE, STORED, COUNT, CLASSES = 32, 36, 6, 4
@@ -142,8 +142,8 @@ def test_the_centre_of_images_stored_for_crops_is_the_usual_image(
     rng = np.random.default_rng(2)
     image = Image.fromarray(rng.integers(0, 255, (*size, 3), dtype=np.uint8))
     for side in (56, 57):
-        usual = square_as(image, Squaring(side, resize, "bilinear", crop))
-        stored = square_as(image, Squaring(side, resize, "bilinear", crop, margin=True))
+        usual = make_square(image, Squaring(side, resize, "bilinear", crop))
+        stored = make_square(image, Squaring(side, resize, "bilinear", crop, margin=True))
         inner = centred(torch.from_numpy(stored.copy())[None], side)[0].numpy()
 
         assert np.array_equal(inner, usual)

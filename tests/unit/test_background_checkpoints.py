@@ -21,10 +21,10 @@ from jobs.task import Task, TaskRequest  # noqa: E402
 from models.checkpoints.files import (  # noqa: E402
     CheckpointContents,
     listed,
-    publish,
     read,
     restore,
     weights_digest,
+    write,
 )
 from models.data.gpu_cache import OnUpload  # noqa: E402
 from models.training.state import TrainingState, begin_training  # noqa: E402
@@ -80,14 +80,14 @@ def test_a_checkpoint_holds_the_moment_it_was_asked_for(laboratory: Laboratory) 
             each.get("epoch") == 2 and each["phase"] == "validate" for each in told
         ):
             time.sleep(0.01)
-        path = publish(folder, contents, attempt)
+        path = write(folder, contents, attempt)
         kept[contents.epoch] = weights_digest(read(path, trial).network)
         return path
 
     outcome = run(laboratory, trial, 2, late)
     for found in listed(checkpoints(laboratory, trial)):
         found.path.unlink()
-    first = run(laboratory, trial, 1, publish)
+    first = run(laboratory, trial, 1, write)
 
     assert kept == {1: first["weights_digest"], 2: outcome["weights_digest"]}
 
@@ -101,7 +101,7 @@ def test_the_training_goes_on_while_a_checkpoint_is_written(laboratory: Laborato
         while contents.epoch == 1 and not seen.is_set() and time.monotonic() < until:
             if any(each.get("epoch") == 2 for each in laboratory.told):
                 seen.set()
-        return publish(folder, contents, attempt)
+        return write(folder, contents, attempt)
 
     run(laboratory, trial, 2, slow)
 
@@ -116,7 +116,7 @@ def test_an_outcome_and_a_stop_wait_for_their_checkpoint(laboratory: Laboratory)
 
     def slow(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
         time.sleep(0.5)
-        return publish(folder, contents, attempt)
+        return write(folder, contents, attempt)
 
     with pytest.raises(Stopped):
         run(laboratory, trial, 1, slow, should_stop=stop_after(2))
@@ -168,7 +168,7 @@ def test_a_training_that_fails_leaves_the_checkpoint_it_had_begun(laboratory: La
         def poison(folder: Path, contents: CheckpointContents, attempt: str) -> Path:
             next(training.learner.network.parameters()).data.fill_(float("nan"))
             time.sleep(0.5)
-            return publish(folder, contents, attempt)
+            return write(folder, contents, attempt)
 
         training.publish = poison
         return training

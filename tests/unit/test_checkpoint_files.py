@@ -15,10 +15,10 @@ from models.checkpoints.files import (  # noqa: E402
     CheckpointContents,
     listed,
     prune,
-    publish,
     read,
     restore,
     weights_digest,
+    write,
 )
 
 TRIAL = "scratch-s0-00000000"
@@ -28,7 +28,7 @@ def put(folder: Path, epoch: int, step: int = 0, attempt: str = "1") -> Path:
     """A small checkpoint of that epoch and step."""
     state = {"weight": torch.full((3,), float(epoch))}
     rows = [{"epoch": number + 1, "val_loss": 0.5} for number in range(epoch)]
-    return publish(
+    return write(
         folder,
         CheckpointContents(TRIAL, epoch, step, {"step": step}, rows, state, {}, {"best": 0.5}),
         attempt,

@@ -21,8 +21,8 @@ from models.checkpoints.files import (  # noqa: E402
     PIECE_BYTES,
     CheckpointContents,
     Summing,
-    publish,
     restore,
+    write,
 )
 from models.runtime.background import BackgroundThread  # noqa: E402
 
@@ -33,7 +33,7 @@ def test_the_digest_summed_up_in_writing_is_that_of_the_file(tmp_path: Path) -> 
     summing = Summing(handle)
     for size in (0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES + 7):
         assert summing.write(os.urandom(size)) == size
-    path = publish(
+    path = write(
         tmp_path, CheckpointContents("t", 0, 0, {}, [], {"w": torch.rand(3_000_000)}, {}, {}), "1"
     )
     told = atomic.read_json(path.with_suffix(".json")) or {}
@@ -58,7 +58,7 @@ def write_and_die(folder: str) -> None:
     contents = CheckpointContents(
         "t", 2, 0, {}, [{"epoch": 1}, {"epoch": 2}], {"w": torch.rand(60_000_000)}, {}, {}
     )
-    BackgroundThread().begin(lambda: print(publish(Path(folder), contents, "2")))
+    BackgroundThread().begin(lambda: print(write(Path(folder), contents, "2")))
     while not any(path.stat().st_size > 10**6 for path in Path(folder).glob(".*.draft")):
         pass
     os.kill(os.getpid(), signal.SIGKILL)
@@ -66,7 +66,7 @@ def write_and_die(folder: str) -> None:
 
 def test_a_process_killed_in_writing_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
     """A draft, which is removed when it is old; training resumes from the checkpoint before."""
-    publish(
+    write(
         tmp_path,
         CheckpointContents("t", 1, 0, {}, [{"epoch": 1}], {"w": torch.ones(3)}, {}, {}),
         "1",

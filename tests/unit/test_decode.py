@@ -12,7 +12,7 @@ PIL = pytest.importorskip("PIL", reason="Pillow is not installed (extra 'worker'
 from PIL import Image  # noqa: E402
 
 from models.data.decode import Broken, decode  # noqa: E402
-from models.data.square import square  # noqa: E402
+from models.data.square import study_square  # noqa: E402
 
 SIZE = 16
 
@@ -57,7 +57,7 @@ def test_resizing_and_cropping_are_torchvisions(size: int) -> None:
     for shape in ((40, 57, 3), (300, 200, 3)):
         image = Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8))
 
-        assert np.array_equal(square(image, size), np.asarray(reference(image)))
+        assert np.array_equal(study_square(image, size), np.asarray(reference(image)))
 
 
 @pytest.mark.skipif(
@@ -93,7 +93,7 @@ def test_a_centre_computed_alone_has_the_pixels_of_the_whole(
     whole = image.resize((side, side), Image.Resampling.BILINEAR)
 
     assert np.array_equal(
-        square(image, size), np.asarray(whole)[margin : margin + size, margin : margin + size]
+        study_square(image, size), np.asarray(whole)[margin : margin + size, margin : margin + size]
     )
 
 

@@ -25,7 +25,7 @@ from models.checkpoints import files  # noqa: E402
 from models.data.batches import Data  # noqa: E402
 from models.evaluation import restore  # noqa: E402
 from models.networks.build import build_network  # noqa: E402
-from models.networks.head_layer import find_head, head_values, require_head  # noqa: E402
+from models.networks.linear_probe import find_head, head_values, require_head  # noqa: E402
 from models.training import features  # noqa: E402
 from models.training.inference import validate  # noqa: E402
 from models.training.learner import Learner  # noqa: E402

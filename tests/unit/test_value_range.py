@@ -22,7 +22,7 @@ from jobs.spec.model import DataSettings  # noqa: E402
 from models.data import values  # noqa: E402
 from models.data.decode import Broken, decode  # noqa: E402
 from models.data.prepare import prepare_folder  # noqa: E402
-from models.data.square import square  # noqa: E402
+from models.data.square import study_square  # noqa: E402
 
 SIZE = 16
 
@@ -233,7 +233,7 @@ def test_images_of_8_bits_have_the_pixels_of_0_1_0(mode: str, kind: str) -> None
     except (OSError, ValueError):
         pytest.skip(f"Pillow writes no {mode} as {kind}")
     with Image.open(io.BytesIO(contents)) as again:
-        before = square(old_rgb(again), SIZE)
+        before = study_square(old_rgb(again), SIZE)
 
     assert pixel_format.read(io.BytesIO(contents)) is None
     for chosen in (UNKNOWN, FULL_RANGE, ValueRange("given", 5, 9), value_range.GUESSED):

@@ -26,7 +26,7 @@ from typing import Any
 from jobs import errors
 from jobs.task import CHILD_ENTRY, TaskRequest
 from workers.lease import TTL_S
-from workers.process.child_main import ALONE, Message, child_main
+from workers.process.child_main import ORPHANED, Message, child_main
 
 POLL_S = 0.25
 HEARTBEAT_S = 1.0
@@ -250,7 +250,7 @@ def _exit_code(process: Any, patience_s: float | None = None) -> int | None:
 
 def _death(exit_code: int | None) -> errors.WorkError:
     """The error for a child that ended without a last message."""
-    if exit_code == ALONE:
+    if exit_code == ORPHANED:
         return errors.LeaseLost("the worker sent no heartbeat, so the child ended itself.")
     return errors.WorkerLost(_describe_exit(exit_code))
 

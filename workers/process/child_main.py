@@ -20,7 +20,7 @@ from jobs.atomic import FULL
 from workers.process import parent_death
 
 Message = dict[str, Any]
-ALONE = 75
+ORPHANED = 75
 """Exit code of a child that ended itself because its worker was silent."""
 
 
@@ -105,7 +105,7 @@ def _end_with_parent(pulse: Connection, away_s: float) -> None:
         while True:
             felt = wait([*sentinels, pulse], away_s)
             if not felt:
-                os._exit(ALONE)
+                os._exit(ORPHANED)
             try:
                 if pulse not in felt:
                     raise EOFError

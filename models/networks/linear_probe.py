@@ -1,4 +1,4 @@
-"""The last layer of a network: the one whose values follow the number of classes."""
+"""A linear probe: the last layer of a network alone, trained on features of what precedes it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from jobs.errors import BadSpec
 from models.networks.build import skeleton
-from models.networks.libraries import FEW, MANY
+from models.networks.libraries import FEW, MANY, class_dependent
 
 TRIED = 2
 """Images on which the last layer is compared with the whole network."""
@@ -21,12 +21,8 @@ def head_values(
     name: str, network: nn.Module, classes: int, image_size: int, source: Path | None
 ) -> frozenset[str]:
     """The names of the values whose shapes depend on the number of classes."""
-    other = skeleton(name, MANY if classes == FEW else FEW, image_size, source).state_dict()
-    return frozenset(
-        key
-        for key, value in network.state_dict().items()
-        if key not in other or other[key].shape != value.shape
-    )
+    other = skeleton(name, MANY if classes == FEW else FEW, image_size, source)
+    return class_dependent(network, other)
 
 
 class Head(nn.Module):
