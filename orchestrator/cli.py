@@ -25,6 +25,10 @@ COMMANDS = {
     "status": ("status:status_command", "Show the progress of a run; without RUN, list the runs."),
     "watch": ("watch:watch_command", "Follow the progress of a run until it ends."),
     "report": ("report:report_command", "Write a report that compares the backbones of a run."),
+    "evaluate": (
+        "evaluate:evaluate_command",
+        "Evaluate a run's trained networks on other labelled images.",
+    ),
     "predict": ("predict:predict_command", "Classify images with every backbone of a run."),
     "export": (
         "export:export_command",

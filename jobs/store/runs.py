@@ -37,6 +37,16 @@ class Run:
         """The preparations of the run's images, of which `data` is the first."""
         return _data_sets(self.data, self.tasks)
 
+    @property
+    def all_data_sets(self) -> tuple[str, ...]:
+        """The same, and those of other data that its networks are evaluated on."""
+        return _all_data_sets(self.data_sets, self.tasks)
+
+    @property
+    def format(self) -> int:
+        """The format of its record: 1 where an orch that knows no other data can read it."""
+        return 1 if self.all_data_sets == self.data_sets else 2
+
     def period_of(self, epoch: int) -> int:
         """The period (from 1) of this run that an epoch (from 1) belongs to."""
         return (epoch - 1) // self.spec.epochs_per_period + 1
@@ -64,6 +74,17 @@ class RunOutline:
     def data_sets(self) -> tuple[str, ...]:
         """The preparations of the run's images, of which `data` is the first."""
         return _data_sets(self.data, self.tasks)
+
+    @property
+    def all_data_sets(self) -> tuple[str, ...]:
+        """The same, and those of other data that its networks are evaluated on."""
+        return _all_data_sets(self.data_sets, self.tasks)
+
+
+def _all_data_sets(own: tuple[str, ...], tasks: tuple[str, ...]) -> tuple[str, ...]:
+    """`own`, and the data sets that later tasks prepare."""
+    prepared = (task.split(".", 2)[1] for task in tasks if _prepares(task))
+    return tuple(dict.fromkeys((*own, *prepared)))
 
 
 def _data_sets(first: str, tasks: tuple[str, ...]) -> tuple[str, ...]:

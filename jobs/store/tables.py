@@ -29,6 +29,21 @@ _WHO = [
     ("period", pa.int64()),
     ("epoch", pa.int64()),
 ]
+_SUMS = [
+    ("loss", pa.float64()),
+    ("correct", pa.int64()),
+    ("total", pa.int64()),
+    ("accuracy", pa.float64()),
+    ("seconds", pa.float64()),
+]
+_PREDICTION = [
+    ("image", pa.string()),
+    ("label", _NAME),
+    ("predicted", _NAME),
+    ("confidence", pa.float32()),
+    ("label_confidence", pa.float32()),
+    ("label_rank", pa.int32()),
+]
 _WHEN = pa.timestamp("us", tz="UTC")
 
 SCHEMAS: dict[str, pa.Schema] = {
@@ -48,24 +63,12 @@ SCHEMAS: dict[str, pa.Schema] = {
             *_WHO,
             ("corruption", pa.string()),
             ("severity", pa.int64()),
-            ("loss", pa.float64()),
-            ("correct", pa.int64()),
-            ("total", pa.int64()),
-            ("accuracy", pa.float64()),
-            ("seconds", pa.float64()),
+            *_SUMS,
         ]
     ),
-    "predictions": pa.schema(
-        [
-            *_WHO,
-            ("image", pa.string()),
-            ("label", _NAME),
-            ("predicted", _NAME),
-            ("confidence", pa.float32()),
-            ("label_confidence", pa.float32()),
-            ("label_rank", pa.int32()),
-        ]
-    ),
+    "predictions": pa.schema([*_WHO, *_PREDICTION]),
+    "other_evaluations": pa.schema([*_WHO, ("data", pa.string()), *_SUMS]),
+    "other_predictions": pa.schema([*_WHO, ("data", _NAME), *_PREDICTION]),
     "attempts": pa.schema(
         [
             ("task", pa.string()),
@@ -88,8 +91,12 @@ SCHEMAS: dict[str, pa.Schema] = {
 
 `seconds` is wall-clock time. `confidence` is the softmax probability of the predicted class, and
 `label_confidence` that of the true class. `label_rank` is 0 if the true class ranks first.
-`corruption` is `none` and `severity` is 0 for the uncorrupted test set.
+`corruption` is `none` and `severity` is 0 for the uncorrupted test set. `data` is the data set of
+an evaluation on other data than the test images.
 """
+
+OF_OTHER_DATA = ("other_evaluations", "other_predictions")
+"""Tables of evaluations on other data; those of the test images never hold their rows."""
 
 ADDED_LATER = {"given_split", "group"} | {f"{package}_version" for package in RESULT_PACKAGES}
 """Columns that files of earlier versions lack."""
@@ -140,6 +147,7 @@ NEVER_NULL = {
     "sha256",
     "pixels",
     "bytes",
+    "data",
 }
 
 

@@ -69,12 +69,15 @@ def prepare_folder(
     values = find_value_range.find(source, settings, processes, said)
     faults = Faults()
     kept = _write_array(source, settings, target, processes, values.chosen, faults, said)
-    chosen = split([image for _, image in kept], settings.split, settings.split_seed)
+    images = [image for _, image in kept]
+    chosen = ["test"] * len(images)
+    if not settings.test_only:
+        chosen = split(images, settings.split, settings.split_seed)
     tables.write_table(target / "manifest.parquet", _manifest(kept, chosen))
     return {
         "images": len(kept),
         "skipped": sorted(faults.broken),
-        "classes": _counted(source, [image.label for _, image in kept], chosen),
+        "classes": _counted(source, [image.label for image in images], chosen, settings.test_only),
         "low_contrast": faults.flat,
         **values.facts(settings.value_range),
         "seconds": time.monotonic() - started,
@@ -158,7 +161,9 @@ def _judge(source: DataSource, settings: DataSettings, faults: Faults) -> None:
         )
 
 
-def _counted(source: DataSource, labels: list[str], chosen: list[str]) -> dict[str, dict[str, int]]:
+def _counted(
+    source: DataSource, labels: list[str], chosen: list[str], test_only: bool
+) -> dict[str, dict[str, int]]:
     """Images per class and split; raises `BadImages` where training or testing is impossible."""
     counts = {label: dict.fromkeys(SPLITS, 0) for label in source.classes}
     for label, name in zip(labels, chosen, strict=True):
@@ -168,6 +173,8 @@ def _counted(source: DataSource, labels: list[str], chosen: list[str]) -> dict[s
         raise BadImages(
             f"{source.origin}: class(es) {', '.join(bare)} have no complete image. Add images."
         )
+    if test_only:
+        return counts
     untrained = [label for label, count in counts.items() if not count["train"]]
     if untrained and (source.groups or source.split_given):
         raise BadImages(

@@ -193,5 +193,5 @@ def _awaited(run: Run, states: dict[str, str]) -> set[tuple[str, int]]:
     return {
         (task.subject, run.period_of(task.epoch))
         for task in map(Task.parse, run.tasks)
-        if task.kind == "evaluate" and not task.corruption and states[task.id] == "open"
+        if task.is_test and states[task.id] == "open"
     }

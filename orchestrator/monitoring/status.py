@@ -89,7 +89,7 @@ def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
     """Summary of the run, from listings alone."""
     states = plan.task_states(store, run, scene.ledger)
     working = any(
-        _under_way(scene, run, subject, states) for subject in (*run.data_sets, *run.trials)
+        _under_way(scene, run, subject, states) for subject in (*run.all_data_sets, *run.trials)
     )
     state, counts = _state(states, working), dict(Counter(states.values()))
     why = waiting.reason(state, scene, store, states)
@@ -103,7 +103,9 @@ def run_status(
     scene = scene or progress.read_view(store, now)
     states = plan.task_states(store, run, scene.ledger)
     preparations = [states[Task("prepare", data).id] for data in run.data_sets]
-    under_way = (each for data in run.data_sets for each in _under_way(scene, run, data, states))
+    under_way = (
+        each for data in run.all_data_sets for each in _under_way(scene, run, data, states)
+    )
     preparing = next(under_way, None)
     shares = shares_of_trials(states)
     results = {name: results_of(store, name, shares[name]) for name in run.trials}
@@ -172,7 +174,7 @@ def _under_way(
     """Tasks in progress for the run on a trial or data set, shared trainings included."""
     if subject not in scene.progress:
         return ()
-    last = Task.parse(run.tasks[-1]).epoch
+    last = max(Task.parse(task).epoch for task in run.tasks)
     return tuple(
         each
         for each in scene.progress[subject]

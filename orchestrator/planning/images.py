@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pkgutil import resolve_name
 
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.data.data_source import DataSource
 from jobs.spec.model import DataSettings
 from jobs.store.store import Store
 from jobs.task import Task
+from orchestrator.datasets.listed import listed
 
 SPLITS = ("train", "validation", "test")
 
@@ -41,25 +40,23 @@ def count(store: Store, data: str, source: DataSource, settings: DataSettings) -
     if prepared is not None and prepared.classes:
         return _summed(prepared.classes)
     if source.built_in:
-        return _of_built_in(source.origin, settings)
+        return _of_built_in(source, settings)
     from orchestrator.datasets import findings
 
     drawn = findings.find(source, settings, look=False).by_split
     return _of(Counter({s: sum(counts[s] for counts in drawn.values()) for s in SPLITS}), False)
 
 
-def _of_built_in(name: str, settings: DataSettings) -> Images:
+def _of_built_in(source: DataSource, settings: DataSettings) -> Images:
     """Those of a built-in data set; from its size alone where its package is not installed."""
-    if not all(importlib.util.find_spec(package) for package in ("numpy", "PIL", "sklearn")):
-        total = BUILT_IN_DATA[name].images
+    files = listed(source)
+    if files is None:
+        total = BUILT_IN_DATA[source.origin].images
         parts = [round(total * share / 100) for share in settings.split]
         return _of(Counter(dict(zip(SPLITS, parts, strict=True))), False)
     from models.data.split import Image, split
 
-    images = [
-        Image(label, sha256, sha256)
-        for _, label, sha256, _ in resolve_name(BUILT_IN_DATA[name].load)()
-    ]
+    images = [Image(label, sha256, sha256) for label, sha256 in files]
     return _of(Counter(split(images, settings.split, settings.split_seed)), True)
 
 
