@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, Trial
-from orchestrator.analysis import standings
+from orchestrator.analysis import other_data, standings
 from orchestrator.analysis.leader import Leader, among, find_leader
 from orchestrator.analysis.load import (
     StoredResults,
@@ -21,6 +21,7 @@ from orchestrator.analysis.load import (
     nothing_yet,
     require_periods,
 )
+from orchestrator.analysis.other_data import OtherData
 from orchestrator.analysis.predictions import (
     Predictions,
     TrialPredictions,
@@ -58,6 +59,7 @@ class RunData:
     robustness: Robustness | None = None
     trainings: dict[str, dict[int, TaskResult]] = field(default_factory=dict)
     learning: Learning = field(default_factory=Learning)
+    other_data: tuple[OtherData, ...] = ()
 
     @cached_property
     def period(self) -> int:
@@ -141,8 +143,18 @@ def compare_networks(stored: StoredResults, periods: Sequence[int] = ()) -> RunD
         training=stored.training,
         robustness=measure(run, compared, whose, stored.evaluations),
         trainings=stored.trainings,
+        other_data=_other_data(stored, whose),
     )
     return _with_learning(run_data, needed)
+
+
+def _other_data(
+    stored: StoredResults, whose: Mapping[str, tuple[str, int]]
+) -> tuple[OtherData, ...]:
+    """The results on other data."""
+    rows, own = stored.other_evaluations, stored.evaluations
+    manifests = stored.other_manifests
+    return other_data.measure(stored.others, rows, own, whose, stored.manifest, manifests)
 
 
 def _predictions(
