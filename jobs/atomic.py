@@ -85,8 +85,25 @@ def sync(path: Path) -> None:
 
 def write_json(path: Path, value: Any, durable: bool = True) -> None:
     """Write `value` as JSON atomically (`durable` as in `atomic_write`)."""
+    if not durable and _replaced(path, as_json(value)):
+        return
     with atomic_write(path, durable) as draft:
         draft.write_bytes(as_json(value))
+
+
+def _replaced(path: Path, contents: bytes) -> bool:
+    """Replace a file with two operations on the folder, which nearly always exists; else False."""
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.draft")
+    with storage_errors(path):
+        try:
+            draft.write_bytes(contents)
+            os.replace(draft, path)
+        except FileNotFoundError:
+            return False
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+    return True
 
 
 def create_json(path: Path, value: Any) -> bool:

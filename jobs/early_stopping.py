@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jobs.catalog.metrics import chosen, worth
+
+if TYPE_CHECKING:
+    from jobs.spec.recipe import Recipe
 
 
-def stop_epoch(val_losses: Iterable[float | None], patience: int | None) -> int | None:
-    """The first epoch (from 1) at which the best validation loss is `patience` epochs old, or None.
+def stop_epoch(
+    values: Iterable[float | None], patience: int | None, higher_is_better: bool = False
+) -> int | None:
+    """The first epoch (from 1) at which the best value is `patience` epochs old, or None.
 
-    The decision depends only on the epochs up to that one, so the division into periods does not
-    matter. Source: Prechelt 1998 (Neural Networks: Tricks of the Trade, LNCS 1524:55-69),
-    criterion UP without strips.
+    Values are of the validation images, by default losses. The decision depends only on the epochs
+    up to that one, so the division into periods does not matter. Source: Prechelt 1998 (Neural
+    Networks: Tricks of the Trade, LNCS 1524:55-69), criterion UP without strips.
     """
     best, best_epoch = float("inf"), 0
-    for epoch, loss in enumerate(val_losses, 1):
+    for epoch, value in enumerate(values, 1):
+        loss = -value if higher_is_better and value is not None else value
         if loss is not None and loss < best:
             best, best_epoch = loss, epoch
         elif patience is not None and epoch - best_epoch >= patience:
             return epoch
     return None
+
+
+def stop_of(rows: Iterable[Mapping[str, Any]], recipe: Recipe) -> int | None:
+    """The epoch at which early stopping ends a trial with these rows of epochs, or None."""
+    metric = chosen(recipe.early_stop_metric)
+    values = (worth(metric, row) for row in rows)
+    return stop_epoch(values, recipe.early_stop, metric.higher_is_better)

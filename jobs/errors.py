@@ -18,6 +18,13 @@ class OrchError(Exception):
     temporary = False
 
 
+def class_of(error: object) -> str:
+    """The failure class of any error; `system` for one of the operating system."""
+    if isinstance(error, OrchError):
+        return error.failure
+    return "system" if isinstance(error, OSError) else "bug"
+
+
 class RequestError(OrchError):
     """The request cannot be carried out as given; nothing was queued or written."""
 
@@ -172,6 +179,7 @@ class OutOfReach(WorkError):
     A worker puts its task off, and goes on with others.
     """
 
+    failure = "out-of-reach"
     retry = True
 
 

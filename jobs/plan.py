@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from jobs.atomic import json_digest
 from jobs.catalog import backbones
 from jobs.errors import OrchError, OutOfReach
+from jobs.spec import setting
 from jobs.store import other_data
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run, RunOutline
@@ -26,6 +27,7 @@ from jobs.task import ON, Task, Trial, TrialNetwork
 
 if TYPE_CHECKING:
     from jobs.spec.model import DataSettings, Spec
+    from jobs.spec.setting import Setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,8 @@ class Plan:
     """The expanded specification: run name, data sets, trials and tasks.
 
     `data_sets` are the preparations of the same images, that of the first network first. Trials are
-    ordered by seed, then by cost, with the most expensive network first. Evaluations of
-    the `corruption_levels` follow the last target epoch.
+    ordered by seed, then by cost, with the most expensive network first; settings of a grid are in
+    the order of their lists. Evaluations of the `corruption_levels` follow the last target epoch.
     """
 
     run: str
@@ -67,23 +69,16 @@ def unfold(spec: Spec, data: str | Callable[[DataSettings], str]) -> Plan:
 
     `data` gives the name of the data set with these settings; a text is the name of the only one.
     """
-    names = {
-        name: data if isinstance(data, str) else data(spec.data_settings(name))
-        for name in spec.backbones
-    }
-    trials = [
-        Trial(
-            names[name],
-            name,
-            spec.weights_of(name),
-            spec.recipe(name),
-            seed,
-            network_of(spec, name),
-        )
-        for seed in range(spec.seeds)
-        for name in sorted(spec.backbones, key=lambda name: -relative_cost(spec, name))
+    trained = [
+        (name, one, data if isinstance(data, str) else data(one.data_settings(name)))
+        for name, _, one in spec.trained()
     ]
-    data_sets = tuple(dict.fromkeys(names.values()))
+    trials = [
+        Trial(images, name, one.weights_of(name), one.recipe(name), seed, network_of(one, name))
+        for seed in range(spec.seeds)
+        for name, one, images in sorted(trained, key=lambda each: -relative_cost(spec, each[0]))
+    ]
+    data_sets = tuple(dict.fromkeys(images for _, _, images in trained))
     target_epochs = tuple(period * spec.epochs_per_period for period in range(1, spec.periods + 1))
     return Plan(
         spec.name or run_name(spec, data_sets),
@@ -92,6 +87,16 @@ def unfold(spec: Spec, data: str | Callable[[DataSettings], str]) -> Plan:
         target_epochs,
         tuple(spec.corruption_levels),
     )
+
+
+def setting_of(spec: Spec, trial: Trial) -> Setting:
+    """The setting of a trial in a grid: the values of the keys that vary for its network."""
+    return setting.of_recipe(trial.recipe, setting.in_order(spec.lists_of(trial.backbone)))
+
+
+def label_of(spec: Spec, trial: Trial) -> str:
+    """What stands for a trial and its other seeds: its network, in a grid with the setting."""
+    return setting.label(trial.backbone, setting_of(spec, trial))
 
 
 def network_of(spec: Spec, backbone: str) -> TrialNetwork | None:
@@ -106,11 +111,21 @@ def network_of(spec: Spec, backbone: str) -> TrialNetwork | None:
 
 
 def relative_cost(spec: Spec, backbone: str) -> float:
-    """The relative cost of a network: the catalog's, else from its recorded multiply-adds."""
+    """The cost of a network in units of the catalog's, as if the run's image size were 224 px."""
+    usual = backbones.PUBLISHED_SIZE if spec.image_size == "native" else spec.image_size
+    return image_cost(spec, backbone) * (backbones.PUBLISHED_SIZE / usual) ** 2
+
+
+def image_cost(spec: Spec, backbone: str) -> float:
+    """The cost of an image of the network's own size, in units of the catalog's at 224 px.
+
+    Outside the catalog it was counted at submission; without torch, a typical network is assumed.
+    """
     known = spec.networks.get(backbone)
-    if known is None or backbone in backbones.CATALOG:
-        return backbones.relative_cost(backbone)
-    return known.relative_cost
+    if known is not None and known.relative_cost and backbone not in backbones.CATALOG:
+        return known.relative_cost
+    size = spec.preparation_of(backbone).image_size
+    return backbones.relative_cost(backbone) * (size / backbones.PUBLISHED_SIZE) ** 2
 
 
 def run_name(spec: Spec, data_sets: Sequence[str]) -> str:
@@ -244,19 +259,18 @@ def priority(task: Task, cost: float) -> int:
     return max(1, 9 - round(2.4 * math.log(max(cost, 1.0))))
 
 
-def cost_of(store: Store, task: Task) -> float:
-    """The relative cost of a task's network, as the first run that wants it recorded it.
-
-    1 where nothing is known, as for preparing a data set.
-    """
+def cost_of(
+    store: Store, task: Task, measure: Callable[[Spec, str], float] = relative_cost
+) -> float:
+    """The cost of a task's network, as the first run that wants it recorded it."""
     slug = task.subject.rsplit("-s", 1)[0]
     if slug in backbones.CATALOG or task.kind == "prepare":
         return backbones.relative_cost(slug)
     with contextlib.suppress(OrchError, OSError):  # an estimate must not stop the task
         backbone = store.load_trial(task.subject).backbone
         for run in store.wanted_by(task):
-            return relative_cost(run.spec, backbone)
-    return 1.0
+            return measure(run.spec, backbone)
+    return backbones.TYPICAL_COST
 
 
 def task_states(

@@ -8,10 +8,18 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from jobs.errors import BadEnvironment
 
 DEFAULT_STORE = "orch-store"
+BROKER_FILES = {
+    "ORCH_BROKER_CA": "ssl_ca_certs",
+    "ORCH_BROKER_CERT": "ssl_certfile",
+    "ORCH_BROKER_KEY": "ssl_keyfile",
+    "ORCH_BROKER_PASSWORD_FILE": "password_file",
+}
+"""Variables that name a file for the broker, each with the option of the address that it sets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +32,29 @@ class Settings:
 
 
 def read(environment: Mapping[str, str] | None = None) -> Settings:
-    """Read `ORCH_STORE`, `ORCH_BROKER_URL` and `ORCH_WEIGHTS_DIR`; empty counts as unset."""
+    """Read the variables of orch; an empty one counts as unset."""
     values = os.environ if environment is None else environment
     weights_dir = values.get("ORCH_WEIGHTS_DIR")
     return Settings(
         store=folder(values.get("ORCH_STORE") or DEFAULT_STORE, "ORCH_STORE"),
-        broker_url=values.get("ORCH_BROKER_URL") or None,
+        broker_url=_broker_url(values),
         weights_dir=folder(weights_dir, "ORCH_WEIGHTS_DIR") if weights_dir else None,
     )
+
+
+def _broker_url(values: Mapping[str, str]) -> str | None:
+    """The broker's address; files that variables name are options of it, unless it names others.
+
+    The files are read when a connection is made: no password is ever part of the settings.
+    """
+    url = values.get("ORCH_BROKER_URL") or None
+    for variable, option in BROKER_FILES.items():
+        given = values.get(variable)
+        if url is None or not given or re.search(rf"[?&]{option}=", url):
+            continue
+        path = quote(str(folder(given, variable)), safe="/")
+        url = f"{url}{'&' if '?' in url else '?'}{option}={path}"
+    return url
 
 
 def command_line(store: Path, *words: str) -> str:

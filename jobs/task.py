@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -100,6 +101,13 @@ class TrialNetwork:
     source: str | None = None
     weights: str | None = None
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of its own files in the store."""
+        from jobs.spec.networks import own_files
+
+        return own_files(self.source, self.weights)
+
     def as_dict(self) -> dict[str, Any]:
         """The values as plain JSON, without those that are absent."""
         values = {"mean": list(self.mean), "deviation": list(self.deviation)}
@@ -134,6 +142,17 @@ class Trial:
         source = None if self.network is None else self.network.source
         slug = reference.slug(self.backbone, source)
         return f"{slug}-s{self.seed}-{json_digest(self.as_dict())[:8]}"
+
+    @property
+    def identity(self) -> str:
+        """The label of its network; of an own file also the first digits of its checksum."""
+        source = None if self.network is None else self.network.source
+        return self.backbone if source is None else f"{self.backbone}-{source[: reference.DIGITS]}"
+
+    @property
+    def recipe_text(self) -> str:
+        """The recipe as JSON, as the column `recipe` of the results holds it."""
+        return json.dumps(self.as_dict()["recipe"])
 
     def as_dict(self) -> dict[str, Any]:
         """The trial as plain JSON values."""

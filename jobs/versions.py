@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Mapping
 
 RESULT_PACKAGES = ("orch", "torch", "torchvision", "timm")
@@ -18,6 +19,11 @@ def version_of(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def numbers(version: str | None) -> tuple[int, ...]:
+    """The numbers of a version, to be compared; empty for an unknown one, the oldest."""
+    return tuple(int(each) for each in re.findall(r"\d+", (version or "").split("+")[0]))
 
 
 def result_versions() -> dict[str, str]:

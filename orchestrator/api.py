@@ -7,9 +7,10 @@ same through the same functions.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from jobs import settings as environment
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
     from jobs.maintenance.removal import Removal
     from jobs.spec.model import Spec
     from jobs.store.runs import Run
+    from jobs.task import Task
     from models.export.parity import Parity
     from models.export.trained_network import TrainedNetwork
     from orchestrator.monitoring.status import RunStatus
 
 Place = str | Path
 LOOK_S = 1.0
+NO_SETTING: Mapping[str, Any] = MappingProxyType({})
 
 
 def submit(
@@ -141,7 +144,8 @@ class RunHandle:
     def results(self, table: str) -> pa.Table:
         """A table of docs/results.md, such as `epochs` or `evaluations`.
 
-        It holds the rows of the run's trials, without epochs and attempts of other runs.
+        It holds the rows of the run's trials, without epochs and attempts of other runs. In a grid
+        the column `setting` tells the trials of a network apart.
         """
         import pyarrow.compute as pc
 
@@ -153,9 +157,23 @@ class RunHandle:
         root, record = self.store.root, self.record
         if table == "attempts":
             rows = tables.read_rows(root, table, [tables.DATA_SETS, *record.trials])
-            return rows.filter(pc.field("task").isin(list(record.tasks)))
+            return self._with_setting(rows.filter(pc.field("task").isin(list(record.tasks))))
         rows = tables.read_rows(root, table, record.trials)
-        return rows.filter(pc.field("epoch") <= self.spec.epochs)
+        return self._with_setting(rows.filter(pc.field("epoch") <= self.spec.epochs))
+
+    def _with_setting(self, rows: pa.Table) -> pa.Table:
+        """The rows of a grid with the column `setting`, such as `learning_rate 0.003`."""
+        if not self.spec.varies:
+            return rows
+        import pyarrow as pa
+
+        from jobs import plan
+        from jobs.spec.setting import told
+
+        trials = {name: self.store.load_trial(name) for name in self.record.trials}
+        of_trial = {n: told(plan.setting_of(self.spec, trial)) for n, trial in trials.items()}
+        settings = [of_trial.get(name) for name in rows["trial"].to_pylist()]
+        return rows.append_column("setting", pa.array(settings, pa.string()))
 
     def report(
         self,
@@ -163,25 +181,40 @@ class RunHandle:
         *,
         formats: Sequence[str] | None = None,
         periods: Sequence[int] = (),
+        metric: str | None = None,
+        margin: float | None = None,
     ) -> Path:
-        """Write the report into a folder, by default in the store; returns its first page."""
+        """Write the report into a folder, by default in the store; returns its first page.
+
+        `metric` leads, by default that of the specification. With a `margin`, networks are tested
+        to be at most that many points of it worse than the best.
+        """
+        from orchestrator.analysis import metrics
         from orchestrator.report import write
 
         wanted = list(write.DEFAULT if formats is None else formats)
         out = self.store.report_folder(self.name) if path is None else _folder(path)
-        return write.write_report(self.store, self.record, out, tuple(periods), wanted)
+        leading = None if metric is None else metrics.asked(metric)
+        return write.write_report(
+            self.store, self.record, out, tuple(periods), wanted, leading, margin
+        )
 
     def model(
-        self, backbone: str, *, seed: int | None = None, period: int | None = None
+        self,
+        backbone: str,
+        *,
+        seed: int | None = None,
+        period: int | None = None,
+        setting: Mapping[str, Any] = NO_SETTING,
     ) -> TrainedNetwork:
         """A trained network: a torch module with `labels`, `preparation` and `prepare(*paths)`.
 
-        `seed` is needed where there are several; `period` is by default the newest evaluated one.
+        `seed` and `setting` (such as `{"learning_rate": 0.003}`) are needed where there are
+        several; `period` is by default the newest evaluated one.
         """
         from orchestrator import optional_packages
-        from orchestrator.analysis.trained_models import choose_model
 
-        training = choose_model(self.store, self.record, backbone, seed, period)
+        training = self._training(backbone, seed, period, setting)
         optional_packages.require(("torch",))
         from models.export import trained_network
 
@@ -195,20 +228,29 @@ class RunHandle:
         formats: Sequence[str] = ("torch",),
         seed: int | None = None,
         period: int | None = None,
+        setting: Mapping[str, Any] = NO_SETTING,
         tell: Callable[[int, int], None] = lambda done, total: None,
     ) -> Exported:
         """Write a trained network as files that need no orch (docs/export.md)."""
         from orchestrator import optional_packages
-        from orchestrator.analysis.trained_models import choose_model
 
         optional_packages.require(("torch", *formats))
-        training = choose_model(self.store, self.record, backbone, seed, period)
+        training = self._training(backbone, seed, period, setting)
         name = f"{training.subject}-e{training.epoch:04d}"
         out = self.store.export_folder(self.name) / name if path is None else _folder(path)
         from models.export import write
 
         compared = write.export(self.store, self.name, training, formats, out, tell)
         return Exported(out, training.subject, training.epoch, compared)
+
+    def _training(
+        self, backbone: str, seed: int | None, period: int | None, setting: Mapping[str, Any]
+    ) -> Task:
+        """The finished training that is meant; raises `RequestError` where it is not clear."""
+        from orchestrator.analysis.setting_choice import checked
+        from orchestrator.analysis.trained_models import choose_model
+
+        return choose_model(self.store, self.record, backbone, seed, period, checked(setting))
 
     def cancel(self) -> None:
         """Stop its tasks after their step; results and checkpoints are kept."""

@@ -24,6 +24,7 @@ COMMANDS = {
     ),
     "status": ("status:status_command", "Show the progress of a run; without RUN, list the runs."),
     "watch": ("watch:watch_command", "Follow the progress of a run until it ends."),
+    "logs": ("logs:logs_command", "Show the logs of a task's attempts, of a run, or of a worker."),
     "report": ("report:report_command", "Write a report that compares the backbones of a run."),
     "evaluate": (
         "evaluate:evaluate_command",
@@ -52,6 +53,10 @@ COMMANDS = {
     "undrain": ("workers:undrain_command", "Let drained workers take tasks again."),
     "up": ("stack:up_command", "Start the embedded broker and local workers."),
     "down": ("stack:down_command", "Stop local workers and the embedded broker."),
+    "metrics": (
+        "metrics:metrics_command",
+        "Print the state of the store for Prometheus, or serve it.",
+    ),
     "flower": ("flower:flower_command", "Show the queue in a browser (Flower)."),
     "doctor": ("doctor:doctor_command", "Check this machine: what is missing and how to fix it."),
 }
@@ -152,6 +157,8 @@ def cli(ctx: click.Context) -> None:
       ORCH_STORE        the shared folder that holds data sets, trials and runs
       ORCH_BROKER_URL   the Redis that all workers use; if unset, orch starts its own
       ORCH_WEIGHTS_DIR  pretrained weights, files named <torchvision name>.pth
+      ORCH_BROKER_PASSWORD_FILE, ORCH_BROKER_CA, ORCH_BROKER_CERT, ORCH_BROKER_KEY
+                        files for that Redis: its password, its authority, our certificate
 
     Exit codes: 0 success, 1 failure, 2 invalid request (nothing written).
     """

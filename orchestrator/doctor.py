@@ -25,12 +25,13 @@ from orchestrator import network_check, own_packages, preflight
 from orchestrator.local import embedded_redis, stack
 from orchestrator.monitoring import heartbeats
 from workers.devices import discovery
-from workers.messaging import address, broker, stores
+from workers.messaging import address, broker, password_file, stores
 
 EXTRAS = {
     "worker": ("torch", "torchvision", "numpy", "pillow", "scikit-learn"),
     "report": ("matplotlib", "jinja2", "numpy", "pillow"),
     "flower": ("flower",),
+    "metrics": ("prometheus-client",),
     "tensorboard": ("tensorboard",),
     "mlflow": ("mlflow-skinny", "sqlalchemy", "alembic"),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
@@ -194,7 +195,11 @@ def _named_broker(broker_url: str, store_id: str) -> Diagnosis:
         listed = ", ".join(f"{each.folder} ({each.host}, {_day(each.at)})" for each in known[:5])
         others = f"; {len(known)} other store(s) use it: {listed}"
     shown = address.place(broker_url)
-    return Diagnosis("broker", "ok", f"{shown} takes messages; {waiting} message(s) wait{others}")
+    taken = f"{shown} takes messages; {waiting} message(s) wait{others}"
+    kept = address.named_password_file(broker_url)
+    if kept is not None and password_file.is_open_to_all(kept):
+        return Diagnosis("broker", "ok", taken, f"every user may read {kept}: chmod o= {kept}")
+    return Diagnosis("broker", "ok", taken)
 
 
 def _day(at: float) -> str:

@@ -22,6 +22,11 @@ def share(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}%"
 
 
+def gigabytes(size: int) -> str:
+    """Bytes as memory is sold: `20 GB`, `15.8 GB`."""
+    return f"{size / 1e9:.1f}".removesuffix(".0") + " GB"
+
+
 def plain(text: str) -> str:
     """The text in one line, with control characters escaped."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -23,6 +25,8 @@ CHECKER, SEARCHER, DESCRIBER = (
     "models.networks.search",
     "models.networks.describe",
 )
+BEGUN = "checking "
+"""The checker prints this and the label of each network to its error output."""
 MAX_SECONDS = 900.0
 """Weights may have to be downloaded."""
 
@@ -123,7 +127,7 @@ def _request(spec: Spec, name: str, local: bool) -> Asked:
         None if known.weights_file is None else str(known.weights_file),
         spec.weights_of(name) == "imagenet",
         local,
-        spec.finetune,
+        "head" if "head" in spec.grid.get("finetune", [spec.finetune]) else "full",
     )
 
 
@@ -189,9 +193,21 @@ def _answer_of(module: str, words: Sequence[str], given: str) -> dict[str, Any]:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BadSpec(f"the networks could not be checked: {error}.") from None
     except (IndexError, ValueError):
-        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise BadSpec(f"the networks could not be checked: {reason[:300]}") from None
+        raise BadSpec(_why_it_died(done.returncode, done.stderr)) from None
     return answer
+
+
+def _why_it_died(returncode: int, errors: str) -> str:
+    """Why a checking process gave no answer, and which network it was at."""
+    lines = errors.strip().splitlines()
+    begun = [line.removeprefix(BEGUN) for line in lines if line.startswith(BEGUN)]
+    said = [line for line in lines if not line.startswith(BEGUN)]
+    how = f"exit code {returncode}"
+    if returncode < 0:
+        with contextlib.suppress(ValueError):  # a number that is no signal
+            how = signal.Signals(-returncode).name
+    reason = said[-1] if said and returncode == 1 else f"its process ended with {how}"
+    return f"{begun[-1] if begun else 'the networks'} could not be checked: {reason[:300]}."
 
 
 def _refusal(described: dict[str, str]) -> RequestError:

@@ -6,12 +6,13 @@ import contextlib
 import importlib.util
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from jobs import install_hints, permissions, plan
+from jobs.catalog import metrics
 from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.data import sources
@@ -19,7 +20,7 @@ from jobs.data.data_source import DataSource
 from jobs.errors import BadFolder, BadSpec, MissingExtra, StoreUnusable, UnknownRun
 from jobs.plan import Plan
 from jobs.settings import Settings
-from jobs.spec import class_weights
+from jobs.spec import class_weights, networks
 from jobs.spec.model import NOT_ASKED, Spec
 from jobs.spec.networks import Network
 from jobs.store import filesystem
@@ -87,7 +88,10 @@ def check_request(
         ping(settings.broker_url)
     local = settings.broker_url is None
     source = sources.read(spec, tell)
+    for weights in spec.grid.get("class_weights", [spec.class_weights]):
+        class_weights.require_known(weights, source.classes)
     class_weights.require_known(spec.class_weights, source.classes)
+    _require_classes(spec, source.classes)
     pretrained = [
         name for name in spec.backbones if name in CATALOG and _begins_trained(spec, name)
     ]
@@ -97,6 +101,13 @@ def check_request(
     unfolded = plan.unfold(spec, source.data_id)
     known = _known_run(settings.store, spec, unfolded)
     return Request(spec, source, known)
+
+
+def _require_classes(spec: Spec, classes: Collection[str]) -> None:
+    """Refuse a metric that says nothing about so few classes."""
+    for key in ("metric", "early_stop_metric"):
+        if short := metrics.short_of_classes(metrics.chosen(getattr(spec, key)), classes):
+            raise BadSpec(f"{key}: {short}.")
 
 
 def _begins_trained(spec: Spec, name: str) -> bool:
@@ -200,7 +211,9 @@ def _known_run(root: Path, spec: Spec, unfolded: Plan | None) -> Run | None:
         return None
     there, here = (_compared(s, unfolded is not None) for s in (known.spec, spec))
     differing = [
-        f"{key} {there[key]} there, {here[key]} here" for key in here if there[key] != here[key]
+        f"{key} {there.get(key)} there, {here.get(key)} here"
+        for key in here | there
+        if there.get(key) != here.get(key)
     ]
     if unfolded is not None and unfolded.data_sets != known.data_sets:
         there_named, here_named = (", ".join(s.data_sets) for s in (known, unfolded))
@@ -217,5 +230,5 @@ def _compared(spec: Spec, resolved: bool) -> dict[str, Any]:
     """The keys that identify a run; those of networks only once their weights were asked."""
     values = spec.model_dump(exclude=set(NOT_ASKED) | {"networks"})
     if resolved:
-        values["networks"] = {name: one.named_by() for name, one in spec.networks.items()}
+        values["networks"] = networks.named_by(spec.networks)
     return values

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from jobs import plan
@@ -14,6 +15,7 @@ from jobs.maintenance.inventory import FileCheck
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
+from orchestrator.analysis import setting_choice
 
 MEGABYTE = 1_000_000
 
@@ -63,8 +65,18 @@ def _who_do(store: Store, run: Run, tasks: list[str]) -> list[str]:
     return runs
 
 
-def trial_to_replay(store: Store, run: Run, asked: str | None) -> str:
-    """The requested trial, else the cheapest trained one; raises a `RequestError`."""
+def trial_to_replay(
+    store: Store,
+    run: Run,
+    asked: str | None,
+    backbone: str | None = None,
+    setting: Mapping[str, Any] = MappingProxyType({}),
+) -> str:
+    """The requested trial, else the cheapest trained one; raises a `RequestError`.
+
+    A backbone or a setting stands for its first trained trial; with both, or where there is only
+    one network, it has to be clear which setting is meant.
+    """
     if asked is not None:
         if asked not in run.trials:
             raise BadSpec(
@@ -72,14 +84,22 @@ def trial_to_replay(store: Store, run: Run, asked: str | None) -> str:
                 f"{', '.join(run.trials)}."
             )
         return asked
+    meant = setting_choice.chosen(store, run, [backbone] if backbone else [], setting)
+    if backbone is not None:
+        setting_choice.require_one(backbone, meant.values())
     trained = [
         trial
         for trial in run.trials
-        if any(store.is_done(Task("train", trial, e)) for e in store.target_epochs(trial))
+        if trial in meant
+        and any(store.is_done(Task("train", trial, e)) for e in store.target_epochs(trial))
     ]
     if not trained:
         raise StoreUnusable(
-            f"the run {run.name} has no published training yet, so there is nothing to compare."
+            f"the run {run.name} has no published training of that yet, so there is nothing to "
+            "compare."
+            if len(meant) < len(run.trials)
+            else f"the run {run.name} has no published training yet, so there is nothing to "
+            "compare."
         )
     return min(
         trained, key=lambda name: plan.relative_cost(run.spec, store.load_trial(name).backbone)

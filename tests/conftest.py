@@ -8,12 +8,15 @@ import atexit
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support import preloaded
 from support.harness import redis_binary
 
 # Tests run side by side. With one torch thread per core in each, they would mostly wait.
@@ -24,6 +27,11 @@ if "ORCH_TEST_STATE" not in os.environ:
     os.environ["ORCH_TEST_STATE"] = tempfile.mkdtemp(prefix="orch-test-state-")
     atexit.register(shutil.rmtree, os.environ["ORCH_TEST_STATE"], ignore_errors=True)
 os.environ["XDG_STATE_HOME"] = os.environ["ORCH_TEST_STATE"]
+
+# The first process of the tests; the one that forks workers ends with it.
+if preloaded.FOLDER not in os.environ:
+    preloaded.serve_in(Path(tempfile.mkdtemp(prefix="orch-test-forks-")) / "forks")
+    atexit.register(shutil.rmtree, Path(os.environ[preloaded.FOLDER]).parent, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,6 +52,24 @@ def shared() -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Chromium as installed on this machine; in CI it must be there."""
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed (extra 'dev')"
+    )
+    path = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if path is None:
+        assert not os.environ.get("CI"), "CI must have a browser: apt-get install chromium"
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
 @pytest.fixture(autouse=True)
 def own_path() -> Iterator[None]:
     """A fork server started in a test makes paths safe; programs of other tests start as before."""
@@ -52,6 +78,17 @@ def own_path() -> Iterator[None]:
     os.environ.pop("PYTHONSAFEPATH", None)
     if before is not None:
         os.environ["PYTHONSAFEPATH"] = before
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> Iterator[None]:
+    """What uses more threads of torch in this process leaves one: on busy cores, networks as small
+    as those of the tests are ten times slower with two.
+    """
+    yield
+    set_num_threads = getattr(sys.modules.get("torch"), "set_num_threads", None)
+    if set_num_threads is not None:
+        set_num_threads(1)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from jobs import atomic
 from jobs.errors import DamagedFile, OutOfReach
 from jobs.store import codec
 from jobs.store.drains import DrainRecord
@@ -30,6 +31,7 @@ class Drain:
     periods: frozenset[tuple[str, int]] = frozenset()
     _tasks: tuple[str, ...] = ()
     _since: float = field(default_factory=time.time)
+    _looked: float = float("-inf")
 
     @property
     def name(self) -> str | None:
@@ -41,9 +43,17 @@ class Drain:
         """Whether running tasks stop after their current step."""
         return self.record is not None and self.record.after == "step"
 
-    def look(self, running: Sequence[str]) -> None:
-        """Read whether this worker is drained; `running` are its tasks now."""
-        records = [self._read(name) for name in dict.fromkeys((self.worker, self.host))]
+    def look(self, running: Sequence[str], older_than_s: float = 0.0) -> None:
+        """Read whether this worker is drained; `running` are its tasks now.
+
+        Not again if it was read within the last `older_than_s` seconds.
+        """
+        if time.monotonic() - self._looked < older_than_s:
+            return
+        self._looked = time.monotonic()
+        drained = atomic.list_names(self.store.drains_folder)
+        names = dict.fromkeys((self.worker, self.host))
+        records = [self._read(name) for name in names if f"{name}.json" in drained]
         drains = sorted(filter(None, records), key=lambda each: each.after != "step")
         record = drains[0] if drains else None
         if record is None or record.after != "period":

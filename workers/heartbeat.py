@@ -8,7 +8,8 @@ import time
 from importlib import metadata
 
 from jobs import atomic
-from jobs.errors import OrchError, StorageFull
+from jobs.errors import OrchError, OutOfReach, StorageFull
+from jobs.spec import known_keys
 from jobs.store import codec
 from jobs.store.records import HeartbeatRecord
 from workers.process import identity
@@ -34,7 +35,7 @@ def write(worker: Worker) -> None:
     try:
         atomic.write_json(path, codec.encode(_record(worker)), durable=False)
     except StorageFull as error:
-        worker.trouble = str(error)
+        worker.trouble, worker.trouble_class = str(error), error.failure
         atomic.rewrite_json(path, codec.encode(_record(worker)))
 
 
@@ -47,6 +48,7 @@ def remove(worker: Worker) -> None:
 def _record(worker: Worker) -> HeartbeatRecord:
     tasks = worker.admission.tasks
     scheduler = worker.scheduler
+    trouble, trouble_class = _trouble(worker)
     return HeartbeatRecord(
         name=worker.name,
         host=worker.host,
@@ -59,21 +61,29 @@ def _record(worker: Worker) -> HeartbeatRecord:
         model=worker.model,
         process=identity.process_identity(),
         loading=worker.loading,
-        trouble=_trouble(worker) or None,
+        trouble=trouble or None,
+        trouble_class=trouble_class,
         rates=scheduler.rates,
         busy=worker.loading or bool(tasks),
         settled=scheduler.settled,
         training=scheduler.running_training(),
         uuid=worker.uuid,
+        gpu_memory_bytes=worker.gpu_memory_bytes,
         version=OWN_VERSION,
         since=worker.drain.since(tasks),
         drained=worker.drain.name,
+        known_keys=known_keys.digest(),
     )
 
 
-def _trouble(worker: Worker) -> str:
-    """Why tasks wait at this worker, in a line; empty if nothing hinders it."""
+def _trouble(worker: Worker) -> tuple[str, str]:
+    """Why tasks wait at this worker, in a line, and its failure class; empty if nothing hinders."""
     if worker.pause.active:
-        return f"paused: {worker.pause.reason}"[:MAX_TROUBLE]
-    reasons = [worker.trouble, *worker.put_off.reasons().values(), *sorted(worker.denied)]
-    return next((reason for reason in reasons if reason), "")[:MAX_TROUBLE]
+        return f"paused: {worker.pause.reason}"[:MAX_TROUBLE], worker.pause.failure
+    reasons = [
+        (worker.trouble, worker.trouble_class),
+        *zip(worker.put_off.reasons().values(), worker.put_off.failures(), strict=False),
+        *((reason, OutOfReach.failure) for reason in sorted(worker.denied)),
+    ]
+    text, failure = next((each for each in reasons if each[0]), ("", ""))
+    return text[:MAX_TROUBLE], failure

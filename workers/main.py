@@ -8,16 +8,13 @@ import os
 import re
 import signal
 import socket
-import sys
 import threading
 import time
-import warnings
 from functools import partial
 from types import FrameType
 from typing import Any
 
 from celery import Celery, signals
-from celery.platforms import SecurityWarning
 
 from jobs import atomic
 from jobs.errors import BrokerUnreachable
@@ -25,15 +22,17 @@ from jobs.settings import Settings
 from jobs.store import codec
 from jobs.store.records import HeartbeatRecord
 from jobs.store.store import Store
-from workers import heartbeat
+from jobs.task_title import task_title
+from workers import heartbeat, logs
 from workers.devices import discovery, memory
 from workers.devices.admission import Admission
 from workers.execution import execute
 from workers.lease import LeaseTracker
-from workers.messaging import address, broker, stores
+from workers.messaging import address, broker, remote_control, stores
 from workers.messaging.direct import begin
 from workers.messaging.events import use_outbox
 from workers.messaging.reconnecting_consumer import Consumer, install_filter
+from workers.messaging.task_events import node_name
 from workers.messaging.tasks import register_tasks
 from workers.process import child
 from workers.reconciler import Reconciler
@@ -57,14 +56,15 @@ def run(
     idle_exit_s: float | None = None,
     slots: int = 1,
     min_free_bytes: int | None = None,
+    log_format: str | None = None,
 ) -> int:
     """Execute up to `slots` tasks at a time until stopped, and return the exit code.
 
     The worker also exits when it has been idle for `idle_exit_s` seconds. It does not start on a
-    GPU with less than `min_free_bytes` free.
+    GPU with less than `min_free_bytes` free. `log_format` is text or json.
     Raises `jobs.errors.RequestError` for a device, store or broker that cannot be used.
     """
-    log_to_stderr()
+    logs.to_stderr(logs.chosen_format(log_format))
     chosen, lock = discovery.choose_device(device, threads, slots=slots)
     if min_free_bytes is not None:
         discovery.require_free(chosen, min_free_bytes)
@@ -90,6 +90,7 @@ def _prepare(
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
     called = re.sub(r"[^A-Za-z0-9._-]", "-", name or f"{host}-{chosen.name}-{os.getpid()}")
     codec.refuse_newer(HeartbeatRecord, store.heartbeat_path(called))
+    logs.name_process(host, called)
     admission = Admission(slots, memory.total_bytes(chosen) if slots > 1 else 0)
     return Worker(
         store,
@@ -102,6 +103,7 @@ def _prepare(
         admission=admission,
         model=discovery.device_model(chosen),
         uuid=discovery.uuid_of(chosen),
+        gpu_memory_bytes=memory.gpu_bytes(chosen),
     )
 
 
@@ -125,6 +127,7 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
     reconciler, leave = Reconciler(worker), threading.Event()
     consumer = _consumer(worker)
     _leave_on_signals(worker, consumer, leave)
+    remote_control.install(leave)
     worker.loading = True
     heartbeat.write(worker)
     rounds = threading.Thread(target=reconciler.forever, args=(idle_exit_s, leave), daemon=True)
@@ -193,11 +196,12 @@ def _tell_room(worker: Worker) -> None:
 def _consumer(worker: Worker) -> Any:
     """Celery's worker with one thread per slot."""
     application = broker.app(worker.broker_url, worker.store_id, worker.name)
-    register_tasks(application, partial(execute.execute, worker), worker.store_id)
-    use_outbox(application, worker.broker_url, worker.link)
+    execute_task = partial(execute.execute, worker)
+    register_tasks(application, execute_task, worker.store_id, worker.terminated.add)
+    worker.announce = use_outbox(application, worker.broker_url, worker.link).announce
     install_filter()
     celery_worker = application.Worker(
-        hostname=f"{worker.name}",
+        hostname=node_name(worker.name, worker.host, worker.device.name),
         pool="threads",
         concurrency=worker.admission.slots,
         loglevel="INFO",
@@ -211,7 +215,8 @@ def _consumer(worker: Worker) -> Any:
         optimization="fair",
         quiet=True,
     )
-    worker.begin = partial(begin, application, celery_worker, worker.store_id)
+    title = partial(task_title, worker.store)
+    worker.begin = partial(begin, application, celery_worker, worker.store_id, title)
     worker.reconnect = celery_worker.consumer.reconnect
     worker.listen = partial(_listen, worker, celery_worker)
     return celery_worker
@@ -228,14 +233,17 @@ def _listen(worker: Worker, celery_worker: Any, to_all: bool) -> None:
 
 
 def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> None:
-    """Install the signal handlers for SIGTERM, SIGINT and SIGHUP (a terminal that closes).
+    """Install the signal handlers for SIGTERM, SIGINT, SIGHUP (a terminal that closes) and SIGUSR1.
 
     The first signal stops running tasks between two steps. A second one ends the process and its
-    children immediately. A worker started with `nohup` goes on ignoring SIGHUP.
+    children immediately, except SIGUSR1: clusters warn with it, maybe more than once. A worker
+    started with `nohup` goes on ignoring SIGHUP.
     """
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if worker.stop.is_set():
+            if number == signal.SIGUSR1:
+                return
             os._exit(128 + number)
         log.info("stopping after the current step (signal again to exit at once)")
         worker.stop.set()
@@ -246,6 +254,7 @@ def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> 
     def install(**_: Any) -> None:
         signal.signal(signal.SIGTERM, on_signal)
         signal.signal(signal.SIGINT, on_signal)
+        signal.signal(signal.SIGUSR1, on_signal)
         signal.signal(signal.SIGHUP, on_hangup)
 
     install()
@@ -278,16 +287,3 @@ def _leave_at_last(worker: Worker, reconciler: Reconciler, leave: threading.Even
     log.info("worker %s has left, without a word to the broker", worker.name)
     logging.shutdown()
     os._exit(0)
-
-
-def log_to_stderr() -> None:
-    """Write the log of this process to stderr, with times."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
-        datefmt="%Y-%m-%d %H:%M:%S",
-    )
-    warnings.filterwarnings("ignore", message=".*superuser privileges", category=SecurityWarning)
-    for noisy in ("celery", "kombu", "amqp"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)

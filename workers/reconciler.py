@@ -5,20 +5,21 @@ Every worker runs a reconciler, so there is no central process that could fail.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from dataclasses import dataclass, field
-from functools import partial
 
-from jobs import plan
-from jobs.errors import BrokerUnreachable, OrchError, OutOfReach
+from jobs import atomic, plan
+from jobs.errors import BrokerUnreachable, OrchError, OutOfReach, class_of
 from jobs.store.ledger import Ledger
+from jobs.store.remembered import RememberedStore, Stamp, stamp
 from jobs.store.runs import Run
 from jobs.task import Task
 from workers import heartbeat
-from workers.execution import execute
-from workers.execution.attempts import read_history
+from workers.execution import announcing, attempts, execute
+from workers.execution.attempts import History, read_history
 from workers.lease import TTL_S
 from workers.messaging import broker
 from workers.worker import Worker
@@ -43,12 +44,17 @@ class Reconciler:
     """A worker's reconcile loop.
 
     Each round writes the heartbeat, scans for ready tasks, and enqueues those that nobody holds.
+    `apart` are those of them that this worker may take and some other living worker may not.
     """
 
     worker: Worker
-    ended: set[tuple[str, float]] = field(default_factory=set)
+    ended: set[Stamp] = field(default_factory=set)
+    store: RememberedStore | None = None
+    stamps: dict[str, Stamp] = field(default_factory=dict)
+    any_required: bool = True
     next_look: float = 0.0
     unheld: list[Task] = field(default_factory=list)
+    apart: list[Task] = field(default_factory=list)
     tried_later: bool = False
     drained: bool = False
     unheld_since: dict[str, float] = field(default_factory=dict)
@@ -64,12 +70,12 @@ class Reconciler:
         A scan of a large plan takes a while. Scans are spaced so that they use at most `MAX_SHARE`
         of the time. The heartbeat is written in every round.
         """
-        while not leave.wait(RECONCILE_S):
+        while not leave.wait(RECONCILE_S * self.worker.scheduler.slowdown):
             try:
                 self.round()
-                self.worker.trouble = ""
+                self.worker.trouble = self.worker.trouble_class = ""
             except (OrchError, OSError, ValueError) as error:
-                self.worker.trouble = str(error)
+                self.worker.trouble, self.worker.trouble_class = str(error), class_of(error)
                 log.warning("reconciling failed, retrying: %s", error)
             except Exception:  # an unexpected error must not end the loop
                 log.exception("reconciling failed, retrying")
@@ -94,10 +100,14 @@ class Reconciler:
         self._relieve()
         admission, began = self.worker.admission, time.monotonic()
         full = len(admission.admitted_or_waiting) >= admission.slots
-        if began < self.next_look and (full or self.worker.link.up):
+        if began < self.next_look and (full or (self.worker.link.up and not self.apart)):
             return []
-        unheld = self.unheld = self._look()
-        self.next_look = time.monotonic() + (time.monotonic() - began) / MAX_SHARE - RECONCILE_S
+        self.unheld = self._look()
+        unheld = [task for task in self.unheld if self._fits(task)]
+        self.apart = [task for task in unheld if not self.worker.scheduler.all_fit(task)]
+        slowdown, took_s = self.worker.scheduler.slowdown, time.monotonic() - began
+        pause_s = max(took_s / MAX_SHARE, RECONCILE_S * slowdown**2 if slowdown > 1 else 0.0)
+        self.next_look = time.monotonic() + pause_s - RECONCILE_S * slowdown
         if not unheld or full or self.worker.stop.is_set():
             self.unheld_since.clear()
             self.patience_s = UNHEARD_S
@@ -118,8 +128,16 @@ class Reconciler:
         return self.drained
 
     def _again(self, unheld: list[Task]) -> list[Task]:
-        """Enqueue unheld tasks again, or begin one without the broker; returns those."""
+        """Enqueue unheld tasks again, or begin one without the broker; returns those.
+
+        One that some living worker may not take begins here: that worker would drop its message.
+        """
         worker, waiting = self.worker, None
+        if self.apart:
+            begun = self._begin_one(self.apart)
+            unheld = [task for task in unheld if task not in self.apart]
+            if begun or not unheld:
+                return begun
         if worker.link.up:
             try:
                 waiting = broker.queue_length(
@@ -127,8 +145,7 @@ class Reconciler:
                 )
                 if waiting == 0:
                     again = unheld[:MAX_AT_ONCE]
-                    cost = partial(plan.cost_of, worker.store)
-                    broker.enqueue(worker.broker_url, again, store=worker.store_id, cost=cost)
+                    worker.sender.enqueue(again, None)
             except BrokerUnreachable as error:
                 worker.link.lost(error)
                 waiting = None
@@ -172,13 +189,27 @@ class Reconciler:
         if not (runs := self._runs()):
             return []
         ledger = self.worker.store.ledger()
-        free = [task for run in runs for task in self._free_tasks(run, ledger)]
-        unheld = [task for task in free if not self._must_wait(task)]
+        claimed = set(atomic.list_names(self.worker.store.leases_folder))
+        ready = [task for run in runs for task in self._ready_tasks(run, ledger)]
+        once_claimed = {task.lease_key for task in ready} & claimed
+        watched = set(self.worker.scheduler.share_of(sorted(once_claimed)))
+        unclaimed = [task for task in ready if task.lease_key not in claimed]
+        others = [task for task in ready if task.lease_key in watched]
+        free = [
+            *(
+                task
+                for task in unclaimed
+                if self._takes(task) and not self._waits_for_another(task)
+            ),
+            *(task for task in others if self._free(task)),
+        ]
+        tried = {task for task in free if task.lease_key in claimed}
+        unheld = [task for task in free if task not in tried or not self._must_wait(task)]
         self.tried_later = len(unheld) < len(free) or bool(self.worker.put_off.reasons())
         return unheld
 
-    def _free_tasks(self, run: Run, ledger: Ledger) -> list[Task]:
-        """The ready tasks of a run that nobody holds.
+    def _ready_tasks(self, run: Run, ledger: Ledger) -> list[Task]:
+        """The ready tasks of a run.
 
         Files that this user may not read, or that a newer orch has written, put off their task, or
         their run, and no other.
@@ -186,11 +217,11 @@ class Reconciler:
         try:
             if self._over(run, ledger):
                 return []
-            ready = plan.ready_tasks(self.worker.store, run, ledger, self._say_denied)
+            assert self.store is not None
+            return plan.ready_tasks(self.store, run, ledger, self._say_denied)
         except OutOfReach as error:
             self._say_denied(error)
             return []
-        return [task for task in ready if self._free(task)]
 
     def _say_denied(self, error: OutOfReach) -> None:
         """Log once what this process must leave alone."""
@@ -202,43 +233,76 @@ class Reconciler:
     def _relieve(self) -> None:
         """Request the handover of a slower worker's training, if the study then ends sooner."""
         worker = self.worker
-        execute.enqueue(worker, worker.scheduler.look())
+        trainings = sum(task.kind == "train" for task in self.unheld)
+        execute.enqueue(worker, worker.scheduler.look(trainings, self.any_required))
         if worker.admission.slots > 1 or worker.stop.is_set():
             return
         waiting = [task for task in self.unheld if task.kind == "train"]
         worker.scheduler.request(waiting, busy=bool(worker.admission.tasks))
 
     def _runs(self) -> list[Run]:
-        store = self.worker.store
-        return store.whole_runs(
-            [name for name in store.run_names() if self._stamp(name) not in self.ended],
-            self._say_denied,
+        """The runs that have not ended, in order of submission; read again where one changed."""
+        store, stamps = self.worker.store, dict[str, Stamp]()
+        for name in atomic.list_names(store.runs_folder):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                stamps[name] = stamp(store, name)
+        if self.store is None or stamps != self.stamps:
+            self.store, self.stamps = RememberedStore(store.root), stamps
+        names = sorted(stamps, key=lambda name: (stamps[name][1][2], name))
+        runs = store.whole_runs(
+            [name for name in names if stamps[name] not in self.ended], self._say_denied
         )
+        self.store.look(runs)
+        self.any_required = any(run.spec.has_requirements for run in runs)
+        return runs
 
     def _over(self, run: Run, ledger: Ledger) -> bool:
         """Whether the run has no open task; remembered until the run is submitted again."""
-        if "open" in plan.task_states(self.worker.store, run, ledger).values():
+        assert self.store is not None
+        if "open" in plan.task_states(self.store, run, ledger).values():
             return False
-        self.ended.add(self._stamp(run.name))
+        self.ended.add(self.stamps[run.name])
         return True
-
-    def _stamp(self, name: str) -> tuple[str, float]:
-        return name, self.worker.store.recorded_at(name)
 
     def _must_wait(self, task: Task) -> bool:
         try:
-            return read_history(self.worker.store, task).must_wait()
+            history = read_history(self.worker.store, task)
+            self._tell_lost(task, history)
+            return history.must_wait()
         except OutOfReach as error:
             self._say_denied(error)
             return True
 
-    def _free(self, task: Task) -> bool:
-        if task.id in self.worker.admission.admitted_or_waiting:
-            return False
+    def _tell_lost(self, task: Task, history: History) -> None:
+        """Tell of an attempt that nobody holds the lease of any more; once, from the record."""
+        for record in history.records[-1:]:
+            # Read before the lease is looked at again: nobody may have begun it meanwhile.
+            if record.state == "running" and self.worker.leases.free(task.lease_key):
+                lost, told = attempts.as_lost(self.worker.store, task, record), record.celery_id
+                if told and told not in self.told:
+                    self.told.add(told)
+                    announcing.tell(self.worker, lost)
+
+    def _fits(self, task: Task) -> bool:
         try:
-            if self.worker.put_off.active(task) or self.worker.scheduler.declines(task):
+            return not self.any_required or self.worker.fits(task)
+        except OutOfReach as error:
+            self._say_denied(error)
+            return False
+
+    def _waits_for_another(self, task: Task) -> bool:
+        return task.kind == "train" and self.worker.scheduler.requesting
+
+    def _takes(self, task: Task) -> bool:
+        """Whether this worker has not got the task, and has not put it off."""
+        here = task.id in self.worker.admission.admitted_or_waiting
+        return not here and not self.worker.put_off.active(task)
+
+    def _free(self, task: Task) -> bool:
+        try:
+            if not self._takes(task) or not self.worker.leases.free(task.lease_key):
                 return False
-            return self.worker.leases.free(task.lease_key)
+            return not self.worker.scheduler.declines(task)
         except OutOfReach as error:
             self._say_denied(error)
             return False

@@ -1,8 +1,8 @@
 """Retrain a trial with kills at random points, and compare the results with the published ones.
 
-The replay uses its own store in a temporary folder. It has the same trial, numerics and prepared
-data (linked), one target epoch, and no checkpoint. Children are killed without warning and
-restarted until the trial is trained.
+The replay uses its own store in a temporary folder. It has the same trial, numerics, prepared data
+and own files of networks (linked), one target epoch, and no checkpoint. Children are killed without
+warning and restarted until the trial is trained.
 """
 
 from __future__ import annotations
@@ -155,16 +155,21 @@ def _copy(store: Store, trial: str, folder: Path, epoch: int) -> Store:
     for name in atomic.list_names(store.trial_folder(trial)):
         if name.endswith(".json"):
             shutil.copy(store.trial_folder(trial) / name, copy.trial_folder(trial) / name)
-    copy.data_folder(described.data).parent.mkdir(parents=True, exist_ok=True)
-    copy.data_folder(described.data).symlink_to(
-        store.data_folder(described.data).absolute(), target_is_directory=True
-    )
+    _link(store.data_folder(described.data), copy.data_folder(described.data))
+    for name in () if described.network is None else described.network.files:
+        _link(store.network_path(name), copy.network_path(name))
     preparing = Task("prepare", described.data)
     prepared = store.done(preparing)
     if prepared is None:
         raise _nothing_trained(trial)
     atomic.write_json(copy.done_path(preparing), codec.encode(prepared))
     return copy
+
+
+def _link(kept: Path, link: Path) -> None:
+    """Make a file or folder of the store appear in the copy."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(kept.absolute(), target_is_directory=kept.is_dir())
 
 
 @dataclass(slots=True)
@@ -222,6 +227,6 @@ def _train(request: TaskRequest, fates: list[_Fate], entry: str) -> tuple[int, d
 
 
 def _timeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    left_out = TIMES | {"period", "trial"}
+    left_out = TIMES | {"period", "trial", "recipe"}  # older rows have no recipe
     kept = [{key: value for key, value in row.items() if key not in left_out} for row in rows]
     return sorted(kept, key=lambda row: row["epoch"])

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from jobs.errors import class_of
 from jobs.plan import cost_of
+from jobs.store.requirements import gpu_memory_needed
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY, Task
+from jobs.task_title import task_title
 from workers.devices.admission import Admission
 from workers.devices.discovery import Device
 from workers.devices.memory import MeasuredMemory
@@ -20,6 +23,7 @@ from workers.lease import LeaseTracker
 from workers.messaging import broker
 from workers.messaging.link import Link
 from workers.messaging.sender import Sender
+from workers.messaging.task_events import Announce
 from workers.process import child
 from workers.process.child_main import Message
 from workers.scheduling.scheduler import Scheduler
@@ -37,6 +41,7 @@ class Pause:
     until: float = 0.0
     times: int = 0
     reason: str = ""
+    failure: str = ""
 
     @property
     def active(self) -> bool:
@@ -48,7 +53,7 @@ class Pause:
 
         Slots that fail at the same time extend it only once.
         """
-        self.reason = str(reason)
+        self.reason, self.failure = str(reason), class_of(reason)
         if (left_s := self.until - time.monotonic()) > 0:
             return left_s
         self.times += 1
@@ -58,7 +63,7 @@ class Pause:
 
     def over(self) -> None:
         """End the pause: the store can be used again."""
-        self.until, self.times, self.reason = 0.0, 0, ""
+        self.until, self.times, self.reason, self.failure = 0.0, 0, "", ""
 
 
 @dataclass(slots=True)
@@ -82,7 +87,14 @@ class PutOff:
 
     def reasons(self) -> dict[str, str]:
         """Why each waiting task waits, by lease key."""
-        return {key: pause.reason for key, pause in self._pauses.copy().items() if pause.active}
+        return {key: pause.reason for key, pause in self._active()}
+
+    def failures(self) -> list[str]:
+        """The failure classes of these reasons."""
+        return [pause.failure for _, pause in self._active()]
+
+    def _active(self) -> list[tuple[str, Pause]]:
+        return [(key, pause) for key, pause in self._pauses.copy().items() if pause.active]
 
 
 @dataclass(slots=True)
@@ -91,8 +103,11 @@ class Worker:
 
     All slot threads share one instance. When two threads claim a lease, the file system lets only
     one succeed. While it is `loading` its children's imports, the worker takes no task. `trouble`
-    is what its last reconciliation failed with, and `denied` what its user may not read.
+    is what its last reconciliation failed with, with its failure class, and `denied` what its user
+    may not read.
 
+    `announce` tells Celery's monitors of attempts. `terminated` are the Celery ids of attempts that
+    a person stopped by remote control.
     `begin` starts a task in a slot of this worker without the broker; False if it takes none.
     `reconnect` drops the connection to the broker and makes a new one. `listen` chooses the queues:
     that of all workers too, or its own alone.
@@ -110,15 +125,19 @@ class Worker:
     admission: Admission = field(default_factory=Admission)
     model: str = ""
     uuid: str = ""
+    gpu_memory_bytes: int = 0
     loading: bool = False
     entry: str = CHILD_ENTRY
     run_child: Callable[..., Message] = child.run
     pause: Pause = field(default_factory=Pause)
     put_off: PutOff = field(default_factory=PutOff)
     trouble: str = ""
+    trouble_class: str = ""
     denied: set[str] = field(default_factory=set)
     idle_since: float = field(default_factory=time.monotonic)
     link: Link = field(default_factory=Link)
+    announce: Announce = lambda event_type, fields: None
+    terminated: set[str] = field(default_factory=set)
     begin: Callable[[Task], bool] = lambda task: False
     reconnect: Callable[[str], None] = lambda why: None
     listen: Callable[[bool], None] = lambda to_all: None
@@ -128,13 +147,22 @@ class Worker:
     measured: MeasuredMemory = field(init=False)
     scheduler: Scheduler = field(init=False)
 
+    def fits(self, task: Task) -> bool:
+        """Whether this worker's device has what the runs that want a task require."""
+        return gpu_memory_needed(self.store, task) <= self.gpu_memory_bytes
+
     def __post_init__(self) -> None:
         self.store_id = self.store.id
         self.drain = Drain(self.store, self.name, self.host)
         self.sender = Sender(
             self.link,
             lambda tasks, to: broker.enqueue(
-                self.broker_url, tasks, to, self.store_id, partial(cost_of, self.store)
+                self.broker_url,
+                tasks,
+                to,
+                self.store_id,
+                partial(cost_of, self.store),
+                partial(task_title, self.store),
             ),
         )
         threads = self.device.threads if self.device.kind == "cpu" else None

@@ -168,6 +168,10 @@ def find_backbone(name: str) -> Backbone:
     raise UnknownBackbone(f"{unknown('backbone', name, CATALOG)}.")
 
 
+TYPICAL_COST = 5.0
+"""Relative cost of a network of which nothing is known: the median of the catalog."""
+
+
 def relative_cost(name: str) -> float:
-    """The relative cost of a backbone; 1 for one that is not in the catalog."""
-    return CATALOG[name].relative_cost if name in CATALOG else 1.0
+    """The relative cost of a backbone at 224 px; a typical one for those outside the catalog."""
+    return CATALOG[name].relative_cost if name in CATALOG else TYPICAL_COST

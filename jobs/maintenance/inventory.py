@@ -137,8 +137,7 @@ def _of_data(store: Store, run: Run) -> Iterator[FileCheck]:
 def _of_networks(store: Store, run: Run) -> Iterator[ExpectedFile]:
     """Own files of networks and weights, which their names hold the checksums of."""
     for network in run.spec.networks.values():
-        source = None if network.source is None else f"{network.source}.py"
-        for name in filter(None, (source, network.weights)):
+        for name in network.files:
             path = store.network_path(name)
             size = path.stat().st_size if path.exists() else 0
             place = path.relative_to(store.root).as_posix()

@@ -152,10 +152,7 @@ def _networks(store: Store, run: Run, others: Iterable[str]) -> list[Path]:
 
 
 def _network_files(run: Run) -> set[str]:
-    names = set()
-    for network in run.spec.networks.values():
-        names |= {network.weights, None if network.source is None else f"{network.source}.py"}
-    return {name for name in names if name is not None}
+    return {name for network in run.spec.networks.values() for name in network.files}
 
 
 def _folders_of_tasks(store: Store) -> list[Path]:

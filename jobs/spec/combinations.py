@@ -21,6 +21,15 @@ def require_possible(spec: Spec, weights_of: Callable[[str], Weights]) -> None:
     _require_used_settings(spec)
     if SCHEDULES[spec.schedule].fixed_length:
         _require_length(spec)
+    if (
+        spec.early_stop_metric != KEYS["early_stop_metric"].default
+        and spec.early_stop is None
+        and spec.keep != "best"
+    ):
+        raise ValueError(
+            f"early_stop_metric {spec.early_stop_metric} has no effect without early_stop or keep "
+            "best; give one of them, or leave it out"
+        )
     if spec.finetune == "head":
         _require_plain_features(spec)
         _require_trained(spec, weights_of, "finetune head trains only the last layer")

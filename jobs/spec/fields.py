@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from jobs.catalog import built_in_data, presets
+from jobs.catalog import built_in_data, metrics, presets
 from jobs.catalog.built_in_data import Weights as Weights
 from jobs.spec.data_fields import DATA_KEYS
 from jobs.spec.key import Key as Key
@@ -151,6 +151,18 @@ KEYS: dict[str, Key] = {
         later=True,
     ),
     **TRAINING_KEYS,
+    "metric": Key(
+        metrics.DEFAULT,
+        str,
+        "The metric that ranks the networks in the report: {metrics}.",
+        "the metric that leads the report: it ranks the networks, and first sentence, intervals, "
+        "tests and figures are of it: {metrics_code}. Another one continues the same run; see "
+        "[report.md](report.md)",
+        metavar="METRIC",
+        needs="one of {metrics}",
+        changes_run=False,
+        later=True,
+    ),
     "corruptions": Key(
         (),
         str,
@@ -181,9 +193,26 @@ KEYS: dict[str, Key] = {
         needs="a length of time, such as 30s or 5m, or 'never',",
         changes_run=False,
     ),
+    "requires": Key(
+        None,
+        str,
+        "Memory that a worker's GPU must have, such as gpu_memory=20GB.",
+        "what a worker's device must have to take tasks of the run's networks: "
+        "`{{gpu_memory: 20GB}}`. "
+        "A network may have its own in its entry of `backbones`. It changes no number and no name; "
+        "see [cluster.md](cluster.md)",
+        metavar="gpu_memory=SIZE",
+        default_shown="none",
+        needs="a size of GPU memory, such as gpu_memory: 20GB,",
+        changes_run=False,
+        later=True,
+    ),
     **DATA_KEYS,
 }
 """Every key, in the order of documentation and help."""
+
+RECIPE_KEYS = (*TRAINING_KEYS, "deterministic")
+"""The keys of the recipe of a trial; each may have a list of values."""
 
 BUILT_IN_KEYS = ("image_size", "weights")
 """Keys whose default a built-in data set may change."""

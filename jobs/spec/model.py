@@ -28,26 +28,25 @@ from jobs.spec import (
     combinations,
     data_places,
     duration,
+    grid,
+    networks,
     synonyms,
     value_errors,
     yaml_file,
 )
 from jobs.spec.fields import BUILT_IN_KEYS, KEYS, NATIVE, Weights
-from jobs.spec.network_settings import NetworkSettings
+from jobs.spec.grid_settings import GridSettings
 from jobs.spec.networks import RECIPE_KEYS, STUDY, Network, placed, split_entries
 from jobs.spec.recipe import DataSettings as DataSettings
+from jobs.spec.recipe import LeadingMetric, key_field
 from jobs.spec.recipe import Recipe as Recipe
-from jobs.spec.recipe import key_field
+from jobs.spec.setting import GRID, Setting, told
 
 ALIASES = {"backbone": "backbones", "optimizer": "optimiser", "patience": "plateau_patience"}
 
 MAX_EPOCHS = 9_999_999
 MAX_TASKS = 100_000
 SHOWN = 80
-NUMBERS = tuple(name for name, key in KEYS.items() if key.kind in (int, float))
-OR_NONE = tuple(
-    name for name, key in KEYS.items() if key.kind in (int, float) and key.default is None
-)
 NEVER = "never"
 NOT_ASKED = frozenset(name for name, key in KEYS.items() if not key.changes_run)
 """Keys that do not identify a run: submitting with other values continues the same run."""
@@ -56,6 +55,7 @@ LATER = frozenset(name for name, key in KEYS.items() if key.later) | {
     "networks",
     "split_size",
     "test_only",
+    GRID,
 }
 """Keys added later; names omit them at their defaults, so existing names do not change."""
 
@@ -64,7 +64,9 @@ def named_by(model: BaseModel) -> dict[str, Any]:
     """The values that names are derived from: all keys, except those of `LATER` at defaults."""
     values = model.model_dump(mode="json", exclude=at_defaults(model))
     if isinstance(model, Spec) and model.networks:
-        values["networks"] = {name: each.named_by() for name, each in model.networks.items()}
+        values["networks"] = networks.named_by(model.networks)
+        if not values["networks"]:
+            del values["networks"]
     return values
 
 
@@ -74,7 +76,7 @@ def at_defaults(model: BaseModel) -> set[str]:
     return {key for key in LATER & fields.keys() if getattr(model, key) == fields[key].default}
 
 
-class Spec(NetworkSettings, Recipe):
+class Spec(GridSettings):
     """One comparison: data, backbones, periods, seeds and recipe. Unknown keys are rejected."""
 
     data: str = key_field("data")
@@ -84,6 +86,7 @@ class Spec(NetworkSettings, Recipe):
     seeds: int = key_field("seeds", ge=1, le=10_000)
     weights: Weights = key_field("weights")
     name: str | None = key_field("name")
+    metric: LeadingMetric = key_field("metric")
     corruptions: tuple[str, ...] = key_field("corruptions")
     checkpoint_every: str = key_field("checkpoint_every")
     images: str | None = key_field("images")
@@ -95,7 +98,8 @@ class Spec(NetworkSettings, Recipe):
     def _in_order(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Keys in the order of the documentation, wherever they are declared."""
         values = dump(self)
-        return {key: values[key] for key in [*KEYS, "networks"] if key in values}
+        kept = [*KEYS, "networks", *([GRID] if self.grid else [])]
+        return {key: values[key] for key in kept if key in values}
 
     @model_validator(mode="before")
     @classmethod
@@ -107,7 +111,7 @@ class Spec(NetworkSettings, Recipe):
         """
         if not isinstance(values, dict) or "networks" in values:
             return values
-        values = dict(values)
+        values = grid.apart(values)
         if "backbones" in values:
             values["backbones"], values["networks"] = split_entries(values["backbones"])
         foreign = any(name not in CATALOG for name in values.get("backbones", ()))
@@ -120,25 +124,6 @@ class Spec(NetworkSettings, Recipe):
         if built_in is None:
             return values
         return {key: getattr(built_in, key) for key in BUILT_IN_KEYS} | values
-
-    @field_validator(*NUMBERS, mode="before")
-    @classmethod
-    def _no_truths(cls, value: Any) -> Any:
-        """Reject booleans, which Python would accept as numbers."""
-        if any(
-            isinstance(each, bool)
-            for each in (value if isinstance(value, (list, tuple)) else [value])
-        ):
-            raise ValueError("a number is needed, not true or false")
-        return value
-
-    @field_validator(
-        "early_stop", "head_learning_rate", "clip_norm", "horizon_epochs", mode="before"
-    )
-    @classmethod
-    def _or_none(cls, value: Any) -> Any:
-        """Accept the word `none`, as other keys do."""
-        return None if value == "none" else value
 
     @field_validator("corruptions", mode="before")
     @classmethod
@@ -180,13 +165,14 @@ class Spec(NetworkSettings, Recipe):
                 raise ValueError(
                     f"image_size {size} is too small for {name}; it needs {smallest} or more"
                 )
-        combinations.require_possible(self, self.weights_of)
+        self._require_settings()
         if self.epochs > MAX_EPOCHS:
             raise ValueError(
                 f"{self.periods} x {self.epochs_per_period} epochs exceed the maximum of "
                 f"{MAX_EPOCHS:,} per trial; give fewer periods or fewer epochs per period"
             )
-        tasks = (2 * self.periods + len(self.corruption_levels)) * self.seeds * len(self.backbones)
+        trials = self.seeds * sum(len(self.settings_of(name)) for name in self.backbones)
+        tasks = (2 * self.periods + len(self.corruption_levels)) * trials
         if tasks > MAX_TASKS:
             raise ValueError(
                 f"{tasks:,} tasks exceed the maximum of {MAX_TASKS:,} per run; "
@@ -194,13 +180,31 @@ class Spec(NetworkSettings, Recipe):
             )
         return self
 
+    def _require_settings(self) -> None:
+        """Raise `ValueError` for settings that are impossible, too many, or the same."""
+        for name in self.backbones:
+            grid.require_few(self.lists_of(name))
+        for setting in grid.product(self.grid):
+            try:
+                combinations.require_possible(self.fixed(None, setting), self.weights_of)
+            except ValueError as error:
+                raise ValueError(f"{told(setting)}: {error}" if setting else str(error)) from None
+        for name in self.backbones if self.varies else ():
+            settings = self.settings_of(name)
+            grid.require_distinct(name, [(each, self.recipe(name, each)) for each in settings])
+
     @property
     def with_margin(self) -> bool:
         """Whether images are stored with a margin, for random crops."""
         return AUGMENTATIONS[self.augment].margin
 
-    def recipe(self, backbone: str | None = None) -> Recipe:
-        """The recipe of the trials of a network; without one, of those that set nothing apart."""
+    def recipe(self, backbone: str | None = None, setting: Setting | None = None) -> Recipe:
+        """The recipe of the trials of a network; without one, of those that set nothing apart.
+
+        Where a key has several values and no `setting` is given, it has the first of them.
+        """
+        if setting:
+            return self.fixed(backbone, setting).recipe(backbone)
         known = self.networks.get(backbone or "", Network())
         values = {key: getattr(self, key) for key in Recipe.model_fields}
         if SCHEDULES[self.schedule].fixed_length:

@@ -24,6 +24,7 @@ from jobs.spec.networks import (
     Size,
 )
 from jobs.spec.recipe import DataSettings, SplitSettings, key_field
+from jobs.spec.requirements import Requires
 
 Native = Literal["native"]
 PIXEL_KEYS = ("resize", "interpolation", "crop")
@@ -44,6 +45,7 @@ class NetworkSettings(SplitSettings):
     crop: Share | Native = key_field("crop")
     mean: Mean | Native = key_field("mean")
     deviation: Deviation | Native = key_field("deviation")
+    requires: Requires = key_field("requires")
     networks: dict[str, Network] = Field(default={}, description="facts on networks by label")
 
     @field_validator("image_size", mode="before")
@@ -59,6 +61,16 @@ class NetworkSettings(SplitSettings):
         run = {key: value for key in PREPARATION_KEYS if (value := getattr(self, key)) != NATIVE}
         study = STUDY.model_dump() if backbone in CATALOG else dict.fromkeys(PREPARATION_KEYS)
         return study | run | own
+
+    @property
+    def has_requirements(self) -> bool:
+        """Whether any network requires anything of its worker's device."""
+        return bool(self.requires) or any(each.requires for each in self.networks.values())
+
+    def gpu_memory_of(self, backbone: str) -> int:
+        """Bytes of memory that a worker's GPU must have for a network; 0 if nothing is required."""
+        required = self.networks.get(backbone, Network()).requires or self.requires
+        return required.gpu_memory_bytes if required else 0
 
     def unprepared(self) -> list[str]:
         """The networks whose preparation has to be asked of their weights."""

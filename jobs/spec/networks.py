@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from jobs.catalog.backbones import CATALOG
 from jobs.catalog.reference import parse
 from jobs.catalog.suggest import unknown
 from jobs.errors import BadSpec, UnknownBackbone
 from jobs.spec.fields import KEYS, NATIVE
+from jobs.spec.requirements import Requires
+from jobs.spec.value_lists import checked
 
 Resize = Literal["squash", "crop", "pad"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
@@ -82,7 +93,9 @@ class Network(BaseModel):
 
     `source` is the SHA-256 of an own file, `weights` that of an own weights file with its suffix:
     the names of their copies in the store. `file` and `weights_file` are where they lie now, which
-    is not recorded. `gmacs` are billions of multiply-adds for one image of the network's size.
+    is not recorded. `gmacs` are billions of multiply-adds for one image of the network's size, and
+    `relative_cost` is the cost of that image in units of the catalog's at 224 px. `grid`
+    holds lists of values for keys of its recipe.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,23 +110,51 @@ class Network(BaseModel):
     deviation: Deviation | None = None
     learning_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     batch_size: int | None = Field(default=None, ge=1, le=65536)
-    relative_cost: float = Field(default=1.0, gt=0)
+    relative_cost: float | None = Field(default=None, gt=0)
     parameters: int | None = Field(default=None, ge=0)
     gmacs: float | None = Field(default=None, ge=0)
+    grid: dict[str, tuple[int | float, ...]] = {}
+    requires: Requires = None
     file: Path | None = Field(default=None, exclude=True)
     weights_file: Path | None = Field(default=None, exclude=True)
+
+    @model_serializer(mode="wrap")
+    def _recorded(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without an empty grid, which earlier versions could not read."""
+        values: dict[str, Any] = dump(self)
+        return values if self.grid else {key: values[key] for key in values if key != "grid"}
 
     @property
     def asked(self) -> dict[str, Any]:
         """The preparation that is given for this network, by key."""
         return {key: value for key in PREPARATION_KEYS if (value := getattr(self, key)) is not None}
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of its own files in the store."""
+        return own_files(self.source, self.weights)
+
     def named_by(self) -> dict[str, Any]:
         """The values that names are derived from."""
-        return self.model_dump(mode="json", exclude_none=True, exclude=set(COUNTED))
+        return self.model_dump(mode="json", exclude_none=True, exclude={*COUNTED, "requires"})
+
+
+def own_files(source: str | None, weights: str | None) -> tuple[str, ...]:
+    """The names in the store of an own file with this checksum, and of an own weights file."""
+    module = None if source is None else f"{source}.py"
+    return tuple(name for name in (module, weights) if name is not None)
 
 
 Networks = dict[str, Network]
+
+
+def named_by(networks: Networks) -> dict[str, dict[str, Any]]:
+    """The values of networks that names are derived from; what they require is not among them."""
+    return {
+        name: each.named_by()
+        for name, each in networks.items()
+        if each.requires is None or each.model_copy(update={"requires": None}) != Network()
+    }
 
 
 def split_entries(entries: Any) -> tuple[tuple[str, ...], Networks]:
@@ -139,7 +180,8 @@ def split_entries(entries: Any) -> tuple[tuple[str, ...], Networks]:
             other = origins[reference.label]
             raise BadSpec(
                 f"backbones: '{reference.label}' is given twice with different settings or files "
-                f"({other} and {given}). Results could not be told apart; compare them in two runs."
+                f"({other} and {given}). Results could not be told apart; compare them in two "
+                "runs, or give one entry with a list, such as 'learning_rate: [0.001, 0.003]'."
             )
         origins.setdefault(reference.label, given)
     return tuple(networks), {name: each for name, each in networks.items() if each != Network()}
@@ -166,11 +208,12 @@ def _each(chosen: Iterable[Any]) -> Iterable[tuple[str, dict[str, Any]]]:
 
 def _network(label: str, settings: dict[str, Any]) -> Network:
     """The checked settings of an entry."""
-    known = ["weights", *PREPARATION_KEYS, *RECIPE_KEYS]
+    known = ["weights", *PREPARATION_KEYS, *RECIPE_KEYS, "requires"]
     strange = next((key for key in settings if key not in known), None)
     if strange is not None:
         raise BadSpec(f"backbones: {label}: {unknown('key', strange, known)}.")
     weights = settings.pop("weights", None)
+    settings = _lists_apart(label, settings)
     try:
         network = Network(**settings)
     except ValidationError as error:
@@ -180,6 +223,22 @@ def _network(label: str, settings: dict[str, Any]) -> Network:
             f"(given: {str(settings[key])[:SHOWN]!r})."
         ) from None
     return network if weights is None else _with_weights(network, label, weights)
+
+
+def _lists_apart(label: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of an entry with its lists of several values apart; raises `BadSpec`."""
+    lists = {key: settings[key] for key in RECIPE_KEYS if isinstance(settings.get(key), list)}
+    try:
+        several = {key: checked(key, values, Network) for key, values in lists.items()}
+    except BadSpec as error:
+        raise BadSpec(f"backbones: {label}: {error}") from None
+    unset = next((key for key, values in several.items() if None in values), None)
+    if unset is not None:
+        raise BadSpec(f"backbones: {label}: {unset}: {needed_of_one(unset)} is needed, not none.")
+    single = {key: values[0] for key, values in several.items() if len(values) == 1}
+    grid = {key: values for key, values in several.items() if len(values) > 1}
+    kept = {key: value for key, value in settings.items() if key not in grid}
+    return kept | single | ({"grid": grid} if grid else {})
 
 
 def _with_source(network: Network, given: str, path: Path) -> Network:
@@ -192,6 +251,8 @@ def _with_source(network: Network, given: str, path: Path) -> Network:
 def source_of(path: Path, given: str) -> bytes:
     """The contents of an own file; raises `UnknownBackbone`."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would never be read to its end
+            raise OSError(errno.EINVAL, "not a file")
         with path.open("rb") as handle:
             contents = handle.read(MAX_SOURCE_BYTES + 1)
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -14,6 +15,7 @@ from pydantic import (
     model_serializer,
 )
 
+from jobs.catalog import metrics
 from jobs.catalog.augmentations import AUGMENTATIONS
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.schedules import SCHEDULES
@@ -23,7 +25,10 @@ from jobs.spec.class_weights import ClassWeights
 from jobs.spec.fields import KEYS, Finetune, Keep, Precision
 from jobs.spec.networks import Interpolation, Resize, Share, Size
 
+NUMBERS = tuple(name for name, key in KEYS.items() if key.kind in (int, float))
 RangeText = Annotated[str, BeforeValidator(range_text.parse)]
+LeadingMetric = Annotated[str, AfterValidator(lambda name: metrics.chosen(name).option)]
+StoppingMetric = Annotated[str, AfterValidator(metrics.stopping_choice)]
 
 
 def key_field(name: str, **limits: Any) -> Any:
@@ -60,6 +65,26 @@ class Recipe(BaseModel):
     freeze_batch_norm: bool = key_field("freeze_batch_norm")
     head_learning_rate: float | None = key_field("head_learning_rate", gt=0, allow_inf_nan=False)
     early_stop: int | None = key_field("early_stop", ge=1, le=1_000_000)
+    early_stop_metric: StoppingMetric = key_field("early_stop_metric")
+
+    @field_validator(*NUMBERS, mode="before", check_fields=False)
+    @classmethod
+    def _no_truths(cls, value: Any) -> Any:
+        """Reject booleans, which Python would accept as numbers."""
+        if any(
+            isinstance(each, bool)
+            for each in (value if isinstance(value, (list, tuple)) else [value])
+        ):
+            raise ValueError("a number is needed, not true or false")
+        return value
+
+    @field_validator(
+        "early_stop", "head_learning_rate", "clip_norm", "horizon_epochs", "ema", mode="before"
+    )
+    @classmethod
+    def _or_none(cls, value: Any) -> Any:
+        """Accept the word `none`, as other keys do."""
+        return None if value == "none" else value
 
     @field_validator("augment")
     @classmethod

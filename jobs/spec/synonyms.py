@@ -36,11 +36,14 @@ OTHER_WORDS: dict[str, str] = {
     "precision": "amp fp16 bf16 half mixed_precision dtype",
     "augment": "aug augmentation augmentations transforms hflip random_flip",
     "early_stop": "early_stopping earlystopping patience",
+    "early_stop_metric": "monitor stop_metric early_stopping_metric stopping_metric",
+    "metric": "metrics main_metric primary_metric eval_metric",
     "corruptions": "corruption imagenet_c robustness",
     "deterministic": "reproducible cudnn_deterministic",
     "checkpoint_every": "save_every save_freq save_interval checkpoint_freq ckpt_every",
     "split": "val_split validation_split test_split train_split test_size val_size split_ratio",
     "skip_broken": "ignore_broken skip_errors skip_bad skip_corrupt",
+    "requires": "resources require gpu_memory min_memory memory gpu_mem constraints",
     "value_range": "window windowing clip_values",
 }
 """For each key, words of other programs for the same thing."""
@@ -54,7 +57,6 @@ NOT_YET: dict[str, str] = {
     "choice of the loss": "loss loss_fn criterion focal_loss focal",
     "cross-validation": "folds fold kfold k_fold cv cross_validation",
     "folder of test images": "test_dir val_dir valid_dir test_data val_data",
-    "choice of metrics": "metric metrics",
     "limit of steps": "steps max_steps iterations max_iter",
     "choice of loader processes": "num_workers n_jobs",
 }

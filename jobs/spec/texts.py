@@ -6,6 +6,7 @@ from jobs.catalog.augmentations import AUGMENTATIONS
 from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.catalog.corruptions import CORRUPTIONS
+from jobs.catalog.metrics import options, stopping_options
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.presets import PRESETS
 from jobs.catalog.schedules import SCHEDULES
@@ -21,9 +22,11 @@ def placeholders() -> dict[str, str]:
         "augmentations": list(AUGMENTATIONS),
         "built_in": list(BUILT_IN_DATA),
         "corruptions": list(CORRUPTIONS),
+        "metrics": list(options()),
         "optimisers": list(OPTIMISERS),
         "presets": list(PRESETS),
         "schedules": list(SCHEDULES),
+        "stopping_metrics": list(stopping_options()),
     }
     untrained = [entry.title for entry in CATALOG.values() if not entry.has_pretrained]
     momentum = [e.title for e in OPTIMISERS.values() if "momentum" in e.settings.values()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from jobs.catalog import augmentations, optimisers, schedules
+from jobs.catalog import augmentations, metrics, optimisers, schedules
 from jobs.spec.key import Key
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -88,7 +88,7 @@ TRAINING_KEYS: dict[str, Key] = {
         str,
         "The network that each period tests: of the last epoch, or of the best by validation loss.",
         "the network that each period tests: that of the `last` epoch, or of the `best` epoch so "
-        "far, which has the lowest validation loss",
+        "far, which has the lowest validation loss (or the best `early_stop_metric`)",
         choices=get_args(Keep),
         later=True,
     ),
@@ -196,10 +196,20 @@ TRAINING_KEYS: dict[str, Key] = {
         None,
         int,
         "Stop a training when its validation loss has not improved for this many epochs.",
-        "patience in epochs: a trial stops when its validation loss has not improved for this "
-        "long. Later periods are then evaluated with the network of that epoch (the last one; see "
-        "`keep`)",
+        "patience in epochs: a trial stops when its validation loss (or `early_stop_metric`) has "
+        "not improved for this long. Later periods are then evaluated with the network of that "
+        "epoch (the last one; see `keep`)",
         metavar="PATIENCE",
+        later=True,
+    ),
+    "early_stop_metric": Key(
+        metrics.STOPPING_DEFAULT,
+        str,
+        "What early_stop and keep best go by: {stopping_metrics}.",
+        "the metric of the validation images by which `early_stop` stops and `keep: best` keeps: "
+        "{stopping_metrics_code}. The schedule `plateau` goes by the loss always",
+        metavar="METRIC",
+        needs="one of {stopping_metrics}",
         later=True,
     ),
 }

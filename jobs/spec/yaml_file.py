@@ -11,7 +11,7 @@ import yaml
 from jobs.errors import BadSpec
 
 MAX_BYTES = 100_000
-WITH_MAPPINGS = ("backbones", "backbone", "class_weights")
+WITH_MAPPINGS = ("backbones", "backbone", "class_weights", "requires")
 """Keys whose value or list may hold mappings."""
 PLAIN = (str, int, float, bool, type(None))
 
@@ -59,9 +59,15 @@ def _is_plain(value: Any) -> bool:
 
 
 def _is_entry(value: Any) -> bool:
-    """Whether it is a plain value, or a mapping of keys to plain values and lists of them."""
+    """Whether it is a plain value, or a mapping of keys to plain values and lists of them.
+
+    In the mapping, `requires` may hold a mapping again.
+    """
     if not isinstance(value, dict):
         return _is_plain(value)
+    required = value.get("requires")
+    if isinstance(required, dict):
+        value = {**value, "requires": [*required, *required.values()]}
     inner = (each for one in value.values() for each in (one if isinstance(one, list) else [one]))
     return all(isinstance(key, str) for key in value) and all(
         isinstance(each, PLAIN) for each in inner

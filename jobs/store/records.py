@@ -47,10 +47,9 @@ class Split(msgspec.Struct, frozen=True):
 
 
 class TaskResult(Record, frozen=True, omit_defaults=True, kw_only=True):
-    """The published result of a task (`ledger/done`).
+    """The published result of a task (`ledger/done`); docs/architecture.md lists the fields.
 
-    `versions` are those of the packages that it was made with. Which other fields a kind of task
-    has is in docs/architecture.md.
+    `versions` are those of the packages that it was made with.
     """
 
     NULLS: ClassVar[bool] = False
@@ -102,7 +101,7 @@ class TaskFailure(Record, frozen=True, omit_defaults=True, kw_only=True):
 class AttemptRecord(Record, frozen=True, kw_only=True):
     """One attempt; `state` is running, done, failed, stopped or lost; times are Unix times.
 
-    `position` is the resume point. `versions` are those of the packages that it ran with.
+    `position` is the resume point, `versions` those of its packages, `celery_id` its row in Flower.
     """
 
     attempt: int
@@ -122,6 +121,7 @@ class AttemptRecord(Record, frozen=True, kw_only=True):
     device: str | None = None
     token: int | None = None
     versions: dict[str, str] | None = None
+    celery_id: str | None = None
 
 
 class ResetRecord(Record, frozen=True):
@@ -169,18 +169,21 @@ class HandoverRecord(Record, frozen=True):
 
 
 class RunningTraining(msgspec.Struct, frozen=True):
-    """The training in a heartbeat: its kind and the images left."""
+    """The training in a heartbeat: its kind, the images left, and the GPU memory it requires."""
 
     task: str
     kind: str
     left: Number
+    needs_bytes: int = 0
 
 
 class HeartbeatRecord(Record, frozen=True, kw_only=True):
     """A worker's heartbeat; fields with defaults are unknown to older workers.
 
-    `process` identifies its process. `since`: when its tasks last changed (Unix time). `drained`:
-    the host or worker that was drained. `rates` are images per second by kind of training.
+    `process` identifies its process. `since`: when its tasks last changed. `drained`: the drained
+    host or worker. `rates`: images per second by kind of training. `trouble_class`: the failure
+    class of its trouble. `gpu_memory_bytes`: 0 without a GPU. `known_keys`: see
+    `jobs.spec.known_keys`.
     """
 
     name: str
@@ -203,6 +206,9 @@ class HeartbeatRecord(Record, frozen=True, kw_only=True):
     version: str = ""
     since: Number | None = None
     drained: str | None = None
+    trouble_class: str = ""
+    gpu_memory_bytes: int = 0
+    known_keys: str = ""
 
 
 # Requests
@@ -288,10 +294,7 @@ class CheckpointRecord(Record, frozen=True, kw_only=True):
 
 
 class FeaturesRecord(Record, frozen=True, kw_only=True):
-    """Features of a data set's images, as one network computes them: file and checksum.
-
-    `data` and `backbone` say what of; `shape` is that of the array (images, ...).
-    """
+    """Features of a data set's images, as one network computes them: file, checksum and shape."""
 
     file: str
     sha256: str

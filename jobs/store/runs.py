@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import re
@@ -9,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.errors import RequestError
+from jobs.errors import NewerRecord, RequestError
 from jobs.store import codec
 from jobs.store.records import Number, RunRecord
 from jobs.task import NAME, Task
+from jobs.versions import numbers, version_of
 
 if TYPE_CHECKING:
     from jobs.spec.model import Spec
@@ -47,6 +49,11 @@ class Run:
         """The format of its record: 1 where an orch that knows no other data can read it."""
         return 1 if self.all_data_sets == self.data_sets else 2
 
+    @property
+    def recorded_spec(self) -> dict[str, Any]:
+        """The specification as its record holds it."""
+        return self.spec.model_dump(mode="json")
+
     def period_of(self, epoch: int) -> int:
         """The period (from 1) of this run that an epoch (from 1) belongs to."""
         return (epoch - 1) // self.spec.epochs_per_period + 1
@@ -69,6 +76,11 @@ class RunOutline:
     tasks: tuple[str, ...]
     submitted_at: Number
     settings: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def recorded_spec(self) -> dict[str, Any]:
+        """The specification as its record holds it."""
+        return self.settings
 
     @property
     def data_sets(self) -> tuple[str, ...]:
@@ -104,7 +116,7 @@ def _prepares(task: str) -> bool:
 def read_run(path: Path, state: tuple[int, ...]) -> Run:
     """The run in a file, read again only if its state (`atomic.file_state`) has changed.
 
-    Raises `FileNotFoundError` and `DamagedFile`.
+    Raises `FileNotFoundError`, `DamagedFile` and `NewerRecord`.
     """
     from jobs.spec import value_errors
     from jobs.spec.model import Spec
@@ -113,6 +125,11 @@ def read_run(path: Path, state: tuple[int, ...]) -> Run:
     try:
         spec = Spec(**record.spec)
     except (TypeError, ValueError, AttributeError, RequestError) as error:
+        if newer := _newer(record, Spec):
+            raise NewerRecord(
+                f"{path} {newer}, and this is orch {version_of('orch')}. The run is left as it is. "
+                "Upgrade orch on this machine."
+            ) from None
         raise codec.damaged_file(path, value_errors.first_problem(error, Spec)) from None
     return Run(
         outline.name,
@@ -123,6 +140,20 @@ def read_run(path: Path, state: tuple[int, ...]) -> Run:
         outline.submitted_at,
         record.provenance,
     )
+
+
+def _newer(record: RunRecord, model: type[Spec]) -> str:
+    """What tells that a newer orch has submitted this run; empty if nothing does."""
+    known = {key: value for key, value in record.spec.items() if key in model.model_fields}
+    if unknown := sorted(set(record.spec) - set(known)):
+        with contextlib.suppress(TypeError, ValueError, AttributeError, RequestError):
+            model(**known)
+            return f"has the setting '{unknown[0][:80]}' of a newer orch"
+    versions = record.provenance.get("versions")
+    theirs = versions.get("orch") if isinstance(versions, dict) else None
+    if isinstance(theirs, str) and numbers(theirs) > numbers(version_of("orch")):
+        return f"was submitted by orch {theirs[:20]}"
+    return ""
 
 
 @functools.lru_cache(maxsize=16)

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs import atomic, permissions
+from jobs.catalog.metrics import validated
 from jobs.errors import AccessDenied, DamagedFile
 from jobs.store import codec
 from jobs.versions import RESULT_PACKAGES
@@ -35,6 +36,7 @@ _SUMS = [
     ("total", pa.int64()),
     ("accuracy", pa.float64()),
     ("seconds", pa.float64()),
+    ("recipe", pa.string()),
 ]
 _PREDICTION = [
     ("image", pa.string()),
@@ -43,8 +45,12 @@ _PREDICTION = [
     ("confidence", pa.float32()),
     ("label_confidence", pa.float32()),
     ("label_rank", pa.int32()),
+    ("recipe", _NAME),
 ]
 _WHEN = pa.timestamp("us", tz="UTC")
+
+VALIDATED_LATER = [name for name in validated() if name not in ("val_loss", "val_accuracy")]
+"""Metrics of the validation images that `epochs` did not have at first."""
 
 SCHEMAS: dict[str, pa.Schema] = {
     "epochs": pa.schema(
@@ -56,6 +62,8 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("learning_rate", pa.float64()),
             ("seconds", pa.float64()),
             ("images_per_second", pa.float64()),
+            ("recipe", pa.string()),
+            *((column, pa.float64()) for column in VALIDATED_LATER),
         ]
     ),
     "evaluations": pa.schema(
@@ -92,13 +100,19 @@ SCHEMAS: dict[str, pa.Schema] = {
 `seconds` is wall-clock time. `confidence` is the softmax probability of the predicted class, and
 `label_confidence` that of the true class. `label_rank` is 0 if the true class ranks first.
 `corruption` is `none` and `severity` is 0 for the uncorrupted test set. `data` is the data set of
-an evaluation on other data than the test images.
+an evaluation on other data than the test images. `recipe` is JSON.
 """
 
 OF_OTHER_DATA = ("other_evaluations", "other_predictions")
 """Tables of evaluations on other data; those of the test images never hold their rows."""
 
-ADDED_LATER = {"given_split", "group"} | {f"{package}_version" for package in RESULT_PACKAGES}
+ADDED_LATER = {
+    "given_split",
+    "group",
+    "recipe",
+    *VALIDATED_LATER,
+    *(f"{package}_version" for package in RESULT_PACKAGES),
+}
 """Columns that files of earlier versions lack."""
 
 MANIFEST = pa.schema(

@@ -44,9 +44,8 @@ def evaluate(request: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) 
     trained = store.done(training)
     epoch = task.epoch if trained is None or trained.epoch is None else trained.epoch
     started = time.monotonic()
-    corruption, severity = (
-        corruptions.parse_level(task.corruption) if task.corruption else ("none", 0)
-    )
+    level = task.corruption
+    corruption, severity = corruptions.parse_level(level) if level else ("none", 0)
     loss_sum, rows = _answers(
         learner, data, tell, should_stop, task, corrupter(corruption, severity)
     )
@@ -59,6 +58,7 @@ def evaluate(request: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) 
         "seconds": time.monotonic() - started,
     }
     who = {"backbone": trial.backbone, "seed": trial.seed, "period": request.period, "epoch": epoch}
+    who["recipe"] = trial.recipe_text
     of_whom = who | ({"data": task.data} if task.data else {})
     tables = {"evaluations": [of_whom | {"corruption": corruption, "severity": severity} | facts]}
     if not task.corruption:
@@ -135,6 +135,6 @@ def _answers(
     loss_sum = math.fsum(losses)
     if not math.isfinite(loss_sum):
         raise LossNotFinite(
-            f"the test loss at epoch {task.epoch} is {loss_sum}. Try a smaller --learning-rate."
+            f"the test loss at epoch {task.epoch} is {loss_sum}. {learner.smaller_rate}"
         )
     return loss_sum, rows

@@ -35,6 +35,6 @@ def learner(store: Store, trained: Task, classes: int, on: str) -> Learner:
     network = of_trial.restored(store, trial, classes, contents.network)
     where = device.pick(on, trial.recipe.deterministic)
     shown = of_trial.normalisation_of(trial)
-    return Learner.of(
-        network, trial.recipe, trial.seed, where, settled.precision, normalisation=shown
-    )
+    # The checkpoint's network is the average already; another would hold an unused copy.
+    recipe = trial.recipe.model_copy(update={"ema": None})
+    return Learner.of(network, recipe, trial.seed, where, settled.precision, normalisation=shown)

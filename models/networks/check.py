@@ -13,19 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import nn
 
 from jobs import atomic
 from jobs.catalog.backbones import CATALOG, find_backbone
 from jobs.errors import BadSpec, BadWeights, OrchError, RequestError
 from jobs.spec.networks import STUDY, Preparation
-from models.networks import libraries, linear_probe, torchvision_networks, weights
+from models.networks import (
+    costs,
+    libraries,
+    linear_probe,
+    torchvision_networks,
+    usable,
+    weights,
+)
 from models.networks.build import build_network, pretrained_skeleton
 from models.networks.libraries import Wanted
 
-COST_PER_GMAC = 2.5
-"""Relative cost of a billion multiply-adds, as for the catalog's networks without depthwise."""
 SIZES = tuple(range(32, 705, 32))
 SHOWN_SIZES = 4
 
@@ -109,53 +113,31 @@ def _native(request: NetworkRequest, path: Path | None) -> Preparation:
 def _try_out(wanted: Wanted, classes: int) -> dict[str, Any]:
     """Parameters, multiply-adds and relative cost of the network.
 
-    Raises `BadSpec` unless it gives a score for each class.
+    Raises `BadSpec` unless it gives a score for each class, by which it can be trained.
     """
     try:
         network = libraries.skeleton(wanted, classes)
-        shape = _scores_shape(network, wanted.image_size)
+        if wanted.reference.library in ("file", "entry"):
+            usable.require_values(wanted.label, network)
+        usable.require_usable(wanted.label, network, wanted.image_size, classes)
+        parameters = sum(value.numel() for value in network.parameters())
+        cost = costs.of_image(network, wanted.image_size)
     except (OrchError, MemoryError):
         raise
     except Exception as error:  # the network's own code may raise anything
         raise BadSpec(_size_refused(wanted, error)) from error
-    if shape != (2, classes):
-        raise BadSpec(
-            f"{wanted.label} gives {_shape_told(shape)} for two images and {classes} classes; "
-            f"a score for each class is needed, of shape (2, {classes})."
-        )
-    with FlopCounterMode(display=False) as counter:
-        _forward(network.eval(), wanted.image_size, 1)
-    gmacs = float(counter.get_total_flops()) / 2e9
     return {
-        "parameters": sum(value.numel() for value in network.parameters()),
-        "gmacs": round(gmacs, 4),
-        "relative_cost": round(max(0.5, COST_PER_GMAC * gmacs), 2),
+        "parameters": parameters,
+        "gmacs": round(cost.gmacs, 4),
+        "relative_cost": cost.relative,
     }
-
-
-def _scores_shape(network: nn.Module, image_size: int) -> tuple[int, ...] | str:
-    """The shape of the scores of two images in training, or the type of what comes instead."""
-    scores = _forward(network.train(), image_size, 2)
-    if not isinstance(scores, Tensor):
-        return type(scores).__name__
-    return tuple(scores.flatten(1).shape) if scores.ndim > 1 else tuple(scores.shape)
-
-
-def _forward(network: nn.Module, image_size: int, images: int) -> Any:
-    device = next((value.device for value in network.parameters()), torch.device("cpu"))
-    with torch.no_grad():
-        return network(torch.zeros(images, 3, image_size, image_size, device=device))
-
-
-def _shape_told(shape: tuple[int, ...] | str) -> str:
-    return shape if isinstance(shape, str) else f"scores of shape {shape}"
 
 
 def _size_refused(wanted: Wanted, error: Exception) -> str:
     """Why a network does not take its images, and sizes that it takes."""
     reason = " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
     taken = sizes_taken(wanted)
-    if not taken:
+    if not taken or wanted.image_size in taken:
         return f"{wanted.label} cannot be used: {reason}."
     return (
         f"{wanted.label} does not take images of {wanted.image_size} px: {reason}. It takes, for "
@@ -173,8 +155,10 @@ def sizes_taken(wanted: Wanted) -> list[int]:
     sizes: list[int] = []
     for size in dict.fromkeys((native, *near[:12])):
         try:
-            tried = Wanted(wanted.label, size, wanted.source)
-            _forward(libraries.skeleton(tried, 2).train(), size, 2)
+            tried = libraries.skeleton(Wanted(wanted.label, size, wanted.source), 2)
+            with torch.no_grad():
+                usable.forward(tried.train(), size, usable.IMAGES)
+                usable.forward(tried.eval(), size, 1)
         except Exception:  # of the network's own code
             continue
         sizes.append(size)
@@ -190,6 +174,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     refused: dict[str, dict[str, str]] = {}
     for values in request["networks"]:
         asked = NetworkRequest(**values)
+        print(f"checking {asked.label}", file=sys.stderr, flush=True)  # if its code ends us
         try:
             facts[asked.label] = check(asked, request["classes"], directory)
         except OrchError as error:

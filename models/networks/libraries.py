@@ -134,10 +134,12 @@ def fitting_values(
         values = torchvision_networks.adapted(network, values)
     body = {name: value for name, value in values.items() if name not in head}
     mismatch = first_mismatch(body, expected)
-    if mismatch and reference.library == "timm":
+    if mismatch and reference.library == "timm" and _same_kinds(state, expected):
         try:
             body = timm_networks.adapted(reference.name, wanted.image_size, state, head)
-        except (RuntimeError, KeyError, ValueError, AttributeError, TypeError, AssertionError):
+        except (ImportError, MemoryError):  # of this environment
+            raise
+        except Exception:  # timm refuses values in many ways
             pass
         else:
             mismatch = first_mismatch(body, expected)
@@ -146,6 +148,18 @@ def fitting_values(
         hint = f" They are those of {other}." if other else ""
         raise BadWeights(f"{weights} holds no weights of {wanted.label}: {mismatch}.{hint}")
     return body
+
+
+def _same_kinds(state: dict[str, Tensor], expected: dict[str, Tensor]) -> bool:
+    """Whether there are values, of the same kind where names are the same.
+
+    timm would copy integers, and download others in the place of none.
+    """
+    return bool(state) and all(
+        state[name].is_floating_point() == value.is_floating_point()
+        for name, value in expected.items()
+        if name in state
+    )
 
 
 def _owner(wanted: Wanted, state: dict[str, Tensor], stem: str) -> str | None:

@@ -30,7 +30,7 @@ def from_file(path: Path, function: str, label: str, classes: int) -> nn.Module:
     make = getattr(module, function, None)
     if not callable(make):
         known = [name for name, value in vars(module).items() if _is_function(value, module)]
-        near = difflib.get_close_matches(function, known, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(function, known, n=1, cutoff=0.6)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         raise UnknownBackbone(f"{label}: the file has no function '{function}'.{hint}")
     return _made(make, label, classes)
@@ -41,7 +41,7 @@ def from_entry_point(name: str, classes: int) -> nn.Module:
     label = f"entry:{name}"
     known = {each.name: each for each in entry_points(group=GROUP)}
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
         hint = f" Did you mean 'entry:{near[0]}'?" if near else ""
         raise UnknownBackbone(
             f"no installed package has an entry point '{name}' in the group '{GROUP}'.{hint} "

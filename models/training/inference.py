@@ -1,4 +1,4 @@
-"""Predictions of a network on a split, and their loss and accuracy."""
+"""Predictions of a network on a split, and their metrics."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from jobs.catalog.metrics import validated
 from jobs.errors import LossNotFinite
 from models.data.augment import Change, centred
 from models.data.batches import Batch, Data, Indices, batches, cut
@@ -76,18 +78,37 @@ def _half(images: int, error: Exception) -> int:
     return images // 2
 
 
-def validate(
-    learner: Learner, data: Data, epoch: int, tell: Callable[[int], None]
-) -> tuple[float, float]:
-    """Mean loss and accuracy on the validation images, of the network's average if it has one.
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Mean loss and accuracy on the validation images, and every metric by its column."""
+
+    loss: float
+    accuracy: float
+    columns: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What the metrics need to know of the answers to the validation images."""
+
+    classes: int
+    labels: Indices
+    predicted: Indices
+    rank: Indices
+    label_confidence: None = None
+
+
+def validate(learner: Learner, data: Data, epoch: int, tell: Callable[[int], None]) -> Validation:
+    """Metrics on the validation images, of the network's average if it has one.
 
     `tell` gets the number of images done.
     """
-    losses, correct, done = list[float](), 0, 0
+    losses, predicted, placed, done = list[float](), list[Indices](), list[Indices](), 0
     with nullcontext() if learner.average is None else learner.average.in_place():
         for piece, labels, scores in predict_split(learner, data, "validation"):
             losses += losses_of(scores, labels)
-            correct += int((scores.argmax(1) == labels).sum().item())
+            predicted.append(scores.argmax(1).numpy())
+            placed.append(ranks(scores.numpy(), data.labels[piece]))
             done += len(piece)
             tell(done)
     loss_sum = math.fsum(losses)
@@ -96,7 +117,16 @@ def validate(
             f"the validation loss is {loss_sum} after epoch {epoch}, at learning rate "
             f"{learner.learning_rate:g}. {learner.smaller_rate}"
         )
-    return loss_sum / done, correct / done
+    true, said = data.labels[data.splits["validation"]], np.concatenate(predicted)
+    loss, accuracy = loss_sum / done, int((said == true).sum()) / done
+    answers = _Answers(len(data.classes), true, said, np.concatenate(placed))
+    others = {
+        column: value
+        for column, metric in validated().items()
+        if len(data.classes) >= metric.min_classes and (value := metric.of(answers)) is not None
+    }
+    columns = others | {"val_loss": loss, "val_accuracy": accuracy}
+    return Validation(loss, accuracy, columns)
 
 
 def losses_of(scores: Tensor, labels: Tensor) -> list[float]:

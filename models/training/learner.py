@@ -95,9 +95,18 @@ class Learner:
 
     @property
     def smaller_rate(self) -> str:
-        """What to try where the loss was not finite at the rate of the next step."""
-        asked = self.recipe.learning_rate
-        return f"Try --learning-rate {asked / 10:g} instead of {asked:g}, or --precision fp32."
+        """What to try where the loss was not finite at the rate of the next step.
+
+        A recipe does not know whether its rate is the run's or of the network's own.
+        """
+        asked, head = self.recipe.learning_rate, self.recipe.head_learning_rate
+        told = f"Try --learning-rate {asked / 10:g} instead of {asked:g}"
+        if head is not None:
+            told += f" and --head-learning-rate {head / 10:g} instead of {head:g}"
+        return (
+            f"{told}, or --precision fp32. A network with a learning_rate of its own in backbones "
+            "needs the smaller one there."
+        )
 
     def tested(self) -> dict[str, Tensor]:
         """The values of the network that is validated: its average, if there is one."""

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from jobs import atomic
-from jobs.early_stopping import stop_epoch
+from jobs.catalog.metrics import chosen, worth
+from jobs.early_stopping import stop_of
 from jobs.store.records import TaskResult
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest, Trial
@@ -62,16 +63,21 @@ class TrainingState:
 
         Later target epochs are reached without further training.
         """
-        return stop_epoch((row["val_loss"] for row in self.rows), self.trial.recipe.early_stop)
+        return stop_of(self.rows, self.trial.recipe)
 
     def tested(self) -> dict[str, Tensor]:
         """The values of the network that a period tests: of the last epoch, or of the best."""
         return self.learner.tested() if self.best is None else self.best
 
-    def keep_best(self, val_loss: float) -> None:
+    def keep_best(self, row: Row) -> None:
         """Remember the network of an epoch before its row is added, if it is the best so far."""
-        lowest = min((row["val_loss"] for row in self.rows), default=float("inf"))
-        if self.trial.recipe.keep == "best" and val_loss < lowest:
+        if self.trial.recipe.keep != "best":
+            return
+        metric = chosen(self.trial.recipe.early_stop_metric)
+        earlier = [worth(metric, each) for each in self.rows]
+        value = worth(metric, row)
+        known = [metric.sign * each for each in earlier if each is not None]
+        if value is not None and metric.sign * value > max(known, default=float("-inf")):
             self.best = {
                 name: value.detach().to("cpu", copy=True)
                 for name, value in self.learner.tested().items()

@@ -125,28 +125,26 @@ def _one_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
     try:
         _train_epoch(training, callbacks)
         started = time.monotonic()
-        val_loss, val_accuracy = validate(learner, data, epoch, callbacks.validated)
+        validation = validate(learner, data, epoch, callbacks.validated)
     except Stopped:
         training.save(at_rest=True)
         training.saver.wait()
         raise
     callbacks.progress.advance(len(data.splits["validation"]) * VALIDATION_COST)
-    training.keep_best(val_loss)
-    optimisation.after_epoch(learner.scheduler, learner.recipe, val_loss)
-    training.rows.append(
-        {
-            "backbone": training.trial.backbone,
-            "seed": training.trial.seed,
-            "period": training.period,
-            "epoch": epoch,
-            "train_loss": running.loss,
-            "val_loss": val_loss,
-            "val_accuracy": val_accuracy,
-            "learning_rate": used_rate,
-            "seconds": running.seconds + time.monotonic() - started,
-            "images_per_second": running.images / max(running.seconds, 1e-9),
-        }
-    )
+    row = {
+        "backbone": training.trial.backbone,
+        "seed": training.trial.seed,
+        "period": training.period,
+        "epoch": epoch,
+        "train_loss": running.loss,
+        **validation.columns,
+        "learning_rate": used_rate,
+        "seconds": running.seconds + time.monotonic() - started,
+        "images_per_second": running.images / max(running.seconds, 1e-9),
+    }
+    training.keep_best(row)
+    optimisation.after_epoch(learner.scheduler, learner.recipe, validation.loss)
+    training.rows.append(row)
     training.running = EpochProgress()
     training.save(at_rest=training.ended)
 
@@ -199,12 +197,13 @@ def _outcome(training: TrainingState, meter: Meter) -> dict[str, Any]:
     # While the last checkpoint is still being written.
     weights_digest = files.weights_digest(training.tested())
     recorded = {file.path for result in training.results() for file in result.files or ()}
+    recipe = {"recipe": training.trial.recipe_text}
     since = max(
         (epoch for epoch in store.target_epochs(task.subject) if epoch < task.epoch), default=0
     )
     return {
         "files": write_unpublished(
-            training.rows,
+            [row | recipe for row in training.rows],
             training.trial.name,
             store.root,
             Path(training.request.work_folder),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from orchestrator.analysis.agreement import Agreement, agree
+from orchestrator.analysis.best_settings import SettingResult, compare_settings
 from orchestrator.analysis.calibration import Calibration
 from orchestrator.analysis.cost import Cost, network_costs
 from orchestrator.analysis.duplicates import find_duplicates
@@ -20,8 +21,10 @@ from orchestrator.analysis.examples import (
     collect_examples,
     count_kinds,
 )
+from orchestrator.analysis.image_values import NetworkValues, values_of_networks
 from orchestrator.analysis.leader import LeaderVerdict, beats_all_rivals, judge_leader
-from orchestrator.analysis.metrics import top5
+from orchestrator.analysis.metrics import METRICS
+from orchestrator.analysis.noninferiority import NonInferiority, noninferiority
 from orchestrator.analysis.overfitting import OverfittingAdvice, advise, still_falling
 from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
 from orchestrator.analysis.per_class import (
@@ -35,6 +38,7 @@ from orchestrator.analysis.predictions import TrialPredictions
 from orchestrator.analysis.ranks import Ranks, rank_networks
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.seed_intervals import all_moments
+from orchestrator.analysis.selective import RiskCoverage, halves, risk_coverage
 from orchestrator.analysis.timeline import AttemptCount, Timeline, build_timeline, count_attempts
 
 CONFUSED_PAIRS = 6
@@ -46,7 +50,7 @@ class Analysis:
 
     `chosen` are the examples to show, and `kinds` counts the images of each kind. `right_alone`
     has the images that only one backbone got right, `all_wrong` those that none did. `falling` are
-    the backbones whose validation loss was still falling then.
+    the backbones whose validation loss was still falling then. `settings` are those of a grid.
     """
 
     period: int
@@ -72,19 +76,23 @@ class Analysis:
     right_alone: Mapping[str, Sequence[int]] = field(default_factory=dict)
     all_wrong: Sequence[int] = ()
     falling: tuple[str, ...] = ()
+    settings: tuple[SettingResult, ...] = ()
+    selective: Mapping[str, RiskCoverage] = field(default_factory=dict)
+    margin: float | None = None
+    noninferior: tuple[NonInferiority, ...] = ()
 
 
-def analyse(run_data: RunData) -> Analysis:
-    """Analyse run data that was read once from the store."""
+def analyse(run_data: RunData, margin: float | None = None) -> Analysis:
+    """Analyse run data that was read once from the store.
+
+    With a `margin` in the unit of the leading metric, also whether networks are at most that much
+    worse than the leader.
+    """
     period, names = run_data.period, run_data.comparison.backbones
     answered = {name: seeds for name in names if (seeds := run_data.answers(name, period))}
     first = {name: run_data.learned_answers(name, period)[0] for name in answered}
     examples = collect_examples(run_data.predictions, first, run_data.rivals)
     every = examples.all()
-    right = _right(run_data, answered)
-    moments = all_moments(right)
-    tests = pairwise_tests(right, moments)
-    leads = beats_all_rivals({n: one for n, one in moments.items() if n in run_data.learned})
     matrices, mistakes = _matrices(run_data)
     pooled = {name: run_data.predictions.together(seeds) for name, seeds in answered.items()}
     return Analysis(
@@ -92,15 +100,14 @@ def analyse(run_data: RunData) -> Analysis:
         epoch=run_data.run.epoch_of(period),
         first=first,
         examples=examples,
-        paired_tests=tests,
-        verdict=judge_leader(run_data.leader, tests, leads) if run_data.leader else None,
+        **_tested(run_data, answered, margin),
         ranks=_ranks(run_data),
         matrices=matrices,
         by_class=_by_class(run_data, matrices, answered),
         confused=tuple(confusions(mistakes, run_data.predictions.classes, CONFUSED_PAIRS)),
         calibration={name: one.calibration for name, one in pooled.items() if one.calibration},
         agreement=_agreement(run_data, first, examples),
-        top={name: top for name, one in pooled.items() if (top := top5(one)) is not None},
+        top={n: top for n, one in pooled.items() if (top := METRICS["top5"].of(one)) is not None},
         costs=_costs(run_data),
         stopping=_stopping(run_data),
         timeline=_timeline(run_data),
@@ -111,11 +118,42 @@ def analyse(run_data: RunData) -> Analysis:
         right_alone={name: examples.only(name) for name in examples.networks},
         all_wrong=examples.all_wrong() if examples.order else (),
         falling=_falling(run_data),
+        settings=compare_settings(run_data),
+        selective=_selective(run_data, first),
     )
 
 
+def _tested(
+    run_data: RunData, answered: Mapping[str, list[TrialPredictions]], margin: float | None
+) -> dict[str, Any]:
+    """All tests between networks, by the values of images."""
+    metric, leader = run_data.metric, run_data.leader
+    values = values_of_networks(metric, run_data.predictions, answered)
+    moments = all_moments(values.networks, values.swing)
+    tests = pairwise_tests(values.networks, moments, metric.higher_is_better)
+    learned = {name: one for name, one in moments.items() if name in run_data.learned}
+    leads = beats_all_rivals(learned, metric.higher_is_better)
+    facts: dict[str, Any] = {"paired_tests": tests, "verdict": None, "margin": margin}
+    if leader:
+        facts["verdict"] = judge_leader(leader, tests, leads)
+        rivals = {name: rows for name, rows in values.networks.items() if name in run_data.rivals}
+        if margin is not None:
+            first = leader.ranking[0].backbone
+            fit = NetworkValues(rivals, values.swing)
+            facts["noninferior"] = noninferiority(fit, moments, first, margin, metric.sign)
+    return facts
+
+
+def _selective(run_data: RunData, first: Mapping[str, TrialPredictions]) -> dict[str, RiskCoverage]:
+    """Risk and coverage of each network's first seed."""
+    predictions = run_data.predictions
+    half = halves(predictions.images)
+    curves = {name: risk_coverage(one, predictions.labels, half) for name, one in first.items()}
+    return {name: curve for name, curve in curves.items() if curve}
+
+
 def _timeline(run_data: RunData) -> Timeline:
-    whose = {name: (trial.backbone, trial.seed) for name, trial in run_data.trials.items()}
+    whose = {name: (run_data.label(name), one.seed) for name, one in run_data.trials.items()}
     return build_timeline(run_data.attempts, whose, run_data.states)
 
 
@@ -186,8 +224,8 @@ def _falling(run_data: RunData) -> tuple[str, ...]:
     until = run_data.run.epoch_of(run_data.period)
     rows = [row for row in run_data.comparison.epochs if row.epoch <= until]
     trials = {
-        trial.backbone
-        for name, trial in run_data.trials.items()
+        run_data.label(name)
+        for name in run_data.trials
         if still_falling([row for row in rows if row.trial == name])
     }
     return tuple(name for name in run_data.comparison.backbones if name in trials)
@@ -201,22 +239,17 @@ def _images(run_data: RunData, seeds: Sequence[TrialPredictions]) -> Counts:
     )
 
 
-def _right(run_data: RunData, answered: Mapping[str, list[TrialPredictions]]) -> dict[str, Any]:
-    """Correct predictions as (seeds, images), on the images that all backbones predicted."""
-    every = [one.predicted >= 0 for trials in answered.values() for one in trials]
-    common = np.logical_and.reduce(every) if every else np.zeros(0, bool)
-    return {
-        name: np.stack([run_data.predictions.right(one)[common] for one in trials])
-        for name, trials in answered.items()
-    }
-
-
 def _ranks(run_data: RunData) -> Ranks | None:
     """Ranks with seeds as blocks; only seeds for which every tested backbone has a test."""
+    metric = run_data.metric
     scores = {
-        standing.backbone: {r.seed: r.tested.accuracy for r in standing.results if r.tested}
+        standing.backbone: {
+            result.seed: metric.sign * result.metrics[metric.name]
+            for result in standing.results
+            if metric.name in result.metrics
+        }
         for standing in run_data.comparison.at(run_data.period)
-        if standing.tests and standing.backbone in run_data.rivals
+        if standing.lead and standing.backbone in run_data.rivals
     }
     seeds = (
         sorted(set.intersection(*(set(by_seed) for by_seed in scores.values()))) if scores else []

@@ -1,4 +1,4 @@
-"""Bootstrap of accuracies: resamples images and seeds, with the same images for all networks."""
+"""Bootstrap of a metric: resamples images and seeds, with the same images for all networks."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.analysis.image_values import Values
 from orchestrator.analysis.statistics import Interval
 
 DRAWS, AT_ONCE = 4000, 200
-Right = np.ndarray[Any, np.dtype[np.bool_]]
 Drawn = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def resampled(right: Mapping[str, Right], draws: int = DRAWS, seed: int = 0) -> dict[str, Drawn]:
-    """Mean accuracy of each network per draw, from correct predictions as (seeds, images).
+def resampled(right: Mapping[str, Values], draws: int = DRAWS, seed: int = 0) -> dict[str, Drawn]:
+    """The metric of each network per draw, from the values of images as (seeds, images).
 
     The paired bootstrap (Efron and Tibshirani 1993, chapter 8): a draw has the same images for all
     networks. Several seeds are resampled too, separately per network (the pigeonhole
@@ -41,7 +41,7 @@ def resampled(right: Mapping[str, Right], draws: int = DRAWS, seed: int = 0) -> 
 
 
 def difference(first: Drawn, second: Drawn) -> Interval:
-    """95% percentile interval of the first network's accuracy minus the second's."""
+    """95% percentile interval of the first network's metric minus the second's."""
     low, high = np.quantile(first - second, [0.025, 0.975])
     return Interval(float(low), float(high))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-BINS = 15
+from jobs.catalog.metrics import BINS as BINS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from jobs.catalog import backbones
 from jobs.catalog.backbones import PUBLISHED_SIZE
 from jobs.spec.networks import Network
+from jobs.spec.setting import network_of
 from orchestrator.analysis.resource_usage import ResourceUsage, TrainingResults, resource_usage
 from orchestrator.analysis.standings import Comparison, EpochRow
 from orchestrator.analysis.statistics import Spread, spread
@@ -20,6 +21,8 @@ JOULES_A_KWH = 3.6e6
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Cost of a network up to a period (mean over seeds), with its accuracy after that period.
+
+    `value` is the leading metric after it.
 
     `gmacs` is billions of multiply-adds for one image of 224 px, `run_gmacs` for one of the run's
     size; None outside the catalog.
@@ -38,6 +41,7 @@ class Cost:
     energy_kwh: float | None = None
     energy_share: float | None = None
     run_gmacs: float | None = None
+    value: float | None = None
 
 
 def network_costs(
@@ -62,8 +66,9 @@ def network_costs(
         for row in rows:
             by_trial[row.trial] = by_trial.get(row.trial, 0.0) + (row.seconds or 0.0)
         speeds = spread(row.images_per_second for row in rows if row.images_per_second)
-        known = backbones.CATALOG.get(name)
-        other = (described or {}).get(name, Network())
+        network = network_of(name)
+        known = backbones.CATALOG.get(network)
+        other = (described or {}).get(network, Network())
         costs.append(
             Cost(
                 name,
@@ -73,9 +78,10 @@ def network_costs(
                 known.parameters(classes) if known else other.parameters,
                 known.gmacs(classes) if known else None,
                 *_consumed(rows, standing.epoch, trainings or {}),
-                known.gmacs_at(classes, (image_sizes or {}).get(name, PUBLISHED_SIZE))
+                known.gmacs_at(classes, (image_sizes or {}).get(network, PUBLISHED_SIZE))
                 if known
                 else other.gmacs,
+                standing.lead.mean if standing.lead else None,
             )
         )
     return costs

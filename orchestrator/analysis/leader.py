@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,10 @@ from orchestrator.analysis.standings import Comparison, Standing
 
 @dataclass(frozen=True, slots=True)
 class Leader:
-    """The ranking after a period, the number tied for first place, and the margin to the next."""
+    """The ranking after a period, the number tied for first place, and the margin to the next.
+
+    The margin is how much better the first is, in the unit of the metric.
+    """
 
     period: int
     epoch: int
@@ -38,14 +42,14 @@ class LeaderVerdict:
 def find_leader(
     comparison: Comparison, awaited: Collection[tuple[str, int]] = (), period: int | None = None
 ) -> Leader | None:
-    """The leader by test accuracy after `period`, or after the last period with no test pending.
+    """The leader by the comparison's metric after `period`, or the last one with no test pending.
 
     `awaited` holds the pending tests as (trial, period). If every period has pending tests, the
     period with the most tested backbones is used. None without any test.
     """
-    chosen = period if period is not None else _settled(comparison, awaited)
+    chosen = period if period is not None else settled_period(comparison, awaited)
     ranking = (
-        sorted((s for s in comparison.at(chosen) if s.accuracy), key=lambda s: -_mean(s))
+        sorted((s for s in comparison.at(chosen) if s.lead), key=lambda s: -_worth(s))
         if chosen
         else []
     )
@@ -72,13 +76,14 @@ def judge_leader(
 
 def _ranked(ranking: Sequence[Standing]) -> Leader:
     """The leader of these standings, best first."""
-    shared_by = sum(_mean(s) == _mean(ranking[0]) for s in ranking)
+    shared_by = sum(_worth(s) == _worth(ranking[0]) for s in ranking)
     rest = ranking[shared_by:]
-    margin = _mean(ranking[0]) - _mean(rest[0]) if rest else None
+    margin = _worth(ranking[0]) - _worth(rest[0]) if rest else None
     return Leader(ranking[0].period, ranking[0].epoch, tuple(ranking), shared_by, margin)
 
 
-def _settled(comparison: Comparison, awaited: Collection[tuple[str, int]]) -> int | None:
+def settled_period(comparison: Comparison, awaited: Collection[tuple[str, int]] = ()) -> int | None:
+    """The last period with no test pending, else the one with the most tested backbones."""
     tested = {
         p: sum(bool(s.tests) for s in comparison.at(p)) for p in range(1, comparison.periods + 1)
     }
@@ -89,12 +94,15 @@ def _settled(comparison: Comparison, awaited: Collection[tuple[str, int]]) -> in
     return max(settled) if settled else max(tested, key=lambda p: (tested[p], p))
 
 
-def _mean(standing: Standing) -> float:
-    return standing.accuracy.mean if standing.accuracy else -1.0
+def _worth(standing: Standing) -> float:
+    """The mean of the leading metric, its sign turned where lower is better."""
+    return standing.metric.sign * standing.lead.mean if standing.lead else -math.inf
 
 
-def beats_all_rivals(of_networks: Mapping[str, SeedMoments | None]) -> str | None:
-    """The network whose mean accuracy beats that of every rival over seeds and images, or None.
+def beats_all_rivals(
+    of_networks: Mapping[str, SeedMoments | None], higher_is_better: bool = True
+) -> str | None:
+    """The network whose mean metric beats that of every rival over seeds and images, or None.
 
     Each rival is tested at two-sided 5% without correction: that suffices for the best of several
     (Gutmann and Maymin 1987, Annals of Statistics 15:456-461). None with a single seed.
@@ -102,7 +110,8 @@ def beats_all_rivals(of_networks: Mapping[str, SeedMoments | None]) -> str | Non
     moments = {name: each for name, each in of_networks.items() if each}
     if len(moments) < len(of_networks) or len(of_networks) < 2:
         return None
-    best = max(moments, key=lambda name: moments[name].accuracy)
+    best = (max if higher_is_better else min)(moments, key=lambda name: moments[name].mean)
     rivals = (each for name, each in moments.items() if name != best)
-    beaten = all(seed_difference(moments[best], each).interval.low > 0 for each in rivals)
+    intervals = (seed_difference(moments[best], each).interval for each in rivals)
+    beaten = all(one.low > 0 if higher_is_better else one.high < 0 for one in intervals)
     return best if beaten else None

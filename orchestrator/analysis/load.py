@@ -30,6 +30,7 @@ PREDICTION_COLUMNS = (
     "label",
     "predicted",
     "confidence",
+    "label_confidence",
     "label_rank",
 )
 
@@ -38,6 +39,7 @@ PREDICTION_COLUMNS = (
 class StoredResults:
     """What is published of a run; `manifest`, `pixels`, `prepared`, `source` are None if missing.
 
+    `labels` tell trials apart that differ in more than the seed: network and setting.
     `predictions` has one table per trial. `training` has the latest result of each trial in this
     run, `trainings` all of them by target epoch, those of other runs included.
     """
@@ -45,6 +47,7 @@ class StoredResults:
     root: Path
     run: Run
     trials: dict[str, Trial]
+    labels: dict[str, str]
     states: dict[str, str]
     failures: dict[str, TaskFailure]
     epochs: pa.Table
@@ -65,10 +68,12 @@ class StoredResults:
 def load_results(store: Store, run: Run) -> StoredResults:
     """Read each record and table of the run once; raises `DamagedFile` for one that is broken."""
     states = plan.task_states(store, run)
+    trials = {name: store.load_trial(name) for name in run.trials}
     return StoredResults(
         root=store.root,
         run=run,
-        trials={name: store.load_trial(name) for name in run.trials},
+        trials=trials,
+        labels={name: plan.label_of(run.spec, trial) for name, trial in trials.items()},
         states=states,
         failures=_failures(store, states),
         epochs=read_rows(store.root, "epochs", run.trials),

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
 from orchestrator.analysis.analysis import Analysis
+from orchestrator.analysis.image_values import Values, image_values
 from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
 from orchestrator.analysis.ranks import Ranks, rank_networks
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.seed_intervals import all_moments
-from orchestrator.analysis.statistics import holm
+from orchestrator.analysis.statistics import Spread, holm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,9 +36,15 @@ class ComparedRun:
         return {standing.backbone: standing.accuracy.mean for standing in at if standing.accuracy}
 
     @property
+    def lead(self) -> dict[str, Spread]:
+        """The leading metric of each tested backbone after the compared period."""
+        at = self.run_data.comparison.at(self.analysis.period)
+        return {standing.backbone: standing.lead for standing in at if standing.lead}
+
+    @property
     def rivals(self) -> list[str]:
         """Tested backbones that learned something; all tested ones if none did."""
-        return [name for name in self.run_data.rivals if name in self.accuracy]
+        return [name for name in self.run_data.rivals if name in self.lead]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,32 +77,34 @@ def rank(sides: Sequence[ComparedRun]) -> Ranks | None:
     shared = set.intersection(*(set(side.rivals) for side in sides))
     blocks: list[dict[str, float]] = []
     for side in sides:
-        by_seed: dict[int, dict[str, float]] = {}
+        metric, by_seed = side.run_data.metric, dict[int, dict[str, float]]()
         for standing in side.run_data.comparison.at(side.analysis.period):
             for result in standing.results:
-                if result.tested and standing.backbone in shared:
-                    by_seed.setdefault(result.seed, {})[standing.backbone] = result.tested.accuracy
-        blocks += [accuracies for accuracies in by_seed.values() if set(accuracies) == shared]
+                if standing.backbone in shared and metric.name in result.metrics:
+                    score = metric.sign * result.metrics[metric.name]
+                    by_seed.setdefault(result.seed, {})[standing.backbone] = score
+        blocks += [scores for scores in by_seed.values() if set(scores) == shared]
     return rank_networks({name: [block[name] for block in blocks] for name in shared})
 
 
 def across(sides: Sequence[ComparedRun]) -> tuple[tuple[str, PairwiseTest], ...]:
     """Pairwise test of each backbone between two runs on the same prepared images.
 
-    It shows whether the differences between the runs affect accuracy.
+    It shows whether the differences between the runs affect the leading metric.
     """
     tests = []
     for one, other in combinations(sides, 2):
         if one.run_data.run.data == other.run_data.run.data:
             for name in [n for n in one.analysis.first if n in other.analysis.first]:
-                paired = _paired(name, one, other)
-                pair = pairwise_tests(paired, all_moments(paired))
+                values = _paired(name, one, other)
+                better = one.run_data.metric.higher_is_better
+                pair = pairwise_tests(values, all_moments(values), better)
                 tests += [(name, pair[0])] if pair else []
     return tuple(tests)
 
 
-def _paired(name: str, one: ComparedRun, other: ComparedRun) -> Mapping[str, Any]:
-    """Correct predictions of the first seeds in both runs, on common images."""
+def _paired(name: str, one: ComparedRun, other: ComparedRun) -> Mapping[str, Values]:
+    """Values of common images by the first seeds in both runs; none where they do not tell."""
     books = [side.run_data.predictions for side in (one, other)]
     at = {image: place for place, image in enumerate(books[1].images)}
     first, second = one.analysis.first[name], other.analysis.first[name]
@@ -106,7 +114,10 @@ def _paired(name: str, one: ComparedRun, other: ComparedRun) -> Mapping[str, Any
         if image in at and first.predicted[i] >= 0 and second.predicted[at[image]] >= 0
     ]
     places = np.array(pairs, np.int64).reshape(-1, 2)
-    return {
-        one.name: books[0].right(first)[places[:, 0]][None],
-        other.name: books[1].right(second)[places[:, 1]][None],
+    values = {
+        side.name: image_values(side.run_data.metric, book.together([given], places[:, place]))
+        for place, (side, book, given) in enumerate(
+            zip((one, other), books, (first, second), strict=True)
+        )
     }
+    return {run: rows[None] for run, rows in values.items() if rows is not None}

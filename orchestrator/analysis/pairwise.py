@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
-from orchestrator.analysis import bootstrap, statistics
+import numpy as np
+
+from orchestrator.analysis import bootstrap, sign_flips, statistics
+from orchestrator.analysis.image_values import Values
 from orchestrator.analysis.seed_intervals import (
     LEVEL,
-    Right,
     SeedMoments,
     seed_difference,
 )
@@ -18,20 +21,22 @@ from orchestrator.analysis.statistics import Interval
 
 @dataclass(frozen=True, slots=True)
 class PairwiseTest:
-    """The test of two networks on `images` images. Counts are from their first common seed.
+    """The test of two networks on `images` images.
 
-    `p` is McNemar's exact p-value (combined over seeds, see `statistics.over_seeds`), `p_holm`
-    corrected for the number of pairs. `difference` is the first's mean accuracy minus the second's,
-    with its bootstrap interval. `seed_interval`, `p_seeds` and `p_seeds_holm` count seeds and
-    images (see `seed_intervals`); None unless both networks have several seeds.
+    Counts are of images that only one has right, with their first common seed; None where images
+    are not right or wrong. `p` is that of McNemar's exact test where they are, else of random
+    exchanges of the two (`sign_flips`); combined over seeds (see `statistics.over_seeds`). `p_holm`
+    is corrected for the number of pairs. `difference` is the first's mean metric minus the
+    second's, with its bootstrap interval. `seed_interval`, `p_seeds` and `p_seeds_holm` count seeds
+    and images (see `seed_intervals`); None unless both networks have several seeds.
     """
 
     first: str
     second: str
     images: int
     seeds: int
-    only_first: int
-    only_second: int
+    only_first: int | None
+    only_second: int | None
     p: float
     p_holm: float
     difference: float
@@ -39,12 +44,19 @@ class PairwiseTest:
     seed_interval: Interval | None = None
     p_seeds: float | None = None
     p_seeds_holm: float | None = None
+    higher_is_better: bool = True
+    method: str = "mcnemar"
+
+    @property
+    def gain(self) -> float:
+        """How much better the first network is; below zero: worse."""
+        return self.difference if self.higher_is_better else -self.difference
 
     @property
     def significant(self) -> bool:
         """Whether the difference is statistically significant: corrected p-value below `LEVEL`.
 
-        With several seeds it is the p-value over seeds and images; with one, McNemar's, which
+        With several seeds it is the p-value over seeds and images; with one, that which
         knows the images only.
         """
         p = self.p_holm if self.seeds == 1 else self.p_seeds_holm
@@ -54,11 +66,13 @@ class PairwiseTest:
     def first_wins(self) -> bool:
         """Whether the first network is better, by the uncorrected interval over seeds and images.
 
-        With one seed, by McNemar's corrected p-value on these images.
+        With one seed, by the corrected p-value on these images.
         """
         if self.seeds == 1:
-            return self.significant and self.difference > 0
-        return self.seed_interval is not None and self.seed_interval.low > 0
+            return self.significant and self.gain > 0
+        if self.seed_interval is None:
+            return False
+        return self.seed_interval.low > 0 if self.higher_is_better else self.seed_interval.high < 0
 
     def turned(self) -> PairwiseTest:
         """The same test with the two networks swapped."""
@@ -75,22 +89,46 @@ class PairwiseTest:
 
 
 def pairwise_tests(
-    right: Mapping[str, Right], moments: Mapping[str, SeedMoments | None]
+    values: Mapping[str, Values],
+    moments: Mapping[str, SeedMoments | None],
+    higher_is_better: bool = True,
 ) -> tuple[PairwiseTest, ...]:
-    """Test each pair, in the given order; rows of (seeds, images) say which images were correct.
+    """Test each pair, in the given order, by the values of images as (seeds, images).
 
-    `moments` are those of the same networks (`seed_intervals.all_moments`).
+    Booleans say which images were right (`image_values`). `moments` are those of the same networks
+    (`seed_intervals.all_moments`).
 
     All networks must have predicted the same images; row i of each is paired with row i of the
     others.
     """
-    if len(right) < 2 or not next(iter(right.values())).shape[1]:
+    if len(values) < 2 or not next(iter(values.values())).shape[1]:
         return ()
-    drawn = bootstrap.resampled(right)
-    tests = [
-        _over_seeds(_pairwise_test(a, b, right[a], right[b], drawn), moments[a], moments[b])
-        for a, b in combinations(right, 2)
-    ]
+    pairs, drawn = list(combinations(values, 2)), bootstrap.resampled(values)
+    exact = all(rows.dtype == np.bool_ for rows in values.values())
+    flipped = None if exact else sign_flips.flip_signs(values, len(pairs))
+    tests = []
+    for a, b in pairs:
+        seeds = min(len(values[a]), len(values[b]))
+        test = PairwiseTest(
+            a,
+            b,
+            images=values[a].shape[1],
+            seeds=seeds,
+            difference=float(values[a].mean(axis=1).mean() - values[b].mean(axis=1).mean()),
+            interval=bootstrap.difference(drawn[a], drawn[b]),
+            higher_is_better=higher_is_better,
+            **(
+                _exchanged(flipped[a], flipped[b], seeds)
+                if flipped
+                else _mcnemar(values[a], values[b], seeds)
+            ),
+        )
+        tests.append(_over_seeds(test, moments[a], moments[b]))
+    return _corrected(tests)
+
+
+def _corrected(tests: Sequence[PairwiseTest]) -> tuple[PairwiseTest, ...]:
+    """The tests with p-values corrected for their number."""
     corrected = statistics.holm([test.p for test in tests])
     known = [test.p_seeds for test in tests if test.p_seeds is not None]
     over_seeds = iter(statistics.holm(known))
@@ -114,26 +152,26 @@ def find_pair(paired_tests: Sequence[PairwiseTest], first: str, second: str) -> 
     return None
 
 
-def _pairwise_test(
-    first: str, second: str, ours: Right, theirs: Right, drawn: Mapping[str, bootstrap.Drawn]
-) -> PairwiseTest:
-    seeds = min(len(ours), len(theirs))
+def _mcnemar(ours: Values, theirs: Values, seeds: int) -> dict[str, Any]:
+    """McNemar's test, and the images that only one network has right."""
     counts = [
         (int((ours[s] & ~theirs[s]).sum()), int((theirs[s] & ~ours[s]).sum())) for s in range(seeds)
     ]
     p = statistics.over_seeds([statistics.mcnemar(*pair) for pair in counts])
-    difference = float(ours.mean(axis=1).mean() - theirs.mean(axis=1).mean())
-    return PairwiseTest(
-        first,
-        second,
-        ours.shape[1],
-        seeds,
-        *counts[0],
-        p,
-        p,
-        difference,
-        bootstrap.difference(drawn[first], drawn[second]),
-    )
+    return {"only_first": counts[0][0], "only_second": counts[0][1], "p": p, "p_holm": p}
+
+
+def _exchanged(ours: sign_flips.Flipped, theirs: sign_flips.Flipped, seeds: int) -> dict[str, Any]:
+    """The test by random exchanges of the two networks' answers."""
+    each = [sign_flips.p_value(ours[:, s], theirs[:, s]) for s in range(seeds)]
+    p = statistics.over_seeds(each)
+    return {
+        "only_first": None,
+        "only_second": None,
+        "p": p,
+        "p_holm": p,
+        "method": "permutation",
+    }
 
 
 def _over_seeds(

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.analysis.statistics import Interval, wilson
+
 Counts = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -15,6 +17,7 @@ Counts = np.ndarray[Any, np.dtype[np.int64]]
 class ClassMetrics:
     """Metrics of one class for one network: images, precision, recall and F1 (shares).
 
+    Each has its 95% interval over images (see `_intervals`).
     All three are None if the class has neither an image nor a prediction. A precision without
     predictions counts 0, and so does a recall without images, as in scikit-learn.
     """
@@ -24,6 +27,9 @@ class ClassMetrics:
     precision: float | None
     recall: float | None
     f1: float | None
+    precision_interval: Interval | None = None
+    recall_interval: Interval | None = None
+    f1_interval: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +70,9 @@ def class_metrics(
 
     `counts` may sum several seeds; `images` are then the images of each class, counted once.
     """
-    class_counts = ClassCounts(np.diag(counts), counts.sum(axis=1), counts.sum(axis=0))
+    seeds = max(1.0, float(counts.sum()) / float(images.sum())) if images is not None else 1.0
+    hits, there, answered = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    class_counts = ClassCounts(hits, there, answered)
     number = class_counts.there if images is None else images
     return [
         ClassMetrics(
@@ -73,9 +81,26 @@ def class_metrics(
             class_counts.precision(i),
             class_counts.recall(i),
             class_counts.f1(i),
+            *_intervals(*(float(each[i]) / seeds for each in (hits, answered, there))),
         )
         for i, name in enumerate(classes)
     ]
+
+
+def _intervals(
+    hits: float, answered: float, there: float
+) -> tuple[Interval | None, Interval | None, Interval | None]:
+    """Wilson's 95% intervals of precision, recall and F1; None where there is nothing to count.
+
+    Of the images that are of the class or answered as it, the hits are a share J, and F1 is
+    2 J / (1 + J), which grows with J: so the interval of F1 is that of J, transformed. The counts
+    are means over seeds, so that more seeds do not narrow what only more images can.
+    """
+    either = answered + there - hits
+    shares = [wilson(hits, whole) if whole else None for whole in (answered, there, either)]
+    jaccard = shares[2]
+    f1 = jaccard and Interval(*(2 * end / (1 + end) for end in (jaccard.low, jaccard.high)))
+    return shares[0], shares[1], f1
 
 
 def macro(values: Iterable[float | None]) -> float | None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.analysis.calibration import Calibration, calibrate
-from orchestrator.analysis.per_class import ClassCounts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,12 +23,13 @@ class TrialPredictions:
     """One trial's predictions after one epoch, one element per image.
 
     `predicted` is a class code, or -1 without a prediction. Unknown values are NaN in `confidence`
-    and -1 in `rank`.
+    and -1 in `rank`. `label_confidence` is that of the true class.
     """
 
     predicted: Codes
     confidence: Shares
     rank: Codes
+    label_confidence: Shares | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,21 +41,12 @@ class Answers:
     predicted: Codes
     confidence: Shares
     rank: Codes
+    label_confidence: Shares | None = None
 
     @cached_property
     def calibration(self) -> Calibration | None:
         """Calibration of these answers; None without confidences."""
         return calibrate(self.confidence, self.predicted == self.labels)
-
-    @cached_property
-    def by_class(self) -> ClassCounts:
-        """How often each class was right, is there, and was answered."""
-        right = self.labels[self.predicted == self.labels]
-        hits, there, answered = (
-            np.bincount(codes, minlength=self.classes)
-            for codes in (right, self.labels, self.predicted)
-        )
-        return ClassCounts(hits, there, answered)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,9 +66,11 @@ class Predictions:
         """Which images were predicted correctly."""
         return np.asarray(answers.predicted == self.labels)
 
-    def together(self, several: Sequence[TrialPredictions]) -> Answers:
-        """The answers of these trials, one after the other."""
-        given = [one.predicted >= 0 for one in several]
+    def together(
+        self, several: Sequence[TrialPredictions], places: np.ndarray[Any, Any] | None = None
+    ) -> Answers:
+        """The answers of these trials, one after the other; only for these images, where given."""
+        given = [one.predicted >= 0 if places is None else places for one in several]
         pairs = list(zip(several, given, strict=True))
         return Answers(
             len(self.classes),
@@ -85,6 +78,7 @@ class Predictions:
             np.concatenate([one.predicted[there] for one, there in pairs]),
             np.concatenate([one.confidence[there] for one, there in pairs]),
             np.concatenate([one.rank[there] for one, there in pairs]),
+            _joined([(one.label_confidence, there) for one, there in pairs]),
         )
 
     def confusion(self, answers: TrialPredictions) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -127,15 +121,19 @@ def collect_predictions(
 
 def _spread_out(rows: pa.Table, where: Codes, known: Any, size: int) -> TrialPredictions:
     """Write each row at the index of its image; of duplicates, the first is kept."""
-    predicted, confidence, rank = (
-        np.full(size, -1, np.int32),
-        np.full(size, np.nan, np.float32),
-        np.full(size, -1),
-    )
+    predicted, rank = np.full(size, -1, np.int32), np.full(size, -1)
+    confidence, of_label = (np.full(size, np.nan, np.float32) for _ in range(2))
     predicted[where] = _codes(rows["predicted"], known)[::-1]
     confidence[where] = rows["confidence"].to_numpy()[::-1]
     rank[where] = rows["label_rank"].fill_null(-1).to_numpy()[::-1]
-    return TrialPredictions(predicted, confidence, rank.astype(np.int32))
+    of_label[where] = rows["label_confidence"].to_numpy()[::-1]
+    return TrialPredictions(predicted, confidence, rank.astype(np.int32), of_label)
+
+
+def _joined(parts: Sequence[tuple[Shares | None, Any]]) -> Shares | None:
+    """The probabilities of these images, one trial after the other; None where one has none."""
+    known = [shares[there] for shares, there in parts if shares is not None]
+    return np.concatenate(known) if known and len(known) == len(parts) else None
 
 
 def _plain(table: pa.Table) -> pa.Table:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.catalog.corruptions import CORRUPTIONS, SEVERITIES
+from jobs.spec.setting import network_of
 from jobs.store.runs import Run
 from orchestrator.analysis.standings import Comparison
 from orchestrator.analysis.statistics import spread
@@ -75,7 +76,7 @@ def measure(
         for backbone, by_key in by_backbone.items()
     }
     order = [name for name in comparison.backbones if name in means]
-    reference = REFERENCE if REFERENCE in means else order[0]
+    reference = next((name for name in order if network_of(name) == REFERENCE), order[0])
     seeds = {name: max(len(by_trial) for by_trial in by_backbone[name].values()) for name in order}
     networks = tuple(
         _robust(comparison, name, seeds[name], means[name], means[reference]) for name in order

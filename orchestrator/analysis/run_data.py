@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from jobs.catalog.metrics import Metric, short_of_classes
 from jobs.data.data_source import DataSource
-from jobs.errors import OrchError
+from jobs.errors import OrchError, RequestError
 from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, Trial
 from orchestrator.analysis import other_data, standings
-from orchestrator.analysis.leader import Leader, among, find_leader
+from orchestrator.analysis.leader import Leader, among, find_leader, settled_period
 from orchestrator.analysis.load import (
     StoredResults,
     load_results,
@@ -40,6 +41,8 @@ class RunData:
     """A run and its results; `manifest`, `pixels` and `prepared` are None if missing.
 
     `leader` ranks the networks that learned something (see `learning`), or all if none did.
+    Where this and the analysis say backbone, a network with each of its settings is one of its
+    own; `labels` gives that of each trial.
     """
 
     run: Run
@@ -58,13 +61,23 @@ class RunData:
     training: dict[str, TaskResult]
     robustness: Robustness | None = None
     trainings: dict[str, dict[int, TaskResult]] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
     learning: Learning = field(default_factory=Learning)
     other_data: tuple[OtherData, ...] = ()
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that leads."""
+        return self.comparison.metric
 
     @cached_property
     def period(self) -> int:
         """The period of the comparison: that of the leader, else the last one shown."""
         return self.leader.period if self.leader else self.periods[-1]
+
+    def label(self, trial: str) -> str:
+        """The network of a trial, in a grid with its setting."""
+        return self.labels.get(trial, self.trials[trial].backbone)
 
     def answers(self, backbone: str, period: int) -> list[TrialPredictions]:
         """Predictions of a backbone after a period, by seed; seeds without any are left out."""
@@ -89,6 +102,18 @@ class RunData:
         return self.learned or list(self.comparison.backbones)
 
     @cached_property
+    def noun(self) -> str:
+        """What is compared: networks, or in a grid their settings."""
+        return "setting" if self.run.spec.varies else "network"
+
+    @cached_property
+    def compared(self) -> str:
+        """How much is compared: `7 networks`, in a grid `12 settings of 2 networks`."""
+        labels, networks = len(self.comparison.backbones), len(self.run.spec.backbones)
+        of_networks = f"{networks} network{'' if networks == 1 else 's'}"
+        return f"{labels} settings of {of_networks}" if self.run.spec.varies else of_networks
+
+    @cached_property
     def test_images(self) -> int:
         """Number of test images; 0 before any test."""
         totals = [test.total for standing in self.comparison.standings for test in standing.tests]
@@ -105,34 +130,42 @@ class RunData:
         return list(self.predictions.classes)
 
 
-def read_run_data(store: Store, run: Run, periods: Sequence[int] = ()) -> RunData:
+def read_run_data(
+    store: Store, run: Run, periods: Sequence[int] = (), metric: Metric | None = None
+) -> RunData:
     """Load all published results of a run, then compare its networks at these `periods`.
 
-    None given: the first and the last. Raises `OrchError` when nothing is done yet,
-    `RequestError` for a period that the run does not have.
+    None given: the first and the last. `metric` leads, by default that of the run. Raises
+    `OrchError` when nothing is done yet, `RequestError` for a period that the run does not have.
     """
     require_periods(run, periods)
-    return compare_networks(load_results(store, run), periods)
+    return compare_networks(load_results(store, run), periods, metric)
 
 
-def compare_networks(stored: StoredResults, periods: Sequence[int] = ()) -> RunData:
+def compare_networks(
+    stored: StoredResults, periods: Sequence[int] = (), metric: Metric | None = None
+) -> RunData:
     """The comparison of what was loaded; raises `OrchError` when nothing is done yet."""
     run, trials = stored.run, stored.trials
-    whose = {name: (trial.backbone, trial.seed) for name, trial in trials.items()}
-    compared = standings.compare(run, whose, stored.epochs, stored.evaluations)
+    whose = {name: (stored.labels[name], trial.seed) for name, trial in trials.items()}
+    recipes = {name: trial.recipe for name, trial in trials.items()}
+    compared = standings.compare(run, whose, stored.epochs, stored.evaluations, metric, recipes)
     if not compared.epochs and not any(standing.tests for standing in compared.standings):
         raise OrchError(nothing_yet(stored))
     shown = tuple(sorted(set(periods) or {1, run.spec.periods}))
-    leader = find_leader(compared, _awaited(run, stored.states), shown[-1] if periods else None)
-    needed = {*shown, leader.period} if leader else {*shown}
+    period = shown[-1] if periods else settled_period(compared, _awaited(run, stored.states))
+    needed = {*shown, period} if period else {*shown}
     predictions = _predictions(stored, compared, needed)
+    if short := short_of_classes(compared.metric, predictions.classes):
+        raise RequestError(f"--metric: {short}.")
+    whole = standings.with_predictions(compared, predictions)
     run_data = RunData(
         run=run,
         trials=trials,
         states=stored.states,
         failures=stored.failures,
-        comparison=standings.with_predictions(compared, predictions),
-        leader=leader,
+        comparison=whole,
+        leader=find_leader(whole, period=period) if period else None,
         periods=shown,
         predictions=predictions,
         attempts=stored.attempts,
@@ -144,6 +177,7 @@ def compare_networks(stored: StoredResults, periods: Sequence[int] = ()) -> RunD
         robustness=measure(run, compared, whose, stored.evaluations),
         trainings=stored.trainings,
         other_data=_other_data(stored, whose),
+        labels=stored.labels,
     )
     return _with_learning(run_data, needed)
 
@@ -190,7 +224,7 @@ def _answers(run_data: RunData, backbone: str, period: int) -> list[tuple[int, T
         (
             (trial.seed, name)
             for name, trial in run_data.trials.items()
-            if trial.backbone == backbone
+            if run_data.label(name) == backbone
         )
     )
     return [

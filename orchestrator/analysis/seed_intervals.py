@@ -1,8 +1,9 @@
-"""Differences of mean accuracy over seeds and images, with their 95% intervals.
+"""Differences of a mean metric over seeds and images, with their 95% intervals.
 
 The model is Obuchowski and Rockette's, with seeds nested in networks and images crossed (Hillis
 2014, Statistics in Medicine 33:330-360): the variance of a difference is that of the seeds plus
-that of the images, which all seeds and networks share.
+that of the images, which all seeds and networks share. It was made for any figure of merit; the
+covariances over images are those of `image_values`.
 """
 
 from __future__ import annotations
@@ -14,25 +15,27 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.analysis.image_values import Values
 from orchestrator.analysis.statistics import Interval
 
 LEVEL = 0.05
-Right = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeedMoments:
-    """Moments of one network's correct predictions over seeds and images.
+    """Moments of one network's values of images over seeds and images.
 
-    `shares` is the share of seeds that got each image right. `between` is the variance of the
-    accuracy between seeds, `noise` the part of an image's variance that each seed has by itself.
+    `shares` is the mean over seeds of each image's value: for accuracy, the share of seeds that got
+    it right. `between` is the variance of the metric between seeds, `noise` the part of an image's
+    variance that each seed has by itself. `swing` is the square of what one image can change.
     """
 
     seeds: int
-    accuracy: float
+    mean: float
     shares: np.ndarray[Any, np.dtype[np.float64]]
     between: float
     noise: float
+    swing: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,36 +81,50 @@ class SeedDifference:
         return math.exp(float(optimize.brentq(excess, smallest, 0.0)))
 
 
-def seed_moments(right: Right) -> SeedMoments | None:
-    """Moments of correct predictions as (seeds, images); None with one seed or no image."""
-    seeds, images = right.shape
+def seed_moments(values: Values, swing: float = 1.0) -> SeedMoments | None:
+    """Moments of values of images as (seeds, images); None with one seed or no image."""
+    seeds, images = values.shape
     if seeds < 2 or not images:
         return None
-    shares, accuracies = right.mean(axis=0), right.mean(axis=1)
-    between = float(accuracies.var(ddof=1))
-    within = float((shares * (1 - shares)).mean()) * seeds / (seeds - 1)
-    return SeedMoments(seeds, float(accuracies.mean()), shares, between, max(within - between, 0.0))
+    shares, means = values.mean(axis=0), values.mean(axis=1)
+    between = float(means.var(ddof=1))
+    right_or_wrong = values.dtype == np.bool_
+    spread = shares * (1 - shares) if right_or_wrong else values.var(axis=0)
+    within = float(spread.mean()) * seeds / (seeds - 1)
+    noise = max(within - between, 0.0)
+    return SeedMoments(seeds, float(means.mean()), shares, between, noise, swing)
 
 
 def seed_difference(first: SeedMoments, second: SeedMoments) -> SeedDifference:
-    """The first network's mean accuracy minus the second's, with both variances.
+    """The first network's mean metric minus the second's, with both variances.
 
     The variance of the images counts two more: half an image for
     each of right and wrong with either network (Agresti and Min 2005, Statistics in Medicine
-    24:729-740). So a few images that all agree are no certainty.
+    24:729-740). So a few images that all agree are no certainty. For other metrics the two differ
+    by what one image can change (`swing`).
     """
     parts = [(m.between / m.seeds, m.seeds - 1) for m in (first, second)]
     paired = first.shares - second.shares
-    images = len(paired) + 2
-    variance = (float(paired @ paired) + 1) / images - (float(paired.sum()) / images) ** 2
     own = first.noise / first.seeds + second.noise / second.seeds
     return SeedDifference(
-        difference=first.accuracy - second.accuracy,
+        difference=first.mean - second.mean,
         seed_variance=sum(part for part, _ in parts),
         seed_df=_seed_df(parts),
-        image_variance=max(variance - own, 0.0) / images,
+        image_variance=image_variance(paired, max(first.swing, second.swing), own),
         image_df=max(len(paired) - 1.0, 1.0),
     )
+
+
+def image_variance(
+    paired: np.ndarray[Any, np.dtype[np.float64]], swing: float, own: float = 0.0
+) -> float:
+    """Variance over images of the mean of paired differences, without what seeds have of their own.
+
+    Two more images differ by the root of `swing`, one in each direction with half its weight.
+    """
+    images = len(paired) + 2
+    variance = (float(paired @ paired) + swing) / images - (float(paired.sum()) / images) ** 2
+    return max(variance - own, 0.0) / images
 
 
 def _seed_df(parts: Sequence[tuple[float, int]]) -> float:
@@ -124,6 +141,6 @@ def _seed_df(parts: Sequence[tuple[float, int]]) -> float:
     return min(welch, others + own * less / more)
 
 
-def all_moments(right: Mapping[str, Right]) -> dict[str, SeedMoments | None]:
+def all_moments(values: Mapping[str, Values], swing: float = 1.0) -> dict[str, SeedMoments | None]:
     """The moments of each network; None where it has one seed or no image."""
-    return {name: seed_moments(rows) for name, rows in right.items()}
+    return {name: seed_moments(rows, swing) for name, rows in values.items()}

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from jobs.catalog.backbones import CATALOG
-from jobs.early_stopping import stop_epoch
+from jobs.catalog.metrics import DEFAULT, METRICS, Metric, chosen, validated
+from jobs.early_stopping import stop_of
+from jobs.spec.recipe import Recipe
+from jobs.spec.setting import network_of
 from jobs.store.runs import Run
 from orchestrator.analysis import metrics
+from orchestrator.analysis.epoch_row import MEASURES
+from orchestrator.analysis.epoch_row import EpochRow as EpochRow
+from orchestrator.analysis.image_values import interval_over_images
 from orchestrator.analysis.predictions import Predictions
 from orchestrator.analysis.statistics import Interval, Spread, spread, wilson
 
@@ -34,23 +41,6 @@ class EvaluationResult:
 
 
 @dataclass(frozen=True, slots=True)
-class EpochRow:
-    """One row of a learning curve; `period` is numbered as in the run."""
-
-    trial: str
-    backbone: str
-    seed: int
-    period: int
-    epoch: int
-    train_loss: float | None
-    val_loss: float | None
-    val_accuracy: float | None
-    learning_rate: float | None
-    seconds: float | None
-    images_per_second: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class PeriodResult:
     """One trial in one period: its evaluation (None if pending), and the seconds of its epochs.
 
@@ -71,7 +61,10 @@ class PeriodResult:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One backbone in one period over its seeds; `metrics` and `seconds` are spreads over them."""
+    """One backbone in one period over its seeds; `metrics` and `seconds` are spreads over them.
+
+    `metric` leads; `interval` is its 95% interval over images, where predictions tell it.
+    """
 
     backbone: str
     period: int
@@ -79,6 +72,18 @@ class Standing:
     results: tuple[PeriodResult, ...]
     seconds: Spread | None
     metrics: Mapping[str, Spread] = field(default_factory=dict)
+    metric: Metric = METRICS[DEFAULT]
+    interval: Interval | None = None
+
+    @property
+    def lead(self) -> Spread | None:
+        """The leading metric over seeds; None without results."""
+        return self.metrics.get(self.metric.name)
+
+    @property
+    def lead_interval(self) -> Interval | None:
+        """The 95% interval over images of the mean of the leading metric."""
+        return self.image_interval if self.metric.name == "accuracy" else self.interval
 
     @property
     def accuracy(self) -> Spread | None:
@@ -109,13 +114,14 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All standings of a run in catalog order, all epoch rows, and early stops."""
+    """All standings of a run in catalog order, all epoch rows, early stops; `metric` leads."""
 
     backbones: tuple[str, ...]
     periods: int
     standings: tuple[Standing, ...]
     epochs: tuple[EpochRow, ...]
     stops: Mapping[str, int] = field(default_factory=dict)
+    metric: Metric = METRICS[DEFAULT]
 
     def tested_at(self, trial: str, epoch: int) -> int:
         """The epoch of the tested network at the end of a period."""
@@ -127,49 +133,57 @@ class Comparison:
 
 
 def compare(
-    run: Run, whose: Mapping[str, tuple[str, int]], epochs: pa.Table, evaluations: pa.Table
+    run: Run,
+    whose: Mapping[str, tuple[str, int]],
+    epochs: pa.Table,
+    evaluations: pa.Table,
+    metric: Metric | None = None,
+    recipes: Mapping[str, Recipe] | None = None,
 ) -> Comparison:
     """Standings from rows of `epochs` and `evaluations`; `whose` maps trials to backbone and seed.
 
+    `metric` leads, by default the one that the run asks for.
+
     Periods are numbered as in the run. Rows of other trials, later epochs and corrupted images are
-    ignored, and duplicates count once.
+    ignored, and duplicates count once. `recipes` are those of the trials; without them, all
+    have that of the run.
     """
     lines = _epochs(run, whose, epochs)
-    stops = _stops(run, lines)
+    stops = _stops(lines, recipes or dict.fromkeys(whose, run.spec.recipe()))
     tests = _tests(run, whose, evaluations)
-    present = {backbone for backbone, _ in whose.values()}
-    order = [*(name for name in CATALOG if name in present), *sorted(present - set(CATALOG))]
-    standings = [
-        _standing(
-            name,
-            period,
-            run.epoch_of(period),
-            [
-                _result(
-                    trial,
-                    name,
-                    seed,
-                    period,
-                    min(run.epoch_of(period), stops.get(trial, run.spec.epochs)),
-                    tests,
-                    lines,
-                )
-                for trial, (backbone, seed) in sorted(whose.items(), key=lambda item: item[1][1])
-                if backbone == name
-            ],
-        )
-        for period in range(1, run.spec.periods + 1)
-        for name in order
-    ]
-    return Comparison(tuple(order), run.spec.periods, tuple(standings), tuple(lines), stops)
+    leading = metric or chosen(run.spec.metric)
+    order = _order(dict.fromkeys(backbone for backbone, _ in whose.values()))
+    standings = []
+    for period, name in product(range(1, run.spec.periods + 1), order):
+        last = run.epoch_of(period)
+        results = [
+            _result(trial, name, seed, period, min(last, stops.get(trial, last)), tests, lines)
+            for trial, (backbone, seed) in sorted(whose.items(), key=lambda item: item[1][1])
+            if backbone == name
+        ]
+        standings.append(_standing(name, period, last, results, leading))
+    return Comparison(
+        tuple(order), run.spec.periods, tuple(standings), tuple(lines), stops, leading
+    )
 
 
-def _stops(run: Run, lines: Sequence[EpochRow]) -> dict[str, int]:
+def _order(backbones: Iterable[str]) -> list[str]:
+    """In order of the catalog, others by name; settings of a network stay in their order."""
+    known = list(CATALOG)
+
+    def place(label: str) -> tuple[int, str]:
+        network = network_of(label)
+        return (known.index(network), "") if network in CATALOG else (len(known), network)
+
+    return sorted(backbones, key=place)
+
+
+def _stops(lines: Sequence[EpochRow], recipes: Mapping[str, Recipe]) -> dict[str, int]:
     """Epochs at which early stopping ended trials, by trial."""
-    losses: dict[str, list[float | None]] = {}
+    rows: dict[str, list[dict[str, float | None]]] = {}
     for line in lines:
-        losses.setdefault(line.trial, []).append(line.val_loss)
-    stops = {trial: stop_epoch(of_trial, run.spec.early_stop) for trial, of_trial in losses.items()}
+        rows.setdefault(line.trial, []).append({name: line.value(name) for name in validated()})
+    stops = {trial: stop_of(of_trial, recipes[trial]) for trial, of_trial in rows.items()}
     return {trial: epoch for trial, epoch in stops.items() if epoch is not None}
 
 
@@ -178,13 +192,15 @@ def _epochs(run: Run, whose: Mapping[str, tuple[str, int]], table: pa.Table) -> 
     for row in table.to_pylist():
         key = (row["trial"], row["epoch"])
         if row["trial"] in whose and 1 <= row["epoch"] <= run.spec.epochs and key not in rows:
-            measures: dict[str, Any] = {name: _finite(row[name]) for name in EpochRow.__slots__[5:]}
+            measures: dict[str, Any] = {name: _finite(row[name]) for name in MEASURES}
+            more = {name: _finite(row.get(name)) for name in validated() if name not in MEASURES}
             rows[key] = EpochRow(
                 row["trial"],
                 *whose[row["trial"]],
                 run.period_of(row["epoch"]),
                 row["epoch"],
                 **measures,
+                more={name: value for name, value in more.items() if value is not None},
             )
     return [rows[key] for key in sorted(rows)]
 
@@ -219,10 +235,12 @@ def _result(
     return PeriodResult(trial, backbone, seed, period, epoch, test, len(seen), seconds, known)
 
 
-def _standing(backbone: str, period: int, epoch: int, results: Sequence[PeriodResult]) -> Standing:
+def _standing(
+    backbone: str, period: int, epoch: int, results: Sequence[PeriodResult], metric: Metric
+) -> Standing:
     seconds = spread(result.seconds for result in results if result.seconds is not None)
     spreads = _spreads([result.metrics for result in results])
-    return Standing(backbone, period, epoch, tuple(results), seconds, spreads)
+    return Standing(backbone, period, epoch, tuple(results), seconds, spreads, metric)
 
 
 def with_predictions(comparison: Comparison, predictions: Predictions) -> Comparison:
@@ -232,17 +250,19 @@ def with_predictions(comparison: Comparison, predictions: Predictions) -> Compar
 
 
 def _with_predictions(standing: Standing, predictions: Predictions) -> Standing:
-    told = [
-        metrics.of_answers(predictions.together([given]))
-        if result.tested and (given := predictions.of(result.trial, result.epoch))
-        else {}
+    given = [
+        predictions.of(result.trial, result.epoch) if result.tested else None
         for result in standing.results
     ]
+    answers = [predictions.together([one]) if one else None for one in given]
+    told = [metrics.of_answers(one) if one else {} for one in answers]
     results = tuple(
         replace(result, metrics={**result.metrics, **more})
         for result, more in zip(standing.results, told, strict=True)
     )
-    return replace(standing, results=results, metrics={**standing.metrics, **_spreads(told)})
+    spreads = {**standing.metrics, **_spreads(told)}
+    interval = interval_over_images(standing.metric, [one for one in answers if one])
+    return replace(standing, results=results, metrics=spreads, interval=interval)
 
 
 def _spreads(told: Sequence[Mapping[str, float]]) -> dict[str, Spread]:

@@ -37,15 +37,15 @@ class Spread:
     interval: Interval | None = None
 
 
-def wilson(correct: float, total: int, z: float = Z95) -> Interval:
+def wilson(correct: float, total: float, z: float = Z95) -> Interval:
     """Score interval of a share, without continuity correction (Wilson 1927, JASA 22:209-212)."""
     if total == 0:
         return Interval(0.0, 1.0)
     share, fraction = correct / total, z * z / total
     middle = (share + fraction / 2) / (1 + fraction)
     half = z * math.sqrt(share * (1 - share) / total + fraction / (4 * total)) / (1 + fraction)
-    low = 0.0 if correct == 0 else middle - half
-    return Interval(max(0.0, low), 1.0 if correct == total else min(1.0, middle + half))
+    low = 0.0 if correct <= 0 else middle - half
+    return Interval(max(0.0, low), 1.0 if correct >= total else min(1.0, middle + half))
 
 
 def spread(values: Iterable[float]) -> Spread | None:
@@ -61,7 +61,7 @@ def spread(values: Iterable[float]) -> Spread | None:
     if len(known) == 1:
         return Spread(mean, None, 1)
     deviation = math.sqrt(math.fsum((v - mean) ** 2 for v in known) / (len(known) - 1))
-    half = _student(len(known) - 1) * deviation / math.sqrt(len(known))
+    half = student(len(known) - 1) * deviation / math.sqrt(len(known))
     return Spread(mean, deviation, len(known), Interval(mean - half, mean + half))
 
 
@@ -116,7 +116,8 @@ def seed_deviation_that_voids(margin: float, interval: Interval) -> float | None
     return math.sqrt(left / 2) if left > 0 and interval.excludes_zero else None
 
 
-def _student(degrees: int) -> float:
+def student(degrees: int) -> float:
+    """Student's quantile of a two-sided 95% interval."""
     from scipy import stats
 
     return float(stats.t.ppf(0.975, degrees))

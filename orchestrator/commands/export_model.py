@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobs.settings import Settings, folder
-from orchestrator.terminal.options import emit, examples, json_option, store_option
+from orchestrator.terminal.options import (
+    emit,
+    examples,
+    json_option,
+    setting_option,
+    store_option,
+)
 
 if TYPE_CHECKING:
     from orchestrator.api import Exported
@@ -25,6 +31,7 @@ FORMATS = ("torch", "safetensors", "onnx")
 )
 @click.argument("name", metavar="[RUN]", required=False)
 @click.option("--backbone", required=True, metavar="NAME", help="The network to export.")
+@setting_option
 @click.option(
     "--seed",
     type=int,
@@ -53,13 +60,12 @@ FORMATS = ("torch", "safetensors", "onnx")
 @click.pass_obj
 def model_command(
     settings: Settings,
+    /,
     name: str | None,
-    backbone: str,
-    seed: int | None,
-    period: int | None,
     formats: tuple[str, ...],
     out: str | None,
     as_json: bool,
+    **chosen: Any,
 ) -> None:
     """Write a trained network with its labels and preparation, to be used without orch.
 
@@ -77,7 +83,7 @@ def model_command(
             "comparing on the test images", "images", before=lambda: say("")
         ) as tell,
     ):
-        written = run.export(backbone, place, formats=formats, seed=seed, period=period, tell=tell)
+        written = run.export(path=place, formats=formats, tell=tell, **chosen)
     if as_json:
         emit(
             {
@@ -89,7 +95,7 @@ def model_command(
             }
         )
     else:
-        _tell(backbone, written)
+        _tell(chosen["backbone"], written)
 
 
 def _facts(parity: Any) -> dict[str, Any]:

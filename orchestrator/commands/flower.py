@@ -11,6 +11,11 @@ from jobs.errors import MissingExtra, RequestError
 from jobs.settings import Settings
 from orchestrator.terminal.options import examples, store_option
 
+OPEN_TO_ALL = (
+    "anyone who can reach this address sees tasks, workers and settings. "
+    "Set FLOWER_BASIC_AUTH=USER:PASSWORD to ask for a login."
+)
+
 
 @click.command(epilog=examples("orch flower", "orch flower --port 8888"))
 @click.option(
@@ -25,25 +30,41 @@ from orchestrator.terminal.options import examples, store_option
     default="127.0.0.1",
     show_default=True,
     metavar="ADDRESS",
-    help="Address to listen on. Anyone who can reach it can control the queue.",
+    help="Address to listen on. Set a login (FLOWER_BASIC_AUTH) if others can reach it.",
 )
 @store_option
 @click.pass_obj
 def flower_command(settings: Settings, port: int, address: str) -> None:
-    """Show the queue and its workers in a browser (Flower) until Ctrl-C."""
+    """Show the queue and its workers in a browser (Flower) until Ctrl-C.
+
+    FLOWER_BASIC_AUTH=USER:PASSWORD asks for a login and enables the buttons; without it Flower
+    only shows. docs/monitoring.md says what each button does.
+    """
     from orchestrator import preflight
     from orchestrator.submission import launch
-    from workers.messaging import broker
+    from workers.messaging import flower
 
     if importlib.util.find_spec("flower") is None:
         raise MissingExtra(
             f"Flower is not installed. Install it with: {install_hints.install_command('flower')}"
         )
+    login = flower.require_login_usable()
     _require_free(address, port)
     preflight.require_writable(settings.store)
     broker_url = launch.broker(settings)
     click.echo(f"Flower listens on http://{address}:{port} (Ctrl-C ends it)", err=True)
-    broker.flower(broker_url, port, address, launch.open_store(settings).id)
+    if not login and not _is_loopback(address):
+        click.echo(f"warning: {OPEN_TO_ALL}", err=True)
+    flower.run(broker_url, port, address, launch.open_store(settings).id)
+
+
+def _is_loopback(address: str) -> bool:
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 def _require_free(address: str, port: int) -> None:

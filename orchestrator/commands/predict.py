@@ -14,7 +14,13 @@ from jobs import install_hints
 from jobs.errors import MissingExtra, RequestError
 from jobs.settings import Settings
 from orchestrator.formatting import plain, share
-from orchestrator.terminal.options import emit, examples, json_option, store_option
+from orchestrator.terminal.options import (
+    emit,
+    examples,
+    json_option,
+    setting_option,
+    store_option,
+)
 
 if TYPE_CHECKING:
     from models.evaluation.predict import ImagePredictions
@@ -23,7 +29,9 @@ if TYPE_CHECKING:
 
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 EPILOG = examples(
-    "orch predict cat.jpg dog.jpg", "orch predict holidays/ --run digits-3x10-1f3a9c --json"
+    "orch predict cat.jpg dog.jpg",
+    "orch predict holidays/ --run digits-3x10-1f3a9c --json",
+    "orch predict cat.jpg --backbone resnet34 --setting learning_rate=0.003",
 )
 
 
@@ -48,6 +56,14 @@ def _range(ctx: click.Context, option: click.Parameter, value: str | None) -> An
     "--run", metavar="RUN", help="The run whose networks predict.  [default: the latest run]"
 )
 @click.option(
+    "--backbone",
+    "backbones",
+    multiple=True,
+    metavar="NAME",
+    help="Only this network of the run. Repeatable.  [default: all]",
+)
+@setting_option
+@click.option(
     "--period",
     type=int,
     metavar="N",
@@ -69,6 +85,8 @@ def predict_command(
     settings: Settings,
     images: tuple[Path, ...],
     run: str | None,
+    backbones: tuple[str, ...],
+    setting: dict[str, Any],
     period: int | None,
     device: str,
     value_range: Any,
@@ -76,8 +94,9 @@ def predict_command(
 ) -> int:
     """Classify images, or folders of images, with every backbone of a run.
 
-    A backbone trained with several seeds answers with the mean of its networks. Exit code 1 when a
-    file is not a complete image or a network is damaged; everything else is answered all the same.
+    A backbone trained with several seeds answers with the mean of its networks; in a grid each of
+    its settings answers for itself. Exit code 1 when a file is not a complete image or a network is
+    damaged; everything else is answered all the same.
     """
     from jobs.data import image_paths
     from jobs.store.store import Store
@@ -89,7 +108,7 @@ def predict_command(
     store, faults = Store(settings.store).open(), dict[str, str]()
     _refuse_run_names(unread, store.run_names())
     chosen_run = store.load_run(run) if run is not None else store.latest_run()
-    chosen = trained_models.choose_models(store, chosen_run, period)
+    chosen = trained_models.choose_models(store, chosen_run, period, backbones, setting)
     with _asking(as_json) as tell:
         from models.evaluation.predict import predict
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import click
 
+from jobs.catalog.metrics import options
 from jobs.errors import RequestError
 from jobs.settings import Settings, folder
-from orchestrator.report.write import DEFAULT, FORMATS
+from orchestrator.report.write import DEFAULT, FORMATS, check
 from orchestrator.terminal.options import emit, examples, json_option, store_option
 
 
@@ -15,6 +20,7 @@ from orchestrator.terminal.options import emit, examples, json_option, store_opt
         "orch report",
         "orch report digits-3x10-1f3a9c --out comparison/",
         "orch report --period 2 --format html,csv,latex",
+        "orch report --metric macro-f1 --margin 1",
         "orch report digits-3x10-1f3a9c animals-3x10-77ab01 --out both/",
     )
 )
@@ -36,6 +42,18 @@ from orchestrator.terminal.options import emit, examples, json_option, store_opt
     show_default=True,
     help=f"Formats to write, separated by commas: {', '.join(FORMATS)}.",
 )
+@click.option(
+    "--metric",
+    metavar="METRIC",
+    help=f"The metric that ranks the networks: {', '.join(options())}.  [default: that of the "
+    "specification]",
+)
+@click.option(
+    "--margin",
+    type=float,
+    metavar="POINTS",
+    help="Test which networks are at most so many points of the metric worse than the best.",
+)
 @click.option("--out", metavar="DIR", help="Output folder.  [default: reports/RUN in the store]")
 @json_option
 @store_option
@@ -45,6 +63,8 @@ def report_command(
     runs: tuple[str, ...],
     periods: tuple[int, ...],
     formats: str,
+    metric: str | None,
+    margin: float | None,
     out: str | None,
     as_json: bool,
 ) -> None:
@@ -54,15 +74,14 @@ def report_command(
     settings in which they differ.
     """
     from jobs.store.store import Store
+    from orchestrator.analysis import metrics
     from orchestrator.api import RunHandle
     from orchestrator.report import write
     from orchestrator.terminal import progress_bar
 
     write.need(write.NEEDED)
-    wanted = [name.strip() for name in formats.split(",") if name.strip()]
-    if not wanted:
-        raise RequestError(f"--format is empty. Give one or more of {', '.join(write.FORMATS)}.")
-    write.check(wanted)
+    wanted = _formats(formats)
+    leading = None if metric is None else metrics.asked(metric)
     store = Store(settings.store).open()
     chosen = [store.load_run(name) for name in dict.fromkeys(runs)] or [store.latest_run()]
     name = "+".join(run.name for run in chosen)[:200]
@@ -70,13 +89,25 @@ def report_command(
     with progress_bar.status_line(f"comparing {len(chosen)} run(s)", as_json):
         if len(chosen) == 1:
             run = RunHandle(store, chosen[0])
-            page = run.report(place, formats=wanted, periods=periods)
+            page = run.report(place, formats=wanted, periods=periods, metric=metric, margin=margin)
         else:
-            page = write.write_comparison(store, chosen, place, periods, wanted)
+            page = write.write_comparison(store, chosen, place, periods, wanted, leading, margin)
+    _told(page, [run.name for run in chosen], as_json)
+
+
+def _told(page: Path, runs: Sequence[str], as_json: bool) -> None:
+    """Say where the report is."""
     if as_json:
-        names = (
-            {"run": chosen[0].name} if len(chosen) == 1 else {"runs": [run.name for run in chosen]}
-        )
+        names: dict[str, Any] = {"run": runs[0]} if len(runs) == 1 else {"runs": list(runs)}
         emit({**names, "report": str(page.absolute()), "folder": str(page.parent.absolute())})
     else:
-        click.echo(f"report of {' and '.join(run.name for run in chosen)}: {page}")
+        click.echo(f"report of {' and '.join(runs)}: {page}")
+
+
+def _formats(listed: str) -> list[str]:
+    """The formats to write; raises `RequestError` for none and for an unknown one."""
+    wanted = [name.strip() for name in listed.split(",") if name.strip()]
+    if not wanted:
+        raise RequestError(f"--format is empty. Give one or more of {', '.join(FORMATS)}.")
+    check(wanted)
+    return wanted

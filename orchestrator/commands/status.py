@@ -15,6 +15,7 @@ from orchestrator.terminal.options import call, emit, examples, fields, json_opt
 
 if TYPE_CHECKING:
     from orchestrator.monitoring.heartbeats import Heartbeat
+    from orchestrator.monitoring.trial_status import TrialStatus
 
 IN_A_LINE = 3
 """Workers up to which one line names them all."""
@@ -153,6 +154,7 @@ def _listed(
         ago = f"{duration(now - each.submitted_at)} ago"
         why = f"  ({plain(each.waits_for)})" if each.waits_for else ""
         yield f"{each.run:<{width}}  {each.state:<9}  {done:>10}  {ago}{why}"
+        yield from (f"  {plain(line)}" for line in each.unfit if not each.waits_for)
         yield from (f"  {plain(note)}" for note in notes.get(each.run, ()))
     for name, state in damaged.items():
         yield f"{name:<{width}}  {state}"
@@ -168,25 +170,11 @@ def _described(settings: Settings, status: Any, now: float) -> Iterator[str]:
     ago = f"submitted {duration(now - status.submitted_at)} ago"
     why = f" ({plain(status.waits_for)})" if status.waits_for else ""
     yield f"run {status.run}: {status.state}{why}; tasks: {counts}; {ago}"
+    yield from (f"some tasks wait: {plain(line)}" for line in status.unfit if not status.waits_for)
     if status.preparing != "done":
         state = "being prepared" if status.data_progress else status.preparing
         yield f"data set {status.data}: {state}"
-    width = max((len(trial.trial) for trial in status.trials), default=5)
-    yield f"{'trial':<{width}}  state      period  epochs   accuracy  now"
-    for trial in status.trials:
-        epochs = f"{trial.epochs_done}/{trial.epochs}"
-        stopped = (
-            [f"stopped early at epoch {trial.stopped_early}"]
-            if trial.stopped_early is not None
-            else []
-        )
-        now_doing = "; ".join(
-            [*stopped, *(f"{p.phase or p.kind} on {p.worker}" for p in trial.progress)]
-        )
-        yield (
-            f"{trial.trial:<{width}}  {trial.state:<9}  {trial.period}/{trial.periods:<4}  "
-            f"{epochs:<7}  {share(trial.accuracy):>8}  {now_doing}".rstrip()
-        )
+    yield from _trials(status.trials)
     for package, versions in status.versions.items():
         yield (
             f"caution: results of this run used different versions of {package} "
@@ -199,6 +187,27 @@ def _described(settings: Settings, status: Any, now: float) -> Iterator[str]:
     yield from (f"caution: {line}" for line in status.newer)
     if status.failures:
         yield f"retry with: {call(settings, 'retry', status.run)}"
+
+
+def _trials(trials: Sequence[TrialStatus]) -> Iterator[str]:
+    """A line for each trial, in a grid with its setting."""
+    from jobs.spec import setting
+
+    settings = [setting.told(trial.setting) for trial in trials]
+    width = max((len(trial.trial) for trial in trials), default=5)
+    wide = max(map(len, ["setting", *settings])) + 2 if any(settings) else 0
+    head = f"{'setting' if wide else '':<{wide}}"
+    yield f"{'trial':<{width}}  {head}state      period  epochs   accuracy  now"
+    for trial, told in zip(trials, settings, strict=True):
+        epochs = f"{trial.epochs_done}/{trial.epochs}"
+        early = trial.stopped_early
+        stopped = [] if early is None else [f"stopped early at epoch {early}"]
+        doing = [f"{each.phase or each.kind} on {each.worker}" for each in trial.progress]
+        yield (
+            f"{trial.trial:<{width}}  {told:<{wide}}{trial.state:<9}  "
+            f"{trial.period}/{trial.periods:<4}  {epochs:<7}  {share(trial.accuracy):>8}  "
+            f"{'; '.join([*stopped, *doing])}".rstrip()
+        )
 
 
 def _attempts(settings: Settings, tried: list[Any] | None, now: float) -> Iterator[str]:
@@ -239,12 +248,15 @@ def _attempts(settings: Settings, tried: list[Any] | None, now: float) -> Iterat
         f"each attempt has a log: {logs}/TASK/ATTEMPT.log, "
         f"such as {example.task}/{example.attempt:04d}.log"
     )
+    yield f"show the logs of a task with: {call(settings, 'logs', example.task)}"
 
 
 def _workers(
     settings: Settings, workers: Sequence[Heartbeat], silent: Sequence[Heartbeat], waiting: bool
 ) -> Iterator[str]:
     """Who is alive or silent, and what many do; what to do when tasks wait and nobody is alive."""
+    from orchestrator.monitoring.workers import is_outdated
+
     if len(workers) <= IN_A_LINE:
         yield f"workers alive: {', '.join(sign.label for sign in workers) or 'none'}"
     else:
@@ -253,6 +265,12 @@ def _workers(
         width = max(len(sign.label) for sign in workers)
         for sign in workers:
             yield f"  {sign.label:<{width}}  {', '.join(sign.tasks) or 'idle'}"
+    if older := [sign.name for sign in workers if is_outdated(sign)]:
+        shown = ", ".join(older[:IN_A_LINE]) + (", ..." if len(older) > IN_A_LINE else "")
+        yield (
+            f"older than this orch: {shown}. Runs with settings that they do not know wait for "
+            "others. Upgrade them: deploy/UPGRADE.md"
+        )
     for sign in silent:
         end = "its process has ended; " if sign.ended else ""
         yield f"silent: {sign.label} on {sign.host}, {end}last heard of {duration(sign.age_s)} ago"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ EPILOG = examples(
     "--wait",
     "orch submit study.yaml --seeds 5 --name five-seeds",
     "orch submit study.yaml --dry-run",
+    "orch submit --backbone resnet34 --learning-rate 0.001,0.003 --optimiser sgd,adamw",
 )
 
 
@@ -61,6 +62,9 @@ def submit_command(
 
     A spec file has the same keys as the options (backbones, data, periods, epochs_per_period, ...);
     options override it. Submitting the same specification again continues the same run.
+
+    Options of the recipe take several values, with commas or repeated: each network is then
+    trained with each of them, and with all combinations of several such options.
     """
     from orchestrator.submission import record
     from orchestrator.terminal import progress_bar
@@ -89,11 +93,12 @@ def submit_command(
 
 
 def _of_run(spec: Spec, run: Run, request: Request, settings: Settings) -> list[str]:
-    """Lines on the run and its data."""
+    """Lines on the run, how it comes to so many trials, and its data."""
     count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
     return [
         f"run {run.name} {'continues' if request.known else 'is submitted'}: {len(run.trials)} "
         f"trial(s), {len(run.tasks)} tasks, {spec.periods} x {spec.epochs_per_period} epochs",
+        *_of_grid(spec),
         f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
     ]
 
@@ -152,14 +157,41 @@ def _of_default_data(spec_file: Path | None, options: dict[str, Any]) -> list[st
     return [f"no --data was given: this trains on the built-in {name}, not on your images"]
 
 
+def _of_grid(spec: Spec) -> list[str]:
+    """Lines on how the lists of a grid come to so many trials."""
+    if not spec.varies:
+        return []
+    lists = {name: spec.lists_of(name) for name in spec.backbones}
+    alike: dict[str, list[str]] = {}
+    for name, of_network in lists.items():
+        alike.setdefault(_product(of_network), []).append(name)
+    seeds = f" x {spec.seeds} seeds" if spec.seeds > 1 else ""
+    return [
+        f"  {', '.join(names)}: {len(names)} network(s) x {told}{seeds}"
+        for told, names in alike.items()
+    ]
+
+
+def _product(lists: Mapping[str, Sequence[Any]]) -> str:
+    """`2 learning_rate (0.001, 0.003) x 2 optimiser (sgd, adamw)`."""
+    from jobs.spec.setting import in_order, value_told
+
+    told = [
+        f"{len(lists[key])} {key} ({', '.join(map(value_told, lists[key]))})"
+        for key in in_order(lists)
+    ]
+    return " x ".join(told) or "1 setting"
+
+
 def _of_length(spec: Spec) -> list[str]:
     """A line if the number of epochs is part of the trials' names."""
-    horizon = spec.recipe().horizon_epochs
-    if horizon is None:
+    each = [one.recipe(name) for name, _, one in spec.trained()]
+    of_length = next((recipe for recipe in each if recipe.horizon_epochs is not None), None)
+    if of_length is None:
         return []
     return [
-        f"the schedule {spec.schedule} ends after {horizon:,} epochs: trials of more periods would "
-        "be others, trained from the start; horizon_epochs plans for them"
+        f"the schedule {of_length.schedule} ends after {of_length.horizon_epochs:,} epochs: trials "
+        "of more periods would be others, trained from the start; horizon_epochs plans for them"
     ]
 
 

@@ -10,7 +10,14 @@ import click
 from jobs import install_hints
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
-from orchestrator.terminal.options import call, emit, examples, json_option, store_option
+from orchestrator.terminal.options import (
+    call,
+    emit,
+    examples,
+    json_option,
+    setting_option,
+    store_option,
+)
 
 KILLS = 3
 
@@ -46,6 +53,10 @@ KILLS = 3
     metavar="TRIAL",
     help="The trial to replay.  [default: the cheapest trained one]",
 )
+@click.option(
+    "--backbone", metavar="NAME", help="Replay a trial of this network, that of its first seed."
+)
+@setting_option
 @json_option
 @store_option
 @click.pass_obj
@@ -57,6 +68,8 @@ def verify_command(
     kills: int | None,
     seed: int | None,
     trial: str | None,
+    backbone: str | None,
+    setting: dict[str, Any],
     as_json: bool,
 ) -> int:
     """Verify the checksums of all files that a run has published, checkpoints included.
@@ -68,11 +81,11 @@ def verify_command(
     from orchestrator import preflight, verification
     from orchestrator.terminal import progress_bar
 
-    if not replay and (kills, seed, trial) != (None, None, None):
-        raise click.UsageError("--kills, --seed and --trial need --replay. Add it, or remove them.")
+    if not replay:
+        _refuse_without_replay(kills, seed, trial, backbone, setting or None)
     store = Store(settings.store).open()
     loaded = store.load_run(run)
-    chosen = _replayable(store, loaded, trial) if replay else None
+    chosen = _replayable(store, loaded, trial, backbone, setting) if replay else None
     if repair or replay:
         preflight.require_writable(settings.store)
     with progress_bar.progress_when_slow("reading the run's files", "MB") as tell:
@@ -86,6 +99,14 @@ def verify_command(
     if as_json:
         emit({"run": run, "ok": not checked.damaged and same} | _facts(checked, repair, result))
     return 1 if checked.damaged or not same else 0
+
+
+def _refuse_without_replay(*given: Any) -> None:
+    if any(each is not None for each in given):
+        raise click.UsageError(
+            "--kills, --seed, --trial, --backbone and --setting need --replay. Add it, or remove "
+            "them."
+        )
 
 
 def _facts(checked: Any, repair: bool, result: Any) -> dict[str, Any]:
@@ -105,14 +126,18 @@ def _facts(checked: Any, repair: bool, result: Any) -> dict[str, Any]:
     }
 
 
-def _replayable(store: Any, run: Any, asked: str | None) -> str:
+def _replayable(
+    store: Any, run: Any, asked: str | None, backbone: str | None, setting: dict[str, Any]
+) -> str:
     from orchestrator import verification
 
+    if asked is not None and (backbone is not None or setting):
+        raise click.UsageError("--trial names one trial already. Remove --backbone and --setting.")
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
             f"a replay needs torch. Install it with: {install_hints.install_command('worker')}"
         )
-    return verification.trial_to_replay(store, run, asked)
+    return verification.trial_to_replay(store, run, asked, backbone, setting)
 
 
 def _tell(settings: Settings, run: str, checked: Any, repair: bool) -> None:

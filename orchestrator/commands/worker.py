@@ -14,6 +14,14 @@ TEMPORARY = 75
 """Exit code where a later start may succeed (EX_TEMPFAIL); 2 means that waiting does not help."""
 
 
+def _short_name(ctx: click.Context, option: click.Parameter, name: str | None) -> str | None:
+    if name is not None and len(name) > LONGEST_NAME:
+        raise click.UsageError(
+            f"--name is longer than {LONGEST_NAME} characters. Give a shorter name."
+        )
+    return name
+
+
 @click.command(
     epilog=examples(
         "orch worker --device all",
@@ -42,7 +50,10 @@ TEMPORARY = 75
     help="Maximum number of tasks at a time, if their memory fits.",
 )
 @click.option(
-    "--name", metavar="NAME", help="Name of the worker.  [default: host, device and process]"
+    "--name",
+    metavar="NAME",
+    callback=_short_name,
+    help="Name of the worker.  [default: host, device and process]",
 )
 @click.option(
     "--idle-exit",
@@ -58,6 +69,11 @@ TEMPORARY = 75
     metavar="SIZE",
     help="Do not start on a GPU with less free memory, such as 20GB.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    help="Format of the log; json: one object a line.  [env: ORCH_LOG_FORMAT; default: text]",
+)
 @store_option
 @click.pass_obj
 def worker_command(
@@ -68,6 +84,7 @@ def worker_command(
     idle_exit_s: float | None,
     slots: int,
     min_free_bytes: int | None,
+    log_format: str | None,
 ) -> int:
     """Run tasks, one after another, on one device; with --device all, on each GPU.
 
@@ -78,21 +95,21 @@ def worker_command(
     On a CPU, results depend on the threads per slot: --threads 4 --slots 4 gives the results of
     --threads 1. On a GPU they do not.
 
-    Ctrl-C or SIGTERM stops after the current step and saves a checkpoint; a second one exits at
-    once. Without ORCH_BROKER_URL the worker uses the embedded broker of this machine and starts it
+    Ctrl-C, SIGTERM or SIGUSR1 (sent by Slurm before a time limit) stops after the current step and
+    saves a checkpoint, for other workers to continue; a second one, but for SIGUSR1, exits at once.
+    Without ORCH_BROKER_URL the worker uses the embedded broker of this machine and starts it
     if needed.
 
     Exit code 2: waiting does not help, such as without the device. Exit code 75: a later start may
     succeed, such as without a broker.
     """
-    if name is not None and len(name) > LONGEST_NAME:
-        raise click.UsageError(
-            f"--name is longer than {LONGEST_NAME} characters. Give a shorter name."
-        )
+    from workers import logs
+
+    chosen, rest = logs.chosen_format(log_format), (threads, name, idle_exit_s, slots)
     try:
         if device == "all":
-            return _supervise(settings, threads, name, idle_exit_s, slots, min_free_bytes)
-        return _work(settings, device, threads, name, idle_exit_s, slots, min_free_bytes)
+            return _supervise(settings, *rest, min_free_bytes, chosen)
+        return _work(settings, device, *rest, min_free_bytes, chosen)
     except OrchError as error:
         if error.temporary:
             error.exit_code = TEMPORARY
@@ -107,6 +124,7 @@ def _work(
     idle_exit_s: float | None,
     slots: int,
     min_free_bytes: int | None,
+    log_format: str,
 ) -> int:
     from orchestrator import preflight
     from orchestrator.submission import launch
@@ -123,6 +141,7 @@ def _work(
         idle_exit_s=idle_exit_s,
         slots=slots,
         min_free_bytes=min_free_bytes,
+        log_format=log_format,
     )
 
 
@@ -133,11 +152,12 @@ def _supervise(
     idle_exit_s: float | None,
     slots: int,
     min_free_bytes: int | None,
+    log_format: str,
 ) -> int:
     """One worker for each GPU; raises `NoSuchDevice` where there is none."""
     from orchestrator import preflight
     from orchestrator.local import stack, supervisor
-    from workers import main
+    from workers import logs
     from workers.devices import discovery
 
     uuids = discovery.gpu_uuids()
@@ -148,8 +168,8 @@ def _supervise(
         )
     preflight.require_writable(settings.store)
     preflight.require_machine(settings, 1, None)
-    main.log_to_stderr()
-    options = ["--slots", str(slots)]
+    logs.to_stderr(log_format)
+    options = ["--log-format", log_format, "--slots", str(slots)]
     options += [
         "--threads",
         str(threads or stack.worker_threads(discovery.available_cores(), len(uuids))),

@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.settings import Settings
-from orchestrator.formatting import duration, plain
+from orchestrator.formatting import duration, gigabytes, plain
 from orchestrator.terminal.options import call, emit, examples, fields, json_option, store_option
 
 if TYPE_CHECKING:
     from orchestrator.monitoring.workers import WorkerState
+
+
+OUTDATED = (
+    "older than this orch: takes no task of a run with settings that it does not know. "
+    "Upgrade it: deploy/UPGRADE.md"
+)
 
 
 @click.command(epilog=examples("orch workers", "orch workers --json"))
@@ -23,13 +29,18 @@ if TYPE_CHECKING:
 def workers_command(settings: Settings, as_json: bool) -> None:
     """List the workers of the store: device, task, last heard, why paused, and whether drained."""
     from jobs.store.store import Store
-    from orchestrator.monitoring import workers
+    from orchestrator.monitoring import fitting, heartbeats, workers
 
-    listed = workers.list_workers(Store(settings.store).open())
+    store = Store(settings.store).open()
+    listed = workers.list_workers(store)
     if as_json:
         emit([fields(each) for each in listed])
         return
     click.echo("\n".join(_lines(listed)) or "no worker is alive")
+    alive = [beat for beat in heartbeats.read_heartbeats(store.root) if beat.fresh]
+    for run, lines in fitting.unfit_of_store(store, alive).items():
+        for line in lines:
+            click.echo(f"tasks of {run} wait: {plain(line)}")
 
 
 def _lines(listed: list[WorkerState]) -> Iterator[str]:
@@ -39,11 +50,14 @@ def _lines(listed: list[WorkerState]) -> Iterator[str]:
         for_s = "" if each.since is None else f" for {duration(time.time() - each.since)}"
         doing = ", ".join(each.tasks) or each.state
         drained = f"; drained: {plain(each.drained)}" if each.drained else ""
-        device = " ".join(filter(None, (each.device, each.uuid)))
+        memory = f"({gigabytes(each.gpu_memory_bytes)})" if each.gpu_memory_bytes else ""
+        device = " ".join(filter(None, (each.device, memory, each.uuid)))
         heard = f"; last heard of {duration(each.last_heard_s)} ago"
         quiet = f" ({each.state}{heard})" if each.state in ("silent", "ended") else for_s
         version = f"; orch {each.version}" if each.version else ""
         yield plain(f"{each.name:<{width}}  {device}  {doing}{quiet}{version}{drained}")
+        if each.outdated:
+            yield f"  {OUTDATED}"
         if each.paused:
             yield f"  {plain(each.paused)}"
 

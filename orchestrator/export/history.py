@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from jobs import settings
+from jobs import plan, settings
 from jobs.errors import OrchError
+from jobs.spec.setting import told, value_told
 from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
@@ -96,6 +97,8 @@ def _history(store: Store, run: Run, trial: Trial) -> TrialHistory:
         "orch.data": trial.data,
         "backbone": trial.backbone,
     }
+    if setting := plan.setting_of(run.spec, trial):
+        tags["orch.setting"] = told(setting)
     return TrialHistory(
         trial.name,
         began,
@@ -161,7 +164,7 @@ def _tests(
 
 def _settings(run: Run, trial: Trial) -> dict[str, str | int | float | bool]:
     recipe = {
-        key: value
+        key: value_told(value) if isinstance(value, list) else value
         for key, value in trial.recipe.model_dump(mode="json").items()
         if value is not None
     }

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from jobs.settings import Settings
+from jobs.settings import BROKER_FILES, Settings
 from models.networks import weights
 from orchestrator import own_packages
 
@@ -23,7 +23,7 @@ KEPT = (
     *(f"{name}_proxy" for name in ("http", "https", "no", "all")),
     *(f"{name}_PROXY" for name in ("HTTP", "HTTPS", "NO", "ALL")),
 )
-APART = ("ORCH_STORE", "ORCH_BROKER_URL", "ORCH_WEIGHTS_DIR")
+APART = ("ORCH_STORE", "ORCH_BROKER_URL", "ORCH_WEIGHTS_DIR", *BROKER_FILES)
 """Given to a worker in full, so that relative paths mean the same there."""
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from jobs.settings import Settings
+from jobs.settings import BROKER_FILES, Settings
 from orchestrator import own_packages, state_folder
 from orchestrator.local import daemon, embedded_redis, environment, stack_record
 from orchestrator.local.stack_record import LocalWorker as LocalWorker
@@ -212,7 +212,8 @@ def _start_worker(
     """The stack with one more worker, recorded; `reason` says why an outdated one was stopped."""
     broker_url = stack.broker_url(settings)
     variables = os.environ | {"ORCH_STORE": str(settings.store), "ORCH_BROKER_URL": broker_url}
-    variables.pop("ORCH_WEIGHTS_DIR", None)
+    for variable in ("ORCH_WEIGHTS_DIR", *BROKER_FILES):  # those of the broker are in its address
+        variables.pop(variable, None)
     if settings.weights_dir is not None:
         variables["ORCH_WEIGHTS_DIR"] = str(settings.weights_dir)
     own_packages.protect(variables)

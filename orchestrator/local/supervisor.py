@@ -99,10 +99,11 @@ class Supervisor:
     stop_at: float | None = None
     signals: int = 0
     passed_on: int = 0
+    warned: bool = False
 
     def run(self) -> int:
         """The exit code: 0 if every worker was asked to stop or was idle, else the worst."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._on_signal)
         try:
@@ -127,8 +128,9 @@ class Supervisor:
             log.info("stopping %d worker(s) after their current step", len(self.workers))
             self.stop_at = now
         while self.passed_on < self.signals:
+            first = self.passed_on == 0
             self.passed_on += 1
-            self._pass_on(signal.SIGTERM)
+            self._pass_on(signal.SIGUSR1 if self.warned and first else signal.SIGTERM)
         for each in self.workers:
             if each.process is not None and (code := each.process.poll()) is not None:
                 if self.stop_at is not None:
@@ -151,7 +153,14 @@ class Supervisor:
             each.ended(1, now)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        """Workers stop after their current step; a second signal makes them exit at once."""
+        """Workers stop after their current step; a second signal makes them exit at once.
+
+        SIGUSR1 is a warning, which may reach workers directly too: twice is the same as once.
+        """
+        if number == signal.SIGUSR1:
+            if self.signals:
+                return
+            self.warned = True
         self.signals += 1
 
     def _pass_on(self, number: signal.Signals) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,12 @@ class AttemptStatus:
 
 
 def attempts_of_run(store: Store, run: Run) -> list[AttemptStatus]:
-    """All attempts at the run's tasks, in order of start; other runs may share them.
+    """All attempts at the run's tasks, in order of start; other runs may share them."""
+    return attempts_of(store, run.tasks)
+
+
+def attempts_of(store: Store, tasks: Iterable[str]) -> list[AttemptStatus]:
+    """All attempts at these tasks, in order of start.
 
     A record says "running" until another worker claims the task. If its own worker has no fresh
     heartbeat, the attempt counts as lost here.
@@ -45,7 +50,7 @@ def attempts_of_run(store: Store, run: Run) -> list[AttemptStatus]:
         sign.name: sign.age_s for sign in heartbeats.read_heartbeats(store.root) if not sign.fresh
     }
     attempts = [
-        tried for task_id in run.tasks for tried in _of_task(store, Task.parse(task_id), silent)
+        tried for task_id in tasks for tried in _of_task(store, Task.parse(task_id), silent)
     ]
     return sorted(attempts, key=lambda tried: (tried.started_at or 0.0, tried.task, tried.attempt))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +12,7 @@ from typing import TypeVar
 from jobs import atomic
 from jobs.errors import DamagedFile, NewerRecord
 from jobs.store import codec
+from jobs.store.fleet import slowdown
 from jobs.store.paths import StorePaths
 from jobs.store.records import HeartbeatRecord, Record
 from orchestrator import state_folder
@@ -36,8 +37,9 @@ class Heartbeat:
 
     `tasks` are its tasks, up to `slots`; `task` is the first. `ended`: it ran on this machine and
     its process is gone. `here`: it is a process of this machine, of the user `uid`. `loading`: it
-    takes no task yet. `trouble`: why it takes none now. `since`: when its tasks last changed (Unix
-    time). `drained`: the drained host or worker.
+    takes no task yet. `trouble`: why it takes none now, and `trouble_class` its failure class.
+    `since`: when its tasks last changed (Unix time). `drained`: the drained host or worker.
+    `gpu_memory_bytes`: 0 without a GPU. `known_keys`: see `jobs.spec.known_keys`.
     """
 
     name: str
@@ -57,6 +59,9 @@ class Heartbeat:
     version: str = ""
     since: float | None = None
     drained: str | None = None
+    trouble_class: str = ""
+    gpu_memory_bytes: int = 0
+    known_keys: str = ""
 
     @property
     def fresh(self) -> bool:
@@ -114,7 +119,7 @@ class Observer:
 
     def read(self, store: Path) -> list[Heartbeat]:
         """All heartbeats, after watching those in doubt for at most `WATCH_S`."""
-        deadline = self.clock() + WATCH_S
+        deadline = self.clock() + WATCH_S * slowdown(len(_names(store)))
         while _in_doubt(self._look(store)) and self.clock() < deadline:
             self.sleep(LOOK_S)
         for path, sight in self._seen.items():
@@ -157,8 +162,12 @@ def _in_doubt(observed: list[tuple[Heartbeat, str]]) -> bool:
 OBSERVER = Observer()
 
 
+def _names(store: Path) -> list[str]:
+    return atomic.list_names(StorePaths(store).heartbeats_folder)
+
+
 def _all(store: Path) -> Iterator[tuple[str, HeartbeatRecord]]:
-    for name in atomic.list_names(StorePaths(store).heartbeats_folder):
+    for name in _names(store):
         if record := read_or_none(StorePaths(store).heartbeats_folder / name, HeartbeatRecord):
             yield name, record
 
@@ -183,6 +192,9 @@ def _heartbeat(store: Path, name: str, record: HeartbeatRecord, age_s: float) ->
         record.version,
         record.since,
         record.drained,
+        record.trouble_class,
+        record.gpu_memory_bytes,
+        record.known_keys,
     )
 
 
@@ -211,7 +223,11 @@ def read_or_none(path: Path, kind: type[R]) -> R | None:
     return None
 
 
-def newer(store: StorePaths) -> tuple[str, ...]:
-    """What to say of heartbeats that only a newer orch can read; they are passed over."""
+def newer(store: StorePaths, known: Collection[str] = ()) -> tuple[str, ...]:
+    """What to say of heartbeats that only a newer orch can read; they are passed over.
+
+    Those of the workers in `known` were read.
+    """
     folder = store.heartbeats_folder
-    return codec.newer(HeartbeatRecord, [folder / name for name in atomic.list_names(folder)])
+    unread = [name for name in _names(store.root) if name.removesuffix(".json") not in known]
+    return codec.newer(HeartbeatRecord, [folder / name for name in unread])

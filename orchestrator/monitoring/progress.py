@@ -94,7 +94,8 @@ def read_view(store: Store, now: float | None = None) -> StoreView:
     split = (name.split(".") for name in tried)
     begun = frozenset(parts[1] for parts in split if parts[0] == "train" and len(parts) > 1)
     reports = (store.progress_path(task) for task in _tasks(named))
-    newer = heartbeats.newer(store) + codec.newer(ProgressRecord, reports)
+    known = {sign.name for sign in signed}
+    newer = heartbeats.newer(store, known) + codec.newer(ProgressRecord, reports)
     return StoreView(ledger, workers, by_subject, begun, silent, newer, tried)
 
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-LEFT_OUT = ("name", "networks", "checkpoint_every")
+from jobs.spec.setting import GRID, value_told
+
+LEFT_OUT = ("name", "networks", "checkpoint_every", "requires")
 SHOWN_NAMES = 3
 
 
@@ -15,6 +17,7 @@ def differences(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str
 
     A setting that an older record lacks does not count.
     """
+    settings = {run: _with_lists(values) for run, values in settings.items()}
     runs = list(settings.values())
     keys = dict.fromkeys(key for values in runs for key in values if key not in LEFT_OUT)
     telling = [
@@ -25,16 +28,29 @@ def differences(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str
     return {run: {key: values[key] for key in telling} for run, values in settings.items()}
 
 
+def _with_lists(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with the lists of a grid in place of their first values."""
+    lists = values.get(GRID, {})
+    return {key: lists.get(key, value) for key, value in values.items() if key != GRID}
+
+
 def told(values: Mapping[str, Any]) -> str:
     """The values in a line, such as `seeds 3, learning_rate 0.01`."""
     return ", ".join(f"{key} {_shown(key, value)}" for key, value in values.items())
+
+
+def _is_weight(value: Any) -> bool:
+    """Whether it is a class with its weight."""
+    return isinstance(value, (list, tuple)) and len(value) == 2 and isinstance(value[1], float)
 
 
 def _shown(key: str, value: Any) -> str:
     if key == "data" and isinstance(value, str):
         return PurePath(value).name or value
     if isinstance(value, Sequence) and not isinstance(value, str):
-        names = [str(each) for each in value]
+        if value and all(map(_is_weight, value)):
+            return value_told(value)
+        names = [value_told(each) for each in value]
         more = f"+{len(names) - SHOWN_NAMES}" if len(names) > SHOWN_NAMES else ""
         return "/".join([*names[:SHOWN_NAMES], *([more] if more else [])]) or "none"
-    return "none" if value is None else str(value)
+    return value_told(value)

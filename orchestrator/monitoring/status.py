@@ -12,7 +12,7 @@ from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 from jobs.task import Task
 from jobs.versions import differing_versions
-from orchestrator.monitoring import progress, waiting
+from orchestrator.monitoring import fitting, progress, waiting
 from orchestrator.monitoring.heartbeats import Heartbeat
 from orchestrator.monitoring.progress import StoreView, TaskProgress
 from orchestrator.monitoring.trial_status import (
@@ -44,7 +44,8 @@ class RunStatus:
 
     `silent` workers are no longer heard of. `waits_for` says why a waiting run waits, if known.
     `versions` are packages of which its results used several versions, each with these. `newer` are
-    lines on records that only a newer orch can read. `costs` are the relative costs of backbones.
+    lines on records that only a newer orch can read. `unfit` are lines on networks that no living
+    worker's device fits. `costs` are the relative costs of backbones.
     """
 
     run: str
@@ -62,6 +63,7 @@ class RunStatus:
     versions: dict[str, list[str]] = field(default_factory=dict)
     newer: tuple[str, ...] = ()
     costs: dict[str, float] = field(default_factory=dict)
+    unfit: tuple[str, ...] = ()
 
     @property
     def over(self) -> bool:
@@ -83,6 +85,7 @@ class Overview:
     tasks: dict[str, int]
     submitted_at: float
     waits_for: str | None = None
+    unfit: tuple[str, ...] = ()
 
 
 def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
@@ -92,8 +95,9 @@ def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
         _under_way(scene, run, subject, states) for subject in (*run.all_data_sets, *run.trials)
     )
     state, counts = _state(states, working), dict(Counter(states.values()))
-    why = waiting.reason(state, scene, store, states)
-    return Overview(run.name, state, counts, run.submitted_at, why)
+    unfit = fitting.unfit(store, run, states, scene.workers)
+    why = waiting.reason(state, scene, store, states, unfit)
+    return Overview(run.name, state, counts, run.submitted_at, why, unfit)
 
 
 def run_status(
@@ -102,24 +106,19 @@ def run_status(
     """The run as the store shows it now, or in a given view."""
     scene = scene or progress.read_view(store, now)
     states = plan.task_states(store, run, scene.ledger)
-    preparations = [states[Task("prepare", data).id] for data in run.data_sets]
     under_way = (
         each for data in run.all_data_sets for each in _under_way(scene, run, data, states)
     )
     preparing = next(under_way, None)
-    shares = shares_of_trials(states)
+    shares, spec = shares_of_trials(states), run.recorded_spec
     results = {name: results_of(store, name, shares[name]) for name in run.trials}
+    now_at = {name: _under_way(scene, run, name, states) for name in run.trials}
+    begun = scene.begun
     trials = tuple(
-        trial_status(
-            store,
-            name,
-            shares[name],
-            _under_way(scene, run, name, states),
-            name in scene.begun,
-            results[name],
-        )
+        trial_status(store, name, shares[name], now_at[name], name in begun, results[name], spec)
         for name in run.trials
     )
+    unfit = fitting.unfit(store, run, states, scene.workers)
     state = _state(states, preparing is not None or any(trial.progress for trial in trials))
     return RunStatus(
         run.name,
@@ -127,17 +126,29 @@ def run_status(
         state,
         dict(Counter(states.values())),
         run.submitted_at,
-        next((state for state in preparations if state != "done"), "done"),
+        next((state for task, state in states.items() if _unprepared(task, state)), "done"),
         preparing,
         trials,
         _failures(store, states),
         scene.workers,
         scene.silent,
-        waiting.reason(state, scene, store, states),
-        differing_versions(map(dict, _versions(store, run, results.values()))),
+        waiting.reason(state, scene, store, states, unfit),
+        _differing(store, run, results),
         scene.newer,
         _costs(store, run, trials),
+        unfit,
     )
+
+
+def _unprepared(task: str, state: str) -> bool:
+    return task.startswith("prepare.") and state != "done"
+
+
+def _differing(
+    store: Store, run: Run | RunOutline, results: dict[str, Results]
+) -> dict[str, list[str]]:
+    """Packages of which results used several versions, with these."""
+    return differing_versions(map(dict, _versions(store, run, results.values())))
 
 
 def _costs(

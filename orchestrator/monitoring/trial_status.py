@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from jobs import atomic
 from jobs.catalog.backbones import CATALOG
 from jobs.errors import OrchError
+from jobs.spec.setting import Setting, label, of_recipe, varied
 from jobs.store.records import TaskResult
 from jobs.store.store import Store
 from jobs.task import Task, backbone_and_seed
@@ -26,7 +29,7 @@ class TrialStatus:
     """One trial: `state` is waiting, running, done, failed, blocked or cancelled.
 
     `accuracy` is of the last evaluation. `stopped_early` is the epoch of early stopping;
-    `epochs_done` then stays there.
+    `epochs_done` then stays there. `setting` has the values that vary for its network.
     """
 
     trial: str
@@ -42,6 +45,12 @@ class TrialStatus:
     seconds: float
     progress: tuple[TaskProgress, ...]
     stopped_early: int | None = None
+    setting: Setting = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """Its network, in a grid with its setting."""
+        return label(self.backbone, self.setting)
 
     @property
     def epochs_left(self) -> int:
@@ -105,8 +114,12 @@ def trial_status(
     progress: tuple[TaskProgress, ...],
     begun: bool,
     recorded: Results,
+    spec: Mapping[str, Any],
 ) -> TrialStatus:
-    """The status of a trial; `begun` says whether it may have checkpoints."""
+    """The status of a trial; `begun` says whether it may have checkpoints.
+
+    `spec` are the recorded values of the run's specification.
+    """
     backbone, seed = _backbone_and_seed(store, name)
     epochs, trained, evaluated = share.target_epochs[-1], share.trained, share.evaluated
     results, tested = recorded
@@ -128,7 +141,16 @@ def trial_status(
         sum(result.seconds or 0.0 for result in results),
         progress,
         stopped,
+        _setting(store, name, varied(spec, backbone)),
     )
+
+
+def _setting(store: Store, trial: str, keys: Sequence[str]) -> dict[str, Any]:
+    """The values of keys in the recipe of a trial; none where it cannot be read."""
+    if keys:
+        with contextlib.suppress(OrchError):
+            return of_recipe(store.load_trial(trial).recipe, keys)
+    return {}
 
 
 def _stopped(last: TaskResult, epochs: int) -> int | None:

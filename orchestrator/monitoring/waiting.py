@@ -11,11 +11,18 @@ from orchestrator.monitoring.progress import StoreView
 MAX_TOLD = 3
 
 
-def reason(state: str, scene: StoreView, store: Store, states: Mapping[str, str]) -> str | None:
+def reason(
+    state: str,
+    scene: StoreView,
+    store: Store,
+    states: Mapping[str, str],
+    unfit: Sequence[str] = (),
+) -> str | None:
     """Why a run of this state waits; None if unknown, or if it does not.
 
     A worker's trouble may be a full disk, permissions, a pause, or the broker. Where no worker
-    tells one, it is what the tasks failed with that are to be tried again.
+    tells one, it is what no worker's device fits (`unfit`), or what the tasks failed with that are
+    to be tried again.
     """
     if state != "waiting":
         return None
@@ -26,7 +33,7 @@ def reason(state: str, scene: StoreView, store: Store, states: Mapping[str, str]
         return "workers load torch"
     troubles = {worker.trouble: worker.name for worker in workers if worker.trouble}
     told = [f"{name}: {trouble}" for trouble, name in troubles.items()]
-    return "; ".join(told or _failures(store, states, scene.tried)) or None
+    return "; ".join(told or unfit or _failures(store, states, scene.tried)) or None
 
 
 def _failures(store: Store, states: Mapping[str, str], tried: Sequence[str]) -> list[str]:

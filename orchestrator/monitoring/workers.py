@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from jobs import atomic
 from jobs.errors import RequestError
+from jobs.spec import known_keys
 from jobs.store.store import Store
+from jobs.versions import numbers, version_of
 from orchestrator.monitoring.heartbeats import Heartbeat, read_heartbeats
 
 MAX_NAMED = 20
@@ -21,8 +23,10 @@ class UnknownWorker(RequestError):
 class WorkerState:
     """A worker; `state` is working, idle, loading, paused, silent or ended.
 
-    `since` (Unix time) is when its tasks last changed. `paused` says why it takes no task, and
-    `drained` which host or worker was drained. Both are None otherwise.
+    `since` (Unix time) is when its tasks last changed. `paused` says why it takes no task,
+    `pause_class` is the failure class of that, and `drained` says which host or worker was drained.
+    They are None otherwise. `outdated`: it is older than this orch, and takes no task of a run that
+    has settings which it does not know.
     """
 
     name: str
@@ -36,12 +40,15 @@ class WorkerState:
     last_heard_s: float
     paused: str | None
     drained: str | None
+    pause_class: str | None = None
+    gpu_memory_bytes: int = 0
+    outdated: bool = False
 
 
 def list_workers(store: Store) -> list[WorkerState]:
     """The workers that are alive, or silent for less than a day, by name."""
     beats = [beat for beat in read_heartbeats(store.root) if beat.fresh or beat.silent]
-    return sorted((_state(beat) for beat in beats), key=lambda each: each.name)
+    return sorted((state_of(beat) for beat in beats), key=lambda each: each.name)
 
 
 def require_known(store: Store, name: str) -> None:
@@ -65,7 +72,8 @@ def require_drained(store: Store, name: str) -> None:
         )
 
 
-def _state(beat: Heartbeat) -> WorkerState:
+def state_of(beat: Heartbeat) -> WorkerState:
+    """What the heartbeat of a worker says of it."""
     if not beat.fresh:
         state = "ended" if beat.ended else "silent"
     elif beat.loading:
@@ -86,4 +94,14 @@ def _state(beat: Heartbeat) -> WorkerState:
         beat.age_s,
         beat.trouble or None,
         beat.drained,
+        beat.trouble_class or None,
+        beat.gpu_memory_bytes,
+        is_outdated(beat),
     )
+
+
+def is_outdated(beat: Heartbeat) -> bool:
+    """Whether a worker is older than this orch and knows other keys of a specification."""
+    if beat.known_keys == known_keys.digest():
+        return False
+    return numbers(beat.version) <= numbers(version_of("orch"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from jobs.spec.setting import network_of
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.imagenet import imagenets_own
 from orchestrator.analysis.leader import Leader
@@ -13,7 +14,7 @@ from orchestrator.analysis.statistics import seed_deviation_that_voids
 from orchestrator.analysis.unlearned import Unlearned
 from orchestrator.analysis.versions import differing_in_attempts
 from orchestrator.report.rendering import wording
-from orchestrator.report.sections import memory
+from orchestrator.report.sections import memory, settings
 
 REMEDY = "Try a lower learning rate."
 
@@ -25,9 +26,9 @@ def cautions(run_data: RunData, analysis: Analysis) -> list[str]:
         *_near_majority(run_data),
         *_untested(run_data, analysis),
         *_seeds(run_data, analysis),
-        *_chosen_on_test(run_data),
+        *_chosen_on_test(run_data, analysis),
         *_unequal_starts(run_data),
-        *_still_falling(analysis),
+        *_still_falling(run_data, analysis),
         *_devices(run_data),
         *_versions(run_data),
         *filter(None, [memory.caution(run_data)]),
@@ -86,6 +87,8 @@ def _near_majority(run_data: RunData) -> Iterator[str]:
     lead, known = run_data.leader, run_data.learning.baselines
     if lead is None or known.majority_share is None or not lead.ranking[0].accuracy:
         return
+    if run_data.metric.name != "accuracy":
+        return
     best, interval = lead.ranking[0].accuracy.mean, lead.ranking[0].image_interval
     if interval and best > known.majority_share >= interval.low:
         yield (
@@ -130,17 +133,30 @@ def _one_seed(lead: Leader | None, test: PairwiseTest | None) -> str:
     if limit is None:
         return f"{told} Another seed could change the order; --seeds 3 measures it."
     return (
-        f"{told} A deviation over seeds of {wording.in_points(limit)} would make this order "
+        f"{told} A deviation over seeds of {_gap(lead, limit)} would make this order "
         "uncertain; --seeds 3 measures it."
     )
 
 
-def _chosen_on_test(run_data: RunData) -> Iterator[str]:
-    lead = run_data.leader
-    if lead and len(lead.ranking) > 1 and run_data.learned:
+def _gap(lead: Leader | None, limit: float) -> str:
+    """A difference of the leading metric."""
+    return wording.gap(lead.ranking[0].metric, limit) if lead else wording.in_points(limit)
+
+
+def _chosen_on_test(run_data: RunData, analysis: Analysis) -> Iterator[str]:
+    lead, metric = run_data.leader, run_data.metric
+    noun = "accuracy" if metric.name == "accuracy" else wording.noun(metric)
+    too = "high" if metric.higher_is_better else "low"
+    if lead and analysis.settings:
+        yield (
+            f"The best of {run_data.compared} is chosen on the test images on which its {noun} is "
+            f"quoted, so that {noun} is too {too}, the more so the more settings there are. "
+            f"{settings.best_told(analysis.settings)}".rstrip()
+        )
+    elif lead and len(lead.ranking) > 1 and run_data.learned:
         yield (
             f"The best of {len(lead.ranking)} networks is chosen on the test images on which its "
-            "accuracy is quoted, so that accuracy is slightly too high."
+            f"{noun} is quoted, so that {noun} is slightly too {too}."
         )
 
 
@@ -148,7 +164,8 @@ def _unequal_starts(run_data: RunData) -> Iterator[str]:
     """Pretrained networks beside random ones, and classes that pretraining has seen."""
     trials = run_data.trials.values()
     pretrained = {trial.backbone for trial in trials if trial.weights == "imagenet"}
-    names = [name for name in run_data.comparison.backbones if name not in pretrained]
+    networks = dict.fromkeys(network_of(label) for label in run_data.comparison.backbones)
+    names = [name for name in networks if name not in pretrained]
     if pretrained and names:
         one = len(names) == 1
         yield (
@@ -164,9 +181,11 @@ def _unequal_starts(run_data: RunData) -> Iterator[str]:
         )
 
 
-def _still_falling(analysis: Analysis) -> Iterator[str]:
-    names = wording.listed([wording.title(name) for name in analysis.falling])
-    if names:
+def _still_falling(run_data: RunData, analysis: Analysis) -> Iterator[str]:
+    told = [wording.title(name) for name in analysis.falling]
+    if run_data.run.spec.varies and len(told) > settings.MAX_NAMED:
+        told = [*told[: settings.MAX_NAMED], f"{len(told) - settings.MAX_NAMED} more"]
+    if names := wording.listed(told):
         yield (
             f"The validation loss of {names} was still falling at epoch {analysis.epoch}: "
             "more epochs may change the order."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,12 @@ from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.calibration import Calibration
 from orchestrator.analysis.metrics import METRICS
 from orchestrator.analysis.pairwise import PairwiseTest
+from orchestrator.analysis.per_class import ClassMetrics
 from orchestrator.analysis.ranks import Ranks
 from orchestrator.analysis.robustness import Robustness
 from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.standings import EpochRow
+from orchestrator.report.settings_apart import in_row, settings_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,11 +29,12 @@ def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
 
     rows: dict[str, list[dict[str, Any]]] = {
         "results": [_result(s, r) for s in run_data.comparison.standings for r in s.results],
-        "epochs": [asdict(row) for row in run_data.comparison.epochs],
+        "settings": [asdict(one) for one in analysis.settings],
+        "epochs": _epochs(run_data.comparison.epochs),
         "duels": [_paired_test(paired_test) for paired_test in analysis.paired_tests],
         "ranks": _ranks(analysis.ranks) if analysis.ranks else [],
         "classes": [
-            {"backbone": name, **asdict(one)}
+            {"backbone": name, **_of_class(one)}
             for name, metrics in analysis.by_class.items()
             for one in metrics
         ],
@@ -41,14 +45,39 @@ def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
             for name, one in analysis.calibration.items()
             for each in one.bins
         ],
+        "selective": [
+            {"backbone": name, **asdict(threshold)}
+            for name, one in analysis.selective.items()
+            for threshold in one.thresholds
+        ],
         "agreement": [asdict(one) for one in analysis.agreement],
         "corruptions": _corruptions(run_data.robustness) if run_data.robustness else [],
         "cost": [_flat(asdict(one)) for one in analysis.costs],
         "stopping": [asdict(one) for one in analysis.stopping],
         "timeline": [asdict(one) for one in analysis.timeline.spans],
     }
-    filled = {name: pa.Table.from_pylist(list(of)) for name, of in rows.items() if of}
+    settings = settings_of(run_data)
+    filled = {
+        name: pa.Table.from_pylist([in_row(row, settings) for row in of])
+        for name, of in rows.items()
+        if of
+    }
     return filled | ({"images": _images(analysis)} if analysis.examples.order else {})
+
+
+def _epochs(rows: Sequence[EpochRow]) -> list[dict[str, Any]]:
+    """All rows with the same columns, also where some trials recorded more."""
+    columns = dict.fromkeys(name for row in rows for name in row.columns())
+    return [{name: row.value(name) for name in columns} for row in rows]
+
+
+def _of_class(one: ClassMetrics) -> dict[str, Any]:
+    """One class; each interval has both columns even where it is unknown."""
+    none = {"low": None, "high": None}
+    values = asdict(one)
+    return _flat(
+        {key: none if key.endswith("_interval") and v is None else v for key, v in values.items()}
+    )
 
 
 def _paired_test(test: PairwiseTest) -> dict[str, Any]:

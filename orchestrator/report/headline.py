@@ -23,9 +23,10 @@ class Headline:
 
 def compose(run_data: RunData, analysis: Analysis) -> Headline:
     """The first lines of a run's report."""
+    cost = summary.cost(run_data, analysis)
     return Headline(
         summary.sentence(run_data, analysis),
-        summary.cost(run_data, analysis),
+        " ".join(filter(None, (cost, summary.noninferior(run_data, analysis)))),
         tuple(cautions(run_data, analysis)),
         tuple(missing(run_data)),
     )

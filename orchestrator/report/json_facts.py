@@ -20,6 +20,7 @@ from orchestrator.report.headline import Headline
 from orchestrator.report.json_keys import KEYS
 from orchestrator.report.rendering import wording
 from orchestrator.report.sections import data_source
+from orchestrator.report.settings_apart import in_json, settings_of
 
 MAX_ALL_WRONG = 200
 
@@ -27,19 +28,22 @@ MAX_ALL_WRONG = 200
 def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[str, Any]:
     """The report as JSON values under `KEYS`; non-finite numbers become null."""
     run, states = run_data.run, list(run_data.states.values())
+    settings = settings_of(run_data)
     facts: dict[str, Any] = {
-        "keys": KEYS,
+        "keys": {key: told for key, told in KEYS.items() if settings or key != "settings"},
         "run": {"name": run.name, "submitted_at": run.submitted_at, "data": run.data},
         "spec": run.spec.model_dump(mode="json"),
         "answer": _answer(run_data, analysis, headline),
         "missing": list(headline.missing),
         "tasks": {state: states.count(state) for state in ("done", "open", "failed", "blocked")},
+        "metric": run_data.metric.name,
         "metrics": {name: _metric(metric) for name, metric in METRICS.items()},
         "standings": [_standing(standing) for standing in run_data.comparison.standings],
+        "settings": [asdict(one) for one in analysis.settings],
         **_tested(analysis),
         "corruptions": _robustness(run_data.robustness),
         "other_data": [_other_data(other) for other in run_data.other_data],
-        "curves": [asdict(row) for row in run_data.comparison.epochs],
+        "curves": [row.columns() for row in run_data.comparison.epochs],
         "confusion": [
             {
                 "backbone": backbone,
@@ -60,8 +64,8 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
         "timeline": _timeline(analysis),
         "provenance": run.provenance,
     }
-    whole: dict[str, Any] = _finite({key: facts[key] for key in KEYS})
-    return whole
+    whole: dict[str, Any] = _finite({key: facts[key] for key in facts["keys"]})
+    return in_json(whole, settings) if settings else whole
 
 
 def paired_test(test: PairwiseTest) -> dict[str, Any]:
@@ -79,9 +83,7 @@ def _answer(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
     if run_data.leader is None:
         return told
     lead, alike = run_data.leader, analysis.verdict.alike if analysis.verdict else ()
-    ranking = [
-        {"backbone": s.backbone, "accuracy": s.accuracy.mean} for s in lead.ranking if s.accuracy
-    ]
+    ranking = [{"backbone": s.backbone, s.metric.name: s.lead.mean} for s in lead.ranking if s.lead]
     return {
         **told,
         "period": lead.period,
@@ -113,6 +115,12 @@ def _tested(analysis: Analysis) -> dict[str, Any]:
     wrong = [examples.example(place) for place in analysis.all_wrong[:MAX_ALL_WRONG]]
     return {
         "duels": [paired_test(test) for test in analysis.paired_tests],
+        "noninferior": None
+        if analysis.margin is None
+        else {
+            "margin": analysis.margin,
+            "networks": [{**asdict(one), "shown": one.shown} for one in analysis.noninferior],
+        },
         "ranks": asdict(analysis.ranks) if analysis.ranks else None,
         "classes": {
             name: [asdict(one) for one in metrics] for name, metrics in analysis.by_class.items()
@@ -121,6 +129,7 @@ def _tested(analysis: Analysis) -> dict[str, Any]:
         "calibration": {
             name: {**asdict(one), "gap": one.gap} for name, one in analysis.calibration.items()
         },
+        "selective": {name: asdict(one) for name, one in analysis.selective.items()},
         "agreement": [asdict(one) for one in analysis.agreement],
         "top5": dict(analysis.top),
         "images": {
@@ -143,6 +152,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "train_seconds": _spread(standing.seconds),
         "metrics": {name: asdict(spread) for name, spread in standing.metrics.items()},
         "image_interval": asdict(standing.image_interval) if standing.image_interval else None,
+        "lead_interval": asdict(standing.lead_interval) if standing.lead_interval else None,
         "trials": [_result(result) for result in standing.results],
     }
 
@@ -198,7 +208,8 @@ def _trial(run_data: RunData, name: str) -> dict[str, Any]:
             "weights_digest",
         )
     }
-    return {"name": name, **run_data.trials[name].as_dict(), "training": numerics}
+    described = run_data.trials[name].as_dict() | {"backbone": run_data.label(name)}
+    return {"name": name, **described, "training": numerics}
 
 
 def _data(run_data: RunData, analysis: Analysis) -> dict[str, Any]:

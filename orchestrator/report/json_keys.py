@@ -8,8 +8,7 @@ KEYS = {
     "name",
     "spec": "what was asked for: every option with its value",
     "answer": "the report's first sentences, what to hold against them, and the ranking they rest "
-    "on: mean test "
-    "accuracy (share, 0..1) after `period`; `margin` is the lead in the same unit; `alike` are "
+    "on: mean of `metric` after `period`; `margin` is the lead in the same unit; `alike` are "
     "the networks that it does not beat: over seeds and images, or on these images with one "
     "seed; `doubtful` when the next is one of them; `leads` when it beats every other over seeds "
     "and images; `learned_nothing` has trials left out of the ranking when they are all of a "
@@ -17,29 +16,45 @@ KEYS = {
     "what chance and the commonest class reach",
     "missing": "what the run asked for and is not there, in words; empty when all is done",
     "tasks": "how many tasks are in each state",
+    "metric": "the metric that leads, by its name in `metrics`: ranking, `duels`, `ranks`, "
+    "`lead_interval` and `cost` are of it",
     "metrics": "each metric of a tested trial: title, meaning, whether higher is better, and form "
     "(a share, 0..1, or a number)",
     "standings": "one entry for each period and network: mean, deviation (n - 1; null for one "
     "seed), n and Student's "
     "95% interval over seeds of test accuracy, test loss (nats an image) and training time "
     "(seconds); `image_interval` is Wilson's 95% interval of the mean accuracy over images; "
-    "`metrics` has every "
+    "`lead_interval` that of the leading metric; `metrics` has every "
     "metric by name, those of predictions for the shown periods; "
     "under `trials` each seed's counts with its Wilson 95% interval, and its metrics",
+    "settings": "in a grid, each setting of a network that has several: mean validation accuracy "
+    "and loss of the tested epochs, mean test accuracy, and `best` for that with the highest "
+    "validation accuracy of its network. Objects with `backbone` have its `setting` here; other "
+    "names of networks are `backbone, setting`",
     "duels": "every two networks on the same test images after the answer's period: images that "
     "only one predicted correctly "
-    "(first seed), McNemar's exact p, the same after Holm's correction, mean difference of "
-    "accuracy with its 95% bootstrap interval, and whether the data tell them apart; "
+    "(first seed), McNemar's exact p (`method`: mcnemar; permutation where images are not right or "
+    "wrong), the same after Holm's correction, mean difference of the leading metric "
+    "with its 95% bootstrap interval, and whether the data tell them apart; "
     "`seed_interval`, `p_seeds` and its Holm correction count seeds and images (null for one "
     "seed)",
+    "noninferior": "with --margin (in the unit of the metric): each network against the best, how "
+    "much better it is (`gain`), the one-sided 95% bound of that, the p-value that it is worse by "
+    "the margin or more, the same after Holm's correction, and whether it is `shown` not to be; "
+    "null: not asked",
     "ranks": "mean ranks over seeds, Friedman's statistic and p (`method`: exact, permutation or "
     "chi-squared), Nemenyi's critical difference, and groups within it; "
     "null with fewer than two seeds or three networks",
-    "classes": "for each network and class: images (each counts once), precision, recall, F1 "
+    "classes": "for each network and class: images (each counts once), precision, recall, F1, "
+    "each with its 95% interval "
     "(shares; all seeds together; precision of a class never predicted is 0)",
     "confused": "classes taken for another most often, all networks together",
     "calibration": "for each network: expected calibration error, Brier score, mean confidence, "
     "accuracy, and the bins",
+    "selective": "for each network (first seed): shares of wrong answers (`risk`) among the most "
+    "confident ones by the share of images answered (`coverage`), the area under that, and for "
+    "each target the threshold of confidence, chosen on the test images, with what it answers; "
+    "`checked_`: chosen on each half, counted on the other",
     "agreement": "every two networks: share of equal predictions, Cohen's kappa, images on which "
     "both are wrong alike",
     "top5": "for each network the share of images whose true class was among its first five "
@@ -53,6 +68,7 @@ KEYS = {
     "(`memory_of`: gpu, what torch held there; process, what was resident of it), energy of the "
     "GPU in kWh "
     "(mean over the seeds it was counted of) and the share of their epochs that it stands for; "
+    "`value` is the leading metric; "
     "null: not "
     "measured",
     "stopping": "for each trial: best epoch by validation loss, gaps between validation and "

@@ -48,7 +48,8 @@ def _told(run_data: RunData, task_id: str) -> str:
     trial = run_data.trials[task.subject]
     what = "training up to" if task.kind == "train" else "evaluation after"
     return (
-        f"{wording.title(trial.backbone)} (seed {trial.seed}): {what} epoch {task.epoch}"
+        f"{wording.title(run_data.label(task.subject))} (seed {trial.seed}): {what} epoch "
+        f"{task.epoch}"
         f"{f' on corrupted images ({task.corruption})' if task.corruption else ''}"
         f"{f' on other data ({task.data})' if task.data else ''}"
     )

@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.analysis.metrics import METRICS, recorded
-from orchestrator.analysis.multi_run import ComparedRun, NetworkAcross, RunsAnalysis, analyse_runs
+from orchestrator.analysis.metrics import METRICS, Metric, recorded
+from orchestrator.analysis.multi_run import ComparedRun, RunsAnalysis, analyse_runs
 from orchestrator.analysis.ranks import Ranks
 from orchestrator.report import cautions, json_facts
 from orchestrator.report.headline import Headline
 from orchestrator.report.page import Page
 from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.elements import (
-    Cell,
     Content,
     Heading,
     Part,
@@ -22,7 +21,14 @@ from orchestrator.report.rendering.elements import (
     Table,
     Text,
 )
-from orchestrator.report.sections import registry, robustness, run_tables, significance, tables
+from orchestrator.report.sections import (
+    registry,
+    robustness,
+    run_tables,
+    same_network,
+    significance,
+    tables,
+)
 
 UNTOLD = {"name", "command", "user"}
 
@@ -38,7 +44,7 @@ def assemble(sides: Sequence[ComparedRun], sentences: Mapping[str, str]) -> Page
     differing = [dict(_facts_of(side)) for side in sides]
     sections = (
         _results(sides),
-        *_certainty(analysis),
+        *_certainty(analysis, sides[0].run_data.metric),
         *([_corruptions(harder)] if harder else []),
         _differences(sides, differing),
         *own,
@@ -75,7 +81,7 @@ def sentence(sides: Sequence[ComparedRun], ranks: Ranks | None) -> str:
     if ranks:
         return _best_rank(ranks)
     told = [
-        f"{wording.title(name)} in {side.name} ({wording.percent(side.accuracy[name])})"
+        f"{wording.title(name)} in {side.name} ({_value(side, name)})"
         for side, name in leaders.items()
     ]
     unsure = [
@@ -84,7 +90,14 @@ def sentence(sides: Sequence[ComparedRun], ranks: Ranks | None) -> str:
         if side.analysis.verdict and not side.analysis.verdict.leads and len(side.rivals) > 1
     ]
     chance = f" In {wording.listed(unsure)} the first place may be chance." if unsure else ""
-    return f"Highest test accuracy: {wording.listed(told)}.{chance}"
+    metric = sides[0].run_data.metric
+    best = "Highest" if metric.higher_is_better else "Lowest"
+    return f"{best} {wording.noun(metric)}: {wording.listed(told)}.{chance}"
+
+
+def _value(side: ComparedRun, name: str) -> str:
+    """The mean of the leading metric of a network in a run."""
+    return wording.metric(side.run_data.metric, side.lead[name].mean)
 
 
 def _best_rank(ranks: Ranks) -> str:
@@ -132,10 +145,12 @@ def _results(sides: Sequence[ComparedRun]) -> Section:
         dict.fromkeys(name for side in sides for name in side.run_data.comparison.backbones)
     )
     built: list[Part] = []
-    for metric in recorded():
+    leading = sides[0].run_data.metric
+    first = list(dict.fromkeys([leading.name, *(metric.name for metric in recorded())]))
+    for metric in (METRICS[name] for name in first):
         built += [Heading(metric.title), run_tables.metric_table(sides, names, metric)]
     built += [Heading("Training time up to that epoch"), run_tables.time_table(sides, names)]
-    others = [metric for metric in METRICS.values() if metric not in recorded()]
+    others = [metric for metric in METRICS.values() if metric.name not in first]
     built += elements.fold(
         "Other metrics", *(run_tables.metric_table(sides, names, metric) for metric in others)
     )
@@ -148,7 +163,7 @@ def _results(sides: Sequence[ComparedRun]) -> Section:
     )
 
 
-def _certainty(analysis: RunsAnalysis) -> list[Section]:
+def _certainty(analysis: RunsAnalysis, metric: Metric) -> list[Section]:
     built: list[Part] = []
     if ranks := analysis.ranks:
         drawn = [] if ranks.few else [significance.critical(ranks, "ranking")]
@@ -158,43 +173,8 @@ def _certainty(analysis: RunsAnalysis) -> list[Section]:
             *elements.figures(drawn),
         ]
     if analysis.across:
-        built += _same_network(analysis.across)
+        built += same_network.parts(analysis.across, metric)
     return [Section("certainty", "Statistical significance", "", tuple(built))] if built else []
-
-
-def _same_network(across: Sequence[NetworkAcross]) -> list[Part]:
-    rows = tuple(
-        (
-            wording.title(one.backbone),
-            one.test.first,
-            one.test.second,
-            Cell(f"{one.test.only_first:,}", one.test.only_first),
-            Cell(f"{one.test.only_second:,}", one.test.only_second),
-            Cell(wording.signed(one.test.difference), one.test.difference),
-            Cell(wording.difference(one.test.interval), one.test.interval.low),
-            Cell(wording.p_value(one.p_holm), one.p_holm),
-        )
-        for one in across
-    )
-    head = (
-        "Network",
-        "in",
-        "against",
-        "only the first correct",
-        "only the second",
-        "Difference",
-        "95% interval",
-        "p (Holm)",
-    )
-    title = "The same network in two runs"
-    return [
-        Heading(title),
-        Text(
-            "The same network in two runs, on the same test images, with its first seed. McNemar's "
-            "exact test, corrected over all rows (Holm)."
-        ),
-        Table(head, rows, (3, 4, 5, 6, 7), name="across", title=title, style="long"),
-    ]
 
 
 def _differences(sides: Sequence[ComparedRun], told: Sequence[Mapping[str, str]]) -> Section:
@@ -269,10 +249,12 @@ def _facts(
                 "period": side.analysis.period,
                 "epoch": side.analysis.epoch,
                 "accuracy": side.accuracy,
+                "lead": {name: spread.mean for name, spread in side.lead.items()},
                 "sentence": sentences[side.name],
             }
             for side in sides
         ],
+        "metric": sides[0].run_data.metric.name,
         "answer": {"sentence": headline.sentence, "cautions": list(headline.cautions)},
         "ranks": asdict(analysis.ranks) if analysis.ranks else None,
         "across": [

@@ -64,7 +64,7 @@ def _about(run_data: RunData) -> str:
     """Size of the comparison, in one line."""
     return " · ".join(
         (
-            wording.count(len(run_data.comparison.backbones), "network"),
+            run_data.compared,
             f"{len(run_data.classes)} classes",
             wording.count(run_data.run.spec.epochs, "epoch"),
             learning_curves.seeds_of(run_data),

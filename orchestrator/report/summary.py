@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.cost import Cost
 from orchestrator.analysis.leader import Leader, LeaderVerdict
+from orchestrator.analysis.metrics import Metric
 from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import Standing
@@ -25,7 +27,7 @@ def sentence(run_data: RunData, analysis: Analysis) -> str:
     """
     lead = run_data.leader
     if lead is None:
-        return "No network has been tested yet: there are learning curves, and no leader."
+        return _untold(run_data)
     after = _after(run_data, lead)
     if run_data.learning.nothing(lead.ranking[0].backbone, lead.period):
         return _nothing_learned(run_data, lead, after)
@@ -63,6 +65,49 @@ def cost(run_data: RunData, analysis: Analysis) -> str:
     return f"{told}; {wording.title(name)}, too close to call, took {_time(seconds)}."
 
 
+def _untold(run_data: RunData) -> str:
+    """Nothing is tested, or the predictions do not tell the metric that leads."""
+    if any(standing.tests for standing in run_data.comparison.standings):
+        noun = wording.noun(run_data.metric)
+        return f"The published predictions do not tell the {noun}, so no network leads."
+    return "No network has been tested yet: there are learning curves, and no leader."
+
+
+def noninferior(run_data: RunData, analysis: Analysis) -> str:
+    """The networks that are shown to be at most the margin worse; empty where nobody asked."""
+    lead, metric = run_data.leader, run_data.metric
+    if lead is None or analysis.margin is None or len(lead.ranking) < 2:
+        return ""
+    best = wording.title(lead.ranking[0].backbone)
+    margin = wording.margin(metric, analysis.margin)
+    shown = [one for one in analysis.noninferior if one.shown]
+    if not shown:
+        why = "" if analysis.noninferior else ": the predictions needed are not published"
+        return f"No network is shown to be at most {margin} worse than {best}{why}."
+    costs = {cost.backbone: _seconds(cost) for cost in analysis.costs}
+    shown.sort(key=lambda one: costs.get(one.backbone) or math.inf)
+    told = [
+        f"{wording.title(one.backbone)} is at most {margin} worse than {best} "
+        f"({wording.p_equals(one.p_holm)}){_quicker(costs, one.backbone, one.reference)}"
+        for one in shown[:MAX_NAMED]
+    ]
+    more = len(shown) - len(told)
+    others = f"; so are {more} more" if more else ""
+    return f"{'; '.join(told)}{others}."
+
+
+def _quicker(costs: Mapping[str, float | None], name: str, reference: str) -> str:
+    """` and trains 9 times faster`; empty where it does not, or times are unknown."""
+    own, others = costs.get(name), costs.get(reference)
+    if not own or not others or others < FASTER * own:
+        return ""
+    return f" and trains {_times(others / own)} times faster"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.0f}" if ratio >= 3 else f"{ratio:.1f}"
+
+
 def _best(run_data: RunData, analysis: Analysis, lead: Leader) -> str:
     """The best network with its margin, or the networks too close to call."""
     first, verdict = lead.ranking[0], analysis.verdict
@@ -76,20 +121,24 @@ def _best(run_data: RunData, analysis: Analysis, lead: Leader) -> str:
     if verdict.alike:
         return _too_close(run_data, analysis, lead, verdict)
     test, second = verdict.paired_test, lead.ranking[1]
-    margin = wording.in_points(test.difference)
-    rival = f"{wording.title(second.backbone)} ({_share(second)}; {_interval(test)})"
+    metric = run_data.metric
+    margin = wording.gap(metric, test.difference)
+    rival = f"{wording.title(second.backbone)} ({_share(second)}; {_interval(test, metric)})"
     if verdict.leads:
         return f"{name} leads with {right}, {margin} ahead of {rival}"
-    return f"{name} is ahead on these images with {right}, {margin} more than {rival}"
+    more = wording.more(metric)
+    return f"{name} is ahead on these images with {right}, {margin} {more} than {rival}"
 
 
 def _untested(lead: Leader, name: str, right: str) -> str:
+    metric = lead.ranking[0].metric
     if lead.shared_by > 1 or lead.margin is None:
         names = [wording.title(s.backbone) for s in lead.ranking[: lead.shared_by]]
-        return f"{wording.listed(names)} have the same accuracy: {right} each"
+        noun = "accuracy" if metric.name == "accuracy" else wording.noun(metric)
+        return f"{wording.listed(names)} have the same {noun}: {right} each"
     second = wording.title(lead.ranking[1].backbone)
-    margin = wording.in_points(lead.margin)
-    return f"{name} has {right}, {margin} more than {second}; significance was not tested"
+    margin, more = wording.gap(metric, lead.margin), wording.more(metric)
+    return f"{name} has {right}, {margin} {more} than {second}; significance was not tested"
 
 
 def _too_close(run_data: RunData, analysis: Analysis, lead: Leader, verdict: LeaderVerdict) -> str:
@@ -99,7 +148,8 @@ def _too_close(run_data: RunData, analysis: Analysis, lead: Leader, verdict: Lea
     more = len(close) - len(named)
     names = wording.listed([*named, f"{more} more"] if more else named)
     images = wording.count(run_data.test_images, "test image")
-    seeds = lead.ranking[0].accuracy.n if lead.ranking[0].accuracy else 1
+    seeds = lead.ranking[0].lead.n if lead.ranking[0].lead else 1
+    images += "" if run_data.metric.name == "accuracy" else f" by {wording.noun(run_data.metric)}"
     spread = f" (mean ± deviation over {seeds} seeds)" if seeds > 1 else ""
     told = f"{names} are too close to call on {images}{spread}"
     faster = "" if len(cautions.devices(run_data)) > 1 else _faster(analysis, close)
@@ -116,8 +166,7 @@ def _faster(analysis: Analysis, close: Sequence[Standing]) -> str:
     )
     if len(known) < len(names) or known[-1][0] < FASTER * known[0][0]:
         return ""
-    ratio = known[-1][0] / known[0][0]
-    times = f"{ratio:.0f}" if ratio >= 3 else f"{ratio:.1f}"
+    times = _times(known[-1][0] / known[0][0])
     than = f" than {wording.title(known[-1][1])}" if len(names) > 2 else ""
     return f"{wording.title(known[0][1])} trained {times} times faster{than}"
 
@@ -129,7 +178,8 @@ def _nothing_learned(run_data: RunData, lead: Leader, after: str) -> str:
     one = len(lead.ranking) == 1
     return (
         f"No network has learned anything {after}: {'it predicts' if one else 'each predicts'} "
-        f"without regard to the image. The highest accuracy is {_share(lead.ranking[0])} ({best}); "
+        f"without regard to the image. The {_highest(run_data)} is {_share(lead.ranking[0])} "
+        f"({best}); "
         f"chance is {chance}.{_constant(run_data, lead)}"
     )
 
@@ -137,7 +187,9 @@ def _nothing_learned(run_data: RunData, lead: Leader, after: str) -> str:
 def _constant(run_data: RunData, lead: Leader) -> str:
     """A constant prediction that reaches the best accuracy; empty where none does."""
     known, best = run_data.learning.baselines, lead.ranking[0].accuracy
-    if known.majority_share is None or best is None or known.majority_share < best.mean:
+    if run_data.metric.name != "accuracy" or best is None:
+        return ""
+    if known.majority_share is None or known.majority_share < best.mean:
         return ""
     return (
         f" Always predicting {wording.plain(known.majority)} would get "
@@ -161,7 +213,16 @@ def _after(run_data: RunData, lead: Leader) -> str:
     )
 
 
+def _highest(run_data: RunData) -> str:
+    """`highest accuracy`, `lowest test loss`."""
+    metric = run_data.metric
+    noun = "accuracy" if metric.name == "accuracy" else wording.noun(metric)
+    return f"{'highest' if metric.higher_is_better else 'lowest'} {noun}"
+
+
 def _right(standing: Standing, images: int) -> str:
+    if standing.metric.name != "accuracy":
+        return _measured(standing, images)
     if len(standing.tests) == 1:
         test = standing.tests[0]
         return (
@@ -175,15 +236,27 @@ def _right(standing: Standing, images: int) -> str:
     )
 
 
+def _measured(standing: Standing, images: int) -> str:
+    """`a macro F1 of 97.2% on 360 test images`."""
+    assert standing.lead is not None
+    seeds = standing.lead.n
+    several = f" (mean ± deviation over {seeds} seeds)" if seeds > 1 else ""
+    value = wording.metrics(standing.metric, standing.lead)
+    return (
+        f"a {wording.noun(standing.metric)} of {value} on {wording.count(images, 'test image')}"
+        f"{several}"
+    )
+
+
 def _share(standing: Standing) -> str:
-    return wording.points(standing.accuracy) if standing.accuracy else "–"
+    return wording.metrics(standing.metric, standing.lead) if standing.lead else "–"
 
 
-def _interval(test: PairwiseTest) -> str:
+def _interval(test: PairwiseTest, metric: Metric) -> str:
     """The interval that decides: over seeds and images, or over images with one seed."""
     if test.seed_interval is None:
-        return f"95% interval over images {wording.difference(test.interval)}"
-    return f"95% interval over seeds and images {wording.difference(test.seed_interval)}"
+        return f"95% interval over images {wording.gaps(metric, test.interval)}"
+    return f"95% interval over seeds and images {wording.gaps(metric, test.seed_interval)}"
 
 
 def _seconds(cost: Cost) -> float | None:

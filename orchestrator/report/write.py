@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs import atomic, install_hints
+from jobs.catalog import metrics
+from jobs.catalog.metrics import Metric
 from jobs.errors import MissingExtra, RequestError
 from jobs.store.runs import Run
 from jobs.store.store import Store
@@ -28,12 +30,20 @@ MARK = "report.files"
 
 
 def write_report(
-    store: Store, run: Run, out: Path, periods: Sequence[int] = (), formats: Sequence[str] = DEFAULT
+    store: Store,
+    run: Run,
+    out: Path,
+    periods: Sequence[int] = (),
+    formats: Sequence[str] = DEFAULT,
+    metric: Metric | None = None,
+    margin: float | None = None,
 ) -> Path:
     """Write the report of a run into `out` and return the path of its first format.
 
     The report shows `periods` (none given: the first and the last) and compares the networks at
-    the last one. It lists results that are missing. Equal data gives byte-identical files.
+    the last one. `metric` leads, by default that of the run. It lists results that are missing.
+    With a `margin`, in percentage points of a share or else in the metric's unit, networks are
+    tested to be at most that much worse than the best. Equal data gives byte-identical files.
 
     Raises `MissingExtra` without the extra 'report', and `OrchError` without results. Raises
     `RequestError` if `out` is not writable, or if a period or format does not exist.
@@ -44,8 +54,8 @@ def write_report(
     from orchestrator.analysis.run_data import read_run_data
     from orchestrator.report import page
 
-    run_data = read_run_data(store, run, periods)
-    analysis = analyse(run_data)
+    run_data = read_run_data(store, run, periods, metric)
+    analysis = analyse(run_data, _in_unit(margin, run_data))
     with _writing(out):
         made = page.assemble(run_data, analysis)
         return put(out, made, _plain(run_data, analysis, formats), formats)
@@ -57,6 +67,8 @@ def write_comparison(
     out: Path,
     periods: Sequence[int] = (),
     formats: Sequence[str] = DEFAULT,
+    metric: Metric | None = None,
+    margin: float | None = None,
 ) -> Path:
     """Write a comparison of runs into `out`, and each run's report into a folder named after it."""
     need(NEEDED)
@@ -66,8 +78,9 @@ def write_comparison(
     from orchestrator.analysis.run_data import read_run_data
     from orchestrator.report import multi_run, page
 
-    run_data = [read_run_data(store, run, periods) for run in runs]
-    sides = [ComparedRun(each, analyse(each)) for each in run_data]
+    leading = metric or _same_metric(runs)
+    run_data = [read_run_data(store, run, periods, leading) for run in runs]
+    sides = [ComparedRun(each, analyse(each, _in_unit(margin, each))) for each in run_data]
     with _writing(out):
         sentences = {}
         for side in sides:
@@ -76,6 +89,24 @@ def write_comparison(
             sentences[side.name] = own.headline.sentence
         both = multi_run.assemble(sides, sentences)
         return put(out, both, multi_run.records(sides), formats)
+
+
+def _in_unit(margin: float | None, run_data: RunData) -> float | None:
+    """The margin in the unit of the leading metric; raises `RequestError`."""
+    from orchestrator.analysis.noninferiority import margin_of
+
+    return None if margin is None else margin_of(margin, run_data.metric)
+
+
+def _same_metric(runs: Sequence[Run]) -> Metric:
+    """The metric that leads all these runs; raises `RequestError` where they differ."""
+    names = list(dict.fromkeys(run.spec.metric for run in runs))
+    if len(names) > 1:
+        raise RequestError(
+            f"these runs are led by different metrics ({', '.join(names)}). Choose one with "
+            f"--metric {names[0]}."
+        )
+    return metrics.chosen(names[0])
 
 
 def _plain(run_data: RunData, analysis: Analysis, formats: Sequence[str]) -> Mapping[str, Any]:
@@ -158,9 +189,11 @@ def _table(table: Any, form: str) -> bytes:
     import pyarrow.csv
     import pyarrow.parquet as pq
 
+    from orchestrator.report import spreadsheet_safe
+
     sink = pa.BufferOutputStream()
     if form == "csv":
-        pyarrow.csv.write_csv(table, sink)
+        pyarrow.csv.write_csv(spreadsheet_safe.escaped(table), sink)
     else:
         pq.write_table(table, sink, compression="zstd")
     return bytes(sink.getvalue())

@@ -12,6 +12,7 @@ import click
 
 from jobs.errors import BrokerUnreachable, NotQueued
 from jobs.settings import Settings
+from orchestrator.formatting import plain
 from orchestrator.terminal.options import call, emit
 
 if TYPE_CHECKING:
@@ -118,7 +119,11 @@ def launch(
 
     `only` limits which task ids are enqueued. With `wait`, it returns when the run is over.
     """
+    from orchestrator.submission import fitting
+
     here, sent, states = begin(settings, store, run, workers, device, only)
+    for line in fitting.warnings(store, run, here):
+        click.echo(f"warning: {plain(line)}", err=True)
     if not as_json:
         lines = [*said, *_of_stack(settings, here), _of_sent(sent, states)]
         lines += _of_absence(settings, here, sent) + _of_failures(settings, states, run.name)
@@ -138,7 +143,7 @@ def _start_and_enqueue(
     tasks: Sequence[Task],
 ) -> Stack:
     """Start what is missing and enqueue the tasks; raises `NotQueued`, as the run is recorded."""
-    from jobs import plan
+    from jobs import plan, task_title
     from orchestrator import preflight
     from orchestrator.local import stack
     from workers.messaging import broker, stores
@@ -147,7 +152,8 @@ def _start_and_enqueue(
     try:
         here = stack.ensure(settings, preflight.local_workers(settings, workers), device)
         broker_url = here.broker_url(settings)
-        broker.enqueue(broker_url, tasks, store=store_id, cost=partial(plan.cost_of, store))
+        cost, title = partial(plan.cost_of, store), partial(task_title.task_title, store)
+        broker.enqueue(broker_url, tasks, store=store_id, cost=cost, title=title)
     except BrokerUnreachable as error:
         raise NotQueued(
             f"run {run.name} is recorded, not queued: {error} Its workers take it up once the "

@@ -67,7 +67,7 @@ def create_run(
 
 def _save_inputs(store: Store, spec: Spec, source: DataSource) -> None:
     """Record the data sets of a specification, and copy the own files of its networks."""
-    for settings in dict.fromkeys(spec.data_settings(name) for name in spec.backbones):
+    for settings in dict.fromkeys(one.data_settings(name) for name, _, one in spec.trained()):
         store.save_data(source.data_id(settings), source, settings)
     for network in spec.networks.values():
         save_network_files(store, network)

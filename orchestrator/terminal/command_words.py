@@ -11,8 +11,9 @@ DESTRUCTIVE = frozenset({"down", "prune", "cancel", "rm", "drain"})
 
 OTHER_WORDS: dict[str, str] = {
     "submit": "train run fit start launch compare benchmark sweep create new finetune",
-    "status": "ls list runs run-list ps jobs queue info show history experiments logs log tasks",
-    "watch": "follow monitor top tail progress dashboard attach",
+    "status": "ls list runs run-list ps jobs queue info show history experiments tasks",
+    "watch": "follow monitor top progress dashboard attach",
+    "logs": "log tail output stdout stderr journal",
     "report": "results result evaluate eval test compare-runs leaderboard plot summary score",
     "predict": "infer inference classify prediction predictions",
     "export": "tensorboard mlflow convert onnx safetensors save",

@@ -84,8 +84,8 @@ COMPLETIONS: dict[str, Complete] = {
     "data": word_or_folder(built_in_data),
     "backbones": list_of(backbones),
     "corruptions": list_of(corruptions),
-    "optimiser": one_of(lambda: {name: entry.help for name, entry in OPTIMISERS.items()}),
+    "optimiser": list_of(lambda: {name: entry.help for name, entry in OPTIMISERS.items()}),
     "preset": one_of(lambda: {name: entry.help for name, entry in PRESETS.items()}),
-    "schedule": one_of(lambda: {name: entry.help for name, entry in SCHEDULES.items()}),
+    "schedule": list_of(lambda: {name: entry.help for name, entry in SCHEDULES.items()}),
 }
 """How the values of keys of a specification are completed."""

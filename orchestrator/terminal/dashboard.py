@@ -7,6 +7,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from jobs.spec.setting import value_told
 from orchestrator.formatting import duration, share
 from orchestrator.monitoring.progress import TaskProgress
 from orchestrator.monitoring.status import RunStatus
@@ -126,11 +127,17 @@ def _trials(trials: list[TrialStatus], seeds: bool, width: int) -> RenderableTyp
     for title, right in (columns[number] for number in shown):
         table.add_column(title, justify="right" if right else "left", no_wrap=True)
     for trial in trials:
-        name = f"{trial.backbone} s{trial.seed}" if seeds else trial.backbone
+        name = _name(trial, wide) + (f" s{trial.seed}" if seeds else "")
         for number, progress in enumerate(trial.progress or (None,)):
             row = _row(trial, name if number == 0 else "", progress, number == 0, wide)
             table.add_row(*(row[place] for place in shown))
     return table
+
+
+def _name(trial: TrialStatus, wide: bool) -> str:
+    """The network, in a grid with its setting; where it is narrow, without the names of keys."""
+    values = ", ".join(map(value_told, trial.setting.values()))
+    return trial.label if wide or not values else f"{trial.backbone} {values}"
 
 
 def _said(trial: TrialStatus) -> str:

@@ -11,6 +11,7 @@ from typing import TextIO
 import click
 
 from jobs.settings import Settings
+from jobs.spec.setting import told
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from orchestrator.formatting import plain, share
@@ -127,6 +128,8 @@ class ChangeReporter:
 
     def no_worker(self, status: RunStatus) -> str | None:
         """A warning if tasks have waited for `PATIENCE_S` seconds and why is known; or None."""
+        if status.state == "running" and status.unfit:
+            return f"some tasks wait: {plain(status.unfit[0])}"
         if status.state != "waiting" or (status.workers and not status.waits_for):
             self.lonely_since = None
             return None
@@ -143,23 +146,21 @@ class ChangeReporter:
         )
 
     def _trial(self, trial: TrialStatus) -> list[str]:
+        who = f"{trial.trial} ({told(trial.setting)})" if trial.setting else trial.trial
         lines = []
         if trial.stopped_early is not None:
             lines += self._once(
-                f"{trial.trial} early",
-                f"{trial.trial}: stopped early at epoch {trial.stopped_early}",
+                f"{trial.trial} early", f"{who}: stopped early at epoch {trial.stopped_early}"
             )
         if trial.accuracy is not None:
             result = (
                 f"epoch {trial.accuracy_epoch}/{trial.epochs} evaluated, test accuracy "
                 f"{share(trial.accuracy)}"
             )
-            lines += self._once(f"{trial.trial} {trial.accuracy_epoch}", f"{trial.trial}: {result}")
+            lines += self._once(f"{trial.trial} {trial.accuracy_epoch}", f"{who}: {result}")
         for progress in trial.progress:
             place = f"period {trial.period}/{trial.periods} "
-            lines += self._progress(
-                trial.trial, progress, place if progress.kind == "train" else ""
-            )
+            lines += self._progress(who, progress, place if progress.kind == "train" else "")
         return lines
 
     def _progress(self, who: str, progress: TaskProgress, place: str) -> list[str]:

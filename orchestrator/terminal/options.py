@@ -45,6 +45,25 @@ json_option = click.option(
 )
 
 
+def _parse_setting(ctx: click.Context, option: click.Parameter, given: tuple[str, ...]) -> Any:
+    """Callback: values of keys of the recipe."""
+    if not given:
+        return {}
+    from orchestrator.analysis import setting_choice
+
+    return setting_choice.parse(given)
+
+
+setting_option = click.option(
+    "--setting",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_parse_setting,
+    help="Of several settings of a network, that with this value, such as learning_rate=0.003. "
+    "Repeatable.",
+)
+
+
 def examples(*lines: str) -> str:
     """Epilog of a help text: example commands."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import click
 
 from jobs.spec import texts
-from jobs.spec.fields import KEYS, Key
+from jobs.spec.fields import KEYS, RECIPE_KEYS, Key
 from orchestrator.terminal.completion import COMPLETIONS
+from orchestrator.terminal.several import Several, flat
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,14 +26,17 @@ def spec_options(command: F) -> F:
 def spec_option(name: str) -> Callable[[F], F]:
     """The option of one key. Its value is None, or empty, where the option is not given."""
     key = KEYS[name]
-    several = name == "backbones"
-    default = "" if several else f"  [default: {texts.default_shown(name)}]"
+    default = "" if name == "backbones" else f"  [default: {texts.default_shown(name)}]"
+    listed = name in RECIPE_KEYS and key.kind is not bool
+    metavar = texts.text(key.metavar) if key.metavar else None
+    kind = click.types.convert_type(click.Choice(key.choices) if key.choices else key.kind)
     return click.option(
         *_words(name, key),
-        type=click.Choice(key.choices) if key.choices else key.kind,
+        type=Several(kind, key.default is None) if listed else kind,
         default=None,
-        multiple=several,
-        metavar=texts.text(key.metavar) if key.metavar else None,
+        multiple=listed or name == "backbones",
+        callback=flat if listed else None,
+        metavar=f"{metavar.removesuffix(',...')},..." if metavar and listed else metavar,
         help=texts.text(key.option) + default,
         shell_complete=COMPLETIONS.get(name),
     )

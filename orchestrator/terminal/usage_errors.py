@@ -59,7 +59,7 @@ def _of_value(error: click.BadParameter, param: click.Parameter) -> str:
         (option for option in param.opts if option.startswith("--")), param.human_readable_name
     )
     given, is_not, _ = error.message.partition(" is not ")
-    needed = _needed(param.type)
+    needed = _needed(getattr(param.type, "of", param.type))
     if not is_not or not needed:
         return f"{name}: {error.message}"
     return f"{name} {given}: {needed} is needed."

@@ -8,6 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from chaos.scene import SMALL, Size
 from chaos.study import Places, study
 
 
@@ -29,11 +30,17 @@ def main() -> int:
     asked.add_argument(
         "--twin", type=Path, help="keep the undisturbed study in this folder, and use it again"
     )
+    asked.add_argument(
+        "--small",
+        action="store_true",
+        help="small images, few epochs, torch loaded once for all workers: as the tests do it",
+    )
     given = asked.parse_args()
     if given.faults < 1 or given.workers < 1 or given.pause <= 0:
         asked.error("give at least one fault, one worker, and a pause")
     places = Places(given.folder, given.twin, given.json)
-    return 0 if study(given.faults, given.seed, given.workers, given.pause, places) else 1
+    size = SMALL if given.small else Size()
+    return 0 if study(given.faults, given.seed, given.workers, given.pause, places, size) else 1
 
 
 sys.exit(main())

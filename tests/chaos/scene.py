@@ -24,7 +24,20 @@ from jobs.task import Task
 
 T = TypeVar("T")
 BACKBONES = ("scratch", "squeezenet", "squeezenet-finetuned")
-EPOCHS_PER_PERIOD = 8
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a study is. Trainings that are struck wait `pause_s` before each epoch: they take
+    their time, and not the processor's.
+    """
+
+    image_size: int = 64
+    epochs_a_period: int = 8
+    pause_s: float = 0.0
+
+
+SMALL = Size(56, 3, 1.2)
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,7 @@ class Scene:
     broker: Broker
     crew: Crew
     images: Path
+    size: Size = field(default_factory=Size)
     runs: list[Run] = field(default_factory=list)
     damaged: set[str] = field(default_factory=set)
     troubles: list[str] = field(default_factory=list)
@@ -56,7 +70,7 @@ class Scene:
 
     def submit(self, periods: int) -> None:
         """Submit the run with this many periods; more periods extend the same trials."""
-        self.runs.append(patiently(lambda: submit(self.lab, self.images, periods)))
+        self.runs.append(patiently(lambda: submit(self.lab, self.images, periods, self.size)))
 
     def orch(self, *words: str) -> None:
         """Run a command, again while it fails: the disk may be full or the broker unreachable for a
@@ -142,7 +156,7 @@ def patiently(act: Callable[[], T], timeout_s: float = 60.0) -> T:
             time.sleep(1.0)
 
 
-def submit(lab: Lab, images: Path, periods: int) -> Run:
+def submit(lab: Lab, images: Path, periods: int, size: Size) -> Run:
     """Submit the study."""
     words = [word for name in BACKBONES for word in ("--backbone", name)]
     return lab.submit(
@@ -150,11 +164,11 @@ def submit(lab: Lab, images: Path, periods: int) -> Run:
         "--periods",
         str(periods),
         "--epochs-per-period",
-        str(EPOCHS_PER_PERIOD),
+        str(size.epochs_a_period),
         "--data",
         str(images),
         "--image-size",
-        "64",
+        str(size.image_size),
         "--weights",
         "none",
         "--batch-size",

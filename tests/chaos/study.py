@@ -16,7 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from support import preloaded
 from support.harness import Lab
+from support.preloaded import Kind
 
 from chaos import faults, scene, verdict
 from chaos.broker import Broker
@@ -25,7 +27,7 @@ from chaos.faults import Drawn
 from chaos.paint import paint
 from chaos.pulse import Blow, Pulse
 from chaos.redis_faults import REDIS_FAULTS
-from chaos.scene import Scene
+from chaos.scene import Scene, Size
 from chaos.store_faults import repair
 from chaos.surroundings import DISK_FULL, HOST_RENAMED, obey_modes, own_host_name, small_disk
 from chaos.verdict import Check
@@ -52,7 +54,7 @@ class Places:
     report: Path | None = None
 
 
-def study(count: int, seed: int, workers: int, pause_s: float, places: Places) -> bool:
+def study(count: int, seed: int, workers: int, pause_s: float, places: Places, size: Size) -> bool:
     """Run the undisturbed study, inject the faults, compare and print; returns whether every
     promise was kept.
     """
@@ -64,10 +66,12 @@ def study(count: int, seed: int, workers: int, pause_s: float, places: Places) -
             stack.callback(shutil.rmtree, place, ignore_errors=True)
         obey_modes()
         renamed = own_host_name()
+        if size.pause_s:
+            preloaded.serve_in(place / "preloaded")
         images, periods = paint(place / "images"), max(2, round(count * pause_s / PERIOD_S))
-        twin, calm = _calm(beside, images, workers, periods)
+        twin, calm = _calm(beside, images, workers, periods, size)
         told(began, f"the undisturbed twin is done: {len(calm.tasks)} tasks")
-        struck, has_disk = stack.enter_context(_scene(place, images, workers))
+        struck, has_disk = stack.enter_context(_scene(place, images, workers, size))
         allowed = {DISK_FULL: has_disk, HOST_RENAMED: renamed}
         without = [kind for kind, can in allowed.items() if not can]
         for kind in without:
@@ -78,7 +82,7 @@ def study(count: int, seed: int, workers: int, pause_s: float, places: Places) -
                 began,
                 f"the twin is taken on to {struck.run.spec.periods} periods, as the study was",
             )
-            twin, calm = _calm(beside, images, workers, struck.run.spec.periods)
+            twin, calm = _calm(beside, images, workers, struck.run.spec.periods, size)
         checks = verdict.judge(struck, twin, calm)
         restarts = struck.crew.restarts
     held = all(check.held for check in checks)
@@ -99,7 +103,7 @@ def told(began: float, words: str) -> None:
     print(f"{time.monotonic() - began:7.1f} s  {words}", flush=True)
 
 
-def _calm(folder: Path, images: Path, workers: int, periods: int) -> tuple[Lab, Run]:
+def _calm(folder: Path, images: Path, workers: int, periods: int, size: Size) -> tuple[Lab, Run]:
     """The undisturbed study, started or extended to this many periods."""
     lab = _lab(folder)
     broker = Broker(lab)
@@ -107,7 +111,7 @@ def _calm(folder: Path, images: Path, workers: int, periods: int) -> tuple[Lab, 
     crew = Crew(lab, tuple(f"w{number}" for number in range(1, workers + 1)))
     try:
         crew.start()
-        run = scene.submit(lab, images, periods)
+        run = scene.submit(lab, images, periods, size)
         lab.finished(run, timeout_s=1800)
     finally:
         crew.close()
@@ -115,23 +119,24 @@ def _calm(folder: Path, images: Path, workers: int, periods: int) -> tuple[Lab, 
     return lab, run
 
 
-def _lab(folder: Path) -> Lab:
+def _lab(folder: Path, pause_s: float = 0.0) -> Lab:
     """A laboratory with the embedded Redis, whose files are on the store's disk."""
-    return Lab(folder, "", extra={"XDG_STATE_HOME": str(folder / "state")})
+    state = {"XDG_STATE_HOME": str(folder / "state")}
+    return Lab(folder, "", extra=state, kind=Kind(pause_s=pause_s))
 
 
 @contextmanager
-def _scene(place: Path, images: Path, workers: int) -> Iterator[tuple[Scene, bool]]:
+def _scene(place: Path, images: Path, workers: int, size: Size) -> Iterator[tuple[Scene, bool]]:
     """The study to be disturbed, before it starts, and whether its disk can be filled; processes
     started for it are ended.
     """
     with small_disk(place / "struck") as has_disk:
-        lab = _lab(place / "struck")
+        lab = _lab(place / "struck", size.pause_s)
         broker = Broker(lab)
         crew = Crew(lab, tuple(f"w{number}" for number in range(1, workers + 1)))
         broker.start()
         try:
-            yield Scene(lab, broker, crew, images), has_disk
+            yield Scene(lab, broker, crew, images, size), has_disk
         finally:
             crew.leave.set()
             lab.close()

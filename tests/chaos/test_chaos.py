@@ -37,6 +37,7 @@ def test_four_faults_change_nothing(tmp_path: Path) -> None:
         "2",
         "--pause",
         "1.5",
+        "--small",
         "--json",
         str(tmp_path / "chaos.json"),
         "--folder",

@@ -8,19 +8,21 @@ from pathlib import Path
 
 import pytest
 from support.harness import Lab
+from support.preloaded import Kind
 
 NUMBERS = itertools.count()
 
 
 @pytest.fixture
 def new_lab(tmp_path: Path, redis_url: str) -> Iterator[Callable[..., Lab]]:
-    """Create a laboratory with its own store and Redis database."""
+    """Create a laboratory with its own store and Redis database, and workers of a kind."""
     pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
     made: list[Lab] = []
 
-    def make(name: str = "lab", **extra: str) -> Lab:
+    def make(name: str = "lab", **kind: float) -> Lab:
         (tmp_path / name).mkdir()
-        lab = Lab(tmp_path / name, f"{redis_url}?virtual_host={next(NUMBERS) % 16}", extra=extra)
+        url = f"{redis_url}?virtual_host={next(NUMBERS) % 16}"
+        lab = Lab(tmp_path / name, url, kind=Kind(**kind))
         made.append(lab)
         return lab
 

@@ -20,24 +20,8 @@ from workers.reconciler import RECONCILE_S
 
 pytestmark = pytest.mark.whole
 
-SLOW_TORCH = """
-import importlib.machinery, sys, time
-
-
-class Slow:
-    def find_spec(self, name, path=None, target=None):
-        if name != "torch":
-            return None
-        found = importlib.machinery.PathFinder.find_spec(name, path)
-        load = found.loader.exec_module
-        found.loader.exec_module = lambda module: (time.sleep({seconds}), load(module))
-        return found
-
-
-sys.meta_path.insert(0, Slow())
-"""
-SMALL = ("--image-size", "64", "--weights", "none", "--batch-size", "8")
-ONE_TRIAL = (*SMALL, "--backbone", "squeezenet", "--periods", "1", "--epochs-per-period", "60")
+SMALL = ("--image-size", "32", "--weights", "none", "--batch-size", "8")
+ONE_TRIAL = (*SMALL, "--backbone", "squeezenet", "--periods", "1", "--epochs-per-period", "12")
 
 
 def test_a_worker_asked_to_leave_and_one_killed_in_the_middle_change_nothing(
@@ -48,7 +32,7 @@ def test_a_worker_asked_to_leave_and_one_killed_in_the_middle_change_nothing(
     SIGKILL to that one: its child ends too, a third finishes, and all results are the same.
     """
     asked = (*ONE_TRIAL, "--data", str(animal_folder))
-    calm, struck = new_lab("calm"), new_lab("struck")
+    calm, struck = new_lab("calm"), new_lab("struck", pause_s=0.5)
     calm.worker()
     calm_run, run = calm.submit(*asked), struck.submit(*asked)
     training = run.tasks[1]
@@ -106,14 +90,12 @@ def test_three_periods_of_two_epochs_are_one_of_six_bit_for_bit(
 
 
 def test_a_worker_that_is_slow_to_load_takes_no_task_before_it_can_begin_one(
-    new_lab: Callable[..., Lab], animal_folder: Path, tmp_path: Path
+    new_lab: Callable[..., Lab], animal_folder: Path
 ) -> None:
     """Loading torch from a slow disk may take long. A lease that nobody renews meanwhile would move
     between workers.
     """
-    lab = new_lab()
-    (tmp_path / "sitecustomize.py").write_text(SLOW_TORCH.format(seconds=1.5 * TTL_S))
-    lab.extra["PYTHONPATH"] = str(tmp_path)
+    lab = new_lab(loading_s=1.5 * TTL_S)
     workers = [lab.worker(), lab.worker()]
     run = lab.submit(
         *SMALL, "--backbone", "squeezenet", "--periods", "1", "--data", str(animal_folder)

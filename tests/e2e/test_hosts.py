@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 from support.harness import Lab, digests, redis_binary, rows
 from support.hosts import Host, Network, NotAllowed, inside
+from support.preloaded import Kind
 
 from jobs.store.runs import Run
 from jobs.task import Task
@@ -28,41 +28,8 @@ pytestmark = [
 AWAY_S = TTL_S + 4
 """Longer than a lease lasts and than any connection to Redis waits."""
 BACK_S = 15.0
-GATE = """
-import importlib.machinery, pathlib, sys, time
-
-
-class Gate:
-    def find_spec(self, name, path=None, target=None):
-        if name != "models.training.train":
-            return None
-        found = importlib.machinery.PathFinder.find_spec(name, path)
-        load = found.loader.exec_module
-        found.loader.exec_module = lambda module: (load(module), put_gate(module))
-        return found
-
-
-def put_gate(module):
-    one_epoch = module._one_epoch
-
-    def gated(training, callbacks):
-        while training.epoch >= open_until():
-            callbacks._stop_if_asked("a wait")
-            time.sleep(0.05)
-        one_epoch(training, callbacks)
-
-    module._one_epoch = gated
-
-
-def open_until():
-    return int(pathlib.Path({file!r}).read_text() or 0)
-
-
-sys.meta_path.insert(0, Gate())
-"""
-"""Lets trainings begin their next epoch only up to the one that a file names."""
 STUDY = (
-    *("--backbone", "scratch", "--seeds", "2", "--periods", "4", "--epochs-per-period", "3"),
+    *("--backbone", "squeezenet", "--seeds", "2", "--periods", "4", "--epochs-per-period", "3"),
     *("--image-size", "32", "--weights", "none", "--batch-size", "16", "--precision", "fp32"),
     "--no-workers",
 )
@@ -86,12 +53,6 @@ class Site:
         self.lab.enter = self.desk.command(())
         self.gate = self.lab.folder / "gate"
         self.open(2)
-        path = self.lab.folder / "path"
-        path.mkdir()
-        program = GATE.format(file=str(self.gate))
-        (path / "sitecustomize.py").write_text(program)
-        before = os.environ.get("PYTHONPATH")
-        self.lab.extra["PYTHONPATH"] = f"{path}{os.pathsep}{before}" if before else str(path)
 
     def open(self, epochs: int) -> None:
         """Let the trainings go on to this epoch."""
@@ -100,7 +61,8 @@ class Site:
     def add(self, name: str) -> Host:
         """A new host with a worker, named as such workers are by default."""
         host = self.network.host(name)
-        self.workers[name] = self.lab.worker(enter=host.command(()))
+        kind = Kind(gate=str(self.gate), host=host.keeper.pid)
+        self.workers[name] = self.lab.worker(kind=kind)
         return host
 
     def task(self, name: str) -> str | None:

@@ -27,10 +27,28 @@ KEPT = Path(__file__).parent / "kept"
 def kept(new_lab: Callable[..., Lab]) -> Lab:
     """A laboratory whose store is the stored one."""
     lab = new_lab()
-    with tarfile.open(KEPT / "store-0.1.0.tar.xz") as archive:
-        archive.extractall(lab.folder, filter="data")
-    (lab.folder / "orch-store").rename(lab.folder / "store")
+    unpack(lab.folder)
     return lab
+
+
+def unpack(folder: Path) -> None:
+    """Put the stored store into a folder."""
+    with tarfile.open(KEPT / "store-0.1.0.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    (folder / "orch-store").rename(folder / "store")
+
+
+@pytest.fixture(scope="module")
+def figures(
+    tmp_path_factory: pytest.TempPathFactory, redis_url: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The report of 0.1.0, and that of now from the same store."""
+    folder = tmp_path_factory.mktemp("kept")
+    unpack(folder)
+    words = ["report", "first", "--format", "json", "--out", str(folder / "report")]
+    Lab(folder, redis_url).orch(*words)
+    before, now = KEPT / "report-first.json", folder / "report" / "report.json"
+    return json.loads(before.read_text()), json.loads(now.read_text())
 
 
 def test_runs_of_0_1_0_are_listed_as_they_were_left(kept: Lab) -> None:
@@ -74,11 +92,11 @@ def missing_or_changed(before: Any, now: Any, place: str = "") -> list[str]:
     return [] if before == now else [f"{place}: {before} became {now}"]
 
 
-def test_figures_of_a_report_are_those_of_0_1_0(kept: Lab, tmp_path: Path) -> None:
+def test_figures_of_a_report_are_those_of_0_1_0(
+    figures: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
     """Every figure of report.json, value for value, but for the parts named above."""
-    kept.orch("report", "first", "--format", "json", "--out", str(tmp_path / "report"))
-    now = json.loads((tmp_path / "report" / "report.json").read_text())
-    before = json.loads((KEPT / "report-first.json").read_text())
+    before, now = figures
     same = {key: value for key, value in before.items() if key not in CHANGED}
 
     assert missing_or_changed(same, now) == []
@@ -87,12 +105,10 @@ def test_figures_of_a_report_are_those_of_0_1_0(kept: Lab, tmp_path: Path) -> No
 
 
 def test_what_changed_in_a_report_is_what_a_network_that_learned_nothing_changes(
-    kept: Lab, tmp_path: Path
+    figures: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
     """One answer to all images: it is no leader, its mistakes fill no list, precision counts 0."""
-    kept.orch("report", "first", "--format", "json", "--out", str(tmp_path / "report"))
-    now = json.loads((tmp_path / "report" / "report.json").read_text())
-    before = json.loads((KEPT / "report-first.json").read_text())
+    before, now = figures
 
     assert "squeezenet" in now["answer"]["learned_nothing"]
     assert not now["answer"]["leads"]

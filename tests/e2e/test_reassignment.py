@@ -20,8 +20,8 @@ from jobs import atomic
 pytestmark = pytest.mark.whole
 
 ASKED = (
-    *("--backbone", "squeezenet", "--periods", "1", "--epochs-per-period", "30"),
-    *("--image-size", "64", "--weights", "none", "--batch-size", "8", "--data"),
+    *("--backbone", "squeezenet", "--periods", "1", "--epochs-per-period", "24"),
+    *("--image-size", "32", "--weights", "none", "--batch-size", "8", "--data"),
 )
 RUN_S, STOPPED_S = 0.02, 0.48
 
@@ -49,7 +49,7 @@ def test_an_idle_faster_worker_takes_over_and_every_number_is_the_same(
     """A worker recorded as fast requests the training. It is handed over after a step and ends as
     if undisturbed.
     """
-    calm, moved, over = new_lab("calm"), new_lab("moved"), threading.Event()
+    calm, moved, over = new_lab("calm"), new_lab("moved", pause_s=0.4), threading.Event()
     slow = moved.worker("--name", "slow")
     calm.worker()
     calm_run = calm.submit(*ASKED, str(animal_folder))
@@ -57,7 +57,7 @@ def test_an_idle_faster_worker_takes_over_and_every_number_is_the_same(
     run = moved.submit(*ASKED, str(animal_folder))
     training = next(task for task in run.tasks if task.startswith("train.squeezenet"))
     moved.until(lambda: moved.progress(training).get("epoch", 0) >= 1, what="the long training")
-    atomic.write_json(moved.store.pace_path(socket.gethostname(), "cpu"), {"squeezenet@64x1": 1e4})
+    atomic.write_json(moved.store.pace_path(socket.gethostname(), "cpu"), {"squeezenet@32x1": 1e4})
     brake = threading.Thread(target=slow_down, args=(slow, over))
     brake.start()
     try:

@@ -11,6 +11,7 @@ from support.peer_heartbeats import heartbeat_of
 from jobs import atomic
 from jobs.data.data_source import built_in
 from jobs.spec import model
+from jobs.spec.networks import STUDY, Network
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.submission.submit import create_run
@@ -222,3 +223,41 @@ def test_a_worker_reads_the_heartbeats_of_its_peers_and_finds_what_to_request(
     assert (wanted.task, wanted.holder) == (f"train.{trial}.0003", "slow")
     assert mine is None
     assert fleet.peers() == ()
+
+
+def test_the_first_placement_follows_the_costs_that_were_counted_at_submit(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """Nothing outside the catalog was measured: the larger network goes to the faster worker."""
+    store, fleet = Store(tmp_path).open(create=True), Peers(Store(tmp_path), clock)
+    costs = {"timm:small": Network(relative_cost=0.4), "timm:large": Network(relative_cost=30.0)}
+    asked = {"backbones": [*costs], "weights": "none"} | STUDY.model_dump()
+    run = create_run(store, model.build(asked).with_native(costs), built_in("digits"))
+    slow, fast = hand(tmp_path, "slow", clock), hand(tmp_path, "fast", clock)
+    slow.rates, fast.rates = {"resnet34@224x2": 10.0}, {"vgg16@224x2": 20.0, "timm:old@64x2": 1.0}
+    for data in run.data_sets:
+        done = store.done_path(Task("prepare", data))
+        atomic.write_json(done, {"classes": {"0": {"train": 1000}}})
+    for at in (1.0, 2.0):
+        write_heartbeats(store, (slow, fast), at)
+        fleet.peers()
+    small, large = (
+        next(trial for trial in run.trials if word in trial) for word in ("small", "large")
+    )
+    placed = fleet.placed(fast, [Task("train", small, 10), Task("train", large, 10)])
+
+    assert placed == {"slow": [Task("train", small, 10)], "fast": [Task("train", large, 10)]}
+
+
+def test_a_rate_of_an_own_file_counts_for_that_file_alone(tmp_path: Path, clock: Clock) -> None:
+    """Another file may have the same name; its network may be of any size."""
+    store = Store(tmp_path).open(create=True)
+    kinds = []
+    for number in range(2):
+        (tmp_path / "nets.py").write_text(f"WIDTH = {number}")
+        asked = {"backbones": f"{tmp_path}/nets.py:make"} | STUDY.model_dump()
+        trial = create_run(store, model.build(asked), built_in("digits")).trials[0]
+        kinds.append(hand(tmp_path, "one", clock).kind_of(Task("train", trial, 10)))
+
+    assert [kind[: len("nets.py:make-")] for kind in kinds] == ["nets.py:make-"] * 2
+    assert kinds[0] != kinds[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 
@@ -21,8 +22,11 @@ def test_a_message_carries_a_task_id_and_nothing_more(redis_url: str) -> None:
         channel.client.flushall()
         broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 10)], cost=cost)
         message = json.loads(channel.client.lpop("orch:1"))
+    task, about, _ = json.loads(base64.b64decode(message["body"]))
 
-    assert message["headers"]["argsrepr"] == "['train.vgg16-s0-00000000.0010']"
+    assert (task, about) == (["train.vgg16-s0-00000000.0010"], {"store": ""})
+    assert message["headers"]["argsrepr"] == "train.vgg16-s0-00000000.0010"
+    assert message["headers"]["id"].startswith("train.vgg16-s0-00000000.0010-")
     assert message["content-type"] == "application/json"
 
 
@@ -76,4 +80,4 @@ def test_what_is_no_message_is_dropped_and_the_next_one_is_taken(redis_url: str)
             left = consumer.channel.client.llen("orch")
 
     assert left == 0
-    assert taken == [f"['{task.id}']"]
+    assert taken == [task.id]

@@ -25,11 +25,12 @@ from jobs.task import TaskRequest
 from workers.process import child
 
 def main():
+    child.CHILD_ENTRY = "support.fake_work:main"  # the fork server need not load torch
     child.start_fork_server()
     folder = sys.argv[1]
     order = TaskRequest("train.scratch-s0-12345678.0001", folder, "t1", folder, 1, "cpu", 1, None)
     say = lambda message: Path(folder, "heard").touch()
-    entry = "support.fake_work:main"
+    entry = child.CHILD_ENTRY
     child.run(order, Path(folder, "log"), say, lambda: False, lambda: True, entry=entry)
 
 if __name__ == "__main__":

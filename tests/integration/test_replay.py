@@ -13,18 +13,34 @@ pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
 from support.learning import Laboratory
 
 from jobs import atomic
+from jobs.data import sources
 from jobs.errors import StoreUnusable
 from jobs.spec import model
+from jobs.spec.networks import STUDY
 from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import cli
+from orchestrator.submission.submit import create_run
 from orchestrator.verification import done_of
 from workers.devices.discovery import NoSuchDevice
 from workers.replay import replay_trial
 
 RECIPE: dict[str, Any] = {"batch_size": 4, "learning_rate": 0.01}
+COLOURS = {key: STUDY.model_dump()[key] for key in STUDY.model_dump() if key != "image_size"}
+OWN = """
+import torch
+
+
+class Small(torch.nn.Linear):
+    def forward(self, images):
+        return super().forward(images.mean((2, 3)))
+
+
+def make(num_classes):
+    return Small(3, num_classes)
+"""
 
 
 @pytest.fixture
@@ -65,6 +81,31 @@ def test_a_trial_killed_at_random_points_ends_with_the_same_weights_and_rows(
     assert [told["done"] for told in heard if told["phase"] == "killed"] == [1, 2]
     assert after == before
     assert list(laboratory.store.root.glob(".replay-*")) == []
+
+
+def test_an_own_file_and_own_weights_are_replayed_after_they_were_deleted(
+    animal_folder: Path, tmp_path: Path
+) -> None:
+    """The copies in the store count, whatever became of the files."""
+    import torch
+
+    net, weights = tmp_path / "nets.py", tmp_path / "mine.pth"
+    net.write_text(OWN)
+    torch.save(torch.nn.Linear(3, 5).state_dict(), weights)
+    entry = {"name": f"{net}:make", "weights": str(weights), "image_size": 32}
+    asked = {"backbones": [entry], "data": str(animal_folder), **RECIPE, **COLOURS}
+    spec = model.build(asked | {"periods": 1, "epochs_per_period": 1})
+    store = Store(tmp_path / "store").open(create=True)
+    run = create_run(store, spec, sources.read(spec))
+    lab = Laboratory(store, run.data)
+    lab.prepare()
+    lab.train(run.trials[0], 1)
+    net.unlink()
+    weights.unlink()
+    verdict = replay_trial(store, run.trials[0], kills=0, seed=0, weights_dir=None)
+
+    assert verdict.same_weights
+    assert verdict.same_rows
 
 
 def test_threads_and_device_are_those_on_record(laboratory: Laboratory, trial: str) -> None:

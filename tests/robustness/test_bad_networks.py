@@ -10,7 +10,7 @@ import pytest
 from support.refusals import Terminal
 
 from jobs.data import sources
-from jobs.errors import UnknownBackbone
+from jobs.errors import BadSpec, UnknownBackbone
 from jobs.spec import model
 from jobs.spec.networks import STUDY
 from jobs.store.store import Store
@@ -33,10 +33,57 @@ CHECKED = [
     ("torchvision:convnext_tinny", "Did you mean 'torchvision:convnext_tiny'?"),
     ("nets.py:fails", "nets.py:fails: its function raised KeyError: 'oops'"),
     ("nets.py:wrong", "for two images and 2 classes"),
+    ("nets.py:pair", "nets.py:pair in evaluation gives tuple for two images"),
+    ("nets.py:frozen", "nets.py:frozen gives scores without a gradient"),
+    ("nets.py:rounded", "nets.py:rounded gives scores without a gradient"),
+    ("nets.py:lazy", "whose size follows from the first images, such as LazyLinear"),
+    ("nets.py:hollow", "nets.py:hollow is on torch's meta device"),
+    ("nets.py:double", "values of type torch.float64; float32 is needed"),
+    ("nets.py:single", "nets.py:single cannot be used: one image"),
     ("timm:resnet18", "networks of timm need timm. Install it with: "),
 ]
 NETS = """
+import os
 import torch
+
+class Changed(torch.nn.Module):
+    def __init__(self, num_classes, change):
+        super().__init__()
+        self.body = torch.nn.Sequential(
+            torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, num_classes)
+        )
+        self.change = change
+
+    def forward(self, images):
+        return self.change(self.body(images), self.training)
+
+def pair(num_classes):
+    return Changed(num_classes, lambda scores, train: scores if train else (scores, scores))
+
+def frozen(num_classes):
+    return Changed(num_classes, lambda scores, train: scores).requires_grad_(False)
+
+def rounded(num_classes):
+    return Changed(num_classes, lambda scores, train: scores.long())
+
+def lazy(num_classes):
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(num_classes))
+
+def hollow(num_classes):
+    return Changed(num_classes, lambda scores, train: scores).to("meta")
+
+def double(num_classes):
+    return Changed(num_classes, lambda scores, train: scores).double()
+
+def single(num_classes):
+    def change(scores, train):
+        if len(scores) == 1:
+            raise ValueError("one image")
+        return scores
+    return Changed(num_classes, change)
+
+def ends(num_classes):
+    os._exit(3)
 
 def fails(num_classes):
     raise KeyError("oops")
@@ -52,6 +99,13 @@ def test_a_reference_of_no_known_form_is_refused(
 ) -> None:
     """Without torch; the line says how networks are written."""
     terminal.refuses(("submit", "--backbone", given), words)
+
+
+def test_a_pipe_in_the_place_of_an_own_file_is_refused_unread(terminal: Terminal) -> None:
+    """Nobody may ever write to it."""
+    os.mkfifo(terminal.folder / "pipe.py")
+
+    terminal.refuses(("submit", "--backbone", "pipe.py:make"), "not a file")
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +153,15 @@ def test_what_only_torch_can_check_is_refused_at_submit(
     terminal.refuses(
         ("submit", "--backbone", given, "--data", "photos", "--weights", "none"), words
     )
+
+
+def test_a_network_that_ends_the_checking_process_is_named(tmp_path: Path) -> None:
+    """Its code may do anything, even end its process."""
+    pytest.importorskip("torchvision")
+    (tmp_path / "nets.py").write_text(NETS)
+    asked = Asked("nets.py:ends", {}, str(tmp_path / "nets.py"), None, False, True)
+    with pytest.raises(BadSpec, match=r"nets\.py:ends could not be checked: .* exit code 3"):
+        network_check._ask([asked], 2, None)
 
 
 def test_without_torch_the_preparation_has_to_be_given(

@@ -29,7 +29,7 @@ OPTIONS = [
 COMMAND_WORDS = [
     ("ls", "Did you mean 'status'?"),
     ("runs", "Did you mean 'status'?"),
-    ("logs", "Did you mean 'status'?"),
+    ("log", "Did you mean 'logs'?"),
     ("train", "Did you mean 'submit'?"),
     ("leaderboard", "Did you mean 'report'?"),
     ("help", "Did you mean 'orch --help'?"),

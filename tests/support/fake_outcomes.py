@@ -165,6 +165,7 @@ def _share_right(trial: Trial, epoch: int) -> float:
     skill = SKILL.get(trial.backbone, 0.85) + 0.01 * float(
         _rng("skill", trial.backbone, trial.seed).normal()
     )
+    skill -= 0.1 * (trial.recipe.learning_rate != 0.001)  # in a grid
     return min(0.995, skill * (1 - 0.55 * 0.5**epoch))
 
 

@@ -36,6 +36,7 @@ def fill_store(
     failed: Mapping[str, str] | None = None,
     name: str | None = None,
     harder: Sequence[str] = (),
+    recipe: Mapping[str, Any] | None = None,
 ) -> tuple[Store, Run]:
     """A store that holds one run with plausible, repeatable rows; needs neither torch nor a worker.
 
@@ -54,6 +55,7 @@ def fill_store(
             "skip_broken": bool(skipped),
             **_preparation(backbones),
             "corruptions": list(harder),
+            **(recipe or {}),
         }
     )
     store, manifest = Store(root).open(create=True), fake_manifest(classes, images_a_class)

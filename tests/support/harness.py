@@ -21,6 +21,8 @@ from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
+from support import preloaded
+from support.preloaded import Kind
 
 ORCH = [sys.executable, "-m", "orchestrator.cli"]
 
@@ -34,6 +36,7 @@ class Lab:
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     extra: dict[str, str] = field(default_factory=dict)
     enter: Sequence[str] = ()  # what runs commands elsewhere: put before each
+    kind: Kind = field(default_factory=Kind)  # how its workers differ
 
     @property
     def store(self) -> Store:
@@ -69,15 +72,24 @@ class Lab:
         """Submit and load the run."""
         return self.store.load_run(json.loads(self.orch("submit", *words, "--json"))["run"])
 
-    def worker(self, *words: str, enter: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-        """Start a worker on the CPU; its output is kept in the laboratory's folder. With `enter`
-        it runs elsewhere.
+    def worker(self, *words: str, kind: Kind | None = None) -> subprocess.Popen[bytes]:
+        """Start a worker on the CPU; its output is kept in the laboratory's folder. Under pytest it
+        is a fork, unless the laboratory has a PYTHONPATH of its own (see `support.preloaded`).
         """
         self.folder.mkdir(exist_ok=True)
+        command = ["worker", "--device", "cpu", "--threads", "1", *words]
+        by_hand = "PYTHONPATH" in self.extra or preloaded.FOLDER not in os.environ
         with (self.folder / f"worker-{len(self.workers)}.log").open("ab") as log:
-            command = [*enter, *ORCH, "worker", "--device", "cpu", "--threads", "1", *words]
-            process = subprocess.Popen(
-                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            process: Any = (
+                subprocess.Popen(
+                    [*ORCH, *command],
+                    env=self.environment,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+                if by_hand
+                else preloaded.start(command, self.environment, log.fileno(), kind or self.kind)
             )
         self.workers.append(process)
         return process

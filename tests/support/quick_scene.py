@@ -79,13 +79,13 @@ class Scene:
         """The store that the workers use."""
         return Store(self.folder / "store")
 
-    def worker(self) -> subprocess.Popen[bytes]:
-        """Start a quick worker; its output is kept beside the store."""
+    def worker(self, memory: int = 0) -> subprocess.Popen[bytes]:
+        """Start a quick worker, as if on a GPU of so many bytes; its output is kept."""
         name = f"w{len(self.workers)}"
         command = [sys.executable, "-m", "support.quick_worker", str(self.store.root), self.url]
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                [*command, name, str(self.seconds)],
+                [*command, name, str(self.seconds), str(memory)],
                 env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
                 stdout=log,
                 stderr=log,

@@ -10,7 +10,7 @@ pytest.importorskip("torchvision", reason="torchvision is not installed (extra '
 from torch.nn import functional  # noqa: E402
 
 from jobs.errors import BadSpec, UnknownBackbone  # noqa: E402
-from models.networks import check, libraries, search, torchvision_networks  # noqa: E402
+from models.networks import check, costs, libraries, search, torchvision_networks  # noqa: E402
 from models.networks.libraries import Wanted  # noqa: E402
 
 CLASSES = 5
@@ -118,6 +118,35 @@ def test_an_unknown_network_is_refused_with_the_closest_one(label: str, words: s
         check.check(check.NetworkRequest(label, {}), CLASSES, None)
 
     assert words in str(refusal.value)
+
+
+def test_a_value_that_is_passed_to_a_layer_does_not_stop_the_count() -> None:
+    """As the class token of CaiT and PiT."""
+
+    class Token(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.token = torch.nn.Parameter(torch.zeros(3))
+            self.layer = torch.nn.Linear(3, CLASSES)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.layer(self.token) + self.layer(images.mean((2, 3)))
+
+    cost = costs.of_image(Token(), 8)
+
+    assert cost.gmacs == pytest.approx(2 * 3 * CLASSES / 1e9)
+    assert cost.millions == pytest.approx(2 * CLASSES / 1e6)
+
+
+def test_a_network_that_memory_limits_costs_more_than_its_multiply_adds() -> None:
+    """MobileNet V3 has a third of AlexNet's multiply-adds and takes twice as long to train."""
+    names = ("alexnet", "mobilenet_v3_large")
+    mobile = [
+        check.check(check.NetworkRequest(f"torchvision:{name}", {}), 20, None) for name in names
+    ]
+
+    assert mobile[1]["gmacs"] < mobile[0]["gmacs"] / 3
+    assert mobile[1]["relative_cost"] > mobile[0]["relative_cost"]
 
 
 def test_a_search_finds_networks_with_what_is_known_of_them() -> None:

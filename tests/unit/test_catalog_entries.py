@@ -17,7 +17,8 @@ from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.schedules import SCHEDULES
 from jobs.data.data_source import built_in
 from jobs.errors import UnknownBackbone
-from jobs.spec.fields import KEYS, Weights
+from jobs.spec.fields import KEYS, RECIPE_KEYS, Weights
+from jobs.spec.grid_settings import GridSettings
 from jobs.spec.model import LATER, Spec
 from jobs.spec.network_settings import NetworkSettings
 from jobs.spec.recipe import DataSettings, Recipe, SplitSettings
@@ -33,14 +34,15 @@ FIRST_KEYS = {
 
 def test_every_key_has_one_entry_and_one_owner() -> None:
     """The classes that own keys declare each once; what came later stays out of names."""
-    owners = (Recipe, SplitSettings, NetworkSettings, Spec)
+    owners = (Recipe, SplitSettings, NetworkSettings, GridSettings, Spec)
     owned = [key for owner in owners for key in owner.__annotations__ if key in Spec.model_fields]
 
-    assert sorted(owned) == sorted([*KEYS, "networks"])
-    assert set(Spec.model_fields) == {*KEYS, "networks"}
+    assert sorted(owned) == sorted([*KEYS, "networks", "grid"])
+    assert set(Spec.model_fields) == {*KEYS, "networks", "grid"}
+    assert set(Recipe.model_fields) == set(RECIPE_KEYS)
     unnamed = {name for name, key in KEYS.items() if not key.later}
     assert unnamed - FIRST_KEYS == {"classes_at_top", "images", "group_by", "group_by_name"}
-    assert KEYS.keys() - unnamed == LATER - {"networks", "split_size", "margin"}
+    assert KEYS.keys() - unnamed == LATER - {"networks", "grid", "split_size", "margin"}
     assert set(DataSettings.model_fields) - set(KEYS) == {"split_size", "margin"}
 
 

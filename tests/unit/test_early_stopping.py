@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +72,31 @@ def test_a_patience_is_a_number_of_epochs_or_none() -> None:
     for bad in (0, "soon", True):
         with pytest.raises(BadSpec, match="early_stop"):
             model.build({"backbones": "all", "early_stop": bad})
+
+
+def test_a_metric_that_rises_stops_where_it_no_longer_does() -> None:
+    """The same rule, upside down; equal is not better."""
+    shares = [0.1, 0.4, 0.6, 0.6, 0.5, 0.9]
+
+    assert stop_epoch(shares, 2, higher_is_better=True) == 5
+    assert stop_epoch(shares, 3, higher_is_better=True) is None
+    assert stop_epoch([1 - share for share in shares], 2) == 5
+
+
+def test_the_metric_of_stopping_names_the_trial_only_where_it_is_not_the_loss() -> None:
+    """`log-loss` is the loss; without a use it is refused."""
+    plain, loss, other = (
+        model.build({"backbones": "scratch", "early_stop": 2, **more}).recipe()
+        for more in ({}, {"early_stop_metric": "log-loss"}, {"early_stop_metric": "macro_f1"})
+    )
+
+    assert plain == loss
+    assert "early_stop_metric" not in model.named_by(plain)
+    assert model.named_by(other)["early_stop_metric"] == "macro-f1"
+    with pytest.raises(BadSpec, match="no effect without early_stop or keep best"):
+        model.build({"backbones": "scratch", "early_stop_metric": "accuracy"})
+    with pytest.raises(BadSpec, match="early_stop_metric: unknown metric 'f2'"):
+        model.build({"backbones": "scratch", "early_stop": 1, "early_stop_metric": "f2"})
 
 
 RECIPE: dict[str, Any] = {"batch_size": 8, "learning_rate": 0.3, "early_stop": 1}
@@ -145,6 +169,31 @@ def test_periods_and_kills_do_not_change_where_it_stops(prepared: Callable[[], A
     assert len(timeless(whole, trials[0])) == straight["epoch"]
 
 
+def test_a_kill_does_not_change_where_another_metric_stops(prepared: Callable[[], Any]) -> None:
+    """Nor which epoch it keeps, nor what it records of the validation images."""
+    from support.learning import stop_after
+
+    from jobs.errors import Stopped
+
+    recipe = RECIPE | {"early_stop_metric": "macro-f1", "keep": "best"}
+    whole, struck = prepared(), prepared()
+    trials = [each.trial("squeezenet", [8], **recipe) for each in (whole, struck)]
+    straight, again = whole.train(trials[0], 8), None
+    while again is None:
+        try:
+            again = struck.train(trials[1], 8, should_stop=stop_after(4))
+        except Stopped:
+            continue
+    rows = timeless(whole, trials[0])
+    shares = [row["val_macro_f1"] for row in rows]
+
+    assert rows == timeless(struck, trials[1])
+    assert again["weights_digest"] == straight["weights_digest"]
+    assert straight["epoch"] == (stop_epoch(shares, 1, higher_is_better=True) or 8)
+    assert all(0 <= row["val_balanced_accuracy"] <= 1 for row in rows)
+    assert all(row["val_top5"] is None for row in rows)
+
+
 def test_later_marks_are_evaluated_with_the_network_as_it_stopped(
     prepared: Callable[[], Any],
 ) -> None:
@@ -170,10 +219,12 @@ def test_later_marks_are_evaluated_with_the_network_as_it_stopped(
 def halted(tmp_path: Path) -> tuple[Store, Run]:
     """A run of two networks and three periods of two epochs; scratch stopped early at epoch 3."""
     store, run = fill_store(
-        tmp_path, backbones=["scratch", "resnet34"], classes=("a", "b"), periods=3, pixels=False
+        tmp_path,
+        backbones=["scratch", "resnet34"],
+        classes=("a", "b"),
+        pixels=False,
+        recipe={"early_stop": 1},
     )
-    run = replace(run, spec=run.spec.model_copy(update={"early_stop": 1}))
-    store.save_run(run)
     trial = next(name for name in run.trials if name.startswith("scratch"))
     place = store.root / table_folder("epochs", trial)
     for path in sorted(place.glob("*.parquet")):

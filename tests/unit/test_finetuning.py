@@ -60,7 +60,8 @@ def test_only_the_head_changes_and_its_losses_are_those_of_the_whole_network(
         if not torch.equal(value, begun[name])
     }
     values = head_values(backbone, trained.network, 3, 32, None)
-    loss, accuracy = validate(trained, data, 2, lambda images: None)
+    validation = validate(trained, data, 2, lambda images: None)
+    loss, accuracy = validation.loss, validation.accuracy
     last = tables.read_rows(laboratory.store.root, "epochs", [trial]).to_pylist()[-1]
 
     assert changed == {next(iter(values)).rpartition(".")[0]}

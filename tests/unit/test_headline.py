@@ -201,8 +201,8 @@ def test_lines_show_chance_and_the_commonest_class(tmp_path: Path) -> None:
     """Where the figure reaches so low; the caption says both in any case."""
     store, run = filled(tmp_path, backbones=["scratch", "vgg16"])
     collapse(store, run, "vgg16", answer="ape")
-    low = learning_curves.accuracies(run_data.read_run_data(store, run))
-    high = learning_curves.accuracies(
+    low = learning_curves.leading_figure(run_data.read_run_data(store, run))
+    high = learning_curves.leading_figure(
         run_data.read_run_data(*filled(tmp_path / "b", backbones=["resnet34"], periods=1))
     )
     assert low is not None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from jobs import plan
+from jobs.catalog.backbones import TYPICAL_COST
 from jobs.data import sources
 from jobs.spec import model
 from jobs.spec.networks import STUDY, Network
@@ -31,3 +34,15 @@ def test_a_large_network_outside_the_catalog_begins_before_a_small_one(
     assert costs == [20.0, 1.5, 0.5]
     assert [plan.priority(*each) for each in zip(tasks, costs, strict=True)] == [2, 8, 9]
     assert run_status(store, run).costs == {large: 20.0, "squeezenet": 1.5, small: 0.5}
+
+
+def test_costs_compare_networks_of_a_run_whatever_the_size_of_its_images() -> None:
+    """With images of 64 px for all, a counted cost stands beside the catalog's of 224 px."""
+    equal = Network(relative_cost=9.0 * (64 / 224) ** 2)
+    asked = {"backbones": "resnet34,timm:equal,timm:unknown"} | STUDY.model_dump()
+    spec = model.build(asked | {"image_size": 64}).with_native({"timm:equal": equal})
+
+    assert plan.relative_cost(spec, "resnet34") == pytest.approx(9.0)
+    assert plan.relative_cost(spec, "timm:equal") == pytest.approx(9.0)
+    assert plan.relative_cost(spec, "timm:unknown") == pytest.approx(TYPICAL_COST)
+    assert plan.image_cost(spec, "timm:unknown") == pytest.approx(TYPICAL_COST * (64 / 224) ** 2)

@@ -151,17 +151,30 @@ def test_a_pace_is_measured_or_reckoned_from_others_and_else_from_the_catalog() 
     """
     mine, theirs = {VGG: 50.0}, {VGG: 100.0, "resnet34@224": 300.0}
 
-    assert throughput.expected_rate(mine, VGG, [theirs]) == 50.0
-    assert throughput.expected_rate(mine, "resnet34@224", [mine, theirs]) == pytest.approx(150.0)
-    assert throughput.expected_rate(mine, "scratch@224", [mine]) == pytest.approx(50.0 * 25)
-    assert throughput.expected_rate(mine, "vgg16@112", [mine]) == pytest.approx(200.0)
+    assert throughput.expected_rate(mine, VGG, [theirs], {}) == 50.0
+    assert throughput.expected_rate(mine, "resnet34@224", [mine, theirs], {}) == pytest.approx(150)
+    assert throughput.expected_rate(mine, "scratch@224", [mine], {}) == pytest.approx(50.0 * 25)
+    assert throughput.expected_rate(mine, "vgg16@112", [mine], {}) == pytest.approx(200.0)
+
+
+def test_a_network_outside_the_catalog_is_expected_at_its_counted_cost() -> None:
+    """Networks of unknown cost compare workers only where there is nothing else."""
+    counted = {"timm:a@384": 50.0}
+    mine, unknown = {VGG: 50.0, "timm:b@224": 1.0}, {"timm:b@224": 50.0}
+
+    assert throughput.expected_rate(mine, "timm:a@384", [mine], counted) == pytest.approx(25.0)
+    assert throughput.expected_rate(mine, "timm:c@224", [mine], {}) == pytest.approx(250.0)
+    assert throughput.expected_rate(unknown, VGG, [unknown], {}) == pytest.approx(10.0)
+    assert throughput.ratio({VGG: 50.0}, {"timm:a@384": 50.0}, counted) == pytest.approx(0.5)
 
 
 def test_kinds_tell_what_a_pace_depends_on() -> None:
-    """Backbone and image size; on a CPU also the threads."""
+    """Network and image size; on a CPU also the threads."""
     assert throughput.training_kind("vgg16", 224, None) == VGG
     assert throughput.training_kind("vgg16", 64, 4) == "vgg16@64x4"
-    assert throughput.work("vgg16@64x4") == 25 * 64**2
+    assert throughput.work("vgg16@64x4", {}) == 25 * 64**2
+    assert throughput.work("vgg16+head@64x4", {}) == 25 * 64**2
+    assert throughput.work("timm:vgg16@64x4", {}) is None
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ OTHERS = {
     "answers",
     "differences",
     "reliability",
+    "risk-coverage",
     "cost-seconds",
     "cost-gmacs",
     "stopping",

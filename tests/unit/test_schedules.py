@@ -131,10 +131,19 @@ def test_smoothing_leaves_the_validation_loss_alone() -> None:
     )
 
 
-def test_a_loss_that_is_infinite_names_the_rate_and_a_smaller_one() -> None:
-    """A tenth of it."""
-    made = learner(learning_rate=1e20)
-    with pytest.raises(LossNotFinite, match=r"rate 1e\+20\. Try --learning-rate 1e\+19 instead of"):
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [
+        ({}, r"Try --learning-rate 1e\+19 instead of 1e\+20, or"),
+        ({"head_learning_rate": 0.5}, "of 1e.20 and --head-learning-rate 0.05 instead of 0.5, or"),
+    ],
+)
+def test_a_loss_that_is_infinite_names_the_rates_and_smaller_ones(
+    head: dict[str, Any], why: str
+) -> None:
+    """A tenth of them, and where a network's own rate is set."""
+    made = learner(learning_rate=1e20, **head)
+    with pytest.raises(LossNotFinite, match=rf"{why}.*learning_rate of its own in backbones"):
         train_epoch(made, some_data(40), 1, EpochProgress(), nothing)
 
 

@@ -37,7 +37,7 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     """The signal handlers of the tests come back afterwards."""
-    kept = {number: signal.getsignal(number) for number in (15, 2, 1)}
+    kept = {number: signal.getsignal(number) for number in (15, 2, 1, signal.SIGUSR1)}
     yield
     for number, handler in kept.items():
         signal.signal(number, handler)
@@ -161,6 +161,30 @@ def test_a_signal_stops_every_worker_gently(tmp_path: Path) -> None:
         time.sleep(0.02)
 
     keeper.sleep = signal_once
+
+    assert keeper.run() == 0
+    assert keeper.passed_on == 1
+    assert all(each.process is None for each in keeper.workers)
+
+
+def test_a_warning_of_the_cluster_is_passed_on_once(tmp_path: Path) -> None:
+    """As SIGUSR1, which a worker may also get itself; SIGTERM would end it at once."""
+    program = (
+        "import signal, sys\nsignal.signal(10, lambda *_: sys.exit(0))\n"
+        "print('up', flush=True)\nwhile True: signal.pause()"
+    )
+    keeper = Supervisor([worker(tmp_path, name, program) for name in "ab"])
+    began = list[bool]()
+
+    def warn_twice(seconds: float) -> None:
+        up = all(each.log.exists() and each.log.read_text() for each in keeper.workers)
+        if up and not began:
+            began.append(True)
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(0.02)
+
+    keeper.sleep = warn_twice
 
     assert keeper.run() == 0
     assert keeper.passed_on == 1

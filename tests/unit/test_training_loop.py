@@ -97,7 +97,7 @@ def test_training_learns(precision: str) -> None:
         train_epoch(trained, data, epoch, last, nothing)
 
     assert last.loss < first.loss / 2
-    assert validate(trained, data, 5, lambda done: None)[1] == 1.0
+    assert validate(trained, data, 5, lambda done: None).accuracy == 1.0
 
 
 def test_scores_are_single_precision_and_weights_too_under_bf16() -> None:
@@ -164,7 +164,8 @@ def test_validation_uses_neither_dropout_nor_batch_statistics() -> None:
 def test_the_mean_loss_and_the_accuracy_are_over_images_not_batches() -> None:
     """Eight validation images in uneven batches, against one computation over all."""
     trained, data = learner(batch_size=1), some_data()
-    loss, accuracy = validate(trained, data, 1, lambda done: None)
+    validation = validate(trained, data, 1, lambda done: None)
+    loss, accuracy = validation.loss, validation.accuracy
     index = data.splits["validation"]
     with torch.inference_mode():
         scores = trained.network(normalised(torch.from_numpy(data.images[index])))

@@ -60,6 +60,39 @@ def test_weights_that_do_not_fit_are_refused(
 
 
 @pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda state: {f"module.{key}": value for key, value in state.items()},
+            "save the state dict of the network inside, 'network.module.state_dict()'",
+        ),
+        (lambda state: {"epoch": 3, "model": state}, "Its entry 'model' is one"),
+        (lambda state: {key: value.to(torch.int8) for key, value in state.items()}, "torch.int8"),
+        (lambda state: {}, "it lacks 'conv1.weight'"),
+    ],
+    ids=["DataParallel", "checkpoint", "quantised", "empty"],
+)
+def test_a_weights_file_that_is_nearly_right_is_refused_with_what_to_save(
+    change: Callable[[Any], Any], words: str, weights: Path
+) -> None:
+    """timm would copy integers as values, and download others in the place of none."""
+    torch.save(change(torch.load(weights)), weights)
+    with pytest.raises(BadWeights) as refusal:
+        libraries.build(Wanted("timm:resnet18", 32), 3, 0, weights)
+
+    assert words in str(refusal.value)
+
+
+def test_counts_of_batches_may_have_any_type(weights: Path) -> None:
+    """`{key: value.half()}` changes them too."""
+    state = torchvision.models.resnet18(num_classes=7).state_dict()
+    torch.save({key: value.half() for key, value in state.items()}, weights)
+    network = libraries.build(Wanted("torchvision:resnet18", 32), 3, 0, weights)
+
+    assert network.state_dict()["bn1.num_batches_tracked"].dtype == torch.int64
+
+
+@pytest.mark.parametrize(
     ("label", "other"),
     [
         ("timm:mobilenetv3_large_100", "torchvision:mobilenet_v2"),

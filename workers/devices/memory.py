@@ -43,6 +43,11 @@ def total_bytes(device: Device) -> int:
     return int(CPU_SHARE * min([psutil.virtual_memory().available, *limits()]))
 
 
+def gpu_bytes(device: Device) -> int:
+    """All memory of a GPU; 0 for a processor, and where the driver does not tell (as with MIG)."""
+    return _gpu_bytes(device.visible) if device.kind == "cuda" else 0
+
+
 def on_gpu(tensor_bytes: int, reserved_bytes: int | None = None) -> int:
     """GPU memory of a process, from its tensors and, where measured, reserved bytes."""
     return int(reserved_bytes or UNUSED * tensor_bytes) + CONTEXT_BYTES
@@ -97,7 +102,7 @@ class MeasuredMemory:
         size = self.store.described(trial.data).settings.image_size
         recipe = trial.recipe
         how = (recipe.precision, recipe.finetune, recipe.optimiser, recipe.ema is not None)
-        return trial.backbone, size, recipe.batch_size, *how
+        return trial.identity, size, recipe.batch_size, *how
 
 
 def _gpu_bytes(visible: str) -> int:

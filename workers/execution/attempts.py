@@ -207,9 +207,24 @@ def _closed(store: Store, task: Task, record: AttemptRecord) -> AttemptRecord:
     if record.state != "running":
         return record
     lost = Attempt(store, task, record)
-    why = WorkerLost(f"the worker {record.worker} was lost.")
-    lost.finish("lost", why, last_heard(store, task, record))
+    lost.finish("lost", _lost(record), last_heard(store, task, record))
     return lost.record
+
+
+def as_lost(store: Store, task: Task, record: AttemptRecord) -> AttemptRecord:
+    """A running attempt as it will be recorded once the task is begun again."""
+    why = _lost(record)
+    return structs.replace(
+        record,
+        state="lost",
+        failure=why.failure,
+        message=str(why),
+        finished_at=last_heard(store, task, record),
+    )
+
+
+def _lost(record: AttemptRecord) -> WorkerLost:
+    return WorkerLost(f"the worker {record.worker} was lost.")
 
 
 def last_heard(store: Store, task: Task, record: AttemptRecord) -> float:

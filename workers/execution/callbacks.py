@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import time
+from pathlib import Path
 
 from jobs import atomic
 from jobs.errors import OrchError, StorageFull
@@ -20,10 +23,14 @@ from workers.worker import Worker
 log = logging.getLogger("orch.worker")
 
 TELL_S = 1.0
+MAX_LOG_BYTES = 4_000_000
 
 
 class ProgressReporter:
-    """Write progress at most once a second, for `orch watch` and `orch status`; pass on memory."""
+    """Write progress at most once a second, for `orch watch` and `orch status`; pass on memory.
+
+    `facts` holds the last report of each key.
+    """
 
     def __init__(self, worker: Worker, task: Task, attempt: Attempt) -> None:
         self.path, self.admission, self.scheduler, self.task = (
@@ -41,14 +48,16 @@ class ProgressReporter:
             "device": worker.device.name,
         }
         self.last = 0.0
+        self.facts: Message = {}
 
     def __call__(self, message: Message) -> None:
+        self.facts |= message
         if isinstance(taken := message.get("memory_bytes"), int):
             self.admission.on_memory(
                 self.task.id, memory.on_gpu(taken, taken) if self.on_gpu else taken
             )
         self.scheduler.on_message(self.task, message)
-        if time.monotonic() - self.last >= TELL_S:
+        if time.monotonic() - self.last >= TELL_S * self.scheduler.slowdown:
             self.last = time.monotonic()
             try:
                 values = {**message, **self.who, "at": time.time()}
@@ -59,27 +68,75 @@ class ProgressReporter:
 
 
 class StopCondition:
-    """Whether a child should stop: worker stops or is drained, run cancelled, or handover."""
+    """Whether a child should stop: worker stops or is drained, run cancelled, or handover.
 
-    def __init__(self, worker: Worker, task: Task, token: int) -> None:
-        self.worker, self.task, self.last, self.unwanted = worker, task, time.monotonic(), False
-        self.token, self.looked = token, self.last
+    `reason` says why, in a few words. `by_person`: a person has stopped it for good.
+    """
+
+    def __init__(self, worker: Worker, task: Task, token: int, celery_id: str = "") -> None:
+        self.worker, self.task, self.last = worker, task, time.monotonic()
+        self.token, self.looked, self.celery_id = token, self.last, celery_id
+        self.reason, self.by_person = "", False
 
     def __call__(self) -> bool:
-        if time.monotonic() - self.last >= RENEW_S and not self.unwanted:
-            self.last = time.monotonic()
-            self.worker.drain.look(self.worker.admission.tasks)
-            self.unwanted = not self.worker.store.wanted_by(self.task)
-            if self.unwanted:
-                log.warning(
-                    "%s: no run needs this task any more: cancelled, or the record of the run is "
-                    "damaged (see: orch status)",
-                    self.task.id,
-                )
-        if time.monotonic() - self.looked >= LOOK_S and not self.unwanted:
-            self.looked = time.monotonic()
-            self.unwanted = self.worker.scheduler.stops(self.task, self.token)
-        return self.unwanted or self.worker.drain.stops or self.worker.stop.is_set()
+        if not self.reason:
+            self.reason = self._unwanted() or self._asked_for() or self._of_worker()
+        return bool(self.reason)
+
+    def _unwanted(self) -> str:
+        """Why a person wants this attempt no more."""
+        if self.celery_id and self.celery_id in self.worker.terminated:
+            self.by_person = True
+            return "terminated by remote control; the task is tried again"
+        slowdown = self.worker.scheduler.slowdown
+        if time.monotonic() - self.last < RENEW_S * slowdown:
+            return ""
+        self.last = time.monotonic()
+        older_than_s = RENEW_S * slowdown if slowdown > 1 else 0.0
+        self.worker.drain.look(self.worker.admission.tasks, older_than_s)
+        if self.worker.store.wanted_by(self.task):
+            return ""
+        log.warning(
+            "%s: no run needs this task any more: cancelled, or the record of the run is "
+            "damaged (see: orch status)",
+            self.task.id,
+        )
+        self.by_person = True
+        return "no run needs it any more"
+
+    def _asked_for(self) -> str:
+        """Whether a peer has asked for the training."""
+        if time.monotonic() - self.looked < LOOK_S * self.worker.scheduler.slowdown:
+            return ""
+        self.looked = time.monotonic()
+        stops = self.worker.scheduler.stops(self.task, self.token)
+        return "handed over to another worker" if stops else ""
+
+    def _of_worker(self) -> str:
+        if self.worker.stop.is_set():
+            return "the worker stops; the task is tried again"
+        return "the worker is drained; the task is tried again" if self.worker.drain.stops else ""
+
+
+class LogLimit:
+    """Keep the log of an attempt small: what a network prints for each batch fills disks.
+
+    The beginning is kept, and what is written last.
+    """
+
+    def __init__(self, log: Path, max_bytes: int = MAX_LOG_BYTES) -> None:
+        self.log, self.max_bytes, self.last = log, max_bytes, time.monotonic()
+
+    def __call__(self) -> None:
+        """Cut the log if it is too long; looks every `RENEW_S` at most."""
+        if time.monotonic() - self.last < RENEW_S:
+            return
+        self.last = time.monotonic()
+        with contextlib.suppress(OSError):
+            if self.log.stat().st_size > self.max_bytes:
+                os.truncate(self.log, self.max_bytes // 2)  # the child appends, wherever it ends
+                with self.log.open("ab") as handle:
+                    handle.write(b"\n... some output was left out here: the log was too long ...\n")
 
 
 class LeaseRenewer:

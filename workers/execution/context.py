@@ -24,12 +24,16 @@ from workers.worker import Worker
 
 @dataclass(slots=True)
 class TaskContext:
-    """One message: worker, task, attempts, and the highest lease token when it arrived."""
+    """One message: worker, task, attempts, and the highest lease token when it arrived.
+
+    `celery_id` is the message's own id.
+    """
 
     worker: Worker
     task: Task
     history: History
     seen_token: int
+    celery_id: str = ""
 
     @property
     def store(self) -> Store:
@@ -37,11 +41,11 @@ class TaskContext:
         return self.worker.store
 
 
-def task_context(worker: Worker, task: Task) -> TaskContext:
+def task_context(worker: Worker, task: Task, celery_id: str = "") -> TaskContext:
     """The context of a message that arrives now; raises `NewerRecord`, before anything begins."""
     _refuse_newer(worker.store, task)
     token = highest_token(worker.store, task.lease_key)
-    return TaskContext(worker, task, read_history(worker.store, task), token)
+    return TaskContext(worker, task, read_history(worker.store, task), token, celery_id)
 
 
 def _refuse_newer(store: Store, task: Task) -> None:

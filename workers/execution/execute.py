@@ -13,22 +13,35 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
 from jobs.versions import result_versions
+from workers import logs
 from workers.devices.admission import Requirement
-from workers.execution import attempts, settle
+from workers.execution import announcing, attempts, settle
 from workers.execution.attempts import Attempt, read_history
-from workers.execution.callbacks import LeaseRenewer, ProgressReporter, StopCondition
+from workers.execution.callbacks import LeaseRenewer, LogLimit, ProgressReporter, StopCondition
 from workers.execution.context import TaskContext, task_context
 from workers.lease import Lease, keep_renewed
+from workers.messaging.task_events import Ending
 from workers.worker import Worker
 
 log = logging.getLogger("orch.worker")
+ATTEMPTED = {"done", "failed", "stopped", "lost"}
+"""The outcomes of messages that began an attempt, or gave their task up."""
 
 
-def execute(worker: Worker, task_id: str) -> str:
+def execute(worker: Worker, task_id: str, celery_id: str = "") -> str:
     """Handle a message: admit, claim, run, settle, notify; returns the outcome in a word.
 
     Never raises for a failure. A message for a task that is not ready or not free changes nothing.
+    `celery_id` is the message's, under which Flower shows what becomes of it.
     """
+    with logs.task_context(task_id):
+        state = _execute(worker, task_id, celery_id)
+    if state not in ATTEMPTED:
+        announcing.tell_unused(worker, task_id, celery_id, state)
+    return state
+
+
+def _execute(worker: Worker, task_id: str, celery_id: str) -> str:
     try:
         task = Task.parse(task_id)
     except BadSpec as error:
@@ -37,7 +50,7 @@ def execute(worker: Worker, task_id: str) -> str:
     if worker.pause.active or worker.put_off.active(task):
         return "paused"
     try:
-        state = _handle(worker, task)
+        state = _handle(worker, task, celery_id)
     except OutOfReach as error:  # one person's files, or newer ones, stop no other task
         pause_s = worker.put_off.longer(task, error)
         log.error("%s: next try in %.0f s: %s", task.id, pause_s, error)
@@ -52,8 +65,8 @@ def execute(worker: Worker, task_id: str) -> str:
     return state
 
 
-def _handle(worker: Worker, task: Task) -> str:
-    context = task_context(worker, task)
+def _handle(worker: Worker, task: Task, celery_id: str) -> str:
+    context = task_context(worker, task, celery_id)
     if not _may_begin(worker, task) or context.history.must_wait():
         return "not ready"
     if worker.scheduler.declines(task):
@@ -83,6 +96,7 @@ def _may_begin(worker: Worker, task: Task) -> bool:
         not worker.stop.is_set()
         and not worker.drain.declines(task)
         and plan.is_ready(worker.store, task)
+        and worker.fits(task)
     )
 
 
@@ -122,36 +136,58 @@ def _run(context: TaskContext, lease: Lease, alone: bool) -> str:
         return "not ready"  # everything else was checked just before the claim
     if context.history.lost_too_often():
         lost = f"{attempts.MAX_LOST} workers were lost over it without any progress"
+        announcing.tell_given_up(worker, task, context.celery_id, lost)
         return settle.give_up(context, lost, lease)
     runs = context.store.wanted_by(task)
     attempt = _begin_attempt(context, lease, runs)
-    log.info("%s: attempt %d started", task.id, attempt.number)
+    request = _task_request(worker, task, attempt, lease, alone, runs)
+    with logs.context(attempt=attempt.number):
+        log.info("%s: attempt %d started", task.id, attempt.number)
+        return _attempt(context, attempt, lease, request)
+
+
+def _attempt(context: TaskContext, attempt: Attempt, lease: Lease, request: TaskRequest) -> str:
+    """Run an attempt in a child, publish its result or settle its failure; returns its state."""
+    worker, task = context.worker, context.task
+    reporter = ProgressReporter(worker, task, attempt)
+    stop = StopCondition(worker, task, lease.token, attempt.record.celery_id or "")
+    renew, limit_log = LeaseRenewer(lease), LogLimit(attempt.log)
+
+    def still_mine() -> bool:
+        limit_log()
+        return renew()
+
     try:
         result = worker.run_child(
-            _task_request(worker, task, attempt, lease, alone, runs),
+            request,
             attempt.log,
-            on_message=ProgressReporter(worker, task, attempt),
-            should_stop=StopCondition(worker, task, lease.token),
-            still_mine=LeaseRenewer(lease),
+            on_message=reporter,
+            should_stop=stop,
+            still_mine=still_mine,
             limits=worker.limits,
             entry=worker.entry,
         )
         with keep_renewed(lease):
             context.store.publish_result(task, result, attempt.work_folder, lease.holds)
     except OrchError as error:
-        return settle.settle_failure(context, attempt, error, lease)
+        state = settle.settle_failure(context, attempt, error, lease)
+        announcing.tell_failed(worker, task, attempt.record, stop.reason, stop.by_person)
+        return state
     finally:
         worker.scheduler.ended(task)
         shutil.rmtree(attempt.work_folder, ignore_errors=True)
     attempt.finish("done")
     log.info("%s: done", task.id)
+    said = announcing.result_sentence(task, result, reporter.facts)
+    announcing.tell(worker, attempt.record, Ending(said))
     return "done"
 
 
 def _begin_attempt(context: TaskContext, lease: Lease, runs: Sequence[Run]) -> Attempt:
-    worker, task = context.worker, context.task
-    return attempts.begin(
-        context.history,
+    worker, task, history = context.worker, context.task, context.history
+    before = history.records
+    attempt = attempts.begin(
+        history,
         {
             "trial": None if task.kind == "prepare" else task.subject,
             "run": runs[-1].name if runs else None,
@@ -161,8 +197,12 @@ def _begin_attempt(context: TaskContext, lease: Lease, runs: Sequence[Run]) -> A
             "token": lease.token,
             "queued_at": ready_since(worker.store, task, runs),
             "versions": result_versions(),
+            "celery_id": announcing.id_for(history, context.celery_id),
         },
     )
+    announcing.tell_lost(worker, before, history)
+    announcing.tell(worker, attempt.record)
+    return attempt
 
 
 def _notify(context: TaskContext, token: int, state: str) -> None:
@@ -184,8 +224,17 @@ def _notify(context: TaskContext, token: int, state: str) -> None:
 
 
 def _pass_on(worker: Worker, tasks: list[Task], *free: str) -> None:
-    """Enqueue each training to its best idle worker, the rest to any; `free` just became idle."""
+    """Enqueue each training to its best idle worker, the rest to any; `free` just became idle.
+
+    What some living worker may not take is not sent to any, as that worker would drop it. Trainings
+    are then found in the ledger by workers that fit; evaluations go to this worker if it fits.
+    """
     for to, sent in worker.scheduler.placed(tasks, *free).items():
+        if to is None:
+            apart = [task for task in sent if not worker.scheduler.all_fit(task)]
+            sent = [task for task in sent if task not in apart]
+            tests = [task for task in apart if task.kind == "evaluate" and worker.fits(task)]
+            enqueue(worker, tests, worker.name)
         enqueue(worker, begin_here(worker, sent, to) if to in free else sent, to)
 
 

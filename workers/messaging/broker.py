@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from celery import Celery
+from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import ChannelError
@@ -19,6 +20,7 @@ from jobs.plan import priority
 from jobs.task import Task
 from workers.messaging import address
 from workers.messaging.refusal import reachable
+from workers.messaging.task_events import new_id
 
 TRANSPORT_ALIASES.update(
     redis="workers.messaging.transport:Transport", rediss="workers.messaging.transport:Transport"
@@ -51,6 +53,17 @@ LIMITS: dict[str, Any] = {
 """For every connection: none waits for ever for a broker that has become silent."""
 
 
+class Amqp(AMQP):  # type: ignore[misc]  # celery is not typed
+    """Celery's messages; what is waiting is shown under the name of what runs."""
+
+    def as_task_v2(self, *args: Any, **kwargs: Any) -> Any:
+        """A message; its task-sent event names the task by its `shadow`, where it has one."""
+        made = super().as_task_v2(*args, **kwargs)
+        if made.sent_event and made.headers["shadow"]:
+            made.sent_event["name"] = made.headers["shadow"]
+        return made
+
+
 def app(broker_url: str, store: str = "", worker: str = "") -> Celery:
     """The Celery application of workers, controller and Flower: JSON only, no result backend.
 
@@ -61,7 +74,7 @@ def app(broker_url: str, store: str = "", worker: str = "") -> Celery:
     """
     with reachable(broker_url):
         to_connect_to = address.checked(broker_url)
-        application = Celery("orch", broker=to_connect_to, set_as_current=False)
+        application = Celery("orch", broker=to_connect_to, set_as_current=False, amqp=Amqp)
     names = common_queue(store), *([worker_queue(worker, store)] if worker else [])
     application.conf.update(
         accept_content=["json"],
@@ -100,7 +113,7 @@ def _queue(name: str) -> Queue:
 
 
 def name_of(task: Task) -> str:
-    """The Celery task name, shown by Flower: `orch.train`, `orch.evaluate`, `orch.prepare`."""
+    """The Celery task name: `orch.train`, `orch.evaluate`, `orch.prepare`."""
     return f"orch.{task.kind}"
 
 
@@ -120,19 +133,19 @@ def enqueue(
     to: str | None = None,
     store: str = "",
     cost: Callable[[Task], float] = lambda task: 1.0,
+    title: Callable[[Task], str] = lambda task: task.id,
 ) -> int:
     """Enqueue tasks, large networks by `cost` first, with `to` for one worker; returns how many.
 
-    Raises `BrokerUnreachable`. The connection is kept; if it broke meanwhile, a message is sent
-    again on a new one.
+    `title` is the name that Flower shows. Raises `BrokerUnreachable`. The connection is kept; if it
+    broke meanwhile, a message is sent again on a new one.
     """
     sent = 0
     with reachable(broker_url):
         for task in tasks:
             _sender(broker_url, store).send_task(
                 name_of(task),
-                args=[task.id],
-                kwargs={"store": store},
+                **contents(task, store, title(task)),
                 queue=_queue(worker_queue(to, store) if to else common_queue(store)),
                 priority=0 if to else priority(task, cost(task)),
                 retry=True,
@@ -140,6 +153,17 @@ def enqueue(
             )
             sent += 1
     return sent
+
+
+def contents(task: Task, store: str, title: str) -> dict[str, Any]:
+    """A message's id and arguments, and how Flower shows them."""
+    return {
+        "task_id": new_id(task),
+        "args": [task.id],
+        "kwargs": {"store": store},
+        "argsrepr": task.id,
+        "shadow": title,
+    }
 
 
 @functools.lru_cache(maxsize=4)
@@ -189,13 +213,6 @@ def _length(channel: Any, name: str) -> int:
         return int(_queue(name)(channel).queue_declare(passive=True).message_count)
     except ChannelError:
         return 0
-
-
-def flower(broker_url: str, port: int, address: str = "127.0.0.1", store: str = "") -> None:
-    """Run Flower on the same application until it is stopped."""
-    app(broker_url, store).start(
-        argv=["flower", f"--port={port}", f"--address={address}", "--purge_offline_workers=60"]
-    )
 
 
 @contextlib.contextmanager

@@ -5,18 +5,20 @@ Celery counts it, and Flower shows it, like any other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
-from celery.utils import uuid
 from kombu.message import Message
 from kombu.serialization import dumps
 
 from jobs.task import Task
-from workers.messaging.broker import name_of
+from workers.messaging.broker import contents, name_of
 
 
-def begin(application: Celery, celery_worker: Any, store: str, task: Task) -> bool:
+def begin(
+    application: Celery, celery_worker: Any, store: str, title: Callable[[Task], str], task: Task
+) -> bool:
     """Hand a task to the worker's slots; False if the worker does not run yet.
 
     It begins when a slot is free, and looks the task up in the ledger as for any message.
@@ -27,15 +29,14 @@ def begin(application: Celery, celery_worker: Any, store: str, task: Task) -> bo
     if not consumer.strategies:  # it has never been connected
         consumer.update_strategies()
     strategy = consumer.strategies[name_of(task)]
-    strategy(_message(application, store, task), None, _ignore, _ignore, ())
+    message = _message(application, task, contents(task, store, title(task)))
+    strategy(message, None, _ignore, _ignore, ())
     return True
 
 
-def _message(application: Celery, store: str, task: Task) -> Message:
+def _message(application: Celery, task: Task, contents: dict[str, Any]) -> Message:
     """The message that `broker.enqueue` would send."""
-    made = application.amqp.as_task_v2(
-        uuid(), name_of(task), args=[task.id], kwargs={"store": store}
-    )
+    made = application.amqp.as_task_v2(name=name_of(task), **contents)
     content_type, encoding, body = dumps(made.body, serializer="json")
     return Message(
         body=body,

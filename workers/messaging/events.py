@@ -6,6 +6,7 @@ Neither a task nor the receiving of messages ever waits for them.
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections import deque
@@ -15,6 +16,7 @@ from typing import Any
 from celery import Celery
 from celery.events.dispatcher import EventDispatcher
 from celery.events.event import Event, get_exchange, group_from
+from celery.utils.time import utcoffset
 from kombu.messaging import Producer
 
 from jobs.errors import BrokerUnreachable
@@ -42,6 +44,12 @@ class Outbox:
         self._sent.clear()
         self._waiting.append((event_type, event))
         self._put.set()
+
+    def announce(self, event_type: str, fields: dict[str, Any]) -> None:
+        """Leave an event of ours to be sent, stamped as Celery's dispatcher stamps its own."""
+        clock = self.application.clock.forward()
+        stamp = {"utcoffset": utcoffset(), "pid": os.getpid(), "clock": clock}
+        self.put(event_type, Event(event_type, **stamp, **fields))
 
     def start(self) -> None:
         """Send from now on, in a thread that ends with the process."""

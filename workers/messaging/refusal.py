@@ -11,15 +11,16 @@ from kombu.exceptions import ChannelError, OperationalError
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    NoPermissionError,
     RedisError,
     ResponseError,
 )
 
 from jobs.errors import BrokerUnreachable
-from workers.messaging import address
+from workers.messaging import address, password_file, tls_refusal
+from workers.messaging.tls_refusal import CHECK
 
 UNREACHABLE = (OperationalError, ChannelError, RedisError, OSError)
-CHECK = "Check ORCH_BROKER_URL"
 
 
 @contextlib.contextmanager
@@ -46,7 +47,12 @@ def explained(broker_url: str, error: BaseException) -> BrokerUnreachable:
         if isinstance(cause, AuthenticationError):
             return BrokerUnreachable(
                 f"the broker at {shown} refuses the password, or wants one: {said}. "
-                f"{CHECK}: redis://:PASSWORD@HOST:PORT/0.{_raw_at(broker_url)}"
+                f"{_where_the_password_is(broker_url)}{_raw_at(broker_url)}"
+            )
+        if isinstance(cause, NoPermissionError):
+            return BrokerUnreachable(
+                f"the user of the broker at {shown} lacks a right: {said}. {CHECK}: its user, and "
+                "compare the rights in Redis with deploy/redis/users.acl."
             )
         if isinstance(cause, ResponseError | BusyLoadingError) or _is_full(cause):
             return BrokerUnreachable(
@@ -56,18 +62,17 @@ def explained(broker_url: str, error: BaseException) -> BrokerUnreachable:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return BrokerUnreachable(
                 f"the certificate of the broker at {shown} is not accepted: "
-                f"{(cause.verify_message or said).rstrip('.')}. {CHECK}: name its authority with "
-                "?ssl_ca_certs=FILE, or accept any certificate with ?ssl_cert_reqs=none."
+                f"{(cause.verify_message or said).rstrip('.')}. {tls_refusal.of_certificate(cause)}"
             )
         if isinstance(cause, ssl.SSLError):
             return BrokerUnreachable(
-                f"TLS with the broker at {shown} failed ({cause.reason or said}). {CHECK}: "
-                "redis:// is without TLS; a Redis that wants a certificate of ours takes "
-                "?ssl_certfile=FILE&ssl_keyfile=FILE."
+                f"TLS with the broker at {shown} failed ({cause.reason or said}). "
+                f"{tls_refusal.of_handshake(cause)}"
             )
     return BrokerUnreachable(
-        f"no broker answers at {shown} ({_reason(chain)}).{_raw_at(broker_url)} {CHECK} and that "
-        "Redis runs there; unset it to use the embedded one."
+        f"no broker answers at {shown} ({_reason(chain)}).{_raw_at(broker_url)}"
+        f"{_hung_up(broker_url, chain)} {CHECK} and that Redis runs there; unset it to use the "
+        "embedded one."
     )
 
 
@@ -94,7 +99,8 @@ def _said(error: BaseException, broker_url: str) -> str:
     """The error's own words in one line, without the password if they repeat it."""
     said = " ".join(str(error).split())[:400].rstrip(".")
     place = broker_url.partition("://")[2].rpartition("@")[0]
-    for secret in (place, *place.split(":", 1)):
+    kept = address.named_password_file(broker_url)
+    for secret in (place, *place.split(":", 1), password_file.read_or_empty(kept)):
         for form in (secret, unquote(secret)):
             said = said.replace(form, "***") if len(form) > 3 else said
     return "".join(each if each.isprintable() else "?" for each in said)
@@ -109,6 +115,22 @@ def _database(said: str) -> str:
     if "DB index" in said:
         return " It has not the database that the address names: 0 to 15, unless set otherwise."
     return ""
+
+
+def _hung_up(broker_url: str, chain: list[BaseException]) -> str:
+    """A hint if the connection was broken off, which Redis may do before it says why."""
+    broken = any(isinstance(cause, ConnectionResetError | BrokenPipeError) for cause in chain)
+    if broken and broker_url.startswith("rediss://"):
+        return f" Where Redis wants a certificate of ours, {tls_refusal.GIVE_OURS}."
+    if broken and broker_url.startswith("redis://"):
+        return " Where this port speaks TLS, write rediss://."
+    return ""
+
+
+def _where_the_password_is(broker_url: str) -> str:
+    if (kept := address.named_password_file(broker_url)) is not None:
+        return f"Check the user in ORCH_BROKER_URL and the password in {kept}."
+    return f"{CHECK}: redis://:PASSWORD@HOST:PORT/0, or name a file in ORCH_BROKER_PASSWORD_FILE."
 
 
 def _raw_at(broker_url: str) -> str:

@@ -58,6 +58,6 @@ def remove_bindings(broker_url: str, store: str, alive: Collection[str]) -> None
     with contextlib.suppress(BrokerUnreachable), connected(broker_url) as channel:
         for member in channel.client.smembers(table):
             queue = member.decode(errors="replace").rsplit(":", 1)[-1]
-            worker = queue.removesuffix(ours).rpartition("@")[2]
-            if queue.endswith(ours) and worker not in alive:
+            worker = queue.removesuffix(ours).partition("@")  # an older one: celery@WORKER
+            if queue.endswith(ours) and not {worker[0], worker[2]} & set(alive):
                 channel.client.srem(table, member)

@@ -18,6 +18,7 @@ from typing import Any
 from jobs import errors, install_hints, permissions
 from jobs.atomic import FULL
 from workers.process import parent_death
+from workers.process.progress_log import ProgressLog
 
 Message = dict[str, Any]
 ORPHANED = 75
@@ -32,22 +33,31 @@ def child_main(
     _end_with_parent(pulse, away_s)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    talk = threading.Lock()
+    for meant_for_the_worker in (signal.SIGINT, signal.SIGUSR1):
+        signal.signal(meant_for_the_worker, signal.SIG_IGN)
+    talk, progress = threading.Lock(), ProgressLog()
 
     def tell(message: Message) -> None:
         with talk:
+            progress.note(message)
             pipe.send_bytes(json.dumps(message).encode())
 
     try:
         tell({"listens": True})
         _write_to(log)
+        progress.write(f"{request['task']} on {request['device']}, {request['threads']} thread(s)")
         module, _, function = entry.partition(":")
         main = getattr(importlib.import_module(module), function)
-        tell({"result": main(request, tell, stop.is_set)})
+        result = main(request, tell, stop.is_set)
+        progress.end_phase()
+        tell({"result": result})
     except BaseException as error:
-        with contextlib.suppress(OSError):  # the log may be on a full disk
-            traceback.print_exc()
+        progress.end_phase()
+        if isinstance(error, errors.Stopped):
+            progress.write(str(error))
+        else:
+            with contextlib.suppress(OSError):  # the log may be on a full disk
+                traceback.print_exc()
         kind, text = _classify(error)
         if kind == errors.OutOfMemory.__name__ and not request.get("alone", True):
             kind, text = (

@@ -5,6 +5,12 @@ Children hold the pipe that tells a fork server it is needed; one that hangs wou
 
 from __future__ import annotations
 
+import signal
+
 from workers.process import parent_death
 
 parent_death.die_with_parent()
+
+# Schedulers of clusters signal every process of a job; the worker alone decides what stops.
+for each in (signal.SIGTERM, signal.SIGUSR1):
+    signal.signal(each, signal.SIG_IGN)

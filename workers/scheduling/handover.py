@@ -19,6 +19,7 @@ from jobs import atomic
 from jobs.errors import DamagedFile, NewerRecord, OrchError
 from jobs.store import codec
 from jobs.store.records import HandoverRecord, NumericsRecord, RatesRecord, RunningTraining
+from jobs.store.requirements import gpu_memory_needed
 from jobs.store.store import Store
 from jobs.task import Task
 from workers import lease
@@ -102,11 +103,11 @@ class Handover:
                 self.clock(),
                 max(self.store.target_epochs(task.subject), default=task.epoch),
             )
-            kind = self.kind_of(task)
+            kind, needs_bytes = self.kind_of(task), gpu_memory_needed(self.store, task)
         else:
-            kind = self.training.kind
+            kind, needs_bytes = self.training.kind, self.training.needs_bytes
         left = (self._last_mark - epoch + 1) * total - (done or 0)
-        self.training = rebalance.ActiveTraining(task.id, kind, float(max(left, 1)))
+        self.training = rebalance.ActiveTraining(task.id, kind, float(max(left, 1)), needs_bytes)
         if self.clock() - self._began >= MEASURED_S:
             self.rates[kind] = float(rate)
 
@@ -124,7 +125,7 @@ class Handover:
     def kind_of(self, task: Task) -> str:
         """The kind of a training, as in `throughput.training_kind`.
 
-        It depends on the backbone, what of it is trained, the image size and, on a CPU, threads.
+        It depends on the network, what of it is trained, the image size and, on a CPU, threads.
         """
         trial = self.store.load_trial(task.subject)
         threads = self.threads
@@ -133,9 +134,8 @@ class Handover:
                 numerics = codec.read(self.store.numerics_path(trial.name), NumericsRecord)
                 threads = numerics.threads if numerics else threads
         trained = "" if trial.recipe.finetune == "full" else "+head"
-        return throughput.training_kind(
-            trial.backbone + trained, self.store.described(trial.data).settings.image_size, threads
-        )
+        size = self.store.described(trial.data).settings.image_size
+        return throughput.training_kind(trial.identity + trained, size, threads)
 
     @property
     def settled(self) -> bool:
@@ -146,7 +146,9 @@ class Handover:
         """The training of this worker, as its heartbeat tells its peers."""
         if (training := self.training) is None:
             return None
-        return RunningTraining(training.task, training.kind, training.images_left)
+        return RunningTraining(
+            training.task, training.kind, training.images_left, training.needs_bytes
+        )
 
     # The requester
 

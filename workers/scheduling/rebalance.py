@@ -12,6 +12,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from workers.scheduling import throughput
 
@@ -31,6 +32,7 @@ ALIKE = 1.5
 """How much faster a worker of the same model must be: smaller differences are measurement noise."""
 HOPE = 2.0
 """Assumed speed of an unmeasured worker, relative to measured ones that are all alike."""
+NO_COSTS: throughput.Costs = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,14 @@ class ActiveTraining:
     """A training in progress.
 
     `task` is its id, and `kind` is as in `workers.scheduling.throughput.training_kind`.
-    `images_left` counts the images until its trial's last target epoch.
+    `images_left` counts the images until its trial's last target epoch. `needs_bytes` is the memory
+    that its worker's GPU must have.
     """
 
     task: str
     kind: str
     images_left: float
+    needs_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Peer:
     """A worker as described in its heartbeat: measured rates, whether it is busy, its training.
 
     `settled` is False while the worker takes part in a handover. `model` is what devices of equal
-    speed have in common, such as a GPU's name; empty if unknown.
+    speed have in common, such as a GPU's name; empty if unknown. `gpu_bytes` is the GPU's memory.
     """
 
     name: str
@@ -60,6 +64,11 @@ class Peer:
     training: ActiveTraining | None = None
     settled: bool = True
     model: str = ""
+    gpu_bytes: int = 0
+
+    def may(self, training: ActiveTraining | None) -> bool:
+        """Whether its device has what a training requires."""
+        return training is None or training.needs_bytes <= self.gpu_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +82,16 @@ class Reassignment:
 
 
 def reassignments(
-    peers: Sequence[Peer], waiting: Sequence[ActiveTraining] = ()
+    peers: Sequence[Peer],
+    waiting: Sequence[ActiveTraining] = (),
+    costs: throughput.Costs = NO_COSTS,
 ) -> list[Reassignment]:
     """The reassignments to make now, largest saving first; each worker takes part at most once.
 
     `waiting` are trainings that no worker holds. They also take time, on the workers that become
-    free first.
+    free first. `costs` are those of networks outside the catalog.
     """
-    fleet = Fleet.of(peers, waiting)
+    fleet = Fleet.of(peers, waiting, costs)
     free = {peer.name for peer in fleet.peers if peer.settled}
     changes: list[Reassignment] = []
     while (best := fleet.best(free)) is not None:
@@ -90,16 +101,20 @@ def reassignments(
     return changes
 
 
-def assign_trainings(peers: Sequence[Peer], trainings: Sequence[ActiveTraining]) -> dict[str, str]:
+def assign_trainings(
+    peers: Sequence[Peer],
+    trainings: Sequence[ActiveTraining],
+    costs: throughput.Costs = NO_COSTS,
+) -> dict[str, str]:
     """Assign waiting trainings to idle workers; a dict from task id to worker name.
 
     The longest training is assigned first. Each goes to the idle worker that would finish it first.
     """
-    fleet, assigned = Fleet.of(peers, trainings), dict[str, str]()
+    fleet, assigned = Fleet.of(peers, trainings, costs), dict[str, str]()
     idle = [peer for peer in fleet.peers if not peer.busy and peer.settled]
     for training in fleet.waiting:
-        if idle:
-            first = min(idle, key=lambda peer: fleet.seconds(peer, training))
+        if able := [peer for peer in idle if peer.may(training)]:
+            first = min(able, key=lambda peer: fleet.seconds(peer, training))
             idle.remove(first)
             assigned[training.task] = first.name
     return assigned
@@ -120,7 +135,12 @@ class Fleet:
     changing: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, peers: Sequence[Peer], waiting: Sequence[ActiveTraining]) -> Fleet:
+    def of(
+        cls,
+        peers: Sequence[Peer],
+        waiting: Sequence[ActiveTraining],
+        costs: throughput.Costs = NO_COSTS,
+    ) -> Fleet:
         """Build the fleet from these workers and waiting trainings.
 
         Workers of one model share their measurements. A worker about which nothing is known is
@@ -131,12 +151,12 @@ class Fleet:
         rates = [peer.rates for peer in peers if peer.rates]
         if not rates:
             return cls((), tuple(waiting), {}, 0.0)
-        hoped = max(rates, key=lambda each: throughput.ratio(each, rates[0]))
+        hoped = max(rates, key=lambda each: throughput.ratio(each, rates[0], costs))
         if len({peer.model or peer.name for peer in peers if peer.rates}) == 1:
             hoped = {kind: HOPE * rate for kind, rate in hoped.items()}
         left = [*(peer.training for peer in peers if peer.training), *waiting]
         paces = {
-            (peer.name, kind): throughput.expected_rate(peer.rates or hoped, kind, rates)
+            (peer.name, kind): throughput.expected_rate(peer.rates or hoped, kind, rates, costs)
             for peer in peers
             for kind in {training.kind for training in left}
         }
@@ -171,6 +191,8 @@ class Fleet:
             given = holder.training
             if given is None or (taker.busy and taker.training is None):
                 continue
+            if not taker.may(given) or not holder.may(taker.training):
+                continue
             alike = bool(taker.model) and taker.model == holder.model
             expected_s = self.seconds(taker, given) * (ALIKE if alike else 1.0)
             if max(self.least_s, expected_s) < self.seconds(holder, given):
@@ -202,7 +224,8 @@ class Fleet:
         sooner. Workers that are idle now take nothing over: that is the decision being evaluated.
         """
         waiting, late = list(self.waiting), 0.0
-        kinds = {peer.name: peer.training.kind for peer in self.peers if peer.training}
+        peers = {peer.name: peer for peer in self.peers}
+        at = {peer.name: peer.training for peer in self.peers if peer.training}
         idle = {peer.name for peer in self.peers if not peer.busy} - self.changing
         ends = {
             peer.name: (REASSIGNMENT_S if peer.name in self.changing else 0.0)
@@ -212,24 +235,18 @@ class Fleet:
         while ends:
             name, now = min(ends.items(), key=lambda each: each[1])
             del ends[name]
-            if kinds.pop(name, None):
+            if at.pop(name, None):
                 late += max(0.0, now - self.least_s) ** 2
-            if waiting:
-                begun = waiting.pop(0)
-                kinds[name], ends[name] = (
-                    begun.kind,
-                    now + begun.images_left / self.paces[name, begun.kind],
-                )
+            if begun := next(filter(peers[name].may, waiting), None):
+                waiting.remove(begun)
+                at[name], ends[name] = begun, now + self.seconds(peers[name], begun)
                 idle.discard(name)
-            elif kinds and name not in idle:
-                end, last = max((ends[each], each) for each in kinds)
-                rest_s = (end - now) * self.paces[last, kinds[last]] / self.paces[name, kinds[last]]
-                if now + REASSIGNMENT_S + rest_s + WORTH_S < end:
-                    kinds[name], ends[name], ends[last] = (
-                        kinds.pop(last),
-                        now + REASSIGNMENT_S + rest_s,
-                        now + REASSIGNMENT_S,
-                    )
+            elif (could := [each for each in at if peers[name].may(at[each])]) and name not in idle:
+                end, last = max((ends[each], each) for each in could)
+                ratio = self.paces[last, at[last].kind] / self.paces[name, at[last].kind]
+                there = now + REASSIGNMENT_S + (end - now) * ratio
+                if there + WORTH_S < end:
+                    at[name], ends[name], ends[last] = at.pop(last), there, now + REASSIGNMENT_S
         return math.sqrt(late)
 
 

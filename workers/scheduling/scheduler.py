@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.store.fleet import slowdown
 from jobs.store.records import RunningTraining
 from jobs.store.store import Store
 from jobs.task import Task
@@ -67,12 +68,35 @@ class Scheduler:
         """Ready tasks by the idle worker that ends each first (None: any); `free` just ended."""
         return self.peers.placed(self.handover, tasks, *free) if tasks else {}
 
+    @property
+    def requesting(self) -> bool:
+        """Whether this worker waits for a training of a peer."""
+        return self.handover.request is not None
+
+    @property
+    def slowdown(self) -> float:
+        """The factor on intervals between looks and reports, by the number of workers."""
+        return slowdown(self.peers.workers)
+
+    def share_of(self, keys: Sequence[str]) -> list[str]:
+        """Those of many leases that this worker watches, while others watch the rest."""
+        return self.peers.share_of(self.handover.name, keys)
+
+    def all_fit(self, task: Task) -> bool:
+        """Whether every living worker has the GPU memory that a task requires."""
+        return self.peers.all_fit(task)
+
     # Every two seconds, and in each heartbeat
 
-    def look(self) -> list[Task]:
-        """Read the heartbeats of all workers; the trainings to enqueue, if a request failed."""
+    def look(self, waiting: int = 0, any_required: bool = True) -> list[Task]:
+        """Read the heartbeats of the workers; the trainings to enqueue, if a request failed.
+
+        `waiting` are the trainings that no worker holds, and `any_required` says whether any run
+        requires anything of a device.
+        """
         late = self.handover.late()
-        self.peers.peers()
+        self.peers.any_required = any_required
+        self.peers.peers(self.handover.name, waiting)
         return late
 
     def rank(self) -> int:

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from jobs.catalog import backbones
+from jobs.spec.setting import network_of, told_of
 from orchestrator.analysis.metrics import Metric
 from orchestrator.analysis.statistics import Interval, Spread
 
+LONGEST_IN_FIGURE = 32
 MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
 
 
@@ -107,6 +109,51 @@ def metrics(of: Metric, spread: Spread) -> str:
     return points(spread) if of.form == "share" else losses(spread)
 
 
+def noun(of: Metric) -> str:
+    """A metric within a sentence: `test accuracy`, `macro F1`."""
+    return of.title[0].lower() + of.title[1:]
+
+
+def axis(of: Metric) -> str:
+    """The label of an axis: `test accuracy (%)`."""
+    return f"{noun(of)} (%)" if of.form == "share" else noun(of)
+
+
+def gap(of: Metric, value: float) -> str:
+    """A difference of a metric in words: `1.2 percentage points`, `0.0312`."""
+    return in_points(value) if of.form == "share" else f"{abs(value):.4f}"
+
+
+def margin(of: Metric, value: float) -> str:
+    """A margin as it was asked for: `1 point`, `0.5 points`, `0.05`."""
+    if of.form != "share":
+        return f"{value:g}"
+    points = f"{100 * value:.6g}"
+    return f"{points} point{'' if points == '1' else 's'}"
+
+
+def signed_gap(of: Metric, value: float) -> str:
+    """A signed difference of a metric: in percentage points, or a number such as `−0.0312`."""
+    return signed(value) if of.form == "share" else f"{value + 0.0:+.4f}".replace("-", "−")
+
+
+def gaps(of: Metric, ends: Interval) -> str:
+    """An interval of differences of a metric: `−0.5 to 4.7`."""
+    if of.form == "share":
+        return difference(ends)
+    return f"{ends.low + 0.0:.4f} to {ends.high + 0.0:.4f}".replace("-", "−")
+
+
+def range_of(of: Metric, ends: Interval) -> str:
+    """An interval of a metric: `97.7–98.2%`, `0.1210–0.1391`."""
+    return interval(ends) if of.form == "share" else f"{ends.low:.4f}–{ends.high:.4f}"
+
+
+def more(of: Metric) -> str:
+    """How a better value of a metric is called: `more` or `less`."""
+    return "more" if of.higher_is_better else "less"
+
+
 def duration(seconds: float | None) -> str:
     """Duration as in the study: `2h 20m 12s`, `3m 05s`, `12.3s`; a dash for none."""
     if seconds is None or not math.isfinite(seconds):
@@ -155,8 +202,25 @@ def listed(names: Sequence[str]) -> str:
 
 
 def title(backbone: str) -> str:
-    """Title of the network; for an unknown backbone, its name."""
-    return backbones.CATALOG[backbone].title if backbone in backbones.CATALOG else backbone
+    """Title of the network, in a grid with its setting; for an unknown backbone, its name."""
+    network = network_of(backbone)
+    known = backbones.CATALOG.get(network)
+    return known.title + backbone.removeprefix(network) if known else backbone
+
+
+def in_figure(backbone: str) -> str:
+    """The title where room is scarce: a long setting without the names of its keys."""
+    whole, setting = title(backbone), told_of(backbone)
+    if not setting or len(whole) <= LONGEST_IN_FIGURE:
+        return whole
+    values = ", ".join(part.partition(" ")[2] or part for part in setting.split(", "))
+    return f"{title(network_of(backbone))}: {values}"
+
+
+def file_name(backbone: str) -> str:
+    """The network, in a grid with its setting, as part of the name of a file."""
+    network, setting = network_of(backbone), told_of(backbone)
+    return f"{network}-{re.sub(r'[^A-Za-z0-9.]+', '-', setting)}" if setting else network
 
 
 def plain(text: object) -> str:

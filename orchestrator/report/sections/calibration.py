@@ -88,7 +88,7 @@ def _reliability_line(axes: Axes, backbone: str, calibration: Calibration) -> No
             marker=theme.marker(backbone),
             markersize=5.5,
             linewidth=1.5,
-            label=wording.title(backbone),
+            label=wording.in_figure(backbone),
         )
 
 

@@ -39,7 +39,10 @@ def confusion(run_data: RunData, analysis: Analysis, backbone: str, period: int)
     )
     alt = f"Confusion matrix of {title}: rows are true classes, columns predictions"
     return heatmap.draw_heatmap(
-        f"confusion-{backbone}-period-{period}", alt, _seen(matrix, classes), grid
+        f"confusion-{wording.file_name(backbone)}-period-{period}",
+        alt,
+        _seen(matrix, classes),
+        grid,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.cost import Cost, pareto
+from orchestrator.analysis.metrics import Metric
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import baseline, elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Content, Table
@@ -45,18 +46,22 @@ def section(report: ReportData) -> Content:
         f"{_consumption(analysis.costs)}"
     )
     drawn = elements.figures([_plot(run_data, analysis, measure) for measure in MEASURES], 2)
-    folded = elements.fold("Accuracy against cost", *drawn)
-    return Content(lead, (_table(analysis), *folded))
+    folded = elements.fold(f"{_called(run_data.metric)} against cost", *drawn)
+    return Content(lead, (_table(analysis, run_data.metric), *folded))
 
 
-def _table(analysis: Analysis) -> Table:
+def _called(metric: Metric) -> str:
+    return "Accuracy" if metric.name == "accuracy" else metric.title
+
+
+def _table(analysis: Analysis, metric: Metric) -> Table:
     rows = []
     for cost in analysis.costs:
         seconds = cost.seconds.mean if cost.seconds else None
         rows.append(
             (
                 wording.title(cost.backbone),
-                _cell(wording.percent(cost.accuracy), cost.accuracy),
+                _cell(wording.metric(metric, cost.value), cost.value),
                 _cell(wording.duration(seconds), seconds),
                 _cell(
                     "–" if cost.images_per_second is None else f"{cost.images_per_second:,.0f}",
@@ -70,7 +75,7 @@ def _table(analysis: Analysis) -> Table:
         )
     head = (
         "Network",
-        "Test accuracy",
+        metric.title,
         "Training time",
         "Images/s",
         "Parameters",
@@ -145,24 +150,25 @@ def _point(axes: Axes, backbone: str, point: tuple[float, float], named: bool) -
         color=theme.colour(backbone),
         markersize=8.5,
         linestyle="none",
-        label=wording.title(backbone),
+        label=wording.in_figure(backbone),
     )
 
 
 def _plot(run_data: RunData, analysis: Analysis, measure: str) -> Chart | None:
+    metric = run_data.metric
+    scale = 100 if metric.form == "share" else 1
     priced = [
-        (cost.backbone, (value, 100 * cost.accuracy))
+        (cost.backbone, (value, scale * cost.value))
         for cost in analysis.costs
-        if (value := price(cost, measure)) and cost.accuracy is not None
+        if (value := price(cost, measure)) and cost.value is not None
     ]
     if len(priced) < 2:
         return None
     fit = [(name, point) for name, point in priced if name in run_data.learned]
-    line = [fit[place] for place in pareto([point for _, point in fit])]
+    line = [fit[i] for i in pareto([(paid, metric.sign * value) for _, (paid, value) in fit])]
     unit, called = MEASURES[measure]
-
-    wanted = [*(name for name, _ in line), *foremost(run_data)]
-    shown = list(dict.fromkeys(wanted))[:MAX_NETWORKS]
+    best = [name for name, _ in line]
+    shown = list(dict.fromkeys([*best, *foremost(run_data)]))[:MAX_NETWORKS]
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -171,19 +177,20 @@ def _plot(run_data: RunData, analysis: Analysis, measure: str) -> Chart | None:
             axes.plot(x_line, y_line, color=theme.MUTED, linewidth=1.1, linestyle="--")
         for backbone, point in priced:
             _point(axes, backbone, point, backbone in shown)
-        baseline.draw_baselines(axes, run_data.learning.baselines, "y")
+        if metric.name == "accuracy":
+            baseline.draw_baselines(axes, run_data.learning.baselines, "y")
         _logarithmic(axes.xaxis)
         axes.margins(x=0.08, y=0.1)
-        axes.set(xlabel=unit, ylabel="test accuracy (%)")
+        axes.set(xlabel=unit, ylabel=wording.axis(metric))
         basis = f"after epoch {analysis.epoch} · dashed: the Pareto line"
-        title(axes, f"Accuracy against {called}", basis)
+        title(axes, f"{_called(metric)} against {called}", basis)
         legend_below(figure, axes)
 
-    best = wording.listed([wording.title(name) for name, _ in line])
+    named = wording.listed([wording.title(name) for name in best])
     return draw_chart(
         f"cost-{measure}",
-        f"Test accuracy against {called}",
-        f"No network is both cheaper and better than {best}." if best else "",
+        f"{metric.title} against {called}",
+        f"No network is both cheaper and better than {named}." if best else "",
         (5.8, 4.2),
         paint,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jobs.spec.setting import network_of
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.overfitting import PATIENCE, OverfittingAdvice
 from orchestrator.analysis.run_data import RunData
@@ -11,6 +12,7 @@ from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Content, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, whole_ticks
 from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections import stopping
 from orchestrator.report.sections.foremost import foremost, limit_told
 from orchestrator.report.sections.periods import stretch_of
 
@@ -44,21 +46,32 @@ def section(report: ReportData) -> Content | None:
 
 def _stopped(run_data: RunData) -> str:
     """Trainings that early stopping ended, and where."""
-    stops, patience = run_data.comparison.stops, run_data.run.spec.early_stop
-    if patience is None:
+    stops = run_data.comparison.stops
+    given = {trial.recipe.early_stop for trial in run_data.trials.values()}
+    patiences = sorted(patience for patience in given if patience is not None)
+    if not patiences:
         return ""
+    whose = "Some settings use" if None in given else "The run uses"
     several = run_data.run.spec.seeds > 1
     named = [
-        f"{wording.title(trial.backbone)}{f' (seed {trial.seed})' if several else ''} "
+        f"{wording.title(run_data.label(name))}{f' (seed {trial.seed})' if several else ''} "
         f"stopped early at epoch {stops[name]}"
         for name, trial in run_data.trials.items()
         if name in stops and stops[name] < run_data.run.spec.epochs
     ]
     told = wording.listed(named) if named else "no training has stopped early"
     return (
-        f"The run uses early stopping with a patience of {wording.count(patience, 'epoch')}: "
-        f"{told}. "
+        f"{whose} early stopping with a patience of "
+        f"{wording.listed([wording.count(patience, 'epoch') for patience in patiences])}"
+        f"{_by(run_data)}: {told}. "
     )
+
+
+def _by(run_data: RunData) -> str:
+    """The metric that early stopping goes by, where it is not the loss; in a grid all of them."""
+    recipes = [trial.recipe for trial in run_data.trials.values() if trial.recipe.early_stop]
+    told = list(dict.fromkeys(stopping.by(recipe) for recipe in recipes))
+    return told[0] if len(told) == 1 else " or".join(by or " by validation loss" for by in told)
 
 
 def _saved(run_data: RunData, analysis: Analysis) -> str:
@@ -168,6 +181,9 @@ def _panel(axes: Axes, run_data: RunData, analysis: Analysis, backbone: str) -> 
                 label=called,
             )
     axes.axvline(one.best_epoch, color=theme.WRONG, linewidth=1, label="best epoch")
-    axes.set_title(f"{wording.title(backbone)}: {one.best_epoch}", fontsize=9, pad=4)
+    network = wording.title(network_of(backbone))
+    setting = wording.in_figure(backbone).removeprefix(network).lstrip(":, ")
+    name = f"{network}\n{setting}" if setting else network
+    axes.set_title(f"{name}: {one.best_epoch}", fontsize=9, pad=4)
     axes.set_xticks(whole_ticks([row.epoch for row in rows], 6))
     axes.tick_params(labelsize=7.5)

@@ -20,4 +20,4 @@ def limit_told(run_data: RunData) -> str:
     count = len(run_data.comparison.backbones)
     if count <= MAX_NETWORKS:
         return ""
-    return f"Shown are the {MAX_NETWORKS} best of {count} networks; report.json has all."
+    return f"Shown are the {MAX_NETWORKS} best of {run_data.compared}; report.json has all."

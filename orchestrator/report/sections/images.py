@@ -134,7 +134,7 @@ def _ask(axes: Axes, gallery: Gallery, example: examples.Example, x: float, y: f
     for number, answer in enumerate(example.answers, 1):
         sure = f" {100 * answer.confidence:.0f}%" if answer.confidence is not None else ""
         said = (
-            f"{'✓' if answer.right else '✗'} {wording.title(answer.backbone)}: "
+            f"{'✓' if answer.right else '✗'} {wording.in_figure(answer.backbone)}: "
             f"{wording.short([answer.predicted], 14)[0]}{sure}"
         )
         axes.text(

@@ -1,10 +1,11 @@
-"""Section: learning curves, and the accuracy of each network."""
+"""Section: learning curves, and the leading metric of each network."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from jobs.catalog.metrics import STOPPING_DEFAULT, chosen, validated
 from orchestrator.analysis.metrics import METRICS, Metric
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import EpochRow
@@ -20,20 +21,38 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+LOSS = "cross entropy (nats per image)"
 MEASURES = {
-    "train_loss": ("Training loss", "cross entropy (nats per image)", "training", "loss"),
-    "val_loss": ("Validation loss", "cross entropy (nats per image)", "validation", "loss"),
+    "train_loss": ("Training loss", LOSS, "training", "loss"),
+    "val_loss": ("Validation loss", LOSS, "validation", "loss"),
     "val_accuracy": ("Validation accuracy", "accuracy (%)", "validation", "accuracy"),
 }
 """Columns of an epoch: title, unit, images, and the metric that they are values of."""
 
 
+def described(measure: str) -> tuple[str, str, str, str]:
+    """The same for any column, also of a metric that only newer trainings record."""
+    if measure in MEASURES:
+        return MEASURES[measure]
+    metric = validated()[measure]
+    noun = wording.noun(metric)
+    return f"Validation {noun}", wording.axis(metric), "validation", metric.name
+
+
+def shown_measures(run_data: RunData) -> list[str]:
+    """Columns of the first figures: the leading metric, that of early stopping, then the usual."""
+    spec = run_data.run.spec
+    stopping = chosen(spec.early_stop_metric).name
+    names = [run_data.metric.name, *([stopping] if stopping != STOPPING_DEFAULT else [])]
+    return list(dict.fromkeys([*(f"val_{name}" for name in names), "val_accuracy", "val_loss"]))
+
+
 def learning(run_data: RunData, measure: str, period: int | None) -> Chart | None:
     """A measure over one period's epochs (None: all), all backbones; None without data."""
     rows = [row for row in run_data.comparison.epochs if period in (None, row.period)]
-    if not any(getattr(row, measure) is not None for row in rows):
+    if not any(row.value(measure) is not None for row in rows):
         return None
-    name, unit, split, _ = MEASURES[measure]
+    name, unit, split, _ = described(measure)
     stretch = periods.stretch_of(run_data, period)
     basis = _basis(run_data, split, [row.seed for row in rows])
     shown = foremost(run_data)
@@ -69,9 +88,10 @@ def _basis(run_data: RunData, split: str, seeds: Sequence[int]) -> str:
     return " · ".join(filter(None, told))
 
 
-def accuracies(run_data: RunData) -> Chart | None:
-    """Accuracy after the first and last period with intervals; None before any test."""
-    shown = [p for p in run_data.periods if any(s.tests for s in run_data.comparison.at(p))]
+def leading_figure(run_data: RunData) -> Chart | None:
+    """The leading metric after the first and last period with intervals; None before any test."""
+    shown = [p for p in run_data.periods if any(s.lead for s in run_data.comparison.at(p))]
+    metric = run_data.metric
     if not shown:
         return None
     shown = sorted({shown[0], shown[-1]})
@@ -84,14 +104,15 @@ def accuracies(run_data: RunData) -> Chart | None:
         for period in shown:
             offset = 0.0 if len(shown) == 1 else 0.15 if period == shown[-1] else -0.15
             _dots(axes, run_data, period, offset)
-        baseline.draw_baselines(axes, run_data.learning.baselines, "x")
-        names = [wording.title(b) for b in run_data.comparison.backbones]
+        if metric.name == "accuracy":
+            baseline.draw_baselines(axes, run_data.learning.baselines, "x")
+        names = [wording.in_figure(b) for b in run_data.comparison.backbones]
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(False, axis="y")
         axes.tick_params(axis="y", labelcolor=theme.INK)
-        axes.set_xlabel("test accuracy (%)")
-        title(axes, "Test accuracy", basis)
+        axes.set_xlabel(wording.axis(metric))
+        title(axes, metric.title, basis)
         legend_below(figure, axes)
 
     epochs = [run_data.run.epoch_of(period) for period in shown]
@@ -100,12 +121,12 @@ def accuracies(run_data: RunData) -> Chart | None:
     caption = (
         f"{key if len(epochs) > 1 else ''}Bars that overlap do not decide: "
         f"the networks were tested on the same images, so paired tests do. "
-        f"{baseline.told(run_data.learning.baselines)}"
+        f"{baseline.told(run_data.learning.baselines) if metric.name == 'accuracy' else ''}"
     )
     count = len(run_data.comparison.backbones)
     height = 1.25 + min(0.42 * count, 3.0 + 0.18 * count)
     return draw_chart(
-        "accuracy", f"Test accuracy of each network {after}", caption, (6.6, height), paint
+        metric.option, f"{metric.title} of each network {after}", caption, (6.6, height), paint
     )
 
 
@@ -136,7 +157,7 @@ def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> 
         linewidth=1.6,
         linestyle=theme.line(backbone),
         markeredgecolor="none",
-        label=wording.title(backbone),
+        label=wording.in_figure(backbone),
     )
     if any(len(values) > 1 for values in by_epoch.values()):
         axes.fill_between(
@@ -160,7 +181,7 @@ def _by_epoch(rows: Sequence[EpochRow], measure: str) -> dict[int, list[float]]:
     scale = 100 if _metric(measure).form == "share" else 1
     by_epoch: dict[int, list[float]] = {}
     for row in rows:
-        value = getattr(row, measure)
+        value = row.value(measure)
         if value is not None:
             by_epoch.setdefault(row.epoch, []).append(scale * value)
     return by_epoch
@@ -182,24 +203,26 @@ def _mark_periods(axes: Axes, run_data: RunData) -> None:
 def _dots(axes: Axes, run_data: RunData, period: int, below: float) -> None:
     filled = below >= 0
     for place, standing in enumerate(run_data.comparison.at(period)):
-        if not standing.accuracy:
+        if not standing.lead:
             continue
+        scale = 100 if standing.metric.form == "share" else 1
         height, mean, hue = (
             place + below,
-            100 * standing.accuracy.mean,
+            scale * standing.lead.mean,
             theme.colour(standing.backbone),
         )
-        reach = standing.image_interval or standing.tests[0].interval
-        if len(standing.tests) > 1:
-            shares = [100 * test.accuracy for test in standing.tests]
-            axes.plot(shares, [height] * len(shares), "|", color=hue, markersize=9)
-        axes.plot(
-            [100 * reach.low, 100 * reach.high],
-            [height, height],
-            color=hue,
-            linewidth=2 if filled else 1.2,
-            solid_capstyle="round",
-        )
+        name, reach = standing.metric.name, standing.lead_interval
+        seeds = [scale * one.metrics[name] for one in standing.results if name in one.metrics]
+        if len(seeds) > 1:
+            axes.plot(seeds, [height] * len(seeds), "|", color=hue, markersize=9)
+        if reach:
+            axes.plot(
+                [scale * reach.low, scale * reach.high],
+                [height, height],
+                color=hue,
+                linewidth=2 if filled else 1.2,
+                solid_capstyle="round",
+            )
         axes.plot(
             [mean],
             [height],
@@ -224,8 +247,9 @@ def _seen(rows: Sequence[EpochRow], measure: str) -> str:
     last = max((row.epoch for row in rows), default=0)
     ends: dict[str, list[float]] = {}
     for row in rows:
-        if row.epoch == last and getattr(row, measure) is not None:
-            ends.setdefault(row.backbone, []).append(getattr(row, measure))
+        end = row.value(measure)
+        if row.epoch == last and end is not None:
+            ends.setdefault(row.backbone, []).append(end)
     if not ends:
         return ""
     means = {backbone: sum(values) / len(values) for backbone, values in ends.items()}
@@ -237,7 +261,7 @@ def _seen(rows: Sequence[EpochRow], measure: str) -> str:
 
 
 def _metric(measure: str) -> Metric:
-    return METRICS[MEASURES[measure][3]]
+    return METRICS[described(measure)[3]]
 
 
 def section(report: ReportData) -> Content:
@@ -256,13 +280,14 @@ def section(report: ReportData) -> Content:
         )
     if len(run_data.comparison.backbones) > MAX_NETWORKS:
         lead += f" The {MAX_NETWORKS} best networks have colours, the others are thin grey lines."
-    whole = [learning(run_data, measure, None) for measure in ("val_accuracy", "val_loss")]
+    whole = [learning(run_data, measure, None) for measure in shown_measures(run_data)]
     training = elements.figures([learning(run_data, "train_loss", None)], 2)
     built: list[Part] = [*elements.figures(whole, 2)]
     built += elements.fold("Training loss", *training)
     built = built or [Text("No epoch is published yet.")]
     if spec.periods > 1 and spec.epochs_per_period > 1:
         for number in sorted(run_data.periods, reverse=True):
-            own = elements.figures([learning(run_data, m, number) for m in MEASURES], 2)
+            columns = dict.fromkeys([*MEASURES, *shown_measures(run_data)])
+            own = elements.figures([learning(run_data, m, number) for m in columns], 2)
             built += elements.fold(periods.title(run_data, number), *own)
     return Content(lead, tuple(built))

@@ -22,8 +22,7 @@ def told(result: TaskResult | None) -> str:
 def caution(run_data: RunData) -> str | None:
     """A caution that names the networks trained in micro-batches; None if there are none."""
     split = [
-        f"{wording.title(run_data.trials[name].backbone)} (seed {run_data.trials[name].seed}) was "
-        f"{said}"
+        f"{wording.title(run_data.label(name))} (seed {run_data.trials[name].seed}) was {said}"
         for name, result in run_data.training.items()
         if (said := told(result))
     ]

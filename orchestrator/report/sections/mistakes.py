@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.metrics import TOP
-from orchestrator.analysis.per_class import macro
+from orchestrator.analysis.per_class import ClassMetrics, macro
 from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.elements import Cards, Cell, Content, Fold, Part, Table, Text
 from orchestrator.report.rendering.gallery import Gallery
@@ -16,6 +16,12 @@ from orchestrator.report.sections.foremost import foremost, limit_told
 
 PICTURES_A_PAIR, MAX_ALL_WRONG, ALONE_EACH = 2, 6, 1
 MAX_CLASSES_OPEN = 6
+MEASURED = {"f1": "F1", "precision": "Precision", "recall": "Recall"}
+INTERVALS = (
+    "Wilson's intervals: of the images of a class (recall), of the answers that name it "
+    "(precision), and of the images that are of it or are taken for it (F1). They speak of other "
+    "images, and of one class: among many classes some intervals miss by chance."
+)
 
 
 def classes(report: ReportData) -> Content | None:
@@ -35,6 +41,8 @@ def classes(report: ReportData) -> Content | None:
     for measure in ("precision", "recall"):
         table = _measured(analysis, measure)
         built += elements.fold(table.title, table)
+    tables = [_intervals(analysis, *called) for called in MEASURED.items()]
+    built += elements.fold("95% intervals of each class", Text(INTERVALS), *tables)
     return Content(lead, tuple(built))
 
 
@@ -131,6 +139,25 @@ def _measured(analysis: Analysis, measure: str, called: str = "") -> Table:
         f"{called or measure.capitalize()} of each class (%)",
         "long",
     )
+
+
+def _intervals(analysis: Analysis, measure: str, called: str) -> Table:
+    """A measure of each class with its interval, one column a network."""
+    by_class = analysis.by_class
+
+    def cell(one: ClassMetrics) -> Cell:
+        value, interval = getattr(one, measure), getattr(one, f"{measure}_interval")
+        told = f" ({wording.interval(interval).removesuffix('%')})" if interval else ""
+        return Cell(f"{_share(value)}{told}", -1.0 if value is None else value)
+
+    first = next(iter(by_class.values()))
+    rows = tuple(
+        (wording.plain(one.label), *(cell(ones[i]) for ones in by_class.values()))
+        for i, one in enumerate(first)
+    )
+    head = ("Class", *(wording.title(name) for name in by_class))
+    title, numeric = f"{called} of each class with 95% interval (%)", tuple(range(1, len(head)))
+    return Table(head, rows, numeric, name=f"{measure}-intervals", title=title, style="long")
 
 
 def _share(value: float | None) -> Cell:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.report.rendering import elements
 from orchestrator.report.rendering.elements import Content, Text
 from orchestrator.report.report_data import ReportData
-from orchestrator.report.sections import tables
+from orchestrator.report.sections import recipe_table, tables
 
 
 def section(report: ReportData) -> Content:
@@ -18,7 +18,7 @@ def section(report: ReportData) -> Content:
     return Content(
         "",
         (
-            *elements.fold("Recipe", tables.recipe(run_data)),
+            *elements.fold("Recipe", recipe_table.recipe(run_data)),
             *elements.fold("Networks", Text(told), tables.networks(run_data)),
         ),
     )

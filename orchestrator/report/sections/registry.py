@@ -24,6 +24,8 @@ from orchestrator.report.sections import (
     recipe,
     results,
     robustness,
+    selective,
+    settings,
     significance,
     timeline,
 )
@@ -50,6 +52,13 @@ SECTIONS: dict[str, SectionEntry] = {
             "Results",
             "test accuracy, test loss and training time of each shown period, and every metric",
             results.section,
+        ),
+        SectionEntry(
+            "settings",
+            "Settings",
+            "validation and test accuracy of each setting, and the best of each network by "
+            "validation; in a grid",
+            settings.section,
         ),
         SectionEntry(
             "certainty",
@@ -86,6 +95,13 @@ SECTIONS: dict[str, SectionEntry] = {
             "Calibration",
             "whether confidence matches accuracy; with published predictions",
             calibration.section,
+        ),
+        SectionEntry(
+            "selective",
+            "Answering only when sure",
+            "errors against the share of images answered, and thresholds of confidence; with "
+            "published predictions",
+            selective.section,
         ),
         SectionEntry(
             "corruptions",

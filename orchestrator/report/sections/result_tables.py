@@ -17,27 +17,32 @@ INTERVAL = "95% interval"
 
 
 def study(run_data: RunData, period: int) -> Table:
-    """The study's table of one period: test accuracy, test loss, training time."""
+    """The study's table of one period: the leading metric, test accuracy, test loss, time."""
     standings, several = run_data.comparison.at(period), run_data.run.spec.seeds > 1
     learned = run_data.learning.learned(run_data.comparison.backbones, period)
-    fit = [s.accuracy.mean for s in standings if s.accuracy and s.backbone in learned]
-    top = max(fit, default=None)
+    fit = [s.lead.mean for s in standings if s.lead and s.backbone in learned]
+    top = (max if run_data.metric.higher_is_better else min)(fit, default=None)
     best = tuple(
         place
         for place, s in enumerate(standings)
-        if s.accuracy and s.accuracy.mean == top and s.backbone in learned
+        if s.lead and s.lead.mean == top and s.backbone in learned
     )
     name, title = f"period-{period}", periods.title(run_data, period)
     rows = tuple((_several if several else _single)(run_data, s) for s in standings)
-    head = _study_head(several)
+    head = _study_head(run_data.metric, several)
     return Table(head, rows, tuple(range(1, len(head))), best, name, title, "study")
 
 
-def _study_head(several: bool) -> tuple[str, ...]:
+def _columns(leading: Metric) -> list[Metric]:
+    """The metrics of the study's table: first the one that leads, then those recorded."""
+    return [leading, *(metric for metric in recorded() if metric.name != leading.name)]
+
+
+def _study_head(leading: Metric, several: bool) -> tuple[str, ...]:
     columns = ["Network"]
-    for metric in recorded():
-        columns += [metric.title, *([f"± {metric.name}"] if several else [])]
-        columns += [INTERVAL] if metric.name == "accuracy" else []
+    for metric in _columns(leading):
+        columns += [metric.title, *([f"± {metric.name.replace('_', '-')}"] if several else [])]
+        columns += [INTERVAL] if metric is leading else []
     return (*columns, "Training time", *(("± time", "Seeds") if several else ()))
 
 
@@ -79,27 +84,27 @@ def _single(run_data: RunData, standing: Standing) -> tuple[str, ...]:
         shown += f" ({seen} of {run_data.run.spec.epochs_per_period} epochs)"
     time = Cell(shown, took if took is not None else -1.0)
     if not standing.tests:
-        dashes = ["–"] * (len(_study_head(False)) - 3)
+        dashes = ["–"] * (len(_study_head(standing.metric, False)) - 3)
         return _named(run_data, standing), "not tested yet", *dashes, time
     cells: list[str] = []
-    for metric in recorded():
-        value = standing.results[0].metrics[metric.name]
+    for metric in _columns(standing.metric):
+        value = standing.results[0].metrics.get(metric.name)
         if metric.name == "accuracy":
             test = standing.tests[0]
-            counted = Cell(wording.accuracy(test.correct, test.total), value)
-            cells += [counted, _interval(standing)]
+            cells.append(Cell(wording.accuracy(test.correct, test.total), value))
         else:
-            cells.append(Cell(wording.metric(metric, value), value))
+            cells.append(Cell(wording.metric(metric, value), value) if value is not None else "–")
+        cells += [_interval(standing)] if metric is standing.metric else []
     return _named(run_data, standing), *cells, time
 
 
 def _several(run_data: RunData, standing: Standing) -> tuple[str, ...]:
     cells: list[str] = []
-    for metric in recorded():
+    for metric in _columns(standing.metric):
         cells += _mean_and_deviation(
             standing.metrics.get(metric.name), partial(wording.metric, metric)
         )
-        cells += [_interval(standing)] if metric.name == "accuracy" else []
+        cells += [_interval(standing)] if metric is standing.metric else []
     return (
         _named(run_data, standing),
         *cells,
@@ -123,5 +128,5 @@ def _named(run_data: RunData, standing: Standing) -> str:
 
 
 def _interval(standing: Standing) -> str:
-    interval = standing.image_interval
-    return Cell(wording.interval(interval), interval.low) if interval else "–"
+    interval = standing.lead_interval
+    return Cell(wording.range_of(standing.metric, interval), interval.low) if interval else "–"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from orchestrator.analysis.metrics import Metric
 from orchestrator.analysis.run_data import RunData
-from orchestrator.report.rendering import elements
+from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.elements import Content, Fold, Part, Table
 from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections import learning_curves, result_tables
@@ -19,20 +20,32 @@ def section(report: ReportData) -> Content:
         else ""
     )
     lead = (
-        "Test accuracy is the share of test images predicted correctly; its 95% interval (Wilson) "
-        "speaks of other images, not of other seeds. Test loss is the mean cross entropy in nats "
+        f"{_leading(run_data.metric)} Test loss is the mean cross entropy in nats "
         f"an image, training time the wall time of the period’s epochs.{several}"
     )
     last, *earlier = sorted(run_data.periods, reverse=True)
     built: list[Part] = [
         result_tables.study(run_data, last),
-        *elements.figures([learning_curves.accuracies(run_data)]),
+        *elements.figures([learning_curves.leading_figure(run_data)]),
         *_metrics_folded(run_data, last),
     ]
     for number in earlier:
         table = result_tables.study(run_data, number)
         built += elements.fold(table.title, table, *_every_metric(run_data, number))
     return Content(lead, tuple(built))
+
+
+def _leading(metric: Metric) -> str:
+    """What leads the tables, and where its interval comes from."""
+    accuracy = "Test accuracy is the share of test images predicted correctly"
+    if metric.name == "accuracy":
+        return f"{accuracy}; its 95% interval (Wilson) speaks of other images, not of other seeds."
+    how = "Wilson" if metric.form == "share" else "Student"
+    return (
+        f"Networks are ranked by {wording.noun(metric)} ({metric.help}; "
+        f"{'higher' if metric.higher_is_better else 'lower'} is better); its 95% interval ({how}) "
+        f"speaks of other images, not of other seeds. {accuracy}."
+    )
 
 
 def _metrics_folded(run_data: RunData, period: int) -> list[Fold]:

@@ -191,7 +191,7 @@ def _panel(axes: Axes, robustness: Robustness, corruption: str) -> None:
             markersize=4.5,
             linewidth=1.4,
             markeredgecolor="none",
-            label=wording.title(one.backbone),
+            label=wording.in_figure(one.backbone),
         )
     axes.set_title(corruption, fontsize=9, pad=4)
     axes.set_xticks([0, *SEVERITIES])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
+from jobs.catalog.metrics import DEFAULT
 from orchestrator.analysis.friedman import FEW_BLOCKS
+from orchestrator.analysis.metrics import METRICS, Metric
 from orchestrator.analysis.pairwise import PairwiseTest, find_pair
 from orchestrator.analysis.ranks import Ranks
 from orchestrator.analysis.seed_intervals import LEVEL
@@ -13,12 +16,14 @@ from orchestrator.report.rendering import elements, heatmap, theme, wording
 from orchestrator.report.rendering.elements import Cell, Content, Figures, Fold, Part, Table, Text
 from orchestrator.report.rendering.figure import Chart, draw_chart, title
 from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections import noninferior
 from orchestrator.report.sections.foremost import foremost
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+TESTS = {True: "McNemar's exact test", False: "random exchanges of their answers"}
 MAX_TESTS = 45
 """Rows of the table of tests; as many as ten networks have pairs."""
 
@@ -30,21 +35,23 @@ def section(report: ReportData) -> Content | None:
     tests = [t for t in analysis.paired_tests if t.first in rivals and t.second in rivals]
     if not tests:
         return None
-    several = run_data.run.spec.seeds > 1
+    several, metric = run_data.run.spec.seeds > 1, run_data.metric
     shown = [name for name in foremost(run_data) if name in rivals]
     listed = tests
     if len(shown) < len(rivals) and run_data.leader:
         listed = closest_first(tests, [each.backbone for each in run_data.leader.ranking])
     built: list[Part] = [
-        *elements.figures([matrix(tests, shown, analysis.epoch)], style="compact"),
-        Fold(_tests_told(len(listed), len(tests)), (table(listed, several),)),
+        *elements.figures([matrix(tests, shown, analysis.epoch, metric)], style="compact"),
+        Fold(_tests_told(len(listed), len(tests)), (table(listed, several, metric=metric),)),
     ]
+    if analysis.margin is not None:
+        built += elements.fold(*noninferior.parts(run_data, analysis))
     if analysis.ranks:
         ranks: list[Text | Figures] = [Text(told(analysis.ranks, "seeds"))]
         if not analysis.ranks.few:
             ranks += elements.figures([critical(analysis.ranks, "seed")])
         built.append(Fold("Ranks over seeds", tuple(ranks)))
-    lead = _lead(analysis.epoch, tests, len(analysis.paired_tests), several)
+    lead = _lead(analysis.epoch, tests, len(analysis.paired_tests), several, metric)
     if len(shown) < len(rivals):
         lead += f" The figure shows the {len(shown)} best of {len(rivals)} networks."
     return Content(lead, tuple(built))
@@ -74,17 +81,23 @@ def _tests_told(listed: int, count: int) -> str:
     )
 
 
-def table(paired_tests: Sequence[PairwiseTest], several: bool, name: str = "duels") -> Table:
-    """Every pairwise test; with several seeds that over seeds and images, else McNemar's."""
-    counts = () if several else ("only it correct", "only the other")
+def table(
+    paired_tests: Sequence[PairwiseTest],
+    several: bool,
+    name: str = "duels",
+    metric: Metric = METRICS[DEFAULT],
+) -> Table:
+    """Every pairwise test; with several seeds that over seeds and images, else over images."""
+    exact = all(test.method == "mcnemar" for test in paired_tests)
+    counts = ("only it correct", "only the other") if exact and not several else ()
     tested = ("Difference", "95% interval", "p", "p (Holm)", "Told apart")
     head = ("Network", "against", *counts, *tested)
     title = (
         "Every two networks over seeds and images, with Holm's correction"
         if several
-        else "Every two networks on these images: McNemar's exact test, Holm's correction"
+        else f"Every two networks on these images: {TESTS[exact]}, Holm's correction"
     )
-    row = _seed_row if several else _image_row
+    row = partial(_seed_row if several else _image_row, metric)
     rows = tuple(
         (wording.title(test.first), wording.title(test.second), *row(test)) for test in paired_tests
     )
@@ -92,63 +105,74 @@ def table(paired_tests: Sequence[PairwiseTest], several: bool, name: str = "duel
     return Table(head, rows, numeric, name=name, style="long", title=title)
 
 
-def _image_row(test: PairwiseTest) -> tuple[str, ...]:
+def _image_row(metric: Metric, test: PairwiseTest) -> tuple[str, ...]:
+    counts = [count for count in (test.only_first, test.only_second) if count is not None]
     return (
-        Cell(f"{test.only_first:,}", test.only_first),
-        Cell(f"{test.only_second:,}", test.only_second),
-        Cell(wording.signed(test.difference), test.difference),
-        Cell(wording.difference(test.interval), test.interval.low),
+        *(Cell(f"{count:,}", count) for count in counts),
+        Cell(wording.signed_gap(metric, test.difference), test.difference),
+        Cell(wording.gaps(metric, test.interval), test.interval.low),
         Cell(wording.p_value(test.p), test.p),
         Cell(wording.p_value(test.p_holm), test.p_holm),
         "yes" if test.significant else "no",
     )
 
 
-def _seed_row(test: PairwiseTest) -> tuple[str, ...]:
-    difference = Cell(wording.signed(test.difference), test.difference)
+def _seed_row(metric: Metric, test: PairwiseTest) -> tuple[str, ...]:
+    difference = Cell(wording.signed_gap(metric, test.difference), test.difference)
     if test.seed_interval is None or test.p_seeds is None or test.p_seeds_holm is None:
         return difference, "–", "–", "–", "not tested: one seed"
     return (
         difference,
-        Cell(wording.difference(test.seed_interval), test.seed_interval.low),
+        Cell(wording.gaps(metric, test.seed_interval), test.seed_interval.low),
         Cell(wording.p_value(test.p_seeds), test.p_seeds),
         Cell(wording.p_value(test.p_seeds_holm), test.p_seeds_holm),
         "yes" if test.significant else "no",
     )
 
 
-def matrix(paired_tests: Sequence[PairwiseTest], names: Sequence[str], epoch: int) -> Chart:
-    """Differences in percentage points; coloured where significant."""
+def matrix(
+    paired_tests: Sequence[PairwiseTest],
+    names: Sequence[str],
+    epoch: int,
+    metric: Metric = METRICS[DEFAULT],
+) -> Chart:
+    """Differences in points, or in the unit of the metric; coloured where significant."""
+    share = metric.form == "share"
+    deepest = 0.2 if share else max(abs(test.difference) for test in paired_tests) or 1.0
 
-    def square(row: str, column: str) -> heatmap.HeatmapCell:
-        paired_test = find_pair(paired_tests, row, column)
-        if paired_test is None:
-            return heatmap.HeatmapCell()
-        text, points = wording.signed(paired_test.difference), abs(100 * paired_test.difference)
-        if not paired_test.significant:
-            return heatmap.HeatmapCell(f"({text})")
-        colour = theme.RIGHT if paired_test.difference > 0 else theme.WRONG
-        return heatmap.HeatmapCell(text, "", colour, 0.18 + 0.55 * min(1.0, points / 20))
-
-    titles = [wording.title(name) for name in names]
+    titles = [wording.in_figure(name) for name in names]
     grid = heatmap.Heatmap(
         f"Row minus column, after epoch {epoch}",
-        f"percentage points · {paired_tests[0].images:,} test images",
+        f"{'percentage points' if share else wording.noun(metric)} · "
+        f"{paired_tests[0].images:,} test images",
         titles,
         titles,
-        [[square(row, column) for column in names] for row in names],
+        [[_square(find_pair(paired_tests, a, b), metric, deepest) for b in names] for a in names],
         "",
         "",
         46.0,
         9.0,
     )
+    noun = "accuracy" if metric.name == "accuracy" else wording.noun(metric)
     caption = (
         f"Blue: the row's network is better, orange: worse, with p < {LEVEL:g} after Holm's "
         "correction. In brackets and without colour: too close to call."
     )
     return heatmap.draw_heatmap(
-        "differences", f"Differences in accuracy between {len(names)} networks", caption, grid
+        "differences", f"Differences in {noun} between {len(names)} networks", caption, grid
     )
+
+
+def _square(test: PairwiseTest | None, metric: Metric, deepest: float) -> heatmap.HeatmapCell:
+    """The difference of two networks; `deepest` is the difference with the deepest colour."""
+    if test is None:
+        return heatmap.HeatmapCell()
+    text = wording.signed_gap(metric, test.difference)
+    if not test.significant:
+        return heatmap.HeatmapCell(f"({text})")
+    colour = theme.RIGHT if test.gain > 0 else theme.WRONG
+    depth = min(1.0, abs(test.difference) / deepest)
+    return heatmap.HeatmapCell(text, "", colour, 0.18 + 0.55 * depth)
 
 
 def critical(ranks: Ranks, block: str) -> Chart:
@@ -209,7 +233,7 @@ def _rank_line(axes: Axes, name: str, mean: float, row: int, count: int) -> None
     colour, marker = theme.colour(name), theme.marker(name)
     axes.plot([mean, mean, count + 0.35], [0, row, row], color=colour, linewidth=1)
     axes.plot([mean], [0], marker=marker, color=colour, markersize=7, linestyle="none")
-    axes.text(count + 0.4, row, f"{wording.title(name)}  {mean:.2f}", va="center", fontsize=8.5)
+    axes.text(count + 0.4, row, f"{wording.in_figure(name)}  {mean:.2f}", va="center", fontsize=8.5)
 
 
 def _bars(axes: Axes, ranks: Ranks) -> None:
@@ -221,17 +245,33 @@ def _bars(axes: Axes, ranks: Ranks) -> None:
         )
 
 
-def _lead(epoch: int, tests: Sequence[PairwiseTest], corrected: int, several: bool) -> str:
+def _lead(
+    epoch: int, tests: Sequence[PairwiseTest], corrected: int, several: bool, metric: Metric
+) -> str:
     images = wording.count(tests[0].images, "test image")
     holm = f"p-values of all {wording.count(corrected, 'pair')} are corrected together (Holm)"
     if several:
         return (
-            f"After epoch {epoch}, on the same {images}. Each difference of means is held against "
+            f"After epoch {epoch}, on the same {images}{_by(metric)}. Each difference of means is "
+            "held against "
             "the scatter of the seeds and of the images (Obuchowski and Rockette's model); "
             f"{holm}. The first sentence of this page uses the intervals without correction."
         )
+    if tests[0].method != "mcnemar":
+        return (
+            f"After epoch {epoch}, on the same {images}{_by(metric)}. The test exchanges the "
+            "answers of two networks to images at random, and counts how often their difference "
+            f"is as large as the observed one; {holm}. Tests and intervals (4,000 bootstrap draws) "
+            "speak of other test images, not of other seeds."
+        )
     return (
-        f"After epoch {epoch}, on the same {images}. McNemar's exact test looks only at images "
-        f"that one of two networks predicted correctly and the other did not; {holm}. Tests and "
-        "intervals (4,000 bootstrap draws) speak of other test images, not of other seeds."
+        f"After epoch {epoch}, on the same {images}{_by(metric)}. McNemar's exact test looks only "
+        f"at images that one of two networks predicted correctly and the other did not; {holm}. "
+        "Tests and intervals (4,000 bootstrap draws) speak of other test images, not of other "
+        "seeds."
     )
+
+
+def _by(metric: Metric) -> str:
+    """What is compared, where it is not accuracy."""
+    return "" if metric.name == "accuracy" else f", by {wording.noun(metric)}"

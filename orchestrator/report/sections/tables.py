@@ -8,11 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.catalog import backbones
-from jobs.catalog.augmentations import AUGMENTATIONS
-from jobs.catalog.optimisers import OPTIMISERS
-from jobs.catalog.schedules import SCHEDULES
-from jobs.spec import class_weights
-from jobs.spec.model import Spec
 from jobs.spec.networks import Network
 from jobs.store.records import TaskResult
 from jobs.task import Trial
@@ -37,7 +32,7 @@ def networks(run_data: RunData) -> Table:
         fitted = [memory.told(result) or "whole batches"] if split else []
         rows.append(
             (
-                wording.title(trial.backbone),
+                wording.title(run_data.label(name)),
                 str(trial.seed),
                 _parameters(run_data, trial.backbone),
                 _initial_weights(trial),
@@ -71,106 +66,12 @@ def _parameters(run_data: RunData, backbone: str) -> str:
     return "–" if counted is None else f"{counted:,}"
 
 
-def recipe(run_data: RunData) -> Table:
-    """The recipe, from the specification."""
-    spec = run_data.run.spec
-    rows = (
-        (
-            "Epochs",
-            f"{spec.epochs}, in {wording.count(spec.periods, 'period')} of "
-            f"{spec.epochs_per_period}; an evaluation after each period",
-        ),
-        ("Loss", _loss(spec)),
-        ("Optimiser", OPTIMISERS[spec.optimiser].describe(spec)),
-        *_apart(spec),
-        *_clipped(spec),
-        *_tested(spec),
-        ("Learning rate", SCHEDULES[spec.schedule].describe(spec.recipe())),
-        (
-            "Early stopping",
-            "none"
-            if spec.early_stop is None
-            else f"after {wording.count(spec.early_stop, 'epoch')} without a lower validation loss",
-        ),
-        ("Batch", wording.count(spec.batch_size, "image")),
-        ("Image size", _image_size(run_data)),
-        ("Augmentation", _augmentation(spec)),
-        *_finetuning(spec),
-        ("Corruptions", ", ".join(spec.corruptions) or "none"),
-        (
-            "Requested weights",
-            "ImageNet, if available" if spec.weights == "imagenet" else "none (random)",
-        ),
-        ("Requested precision", spec.precision + (", deterministic" if spec.deterministic else "")),
-        ("Seeds", wording.count(spec.seeds, "seed")),
-    )
-    return Table(("Setting", "Value"), rows, name="recipe", title="Recipe", style="pairs")
-
-
 def _initial_weights(trial: Trial) -> str:
     if trial.network is not None and trial.network.weights is not None:
         return "own weights file"
     if trial.weights != "imagenet":
         return "random weights"
     return "ImageNet weights" if trial.backbone in backbones.CATALOG else "pretrained weights"
-
-
-def _image_size(run_data: RunData) -> str:
-    """How images are prepared, where that is the same for all networks."""
-    told = {preparation.told(run_data.run.spec, name) for name in run_data.run.spec.backbones}
-    return told.pop() if len(told) == 1 else "as each network's weights ask for, see Networks"
-
-
-def _augmentation(spec: Spec) -> str:
-    """How training images are changed."""
-    mixed = [f"{key} {getattr(spec, key):g}" for key in ("mixup", "cutmix") if getattr(spec, key)]
-    return ", ".join([AUGMENTATIONS[spec.augment].told, *mixed])
-
-
-def _apart(spec: Spec) -> list[tuple[str, str]]:
-    """What networks have for themselves: learning rates and batches."""
-    rows = []
-    for key, label in (("learning_rate", "Learning rates"), ("batch_size", "Batches")):
-        own = {name: getattr(one, key) for name, one in spec.networks.items() if getattr(one, key)}
-        if own:
-            told = ", ".join(f"{wording.title(name)} {value:g}" for name, value in own.items())
-            rows.append((f"{label} of their own", told))
-    return rows
-
-
-def _loss(spec: Spec) -> str:
-    """The loss of training."""
-    smoothed = f", label smoothing {spec.label_smoothing:g}" if spec.label_smoothing else ""
-    weighted = spec.class_weights != "none"
-    weights = f", class weights {class_weights.told(spec.class_weights)}" if weighted else ""
-    return f"cross entropy{smoothed}{weights}"
-
-
-def _clipped(spec: Spec) -> list[tuple[str, str]]:
-    """The largest norm of gradients, where there is one."""
-    if spec.clip_norm is None:
-        return []
-    return [("Gradients", f"scaled down to a norm of {spec.clip_norm:g} where it is larger")]
-
-
-def _tested(spec: Spec) -> list[tuple[str, str]]:
-    """Which network is tested, where it is not that of the last step."""
-    average = f"its average over steps (decay {spec.ema:g})" if spec.ema else ""
-    best = "the epoch with the lowest validation loss so far" if spec.keep == "best" else ""
-    told = ", of ".join(each for each in (average, best) if each)
-    return [("Tested network", told)] if told else []
-
-
-def _finetuning(spec: Spec) -> list[tuple[str, str]]:
-    """What is not trained, or with another learning rate; no row where all is trained alike."""
-    told = []
-    if spec.finetune == "head":
-        told.append("only the last layer, on features that are computed once")
-    if spec.freeze_batch_norm:
-        told.append("batch norms stay as pretrained")
-    if spec.head_learning_rate is not None:
-        told.append(f"the last layer has learning rate {spec.head_learning_rate:g}")
-    return [("Fine-tuning", "; ".join(told))] if told else []
 
 
 def data(run_data: RunData, duplicates: Mapping[str, int] | None) -> Table:
@@ -249,7 +150,7 @@ def _fingerprint(run_data: RunData) -> list[tuple[str, str]]:
 
 
 def _order(run_data: RunData, trial: str) -> int:
-    return run_data.comparison.backbones.index(run_data.trials[trial].backbone)
+    return run_data.comparison.backbones.index(run_data.label(trial))
 
 
 def _skipped(prepared: TaskResult) -> str:

@@ -87,7 +87,7 @@ def _gantt(timeline: Timeline) -> Chart | None:
     def paint(figure: Figure) -> None:
         axes, seen = figure.add_subplot(), set[str]()
         for span in timeline.spans:
-            label = wording.title(span.backbone) if span.backbone else "preparing data"
+            label = wording.in_figure(span.backbone) if span.backbone else "preparing data"
             _bar(axes, span, lines[span.worker], scale, label if label not in seen else "")
             seen.add(label)
         axes.set_yticks(range(len(lines)), wording.short(list(lines), 20))

@@ -1,0 +1,64 @@
+"""The settings with which the networks of a specification are trained, from its lists of values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+from pydantic import Field, field_validator
+
+from jobs.spec.grid import Grid, product
+from jobs.spec.network_settings import NetworkSettings
+from jobs.spec.networks import Network
+from jobs.spec.recipe import Recipe
+from jobs.spec.setting import Setting
+from jobs.spec.value_lists import checked
+
+
+class GridSettings(NetworkSettings, Recipe):
+    """A recipe of which keys may have several values, for all networks or for one of them.
+
+    Each key itself holds the first of its values.
+    """
+
+    grid: Grid = Field(default={}, description="lists of values for keys of the recipe")
+
+    @field_validator("grid", mode="before")
+    @classmethod
+    def _lists(cls, lists: Any) -> Grid:
+        """Lists from a record, each value as the recipe holds it."""
+        return {key: checked(key, values, Recipe) for key, values in dict(lists).items()}
+
+    @property
+    def varies(self) -> bool:
+        """Whether a network is trained with several settings."""
+        return any(self.lists_of(name) for name in self.backbones)
+
+    def lists_of(self, backbone: str) -> Grid:
+        """The lists of values for a network: what is its own stands in place of the run's."""
+        known = self.networks.get(backbone, Network())
+        run = {key: self.grid[key] for key in self.grid if getattr(known, key, None) is None}
+        return {**run, **known.grid}
+
+    def settings_of(self, backbone: str) -> list[Setting]:
+        """The settings that a network is trained with; a single empty one without lists."""
+        return list(product(self.lists_of(backbone)))
+
+    def fixed(self, backbone: str | None, setting: Setting) -> Self:
+        """The specification with one value for each key, for this network's sake.
+
+        Recipes and names of trials are then those of a run without lists.
+        """
+        known = self.networks.get(backbone or "", Network())
+        own = {key: value for key, value in setting.items() if key in known.grid}
+        changed = {key: value for key, value in setting.items() if key not in own}
+        if own:
+            network = known.model_copy(update={**own, "grid": {}})
+            changed["networks"] = {**self.networks, str(backbone): network}
+        return self.model_copy(update={**changed, "grid": {}}) if self.grid or own else self
+
+    def trained(self) -> Iterator[tuple[str, Setting, Self]]:
+        """Each network with each of its settings, and the specification with that setting."""
+        for name in self.backbones:
+            for setting in self.settings_of(name):
+                yield name, setting, self.fixed(name, setting)

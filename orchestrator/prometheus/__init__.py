@@ -1,0 +1,1 @@
+"""The state of a store as Prometheus metrics: read within a time limit, printed or served."""

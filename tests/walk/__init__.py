@@ -1,0 +1,1 @@
+"""deploy/README.md, followed to the letter on three hosts in network namespaces (see `walk`)."""
