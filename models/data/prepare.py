@@ -69,19 +69,23 @@ def prepare_folder(
     values = find_value_range.find(source, settings, processes, said)
     faults = Faults()
     kept = _write_array(source, settings, target, processes, values.chosen, faults, said)
-    images = [image for _, image in kept]
-    chosen = ["test"] * len(images)
-    if not settings.test_only:
-        chosen = split(images, settings.split, settings.split_seed)
+    chosen = _splits([image for _, image in kept], settings)
     tables.write_table(target / "manifest.parquet", _manifest(kept, chosen))
     return {
         "images": len(kept),
         "skipped": sorted(faults.broken),
-        "classes": _counted(source, [image.label for image in images], chosen, settings.test_only),
+        "classes": _counted(source, [image.label for _, image in kept], chosen, settings.test_only),
         "low_contrast": faults.flat,
         **values.facts(settings.value_range),
         "seconds": time.monotonic() - started,
     }
+
+
+def _splits(images: list[Image], settings: DataSettings) -> list[str]:
+    """The split of each image; where all are for testing, that."""
+    if settings.test_only:
+        return ["test"] * len(images)
+    return split(images, settings.split, settings.split_seed)
 
 
 def _write_array(

@@ -67,15 +67,5 @@ def evaluate_command(
         asked = evaluate.check(store, recorded, data, images, name, tell)
     grown = evaluate.record(store, recorded, asked)
     said = [plain(line) for line in evaluate.lines(grown, asked)]
-    facts = {
-        "goes_on": asked.repeated,
-        "name": asked.record.name,
-        "data_sets": list(asked.data_sets),
-        "evaluations": [task.id for task in asked.tasks],
-        "images": asked.record.images,
-        "left_out": asked.record.left_out,
-        "missing_classes": list(asked.record.missing),
-        "in_training": asked.seen,
-        "not_evaluated": list(asked.absent),
-    }
+    facts = evaluate.facts(asked)
     return launch.launch(settings, store, grown, said, workers, device, wait, as_json, facts)

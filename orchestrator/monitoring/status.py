@@ -126,7 +126,7 @@ def run_status(
         state,
         dict(Counter(states.values())),
         run.submitted_at,
-        next((state for task, state in states.items() if _unprepared(task, state)), "done"),
+        next((state for task, state in states.items() if _unprepared(run, task, state)), "done"),
         preparing,
         trials,
         _failures(store, states),
@@ -140,8 +140,9 @@ def run_status(
     )
 
 
-def _unprepared(task: str, state: str) -> bool:
-    return task.startswith("prepare.") and state != "done"
+def _unprepared(run: Run | RunOutline, task: str, state: str) -> bool:
+    kind, subject, _ = task.split(".", 2)
+    return kind == "prepare" and state != "done" and subject in run.data_sets
 
 
 def _differing(

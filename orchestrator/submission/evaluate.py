@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from jobs import settings as environment
 from jobs.data import sources
@@ -62,8 +63,28 @@ def check(
     for task in trainings:
         _require_checkpoint(store, task)
     source = _read(store, run, data, images, tell)
+    files, named = listed(source), _name(name, source)
+    data_sets, tasks = dict[str, DataSettings](), list[Task]()
+    for task in trainings:
+        settings = _settings(store, source, store.load_trial(task.subject).data)
+        other = source.data_id(settings)
+        data_sets[other] = settings
+        tasks.append(replace(task, kind="evaluate", data=other))
+    record = _matched(store, run, source, files, named, tuple(data_sets))
+    repeated, seen = _require_new(store, run, record), _seen(store, run, files)
+    return OtherRequest(source, record, data_sets, tuple(tasks), seen, chosen.absent, repeated)
+
+
+def _matched(
+    store: Store,
+    run: Run,
+    source: DataSource,
+    files: list[tuple[str, str]] | None,
+    name: str,
+    data_sets: tuple[str, ...],
+) -> OtherDataRecord:
+    """The record of the other data, their classes matched by name; raises `BadFolder` for none."""
     known = store.described(run.data).classes
-    files = listed(source)
     left_out = Counter(label for label, _ in files or () if label not in known)
     present = {label for label, _ in files} if files is not None else set(source.classes)
     if not present & set(known):
@@ -71,26 +92,13 @@ def check(
             f"{source.origin} has no class of the run {run.name}: {_few(sorted(present))} there, "
             f"{_few(known)} in the run. Name the classes as in the run."
         )
-    named = _name(name, source)
-    data_sets, tasks = dict[str, DataSettings](), list[Task]()
-    for task in trainings:
-        settings = _settings(store, source, store.load_trial(task.subject).data)
-        other = source.data_id(settings)
-        data_sets[other] = settings
-        tasks.append(replace(task, kind="evaluate", data=other))
-    images_known = None if files is None else len(files) - left_out.total()
-    record = OtherDataRecord(
-        name=named,
+    return OtherDataRecord(
+        name=name,
         origin=source.origin,
-        data_sets=tuple(data_sets),
-        images=images_known,
+        data_sets=data_sets,
+        images=None if files is None else len(files) - left_out.total(),
         left_out=dict(left_out.most_common()),
         missing=tuple(label for label in known if label not in present),
-    )
-    repeated = _require_new(store, run, record)
-    absent = chosen.absent
-    return OtherRequest(
-        source, record, data_sets, tuple(tasks), _seen(store, run, files), absent, repeated
     )
 
 
@@ -103,6 +111,21 @@ def record(store: Store, run: Run, asked: OtherRequest) -> Run:
     grown = replace(run, tasks=tuple(dict.fromkeys((*run.tasks, *added))))
     store.reopen(grown)
     return grown
+
+
+def facts(asked: OtherRequest) -> dict[str, Any]:
+    """The same as JSON values."""
+    return {
+        "goes_on": asked.repeated,
+        "name": asked.record.name,
+        "data_sets": list(asked.data_sets),
+        "evaluations": [task.id for task in asked.tasks],
+        "images": asked.record.images,
+        "left_out": asked.record.left_out,
+        "missing_classes": list(asked.record.missing),
+        "in_training": asked.seen,
+        "not_evaluated": list(asked.absent),
+    }
 
 
 def lines(run: Run, asked: OtherRequest) -> list[str]:
