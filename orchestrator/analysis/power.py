@@ -19,8 +19,8 @@ NORMAL_POWER = 0.8416212335729143
 """The standard normal quantile of `POWER`."""
 TARGETS = (0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 WELL_BELOW = 0.6
-MOST_SEEDS = 20
-MOST_IMAGES = 10_000_000
+MAX_SEEDS = 20
+MAX_IMAGES = 10_000_000
 ALMOST_ALL = 1 - 1e-9
 
 
@@ -76,11 +76,11 @@ class Power:
 
     @cached_property
     def images_for_target(self) -> int | None:
-        """Test images that would show the target, to two digits; None beyond `MOST_IMAGES`."""
+        """Test images that would show the target, to two digits; None beyond `MAX_IMAGES`."""
         low, high = self.images, max(self.images, 1)
         while self.power(high, self.seeds, self.target) < POWER:
             low, high = high, 2 * high
-            if high > MOST_IMAGES:
+            if high > MAX_IMAGES:
                 return None
         while high - low > max(1, high // 200):
             middle = (low + high) // 2
@@ -92,7 +92,7 @@ class Power:
     @cached_property
     def seeds_for_target(self) -> int | None:
         """Seeds with which the target would be visible on these images; None where none helps."""
-        more = range(max(self.seeds + 1, 2), MOST_SEEDS + 1)
+        more = range(max(self.seeds + 1, 2), MAX_SEEDS + 1)
         enough = (n for n in more if self.power(self.images, n, self.target) >= POWER)
         return next(enough, None) if self.images else None
 
