@@ -82,12 +82,8 @@ def submit_command(
     check = _asking_torch(reading.close, as_json)
     with reading:
         store, run, request = record.record(spec, settings, workers, device, tell, look, check)
-    said = [
-        *_of_run(spec, run, request, settings),
-        *_of_default_data(spec_file, options),
-        *_of_length(spec),
-        *(f"note: {plain(note)}" for note in notes),
-    ]
+    said = [*_of_run(spec, run, request, settings), *_of_default_data(spec_file, options)]
+    said += [*_of_length(spec), *(f"note: {plain(note)}" for note in notes)]
     facts = {"goes_on": request.known is not None, "notes": notes}
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts)
 
@@ -128,7 +124,7 @@ def _forecast(
     if as_json:
         emit(told.as_dict())
         return 0
-    for line in [*words.lines(told), *_of_length(spec)]:
+    for line in [*words.lines(told), *_of_grid(spec), *_of_length(spec)]:
         click.echo(plain(line))
     return 0
 

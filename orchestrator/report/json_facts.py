@@ -41,8 +41,7 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
         "standings": [_standing(standing) for standing in run_data.comparison.standings],
         "settings": [asdict(one) for one in analysis.settings],
         **_tested(analysis),
-        "corruptions": _robustness(run_data.robustness),
-        "other_data": [_other_data(other) for other in run_data.other_data],
+        **_on_others(run_data),
         "curves": [row.columns() for row in run_data.comparison.epochs],
         "confusion": [
             {
@@ -250,6 +249,12 @@ def _robustness(robustness: Robustness | None) -> dict[str, Any] | None:
             ],
         }
     )
+
+
+def _on_others(run_data: RunData) -> dict[str, Any]:
+    """Results on other images than the test images as they are."""
+    others = [_other_data(other) for other in run_data.other_data]
+    return {"corruptions": _robustness(run_data.robustness), "other_data": others}
 
 
 def _other_data(other: OtherData) -> dict[str, Any]:
