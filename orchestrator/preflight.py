@@ -79,8 +79,8 @@ def check_request(
     """
     if writes:
         require_writable(settings.store)
-    elif os.path.lexists(settings.store / "store.json"):
-        Store(settings.store).open()
+    elif os.path.lexists((store := Store(settings.store)).marker_path):
+        store.open()
     require_apart(settings.store, spec.data)
     if spec.name is not None:
         _known_run(settings.store, spec, None)

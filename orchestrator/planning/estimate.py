@@ -17,6 +17,7 @@ from jobs.task import Task, Trial
 from orchestrator.planning.images import Images
 from orchestrator.planning.tasks import PlannedTask
 from orchestrator.planning.workers import PlannedWorker
+from workers.scheduling import throughput
 
 ENOUGH = 20
 """Records that are read of one kind of measurement."""
@@ -55,8 +56,8 @@ class Measured:
         On a CPU the rate depends on the threads; where those of the trial are not decided, it is
         the median over the measured ones.
         """
-        kind = f"{trial.backbone}{'' if trial.recipe.finetune == 'full' else '+head'}"
-        kind += f"@{self.sizes[trial.data]}"
+        name = trial.identity + ("" if trial.recipe.finetune == "full" else "+head")
+        kind = throughput.training_kind(name, self.sizes[trial.data], None)
         if kind in worker.rates:
             return worker.rates[kind]
         if (exact := f"{kind}x{self._threads(trial)}") in worker.rates:

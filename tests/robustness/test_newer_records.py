@@ -68,7 +68,8 @@ def test_a_command_names_a_newer_record_and_changes_nothing(
 
     line = terminal_with_failure.refuses(command, str(path))
 
-    assert "has format 2, and this orch reads up to format 1." in line
+    known = KINDS[kind].record.FORMAT
+    assert f"has format {known + 1}, and this orch reads up to format {known}." in line
     assert ADVICE in line
 
 
