@@ -18,6 +18,7 @@ from jobs import atomic
 from jobs.errors import DamagedFile, NewerRecord
 from jobs.store import codec, drains, records
 from jobs.store.records import Record, ThreadsRecord
+from jobs.store.records import RunRecord
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -103,7 +104,7 @@ def test_status_lists_the_other_runs_beside_a_newer_one(terminal_with_failure: T
     run = store.load_run("study")
     shutil.copytree(store.run_folder("study"), store.run_folder("later"))
     path = store.run_path("later")
-    path.write_bytes(changed(path, codec.FORMAT_KEY, 2))
+    path.write_bytes(changed(path, codec.FORMAT_KEY, RunRecord.FORMAT + 1))
 
     code, stdout, stderr = terminal_with_failure.run("status")
 
