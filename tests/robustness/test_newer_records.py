@@ -17,8 +17,7 @@ from support.refusals import Terminal, refusal
 from jobs import atomic
 from jobs.errors import DamagedFile, NewerRecord
 from jobs.store import codec, drains, records
-from jobs.store.records import Record, ThreadsRecord
-from jobs.store.records import RunRecord
+from jobs.store.records import Record, RunRecord, ThreadsRecord
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
