@@ -55,6 +55,7 @@ LATER = frozenset(name for name, key in KEYS.items() if key.later) | {
     "margin",
     "networks",
     "split_size",
+    "test_only",
     GRID,
 }
 """Keys added later; names omit them at their defaults, so existing names do not change."""

@@ -215,8 +215,9 @@ class HeartbeatRecord(Record, frozen=True, kw_only=True):
 
 
 class RunRecord(Record, frozen=True, kw_only=True):
-    """A run: its specification, trials and tasks."""
+    """A run: its specification, trials and tasks. Format 2 has evaluations on other data."""
 
+    FORMAT: ClassVar[int] = 2
     name: str
     spec: dict[str, Any]
     data: str

@@ -19,6 +19,7 @@ from orchestrator.report.sections import (
     early_stopping,
     learning_curves,
     mistakes,
+    other_data,
     provenance,
     recipe,
     results,
@@ -99,6 +100,12 @@ SECTIONS: dict[str, SectionEntry] = {
             "Corrupted images",
             "accuracy by corruption and severity; with `corruptions`",
             robustness.section,
+        ),
+        SectionEntry(
+            "other-data",
+            "Other data",
+            "accuracy on other labelled images, and the drop against the own; with `orch evaluate`",
+            other_data.section,
         ),
         SectionEntry(
             "cost",
