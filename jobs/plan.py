@@ -79,14 +79,9 @@ def unfold(spec: Spec, data: str | Callable[[DataSettings], str]) -> Plan:
         for name, one, images in sorted(trained, key=lambda each: -relative_cost(spec, each[0]))
     ]
     data_sets = tuple(dict.fromkeys(images for _, _, images in trained))
+    name = spec.name or run_name(spec, data_sets)
     target_epochs = tuple(period * spec.epochs_per_period for period in range(1, spec.periods + 1))
-    return Plan(
-        spec.name or run_name(spec, data_sets),
-        data_sets,
-        tuple(trials),
-        target_epochs,
-        tuple(spec.corruption_levels),
-    )
+    return Plan(name, data_sets, tuple(trials), target_epochs, tuple(spec.corruption_levels))
 
 
 def setting_of(spec: Spec, trial: Trial) -> Setting:

@@ -51,13 +51,8 @@ SHOWN = 80
 NEVER = "never"
 NOT_ASKED = frozenset(name for name, key in KEYS.items() if not key.changes_run)
 """Keys that do not identify a run: submitting with other values continues the same run."""
-LATER = frozenset(name for name, key in KEYS.items() if key.later) | {
-    "margin",
-    "networks",
-    "split_size",
-    "test_only",
-    GRID,
-}
+HIDDEN = frozenset({"margin", "networks", "split_size", "test_only", GRID})
+LATER = HIDDEN | {name for name, key in KEYS.items() if key.later}
 """Keys added later; names omit them at their defaults, so existing names do not change."""
 
 

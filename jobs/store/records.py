@@ -180,10 +180,8 @@ class RunningTraining(msgspec.Struct, frozen=True):
 class HeartbeatRecord(Record, frozen=True, kw_only=True):
     """A worker's heartbeat; fields with defaults are unknown to older workers.
 
-    `process` identifies its process. `since`: when its tasks last changed. `drained`: the drained
-    host or worker. `rates`: images per second by kind of training. `trouble_class`: the failure
-    class of its trouble. `gpu_memory_bytes`: 0 without a GPU. `known_keys`: see
-    `jobs.spec.known_keys`.
+    `since`: when its tasks last changed. `drained`: the drained host or worker. `rates`: images per
+    second by kind of training. `gpu_memory_bytes`: 0 without a GPU.
     """
 
     name: str
