@@ -1,8 +1,8 @@
 """The records of the store: a frozen class for each kind of JSON file.
 
 `jobs.store.codec` reads, checks and writes them. Names of fields are the keys in the files, and
-stay. With `omit_defaults`, fields that mean nothing are left out of the file. A change that older
-code would misread raises `FORMAT`; that code then leaves the record alone.
+stay. `omit_defaults` leaves out what means nothing. Increase `FORMAT` for a change that older code
+would misread; that code then leaves the record alone.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ Number = int | float
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """A JSON file of the store; `FORMAT` is the newest version that this code reads and writes.
 
-    `format` is the version of this record. Where `NULLS` is false, a null in the file is damage,
-    whatever the field may hold.
+    `format` is that of this record. Where `NULLS` is false, a null in the file is damage.
     """
 
     FORMAT: ClassVar[int] = 1
