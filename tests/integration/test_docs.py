@@ -201,9 +201,7 @@ def test_the_readme_opens_with_what_it_is_a_picture_and_two_commands() -> None:
     assert places[2] < 1200
 
 
-OTHER_PAGES = [
-    ROOT / name for name in ("CODE_OF_CONDUCT.md", "benchmarks/README.md", "examples/README.md")
-]
+OTHER_PAGES = [ROOT / name for name in ("CODE_OF_CONDUCT.md", "benchmarks/README.md")]
 
 
 @pytest.mark.parametrize("page", [*PAGES, *OTHER_PAGES], ids=names_of([*PAGES, *OTHER_PAGES]))

@@ -73,7 +73,8 @@ def test_its_metadata_say_where_it_runs_and_name_no_address(metadata: Message) -
     }
     assert "Typing :: Typed" in said
     assert metadata["Description-Content-Type"] == "text/markdown"
-    assert metadata["Summary"] and metadata["Keywords"]
+    assert metadata["Summary"]
+    assert metadata["Keywords"]
     assert metadata.get_all("Project-URL") is None
 
 
