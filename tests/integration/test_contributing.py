@@ -14,6 +14,7 @@ from support.command_lines import ROOT, inline
 GUIDES = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "extending.md", ROOT / "docs" / "README.md"]
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
+KINDS = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")
 
 
 def entries(path: Path) -> list[str]:
@@ -84,3 +85,23 @@ def test_the_workflow_runs_the_script_of_ci_on_each_tested_python() -> None:
     assert job["steps"][-1]["run"] == ".ci/run"
     assert job["env"]["PYTHON"] == "python${{ matrix.python }}"
     assert job["strategy"]["matrix"]["python"] == re.findall(r"Python :: (3\.\d+)\"", classifiers)
+
+
+def test_every_document_is_in_the_index_and_in_the_readme() -> None:
+    """A new page is put where readers look for it."""
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    index = set(re.findall(r"\]\((\w+\.md)", (ROOT / "docs" / "README.md").read_text()))
+    linked = set(re.findall(r"\]\(docs/(\w+\.md)", (ROOT / "README.md").read_text()))
+
+    assert pages - index == set()
+    assert pages - linked == set()
+
+
+def test_the_changelog_sorts_what_is_not_released_yet() -> None:
+    """Under the headings of Keep a Changelog, in their order."""
+    text = (ROOT / "CHANGELOG.md").read_text()
+    section = text.split("\n## Unreleased\n")[1].split("\n## ")[0]
+    headings = re.findall(r"^### (.+)$", section, re.MULTILINE)
+
+    assert headings
+    assert headings == [name for name in KINDS if name in headings]
