@@ -14,6 +14,7 @@ from jobs import plan
 from jobs.plan import Plan
 from jobs.settings import Settings
 from jobs.spec.model import DataSettings
+from jobs.spec.setting import Setting
 from jobs.store.store import Store
 from jobs.task import Trial
 from orchestrator.analysis.power import POWER, Power
@@ -33,7 +34,8 @@ NEEDS_SCIPY = "needs scipy and numpy, of the extra 'report'"
 class Forecast:
     """The plan of a request before it is submitted; `exists`: the run is recorded already.
 
-    `near` has the nearest recorded trial of those that are not recorded. `power` is None with one
+    `varied` has the setting of each trial in a grid, empty where nothing varies. `near` has the
+    nearest recorded trial of those that are not recorded. `power` is None with one
     candidate, or where scipy is missing.
     """
 
@@ -43,6 +45,7 @@ class Forecast:
     data_sets: tuple[str, ...]
     images: Images
     trials: tuple[Trial, ...]
+    varied: dict[str, Setting]
     near: dict[str, Nearest | None]
     tasks: tuple[PlannedTask, ...]
     estimate: Estimate
@@ -70,6 +73,7 @@ class Forecast:
                 {
                     "trial": trial.name,
                     "backbone": trial.backbone,
+                    "setting": self.varied[trial.name],
                     "seed": trial.seed,
                     "data": trial.data,
                     "nearest": asdict(near) if (near := self.near.get(trial.name)) else None,
@@ -133,6 +137,7 @@ def forecast(
         data_sets=unfolded.data_sets,
         images=counted,
         trials=unfolded.trials,
+        varied={trial.name: plan.setting_of(spec, trial) for trial in unfolded.trials},
         near=near,
         tasks=tuple(planned),
         estimate=estimate.estimate(unfolded, planned, counted, fleet, measured, _sides(how)),

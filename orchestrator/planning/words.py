@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from jobs.spec.setting import told
 from orchestrator.analysis.power import POWER
 from orchestrator.formatting import duration
 from orchestrator.planning.estimate import Estimate
@@ -21,7 +22,9 @@ def lines(forecast: Forecast) -> Iterator[str]:
     yield f"dry run, nothing is written: the run {forecast.run} {verb} in {forecast.store}"
     yield f"{len(forecast.tasks)} tasks: {counts}"
     for subject in dict.fromkeys(task.subject for task in forecast.tasks):
-        yield from _subject(subject, [t for t in forecast.tasks if t.subject == subject])
+        setting = forecast.varied.get(subject)
+        named = f"{subject} ({told(setting)})" if setting else subject
+        yield from _subject(named, [t for t in forecast.tasks if t.subject == subject])
     yield from _of_estimate(forecast.estimate)
     yield from _of_power(forecast)
 
@@ -38,20 +41,22 @@ def _subject(subject: str, tasks: list[PlannedTask]) -> Iterator[str]:
             yield f"    {task.task}: {task.state} ({task.why})"
 
 
-def _of_estimate(told: Estimate) -> Iterator[str]:
-    missing = "; ".join(told.not_measured[:SHOWN])
-    if len(told.not_measured) > SHOWN:
-        missing += f"; and {len(told.not_measured) - SHOWN} more"
-    least = "at least " if told.not_measured else ""
-    if told.finish_s is None:
+def _of_estimate(estimate: Estimate) -> Iterator[str]:
+    missing = "; ".join(estimate.not_measured[:SHOWN])
+    if len(estimate.not_measured) > SHOWN:
+        missing += f"; and {len(estimate.not_measured) - SHOWN} more"
+    least = "at least " if estimate.not_measured else ""
+    if estimate.finish_s is None:
         yield "time: unknown"
     else:
         yield (
-            f"time: {least}{duration(told.finish_s)} on {told.workers} worker(s), "
-            f"{duration(told.work_s)} of work"
+            f"time: {least}{duration(estimate.finish_s)} on {estimate.workers} worker(s), "
+            f"{duration(estimate.work_s)} of work"
         )
-    checkpoints = "unknown" if told.checkpoint_bytes is None else _bytes(told.checkpoint_bytes)
-    data = "unknown" if told.data_bytes is None else _bytes(told.data_bytes)
+    checkpoints = (
+        "unknown" if estimate.checkpoint_bytes is None else _bytes(estimate.checkpoint_bytes)
+    )
+    data = "unknown" if estimate.data_bytes is None else _bytes(estimate.data_bytes)
     yield f"disk: prepared images {data}, checkpoints {checkpoints}"
     if missing:
         yield f"never measured in this store: {missing}"
@@ -96,7 +101,9 @@ def _points(share: float) -> str:
     return f"{100 * share:.2g}"
 
 
-def _bytes(count: int) -> str:
+def _bytes(count: int | None) -> str:
+    if count is None:
+        return "unknown"
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= size:
             return f"{count / size:.1f} {unit}"
