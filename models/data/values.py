@@ -45,7 +45,7 @@ def read(contents: bytes, pixels: PixelFormat) -> Values:
     try:
         values = _grey(contents, pixels) if pixels.bands == 1 else _colours(contents, pixels)
     except Broken as error:
-        if str(error) != NO_IMAGE:
+        if not str(error).startswith(NO_IMAGE):
             raise
         raise Broken(
             f"a {pixels.format} of {pixels.bands} x {pixels.words} is not read here: convert it to "
