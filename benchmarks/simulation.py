@@ -12,6 +12,7 @@ from typing import cast
 
 from benchmarks.simulated_study import Costs, SimulatedStudy, SimulatedWorker, Truth
 from jobs import plan
+from jobs.catalog import backbones
 from jobs.plan import Plan
 from jobs.task import Task
 from workers.scheduling import rebalance
@@ -74,7 +75,8 @@ class Simulation:
     def _enqueue(self, tasks: Sequence[Task]) -> None:
         def arrive() -> None:
             for task in tasks:
-                heapq.heappush(self.waiting, (plan.priority(task), next(self.count), task))
+                cost = backbones.relative_cost(task.subject.rsplit("-s", 1)[0])
+                heapq.heappush(self.waiting, (plan.priority(task, cost), next(self.count), task))
             self._deliver()
 
         self._at(self.now + self.costs.message_s, arrive)

@@ -19,10 +19,11 @@ from jobs.atomic import json_digest
 from jobs.catalog import backbones
 from jobs.errors import OrchError, OutOfReach
 from jobs.spec import setting
+from jobs.store import other_data
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
-from jobs.task import Task, Trial, TrialNetwork
+from jobs.task import ON, Task, Trial, TrialNetwork
 
 if TYPE_CHECKING:
     from jobs.spec.model import DataSettings, Spec
@@ -78,14 +79,9 @@ def unfold(spec: Spec, data: str | Callable[[DataSettings], str]) -> Plan:
         for name, one, images in sorted(trained, key=lambda each: -relative_cost(spec, each[0]))
     ]
     data_sets = tuple(dict.fromkeys(images for _, _, images in trained))
+    name = spec.name or run_name(spec, data_sets)
     target_epochs = tuple(period * spec.epochs_per_period for period in range(1, spec.periods + 1))
-    return Plan(
-        spec.name or run_name(spec, data_sets),
-        data_sets,
-        tuple(trials),
-        target_epochs,
-        tuple(spec.corruption_levels),
-    )
+    return Plan(name, data_sets, tuple(trials), target_epochs, tuple(spec.corruption_levels))
 
 
 def setting_of(spec: Spec, trial: Trial) -> Setting:
@@ -169,6 +165,7 @@ def ready_tasks(
                 ready += ready_tasks_of_trial(store, trial, ledger)
         except OutOfReach as error:
             on_denied(error)
+    ready += other_data.preparations(run, ledger)
     own = set(run.tasks)
     return [
         task
@@ -194,7 +191,8 @@ def ready_tasks_of_trial(store: Store, trial: str, ledger: Ledger) -> list[Task]
         if not ledger.is_done(training):
             work.append(training)
             break
-        work += [test for test in evaluations if not ledger.is_done(test)]
+        prepared = (test for test in evaluations if other_data.is_prepared(ledger, test))
+        work += [test for test in prepared if not ledger.is_done(test)]
     return [task for task in work if not ledger.has_failed(task)]
 
 
@@ -207,6 +205,8 @@ def is_ready(store: Store, task: Task) -> bool:
     if not store.has_trial(task.subject) or not store.is_done(
         Task("prepare", store.load_trial(task.subject).data)
     ):
+        return False
+    if task.data and not store.is_done(Task("prepare", task.data)):
         return False
     wanted = store.evaluations_by_epoch(task.subject)
     if task.epoch not in wanted or (task.kind == "evaluate" and task not in wanted[task.epoch]):
@@ -230,25 +230,27 @@ def next_tasks(store: Store, task: Task) -> list[Task]:
             ready_task
             for run in store.wanted_by(task)
             for ready_task in ready_tasks(store, run, ledger)
-            if len(run.data_sets) == 1 or _uses(store, ready_task, task.subject)
+            if run.data_sets == (task.subject,) or other_data.uses(store, ready_task, task.subject)
         ]
     evaluations_by_epoch = store.evaluations_by_epoch(task.subject)
     trainings = (Task("train", task.subject, epoch) for epoch in evaluations_by_epoch)
     following = itertools.islice(
         (training for training in trainings if not store.is_done(training)), 1
     )
-    candidates = [*evaluations_by_epoch.get(task.epoch, []), *following]
+    evaluations = evaluations_by_epoch.get(task.epoch, [])
+    tests = [e for e in evaluations if not e.data or store.is_done(Task("prepare", e.data))]
+    candidates = [*tests, *following]
     return [each for each in candidates if not store.is_done(each) and not store.has_failed(each)]
 
 
 def priority(task: Task, cost: float) -> int:
     """Queue priority from 0 (first) to 9: data sets, then networks by descending relative cost.
 
-    Seed and kind do not matter. Evaluations on corrupted images come last, because no task depends
-    on them.
+    Seed and kind do not matter. Evaluations on corrupted images and on other data come last,
+    because no task depends on them.
     """
-    if task.kind == "prepare" or task.corruption:
-        return 9 if task.corruption else 0
+    if task.kind == "prepare" or not (task.is_test or task.kind == "train"):
+        return 0 if task.kind == "prepare" else 9
     return max(1, 9 - round(2.4 * math.log(max(cost, 1.0))))
 
 
@@ -279,27 +281,16 @@ def task_states(
     unfinished = "cancelled" if store.is_cancelled(run.name) else "open"
     blocked: set[str] = set()
     for task_id in run.tasks:
-        kind, subject, _ = task_id.split(".", 2)
+        kind, subject, rest = task_id.split(".", 2)
         if task_id in ledger.done:
             states[task_id] = "done"
         elif task_id in ledger.failed:
             states[task_id] = "failed"
             if kind == "prepare":
-                blocked |= _trials_on(store, run, subject)
+                blocked |= {subject} | other_data.trials_on(store, run, subject)
             elif kind == "train":
                 blocked.add(subject)
         else:
-            states[task_id] = "blocked" if subject in blocked else unfinished
+            needs = {subject, rest.partition(f".{ON}")[2]}
+            states[task_id] = "blocked" if needs & blocked else unfinished
     return states
-
-
-def _uses(store: Store, task: Task, data: str) -> bool:
-    """Whether a training or an evaluation uses a data set."""
-    return task.kind != "prepare" and store.load_trial(task.subject).data == data
-
-
-def _trials_on(store: Store, run: Run | RunOutline, data: str) -> set[str]:
-    """The trials of a run that use a data set."""
-    if len(run.data_sets) == 1:
-        return set(run.trials)
-    return {trial for trial in run.trials if store.load_trial(trial).data == data}

@@ -23,6 +23,9 @@ ID = re.compile(
     rf"(prepare|train|evaluate)\.({NAME.pattern})\.([0-9]{{4,7}})(?:\.(.*))?", re.DOTALL
 )
 
+ON = "on-"
+"""Begins the part of a task id that names other data: `evaluate.<trial>.0030.on-<data set>`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -30,19 +33,26 @@ class Task:
 
     `subject` is the name of a trial, or of a data set if `kind` is `prepare`; `epoch` is then 0.
     `corruption` is the corruption level of an evaluation, such as `blur-3`. It is empty for
-    uncorrupted images.
+    uncorrupted images. `data` is the data set of an evaluation on other data than the test images.
     """
 
     kind: Kind
     subject: str
     epoch: int = 0
     corruption: str = ""
+    data: str = ""
 
     @property
     def id(self) -> str:
         """The task id that a message carries, such as `train.resnet34-s0-1f3a9c2e.0010`."""
         suffix = f".{self.corruption}" if self.corruption else ""
+        suffix = f".{ON}{self.data}" if self.data else suffix
         return f"{self.kind}.{self.subject}.{self.epoch:04d}{suffix}"
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it evaluates on the test images as they are."""
+        return self.kind == "evaluate" and not (self.corruption or self.data)
 
     @property
     def lease_key(self) -> str:
@@ -57,15 +67,18 @@ class Task:
         Names that would lead outside the store are invalid too.
         """
         match = ID.fullmatch(task_id)
-        kind, subject, epoch, corruption = match.groups() if match else ("", "", "", None)
+        kind, subject, epoch, suffix = match.groups() if match else ("", "", "", None)
+        data = suffix[len(ON) :] if suffix and suffix.startswith(ON) else ""
         if match is None or (
-            corruption is not None and not (kind == "evaluate" and _is_corruption_level(corruption))
+            suffix is not None
+            and not (kind == "evaluate" and (NAME.fullmatch(data) or _is_corruption_level(suffix)))
         ):
             raise BadSpec(
                 f"{task_id[:120]!r} is not a task id; one looks like "
                 "'train.resnet34-s0-1f3a9c2e.0010'."
             )
-        return cls(kind, subject, int(epoch), corruption or "")  # type: ignore[arg-type]
+        corruption = "" if data else suffix or ""
+        return cls(kind, subject, int(epoch), corruption, data)  # type: ignore[arg-type]
 
 
 def _is_corruption_level(word: str) -> bool:

@@ -26,6 +26,10 @@ COMMANDS = {
     "watch": ("watch:watch_command", "Follow the progress of a run until it ends."),
     "logs": ("logs:logs_command", "Show the logs of a task's attempts, of a run, or of a worker."),
     "report": ("report:report_command", "Write a report that compares the backbones of a run."),
+    "evaluate": (
+        "evaluate:evaluate_command",
+        "Evaluate a run's trained networks on other labelled images.",
+    ),
     "predict": ("predict:predict_command", "Classify images with every backbone of a run."),
     "export": (
         "export:export_command",

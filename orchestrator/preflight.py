@@ -68,15 +68,19 @@ def check_request(
     require_weights: RequireWeights,
     tell: Callable[[int, int], None] = lambda done, total: None,
     check_networks: CheckNetworks = network_check.resolve,
+    writes: bool = True,
 ) -> Request:
     """Check everything about a request, cheap checks first; writes nothing.
 
     Weights are checked only if this machine does the work (no broker is named) and a backbone needs
     them. `check_networks` asks torch about networks that the catalog does not describe.
-    `tell(done, total)` counts the files of the data folder as they are read. Raises a
-    `RequestError`.
+    `tell(done, total)` counts the files of the data folder as they are read. Without `writes`, the
+    store only has to be one, if it exists. Raises a `RequestError`.
     """
-    require_writable(settings.store)
+    if writes:
+        require_writable(settings.store)
+    elif os.path.lexists((store := Store(settings.store)).marker_path):
+        store.open()
     require_apart(settings.store, spec.data)
     if spec.name is not None:
         _known_run(settings.store, spec, None)

@@ -18,8 +18,8 @@ from jobs.store.remembered import RememberedStore, Stamp, stamp
 from jobs.store.runs import Run
 from jobs.task import Task
 from workers import heartbeat
-from workers.execution import announcing, attempts, execute
-from workers.execution.attempts import History, read_history
+from workers.execution import announcing, execute
+from workers.execution.attempts import read_history
 from workers.lease import TTL_S
 from workers.messaging import broker
 from workers.worker import Worker
@@ -267,21 +267,11 @@ class Reconciler:
     def _must_wait(self, task: Task) -> bool:
         try:
             history = read_history(self.worker.store, task)
-            self._tell_lost(task, history)
+            announcing.tell_abandoned(self.worker, task, history, self.told)
             return history.must_wait()
         except OutOfReach as error:
             self._say_denied(error)
             return True
-
-    def _tell_lost(self, task: Task, history: History) -> None:
-        """Tell of an attempt that nobody holds the lease of any more; once, from the record."""
-        for record in history.records[-1:]:
-            # Read before the lease is looked at again: nobody may have begun it meanwhile.
-            if record.state == "running" and self.worker.leases.free(task.lease_key):
-                lost, told = attempts.as_lost(self.worker.store, task, record), record.celery_id
-                if told and told not in self.told:
-                    self.told.add(told)
-                    announcing.tell(self.worker, lost)
 
     def _fits(self, task: Task) -> bool:
         try:

@@ -114,7 +114,7 @@ def _of_data(store: Store, run: Run) -> Iterator[FileCheck]:
     from jobs.store import tables
 
     checks: list[tuple[Path, Callable[[], object]]] = []
-    for data in run.data_sets:
+    for data in run.all_data_sets:
         inventory = store.inventory_path(data)
         checks += [
             (store.source_path(data), partial(store.described, data)),

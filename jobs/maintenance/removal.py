@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from jobs.maintenance.prune import DEAD_AFTER_S, Prunable, remove, touched
 from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
+from jobs.task import ON
 
 REMOVED = ".removed"
 """The name of a run's folder ends so while the rest of the run is removed."""
@@ -38,7 +40,7 @@ def plan_removal(store: Store, run: Run) -> Removal:
     """Everything of a run that no other run shares; nothing is changed."""
     others = [name for name in atomic.list_names(store.runs_folder) if name != run.name]
     trials = {trial for trial in run.trials if not _other_runs(store, trial, run.name)}
-    data_sets = set(run.data_sets) - _data_in_use(store, others, trials)
+    data_sets = set(run.all_data_sets) - _data_in_use(store, others, trials)
     doomed = frozenset(trials | data_sets)
     paths = [
         *_belongings(store, doomed),
@@ -53,7 +55,7 @@ def plan_removal(store: Store, run: Run) -> Removal:
         for path in paths
         if os.path.lexists(path)
     ]
-    shared = (*run.trials, *run.data_sets)
+    shared = (*run.trials, *run.all_data_sets)
     return Removal(tuple(items), tuple(name for name in shared if name not in doomed), doomed)
 
 
@@ -130,7 +132,7 @@ def _data_in_use(store: Store, runs: Iterable[str], doomed: set[str]) -> set[str
     """
     kept = set(atomic.list_names(store.trials_folder)) - doomed
     try:
-        of_runs = {data for name in runs for data in store.outline(name).data_sets}
+        of_runs = {data for name in runs for data in store.outline(name).all_data_sets}
         return of_runs | {store.load_trial(trial).data for trial in kept}
     except OrchError:
         return set(atomic.list_names(store.all_data_folder))
@@ -172,6 +174,23 @@ def _subject(name: str) -> str:
     return parts[1] if len(parts) > 1 and parts[0] in ("prepare", "train", "evaluate") else ""
 
 
+def _data(name: str) -> str:
+    """The other data in the name of a task's file, of a mark, or of a table; else nothing."""
+    return re.split(rf"[.-]{ON}", name, maxsplit=1)[-1].partition(".")[0] if ON in name else ""
+
+
+def _of_other_data(store: Store, data_sets: set[str]) -> Iterator[Path]:
+    """Marks and rows of evaluations on these data sets, of trials that may stay."""
+    folders = [store.target_epochs_folder(name) for name in atomic.list_names(store.trials_folder)]
+    for table in tables.OF_OTHER_DATA:
+        parts = store.root / "results" / table
+        folders += [parts / name for name in atomic.list_names(parts)]
+    for folder in folders if data_sets else ():
+        for name in atomic.list_names(folder):
+            if _data(name) in data_sets:
+                yield folder / name
+
+
 def _subjects(store: Store) -> set[str]:
     names = (name for folder in _folders_of_tasks(store) for name in atomic.list_names(folder))
     return {subject for name in names if (subject := _subject(name))}
@@ -186,8 +205,9 @@ def _belongings(store: Store, subjects: Iterable[str]) -> list[Path]:
         folder / name
         for folder in _folders_of_tasks(store)
         for name in atomic.list_names(folder)
-        if _subject(name) in wanted
+        if {_subject(name), _data(name)} & wanted
     ]
+    paths += _of_other_data(store, wanted & {*atomic.list_names(store.all_data_folder)})
     for subject in sorted(wanted):
         results = [store.root / tables.table_folder(table, subject) for table in tables.SCHEMAS]
         paths += [*results, store.data_folder(subject), store.trial_folder(subject)]

@@ -7,8 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jobs.errors import BadSpec
-from jobs.spec.fields import KEYS, RECIPE_KEYS
+from jobs.spec.fields import RECIPE_KEYS
 from jobs.spec.recipe import Recipe
 from jobs.spec.setting import GRID, Setting, in_order, told
 from jobs.spec.value_lists import checked
@@ -16,14 +15,14 @@ from jobs.spec.value_lists import checked
 Grid = dict[str, tuple[Any, ...]]
 MAX_SETTINGS = 200
 """Settings of one network; more are rather a slip than a plan."""
-LISTS = ("backbones", "corruptions", "split", "mean", "deviation")
-"""Keys outside the recipe whose one value is a list."""
 
 
 def is_list(key: str, value: Any) -> bool:
     """Whether it is a list of values; pairs of class and weight are one value."""
-    pairs = key == "class_weights" and all(isinstance(each, (list, tuple)) for each in value or ())
-    return isinstance(value, (list, tuple)) and not (pairs and value)
+    if not isinstance(value, (list, tuple)):
+        return False
+    pairs = key == "class_weights" and all(isinstance(each, (list, tuple)) for each in value)
+    return not (pairs and value)
 
 
 def apart(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,12 +32,7 @@ def apart(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     single, lists = dict(values), dict[str, Any]()
     for key, value in values.items():
-        if key in KEYS and key not in LISTS and is_list(key, value):
-            if key not in RECIPE_KEYS:
-                raise BadSpec(
-                    f"{key}: one value is needed, not a list (given: {str(list(value))[:80]}). "
-                    f"Lists may be given for: {', '.join(in_order(RECIPE_KEYS))}."
-                )
+        if key in RECIPE_KEYS and is_list(key, value):
             several = checked(key, value, Recipe)
             single[key] = several[0]
             if len(several) > 1:

@@ -36,7 +36,8 @@ from jobs.spec import (
 )
 from jobs.spec.fields import BUILT_IN_KEYS, KEYS, NATIVE, Weights
 from jobs.spec.grid_settings import GridSettings
-from jobs.spec.networks import RECIPE_KEYS, STUDY, Network, placed, split_entries
+from jobs.spec.network_places import placed
+from jobs.spec.networks import RECIPE_KEYS, STUDY, Network, split_entries
 from jobs.spec.recipe import DataSettings as DataSettings
 from jobs.spec.recipe import LeadingMetric, key_field
 from jobs.spec.recipe import Recipe as Recipe
@@ -50,12 +51,8 @@ SHOWN = 80
 NEVER = "never"
 NOT_ASKED = frozenset(name for name, key in KEYS.items() if not key.changes_run)
 """Keys that do not identify a run: submitting with other values continues the same run."""
-LATER = frozenset(name for name, key in KEYS.items() if key.later) | {
-    "margin",
-    "networks",
-    "split_size",
-    GRID,
-}
+HIDDEN = frozenset({"margin", "networks", "split_size", "test_only", GRID})
+LATER = HIDDEN | {name for name, key in KEYS.items() if key.later}
 """Keys added later; names omit them at their defaults, so existing names do not change."""
 
 

@@ -140,6 +140,7 @@ class DataSettings(SplitSettings):
 
     Images that are equal at the study's preparation of `split_size` pixels stay in one split, so
     that all preparations of a run have the same split; None: those equal in this preparation.
+    With `test_only` there is no split: all images are for testing networks trained on others.
     """
 
     image_size: Size = KEYS["image_size"].default
@@ -148,3 +149,4 @@ class DataSettings(SplitSettings):
     crop: Share = 0.875
     split_size: Size | None = None
     margin: bool = False
+    test_only: bool = False

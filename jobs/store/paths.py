@@ -8,6 +8,7 @@ networks/<SHA-256>.py, .pth, .safetensors  own files of networks and weights, co
 trials/<trial>/trial.json                  data set, backbone, weights, recipe and seed
 trials/<trial>/marks/0010                  a target epoch: train to it and evaluate there
 trials/<trial>/marks/0010.blur-3           also evaluate there on corrupted test images
+trials/<trial>/marks/0010.on-<data>        also evaluate there on other data
 trials/<trial>/runs/<run>                  a run that includes the trial
 trials/<trial>/numerics.json               precision and threads of the first attempt
 trials/<trial>/threads.json                threads that the submission chose for a lone trial
@@ -23,6 +24,7 @@ progress/<task>.json                       the last progress report of the task'
 features/<key>.json, <key>-*.npy           features of images, where only the head is trained
 results/<table>/trial=<trial>/*.parquet    table rows of a trial
 runs/<run>/run.json                        specification, trials and tasks of a run
+runs/<run>/others/<name>.json              other data that its networks are evaluated on
 runs/<run>/cancelled.json                  the run was cancelled and not resumed since
 reports/<run>/                             where `orch report` writes by default
 exports/<run>/<program>/                   where `orch export` writes by default
@@ -223,6 +225,10 @@ class StorePaths:
     def cancelled_path(self, run: str) -> Path:
         """The file that marks a run as cancelled."""
         return self.run_folder(run) / "cancelled.json"
+
+    def others_folder(self, run: str) -> Path:
+        """The folder of the records of other data that a run's networks are evaluated on."""
+        return self.run_folder(run) / "others"
 
     def report_folder(self, run: str) -> Path:
         """Default folder of a run's report."""

@@ -1,8 +1,8 @@
 """The records of the store: a frozen class for each kind of JSON file.
 
 `jobs.store.codec` reads, checks and writes them. Names of fields are the keys in the files, and
-stay. With `omit_defaults`, fields that mean nothing are left out of the file. A change that older
-code would misread raises `FORMAT`; that code then leaves the record alone.
+stay. `omit_defaults` leaves out what means nothing. Increase `FORMAT` for a change that older code
+would misread; that code then leaves the record alone.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ Number = int | float
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """A JSON file of the store; `FORMAT` is the newest version that this code reads and writes.
 
-    `format` is the version of this record. Where `NULLS` is false, a null in the file is damage,
-    whatever the field may hold.
+    `format` is that of this record. Where `NULLS` is false, a null in the file is damage.
     """
 
     FORMAT: ClassVar[int] = 1
@@ -180,10 +179,8 @@ class RunningTraining(msgspec.Struct, frozen=True):
 class HeartbeatRecord(Record, frozen=True, kw_only=True):
     """A worker's heartbeat; fields with defaults are unknown to older workers.
 
-    `process` identifies its process. `since`: when its tasks last changed. `drained`: the drained
-    host or worker. `rates`: images per second by kind of training. `trouble_class`: the failure
-    class of its trouble. `gpu_memory_bytes`: 0 without a GPU. `known_keys`: see
-    `jobs.spec.known_keys`.
+    `since`: when its tasks last changed. `drained`: the drained host or worker. `rates`: images per
+    second by kind of training. `gpu_memory_bytes`: 0 without a GPU.
     """
 
     name: str
@@ -215,8 +212,9 @@ class HeartbeatRecord(Record, frozen=True, kw_only=True):
 
 
 class RunRecord(Record, frozen=True, kw_only=True):
-    """A run: its specification, trials and tasks."""
+    """A run: its specification, trials and tasks. Format 2 has evaluations on other data."""
 
+    FORMAT: ClassVar[int] = 2
     name: str
     spec: dict[str, Any]
     data: str

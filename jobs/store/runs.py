@@ -40,6 +40,16 @@ class Run:
         return _data_sets(self.data, self.tasks)
 
     @property
+    def all_data_sets(self) -> tuple[str, ...]:
+        """The same, and those of other data that its networks are evaluated on."""
+        return _all_data_sets(self.data_sets, self.tasks)
+
+    @property
+    def format(self) -> int:
+        """The format of its record: 1 where an orch that knows no other data can read it."""
+        return 1 if self.all_data_sets == self.data_sets else 2
+
+    @property
     def recorded_spec(self) -> dict[str, Any]:
         """The specification as its record holds it."""
         return self.spec.model_dump(mode="json")
@@ -76,6 +86,17 @@ class RunOutline:
     def data_sets(self) -> tuple[str, ...]:
         """The preparations of the run's images, of which `data` is the first."""
         return _data_sets(self.data, self.tasks)
+
+    @property
+    def all_data_sets(self) -> tuple[str, ...]:
+        """The same, and those of other data that its networks are evaluated on."""
+        return _all_data_sets(self.data_sets, self.tasks)
+
+
+def _all_data_sets(own: tuple[str, ...], tasks: tuple[str, ...]) -> tuple[str, ...]:
+    """`own`, and the data sets that later tasks prepare."""
+    prepared = (task.split(".", 2)[1] for task in tasks if _prepares(task))
+    return tuple(dict.fromkeys((*own, *prepared)))
 
 
 def _data_sets(first: str, tasks: tuple[str, ...]) -> tuple[str, ...]:

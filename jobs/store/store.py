@@ -178,7 +178,7 @@ class Store(LedgerStore):
             submitted_at=run.submitted_at,
             provenance=run.provenance,
         )
-        atomic.write_json(self.run_path(run.name), codec.encode(record))
+        atomic.write_json(self.run_path(run.name), codec.encode(record) | {"format": run.format})
 
     def load_run(self, name: str) -> Run:
         """The run with this name; raises `DamagedFile`.
@@ -259,10 +259,10 @@ class Store(LedgerStore):
             return [
                 run
                 for run in self._wanting(atomic.list_names(self.runs_folder))
-                if task.subject in run.data_sets
+                if task.subject in run.all_data_sets
             ]
         wanting = self._wanting(atomic.list_names(self.trial_runs_folder(task.subject)))
-        if task.corruption:
+        if task.corruption or task.data:
             return [run for run in wanting if task.id in run.tasks]
         return [run for run in wanting if task.epoch <= run.spec.epochs]
 

@@ -30,6 +30,23 @@ _WHO = [
     ("period", pa.int64()),
     ("epoch", pa.int64()),
 ]
+_SUMS = [
+    ("loss", pa.float64()),
+    ("correct", pa.int64()),
+    ("total", pa.int64()),
+    ("accuracy", pa.float64()),
+    ("seconds", pa.float64()),
+    ("recipe", pa.string()),
+]
+_PREDICTION = [
+    ("image", pa.string()),
+    ("label", _NAME),
+    ("predicted", _NAME),
+    ("confidence", pa.float32()),
+    ("label_confidence", pa.float32()),
+    ("label_rank", pa.int32()),
+    ("recipe", _NAME),
+]
 _WHEN = pa.timestamp("us", tz="UTC")
 
 VALIDATED_LATER = [name for name in validated() if name not in ("val_loss", "val_accuracy")]
@@ -54,26 +71,12 @@ SCHEMAS: dict[str, pa.Schema] = {
             *_WHO,
             ("corruption", pa.string()),
             ("severity", pa.int64()),
-            ("loss", pa.float64()),
-            ("correct", pa.int64()),
-            ("total", pa.int64()),
-            ("accuracy", pa.float64()),
-            ("seconds", pa.float64()),
-            ("recipe", pa.string()),
+            *_SUMS,
         ]
     ),
-    "predictions": pa.schema(
-        [
-            *_WHO,
-            ("image", pa.string()),
-            ("label", _NAME),
-            ("predicted", _NAME),
-            ("confidence", pa.float32()),
-            ("label_confidence", pa.float32()),
-            ("label_rank", pa.int32()),
-            ("recipe", _NAME),
-        ]
-    ),
+    "predictions": pa.schema([*_WHO, *_PREDICTION]),
+    "other_evaluations": pa.schema([*_WHO, ("data", pa.string()), *_SUMS]),
+    "other_predictions": pa.schema([*_WHO, ("data", _NAME), *_PREDICTION]),
     "attempts": pa.schema(
         [
             ("task", pa.string()),
@@ -96,8 +99,12 @@ SCHEMAS: dict[str, pa.Schema] = {
 
 `seconds` is wall-clock time. `confidence` is the softmax probability of the predicted class, and
 `label_confidence` that of the true class. `label_rank` is 0 if the true class ranks first.
-`corruption` is `none` and `severity` is 0 for the uncorrupted test set. `recipe` is JSON.
+`corruption` is `none` and `severity` is 0 for the uncorrupted test set. `data` is the data set of
+an evaluation on other data than the test images. `recipe` is JSON.
 """
+
+OF_OTHER_DATA = ("other_evaluations", "other_predictions")
+"""Tables of evaluations on other data; those of the test images never hold their rows."""
 
 ADDED_LATER = {
     "given_split",
@@ -154,6 +161,7 @@ NEVER_NULL = {
     "sha256",
     "pixels",
     "bytes",
+    "data",
 }
 
 

@@ -69,16 +69,23 @@ def prepare_folder(
     values = find_value_range.find(source, settings, processes, said)
     faults = Faults()
     kept = _write_array(source, settings, target, processes, values.chosen, faults, said)
-    chosen = split([image for _, image in kept], settings.split, settings.split_seed)
+    chosen = _splits([image for _, image in kept], settings)
     tables.write_table(target / "manifest.parquet", _manifest(kept, chosen))
     return {
         "images": len(kept),
         "skipped": sorted(faults.broken),
-        "classes": _counted(source, [image.label for _, image in kept], chosen),
+        "classes": _counted(source, [image.label for _, image in kept], chosen, settings.test_only),
         "low_contrast": faults.flat,
         **values.facts(settings.value_range),
         "seconds": time.monotonic() - started,
     }
+
+
+def _splits(images: list[Image], settings: DataSettings) -> list[str]:
+    """The split of each image; where all are for testing, that."""
+    if settings.test_only:
+        return ["test"] * len(images)
+    return split(images, settings.split, settings.split_seed)
 
 
 def _write_array(
@@ -158,7 +165,9 @@ def _judge(source: DataSource, settings: DataSettings, faults: Faults) -> None:
         )
 
 
-def _counted(source: DataSource, labels: list[str], chosen: list[str]) -> dict[str, dict[str, int]]:
+def _counted(
+    source: DataSource, labels: list[str], chosen: list[str], test_only: bool
+) -> dict[str, dict[str, int]]:
     """Images per class and split; raises `BadImages` where training or testing is impossible."""
     counts = {label: dict.fromkeys(SPLITS, 0) for label in source.classes}
     for label, name in zip(labels, chosen, strict=True):
@@ -168,6 +177,8 @@ def _counted(source: DataSource, labels: list[str], chosen: list[str]) -> dict[s
         raise BadImages(
             f"{source.origin}: class(es) {', '.join(bare)} have no complete image. Add images."
         )
+    if test_only:
+        return counts
     untrained = [label for label, count in counts.items() if not count["train"]]
     if untrained and (source.groups or source.split_given):
         raise BadImages(

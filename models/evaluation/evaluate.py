@@ -1,6 +1,7 @@
-"""Evaluate a trial at a target epoch on its test images.
+"""Evaluate a trial at a target epoch on its test images, or on other data.
 
-Predictions are kept for uncorrupted images; for corrupted ones only their sums.
+Predictions are kept for uncorrupted images; for corrupted ones only their sums. Those of other data
+have tables of their own.
 """
 
 from __future__ import annotations
@@ -8,16 +9,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from jobs.catalog import corruptions
-from jobs.errors import LossNotFinite, Stopped
+from jobs.errors import BadFolder, LossNotFinite, Stopped
 from jobs.store.store import Store
 from jobs.store.tables import build_table, table_folder, write_table
-from jobs.task import Task, TaskRequest
+from jobs.task import ON, Task, TaskRequest, Trial
 from models.data.augment import Change
 from models.data.batches import Data
 from models.data.corruptions import corrupter
@@ -35,7 +38,7 @@ def evaluate(request: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) 
     tell({"phase": "load"})
     store, task = Store(Path(request.store)), Task.parse(request.task)
     trial, training = store.load_trial(task.subject), Task("train", task.subject, task.epoch)
-    data = Data.load(store, trial.data)
+    data = _data(store, trial, task)
     learner = restore.learner(store, training, len(data.classes), request.device)
     # After early stopping the epoch is that of the stop, whatever the target epoch.
     trained = store.done(training)
@@ -56,15 +59,43 @@ def evaluate(request: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) 
     }
     who = {"backbone": trial.backbone, "seed": trial.seed, "period": request.period, "epoch": epoch}
     who["recipe"] = trial.recipe_text
-    tables = {"evaluations": [who | {"corruption": corruption, "severity": severity} | facts]}
+    of_whom = who | ({"data": task.data} if task.data else {})
+    tables = {"evaluations": [of_whom | {"corruption": corruption, "severity": severity} | facts]}
     if not task.corruption:
-        tables["predictions"] = [who | row for row in rows]
-    published = {}
-    for table, table_rows in tables.items():
-        write_table(Path(request.work_folder) / f"{table}.parquet", build_table(table, table_rows))
-        name = f"e{task.epoch:04d}-{task.corruption}" if task.corruption else f"e{task.epoch:04d}"
-        published[f"{table}.parquet"] = f"{table_folder(table, trial.name)}/{name}.parquet"
+        tables["predictions"] = [of_whom | row for row in rows]
+    published = _written(Path(request.work_folder), task, tables)
     return {"files": published, "epoch": epoch, **facts, "device": device.describe(learner.device)}
+
+
+def _written(folder: Path, task: Task, tables: dict[str, list[Row]]) -> dict[str, str]:
+    """Write the tables; the name of each file, and its place in the store."""
+    published = {}
+    suffix = f"-{ON}{task.data}" if task.data else f"-{task.corruption}" if task.corruption else ""
+    for name, rows in tables.items():
+        table = f"other_{name}" if task.data else name
+        write_table(folder / f"{table}.parquet", build_table(table, rows))
+        place = f"{table_folder(table, task.subject)}/e{task.epoch:04d}{suffix}.parquet"
+        published[f"{table}.parquet"] = place
+    return published
+
+
+def _data(store: Store, trial: Trial, task: Task) -> Data:
+    """The trial's data set; for an evaluation on other data those, with the trial's classes.
+
+    Of other data all images are tested, but for those of classes that the trial does not know.
+    Raises `BadFolder` where none is left.
+    """
+    if not task.data:
+        return Data.load(store, trial.data)
+    other, classes = Data.load(store, task.data), store.described(trial.data).classes
+    place = {label: number for number, label in enumerate(classes)}
+    known = np.array([place.get(label, -1) for label in other.classes], np.int64)
+    labels = known[other.labels]
+    if not (labels >= 0).any():
+        raise BadFolder(f"{task.data} has no image of a class that {trial.name} was trained on.")
+    return replace(
+        other, classes=classes, labels=labels, splits={"test": np.flatnonzero(labels >= 0)}
+    )
 
 
 def _answers(

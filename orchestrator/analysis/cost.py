@@ -67,8 +67,7 @@ def network_costs(
             by_trial[row.trial] = by_trial.get(row.trial, 0.0) + (row.seconds or 0.0)
         speeds = spread(row.images_per_second for row in rows if row.images_per_second)
         network = network_of(name)
-        known = backbones.CATALOG.get(network)
-        other = (described or {}).get(network, Network())
+        known, other = backbones.CATALOG.get(network), (described or {}).get(network, Network())
         costs.append(
             Cost(
                 name,

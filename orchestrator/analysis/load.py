@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from jobs import plan, settings
 from jobs.data.data_source import DataSource
 from jobs.errors import DamagedFile, NewerRecord, OrchError, RequestError
-from jobs.store import codec
+from jobs.store import codec, other_data
+from jobs.store.other_data import OtherDataRecord
 from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
@@ -59,6 +60,9 @@ class StoredResults:
     pixels: np.ndarray[Any, Any] | None
     training: dict[str, TaskResult]
     trainings: dict[str, dict[int, TaskResult]]
+    others: tuple[OtherDataRecord, ...]
+    other_evaluations: pa.Table
+    other_manifests: dict[str, pa.Table]
 
 
 def load_results(store: Store, run: Run) -> StoredResults:
@@ -84,6 +88,9 @@ def load_results(store: Store, run: Run) -> StoredResults:
         pixels=_pixels(store.images_path(run.data)),
         training=_training(store, run),
         trainings=_trainings(store, run),
+        others=tuple(other_data.recorded(store, run.name)),
+        other_evaluations=read_rows(store.root, "other_evaluations", run.trials),
+        other_manifests=_other_manifests(store, run),
     )
 
 
@@ -137,6 +144,13 @@ def _source(store: Store, run: Run) -> DataSource | None:
 
 def _manifest(path: Path) -> pa.Table | None:
     return read_table(path, MANIFEST) if path.exists() else None
+
+
+def _other_manifests(store: Store, run: Run) -> dict[str, pa.Table]:
+    """The manifests of the other data that its networks are evaluated on."""
+    names = (name for name in run.all_data_sets if name not in run.data_sets)
+    read = ((name, _manifest(store.manifest_path(name))) for name in names)
+    return {name: table for name, table in read if table is not None}
 
 
 def _pixels(path: Path) -> np.ndarray[Any, Any] | None:

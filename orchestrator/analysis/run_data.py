@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, Trial
-from orchestrator.analysis import standings
+from orchestrator.analysis import other_data, standings
 from orchestrator.analysis.leader import Leader, among, find_leader, settled_period
 from orchestrator.analysis.load import (
     StoredResults,
@@ -22,6 +22,7 @@ from orchestrator.analysis.load import (
     nothing_yet,
     require_periods,
 )
+from orchestrator.analysis.other_data import OtherData
 from orchestrator.analysis.predictions import (
     Predictions,
     TrialPredictions,
@@ -62,6 +63,7 @@ class RunData:
     trainings: dict[str, dict[int, TaskResult]] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     learning: Learning = field(default_factory=Learning)
+    other_data: tuple[OtherData, ...] = ()
 
     @property
     def metric(self) -> Metric:
@@ -174,9 +176,19 @@ def compare_networks(
         training=stored.training,
         robustness=measure(run, compared, whose, stored.evaluations),
         trainings=stored.trainings,
+        other_data=_other_data(stored, whose),
         labels=stored.labels,
     )
     return _with_learning(run_data, needed)
+
+
+def _other_data(
+    stored: StoredResults, whose: Mapping[str, tuple[str, int]]
+) -> tuple[OtherData, ...]:
+    """The results on other data."""
+    rows, own = stored.other_evaluations, stored.evaluations
+    manifests = stored.other_manifests
+    return other_data.measure(stored.others, rows, own, whose, stored.manifest, manifests)
 
 
 def _predictions(
@@ -227,5 +239,5 @@ def _awaited(run: Run, states: dict[str, str]) -> set[tuple[str, int]]:
     return {
         (task.subject, run.period_of(task.epoch))
         for task in map(Task.parse, run.tasks)
-        if task.kind == "evaluate" and not task.corruption and states[task.id] == "open"
+        if task.is_test and states[task.id] == "open"
     }

@@ -76,7 +76,8 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
     if only_first + only_second == 0:
         return 1.0
-    return float(stats.binomtest(only_first, only_first + only_second, 0.5).pvalue)
+    fewer, more = sorted((only_first, only_second))  # else the smallest p-values differ in a bit
+    return float(stats.binomtest(fewer, fewer + more, 0.5).pvalue)
 
 
 def over_seeds(p_values: Sequence[float]) -> float:

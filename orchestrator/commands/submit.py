@@ -25,6 +25,7 @@ EPILOG = examples(
     "orch submit --backbone resnet34 --backbone vgg16 --data photographs/ --epochs-per-period 2 "
     "--wait",
     "orch submit study.yaml --seeds 5 --name five-seeds",
+    "orch submit study.yaml --dry-run",
     "orch submit --backbone resnet34 --learning-rate 0.001,0.003 --optimiser sgd,adamw",
 )
 
@@ -38,6 +39,11 @@ EPILOG = examples(
 )
 @spec_options
 @launch.options
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what would be done, what it takes and what it could show; write nothing.",
+)
 @json_option
 @store_option
 @click.pass_obj
@@ -49,6 +55,7 @@ def submit_command(
     workers: int | None,
     device: str | None,
     wait: bool,
+    dry_run: bool,
     **options: Any,
 ) -> int:
     """Submit a comparison: train each backbone in periods and evaluate it after each one.
@@ -63,6 +70,8 @@ def submit_command(
     from orchestrator.terminal import progress_bar
 
     spec, notes = _spec(spec_file, options), list[str]()
+    if dry_run:
+        return _forecast(settings, spec, workers, device, wait, as_json)
     reading = contextlib.ExitStack()
     tell = reading.enter_context(progress_bar.progress_when_slow("reading the data folder"))
 
@@ -73,12 +82,8 @@ def submit_command(
     check = _asking_torch(reading.close, as_json)
     with reading:
         store, run, request = record.record(spec, settings, workers, device, tell, look, check)
-    said = [
-        *_of_run(spec, run, request, settings),
-        *_of_default_data(spec_file, options),
-        *_of_length(spec),
-        *(f"note: {plain(note)}" for note in notes),
-    ]
+    said = [*_of_run(spec, run, request, settings), *_of_default_data(spec_file, options)]
+    said += [*_of_length(spec), *(f"note: {plain(note)}" for note in notes)]
     facts = {"goes_on": request.known is not None, "notes": notes}
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts)
 
@@ -92,6 +97,36 @@ def _of_run(spec: Spec, run: Run, request: Request, settings: Settings) -> list[
         *_of_grid(spec),
         f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
     ]
+
+
+def _forecast(
+    settings: Settings,
+    spec: Spec,
+    workers: int | None,
+    device: str | None,
+    wait: bool,
+    as_json: bool,
+) -> int:
+    """Check the request and print its forecast; nothing is written."""
+    from orchestrator.planning import forecast, words
+    from orchestrator.submission import record
+    from orchestrator.terminal import progress_bar
+    from orchestrator.terminal.options import emit
+
+    if wait:
+        raise click.UsageError("--dry-run writes nothing and starts nothing; leave out --wait.")
+    reading = contextlib.ExitStack()
+    tell = reading.enter_context(progress_bar.progress_when_slow("reading the data folder"))
+    with reading:
+        check = _asking_torch(reading.close, as_json)
+        request = record.check(spec, settings, workers, device, tell, check, writes=False)
+    told = forecast.forecast(request, settings, workers, device)
+    if as_json:
+        emit(told.as_dict())
+        return 0
+    for line in [*words.lines(told), *_of_grid(spec), *_of_length(spec)]:
+        click.echo(plain(line))
+    return 0
 
 
 def _asking_torch(before: Callable[[], None], as_json: bool) -> CheckNetworks:

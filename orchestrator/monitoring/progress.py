@@ -43,6 +43,11 @@ class TaskProgress:
         """`prepare`, `train` or `evaluate`."""
         return self.task.partition(".")[0]
 
+    @property
+    def subject(self) -> str:
+        """The trial or the data set."""
+        return self.task.split(".", 2)[1]
+
 
 @dataclass(frozen=True, slots=True)
 class StoreView:
@@ -78,7 +83,8 @@ def read_view(store: Store, now: float | None = None) -> StoreView:
     named = spoken_of.union(*(worker.tasks for worker in workers)) - ledger.done - ledger.failed
     by_subject: dict[str, tuple[TaskProgress, ...]] = {}
     for task in sorted(
-        _tasks(named), key=lambda task: (task.epoch, task.kind != "train", task.corruption)
+        _tasks(named),
+        key=lambda task: (task.epoch, task.kind != "train", task.corruption, task.data),
     ):
         if (progress := _progress(store, task, workers, ended, now)) is not None:
             by_subject[task.subject] = (*by_subject.get(task.subject, ()), progress)

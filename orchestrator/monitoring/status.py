@@ -92,7 +92,7 @@ def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
     """Summary of the run, from listings alone."""
     states = plan.task_states(store, run, scene.ledger)
     working = any(
-        _under_way(scene, run, subject, states) for subject in (*run.data_sets, *run.trials)
+        _under_way(scene, run, subject, states) for subject in (*run.all_data_sets, *run.trials)
     )
     state, counts = _state(states, working), dict(Counter(states.values()))
     unfit = fitting.unfit(store, run, states, scene.workers)
@@ -106,9 +106,10 @@ def run_status(
     """The run as the store shows it now, or in a given view."""
     scene = scene or progress.read_view(store, now)
     states = plan.task_states(store, run, scene.ledger)
-    preparing = next(
-        (each for data in run.data_sets for each in _under_way(scene, run, data, states)), None
+    under_way = (
+        each for data in run.all_data_sets for each in _under_way(scene, run, data, states)
     )
+    preparing = next(under_way, None)
     shares, spec = shares_of_trials(states), run.recorded_spec
     results = {name: results_of(store, name, shares[name]) for name in run.trials}
     now_at = {name: _under_way(scene, run, name, states) for name in run.trials}
@@ -125,7 +126,7 @@ def run_status(
         state,
         dict(Counter(states.values())),
         run.submitted_at,
-        next((state for task, state in states.items() if _unprepared(task, state)), "done"),
+        next((state for task, state in states.items() if _unprepared(run, task, state)), "done"),
         preparing,
         trials,
         _failures(store, states),
@@ -139,8 +140,9 @@ def run_status(
     )
 
 
-def _unprepared(task: str, state: str) -> bool:
-    return task.startswith("prepare.") and state != "done"
+def _unprepared(run: Run | RunOutline, task: str, state: str) -> bool:
+    kind, subject, _ = task.split(".", 2)
+    return kind == "prepare" and state != "done" and subject in run.data_sets
 
 
 def _differing(
@@ -184,7 +186,7 @@ def _under_way(
     """Tasks in progress for the run on a trial or data set, shared trainings included."""
     if subject not in scene.progress:
         return ()
-    last = Task.parse(run.tasks[-1]).epoch
+    last = max(Task.parse(task).epoch for task in run.tasks)
     return tuple(
         each
         for each in scene.progress[subject]

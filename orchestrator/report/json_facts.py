@@ -10,6 +10,7 @@ from msgspec import to_builtins
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.metrics import METRICS, Metric
+from orchestrator.analysis.other_data import OtherData
 from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.robustness import Robustness
 from orchestrator.analysis.run_data import RunData
@@ -40,7 +41,7 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
         "standings": [_standing(standing) for standing in run_data.comparison.standings],
         "settings": [asdict(one) for one in analysis.settings],
         **_tested(analysis),
-        "corruptions": _robustness(run_data.robustness),
+        **_on_others(run_data),
         "curves": [row.columns() for row in run_data.comparison.epochs],
         "confusion": [
             {
@@ -248,6 +249,19 @@ def _robustness(robustness: Robustness | None) -> dict[str, Any] | None:
             ],
         }
     )
+
+
+def _on_others(run_data: RunData) -> dict[str, Any]:
+    """Results on other images than the test images as they are."""
+    others = [_other_data(other) for other in run_data.other_data]
+    return {"corruptions": _robustness(run_data.robustness), "other_data": others}
+
+
+def _other_data(other: OtherData) -> dict[str, Any]:
+    networks = [asdict(one) for one in other.networks]
+    record = to_builtins(other.record)
+    kept = {key: record[key] for key in ("name", "origin", "data_sets", "missing", "left_out")}
+    return {**kept, "images": other.tested, "in_training": other.in_training, "networks": networks}
 
 
 def _timeline(analysis: Analysis) -> dict[str, Any]:

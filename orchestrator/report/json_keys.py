@@ -76,6 +76,11 @@ KEYS = {
     "that would have saved",
     "corruptions": "test accuracy (share) of each network on corrupted images, by corruption and "
     "severity. Corruption errors are relative to `reference`. null: none requested",
+    "other_data": "one entry for each of the other labelled data (`orch evaluate`): name, origin, "
+    "data sets, images tested, classes of the run without an image (`missing`), images of unknown "
+    "classes (`left_out`), tested images that are also training or validation images "
+    "(`in_training`), and for each network: accuracy (share) with Wilson's 95% interval, accuracy "
+    "on the own test images, drop, rank in both, and each trial's counts",
     "curves": "one entry per trial and epoch: losses in nats per image, accuracy as a share, "
     "times in seconds",
     "confusion": "one entry per network and shown period: counts[i][j] test images of class "

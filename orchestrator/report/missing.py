@@ -43,11 +43,13 @@ def _told(run_data: RunData, task_id: str) -> str:
     """A task in words: `ResNet34 (seed 0): evaluation after epoch 10`."""
     task = Task.parse(task_id)
     if task.kind == "prepare":
-        return "Preparing the data set"
+        other = "" if task.subject in run_data.run.data_sets else f" {task.subject}"
+        return f"Preparing the data set{other}"
     trial = run_data.trials[task.subject]
     what = "training up to" if task.kind == "train" else "evaluation after"
     return (
         f"{wording.title(run_data.label(task.subject))} (seed {trial.seed}): {what} epoch "
         f"{task.epoch}"
         f"{f' on corrupted images ({task.corruption})' if task.corruption else ''}"
+        f"{f' on other data ({task.data})' if task.data else ''}"
     )

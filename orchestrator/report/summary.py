@@ -176,11 +176,12 @@ def _nothing_learned(run_data: RunData, lead: Leader, after: str) -> str:
     chance = wording.percent(run_data.learning.baselines.chance)
     best = wording.title(lead.ranking[0].backbone)
     one = len(lead.ranking) == 1
+    told = f"chance is {chance}" if run_data.metric.name == "accuracy" else ""
+    told = told or f"the accuracy of chance is {chance}"
     return (
         f"No network has learned anything {after}: {'it predicts' if one else 'each predicts'} "
         f"without regard to the image. The {_highest(run_data)} is {_share(lead.ranking[0])} "
-        f"({best}); "
-        f"chance is {chance}.{_constant(run_data, lead)}"
+        f"({best}); {told}.{_constant(run_data, lead)}"
     )
 
 

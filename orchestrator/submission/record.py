@@ -38,24 +38,43 @@ def record(
     `check_networks` asks torch about networks and weights, which takes seconds.
     """
     from jobs.store.store import Store
-    from orchestrator import network_check, preflight
+    from orchestrator import preflight
     from orchestrator.submission import provenance
     from orchestrator.submission.submit import create_run
 
+    request = check(spec, settings, workers, device, tell, check_networks)
+    on_checked(request)
+    store = Store(settings.store).open(create=True)
+    threads = preflight.threads_of_a_lone_trial(settings, workers, device)
+    run = create_run(store, request.spec, request.source, provenance.gather(), threads)
+    return Recorded(store, run, request)
+
+
+def check(
+    spec: Spec,
+    settings: Settings,
+    workers: int | None,
+    device: str | None,
+    tell: Callable[[int, int], None],
+    check_networks: CheckNetworks | None = None,
+    writes: bool = True,
+) -> Request:
+    """Check everything; writes nothing. Raises a `RequestError`.
+
+    Without `writes`, the store need not be writable.
+    """
+    from orchestrator import network_check, preflight
+
     preflight.require_machine(settings, workers, device)
-    request = preflight.check_request(
+    return preflight.check_request(
         spec,
         settings,
         preflight.require_broker,
         _require_weights,
         tell,
         check_networks or network_check.resolve,
+        writes,
     )
-    on_checked(request)
-    store = Store(settings.store).open(create=True)
-    threads = preflight.threads_of_a_lone_trial(settings, workers, device)
-    run = create_run(store, request.spec, request.source, provenance.gather(), threads)
-    return Recorded(store, run, request)
 
 
 def _require_weights(names: Any, weights_dir: Path | None) -> None:

@@ -91,7 +91,7 @@ def _epochs(trial: TrialStatus) -> float:
 def _preparing(status: RunStatus, progress: TaskProgress) -> RenderableType:
     line = Table.grid(padding=(0, 1))
     line.add_row(
-        Text(f"preparing {status.data}"),
+        Text(f"preparing {progress.subject}"),
         ProgressBar(total=progress.total or 1, completed=progress.done or 0, width=30),
         Text(f"{progress.done or 0:,.0f}/{progress.total or 0:,.0f} images on {progress.worker}"),
     )

@@ -112,7 +112,9 @@ class ChangeReporter:
             "done",
         )
         if status.data_progress is not None:
-            lines += self._progress(f"data {status.data}", status.data_progress, "")
+            lines += self._progress(
+                f"data {status.data_progress.subject}", status.data_progress, ""
+            )
         elif status.preparing == "done":
             lines += self._once("data", f"data {status.data}: ready")
         for trial in status.trials:

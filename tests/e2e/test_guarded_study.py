@@ -61,7 +61,7 @@ def test_a_run_ends_under_users_of_least_rights_although_a_job_is_warned(
     }
     assert ("first", "stopped") in trained
     assert {worker for worker, state in trained if state == "done"} >= {"second"}
-    assert list(answers) == ["celery@first"]
+    assert [name.partition("@")[0] for name in answers] == ["first"]
     assert_no_password(folder, [tmp_path / "study"], str(answers))
 
 

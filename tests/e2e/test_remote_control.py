@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
-from support.harness import redis_binary
+from support.harness import redis_binary, working_child
 from support.quick_scene import ROOT, Scene, small_run
 from support.task_rows import TaskRows
 
@@ -113,12 +112,7 @@ def test_killed_children_and_lost_workers_leave_no_row_that_says_started(
     first = scene.worker()
     scene.until(started(rows), what="the first training")
     killed = started(rows)()[0]
-    child = next(
-        each
-        for each in psutil.Process(first.pid).children(recursive=True)
-        if not each.children() and "forkserver" in " ".join(each.cmdline())
-    )
-    child.kill()
+    working_child(first.pid, killed.args).kill()
     scene.until(lambda: killed.state == "RETRY", 10, "news of the killed child")
     scene.until(lambda: started(rows)() not in ([], [killed]), 60, "the next training")
     lost = started(rows)()[0]

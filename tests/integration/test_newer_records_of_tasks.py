@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.fake_worker import fake_worker, saved_run
-from support.newer_records import make_newer
+from support.newer_records import KINDS, make_newer
 from support.refusals import listing
 
 from jobs.store.runs import Run
@@ -65,7 +65,7 @@ def test_a_worker_does_not_begin_beside_a_newer_record(
         Reconciler(worker)._look()
 
     assert "done" not in ended
-    assert f"{path} has format 2" in caplog.text
+    assert f"{path} has format {KINDS[kind].record.FORMAT + 1}" in caplog.text
     assert "Upgrade orch on this machine." in caplog.text
     assert listing(worker.store.root) == before
 

@@ -58,12 +58,12 @@ VALUES: dict[str, dict[str, list[str]]] = {
     },
     "deviation": {"a list of three numbers from 0.001 to 10": ["[0, 1, 1]", "[.nan, 1, 1]"]},
     "batch_size": {
-        "a whole number from 1 to 65,536 is needed": ["0", "-1", "65537", "large", "0.1", "[32]"],
+        "a whole number from 1 to 65,536 is needed": ["0", "-1", "65537", "large", "0.1", "[0]"],
         TRUTH: ["true"],
     },
     "learning_rate": {
         "a number above 0 is needed": [
-            *("0", "-0.1", ".nan", ".inf", "-.inf", "fast", "[0.1]", "''", "1e400")
+            *("0", "-0.1", ".nan", ".inf", "-.inf", "fast", "[-0.1]", "''", "1e400")
         ],
         TRUTH: ["true"],
     },
@@ -100,7 +100,7 @@ VALUES: dict[str, dict[str, list[str]]] = {
         ]
     },
     "precision": {
-        "one of auto, fp32, bf16 is needed": ["fp64", "16", "true", "[bf16]", "''", "null"]
+        "one of auto, fp32, bf16 is needed": ["fp64", "16", "true", "[fp64]", "''", "null"]
     },
     "skip_broken": {"true or false is needed": ["maybe", "2", "[true]", "''", "null"]},
 }

@@ -48,7 +48,7 @@ WORDS = [
     (["--epochs-per-period", "x"], "a whole number"),
     (["--image-size", "64x64"], "a whole number"),
     (["--batch-size", "all"], "a whole number"),
-    (["--learning-rate", "0,1"], "a number, such as"),
+    (["--learning-rate", "0,1"], "learning_rate: a number above 0"),
     (["--learning-rate", "inf"], "learning_rate: a number above 0"),
     (["--learning-rate", "1e999"], "learning_rate: a number above 0"),
     (["--weights", "IMAGENET1K"], "one of imagenet, none"),

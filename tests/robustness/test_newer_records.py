@@ -17,7 +17,7 @@ from support.refusals import Terminal, refusal
 from jobs import atomic
 from jobs.errors import DamagedFile, NewerRecord
 from jobs.store import codec, drains, records
-from jobs.store.records import Record, ThreadsRecord
+from jobs.store.records import Record, RunRecord, ThreadsRecord
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -68,7 +68,8 @@ def test_a_command_names_a_newer_record_and_changes_nothing(
 
     line = terminal_with_failure.refuses(command, str(path))
 
-    assert "has format 2, and this orch reads up to format 1." in line
+    known = KINDS[kind].record.FORMAT
+    assert f"has format {known + 1}, and this orch reads up to format {known}." in line
     assert ADVICE in line
 
 
@@ -102,7 +103,7 @@ def test_status_lists_the_other_runs_beside_a_newer_one(terminal_with_failure: T
     run = store.load_run("study")
     shutil.copytree(store.run_folder("study"), store.run_folder("later"))
     path = store.run_path("later")
-    path.write_bytes(changed(path, codec.FORMAT_KEY, 2))
+    path.write_bytes(changed(path, codec.FORMAT_KEY, RunRecord.FORMAT + 1))
 
     code, stdout, stderr = terminal_with_failure.run("status")
 

@@ -21,10 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from jobs.store.runs import Run
-from support.harness import ORCH, Lab, redis_binary
+from support.harness import ORCH, Lab, redis_binary, working_child
 
 LOGIN = ("anna", "secret")
 SMALL = ("--data", "digits", "--image-size", "32", "--weights", "none", "--batch-size", "64")
@@ -124,13 +122,7 @@ def _training(lab: Lab, run: Run) -> str:
 
 def _kill_child(lab: Lab, task: str) -> None:
     """Kill the process that works on a task."""
-    worker = psutil.Process(lab.workers[0].pid)
-    leaves = [each for each in worker.children(recursive=True) if not each.children()]
-    for each in leaves:
-        if "forkserver" in " ".join(each.cmdline()):
-            each.kill()
-            return
-    raise AssertionError(f"no process works on {task}")
+    working_child(lab.workers[0].pid, task).kill()
 
 
 def main(picture: Path) -> None:

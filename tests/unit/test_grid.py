@@ -115,7 +115,7 @@ def test_settings_that_need_other_pixels_have_data_sets_of_their_own(
         ({"learning_rate": []}, "learning_rate: the list is empty"),
         ({"learning_rate": [0.1, "fast"]}, r"learning_rate: a number above 0 .*given: 'fast'"),
         ({"learning_rate": [0.1, True]}, "learning_rate: a number is needed, not true or false"),
-        ({"periods": [1, 2]}, "periods: one value is needed, not a list"),
+        ({"periods": [1, 2]}, "periods: a whole number from 1 to 10,000 is needed"),
         (
             {"optimiser": ["sgd", "adamw"], "momentum": 0.5},
             "optimiser adamw: momentum 0.5 has no effect with the optimiser 'adamw'",

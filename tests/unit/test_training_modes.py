@@ -163,7 +163,7 @@ def test_the_network_tested_is_that_of_the_best_epoch(settings: Any, make: Any) 
         kept = restore.learner(laboratory.store, Task("train", trial, epoch), 3, "cpu")
 
         assert kept.average is None
-        assert validate(kept, data, epoch, lambda done: None)[0] == pytest.approx(min(losses))
+        assert validate(kept, data, epoch, lambda done: None).loss == pytest.approx(min(losses))
     assert losses[-1] > min(losses)
 
 

@@ -9,7 +9,7 @@ from jobs.errors import BadSpec, OrchError
 from jobs.store.records import AttemptRecord
 from jobs.task import Task
 from jobs.task_title import task_title
-from workers.execution.attempts import History, records
+from workers.execution.attempts import History, as_lost, records
 from workers.messaging.task_events import Ending, event_of, new_id, node_name
 from workers.worker import Worker
 
@@ -62,6 +62,17 @@ def tell_lost(worker: Worker, before: Sequence[AttemptRecord], now: History) -> 
     for record in now.earlier:
         if record.attempt in running and record.state == "lost":
             tell(worker, record)
+
+
+def tell_abandoned(worker: Worker, task: Task, history: History, told: set[str]) -> None:
+    """Tell of an attempt that nobody holds the lease of any more; once, from the record."""
+    for record in history.records[-1:]:
+        # Read before the lease is looked at again: nobody may have begun it meanwhile.
+        if record.state == "running" and worker.leases.free(task.lease_key):
+            lost, celery_id = as_lost(worker.store, task, record), record.celery_id
+            if celery_id and celery_id not in told:
+                told.add(celery_id)
+                tell(worker, lost)
 
 
 def tell_unused(worker: Worker, task_id: str, celery_id: str, word: str) -> None:

@@ -254,7 +254,8 @@ def ready_since(store: Store, task: Task, runs: Sequence[Run]) -> float | None:
         needed = Task(
             "train", task.subject, task.epoch if task.kind == "evaluate" else max(before, default=0)
         )
-        paths = [store.done_path(Task("prepare", data)), store.done_path(needed)]
+        prepared = [Task("prepare", each) for each in filter(None, (data, task.data))]
+        paths = [store.done_path(each) for each in (*prepared, needed)]
         times += [path.stat().st_mtime for path in paths if path.exists()]
     return max(times, default=None)
 

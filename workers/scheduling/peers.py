@@ -97,8 +97,8 @@ class Peers:
         names = sorted(self._names, key=lambda name: zlib.crc32(name.encode()))
         size = MAX_WATCHED if len(names) <= UNHURRIED else WATCHERS * -(-len(keys) // len(names))
         first = names.index(f"{own}.json") * len(keys) // len(names) + int(now() // SHARE_S) * size
-        ring = sorted(keys)
-        return [ring[(first + step) % len(ring)] for step in range(size)]
+        in_order = sorted(keys)
+        return [in_order[(first + step) % len(in_order)] for step in range(size)]
 
     def rank(self, name: str) -> int:
         """The place of a worker among the idle ones, from 0, by the heartbeats read last."""

@@ -12,6 +12,7 @@ from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Content, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
 from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections import selective
 from orchestrator.report.sections.foremost import foremost, limit_told
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def section(report: ReportData) -> Content | None:
         (
             _table(analysis, run_data.learned),
             *elements.fold("Reliability curves", *elements.figures([_curve(run_data, analysis)])),
+            *selective.folded(report),
         ),
     )
 

@@ -9,7 +9,7 @@ from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.overfitting import PATIENCE, OverfittingAdvice
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import elements, theme, wording
-from orchestrator.report.rendering.elements import Cell, Content, Table
+from orchestrator.report.rendering.elements import Cell, Content, Table, Text
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, whole_ticks
 from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections import stopping
@@ -28,17 +28,17 @@ def section(report: ReportData) -> Content | None:
     run_data, analysis = report.run_data, report.analysis
     if not analysis.stopping or max(one.epochs for one in analysis.stopping) < 2:
         return None
-    lead = (
-        f"{_stopped(run_data)}{_saved(run_data, analysis)} The best epoch has the lowest "
-        "validation loss. The gap is validation loss minus training loss. Overfitting starts where "
-        "validation loss rises after the best epoch while training loss keeps falling."
+    told = Text(
+        "The best epoch has the lowest validation loss. The gap is validation loss minus training "
+        "loss. Overfitting starts where validation loss rises after the best epoch while training "
+        "loss keeps falling."
     )
     table = _table(run_data, analysis)
     drawn = elements.figures([_figure(run_data, analysis)], style="wide")
     return Content(
-        lead,
+        f"{_stopped(run_data)}{_saved(run_data, analysis)}",
         (
-            *elements.fold(table.title, table),
+            *elements.fold(table.title, told, table),
             *elements.fold("Training and validation loss of each network", *drawn),
         ),
     )

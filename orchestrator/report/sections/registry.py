@@ -19,11 +19,11 @@ from orchestrator.report.sections import (
     early_stopping,
     learning_curves,
     mistakes,
+    other_data,
     provenance,
     recipe,
     results,
     robustness,
-    selective,
     settings,
     significance,
     timeline,
@@ -96,17 +96,16 @@ SECTIONS: dict[str, SectionEntry] = {
             calibration.section,
         ),
         SectionEntry(
-            "selective",
-            "Answering only when sure",
-            "errors against the share of images answered, and thresholds of confidence; with "
-            "published predictions",
-            selective.section,
-        ),
-        SectionEntry(
             "corruptions",
             "Corrupted images",
             "accuracy by corruption and severity; with `corruptions`",
             robustness.section,
+        ),
+        SectionEntry(
+            "other-data",
+            "Other data",
+            "accuracy on other labelled images, and the drop against the own; with `orch evaluate`",
+            other_data.section,
         ),
         SectionEntry(
             "cost",

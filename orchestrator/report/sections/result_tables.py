@@ -41,9 +41,15 @@ def _columns(leading: Metric) -> list[Metric]:
 def _study_head(leading: Metric, several: bool) -> tuple[str, ...]:
     columns = ["Network"]
     for metric in _columns(leading):
-        columns += [metric.title, *([f"± {metric.name.replace('_', '-')}"] if several else [])]
+        deviates = several and _deviates(metric, leading)
+        columns += [metric.title, *([f"± {metric.name.replace('_', '-')}"] if deviates else [])]
         columns += [INTERVAL] if metric is leading else []
     return (*columns, "Training time", *(("± time", "Seeds") if several else ()))
+
+
+def _deviates(metric: Metric, leading: Metric) -> bool:
+    """Whether its deviation has a column: of all that are recorded, unless another one leads."""
+    return metric is leading or leading.name in {one.name for one in recorded()}
 
 
 def every_metric(run_data: RunData, period: int) -> Table | None:
@@ -101,9 +107,10 @@ def _single(run_data: RunData, standing: Standing) -> tuple[str, ...]:
 def _several(run_data: RunData, standing: Standing) -> tuple[str, ...]:
     cells: list[str] = []
     for metric in _columns(standing.metric):
-        cells += _mean_and_deviation(
+        both = _mean_and_deviation(
             standing.metrics.get(metric.name), partial(wording.metric, metric)
         )
+        cells += both if _deviates(metric, standing.metric) else both[:1]
         cells += [_interval(standing)] if metric is standing.metric else []
     return (
         _named(run_data, standing),

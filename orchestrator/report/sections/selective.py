@@ -1,4 +1,4 @@
-"""Section: risk against coverage, and thresholds below which a network does not answer."""
+"""Risk against coverage, and thresholds below which a network does not answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.selective import RejectThreshold
 from orchestrator.report.rendering import elements, theme, wording
-from orchestrator.report.rendering.elements import Cell, Content, Table
+from orchestrator.report.rendering.elements import Cell, Fold, Table, Text
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
 from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections.foremost import foremost, limit_told
@@ -17,25 +17,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def section(report: ReportData) -> Content | None:
-    """Thresholds after the compared period; None without confidences."""
+def folded(report: ReportData) -> list[Fold]:
+    """Thresholds after the compared period, folded; nothing without confidences."""
     run_data, analysis = report.run_data, report.analysis
     if not analysis.selective:
-        return None
-    seeds = " of each network's first seed" if run_data.run.spec.seeds > 1 else ""
+        return []
+    seeds = ", by each network's first seed" if run_data.run.spec.seeds > 1 else ""
     lead = (
-        f"After epoch {analysis.epoch}, answers{seeds}: a network that leaves its least confident "
-        f"answers to a person is right more often. {_told(run_data, analysis)}Thresholds are "
-        "chosen on the test images themselves, because answers to validation images are not kept, "
-        "so they are optimistic. The last two columns choose on each half of the images and count "
-        "on the other."
+        "A network that leaves its least confident answers to a person is right more often"
+        f"{seeds}. {_told(run_data, analysis)}Thresholds are chosen on the test images themselves, "
+        "because answers to validation images are not kept, so they are optimistic. The last two "
+        "columns choose on each half of the images and count on the other."
     )
-    table = _table(run_data, analysis)
     drawn = elements.figures([_curve(run_data, analysis)])
-    return Content(
-        lead,
-        (*elements.fold(table.title, table), *elements.fold("Risk against coverage", *drawn)),
-    )
+    return elements.fold("Answering only when sure", Text(lead), _table(run_data, analysis), *drawn)
 
 
 def _told(run_data: RunData, analysis: Analysis) -> str:

@@ -1,0 +1,116 @@
+"""Power of the report's pairwise tests: which differences of accuracy would stay invisible.
+
+With one seed the test is McNemar's, whose power is computed exactly (Duffy 1984, Biometrics
+40:1005-1015). With several seeds it is the interval of `seed_intervals` over seeds and images. Each
+pair is tested at `LEVEL` divided by the number of pairs, as Holm's first step does.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+from orchestrator.analysis.seed_intervals import LEVEL, SeedDifference
+
+POWER = 0.8
+"""The probability with which a difference is to be found."""
+NORMAL_POWER = 0.8416212335729143
+"""The standard normal quantile of `POWER`."""
+TARGETS = (0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
+WELL_BELOW = 0.6
+MAX_SEEDS = 20
+MAX_IMAGES = 10_000_000
+ALMOST_ALL = 1 - 1e-9
+
+
+@dataclass(frozen=True)
+class Power:
+    """What pairwise tests can see.
+
+    `disagreement` is the share of images that only one of two networks predicts correctly. `noise`
+    is the same of two seeds of one network. Where a difference exceeds the disagreement, the latter
+    is taken to be as large.
+    """
+
+    images: int
+    pairs: int
+    seeds: int
+    disagreement: float
+    noise: float
+
+    @cached_property
+    def visible(self) -> float | None:
+        """The least difference of accuracy (a share) that is found with `POWER`; None if none."""
+        return self.least(self.images, self.seeds)
+
+    @cached_property
+    def target(self) -> float:
+        """A round difference well below the visible one."""
+        visible = math.inf if self.visible is None else self.visible
+        return next((each for each in TARGETS if each <= WELL_BELOW * visible), TARGETS[-1])
+
+    def least(self, images: int, seeds: int) -> float | None:
+        """The least visible difference with so many images and seeds; None if none is visible."""
+        from scipy import optimize
+
+        def lacking(difference: float) -> float:
+            return POWER - self.power(images, seeds, difference)
+
+        if images < 1 or lacking(1.0) > 0:
+            return None
+        return float(optimize.brentq(lacking, 1e-9, 1.0, xtol=1e-5))
+
+    def power(self, images: int, seeds: int, difference: float) -> float:
+        """The probability that a difference of accuracy becomes significant."""
+        level = LEVEL / max(self.pairs, 1)
+        disagreement = min(1.0, max(self.disagreement, difference, 0.5 / images))
+        if seeds == 1:
+            return mcnemar_power(images, disagreement, difference, level)
+        noise = min(self.noise, disagreement)
+        of_seeds, of_images = noise / images / seeds, (disagreement - noise) / images
+        spread = SeedDifference(0.0, of_seeds, 2.0 * (seeds - 1), of_images, max(images - 1.0, 1.0))
+        error = math.sqrt(of_seeds + of_images)
+        beyond = (difference - spread.half_width(level)) / error
+        return 0.5 * math.erfc(-beyond / math.sqrt(2))
+
+    @cached_property
+    def images_for_target(self) -> int | None:
+        """Test images that would show the target, to two digits; None beyond `MAX_IMAGES`."""
+        low, high = self.images, max(self.images, 1)
+        while self.power(high, self.seeds, self.target) < POWER:
+            low, high = high, 2 * high
+            if high > MAX_IMAGES:
+                return None
+        while high - low > max(1, high // 200):
+            middle = (low + high) // 2
+            enough = self.power(middle, self.seeds, self.target) >= POWER
+            low, high = (low, middle) if enough else (middle, high)
+        unit: int = 10 ** max(0, len(str(high)) - 2)
+        return -(-high // unit) * unit
+
+    @cached_property
+    def seeds_for_target(self) -> int | None:
+        """Seeds with which the target would be visible on these images; None where none helps."""
+        more = range(max(self.seeds + 1, 2), MAX_SEEDS + 1)
+        enough = (n for n in more if self.power(self.images, n, self.target) >= POWER)
+        return next(enough, None) if self.images else None
+
+
+def mcnemar_power(images: int, disagreement: float, difference: float, level: float) -> float:
+    """The exact power of McNemar's exact test at this level (Duffy 1984).
+
+    The images that only one network predicts correctly are binomial; of them, those of the better
+    network are too. The test rejects where the smaller count is at most the critical one.
+    """
+    import numpy as np
+    from scipy import stats
+
+    low, high = stats.binom.interval(ALMOST_ALL, images, disagreement)
+    apart = np.arange(max(1, int(low)), max(1, int(high)) + 1)
+    critical = stats.binom.ppf(level / 2, apart, 0.5)
+    critical = critical - (stats.binom.cdf(critical, apart, 0.5) > level / 2)
+    better = min(1.0, (1 + difference / disagreement) / 2)
+    rejected = stats.binom.cdf(critical, apart, better)
+    rejected += stats.binom.sf(apart - critical - 1, apart, better)
+    return float((stats.binom.pmf(apart, images, disagreement) * rejected).sum())

@@ -1,0 +1,71 @@
+"""`orch evaluate`: the networks of a run on other labelled data, as tasks like any other."""
+
+from __future__ import annotations
+
+import contextlib
+
+import click
+
+from jobs.settings import Settings
+from orchestrator.formatting import plain
+from orchestrator.submission import launch
+from orchestrator.terminal.options import examples, json_option, store_option
+
+EPILOG = examples(
+    "orch evaluate digits-3x10-1f3a9c --data next-year/ --wait",
+    "orch evaluate digits-3x10-1f3a9c --data labels.csv --images scans/ --name other-camera",
+)
+
+
+@click.command(epilog=EPILOG)
+@click.argument("run")
+@click.option(
+    "--data",
+    required=True,
+    metavar="DIR|FILE",
+    help="Labelled images, as for 'orch submit': another camera's, next year's.",
+)
+@click.option(
+    "--images", metavar="DIR", help="Folder that the paths of a table of labels start from."
+)
+@click.option(
+    "--name", metavar="NAME", help="Their name in the report.  [default: that of the folder]"
+)
+@launch.options
+@json_option
+@store_option
+@click.pass_obj
+def evaluate_command(
+    settings: Settings,
+    run: str,
+    data: str,
+    images: str | None,
+    name: str | None,
+    workers: int | None,
+    device: str | None,
+    wait: bool,
+    as_json: bool,
+) -> int:
+    """Evaluate the trained networks of a run on other labelled images.
+
+    Each trial is tested as it was after its newest evaluated period, on images that are prepared as
+    for its training. Classes are matched by name. The report of the run gets a section on it.
+    """
+    from jobs.store.store import Store
+    from orchestrator import preflight
+    from orchestrator.submission import evaluate
+    from orchestrator.terminal import progress_bar
+
+    store = Store(settings.store).open()
+    recorded = store.load_run(run)
+    preflight.require_writable(settings.store)
+    preflight.require_machine(settings, workers, device)
+    if settings.broker_url is not None:
+        preflight.require_broker(settings.broker_url)
+    with contextlib.ExitStack() as reading:
+        tell = reading.enter_context(progress_bar.progress_when_slow("reading the data"))
+        asked = evaluate.check(store, recorded, data, images, name, tell)
+    grown = evaluate.record(store, recorded, asked)
+    said = [plain(line) for line in evaluate.lines(grown, asked)]
+    facts = evaluate.facts(asked)
+    return launch.launch(settings, store, grown, said, workers, device, wait, as_json, facts)
