@@ -54,7 +54,7 @@ def load(
 
     def loaded(image: Image.Image) -> Image.Image:
         prepare(image)
-        _refuse_torn_planes(image)
+        refuse_torn_planes(image)
         image.load()
         return image
 
@@ -100,7 +100,7 @@ def _opened(contents: bytes, use: Callable[[Image.Image], Used]) -> Used:
         return use(image)
 
 
-def _refuse_torn_planes(image: Image.Image) -> None:
+def refuse_torn_planes(image: Image.Image) -> None:
     """Raise `Broken` for planes of 16 bits that Pillow would read as 8, without saying so."""
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return

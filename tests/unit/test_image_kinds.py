@@ -35,7 +35,10 @@ def test_a_kind_gives_its_pixels_or_is_refused_by_name(kind: Kind, tmp_path: Pat
     if kind.refused:
         with pytest.raises(Broken) as refusal:
             decode(contents, SIZE, FULL_RANGE)
+        with pytest.raises(Broken) as other:
+            decode(contents, SIZE, ValueRange("given", 0, 9))
         assert kind.refused in str(refusal.value)
+        assert kind.refused in str(other.value)
         assert kind.refused in look(file).fault
         return
     pixels = decode(contents, SIZE, FULL_RANGE).astype(int)
