@@ -5,6 +5,7 @@
 # make catalog count the catalog's networks and write the tables of docs/spec.md and docs/report.md (docs/extending.md)
 # make picture the packages, drawn from the imports, into docs/packages.svg
 # make check   lint, types, import borders, then the tests
+# make dist    the wheel and the source archive, in dist/, checked as a package index does
 # make clean   remove .venv and what the demo made
 
 SHELL  := bash
@@ -27,7 +28,7 @@ SIZE_checkpoints := --seconds 2 --repeats 1
 SIZE_plan        := --repeats 2
 SIZE_slots       := --repeats 1
 
-.PHONY: help demo test chaos bench catalog picture check lint types borders clean
+.PHONY: help demo test chaos bench catalog picture check lint types borders dist clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -76,6 +77,12 @@ types: $(VENV)/installed-dev
 
 borders: $(VENV)/installed-dev
 	$(BIN)/lint-imports
+
+# Without isolation: the pinned setuptools of the environment builds both.
+dist: $(VENV)/installed-dev
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m twine check --strict dist/*
 
 $(BIN)/pip:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with its 'venv' module is on PATH. Install one" \

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from support import links
 from support.command_lines import PAGES, ROOT, fenced, inline, options, parse, shown
 
 from jobs.catalog import backbones
@@ -200,12 +201,25 @@ def test_the_readme_opens_with_what_it_is_a_picture_and_two_commands() -> None:
     assert places[2] < 1200
 
 
-@pytest.mark.parametrize("page", PAGES, ids=names_of(PAGES))
-def test_links_within_the_project_lead_somewhere(page: Path) -> None:
-    """Every relative link and picture is a file that exists."""
-    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+OTHER_PAGES = [ROOT / name for name in ("CODE_OF_CONDUCT.md", "benchmarks/README.md")]
 
-    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+@pytest.mark.parametrize("page", [*PAGES, *OTHER_PAGES], ids=names_of([*PAGES, *OTHER_PAGES]))
+def test_links_within_the_project_lead_somewhere(page: Path) -> None:
+    """Every relative link and picture is a file that exists, with the heading that is named."""
+    assert links.broken(page) == []
+
+
+def test_a_link_to_a_missing_file_or_heading_is_noticed(tmp_path: Path) -> None:
+    """Headings in fenced blocks are none; two of one name are numbered; addresses are let be."""
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# One\n## What `it` costs, in s\n## One\n```sh\n# Two\n```\n"
+        "[a](#one-1) [b](page.md#what-it-costs-in-s) [c](https://example.org/x) [d](page.md)\n"
+        "[e](#two) [f](other.md) [g](page.md#costs) ![h](x.png)\n"
+    )
+
+    assert links.broken(page) == ["#two", "other.md", "page.md#costs", "x.png"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names_of(PAGES))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 STAND_IN = """#!/bin/sh
@@ -133,12 +134,14 @@ def test_constraints_pin_what_the_package_asks_for() -> None:
         for line in (ROOT / "constraints.txt").read_text().splitlines()
         if line and line[0] != "#"
     ]
-    pins = dict(line.lower().split("==") for line in lines)
+    pins = {canonicalize_name(name): pin for name, pin in (line.split("==") for line in lines)}
     asked = [need for need in wanted if need.name != "orch"]
 
     assert asked
     assert [
-        need.name for need in asked if not need.specifier.contains(pins.get(need.name.lower(), "0"))
+        need.name
+        for need in asked
+        if not need.specifier.contains(pins.get(canonicalize_name(need.name), "0"))
     ] == []
 
 

@@ -12,9 +12,8 @@ from orchestrator.cli import COMMANDS, cli
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
-    ROOT / "README.md",
-    ROOT / "CHANGELOG.md",
-    ROOT / "deploy/README.md",
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "deploy").glob("*.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 BEFORE = r"(?:sudo (?:-u \w+ )?|env |\w+=\S* |docker compose run --rm (?!orch-))*(?:\S*/)?"

@@ -42,8 +42,8 @@ def test_every_key_has_one_entry_and_one_owner() -> None:
     assert set(Recipe.model_fields) == set(RECIPE_KEYS)
     unnamed = {name for name, key in KEYS.items() if not key.later}
     assert unnamed - FIRST_KEYS == {"classes_at_top", "images", "group_by", "group_by_name"}
-    assert KEYS.keys() - unnamed == LATER - {"networks", "grid", "split_size", "margin"}
-    assert set(DataSettings.model_fields) - set(KEYS) == {"split_size", "margin"}
+    assert KEYS.keys() - unnamed == LATER - HIDDEN
+    assert set(DataSettings.model_fields) - set(KEYS) == HIDDEN - {"networks", "grid"}
 
 
 def test_a_specification_is_written_in_the_order_of_its_keys() -> None:
