@@ -74,12 +74,13 @@ def report_command(
     settings in which they differ.
     """
     from jobs.store.store import Store
-    from orchestrator.analysis import metrics
     from orchestrator.api import RunHandle
     from orchestrator.report import write
     from orchestrator.terminal import progress_bar
 
     write.need(write.NEEDED)
+    from orchestrator.analysis import metrics
+
     wanted = _formats(formats)
     leading = None if metric is None else metrics.asked(metric)
     store = Store(settings.store).open()

@@ -14,7 +14,9 @@ OTHER_WORDS: dict[str, str] = {
     "status": "ls list runs run-list ps jobs queue info show history experiments tasks",
     "watch": "follow monitor top progress dashboard attach",
     "logs": "log tail output stdout stderr journal",
-    "report": "results result evaluate eval test compare-runs leaderboard plot summary score",
+    "report": "results result test compare-runs leaderboard plot summary score",
+    "evaluate": "eval external",
+    "metrics": "prometheus exporter",
     "predict": "infer inference classify prediction predictions",
     "export": "tensorboard mlflow convert onnx safetensors save",
     "resume": "continue unpause",
@@ -33,7 +35,8 @@ OTHER_WORDS: dict[str, str] = {
 NOTHING: dict[str, str] = {
     "remove delete del clean cleanup gc purge erase reset clear": "Nothing was removed.",
     "stop kill abort quit halt terminate exit pause shutdown": "Nothing was stopped.",
-    "tune search optimize optimise hpo": "orch does not search for settings yet.",
+    "tune search optimize optimise hpo": "Give lists of values instead, such as "
+    "'orch submit --learning-rate 0.001,0.003'.",
     "serve deploy api": "orch does not serve networks yet; 'orch predict' classifies files.",
     "download fetch pull": "'orch submit' downloads the weights that it needs.",
 }

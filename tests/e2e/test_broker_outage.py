@@ -144,6 +144,14 @@ FAULTS = {
 }
 
 
+def all_know(scene: Scene) -> bool:
+    """Whether each worker that complained knows that the broker can be used again."""
+    return all(
+        len(scene.complaints(number)) == scene.log(number).count("can be used again")
+        for number in (0, 1)
+    )
+
+
 def test_an_error_reply_ends_no_worker_and_is_told_in_the_words_of_redis(
     new_scene: Callable[..., Scene],
 ) -> None:
@@ -163,6 +171,7 @@ def test_an_error_reply_ends_no_worker_and_is_told_in_the_words_of_redis(
         time.sleep(4)
         trained[fault] = scene.done("train") - before
         end(client)
+        scene.until(lambda: all_know(scene), 60, f"news that {fault} has ended")
         scene.until(scene.all_receive, 60, f"an answer of both workers after {fault}")
 
     assert [worker.poll() for worker in scene.workers] == [None, None]

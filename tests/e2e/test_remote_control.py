@@ -112,7 +112,8 @@ def test_killed_children_and_lost_workers_leave_no_row_that_says_started(
     first = scene.worker()
     scene.until(started(rows), what="the first training")
     killed = started(rows)()[0]
-    working_child(first.pid, killed.args).kill()
+    scene.until(lambda: working_child(first.pid), 10, "the child")
+    working_child(first.pid).kill()
     scene.until(lambda: killed.state == "RETRY", 10, "news of the killed child")
     scene.until(lambda: started(rows)() not in ([], [killed]), 60, "the next training")
     lost = started(rows)()[0]

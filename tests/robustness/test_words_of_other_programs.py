@@ -35,7 +35,7 @@ COMMAND_WORDS = [
     ("help", "Did you mean 'orch --help'?"),
     ("delete", "Nothing was removed. Commands: submit,"),
     ("stop", "Nothing was stopped. Commands: submit,"),
-    ("tune", "orch does not search for settings yet."),
+    ("tune", "Give lists of values instead"),
 ]
 
 

@@ -122,7 +122,7 @@ def _training(lab: Lab, run: Run) -> str:
 
 def _kill_child(lab: Lab, task: str) -> None:
     """Kill the process that works on a task."""
-    working_child(lab.workers[0].pid, task).kill()
+    lab.until(lambda: working_child(lab.workers[0].pid), 10, f"a process for {task}").kill()
 
 
 def main(picture: Path) -> None:
