@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jobs.data import pixel_format
-from jobs.data.data_source import PREPARATION, DataSource, ImageFile
+from jobs.data.data_source import DataSource, ImageFile
 from jobs.data.pixel_format import PixelFormat
 from jobs.errors import BadFolder
 
@@ -38,7 +38,7 @@ def add(listed: DataSource, tell: Tell = lambda done, total: None) -> DataSource
                 if pixels is not None:
                     formats[entry.path] = pixels
                 tell(len(entries), total)
-    preparation = PREPARATION if formats else 1
+    preparation = max((pixels.preparation for pixels in formats.values()), default=1)
     return replace(listed, entries=tuple(entries), preparation=preparation, formats=formats)
 
 

@@ -13,8 +13,6 @@ from jobs.errors import BadFolder
 from jobs.spec.model import DataSettings, at_defaults
 
 CLASS_FOLDERS = "class-folders"
-PREPARATION = 2
-"""Version of the preparation; enters names only where version 0.1.0 made other pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class ImageFile:
 class DataSource:
     """Source of a data set: built-in name or absolute folder, with its classes and files.
 
-    `preparation` is that of version 0.1.0 (1) where it made the same pixels, else `PREPARATION`.
+    `preparation` is the first that made these pixels: that of version 0.1.0 is 1, and in no name.
     `beside` are the files that lie beside the class folders and are not used. `formats` are those
     of the files that 0.1.0 prepared in another way; `remarks` are lines for the user. These three
     are not kept in the store. `layout` is an entry of `sources.LAYOUTS`, and `labels` the file that

@@ -27,7 +27,8 @@ class PixelFormat:
     `bits` per sample; `bands` per pixel; `highest` declared value where the format has one.
     `exact`: all bits can be read, not only the upper 8. `white_is_zero`: small values are bright.
     `alpha_unknown`: a fourth band of unknown meaning. `premultiplied`: colours are multiplied by
-    alpha. `newly_read`: 0.1.0 called the file broken.
+    alpha. `newly_read`: 0.1.0 called the file broken. `hidden_step`: what one level of the grey
+    that a PNG of 2 or 4 bits calls transparent is in 8 bits; 1 for other files.
     """
 
     format: str
@@ -40,6 +41,7 @@ class PixelFormat:
     alpha_unknown: bool = False
     premultiplied: bool = False
     newly_read: bool = False
+    hidden_step: int = 1
 
     @property
     def beyond_8_bits(self) -> bool:
@@ -49,7 +51,12 @@ class PixelFormat:
     @property
     def differs(self) -> bool:
         """Whether version 0.1.0 made other pixels of it."""
-        return self.beyond_8_bits or self.alpha_unknown or self.newly_read
+        return self.beyond_8_bits or self.alpha_unknown or self.newly_read or self.hidden_step > 1
+
+    @property
+    def preparation(self) -> int:
+        """The first preparation that makes these pixels of it; that of 0.1.0 is 1."""
+        return 3 if self.hidden_step > 1 else 2
 
     @property
     def full_range(self) -> tuple[float, float]:
@@ -123,7 +130,19 @@ def _png(head: bytes, handle: BinaryIO) -> PixelFormat:
     width, height, bits, colour = struct.unpack(">IIBB", head[16:26])
     bands = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour, 1)
     newly = _large(width, height) or _long_text(handle)
-    return PixelFormat("PNG", bits=max(bits, 8), bands=bands, newly_read=newly)
+    step = 255 // (2**bits - 1) if colour == 0 and bits in (2, 4) and _hides_a_grey(handle) else 1
+    return PixelFormat("PNG", bits=max(bits, 8), bands=bands, newly_read=newly, hidden_step=step)
+
+
+def _hides_a_grey(handle: BinaryIO) -> bool:
+    """Whether a PNG calls one of its greys transparent."""
+    handle.seek(8)
+    while len(start := handle.read(8)) == 8:
+        length, name = struct.unpack(">I4s", start)
+        if name in (b"tRNS", b"IDAT"):
+            return bool(name == b"tRNS")
+        handle.seek(length + 4, 1)
+    return False
 
 
 def _long_text(handle: BinaryIO) -> bool:

@@ -49,11 +49,18 @@ def _rgb(contents: bytes, pixels: PixelFormat | None, chosen: ValueRange) -> Ima
     if pixels is not None and pixels.beyond_8_bits and (pixels.exact or chosen.kind != "full"):
         return values.show(values.read(contents, pixels), pixels, chosen)
     image = load(contents)
+    if chosen.kind != GUESSED.kind and image.mode in (*SIXTEEN_BIT, "F"):
+        raise Broken(f"{image.format} beyond 8 bits is not read here: convert it to PNG or TIFF")
+    return in_8_bits(image, pixels)
+
+
+def in_8_bits(image: Image.Image, pixels: PixelFormat | None) -> Image.Image:
+    """Upright RGB of a loaded image whose file stores its values in this way."""
     if pixels is not None and pixels.alpha_unknown:
         ImageOps.exif_transpose(image, in_place=True)
         return image.convert("RGB")
-    if chosen.kind != GUESSED.kind and image.mode in (*SIXTEEN_BIT, "F"):
-        raise Broken(f"{image.format} beyond 8 bits is not read here: convert it to PNG or TIFF")
+    if pixels is not None and pixels.hidden_step > 1:  # Pillow stretches all greys but this one
+        image.info["transparency"] *= pixels.hidden_step
     return to_rgb(image)
 
 

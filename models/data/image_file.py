@@ -10,14 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from jobs.data import file_kinds
+from jobs.data.pixel_format import SEPARATE_PLANES
 
 MAX_PIXELS = 2**28
 """Larger images are refused as decompression bombs; photographs have up to 200 megapixels."""
 PROGRAMS = ("EPS", "WMF")
 NO_IMAGE = "not an image"
+RARE = ((b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"BM", "BMP"), (b"DDS ", "DDS"))
+"""First bytes of formats of which Pillow reads some kinds only, and says so in no other way."""
 PNG = b"\x89PNG\r\n\x1a\n"
 TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 
@@ -51,6 +54,7 @@ def load(
 
     def loaded(image: Image.Image) -> Image.Image:
         prepare(image)
+        refuse_torn_planes(image)
         image.load()
         return image
 
@@ -77,7 +81,9 @@ def reason(error: Exception, contents: bytes) -> str:
     if not contents:
         return "an empty file"
     if isinstance(error, UnidentifiedImageError):
-        return NO_IMAGE
+        name = next((name for start, name in RARE if contents[: len(start)] == start), None)
+        name = "AVIF" if contents[4:12] == b"ftypavif" else name
+        return f"{NO_IMAGE}, or a rare or damaged {name}: convert it to PNG" if name else NO_IMAGE
     return _plain(error)[:120] or type(error).__name__
 
 
@@ -92,6 +98,19 @@ def _opened(contents: bytes, use: Callable[[Image.Image], Used]) -> Used:
         if image.format in PROGRAMS:
             raise Broken(f"{image.format} is a program that draws, not an image")
         return use(image)
+
+
+def refuse_torn_planes(image: Image.Image) -> None:
+    """Raise `Broken` for planes of 16 bits that Pillow would read as 8, without saying so."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return
+    apart = image.tag_v2.get(TiffImagePlugin.PLANAR_CONFIGURATION, 1) == SEPARATE_PLANES
+    deep = max(image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))) > 8
+    if apart and deep and len(image.getbands()) > 1 and image.tile[0].codec_name == "raw":
+        raise Broken(
+            "colours beyond 8 bits, one plane after the other and not compressed, are not read "
+            "here: convert it to PNG"
+        )
 
 
 def _without_texts(contents: bytes) -> bytes:

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from jobs.data.pixel_format import PixelFormat
 from jobs.data.value_range import ValueRange
-from models.data.image_file import NO_IMAGE, Broken, load
+from models.data.image_file import NO_IMAGE, Broken, load, opened, refuse_torn_planes
 
 Array = npt.NDArray[Any]
 NATIVE = "L" if sys.byteorder == "little" else "B"
@@ -38,6 +38,7 @@ def read(contents: bytes, pixels: PixelFormat) -> Values:
     if pixels.format == "FITS":
         raise Broken("FITS is not read here: convert it to TIFF or PNG")
     if not pixels.exact:
+        opened(contents, refuse_torn_planes)
         raise Broken(
             f"{pixels.bits}-bit colours of this {pixels.format} can be read over their full range "
             "only: convert it to PNG, or give --value-range full"
@@ -45,7 +46,7 @@ def read(contents: bytes, pixels: PixelFormat) -> Values:
     try:
         values = _grey(contents, pixels) if pixels.bands == 1 else _colours(contents, pixels)
     except Broken as error:
-        if str(error) != NO_IMAGE:
+        if not str(error).startswith(NO_IMAGE):
             raise
         raise Broken(
             f"a {pixels.format} of {pixels.bands} x {pixels.words} is not read here: convert it to "

@@ -13,7 +13,7 @@ from jobs.data import pixel_format
 from jobs.data.pixel_format import PixelFormat
 from jobs.data.value_range import ValueRange
 from models.data import values
-from models.data.decode import to_rgb
+from models.data.decode import in_8_bits
 from models.data.image_file import Broken, load, opened, read, reason
 
 SIDE = 16
@@ -83,8 +83,7 @@ def _look(contents: bytes, quick: bool) -> Look:
     else:
         loaded = load(contents, _draft if quick else lambda image: None)
         kind = loaded.format or "unknown"
-        plain = pixels is not None and pixels.alpha_unknown
-        image = loaded.convert("RGB") if plain else to_rgb(loaded)
+        image = in_8_bits(loaded, pixels)
     levels = _levels(image)
     if quick and not levels:
         return _look(contents, quick=False)  # a detail may be lost in a small size

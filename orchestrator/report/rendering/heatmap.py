@@ -158,8 +158,10 @@ def _draw_squares(pen: ImageDraw.ImageDraw, grid: Heatmap, top: float) -> None:
                 pen.rectangle(
                     _scaled(x, y, x + side, y + side), _blend(square.colour, square.depth)
                 )
-            colour = theme.ON_FILL if square.depth > 0.55 else theme.INK
-            pen.text(_at(x + side / 2, y + side / 2), square.text, colour, _font(grid.font), "mm")
+            if square.text:
+                colour = theme.ON_FILL if square.depth > 0.55 else theme.INK
+                at = _at(x + side / 2, y + side / 2)
+                pen.text(at, square.text, colour, _font(grid.font), "mm")
     for i in range(len(grid.columns) + 1):
         pen.line(_scaled(left + side * i, top, left + side * i, bottom), theme.GRID)
     for i in range(len(grid.rows) + 1):

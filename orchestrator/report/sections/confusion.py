@@ -18,6 +18,7 @@ from orchestrator.report.sections import periods
 from orchestrator.report.sections.foremost import foremost, limit_told
 
 MAX_SMALL, MAX_COUNTED, MAX_NAMED = 10, 40, 100
+EMPTY = heatmap.HeatmapCell()
 
 
 def confusion(run_data: RunData, analysis: Analysis, backbone: str, period: int) -> Chart | None:
@@ -54,11 +55,13 @@ def _squares(matrix: np.ndarray[Any, Any], size: int) -> list[list[heatmap.Heatm
     return [
         [
             heatmap.HeatmapCell(
-                str(number) if told and number else "",
-                f"{100 * shares[i, j]:.0f}" if told and number else "",
+                str(number) if told else "",
+                f"{100 * shares[i, j]:.0f}" if told else "",
                 theme.RIGHT if i == j else theme.WRONG,
                 float(depths[i, j]),
             )
+            if number
+            else EMPTY
             for j, number in enumerate(row)
         ]
         for i, row in enumerate(matrix.tolist())

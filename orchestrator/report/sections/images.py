@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MAX_BARS, SMALLEST = 450, 100
+"""With more classes than bars fit in a figure, so many of the smallest and largest have one."""
+
 
 class Samples(Protocol):
     """Images to show, by class, and each of them as a small Pillow image."""
@@ -26,12 +29,21 @@ class Samples(Protocol):
     def small(self, image: str) -> Any: ...
 
 
+def _with_bars(totals: Mapping[str, int]) -> tuple[list[str], str]:
+    """The classes that get a bar, by name, and a sentence if others do not."""
+    if len(totals) <= MAX_BARS:
+        return sorted(totals), ""
+    by_size = sorted(totals, key=lambda name: (totals[name], name))
+    shown = sorted({*by_size[:SMALLEST], *by_size[-SMALLEST:]})
+    return shown, f" The {SMALLEST} smallest and the {SMALLEST} largest classes of {len(totals):,}."
+
+
 def bars(classes: Mapping[str, Mapping[str, int]]) -> Chart | None:
     """Images per class and split; None where there are no classes yet."""
     if not classes:
         return None
-    names = sorted(classes)
     totals = {name: sum(counts.values()) for name, counts in classes.items()}
+    names, left_out = _with_bars(totals)
     few, many = min(names, key=lambda n: totals[n]), max(names, key=lambda n: totals[n])
     size = 8.5 if len(names) <= 60 else 5.5
 
@@ -43,12 +55,12 @@ def bars(classes: Mapping[str, Mapping[str, int]]) -> Chart | None:
             axes.barh(range(len(names)), widths, left=left, color=hue, label=split, height=0.72)
             left += widths
         _label_bars(axes, [totals[name] for name in names], size - 0.5)
-        _dress_bars(axes, names, size, f"{sum(totals.values()):,} images · {len(names)} classes")
+        _dress_bars(axes, names, size, f"{sum(totals.values()):,} images · {len(totals)} classes")
         legend_below(figure, axes)
 
     caption = (
         f"From {wording.count(totals[few], 'image')} ({wording.plain(few)}) to {totals[many]:,} "
-        f"({wording.plain(many)}) per class."
+        f"({wording.plain(many)}) per class.{left_out}"
     )
     step = 0.235 if len(names) <= 60 else 0.13
     return draw_chart(
