@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -67,14 +69,16 @@ def test_it_is_served_until_it_is_interrupted(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     command = [*ORCH, "--store", str(tmp_path / "store"), "metrics", "--listen", address]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # A test run in the background of a shell ignores Ctrl-C, and so would what it starts.
+    heeds_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heeds_ctrl_c)
     try:
         assert process.stderr is not None
         said = process.stderr.readline()
         served = _scrape(address)
         (tmp_path / "store").rename(tmp_path / "away")
         away = _scrape(address)
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         code = process.wait(20)
     finally:
         process.kill()
