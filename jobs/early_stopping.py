@@ -1,4 +1,4 @@
-"""The early-stopping rule, applied to the epochs of a trial."""
+"""Rules that go by the epochs of a trial: when it stops early, and which epoch is the best."""
 
 from __future__ import annotations
 
@@ -35,3 +35,13 @@ def stop_of(rows: Iterable[Mapping[str, Any]], recipe: Recipe) -> int | None:
     metric = chosen(recipe.early_stop_metric)
     values = (worth(metric, row) for row in rows)
     return stop_epoch(values, recipe.early_stop, metric.higher_is_better)
+
+
+def best_row(rows: Iterable[Mapping[str, Any]], recipe: Recipe) -> int | None:
+    """The place of the epoch that `keep: best` keeps; the first of equals, None without a value."""
+    metric, place, best = chosen(recipe.early_stop_metric), None, float("-inf")
+    for number, row in enumerate(rows):
+        value = worth(metric, row)
+        if value is not None and metric.sign * value > best:
+            place, best = number, metric.sign * value
+    return place

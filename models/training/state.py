@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from jobs import atomic
-from jobs.catalog.metrics import chosen, worth
-from jobs.early_stopping import stop_of
+from jobs.early_stopping import best_row, stop_of
 from jobs.store.records import TaskResult
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest, Trial
@@ -73,11 +72,7 @@ class TrainingState:
         """Remember the network of an epoch before its row is added, if it is the best so far."""
         if self.trial.recipe.keep != "best":
             return
-        metric = chosen(self.trial.recipe.early_stop_metric)
-        earlier = [worth(metric, each) for each in self.rows]
-        value = worth(metric, row)
-        known = [metric.sign * each for each in earlier if each is not None]
-        if value is not None and metric.sign * value > max(known, default=float("-inf")):
+        if best_row([*self.rows, row], self.trial.recipe) == len(self.rows):
             self.best = {
                 name: value.detach().to("cpu", copy=True)
                 for name, value in self.learner.tested().items()

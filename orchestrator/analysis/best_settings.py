@@ -1,4 +1,4 @@
-"""The settings of a grid by validation accuracy, which the choice of one should rest on."""
+"""The settings of a grid by validation, which the choice of one should rest on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from jobs.catalog.metrics import METRICS, Metric
+from jobs.early_stopping import best_row
 from jobs.spec.setting import network_of
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import EpochRow
@@ -16,7 +18,9 @@ class SettingResult:
     """A network with one of several settings, after the compared period; means over seeds.
 
     `backbone` is its label, `validation_accuracy` and `validation_loss` are those of the tested
-    epochs. `best` says that it has the highest validation accuracy of its network.
+    epochs, as is `validation`, the value of `metric`. That is the leading metric, or accuracy where
+    trainings have not recorded it; `tested` is its value on the test images. `best` says that it
+    has the best validation value of its network.
     """
 
     backbone: str
@@ -24,46 +28,76 @@ class SettingResult:
     validation_loss: float | None
     accuracy: float | None
     seeds: int
+    metric: str
+    validation: float | None
+    tested: float | None
     best: bool = False
 
 
 def compare_settings(run_data: RunData) -> tuple[SettingResult, ...]:
     """The settings of the networks that have several, in the order of the comparison.
 
-    Of equal validation accuracies the one with the lower validation loss is the best.
+    Of equal validation values the one with the lower validation loss is the best.
     """
     varied = {name for name in run_data.run.spec.backbones if run_data.run.spec.lists_of(name)}
     labels = [name for name in run_data.comparison.backbones if network_of(name) in varied]
-    results = [_result(run_data, label) for label in labels] if labels else []
-    best = {_best([one for one in results if network_of(one.backbone) == name]) for name in varied}
+    rows = {label: _tested_rows(run_data, label) for label in labels}
+    metric = _judge(run_data.metric, [row for of_label in rows.values() for row in of_label])
+    results = [_result(run_data, label, rows[label], metric) for label in labels]
+    best = {
+        _best([one for one in results if network_of(one.backbone) == name], metric)
+        for name in varied
+    }
     return tuple(replace(one, best=one.backbone in best) for one in results)
 
 
-def _best(results: Sequence[SettingResult]) -> str | None:
-    """The label with the highest validation accuracy; None before any validation."""
-    known = [one for one in results if one.validation_accuracy is not None]
-    first = min(
-        known,
-        key=lambda one: (-(one.validation_accuracy or 0.0), one.validation_loss or 0.0),
-        default=None,
-    )
-    return first.backbone if first else None
+def _judge(leading: Metric, rows: Sequence[EpochRow]) -> Metric:
+    """The leading metric where every tested epoch has it of the validation images; or accuracy."""
+    recorded = all(row.value(f"val_{leading.name}") is not None for row in rows)
+    return leading if recorded else METRICS["accuracy"]
 
 
-def _result(run_data: RunData, label: str) -> SettingResult:
-    trials = [name for name in run_data.trials if run_data.label(name) == label]
-    rows = [row for name in trials if (row := _tested_row(run_data, name))]
-    accuracies = [row.val_accuracy for row in rows if row.val_accuracy is not None]
-    losses = [row.val_loss for row in rows if row.val_loss is not None]
+def _best(results: Sequence[SettingResult], metric: Metric) -> str | None:
+    """The label with the best validation value; None before any validation."""
+    known = [
+        (-metric.sign * one.validation, one.validation_loss or 0.0, place)
+        for place, one in enumerate(results)
+        if one.validation is not None
+    ]
+    return results[min(known)[-1]].backbone if known else None
+
+
+def _result(
+    run_data: RunData, label: str, rows: Sequence[EpochRow], metric: Metric
+) -> SettingResult:
+    accuracies = _known(rows, "val_accuracy")
     at = run_data.comparison.at(run_data.period)
-    tested = next((one.accuracy for one in at if one.backbone == label), None)
+    standing = next((one for one in at if one.backbone == label), None)
+    tested = standing.metrics.get(metric.name) if standing else None
     return SettingResult(
         label,
-        fmean(accuracies) if accuracies else None,
-        fmean(losses) if losses else None,
-        tested.mean if tested else None,
+        _mean(accuracies),
+        _mean(_known(rows, "val_loss")),
+        standing.accuracy.mean if standing and standing.accuracy else None,
         len(accuracies),
+        metric.name,
+        _mean(_known(rows, f"val_{metric.name}")),
+        tested.mean if tested else None,
     )
+
+
+def _known(rows: Sequence[EpochRow], column: str) -> list[float]:
+    return [value for row in rows if (value := row.value(column)) is not None]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
+
+
+def _tested_rows(run_data: RunData, label: str) -> list[EpochRow]:
+    """The row of the tested epoch of each seed that has got there."""
+    trials = [name for name in run_data.trials if run_data.label(name) == label]
+    return [row for name in trials if (row := _tested_row(run_data, name))]
 
 
 def _tested_row(run_data: RunData, trial: str) -> EpochRow | None:
@@ -72,7 +106,6 @@ def _tested_row(run_data: RunData, trial: str) -> EpochRow | None:
     rows = [row for row in run_data.comparison.epochs if row.trial == trial and row.epoch <= until]
     if not rows or rows[-1].epoch < until:
         return None
-    if run_data.trials[trial].recipe.keep == "best":
-        known = [row for row in rows if row.val_loss is not None]
-        return min(known, key=lambda row: row.val_loss or 0.0, default=None)
-    return rows[-1]
+    recipe = run_data.trials[trial].recipe
+    best = best_row([row.columns() for row in rows], recipe) if recipe.keep == "best" else None
+    return rows[-1 if best is None else best]

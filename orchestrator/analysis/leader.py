@@ -1,4 +1,4 @@
-"""The leader after a period, and the networks that differ significantly from it."""
+"""The leader after a period, and the networks that it does not beat."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ class Leader:
 
 @dataclass(frozen=True, slots=True)
 class LeaderVerdict:
-    """The leader's pairwise test with the runner-up, and the networks not significantly worse.
+    """The leader's pairwise test with the runner-up, and the networks that it does not beat.
 
+    With several seeds that is judged by the uncorrected interval (`PairwiseTest.first_wins`).
     In `paired_test` the leader is the first network; None without published predictions. `leads`
     says whether it beats every rival over seeds and images; never with one seed.
     """

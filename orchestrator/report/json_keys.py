@@ -28,9 +28,9 @@ KEYS = {
     "metric by name, those of predictions for the shown periods; "
     "under `trials` each seed's counts with its Wilson 95% interval, and its metrics",
     "settings": "in a grid, each setting of a network that has several: mean validation accuracy "
-    "and loss of the tested epochs, mean test accuracy, and `best` for that with the highest "
-    "validation accuracy of its network. Objects with `backbone` have its `setting` here; other "
-    "names of networks are `backbone, setting`",
+    "and loss of the tested epochs, mean test accuracy, `metric` with its means on `validation` "
+    "and `tested`, and `best` for that with the best validation value of its network. Objects with "
+    "`backbone` have its `setting` here; other names of networks are `backbone, setting`",
     "duels": "every two networks on the same test images after the answer's period: images that "
     "only one predicted correctly "
     "(first seed), McNemar's exact p (`method`: mcnemar; permutation where images are not right or "

@@ -174,7 +174,8 @@ def _certainty(analysis: RunsAnalysis, metric: Metric) -> list[Section]:
         ]
     if analysis.across:
         built += same_network.parts(analysis.across, metric)
-    return [Section("certainty", "Statistical significance", "", tuple(built))] if built else []
+    title = registry.SECTIONS["certainty"].title
+    return [Section("certainty", title, "", tuple(built))] if built else []
 
 
 def _differences(sides: Sequence[ComparedRun], told: Sequence[Mapping[str, str]]) -> Section:
