@@ -1,7 +1,7 @@
 """How often equal networks are said to lead, and better ones found: `python
 benchmarks/false_leads.py`.
 
-Simulated networks answer the same images; the report's own rule (`seed_intervals.leading`) decides.
+Simulated networks answer the same images; the report's own rule (`leader.beats_all_rivals`) decides.
 `false_lead` is the share of draws in which one of equally good networks "leads". `power_2` and
 `power_4` are the shares in which the first does while it is truly 2 or 4 points better. Promised:
 at most 5% false leads in every cell, and none with one seed.
@@ -13,7 +13,7 @@ import argparse
 import itertools
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,8 @@ from orchestrator.analysis.leader import beats_all_rivals
 from orchestrator.analysis.seed_intervals import all_moments
 
 LEVEL = 0.05
+Shape = tuple[int, int, int]
+"""Numbers of networks, seeds and images."""
 NETWORKS, SEEDS, IMAGES = (2, 7), (1, 2, 3, 5), (240, 2_000, 10_000)
 DEVIATIONS: Mapping[str | float, tuple[float, ...]] = {
     1.0: (1.0,),
@@ -94,15 +96,23 @@ def cell(shape: tuple[int, int, int], draws: int, seed: int) -> list[dict[str, A
 def measure(
     draws: int, seed: int, images: Sequence[int] = IMAGES, workers: int | None = None
 ) -> list[dict[str, Any]]:
-    """All rows, the largest sizes first to work on."""
+    """All rows."""
     shapes = list(itertools.product(NETWORKS, SEEDS, images))
+    return simulate(partial(cell, draws=draws, seed=seed), shapes, workers)
+
+
+def simulate(
+    rows_of: Callable[[Shape], list[dict[str, Any]]],
+    shapes: Sequence[Shape],
+    workers: int | None = None,
+) -> list[dict[str, Any]]:
+    """The rows of all shapes in their order; the largest are worked on first, side by side."""
     order = sorted(shapes, key=math.prod, reverse=True)
     by_shape = {}
     with ProcessPoolExecutor(workers or len(os.sched_getaffinity(0))) as pool:
-        rows = pool.map(partial(cell, draws=draws, seed=seed), order)
-        for done, (shape, of_shape) in enumerate(zip(order, rows, strict=True), 1):
+        for done, (shape, rows) in enumerate(zip(order, pool.map(rows_of, order), strict=True), 1):
             say(f"{done} of {len(order)} sizes")
-            by_shape[shape] = of_shape
+            by_shape[shape] = rows
     say("")
     return [row for shape in shapes for row in by_shape[shape]]
 
@@ -118,15 +128,20 @@ def goals(rows: Sequence[Mapping[str, Any]], draws: int) -> list[Goal]:
     ]
 
 
-def main() -> int:
-    """Simulate, print, and write JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def arguments(description: str | None, draws: int, images: Sequence[int]) -> argparse.Namespace:
+    """The command line of such a simulation."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--seed", type=int, default=0, help="of the simulation")
-    parser.add_argument("--draws", type=int, default=2_000, help="simulated studies a cell")
-    parser.add_argument("--images", type=int, nargs="+", default=list(IMAGES))
+    parser.add_argument("--draws", type=int, default=draws, help="simulated studies a cell")
+    parser.add_argument("--images", type=int, nargs="+", default=list(images))
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--check", action="store_true", help="leave with 1 if a goal is missed")
-    asked = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Simulate, print, and write JSON where asked."""
+    asked = arguments(__doc__, 2_000, IMAGES)
     rows = measure(asked.draws, asked.seed, asked.images)
     head = ("networks", "seeds", "images", "deviation", *BETTER)
     shown = table(head, [[str(row[name]) for name in head] for row in rows])

@@ -11,19 +11,15 @@ Promised: at most 5% false leads in every cell.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import math
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import Goal, publish, say, table
-from false_leads import ACCURACY, LEVEL, accuracies, latent
+from common import Goal, publish, table
+from false_leads import ACCURACY, LEVEL, accuracies, arguments, latent, simulate
 from scipy import special
 
 from orchestrator.analysis.image_values import (
@@ -128,21 +124,13 @@ def cell(shape: tuple[int, int, int], draws: int, seed: int) -> list[dict[str, A
 def measure(
     draws: int, seed: int, images: Sequence[int] = IMAGES, workers: int | None = None
 ) -> list[dict[str, Any]]:
-    """All rows, the largest sizes first to work on."""
+    """All rows."""
     shapes = [
         shape
         for shape in itertools.product(NETWORKS, SEEDS, images)
         if shape[1] > 1 or shape[0] == ONE_SEED_NETWORKS
     ]
-    order = sorted(shapes, key=math.prod, reverse=True)
-    of_shapes = {}
-    with ProcessPoolExecutor(workers or len(os.sched_getaffinity(0))) as pool:
-        rows = pool.map(partial(cell, draws=draws, seed=seed), order)
-        for done, (shape, of_shape) in enumerate(zip(order, rows, strict=True), 1):
-            say(f"{done} of {len(order)} sizes")
-            of_shapes[shape] = of_shape
-    say("")
-    return [row for shape in shapes for row in of_shapes[shape]]
+    return simulate(partial(cell, draws=draws, seed=seed), shapes, workers)
 
 
 def goals(rows: Sequence[Mapping[str, Any]], draws: int) -> list[Goal]:
@@ -162,13 +150,7 @@ def goals(rows: Sequence[Mapping[str, Any]], draws: int) -> list[Goal]:
 
 def main() -> int:
     """Simulate, print, and write JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0, help="of the simulation")
-    parser.add_argument("--draws", type=int, default=1_000, help="simulated studies a cell")
-    parser.add_argument("--images", type=int, nargs="+", default=list(IMAGES))
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--check", action="store_true", help="leave with 1 if a goal is missed")
-    asked = parser.parse_args()
+    asked = arguments(__doc__, 1_000, IMAGES)
     rows = measure(asked.draws, asked.seed, asked.images)
     head = ("metric", "networks", "seeds", "images", "deviation", "false", "covered")
     shown = table(head, [[str(row[name]) for name in head] for row in rows])

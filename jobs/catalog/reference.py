@@ -43,11 +43,6 @@ class Reference(NamedTuple):
             return f"{PurePath(self.path).name}:{self.name}"
         return f"{self.library}:{self.name}"
 
-    @property
-    def known_to_catalog(self) -> bool:
-        """Whether the catalog describes it, so that nothing has to be asked of torch."""
-        return self.library == "catalog"
-
 
 def parse(given: str) -> Reference:
     """The reference in a text; raises `UnknownBackbone` for one of no known form."""

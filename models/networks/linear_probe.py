@@ -13,9 +13,6 @@ from jobs.errors import BadSpec
 from models.networks.build import skeleton
 from models.networks.libraries import FEW, MANY, class_dependent
 
-TRIED = 2
-"""Images on which the last layer is compared with the whole network."""
-
 
 def head_values(
     name: str, network: nn.Module, classes: int, image_size: int, source: Path | None

@@ -16,7 +16,6 @@ from jobs.spec.networks import Preparation
 from models.networks.image_sizes import fitting_arguments
 
 SHOWN = 80
-NATIVE_SIZE = 224
 
 
 @functools.cache

@@ -165,13 +165,6 @@ def duration(seconds: float | None) -> str:
     return f"{hours}h {minutes:02d}m {left:02d}s" if hours else f"{minutes}m {left:02d}s"
 
 
-def durations(spread: Spread) -> str:
-    """Mean and deviation of a time; only the mean for one seed."""
-    if spread.deviation is None:
-        return duration(spread.mean)
-    return f"{duration(spread.mean)} ± {duration(spread.deviation)}"
-
-
 def memory(size_bytes: int | None) -> str:
     """Bytes in powers of ten: `1.2 GB`, `812 MB`; a dash for none."""
     return (
