@@ -1,8 +1,8 @@
 """How often equal networks are said to lead, and better ones found: `python
 benchmarks/false_leads.py`.
 
-Simulated networks answer the same images; the report's own rule (`leader.beats_all_rivals`) decides.
-`false_lead` is the share of draws in which one of equally good networks "leads". `power_2` and
+Simulated networks answer the same images. The report's own rule decides
+(`leader.beats_all_rivals`). `false_lead` is the share of draws in which one of equally good networks "leads". `power_2` and
 `power_4` are the shares in which the first does while it is truly 2 or 4 points better. Promised:
 at most 5% false leads in every cell, and none with one seed.
 """
