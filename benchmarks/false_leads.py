@@ -2,9 +2,9 @@
 benchmarks/false_leads.py`.
 
 Simulated networks answer the same images. The report's own rule decides
-(`leader.beats_all_rivals`). `false_lead` is the share of draws in which one of equally good networks "leads". `power_2` and
-`power_4` are the shares in which the first does while it is truly 2 or 4 points better. Promised:
-at most 5% false leads in every cell, and none with one seed.
+(`leader.beats_all_rivals`). `false_lead` is the share of draws in which one of equally good
+networks "leads". `power_2` and `power_4` are the shares in which the first does while it is truly 2
+or 4 points better. Promised: at most 5% false leads in every cell, and none with one seed.
 """
 
 from __future__ import annotations
