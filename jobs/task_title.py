@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 
 from jobs.errors import OrchError
+from jobs.spec import setting
+from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, backbone_and_seed
 
@@ -12,7 +14,8 @@ from jobs.task import Task, backbone_and_seed
 def task_title(store: Store, task: Task) -> str:
     """Kind, network and period, as the last run that wants the task counts them.
 
-    The seed is named where the run has several. Where no run can be read, the epoch is named.
+    The seed is named where the run has several, and the setting in a grid. Where no run can be
+    read, the epoch is named.
     """
     if task.kind == "prepare":
         return f"prepare {task.subject}"
@@ -24,8 +27,20 @@ def task_title(store: Store, task: Task) -> str:
         return _joined(task, backbone, f"seed {seed}" if seed else "", f"epoch {task.epoch}")
     run = runs[-1]
     several = f"seed {seed}" if run.spec.seeds > 1 else ""
-    return _joined(task, backbone, several, f"period {run.period_of(task.epoch)}")
+    period = f"period {run.period_of(task.epoch)}"
+    return _joined(task, backbone, _setting(store, run, task), several, period)
+
+
+def _setting(store: Store, run: Run, task: Task) -> str:
+    """The setting of a trial of a grid: `learning_rate 0.003`; empty where nothing varies."""
+    if run.spec.varies:
+        with contextlib.suppress(OrchError, OSError):
+            trial = store.load_trial(task.subject)
+            keys = setting.in_order(run.spec.lists_of(trial.backbone))
+            return setting.told(setting.of_recipe(trial.recipe, keys))
+    return ""
 
 
 def _joined(task: Task, *words: str) -> str:
-    return " ".join(filter(None, (task.kind, *words, task.corruption)))
+    on = f"on {task.data}" if task.data else ""
+    return " ".join(filter(None, (task.kind, *words, task.corruption, on)))

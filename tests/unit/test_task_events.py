@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,21 @@ def test_a_title_counts_periods_and_names_a_seed_only_where_there_are_several(
     assert {"train scratch period 2", "train vgg16 seed 1 period 2"} <= titles
     assert {"evaluate vgg16 seed 0 period 1", "evaluate vgg16 seed 0 period 2 blur-3"} <= titles
     assert task_title(store, Task("train", "vgg16-s0-00000000", 7)) == "train vgg16 epoch 7"
+
+
+def test_rows_of_a_grid_and_of_other_data_are_told_apart(tmp_path: Path) -> None:
+    """By the setting of the trial, and by the data set."""
+    store = Store(tmp_path / "store").open(create=True)
+    asked = {"backbones": "scratch", "periods": 1, "learning_rate": [0.01, 0.1], "weights": "none"}
+    run = create_run(store, model.build(asked), built_in("digits"))
+    tasks = [Task.parse(each) for each in run.tasks]
+    other = replace(next(each for each in tasks if each.is_test), data="pets-64px-1f1cb38c")
+
+    assert {task_title(store, task) for task in tasks if task.kind == "train"} == {
+        "train scratch learning_rate 0.01 period 1",
+        "train scratch learning_rate 0.1 period 1",
+    }
+    assert task_title(store, other) == "evaluate scratch epoch 10 on pets-64px-1f1cb38c"
 
 
 def test_a_doubled_message_leaves_the_row_of_the_first_as_it_is(
