@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.fakes import fill_store
 
 from jobs import atomic
-from jobs.early_stopping import best_row, stop_epoch
+from jobs.early_stopping import stop_epoch
 from jobs.errors import BadSpec
 from jobs.spec import model
 from jobs.store.runs import Run
@@ -81,19 +81,6 @@ def test_a_metric_that_rises_stops_where_it_no_longer_does() -> None:
     assert stop_epoch(shares, 2, higher_is_better=True) == 5
     assert stop_epoch(shares, 3, higher_is_better=True) is None
     assert stop_epoch([1 - share for share in shares], 2) == 5
-
-
-def test_the_best_epoch_is_the_first_of_equals_by_the_metric_of_stopping() -> None:
-    """By the loss unless another one was chosen; an epoch without a value is never the best."""
-    rows = [
-        {"val_loss": loss, "val_accuracy": accuracy}
-        for loss, accuracy in ((0.5, 0.7), (0.3, 0.8), (0.3, 0.9), (None, None), (0.4, 0.9))
-    ]
-    recipe = model.build({"backbones": "scratch", "keep": "best"}).recipe()
-
-    assert best_row(rows, recipe) == 1
-    assert best_row(rows, recipe.model_copy(update={"early_stop_metric": "accuracy"})) == 2
-    assert best_row(rows[3:4], recipe) is None
 
 
 def test_the_metric_of_stopping_names_the_trial_only_where_it_is_not_the_loss() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -119,37 +119,6 @@ def test_the_report_says_that_the_best_of_many_is_too_good_and_which_is_best_by_
     assert "so that accuracy is too high" in caution
     assert f"By validation accuracy the best: ResNet34, {best[0].partition(', ')[2]}" in caution
     assert [one["best"] for one in scene.facts["settings"]] == [True, False]
-
-
-def test_the_choice_goes_by_the_leading_metric_of_the_epoch_that_was_tested(
-    tmp_path: Path,
-) -> None:
-    """With `keep: best` that is the best epoch by `early_stop_metric`, not by the loss."""
-    kept = {"metric": "macro-f1", "keep": "best", "early_stop_metric": "macro-f1"}
-    store, run = fill_store(
-        tmp_path / "store",
-        backbones=["resnet34"],
-        classes=("ape", "bear"),
-        periods=1,
-        epochs_per_period=3,
-        recipe={**RATES, **kept},
-    )
-    run_data = read_run_data(store, run)
-    told = {RESNET[0]: (0.2, 0.9, 0.3), RESNET[1]: (0.5, 0.6, 0.8)}
-    rows = tuple(
-        replace(row, val_loss=float(row.epoch), more={"val_macro_f1": told[row.backbone][place]})
-        for row in run_data.comparison.epochs
-        for place in [row.epoch - 1]
-    )
-    recorded = replace(run_data, comparison=replace(run_data.comparison, epochs=rows))
-    results, earlier = compare_settings(recorded), compare_settings(run_data)
-
-    assert [(one.metric, one.validation, one.validation_loss, one.best) for one in results] == [
-        ("macro_f1", 0.9, 2.0, True),
-        ("macro_f1", 0.8, 3.0, False),
-    ]
-    assert {one.metric for one in earlier} == {"accuracy"}  # whose trainings recorded no F1
-    assert [one.validation for one in earlier] == [one.validation_accuracy for one in earlier]
 
 
 def test_a_report_without_lists_has_no_word_of_settings(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 from support.toy_training import CPU, learner, nothing, some_data  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
+from jobs.early_stopping import best_row  # noqa: E402
 from jobs.errors import BadSpec  # noqa: E402
 from jobs.spec import model  # noqa: E402
 from jobs.spec.class_weights import told  # noqa: E402
@@ -113,3 +114,16 @@ def test_a_spec_file_names_classes_with_weights(tmp_path: Path) -> None:
     path.write_text("backbones: scratch\nclass_weights: {cat: 2}\n")
 
     assert model.build(model.read_file(path)).class_weights == (("cat", 2.0),)
+
+
+def test_the_best_epoch_is_the_first_of_equals_by_the_metric_of_stopping() -> None:
+    """By the loss unless another one was chosen; an epoch without a value is never the best."""
+    rows = [
+        {"val_loss": loss, "val_accuracy": accuracy}
+        for loss, accuracy in ((0.5, 0.7), (0.3, 0.8), (0.3, 0.9), (None, None), (0.4, 0.9))
+    ]
+    recipe = model.build({"backbones": "scratch", "keep": "best"}).recipe()
+
+    assert best_row(rows, recipe) == 1
+    assert best_row(rows, recipe.model_copy(update={"early_stop_metric": "accuracy"})) == 2
+    assert best_row(rows[3:4], recipe) is None
