@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LINES = 100
 LOOK_S = 0.5
+MAX_SHARE = 0.2
+"""The maximum share of the time that is spent on looking at the attempts of a large run."""
 
 
 def _complete(ctx: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
@@ -74,8 +76,10 @@ def logs_command(settings: Settings, name: str, follow: bool, lines: int) -> Non
     source = logs.find(store, name)
     printer = Printer(store, source, lines)
     printer.show()
+    began = time.monotonic()
     while follow and not logs.over(store, source):
-        time.sleep(LOOK_S)
+        time.sleep(max(LOOK_S, (time.monotonic() - began) / MAX_SHARE))
+        began = time.monotonic()
         printer.show()
     if follow:
         printer.show()

@@ -19,11 +19,6 @@ from orchestrator.monitoring.heartbeats import Heartbeat
 SHOWN = 3
 
 
-def settings_of(run: Run | RunOutline) -> Mapping[str, Any]:
-    """The values of a run's specification, as they are recorded."""
-    return run.settings if isinstance(run, RunOutline) else run.spec.model_dump(mode="json")
-
-
 def unfit(
     store: Store, run: Run | RunOutline, states: Mapping[str, str], workers: Sequence[Heartbeat]
 ) -> tuple[str, ...]:
@@ -31,7 +26,7 @@ def unfit(
 
     Empty where no worker is alive: that is said in other words.
     """
-    settings = settings_of(run)
+    settings = run.recorded_spec
     if not workers or not recorded_requirements.any_recorded(settings):
         return ()
     largest = largest_of(workers)
