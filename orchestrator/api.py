@@ -194,7 +194,7 @@ class RunHandle:
 
         wanted = list(write.DEFAULT if formats is None else formats)
         out = self.store.report_folder(self.name) if path is None else _folder(path)
-        leading = None if metric is None else metrics.asked(metric)
+        leading = None if metric is None else metrics.from_option(metric)
         return write.write_report(
             self.store, self.record, out, tuple(periods), wanted, leading, margin
         )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from orchestrator.analysis.standings import EvaluationResult
 
 
-def asked(text: str) -> Metric:
+def from_option(text: str) -> Metric:
     """The metric that `--metric` names; raises `RequestError`."""
     try:
         return chosen(text)

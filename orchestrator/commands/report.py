@@ -82,7 +82,7 @@ def report_command(
     from orchestrator.analysis import metrics
 
     wanted = _formats(formats)
-    leading = None if metric is None else metrics.asked(metric)
+    leading = None if metric is None else metrics.from_option(metric)
     store = Store(settings.store).open()
     chosen = [store.load_run(name) for name in dict.fromkeys(runs)] or [store.latest_run()]
     name = "+".join(run.name for run in chosen)[:200]
