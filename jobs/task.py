@@ -6,7 +6,7 @@ import functools
 import json
 import re
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from jobs.atomic import json_digest
 from jobs.catalog import corruptions, reference
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from jobs.spec.recipe import Recipe
 
 Kind = Literal["prepare", "train", "evaluate"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 ID = re.compile(
-    rf"(prepare|train|evaluate)\.({NAME.pattern})\.([0-9]{{4,7}})(?:\.(.*))?", re.DOTALL
+    rf"({'|'.join(KINDS)})\.({NAME.pattern})\.([0-9]{{4,7}})(?:\.(.*))?", re.DOTALL
 )
 
 ON = "on-"

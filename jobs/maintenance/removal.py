@@ -16,7 +16,7 @@ from jobs.maintenance.prune import DEAD_AFTER_S, Prunable, remove, touched
 from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
-from jobs.task import ON
+from jobs.task import KINDS, ON
 
 REMOVED = ".removed"
 """The name of a run's folder ends so while the rest of the run is removed."""
@@ -171,7 +171,7 @@ def _folders_of_tasks(store: Store) -> list[Path]:
 def _subject(name: str) -> str:
     """The trial or data set in the name of a task's file."""
     parts = name.split(".")
-    return parts[1] if len(parts) > 1 and parts[0] in ("prepare", "train", "evaluate") else ""
+    return parts[1] if len(parts) > 1 and parts[0] in KINDS else ""
 
 
 def _data(name: str) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from jobs.task import Task
+from jobs.task import KINDS, Task
 from orchestrator.monitoring.progress import PROGRESS_FRESH_S, TaskProgress
 from orchestrator.prometheus.facts import Facts, StoreFacts
 from orchestrator.prometheus.gpus import Gpu
-from orchestrator.prometheus.task_counts import KINDS, RUN_STATES, STATES
+from orchestrator.prometheus.task_counts import RUN_STATES, STATES
 
 Sample = tuple[tuple[str, ...], float]
 """Values of the labels, and the value."""

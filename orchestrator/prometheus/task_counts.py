@@ -14,7 +14,6 @@ from jobs.store.runs import RunOutline
 from jobs.store.store import Store
 from jobs.task import Task
 
-KINDS = ("prepare", "train", "evaluate")
 STATES = (
     "running",
     "ready",

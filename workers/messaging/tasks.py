@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol
 
 from celery import Celery
 from celery.worker import request
 
 from jobs.errors import RequestError
-from jobs.task import Kind
+from jobs.task import KINDS
 
 log = logging.getLogger("orch.worker")
 TOLD_BY_ATTEMPTS = {"task-started", "task-succeeded"}
@@ -59,5 +59,5 @@ def register_tasks(
 
     application.terminate = terminate
     shared: dict[str, Any] = {"bind": True, "shared": False, "Request": Request}
-    for kind in get_args(Kind):
+    for kind in KINDS:
         application.task(run, name=f"orch.{kind}", throws=(RequestError,), **shared)
