@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 Kind = Literal["prepare", "train", "evaluate"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
-ID = re.compile(
-    rf"({'|'.join(KINDS)})\.({NAME.pattern})\.([0-9]{{4,7}})(?:\.(.*))?", re.DOTALL
-)
+ID = re.compile(rf"({'|'.join(KINDS)})\.({NAME.pattern})\.([0-9]{{4,7}})(?:\.(.*))?", re.DOTALL)
 
 ON = "on-"
 """Begins the part of a task id that names other data: `evaluate.<trial>.0030.on-<data set>`."""
