@@ -279,6 +279,7 @@ def test_git_ignores_what_installing_and_running_leave_behind() -> None:
         "demo-store/store.json",
         "demo-report/report.html",
         "orch-store/store.json",
+        "site/index.html",
         "deploy/compose/.env",
         "deploy/compose/secrets/worker.password",
         ".pytest_cache/x",
