@@ -2,7 +2,8 @@
 # make test    the tests (installs what they need into .venv first)
 # make chaos   inject faults into a running study and compare it with an undisturbed one (make chaos N=50 SEED=1)
 # make bench   compare speeds with other tools on this CPU (benchmarks/README.md), in 20 minutes; JSON in bench-results/
-# make catalog count the catalog's networks and write the tables of docs/spec.md and docs/report.md (docs/extending.md)
+# make catalog count the catalog's networks (docs/extending.md), then do what 'make reference' does
+# make reference write docs/commands.md and the tables of docs/spec.md and docs/report.md, from the code
 # make docs    the documents as a site, in site/; a link that leads nowhere is an error
 # make picture the packages, drawn from the imports, into docs/packages.svg
 # make check   lint, types, import borders, the site, then the tests
@@ -29,7 +30,7 @@ SIZE_checkpoints := --seconds 2 --repeats 1
 SIZE_plan        := --repeats 2
 SIZE_slots       := --repeats 1
 
-.PHONY: help demo test chaos bench catalog docs picture check lint types borders dist clean
+.PHONY: help demo test chaos bench catalog reference docs picture check lint types borders dist clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -62,8 +63,12 @@ bench: $(VENV)/installed-dev
 
 catalog: $(VENV)/installed-dev
 	$(BIN)/python -m models.networks.counting
+	$(MAKE) reference
+
+reference: $(VENV)/installed-dev
 	$(BIN)/python -m jobs.spec.document
 	$(BIN)/python -m orchestrator.report.document
+	$(BIN)/python -m orchestrator.commands.document
 
 docs: $(VENV)/installed-dev
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --fresh-env -c docs/site -d site/.doctrees . site

@@ -19,6 +19,7 @@ from jobs.spec import document, model
 from jobs.spec.fields import KEYS
 from jobs.store import tables
 from jobs.store.store import Store
+from orchestrator.commands import document as of_commands
 
 SPEC_PAGE = ROOT / "docs" / "spec.md"
 
@@ -79,7 +80,8 @@ def test_a_command_line_that_orch_does_not_take_is_noticed() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=names_of(PAGES))
 def test_every_option_named_in_a_sentence_exists(page: Path) -> None:
     """An option in code marks, such as `--seeds 5`, belongs to some command."""
-    named = {code.split()[0].split("=")[0] for code in inline(page) if code.startswith("--")}
+    codes = [code for code in inline(page) if code.startswith("--")]
+    named = {re.split("[ =,]", code)[0] for code in codes}
 
     assert named - options() == set()
 
@@ -119,7 +121,7 @@ def test_the_table_of_keys_is_the_one_that_make_catalog_writes() -> None:
     """Texts of keys are edited in jobs/spec/fields.py only."""
     page = SPEC_PAGE.read_text()
 
-    assert document.with_table(page, document.table()) == page, "run 'make catalog'"
+    assert document.with_table(page, document.table()) == page, "run 'make reference'"
 
 
 def test_the_tables_of_metrics_and_sections_are_those_that_make_catalog_writes() -> None:
@@ -129,7 +131,12 @@ def test_the_tables_of_metrics_and_sections_are_those_that_make_catalog_writes()
 
     page = of_report.PAGE.read_text()
 
-    assert of_report.with_tables(page) == page, "run 'make catalog'"
+    assert of_report.with_tables(page) == page, "run 'make reference'"
+
+
+def test_the_page_of_commands_is_the_one_that_make_reference_writes() -> None:
+    """Help texts, options and examples are edited in orchestrator/commands only."""
+    assert of_commands.PAGE.read_text() == of_commands.page(), "run 'make reference'"
 
 
 def test_the_long_spec_holds_the_defaults() -> None:
