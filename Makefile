@@ -1,5 +1,6 @@
 # make demo    the whole study on built-in images, then a report (installs into .venv first)
 # make test    the tests (installs what they need into .venv first)
+# make coverage  the tests, and the lines that none of them runs, in subprocesses too; slower
 # make chaos   inject faults into a running study and compare it with an undisturbed one (make chaos N=50 SEED=1)
 # make bench   compare speeds with other tools on this CPU (benchmarks/README.md), in 20 minutes; JSON in bench-results/
 # make catalog count the catalog's networks (docs/extending.md), then do what 'make reference' does
@@ -30,7 +31,7 @@ SIZE_checkpoints := --seconds 2 --repeats 1
 SIZE_plan        := --repeats 2
 SIZE_slots       := --repeats 1
 
-.PHONY: help demo test chaos bench catalog reference docs picture check lint types borders dist clean
+.PHONY: help demo test coverage chaos bench catalog reference docs picture check lint types borders dist clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -49,6 +50,11 @@ demo: $(VENV)/installed
 # Four files at a time: tests of whole runs wait much, and are spread among others (tests/conftest.py).
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+
+coverage: $(VENV)/installed-dev
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -n 4 --dist loadfile --no-loadscope-reorder; \
+	$(BIN)/python -m coverage combine --quiet && $(BIN)/python -m coverage report
 
 # FILE=chaos.json saves a record.
 chaos: N ?= 50

@@ -198,14 +198,15 @@ def test_the_readme_names_every_weights_file_and_the_exit_codes() -> None:
     assert "Exit codes: 0 success, 1 failure, 2 invalid request" in text
 
 
-def test_the_readme_opens_with_what_it_is_a_picture_and_two_commands() -> None:
+def test_the_readme_opens_with_what_it_is_a_command_its_output_and_a_picture() -> None:
     """The order of the first lines is what a newcomer needs."""
     text = (ROOT / "README.md").read_text()
-    marks = ("Compare any networks", "docs/report.png", "make demo", "make test", "pip install")
+    shown = ("Compare any networks", "orch submit", "is done", "docs/report.png")
+    marks = (*shown, "make demo", "make test", "pip install")
     places = [text.index(mark) for mark in marks]
 
     assert places == sorted(places)
-    assert places[2] < 1200
+    assert places[3] < 1400
 
 
 OTHER_PAGES = [ROOT / name for name in ("CODE_OF_CONDUCT.md", "benchmarks/README.md")]
