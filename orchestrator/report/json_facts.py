@@ -54,10 +54,7 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
             }
             for (backbone, period), counts in analysis.matrices.items()
         ],
-        "questions": {
-            "images": dict(analysis.kinds),
-            "shown": [asdict(example) for example in analysis.chosen],
-        },
+        "questions": _questions(analysis),
         "trials": [_trial(run_data, name) for name in run_data.trials],
         "data": _data(run_data, analysis),
         "attempts": [asdict(one) for one in analysis.attempts],
@@ -66,6 +63,11 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
     }
     whole: dict[str, Any] = _finite({key: facts[key] for key in facts["keys"]})
     return in_json(whole, settings) if settings else whole
+
+
+def _questions(analysis: Analysis) -> dict[str, Any]:
+    shown = [asdict(example) for example in analysis.chosen]
+    return {"images": dict(analysis.kinds), "shown": shown}
 
 
 def paired_test(test: PairwiseTest) -> dict[str, Any]:
