@@ -112,6 +112,7 @@ def _real(words: list[str], names: Names) -> list[str]:
     given = [names.of(word) for word in words if word != "--json"]
     if words[0] == "submit":
         given = [word for word in given if word not in ("--wait", "--dry-run")]
+        given = _with_value(given, "--preset", "quick")  # 'probe' needs pretrained weights
         return [*given, "--dry-run", *([] if "--weights" in given else ["--weights", "none"])]
     for option, value in (("--backbone", "scratch"), ("--seed", "0")):
         given = _with_value(given, option, value)
