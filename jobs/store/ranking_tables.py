@@ -41,7 +41,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         ]
     ),
 }
-"""A row of `rankings` for each network; of `ranking_answers` for each training and validation image.
+"""A row of `rankings` for each network, and of `ranking_answers` for each image that it answered.
 
 Both answers to an image come from the images of the other folds. `neighbours` is the k of the
 nearest neighbours; `features` are values of an image. `group` names the

@@ -36,7 +36,6 @@ class Head(nn.Module):
         scores: Tensor = self.layers(features)
         return scores.flatten(1)
 
-
     def averaged(self, features: Tensor) -> Tensor:
         """Features (n, ...) as float32 means (n, values) over all places of an image.
 
@@ -91,7 +90,7 @@ def require_head(label: str, head: Head, network: nn.Module, images: Tensor) -> 
         or not torch.allclose(alone, expected, rtol=1e-3, atol=1e-4, equal_nan=True)
     ):
         raise BadSpec(
-            f"the scores of {label} do not come from its last layer alone, so neither finetune head "
-            "nor rank can use it. Train it with finetune full."
+            f"the scores of {label} do not come from its last layer alone, so neither finetune "
+            "head nor rank can use it. Train it with finetune full."
         )
     return seen[0]

@@ -18,6 +18,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.store.tables import DATA_SETS, MANIFEST, read_rows, read_table
 from jobs.task import Task, Trial
+from orchestrator.analysis.load_rankings import StoredRanking, load_rankings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +64,7 @@ class StoredResults:
     others: tuple[OtherDataRecord, ...]
     other_evaluations: pa.Table
     other_manifests: dict[str, pa.Table]
+    rankings: tuple[StoredRanking, ...] = ()
 
 
 def load_results(store: Store, run: Run) -> StoredResults:
@@ -91,6 +93,7 @@ def load_results(store: Store, run: Run) -> StoredResults:
         others=tuple(other_data.recorded(store, run.name)),
         other_evaluations=read_rows(store.root, "other_evaluations", run.trials),
         other_manifests=_other_manifests(store, run),
+        rankings=load_rankings(store, run),
     )
 
 
@@ -112,6 +115,11 @@ def require_periods(run: Run, periods: Sequence[int]) -> None:
 def nothing_yet(stored: StoredResults) -> str:
     """Why there is nothing to report, and what to do."""
     run, states, failures = stored.run, stored.states, stored.failures
+    if run.spec.rank:
+        return (
+            f"the run {run.name} ranks networks, and trains none, so there is nothing to report. "
+            f"Its ranking: {settings.command_line(stored.root, 'rank', run.name)}"
+        )
     message = f"the run {run.name} has no results to report yet: no epoch has been published"
     if not failures:
         return (

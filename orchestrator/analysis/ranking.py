@@ -148,7 +148,7 @@ def _ranked(
                 f"compared. Remove the run with 'orch rm {run.name}' and rank again."
             )
     right = {name: right_of(table) for name, table in answers.items()}
-    members, groups = _members(first)
+    members, groups = members_of(first)
     drawn = draw(right, members, groups)
     networks = sorted(
         (_network(row, drawn[row["trial"]]) for row in facts),
@@ -176,20 +176,20 @@ def right_of(answers: pa.Table) -> Right:
     return np.array([one == other for one, other in zip(said, true, strict=True)], np.float64)
 
 
-def _members(answers: pa.Table) -> tuple[Any, int]:
+def members_of(answers: pa.Table) -> tuple[Any, int]:
     """The group of each image by number, and the number of groups that the data name; 0: none."""
     names = answers["group"].to_pylist()
     _, members = np.unique(np.array(names), return_inverse=True)
     return members, len({name for name in names if name.startswith("group ")})
 
 
-def draw(right: Mapping[str, Right], members: Any, groups: int) -> dict[str, Any]:
+def draw(right: Mapping[str, Right], members: Any, groups: int, seed: int = 0) -> dict[str, Any]:
     """Probe accuracies per bootstrap draw; groups that the data name are drawn as a whole."""
     if not groups:
-        return bootstrap.resampled({name: each[None, :] for name, each in right.items()})
+        return bootstrap.resampled({n: each[None, :] for n, each in right.items()}, seed=seed)
     sums = {name: np.bincount(members, each)[None, :] for name, each in right.items()}
     sizes = np.bincount(members).astype(np.float64)[None, :]
-    drawn = bootstrap.resampled({**sums, SIZE: sizes})
+    drawn = bootstrap.resampled({**sums, SIZE: sizes}, seed=seed)
     return {name: drawn[name] / drawn[SIZE] for name in right}
 
 

@@ -22,6 +22,7 @@ from orchestrator.analysis.load import (
     nothing_yet,
     require_periods,
 )
+from orchestrator.analysis.load_rankings import StoredRanking
 from orchestrator.analysis.other_data import OtherData
 from orchestrator.analysis.predictions import (
     Predictions,
@@ -64,6 +65,7 @@ class RunData:
     labels: dict[str, str] = field(default_factory=dict)
     learning: Learning = field(default_factory=Learning)
     other_data: tuple[OtherData, ...] = ()
+    rankings: tuple[StoredRanking, ...] = ()
 
     @property
     def metric(self) -> Metric:
@@ -178,6 +180,7 @@ def compare_networks(
         trainings=stored.trainings,
         other_data=_other_data(stored, whose),
         labels=stored.labels,
+        rankings=stored.rankings,
     )
     return _with_learning(run_data, needed)
 

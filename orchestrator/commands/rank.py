@@ -83,6 +83,9 @@ def rank_command(
     LogME. Test images are not used. The ranking is a run: 'orch status', 'orch cancel' and others
     take its name. Interrupted, the same command continues it. With RUN, that ranking is shown.
     """
+    from orchestrator.report import write
+
+    write.need(write.NEEDED_TO_RANK)
     run_given = source is not None and not _is_file(source)
     recorded = _known(settings, source, options, workers, device) if run_given else None
     store, run, said, goes_on = recorded or _recorded(settings, source, options, workers, device)

@@ -45,8 +45,8 @@ class RunStatus:
     `silent` workers are no longer heard of. `waits_for` says why a waiting run waits, if known.
     `versions` are packages of which its results used several versions, each with these. `newer` are
     lines on records that only a newer orch can read. `unfit` are lines on networks that no living
-    worker's device fits. `costs` are the relative costs of backbones. `ranks`: it ranks its networks, and
-    trains none.
+    worker's device fits. `costs` are the relative costs of backbones. `ranks`: it
+    ranks its networks, and trains none.
     """
 
     run: str

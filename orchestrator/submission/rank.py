@@ -54,7 +54,7 @@ def _without_recipe(network: Network) -> Network:
 
 
 def _require_weights(spec: Spec) -> None:
-    """Raise `BadSpec` for networks that begin with random weights; an own function may load some."""
+    """Raise `BadSpec` for networks with random weights; an own function may load some."""
     untrained = [
         name
         for name in spec.backbones
@@ -106,4 +106,3 @@ def _written(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return ",".join(map(str, value))
     return str(value)
-

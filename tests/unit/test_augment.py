@@ -174,9 +174,7 @@ def test_a_run_is_another_one_only_where_something_was_asked_for() -> None:
     assert model.LATER & asked.keys() == set()
     assert model.named_by(flipped) == asked | {"augment": "flip"}
     assert (
-        run_name(plain, "d")
-        == run_name(Spec(**plain.model_dump()), "d")
-        != run_name(flipped, "d")
+        run_name(plain, "d") == run_name(Spec(**plain.model_dump()), "d") != run_name(flipped, "d")
     )
 
 
