@@ -24,7 +24,7 @@ COMMANDS = {
     ),
     "rank": (
         "rank:rank_command",
-        "Rank networks by frozen features: an answer in minutes, before any training.",
+        "Rank networks by their frozen features, before any is trained.",
     ),
     "status": ("status:status_command", "Show the progress of a run; without RUN, list the runs."),
     "watch": ("watch:watch_command", "Follow the progress of a run until it ends."),

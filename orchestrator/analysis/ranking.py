@@ -97,7 +97,7 @@ def read_ranking(store: Store, run: Run) -> Ranking:
     Raises `RequestError` for a run that trains, and `OrchError` where no network is ranked yet.
     """
     require_ranking(store, run)
-    done = [name for name in run.trials if store.is_done(Task("rank", name))]
+    done = ranked_trials(store, run)
     missing = _missing(store, run)
     if not done:
         why = next((f" {name}: {reason}" for name, reason in missing.items() if reason), "")
@@ -111,6 +111,11 @@ def read_ranking(store: Store, run: Run) -> Ranking:
         for name in done
     }
     return _ranked(store, run, facts, answers, missing)
+
+
+def ranked_trials(store: Store, run: Run) -> list[str]:
+    """The trials of a run that are ranked."""
+    return [name for name in run.trials if store.is_done(Task("rank", name))]
 
 
 def require_ranking(store: Store, run: Run) -> None:

@@ -11,12 +11,13 @@ import click
 from jobs.settings import Settings
 from orchestrator.formatting import plain
 from orchestrator.submission import launch
-from orchestrator.terminal.options import call, emit, examples, json_option, store_option
+from orchestrator.terminal.options import call, emit, examples, fields, json_option, store_option
 from orchestrator.terminal.spec_options import spec_option
 
 if TYPE_CHECKING:
     from jobs.store.runs import Run
     from jobs.store.store import Store
+    from orchestrator.monitoring.status import RunStatus
 
 OPTIONS = (
     "backbones",
@@ -96,11 +97,10 @@ def rank_command(
     if not as_json:
         for line in [*said, *launch.lines_of(settings, run, here, sent, states)]:
             click.echo(line)
-    code = 0
+    end = None
     if set(states.values()) != {"done"}:
-        code = launch.follow(settings, store, run, here, as_json).exit_code
-    _shown(settings, store, run, as_json)
-    return code
+        end = launch.follow(settings, store, run, here, as_json)
+    return _shown(settings, store, run, end, as_json)
 
 
 def _is_file(source: str) -> bool:
@@ -174,16 +174,24 @@ def _values(spec_file: str | None, options: dict[str, Any]) -> dict[str, Any]:
     return values | chosen
 
 
-def _shown(settings: Settings, store: Store, run: Run, as_json: bool) -> None:
-    """Print the ranking; for people with the command that trains its best networks."""
+def _shown(settings: Settings, store: Store, run: Run, end: RunStatus | None, as_json: bool) -> int:
+    """Print the ranking, for people with the command that trains its best networks.
+
+    Returns the exit code. A run that failed before any result has said why.
+    """
     from orchestrator.analysis import ranking
     from orchestrator.terminal import ranking_table
 
+    code = end.exit_code if end else 0
+    if code and not ranking.ranked_trials(store, run):
+        if as_json:
+            emit({"run": run.name, "networks": [], **_ended(end)})
+        return code
     ranked = ranking.read_ranking(store, run)
     following = _next(settings, run, ranked.best)
     if as_json:
-        emit(ranked.as_dict() | {"next": following})
-        return
+        emit(ranked.as_dict() | _ended(end) | {"next": following})
+        return code
     for line in ranking_table.lines(ranked):
         click.echo(line)
     if following:
@@ -191,6 +199,13 @@ def _shown(settings: Settings, store: Store, run: Run, as_json: bool) -> None:
     else:
         names = ", ".join(map(plain, ranked.best))
         click.echo(f"next: train these networks of your specification: {names}")
+    return code
+
+
+def _ended(end: RunStatus | None) -> dict[str, Any]:
+    """How the run ended, as JSON values; done where nothing was waited for."""
+    failures = [] if end is None else [fields(failure) for failure in end.failures]
+    return {"state": "done" if end is None else end.state, "failures": failures}
 
 
 def _next(settings: Settings, run: Run, best: tuple[str, ...]) -> str | None:
