@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from jobs.catalog.backbones import CATALOG
 from jobs.catalog.reference import parse
-from jobs.errors import BadSpec
+from jobs.errors import BadSpec, MissingWeights
 from jobs.spec import model
 from jobs.spec.data_fields import DATA_KEYS
 from jobs.spec.model import Spec
 from jobs.spec.networks import PREPARATION_KEYS, RECIPE_KEYS, Network
 
 PROBE = "probe"
+RANDOM = re.compile(r"(, or|\. Or) use random weights with --weights none")
 KEYS = (
     "data",
     "backbones",
@@ -42,6 +46,15 @@ def rank_spec(values: dict[str, Any]) -> Spec:
     networks = {name: _without_recipe(one) for name, one in probe.networks.items()}
     fixed = {"periods": 1, "epochs_per_period": 1, "networks": networks, "rank": True}
     return probe.model_copy(update=fixed)
+
+
+@contextlib.contextmanager
+def no_random_weights() -> Iterator[None]:
+    """Missing weights are told without the advice to use random ones, which a ranking refuses."""
+    try:
+        yield
+    except MissingWeights as error:
+        raise MissingWeights(RANDOM.sub("", str(error))) from None
 
 
 def _varies(key: str, value: Any) -> bool:

@@ -13,7 +13,7 @@ from support.fake_rankings import publish_ranking, record_ranking
 from support.fakes import fill_store
 
 from jobs import atomic, plan
-from jobs.errors import BadSpec, OrchError, RequestError
+from jobs.errors import BadSpec, MissingWeights, OrchError, RequestError
 from jobs.maintenance import removal
 from jobs.spec import model
 from jobs.store import latest
@@ -30,7 +30,7 @@ from orchestrator.monitoring.status import run_status
 from orchestrator.report.rendering.gallery import Gallery
 from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections.foretold import section
-from orchestrator.submission.rank import rank_spec, training_words
+from orchestrator.submission.rank import no_random_weights, rank_spec, training_words
 from orchestrator.terminal import ranking_table
 
 NAMES = ("vgg16", "resnet34", "alexnet")
@@ -85,6 +85,16 @@ def test_random_weights_and_unknown_networks_are_refused(
     """With the reason in one line."""
     with pytest.raises(BadSpec, match=said):
         rank_spec(dict(values))
+
+
+def test_missing_weights_are_told_without_advice_that_a_ranking_refuses() -> None:
+    """Random weights help a training only."""
+    told = "Put vgg16.pth into a folder, or use random weights with --weights none."
+
+    with pytest.raises(MissingWeights) as caught, no_random_weights():
+        raise MissingWeights(told)
+
+    assert str(caught.value) == "Put vgg16.pth into a folder."
 
 
 def test_all_backbones_are_those_with_pretrained_weights() -> None:
