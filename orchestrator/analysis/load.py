@@ -103,6 +103,15 @@ def _failures(store: Store, states: dict[str, str]) -> dict[str, TaskFailure]:
     return {task: store.failed(Task.parse(task)) or TaskFailure() for task in failed}
 
 
+def require_training(store: Store, run: Run) -> None:
+    """Raise `RequestError` for a run that ranks networks; other runs may train its trials."""
+    if run.spec.rank:
+        raise RequestError(
+            f"the run {run.name} ranks networks, and trains none. Its ranking: "
+            f"{settings.command_line(store.root, 'rank', run.name)}"
+        )
+
+
 def require_periods(run: Run, periods: Sequence[int]) -> None:
     """Raise `RequestError` for a period that the run does not have."""
     for period in periods:
@@ -115,11 +124,6 @@ def require_periods(run: Run, periods: Sequence[int]) -> None:
 def nothing_yet(stored: StoredResults) -> str:
     """Why there is nothing to report, and what to do."""
     run, states, failures = stored.run, stored.states, stored.failures
-    if run.spec.rank:
-        return (
-            f"the run {run.name} ranks networks, and trains none, so there is nothing to report. "
-            f"Its ranking: {settings.command_line(stored.root, 'rank', run.name)}"
-        )
     message = f"the run {run.name} has no results to report yet: no epoch has been published"
     if not failures:
         return (

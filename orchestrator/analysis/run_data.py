@@ -21,6 +21,7 @@ from orchestrator.analysis.load import (
     load_results,
     nothing_yet,
     require_periods,
+    require_training,
 )
 from orchestrator.analysis.load_rankings import StoredRanking
 from orchestrator.analysis.other_data import OtherData
@@ -140,6 +141,7 @@ def read_run_data(
     None given: the first and the last. `metric` leads, by default that of the run. Raises
     `OrchError` when nothing is done yet, `RequestError` for a period that the run does not have.
     """
+    require_training(store, run)
     require_periods(run, periods)
     return compare_networks(load_results(store, run), periods, metric)
 

@@ -263,7 +263,7 @@ def test_a_ranking_of_other_images_foretells_nothing(
 
     assert analyse(read_run_data(store, study)).foretold is None
     assert latest.latest_training(store).name in ("study", "other")
-    with pytest.raises(OrchError, match="ranks networks, and trains none"):
+    with pytest.raises(RequestError, match="ranks networks, and trains none"):
         read_run_data(store, run)
 
 
