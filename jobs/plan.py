@@ -10,12 +10,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from jobs.atomic import json_digest
 from jobs.catalog import backbones
 from jobs.errors import OrchError, OutOfReach
 from jobs.spec import setting
@@ -37,6 +35,7 @@ class Plan:
     `data_sets` are the preparations of the same images, that of the first network first. Trials are
     ordered by seed, then by cost, with the most expensive network first; settings of a grid are in
     the order of their lists. Evaluations of the `corruption_levels` follow the last target epoch.
+    A plan that `ranks` has one task for each network, and trains none.
     """
 
     run: str
@@ -44,6 +43,7 @@ class Plan:
     trials: tuple[Trial, ...]
     target_epochs: tuple[int, ...]
     corruption_levels: tuple[str, ...] = ()
+    ranks: bool = False
 
     @property
     def data(self) -> str:
@@ -54,6 +54,8 @@ class Plan:
     def tasks(self) -> list[Task]:
         """All tasks of the run: the data sets first, then those of each trial in order."""
         work = [Task("prepare", data) for data in self.data_sets]
+        if self.ranks:
+            return work + [Task("rank", trial.name) for trial in self.trials]
         for name in (trial.name for trial in self.trials):
             for epoch in self.target_epochs:
                 work += [Task("train", name, epoch), Task("evaluate", name, epoch)]
@@ -69,6 +71,8 @@ def unfold(spec: Spec, data: str | Callable[[DataSettings], str]) -> Plan:
 
     `data` gives the name of the data set with these settings; a text is the name of the only one.
     """
+    from jobs.spec.run_name import run_name
+
     trained = [
         (name, one, data if isinstance(data, str) else data(one.data_settings(name)))
         for name, _, one in spec.trained()
@@ -80,6 +84,8 @@ def unfold(spec: Spec, data: str | Callable[[DataSettings], str]) -> Plan:
     ]
     data_sets = tuple(dict.fromkeys(images for _, _, images in trained))
     name = spec.name or run_name(spec, data_sets)
+    if spec.rank:
+        return Plan(name, data_sets, tuple(trials), (), ranks=True)
     target_epochs = tuple(period * spec.epochs_per_period for period in range(1, spec.periods + 1))
     return Plan(name, data_sets, tuple(trials), target_epochs, tuple(spec.corruption_levels))
 
@@ -123,21 +129,6 @@ def image_cost(spec: Spec, backbone: str) -> float:
     return backbones.relative_cost(backbone) * (size / backbones.PUBLISHED_SIZE) ** 2
 
 
-def run_name(spec: Spec, data_sets: Sequence[str]) -> str:
-    """The default name of a run: a readable prefix and a hash of specification and data.
-
-    Submitting the same specification and data again therefore finds the same run.
-    """
-    from jobs.catalog.built_in_data import BUILT_IN_DATA
-    from jobs.spec.model import NOT_ASKED, named_by
-
-    stem = spec.data if spec.data in BUILT_IN_DATA else data_sets[0].rsplit("-", 2)[0]
-    asked = {key: value for key, value in named_by(spec).items() if key not in NOT_ASKED} | {
-        "data": data_sets[0] if len(data_sets) == 1 else list(data_sets)
-    }
-    return f"{PurePath(stem).name}-{spec.periods}x{spec.epochs_per_period}-{json_digest(asked)[:6]}"
-
-
 def ready_tasks(
     store: Store,
     run: Run,
@@ -163,6 +154,7 @@ def ready_tasks(
         try:
             if not unprepared or store.load_trial(trial).data not in unprepared:
                 ready += ready_tasks_of_trial(store, trial, ledger)
+                ready += _ready_ranking(run, trial, ledger)
         except OutOfReach as error:
             on_denied(error)
     ready += other_data.preparations(run, ledger)
@@ -172,6 +164,13 @@ def ready_tasks(
         for task in ready
         if task.id in own or (task.kind == "train" and _leads_on(ledger, run, task))
     ]
+
+
+def _ready_ranking(run: Run, trial: str, ledger: Ledger) -> list[Task]:
+    """The ranking of a trial's network, where the run ranks it and that is still to be done."""
+    task = Task("rank", trial)
+    ended = ledger.is_done(task) or ledger.has_failed(task)
+    return [task] if run.spec.rank and not ended else []
 
 
 def _leads_on(ledger: Ledger, run: Run, task: Task) -> bool:
@@ -206,6 +205,8 @@ def is_ready(store: Store, task: Task) -> bool:
         Task("prepare", store.load_trial(task.subject).data)
     ):
         return False
+    if task.kind == "rank":
+        return True
     if task.data and not store.is_done(Task("prepare", task.data)):
         return False
     wanted = store.evaluations_by_epoch(task.subject)
@@ -222,7 +223,7 @@ def period_closed_by(store: Store, task: Task) -> int:
 
 def next_tasks(store: Store, task: Task) -> list[Task]:
     """The tasks that become ready when `task` is done; none if it is not done."""
-    if not store.is_done(task) or task.kind == "evaluate":
+    if not store.is_done(task) or task.kind in ("evaluate", "rank"):
         return []
     if task.kind == "prepare":
         ledger = store.ledger()
@@ -249,7 +250,7 @@ def priority(task: Task, cost: float) -> int:
     Seed and kind do not matter. Evaluations on corrupted images and on other data come last,
     because no task depends on them.
     """
-    if task.kind == "prepare" or not (task.is_test or task.kind == "train"):
+    if task.kind == "prepare" or not (task.is_test or task.kind in ("train", "rank")):
         return 0 if task.kind == "prepare" else 9
     return max(1, 9 - round(2.4 * math.log(max(cost, 1.0))))
 

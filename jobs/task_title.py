@@ -20,6 +20,8 @@ def task_title(store: Store, task: Task) -> str:
     if task.kind == "prepare":
         return f"prepare {task.subject}"
     backbone, seed = backbone_and_seed(task.subject)
+    if task.kind == "rank":
+        return _joined(task, backbone)
     runs = []
     with contextlib.suppress(OrchError, OSError):  # a title must not stop the task
         runs = store.wanted_by(task)

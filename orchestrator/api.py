@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jobs.task import Task
     from models.export.parity import Parity
     from models.export.trained_network import TrainedNetwork
+    from orchestrator.analysis.ranking import Ranking
     from orchestrator.monitoring.status import RunStatus
 
 Place = str | Path
@@ -49,15 +50,31 @@ def submit(
     Raises a `jobs.errors.RequestError` for a bad request, and then nothing is written.
     """
     from jobs.spec import model
-    from orchestrator.submission import launch, record
+    from orchestrator.submission import begin
 
-    values = {} if spec is None else model.read_file(Path(spec))
-    keys = {key: str(value) if isinstance(value, Path) else value for key, value in keys.items()}
-    chosen = _settings(store)
-    recorded = record.record(model.build(values | keys), chosen, workers, device)
-    here, _, _ = launch.begin(chosen, recorded.store, recorded.run, workers, device)
-    handle = RunHandle(recorded.store, recorded.run)
-    return replace(handle, look=launch.watching(recorded.store, recorded.run, here))
+    asked = model.build(begin.values_of(spec, keys))
+    return RunHandle(*begin.begin(asked, _settings(store), workers, device))
+
+
+def rank(
+    spec: Place | None = None,
+    *,
+    store: Place | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    **keys: Any,
+) -> RunHandle:
+    """Rank networks by their frozen features (docs/rank.md), and return the run that does.
+
+    `keys` are those of a specification that choose networks, images and their preparation, over
+    those of the file `spec`, whose other keys are left out. `run.wait()`, then `run.ranking()`.
+    Raises a `jobs.errors.RequestError` for a bad request, and then nothing is written.
+    """
+    from orchestrator.submission import begin
+    from orchestrator.submission.rank import rank_spec
+
+    asked = rank_spec(begin.values_of(spec, keys))
+    return RunHandle(*begin.begin(asked, _settings(store), workers, device))
 
 
 def open_store(path: Place | None = None) -> StoreHandle:
@@ -151,29 +168,20 @@ class RunHandle:
 
         from jobs.catalog.suggest import unknown
         from jobs.store import tables
+        from orchestrator.analysis.setting_column import with_setting
 
         if table not in tables.SCHEMAS:
             raise RequestError(f"{unknown('table', table, tables.SCHEMAS)}.")
         root, record = self.store.root, self.record
         if table == "attempts":
             rows = tables.read_rows(root, table, [tables.DATA_SETS, *record.trials])
-            return self._with_setting(rows.filter(pc.field("task").isin(list(record.tasks))))
+            return with_setting(
+                self.store, self.record, rows.filter(pc.field("task").isin(list(record.tasks)))
+            )
         rows = tables.read_rows(root, table, record.trials)
-        return self._with_setting(rows.filter(pc.field("epoch") <= self.spec.epochs))
-
-    def _with_setting(self, rows: pa.Table) -> pa.Table:
-        """The rows of a grid with the column `setting`, such as `learning_rate 0.003`."""
-        if not self.spec.varies:
-            return rows
-        import pyarrow as pa
-
-        from jobs import plan
-        from jobs.spec.setting import told
-
-        trials = {name: self.store.load_trial(name) for name in self.record.trials}
-        of_trial = {n: told(plan.setting_of(self.spec, trial)) for n, trial in trials.items()}
-        settings = [of_trial.get(name) for name in rows["trial"].to_pylist()]
-        return rows.append_column("setting", pa.array(settings, pa.string()))
+        return with_setting(
+            self.store, self.record, rows.filter(pc.field("epoch") <= self.spec.epochs)
+        )
 
     def report(
         self,
@@ -198,6 +206,14 @@ class RunHandle:
         return write.write_report(
             self.store, self.record, out, tuple(periods), wanted, leading, margin
         )
+
+    def ranking(self) -> Ranking:
+        """The networks of a run of `rank`, best first; raises `OrchError` before any is ranked."""
+        from orchestrator.analysis.ranking import read_ranking
+        from orchestrator.report import write
+
+        write.need(write.NEEDED_TO_RANK)
+        return read_ranking(self.store, self.record)
 
     def model(
         self,

@@ -22,6 +22,7 @@ class GridSettings(NetworkSettings, Recipe):
     """
 
     grid: Grid = Field(default={}, description="lists of values for keys of the recipe")
+    rank: bool = Field(default=False, description="networks are ranked, and none is trained")
 
     @field_validator("grid", mode="before")
     @classmethod

@@ -51,7 +51,7 @@ SHOWN = 80
 NEVER = "never"
 NOT_ASKED = frozenset(name for name, key in KEYS.items() if not key.changes_run)
 """Keys that do not identify a run: submitting with other values continues the same run."""
-HIDDEN = frozenset({"margin", "networks", "split_size", "test_only", GRID})
+HIDDEN = frozenset({"margin", "networks", "split_size", "test_only", "rank", GRID})
 LATER = HIDDEN | {name for name, key in KEYS.items() if key.later}
 """Keys added later; names omit them at their defaults, so existing names do not change."""
 
@@ -94,7 +94,7 @@ class Spec(GridSettings):
     def _in_order(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Keys in the order of the documentation, wherever they are declared."""
         values = dump(self)
-        kept = [*KEYS, "networks", *([GRID] if self.grid else [])]
+        kept = [*KEYS, "networks", *(key for key in (GRID, "rank") if getattr(self, key))]
         return {key: values[key] for key in kept if key in values}
 
     @model_validator(mode="before")

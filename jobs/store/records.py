@@ -74,6 +74,10 @@ class TaskResult(Record, frozen=True, omit_defaults=True, kw_only=True):
     correct: int | None = None
     total: int | None = None
     accuracy: Number | None = None
+    # of a ranking
+    knn_accuracy: Number | None = None
+    feature_seconds: Number | None = None
+    probe_seconds: Number | None = None
     # of a data set
     images: int | None = None
     skipped: tuple[str, ...] | None = None
@@ -212,9 +216,12 @@ class HeartbeatRecord(Record, frozen=True, kw_only=True):
 
 
 class RunRecord(Record, frozen=True, kw_only=True):
-    """A run: its specification, trials and tasks. Format 2 has evaluations on other data."""
+    """A run: its specification, trials and tasks. Formats: see `Run.format`.
 
-    FORMAT: ClassVar[int] = 2
+    Format 2 has evaluations on other data, format 3 ranks networks instead of training them.
+    """
+
+    FORMAT: ClassVar[int] = 3
     name: str
     spec: dict[str, Any]
     data: str
@@ -288,13 +295,3 @@ class CheckpointRecord(Record, frozen=True, kw_only=True):
     epoch: int = 0
     step: int = 0
     attempt: str = ""
-
-
-class FeaturesRecord(Record, frozen=True, kw_only=True):
-    """Features of a data set's images, as one network computes them: file, checksum and shape."""
-
-    file: str
-    sha256: str
-    data: str
-    backbone: str
-    shape: tuple[int, ...]

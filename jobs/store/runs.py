@@ -46,7 +46,9 @@ class Run:
 
     @property
     def format(self) -> int:
-        """The format of its record: 1 where an orch that knows no other data can read it."""
+        """The format of its record: the oldest whose orch knows all that the run asks for."""
+        if self.spec.rank:
+            return 3
         return 1 if self.all_data_sets == self.data_sets else 2
 
     @property
@@ -173,9 +175,10 @@ def _checked(path: Path) -> tuple[RunOutline, RunRecord]:
         ):
             raise ValueError("it names data or trials of another run")
         tasks = {(task.kind, task.subject) for task in map(Task.parse, record.tasks)}
+        work = "rank" if record.spec.get("rank") else "train"
         lacking = {
             ("prepare", record.data),
-            *(("train", trial) for trial in record.trials),
+            *((work, trial) for trial in record.trials),
         } - tasks
         if lacking:
             raise ValueError(f"it lacks a task to {' '.join(min(lacking))}")

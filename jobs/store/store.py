@@ -262,9 +262,10 @@ class Store(LedgerStore):
                 if task.subject in run.all_data_sets
             ]
         wanting = self._wanting(atomic.list_names(self.trial_runs_folder(task.subject)))
-        if task.corruption or task.data:
+        if task.corruption or task.data or task.kind == "rank":
             return [run for run in wanting if task.id in run.tasks]
-        return [run for run in wanting if task.epoch <= run.spec.epochs]
+        trains = (run for run in wanting if not run.spec.rank)
+        return [run for run in trains if task.epoch <= run.spec.epochs]
 
     def _wanting(self, names: list[str]) -> list[Run]:
         """The readable runs among these names that are not cancelled, in order of submission."""

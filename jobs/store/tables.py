@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from jobs import atomic, permissions
 from jobs.catalog.metrics import validated
 from jobs.errors import AccessDenied, DamagedFile
-from jobs.store import codec
+from jobs.store import codec, ranking_tables
 from jobs.versions import RESULT_PACKAGES
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
@@ -77,6 +77,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "predictions": pa.schema([*_WHO, *_PREDICTION]),
     "other_evaluations": pa.schema([*_WHO, ("data", pa.string()), *_SUMS]),
     "other_predictions": pa.schema([*_WHO, ("data", _NAME), *_PREDICTION]),
+    **ranking_tables.SCHEMAS,
     "attempts": pa.schema(
         [
             ("task", pa.string()),

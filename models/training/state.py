@@ -171,7 +171,7 @@ def begin_training(request: TaskRequest, on_upload: OnUpload = ignore_upload) ->
     data = Data.load(store, trial.data)
     checkpoint = files.restore(_checkpoints(store, trial), trial.name, task.epoch)
     if checkpoint is None:
-        learner, head = _from_start(store, request, trial, len(data.classes))
+        learner, head = from_start(store, request, trial, len(data.classes))
         data = _data_of(store, trial, data, learner, head, on_upload)
         return TrainingState(store, request, task, trial, data, learner)
     contents, path = checkpoint
@@ -202,7 +202,7 @@ def begin_training(request: TaskRequest, on_upload: OnUpload = ignore_upload) ->
     )
 
 
-def _from_start(
+def from_start(
     store: Store, request: TaskRequest, trial: Trial, classes: int
 ) -> tuple[Learner, frozenset[str]]:
     """The trial before its first step, and the names of the values of its last layer.

@@ -21,6 +21,7 @@ from orchestrator.analysis.examples import (
     collect_examples,
     count_kinds,
 )
+from orchestrator.analysis.foretold import Foretold, foretold
 from orchestrator.analysis.image_values import NetworkValues, values_of_networks
 from orchestrator.analysis.leader import LeaderVerdict, beats_all_rivals, judge_leader
 from orchestrator.analysis.metrics import METRICS
@@ -80,6 +81,7 @@ class Analysis:
     selective: Mapping[str, RiskCoverage] = field(default_factory=dict)
     margin: float | None = None
     noninferior: tuple[NonInferiority, ...] = ()
+    foretold: Foretold | None = None
 
 
 def analyse(run_data: RunData, margin: float | None = None) -> Analysis:
@@ -134,6 +136,7 @@ def _tested(
     learned = {name: one for name, one in moments.items() if name in run_data.learned}
     leads = beats_all_rivals(learned, metric.higher_is_better)
     facts: dict[str, Any] = {"paired_tests": tests, "verdict": None, "margin": margin}
+    facts["foretold"] = foretold(run_data, values.networks)
     if leader:
         facts["verdict"] = judge_leader(leader, tests, leads)
         rivals = {name: rows for name, rows in values.networks.items() if name in run_data.rivals}

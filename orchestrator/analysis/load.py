@@ -18,6 +18,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.store.tables import DATA_SETS, MANIFEST, read_rows, read_table
 from jobs.task import Task, Trial
+from orchestrator.analysis.load_rankings import StoredRanking, load_rankings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +64,7 @@ class StoredResults:
     others: tuple[OtherDataRecord, ...]
     other_evaluations: pa.Table
     other_manifests: dict[str, pa.Table]
+    rankings: tuple[StoredRanking, ...] = ()
 
 
 def load_results(store: Store, run: Run) -> StoredResults:
@@ -91,6 +93,7 @@ def load_results(store: Store, run: Run) -> StoredResults:
         others=tuple(other_data.recorded(store, run.name)),
         other_evaluations=read_rows(store.root, "other_evaluations", run.trials),
         other_manifests=_other_manifests(store, run),
+        rankings=load_rankings(store, run),
     )
 
 
@@ -98,6 +101,15 @@ def _failures(store: Store, states: dict[str, str]) -> dict[str, TaskFailure]:
     """Failure records by task; an empty one where the record was removed meanwhile."""
     failed = [task for task, state in states.items() if state == "failed"]
     return {task: store.failed(Task.parse(task)) or TaskFailure() for task in failed}
+
+
+def require_training(store: Store, run: Run) -> None:
+    """Raise `RequestError` for a run that ranks networks; other runs may train its trials."""
+    if run.spec.rank:
+        raise RequestError(
+            f"the run {run.name} ranks networks, and trains none. Its ranking: "
+            f"{settings.command_line(store.root, 'rank', run.name)}"
+        )
 
 
 def require_periods(run: Run, periods: Sequence[int]) -> None:

@@ -21,7 +21,9 @@ from orchestrator.analysis.load import (
     load_results,
     nothing_yet,
     require_periods,
+    require_training,
 )
+from orchestrator.analysis.load_rankings import StoredRanking
 from orchestrator.analysis.other_data import OtherData
 from orchestrator.analysis.predictions import (
     Predictions,
@@ -64,6 +66,7 @@ class RunData:
     labels: dict[str, str] = field(default_factory=dict)
     learning: Learning = field(default_factory=Learning)
     other_data: tuple[OtherData, ...] = ()
+    rankings: tuple[StoredRanking, ...] = ()
 
     @property
     def metric(self) -> Metric:
@@ -138,6 +141,7 @@ def read_run_data(
     None given: the first and the last. `metric` leads, by default that of the run. Raises
     `OrchError` when nothing is done yet, `RequestError` for a period that the run does not have.
     """
+    require_training(store, run)
     require_periods(run, periods)
     return compare_networks(load_results(store, run), periods, metric)
 
@@ -178,6 +182,7 @@ def compare_networks(
         trainings=stored.trainings,
         other_data=_other_data(stored, whose),
         labels=stored.labels,
+        rankings=stored.rankings,
     )
     return _with_learning(run_data, needed)
 

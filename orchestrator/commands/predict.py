@@ -13,6 +13,7 @@ import click
 from jobs import install_hints
 from jobs.errors import MissingExtra, RequestError
 from jobs.settings import Settings
+from jobs.store.latest import latest_training
 from orchestrator.formatting import plain, share
 from orchestrator.terminal.options import (
     emit,
@@ -107,7 +108,7 @@ def predict_command(
     _require_torch()
     store, faults = Store(settings.store).open(), dict[str, str]()
     _refuse_run_names(unread, store.run_names())
-    chosen_run = store.load_run(run) if run is not None else store.latest_run()
+    chosen_run = store.load_run(run) if run is not None else latest_training(store)
     chosen = trained_models.choose_models(store, chosen_run, period, backbones, setting)
     with _asking(as_json) as tell:
         from models.evaluation.predict import predict

@@ -73,6 +73,7 @@ def report_command(
     Without RUN, the latest run is compared. Several runs are compared side by side, with the
     settings in which they differ.
     """
+    from jobs.store.latest import latest_training
     from jobs.store.store import Store
     from orchestrator.api import RunHandle
     from orchestrator.report import write
@@ -84,7 +85,7 @@ def report_command(
     wanted = _formats(formats)
     leading = None if metric is None else metrics.from_option(metric)
     store = Store(settings.store).open()
-    chosen = [store.load_run(name) for name in dict.fromkeys(runs)] or [store.latest_run()]
+    chosen = [store.load_run(name) for name in dict.fromkeys(runs)] or [latest_training(store)]
     name = "+".join(run.name for run in chosen)[:200]
     place = store.report_folder(name) if out is None else folder(out, "--out")
     with progress_bar.status_line(f"comparing {len(chosen)} run(s)", as_json):

@@ -45,7 +45,8 @@ class RunStatus:
     `silent` workers are no longer heard of. `waits_for` says why a waiting run waits, if known.
     `versions` are packages of which its results used several versions, each with these. `newer` are
     lines on records that only a newer orch can read. `unfit` are lines on networks that no living
-    worker's device fits. `costs` are the relative costs of backbones.
+    worker's device fits. `costs` are the relative costs of backbones. `ranks`: it
+    ranks its networks, and trains none.
     """
 
     run: str
@@ -64,6 +65,7 @@ class RunStatus:
     newer: tuple[str, ...] = ()
     costs: dict[str, float] = field(default_factory=dict)
     unfit: tuple[str, ...] = ()
+    ranks: bool = False
 
     @property
     def over(self) -> bool:
@@ -137,6 +139,7 @@ def run_status(
         scene.newer,
         _costs(store, run, trials),
         unfit,
+        bool(spec.get("rank")),
     )
 
 

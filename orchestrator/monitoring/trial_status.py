@@ -21,6 +21,8 @@ from orchestrator.monitoring.progress import TaskProgress
 Results = tuple[list[TaskResult], TaskResult | None]
 """Results of the trainings of a trial, and of its latest evaluation."""
 
+RANKED = 1
+"""The epoch that a ranked trial is shown with: a pass over its images."""
 CHECKPOINT = re.compile(r"e(\d{4,})-.*\.json")
 
 
@@ -29,7 +31,8 @@ class TrialStatus:
     """One trial: `state` is waiting, running, done, failed, blocked or cancelled.
 
     `accuracy` is of the last evaluation. `stopped_early` is the epoch of early stopping;
-    `epochs_done` then stays there. `setting` has the values that vary for its network.
+    `epochs_done` then stays there. `setting` has the values that vary for its network. A trial that
+    is ranked has one epoch, and `probe_accuracy` when that is done.
     """
 
     trial: str
@@ -46,6 +49,7 @@ class TrialStatus:
     progress: tuple[TaskProgress, ...]
     stopped_early: int | None = None
     setting: Setting = field(default_factory=dict)
+    probe_accuracy: float | None = None
 
     @property
     def label(self) -> str:
@@ -66,6 +70,7 @@ class TrialShare:
     target_epochs: list[int] = field(default_factory=list)
     trained: list[int] = field(default_factory=list)
     evaluated: list[int] = field(default_factory=list)
+    ranks: bool = False
 
 
 def shares_of_trials(states: dict[str, str]) -> dict[str, TrialShare]:
@@ -75,6 +80,10 @@ def shares_of_trials(states: dict[str, str]) -> dict[str, TrialShare]:
         kind, trial, epoch, *corruption = task_id.split(".")
         share = shares[trial]
         share.states.add(state)
+        if kind == "rank":
+            share.ranks, share.target_epochs = True, [RANKED]
+            share.trained = [RANKED] if state == "done" else []
+            continue
         if kind == "train":
             share.target_epochs.append(int(epoch))
         if state == "done" and not corruption:
@@ -84,6 +93,9 @@ def shares_of_trials(states: dict[str, str]) -> dict[str, TrialShare]:
 
 def results_of(store: Store, trial: str, share: TrialShare) -> Results:
     """The published results of a trial's part of a run."""
+    if share.ranks:
+        ranked = store.done(Task("rank", trial))
+        return [ranked] if ranked else [], None
     trained = [store.done(Task("train", trial, epoch)) for epoch in share.trained]
     tested = store.done(Task("evaluate", trial, share.evaluated[-1])) if share.evaluated else None
     return [result for result in trained if result], tested
@@ -125,7 +137,7 @@ def trial_status(
     results, tested = recorded
     stopped = _stopped(results[-1], epochs) if results else None
     training = (each.epoch - 1 for each in progress if each.kind == "train" and each.epoch)
-    kept = _kept(store, name, epochs) if begun else 0
+    kept = _kept(store, name, epochs) if begun and not share.ranks else 0
     epochs_done = stopped or max([kept, *trained[-1:], *training])
     return TrialStatus(
         name,
@@ -142,6 +154,7 @@ def trial_status(
         progress,
         stopped,
         _setting(store, name, varied(spec, backbone)),
+        results[-1].accuracy if share.ranks and results else None,
     )
 
 

@@ -29,9 +29,10 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
     """The report as JSON values under `KEYS`; non-finite numbers become null."""
     run, states = run_data.run, list(run_data.states.values())
     settings = settings_of(run_data)
+    absent = _absent({"settings": settings, "foretold": analysis.foretold})
     facts: dict[str, Any] = {
         "schema": SCHEMA,
-        "keys": {key: told for key, told in KEYS.items() if settings or key != "settings"},
+        "keys": {key: told for key, told in KEYS.items() if key not in absent},
         "run": {"name": run.name, "submitted_at": run.submitted_at, "data": run.data},
         "spec": run.spec.model_dump(mode="json"),
         "answer": _answer(run_data, analysis, headline),
@@ -66,8 +67,14 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
 
 
 def _questions(analysis: Analysis) -> dict[str, Any]:
+    """The test images shown, and how many there are of each kind."""
     shown = [asdict(example) for example in analysis.chosen]
     return {"images": dict(analysis.kinds), "shown": shown}
+
+
+def _absent(later: dict[str, Any]) -> set[str]:
+    """The keys of these that a report has only where there is something to tell."""
+    return {key for key, value in later.items() if not value}
 
 
 def paired_test(test: PairwiseTest) -> dict[str, Any]:
@@ -124,6 +131,7 @@ def _tested(analysis: Analysis) -> dict[str, Any]:
             "networks": [{**asdict(one), "shown": one.shown} for one in analysis.noninferior],
         },
         "ranks": asdict(analysis.ranks) if analysis.ranks else None,
+        "foretold": asdict(analysis.foretold) if analysis.foretold else None,
         "classes": {
             name: [asdict(one) for one in metrics] for name, metrics in analysis.by_class.items()
         },

@@ -49,6 +49,10 @@ KEYS = {
     "ranks": "mean ranks over seeds, Friedman's statistic and p (`method`: exact, permutation or "
     "chi-squared), Nemenyi's critical difference, and groups within it; "
     "null with fewer than two seeds or three networks",
+    "foretold": "where the networks were ranked (`orch rank`) on the same images: Kendall's tau-b "
+    "between probe accuracy and the leading metric after `period`, with its 95% bootstrap interval "
+    "over the images of both; the ranking's run, images and seconds for these networks, and each "
+    "network's probe accuracy (share), value of the metric, and rank in both",
     "classes": "for each network and class: images (each counts once), precision, recall, F1, "
     "each with its 95% interval "
     "(shares; all seeds together; precision of a class never predicted is 0)",

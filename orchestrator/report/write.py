@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.report.rendering.elements import Table
 
 NEEDED = ("jinja2", "matplotlib", "numpy", "PIL", "scipy")
+NEEDED_TO_RANK = ("numpy", "scipy")
 FORMATS = ("html", "md", "json", "latex", "csv", "parquet")
 DEFAULT = FORMATS[:3]
 MARK = "report.files"

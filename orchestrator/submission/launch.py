@@ -27,10 +27,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def options(command: F) -> F:
     """`--workers`, `--device` and `--wait`."""
+    wait = click.option(
+        "--wait", is_flag=True, help="Wait and show progress; exit code 1 if the run fails."
+    )
+    return place_options(wait(command))
+
+
+def place_options(command: F) -> F:
+    """`--workers` and `--device`."""
     for option in (
-        click.option(
-            "--wait", is_flag=True, help="Wait and show progress; exit code 1 if the run fails."
-        ),
         click.option(
             "--device",
             metavar="cuda:0|cpu",
@@ -125,13 +130,19 @@ def launch(
     for line in fitting.warnings(store, run, here):
         click.echo(f"warning: {plain(line)}", err=True)
     if not as_json:
-        lines = [*said, *_of_stack(settings, here), _of_sent(sent, states)]
-        lines += _of_absence(settings, here, sent) + _of_failures(settings, states, run.name)
-        _tell(settings, run, lines, wait)
-    end = _follow(settings, store, run, here, as_json) if wait else None
+        _tell(settings, run, [*said, *lines_of(settings, run, here, sent, states)], wait)
+    end = follow(settings, store, run, here, as_json) if wait else None
     if as_json:
         emit(_facts(settings, run, here, sent, end) | facts)
     return end.exit_code if end else 0
+
+
+def lines_of(
+    settings: Settings, run: Run, here: Stack, sent: list[Task], states: dict[str, str]
+) -> list[str]:
+    """What `begin` has started and enqueued, and what is missing or failed, in words."""
+    lines = [*_of_stack(settings, here), _of_sent(sent, states)]
+    return lines + _of_absence(settings, here, sent) + _of_failures(settings, states, run.name)
 
 
 def _start_and_enqueue(
@@ -164,13 +175,14 @@ def _start_and_enqueue(
     return here
 
 
-def _follow(settings: Settings, store: Store, run: Run, here: Stack, as_json: bool) -> RunStatus:
-    from orchestrator.terminal import follow
+def follow(settings: Settings, store: Store, run: Run, here: Stack, as_json: bool) -> RunStatus:
+    """Show the run until it is over; returns its last status."""
+    from orchestrator.terminal import follow as display
 
     def warn(line: str) -> None:
         click.echo(f"warning: {line}", err=True)
 
-    return follow.follow(settings, store, run, as_json, look=watching(store, run, here, warn))
+    return display.follow(settings, store, run, as_json, look=watching(store, run, here, warn))
 
 
 def watching(
@@ -267,7 +279,7 @@ def _tell(settings: Settings, run: Run, lines: Sequence[str], wait: bool) -> Non
         click.echo("next:")
         for words, meaning in (
             (("watch", run.name), "live progress"),
-            (("report", run.name), "the comparison"),
+            (("rank" if run.spec.rank else "report", run.name), "the comparison"),
             (("flower",), "the queue in a browser"),
         ):
             click.echo(f"  {call(settings, *words):<40} {meaning}")

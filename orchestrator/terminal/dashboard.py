@@ -141,6 +141,8 @@ def _name(trial: TrialStatus, wide: bool) -> str:
 
 
 def _said(trial: TrialStatus) -> str:
+    if trial.probe_accuracy is not None:
+        return f"{trial.state}, probe {share(trial.probe_accuracy)}"
     return trial.state if trial.stopped_early is None else f"{trial.state}, stopped early"
 
 

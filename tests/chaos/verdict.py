@@ -17,6 +17,8 @@ from jobs.store.runs import Run
 from jobs.task import Task
 
 TABLES = ("epochs", "evaluations", "predictions")
+RANKING_TABLES = ("rankings", "ranking_answers")
+TIMES = ("feature_seconds", "probe_seconds")
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Check:
 def judge(scene: Scene, twin: Lab, calm: Run) -> list[Check]:
     """All promises, after the study has ended and its workers have stopped."""
     lab, run = scene.lab, scene.run
-    states = [state for each in scene.runs for state in plan.task_states(lab.store, each).values()]
+    every = (*scene.runs, *scene.rankings)
+    states = [state for each in every for state in plan.task_states(lab.store, each).values()]
     struck, expected = digests(lab, run), digests(twin, calm)
     checks = [
         Check("every task is done", set(states) == {"done"}, _counts(states)),
@@ -55,6 +58,7 @@ def judge(scene: Scene, twin: Lab, calm: Run) -> list[Check]:
         )
     return [
         *checks,
+        *_ranked(scene, twin),
         _audited(scene),
         _orphans(scene),
         _drafts(scene),
@@ -66,6 +70,21 @@ def judge(scene: Scene, twin: Lab, calm: Run) -> list[Check]:
     ]
 
 
+def _ranked(scene: Scene, twin: Lab) -> list[Check]:
+    """The tables of the ranking, but for the times in them."""
+    checks = []
+    for table in RANKING_TABLES:
+        for run in scene.rankings:
+            calm = twin.store.load_run(run.name)
+            found, wanted = (
+                rows(lab, each, table, TIMES) for lab, each in ((scene.lab, run), (twin, calm))
+            )
+            held = found == wanted and bool(wanted)
+            detail = f"{len(found)} rows, {len(wanted)} in the twin"
+            checks.append(Check(f"rows of {table} are the twin's", held, detail))
+    return checks
+
+
 def digests(lab: Lab, run: Run) -> dict[str, Any]:
     """The checksum of each trial's weights at each target epoch."""
     marks = [Task.parse(task_id) for task_id in run.tasks if task_id.startswith("train.")]
@@ -74,7 +93,8 @@ def digests(lab: Lab, run: Run) -> dict[str, Any]:
 
 
 def _audited(scene: Scene) -> Check:
-    found = [finding for run in scene.runs for finding in verify.verify_files(scene.lab.store, run)]
+    every = (*scene.runs, *scene.rankings)
+    found = [finding for run in every for finding in verify.verify_files(scene.lab.store, run)]
     broken = [f"{finding.path} {finding.problem}" for finding in found if finding.problem]
     return Check(
         "the audit finds nothing broken",

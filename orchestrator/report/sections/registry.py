@@ -17,6 +17,7 @@ from orchestrator.report.sections import (
     cost,
     data_set,
     early_stopping,
+    foretold,
     learning_curves,
     mistakes,
     other_data,
@@ -106,6 +107,12 @@ SECTIONS: dict[str, SectionEntry] = {
             "Other data",
             "accuracy on other labelled images, and the drop against the own; with `orch evaluate`",
             other_data.section,
+        ),
+        SectionEntry(
+            "foretold",
+            "Foretold",
+            "how well a ranking by frozen features foretold the order; with `orch rank` before",
+            foretold.section,
         ),
         SectionEntry(
             "cost",
