@@ -45,6 +45,15 @@ CONFUSED_PAIRS = 6
 
 
 @dataclass(frozen=True, slots=True)
+class Restated:
+    """The comparison on the test images without the suspects, with its tests."""
+
+    run_data: RunData
+    paired_tests: tuple[PairwiseTest, ...]
+    verdict: LeaderVerdict | None
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """The analysis after `period`; `first` holds each backbone's first seed that learned something.
 
@@ -80,6 +89,7 @@ class Analysis:
     selective: Mapping[str, RiskCoverage] = field(default_factory=dict)
     margin: float | None = None
     noninferior: tuple[NonInferiority, ...] = ()
+    without_suspects: Restated | None = None
 
 
 def analyse(run_data: RunData, margin: float | None = None) -> Analysis:
@@ -88,8 +98,7 @@ def analyse(run_data: RunData, margin: float | None = None) -> Analysis:
     With a `margin` in the unit of the leading metric, also whether networks are at most that much
     worse than the leader.
     """
-    period, names = run_data.period, run_data.comparison.backbones
-    answered = {name: seeds for name in names if (seeds := run_data.answers(name, period))}
+    period, answered = run_data.period, _answered(run_data)
     first = {name: run_data.learned_answers(name, period)[0] for name in answered}
     examples = collect_examples(run_data.predictions, first, run_data.rivals)
     every = examples.all()
@@ -120,7 +129,22 @@ def analyse(run_data: RunData, margin: float | None = None) -> Analysis:
         falling=_falling(run_data),
         settings=compare_settings(run_data),
         selective=_selective(run_data, first),
+        without_suspects=_restated(run_data.without_suspects),
     )
+
+
+def _restated(run_data: RunData | None) -> Restated | None:
+    """The tests of the comparison without the suspects, by the same functions."""
+    if run_data is None:
+        return None
+    facts = _tested(run_data, _answered(run_data), None)
+    return Restated(run_data, facts["paired_tests"], facts["verdict"])
+
+
+def _answered(run_data: RunData) -> dict[str, list[TrialPredictions]]:
+    """The predictions of each network after the compared period, by seed."""
+    every = {n: run_data.answers(n, run_data.period) for n in run_data.comparison.backbones}
+    return {name: seeds for name, seeds in every.items() if seeds}
 
 
 def _tested(

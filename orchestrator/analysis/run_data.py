@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from jobs.catalog.metrics import Metric, short_of_classes
 from jobs.data.data_source import DataSource
 from jobs.errors import OrchError, RequestError
+from jobs.store import leaks as kept_leaks
 from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, Trial
 from orchestrator.analysis import other_data, standings
 from orchestrator.analysis.leader import Leader, among, find_leader, settled_period
+from orchestrator.analysis.leaks import METHOD, Leaks, as_record, find_leaks, from_record
 from orchestrator.analysis.load import (
     StoredResults,
     load_results,
@@ -28,6 +30,7 @@ from orchestrator.analysis.predictions import (
     TrialPredictions,
     collect_predictions,
 )
+from orchestrator.analysis.restated import without_images
 from orchestrator.analysis.robustness import Robustness, measure
 from orchestrator.analysis.unlearned import Learning, judge_learning
 
@@ -42,7 +45,8 @@ class RunData:
 
     `leader` ranks the networks that learned something (see `learning`), or all if none did.
     Where this and the analysis say backbone, a network with each of its settings is one of its
-    own; `labels` gives that of each trial.
+    own; `labels` gives that of each trial. `leaks` are None where the data set is not prepared.
+    `without_suspects` is the comparison on the other test images, where there are suspects.
     """
 
     run: Run
@@ -64,6 +68,8 @@ class RunData:
     labels: dict[str, str] = field(default_factory=dict)
     learning: Learning = field(default_factory=Learning)
     other_data: tuple[OtherData, ...] = ()
+    leaks: Leaks | None = None
+    without_suspects: RunData | None = None
 
     @property
     def metric(self) -> Metric:
@@ -139,7 +145,27 @@ def read_run_data(
     `OrchError` when nothing is done yet, `RequestError` for a period that the run does not have.
     """
     require_periods(run, periods)
-    return compare_networks(load_results(store, run), periods, metric)
+    stored = load_results(store, run)
+    return _with_leaks(store, stored, compare_networks(stored, periods, metric))
+
+
+def _with_leaks(store: Store, stored: StoredResults, run_data: RunData) -> RunData:
+    """The run data with the suspects among the test images, and the comparison without them."""
+    if stored.manifest is None:
+        return run_data
+    data = stored.run.data
+    if record := kept_leaks.kept(store, data, METHOD):
+        leaks = from_record(record, stored.manifest)
+    else:
+        leaks = find_leaks(stored.manifest, stored.pixels, stored.source)
+        if not leaks.unseen:
+            kept_leaks.keep(store, data, as_record(leaks))
+    without = None
+    tested = run_data.predictions.images
+    if run_data.leader and not leaks.images.isdisjoint(tested) and not leaks.images >= {*tested}:
+        rest = without_images(stored, run_data.predictions, leaks.images)
+        without = compare_networks(rest, (run_data.period,), run_data.metric)
+    return replace(run_data, leaks=leaks, without_suspects=without)
 
 
 def compare_networks(

@@ -14,7 +14,7 @@ from orchestrator.analysis.statistics import seed_deviation_that_voids
 from orchestrator.analysis.unlearned import Unlearned
 from orchestrator.analysis.versions import differing_in_attempts
 from orchestrator.report.rendering import wording
-from orchestrator.report.sections import memory, settings
+from orchestrator.report.sections import leaks, memory, settings
 
 REMEDY = "Try a lower learning rate."
 
@@ -23,6 +23,7 @@ def cautions(run_data: RunData, analysis: Analysis) -> list[str]:
     """Cautions for reading the result, the weightiest first."""
     return [
         *unlearned(run_data),
+        *filter(None, [leaks.caution(run_data, analysis)]),
         *_near_majority(run_data),
         *_untested(run_data, analysis),
         *_seeds(run_data, analysis),

@@ -81,6 +81,12 @@ KEYS = {
     "classes (`left_out`), tested images that are also training or validation images "
     "(`in_training`), and for each network: accuracy (share) with Wilson's 95% interval, accuracy "
     "on the own test images, drop, rank in both, and each trial's counts",
+    "leaks": "suspects among the test images: how many are `tested` and suspected (`images`), why "
+    "near duplicates were not looked for (`unseen`; empty where they were), `method` with its "
+    "thresholds, and `pairs` of a test `image` and its `twin` in another split with the kind; "
+    "`without` has standings (mean and interval of the leading metric), `margin` of the first and "
+    "`duels` on the test images without the suspects; null without suspects or results. null: "
+    "the data set is not prepared",
     "curves": "one entry per trial and epoch: losses in nats per image, accuracy as a share, "
     "times in seconds",
     "confusion": "one entry per network and shown period: counts[i][j] test images of class "

@@ -17,6 +17,7 @@ from orchestrator.report.sections import (
     cost,
     data_set,
     early_stopping,
+    leaks,
     learning_curves,
     mistakes,
     other_data,
@@ -118,6 +119,13 @@ SECTIONS: dict[str, SectionEntry] = {
             "Early stopping",
             "the best epoch of each training, and what stopping there saves; from two epochs on",
             early_stopping.section,
+        ),
+        SectionEntry(
+            "leaks",
+            "Leaks between splits",
+            "test images that are, or look like, training or validation images, and the result "
+            "without them",
+            leaks.section,
         ),
         SectionEntry(
             "data",
