@@ -205,16 +205,17 @@ class RunHandle:
         *,
         seed: int | None = None,
         period: int | None = None,
+        split: int | None = None,
         setting: Mapping[str, Any] = NO_SETTING,
     ) -> TrainedNetwork:
         """A trained network: a torch module with `labels`, `preparation` and `prepare(*paths)`.
 
         `seed` and `setting` (such as `{"learning_rate": 0.003}`) are needed where there are
-        several; `period` is by default the newest evaluated one.
+        several; `period` is by default the newest evaluated one, `split` the first.
         """
         from orchestrator import optional_packages
 
-        training = self._training(backbone, seed, period, setting)
+        training = self._training(backbone, seed, period, split, setting)
         optional_packages.require(("torch",))
         from models.export import trained_network
 
@@ -228,6 +229,7 @@ class RunHandle:
         formats: Sequence[str] = ("torch",),
         seed: int | None = None,
         period: int | None = None,
+        split: int | None = None,
         setting: Mapping[str, Any] = NO_SETTING,
         tell: Callable[[int, int], None] = lambda done, total: None,
     ) -> Exported:
@@ -235,7 +237,7 @@ class RunHandle:
         from orchestrator import optional_packages
 
         optional_packages.require(("torch", *formats))
-        training = self._training(backbone, seed, period, setting)
+        training = self._training(backbone, seed, period, split, setting)
         name = f"{training.subject}-e{training.epoch:04d}"
         out = self.store.export_folder(self.name) / name if path is None else _folder(path)
         from models.export import write
@@ -244,13 +246,20 @@ class RunHandle:
         return Exported(out, training.subject, training.epoch, compared)
 
     def _training(
-        self, backbone: str, seed: int | None, period: int | None, setting: Mapping[str, Any]
+        self,
+        backbone: str,
+        seed: int | None,
+        period: int | None,
+        split: int | None,
+        setting: Mapping[str, Any],
     ) -> Task:
         """The finished training that is meant; raises `RequestError` where it is not clear."""
+        from jobs.store import splits
         from orchestrator.analysis.setting_choice import checked
         from orchestrator.analysis.trained_models import choose_model
 
-        return choose_model(self.store, self.record, backbone, seed, period, checked(setting))
+        record = splits.chosen(self.store, self.record, split)
+        return choose_model(self.store, record, backbone, seed, period, checked(setting))
 
     def cancel(self) -> None:
         """Stop its tasks after their step; results and checkpoints are kept."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.analysis import splits
 from orchestrator.analysis.agreement import Agreement, agree
 from orchestrator.analysis.best_settings import SettingResult, compare_settings
 from orchestrator.analysis.calibration import Calibration
@@ -152,6 +153,9 @@ def _tested(
 ) -> dict[str, Any]:
     """All tests between networks, by the values of images."""
     metric, leader = run_data.metric, run_data.leader
+    if run_data.splits:
+        over_splits = splits.tests(run_data)
+        return {"paired_tests": over_splits, "verdict": splits.verdict(run_data, over_splits)}
     values = values_of_networks(metric, run_data.predictions, answered)
     moments = all_moments(values.networks, values.swing)
     tests = pairwise_tests(values.networks, moments, metric.higher_is_better)
@@ -239,7 +243,9 @@ def _agreement(
 def _stopping(run_data: RunData) -> tuple[OverfittingAdvice, ...]:
     """Early stopping advice for each trial with validation losses."""
     rows = run_data.comparison.epochs
-    advices = (advise([row for row in rows if row.trial == trial]) for trial in run_data.trials)
+    split = run_data.shown_split
+    shown = [n for n in run_data.trials if split is None or run_data.split_of[n] == split]
+    advices = (advise([row for row in rows if row.trial == trial]) for trial in shown)
     return tuple(advice for advice in advices if advice)
 
 
@@ -264,7 +270,12 @@ def _images(run_data: RunData, seeds: Sequence[TrialPredictions]) -> Counts:
 
 
 def _ranks(run_data: RunData) -> Ranks | None:
-    """Ranks with seeds as blocks; only seeds for which every tested backbone has a test."""
+    """Ranks with seeds as blocks; only seeds for which every tested backbone has a test.
+
+    None with several splits: these share images, and would be no independent blocks.
+    """
+    if run_data.splits:
+        return None
     metric = run_data.metric
     scores = {
         standing.backbone: {

@@ -47,6 +47,8 @@ class RunData:
     Where this and the analysis say backbone, a network with each of its settings is one of its
     own; `labels` gives that of each trial. `leaks` are None where the data set is not prepared.
     `without_suspects` is the comparison on the other test images, where there are suspects.
+    With several splits, `splits` has the run data of each (`analysis.splits`) and `split_of` that
+    of each trial; what is of single images is that of the first.
     """
 
     run: Run
@@ -70,11 +72,23 @@ class RunData:
     other_data: tuple[OtherData, ...] = ()
     leaks: Leaks | None = None
     without_suspects: RunData | None = None
+    splits: Mapping[int, RunData] = field(default_factory=dict)
+    split_of: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def metric(self) -> Metric:
         """The metric that leads."""
         return self.comparison.metric
+
+    @property
+    def shown_split(self) -> int | None:
+        """Of several splits, that whose single images are shown."""
+        return next(iter(self.splits), None)
+
+    @property
+    def repeated(self) -> bool:
+        """Whether each network was trained several times: with several seeds, or on splits."""
+        return self.run.spec.seeds > 1 or bool(self.splits)
 
     @cached_property
     def period(self) -> int:
@@ -91,7 +105,8 @@ class RunData:
 
     def learned_answers(self, backbone: str, period: int) -> list[TrialPredictions]:
         """Predictions of the seeds that learned something, or of all if none did."""
-        unlearned = {trial.seed for trial in self.learning.trials(backbone, period)}
+        trials = self.learning.trials(backbone, period)
+        unlearned = {trial.seed for trial in trials if trial.split in (None, self.shown_split)}
         answers = _answers(self, backbone, period)
         return [given for seed, given in answers if seed not in unlearned] or self.answers(
             backbone, period
@@ -145,11 +160,15 @@ def read_run_data(
     `OrchError` when nothing is done yet, `RequestError` for a period that the run does not have.
     """
     require_periods(run, periods)
+    if run.spec.splits > 1:
+        from orchestrator.analysis import splits
+
+        return splits.read(store, run, periods, metric)
     stored = load_results(store, run)
-    return _with_leaks(store, stored, compare_networks(stored, periods, metric))
+    return with_leaks(store, stored, compare_networks(stored, periods, metric))
 
 
-def _with_leaks(store: Store, stored: StoredResults, run_data: RunData) -> RunData:
+def with_leaks(store: Store, stored: StoredResults, run_data: RunData) -> RunData:
     """The run data with the suspects among the test images, and the comparison without them."""
     if stored.manifest is None:
         return run_data
@@ -179,7 +198,7 @@ def compare_networks(
     if not compared.epochs and not any(standing.tests for standing in compared.standings):
         raise OrchError(nothing_yet(stored))
     shown = tuple(sorted(set(periods) or {1, run.spec.periods}))
-    period = shown[-1] if periods else settled_period(compared, _awaited(run, stored.states))
+    period = shown[-1] if periods else settled_period(compared, awaited(run, stored.states))
     needed = {*shown, period} if period else {*shown}
     predictions = _predictions(stored, compared, needed)
     if short := short_of_classes(compared.metric, predictions.classes):
@@ -260,7 +279,7 @@ def _answers(run_data: RunData, backbone: str, period: int) -> list[tuple[int, T
     ]
 
 
-def _awaited(run: Run, states: dict[str, str]) -> set[tuple[str, int]]:
+def awaited(run: Run, states: dict[str, str]) -> set[tuple[str, int]]:
     """Trials and periods whose test is still to come."""
     return {
         (task.subject, run.period_of(task.epoch))

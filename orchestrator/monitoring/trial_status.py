@@ -14,6 +14,7 @@ from jobs.catalog.backbones import CATALOG
 from jobs.errors import OrchError
 from jobs.spec.setting import Setting, label, of_recipe, varied
 from jobs.store.records import TaskResult
+from jobs.store.splits import split_of
 from jobs.store.store import Store
 from jobs.task import Task, backbone_and_seed
 from orchestrator.monitoring.progress import TaskProgress
@@ -29,7 +30,8 @@ class TrialStatus:
     """One trial: `state` is waiting, running, done, failed, blocked or cancelled.
 
     `accuracy` is of the last evaluation. `stopped_early` is the epoch of early stopping;
-    `epochs_done` then stays there. `setting` has the values that vary for its network.
+    `epochs_done` then stays there. `setting` has the values that vary for its network. `split` is
+    what drew its split, where the run has several.
     """
 
     trial: str
@@ -46,6 +48,7 @@ class TrialStatus:
     progress: tuple[TaskProgress, ...]
     stopped_early: int | None = None
     setting: Setting = field(default_factory=dict)
+    split: int | None = None
 
     @property
     def label(self) -> str:
@@ -142,7 +145,15 @@ def trial_status(
         progress,
         stopped,
         _setting(store, name, varied(spec, backbone)),
+        _split(store, name) if spec.get("splits", 1) != 1 else None,
     )
+
+
+def _split(store: Store, trial: str) -> int | None:
+    """What drew the split of a trial; None where its records cannot be read."""
+    with contextlib.suppress(OrchError):
+        return split_of(store, store.load_trial(trial).data)
+    return None
 
 
 def _setting(store: Store, trial: str, keys: Sequence[str]) -> dict[str, Any]:

@@ -142,6 +142,7 @@ def _result(standing: Any, result: Any) -> dict[str, Any]:
     return {
         "backbone": standing.backbone,
         "seed": result.seed,
+        **({} if result.split is None else {"split_seed": result.split}),
         "period": standing.period,
         "epoch": standing.epoch,
         "trial": result.trial,

@@ -174,6 +174,7 @@ def _result(result: PeriodResult) -> dict[str, Any]:
     told: dict[str, Any] = {
         "trial": result.trial,
         "seed": result.seed,
+        **({} if result.split is None else {"split_seed": result.split}),
         "epoch": result.epoch,
         "epochs_seen": result.epochs_seen,
         "train_seconds": result.seconds,

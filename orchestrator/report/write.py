@@ -95,6 +95,11 @@ def _in_unit(margin: float | None, run_data: RunData) -> float | None:
     """The margin in the unit of the leading metric; raises `RequestError`."""
     from orchestrator.analysis.noninferiority import margin_of
 
+    if margin is not None and run_data.splits:
+        raise RequestError(
+            f"--margin: the run {run_data.run.name} has several splits, over which that is not "
+            "tested. Leave it out."
+        )
     return None if margin is None else margin_of(margin, run_data.metric)
 
 

@@ -179,7 +179,9 @@ def _read(
     data_places.resolve(places, Path())
     preflight.require_apart(store.root, places["data"])
     fields = type(run.spec).model_fields
-    defaults = {key: fields[key].default for key in ("split", "split_seed", "value_range")}
+    defaults = {
+        key: fields[key].default for key in ("split", "split_seed", "splits", "value_range")
+    }
     asked = {"images": None, "group_by": None, "group_by_name": None, **defaults, **places}
     return sources.read(run.spec.model_copy(update=asked), tell, any_range=True)
 

@@ -95,9 +95,7 @@ def leading_figure(run_data: RunData) -> Chart | None:
     if not shown:
         return None
     shown = sorted({shown[0], shown[-1]})
-    points = "; points: seeds" if run_data.run.spec.seeds > 1 else ""
-    images = wording.count(run_data.test_images, "test image")
-    basis = f"{images} · {seeds_of(run_data)} · bars: 95% interval over images{points}"
+    basis = _leading_basis(run_data)
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -130,9 +128,22 @@ def leading_figure(run_data: RunData) -> Chart | None:
     )
 
 
+def _leading_basis(run_data: RunData) -> str:
+    """Images, seeds and intervals behind the figure of the leading metric."""
+    points = "; points: seeds" if run_data.run.spec.seeds > 1 else ""
+    over = "images"
+    if run_data.splits:
+        points, over = "; points: trainings", "splits"
+    images = wording.count(run_data.test_images, "test image")
+    return f"{images} · {seeds_of(run_data)} · bars: 95% interval over {over}{points}"
+
+
 def seeds_of(run_data: RunData, seeds: Sequence[int] | None = None) -> str:
     """Number of seeds behind a figure: `one seed`, `3 seeds`."""
     present = len(set(seeds)) if seeds else run_data.run.spec.seeds
+    if run_data.splits:
+        each = f"{wording.count(len(run_data.splits), 'split')}, {wording.count(present, 'seed')}"
+        return f"{each} (line: mean, band: lowest to highest)" if seeds else each
     return (
         "one seed"
         if present == 1
