@@ -35,11 +35,10 @@ def chosen(store: Store, run: Run, split: int | None) -> Run:
     return run if len(known) == 1 else part(store, run, known[0] if split is None else split)
 
 
-def told(run: Run, split: int | None) -> str:
-    """Which of several splits is meant: `split 0 of 0 to 4`; empty where there is one."""
+def meant(run: Run, split: int | None) -> int | None:
+    """Which of several splits is meant, by default the first; None where there is one."""
     known = run.spec.split_seeds
-    one = known[0] if split is None else split
-    return f"split {one} of {known[0]} to {known[-1]}" if len(known) > 1 else ""
+    return None if len(known) == 1 else known[0] if split is None else split
 
 
 def part(store: Store, run: Run, split: int) -> Run:

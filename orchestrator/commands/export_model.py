@@ -98,7 +98,7 @@ def model_command(
             }
         )
     else:
-        _tell(chosen["backbone"], splits.told(run.record, chosen["split"]), written)
+        _tell(chosen["backbone"], splits.meant(run.record, chosen["split"]), written)
 
 
 def _facts(parity: Any) -> dict[str, Any]:
@@ -109,10 +109,10 @@ def _facts(parity: Any) -> dict[str, Any]:
     }
 
 
-def _tell(backbone: str, split: str, written: Exported) -> None:
+def _tell(backbone: str, split: int | None, written: Exported) -> None:
     from models.export import card
 
-    of_split = f" ({split})" if split else ""
+    of_split = "" if split is None else f" of split {split} (--split chooses another)"
     click.echo(
         f"{backbone}{of_split}: written to {written.folder} (README.md there says how to use it)"
     )

@@ -111,7 +111,7 @@ def predict_command(
     _require_torch()
     store, faults = Store(settings.store).open(), dict[str, str]()
     _refuse_run_names(unread, store.run_names())
-    of_split, told = _of_split(store, run, split)
+    of_split, number = _of_split(store, run, split)
     chosen = trained_models.choose_models(store, of_split, period, backbones, setting)
     with _asking(as_json) as tell:
         from models.evaluation.predict import predict
@@ -121,18 +121,18 @@ def predict_command(
             values=value_range, faults=faults,
         )  # fmt: skip
     if as_json:
-        emit(_facts(of_split.name, told, chosen, answered, device, unread, faults))
+        emit(_facts(of_split.name, number, chosen, answered, device, unread, faults))
     else:
-        _show(of_split.name, told, chosen, answered)
+        _show(of_split.name, number, chosen, answered)
     return _exit_code(answered, unread, faults)
 
 
-def _of_split(store: Store, run: str | None, split: int | None) -> tuple[Run, str]:
+def _of_split(store: Store, run: str | None, split: int | None) -> tuple[Run, int | None]:
     """The run with the trials of one split, by default the first, and which of several it is."""
     from jobs.store import splits
 
     whole = store.load_run(run) if run is not None else store.latest_run()
-    return splits.chosen(store, whole, split), splits.told(whole, split)
+    return splits.chosen(store, whole, split), splits.meant(whole, split)
 
 
 def _refuse_run_names(unread: Mapping[Path, str], runs: Sequence[str]) -> None:
@@ -176,7 +176,7 @@ def _asking(as_json: bool) -> Iterator[Callable[[int, int], None]]:
 
 def _facts(
     run: str,
-    split: str,
+    split: int | None,
     chosen: TrainedModels,
     answered: list[ImagePredictions],
     device: str,
@@ -185,7 +185,7 @@ def _facts(
 ) -> dict[str, Any]:
     return {
         "run": run,
-        **({"split": split} if split else {}),
+        **({} if split is None else {"split_seed": split}),
         "device": device,
         "confidence": "mean softmax over the seeds of a backbone",
         "backbones": {
@@ -220,14 +220,17 @@ def _answers(each: ImagePredictions) -> dict[str, Any]:
     }
 
 
-def _show(run: str, split: str, chosen: TrainedModels, answered: list[ImagePredictions]) -> None:
+def _show(
+    run: str, split: int | None, chosen: TrainedModels, answered: list[ImagePredictions]
+) -> None:
     """A table for each image."""
     from rich.console import Console
 
     console = Console(highlight=False)
     seeds = max(len(tasks) for tasks in chosen.trials.values())
     mean = f"; confidences are means over up to {seeds} seeds" if seeds > 1 else ""
-    console.print(f"run {plain(run)}{split and f', {split}'}{mean}", markup=False)
+    of_split = "" if split is None else f", split {split} (--split chooses another)"
+    console.print(f"run {plain(run)}{of_split}{mean}", markup=False)
     for each in answered:
         if not each.broken:
             console.print()

@@ -130,10 +130,8 @@ def leading_figure(run_data: RunData) -> Chart | None:
 
 def _leading_basis(run_data: RunData) -> str:
     """Images, seeds and intervals behind the figure of the leading metric."""
-    points = "; points: seeds" if run_data.run.spec.seeds > 1 else ""
-    over = "images"
-    if run_data.splits:
-        points, over = "; points: trainings", "splits"
+    over, each = ("splits", "trainings") if run_data.splits else ("images", "seeds")
+    points = f"; points: {each}" if run_data.repeated else ""
     images = wording.count(run_data.test_images, "test image")
     return f"{images} · {seeds_of(run_data)} · bars: 95% interval over {over}{points}"
 
@@ -141,16 +139,11 @@ def _leading_basis(run_data: RunData) -> str:
 def seeds_of(run_data: RunData, seeds: Sequence[int] | None = None) -> str:
     """Number of seeds behind a figure: `one seed`, `3 seeds`."""
     present = len(set(seeds)) if seeds else run_data.run.spec.seeds
+    told = "one seed" if present == 1 else f"{present} seeds"
     if run_data.splits:
-        each = f"{wording.count(len(run_data.splits), 'split')}, {wording.count(present, 'seed')}"
-        return f"{each} (line: mean, band: lowest to highest)" if seeds else each
-    return (
-        "one seed"
-        if present == 1
-        else f"{present} seeds (line: mean, band: lowest to highest)"
-        if seeds
-        else f"{present} seeds"
-    )
+        told = f"{wording.count(len(run_data.splits), 'split')}, {told}"
+    several = present > 1 or run_data.splits
+    return f"{told} (line: mean, band: lowest to highest)" if seeds and several else told
 
 
 def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> None:
