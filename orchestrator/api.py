@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from jobs import settings as environment
-from jobs.errors import OrchError, RequestError
+from jobs.errors import OrchError
 from jobs.settings import Settings
 from jobs.store.store import Store
 
@@ -145,35 +145,37 @@ class RunHandle:
         """A table of docs/results.md, such as `epochs` or `evaluations`.
 
         It holds the rows of the run's trials, without epochs and attempts of other runs. In a grid
-        the column `setting` tells the trials of a network apart.
+        the column `setting` tells the trials of a network apart, with several splits `split_seed`.
         """
-        import pyarrow.compute as pc
+        from orchestrator.analysis import run_tables
 
-        from jobs.catalog.suggest import unknown
-        from jobs.store import tables
+        return run_tables.read(self.store, self.record, table)
 
-        if table not in tables.SCHEMAS:
-            raise RequestError(f"{unknown('table', table, tables.SCHEMAS)}.")
-        root, record = self.store.root, self.record
-        if table == "attempts":
-            rows = tables.read_rows(root, table, [tables.DATA_SETS, *record.trials])
-            return self._with_setting(rows.filter(pc.field("task").isin(list(record.tasks))))
-        rows = tables.read_rows(root, table, record.trials)
-        return self._with_setting(rows.filter(pc.field("epoch") <= self.spec.epochs))
+    def evaluate(
+        self,
+        data: Place,
+        *,
+        name: str | None = None,
+        images: Place | None = None,
+        workers: int | None = None,
+        device: str | None = None,
+    ) -> RunHandle:
+        """Evaluate its trained networks on other labelled data; returns the run with these tasks.
 
-    def _with_setting(self, rows: pa.Table) -> pa.Table:
-        """The rows of a grid with the column `setting`, such as `learning_rate 0.003`."""
-        if not self.spec.varies:
-            return rows
-        import pyarrow as pa
+        The arguments are those of `orch evaluate`: `name` is that in the report, by default that of
+        the folder; `images` the folder that the paths of a table of labels start from. Raises a
+        `jobs.errors.RequestError` for a bad request, and then nothing is written.
+        """
+        from orchestrator.submission import evaluate, launch
 
-        from jobs import plan
-        from jobs.spec.setting import told
-
-        trials = {name: self.store.load_trial(name) for name in self.record.trials}
-        of_trial = {n: told(plan.setting_of(self.spec, trial)) for n, trial in trials.items()}
-        settings = [of_trial.get(name) for name in rows["trial"].to_pylist()]
-        return rows.append_column("setting", pa.array(settings, pa.string()))
+        chosen = _settings(self.store.root)
+        own_images = None if images is None else str(images)
+        grown, _ = evaluate.submit(
+            chosen, self.record.name, str(data), own_images, name, workers, device
+        )
+        here, _, _ = launch.begin(chosen, self.store, grown, workers, device)
+        handle = RunHandle(self.store, grown)
+        return replace(handle, look=launch.watching(self.store, grown, here))
 
     def report(
         self,
