@@ -214,11 +214,11 @@ def test_the_report_says_so_at_the_top_and_lists_the_pairs(
     monkeypatch.setattr("matplotlib.layout_engine.ConstrainedLayoutEngine.execute", lambda *_: None)
     write.write_report(store, run, out, formats=["json", "md", "csv"])
     facts = json.loads((out / "report.json").read_text())
-    (caution,) = (c for c in facts["answer"]["cautions"] if "validation images too" in c)
+    (caution,) = (c for c in facts["answer"]["cautions"] if "validation image" in c)
     page = (out / "report.md").read_text()
     margin = facts["leaks"]["without"]["margin"]
 
-    assert caution.startswith("8 of 38 test images are, or nearly, training or validation images")
+    assert caution.startswith("8 of 38 test images may have leaked: the same image")
     assert "Without the 8 suspects" in caution
     assert f"{100 * margin:.1f} percentage points" in caution
     assert facts["leaks"]["images"] == len(facts["leaks"]["pairs"]) == 8

@@ -67,10 +67,10 @@ def caution(run_data: RunData, analysis: Analysis) -> str:
     leaks = run_data.leaks
     if leaks is None or not leaks.pairs:
         return ""
-    be = "is" if len(leaks.images) == 1 else "are"
     return (
-        f"{len(leaks.images):,} of {wording.count(leaks.tested, 'test image')} {be}, or nearly, "
-        f"training or validation images too. {told(run_data, analysis)}"
+        f"{len(leaks.images):,} of {wording.count(leaks.tested, 'test image')} may have leaked: "
+        "the same image, one that looks nearly the same or one of its group is a training or "
+        f"validation image. {told(run_data, analysis)}"
     ).rstrip()
 
 
