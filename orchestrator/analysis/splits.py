@@ -21,7 +21,7 @@ from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.resampled import Sizes, mean_over_splits, one_image, resampled_tests
 from orchestrator.analysis.run_data import RunData, awaited, compare_networks, with_leaks
 from orchestrator.analysis.standings import Comparison, Standing
-from orchestrator.analysis.statistics import spread
+from orchestrator.analysis.statistics import Interval, spread
 from orchestrator.analysis.unlearned import Learning, Unlearned
 
 if TYPE_CHECKING:
@@ -163,7 +163,10 @@ def _standing(of_splits: Mapping[int, Standing], sizes: Sizes) -> Standing:
     pooled = replace(first, results=results, seconds=seconds, metrics=spreads, interval=None)
     share = first.metric.form == "share"
     mean = mean_over_splits(list(by_split(pooled).values()), sizes.ratio, one_image(share, sizes))
-    return replace(pooled, over_splits=mean.interval if mean else None)
+    ends = mean.interval if mean else None
+    if ends and share:
+        ends = Interval(max(ends.low, 0.0), min(ends.high, 1.0))
+    return replace(pooled, over_splits=ends)
 
 
 def _sizes(parts: Parts) -> Sizes:

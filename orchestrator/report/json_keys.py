@@ -35,7 +35,8 @@ KEYS = {
     "duels": "every two networks on the same test images after the answer's period: images that "
     "only one predicted correctly "
     "(first seed), McNemar's exact p (`method`: mcnemar; permutation where images are not right or "
-    "wrong; corrected resampled t over splits, which `seeds` then counts), the same after Holm's correction, mean difference of the leading metric "
+    "wrong; corrected resampled t over splits, which `seeds` then counts), the same after "
+    "Holm's correction, mean difference of the leading metric "
     "with its 95% bootstrap interval, and whether the data tell them apart; "
     "`seed_interval`, `p_seeds` and its Holm correction count seeds and images (null for one "
     "seed)",
