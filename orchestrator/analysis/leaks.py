@@ -44,12 +44,14 @@ BUILT_IN = "built-in images are small, and different ones look alike"
 class Leaks:
     """Pairs of a test image and an image of another split, by image and then by `KINDS`.
 
-    `tested` counts the test images. `unseen` says why near duplicates were not looked for.
+    `tested` counts the test images. `unseen` says why near duplicates were not looked for. `kept`:
+    they were found before.
     """
 
     tested: int
     pairs: tuple[Suspect, ...]
     unseen: str = ""
+    kept: bool = False
 
     @cached_property
     def images(self) -> frozenset[str]:
@@ -104,7 +106,7 @@ def find_leaks(
 
 def from_record(record: LeakRecord, manifest: pa.Table) -> Leaks:
     """What was found before."""
-    return Leaks(manifest["split"].to_pylist().count("test"), record.suspects)
+    return Leaks(manifest["split"].to_pylist().count("test"), record.suspects, kept=True)
 
 
 def as_record(leaks: Leaks) -> LeakRecord:

@@ -177,14 +177,19 @@ def with_leaks(store: Store, stored: StoredResults, run_data: RunData) -> RunDat
         leaks = from_record(record, stored.manifest)
     else:
         leaks = find_leaks(stored.manifest, stored.pixels, stored.source)
-        if not leaks.unseen:
-            kept_leaks.keep(store, data, as_record(leaks))
     without = None
     tested = run_data.predictions.images
     if run_data.leader and not leaks.images.isdisjoint(tested) and not leaks.images >= {*tested}:
         rest = without_images(stored, run_data.predictions, leaks.images)
         without = compare_networks(rest, (run_data.period,), run_data.metric)
     return replace(run_data, leaks=leaks, without_suspects=without)
+
+
+def keep_leaks(store: Store, run_data: RunData) -> None:
+    """Keep the suspects beside their data sets, where they are not, for later reports."""
+    for part in run_data.splits.values() or [run_data]:
+        if part.leaks and not (part.leaks.kept or part.leaks.unseen):
+            kept_leaks.keep(store, part.run.data, as_record(part.leaks))
 
 
 def compare_networks(

@@ -24,7 +24,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from orchestrator.analysis import leaks
 from orchestrator.analysis.analysis import analyse
-from orchestrator.analysis.run_data import read_run_data
+from orchestrator.analysis.run_data import keep_leaks, read_run_data
 from orchestrator.report import cautions, write
 from orchestrator.report.rendering.gallery import Gallery
 from orchestrator.report.report_data import ReportData
@@ -230,19 +230,24 @@ def test_the_report_says_so_at_the_top_and_lists_the_pairs(
 def test_what_was_found_is_kept_beside_the_data_set(leaking: tuple[Store, Run]) -> None:
     """So a store that keeps only results still knows; a damaged record is found anew."""
     store, run = leaking
-    first = read_run_data(store, run).leaks
-    kept = store.leaks_path(run.data)
+    run_data, kept = read_run_data(store, run), store.leaks_path(run.data)
+    looked = kept.exists()
+    keep_leaks(store, run_data)
+    kept_text = kept.read_text()
     kept.write_text("{")
-    again = read_run_data(store, run).leaks
+    again = read_run_data(store, run)
+    keep_leaks(store, again)
     store.images_path(run.data).unlink()
-    without_pixels = read_run_data(store, run).leaks
+    again_text, without_pixels = kept.read_text(), read_run_data(store, run).leaks
     kept.unlink()
     unknown = read_run_data(store, run).leaks
 
-    assert first is not None
     assert unknown is not None
-    assert first == again == without_pixels
-    assert len(first.pairs) == 8
+    assert not looked
+    assert (again.leaks, kept_text) == (run_data.leaks, again_text)
+    assert without_pixels is not None
+    assert without_pixels.kept
+    assert len(without_pixels.pairs) == 8
     assert (unknown.pairs, unknown.unseen) == ((), leaks.NO_PIXELS)
     assert not kept.exists()
 
