@@ -28,7 +28,8 @@ from orchestrator.analysis.run_data import keep_leaks, read_run_data
 from orchestrator.report import cautions, write
 from orchestrator.report.rendering.gallery import Gallery
 from orchestrator.report.report_data import ReportData
-from orchestrator.report.sections.leaks import section
+from orchestrator.report.sections import data_set
+from orchestrator.report.sections import leaks as leaks_section
 
 CLASSES = ("ape", "bear", "cat")
 Rows = list[dict[str, str]]
@@ -253,15 +254,15 @@ def test_what_was_found_is_kept_beside_the_data_set(leaking: tuple[Store, Run]) 
 
 
 def test_nobody_is_warned_where_there_are_no_suspects(tmp_path: Path) -> None:
-    """The section says so."""
+    """The section on the data says so."""
     store, run = fill_store(tmp_path, backbones=["vgg16"], classes=CLASSES, periods=1)
     run_data = read_run_data(store, run)
     analysis = analyse(run_data)
-    shown = section(ReportData(run_data, analysis, Gallery(run_data)))
+    report = ReportData(run_data, analysis, Gallery(run_data))
 
     assert not any("suspect" in line for line in cautions.cautions(run_data, analysis))
-    assert shown is not None
-    assert shown.lead.startswith("No suspects among 14 test images")
+    assert leaks_section.section(report) is None
+    assert "No suspects among 14 test images" in data_set.section(report).lead
 
 
 def test_where_every_test_image_is_suspected_nothing_is_left(leaking: tuple[Store, Run]) -> None:

@@ -42,14 +42,10 @@ LOOKED_FOR = (
 
 
 def section(report: ReportData) -> Content | None:
-    """The suspects, and the result without them; None where the data set is not prepared."""
+    """The suspects, and the result without them; None without any, which `none` tells."""
     leaks = report.run_data.leaks
-    if leaks is None:
+    if leaks is None or not leaks.pairs:
         return None
-    if not leaks.pairs:
-        return Content(
-            _none(leaks), tuple(elements.fold("How they are looked for", _method(leaks)))
-        )
     restated = report.analysis.without_suspects
     parts: list[Part] = []
     if restated:
@@ -58,7 +54,7 @@ def section(report: ReportData) -> Content | None:
         parts += [tests] if tests.rows else []
     parts += elements.fold(_listed_told(leaks), _pairs(leaks))
     parts += elements.fold(*_pictures(leaks, report.gallery))
-    parts += elements.fold("How they are looked for", _method(leaks))
+    parts += elements.fold("How they are looked for", method(leaks))
     return Content(f"{_counted(leaks)} {told(report.run_data, report.analysis)}", tuple(parts))
 
 
@@ -122,7 +118,10 @@ def _verdicts(analysis: Analysis, restated: Restated) -> str:
     return ", and then too close to call" if after else ", and then no longer too close to call"
 
 
-def _none(leaks: Leaks) -> str:
+def none(leaks: Leaks | None) -> str:
+    """`No suspects among 398 test images`; empty where there are some, or nobody knows."""
+    if leaks is None or leaks.pairs:
+        return ""
     among = f"No suspects among {wording.count(leaks.tested, 'test image')}"
     if leaks.unseen:
         return f"{among}, but near duplicates were not looked for: {leaks.unseen}."
@@ -144,7 +143,8 @@ def _kind(leaks: Leaks, image: str) -> str:
     return next(pair.kind for pair in leaks.pairs if pair.image == image)
 
 
-def _method(leaks: Leaks) -> Text:
+def method(leaks: Leaks) -> Text:
+    """How they are looked for, and what that cannot see."""
     return Text(
         f"{LOOKED_FOR} The first report of a data set looks for them, and keeps what it found in "
         "the store."

@@ -140,7 +140,7 @@ SECTIONS: dict[str, SectionEntry] = {
             "leaks",
             "Leaks between splits",
             "test images that are, or look like, training or validation images, and the result "
-            "without them",
+            "without them; where there are any",
             leaks.section,
         ),
         SectionEntry(
