@@ -32,10 +32,11 @@ if TYPE_CHECKING:
 class Plan:
     """The expanded specification: run name, data sets, trials and tasks.
 
-    `data_sets` are the preparations of the same images, that of the first network first. Trials are
-    ordered by seed, then by cost, with the most expensive network first; settings of a grid are in
-    the order of their lists. Evaluations of the `corruption_levels` follow the last target epoch.
-    A plan that `ranks` has one task for each network, and trains none.
+    `data_sets` are the preparations of the same images, that of the first network first; of several
+    splits, all of the first split first. Trials are ordered by seed, then by cost, with the most
+    expensive network first; settings of a grid are in the order of their lists, then splits.
+    Evaluations of the `corruption_levels` follow the last target epoch. A plan that `ranks` has one
+    task for each network, and trains none.
     """
 
     run: str

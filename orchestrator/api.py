@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from jobs import settings as environment
-from jobs.errors import OrchError, RequestError
+from jobs.errors import OrchError
 from jobs.settings import Settings
 from jobs.store.store import Store
 
@@ -162,26 +162,37 @@ class RunHandle:
         """A table of docs/results.md, such as `epochs` or `evaluations`.
 
         It holds the rows of the run's trials, without epochs and attempts of other runs. In a grid
-        the column `setting` tells the trials of a network apart.
+        the column `setting` tells the trials of a network apart, with several splits `split_seed`.
         """
-        import pyarrow.compute as pc
+        from orchestrator.analysis import run_tables
 
-        from jobs.catalog.suggest import unknown
-        from jobs.store import tables
-        from orchestrator.analysis.setting_column import with_setting
+        return run_tables.read(self.store, self.record, table)
 
-        if table not in tables.SCHEMAS:
-            raise RequestError(f"{unknown('table', table, tables.SCHEMAS)}.")
-        root, record = self.store.root, self.record
-        if table == "attempts":
-            rows = tables.read_rows(root, table, [tables.DATA_SETS, *record.trials])
-            return with_setting(
-                self.store, self.record, rows.filter(pc.field("task").isin(list(record.tasks)))
-            )
-        rows = tables.read_rows(root, table, record.trials)
-        return with_setting(
-            self.store, self.record, rows.filter(pc.field("epoch") <= self.spec.epochs)
+    def evaluate(
+        self,
+        data: Place,
+        *,
+        name: str | None = None,
+        images: Place | None = None,
+        workers: int | None = None,
+        device: str | None = None,
+    ) -> RunHandle:
+        """Evaluate its trained networks on other labelled data; returns the run with these tasks.
+
+        The arguments are those of `orch evaluate`: `name` is that in the report, by default that of
+        the folder; `images` the folder that the paths of a table of labels start from. Raises a
+        `jobs.errors.RequestError` for a bad request, and then nothing is written.
+        """
+        from orchestrator.submission import evaluate, launch
+
+        chosen = _settings(self.store.root)
+        own_images = None if images is None else str(images)
+        grown, _ = evaluate.submit(
+            chosen, self.record.name, str(data), own_images, name, workers, device
         )
+        here, _, _ = launch.begin(chosen, self.store, grown, workers, device)
+        handle = RunHandle(self.store, grown)
+        return replace(handle, look=launch.watching(self.store, grown, here))
 
     def report(
         self,
@@ -221,16 +232,17 @@ class RunHandle:
         *,
         seed: int | None = None,
         period: int | None = None,
+        split: int | None = None,
         setting: Mapping[str, Any] = NO_SETTING,
     ) -> TrainedNetwork:
         """A trained network: a torch module with `labels`, `preparation` and `prepare(*paths)`.
 
         `seed` and `setting` (such as `{"learning_rate": 0.003}`) are needed where there are
-        several; `period` is by default the newest evaluated one.
+        several; `period` is by default the newest evaluated one, `split` the first.
         """
         from orchestrator import optional_packages
 
-        training = self._training(backbone, seed, period, setting)
+        training = self._training(backbone, seed, period, split, setting)
         optional_packages.require(("torch",))
         from models.export import trained_network
 
@@ -244,6 +256,7 @@ class RunHandle:
         formats: Sequence[str] = ("torch",),
         seed: int | None = None,
         period: int | None = None,
+        split: int | None = None,
         setting: Mapping[str, Any] = NO_SETTING,
         tell: Callable[[int, int], None] = lambda done, total: None,
     ) -> Exported:
@@ -251,7 +264,7 @@ class RunHandle:
         from orchestrator import optional_packages
 
         optional_packages.require(("torch", *formats))
-        training = self._training(backbone, seed, period, setting)
+        training = self._training(backbone, seed, period, split, setting)
         name = f"{training.subject}-e{training.epoch:04d}"
         out = self.store.export_folder(self.name) / name if path is None else _folder(path)
         from models.export import write
@@ -260,13 +273,20 @@ class RunHandle:
         return Exported(out, training.subject, training.epoch, compared)
 
     def _training(
-        self, backbone: str, seed: int | None, period: int | None, setting: Mapping[str, Any]
+        self,
+        backbone: str,
+        seed: int | None,
+        period: int | None,
+        split: int | None,
+        setting: Mapping[str, Any],
     ) -> Task:
         """The finished training that is meant; raises `RequestError` where it is not clear."""
+        from jobs.store import splits
         from orchestrator.analysis.setting_choice import checked
         from orchestrator.analysis.trained_models import choose_model
 
-        return choose_model(self.store, self.record, backbone, seed, period, checked(setting))
+        record = splits.chosen(self.store, self.record, split)
+        return choose_model(self.store, record, backbone, seed, period, checked(setting))
 
     def cancel(self) -> None:
         """Stop its tasks after their step; results and checkpoints are kept."""

@@ -167,12 +167,14 @@ class Spec(GridSettings):
                 f"{self.periods} x {self.epochs_per_period} epochs exceed the maximum of "
                 f"{MAX_EPOCHS:,} per trial; give fewer periods or fewer epochs per period"
             )
-        trials = self.seeds * sum(len(self.settings_of(name)) for name in self.backbones)
+        trials = (
+            self.splits * self.seeds * sum(len(self.settings_of(name)) for name in self.backbones)
+        )
         tasks = (2 * self.periods + len(self.corruption_levels)) * trials
         if tasks > MAX_TASKS:
             raise ValueError(
                 f"{tasks:,} tasks exceed the maximum of {MAX_TASKS:,} per run; "
-                "give fewer periods, seeds or backbones"
+                "give fewer periods, seeds, splits or backbones"
             )
         return self
 

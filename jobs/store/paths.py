@@ -4,6 +4,7 @@ store.json                                 format version, id of the store
 .store-id.json                             the id, while a store of 0.1.0 is given one (it stays)
 data/<data>/source.json, inventory.parquet source and files of a data set (written at submit)
 data/<data>/images.npy, manifest.parquet   the prepared data set
+data/<data>/leaks.json                     test images like others, found by the first report
 networks/<SHA-256>.py, .pth, .safetensors  own files of networks and weights, copied at submit
 trials/<trial>/trial.json                  data set, backbone, weights, recipe and seed
 trials/<trial>/marks/0010                  a target epoch: train to it and evaluate there
@@ -167,6 +168,10 @@ class StorePaths:
     def manifest_path(self, data: str) -> Path:
         """The table of a data set's prepared images: class, split, checksum."""
         return self.data_folder(data) / "manifest.parquet"
+
+    def leaks_path(self, data: str) -> Path:
+        """The file of test images that are, or look like, images of other splits."""
+        return self.data_folder(data) / "leaks.json"
 
     def prepared_files(self, data: str) -> dict[str, str]:
         """What preparing publishes: name in the work folder, and path relative to the store."""

@@ -95,6 +95,7 @@ def _of_run(spec: Spec, run: Run, request: Request, settings: Settings) -> list[
         f"run {run.name} {'continues' if request.known else 'is submitted'}: {len(run.trials)} "
         f"trial(s), {len(run.tasks)} tasks, {spec.periods} x {spec.epochs_per_period} epochs",
         *_of_grid(spec),
+        *_of_splits(spec, run),
         f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
     ]
 
@@ -165,6 +166,16 @@ def _of_grid(spec: Spec) -> list[str]:
     return [
         f"  {', '.join(names)}: {len(names)} network(s) x {told}{seeds}"
         for told, names in alike.items()
+    ]
+
+
+def _of_splits(spec: Spec, run: Run) -> list[str]:
+    """A line on the data sets of several splits."""
+    if spec.splits == 1:
+        return []
+    return [
+        f"  {spec.splits} splits of the images (split_seed {spec.split_seeds[0]} to "
+        f"{spec.split_seeds[-1]}): {len(run.data_sets)} data sets, each network on every split"
     ]
 
 

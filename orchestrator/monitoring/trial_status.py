@@ -14,6 +14,7 @@ from jobs.catalog.backbones import CATALOG
 from jobs.errors import OrchError
 from jobs.spec.setting import Setting, label, of_recipe, varied
 from jobs.store.records import TaskResult
+from jobs.store.splits import split_of
 from jobs.store.store import Store
 from jobs.task import Task, backbone_and_seed
 from orchestrator.monitoring.progress import TaskProgress
@@ -31,8 +32,9 @@ class TrialStatus:
     """One trial: `state` is waiting, running, done, failed, blocked or cancelled.
 
     `accuracy` is of the last evaluation. `stopped_early` is the epoch of early stopping;
-    `epochs_done` then stays there. `setting` has the values that vary for its network. A trial that
-    is ranked has one epoch, and `probe_accuracy` when that is done.
+    `epochs_done` then stays there. `setting` has the values that vary for its network. `split` is
+    what drew its split, where the run has several. A trial that is ranked has one epoch, and
+    `probe_accuracy` when that is done.
     """
 
     trial: str
@@ -50,6 +52,7 @@ class TrialStatus:
     stopped_early: int | None = None
     setting: Setting = field(default_factory=dict)
     probe_accuracy: float | None = None
+    split: int | None = None
 
     @property
     def label(self) -> str:
@@ -155,7 +158,15 @@ def trial_status(
         stopped,
         _setting(store, name, varied(spec, backbone)),
         results[-1].accuracy if share.ranks and results else None,
+        _split(store, name) if spec.get("splits", 1) != 1 else None,
     )
+
+
+def _split(store: Store, trial: str) -> int | None:
+    """What drew the split of a trial; None where its records cannot be read."""
+    with contextlib.suppress(OrchError):
+        return split_of(store, store.load_trial(trial).data)
+    return None
 
 
 def _setting(store: Store, trial: str, keys: Sequence[str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from orchestrator.analysis.robustness import Robustness
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import PeriodResult, Standing
 from orchestrator.analysis.statistics import Spread
+from orchestrator.report import json_leaks
 from orchestrator.report.headline import Headline
 from orchestrator.report.json_keys import KEYS, SCHEMA
 from orchestrator.report.rendering import wording
@@ -43,7 +44,7 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
         "standings": [_standing(standing) for standing in run_data.comparison.standings],
         "settings": [asdict(one) for one in analysis.settings],
         **_tested(analysis),
-        **_on_others(run_data),
+        **_on_others(run_data, analysis),
         "curves": [row.columns() for row in run_data.comparison.epochs],
         "confusion": [
             {
@@ -184,6 +185,7 @@ def _result(result: PeriodResult) -> dict[str, Any]:
     told: dict[str, Any] = {
         "trial": result.trial,
         "seed": result.seed,
+        **({} if result.split is None else {"split_seed": result.split}),
         "epoch": result.epoch,
         "epochs_seen": result.epochs_seen,
         "train_seconds": result.seconds,
@@ -262,10 +264,13 @@ def _robustness(robustness: Robustness | None) -> dict[str, Any] | None:
     )
 
 
-def _on_others(run_data: RunData) -> dict[str, Any]:
+def _on_others(run_data: RunData, analysis: Analysis) -> dict[str, Any]:
     """Results on other images than the test images as they are."""
-    others = [_other_data(other) for other in run_data.other_data]
-    return {"corruptions": _robustness(run_data.robustness), "other_data": others}
+    return {
+        "corruptions": _robustness(run_data.robustness),
+        "other_data": [_other_data(other) for other in run_data.other_data],
+        "leaks": json_leaks.facts(run_data, analysis),
+    }
 
 
 def _other_data(other: OtherData) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def _results(sides: Sequence[ComparedRun]) -> Section:
     return Section(
         "results",
         "Side by side",
-        f"After {epochs}. With several seeds: mean ± deviation over seeds.",
+        f"After {epochs}. With several seeds or splits: mean ± deviation over them.",
         tuple(built),
     )
 

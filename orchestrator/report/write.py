@@ -52,14 +52,16 @@ def write_report(
     need(NEEDED)
     check(formats)
     from orchestrator.analysis.analysis import analyse
-    from orchestrator.analysis.run_data import read_run_data
+    from orchestrator.analysis.run_data import keep_leaks, read_run_data
     from orchestrator.report import page
 
     run_data = read_run_data(store, run, periods, metric)
     analysis = analyse(run_data, _in_unit(margin, run_data))
     with _writing(out):
         made = page.assemble(run_data, analysis)
-        return put(out, made, _plain(run_data, analysis, formats), formats)
+        first = put(out, made, _plain(run_data, analysis, formats), formats)
+    keep_leaks(store, run_data)
+    return first
 
 
 def write_comparison(
@@ -76,7 +78,7 @@ def write_comparison(
     check(formats)
     from orchestrator.analysis.analysis import analyse
     from orchestrator.analysis.multi_run import ComparedRun
-    from orchestrator.analysis.run_data import read_run_data
+    from orchestrator.analysis.run_data import keep_leaks, read_run_data
     from orchestrator.report import multi_run, page
 
     leading = metric or _same_metric(runs)
@@ -89,13 +91,21 @@ def write_comparison(
             put(out / side.name, own, _plain(side.run_data, side.analysis, formats), formats)
             sentences[side.name] = own.headline.sentence
         both = multi_run.assemble(sides, sentences)
-        return put(out, both, multi_run.records(sides), formats)
+        first = put(out, both, multi_run.records(sides), formats)
+    for each in run_data:
+        keep_leaks(store, each)
+    return first
 
 
 def _in_unit(margin: float | None, run_data: RunData) -> float | None:
     """The margin in the unit of the leading metric; raises `RequestError`."""
     from orchestrator.analysis.noninferiority import margin_of
 
+    if margin is not None and run_data.splits:
+        raise RequestError(
+            f"--margin: the run {run_data.run.name} has several splits, over which that is not "
+            "tested. Leave it out."
+        )
     return None if margin is None else margin_of(margin, run_data.metric)
 
 

@@ -127,7 +127,7 @@ def _trials(trials: list[TrialStatus], seeds: bool, width: int) -> RenderableTyp
     for title, right in (columns[number] for number in shown):
         table.add_column(title, justify="right" if right else "left", no_wrap=True)
     for trial in trials:
-        name = _name(trial, wide) + (f" s{trial.seed}" if seeds else "")
+        name = _name(trial, wide) + (f" s{trial.seed}" if seeds else "") + _split(trial)
         for number, progress in enumerate(trial.progress or (None,)):
             row = _row(trial, name if number == 0 else "", progress, number == 0, wide)
             table.add_row(*(row[place] for place in shown))
@@ -138,6 +138,11 @@ def _name(trial: TrialStatus, wide: bool) -> str:
     """The network, in a grid with its setting; where it is narrow, without the names of keys."""
     values = ", ".join(map(value_told, trial.setting.values()))
     return trial.label if wide or not values else f"{trial.backbone} {values}"
+
+
+def _split(trial: TrialStatus) -> str:
+    """The split of a trial, where the run has several."""
+    return "" if trial.split is None else f" split {trial.split}"
 
 
 def _said(trial: TrialStatus) -> str:

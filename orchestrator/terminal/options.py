@@ -70,6 +70,15 @@ setting_option = click.option(
 )
 
 
+split_option = click.option(
+    "--split",
+    type=int,
+    metavar="N",
+    help="Of several splits (--splits), the networks of the one with this split_seed.  "
+    "[default: the first]",
+)
+
+
 def examples(*lines: str) -> str:
     """Epilog of a help text: example commands."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
