@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from jobs.spec.grid import Grid, product
 from jobs.spec.network_settings import NetworkSettings
 from jobs.spec.networks import Network
-from jobs.spec.recipe import Recipe
+from jobs.spec.recipe import Recipe, key_field
 from jobs.spec.setting import Setting
 from jobs.spec.value_lists import checked
 
@@ -18,9 +18,10 @@ from jobs.spec.value_lists import checked
 class GridSettings(NetworkSettings, Recipe):
     """A recipe of which keys may have several values, for all networks or for one of them.
 
-    Each key itself holds the first of its values.
+    Each key itself holds the first of its values. Of those of `tune` each network keeps the best.
     """
 
+    tune: str | None = key_field("tune")
     grid: Grid = Field(default={}, description="lists of values for keys of the recipe")
 
     @field_validator("grid", mode="before")

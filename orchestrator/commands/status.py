@@ -202,6 +202,7 @@ def _trials(trials: Sequence[TrialStatus]) -> Iterator[str]:
         epochs = f"{trial.epochs_done}/{trial.epochs}"
         early = trial.stopped_early
         stopped = [] if early is None else [f"stopped early at epoch {early}"]
+        stopped += [trial.stopped_because] if trial.stopped_because else []
         doing = [f"{each.phase or each.kind} on {each.worker}" for each in trial.progress]
         yield (
             f"{trial.trial:<{width}}  {told:<{wide}}{trial.state:<9}  "
