@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from jobs import plan, settings
 from jobs.data.data_source import DataSource
 from jobs.errors import DamagedFile, NewerRecord, OrchError, RequestError
-from jobs.store import codec, other_data
+from jobs.store import codec, decisions, other_data
+from jobs.store.decisions import NONE, Decisions
 from jobs.store.other_data import OtherDataRecord
 from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run
@@ -63,6 +64,7 @@ class StoredResults:
     others: tuple[OtherDataRecord, ...]
     other_evaluations: pa.Table
     other_manifests: dict[str, pa.Table]
+    decisions: Decisions = NONE
 
 
 def load_results(store: Store, run: Run) -> StoredResults:
@@ -91,6 +93,7 @@ def load_results(store: Store, run: Run) -> StoredResults:
         others=tuple(other_data.recorded(store, run.name)),
         other_evaluations=read_rows(store.root, "other_evaluations", run.trials),
         other_manifests=_other_manifests(store, run),
+        decisions=decisions.read(store, run),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jobs.catalog.metrics import Metric, short_of_classes
 from jobs.data.data_source import DataSource
 from jobs.errors import OrchError, RequestError
+from jobs.store.decisions import NONE, Decisions
 from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
@@ -64,6 +65,7 @@ class RunData:
     labels: dict[str, str] = field(default_factory=dict)
     learning: Learning = field(default_factory=Learning)
     other_data: tuple[OtherData, ...] = ()
+    decisions: Decisions = NONE
 
     @property
     def metric(self) -> Metric:
@@ -178,6 +180,7 @@ def compare_networks(
         trainings=stored.trainings,
         other_data=_other_data(stored, whose),
         labels=stored.labels,
+        decisions=stored.decisions,
     )
     return _with_learning(run_data, needed)
 

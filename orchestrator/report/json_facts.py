@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import to_builtins
 
+from orchestrator.analysis import racing
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.metrics import METRICS, Metric
 from orchestrator.analysis.other_data import OtherData
@@ -30,7 +31,7 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
     run, states = run_data.run, list(run_data.states.values())
     settings = settings_of(run_data)
     facts: dict[str, Any] = {
-        "keys": {key: told for key, told in KEYS.items() if settings or key != "settings"},
+        "keys": _keys(run_data, settings),
         "run": {"name": run.name, "submitted_at": run.submitted_at, "data": run.data},
         "spec": run.spec.model_dump(mode="json"),
         "answer": _answer(run_data, analysis, headline),
@@ -40,6 +41,7 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
         "metrics": {name: _metric(metric) for name, metric in METRICS.items()},
         "standings": [_standing(standing) for standing in run_data.comparison.standings],
         "settings": [asdict(one) for one in analysis.settings],
+        "decisions": _decisions(run_data),
         **_tested(analysis),
         **_on_others(run_data),
         "curves": [row.columns() for row in run_data.comparison.epochs],
@@ -65,6 +67,23 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
     }
     whole: dict[str, Any] = _finite({key: facts[key] for key in facts["keys"]})
     return in_json(whole, settings) if settings else whole
+
+
+def _keys(run_data: RunData, settings: Any) -> dict[str, str]:
+    """The keys, without those that say nothing of this run."""
+    shown = {"settings": bool(settings), "decisions": bool(run_data.run.decision_epochs)}
+    return {key: told for key, told in KEYS.items() if shown.get(key, True)}
+
+
+def _decisions(run_data: RunData) -> dict[str, Any]:
+    saved, carried = racing.savings(run_data), run_data.decisions.carried_on
+    return {
+        "made": [to_builtins(made) for made in run_data.decisions.made],
+        "carried_on": carried is not None,
+        "image_epochs": saved.planned,
+        "image_epochs_saved": saved.saved,
+        "not_ranked": racing.unranked(run_data),
+    }
 
 
 def paired_test(test: PairwiseTest) -> dict[str, Any]:
