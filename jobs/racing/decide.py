@@ -117,7 +117,9 @@ def _raced(
     looks = decided.looks(spec.race, spec.tune, spec.periods)
     number = period - (spec.tune is not None)
     rivals = len(_networks(store, run, run.trials)) - 1
-    look = rule.look(_comparable(answers), trials, number, looks, rivals)
+    right = _comparable(answers)
+    errors = {name: published.errors(store, trials[name], epoch) for name in right}
+    look = rule.look(right, trials, number, looks, rivals, errors, spec.epochs)
     stopped = {t: epoch for each in look.contenders if each.stops for t in each.trials}
     left = len(networks) - sum(each.stops for each in look.contenders)
     return DecisionRecord(period=period, epoch=epoch, stopped=stopped, left=left, look=look)

@@ -75,13 +75,22 @@ def validation(
     return sum(known) / len(known), sum(losses) / len(losses)
 
 
+def errors(store: Store, trials: Sequence[str], epoch: int) -> list[float]:
+    """Validation errors after each epoch up to this one, as means over these trials."""
+    curves = [[1 - float(row["val_accuracy"]) for row in _rows(store, t, epoch)] for t in trials]
+    return [sum(each) / len(each) for each in zip(*curves, strict=False)]
+
+
+def _rows(store: Store, trial: str, epoch: int) -> list[dict[str, Any]]:
+    """The rows of the epochs up to this one; fewer after early stopping."""
+    rows = tables.read_rows(store.root, "epochs", [trial]).to_pylist()
+    by_epoch = {row["epoch"]: row for row in rows}
+    return [by_epoch[each] for each in sorted(by_epoch) if each <= epoch]
+
+
 def _tested_row(store: Store, trial: str, epoch: int) -> dict[str, Any] | None:
     """The row of the epoch that is tested at a target epoch."""
-    by_epoch = {
-        row["epoch"]: row for row in tables.read_rows(store.root, "epochs", [trial]).to_pylist()
-    }
-    rows = [by_epoch[each] for each in sorted(by_epoch) if each <= epoch]
-    recipe = store.load_trial(trial).recipe
+    rows, recipe = _rows(store, trial, epoch), store.load_trial(trial).recipe
     place = best_row(rows, recipe) if recipe.keep == "best" else None
     return rows[-1 if place is None else place] if rows else None
 

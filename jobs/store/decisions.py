@@ -55,7 +55,8 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
     """A network against the leader: how much of the validation images it is behind, and p-values.
 
     `only_leader` and `only_own` count images that one of both has right, with the first seed. `p`
-    is one-sided, and `p_corrected` times the number of rivals.
+    is one-sided, and `p_corrected` times the numbers of rivals and looks. The forecasts are the
+    accuracies that both curves lead to; None where one epoch tells no pace.
     """
 
     network: str
@@ -66,6 +67,8 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
     only_own: int
     p: Number
     p_corrected: Number
+    forecast: Number | None
+    leader_forecast: Number | None
     stops: bool
 
 

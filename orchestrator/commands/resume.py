@@ -85,14 +85,7 @@ def _again(
     carried = _carried_on(store, run) if carry_on else []
     retried = submit.reset_failures(store, run) if reset else []
     if reset and not retried:
-        if as_json:
-            emit({"run": name, "goes_on": False, "retried": [], "sent": []})
-        else:
-            click.echo(
-                f"no task of run {name} has failed. Continue it with: "
-                f"{call(settings, 'resume', name)}"
-            )
-        return 0
+        return _nothing_failed(settings, name, as_json)
     store.reopen(run)
     still_open = "open" in plan.task_states(store, run).values()
     again = f"; {len(retried)} failed task(s) to be tried again" if reset else ""
@@ -102,6 +95,15 @@ def _again(
     facts |= {"carried_on": carried} if carry_on else {}
     only = {task.id for task in retried} if reset else None
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts, only)
+
+
+def _nothing_failed(settings: Settings, name: str, as_json: bool) -> int:
+    if as_json:
+        emit({"run": name, "goes_on": False, "retried": [], "sent": []})
+    else:
+        resume = call(settings, "resume", name)
+        click.echo(f"no task of run {name} has failed. Continue it with: {resume}")
+    return 0
 
 
 def _carried_on(store: Store, run: Run) -> list[str]:

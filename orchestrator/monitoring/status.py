@@ -114,15 +114,11 @@ def run_status(
     results = {name: results_of(store, name, shares[name]) for name in run.trials}
     now_at = {name: _under_way(scene, run, name, states) for name in run.trials}
     begun, why = scene.begun, stops.reasons(store, run)
-    trials = tuple(
-        replace(
-            trial_status(
-                store, name, shares[name], now_at[name], name in begun, results[name], spec
-            ),
-            stopped_because=why.get(name),
-        )
+    told = (
+        trial_status(store, name, shares[name], now_at[name], name in begun, results[name], spec)
         for name in run.trials
     )
+    trials = tuple(replace(trial, stopped_because=why.get(trial.trial)) for trial in told)
     unfit = fitting.unfit(store, run, states, scene.workers)
     state = _state(states, preparing is not None or any(trial.progress for trial in trials))
     return RunStatus(

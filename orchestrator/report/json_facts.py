@@ -8,7 +8,6 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from orchestrator.analysis import racing
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.metrics import METRICS, Metric
 from orchestrator.analysis.other_data import OtherData
@@ -17,6 +16,7 @@ from orchestrator.analysis.robustness import Robustness
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import PeriodResult, Standing
 from orchestrator.analysis.statistics import Spread
+from orchestrator.report.decision_facts import decision_facts
 from orchestrator.report.headline import Headline
 from orchestrator.report.json_keys import KEYS
 from orchestrator.report.rendering import wording
@@ -36,25 +36,16 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
         "spec": run.spec.model_dump(mode="json"),
         "answer": _answer(run_data, analysis, headline),
         "missing": list(headline.missing),
-        "tasks": {state: states.count(state) for state in ("done", "open", "failed", "blocked")},
+        "tasks": {state: states.count(state) for state in _states(run_data)},
         "metric": run_data.metric.name,
         "metrics": {name: _metric(metric) for name, metric in METRICS.items()},
         "standings": [_standing(standing) for standing in run_data.comparison.standings],
         "settings": [asdict(one) for one in analysis.settings],
-        "decisions": _decisions(run_data),
+        "decisions": decision_facts(run_data),
         **_tested(analysis),
         **_on_others(run_data),
         "curves": [row.columns() for row in run_data.comparison.epochs],
-        "confusion": [
-            {
-                "backbone": backbone,
-                "period": period,
-                "epoch": run.epoch_of(period),
-                "classes": run_data.classes,
-                "counts": counts.tolist(),
-            }
-            for (backbone, period), counts in analysis.matrices.items()
-        ],
+        "confusion": _confusion(run_data, analysis),
         "questions": {
             "images": dict(analysis.kinds),
             "shown": [asdict(example) for example in analysis.chosen],
@@ -69,21 +60,29 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
     return in_json(whole, settings) if settings else whole
 
 
+def _states(run_data: RunData) -> tuple[str, ...]:
+    """The states of tasks that are counted."""
+    stopped = ("stopped",) if run_data.run.decision_epochs else ()
+    return ("done", "open", "failed", "blocked", *stopped)
+
+
+def _confusion(run_data: RunData, analysis: Analysis) -> list[dict[str, Any]]:
+    return [
+        {
+            "backbone": backbone,
+            "period": period,
+            "epoch": run_data.run.epoch_of(period),
+            "classes": run_data.classes,
+            "counts": counts.tolist(),
+        }
+        for (backbone, period), counts in analysis.matrices.items()
+    ]
+
+
 def _keys(run_data: RunData, settings: Any) -> dict[str, str]:
     """The keys, without those that say nothing of this run."""
     shown = {"settings": bool(settings), "decisions": bool(run_data.run.decision_epochs)}
     return {key: told for key, told in KEYS.items() if shown.get(key, True)}
-
-
-def _decisions(run_data: RunData) -> dict[str, Any]:
-    saved, carried = racing.savings(run_data), run_data.decisions.carried_on
-    return {
-        "made": [to_builtins(made) for made in run_data.decisions.made],
-        "carried_on": carried is not None,
-        "image_epochs": saved.planned,
-        "image_epochs_saved": saved.saved,
-        "not_ranked": racing.unranked(run_data),
-    }
 
 
 def paired_test(test: PairwiseTest) -> dict[str, Any]:

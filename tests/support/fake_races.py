@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from jobs import atomic
-from jobs.store import tables
+from jobs import atomic, plan
+from jobs.store import decisions, tables
+from jobs.store.decisions import Decisions
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -29,13 +30,25 @@ class Race:
     store: Store
     run: Run
 
-    def trained(self, backbone: str, period: int, right: int, seed: int = 0, **rate: float) -> str:
-        """Publish a training that got the first `right` validation images right; its trial."""
+    def trained(
+        self,
+        backbone: str,
+        period: int,
+        right: int,
+        seed: int = 0,
+        before: int | None = None,
+        **rate: float,
+    ) -> str:
+        """Publish a training that got the first `right` validation images right; its trial.
+
+        `before` are those of the epoch before the last, by default as many.
+        """
         trial = self.trial(backbone, seed, **rate)
         epoch = self.run.epoch_of(period)
         answers, name = rows_of(trial, epoch, right), tables.table_folder
         write(self.store, f"{name('validation_predictions', trial)}/e{epoch:04d}.parquet", answers)
-        curve = _epochs(trial, epoch, right / IMAGES)
+        earlier = right if before is None else before
+        curve = _epochs(trial, epoch, earlier / IMAGES, right / IMAGES)
         write(self.store, f"{name('epochs', trial)}/e{epoch:04d}.parquet", curve)
         self.done(Task("train", trial, epoch), epoch=epoch)
         return trial
@@ -105,18 +118,33 @@ def write(store: Store, place: str, table: pa.Table) -> None:
     tables.write_table(store.root / place, table)
 
 
-def _epochs(trial: str, epoch: int, accuracy: float) -> pa.Table:
-    row: Mapping[str, Any] = {
-        "backbone": trial.split("-")[0],
-        "seed": 0,
-        "period": 1,
-        "epoch": epoch,
-        "val_accuracy": accuracy,
-        "val_loss": 2 * (1 - accuracy),
-    }
-    return tables.build_table("epochs", [row])
+def _epochs(trial: str, epoch: int, before: float, accuracy: float) -> pa.Table:
+    """Two epochs, up to this one."""
+    rows: list[Mapping[str, Any]] = [
+        {
+            "backbone": trial.split("-")[0],
+            "seed": 0,
+            "period": 1,
+            "epoch": each,
+            "val_accuracy": value,
+            "val_loss": 2 * (1 - value),
+        }
+        for each, value in ((epoch - 1, before), (epoch, accuracy))
+    ]
+    return tables.build_table("epochs", rows)
 
 
 def images_right(right: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """The same as (seeds, images) of one seed."""
     return (np.arange(IMAGES) < right)[None]
+
+
+def ready(race: Race) -> set[str]:
+    """The trainings that are ready, as network and epoch."""
+    tasks = plan.ready_tasks(race.store, race.run)
+    return {f"{task.subject.split('-')[0]} {task.epoch}" for task in tasks if task.kind == "train"}
+
+
+def known(race: Race) -> Decisions:
+    """What is decided so far."""
+    return decisions.read(race.store, race.run)
