@@ -16,8 +16,9 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from jobs.statistics import paired
 VALIDATION = (6_091, 1_000, 200)
 """Validation images of the study's curves: as many as it had, and fewer."""
 CORRELATIONS = (None, 0.95, 0.9, 0.8, 0.6)
+Source = Callable[[np.random.Generator], Curves]
+REDRAWN = 20
 PASS = 1 / 3
 """The cost of a pass without gradients, in epochs."""
 WORSE = 0.05
@@ -55,10 +58,10 @@ def race(rng: np.random.Generator, curves: Curves, correlation: float | None) ->
     racing = names if correlation is None else _better_half(rng, curves.final, correlation)
     cost = 0.0 if correlation is None else PASS * len(names) / curves.epochs_a_period
     rivals = len(racing) - 1
-    for period in range(curves.periods):
+    for period in range(1, curves.periods + 1):
         cost += len(racing)
-        if period < looks and len(racing) > 1:
-            racing = _survivors(validation, racing, period, looks, rivals)
+        if period <= looks and len(racing) > 1:
+            racing = _survivors(curves, validation, racing, period, rivals)
     whole = len(names) * curves.periods
     first, own = (_best(test, among) for among in (names, racing))
     p = paired.behind(test[own][-1:], test[first][-1:])
@@ -66,11 +69,18 @@ def race(rng: np.random.Generator, curves: Curves, correlation: float | None) ->
 
 
 def _survivors(
-    validation: Mapping[str, Right], racing: Sequence[str], period: int, looks: int, rivals: int
+    curves: Curves,
+    validation: Mapping[str, Right],
+    racing: Sequence[str],
+    period: int,
+    rivals: int,
 ) -> list[str]:
     """The networks that the rule lets go on."""
-    right = {name: validation[name][period : period + 1] for name in racing}
-    look = rule.look(right, {name: [name] for name in racing}, period + 1, looks, rivals)
+    end = period * curves.epochs_a_period
+    right = {name: validation[name][end - 1 : end] for name in racing}
+    errors = {name: list(1 - validation[name][:end].mean(axis=1)) for name in racing}
+    trials, looks = {name: [name] for name in racing}, curves.periods - 1
+    look = rule.look(right, trials, period, looks, rivals, errors, curves.epochs)
     stopped = {each.network for each in look.contenders if each.stops}
     return [name for name in racing if name not in stopped]
 
@@ -92,10 +102,13 @@ def _best(test: Mapping[str, Right], among: Sequence[str]) -> str:
     return max(among, key=lambda name: int(test[name][-1].sum()))
 
 
-def cell(curves: Curves, correlation: float | None, races: int, seed: int) -> dict[str, Any]:
-    """Many races on one set of curves."""
+def cell(source: Source, correlation: float | None, races: int, seed: int) -> dict[str, Any]:
+    """Many races; what is drawn of the curves is drawn anew every `REDRAWN` races."""
     rng = np.random.default_rng([seed, 0 if correlation is None else round(1000 * correlation)])
-    outcomes = [race(rng, curves, correlation) for _ in range(races)]
+    outcomes, curves = list[Outcome](), source(rng)
+    for number in range(races):
+        curves = source(rng) if number % REDRAWN == 0 else curves
+        outcomes.append(race(rng, curves, correlation))
     return {
         "curves": curves.name,
         "networks": len(curves.right),
@@ -119,6 +132,18 @@ def goals(cells: Sequence[Mapping[str, Any]]) -> list[Goal]:
     return made
 
 
+def sources(recorded: Path) -> dict[str, Source]:
+    """Where curves come from: modelled on the study's figures, and recorded."""
+    made: dict[str, Source] = {
+        f"study {images}": partial(race_curves.of_study, validation=images) for images in VALIDATION
+    }
+    made["without resnet34"] = partial(race_curves.of_study, without="resnet34")
+    if recorded.exists():
+        curves = race_curves.recorded(recorded)
+        made[curves.name] = lambda rng: curves
+    return made
+
+
 def main() -> int:
     """Simulate, print and publish; returns the exit code."""
     asked = argparse.ArgumentParser(description=__doc__)
@@ -128,15 +153,11 @@ def main() -> int:
     asked.add_argument("--json", type=Path)
     asked.add_argument("--check", action="store_true")
     given = asked.parse_args()
-    rng = np.random.default_rng(given.seed)
-    sources = [race_curves.of_study(rng, images) for images in VALIDATION]
-    sources += [race_curves.of_study(rng, without="resnet34")]
-    sources += [race_curves.recorded(given.curves)] if given.curves.exists() else []
     cells = []
-    for curves in sources:
+    for name, source in sources(given.curves).items():
         for correlation in CORRELATIONS:
-            say(f"{curves.name}, rank {correlation}")
-            cells.append(cell(curves, correlation, given.races, given.seed))
+            say(f"{name}, rank {correlation}")
+            cells.append(cell(source, correlation, given.races, given.seed))
     say("")
     head = list(cells[0])
     shown = table(head, [[each[key] for key in head] for each in cells])

@@ -41,7 +41,7 @@ SHARED, LASTING = 0.6, 0.25
 
 @dataclass(frozen=True)
 class Curves:
-    """Images right, as (periods, images), of each network; `validation` of them are that."""
+    """Images right, as (epochs, images), of each network; `validation` of them are that."""
 
     name: str
     right: Mapping[str, Right]
@@ -49,9 +49,14 @@ class Curves:
     epochs_a_period: int = 1
 
     @property
+    def epochs(self) -> int:
+        """Epochs of each network."""
+        return len(next(iter(self.right.values())))
+
+    @property
     def periods(self) -> int:
         """Periods of each network."""
-        return len(next(iter(self.right.values())))
+        return self.epochs // self.epochs_a_period
 
     @property
     def final(self) -> dict[str, float]:
@@ -70,7 +75,7 @@ class Curves:
 
 
 def of_study(
-    rng: np.random.Generator, validation: int = 6_091, without: str = "", periods: int = 10
+    rng: np.random.Generator, validation: int = 6_091, without: str = "", epochs: int = 30
 ) -> Curves:
     """The study's networks over ten periods of three epochs, with its number of test images.
 
@@ -84,10 +89,9 @@ def of_study(
         if name == without:
             continue
         slope = math.log((1 - early) / (1 - late)) / math.log(3)
-        epochs = 3.0 * np.arange(1, periods + 1)
-        errors = np.clip((1 - late) * (epochs / 30) ** -slope, 0, 0.95)
+        errors = np.clip((1 - late) * (np.arange(1, epochs + 1) / 30) ** -slope, 0, 0.95)
         own = math.sqrt(LASTING) * rng.standard_normal(images)
-        fresh = rng.standard_normal((periods, images)) * math.sqrt(1 - SHARED - LASTING)
+        fresh = rng.standard_normal((epochs, images)) * math.sqrt(1 - SHARED - LASTING)
         right[name] = hard + own + fresh < special.ndtri(1 - errors)[:, None]
     left_out = f" without {without}" if without else ""
     return Curves(f"study{left_out}", right, validation, 3)

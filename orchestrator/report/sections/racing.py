@@ -50,6 +50,8 @@ def _stops(run_data: RunData) -> Table:
             wording.title(stop.look.leader),
             Cell(wording.percent(stop.contender.accuracy), stop.contender.accuracy),
             Cell(wording.percent(stop.look.leader_accuracy), stop.look.leader_accuracy),
+            _headed(stop.contender.forecast),
+            _headed(stop.contender.leader_forecast),
             Cell(f"{stop.contender.only_own:,}", stop.contender.only_own),
             Cell(f"{stop.contender.only_leader:,}", stop.contender.only_leader),
             Cell(wording.p_value(stop.contender.p_corrected), stop.contender.p_corrected),
@@ -62,16 +64,26 @@ def _stops(run_data: RunData) -> Table:
         "Behind",
         "Validation accuracy",
         "That of the leader",
+        "Forecast",
+        "The leader's",
         "Only it right",
         "Only the leader right",
         "p, corrected",
     )
-    title = "Networks that stopped: validation images with one of both right, and the p-value"
-    return Table(head, rows, tuple(range(3, 8)), (), "race", title, "long")
+    title = (
+        "Networks that stopped: behind on validation images, and on no course past the leader by "
+        "the last epoch"
+    )
+    return Table(head, rows, tuple(range(3, 10)), (), "race", title, "long")
+
+
+def _headed(accuracy: float | None) -> Cell:
+    """The accuracy that a curve leads to by the last epoch."""
+    return Cell(wording.percent(accuracy), -1.0 if accuracy is None else accuracy)
 
 
 def _looks(run_data: RunData) -> Table:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for made in run_data.decisions.made:
         if look := made.look:
             absent = wording.listed([wording.title(name) for name in look.absent])
@@ -97,7 +109,7 @@ def _looks(run_data: RunData) -> Table:
 def _ladder(run_data: RunData, tuned: tuple[Choice, ...]) -> Table:
     """A row for each network and value, the chosen ones marked."""
     metric, key = METRICS[tuned[0].metric], tuned[0].key
-    rows, best = [], []
+    rows, best = list[tuple[str, ...]](), list[int]()
     for choice in tuned:
         for rung in sorted(choice.rungs, key=_place):
             best += [len(rows)] if rung.value == choice.chosen else []
@@ -112,8 +124,8 @@ def _ladder(run_data: RunData, tuned: tuple[Choice, ...]) -> Table:
                     "goes on" if rung.value == choice.chosen else "stopped",
                 )
             )
-    head = ("Network", key, f"Validation {wording.noun(metric).removeprefix('test ')}")
-    head += ("Validation loss", "")
+    noun = wording.noun(metric).removeprefix("test ")
+    head = ("Network", key, f"Validation {noun}", "Validation loss", "")
     epoch = run_data.decisions.made[0].epoch
     title = f"Values of {key} after epoch {epoch}; the best by validation goes on"
     return Table(head, tuple(rows), (2, 3), tuple(best), "tuning", title, "long")
