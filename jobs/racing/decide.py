@@ -10,6 +10,7 @@ from typing import Any
 from jobs import plan
 from jobs.racing import published, rule, tuned
 from jobs.spec import decided
+from jobs.spec.looks import looks as looks_of
 from jobs.spec.setting import network_of
 from jobs.store import decisions
 from jobs.store.decisions import DecisionRecord, Decisions
@@ -114,7 +115,7 @@ def _raced(
         if all(published.state_of(store, ledger, t, epoch) == "done" for t in of_network)
         and (rows := published.right(store, of_network, epoch)) is not None
     }
-    looks = decided.looks(spec.race, spec.tune, spec.periods)
+    looks = looks_of(spec.race, spec.tune, spec.periods)
     number = period - (spec.tune is not None)
     rivals = len(_networks(store, run, run.trials)) - 1
     right = _comparable(answers)

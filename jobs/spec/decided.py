@@ -1,4 +1,4 @@
-"""What a run decides between its periods, and why some specifications leave nothing to decide."""
+"""What races in a run, and why some specifications leave nothing to decide between periods."""
 
 from __future__ import annotations
 
@@ -7,28 +7,12 @@ from typing import TYPE_CHECKING
 from jobs.catalog import metrics
 from jobs.catalog.suggest import unknown
 from jobs.spec.fields import RECIPE_KEYS
+from jobs.spec.looks import looks
 from jobs.spec.setting import Setting, label
 from jobs.spec.tuning import LADDERED
 
 if TYPE_CHECKING:
     from jobs.spec.model import Spec
-
-
-def decision_epochs(race: bool, tune: str | None, periods: int, epochs: int) -> tuple[int, ...]:
-    """The epochs after which something is decided: ends of periods, never the last one.
-
-    Values are chosen after the first period; a race looks after each one.
-    """
-    last = periods - 1 if race else min(1, periods - 1) if tune else 0
-    return tuple(epochs * period for period in range(1, last + 1))
-
-
-def looks(race: bool, tune: str | None, periods: int) -> int:
-    """How often a race looks at its networks.
-
-    Not after the period whose validation answers choose the values of a tuned key.
-    """
-    return max(periods - 1 - (tune is not None), 0) if race else 0
 
 
 def contender(spec: Spec, backbone: str, setting: Setting) -> str:

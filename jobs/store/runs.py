@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.errors import NewerRecord, RequestError
-from jobs.spec.decided import decision_epochs
+from jobs.spec.looks import decision_epochs
 from jobs.store import codec
 from jobs.store.records import Number, RunRecord
 from jobs.task import NAME, Task
