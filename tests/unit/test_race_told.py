@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -159,10 +160,9 @@ REFUSED = [
 @pytest.mark.parametrize(("given", "words"), REFUSED)
 def test_what_could_decide_nothing_is_refused(given: dict[str, Any], words: str) -> None:
     """In one line, with what to change."""
-    with pytest.raises(BadSpec, match="race|tune") as refused:
+    with pytest.raises(BadSpec, match=re.escape(words)) as refused:
         model.build({"backbones": ["vgg16", "resnet34"], "data": "digits", **given})
 
-    assert words in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
