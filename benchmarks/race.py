@@ -150,11 +150,13 @@ def main() -> int:
     asked.add_argument("--races", type=int, default=400)
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--curves", type=Path, default=race_curves.RECORDED)
+    asked.add_argument("--only", help="one source of curves by its name, such as animals22")
     asked.add_argument("--json", type=Path)
     asked.add_argument("--check", action="store_true")
     given = asked.parse_args()
     cells = []
-    for name, source in sources(given.curves).items():
+    chosen = {n: s for n, s in sources(given.curves).items() if given.only in (None, n)}
+    for name, source in chosen.items():
         for correlation in CORRELATIONS:
             say(f"{name}, rank {correlation}")
             cells.append(cell(source, correlation, given.races, given.seed))

@@ -108,7 +108,7 @@ def recorded(path: Path = RECORDED) -> Curves:
     return Curves(told["name"], right, told["validation"], told["epochs_a_period"])
 
 
-def record(store: Store, runs: Sequence[Run], path: Path) -> None:
+def record(store: Store, runs: Sequence[Run], name: str, path: Path) -> None:
     """Write the curves of all networks of these runs, over the images that all have answered."""
     answers = {label: rows for run in runs for label, rows in _of_run(store, run).items()}
     common = sorted(set.intersection(*(set(rows[0]) for rows in answers.values())))
@@ -118,7 +118,7 @@ def record(store: Store, runs: Sequence[Run], path: Path) -> None:
         for label, rows in answers.items()
     }
     epochs = runs[0].spec.epochs_per_period
-    told: dict[str, Any] = {"name": runs[0].name, "images": len(common)}
+    told: dict[str, Any] = {"name": name, "images": len(common)}
     told |= {"validation": validation, "epochs_a_period": epochs}
     path.write_text(json.dumps(told | {"networks": networks}, indent=1) + "\n")
 
@@ -159,7 +159,9 @@ if __name__ == "__main__":
     given = argparse.ArgumentParser(description=__doc__)
     given.add_argument("store", type=Path)
     given.add_argument("runs", nargs="+")
+    given.add_argument("--name", default="animals22")
     given.add_argument("--out", type=Path, default=RECORDED)
     asked = given.parse_args()
     where = Store(asked.store.absolute()).open()
-    record(where, [where.load_run(name) for name in asked.runs], asked.out)
+    chosen = [where.load_run(name) for name in asked.runs]
+    record(where, chosen, asked.name, asked.out)
