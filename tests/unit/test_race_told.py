@@ -126,7 +126,7 @@ def test_a_report_says_whether_the_lead_survives_tuning(tmp_path: Path) -> None:
     lead, edge = tuning_told(known(race).made[0].choices)
 
     assert lead.startswith("The lead does not survive")
-    assert "ResNet34 is first by validation, with each network's best value Scratch" in lead
+    assert "ResNet34 leads with the recipe's own learning_rate, but Scratch leads with" in lead
     assert edge.startswith("At the edge of the values tried: Scratch.")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jobs.catalog.metrics import METRICS
 from jobs.spec.setting import value_told
 from jobs.store.decisions import Choice, Rung
@@ -139,26 +141,26 @@ def _place(rung: Rung) -> tuple[float, str]:
 def tuning_told(tuned: tuple[Choice, ...]) -> list[str]:
     """Whether the lead survives each network's own best value, and which values are at the edge."""
     key, said = tuned[0].key, list[str]()
-    if len(tuned) > 1:
-        own = racing.leader_with(tuned, lambda choice: choice.own)
-        best = racing.leader_with(tuned, lambda choice: choice.chosen)
-        first, after = (wording.listed([wording.title(n) for n in names]) for names in (own, best))
-        if not own:
-            said.append(f"With the recipe's own {key} no network could be validated.")
-        elif own == best:
-            said.append(
-                f"The lead survives: {first} is first by validation with the recipe's own {key}, "
-                "and with each network's best value too."
-            )
-        else:
-            said.append(
-                f"The lead does not survive: with the recipe's own {key} {first} is first by "
-                f"validation, with each network's best value {after}. These differences were not "
-                "tested."
-            )
+    own = racing.leader_with(tuned, lambda choice: choice.own)
+    best = racing.leader_with(tuned, lambda choice: choice.chosen)
+    if len(tuned) > 1 and not own:
+        said.append(f"With the recipe's own {key} no network could be validated.")
+    elif len(tuned) > 1:
+        survives = set(best) <= set(own)
+        said.append(
+            f"The lead {'survives' if survives else 'does not survive'}: by validation "
+            f"{_leading(own)} with the recipe's own {key}, {'and' if survives else 'but'} "
+            f"{_leading(best)} with each network's best value. These differences were not tested."
+        )
     if edge := [wording.title(one.network) for one in tuned if racing.at_edge(one)]:
         said.append(
             f"At the edge of the values tried: {wording.listed(edge)}. A {key} beyond may be "
             f"better still; a list of values goes further."
         )
     return said
+
+
+def _leading(names: Sequence[str]) -> str:
+    """`ResNet34 leads`, or `ResNet34 and VGG16 share the lead`."""
+    told = wording.listed([wording.title(name) for name in names])
+    return f"{told} leads" if len(names) == 1 else f"{told} share the lead"
