@@ -56,11 +56,11 @@ coverage: $(VENV)/installed-dev
 	$(BIN)/python -m coverage run -m pytest -n 4 --dist loadfile --no-loadscope-reorder; \
 	$(BIN)/python -m coverage combine --quiet && $(BIN)/python -m coverage report
 
-# FILE=chaos.json saves a record.
+# FILE=chaos.json saves a record; RACE=1 lets networks stop between periods.
 chaos: N ?= 50
 chaos: SEED ?= 1
 chaos: $(VENV)/installed-dev
-	PYTHONPATH=tests $(BIN)/python -m chaos --faults $(N) --seed $(SEED) $(if $(FILE),--json '$(FILE)')
+	PYTHONPATH=tests $(BIN)/python -m chaos --faults $(N) --seed $(SEED) $(if $(RACE),--race) $(if $(FILE),--json '$(FILE)')
 
 bench: $(VENV)/installed-dev
 	@mkdir -p bench-results

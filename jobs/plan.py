@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from jobs.catalog import backbones
 from jobs.errors import OrchError, OutOfReach
 from jobs.spec import setting
-from jobs.store import other_data
+from jobs.store import decisions, other_data
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
@@ -159,11 +159,12 @@ def ready_tasks(
         except OutOfReach as error:
             on_denied(error)
     ready += other_data.preparations(run, ledger)
-    own = set(run.tasks)
+    own, known = set(run.tasks), decisions.read(store, run)
     return [
         task
         for task in ready
-        if task.id in own or (task.kind == "train" and _leads_on(ledger, run, task))
+        if (task.id in own or (task.kind == "train" and _leads_on(ledger, run, task)))
+        and (task.kind == "prepare" or known.allows(task))
     ]
 
 
@@ -236,9 +237,8 @@ def next_tasks(store: Store, task: Task) -> list[Task]:
         ]
     evaluations_by_epoch = store.evaluations_by_epoch(task.subject)
     trainings = (Task("train", task.subject, epoch) for epoch in evaluations_by_epoch)
-    following = itertools.islice(
-        (training for training in trainings if not store.is_done(training)), 1
-    )
+    undone = itertools.islice((each for each in trainings if not store.is_done(each)), 1)
+    following = (each for each in undone if store.wanted_by(each))  # not where a decision is due
     evaluations = evaluations_by_epoch.get(task.epoch, [])
     tests = [e for e in evaluations if not e.data or store.is_done(Task("prepare", e.data))]
     candidates = [*tests, *following]
@@ -273,19 +273,23 @@ def cost_of(
 def task_states(
     store: Store, run: Run | RunOutline, ledger: Ledger | None = None
 ) -> dict[str, str]:
-    """The state of each task: `done`, `failed`, `blocked`, `cancelled` or `open`.
+    """The state of each task: `done`, `failed`, `blocked`, `stopped`, `cancelled` or `open`.
 
-    `blocked` means that a task it depends on failed. `ledger` is a listing of the store; without
+    `blocked` means that a task it depends on failed, `stopped` that a decision ended its trial
+    before. `ledger` is a listing of the store; without
     one the store is listed now.
     """
     ledger = ledger or store.ledger()
     states: dict[str, str] = {}
     unfinished = "cancelled" if store.is_cancelled(run.name) else "open"
     blocked: set[str] = set()
+    stops = decisions.read(store, run).stopped_now
     for task_id in run.tasks:
         kind, subject, rest = task_id.split(".", 2)
         if task_id in ledger.done:
             states[task_id] = "done"
+        elif subject in stops and decisions.is_beyond(rest, stops[subject]):
+            states[task_id] = "stopped"
         elif task_id in ledger.failed:
             states[task_id] = "failed"
             if kind == "prepare":

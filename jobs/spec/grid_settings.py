@@ -20,10 +20,11 @@ MAX_SPLIT_SEED = 2**31
 class GridSettings(NetworkSettings, Recipe):
     """A recipe of which keys may have several values, for all networks or for one of them.
 
-    Each key itself holds the first of its values.
+    Each key itself holds the first of its values. Of those of `tune` each network keeps the best.
     """
 
     splits: int = key_field("splits", ge=1, le=100)
+    tune: str | None = key_field("tune")
     grid: Grid = Field(default={}, description="lists of values for keys of the recipe")
     rank: bool = Field(default=False, description="networks are ranked, and none is trained")
 

@@ -27,6 +27,8 @@ results/<table>/trial=<trial>/*.parquet    table rows of a trial
 runs/<run>/run.json                        specification, trials and tasks of a run
 runs/<run>/others/<name>.json              other data that its networks are evaluated on
 runs/<run>/cancelled.json                  the run was cancelled and not resumed since
+runs/<run>/decisions/0001.json             which trials stop after this period, and why
+runs/<run>/carried-on.json                 stopped trials go on all the same
 reports/<run>/                             where `orch report` writes by default
 exports/<run>/<program>/                   where `orch export` writes by default
 workers/<worker>.json                      a worker's heartbeat, at most a few seconds old
@@ -230,6 +232,18 @@ class StorePaths:
     def cancelled_path(self, run: str) -> Path:
         """The file that marks a run as cancelled."""
         return self.run_folder(run) / "cancelled.json"
+
+    def decisions_folder(self, run: str) -> Path:
+        """The folder of what was decided after the periods of a run."""
+        return self.run_folder(run) / "decisions"
+
+    def decision_path(self, run: str, period: int) -> Path:
+        """The file of what was decided after a period of a run."""
+        return self.decisions_folder(run) / f"{period:04d}.json"
+
+    def carried_on_path(self, run: str) -> Path:
+        """The file that carries stopped trials of a run on."""
+        return self.run_folder(run) / "carried-on.json"
 
     def others_folder(self, run: str) -> Path:
         """The folder of the records of other data that a run's networks are evaluated on."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.errors import NewerRecord, RequestError
+from jobs.spec.looks import decision_epochs
 from jobs.store import codec
 from jobs.store.records import Number, RunRecord
 from jobs.task import NAME, Task
@@ -56,6 +57,12 @@ class Run:
         """The specification as its record holds it."""
         return self.spec.model_dump(mode="json")
 
+    @property
+    def decision_epochs(self) -> tuple[int, ...]:
+        """The epochs after which it is decided which trials go on; none in most runs."""
+        spec = self.spec
+        return decision_epochs(spec.race, spec.tune, spec.periods, spec.epochs_per_period)
+
     def period_of(self, epoch: int) -> int:
         """The period (from 1) of this run that an epoch (from 1) belongs to."""
         return (epoch - 1) // self.spec.epochs_per_period + 1
@@ -83,6 +90,14 @@ class RunOutline:
     def recorded_spec(self) -> dict[str, Any]:
         """The specification as its record holds it."""
         return self.settings
+
+    @property
+    def decision_epochs(self) -> tuple[int, ...]:
+        """The epochs after which it is decided which trials go on; none in most runs."""
+        race, tune = self.settings.get("race"), self.settings.get("tune")
+        sizes = (self.settings.get(key) for key in ("periods", "epochs_per_period"))
+        periods, epochs = (size if isinstance(size, int) else 0 for size in sizes)
+        return decision_epochs(bool(race), tune, periods, epochs) if race or tune else ()
 
     @property
     def data_sets(self) -> tuple[str, ...]:

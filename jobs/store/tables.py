@@ -75,6 +75,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         ]
     ),
     "predictions": pa.schema([*_WHO, *_PREDICTION]),
+    "validation_predictions": pa.schema([*_WHO, *_PREDICTION]),
     "other_evaluations": pa.schema([*_WHO, ("data", pa.string()), *_SUMS]),
     "other_predictions": pa.schema([*_WHO, ("data", _NAME), *_PREDICTION]),
     **ranking_tables.SCHEMAS,

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from jobs import plan, settings
 from jobs.data.data_source import DataSource
 from jobs.errors import DamagedFile, NewerRecord, OrchError, RequestError
-from jobs.store import codec, other_data
+from jobs.store import codec, decisions, other_data
+from jobs.store.decisions import NONE, Decisions
 from jobs.store.other_data import OtherDataRecord
 from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run
@@ -65,6 +66,7 @@ class StoredResults:
     other_evaluations: pa.Table
     other_manifests: dict[str, pa.Table]
     rankings: tuple[StoredRanking, ...] = ()
+    decisions: Decisions = NONE
 
 
 def load_results(store: Store, run: Run) -> StoredResults:
@@ -94,6 +96,7 @@ def load_results(store: Store, run: Run) -> StoredResults:
         other_evaluations=read_rows(store.root, "other_evaluations", run.trials),
         other_manifests=_other_manifests(store, run),
         rankings=load_rankings(store, run),
+        decisions=decisions.read(store, run),
     )
 
 

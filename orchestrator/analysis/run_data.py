@@ -11,6 +11,7 @@ from jobs.catalog.metrics import Metric, short_of_classes
 from jobs.data.data_source import DataSource
 from jobs.errors import OrchError, RequestError
 from jobs.store import leaks as kept_leaks
+from jobs.store.decisions import NONE, Decisions
 from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
@@ -77,6 +78,7 @@ class RunData:
     without_suspects: RunData | None = None
     splits: Mapping[int, RunData] = field(default_factory=dict)
     split_of: Mapping[str, int] = field(default_factory=dict)
+    decisions: Decisions = NONE
 
     @property
     def metric(self) -> Metric:
@@ -233,6 +235,7 @@ def compare_networks(
         other_data=_other_data(stored, whose),
         labels=stored.labels,
         rankings=stored.rankings,
+        decisions=stored.decisions,
     )
     return _with_learning(run_data, needed)
 

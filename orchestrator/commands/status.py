@@ -205,6 +205,7 @@ def _trials(trials: Sequence[TrialStatus]) -> Iterator[str]:
         stopped = [] if early is None else [f"stopped early at epoch {early}"]
         if trial.probe_accuracy is not None:
             stopped = [f"probe accuracy {share(trial.probe_accuracy)}"]
+        stopped += [trial.stopped_because] if trial.stopped_because else []
         doing = [f"{each.phase or each.kind} on {each.worker}" for each in trial.progress]
         yield (
             f"{trial.trial:<{width}}  {told:<{wide}}{trial.state:<9}  "

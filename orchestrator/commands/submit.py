@@ -83,7 +83,7 @@ def submit_command(
     with reading:
         store, run, request = record.record(spec, settings, workers, device, tell, look, check)
     said = [*_of_run(spec, run, request, settings), *_of_default_data(spec_file, options)]
-    said += [*_of_length(spec), *(f"note: {plain(note)}" for note in notes)]
+    said += [*_of_decisions(spec), *_of_length(spec), *(f"note: {plain(note)}" for note in notes)]
     facts = {"goes_on": request.known is not None, "notes": notes}
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts)
 
@@ -125,7 +125,9 @@ def _forecast(
     if as_json:
         emit(told.as_dict())
         return 0
-    for line in [*words.lines(told), *_of_grid(spec), *_of_length(spec)]:
+    decided = _of_decisions(spec)
+    all_of_them = ["the figures above are those without it, so upper limits"] if decided else []
+    for line in [*words.lines(told), *_of_grid(spec), *decided, *all_of_them, *_of_length(spec)]:
         click.echo(plain(line))
     return 0
 
@@ -188,6 +190,26 @@ def _product(lists: Mapping[str, Sequence[Any]]) -> str:
         for key in in_order(lists)
     ]
     return " x ".join(told) or "1 setting"
+
+
+def _of_decisions(spec: Spec) -> list[str]:
+    """Lines on what is decided between periods."""
+    said = []
+    if spec.tune is not None:
+        said.append(
+            f"tune: after period 1 each network goes on with its best {spec.tune} by validation; "
+            "its other values stop"
+        )
+    if spec.race:
+        first = 1 if spec.tune is None else 2
+        said.append(
+            f"race: after periods {first} to {spec.periods - 1} networks stop that are "
+            "significantly behind on the validation images"
+            if spec.periods - 1 > first
+            else f"race: after period {first} networks stop that are significantly behind on the "
+            "validation images"
+        )
+    return said
 
 
 def _of_length(spec: Spec) -> list[str]:

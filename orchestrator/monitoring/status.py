@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jobs import plan
@@ -12,7 +12,7 @@ from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 from jobs.task import Task
 from jobs.versions import differing_versions
-from orchestrator.monitoring import fitting, progress, waiting
+from orchestrator.monitoring import fitting, progress, stops, waiting
 from orchestrator.monitoring.heartbeats import Heartbeat
 from orchestrator.monitoring.progress import StoreView, TaskProgress
 from orchestrator.monitoring.trial_status import (
@@ -115,11 +115,12 @@ def run_status(
     shares, spec = shares_of_trials(states), run.recorded_spec
     results = {name: results_of(store, name, shares[name]) for name in run.trials}
     now_at = {name: _under_way(scene, run, name, states) for name in run.trials}
-    begun = scene.begun
-    trials = tuple(
+    begun, why = scene.begun, stops.reasons(store, run)
+    told = (
         trial_status(store, name, shares[name], now_at[name], name in begun, results[name], spec)
         for name in run.trials
     )
+    trials = tuple(replace(trial, stopped_because=why.get(trial.trial)) for trial in told)
     unfit = fitting.unfit(store, run, states, scene.workers)
     state = _state(states, preparing is not None or any(trial.progress for trial in trials))
     return RunStatus(

@@ -29,12 +29,12 @@ CHECKPOINT = re.compile(r"e(\d{4,})-.*\.json")
 
 @dataclass(frozen=True, slots=True)
 class TrialStatus:
-    """One trial: `state` is waiting, running, done, failed, blocked or cancelled.
+    """One trial: `state` is waiting, running, done, failed, blocked, stopped or cancelled.
 
     `accuracy` is of the last evaluation. `stopped_early` is the epoch of early stopping;
     `epochs_done` then stays there. `setting` has the values that vary for its network. `split` is
     what drew its split, where the run has several. A trial that is ranked has one epoch, and
-    `probe_accuracy` when that is done.
+    `probe_accuracy` when that is done. `stopped_because` says why a decision of the run stopped it.
     """
 
     trial: str
@@ -53,6 +53,7 @@ class TrialStatus:
     setting: Setting = field(default_factory=dict)
     probe_accuracy: float | None = None
     split: int | None = None
+    stopped_because: str | None = None
 
     @property
     def label(self) -> str:
@@ -60,9 +61,15 @@ class TrialStatus:
         return label(self.backbone, self.setting)
 
     @property
+    def epochs_asked(self) -> int:
+        """Epochs that the run wants of it; those done where a decision stopped it."""
+        return self.epochs_done if self.state == "stopped" else self.epochs
+
+    @property
     def epochs_left(self) -> int:
         """Epochs left to train."""
-        return 0 if self.stopped_early is not None else self.epochs - self.epochs_done
+        over = self.stopped_early is not None or self.state == "stopped"
+        return 0 if over else self.epochs - self.epochs_done
 
 
 @dataclass(slots=True)
@@ -190,6 +197,5 @@ def _state_of_trial(states: set[str], working: bool) -> str:
         return "done"
     if working:
         return "running"
-    return next(state for state in ("open", "blocked", "cancelled") if state in states).replace(
-        "open", "waiting"
-    )
+    ends = ("open", "blocked", "stopped", "cancelled")
+    return next(state for state in ends if state in states).replace("open", "waiting")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from jobs.spec.setting import network_of
+from orchestrator.analysis import racing
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.imagenet import imagenets_own
 from orchestrator.analysis.leader import Leader
@@ -25,6 +26,7 @@ def cautions(run_data: RunData, analysis: Analysis) -> list[str]:
         *unlearned(run_data),
         *filter(None, [leaks.caution(run_data, analysis)]),
         *_near_majority(run_data),
+        *_stopped(run_data),
         *_untested(run_data, analysis),
         *_seeds(run_data, analysis),
         *_chosen_on_test(run_data, analysis),
@@ -108,6 +110,19 @@ def _near_majority(run_data: RunData) -> Iterator[str]:
             f"{wording.title(lead.ranking[0].backbone)} is not clearly better than a constant "
             f"prediction: always predicting {wording.plain(known.majority)} gets "
             f"{wording.percent(known.majority_share)}."
+        )
+
+
+def _stopped(run_data: RunData) -> Iterator[str]:
+    """Networks that decisions stopped: what is ranked are those that went on."""
+    if names := [wording.title(name) for name in racing.unranked(run_data)]:
+        shown = names[: settings.MAX_NAMED]
+        more = len(names) - len(shown)
+        told = wording.listed([*shown, f"{more} more"] if more else shown)
+        yield (
+            f"{told} stopped before this period, on validation images, and "
+            f"{'is' if len(names) == 1 else 'are'} not ranked here: what learns slowly may have "
+            "overtaken later. 'orch resume RUN --all' trains them to the end."
         )
 
 

@@ -17,6 +17,7 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import PeriodResult, Standing
 from orchestrator.analysis.statistics import Spread
 from orchestrator.report import json_leaks
+from orchestrator.report.decision_facts import decision_facts
 from orchestrator.report.headline import Headline
 from orchestrator.report.json_keys import KEYS, SCHEMA
 from orchestrator.report.rendering import wording
@@ -30,32 +31,23 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
     """The report as JSON values under `KEYS`; non-finite numbers become null."""
     run, states = run_data.run, list(run_data.states.values())
     settings = settings_of(run_data)
-    absent = _absent({"settings": settings, "foretold": analysis.foretold})
     facts: dict[str, Any] = {
         "schema": SCHEMA,
-        "keys": {key: told for key, told in KEYS.items() if key not in absent},
+        "keys": _keys(run_data, analysis, settings),
         "run": {"name": run.name, "submitted_at": run.submitted_at, "data": run.data},
         "spec": run.spec.model_dump(mode="json"),
         "answer": _answer(run_data, analysis, headline),
         "missing": list(headline.missing),
-        "tasks": {state: states.count(state) for state in ("done", "open", "failed", "blocked")},
+        "tasks": {state: states.count(state) for state in _states(run_data)},
         "metric": run_data.metric.name,
         "metrics": {name: _metric(metric) for name, metric in METRICS.items()},
         "standings": [_standing(standing) for standing in run_data.comparison.standings],
         "settings": [asdict(one) for one in analysis.settings],
+        "decisions": decision_facts(run_data),
         **_tested(analysis),
         **_on_others(run_data, analysis),
         "curves": [row.columns() for row in run_data.comparison.epochs],
-        "confusion": [
-            {
-                "backbone": backbone,
-                "period": period,
-                "epoch": run.epoch_of(period),
-                "classes": run_data.classes,
-                "counts": counts.tolist(),
-            }
-            for (backbone, period), counts in analysis.matrices.items()
-        ],
+        "confusion": _confusion(run_data, analysis),
         "questions": _questions(analysis),
         "trials": [_trial(run_data, name) for name in run_data.trials],
         "data": _data(run_data, analysis),
@@ -73,9 +65,33 @@ def _questions(analysis: Analysis) -> dict[str, Any]:
     return {"images": dict(analysis.kinds), "shown": shown}
 
 
-def _absent(later: dict[str, Any]) -> set[str]:
-    """The keys of these that a report has only where there is something to tell."""
-    return {key for key, value in later.items() if not value}
+def _states(run_data: RunData) -> tuple[str, ...]:
+    """The states of tasks that are counted."""
+    stopped = ("stopped",) if run_data.run.decision_epochs else ()
+    return ("done", "open", "failed", "blocked", *stopped)
+
+
+def _confusion(run_data: RunData, analysis: Analysis) -> list[dict[str, Any]]:
+    return [
+        {
+            "backbone": backbone,
+            "period": period,
+            "epoch": run_data.run.epoch_of(period),
+            "classes": run_data.classes,
+            "counts": counts.tolist(),
+        }
+        for (backbone, period), counts in analysis.matrices.items()
+    ]
+
+
+def _keys(run_data: RunData, analysis: Analysis, settings: Any) -> dict[str, str]:
+    """The keys, without those that say nothing of this run."""
+    shown = {
+        "settings": bool(settings),
+        "decisions": bool(run_data.run.decision_epochs),
+        "foretold": bool(analysis.foretold),
+    }
+    return {key: told for key, told in KEYS.items() if shown.get(key, True)}
 
 
 def paired_test(test: PairwiseTest) -> dict[str, Any]:

@@ -36,6 +36,10 @@ KEYS = {
     "and loss of the tested epochs, mean test accuracy, `metric` with its means on `validation` "
     "and `tested`, and `best` for that with the best validation value of its network. Objects with "
     "`backbone` have its `setting` here; other names of networks are `backbone, setting`",
+    "decisions": "with race or tune: what each period decided (`made`, as recorded: `stopped` has "
+    "the last epoch of each stopped trial, `look` the tests, `choices` the values tried), whether "
+    "stopped trials were carried on, image-epochs asked for and saved, and networks that were not "
+    "trained to the compared period, so that it does not rank them",
     "duels": "every two networks on the same test images after the answer's period: images that "
     "only one predicted correctly "
     "(first seed), McNemar's exact p (`method`: mcnemar; permutation where images are not right or "

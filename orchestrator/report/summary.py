@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from orchestrator.analysis import racing
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.cost import Cost
 from orchestrator.analysis.leader import Leader, LeaderVerdict
@@ -116,6 +117,7 @@ def _best(run_data: RunData, analysis: Analysis, lead: Leader) -> str:
     if len(lead.ranking) == 1:
         left_out = len(lead.ranking) < len(_tested(run_data, lead))
         why = "no other network has learned anything" if left_out else ""
+        why = why or ("the others stopped before" if racing.unranked(run_data) else "")
         return f"{name} has {right}; {why or 'no other network has been tested'}"
     if verdict is None or verdict.paired_test is None:
         return _untested(lead, name, right)

@@ -103,7 +103,8 @@ def begin(
     ledger = store.ledger()
     states, ready = plan.task_states(store, run, ledger), plan.ready_tasks(store, run, ledger)
     sent = [task for task in ready if only is None or task.id in only]
-    if ready:
+    # What is still open while nothing is ready waits for a decision, which workers make.
+    if ready or (run.decision_epochs and "open" in states.values()):
         return _start_and_enqueue(settings, store, run, workers, device, sent), sent, states
     return stack.look(settings), sent, states
 
@@ -242,7 +243,7 @@ def _of_sent(sent: Sequence[Any], states: dict[str, str]) -> str:
         return f"{len(sent)} task(s) enqueued; workers enqueue the following ones"
     return (
         "all tasks are already done"
-        if set(states.values()) == {"done"}
+        if set(states.values()) <= {"done", "stopped"}
         else "no task is ready to be enqueued"
     )
 

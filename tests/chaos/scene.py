@@ -29,12 +29,13 @@ BACKBONES = ("scratch", "squeezenet", "squeezenet-finetuned")
 @dataclass(frozen=True)
 class Size:
     """How large a study is. Trainings that are struck wait `pause_s` before each epoch: they take
-    their time, and not the processor's.
+    their time, and not the processor's. In a `race` networks that are behind stop between periods.
     """
 
     image_size: int = 64
     epochs_a_period: int = 8
     pause_s: float = 0.0
+    race: bool = False
 
 
 SMALL = Size(56, 3, 1.2)
@@ -211,6 +212,7 @@ def submit(lab: Lab, images: Path, periods: int, size: Size) -> Run:
         "--precision",
         "fp32",
         "--no-workers",
+        *(["--race"] if size.race else []),
     )
 
 

@@ -23,6 +23,7 @@ from orchestrator.report.sections import (
     mistakes,
     other_data,
     provenance,
+    racing,
     recipe,
     results,
     robustness,
@@ -63,6 +64,13 @@ SECTIONS: dict[str, SectionEntry] = {
             "validation and test accuracy of each setting, and the best of each network by "
             "validation; in a grid",
             settings.section,
+        ),
+        SectionEntry(
+            "race",
+            "Race and tuning",
+            "which networks and values stopped between periods, why, and what that saved; with "
+            "`race` or `tune`",
+            racing.section,
         ),
         SectionEntry(
             "certainty",
