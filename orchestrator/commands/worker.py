@@ -169,11 +169,10 @@ def _supervise(
     preflight.require_writable(settings.store)
     preflight.require_machine(settings, 1, None)
     logs.to_stderr(log_format)
-    options = ["--log-format", log_format, "--slots", str(slots)]
-    options += [
-        "--threads",
-        str(threads or stack.worker_threads(discovery.available_cores(), len(uuids))),
-    ]
+    given = threads or stack.worker_threads(discovery.available_cores(), len(uuids))
+    options = ["--log-format", log_format, "--slots", str(slots), "--threads", str(given)]
     options += [] if idle_exit_s is None else ["--idle-exit", f"{idle_exit_s:.3f}s"]
     options += [] if min_free_bytes is None else ["--min-free", f"{min_free_bytes / 1e6:.6f}MB"]
-    return supervisor.supervise(settings, uuids, name or stack.host(), options)
+    return supervisor.supervise(
+        settings, uuids, name or stack.host(), options, discovery.task_threads(given, slots)
+    )
