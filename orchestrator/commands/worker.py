@@ -103,6 +103,9 @@ def worker_command(
     Exit code 2: waiting does not help, such as without the device. Exit code 75: a later start may
     succeed, such as without a broker.
     """
+    from orchestrator.terminal import stalled_store
+
+    stalled_store.watch(settings.store, TEMPORARY)
     from workers import logs
 
     chosen, rest = logs.chosen_format(log_format), (threads, name, idle_exit_s, slots)
@@ -128,13 +131,16 @@ def _work(
 ) -> int:
     from orchestrator import preflight
     from orchestrator.submission import launch
+    from orchestrator.terminal import stalled_store
     from workers import main
 
     preflight.require_writable(settings.store)
     preflight.require_machine(settings, 1, device)
+    broker_url = launch.broker(settings)
+    stalled_store.end()  # a worker waits for its store, and says so
     return main.run(
         settings,
-        launch.broker(settings),
+        broker_url,
         device=device,
         threads=threads,
         name=name,
@@ -157,6 +163,7 @@ def _supervise(
     """One worker for each GPU; raises `NoSuchDevice` where there is none."""
     from orchestrator import preflight
     from orchestrator.local import stack, supervisor
+    from orchestrator.terminal import stalled_store
     from workers import logs
     from workers.devices import discovery
 
@@ -168,6 +175,7 @@ def _supervise(
         )
     preflight.require_writable(settings.store)
     preflight.require_machine(settings, 1, None)
+    stalled_store.end()
     logs.to_stderr(log_format)
     given = threads or stack.worker_threads(discovery.available_cores(), len(uuids))
     options = ["--log-format", log_format, "--slots", str(slots), "--threads", str(given)]

@@ -23,12 +23,17 @@ def _choose_store(ctx: click.Context, option: click.Parameter, folder: str | Non
         ctx.obj = (
             known if folder is None else replace(known, store=settings.folder(folder, "--store"))
         )
+    if ctx.parent is not None and not ctx.resilient_parsing:
+        from orchestrator.terminal import stalled_store
+
+        stalled_store.watch(ctx.obj.store)
+        ctx.call_on_close(stalled_store.end)
 
 
 def store_option(command: F) -> F:
     """The option `--store DIR`, before or after the command name.
 
-    The context object becomes `Settings`.
+    The context object becomes `Settings`. A command ends if the store does not answer.
     """
     return click.option(
         "--store",
