@@ -63,7 +63,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="orch-benchmark-"))
     try:
         store, run = _make(folder / "store", options.workers)
-        others = options.workers - 1 - options.repeats
+        others = options.workers - options.repeats  # every trial is some worker's
         with _redis(folder) as url, _simulated(store, run, others):
             waits = measure(store, run, url, options)
     finally:
