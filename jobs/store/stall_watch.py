@@ -38,6 +38,12 @@ def stalled(root: Path) -> StoreStalled:
     )
 
 
+def raise_if_away(root: Path, error: Exception) -> None:
+    """Raise `StoreStalled` if the operating system says that the store's server is away."""
+    if isinstance(error, OSError) and error.errno in AWAY:
+        raise stalled(root) from None
+
+
 @dataclass(slots=True)
 class StallWatch:
     """Asks the store again and again; says when it is silent for `limit_s`, and when it is back.

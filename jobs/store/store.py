@@ -49,8 +49,7 @@ class Store(LedgerStore):
                 )
             description = atomic.read_json(marker)
         except (OSError, WorkError, ValueError) as error:
-            if getattr(error, "errno", None) in stall_watch.AWAY:
-                raise stall_watch.stalled(self.root) from None
+            stall_watch.raise_if_away(self.root, error)
             reason = str(getattr(error, "strerror", None) or error).rstrip(".")
             raise StoreUnusable(
                 f"cannot use the store {self.root}: {reason}. Set ORCH_STORE to a folder that you "

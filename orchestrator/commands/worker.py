@@ -97,8 +97,7 @@ def worker_command(
 
     Ctrl-C, SIGTERM or SIGUSR1 (sent by Slurm before a time limit) stops after the current step and
     saves a checkpoint, for other workers to continue; a second one, but for SIGUSR1, exits at once.
-    Without ORCH_BROKER_URL the worker uses the embedded broker of this machine and starts it
-    if needed.
+    Without ORCH_BROKER_URL the worker uses, or starts, the embedded broker of this machine.
 
     Exit code 2: waiting does not help, such as without the device. Exit code 75: a later start may
     succeed, such as without a broker.
