@@ -48,7 +48,7 @@ from workers.scheduling.peers import MAX_WAITING, SHARE_S, Peers
 from workers.worker import Worker
 
 MAX_WAIT_S, PATIENCE_S, SETTLE_S = 60.0, 180.0, 30.0
-MINUTES = 5
+MINUTES = 3
 DEAD = "dead"
 
 
@@ -136,6 +136,7 @@ def fleet(root: str, url: str, dead: list[Task], answer: Any) -> None:
         while task.id not in idle.admission.tasks and time.monotonic() < began + PATIENCE_S:
             time.sleep(0.1)
         waits.append(time.monotonic() - began)
+        common.say(f"begun after {waits[-1]:.0f} s; a look takes {_look_s(idle):.2f} s")
     answer.send(waits)
     os._exit(0)  # children go with their worker
 
@@ -153,6 +154,12 @@ def watchers(store: Store, task: Task) -> set[str]:
         if name.startswith("far-")
         and any(task.lease_key in peers.share_of(name, keys, lambda at=at: at) for at in minutes)
     }
+
+
+def _look_s(worker: Worker) -> float:
+    """Seconds of one look at the ledger: longer looks are made less often (2% of the time)."""
+    reconciler = Reconciler(worker)
+    return common.timed(reconciler._look)
 
 
 def _worker(store: Store, url: str, name: str) -> Worker:
