@@ -17,7 +17,7 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import PeriodResult, Standing
 from orchestrator.analysis.statistics import Spread
 from orchestrator.report.headline import Headline
-from orchestrator.report.json_keys import KEYS
+from orchestrator.report.json_keys import KEYS, SCHEMA
 from orchestrator.report.rendering import wording
 from orchestrator.report.sections import data_source
 from orchestrator.report.settings_apart import in_json, settings_of
@@ -30,6 +30,7 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
     run, states = run_data.run, list(run_data.states.values())
     settings = settings_of(run_data)
     facts: dict[str, Any] = {
+        "schema": SCHEMA,
         "keys": {key: told for key, told in KEYS.items() if settings or key != "settings"},
         "run": {"name": run.name, "submitted_at": run.submitted_at, "data": run.data},
         "spec": run.spec.model_dump(mode="json"),
@@ -53,10 +54,7 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
             }
             for (backbone, period), counts in analysis.matrices.items()
         ],
-        "questions": {
-            "images": dict(analysis.kinds),
-            "shown": [asdict(example) for example in analysis.chosen],
-        },
+        "questions": _questions(analysis),
         "trials": [_trial(run_data, name) for name in run_data.trials],
         "data": _data(run_data, analysis),
         "attempts": [asdict(one) for one in analysis.attempts],
@@ -65,6 +63,11 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
     }
     whole: dict[str, Any] = _finite({key: facts[key] for key in facts["keys"]})
     return in_json(whole, settings) if settings else whole
+
+
+def _questions(analysis: Analysis) -> dict[str, Any]:
+    shown = [asdict(example) for example in analysis.chosen]
+    return {"images": dict(analysis.kinds), "shown": shown}
 
 
 def paired_test(test: PairwiseTest) -> dict[str, Any]:

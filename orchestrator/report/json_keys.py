@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+SCHEMA = 1
+"""The version of these keys: it grows when a key goes, or changes its meaning or type."""
+
 KEYS = {
+    "schema": "the version of these keys; keys are added under the same version",
     "keys": "a description of each key of this file",
     "run": "the run's name, when it was submitted (seconds since 1970, UTC), and the data set's "
     "name",

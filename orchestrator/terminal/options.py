@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from jobs.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+SCHEMA = 1
+"""The version of the keys of `--json` documents (docs/json.md).
+
+Keys are added under the same version. It grows when a key goes, or changes its meaning or type.
+"""
 
 
 def _choose_store(ctx: click.Context, option: click.Parameter, folder: str | None) -> None:
@@ -74,17 +80,18 @@ def examples(*lines: str) -> str:
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def emit(value: Any) -> None:
-    """Print one JSON document; dataclasses become objects."""
+def emit(document: Mapping[str, Any]) -> None:
+    """Print one JSON document with the version of its keys; dataclasses become objects."""
     import json
 
     import msgspec
 
+    versioned = {"schema": SCHEMA, **document}
     try:  # json itself indents ten times as slowly
-        line = json.dumps(value, ensure_ascii=False, default=fields, allow_nan=False)
+        line = json.dumps(versioned, ensure_ascii=False, default=fields, allow_nan=False)
         click.echo(msgspec.json.format(line, indent=2))
     except ValueError:
-        click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=fields))
+        click.echo(json.dumps(versioned, indent=2, ensure_ascii=False, default=fields))
 
 
 def fields(value: Any) -> dict[str, Any]:
