@@ -121,11 +121,15 @@ def keep_renewed(lease: Lease) -> Iterator[None]:
 
 @dataclass(slots=True)
 class LeaseTracker:
-    """What one process has observed of all leases; detects expired ones by its own clock."""
+    """What one process has observed of all leases; detects expired ones by its own clock.
+
+    `doubted` are those that were not free when a message asked for their task.
+    """
 
     store: Store
     ttl_s: float = TTL_S
     clock: Callable[[], float] = time.monotonic
+    doubted: set[str] = field(default_factory=set)
     _seen: dict[str, tuple[Any, float]] = field(default_factory=dict)
 
     def free(self, key: str) -> bool:
@@ -144,6 +148,8 @@ class LeaseTracker:
             return True
         known = self._seen.get(key)
         if known is None or known[0] != state:
+            if known is not None:  # its holder lives
+                self.doubted.discard(key)
             self._seen[key] = (state, self.clock())
             return False
         return self.clock() - known[1] >= self.ttl_s

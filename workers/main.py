@@ -23,7 +23,7 @@ from jobs.store import codec
 from jobs.store.records import HeartbeatRecord
 from jobs.store.store import Store
 from jobs.task_title import task_title
-from workers import heartbeat, logs
+from workers import heartbeat, logs, stalls
 from workers.devices import discovery, memory
 from workers.devices.admission import Admission
 from workers.execution import execute
@@ -125,6 +125,7 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
     worker.link.ping = partial(broker.ping, worker.broker_url)
     worker.link.write = partial(broker.require_writable, worker.broker_url, worker.store_id)
     reconciler, leave = Reconciler(worker), threading.Event()
+    store_watch = stalls.watch(worker.store.root)
     consumer = _consumer(worker)
     _leave_on_signals(worker, consumer, leave)
     remote_control.install(leave)
@@ -142,6 +143,7 @@ def _work(worker: Worker, idle_exit_s: float | None) -> int:
             _take_tasks(worker, consumer, leave)
     finally:
         leave.set()
+        store_watch.end()
         rounds.join(5)
         _say_goodbye(worker, consumer.app, reconciler)
     log.info("worker %s has left", worker.name)
@@ -283,7 +285,9 @@ def _leave_at_last(worker: Worker, reconciler: Reconciler, leave: threading.Even
             if time.monotonic() > ended + GOODBYE_S:
                 break
         time.sleep(0.2)
-    heartbeat.remove(worker)
+    last = threading.Thread(target=heartbeat.remove, args=(worker,), daemon=True)
+    last.start()
+    last.join(1.0)  # the store may not answer
     log.info("worker %s has left, without a word to the broker", worker.name)
     logging.shutdown()
     os._exit(0)

@@ -17,7 +17,7 @@ from jobs.store.ledger import Ledger
 from jobs.store.remembered import RememberedStore, Stamp, stamp
 from jobs.store.runs import Run
 from jobs.task import Task
-from workers import heartbeat
+from workers import expired_leases, heartbeat
 from workers.execution import announcing, deciding, execute
 from workers.execution.attempts import read_history
 from workers.lease import TTL_S
@@ -55,6 +55,7 @@ class Reconciler:
     next_look: float = 0.0
     unheld: list[Task] = field(default_factory=list)
     apart: list[Task] = field(default_factory=list)
+    expired: list[Task] = field(default_factory=list)
     tried_later: bool = False
     drained: bool = False
     unheld_since: dict[str, float] = field(default_factory=dict)
@@ -67,8 +68,7 @@ class Reconciler:
         Sets `leave` itself once the worker has been idle for `idle_exit_s` seconds. The worker
         stays for at least `LEAST_IDLE_S`, and while a failed task waits for its next attempt.
 
-        A scan of a large plan takes a while. Scans are spaced so that they use at most `MAX_SHARE`
-        of the time. The heartbeat is written in every round.
+        Scans of a large plan use at most `MAX_SHARE` of the time. Each round writes the heartbeat.
         """
         while not leave.wait(RECONCILE_S * self.worker.scheduler.slowdown):
             try:
@@ -108,6 +108,8 @@ class Reconciler:
         slowdown, took_s = self.worker.scheduler.slowdown, time.monotonic() - began
         pause_s = max(took_s / MAX_SHARE, RECONCILE_S * slowdown**2 if slowdown > 1 else 0.0)
         self.next_look = time.monotonic() + pause_s - RECONCILE_S * slowdown
+        if full:
+            expired_leases.enqueue(self.worker, self.expired)
         if not unheld or full or self.worker.stop.is_set():
             self.unheld_since.clear()
             self.patience_s = UNHEARD_S
@@ -192,19 +194,15 @@ class Reconciler:
         claimed = set(atomic.list_names(self.worker.store.leases_folder))
         ready = [task for run in runs for task in self._ready_tasks(run, ledger)]
         once_claimed = {task.lease_key for task in ready} & claimed
-        watched = set(self.worker.scheduler.share_of(sorted(once_claimed)))
+        watched = expired_leases.watched(self.worker, once_claimed)
         unclaimed = [task for task in ready if task.lease_key not in claimed]
         others = [task for task in ready if task.lease_key in watched]
-        free = [
-            *(
-                task
-                for task in unclaimed
-                if self._takes(task) and not self._waits_for_another(task)
-            ),
-            *(task for task in others if self._free(task)),
-        ]
+        ours = (each for each in unclaimed if self._takes(each))
+        free = [task for task in ours if not self._waits_for_another(task)]
+        free += [task for task in others if self._free(task)]
         tried = {task for task in free if task.lease_key in claimed}
         unheld = [task for task in free if task not in tried or not self._must_wait(task)]
+        self.expired = [task for task in unheld if task in tried]
         self.tried_later = len(unheld) < len(free) or bool(self.worker.put_off.reasons())
         return unheld
 

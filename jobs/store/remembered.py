@@ -1,11 +1,13 @@
-"""A store whose plan is read once: valid until the record of a run changes."""
+"""Stores of which a process that looks again and again reads each thing once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from jobs import atomic
+from jobs.store.ledger import Ledger
 from jobs.store.paths import StorePaths
+from jobs.store.records import TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, Trial
@@ -58,3 +60,26 @@ class RememberedStore(Store):
         if name not in self._trials:
             self._trials[name] = Store.load_trial(self, name)
         return self._trials[name]
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedResults(Store):
+    """Remembers published results for as long as each ledger that is read lists them.
+
+    One that is removed and made anew is trained meanwhile, which takes longer than a look.
+    """
+
+    _results: dict[str, TaskResult] = field(default_factory=dict, compare=False)
+
+    def ledger(self) -> Ledger:
+        """The ledger now; results that it does not list are forgotten."""
+        listed = Store.ledger(self)
+        for name in self._results.keys() - listed.done:
+            del self._results[name]
+        return listed
+
+    def done(self, task: Task) -> TaskResult | None:
+        """The published result of a task, as read first; None if there is none."""
+        if (known := self._results.get(task.id)) is None and (known := Store.done(self, task)):
+            self._results[task.id] = known
+        return known

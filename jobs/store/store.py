@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from jobs import atomic, permissions, settings
 from jobs.errors import BadSpec, DamagedFile, OutOfReach, StoreUnusable, UnknownRun, WorkError
-from jobs.store import codec, decisions, identity
+from jobs.store import codec, decisions, identity, stall_watch
 from jobs.store.ledger import LedgerStore
 from jobs.store.records import CancelledRecord, RunRecord, ThreadsRecord, TrialRecord
 from jobs.store.runs import NAME_OF_RUN, Run, RunOutline, read_outline, read_run
@@ -49,6 +49,7 @@ class Store(LedgerStore):
                 )
             description = atomic.read_json(marker)
         except (OSError, WorkError, ValueError) as error:
+            stall_watch.raise_if_away(self.root, error)
             reason = str(getattr(error, "strerror", None) or error).rstrip(".")
             raise StoreUnusable(
                 f"cannot use the store {self.root}: {reason}. Set ORCH_STORE to a folder that you "
@@ -77,8 +78,7 @@ class Store(LedgerStore):
         shared = {"shared": "group"} if permissions.is_shared_folder(self.root) else {}
         permissions.apply_shared_mode(permissions.shared_mode(shared.get("shared")))
         self.root.mkdir(parents=True, exist_ok=True)
-        described = {"format": FORMAT, "id": identity.new_id(), **shared}
-        atomic.create_json(self.marker_path, described)
+        atomic.create_json(self.marker_path, {"format": FORMAT, "id": identity.new_id(), **shared})
 
     @property
     def id(self) -> str:

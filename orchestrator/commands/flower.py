@@ -42,6 +42,7 @@ def flower_command(settings: Settings, port: int, address: str) -> None:
     """
     from orchestrator import preflight
     from orchestrator.submission import launch
+    from orchestrator.terminal import stalled_store
     from workers.messaging import flower
 
     if importlib.util.find_spec("flower") is None:
@@ -55,7 +56,9 @@ def flower_command(settings: Settings, port: int, address: str) -> None:
     click.echo(f"Flower listens on http://{address}:{port} (Ctrl-C ends it)", err=True)
     if not login and not _is_loopback(address):
         click.echo(f"warning: {OPEN_TO_ALL}", err=True)
-    flower.run(broker_url, port, address, launch.open_store(settings).id)
+    store_id = launch.open_store(settings).id
+    stalled_store.end()  # the broker alone is asked from here on
+    flower.run(broker_url, port, address, store_id)
 
 
 def _is_loopback(address: str) -> bool:

@@ -17,7 +17,6 @@ from orchestrator.terminal.options import examples, store_option
 if TYPE_CHECKING:
     from orchestrator.prometheus.facts import Facts
 
-PRINT_LIMIT_S = 60.0
 SCRAPE_LIMIT_S = 8.0
 """Less than the time after which Prometheus gives a scrape up (10 s)."""
 
@@ -38,6 +37,7 @@ def metrics_command(settings: Settings, listen: str | None, gpus_only: bool) -> 
     """
     from orchestrator.prometheus import server
     from orchestrator.prometheus.bounded import BoundedReader
+    from orchestrator.terminal import stalled_store
 
     if importlib.util.find_spec("prometheus_client") is None:
         raise MissingExtra(
@@ -46,16 +46,16 @@ def metrics_command(settings: Settings, listen: str | None, gpus_only: bool) -> 
         )
     address = None if listen is None else server.parse_address(listen)
     reader = _reader(settings, gpus_only)
-    what = f"the store {settings.store}"
     # Once before anything is served: a wrong store is then an error, not an empty page.
-    first = BoundedReader(reader, PRINT_LIMIT_S, what).read()
+    first = reader()
     if address is None:
         from orchestrator.prometheus.collector import as_text
 
         click.echo(as_text(first), nl=False)
         return
+    stalled_store.end()  # scrapes have their own limit, and the server goes on
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-    exposure = server.Exposure(BoundedReader(reader, SCRAPE_LIMIT_S, what))
+    exposure = server.Exposure(BoundedReader(reader, SCRAPE_LIMIT_S, settings.store))
     serving = server.start(address, exposure)
     click.echo(f"metrics are served on http://{address}/metrics (Ctrl-C ends it)", err=True)
     serving.join()

@@ -85,8 +85,13 @@ def down_command(settings: Settings, as_json: bool) -> None:
     Tasks stop after the current step and save a checkpoint, so nothing is lost.
     """
     from orchestrator.local import stack
+    from orchestrator.terminal import stalled_store
 
-    stopped = stack.down(settings, tell=lambda line: click.echo(line, err=True))
+    def tell(line: str) -> None:
+        stalled_store.end()  # workers are stopped, whatever the store does
+        click.echo(line, err=True)
+
+    stopped = stack.down(settings, tell=tell)
     if as_json:
         emit(
             {

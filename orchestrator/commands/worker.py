@@ -97,12 +97,14 @@ def worker_command(
 
     Ctrl-C, SIGTERM or SIGUSR1 (sent by Slurm before a time limit) stops after the current step and
     saves a checkpoint, for other workers to continue; a second one, but for SIGUSR1, exits at once.
-    Without ORCH_BROKER_URL the worker uses the embedded broker of this machine and starts it
-    if needed.
+    Without ORCH_BROKER_URL the worker uses, or starts, the embedded broker of this machine.
 
     Exit code 2: waiting does not help, such as without the device. Exit code 75: a later start may
     succeed, such as without a broker.
     """
+    from orchestrator.terminal import stalled_store
+
+    stalled_store.watch(settings.store, TEMPORARY)
     from workers import logs
 
     chosen, rest = logs.chosen_format(log_format), (threads, name, idle_exit_s, slots)
@@ -128,13 +130,16 @@ def _work(
 ) -> int:
     from orchestrator import preflight
     from orchestrator.submission import launch
+    from orchestrator.terminal import stalled_store
     from workers import main
 
     preflight.require_writable(settings.store)
     preflight.require_machine(settings, 1, device)
+    broker_url = launch.broker(settings)
+    stalled_store.end()  # a worker waits for its store, and says so
     return main.run(
         settings,
-        launch.broker(settings),
+        broker_url,
         device=device,
         threads=threads,
         name=name,
@@ -157,6 +162,7 @@ def _supervise(
     """One worker for each GPU; raises `NoSuchDevice` where there is none."""
     from orchestrator import preflight
     from orchestrator.local import stack, supervisor
+    from orchestrator.terminal import stalled_store
     from workers import logs
     from workers.devices import discovery
 
@@ -168,12 +174,12 @@ def _supervise(
         )
     preflight.require_writable(settings.store)
     preflight.require_machine(settings, 1, None)
+    stalled_store.end()
     logs.to_stderr(log_format)
-    options = ["--log-format", log_format, "--slots", str(slots)]
-    options += [
-        "--threads",
-        str(threads or stack.worker_threads(discovery.available_cores(), len(uuids))),
-    ]
+    given = threads or stack.worker_threads(discovery.available_cores(), len(uuids))
+    options = ["--log-format", log_format, "--slots", str(slots), "--threads", str(given)]
     options += [] if idle_exit_s is None else ["--idle-exit", f"{idle_exit_s:.3f}s"]
     options += [] if min_free_bytes is None else ["--min-free", f"{min_free_bytes / 1e6:.6f}MB"]
-    return supervisor.supervise(settings, uuids, name or stack.host(), options)
+    return supervisor.supervise(
+        settings, uuids, name or stack.host(), options, discovery.task_threads(given, slots)
+    )

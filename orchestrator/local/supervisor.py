@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +18,9 @@ from types import FrameType
 
 from jobs.settings import Settings
 from orchestrator import own_packages, state_folder
-from workers.process import parent_death
+from workers.devices import discovery
+from workers.process import parent_death, shared_imports
+from workers.process.shared_imports import SharedImports
 
 log = logging.getLogger("orch.supervisor")
 
@@ -51,19 +55,26 @@ class SupervisedWorker:
     start_at: float = 0.0
     exit_code: int | None = None
 
-    def start(self, environment: Mapping[str, str], now: float) -> None:
-        """Start the process in its own session; it is asked to stop when the supervisor dies."""
+    def start(self, environment: Mapping[str, str], now: float, shared: bool = False) -> None:
+        """Start the process in its own session; it is asked to stop when the supervisor dies.
+
+        With `shared`, its fork server is a fork of this process (`workers.process.shared_imports`).
+        """
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
-        with self.log.open("ab") as output:
+        with self.log.open("ab") as output, contextlib.ExitStack() as ends:
+            pair = [ends.enter_context(each) for each in socket.socketpair()] if shared else []
+            handles = [each.fileno() for each in pair]
+            named = {shared_imports.VARIABLE: str(handles[0])} if shared else {}
             self.process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=dict(environment),
+                env=dict(environment) | named,
                 start_new_session=True,
-                preexec_fn=partial(parent_death.die_with_parent, signal.SIGTERM),
+                pass_fds=handles[:1],
+                preexec_fn=partial(_become_worker, handles),
             )
         self.started_at = now
         log.info("worker %s started (process %d, %s)", self.name, self.process.pid, self.log)
@@ -88,14 +99,26 @@ class SupervisedWorker:
         )
 
 
+def _become_worker(handles: Sequence[int]) -> None:
+    """What a fork of this process does before it runs the program of a worker."""
+    parent_death.die_with_parent(signal.SIGTERM)
+    if handles:
+        shared_imports.leave_fork_server(*handles)
+
+
 @dataclass(slots=True)
 class Supervisor:
-    """Keeps workers running until it is asked to stop, or none is left to be started."""
+    """Keeps workers running until it is asked to stop, or none is left to be started.
+
+    `load` imports what the fork servers of its workers share; None where each has its own.
+    """
 
     workers: Sequence[SupervisedWorker]
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    load: Callable[[], SharedImports | None] = lambda: None
+    imports: SharedImports | None = None
     stop_at: float | None = None
     signals: int = 0
     passed_on: int = 0
@@ -106,6 +129,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._on_signal)
+        self.imports = self.load()
         try:
             while not self.over():
                 self.look()
@@ -145,8 +169,11 @@ class Supervisor:
     def _start(self, each: SupervisedWorker, now: float) -> None:
         if now < each.start_at:
             return
+        if self.imports is not None and not self.imports.current():
+            log.warning("orch or torch was replaced: workers that start now load it themselves")
+            self.imports = None
         try:
-            each.start(self.environment, now)
+            each.start(self.environment, now, shared=self.imports is not None)
         except OSError as error:
             log.warning("worker %s cannot be started: %s", each.name, error)
             each.started_at = now
@@ -169,8 +196,17 @@ class Supervisor:
                 each.process.send_signal(number)
 
 
-def supervise(settings: Settings, gpus: Sequence[str], prefix: str, options: Sequence[str]) -> int:
-    """Run a worker for each of these GPUs (UUID or index) until asked to stop; the exit code."""
+def supervise(
+    settings: Settings,
+    gpus: Sequence[str],
+    prefix: str,
+    options: Sequence[str],
+    task_threads: int,
+) -> int:
+    """Run a worker for each of these GPUs (UUID or index) until asked to stop; the exit code.
+
+    `task_threads` are those of each task, as the workers find by the options.
+    """
     with state_folder.locked(settings.store) as folder:
         log.info("one worker for each of %d GPU(s); their logs are in %s", len(gpus), folder)
     workers = []
@@ -183,4 +219,11 @@ def supervise(settings: Settings, gpus: Sequence[str], prefix: str, options: Seq
         workers.append(SupervisedWorker(name, words, folder / f"{name}.log"))
     environment = dict(os.environ) | {"ORCH_STORE": str(settings.store)}
     own_packages.protect(environment)
-    return Supervisor(workers, environment).run()
+    same = discovery.Device("cuda", "", "", task_threads).environment()
+    del same["CUDA_VISIBLE_DEVICES"]
+    return Supervisor(workers, environment, load=partial(_load, same)).run()
+
+
+def _load(environment: Mapping[str, str]) -> SharedImports | None:
+    log.info("loading torch, once for all workers")
+    return shared_imports.load(environment)

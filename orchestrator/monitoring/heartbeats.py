@@ -119,13 +119,17 @@ class Observer:
 
     def read(self, store: Path) -> list[Heartbeat]:
         """All heartbeats, after watching those in doubt for at most `WATCH_S`."""
-        deadline = self.clock() + WATCH_S * slowdown(len(_names(store)))
-        while _in_doubt(self._look(store)) and self.clock() < deadline:
+        began, observed = self.clock(), self._look(store)
+        deadline = began + WATCH_S * slowdown(len(observed))
+        while _in_doubt(observed) and self.clock() < deadline:
             self.sleep(LOOK_S)
-        for path, sight in self._seen.items():
-            if path.parent == StorePaths(store).heartbeats_folder and sight.doubt:
-                self._seen[path] = replace(sight, doubt="", since=self.clock())
-        return [beat for beat, _ in self._look(store)]
+            observed = self._look(store)
+        if any(doubt for _, doubt in observed):
+            for path, sight in self._seen.items():
+                if path.parent == StorePaths(store).heartbeats_folder and sight.doubt:
+                    self._seen[path] = replace(sight, doubt="", since=self.clock())
+            observed = self._look(store)
+        return [beat for beat, _ in observed]
 
     def _look(self, store: Path) -> list[tuple[Heartbeat, str]]:
         """Each heartbeat, and why its age is uncertain (`Sight.doubt`)."""

@@ -81,21 +81,24 @@ def read_view(store: Store, now: float | None = None) -> StoreView:
     ended = frozenset(sign.name for sign in signed if sign.ended)
     spoken_of = {name.removesuffix(".json") for name in atomic.list_names(store.progress_folder)}
     named = spoken_of.union(*(worker.tasks for worker in workers)) - ledger.done - ledger.failed
+    tasks = list(_tasks(named))
+    paths = {task.id: store.progress_path(task) for task in tasks}
+    reports = {name: heartbeats.read_or_none(path, ProgressRecord) for name, path in paths.items()}
     by_subject: dict[str, tuple[TaskProgress, ...]] = {}
     for task in sorted(
-        _tasks(named),
+        tasks,
         key=lambda task: (task.epoch, task.kind != "train", task.corruption, task.data),
     ):
-        if (progress := _progress(store, task, workers, ended, now)) is not None:
+        if (progress := _progress(task, reports[task.id], workers, ended, now)) is not None:
             by_subject[task.subject] = (*by_subject.get(task.subject, ()), progress)
     tried = tuple(
         name for name in atomic.list_names(store.all_attempts_folder) if name not in ledger.done
     )
     split = (name.split(".") for name in tried)
     begun = frozenset(parts[1] for parts in split if parts[0] == "train" and len(parts) > 1)
-    reports = (store.progress_path(task) for task in _tasks(named))
     known = {sign.name for sign in signed}
-    newer = heartbeats.newer(store, known) + codec.newer(ProgressRecord, reports)
+    unread = (path for name, path in paths.items() if reports[name] is None)
+    newer = heartbeats.newer(store, known) + codec.newer(ProgressRecord, unread)
     return StoreView(ledger, workers, by_subject, begun, silent, newer, tried)
 
 
@@ -106,13 +109,16 @@ def _tasks(names: Iterable[str]) -> Iterator[Task]:
 
 
 def _progress(
-    store: Store, task: Task, workers: Sequence[Heartbeat], ended: Collection[str], now: float
+    task: Task,
+    said: ProgressRecord | None,
+    workers: Sequence[Heartbeat],
+    ended: Collection[str],
+    now: float,
 ) -> TaskProgress | None:
     """The last report of a task in progress: recent, or named in a living worker's heartbeat.
 
     Reports of workers that have `ended` do not count.
     """
-    said = heartbeats.read_or_none(store.progress_path(task), ProgressRecord)
     holder = next((worker for worker in workers if task.id in worker.tasks), None)
     age_s = now - said.at if said else float("inf")
     if holder is None and (

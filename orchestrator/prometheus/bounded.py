@@ -5,15 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Generic, TypeVar
 
-from jobs.errors import OrchError
+from jobs.store import stall_watch
 
 T = TypeVar("T")
-
-
-class StoreStalled(OrchError):
-    """The store did not answer in time; it may be on a network disk that is away."""
 
 
 @dataclass(slots=True)
@@ -47,7 +44,7 @@ class BoundedReader(Generic[T]):
 
     make: Callable[[], T]
     limit_s: float
-    what: str
+    store: Path
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _current: Reading[T] | None = None
 
@@ -59,10 +56,7 @@ class BoundedReader(Generic[T]):
                 self._current.start()
             current = self._current
         if not current.over.wait(self.limit_s):
-            raise StoreStalled(
-                f"{self.what} did not answer within {self.limit_s:.0f} s. Look whether its disk is "
-                "mounted and its server is up."
-            )
+            raise stall_watch.stalled(self.store)
         if current.error is not None:
             raise current.error
         assert current.result is not None

@@ -8,7 +8,8 @@ import threading
 from dataclasses import dataclass
 
 from jobs.errors import OrchError, RequestError
-from orchestrator.prometheus.bounded import BoundedReader, StoreStalled
+from jobs.store.stall_watch import StoreStalled
+from orchestrator.prometheus.bounded import BoundedReader
 from orchestrator.prometheus.facts import Facts
 from orchestrator.prometheus.gpus import read_gpus
 

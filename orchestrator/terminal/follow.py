@@ -12,6 +12,7 @@ import click
 
 from jobs.settings import Settings
 from jobs.spec.setting import told
+from jobs.store.remembered import RememberedResults
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from orchestrator.formatting import plain, share
@@ -39,7 +40,8 @@ def follow(
     Ctrl-C prints the command that follows the run again, and exits with code 130.
     """
     out = sys.stderr if to_stderr else sys.stdout
-    observe = look or (lambda: run_status(store, run))
+    remembered = RememberedResults(store.root)
+    observe = look or (lambda: run_status(remembered, run))
     show = _live if out.isatty() else _plain
     try:
         return show(settings, observe, out, sleep)

@@ -58,7 +58,7 @@ def _serve(store: Store) -> server.Address:
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = server.Address("127.0.0.1", free.getsockname()[1])
     reader = FactsReader(store, lambda: (A_GPU,))
-    server.start(address, server.Exposure(BoundedReader[Facts](reader.read, 8.0, "the store")))
+    server.start(address, server.Exposure(BoundedReader[Facts](reader.read, 8.0, store.root)))
     return address
 
 

@@ -14,11 +14,12 @@ import pytest
 from support.half_done import NOW, half_done_run, say, training
 
 from jobs import atomic, plan
+from jobs.store.stall_watch import StoreStalled
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.prometheus import server, task_counts
 from orchestrator.prometheus.attempt_counts import AttemptCounts
-from orchestrator.prometheus.bounded import BoundedReader, StoreStalled
+from orchestrator.prometheus.bounded import BoundedReader
 from orchestrator.prometheus.facts import Facts, FactsReader
 from orchestrator.prometheus.families import FAMILIES
 from orchestrator.prometheus.gpus import Gpu, read_gpus
@@ -156,7 +157,7 @@ def test_a_stalled_store_is_told_in_time_and_recovers(tmp_path: Path) -> None:
     store.heartbeats_folder.mkdir()
     os.mkfifo(tmp_path / "pipe")
     os.link(tmp_path / "pipe", store.heartbeats_folder / "stalled.json")
-    reader = BoundedReader(FactsReader(store, lambda: ()).read, 0.2, "the store")
+    reader = BoundedReader(FactsReader(store, lambda: ()).read, 0.2, store.root)
     exposure = server.Exposure(reader)
     threads = threading.active_count()
 
@@ -165,7 +166,7 @@ def test_a_stalled_store_is_told_in_time_and_recovers(tmp_path: Path) -> None:
     assert [sample(facts, "orch_store_up") for facts in stalled] == [0.0] * 3
     assert all(sample(facts, "orch_runs", state="waiting") is None for facts in stalled)
     assert threading.active_count() <= threads + 1
-    with pytest.raises(StoreStalled, match="did not answer within 0 s"):
+    with pytest.raises(StoreStalled, match="does not answer"):
         reader.read()
     (store.heartbeats_folder / "stalled.json").unlink()
     (tmp_path / "pipe").open("wb").close()  # whoever waited for the other end goes on

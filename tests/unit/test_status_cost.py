@@ -12,6 +12,8 @@ from support.fakes import fill_store
 from support.half_done import NOW
 
 from jobs import atomic
+from jobs.store.remembered import RememberedResults
+from jobs.task import Task
 from orchestrator import cli
 from orchestrator.monitoring import progress, status
 
@@ -43,7 +45,7 @@ def test_looking_asks_for_few_files_a_trial_and_a_line_for_none(tmp_path: Path) 
     """However many trials there are: an outcome for each period of a trial at work or done, and one
     of its tests.
     """
-    counts: dict[str, list[int]] = {"look": [], "line": [], "waiting": []}
+    counts: dict[str, list[int]] = {"look": [], "line": [], "waiting": [], "again": []}
     for seeds in (2, 6):
         store, run = fill_store(
             tmp_path / f"{seeds}", backbones=["scratch"], seeds=seeds, periods=3, pixels=False
@@ -51,6 +53,10 @@ def test_looking_asks_for_few_files_a_trial_and_a_line_for_none(tmp_path: Path) 
         outline, scene = store.outline(run.name), progress.read_view(store, NOW)
         counts["look"].append(touches(lambda: status.run_status(store, outline, NOW)))  # noqa: B023
         counts["line"].append(touches(lambda: status.overview(store, outline, scene)))  # noqa: B023
+        followed = RememberedResults(store.root)
+        first = status.run_status(followed, outline, NOW)
+        counts["again"].append(touches(lambda: status.run_status(followed, outline, NOW)))  # noqa: B023
+        assert status.run_status(followed, outline, NOW) == first
         waiting, later = fill_store(
             tmp_path / f"none-{seeds}",
             backbones=["scratch"],
@@ -65,6 +71,22 @@ def test_looking_asks_for_few_files_a_trial_and_a_line_for_none(tmp_path: Path) 
     assert counts["look"][1] - counts["look"][0] <= 4 * (3 + 1)
     assert counts["line"][1] == counts["line"][0] <= 2
     assert counts["waiting"][1] == counts["waiting"][0]
+    assert counts["again"][1] == counts["again"][0] < counts["look"][0]
+
+
+def test_a_result_that_is_no_longer_listed_is_forgotten(tmp_path: Path) -> None:
+    """`orch verify --repair` and `orch rm` remove results, which may be made anew."""
+    store, run = fill_store(tmp_path, backbones=["scratch"], periods=1, pixels=False)
+    followed, task = RememberedResults(store.root), Task("prepare", run.data)
+    followed.ledger()
+    before = followed.done(task)
+    store.done_path(task).unlink()
+    still = followed.done(task)
+    followed.ledger()
+
+    assert before is not None
+    assert still == before
+    assert followed.done(task) is None
 
 
 def test_many_runs_are_listed_from_one_look_at_the_ledger(tmp_path: Path) -> None:

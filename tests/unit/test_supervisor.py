@@ -21,6 +21,7 @@ from orchestrator.local import supervisor
 from orchestrator.local.supervisor import SupervisedWorker, Supervisor
 from workers.devices import discovery
 from workers.devices.discovery import Device, DeviceTaken, DriverFailed, NoSuchDevice
+from workers.process import shared_imports
 
 FIRST, SECOND = "GPU-aaaa1111-0000", "GPU-bbbb2222-0000"
 LISTED = f"GPU 0: NVIDIA H100 (UUID: {FIRST})\nGPU 1: NVIDIA H100 (UUID: {SECOND})\n"
@@ -93,7 +94,7 @@ def test_a_machine_without_uuids_is_supervised_by_number(
         Supervisor, "run", lambda self: made.extend(w.command for w in self.workers)
     )
     supervisor.supervise(
-        Settings(tmp_path, None, None), discovery.gpu_uuids(), "host", ["--slots", "1"]
+        Settings(tmp_path, None, None), discovery.gpu_uuids(), "host", ["--slots", "1"], 1
     )
 
     assert [words[words.index("--device") + 1] for words in made] == ["cuda:0", "MIG-cccc3333-1"]
@@ -189,6 +190,30 @@ def test_a_warning_of_the_cluster_is_passed_on_once(tmp_path: Path) -> None:
     assert keeper.run() == 0
     assert keeper.passed_on == 1
     assert all(each.process is None for each in keeper.workers)
+
+
+def test_what_workers_share_is_loaded_once_and_not_after_an_upgrade(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker that starts with the new version must not fork children of the old one."""
+    (tmp_path / "imported.py").write_text("A = 1")
+    stamps = shared_imports.stamps([str(tmp_path / "imported.py")])
+    given = list[bool]()
+    monkeypatch.setattr(
+        SupervisedWorker, "start", lambda self, environment, now, shared: given.append(shared)
+    )
+    keeper = Supervisor(
+        [worker(tmp_path, "w", "")],
+        load=lambda: shared_imports.SharedImports(stamps),
+        sleep=lambda seconds: keeper._on_signal(15, None),
+    )
+    keeper.run()
+    keeper.stop_at, keeper.signals = None, 0
+    (tmp_path / "imported.py").write_text("A = 2 # newer")
+    keeper.look()
+
+    assert given == [True, False]
+    assert "orch or torch was replaced" in caplog.text
 
 
 def test_a_killed_worker_is_started_again(tmp_path: Path) -> None:

@@ -189,6 +189,11 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def task_threads(threads: int, slots: int) -> int:
+    """Threads of each task of a worker with so many threads, shared by its slots."""
+    return max(1, threads // slots)
+
+
 def choose_device(
     asked: str | None, threads: int | None, gpus_here: list[str] | None = None, slots: int = 1
 ) -> tuple[Device, IO[str] | None]:
@@ -199,7 +204,7 @@ def choose_device(
     two workers give the same numbers. `slots` share the worker's threads; each has at least one.
     Raises `NoSuchDevice` and `DeviceTaken`.
     """
-    threads_used = max(1, (threads or max(1, available_cores() // 2)) // slots)
+    threads_used = task_threads(threads or max(1, available_cores() // 2), slots)
     there, index = _looked_up(asked, gpus_here)
     if index is None and (asked == "cpu" or not there):
         return Device("cpu", "cpu", "", threads_used), None

@@ -73,10 +73,12 @@ def _handle(worker: Worker, task: Task, celery_id: str) -> str:
         return "another's"
     admitted = _admit(context)
     if admitted is None:
+        worker.leases.doubted.add(task.lease_key)
         return "not now"
     try:
         lease = _claim(context)
         if lease is None:
+            worker.leases.doubted.add(task.lease_key)
             return "held"
         try:
             state = _run(context, lease, admitted.alone)

@@ -26,12 +26,15 @@ from typing import Any
 from jobs import errors
 from jobs.task import CHILD_ENTRY, TaskRequest
 from workers.lease import TTL_S
+from workers.process import shared_imports
 from workers.process.child_main import ORPHANED, Message, child_main
 
 POLL_S = 0.25
 HEARTBEAT_S = 1.0
 STALL_S = 300.0
 GRACE_S = 20.0
+DYING_S = 0.2
+"""Seconds in which a fork server that has closed its connections has ended."""
 
 _COUNTING = threading.Lock()
 """Starting a child makes multiprocessing read all exit codes; each is readable only once."""
@@ -84,7 +87,8 @@ def start_fork_server() -> None:
     )
     from multiprocessing import forkserver
 
-    forkserver.ensure_running()
+    with shared_imports.adopted():
+        forkserver.ensure_running()
 
 
 def warm(leave: threading.Event, entry: str = CHILD_ENTRY) -> bool:
@@ -113,8 +117,7 @@ def _first_child(entry: str) -> str:
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_import, args=(theirs, entry.partition(":")[0]))
     try:
-        with _COUNTING, _without_main():
-            process.start()
+        _start(process)
         theirs.close()
         said = ours.recv_bytes().decode()
         _exit_code(process, 5)
@@ -157,8 +160,7 @@ def run(
     felt, pulse = context.Pipe(duplex=False)
     given = (theirs, felt, limits.away_s, entry, request.as_dict(), str(log))
     process = context.Process(target=child_main, args=given, name=request.task)
-    with _COUNTING, _without_main():
-        process.start()
+    _start(process)
     theirs.close()
     felt.close()
     try:
@@ -169,6 +171,16 @@ def run(
         _exit_code(process)
         ours.close()
         pulse.close()
+
+
+def _start(process: Any) -> None:
+    """Start a child; of a fork server that has died just now multiprocessing starts another."""
+    with _COUNTING, _without_main():
+        try:
+            process.start()
+        except (EOFError, ConnectionError):
+            time.sleep(DYING_S)
+            process.start()
 
 
 @contextlib.contextmanager

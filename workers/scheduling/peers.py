@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
+import functools
+import hashlib
 import random
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -88,17 +90,24 @@ class Peers:
     ) -> list[str]:
         """Those of some leases that this worker watches: all of few, else its share of them.
 
-        Each lease has as many watchers as a share has leases, for some may be dead; they are others
-        a minute later. Up to `UNHURRIED` workers a share has `MAX_WATCHED` leases.
+        A lease is watched by the workers that follow it on a ring of hashes (consistent hashing):
+        a worker or lease that comes, goes or is missed by a listing moves hardly any other. In the
+        next minute others watch it, for some may be dead. In a fleet of up to `UNHURRIED` workers
+        each watches about `MAX_WATCHED` leases.
         """
         few = len(self._names) <= MAX_READ or len(keys) <= MAX_WATCHED
         if few or f"{own}.json" not in self._names:
             return list(keys)
-        names = sorted(self._names, key=lambda name: zlib.crc32(name.encode()))
-        size = MAX_WATCHED if len(names) <= UNHURRIED else WATCHERS * -(-len(keys) // len(names))
-        first = names.index(f"{own}.json") * len(keys) // len(names) + int(now() // SHARE_S) * size
-        in_order = sorted(keys)
-        return [in_order[(first + step) % len(in_order)] for step in range(size)]
+        minute, number = int(now() // SHARE_S), len(self._names)
+        ring = sorted(_place(name, minute) for name in self._names)
+        ours = ring.index(_place(f"{own}.json", minute))
+        many = MAX_WATCHED * number // len(keys) if number <= UNHURRIED else 0
+        watchers = max(WATCHERS, many)
+
+        def steps(key: str) -> int:
+            return (ours - bisect.bisect(ring, _place(key, minute))) % number
+
+        return [key for key in sorted(keys) if steps(key) < watchers]
 
     def rank(self, name: str) -> int:
         """The place of a worker among the idle ones, from 0, by the heartbeats read last."""
@@ -220,3 +229,9 @@ class Peers:
             self._seen[file] = (at, float("-inf") if seen is None else self.clock())
             return seen is not None
         return self.clock() - seen[1] < FRESH_S * slowdown(len(self._names))
+
+
+@functools.lru_cache(maxsize=4096)
+def _place(name: str, minute: int) -> bytes:
+    """Where a worker or a lease is on the ring in this minute."""
+    return hashlib.blake2b(f"{name} {minute}".encode(), digest_size=8).digest()

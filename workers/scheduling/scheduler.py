@@ -14,7 +14,7 @@ from jobs.store.records import RunningTraining
 from jobs.store.store import Store
 from jobs.task import Task
 from workers.scheduling.handover import Handover
-from workers.scheduling.peers import Peers
+from workers.scheduling.peers import MAX_READ, Peers
 
 LOOK_S = 1.0
 """How often a child's worker asks whether it `stops`."""
@@ -72,6 +72,11 @@ class Scheduler:
     def requesting(self) -> bool:
         """Whether this worker waits for a training of a peer."""
         return self.handover.request is not None
+
+    @property
+    def shares_leases(self) -> bool:
+        """Whether the fleet may be so large that each worker watches a share of the leases."""
+        return self.peers.workers > MAX_READ
 
     @property
     def slowdown(self) -> float:

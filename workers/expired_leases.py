@@ -1,0 +1,35 @@
+"""Tasks of lost workers in a fleet so large that no worker watches every lease.
+
+Each lease is watched by a few workers. One that sees it expire may have no free slot: it enqueues
+the task. Whoever gets that message has not watched the lease, so it does from then on (a lease is
+`doubted`), and begins the task once it has seen for itself that nobody renews it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+
+from jobs.errors import BrokerUnreachable
+from jobs.task import Task
+from workers.messaging import broker
+from workers.worker import Worker
+
+log = logging.getLogger("orch.reconciler")
+
+
+def watched(worker: Worker, claimed: Collection[str]) -> set[str]:
+    """Of leases that were claimed at some time, this worker's share and those it doubts."""
+    worker.leases.doubted &= set(claimed)
+    return {*worker.scheduler.share_of(sorted(claimed)), *worker.leases.doubted}
+
+
+def enqueue(worker: Worker, expired: Sequence[Task]) -> None:
+    """Enqueue them for workers with a free slot, unless messages wait already."""
+    if not expired or not worker.scheduler.shares_leases or not worker.link.up:
+        return
+    try:
+        if broker.queue_length(worker.broker_url, store=worker.store_id) == 0:
+            worker.sender.send(expired)
+    except BrokerUnreachable as error:
+        worker.link.lost(error)
