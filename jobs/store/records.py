@@ -212,9 +212,9 @@ class HeartbeatRecord(Record, frozen=True, kw_only=True):
 
 
 class RunRecord(Record, frozen=True, kw_only=True):
-    """A run: its specification, trials and tasks. Format 2 has evaluations on other data."""
+    """A run: its specification, trials and tasks. Formats 2 and 3: other data, benchmarks."""
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
     name: str
     spec: dict[str, Any]
     data: str
