@@ -37,6 +37,7 @@ BENCHMARKS: dict[str, pa.Schema] = {
             ("max_score_difference", pa.float64()),
             ("calibration_images", pa.int64()),
             ("weight_bits", pa.int64()),
+            ("weights_licence", pa.string()),
             ("recipe", pa.string()),
         ]
     ),

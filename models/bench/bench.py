@@ -32,7 +32,7 @@ from models.data.batches import Data
 from models.evaluation import restore
 from models.export import onnx_file
 from models.export.parity import Answer
-from models.networks import of_trial
+from models.networks import of_trial, search
 from models.runtime import device
 from models.runtime.progress import Tell
 
@@ -146,7 +146,14 @@ def _facts(one: _Network, on: str, compared: Compared) -> Row:
         "size_bytes": one.file.stat().st_size,
         "calibration_images": one.calibration_images,
         "weight_bits": quantise.weight_bits() if int8 else None,
+        "weights_licence": _licence(one.trial),
     }
+
+
+def _licence(trial: Trial) -> str | None:
+    """The licence that the library states of the initial weights; None where it states none."""
+    own = trial.network is not None and trial.network.weights is not None
+    return None if trial.weights == "none" or own else search.licence(trial.backbone)
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -12,7 +12,9 @@ import numpy as np
 from orchestrator.analysis.agreement import Agreement, agree
 from orchestrator.analysis.best_settings import SettingResult, compare_settings
 from orchestrator.analysis.calibration import Calibration
+from orchestrator.analysis.constraints import Constraints
 from orchestrator.analysis.cost import Cost, network_costs
+from orchestrator.analysis.decision import Decision, decide
 from orchestrator.analysis.duplicates import find_duplicates
 from orchestrator.analysis.examples import (
     Example,
@@ -23,6 +25,7 @@ from orchestrator.analysis.examples import (
 )
 from orchestrator.analysis.image_values import NetworkValues, values_of_networks
 from orchestrator.analysis.leader import LeaderVerdict, beats_all_rivals, judge_leader
+from orchestrator.analysis.licences import licence
 from orchestrator.analysis.metrics import METRICS
 from orchestrator.analysis.noninferiority import NonInferiority, noninferiority
 from orchestrator.analysis.overfitting import OverfittingAdvice, advise, still_falling
@@ -42,6 +45,7 @@ from orchestrator.analysis.selective import RiskCoverage, halves, risk_coverage
 from orchestrator.analysis.timeline import AttemptCount, Timeline, build_timeline, count_attempts
 
 CONFUSED_PAIRS = 6
+UNLIMITED = Constraints()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +84,16 @@ class Analysis:
     selective: Mapping[str, RiskCoverage] = field(default_factory=dict)
     margin: float | None = None
     noninferior: tuple[NonInferiority, ...] = ()
+    decision: Decision | None = None
 
 
-def analyse(run_data: RunData, margin: float | None = None) -> Analysis:
+def analyse(
+    run_data: RunData, margin: float | None = None, constraints: Constraints = UNLIMITED
+) -> Analysis:
     """Analyse run data that was read once from the store.
 
     With a `margin` in the unit of the leading metric, also whether networks are at most that much
-    worse than the leader.
+    worse than the leader. The decision keeps to the `constraints`.
     """
     period, names = run_data.period, run_data.comparison.backbones
     answered = {name: seeds for name in names if (seeds := run_data.answers(name, period))}
@@ -100,7 +107,7 @@ def analyse(run_data: RunData, margin: float | None = None) -> Analysis:
         epoch=run_data.run.epoch_of(period),
         first=first,
         examples=examples,
-        **_tested(run_data, answered, margin),
+        **_tested(run_data, answered, margin, constraints),
         ranks=_ranks(run_data),
         matrices=matrices,
         by_class=_by_class(run_data, matrices, answered),
@@ -108,7 +115,6 @@ def analyse(run_data: RunData, margin: float | None = None) -> Analysis:
         calibration={name: one.calibration for name, one in pooled.items() if one.calibration},
         agreement=_agreement(run_data, first, examples),
         top={n: top for n, one in pooled.items() if (top := METRICS["top5"].of(one)) is not None},
-        costs=_costs(run_data),
         stopping=_stopping(run_data),
         timeline=_timeline(run_data),
         attempts=count_attempts(run_data.attempts),
@@ -124,24 +130,55 @@ def analyse(run_data: RunData, margin: float | None = None) -> Analysis:
 
 
 def _tested(
-    run_data: RunData, answered: Mapping[str, list[TrialPredictions]], margin: float | None
+    run_data: RunData,
+    answered: Mapping[str, list[TrialPredictions]],
+    margin: float | None,
+    constraints: Constraints,
 ) -> dict[str, Any]:
-    """All tests between networks, by the values of images."""
+    """All tests between networks, by the values of images; their costs, and the decision."""
     metric, leader = run_data.metric, run_data.leader
     values = values_of_networks(metric, run_data.predictions, answered)
     moments = all_moments(values.networks, values.swing)
     tests = pairwise_tests(values.networks, moments, metric.higher_is_better)
     learned = {name: one for name, one in moments.items() if name in run_data.learned}
     leads = beats_all_rivals(learned, metric.higher_is_better)
+    costs = _costs(run_data)
     facts: dict[str, Any] = {"paired_tests": tests, "verdict": None, "margin": margin}
+    facts["costs"] = costs
     if leader:
         facts["verdict"] = judge_leader(leader, tests, leads)
         rivals = {name: rows for name, rows in values.networks.items() if name in run_data.rivals}
+
+        def against(reference: str, names: Sequence[str]) -> tuple[NonInferiority, ...]:
+            fit = {name: rows for name, rows in rivals.items() if name in names}
+            if margin is None:
+                return ()
+            return noninferiority(
+                NetworkValues(fit, values.swing), moments, reference, margin, metric.sign
+            )
+
         if margin is not None:
-            first = leader.ranking[0].backbone
-            fit = NetworkValues(rivals, values.swing)
-            facts["noninferior"] = noninferiority(fit, moments, first, margin, metric.sign)
+            facts["noninferior"] = against(leader.ranking[0].backbone, list(rivals))
+        facts["decision"] = decide(
+            constraints,
+            margin,
+            leader.ranking,
+            costs,
+            run_data.benchmarks,
+            _licences(run_data),
+            tests,
+            against,
+        )
     return facts
+
+
+def _licences(run_data: RunData) -> dict[str, str]:
+    """The licence of each network's initial weights."""
+    stated = {one.backbone: one.weights_licence for one in run_data.benchmarks}
+    return {
+        run_data.label(name): licence(trial, stated.get(run_data.label(name)))
+        for name, trial in run_data.trials.items()
+    }
 
 
 def _selective(run_data: RunData, first: Mapping[str, TrialPredictions]) -> dict[str, RiskCoverage]:

@@ -57,7 +57,7 @@ class Benchmark:
 
     `accuracy` is the runtime's and `float32_accuracy` torch's in float32; `only_float32` images are
     right for torch alone, `only_this` for the runtime alone. `interval` is that of the difference,
-    `p` McNemar's exact p-value. `latencies` are by batch size.
+    `p` McNemar's exact p-value. `latencies` are by batch size; `weights_licence` is as timm says.
     """
 
     backbone: str
@@ -81,6 +81,7 @@ class Benchmark:
     max_score_difference: float
     calibration_images: int | None
     weight_bits: int | None
+    weights_licence: str | None
     interval: Interval
     p: float
     changed: tuple[ChangedAnswer, ...]
@@ -202,6 +203,7 @@ def _benchmark(label: str, rows: list[dict[str, Any]], changed: list[ChangedAnsw
         max_score_difference=one["max_score_difference"],
         calibration_images=one["calibration_images"],
         weight_bits=one["weight_bits"],
+        weights_licence=one["weights_licence"],
         interval=paired_interval(won, lost, images),
         p=mcnemar(lost, won),
         changed=tuple(changed),

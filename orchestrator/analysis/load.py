@@ -63,6 +63,8 @@ class StoredResults:
     others: tuple[OtherDataRecord, ...]
     other_evaluations: pa.Table
     other_manifests: dict[str, pa.Table]
+    benchmarks: pa.Table
+    benchmark_differences: pa.Table
 
 
 def load_results(store: Store, run: Run) -> StoredResults:
@@ -91,6 +93,8 @@ def load_results(store: Store, run: Run) -> StoredResults:
         others=tuple(other_data.recorded(store, run.name)),
         other_evaluations=read_rows(store.root, "other_evaluations", run.trials),
         other_manifests=_other_manifests(store, run),
+        benchmarks=read_rows(store.root, "benchmarks", run.trials),
+        benchmark_differences=read_rows(store.root, "benchmark_differences", run.trials),
     )
 
 

@@ -16,6 +16,7 @@ from orchestrator.analysis.robustness import Robustness
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import PeriodResult, Standing
 from orchestrator.analysis.statistics import Spread
+from orchestrator.report import decision_facts
 from orchestrator.report.headline import Headline
 from orchestrator.report.json_keys import KEYS
 from orchestrator.report.rendering import wording
@@ -40,6 +41,7 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
         "metrics": {name: _metric(metric) for name, metric in METRICS.items()},
         "standings": [_standing(standing) for standing in run_data.comparison.standings],
         "settings": [asdict(one) for one in analysis.settings],
+        **decision_facts.keys(run_data, analysis),
         **_tested(analysis),
         **_on_others(run_data),
         "curves": [row.columns() for row in run_data.comparison.epochs],
@@ -53,10 +55,7 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
             }
             for (backbone, period), counts in analysis.matrices.items()
         ],
-        "questions": {
-            "images": dict(analysis.kinds),
-            "shown": [asdict(example) for example in analysis.chosen],
-        },
+        "questions": _questions(analysis),
         "trials": [_trial(run_data, name) for name in run_data.trials],
         "data": _data(run_data, analysis),
         "attempts": [asdict(one) for one in analysis.attempts],
@@ -65,6 +64,11 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
     }
     whole: dict[str, Any] = _finite({key: facts[key] for key in facts["keys"]})
     return in_json(whole, settings) if settings else whole
+
+
+def _questions(analysis: Analysis) -> dict[str, Any]:
+    shown = [asdict(example) for example in analysis.chosen]
+    return {"images": dict(analysis.kinds), "shown": shown}
 
 
 def paired_test(test: PairwiseTest) -> dict[str, Any]:
