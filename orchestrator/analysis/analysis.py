@@ -142,9 +142,8 @@ def _tested(
     tests = pairwise_tests(values.networks, moments, metric.higher_is_better)
     learned = {name: one for name, one in moments.items() if name in run_data.learned}
     leads = beats_all_rivals(learned, metric.higher_is_better)
-    costs = _costs(run_data)
     facts: dict[str, Any] = {"paired_tests": tests, "verdict": None, "margin": margin}
-    facts["costs"] = costs
+    facts["costs"] = costs = _costs(run_data)
     if leader:
         facts["verdict"] = judge_leader(leader, tests, leads)
         rivals = {name: rows for name, rows in values.networks.items() if name in run_data.rivals}
