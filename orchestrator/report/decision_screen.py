@@ -140,7 +140,8 @@ def _drawn(
 
     told = wording.listed([wording.title(name) for name in front])
     line = f" The vertical line is the limit of {limit:g} ms." if limit is not None else ""
-    ring = " The ring is around the network to take." if decision.choice in points else ""
+    whose = "network to take" if decision.constraints else "network of these numbers"
+    ring = f" The ring is around the {whose}." if decision.choice in points else ""
     alt = f"{metric.title} against {price}: none is better for less than {told}"
     return draw_chart("decision", alt, f"{line}{ring}".strip(), (6.4, 3.5), paint)
 
