@@ -44,9 +44,9 @@ demo: $(VENV)/installed
 	@echo "Your own images, one folder a class:"
 	@echo "  $(BIN)/orch submit --all-backbones --periods 3 --data FOLDER --wait && $(BIN)/orch report"
 
-# Three files at a time, the slowest first: tests of whole runs wait much.
+# Four files at a time: tests of whole runs wait much, and are spread among others (tests/conftest.py).
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 # FILE=chaos.json saves a record.
 chaos: N ?= 50

@@ -5,6 +5,7 @@ data.
 from __future__ import annotations
 
 import atexit
+import itertools
 import os
 import shutil
 import subprocess
@@ -35,8 +36,18 @@ if preloaded.FOLDER not in os.environ:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the end-to-end tests first: they take longest, and short ones fill the remaining time."""
-    items.sort(key=lambda item: item.get_closest_marker("whole") is None)
+    """Begin a file of whole runs after every few others: whole runs mostly wait, others compute.
+
+    Chunks are small enough that the last whole run begins well before the end.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    whole = [path for path in files if files[path][0].get_closest_marker("whole")]
+    others = iter([path for path in files if path not in whole])
+    each = 2 * (len(files) - len(whole)) // (3 * len(whole) or 1)
+    mixed = [path for run in whole for path in (run, *itertools.islice(others, each))]
+    items[:] = [item for path in (*mixed, *others) for item in files[path]]
 
 
 @pytest.fixture(scope="session")
