@@ -55,12 +55,13 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What latencies were measured on."""
+    """What latencies were measured on; `others_load`: processors that others used, at most."""
 
     host: str
     threads: int
     device: str
     processor: str
+    others_load: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,4 +271,5 @@ def _machine(measured: Sequence[Benchmark]) -> Machine | None:
     if not measured:
         return None
     one = measured[0]
-    return Machine(one.host, one.threads, one.device, one.processor)
+    load = max(each.others_load for one in measured for each in one.latencies)
+    return Machine(one.host, one.threads, one.device, one.processor, load)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jobs import settings
 from orchestrator.analysis.analysis import Analysis
+from orchestrator.analysis.benchmarks import DISTURBED
 from orchestrator.analysis.constraints import Constraints
 from orchestrator.analysis.decision import Candidate, Decision
 from orchestrator.analysis.metrics import Metric
@@ -50,6 +51,7 @@ def sureness(run_data: RunData, analysis: Analysis) -> list[str]:
         *_against_all(run_data.metric, decision),
         *_int8(decision),
         *_failing(decision),
+        *_disturbed(decision),
         *_unknown(run_data, decision),
     ]
 
@@ -198,6 +200,17 @@ def _failing(decision: Decision) -> list[str]:
     ]
     more = len(failing) - len(told)
     return [f"Too slow or too large: {wording.listed([*told, f'{more} more'] if more else told)}."]
+
+
+def _disturbed(decision: Decision) -> list[str]:
+    """Whether other processes made the measured latencies higher."""
+    where = decision.machine
+    if where is None or where.others_load < DISTURBED:
+        return []
+    return [
+        f"Other processes used up to {where.others_load:.1f} processors while networks were "
+        "measured, so latencies are too high: alone, more networks may fit."
+    ]
 
 
 def _unknown(run_data: RunData, decision: Decision) -> list[str]:

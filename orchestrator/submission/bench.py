@@ -184,10 +184,13 @@ def _runtimes(asked: Sequence[str]) -> tuple[list[Runtime], str]:
 def _host(settings: Settings, asked: str | None) -> str:
     """The host to measure on: this machine, unless workers of a named broker live elsewhere.
 
-    Raises `BadSpec` for a host without a worker, and where several would do.
+    Workers that started before this machine was renamed have its earlier name. Raises `BadSpec`
+    for a host without a worker, and where several would do.
     """
     here = host_key(state_folder.host())
-    live = sorted(_live_hosts(settings))
+    live, local = sorted(_live_hosts(settings)), sorted(_live_hosts(settings, local=True))
+    if local and here not in live:
+        here = local[0]
     if asked is not None:
         where = host_key(asked)
         if where not in {*live, here} or (settings.broker_url is not None and where not in live):
@@ -204,9 +207,13 @@ def _host(settings: Settings, asked: str | None) -> str:
     return live[0]
 
 
-def _live_hosts(settings: Settings) -> set[str]:
-    signed = heartbeats.read_heartbeats(settings.store)
-    return {host_key(sign.host) for sign in signed if sign.fresh and not sign.drained}
+def _live_hosts(settings: Settings, local: bool = False) -> set[str]:
+    """The hosts of workers that take tasks; those of this machine's workers if `local`."""
+    return {
+        host_key(sign.host)
+        for sign in heartbeats.read_heartbeats(settings.store)
+        if sign.fresh and not sign.drained and (sign.here or not local)
+    }
 
 
 def _replaced(settings: Settings, store: Store, run: Run, where: str) -> tuple[Task, ...]:

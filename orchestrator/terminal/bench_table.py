@@ -26,7 +26,7 @@ def lines(done: list[Benchmark]) -> list[str]:
     told = [_aligned(row, widths) for row in rows]
     first = done[0]
     told += ["", f"{first.processor}, {first.threads} thread(s), host {first.host}"]
-    told += [_disturbed(one) for one in done if one.disturbed]
+    told += _disturbed(done)
     told += [_int8(one) for one in done if one.runtime == "int8"]
     for one in done:
         if one.runtime == "onnx":
@@ -63,12 +63,16 @@ def _ms(value: float | None) -> str:
     return "–" if value is None else f"{value:.3g} ms" if value < 100 else f"{value:,.0f} ms"
 
 
-def _disturbed(one: Benchmark) -> str:
-    load = max(each.others_load for each in one.latencies)
-    return (
-        f"caution: other processes used {load:.1f} processors while {one.backbone} ({one.runtime}) "
-        "was measured, which makes it slower"
-    )
+def _disturbed(done: list[Benchmark]) -> list[str]:
+    """A caution where other processes used the machine."""
+    loads = [each.others_load for one in done if one.disturbed for each in one.latencies]
+    if not loads:
+        return []
+    count = sum(one.disturbed for one in done)
+    return [
+        f"caution: other processes used up to {max(loads):.1f} processors during {count} of "
+        f"{len(done)} benchmarks, which makes latencies too high, above all p95"
+    ]
 
 
 def _int8(one: Benchmark) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.fake_benchmarks import publish
+from support.fake_worker import fake_worker
 from support.fakes import fill_store
 from support.refusals import clear_line, listing
 
@@ -24,6 +25,10 @@ from orchestrator.analysis import benchmarks
 from orchestrator.analysis.benchmarks import paired_interval
 from orchestrator.report.missing import WORK
 from orchestrator.submission import bench
+from workers import heartbeat
+from workers.devices.admission import Admission, Requirement
+from workers.execution import execute
+from workers.execution.context import task_context
 
 HERE = host_key(state_folder.host())
 
@@ -92,6 +97,38 @@ def test_one_seed_of_each_network_is_benchmarked(done: tuple[Settings, Store, Ru
     assert grown.data_sets == run.data_sets
     assert {task.kind for task in map(Task.parse, grown.tasks)} - {"prepare"} == WORK.keys()
     assert "by torch" in task_title(store, asked.tasks[0])
+
+
+def test_only_workers_of_the_host_take_a_benchmark_and_nothing_runs_beside_it(
+    done: tuple[Settings, Store, Run],
+) -> None:
+    """Not even where the device has room for several tasks."""
+    _, store, run = done
+    worker = fake_worker(store, "")
+    worker.admission = Admission(2, 10**12)
+    here, there = (
+        Task("bench", run.trials[0], 2, way=Way("torch", 1, host)) for host in ("host", "other")
+    )
+    bench.record(store, run, bench.BenchRequest((here, there), "host", 0, (), "", ()))
+
+    required = execute.requirement(task_context(worker, here))
+
+    assert [worker.fits(each) for each in (here, there)] == [True, False]
+    assert required == Requirement(alone=True)
+
+
+def test_a_renamed_machine_is_measured_under_the_name_of_its_workers(
+    done: tuple[Settings, Store, Run],
+) -> None:
+    """Workers keep the name that their host had when they started."""
+    settings, store, run = done
+    worker = fake_worker(store, "")
+    worker.host = "before"
+    heartbeat.write(worker)
+
+    asked = bench.check(settings, store, run, runtimes=["torch"])
+
+    assert asked.host == "before"
 
 
 def test_unfinished_benchmarks_of_a_host_that_is_gone_are_dropped(
