@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -65,9 +66,8 @@ def check(
     if store.is_cancelled(run.name):
         resume = environment.command_line(store.root, "resume", run.name)
         raise RequestError(f"the run {run.name} is cancelled. Resume it first with: {resume}")
-    if not 1 <= threads <= MAX_THREADS:
-        raise BadSpec(f"--threads {threads}: from 1 to {MAX_THREADS} are allowed.")
     where = _host(settings, host)
+    _require_threads(threads, where)
     chosen, missing = _runtimes(runtimes)
     trainings, absent = _trainings(store, run, backbones, seed)
     tasks = tuple(
@@ -86,9 +86,10 @@ def _trainings(
     every = [task for tasks in models.trials.values() for task in tasks]
     trainings = [task for task in every if store.load_trial(task.subject).seed == seed]
     if not trainings:
+        last = run.spec.seeds - 1
+        has = f"seeds 0 to {last}" if last else "seed 0 alone"
         raise RequestError(
-            f"--seed {seed}: the run {run.name} has evaluated no network with it. It has seeds 0 "
-            f"to {run.spec.seeds - 1}."
+            f"--seed {seed}: the run {run.name} has evaluated no network with it. It has {has}."
         )
     for task in trainings:
         _require_checkpoint(store, task)
@@ -158,6 +159,13 @@ def lines(run: Run, asked: BenchRequest) -> list[str]:
         count = len(asked.dropped)
         said.append(f"{count} benchmark(s) that waited for a host without a worker are dropped")
     return said
+
+
+def _require_threads(threads: int, where: str) -> None:
+    """Raise `BadSpec` for a number that means nothing, or beyond the processors of this machine."""
+    here = len(os.sched_getaffinity(0)) if where == host_key(state_folder.host()) else MAX_THREADS
+    if not 1 <= threads <= here:
+        raise BadSpec(f"--threads {threads}: from 1 to {here} are allowed on {where}.")
 
 
 def _runtimes(asked: Sequence[str]) -> tuple[list[Runtime], str]:
