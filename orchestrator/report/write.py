@@ -51,7 +51,6 @@ def write_report(
     Raises `MissingExtra` without the extra 'report', and `OrchError` without results. Raises
     `RequestError` if `out` is not writable, or if a period or format does not exist.
     """
-    need(NEEDED)
     check(formats)
     run_data, analysis = analysed(store, run, periods, metric, margin, constraints)
     return written(run_data, analysis, out, formats)
@@ -66,6 +65,7 @@ def analysed(
     constraints: Constraints | None = None,
 ) -> tuple[RunData, Analysis]:
     """The results of a run and their analysis, with the arguments of `write_report`."""
+    need(NEEDED)
     from orchestrator.analysis.analysis import UNLIMITED, analyse
     from orchestrator.analysis.run_data import read_run_data
 
