@@ -129,7 +129,7 @@ def _told(
         emit({**names, **facts, **extra})
     else:
         if decided is not None:
-            for line in (decision_words.sentence(*decided), *decision_words.sureness(*decided)):
+            for line in (decision_words.answer(*decided), *decision_words.sureness(*decided)):
                 click.echo(plain(line))
         click.echo(f"report of {' and '.join(runs)}: {page}")
 

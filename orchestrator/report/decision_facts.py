@@ -30,7 +30,7 @@ def collect(run_data: RunData, analysis: Analysis) -> dict[str, Any] | None:
         "constraints": asdict(one.constraints) if limited else None,
         "margin": one.margin,
         "choice": one.choice,
-        "sentence": decision_words.sentence(run_data, analysis) or None,
+        "sentence": decision_words.answer(run_data, analysis) or None,
         "sureness": decision_words.sureness(run_data, analysis),
         "best": one.best,
         "rival": one.rival,

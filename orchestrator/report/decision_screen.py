@@ -38,7 +38,7 @@ class Screen:
     picture: Chart | None
 
 
-def compose(run_data: RunData, analysis: Analysis) -> Screen:
+def first_screen(run_data: RunData, analysis: Analysis) -> Screen:
     """The first screen of a run's report."""
     decision = analysis.decision
     if decision is None:

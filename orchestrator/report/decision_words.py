@@ -16,7 +16,7 @@ MAX_NAMED = 4
 BY = {"torch": "torch", "onnx": "ONNX Runtime"}
 
 
-def sentence(run_data: RunData, analysis: Analysis) -> str:
+def answer(run_data: RunData, analysis: Analysis) -> str:
     """The answer under constraints; empty where there are none."""
     decision, metric = analysis.decision, run_data.metric
     if decision is None or not decision.constraints:

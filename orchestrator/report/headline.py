@@ -38,5 +38,5 @@ def compose(run_data: RunData, analysis: Analysis) -> Headline:
         " ".join(filter(None, (cost, summary.noninferior(run_data, analysis)))),
         tuple(cautions(run_data, analysis)),
         tuple(missing(run_data)),
-        decision_words.sentence(run_data, analysis),
+        decision_words.answer(run_data, analysis),
     )

@@ -61,7 +61,7 @@ def _assembled(run_data: RunData, analysis: Analysis) -> Page:
         tuple(registry.sections(ReportData(run_data, analysis, gallery))),
         json_facts.collect(run_data, analysis, headline),
         gallery,
-        decision_screen.compose(run_data, analysis),
+        decision_screen.first_screen(run_data, analysis),
     )
 
 

@@ -80,7 +80,7 @@ def decided(
     run_data = read_run_data(*at)
     analysis = analyse(run_data, margin, constraints.read(latency, size))
     words = decision_words.sureness(run_data, analysis)
-    return analysis.decision, decision_words.sentence(run_data, analysis), " ".join(words)
+    return analysis.decision, decision_words.answer(run_data, analysis), " ".join(words)
 
 
 def test_the_best_that_fits_is_taken(measured: tuple[Store, Run]) -> None:

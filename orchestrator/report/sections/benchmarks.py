@@ -22,7 +22,7 @@ HEAD = (
     "Peak memory",
     "Size",
 )
-CALLED = {"torch": "torch", "onnx": "ONNX Runtime", "int8": "ONNX Runtime, int8"}
+CALLED = {"torch": "torch", "onnx": "ONNX", "int8": "ONNX int8"}
 
 
 def section(report: ReportData) -> Content | None:
@@ -36,10 +36,11 @@ def section(report: ReportData) -> Content | None:
         parts += [Heading(_where(group[0])), *_cautions(group), _latencies(number, group)]
         parts += _answers(number, group)
     lead = (
-        "Each network (one seed of it) alone on the machine, in a process of its own, which takes "
-        "normalised images and gives scores. Images/s are those of 32 at a time. Peak memory is "
-        "that of the whole process, with its libraries. Answers on all test images are compared "
-        "with torch’s in float32, which may differ from a training’s own evaluation in bfloat16."
+        "Each network (one seed of it) alone, in a process of its own, which takes normalised "
+        "images and gives scores, by torch or by ONNX Runtime (ONNX). Images/s are those of 32 at "
+        "a time. Peak memory is that of the whole process, with its libraries. Answers on all test "
+        "images are compared with torch’s in float32, which may differ from a training’s own "
+        "evaluation in bfloat16."
     )
     return Content(lead, tuple(parts))
 

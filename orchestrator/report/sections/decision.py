@@ -17,7 +17,7 @@ def section(report: ReportData) -> Content | None:
     decision, metric = report.analysis.decision, report.run_data.metric
     if decision is None or not decision.candidates:
         return None
-    return Content(_lead(report, decision), (_table(decision, metric),))
+    return Content(_lead(report, decision), (_table(decision, metric, report.analysis.epoch),))
 
 
 def _lead(report: ReportData, decision: Decision) -> str:
@@ -31,11 +31,12 @@ def _lead(report: ReportData, decision: Decision) -> str:
     threads = wording.count(where.threads, "thread")
     return (
         f"Latency is that of one image on {where.processor} (host {where.host}), {threads}, by "
-        f"torch or ONNX Runtime, whichever is faster: 95 of 100 runs take no longer. {told[0]}"
+        "torch or ONNX Runtime (ONNX), whichever is faster: 95 of 100 runs take no longer. "
+        f"{told[0]}"
     )
 
 
-def _table(decision: Decision, metric: Metric) -> Table:
+def _table(decision: Decision, metric: Metric, epoch: int) -> Table:
     limited = bool(decision.constraints)
     head = (
         "Network",
@@ -59,7 +60,7 @@ def _table(decision: Decision, metric: Metric) -> Table:
         (1, 2, 3, 4, 5, 7),
         best,
         name="decision",
-        title="Networks and their price",
+        title=f"After epoch {epoch}, the best first",
         style="long",
     )
 
@@ -73,7 +74,7 @@ def _row(one: Candidate, metric: Metric, limited: bool) -> tuple[str, ...]:
         _cell(wording.duration(one.seconds), one.seconds),
         _cell(wording.energy(one.energy_kwh, whole), one.energy_kwh),
         _cell(decision_words.milliseconds(one.latency_ms), one.latency_ms),
-        decision_words.BY.get(one.runtime or "", "–"),
+        {"torch": "torch", "onnx": "ONNX"}.get(one.runtime or "", "–"),
         _cell(decision_words.megabytes(one.size_bytes), one.size_bytes),
         one.licence,
         *((_fits(one),) if limited else ()),
