@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from orchestrator.analysis.decision import Candidate, Decision
 from orchestrator.analysis.metrics import Metric
 from orchestrator.report import decision_words
-from orchestrator.report.rendering import wording
+from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.elements import Cell, Content, Table
 from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections.foremost import MAX_NETWORKS
 
 LIMITS = {"latency": "too slow", "size": "too large"}
 
@@ -17,7 +20,13 @@ def section(report: ReportData) -> Content | None:
     decision, metric = report.analysis.decision, report.run_data.metric
     if decision is None or not decision.candidates:
         return None
-    return Content(_lead(report, decision), (_table(decision, metric, report.analysis.epoch),))
+    epoch = report.analysis.epoch
+    first, others = decision.candidates[:MAX_NETWORKS], decision.candidates[MAX_NETWORKS:]
+    table = _table(decision, first, metric, "decision", f"After epoch {epoch}, the best first")
+    if not others:
+        return Content(_lead(report, decision), (table,))
+    more = _table(decision, others, metric, "decision-others", "The others")
+    return Content(_lead(report, decision), (table, *elements.fold("The others", more)))
 
 
 def _lead(report: ReportData, decision: Decision) -> str:
@@ -36,7 +45,9 @@ def _lead(report: ReportData, decision: Decision) -> str:
     )
 
 
-def _table(decision: Decision, metric: Metric, epoch: int) -> Table:
+def _table(
+    decision: Decision, candidates: Sequence[Candidate], metric: Metric, name: str, title: str
+) -> Table:
     limited = bool(decision.constraints)
     head = (
         "Network",
@@ -50,17 +61,15 @@ def _table(decision: Decision, metric: Metric, epoch: int) -> Table:
         "Weights’ licence",
         *(("Fits",) if limited else ()),
     )
-    rows = tuple(_row(each, metric, limited) for each in decision.candidates)
-    best = tuple(
-        at for at, each in enumerate(decision.candidates) if each.backbone == decision.choice
-    )
+    rows = tuple(_row(each, metric, limited) for each in candidates)
+    best = tuple(at for at, each in enumerate(candidates) if each.backbone == decision.choice)
     return Table(
         head,
         rows,
         (1, 2, 3, 4, 5, 7),
         best,
-        name="decision",
-        title=f"After epoch {epoch}, the best first",
+        name=name,
+        title=title,
         style="long",
     )
 
