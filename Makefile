@@ -1,10 +1,13 @@
 # make demo    the whole study on built-in images, then a report (installs into .venv first)
 # make test    the tests (installs what they need into .venv first)
+# make coverage  the tests, and the lines that none of them runs, in subprocesses too; slower
 # make chaos   inject faults into a running study and compare it with an undisturbed one (make chaos N=50 SEED=1)
 # make bench   compare speeds with other tools on this CPU (benchmarks/README.md), in 20 minutes; JSON in bench-results/
-# make catalog count the catalog's networks and write the tables of docs/spec.md and docs/report.md (docs/extending.md)
+# make catalog count the catalog's networks (docs/extending.md), then do what 'make reference' does
+# make reference write docs/commands.md and the tables of docs/spec.md and docs/report.md, from the code
+# make docs    the documents as a site, in site/; a link that leads nowhere is an error
 # make picture the packages, drawn from the imports, into docs/packages.svg
-# make check   lint, types, import borders, then the tests
+# make check   lint, types, import borders, the site, then the tests
 # make dist    the wheel and the source archive, in dist/, checked as a package index does
 # make clean   remove .venv and what the demo made
 
@@ -28,7 +31,7 @@ SIZE_checkpoints := --seconds 2 --repeats 1
 SIZE_plan        := --repeats 2
 SIZE_slots       := --repeats 1
 
-.PHONY: help demo test chaos bench catalog picture check lint types borders dist clean
+.PHONY: help demo test coverage chaos bench catalog reference docs picture check lint types borders dist clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -48,11 +51,16 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
-# FILE=chaos.json saves a record.
+coverage: $(VENV)/installed-dev
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -n 4 --dist loadfile --no-loadscope-reorder; \
+	$(BIN)/python -m coverage combine --quiet && $(BIN)/python -m coverage report
+
+# FILE=chaos.json saves a record; RACE=1 lets networks stop between periods.
 chaos: N ?= 50
 chaos: SEED ?= 1
 chaos: $(VENV)/installed-dev
-	PYTHONPATH=tests $(BIN)/python -m chaos --faults $(N) --seed $(SEED) $(if $(FILE),--json '$(FILE)')
+	PYTHONPATH=tests $(BIN)/python -m chaos --faults $(N) --seed $(SEED) $(if $(RACE),--race) $(if $(FILE),--json '$(FILE)')
 
 bench: $(VENV)/installed-dev
 	@mkdir -p bench-results
@@ -61,13 +69,21 @@ bench: $(VENV)/installed-dev
 
 catalog: $(VENV)/installed-dev
 	$(BIN)/python -m models.networks.counting
+	$(MAKE) reference
+
+reference: $(VENV)/installed-dev
 	$(BIN)/python -m jobs.spec.document
 	$(BIN)/python -m orchestrator.report.document
+	$(BIN)/python -m orchestrator.commands.document
+
+docs: $(VENV)/installed-dev
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --fresh-env -c docs/site -d site/.doctrees . site
+	@echo "The site: $(CURDIR)/site/index.html"
 
 picture: $(VENV)/installed-dev
 	$(BIN)/python docs/draw_packages.py
 
-check: lint types borders test
+check: lint types borders docs test
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -105,4 +121,4 @@ endef
 
 clean:
 	@if [ -x $(BIN)/orch ] && [ -d demo-store ]; then ORCH_BROKER_URL= ORCH_STORE=demo-store $(BIN)/orch down; fi
-	rm -rf $(VENV) demo-store $(REPORT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) demo-store $(REPORT) site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -108,7 +108,8 @@ def _peak_mib() -> float:
 def _inspect(folder: Path, scratch: Path) -> Callable[[], object]:
     from jobs.data import image_folder
     from jobs.spec.model import DataSettings
-    from orchestrator.datasets import look, near_duplicates
+    from orchestrator.analysis import near_duplicates
+    from orchestrator.datasets import look
     from orchestrator.datasets.inspect import inspect_source
 
     for module in (look, near_duplicates):  # loaded before the clock starts

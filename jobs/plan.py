@@ -10,16 +10,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from jobs.atomic import json_digest
 from jobs.catalog import backbones
 from jobs.errors import OrchError, OutOfReach
 from jobs.spec import setting
-from jobs.store import other_data
+from jobs.store import decisions, other_data
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
@@ -34,9 +32,11 @@ if TYPE_CHECKING:
 class Plan:
     """The expanded specification: run name, data sets, trials and tasks.
 
-    `data_sets` are the preparations of the same images, that of the first network first. Trials are
-    ordered by seed, then by cost, with the most expensive network first; settings of a grid are in
-    the order of their lists. Evaluations of the `corruption_levels` follow the last target epoch.
+    `data_sets` are the preparations of the same images, that of the first network first; of several
+    splits, all of the first split first. Trials are ordered by seed, then by cost, with the most
+    expensive network first; settings of a grid are in the order of their lists, then splits.
+    Evaluations of the `corruption_levels` follow the last target epoch. A plan that `ranks` has one
+    task for each network, and trains none.
     """
 
     run: str
@@ -44,6 +44,7 @@ class Plan:
     trials: tuple[Trial, ...]
     target_epochs: tuple[int, ...]
     corruption_levels: tuple[str, ...] = ()
+    ranks: bool = False
 
     @property
     def data(self) -> str:
@@ -54,6 +55,8 @@ class Plan:
     def tasks(self) -> list[Task]:
         """All tasks of the run: the data sets first, then those of each trial in order."""
         work = [Task("prepare", data) for data in self.data_sets]
+        if self.ranks:
+            return work + [Task("rank", trial.name) for trial in self.trials]
         for name in (trial.name for trial in self.trials):
             for epoch in self.target_epochs:
                 work += [Task("train", name, epoch), Task("evaluate", name, epoch)]
@@ -69,6 +72,8 @@ def unfold(spec: Spec, data: str | Callable[[DataSettings], str]) -> Plan:
 
     `data` gives the name of the data set with these settings; a text is the name of the only one.
     """
+    from jobs.spec.run_name import run_name
+
     trained = [
         (name, one, data if isinstance(data, str) else data(one.data_settings(name)))
         for name, _, one in spec.trained()
@@ -80,6 +85,8 @@ def unfold(spec: Spec, data: str | Callable[[DataSettings], str]) -> Plan:
     ]
     data_sets = tuple(dict.fromkeys(images for _, _, images in trained))
     name = spec.name or run_name(spec, data_sets)
+    if spec.rank:
+        return Plan(name, data_sets, tuple(trials), (), ranks=True)
     target_epochs = tuple(period * spec.epochs_per_period for period in range(1, spec.periods + 1))
     return Plan(name, data_sets, tuple(trials), target_epochs, tuple(spec.corruption_levels))
 
@@ -123,21 +130,6 @@ def image_cost(spec: Spec, backbone: str) -> float:
     return backbones.relative_cost(backbone) * (size / backbones.PUBLISHED_SIZE) ** 2
 
 
-def run_name(spec: Spec, data_sets: Sequence[str]) -> str:
-    """The default name of a run: a readable prefix and a hash of specification and data.
-
-    Submitting the same specification and data again therefore finds the same run.
-    """
-    from jobs.catalog.built_in_data import BUILT_IN_DATA
-    from jobs.spec.model import NOT_ASKED, named_by
-
-    stem = spec.data if spec.data in BUILT_IN_DATA else data_sets[0].rsplit("-", 2)[0]
-    asked = {key: value for key, value in named_by(spec).items() if key not in NOT_ASKED} | {
-        "data": data_sets[0] if len(data_sets) == 1 else list(data_sets)
-    }
-    return f"{PurePath(stem).name}-{spec.periods}x{spec.epochs_per_period}-{json_digest(asked)[:6]}"
-
-
 def ready_tasks(
     store: Store,
     run: Run,
@@ -163,15 +155,24 @@ def ready_tasks(
         try:
             if not unprepared or store.load_trial(trial).data not in unprepared:
                 ready += ready_tasks_of_trial(store, trial, ledger)
+                ready += _ready_ranking(run, trial, ledger)
         except OutOfReach as error:
             on_denied(error)
     ready += other_data.preparations(run, ledger)
-    own = set(run.tasks)
+    own, known = set(run.tasks), decisions.read(store, run)
     return [
         task
         for task in ready
-        if task.id in own or (task.kind == "train" and _leads_on(ledger, run, task))
+        if (task.id in own or (task.kind == "train" and _leads_on(ledger, run, task)))
+        and (task.kind == "prepare" or known.allows(task))
     ]
+
+
+def _ready_ranking(run: Run, trial: str, ledger: Ledger) -> list[Task]:
+    """The ranking of a trial's network, where the run ranks it and that is still to be done."""
+    task = Task("rank", trial)
+    ended = ledger.is_done(task) or ledger.has_failed(task)
+    return [task] if run.spec.rank and not ended else []
 
 
 def _leads_on(ledger: Ledger, run: Run, task: Task) -> bool:
@@ -206,6 +207,8 @@ def is_ready(store: Store, task: Task) -> bool:
         Task("prepare", store.load_trial(task.subject).data)
     ):
         return False
+    if task.kind == "rank":
+        return True
     if task.data and not store.is_done(Task("prepare", task.data)):
         return False
     wanted = store.evaluations_by_epoch(task.subject)
@@ -222,7 +225,7 @@ def period_closed_by(store: Store, task: Task) -> int:
 
 def next_tasks(store: Store, task: Task) -> list[Task]:
     """The tasks that become ready when `task` is done; none if it is not done."""
-    if not store.is_done(task) or task.needs_training:
+    if not store.is_done(task) or task.kind in ("evaluate", "bench", "rank"):
         return []
     if task.kind == "prepare":
         ledger = store.ledger()
@@ -234,9 +237,8 @@ def next_tasks(store: Store, task: Task) -> list[Task]:
         ]
     evaluations_by_epoch = store.evaluations_by_epoch(task.subject)
     trainings = (Task("train", task.subject, epoch) for epoch in evaluations_by_epoch)
-    following = itertools.islice(
-        (training for training in trainings if not store.is_done(training)), 1
-    )
+    undone = itertools.islice((each for each in trainings if not store.is_done(each)), 1)
+    following = (each for each in undone if store.wanted_by(each))  # not where a decision is due
     evaluations = evaluations_by_epoch.get(task.epoch, [])
     tests = [e for e in evaluations if not e.data or store.is_done(Task("prepare", e.data))]
     candidates = [*tests, *following]
@@ -249,7 +251,7 @@ def priority(task: Task, cost: float) -> int:
     Seed and kind do not matter. Evaluations on corrupted images and on other data come last, and
     benchmarks too, because no task depends on them.
     """
-    if task.kind == "prepare" or not (task.is_test or task.kind == "train"):
+    if task.kind == "prepare" or not (task.is_test or task.kind in ("train", "rank")):
         return 0 if task.kind == "prepare" else 9
     return max(1, 9 - round(2.4 * math.log(max(cost, 1.0))))
 
@@ -271,19 +273,23 @@ def cost_of(
 def task_states(
     store: Store, run: Run | RunOutline, ledger: Ledger | None = None
 ) -> dict[str, str]:
-    """The state of each task: `done`, `failed`, `blocked`, `cancelled` or `open`.
+    """The state of each task: `done`, `failed`, `blocked`, `stopped`, `cancelled` or `open`.
 
-    `blocked` means that a task it depends on failed. `ledger` is a listing of the store; without
+    `blocked` means that a task it depends on failed, `stopped` that a decision ended its trial
+    before. `ledger` is a listing of the store; without
     one the store is listed now.
     """
     ledger = ledger or store.ledger()
     states: dict[str, str] = {}
     unfinished = "cancelled" if store.is_cancelled(run.name) else "open"
     blocked: set[str] = set()
+    stops = decisions.read(store, run).stopped_now
     for task_id in run.tasks:
         kind, subject, rest = task_id.split(".", 2)
         if task_id in ledger.done:
             states[task_id] = "done"
+        elif subject in stops and decisions.is_beyond(rest, stops[subject]):
+            states[task_id] = "stopped"
         elif task_id in ledger.failed:
             states[task_id] = "failed"
             if kind == "prepare":

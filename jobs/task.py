@@ -1,4 +1,4 @@
-"""Tasks: prepare a data set, train a trial up to an epoch, evaluate or benchmark it there."""
+"""Tasks: prepare data, train a trial up to an epoch, evaluate or benchmark it, rank its network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jobs.spec.networks import Colour
     from jobs.spec.recipe import Recipe
 
-Kind = Literal["prepare", "train", "evaluate", "bench"]
+Kind = Literal["prepare", "train", "evaluate", "rank", "bench"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 ID = re.compile(rf"({'|'.join(KINDS)})\.({NAME.pattern})\.([0-9]{{4,7}})(?:\.(.*))?", re.DOTALL)
@@ -31,7 +31,8 @@ ON = "on-"
 class Task:
     """One unit of work.
 
-    `subject` is the name of a trial, or of a data set if `kind` is `prepare`; `epoch` is then 0.
+    `subject` is the name of a trial, or of a data set if `kind` is `prepare`; `epoch` is then 0. A
+    trial is ranked at epoch 0 too: with the weights that it would begin with.
     `corruption` is the corruption level of an evaluation, such as `blur-3`. It is empty for
     uncorrupted images. `data` is the data set of an evaluation on other data than the test images.
     `way` says how a trial is benchmarked.

@@ -6,6 +6,7 @@ import contextlib
 
 from jobs.errors import OrchError
 from jobs.spec import setting
+from jobs.store import splits
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, backbone_and_seed
@@ -14,21 +15,34 @@ from jobs.task import Task, backbone_and_seed
 def task_title(store: Store, task: Task) -> str:
     """Kind, network and period, as the last run that wants the task counts them.
 
-    The seed is named where the run has several, and the setting in a grid. Where no run can be
-    read, the epoch is named.
+    Seed and split are named where the run has several, and the setting in a grid. Where no run can
+    be read, the epoch is named.
     """
-    if task.kind == "prepare":
-        return f"prepare {task.subject}"
-    backbone, seed = backbone_and_seed(task.subject)
     runs = []
     with contextlib.suppress(OrchError, OSError):  # a title must not stop the task
         runs = store.wanted_by(task)
+    if task.kind == "prepare":
+        return _joined(task, task.subject, _split(store, runs[-1], task) if runs else "")
+    backbone, seed = backbone_and_seed(task.subject)
+    if task.kind == "rank":
+        return _joined(task, backbone)
     if not runs:
         return _joined(task, backbone, f"seed {seed}" if seed else "", f"epoch {task.epoch}")
     run = runs[-1]
     several = f"seed {seed}" if run.spec.seeds > 1 else ""
     period = f"period {run.period_of(task.epoch)}"
-    return _joined(task, backbone, _setting(store, run, task), several, period)
+    parts = (_setting(store, run, task), several, _split(store, run, task), period)
+    return _joined(task, backbone, *parts)
+
+
+def _split(store: Store, run: Run, task: Task) -> str:
+    """The split of a task: `split 2`; empty where the run has one, and for other data."""
+    if run.spec.splits > 1:
+        with contextlib.suppress(OrchError, OSError):
+            prepares = task.kind == "prepare"
+            data = task.subject if prepares else store.load_trial(task.subject).data
+            return f"split {splits.split_of(store, data)}" if data in run.data_sets else ""
+    return ""
 
 
 def _setting(store: Store, run: Run, task: Task) -> str:

@@ -1,7 +1,7 @@
 """The controller: command line, submission, status, analysis, reports.
 
-`submit` and `open_store` are what a Python program uses (docs/api.md). They are imported when they
-are first used, so that the command line starts at once.
+`submit`, `rank` and `open_store` are what a Python program uses (docs/api.md). They are imported
+when they are first used, so that the command line starts at once.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from orchestrator.api import RunHandle, StoreHandle, open_store, submit
+    from orchestrator.api import RunHandle, StoreHandle, open_store, rank, submit
     from orchestrator.exported import Exported
 
-__all__ = ["Exported", "RunHandle", "StoreHandle", "open_store", "submit"]
+__all__ = ["Exported", "RunHandle", "StoreHandle", "open_store", "rank", "submit"]
 
 
 def __getattr__(name: str) -> Any:

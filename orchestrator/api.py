@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jobs.store.runs import Run
     from jobs.task import Task
     from models.export.trained_network import TrainedNetwork
+    from orchestrator.analysis.ranking import Ranking
     from orchestrator.monitoring.status import RunStatus
 
 Place = str | Path
@@ -49,15 +50,31 @@ def submit(
     Raises a `jobs.errors.RequestError` for a bad request, and then nothing is written.
     """
     from jobs.spec import model
-    from orchestrator.submission import launch, record
+    from orchestrator.submission import begin
 
-    values = {} if spec is None else model.read_file(Path(spec))
-    keys = {key: str(value) if isinstance(value, Path) else value for key, value in keys.items()}
-    chosen = _settings(store)
-    recorded = record.record(model.build(values | keys), chosen, workers, device)
-    here, _, _ = launch.begin(chosen, recorded.store, recorded.run, workers, device)
-    handle = RunHandle(recorded.store, recorded.run)
-    return replace(handle, look=launch.watching(recorded.store, recorded.run, here))
+    asked = model.build(begin.values_of(spec, keys))
+    return RunHandle(*begin.begin(asked, _settings(store), workers, device))
+
+
+def rank(
+    spec: Place | None = None,
+    *,
+    store: Place | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    **keys: Any,
+) -> RunHandle:
+    """Rank networks by their frozen features (docs/rank.md), and return the run that does.
+
+    `keys` are those of a specification that choose networks, images and their preparation, over
+    those of the file `spec`, whose other keys are left out. `run.wait()`, then `run.ranking()`.
+    Raises a `jobs.errors.RequestError` for a bad request, and then nothing is written.
+    """
+    from orchestrator.submission import begin
+    from orchestrator.submission.rank import rank_spec
+
+    asked = rank_spec(begin.values_of(spec, keys))
+    return RunHandle(*begin.begin(asked, _settings(store), workers, device))
 
 
 def open_store(path: Place | None = None) -> StoreHandle:
@@ -145,11 +162,37 @@ class RunHandle:
         """A table of docs/results.md, such as `epochs` or `evaluations`.
 
         It holds the rows of the run's trials, without epochs and attempts of other runs. In a grid
-        the column `setting` tells the trials of a network apart.
+        the column `setting` tells the trials of a network apart, with several splits `split_seed`.
         """
-        from orchestrator.analysis import result_rows
+        from orchestrator.analysis import run_tables
 
-        return result_rows.of_run(self.store, self.record, table)
+        return run_tables.read(self.store, self.record, table)
+
+    def evaluate(
+        self,
+        data: Place,
+        *,
+        name: str | None = None,
+        images: Place | None = None,
+        workers: int | None = None,
+        device: str | None = None,
+    ) -> RunHandle:
+        """Evaluate its trained networks on other labelled data; returns the run with these tasks.
+
+        The arguments are those of `orch evaluate`: `name` is that in the report, by default that of
+        the folder; `images` the folder that the paths of a table of labels start from. Raises a
+        `jobs.errors.RequestError` for a bad request, and then nothing is written.
+        """
+        from orchestrator.submission import evaluate, launch
+
+        chosen = _settings(self.store.root)
+        own_images = None if images is None else str(images)
+        grown, _ = evaluate.submit(
+            chosen, self.record.name, str(data), own_images, name, workers, device
+        )
+        here, _, _ = launch.begin(chosen, self.store, grown, workers, device)
+        handle = RunHandle(self.store, grown)
+        return replace(handle, look=launch.watching(self.store, grown, here))
 
     def report(
         self,
@@ -189,12 +232,20 @@ class RunHandle:
     ) -> dict[str, Any]:
         """Which network to take, and how sure that is: `decision` of report.json."""
         from orchestrator.analysis import constraints, metrics
-        from orchestrator.report import decision_facts, write
+        from orchestrator.report import choice_facts, write
 
         limits = constraints.read(max_latency, max_size)
         leading = None if metric is None else metrics.from_option(metric)
         run_data, analysis = write.analysed(self.store, self.record, (), leading, margin, limits)
-        return decision_facts.collect(run_data, analysis) or {}
+        return choice_facts.collect(run_data, analysis) or {}
+
+    def ranking(self) -> Ranking:
+        """The networks of a run of `rank`, best first; raises `OrchError` before any is ranked."""
+        from orchestrator.analysis.ranking import read_ranking
+        from orchestrator.report import write
+
+        write.need(write.NEEDED_TO_RANK)
+        return read_ranking(self.store, self.record)
 
     def model(
         self,
@@ -202,16 +253,17 @@ class RunHandle:
         *,
         seed: int | None = None,
         period: int | None = None,
+        split: int | None = None,
         setting: Mapping[str, Any] = NO_SETTING,
     ) -> TrainedNetwork:
         """A trained network: a torch module with `labels`, `preparation` and `prepare(*paths)`.
 
         `seed` and `setting` (such as `{"learning_rate": 0.003}`) are needed where there are
-        several; `period` is by default the newest evaluated one.
+        several; `period` is by default the newest evaluated one, `split` the first.
         """
         from orchestrator import optional_packages
 
-        training = self._training(backbone, seed, period, setting)
+        training = self._training(backbone, seed, period, split, setting)
         optional_packages.require(("torch",))
         from models.export import trained_network
 
@@ -225,6 +277,7 @@ class RunHandle:
         formats: Sequence[str] = ("torch",),
         seed: int | None = None,
         period: int | None = None,
+        split: int | None = None,
         setting: Mapping[str, Any] = NO_SETTING,
         tell: Callable[[int, int], None] = lambda done, total: None,
     ) -> Exported:
@@ -232,7 +285,7 @@ class RunHandle:
         from orchestrator import optional_packages
 
         optional_packages.require(("torch", *formats))
-        training = self._training(backbone, seed, period, setting)
+        training = self._training(backbone, seed, period, split, setting)
         name = f"{training.subject}-e{training.epoch:04d}"
         out = self.store.export_folder(self.name) / name if path is None else _folder(path)
         from models.export import write
@@ -241,13 +294,20 @@ class RunHandle:
         return Exported(out, training.subject, training.epoch, compared)
 
     def _training(
-        self, backbone: str, seed: int | None, period: int | None, setting: Mapping[str, Any]
+        self,
+        backbone: str,
+        seed: int | None,
+        period: int | None,
+        split: int | None,
+        setting: Mapping[str, Any],
     ) -> Task:
         """The finished training that is meant; raises `RequestError` where it is not clear."""
+        from jobs.store import splits
         from orchestrator.analysis.setting_choice import checked
         from orchestrator.analysis.trained_models import choose_model
 
-        return choose_model(self.store, self.record, backbone, seed, period, checked(setting))
+        record = splits.chosen(self.store, self.record, split)
+        return choose_model(self.store, record, backbone, seed, period, checked(setting))
 
     def bench(
         self,

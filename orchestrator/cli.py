@@ -22,6 +22,10 @@ COMMANDS = {
         "submit:submit_command",
         "Submit a comparison: train in periods, evaluate after each.",
     ),
+    "rank": (
+        "rank:rank_command",
+        "Rank networks by their frozen features, before any is trained.",
+    ),
     "status": ("status:status_command", "Show the progress of a run; without RUN, list the runs."),
     "watch": ("watch:watch_command", "Follow the progress of a run until it ends."),
     "logs": ("logs:logs_command", "Show the logs of a task's attempts, of a run, or of a worker."),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import preloaded
+from support import coloured_animals, preloaded
 from support.harness import redis_binary
 
 # Tests run side by side. With one torch thread per core in each, they would mostly wait.
@@ -105,16 +105,7 @@ def one_torch_thread() -> Iterator[None]:
 @pytest.fixture
 def animal_folder(tmp_path: Path) -> Path:
     """Three classes of twenty small colour images each, told apart by their dominant colour."""
-    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (extra 'worker')")
-    numpy = pytest.importorskip("numpy")
-    rng = numpy.random.default_rng(0)
-    for channel, label in enumerate(("ape", "bear", "cat")):
-        (tmp_path / "animals" / label).mkdir(parents=True)
-        for number in range(20):
-            pixels = rng.integers(0, 120, (40, 48, 3), dtype="uint8")
-            pixels[..., channel] += 120
-            image.fromarray(pixels).save(tmp_path / "animals" / label / f"{number:03d}.png")
-    return tmp_path / "animals"
+    return coloured_animals.write(tmp_path)
 
 
 @pytest.fixture(scope="session")

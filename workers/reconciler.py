@@ -18,7 +18,7 @@ from jobs.store.remembered import RememberedStore, Stamp, stamp
 from jobs.store.runs import Run
 from jobs.task import Task
 from workers import heartbeat
-from workers.execution import announcing, execute
+from workers.execution import announcing, deciding, execute
 from workers.execution.attempts import read_history
 from workers.lease import TTL_S
 from workers.messaging import broker
@@ -218,6 +218,7 @@ class Reconciler:
             if self._over(run, ledger):
                 return []
             assert self.store is not None
+            deciding.due(self.store, run, ledger)
             return plan.ready_tasks(self.store, run, ledger, self._say_denied)
         except OutOfReach as error:
             self._say_denied(error)

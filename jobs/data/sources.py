@@ -133,7 +133,11 @@ def _refuse_for_built_in(spec: Spec) -> None:
 def _refuse_useless(spec: Spec, source: DataSource) -> None:
     """Raise `BadSpec` for settings of the split where the data bring their own."""
     whole = source.split_given and source.validation_given
-    for key, useless in (("split", source.split_given), ("split_seed", whole)):
+    for key, useless in (
+        ("split", source.split_given),
+        ("splits", source.split_given),
+        ("split_seed", whole),
+    ):
         if useless and getattr(spec, key) != type(spec).model_fields[key].default:
             raise BadSpec(
                 f"{key} has no effect, as {source.labels or source.origin} gives the split; leave "

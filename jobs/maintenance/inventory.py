@@ -10,24 +10,13 @@ from pathlib import Path
 
 from jobs import atomic
 from jobs.errors import DamagedFile, NewerRecord, OrchError, StoreUnusable
+from jobs.maintenance.file_check import FileCheck as FileCheck
+from jobs.maintenance.verified_decisions import check_decisions
 from jobs.store import codec
 from jobs.store.records import CheckpointRecord
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
-
-
-@dataclass(frozen=True, slots=True)
-class FileCheck:
-    """One checked file. `problem` is None if the file is intact.
-
-    `task` is the id of the task that recreates it, or None if no task has to.
-    """
-
-    path: str
-    bytes: int
-    problem: str | None
-    task: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +45,7 @@ def files_of_run(store: Store, run: Run) -> list[ExpectedFile | FileCheck]:
     for trial in run.trials:
         files += [*_of_trial(store, trial), *_of_checkpoints(store, trial)]
     files += [*_of_failures(store, run), *_of_data(store, run), *_of_networks(store, run)]
+    files += check_decisions(store, run)
     return [*files, *_of_tables(store, run, {each.path for each in files})]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from jobs import atomic
 from jobs.errors import BadSpec
 from jobs.store import codec, tables
+from jobs.store.decisions import read
 from jobs.store.records import AttemptRecord, CheckpointRecord
 from jobs.store.runs import Run
 from jobs.store.store import Store
@@ -52,11 +53,15 @@ def find_prunable(
     clock).
     """
     yield from _drafts(store, time.time() if now is None else now)
-    named = {run.name for run in runs}
+    named, decided = {run.name for run in runs}, [(run, read(store, run)) for run in runs]
     for trial in dict.fromkeys(trial for run in runs for trial in run.trials):
         others = set(atomic.list_names(store.trial_runs_folder(trial))) - named
-        if not others and not _unfinished(store, trial):
-            yield from _checkpoints(store, trial, keep)
+        if others:
+            continue
+        stops = [known.stop_of(trial) for run, known in decided if trial in run.trials]
+        target_epochs = _wanted_epochs(store, trial, stops)
+        if not _unfinished(store, trial, target_epochs):
+            yield from _checkpoints(store, trial, target_epochs, keep)
 
 
 def remove(item: Prunable) -> None:
@@ -73,8 +78,14 @@ def remove(item: Prunable) -> None:
     item.path.unlink(missing_ok=True)
 
 
-def _unfinished(store: Store, trial: str) -> bool:
-    target_epochs = store.target_epochs(trial)
+def _wanted_epochs(store: Store, trial: str, stops: list[int | None]) -> list[int]:
+    """The target epochs of a trial; up to where it was stopped, if each of its runs stopped it."""
+    known = [stop for stop in stops if stop is not None]
+    last = max(known) if known and len(known) == len(stops) else None
+    return [epoch for epoch in store.target_epochs(trial) if last is None or epoch <= last]
+
+
+def _unfinished(store: Store, trial: str, target_epochs: list[int]) -> bool:
     trained = all(store.is_done(Task("train", trial, epoch)) for epoch in target_epochs)
     return not (
         trained
@@ -86,8 +97,9 @@ def _unfinished(store: Store, trial: str) -> bool:
     )
 
 
-def _checkpoints(store: Store, trial: str, keep: frozenset[str]) -> Iterator[Prunable]:
-    target_epochs = store.target_epochs(trial)
+def _checkpoints(
+    store: Store, trial: str, target_epochs: list[int], keep: frozenset[str]
+) -> Iterator[Prunable]:
     kept = set(target_epochs) if "periods" in keep else set()
     if "last" in keep and target_epochs:
         kept.add(target_epochs[-1])

@@ -13,7 +13,8 @@ from pathlib import Path
 from jobs import atomic
 from jobs.errors import OrchError
 from jobs.maintenance.prune import DEAD_AFTER_S, Prunable, remove, touched
-from jobs.store import tables
+from jobs.store import codec, tables
+from jobs.store.features import FeaturesRecord
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import KINDS, ON
@@ -138,6 +139,17 @@ def _data_in_use(store: Store, runs: Iterable[str], doomed: set[str]) -> set[str
         return set(atomic.list_names(store.all_data_folder))
 
 
+def _features(store: Store, data_sets: set[str]) -> Iterator[Path]:
+    """The features of these data sets, each record before its file; unreadable ones stay."""
+    folder = store.features_folder
+    for name in atomic.list_names(folder):
+        if name.endswith(".json"):
+            with contextlib.suppress(OrchError):
+                record = codec.read(folder / name, FeaturesRecord)
+                if record is not None and record.data in data_sets:
+                    yield from (folder / name, folder / Path(record.file).name)
+
+
 def _networks(store: Store, run: Run, others: Iterable[str]) -> list[Path]:
     """Copies of own files that no other run uses; none where a run cannot be read."""
     mine = _network_files(run)
@@ -208,6 +220,7 @@ def _belongings(store: Store, subjects: Iterable[str]) -> list[Path]:
         if {_subject(name), _data(name)} & wanted
     ]
     paths += _of_other_data(store, wanted & {*atomic.list_names(store.all_data_folder)})
+    paths += _features(store, wanted)
     for subject in sorted(wanted):
         results = [store.root / tables.table_folder(table, subject) for table in tables.SCHEMAS]
         paths += [*results, store.data_folder(subject), store.trial_folder(subject)]

@@ -13,6 +13,16 @@ DATA_KEYS: dict[str, Key] = {
         needs="a list of three percentages of at least 1 that sum to 100, such as [70, 10, 20],",
     ),
     "split_seed": Key(0, int, "", "draws the split"),
+    "splits": Key(
+        1,
+        int,
+        "Train every network on N splits of the images; the report pools them.",
+        "number of splits, drawn with `split_seed`, `split_seed` + 1, ...: every network is "
+        "trained on each, with every seed, and the report pools them; for small data. Not for data "
+        "that bring a split; see [report.md](report.md)",
+        metavar="N",
+        later=True,
+    ),
     "images": Key(
         None,
         str,

@@ -1,4 +1,4 @@
-"""The table of keys in docs/spec.md; `python -m jobs.spec.document` writes it (`make catalog`)."""
+"""The table of keys in docs/spec.md; `make reference` writes it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def with_table(page: str, table: Sequence[str]) -> str:
     """The page with this table in place of the one that has the same first line."""
     lines = page.splitlines()
     start = lines.index(table[0])
-    end = next(place for place in range(start, len(lines)) if not lines[place].startswith("|"))
+    after = (place for place in range(start, len(lines)) if not lines[place].startswith("|"))
+    end = next(after, len(lines))
     return "\n".join([*lines[:start], *table, *lines[end:], ""])
 
 

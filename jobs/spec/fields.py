@@ -163,6 +163,27 @@ KEYS: dict[str, Key] = {
         changes_run=False,
         later=True,
     ),
+    "race": Key(
+        False,
+        bool,
+        "After each period, stop networks that are significantly behind on the validation images.",
+        "after each period, stop the networks that are significantly behind the best one on the "
+        "validation images; test images decide nothing. `orch resume RUN --all` carries them on; "
+        "see [racing.md](racing.md)",
+        later=True,
+    ),
+    "tune": Key(
+        None,
+        str,
+        "Train each network one period with several values of this key; the best one goes on.",
+        "a key of the recipe of which each network gets its own best value: after the first period "
+        "the best by validation goes on, the others stop. `learning_rate` has a ladder of its own: "
+        "{ladder} times the recipe's value; other keys need a list of values; see "
+        "[racing.md](racing.md)",
+        metavar="KEY",
+        needs="a key of the recipe, such as learning_rate,",
+        later=True,
+    ),
     "corruptions": Key(
         (),
         str,

@@ -10,6 +10,7 @@ from typing import Any
 from jobs.spec.fields import RECIPE_KEYS
 from jobs.spec.recipe import Recipe
 from jobs.spec.setting import GRID, Setting, in_order, told
+from jobs.spec.tuning import with_ladder
 from jobs.spec.value_lists import checked
 
 Grid = dict[str, tuple[Any, ...]]
@@ -28,8 +29,9 @@ def is_list(key: str, value: Any) -> bool:
 def apart(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a specification, its lists apart under `grid`; the first values stay.
 
-    A list of one value is that value. Raises `BadSpec`.
+    A list of one value is that value; a tuned key has its ladder. Raises `BadSpec`.
     """
+    values = with_ladder(values)
     single, lists = dict(values), dict[str, Any]()
     for key, value in values.items():
         if key in RECIPE_KEYS and is_list(key, value):

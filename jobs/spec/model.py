@@ -27,6 +27,7 @@ from jobs.errors import BadSpec
 from jobs.spec import (
     combinations,
     data_places,
+    decided,
     duration,
     grid,
     networks,
@@ -42,16 +43,16 @@ from jobs.spec.recipe import DataSettings as DataSettings
 from jobs.spec.recipe import LeadingMetric, key_field
 from jobs.spec.recipe import Recipe as Recipe
 from jobs.spec.setting import GRID, Setting, told
+from jobs.spec.tuning import with_own_ladders
 
 ALIASES = {"backbone": "backbones", "optimizer": "optimiser", "patience": "plateau_patience"}
 
-MAX_EPOCHS = 9_999_999
-MAX_TASKS = 100_000
+MAX_EPOCHS, MAX_TASKS = 9_999_999, 100_000
 SHOWN = 80
 NEVER = "never"
 NOT_ASKED = frozenset(name for name, key in KEYS.items() if not key.changes_run)
 """Keys that do not identify a run: submitting with other values continues the same run."""
-HIDDEN = frozenset({"margin", "networks", "split_size", "test_only", GRID})
+HIDDEN = frozenset({"margin", "networks", "split_size", "test_only", "rank", GRID})
 LATER = HIDDEN | {name for name, key in KEYS.items() if key.later}
 """Keys added later; names omit them at their defaults, so existing names do not change."""
 
@@ -83,6 +84,7 @@ class Spec(GridSettings):
     weights: Weights = key_field("weights")
     name: str | None = key_field("name")
     metric: LeadingMetric = key_field("metric")
+    race: bool = key_field("race")
     corruptions: tuple[str, ...] = key_field("corruptions")
     checkpoint_every: str = key_field("checkpoint_every")
     images: str | None = key_field("images")
@@ -94,7 +96,7 @@ class Spec(GridSettings):
     def _in_order(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Keys in the order of the documentation, wherever they are declared."""
         values = dump(self)
-        kept = [*KEYS, "networks", *([GRID] if self.grid else [])]
+        kept = [*KEYS, "networks", *(key for key in (GRID, "rank") if getattr(self, key))]
         return {key: values[key] for key in kept if key in values}
 
     @model_validator(mode="before")
@@ -109,7 +111,8 @@ class Spec(GridSettings):
             return values
         values = grid.apart(values)
         if "backbones" in values:
-            values["backbones"], values["networks"] = split_entries(values["backbones"])
+            values["backbones"], known = split_entries(values["backbones"])
+            values["networks"] = with_own_ladders(known, values.get("tune"))
         foreign = any(name not in CATALOG for name in values.get("backbones", ()))
         if foreign:
             values.setdefault("image_size", NATIVE)
@@ -162,17 +165,20 @@ class Spec(GridSettings):
                     f"image_size {size} is too small for {name}; it needs {smallest} or more"
                 )
         self._require_settings()
+        decided.require_decidable(self)
         if self.epochs > MAX_EPOCHS:
             raise ValueError(
                 f"{self.periods} x {self.epochs_per_period} epochs exceed the maximum of "
                 f"{MAX_EPOCHS:,} per trial; give fewer periods or fewer epochs per period"
             )
-        trials = self.seeds * sum(len(self.settings_of(name)) for name in self.backbones)
+        trials = (
+            self.splits * self.seeds * sum(len(self.settings_of(name)) for name in self.backbones)
+        )
         tasks = (2 * self.periods + len(self.corruption_levels)) * trials
         if tasks > MAX_TASKS:
             raise ValueError(
                 f"{tasks:,} tasks exceed the maximum of {MAX_TASKS:,} per run; "
-                "give fewer periods, seeds or backbones"
+                "give fewer periods, seeds, splits or backbones"
             )
         return self
 
@@ -288,9 +294,9 @@ def _tidy(values: dict[str, Any]) -> dict[str, Any]:
             meant = synonyms.key_meant(key)
             hint = f" Did you mean '{meant}'?" if meant else ""
             hint = f" {missing}" if (missing := synonyms.not_yet(key)) else hint
-            known = ", ".join(KEYS)
             raise BadSpec(
-                f"unknown key '{given[:SHOWN]}' in the specification.{hint} Known keys: {known}."
+                f"unknown key '{given[:SHOWN]}' in the specification.{hint} Known keys: "
+                f"{', '.join(KEYS)}."
             )
         tidy[key] = value
     return tidy

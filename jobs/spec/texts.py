@@ -11,6 +11,8 @@ from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.presets import PRESETS
 from jobs.catalog.schedules import SCHEDULES
 from jobs.spec.fields import BUILT_IN_KEYS, KEYS
+from jobs.spec.setting import value_told
+from jobs.spec.tuning import FACTORS
 
 SMALL_SIZE = 32
 """Backbones that need no larger images than this are not named in the documentation."""
@@ -44,6 +46,7 @@ def placeholders() -> dict[str, str]:
         "augmentation_meanings": " ".join(
             f"`{entry.name}`: {entry.help}." for entry in AUGMENTATIONS.values()
         ),
+        "ladder": ", ".join(map(value_told, sorted(FACTORS))),
         "optimiser_titles": " or ".join(entry.title for entry in OPTIMISERS.values()),
     }
 

@@ -4,6 +4,7 @@ store.json                                 format version, id of the store
 .store-id.json                             the id, while a store of 0.1.0 is given one (it stays)
 data/<data>/source.json, inventory.parquet source and files of a data set (written at submit)
 data/<data>/images.npy, manifest.parquet   the prepared data set
+data/<data>/leaks.json                     test images like others, found by the first report
 networks/<SHA-256>.py, .pth, .safetensors  own files of networks and weights, copied at submit
 trials/<trial>/trial.json                  data set, backbone, weights, recipe and seed
 trials/<trial>/marks/0010                  a target epoch: train to it and evaluate there
@@ -26,6 +27,8 @@ results/<table>/trial=<trial>/*.parquet    table rows of a trial
 runs/<run>/run.json                        specification, trials and tasks of a run
 runs/<run>/others/<name>.json              other data that its networks are evaluated on
 runs/<run>/cancelled.json                  the run was cancelled and not resumed since
+runs/<run>/decisions/0001.json             which trials stop after this period, and why
+runs/<run>/carried-on.json                 stopped trials go on all the same
 reports/<run>/                             where `orch report` writes by default
 exports/<run>/<program>/                   where `orch export` writes by default
 workers/<worker>.json                      a worker's heartbeat, at most a few seconds old
@@ -168,6 +171,10 @@ class StorePaths:
         """The table of a data set's prepared images: class, split, checksum."""
         return self.data_folder(data) / "manifest.parquet"
 
+    def leaks_path(self, data: str) -> Path:
+        """The file of test images that are, or look like, images of other splits."""
+        return self.data_folder(data) / "leaks.json"
+
     def prepared_files(self, data: str) -> dict[str, str]:
         """What preparing publishes: name in the work folder, and path relative to the store."""
         paths = (self.images_path(data), self.manifest_path(data))
@@ -225,6 +232,18 @@ class StorePaths:
     def cancelled_path(self, run: str) -> Path:
         """The file that marks a run as cancelled."""
         return self.run_folder(run) / "cancelled.json"
+
+    def decisions_folder(self, run: str) -> Path:
+        """The folder of what was decided after the periods of a run."""
+        return self.run_folder(run) / "decisions"
+
+    def decision_path(self, run: str, period: int) -> Path:
+        """The file of what was decided after a period of a run."""
+        return self.decisions_folder(run) / f"{period:04d}.json"
+
+    def carried_on_path(self, run: str) -> Path:
+        """The file that carries stopped trials of a run on."""
+        return self.run_folder(run) / "carried-on.json"
 
     def others_folder(self, run: str) -> Path:
         """The folder of the records of other data that a run's networks are evaluated on."""

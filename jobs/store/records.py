@@ -74,6 +74,10 @@ class TaskResult(Record, frozen=True, omit_defaults=True, kw_only=True):
     correct: int | None = None
     total: int | None = None
     accuracy: Number | None = None
+    # of a ranking
+    knn_accuracy: Number | None = None
+    feature_seconds: Number | None = None
+    probe_seconds: Number | None = None
     # of a data set
     images: int | None = None
     skipped: tuple[str, ...] | None = None
@@ -212,7 +216,7 @@ class HeartbeatRecord(Record, frozen=True, kw_only=True):
 
 
 class RunRecord(Record, frozen=True, kw_only=True):
-    """A run: its specification, trials and tasks. Formats 2 and 3: other data, benchmarks."""
+    """A run: its specification, trials and tasks; `Run.format` says what each format has."""
 
     FORMAT: ClassVar[int] = 3
     name: str
@@ -288,13 +292,3 @@ class CheckpointRecord(Record, frozen=True, kw_only=True):
     epoch: int = 0
     step: int = 0
     attempt: str = ""
-
-
-class FeaturesRecord(Record, frozen=True, kw_only=True):
-    """Features of a data set's images, as one network computes them: file, checksum and shape."""
-
-    file: str
-    sha256: str
-    data: str
-    backbone: str
-    shape: tuple[int, ...]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.errors import NewerRecord, RequestError
+from jobs.spec.looks import decision_epochs
 from jobs.store import codec
 from jobs.store.records import Number, RunRecord
 from jobs.task import NAME, Task
@@ -46,8 +47,8 @@ class Run:
 
     @property
     def format(self) -> int:
-        """The format of its record: 1 where an orch that knows no other data can read it."""
-        if any(task.startswith("bench.") for task in self.tasks):
+        """The format of its record: the oldest whose orch knows all that the run asks for."""
+        if self.spec.rank or any(task.startswith("bench.") for task in self.tasks):
             return 3
         return 1 if self.all_data_sets == self.data_sets else 2
 
@@ -55,6 +56,12 @@ class Run:
     def recorded_spec(self) -> dict[str, Any]:
         """The specification as its record holds it."""
         return self.spec.model_dump(mode="json")
+
+    @property
+    def decision_epochs(self) -> tuple[int, ...]:
+        """The epochs after which it is decided which trials go on; none in most runs."""
+        spec = self.spec
+        return decision_epochs(spec.race, spec.tune, spec.periods, spec.epochs_per_period)
 
     def period_of(self, epoch: int) -> int:
         """The period (from 1) of this run that an epoch (from 1) belongs to."""
@@ -83,6 +90,14 @@ class RunOutline:
     def recorded_spec(self) -> dict[str, Any]:
         """The specification as its record holds it."""
         return self.settings
+
+    @property
+    def decision_epochs(self) -> tuple[int, ...]:
+        """The epochs after which it is decided which trials go on; none in most runs."""
+        race, tune = self.settings.get("race"), self.settings.get("tune")
+        sizes = (self.settings.get(key) for key in ("periods", "epochs_per_period"))
+        periods, epochs = (size if isinstance(size, int) else 0 for size in sizes)
+        return decision_epochs(bool(race), tune, periods, epochs) if race or tune else ()
 
     @property
     def data_sets(self) -> tuple[str, ...]:
@@ -175,9 +190,10 @@ def _checked(path: Path) -> tuple[RunOutline, RunRecord]:
         ):
             raise ValueError("it names data or trials of another run")
         tasks = {(task.kind, task.subject) for task in map(Task.parse, record.tasks)}
+        work = "rank" if record.spec.get("rank") else "train"
         lacking = {
             ("prepare", record.data),
-            *(("train", trial) for trial in record.trials),
+            *((work, trial) for trial in record.trials),
         } - tasks
         if lacking:
             raise ValueError(f"it lacks a task to {' '.join(min(lacking))}")

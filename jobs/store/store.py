@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from jobs import atomic, benchmark, permissions, settings
 from jobs.errors import BadSpec, DamagedFile, OutOfReach, StoreUnusable, UnknownRun, WorkError
-from jobs.store import codec, identity
+from jobs.store import codec, decisions, identity
 from jobs.store.ledger import LedgerStore
 from jobs.store.records import CancelledRecord, RunRecord, ThreadsRecord, TrialRecord
 from jobs.store.runs import NAME_OF_RUN, Run, RunOutline, read_outline, read_run
@@ -254,7 +254,8 @@ class Store(LedgerStore):
     def wanted_by(self, task: Task) -> list[Run]:
         """The runs that want a task and are not cancelled, in order of submission.
 
-        A run also wants the target epochs of other runs on its trials, up to its own last epoch.
+        A run also wants the target epochs of other runs on its trials, up to its own last epoch, or
+        to where a decision stopped the trial.
         """
         if task.kind == "prepare":
             return [
@@ -263,9 +264,7 @@ class Store(LedgerStore):
                 if task.subject in run.all_data_sets
             ]
         wanting = self._wanting(atomic.list_names(self.trial_runs_folder(task.subject)))
-        if task.corruption or task.data or task.way:
-            return [run for run in wanting if task.id in run.tasks]
-        return [run for run in wanting if task.epoch <= run.spec.epochs]
+        return [run for run in wanting if decisions.wants(self, run, task)]
 
     def _wanting(self, names: list[str]) -> list[Run]:
         """The readable runs among these names that are not cancelled, in order of submission."""

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from jobs import atomic, permissions
 from jobs.catalog.metrics import validated
 from jobs.errors import AccessDenied, DamagedFile
-from jobs.store import codec
+from jobs.store import codec, ranking_tables
 from jobs.store.benchmark_tables import BENCHMARKS, NEVER_NULL_OF_BENCHMARKS
 from jobs.store.columns import NAME, WHO
 from jobs.versions import RESULT_PACKAGES
@@ -70,8 +70,10 @@ SCHEMAS: dict[str, pa.Schema] = {
         ]
     ),
     "predictions": pa.schema([*WHO, *_PREDICTION]),
+    "validation_predictions": pa.schema([*WHO, *_PREDICTION]),
     "other_evaluations": pa.schema([*WHO, ("data", pa.string()), *_SUMS]),
     "other_predictions": pa.schema([*WHO, ("data", NAME), *_PREDICTION]),
+    **ranking_tables.SCHEMAS,
     **BENCHMARKS,
     "attempts": pa.schema(
         [

@@ -36,6 +36,15 @@ class Head(nn.Module):
         scores: Tensor = self.layers(features)
         return scores.flatten(1)
 
+    def averaged(self, features: Tensor) -> Tensor:
+        """Features (n, ...) as float32 means (n, values) over all places of an image.
+
+        Linear layers take the values of a place in the last dimension, others in the second.
+        """
+        last = isinstance(self.layers[0], nn.Linear)
+        places = range(1, features.ndim - 1) if last else range(2, features.ndim)
+        return features.float().mean(tuple(places)) if len(places) else features.float()
+
 
 def find_head(label: str, network: nn.Module, values: frozenset[str]) -> Head:
     """The head of a network, which shares its values; raises `BadSpec` without a single layer."""
@@ -43,7 +52,7 @@ def find_head(label: str, network: nn.Module, values: frozenset[str]) -> Head:
     if len(layers) != 1 or "" in layers:
         raise BadSpec(
             f"{label} has {'no' if not values else 'more than one'} layer that follows the number "
-            "of classes, so finetune head cannot train it. Use finetune full."
+            "of classes, so neither finetune head nor rank can use it. Train it with finetune full."
         )
     name = layers.pop()
     parent = network.get_submodule(name.rpartition(".")[0])
@@ -64,8 +73,8 @@ def features_seen(head: Head) -> Iterator[list[Tensor]]:
         handle.remove()
 
 
-def require_head(label: str, head: Head, network: nn.Module, images: Tensor) -> None:
-    """Raise `BadSpec` unless the network's scores come from its last layer alone.
+def require_head(label: str, head: Head, network: nn.Module, images: Tensor) -> Tensor:
+    """What the last layer gets; raises `BadSpec` unless the scores come from that layer alone.
 
     The images (n, 3, s, s) are normalised floats on the device of the network.
     """
@@ -81,6 +90,7 @@ def require_head(label: str, head: Head, network: nn.Module, images: Tensor) -> 
         or not torch.allclose(alone, expected, rtol=1e-3, atol=1e-4, equal_nan=True)
     ):
         raise BadSpec(
-            f"the scores of {label} do not come from its last layer alone, so finetune head cannot "
-            "train it. Use finetune full."
+            f"the scores of {label} do not come from its last layer alone, so neither finetune "
+            "head nor rank can use it. Train it with finetune full."
         )
+    return seen[0]

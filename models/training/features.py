@@ -6,6 +6,7 @@ They are kept in the store, by what determines them: data set, values of the net
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from jobs import atomic
 from jobs.atomic import json_digest
 from jobs.errors import DamagedFile
 from jobs.store import codec
-from jobs.store.records import FeaturesRecord
+from jobs.store.features import FeaturesRecord
 from jobs.store.store import Store
 from jobs.task import Trial
 from models.checkpoints.files import Summing, weights_digest
@@ -37,23 +38,30 @@ TRAINED_ON = ("train", "validation")
 Tell = Callable[[int, int], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the last layer of a network gets of each training and validation image.
+
+    `rows` are the images in the data set. `seconds` is how long their computation took, None where
+    an orch that did not record it kept them. `head` is that layer.
+    """
+
+    head: Head
+    rows: Indices
+    values: Pixels
+    seconds: float | None
+
+
 def begin_head(
     store: Store, trial: Trial, data: Data, learner: Learner, values: frozenset[str], tell: Tell
 ) -> Data:
     """Features of the training and validation images in place of the images.
 
-    From then on the learner's scores are those of the last layer. `tell(done, total)` counts images
-    while features are computed. Raises `BadSpec` for a network without a single last layer.
+    From then on the learner's scores are those of the last layer. Raises what `features_of` raises.
     """
-    head = find_head(trial.backbone, learner.network, values)
-    rows = np.sort(np.concatenate([data.splits[name] for name in TRAINED_ON]))
-    key = _key(trial, learner, values)
-    folder = store.features_folder
-    features = _kept(folder, key)
-    if features is None or len(features) != len(rows):
-        _require(trial, learner, head, data, rows)
-        features = _computed(folder, key, trial, learner, head, data, rows, tell)
-    learner.head = head
+    given = features_of(store, trial, data, learner, values, tell)
+    rows, features = given.rows, given.values
+    learner.head = given.head
     places = {name: np.searchsorted(rows, data.splits[name]) for name in TRAINED_ON}
     nothing = np.empty(0, np.int64)
     return replace(
@@ -65,6 +73,34 @@ def begin_head(
         resident=None,
         side=0,
     )
+
+
+def features_of(
+    store: Store,
+    trial: Trial,
+    data: Data,
+    learner: Learner,
+    values: frozenset[str],
+    tell: Tell,
+    averaged: bool = False,
+) -> Features:
+    """The features in the store, else computed now and kept.
+
+    `tell(done, total)` counts images meanwhile. `averaged` ones may be means over all places of an
+    image, where the last layer is a convolution: such features would fill disks. Raises `BadSpec`
+    for a network without a single last layer.
+    """
+    head = find_head(trial.backbone, learner.network, values)
+    rows = np.sort(np.concatenate([data.splits[name] for name in TRAINED_ON]))
+    key, folder = _key(trial, learner, values), store.features_folder
+    for name in (key, f"{key}-mean") if averaged else (key,):
+        kept, seconds = _kept(folder, name)
+        if kept is not None and len(kept) == len(rows):
+            return Features(head, rows, kept, seconds)
+    placed = _require(trial, learner, head, data, rows)
+    name = f"{key}-mean" if averaged and placed else key
+    making = _Making(folder, name, trial, learner, head, averaged and placed)
+    return Features(head, rows, *making.computed(data, rows, tell))
 
 
 def _key(trial: Trial, learner: Learner, values: frozenset[str]) -> str:
@@ -85,28 +121,34 @@ def _key(trial: Trial, learner: Learner, values: frozenset[str]) -> str:
     return json_digest(facts)[:16]
 
 
-def _kept(folder: Path, key: str) -> Pixels | None:
-    """The features in the store, as a memory map; None where they are not there or damaged."""
+def _kept(folder: Path, key: str) -> tuple[Pixels | None, float | None]:
+    """The features in the store, as a memory map, and the seconds that they took.
+
+    None where they are not there or damaged.
+    """
     try:
         record = codec.read(folder / f"{key}.json", FeaturesRecord)
         if record is None:
-            return None
+            return None, None
         path = folder / Path(record.file).name
         if atomic.file_digest(path) == record.sha256:
-            return array.read(path)
+            return array.read(path), record.seconds
         problem = "its checksum does not match"
     except (DamagedFile, FileNotFoundError, ValueError) as error:
         problem = " ".join(str(error).split())[:200]
     log.warning("the features %s are computed again: %s", key, problem)
     (folder / f"{key}.json").unlink(missing_ok=True)
-    return None
+    return None, None
 
 
-def _require(trial: Trial, learner: Learner, head: Head, data: Data, rows: Indices) -> None:
-    """Raise `BadSpec` unless the first images get their scores from the last layer alone."""
+def _require(trial: Trial, learner: Learner, head: Head, data: Data, rows: Indices) -> bool:
+    """Raise `BadSpec` unless the first images get their scores from the last layer alone.
+
+    Returns whether that layer gets features of several places of an image.
+    """
     few = next(iter(batches(data, cut(rows[:2], 2), learner.device)))
     images = normalised(centred(few.images, data.image_side), by=learner.normalisation)
-    require_head(trial.backbone, head, learner.network, images)
+    return require_head(trial.backbone, head, learner.network, images).ndim > 2
 
 
 @dataclass(slots=True)
@@ -132,43 +174,51 @@ class _Writer:
         self.handle.write(values.numpy().data)
 
 
-def _computed(
-    folder: Path,
-    key: str,
-    trial: Trial,
-    learner: Learner,
-    head: Head,
-    data: Data,
-    rows: Indices,
-    tell: Tell,
-) -> Pixels:
-    """Compute the features of these images and keep them; whoever keeps them first decides."""
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """Computes features and keeps them under a name; whoever keeps them first decides."""
 
-    def features(batch: Batch) -> Tensor:
-        with features_seen(head) as seen:
-            learner.scores(batch)
-        return seen[0]
+    folder: Path
+    name: str
+    trial: Trial
+    learner: Learner
+    head: Head
+    averaged: bool
 
-    chosen = replace(data, splits={"features": rows})
-    path = folder / f"{key}-{uuid.uuid4().hex[:8]}.npy"
-    with atomic.atomic_write(path) as draft, draft.open("wb") as handle:
-        summing = Summing(handle)
-        writer, done = _Writer(cast(IO[bytes], summing), len(rows)), 0
-        for piece, _, values in predict_split(learner, chosen, "features", compute=features):
+    def computed(self, data: Data, rows: Indices, tell: Tell) -> tuple[Pixels, float | None]:
+        """The features of these images as a memory map, and the seconds that they took."""
+        path, started = self.folder / f"{self.name}-{uuid.uuid4().hex[:8]}.npy", time.monotonic()
+        with atomic.atomic_write(path) as draft, draft.open("wb") as handle:
+            summing = Summing(handle)
+            writer = self._write(cast(IO[bytes], summing), data, rows, tell)
+        record = FeaturesRecord(
+            file=path.name,
+            sha256=summing.digest.hexdigest(),
+            data=self.trial.data,
+            backbone=self.trial.backbone,
+            shape=writer.shape,
+            seconds=time.monotonic() - started,
+        )
+        if not atomic.create_json(self.folder / f"{self.name}.json", codec.encode(record)):
+            first, seconds = _kept(self.folder, self.name)
+            if first is not None:
+                path.unlink(missing_ok=True)
+                return first, seconds
+            atomic.write_json(self.folder / f"{self.name}.json", codec.encode(record))
+        return array.read(path), record.seconds
+
+    def _write(self, handle: IO[bytes], data: Data, rows: Indices, tell: Tell) -> _Writer:
+        chosen = replace(data, splits={"features": rows})
+        writer, done = _Writer(handle, len(rows)), 0
+        for piece, _, values in predict_split(
+            self.learner, chosen, "features", compute=self._features
+        ):
             writer.write(values)
             done += len(piece)
             tell(done, len(rows))
-    record = FeaturesRecord(
-        file=path.name,
-        sha256=summing.digest.hexdigest(),
-        data=trial.data,
-        backbone=trial.backbone,
-        shape=writer.shape,
-    )
-    if not atomic.create_json(folder / f"{key}.json", codec.encode(record)):
-        first = _kept(folder, key)
-        if first is not None:
-            path.unlink(missing_ok=True)
-            return first
-        atomic.write_json(folder / f"{key}.json", codec.encode(record))
-    return array.read(path)
+        return writer
+
+    def _features(self, batch: Batch) -> Tensor:
+        with features_seen(self.head) as seen:
+            self.learner.scores(batch)
+        return self.head.averaged(seen[0]) if self.averaged else seen[0]

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -80,11 +80,15 @@ def _half(images: int, error: Exception) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Mean loss and accuracy on the validation images, and every metric by its column."""
+    """Mean loss and accuracy on the validation images, and every metric by its column.
+
+    `answers` are those of each image (see `validation_answers`).
+    """
 
     loss: float
     accuracy: float
     columns: dict[str, float]
+    answers: dict[str, Tensor] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +102,27 @@ class _Answers:
     label_confidence: None = None
 
 
+def answers_of(scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """The class predicted for each image, its probability, and that and rank of the true one."""
+    shares, predicted = torch.softmax(scores.float(), 1), scores.argmax(1)
+    return {
+        "predicted": predicted,
+        "confidence": shares.gather(1, predicted[:, None])[:, 0],
+        "label_confidence": shares.gather(1, labels[:, None])[:, 0],
+        "label_rank": torch.from_numpy(ranks(scores.numpy(), labels.numpy())),
+    }
+
+
 def validate(learner: Learner, data: Data, epoch: int, tell: Callable[[int], None]) -> Validation:
     """Metrics on the validation images, of the network's average if it has one.
 
     `tell` gets the number of images done.
     """
-    losses, predicted, placed, done = list[float](), list[Indices](), list[Indices](), 0
+    losses, parts, done = list[float](), list[dict[str, Tensor]](), 0
     with nullcontext() if learner.average is None else learner.average.in_place():
         for piece, labels, scores in predict_split(learner, data, "validation"):
             losses += losses_of(scores, labels)
-            predicted.append(scores.argmax(1).numpy())
-            placed.append(ranks(scores.numpy(), data.labels[piece]))
+            parts.append(answers_of(scores, labels))
             done += len(piece)
             tell(done)
     loss_sum = math.fsum(losses)
@@ -117,16 +131,17 @@ def validate(learner: Learner, data: Data, epoch: int, tell: Callable[[int], Non
             f"the validation loss is {loss_sum} after epoch {epoch}, at learning rate "
             f"{learner.learning_rate:g}. {learner.smaller_rate}"
         )
-    true, said = data.labels[data.splits["validation"]], np.concatenate(predicted)
+    told = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    true, said = data.labels[data.splits["validation"]], told["predicted"].numpy()
     loss, accuracy = loss_sum / done, int((said == true).sum()) / done
-    answers = _Answers(len(data.classes), true, said, np.concatenate(placed))
+    answers = _Answers(len(data.classes), true, said, told["label_rank"].numpy())
     others = {
         column: value
         for column, metric in validated().items()
         if len(data.classes) >= metric.min_classes and (value := metric.of(answers)) is not None
     }
     columns = others | {"val_loss": loss, "val_accuracy": accuracy}
-    return Validation(loss, accuracy, columns)
+    return Validation(loss, accuracy, columns, told)
 
 
 def losses_of(scores: Tensor, labels: Tensor) -> list[float]:

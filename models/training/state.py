@@ -31,11 +31,16 @@ from models.training.microbatches import Splits
 from models.training.numerics import Numerics
 
 Row = dict[str, Any]
+ANSWERS = "answers"
+"""The part of a checkpoint that holds the answers to the validation images."""
 
 
 @dataclass(slots=True)
 class TrainingState:
-    """A training: the trial, `rows` of whole epochs, `running` of the next, last checkpoint."""
+    """A training: the trial, `rows` of whole epochs, `running` of the next, last checkpoint.
+
+    `answers` are those of the tested network to the validation images; None where they are unknown.
+    """
 
     store: Store
     request: TaskRequest
@@ -47,6 +52,7 @@ class TrainingState:
     running: EpochProgress = field(default_factory=EpochProgress)
     path: Path | None = None
     best: dict[str, Tensor] | None = None
+    answers: dict[str, Tensor] | None = None
     saved_at: float = field(default_factory=time.monotonic)
     saver: BackgroundThread = field(default_factory=BackgroundThread)
     publish: Callable[[Path, files.CheckpointContents, str], Path] = files.write
@@ -68,11 +74,15 @@ class TrainingState:
         """The values of the network that a period tests: of the last epoch, or of the best."""
         return self.learner.tested() if self.best is None else self.best
 
-    def keep_best(self, row: Row) -> None:
-        """Remember the network of an epoch before its row is added, if it is the best so far."""
+    def keep_tested(self, row: Row, answers: dict[str, Tensor]) -> None:
+        """Remember an epoch's answers before its row is added, if its network would be tested.
+
+        Of the best epoch so far the network too, where it is to be kept.
+        """
         if self.trial.recipe.keep != "best":
-            return
-        if best_row([*self.rows, row], self.trial.recipe) == len(self.rows):
+            self.answers = answers
+        elif best_row([*self.rows, row], self.trial.recipe) == len(self.rows):
+            self.answers = answers
             self.best = {
                 name: value.detach().to("cpu", copy=True)
                 for name, value in self.learner.tested().items()
@@ -133,6 +143,8 @@ class TrainingState:
             beside["trained"] = learner.network.state_dict()
         if learner.average is not None:
             beside |= learner.average.state()
+        if self.answers is not None:
+            beside[ANSWERS] = self.answers
         return files.CheckpointContents(
             self.trial.name,
             self.epoch,
@@ -171,7 +183,7 @@ def begin_training(request: TaskRequest, on_upload: OnUpload = ignore_upload) ->
     data = Data.load(store, trial.data)
     checkpoint = files.restore(_checkpoints(store, trial), trial.name, task.epoch)
     if checkpoint is None:
-        learner, head = _from_start(store, request, trial, len(data.classes))
+        learner, head = from_start(store, request, trial, len(data.classes))
         data = _data_of(store, trial, data, learner, head, on_upload)
         return TrainingState(store, request, task, trial, data, learner)
     contents, path = checkpoint
@@ -199,10 +211,11 @@ def begin_training(request: TaskRequest, on_upload: OnUpload = ignore_upload) ->
         EpochProgress(**contents.running),
         path,
         best,
+        contents.beside.get(ANSWERS),
     )
 
 
-def _from_start(
+def from_start(
     store: Store, request: TaskRequest, trial: Trial, classes: int
 ) -> tuple[Learner, frozenset[str]]:
     """The trial before its first step, and the names of the values of its last layer.

@@ -18,7 +18,7 @@ from models.data.gpu_cache import OnUpload
 from models.runtime import device
 from models.runtime.progress import ProgressEstimator, Tell
 from models.runtime.resource_meter import Meter, taken_memory
-from models.training import microbatches, optimisation
+from models.training import microbatches, optimisation, validation_answers
 from models.training.epoch_rows import write_unpublished
 from models.training.inference import validate
 from models.training.loop import EpochProgress, train_epoch
@@ -142,7 +142,7 @@ def _one_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
         "seconds": running.seconds + time.monotonic() - started,
         "images_per_second": running.images / max(running.seconds, 1e-9),
     }
-    training.keep_best(row)
+    training.keep_tested(row, validation.answers)
     optimisation.after_epoch(learner.scheduler, learner.recipe, validation.loss)
     training.rows.append(row)
     training.running = EpochProgress()
@@ -201,14 +201,11 @@ def _outcome(training: TrainingState, meter: Meter) -> dict[str, Any]:
     since = max(
         (epoch for epoch in store.target_epochs(task.subject) if epoch < task.epoch), default=0
     )
+    folder = Path(training.request.work_folder)
+    rows = [row | recipe for row in training.rows]
+    files_of_epochs = write_unpublished(rows, training.trial.name, store.root, folder, recorded)
     return {
-        "files": write_unpublished(
-            [row | recipe for row in training.rows],
-            training.trial.name,
-            store.root,
-            Path(training.request.work_folder),
-            recorded,
-        ),
+        "files": files_of_epochs | validation_answers.write(training, folder),
         "epoch": training.epoch,
         "stopped_early": training.stopped_early is not None,
         "checkpoint": training.last_checkpoint().relative_to(store.root).as_posix(),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.analysis import splits
 from orchestrator.analysis.agreement import Agreement, agree
 from orchestrator.analysis.best_settings import SettingResult, compare_settings
 from orchestrator.analysis.calibration import Calibration
@@ -23,6 +24,7 @@ from orchestrator.analysis.examples import (
     collect_examples,
     count_kinds,
 )
+from orchestrator.analysis.foretold import Foretold, foretold
 from orchestrator.analysis.image_values import NetworkValues, values_of_networks
 from orchestrator.analysis.leader import LeaderVerdict, beats_all_rivals, judge_leader
 from orchestrator.analysis.licences import licence
@@ -46,6 +48,15 @@ from orchestrator.analysis.timeline import AttemptCount, Timeline, build_timelin
 
 CONFUSED_PAIRS = 6
 UNLIMITED = Constraints()
+
+
+@dataclass(frozen=True, slots=True)
+class Restated:
+    """The comparison on the test images without the suspects, with its tests."""
+
+    run_data: RunData
+    paired_tests: tuple[PairwiseTest, ...]
+    verdict: LeaderVerdict | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,8 @@ class Analysis:
     margin: float | None = None
     noninferior: tuple[NonInferiority, ...] = ()
     decision: Decision | None = None
+    foretold: Foretold | None = None
+    without_suspects: Restated | None = None
 
 
 def analyse(
@@ -95,8 +108,7 @@ def analyse(
     With a `margin` in the unit of the leading metric, also whether networks are at most that much
     worse than the leader. The decision keeps to the `constraints`.
     """
-    period, names = run_data.period, run_data.comparison.backbones
-    answered = {name: seeds for name in names if (seeds := run_data.answers(name, period))}
+    period, answered = run_data.period, _answered(run_data)
     first = {name: run_data.learned_answers(name, period)[0] for name in answered}
     examples = collect_examples(run_data.predictions, first, run_data.rivals)
     every = examples.all()
@@ -126,17 +138,35 @@ def analyse(
         falling=_falling(run_data),
         settings=compare_settings(run_data),
         selective=_selective(run_data, first),
+        without_suspects=_restated(run_data.without_suspects),
     )
+
+
+def _restated(run_data: RunData | None) -> Restated | None:
+    """The tests of the comparison without the suspects, by the same functions."""
+    if run_data is None:
+        return None
+    facts = _tested(run_data, _answered(run_data), None)
+    return Restated(run_data, facts["paired_tests"], facts["verdict"])
+
+
+def _answered(run_data: RunData) -> dict[str, list[TrialPredictions]]:
+    """The predictions of each network after the compared period, by seed."""
+    every = {n: run_data.answers(n, run_data.period) for n in run_data.comparison.backbones}
+    return {name: seeds for name, seeds in every.items() if seeds}
 
 
 def _tested(
     run_data: RunData,
     answered: Mapping[str, list[TrialPredictions]],
     margin: float | None,
-    constraints: Constraints,
+    constraints: Constraints = UNLIMITED,
 ) -> dict[str, Any]:
     """All tests between networks, by the values of images; their costs, and the decision."""
     metric, leader = run_data.metric, run_data.leader
+    if run_data.splits:
+        over_splits = splits.tests(run_data)
+        return {"paired_tests": over_splits, "verdict": splits.verdict(run_data, over_splits)}
     values = values_of_networks(metric, run_data.predictions, answered)
     moments = all_moments(values.networks, values.swing)
     tests = pairwise_tests(values.networks, moments, metric.higher_is_better)
@@ -144,6 +174,7 @@ def _tested(
     leads = beats_all_rivals(learned, metric.higher_is_better)
     facts: dict[str, Any] = {"paired_tests": tests, "verdict": None, "margin": margin}
     facts["costs"] = costs = _costs(run_data)
+    facts["foretold"] = foretold(run_data, values.networks)
     if leader:
         facts["verdict"] = judge_leader(leader, tests, leads)
         rivals = {name: rows for name, rows in values.networks.items() if name in run_data.rivals}
@@ -251,7 +282,9 @@ def _agreement(
 def _stopping(run_data: RunData) -> tuple[OverfittingAdvice, ...]:
     """Early stopping advice for each trial with validation losses."""
     rows = run_data.comparison.epochs
-    advices = (advise([row for row in rows if row.trial == trial]) for trial in run_data.trials)
+    split = run_data.shown_split
+    shown = [n for n in run_data.trials if split is None or run_data.split_of[n] == split]
+    advices = (advise([row for row in rows if row.trial == trial]) for trial in shown)
     return tuple(advice for advice in advices if advice)
 
 
@@ -276,7 +309,12 @@ def _images(run_data: RunData, seeds: Sequence[TrialPredictions]) -> Counts:
 
 
 def _ranks(run_data: RunData) -> Ranks | None:
-    """Ranks with seeds as blocks; only seeds for which every tested backbone has a test."""
+    """Ranks with seeds as blocks; only seeds for which every tested backbone has a test.
+
+    None with several splits: these share images, and would be no independent blocks.
+    """
+    if run_data.splits:
+        return None
     metric = run_data.metric
     scores = {
         standing.backbone: {

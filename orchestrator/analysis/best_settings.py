@@ -44,11 +44,20 @@ def compare_settings(run_data: RunData) -> tuple[SettingResult, ...]:
     rows = {label: _tested_rows(run_data, label) for label in labels}
     metric = _judge(run_data.metric, [row for of_label in rows.values() for row in of_label])
     results = [_result(run_data, label, rows[label], metric) for label in labels]
+    going = _going(run_data)
     best = {
-        _best([one for one in results if network_of(one.backbone) == name], metric)
+        _best(
+            [o for o in results if network_of(o.backbone) == name and o.backbone in going], metric
+        )
         for name in varied
     }
     return tuple(replace(one, best=one.backbone in best) for one in results)
+
+
+def _going(run_data: RunData) -> set[str]:
+    """The labels with a trial that no decision stopped: of a tuned key only the chosen value."""
+    stops = run_data.decisions.stopped_now
+    return {run_data.label(trial) for trial in run_data.trials if trial not in stops}
 
 
 def _judge(leading: Metric, rows: Sequence[EpochRow]) -> Metric:

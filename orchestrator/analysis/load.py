@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from jobs import plan, settings
 from jobs.data.data_source import DataSource
 from jobs.errors import DamagedFile, NewerRecord, OrchError, RequestError
-from jobs.store import codec, other_data
+from jobs.store import codec, decisions, other_data
+from jobs.store.decisions import NONE, Decisions
 from jobs.store.other_data import OtherDataRecord
 from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.store.tables import DATA_SETS, MANIFEST, read_rows, read_table
 from jobs.task import Task, Trial
+from orchestrator.analysis.load_rankings import StoredRanking, load_rankings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,6 +67,8 @@ class StoredResults:
     other_manifests: dict[str, pa.Table]
     benchmarks: pa.Table
     benchmark_differences: pa.Table
+    rankings: tuple[StoredRanking, ...] = ()
+    decisions: Decisions = NONE
 
 
 def load_results(store: Store, run: Run) -> StoredResults:
@@ -95,6 +99,8 @@ def load_results(store: Store, run: Run) -> StoredResults:
         other_manifests=_other_manifests(store, run),
         benchmarks=read_rows(store.root, "benchmarks", run.trials),
         benchmark_differences=read_rows(store.root, "benchmark_differences", run.trials),
+        rankings=load_rankings(store, run),
+        decisions=decisions.read(store, run),
     )
 
 
@@ -102,6 +108,15 @@ def _failures(store: Store, states: dict[str, str]) -> dict[str, TaskFailure]:
     """Failure records by task; an empty one where the record was removed meanwhile."""
     failed = [task for task, state in states.items() if state == "failed"]
     return {task: store.failed(Task.parse(task)) or TaskFailure() for task in failed}
+
+
+def require_training(store: Store, run: Run) -> None:
+    """Raise `RequestError` for a run that ranks networks; other runs may train its trials."""
+    if run.spec.rank:
+        raise RequestError(
+            f"the run {run.name} ranks networks, and trains none. Its ranking: "
+            f"{settings.command_line(store.root, 'rank', run.name)}"
+        )
 
 
 def require_periods(run: Run, periods: Sequence[int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -77,12 +78,12 @@ def rank(sides: Sequence[ComparedRun]) -> Ranks | None:
     shared = set.intersection(*(set(side.rivals) for side in sides))
     blocks: list[dict[str, float]] = []
     for side in sides:
-        metric, by_seed = side.run_data.metric, dict[int, dict[str, float]]()
+        metric, by_seed = side.run_data.metric, dict[Any, dict[str, float]]()
         for standing in side.run_data.comparison.at(side.analysis.period):
             for result in standing.results:
                 if standing.backbone in shared and metric.name in result.metrics:
                     score = metric.sign * result.metrics[metric.name]
-                    by_seed.setdefault(result.seed, {})[standing.backbone] = score
+                    by_seed.setdefault((result.split, result.seed), {})[standing.backbone] = score
         blocks += [scores for scores in by_seed.values() if set(scores) == shared]
     return rank_networks({name: [block[name] for block in blocks] for name in shared})
 

@@ -19,7 +19,7 @@ Whose = Mapping[str, tuple[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class OtherResult:
-    """One trial on other data: correct of `total`, and its accuracy on the own test images."""
+    """One trial on other data: correct of `total`; `own_` is of the own test images."""
 
     trial: str
     seed: int
@@ -27,6 +27,7 @@ class OtherResult:
     correct: int
     total: int
     own_accuracy: float | None
+    own_total: int | None = None
 
     @property
     def accuracy(self) -> float:
@@ -38,8 +39,8 @@ class OtherResult:
 class OtherNetwork:
     """One network on other data, means over its seeds; ranks count from 1, equal ones share one.
 
-    `interval` is Wilson's 95% interval of the mean accuracy over that many images. `drop` is the
-    accuracy on the own test images minus that on the others.
+    `interval` is Wilson's 95% interval of the mean accuracy over that many images, `own_interval`
+    that on the own test images. `drop` is the accuracy on these minus that on the others.
     """
 
     backbone: str
@@ -50,6 +51,7 @@ class OtherNetwork:
     rank: int
     own_rank: int | None
     trials: tuple[OtherResult, ...]
+    own_interval: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +82,15 @@ def measure(
     evaluated at several epochs the last counts.
     """
     tests = {
-        (row["trial"], row["epoch"]): row["correct"] / row["total"]
+        (row["trial"], row["epoch"]): (row["correct"] / row["total"], row["total"])
         for row in own.to_pylist()
         if (row["corruption"] or "none") == "none" and row["total"]
     }
     by_data: dict[str, dict[str, OtherResult]] = {}
     for row in sorted(rows.to_pylist(), key=lambda row: int(row["epoch"])):
         key, seed = (row["trial"], row["epoch"]), whose[row["trial"]][1]
-        one = OtherResult(*key[:1], seed, key[1], row["correct"], row["total"], tests.get(key))
+        own_of = tests.get(key, (None, None))
+        one = OtherResult(key[0], seed, key[1], row["correct"], row["total"], *own_of)
         by_data.setdefault(row["data"], {})[row["trial"]] = one
     told = []
     for record in records:
@@ -119,10 +122,17 @@ def _networks(results: Sequence[OtherResult], whose: Whose) -> tuple[OtherNetwor
             _rank(name, accuracy),
             _rank(name, own) if name in own else None,
             tuple(several),
+            _own_interval(several, own.get(name)),
         )
         for name, several in grouped.items()
     ]
     return tuple(sorted(networks, key=lambda one: (one.rank, one.backbone)))
+
+
+def _own_interval(several: Sequence[OtherResult], accuracy: float | None) -> Interval | None:
+    """Wilson's interval on the own test images; None where these are unknown."""
+    totals = [one.own_total for one in several if one.own_total]
+    return wilson(accuracy * totals[0], totals[0]) if accuracy is not None and totals else None
 
 
 def _rank(name: str, values: Mapping[str, float]) -> int:

@@ -28,7 +28,8 @@ class PairwiseTest:
     exchanges of the two (`sign_flips`); combined over seeds (see `statistics.over_seeds`). `p_holm`
     is corrected for the number of pairs. `difference` is the first's mean metric minus the
     second's, with its bootstrap interval. `seed_interval`, `p_seeds` and `p_seeds_holm` count seeds
-    and images (see `seed_intervals`); None unless both networks have several seeds.
+    and images (see `seed_intervals`); None unless both networks have several seeds. With several
+    splits `seeds` counts these, and all intervals and p-values are over them (`resampled`).
     """
 
     first: str
@@ -124,12 +125,12 @@ def pairwise_tests(
             ),
         )
         tests.append(_over_seeds(test, moments[a], moments[b]))
-    return _corrected(tests)
+    return corrected(tests)
 
 
-def _corrected(tests: Sequence[PairwiseTest]) -> tuple[PairwiseTest, ...]:
+def corrected(tests: Sequence[PairwiseTest]) -> tuple[PairwiseTest, ...]:
     """The tests with p-values corrected for their number."""
-    corrected = statistics.holm([test.p for test in tests])
+    of_images = statistics.holm([test.p for test in tests])
     known = [test.p_seeds for test in tests if test.p_seeds is not None]
     over_seeds = iter(statistics.holm(known))
     return tuple(
@@ -138,7 +139,7 @@ def _corrected(tests: Sequence[PairwiseTest]) -> tuple[PairwiseTest, ...]:
             p_holm=p,
             p_seeds_holm=None if test.p_seeds is None else next(over_seeds),
         )
-        for test, p in zip(tests, corrected, strict=True)
+        for test, p in zip(tests, of_images, strict=True)
     )
 
 

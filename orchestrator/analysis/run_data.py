@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from jobs.catalog.metrics import Metric, short_of_classes
 from jobs.data.data_source import DataSource
 from jobs.errors import OrchError, RequestError
+from jobs.store import leaks as kept_leaks
+from jobs.store.decisions import NONE, Decisions
 from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
@@ -18,18 +20,22 @@ from jobs.task import Task, Trial
 from orchestrator.analysis import other_data, standings
 from orchestrator.analysis.benchmarks import Benchmark, read_benchmarks
 from orchestrator.analysis.leader import Leader, among, find_leader, settled_period
+from orchestrator.analysis.leaks import METHOD, Leaks, as_record, find_leaks, from_record
 from orchestrator.analysis.load import (
     StoredResults,
     load_results,
     nothing_yet,
     require_periods,
+    require_training,
 )
+from orchestrator.analysis.load_rankings import StoredRanking
 from orchestrator.analysis.other_data import OtherData
 from orchestrator.analysis.predictions import (
     Predictions,
     TrialPredictions,
     collect_predictions,
 )
+from orchestrator.analysis.restated import without_images
 from orchestrator.analysis.robustness import Robustness, measure
 from orchestrator.analysis.unlearned import Learning, judge_learning
 
@@ -44,7 +50,10 @@ class RunData:
 
     `leader` ranks the networks that learned something (see `learning`), or all if none did.
     Where this and the analysis say backbone, a network with each of its settings is one of its
-    own; `labels` gives that of each trial.
+    own; `labels` gives that of each trial. `leaks` are None where the data set is not prepared.
+    `without_suspects` is the comparison on the other test images, where there are suspects.
+    With several splits, `splits` has the run data of each (`analysis.splits`) and `split_of` that
+    of each trial; what is of single images is that of the first.
     """
 
     run: Run
@@ -68,11 +77,27 @@ class RunData:
     other_data: tuple[OtherData, ...] = ()
     benchmarks: tuple[Benchmark, ...] = ()
     root: Path = Path()
+    rankings: tuple[StoredRanking, ...] = ()
+    leaks: Leaks | None = None
+    without_suspects: RunData | None = None
+    splits: Mapping[int, RunData] = field(default_factory=dict)
+    split_of: Mapping[str, int] = field(default_factory=dict)
+    decisions: Decisions = NONE
 
     @property
     def metric(self) -> Metric:
         """The metric that leads."""
         return self.comparison.metric
+
+    @property
+    def shown_split(self) -> int | None:
+        """Of several splits, that whose single images are shown."""
+        return next(iter(self.splits), None)
+
+    @property
+    def repeated(self) -> bool:
+        """Whether each network was trained several times: with several seeds, or on splits."""
+        return self.run.spec.seeds > 1 or bool(self.splits)
 
     @cached_property
     def period(self) -> int:
@@ -89,7 +114,8 @@ class RunData:
 
     def learned_answers(self, backbone: str, period: int) -> list[TrialPredictions]:
         """Predictions of the seeds that learned something, or of all if none did."""
-        unlearned = {trial.seed for trial in self.learning.trials(backbone, period)}
+        trials = self.learning.trials(backbone, period)
+        unlearned = {trial.seed for trial in trials if trial.split in (None, self.shown_split)}
         answers = _answers(self, backbone, period)
         return [given for seed, given in answers if seed not in unlearned] or self.answers(
             backbone, period
@@ -142,8 +168,38 @@ def read_run_data(
     None given: the first and the last. `metric` leads, by default that of the run. Raises
     `OrchError` when nothing is done yet, `RequestError` for a period that the run does not have.
     """
+    require_training(store, run)
     require_periods(run, periods)
-    return compare_networks(load_results(store, run), periods, metric)
+    if run.spec.splits > 1:
+        from orchestrator.analysis import splits
+
+        return splits.read(store, run, periods, metric)
+    stored = load_results(store, run)
+    return with_leaks(store, stored, compare_networks(stored, periods, metric))
+
+
+def with_leaks(store: Store, stored: StoredResults, run_data: RunData) -> RunData:
+    """The run data with the suspects among the test images, and the comparison without them."""
+    if stored.manifest is None:
+        return run_data
+    data = stored.run.data
+    if record := kept_leaks.kept(store, data, METHOD):
+        leaks = from_record(record, stored.manifest)
+    else:
+        leaks = find_leaks(stored.manifest, stored.pixels, stored.source)
+    without = None
+    tested = run_data.predictions.images
+    if run_data.leader and not leaks.images.isdisjoint(tested) and not leaks.images >= {*tested}:
+        rest = without_images(stored, run_data.predictions, leaks.images)
+        without = compare_networks(rest, (run_data.period,), run_data.metric)
+    return replace(run_data, leaks=leaks, without_suspects=without)
+
+
+def keep_leaks(store: Store, run_data: RunData) -> None:
+    """Keep the suspects beside their data sets, where they are not, for later reports."""
+    for part in run_data.splits.values() or [run_data]:
+        if part.leaks and not (part.leaks.kept or part.leaks.unseen):
+            kept_leaks.keep(store, part.run.data, as_record(part.leaks))
 
 
 def compare_networks(
@@ -157,7 +213,7 @@ def compare_networks(
     if not compared.epochs and not any(standing.tests for standing in compared.standings):
         raise OrchError(nothing_yet(stored))
     shown = tuple(sorted(set(periods) or {1, run.spec.periods}))
-    period = shown[-1] if periods else settled_period(compared, _awaited(run, stored.states))
+    period = shown[-1] if periods else settled_period(compared, awaited(run, stored.states))
     needed = {*shown, period} if period else {*shown}
     predictions = _predictions(stored, compared, needed)
     if short := short_of_classes(compared.metric, predictions.classes):
@@ -184,6 +240,8 @@ def compare_networks(
         labels=stored.labels,
         root=stored.root,
         benchmarks=_benchmarks(stored),
+        rankings=stored.rankings,
+        decisions=stored.decisions,
     )
     return _with_learning(run_data, needed)
 
@@ -245,7 +303,7 @@ def _answers(run_data: RunData, backbone: str, period: int) -> list[tuple[int, T
     ]
 
 
-def _awaited(run: Run, states: dict[str, str]) -> set[tuple[str, int]]:
+def awaited(run: Run, states: dict[str, str]) -> set[tuple[str, int]]:
     """Trials and periods whose test is still to come."""
     return {
         (task.subject, run.period_of(task.epoch))

@@ -1,7 +1,7 @@
 """Selective classification: how often a network is right if it answers only when it is sure.
 
-El-Yaniv and Wiener 2010, JMLR 11:1605-1641. The store keeps no answers to validation images, so
-thresholds are chosen on the test images and are optimistic; `checked_` says how much.
+El-Yaniv and Wiener 2010, JMLR 11:1605-1641. Thresholds are chosen on the test images themselves and
+are optimistic; `checked_` says how much.
 """
 
 from __future__ import annotations

@@ -45,7 +45,8 @@ class PeriodResult:
     """One trial in one period: its evaluation (None if pending), and the seconds of its epochs.
 
     `epoch` is that of the tested network: the last of the period, or earlier after early stopping.
-    `metrics` are by name; those that need predictions are there once these are collected.
+    `metrics` are by name; those that need predictions are there once these are collected. `split`
+    is what drew its split, where a run has several.
     """
 
     trial: str
@@ -57,13 +58,15 @@ class PeriodResult:
     epochs_seen: int
     seconds: float | None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    split: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """One backbone in one period over its seeds; `metrics` and `seconds` are spreads over them.
 
-    `metric` leads; `interval` is its 95% interval over images, where predictions tell it.
+    `metric` leads; `interval` is its 95% interval over images, where predictions tell it. With
+    several splits, spreads are over all of them, and `over_splits` is the interval.
     """
 
     backbone: str
@@ -74,6 +77,7 @@ class Standing:
     metrics: Mapping[str, Spread] = field(default_factory=dict)
     metric: Metric = METRICS[DEFAULT]
     interval: Interval | None = None
+    over_splits: Interval | None = None
 
     @property
     def lead(self) -> Spread | None:
@@ -83,6 +87,8 @@ class Standing:
     @property
     def lead_interval(self) -> Interval | None:
         """The 95% interval over images of the mean of the leading metric."""
+        if self.over_splits is not None:
+            return self.over_splits
         return self.image_interval if self.metric.name == "accuracy" else self.interval
 
     @property
@@ -239,8 +245,8 @@ def _standing(
     backbone: str, period: int, epoch: int, results: Sequence[PeriodResult], metric: Metric
 ) -> Standing:
     seconds = spread(result.seconds for result in results if result.seconds is not None)
-    spreads = _spreads([result.metrics for result in results])
-    return Standing(backbone, period, epoch, tuple(results), seconds, spreads, metric)
+    of_metrics = spreads([result.metrics for result in results])
+    return Standing(backbone, period, epoch, tuple(results), seconds, of_metrics, metric)
 
 
 def with_predictions(comparison: Comparison, predictions: Predictions) -> Comparison:
@@ -260,16 +266,16 @@ def _with_predictions(standing: Standing, predictions: Predictions) -> Standing:
         replace(result, metrics={**result.metrics, **more})
         for result, more in zip(standing.results, told, strict=True)
     )
-    spreads = {**standing.metrics, **_spreads(told)}
+    of_metrics = {**standing.metrics, **spreads(told)}
     interval = interval_over_images(standing.metric, [one for one in answers if one])
-    return replace(standing, results=results, metrics=spreads, interval=interval)
+    return replace(standing, results=results, metrics=of_metrics, interval=interval)
 
 
-def _spreads(told: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
+def spreads(told: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
     """The spread of each metric over these trials."""
     names = dict.fromkeys(name for of_trial in told for name in of_trial)
-    spreads = {name: spread(one[name] for one in told if name in one) for name in names}
-    return {name: metric_spread for name, metric_spread in spreads.items() if metric_spread}
+    known = {name: spread(one[name] for one in told if name in one) for name in names}
+    return {name: metric_spread for name, metric_spread in known.items() if metric_spread}
 
 
 def _finite(value: Any) -> float | None:

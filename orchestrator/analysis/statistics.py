@@ -6,25 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from jobs.statistics.interval import Interval as Interval
+
 Z95 = 1.959963984540054
 """Standard normal quantile of a two-sided 95% interval."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A range of shares, or of differences between shares (-1..1)."""
-
-    low: float
-    high: float
-
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether the whole range lies on one side of zero."""
-        return self.low > 0 or self.high < 0
-
-    def turned(self) -> Interval:
-        """The interval of the difference seen from the other side."""
-        return Interval(-self.high, -self.low)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.analysis import setting_choice
+from orchestrator.analysis.load import require_training
 from orchestrator.analysis.setting_choice import Wanted
 
 NOTHING: Wanted = MappingProxyType({})
@@ -39,9 +40,10 @@ def choose_models(
     """The training of each trial up to the end of `period`, or to its latest evaluated epoch.
 
     `backbones` and the values that are `wanted` of recipes choose among the trials.
-    Raises `RequestError` for a period that the run does not have or if nothing is chosen,
-    `OrchError` when no trial has reached that epoch.
+    Raises `RequestError` for a run that only ranks, for a period that it does not have or if
+    nothing is chosen, `OrchError` when no trial has reached that epoch.
     """
+    require_training(store, run)
     periods = range(1, run.spec.periods + 1) if period is None else [period]
     if period is not None and not 1 <= period <= run.spec.periods:
         raise RequestError(

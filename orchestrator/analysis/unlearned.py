@@ -32,12 +32,16 @@ class Baselines:
 
 @dataclass(frozen=True, slots=True)
 class Unlearned:
-    """A trial that learned nothing: its commonest answer, and the share of images that got it."""
+    """A trial that learned nothing: its commonest answer, and the share of images that got it.
+
+    `split` is what drew its split, where a run has several.
+    """
 
     seed: int
     answer: str
     share: float
     accuracy: float
+    split: int | None = None
 
     @property
     def one_answer(self) -> bool:

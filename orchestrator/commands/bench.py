@@ -59,7 +59,7 @@ EPILOG = examples(
     help="The host to measure on, one with a worker.  [default: this machine]",
 )
 @click.option("--no-wait", is_flag=True, help="Return once the benchmarks are enqueued.")
-@launch.local_options
+@launch.place_options
 @json_option
 @store_option
 @click.pass_obj

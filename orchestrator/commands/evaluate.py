@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import click
 
 from jobs.settings import Settings
@@ -52,20 +50,13 @@ def evaluate_command(
     for its training. Classes are matched by name. The report of the run gets a section on it.
     """
     from jobs.store.store import Store
-    from orchestrator import preflight
     from orchestrator.submission import evaluate
     from orchestrator.terminal import progress_bar
 
-    store = Store(settings.store).open()
-    recorded = store.load_run(run)
-    preflight.require_writable(settings.store)
-    preflight.require_machine(settings, workers, device)
-    if settings.broker_url is not None:
-        preflight.require_broker(settings.broker_url)
-    with contextlib.ExitStack() as reading:
-        tell = reading.enter_context(progress_bar.progress_when_slow("reading the data"))
-        asked = evaluate.check(store, recorded, data, images, name, tell)
-    grown = evaluate.record(store, recorded, asked)
+    with progress_bar.progress_when_slow("reading the data") as tell:
+        grown, asked = evaluate.submit(settings, run, data, images, name, workers, device, tell)
     said = [plain(line) for line in evaluate.lines(grown, asked)]
     facts = evaluate.facts(asked)
-    return launch.launch(settings, store, grown, said, workers, device, wait, as_json, facts)
+    return launch.launch(
+        settings, Store(settings.store), grown, said, workers, device, wait, as_json, facts
+    )

@@ -12,6 +12,7 @@ from orchestrator.terminal.options import (
     examples,
     json_option,
     setting_option,
+    split_option,
     store_option,
 )
 
@@ -32,6 +33,7 @@ FORMATS = ("torch", "safetensors", "onnx")
 @click.argument("name", metavar="[RUN]", required=False)
 @click.option("--backbone", required=True, metavar="NAME", help="The network to export.")
 @setting_option
+@split_option
 @click.option(
     "--seed",
     type=int,
@@ -72,6 +74,7 @@ def model_command(
     Each file is loaded again and compared with the trained network on the run's test images.
     Without RUN, the latest run is used.
     """
+    from jobs.store import splits
     from orchestrator import api
     from orchestrator.terminal import progress_bar
 
@@ -95,7 +98,7 @@ def model_command(
             }
         )
     else:
-        _tell(chosen["backbone"], written)
+        _tell(chosen["backbone"], splits.meant(run.record, chosen["split"]), written)
 
 
 def _facts(parity: Any) -> dict[str, Any]:
@@ -106,10 +109,13 @@ def _facts(parity: Any) -> dict[str, Any]:
     }
 
 
-def _tell(backbone: str, written: Exported) -> None:
+def _tell(backbone: str, split: int | None, written: Exported) -> None:
     from models.export import card
 
-    click.echo(f"{backbone}: written to {written.folder} (README.md there says how to use it)")
+    of_split = "" if split is None else f" of split {split} (--split chooses another)"
+    click.echo(
+        f"{backbone}{of_split}: written to {written.folder} (README.md there says how to use it)"
+    )
     for name, parity in written.compared.items():
         click.echo(f"{card.NAMES[name]}: {card.told(parity)}")
         for other in parity.others:

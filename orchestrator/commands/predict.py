@@ -13,16 +13,20 @@ import click
 from jobs import install_hints
 from jobs.errors import MissingExtra, RequestError
 from jobs.settings import Settings
+from jobs.store.latest import latest_training
 from orchestrator.formatting import plain, share
 from orchestrator.terminal.options import (
     emit,
     examples,
     json_option,
     setting_option,
+    split_option,
     store_option,
 )
 
 if TYPE_CHECKING:
+    from jobs.store.runs import Run
+    from jobs.store.store import Store
     from models.evaluation.predict import ImagePredictions
     from orchestrator.analysis.trained_models import TrainedModels
 
@@ -63,6 +67,7 @@ def _range(ctx: click.Context, option: click.Parameter, value: str | None) -> An
     help="Only this network of the run. Repeatable.  [default: all]",
 )
 @setting_option
+@split_option
 @click.option(
     "--period",
     type=int,
@@ -87,6 +92,7 @@ def predict_command(
     run: str | None,
     backbones: tuple[str, ...],
     setting: dict[str, Any],
+    split: int | None,
     period: int | None,
     device: str,
     value_range: Any,
@@ -102,25 +108,32 @@ def predict_command(
     from jobs.store.store import Store
     from orchestrator.analysis import trained_models
 
-    unread: dict[Path, str] = {}
-    paths = image_paths.find(images, unread)
+    paths = image_paths.find(images, unread := dict[Path, str]())
     _require_torch()
     store, faults = Store(settings.store).open(), dict[str, str]()
     _refuse_run_names(unread, store.run_names())
-    chosen_run = store.load_run(run) if run is not None else store.latest_run()
-    chosen = trained_models.choose_models(store, chosen_run, period, backbones, setting)
+    of_split, number = _of_split(store, run, split)
+    chosen = trained_models.choose_models(store, of_split, period, backbones, setting)
     with _asking(as_json) as tell:
         from models.evaluation.predict import predict
 
         answered = predict(
-            store, chosen_run.data, chosen.trials, paths, device, tell,
+            store, of_split.data, chosen.trials, paths, device, tell,
             values=value_range, faults=faults,
         )  # fmt: skip
     if as_json:
-        emit(_facts(chosen_run.name, chosen, answered, device, unread, faults))
+        emit(_facts(of_split.name, number, chosen, answered, device, unread, faults))
     else:
-        _show(chosen_run.name, chosen, answered)
+        _show(of_split.name, number, chosen, answered)
     return _exit_code(answered, unread, faults)
+
+
+def _of_split(store: Store, run: str | None, split: int | None) -> tuple[Run, int | None]:
+    """The run with the trials of one split, by default the first, and which of several it is."""
+    from jobs.store import splits
+
+    whole = store.load_run(run) if run is not None else latest_training(store)
+    return splits.chosen(store, whole, split), splits.meant(whole, split)
 
 
 def _refuse_run_names(unread: Mapping[Path, str], runs: Sequence[str]) -> None:
@@ -164,6 +177,7 @@ def _asking(as_json: bool) -> Iterator[Callable[[int, int], None]]:
 
 def _facts(
     run: str,
+    split: int | None,
     chosen: TrainedModels,
     answered: list[ImagePredictions],
     device: str,
@@ -172,6 +186,7 @@ def _facts(
 ) -> dict[str, Any]:
     return {
         "run": run,
+        **({} if split is None else {"split_seed": split}),
         "device": device,
         "confidence": "mean softmax over the seeds of a backbone",
         "backbones": {
@@ -206,14 +221,17 @@ def _answers(each: ImagePredictions) -> dict[str, Any]:
     }
 
 
-def _show(run: str, chosen: TrainedModels, answered: list[ImagePredictions]) -> None:
+def _show(
+    run: str, split: int | None, chosen: TrainedModels, answered: list[ImagePredictions]
+) -> None:
     """A table for each image."""
     from rich.console import Console
 
     console = Console(highlight=False)
     seeds = max(len(tasks) for tasks in chosen.trials.values())
     mean = f"; confidences are means over up to {seeds} seeds" if seeds > 1 else ""
-    console.print(f"run {plain(run)}{mean}", markup=False)
+    of_split = "" if split is None else f", split {split} (--split chooses another)"
+    console.print(f"run {plain(run)}{of_split}{mean}", markup=False)
     for each in answered:
         if not each.broken:
             console.print()

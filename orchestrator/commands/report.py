@@ -91,6 +91,7 @@ def report_command(
     Without RUN, the latest run is compared. Several runs are compared side by side, with the
     settings in which they differ.
     """
+    from jobs.store.latest import latest_training
     from jobs.store.store import Store
     from orchestrator.report import write
     from orchestrator.terminal import progress_bar
@@ -101,7 +102,7 @@ def report_command(
     limits = constraints.read(max_latency, max_size)
     wanted, leading = _formats(formats), None if metric is None else metrics.from_option(metric)
     store = Store(settings.store).open()
-    chosen = [store.load_run(name) for name in dict.fromkeys(runs)] or [store.latest_run()]
+    chosen = [store.load_run(name) for name in dict.fromkeys(runs)] or [latest_training(store)]
     name = "+".join(run.name for run in chosen)[:200]
     place = store.report_folder(name) if out is None else folder(out, "--out")
     if limits and len(chosen) > 1:
@@ -110,7 +111,7 @@ def report_command(
     with progress_bar.status_line(f"comparing {len(chosen)} run(s)", as_json):
         if len(chosen) == 1:
             decided = write.analysed(store, chosen[0], periods, leading, margin, limits)
-            page = write.written(*decided, place, wanted)
+            page = write.written(store, *decided, place, wanted)
         else:
             page = write.write_comparison(store, chosen, place, periods, wanted, leading, margin)
     _told(page, [run.name for run in chosen], as_json, decided if limits else None)
@@ -120,12 +121,12 @@ def _told(
     page: Path, runs: Sequence[str], as_json: bool, decided: tuple[RunData, Analysis] | None
 ) -> None:
     """Say where the report is, and under limits which network to take."""
-    from orchestrator.report import decision_facts, decision_words
+    from orchestrator.report import choice_facts, decision_words
 
     if as_json:
         names: dict[str, Any] = {"run": runs[0]} if len(runs) == 1 else {"runs": list(runs)}
         facts = {"report": str(page.absolute()), "folder": str(page.parent.absolute())}
-        extra = {} if decided is None else {"decision": decision_facts.collect(*decided)}
+        extra = {} if decided is None else {"decision": choice_facts.collect(*decided)}
         emit({**names, **facts, **extra})
     else:
         if decided is not None:

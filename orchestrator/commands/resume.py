@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from jobs.settings import Settings
 from orchestrator.submission import launch
 from orchestrator.terminal.options import call, emit, examples, json_option, store_option
 
+if TYPE_CHECKING:
+    from jobs.store.runs import Run
+    from jobs.store.store import Store
 
-@click.command(epilog=examples("orch resume digits-3x10-1f3a9c --wait"))
+
+@click.command(
+    epilog=examples("orch resume digits-3x10-1f3a9c --wait", "orch resume digits-3x10-1f3a9c --all")
+)
 @click.argument("run")
+@click.option(
+    "--all",
+    "carry_on",
+    is_flag=True,
+    help="Also carry on the trials that --race or --tune has stopped; nothing more is decided.",
+)
 @launch.options
 @json_option
 @store_option
 @click.pass_obj
 def resume_command(
-    settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool
+    settings: Settings,
+    run: str,
+    carry_on: bool,
+    workers: int | None,
+    device: str | None,
+    wait: bool,
+    as_json: bool,
 ) -> int:
     """Continue a run: start the broker and workers missing on this machine, enqueue ready tasks.
 
     The store records what is done, so nothing is done twice, even if the queue was lost.
     """
-    return _again(settings, run, workers, device, wait, as_json, reset=False)
+    return _again(settings, run, workers, device, wait, as_json, reset=False, carry_on=carry_on)
 
 
 @click.command(epilog=examples("orch retry digits-3x10-1f3a9c"))
@@ -48,6 +69,7 @@ def _again(
     wait: bool,
     as_json: bool,
     reset: bool,
+    carry_on: bool = False,
 ) -> int:
     from jobs import plan
     from jobs.store.store import Store
@@ -60,20 +82,40 @@ def _again(
     preflight.require_machine(settings, workers, device)
     if settings.broker_url is not None:
         preflight.require_broker(settings.broker_url)
+    carried = _carried_on(store, run) if carry_on else []
     retried = submit.reset_failures(store, run) if reset else []
     if reset and not retried:
-        if as_json:
-            emit({"run": name, "goes_on": False, "retried": [], "sent": []})
-        else:
-            click.echo(
-                f"no task of run {name} has failed. Continue it with: "
-                f"{call(settings, 'resume', name)}"
-            )
-        return 0
+        return _nothing_failed(settings, name, as_json)
     store.reopen(run)
     still_open = "open" in plan.task_states(store, run).values()
     again = f"; {len(retried)} failed task(s) to be tried again" if reset else ""
+    again += f"; {len(carried)} stopped trial(s) go on" if carry_on else ""
     said = [f"run {run.name} {'goes on' if still_open else 'has nothing left to do'}{again}"]
-    facts = {"goes_on": True, "retried": [task.id for task in retried]}
+    facts: dict[str, Any] = {"goes_on": True, "retried": [task.id for task in retried]}
+    facts |= {"carried_on": carried} if carry_on else {}
     only = {task.id for task in retried} if reset else None
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts, only)
+
+
+def _nothing_failed(settings: Settings, name: str, as_json: bool) -> int:
+    if as_json:
+        emit({"run": name, "goes_on": False, "retried": [], "sent": []})
+    else:
+        resume = call(settings, "resume", name)
+        click.echo(f"no task of run {name} has failed. Continue it with: {resume}")
+    return 0
+
+
+def _carried_on(store: Store, run: Run) -> list[str]:
+    """Carry the stopped trials of a run on; returns those. Raises `BadSpec` where none can stop."""
+    from jobs.errors import BadSpec
+    from jobs.store import decisions
+
+    if not run.decision_epochs:
+        raise BadSpec(
+            f"the run {run.name} was submitted without --race and --tune, so it stops no trial. "
+            "Leave out --all."
+        )
+    stopped = list(decisions.read(store, run).stopped_now)
+    decisions.carry_on(store, run.name, time.time())
+    return stopped

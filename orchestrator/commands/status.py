@@ -190,24 +190,33 @@ def _described(settings: Settings, status: Any, now: float) -> Iterator[str]:
 
 
 def _trials(trials: Sequence[TrialStatus]) -> Iterator[str]:
-    """A line for each trial, in a grid with its setting."""
+    """A line for each trial, in a grid with its setting, with several splits with that."""
     from jobs.spec import setting
 
-    settings = [setting.told(trial.setting) for trial in trials]
+    settings = [_apart(setting.told(trial.setting), trial.split) for trial in trials]
     width = max((len(trial.trial) for trial in trials), default=5)
     wide = max(map(len, ["setting", *settings])) + 2 if any(settings) else 0
-    head = f"{'setting' if wide else '':<{wide}}"
+    varies = any(trial.setting for trial in trials)
+    head = f"{'setting' if varies else '':<{wide}}"
     yield f"{'trial':<{width}}  {head}state      period  epochs   accuracy  now"
     for trial, told in zip(trials, settings, strict=True):
         epochs = f"{trial.epochs_done}/{trial.epochs}"
         early = trial.stopped_early
         stopped = [] if early is None else [f"stopped early at epoch {early}"]
+        if trial.probe_accuracy is not None:
+            stopped = [f"probe accuracy {share(trial.probe_accuracy)}"]
+        stopped += [trial.stopped_because] if trial.stopped_because else []
         doing = [f"{each.phase or each.kind} on {each.worker}" for each in trial.progress]
         yield (
             f"{trial.trial:<{width}}  {told:<{wide}}{trial.state:<9}  "
             f"{trial.period}/{trial.periods:<4}  {epochs:<7}  {share(trial.accuracy):>8}  "
             f"{'; '.join([*stopped, *doing])}".rstrip()
         )
+
+
+def _apart(setting: str, split: int | None) -> str:
+    """What tells a trial from others of its network and seed: `learning_rate 0.01, split 2`."""
+    return ", ".join(filter(None, [setting, "" if split is None else f"split {split}"]))
 
 
 def _attempts(settings: Settings, tried: list[Any] | None, now: float) -> Iterator[str]:

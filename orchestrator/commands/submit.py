@@ -83,7 +83,7 @@ def submit_command(
     with reading:
         store, run, request = record.record(spec, settings, workers, device, tell, look, check)
     said = [*_of_run(spec, run, request, settings), *_of_default_data(spec_file, options)]
-    said += [*_of_length(spec), *(f"note: {plain(note)}" for note in notes)]
+    said += [*_of_decisions(spec), *_of_length(spec), *(f"note: {plain(note)}" for note in notes)]
     facts = {"goes_on": request.known is not None, "notes": notes}
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts)
 
@@ -95,6 +95,7 @@ def _of_run(spec: Spec, run: Run, request: Request, settings: Settings) -> list[
         f"run {run.name} {'continues' if request.known else 'is submitted'}: {len(run.trials)} "
         f"trial(s), {len(run.tasks)} tasks, {spec.periods} x {spec.epochs_per_period} epochs",
         *_of_grid(spec),
+        *_of_splits(spec, run),
         f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
     ]
 
@@ -124,7 +125,9 @@ def _forecast(
     if as_json:
         emit(told.as_dict())
         return 0
-    for line in [*words.lines(told), *_of_grid(spec), *_of_length(spec)]:
+    decided = _of_decisions(spec)
+    all_of_them = ["the figures above are those without it, so upper limits"] if decided else []
+    for line in [*words.lines(told), *_of_grid(spec), *decided, *all_of_them, *_of_length(spec)]:
         click.echo(plain(line))
     return 0
 
@@ -168,6 +171,16 @@ def _of_grid(spec: Spec) -> list[str]:
     ]
 
 
+def _of_splits(spec: Spec, run: Run) -> list[str]:
+    """A line on the data sets of several splits."""
+    if spec.splits == 1:
+        return []
+    return [
+        f"  {spec.splits} splits of the images (split_seed {spec.split_seeds[0]} to "
+        f"{spec.split_seeds[-1]}): {len(run.data_sets)} data sets, each network on every split"
+    ]
+
+
 def _product(lists: Mapping[str, Sequence[Any]]) -> str:
     """`2 learning_rate (0.001, 0.003) x 2 optimiser (sgd, adamw)`."""
     from jobs.spec.setting import in_order, value_told
@@ -177,6 +190,26 @@ def _product(lists: Mapping[str, Sequence[Any]]) -> str:
         for key in in_order(lists)
     ]
     return " x ".join(told) or "1 setting"
+
+
+def _of_decisions(spec: Spec) -> list[str]:
+    """Lines on what is decided between periods."""
+    said = []
+    if spec.tune is not None:
+        said.append(
+            f"tune: after period 1 each network goes on with its best {spec.tune} by validation; "
+            "its other values stop"
+        )
+    if spec.race:
+        first = 1 if spec.tune is None else 2
+        said.append(
+            f"race: after periods {first} to {spec.periods - 1} networks stop that are "
+            "significantly behind on the validation images"
+            if spec.periods - 1 > first
+            else f"race: after period {first} networks stop that are significantly behind on the "
+            "validation images"
+        )
+    return said
 
 
 def _of_length(spec: Spec) -> list[str]:

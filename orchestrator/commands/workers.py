@@ -10,7 +10,7 @@ import click
 
 from jobs.settings import Settings
 from orchestrator.formatting import duration, gigabytes, plain
-from orchestrator.terminal.options import call, emit, examples, fields, json_option, store_option
+from orchestrator.terminal.options import call, emit, examples, json_option, store_option
 
 if TYPE_CHECKING:
     from orchestrator.monitoring.workers import WorkerState
@@ -34,7 +34,7 @@ def workers_command(settings: Settings, as_json: bool) -> None:
     store = Store(settings.store).open()
     listed = workers.list_workers(store)
     if as_json:
-        emit([fields(each) for each in listed])
+        emit({"workers": listed})
         return
     click.echo("\n".join(_lines(listed)) or "no worker is alive")
     alive = [beat for beat in heartbeats.read_heartbeats(store.root) if beat.fresh]

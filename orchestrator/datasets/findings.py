@@ -118,7 +118,7 @@ def _look_at_all(
 
     `digests` of such files become those of their prepared pixels.
     """
-    from orchestrator.datasets import near_duplicates
+    from orchestrator.analysis import near_duplicates
     from orchestrator.datasets.look import look
 
     looks: list[Look] = []

@@ -59,7 +59,7 @@ def write(path: Path, source: DataSource, inspection: Inspection) -> None:
         images.bars(inspection.by_split),
         images.sheet(
             FileGallery(source, frozenset(inspection.broken)),
-            "Images as squares, as networks see them",
+            caption=images.sampled("Images as squares, as networks see them"),
         ),
     )
     from jinja2 import Environment, PackageLoader, StrictUndefined

@@ -15,8 +15,8 @@ from jobs.data.value_range import ValueRange
 from models.data import values
 from models.data.decode import in_8_bits
 from models.data.image_file import Broken, load, opened, read, reason
+from orchestrator.analysis.near_duplicates import appearance
 
-SIDE = 16
 QUICK_SIDE = 64
 MAX_FRAMES_SEEN = 50
 SECOND_PICTURE = ("MPO",)
@@ -88,7 +88,7 @@ def _look(contents: bytes, quick: bool) -> Look:
     if quick and not levels:
         return _look(contents, quick=False)  # a detail may be lost in a small size
     size, mode, frames = opened(contents, lambda each: (each.size, each.mode, _frames(each)))
-    return Look(kind, "", frames, levels, pixels, span, *_seen(image), size, mode)
+    return Look(kind, "", frames, levels, pixels, span, *appearance(image), size, mode)
 
 
 def _draft(image: Image.Image) -> None:
@@ -111,11 +111,3 @@ def _frames(image: Image.Image) -> str:
         image.seek(number)
         sizes.add(image.size)
     return f"{count:,} frames{' of different sizes' if len(sizes) > 1 else ''}"
-
-
-def _seen(image: Image.Image) -> tuple[bytes, int]:
-    """A thumbnail, and a hash of which of two neighbours is brighter in an 8 x 8 grid."""
-    small = image.resize((SIDE, SIDE), Image.Resampling.BOX)
-    grid = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX)).astype(np.int16)
-    bits = np.packbits((grid[:, 1:] > grid[:, :-1]).ravel())
-    return small.tobytes(), int.from_bytes(bits.tobytes(), "big")

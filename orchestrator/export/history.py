@@ -14,6 +14,7 @@ from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, Trial
+from orchestrator.analysis.load import require_training
 
 OF_EPOCHS = {
     "loss/train": "train_loss",
@@ -61,6 +62,7 @@ def histories(store: Store, run: Run) -> list[TrialHistory]:
     Raises `OrchError` if there are none. A row holds only a duration. Its end time is counted back
     from the end of the attempt that finished its period.
     """
+    require_training(store, run)
     all_histories = [_history(store, run, store.load_trial(name)) for name in run.trials]
     with_points = [history for history in all_histories if history.points]
     if not with_points:

@@ -40,7 +40,7 @@ class TaskProgress:
 
     @property
     def kind(self) -> str:
-        """`prepare`, `train` or `evaluate`."""
+        """The kind of its task (`jobs.task.KINDS`)."""
         return self.task.partition(".")[0]
 
     @property

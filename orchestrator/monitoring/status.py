@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jobs import plan
@@ -12,7 +12,7 @@ from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 from jobs.task import Task
 from jobs.versions import differing_versions
-from orchestrator.monitoring import fitting, progress, waiting
+from orchestrator.monitoring import fitting, progress, stops, waiting
 from orchestrator.monitoring.heartbeats import Heartbeat
 from orchestrator.monitoring.progress import StoreView, TaskProgress
 from orchestrator.monitoring.trial_status import (
@@ -45,7 +45,8 @@ class RunStatus:
     `silent` workers are no longer heard of. `waits_for` says why a waiting run waits, if known.
     `versions` are packages of which its results used several versions, each with these. `newer` are
     lines on records that only a newer orch can read. `unfit` are lines on networks that no living
-    worker's device fits. `costs` are the relative costs of backbones.
+    worker's device fits. `costs` are the relative costs of backbones. `ranks`: it
+    ranks its networks, and trains none.
     """
 
     run: str
@@ -64,6 +65,7 @@ class RunStatus:
     newer: tuple[str, ...] = ()
     costs: dict[str, float] = field(default_factory=dict)
     unfit: tuple[str, ...] = ()
+    ranks: bool = False
 
     @property
     def over(self) -> bool:
@@ -113,11 +115,12 @@ def run_status(
     shares, spec = shares_of_trials(states), run.recorded_spec
     results = {name: results_of(store, name, shares[name]) for name in run.trials}
     now_at = {name: _under_way(scene, run, name, states) for name in run.trials}
-    begun = scene.begun
-    trials = tuple(
+    begun, why = scene.begun, stops.reasons(store, run)
+    told = (
         trial_status(store, name, shares[name], now_at[name], name in begun, results[name], spec)
         for name in run.trials
     )
+    trials = tuple(replace(trial, stopped_because=why.get(trial.trial)) for trial in told)
     unfit = fitting.unfit(store, run, states, scene.workers)
     state = _state(states, preparing is not None or any(trial.progress for trial in trials))
     return RunStatus(
@@ -137,6 +140,7 @@ def run_status(
         scene.newer,
         _costs(store, run, trials),
         unfit,
+        bool(spec.get("rank")),
     )
 
 

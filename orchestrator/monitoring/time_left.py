@@ -33,6 +33,10 @@ def _pace(trial: TrialStatus) -> float | None:
     trained = trial.stopped_early or trained
     if trained and trial.seconds:
         return trial.seconds / trained
+    ranking = next((p for p in trial.progress if p.kind == "rank" and p.eta_s and p.total), None)
+    if ranking is not None and ranking.eta_s and ranking.total:
+        left = _left_of_ranking(ranking.phase, (ranking.done or 0) / ranking.total)
+        return ranking.eta_s / left if left > 0 else None
     running = next(
         (p for p in trial.progress if p.kind == "train" and p.eta_s and p.epoch and p.done), None
     )
@@ -43,3 +47,9 @@ def _pace(trial: TrialStatus) -> float | None:
     )
     left = in_period * trial.period - (running.epoch - 1) - share_of_epoch
     return running.eta_s / left if left > 0 else None
+
+
+def _left_of_ranking(phase: str | None, done: float) -> float:
+    """The share of a ranking that is left: computing the features is most of it."""
+    features = 0.7
+    return 1 - features * done if phase == "features" else (1 - features) * (1 - done)

@@ -14,6 +14,7 @@ from jobs.catalog.backbones import CATALOG
 from jobs.errors import OrchError
 from jobs.spec.setting import Setting, label, of_recipe, varied
 from jobs.store.records import TaskResult
+from jobs.store.splits import split_of
 from jobs.store.store import Store
 from jobs.task import Task, backbone_and_seed
 from orchestrator.monitoring.progress import TaskProgress
@@ -21,15 +22,19 @@ from orchestrator.monitoring.progress import TaskProgress
 Results = tuple[list[TaskResult], TaskResult | None]
 """Results of the trainings of a trial, and of its latest evaluation."""
 
+RANKED = 1
+"""The epoch that a ranked trial is shown with: a pass over its images."""
 CHECKPOINT = re.compile(r"e(\d{4,})-.*\.json")
 
 
 @dataclass(frozen=True, slots=True)
 class TrialStatus:
-    """One trial: `state` is waiting, running, done, failed, blocked or cancelled.
+    """One trial: `state` is waiting, running, done, failed, blocked, stopped or cancelled.
 
     `accuracy` is of the last evaluation. `stopped_early` is the epoch of early stopping;
-    `epochs_done` then stays there. `setting` has the values that vary for its network.
+    `epochs_done` then stays there. `setting` has the values that vary for its network. `split` is
+    what drew its split, where the run has several. A trial that is ranked has one epoch, and
+    `probe_accuracy` when that is done. `stopped_because` says why a decision of the run stopped it.
     """
 
     trial: str
@@ -46,6 +51,9 @@ class TrialStatus:
     progress: tuple[TaskProgress, ...]
     stopped_early: int | None = None
     setting: Setting = field(default_factory=dict)
+    probe_accuracy: float | None = None
+    split: int | None = None
+    stopped_because: str | None = None
 
     @property
     def label(self) -> str:
@@ -53,9 +61,15 @@ class TrialStatus:
         return label(self.backbone, self.setting)
 
     @property
+    def epochs_asked(self) -> int:
+        """Epochs that the run wants of it; those done where a decision stopped it."""
+        return self.epochs_done if self.state == "stopped" else self.epochs
+
+    @property
     def epochs_left(self) -> int:
         """Epochs left to train."""
-        return 0 if self.stopped_early is not None else self.epochs - self.epochs_done
+        over = self.stopped_early is not None or self.state == "stopped"
+        return 0 if over else self.epochs - self.epochs_done
 
 
 @dataclass(slots=True)
@@ -66,6 +80,7 @@ class TrialShare:
     target_epochs: list[int] = field(default_factory=list)
     trained: list[int] = field(default_factory=list)
     evaluated: list[int] = field(default_factory=list)
+    ranks: bool = False
 
 
 def shares_of_trials(states: dict[str, str]) -> dict[str, TrialShare]:
@@ -75,6 +90,10 @@ def shares_of_trials(states: dict[str, str]) -> dict[str, TrialShare]:
         kind, trial, epoch, *corruption = task_id.split(".")
         share = shares[trial]
         share.states.add(state)
+        if kind == "rank":
+            share.ranks, share.target_epochs = True, [RANKED]
+            share.trained = [RANKED] if state == "done" else []
+            continue
         if kind == "train":
             share.target_epochs.append(int(epoch))
         if state == "done" and not corruption:
@@ -84,6 +103,9 @@ def shares_of_trials(states: dict[str, str]) -> dict[str, TrialShare]:
 
 def results_of(store: Store, trial: str, share: TrialShare) -> Results:
     """The published results of a trial's part of a run."""
+    if share.ranks:
+        ranked = store.done(Task("rank", trial))
+        return [ranked] if ranked else [], None
     trained = [store.done(Task("train", trial, epoch)) for epoch in share.trained]
     tested = store.done(Task("evaluate", trial, share.evaluated[-1])) if share.evaluated else None
     return [result for result in trained if result], tested
@@ -125,7 +147,7 @@ def trial_status(
     results, tested = recorded
     stopped = _stopped(results[-1], epochs) if results else None
     training = (each.epoch - 1 for each in progress if each.kind == "train" and each.epoch)
-    kept = _kept(store, name, epochs) if begun else 0
+    kept = _kept(store, name, epochs) if begun and not share.ranks else 0
     epochs_done = stopped or max([kept, *trained[-1:], *training])
     return TrialStatus(
         name,
@@ -142,7 +164,16 @@ def trial_status(
         progress,
         stopped,
         _setting(store, name, varied(spec, backbone)),
+        results[-1].accuracy if share.ranks and results else None,
+        _split(store, name) if spec.get("splits", 1) != 1 else None,
     )
+
+
+def _split(store: Store, trial: str) -> int | None:
+    """What drew the split of a trial; None where its records cannot be read."""
+    with contextlib.suppress(OrchError):
+        return split_of(store, store.load_trial(trial).data)
+    return None
 
 
 def _setting(store: Store, trial: str, keys: Sequence[str]) -> dict[str, Any]:
@@ -166,6 +197,5 @@ def _state_of_trial(states: set[str], working: bool) -> str:
         return "done"
     if working:
         return "running"
-    return next(state for state in ("open", "blocked", "cancelled") if state in states).replace(
-        "open", "waiting"
-    )
+    ends = ("open", "blocked", "stopped", "cancelled")
+    return next(state for state in ends if state in states).replace("open", "waiting")

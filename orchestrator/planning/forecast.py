@@ -13,7 +13,7 @@ from typing import Any
 from jobs import plan
 from jobs.plan import Plan
 from jobs.settings import Settings
-from jobs.spec.model import DataSettings
+from jobs.spec.model import DataSettings, Spec
 from jobs.spec.setting import Setting
 from jobs.store.store import Store
 from jobs.task import Trial
@@ -36,7 +36,7 @@ class Forecast:
 
     `varied` has the setting of each trial in a grid, empty where nothing varies. `near` has the
     nearest recorded trial of those that are not recorded. `power` is None with one
-    candidate, or where scipy is missing.
+    candidate, with several splits, or where scipy is missing. `split_seeds` draw the data sets.
     """
 
     run: str
@@ -52,6 +52,12 @@ class Forecast:
     candidates: int
     disagreement: Disagreement
     power: Power | None
+    split_seeds: dict[str, int]
+
+    @property
+    def splits(self) -> int:
+        """How many splits of the images there are."""
+        return len(set(self.split_seeds.values()))
 
     @property
     def states(self) -> dict[str, int]:
@@ -76,6 +82,7 @@ class Forecast:
                     "setting": self.varied[trial.name],
                     "seed": trial.seed,
                     "data": trial.data,
+                    "split_seed": self.split_seeds[trial.data],
                     "nearest": asdict(near) if (near := self.near.get(trial.name)) else None,
                 }
                 for trial in self.trials
@@ -117,8 +124,7 @@ def forecast(
         how[name] = prepared
         return name
 
-    unfolded = plan.unfold(spec, named)
-    recorded = nearest.recorded(store)
+    unfolded, recorded = plan.unfold(spec, named), nearest.recorded(store)
     near = {
         trial.name: nearest.nearest(store, trial, how[trial.data], recorded)
         for trial in unfolded.trials
@@ -129,7 +135,7 @@ def forecast(
     measured = Measured(store, recorded, {name: one.image_size for name, one in how.items()})
     fleet = workers.expected(store, settings, n_workers, device)
     asked = disagreement.measure(store, unfolded.data_sets, recorded)
-    candidates = sum(trial.seed == 0 for trial in unfolded.trials)
+    candidates = len({plan.label_of(spec, trial) for trial in unfolded.trials})
     return Forecast(
         run=unfolded.run,
         exists=request.known is not None,
@@ -143,7 +149,8 @@ def forecast(
         estimate=estimate.estimate(unfolded, planned, counted, fleet, measured, _sides(how)),
         candidates=candidates,
         disagreement=asked,
-        power=_power(unfolded, counted, candidates, spec.seeds, asked),
+        split_seeds={name: one.split_seed for name, one in how.items()},
+        power=_power(unfolded, counted, candidates, spec, asked),
     )
 
 
@@ -157,9 +164,12 @@ def _sides(how: dict[str, DataSettings]) -> dict[str, int]:
 
 
 def _power(
-    unfolded: Plan, counted: Images, candidates: int, seeds: int, asked: Disagreement
+    unfolded: Plan, counted: Images, candidates: int, spec: Spec, asked: Disagreement
 ) -> Power | None:
+    """What the results could show; with several splits it depends on how these differ: None."""
     pairs = candidates * (candidates - 1) // 2
-    if not pairs or not all(importlib.util.find_spec(name) for name in ("numpy", "scipy")):
+    if not pairs or spec.splits > 1:
         return None
-    return Power(counted.test, pairs, seeds, asked.rate, asked.noise)
+    if not all(importlib.util.find_spec(name) for name in ("numpy", "scipy")):
+        return None
+    return Power(counted.test, pairs, spec.seeds, asked.rate, asked.noise)

@@ -68,6 +68,9 @@ def _of_power(forecast: Forecast) -> Iterator[str]:
     if forecast.candidates < 2:
         yield f"{tested}; with one network there is nothing to compare"
         return
+    if forecast.splits > 1:
+        yield f"{tested} in each of {forecast.splits} splits; what they can show is not estimated"
+        return
     if power is None:
         yield f"{tested}; what they can show {NEEDS_SCIPY}"
         return

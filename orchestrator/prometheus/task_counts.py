@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from jobs import plan
 from jobs.errors import OrchError
+from jobs.store import decisions
 from jobs.store.ledger import Ledger
 from jobs.store.runs import RunOutline
 from jobs.store.store import Store
@@ -22,11 +23,12 @@ STATES = (
     "failed",
     "quarantined",
     "blocked",
+    "stopped",
     "cancelled",
 )
 """`ready` tasks could start now; `waiting` ones need the results of others first."""
 RUN_STATES = ("waiting", "running", "done", "failed", "cancelled", "damaged")
-PRECEDENCE = ("done", "failed", "open", "blocked", "cancelled")
+PRECEDENCE = ("done", "failed", "open", "blocked", "stopped", "cancelled")
 """Which state counts where runs that share a task differ: it is open if one of them wants it."""
 
 
@@ -56,9 +58,8 @@ def count_tasks(
             before = merged.get(task)
             if before is None or PRECEDENCE.index(state) < PRECEDENCE.index(before):
                 merged[task] = state
-    ready = ready_tasks(
-        store, runs, ledger, [task for task, now in merged.items() if now == "open"]
-    )
+    undone = [task for task, now in merged.items() if now == "open"]
+    ready = ready_tasks(store, runs, ledger, undone) - awaiting_decision(store, runs, undone)
     tasks = Counter[tuple[str, str]]()
     for task, state in merged.items():
         if state == "open":
@@ -94,6 +95,23 @@ def ready_tasks(
         ):
             ready.add(name)
     return frozenset(ready)
+
+
+def awaiting_decision(
+    store: Store, runs: Sequence[RunOutline], open_tasks: Sequence[str]
+) -> frozenset[str]:
+    """Those of the open tasks that no run wants before it has decided which trials go on."""
+    deciding = {run.name: decisions.read(store, run) for run in runs if run.decision_epochs}
+    if not deciding:
+        return frozenset()
+    waiting = set[str]()
+    for name in open_tasks:
+        task = Task.parse(name)
+        wanting = [run.name for run in runs if task.subject in run.trials and name in run.tasks]
+        known = [deciding.get(run) for run in wanting]
+        if task.kind != "prepare" and not any(one is None or one.allows(task) for one in known):
+            waiting.add(name)
+    return frozenset(waiting)
 
 
 def _target_epochs(runs: Sequence[RunOutline]) -> dict[str, set[int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from jobs.spec.setting import network_of
+from orchestrator.analysis import racing
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.imagenet import imagenets_own
 from orchestrator.analysis.leader import Leader
@@ -14,7 +15,7 @@ from orchestrator.analysis.statistics import seed_deviation_that_voids
 from orchestrator.analysis.unlearned import Unlearned
 from orchestrator.analysis.versions import differing_in_attempts
 from orchestrator.report.rendering import wording
-from orchestrator.report.sections import memory, settings
+from orchestrator.report.sections import leaks, memory, settings
 
 REMEDY = "Try a lower learning rate."
 
@@ -23,7 +24,9 @@ def cautions(run_data: RunData, analysis: Analysis) -> list[str]:
     """Cautions for reading the result, the weightiest first."""
     return [
         *unlearned(run_data),
+        *filter(None, [leaks.caution(run_data, analysis)]),
         *_near_majority(run_data),
+        *_stopped(run_data),
         *_untested(run_data, analysis),
         *_seeds(run_data, analysis),
         *_chosen_on_test(run_data, analysis),
@@ -49,12 +52,24 @@ def unlearned(run_data: RunData) -> Iterator[str]:
             apart = " It is left out of ranking and mistakes." if run_data.learned else ""
             yield f"{name} learned nothing: it {basis}{apart}"
         else:
-            seeds = wording.listed([str(trial.seed) for trial in trials])
-            which = f"seed{'s' if len(trials) > 1 else ''} {seeds}"
-            yield (
-                f"{name} learned nothing with {which} (of {tested} seeds): it {basis} "
-                "Its mean counts every seed."
-            )
+            yield _some(run_data, name, trials, tested, basis)
+
+
+def _some(
+    run_data: RunData, name: str, trials: Sequence[Unlearned], tested: int, basis: str
+) -> str:
+    """A network that learned nothing in some of its trainings."""
+    if run_data.splits:
+        return (
+            f"{name} learned nothing in {len(trials)} of {tested} trainings: there it {basis} "
+            "Its mean counts every training."
+        )
+    seeds = wording.listed([str(trial.seed) for trial in trials])
+    which = f"seed{'s' if len(trials) > 1 else ''} {seeds}"
+    return (
+        f"{name} learned nothing with {which} (of {tested} seeds): it {basis} "
+        "Its mean counts every seed."
+    )
 
 
 def _versions(run_data: RunData) -> Iterator[str]:
@@ -98,6 +113,19 @@ def _near_majority(run_data: RunData) -> Iterator[str]:
         )
 
 
+def _stopped(run_data: RunData) -> Iterator[str]:
+    """Networks that decisions stopped: what is ranked are those that went on."""
+    if names := [wording.title(name) for name in racing.unranked(run_data)]:
+        shown = names[: settings.MAX_NAMED]
+        more = len(names) - len(shown)
+        told = wording.listed([*shown, f"{more} more"] if more else shown)
+        yield (
+            f"{told} stopped before this period, on validation images, and "
+            f"{'is' if len(names) == 1 else 'are'} not ranked here: what learns slowly may have "
+            "overtaken later. 'orch resume RUN --all' trains them to the end."
+        )
+
+
 def _untested(run_data: RunData, analysis: Analysis) -> Iterator[str]:
     lead, verdict = run_data.leader, analysis.verdict
     if lead and verdict and verdict.untested and len(lead.ranking) > 1:
@@ -107,6 +135,9 @@ def _untested(run_data: RunData, analysis: Analysis) -> Iterator[str]:
 
 def _seeds(run_data: RunData, analysis: Analysis) -> Iterator[str]:
     lead, seeds = run_data.leader, run_data.run.spec.seeds
+    if run_data.splits:
+        yield from _splits(run_data)
+        return
     if seeds == 1:
         yield _one_seed(lead, analysis.verdict.paired_test if analysis.verdict else None)
         return
@@ -116,6 +147,21 @@ def _seeds(run_data: RunData, analysis: Analysis) -> Iterator[str]:
         yield (
             f"Not every network has been tested with all {seeds} seeds yet; each row says "
             "with how many."
+        )
+
+
+def _splits(run_data: RunData) -> Iterator[str]:
+    """What several splits can show, and what is still missing."""
+    spec, lead = run_data.run.spec, run_data.leader
+    if len(run_data.splits) < 3:
+        yield (
+            f"{wording.count(len(run_data.splits), 'split')} hardly measure how much results "
+            "scatter: --splits 5 can show more."
+        )
+    if lead and min(len(one.tests) for one in lead.ranking) < spec.splits * spec.seeds:
+        yield (
+            f"Not every network has been tested on all {spec.splits} splits with all seeds yet; "
+            "each row says how often."
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import to_builtins
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.calibration import Calibration
@@ -33,11 +34,7 @@ def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
         "epochs": _epochs(run_data.comparison.epochs),
         "duels": [_paired_test(paired_test) for paired_test in analysis.paired_tests],
         "ranks": _ranks(analysis.ranks) if analysis.ranks else [],
-        "classes": [
-            {"backbone": name, **_of_class(one)}
-            for name, metrics in analysis.by_class.items()
-            for one in metrics
-        ],
+        "classes": _classes(analysis),
         "confusion": list(_confusion(run_data, analysis)),
         "calibration": [_calibration(name, one) for name, one in analysis.calibration.items()],
         "reliability": [
@@ -55,6 +52,7 @@ def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
         "cost": [_flat(asdict(one)) for one in analysis.costs],
         "stopping": [asdict(one) for one in analysis.stopping],
         "timeline": [asdict(one) for one in analysis.timeline.spans],
+        "suspects": to_builtins(run_data.leaks.pairs) if run_data.leaks else [],
     }
     settings = settings_of(run_data)
     filled = {
@@ -69,6 +67,15 @@ def _epochs(rows: Sequence[EpochRow]) -> list[dict[str, Any]]:
     """All rows with the same columns, also where some trials recorded more."""
     columns = dict.fromkeys(name for row in rows for name in row.columns())
     return [{name: row.value(name) for name in columns} for row in rows]
+
+
+def _classes(analysis: Analysis) -> list[dict[str, Any]]:
+    """One row for each network and class."""
+    return [
+        {"backbone": name, **_of_class(one)}
+        for name, classes in analysis.by_class.items()
+        for one in classes
+    ]
 
 
 def _of_class(one: ClassMetrics) -> dict[str, Any]:
@@ -135,6 +142,7 @@ def _result(standing: Any, result: Any) -> dict[str, Any]:
     return {
         "backbone": standing.backbone,
         "seed": result.seed,
+        **({} if result.split is None else {"split_seed": result.split}),
         "period": standing.period,
         "epoch": standing.epoch,
         "trial": result.trial,

@@ -1,55 +1,22 @@
-"""The decision and the benchmarks as JSON values: the same in report.json, commands and the API."""
+"""What races and tuning decided, as JSON values of the report."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
-from orchestrator.analysis.analysis import Analysis
-from orchestrator.analysis.benchmarks import Benchmark
-from orchestrator.analysis.pairwise import PairwiseTest
+from msgspec import to_builtins
+
+from orchestrator.analysis import racing
 from orchestrator.analysis.run_data import RunData
-from orchestrator.report import decision_words
 
 
-def keys(run_data: RunData, analysis: Analysis) -> dict[str, Any]:
-    """What report.json holds under `decision` and `benchmarks`."""
+def decision_facts(run_data: RunData) -> dict[str, Any]:
+    """The decisions of a run, and what they saved."""
+    saved, carried = racing.savings(run_data), run_data.decisions.carried_on
     return {
-        "decision": collect(run_data, analysis),
-        "benchmarks": [benchmark_facts(one) for one in run_data.benchmarks],
+        "made": [to_builtins(made) for made in run_data.decisions.made],
+        "carried_on": carried is not None,
+        "image_epochs": saved.planned,
+        "image_epochs_saved": saved.saved,
+        "not_ranked": racing.unranked(run_data),
     }
-
-
-def collect(run_data: RunData, analysis: Analysis) -> dict[str, Any] | None:
-    """The decision; None where nothing is tested."""
-    one = analysis.decision
-    if one is None:
-        return None
-    limited = bool(one.constraints)
-    return {
-        "constraints": asdict(one.constraints) if limited else None,
-        "margin": one.margin,
-        "choice": one.choice,
-        "sentence": decision_words.answer(run_data, analysis) or None,
-        "sureness": decision_words.sureness(run_data, analysis),
-        "best": one.best,
-        "rival": one.rival,
-        "test": _test(one.test),
-        "against_all": _test(one.against_all),
-        "noninferior": [{**asdict(each), "shown": each.shown} for each in one.noninferior],
-        "closest": one.closest,
-        "int8": [each.backbone for each in one.int8],
-        "unknown": list(one.unknown),
-        "bench_command": decision_words.bench_command(run_data),
-        "machine": None if one.machine is None else asdict(one.machine),
-        "candidates": [{**asdict(each), "fits": each.fits} for each in one.candidates],
-    }
-
-
-def benchmark_facts(one: Benchmark) -> dict[str, Any]:
-    """A benchmark."""
-    return asdict(one) | {"difference": one.difference, "disturbed": one.disturbed}
-
-
-def _test(test: PairwiseTest | None) -> dict[str, Any] | None:
-    return None if test is None else {**asdict(test), "told_apart": test.significant}

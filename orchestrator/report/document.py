@@ -1,4 +1,4 @@
-"""The tables of metrics and sections in docs/report.md; `make catalog` writes them."""
+"""The tables of metrics, sections and keys in docs/report.md; `make reference` writes them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from jobs.install_hints import HOME
 from jobs.spec.document import with_table
 from orchestrator.analysis.metrics import METRICS
+from orchestrator.report.json_keys import KEYS
 from orchestrator.report.sections.registry import SECTIONS
 
 PAGE = HOME / "docs" / "report.md"
@@ -27,9 +28,20 @@ def sections() -> list[str]:
     return ["| section | content |", "|---|---|", *rows]
 
 
+def keys() -> list[str]:
+    """The lines of the table of keys of report.json."""
+    return [
+        "| key of report.json | meaning |",
+        "|---|---|",
+        *(f"| `{key}` | {meaning} |" for key, meaning in KEYS.items()),
+    ]
+
+
 def with_tables(page: str) -> str:
-    """The page with both tables as they must be."""
-    return with_table(with_table(page, metrics()), sections())
+    """The page with all tables as they must be."""
+    for table in (metrics(), sections(), keys()):
+        page = with_table(page, table)
+    return page
 
 
 def _better(higher: bool) -> str:

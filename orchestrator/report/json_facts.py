@@ -16,9 +16,10 @@ from orchestrator.analysis.robustness import Robustness
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import PeriodResult, Standing
 from orchestrator.analysis.statistics import Spread
-from orchestrator.report import decision_facts
+from orchestrator.report import choice_facts, json_leaks
+from orchestrator.report.decision_facts import decision_facts
 from orchestrator.report.headline import Headline
-from orchestrator.report.json_keys import KEYS
+from orchestrator.report.json_keys import KEYS, SCHEMA
 from orchestrator.report.rendering import wording
 from orchestrator.report.sections import data_source
 from orchestrator.report.settings_apart import in_json, settings_of
@@ -31,30 +32,23 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
     run, states = run_data.run, list(run_data.states.values())
     settings = settings_of(run_data)
     facts: dict[str, Any] = {
-        "keys": {key: told for key, told in KEYS.items() if settings or key != "settings"},
+        "schema": SCHEMA,
+        "keys": _keys(run_data, analysis, settings),
         "run": {"name": run.name, "submitted_at": run.submitted_at, "data": run.data},
         "spec": run.spec.model_dump(mode="json"),
         "answer": _answer(run_data, analysis, headline),
         "missing": list(headline.missing),
-        "tasks": {state: states.count(state) for state in ("done", "open", "failed", "blocked")},
+        "tasks": {state: states.count(state) for state in _states(run_data)},
         "metric": run_data.metric.name,
         "metrics": {name: _metric(metric) for name, metric in METRICS.items()},
         "standings": [_standing(standing) for standing in run_data.comparison.standings],
         "settings": [asdict(one) for one in analysis.settings],
-        **decision_facts.keys(run_data, analysis),
+        **choice_facts.keys(run_data, analysis),
+        "decisions": decision_facts(run_data),
         **_tested(analysis),
-        **_on_others(run_data),
+        **_on_others(run_data, analysis),
         "curves": [row.columns() for row in run_data.comparison.epochs],
-        "confusion": [
-            {
-                "backbone": backbone,
-                "period": period,
-                "epoch": run.epoch_of(period),
-                "classes": run_data.classes,
-                "counts": counts.tolist(),
-            }
-            for (backbone, period), counts in analysis.matrices.items()
-        ],
+        "confusion": _confusion(run_data, analysis),
         "questions": _questions(analysis),
         "trials": [_trial(run_data, name) for name in run_data.trials],
         "data": _data(run_data, analysis),
@@ -67,8 +61,38 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
 
 
 def _questions(analysis: Analysis) -> dict[str, Any]:
+    """The test images shown, and how many there are of each kind."""
     shown = [asdict(example) for example in analysis.chosen]
     return {"images": dict(analysis.kinds), "shown": shown}
+
+
+def _states(run_data: RunData) -> tuple[str, ...]:
+    """The states of tasks that are counted."""
+    stopped = ("stopped",) if run_data.run.decision_epochs else ()
+    return ("done", "open", "failed", "blocked", *stopped)
+
+
+def _confusion(run_data: RunData, analysis: Analysis) -> list[dict[str, Any]]:
+    return [
+        {
+            "backbone": backbone,
+            "period": period,
+            "epoch": run_data.run.epoch_of(period),
+            "classes": run_data.classes,
+            "counts": counts.tolist(),
+        }
+        for (backbone, period), counts in analysis.matrices.items()
+    ]
+
+
+def _keys(run_data: RunData, analysis: Analysis, settings: Any) -> dict[str, str]:
+    """The keys, without those that say nothing of this run."""
+    shown = {
+        "settings": bool(settings),
+        "decisions": bool(run_data.run.decision_epochs),
+        "foretold": bool(analysis.foretold),
+    }
+    return {key: told for key, told in KEYS.items() if shown.get(key, True)}
 
 
 def paired_test(test: PairwiseTest) -> dict[str, Any]:
@@ -125,6 +149,7 @@ def _tested(analysis: Analysis) -> dict[str, Any]:
             "networks": [{**asdict(one), "shown": one.shown} for one in analysis.noninferior],
         },
         "ranks": asdict(analysis.ranks) if analysis.ranks else None,
+        "foretold": asdict(analysis.foretold) if analysis.foretold else None,
         "classes": {
             name: [asdict(one) for one in metrics] for name, metrics in analysis.by_class.items()
         },
@@ -177,6 +202,7 @@ def _result(result: PeriodResult) -> dict[str, Any]:
     told: dict[str, Any] = {
         "trial": result.trial,
         "seed": result.seed,
+        **({} if result.split is None else {"split_seed": result.split}),
         "epoch": result.epoch,
         "epochs_seen": result.epochs_seen,
         "train_seconds": result.seconds,
@@ -255,10 +281,13 @@ def _robustness(robustness: Robustness | None) -> dict[str, Any] | None:
     )
 
 
-def _on_others(run_data: RunData) -> dict[str, Any]:
+def _on_others(run_data: RunData, analysis: Analysis) -> dict[str, Any]:
     """Results on other images than the test images as they are."""
-    others = [_other_data(other) for other in run_data.other_data]
-    return {"corruptions": _robustness(run_data.robustness), "other_data": others}
+    return {
+        "corruptions": _robustness(run_data.robustness),
+        "other_data": [_other_data(other) for other in run_data.other_data],
+        "leaks": json_leaks.facts(run_data, analysis),
+    }
 
 
 def _other_data(other: OtherData) -> dict[str, Any]:

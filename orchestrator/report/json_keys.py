@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+SCHEMA = 1
+"""The version of these keys: it grows when a key goes, or changes its meaning or type."""
+
 KEYS = {
+    "schema": "the version of these keys; keys are added under the same version",
     "keys": "a description of each key of this file",
     "run": "the run's name, when it was submitted (seconds since 1970, UTC), and the data set's "
     "name",
@@ -41,15 +45,21 @@ KEYS = {
     "(seconds); `image_interval` is Wilson's 95% interval of the mean accuracy over images; "
     "`lead_interval` that of the leading metric; `metrics` has every "
     "metric by name, those of predictions for the shown periods; "
-    "under `trials` each seed's counts with its Wilson 95% interval, and its metrics",
+    "under `trials` each seed's counts with its Wilson 95% interval, and its metrics. With several "
+    "splits `trials` have their `split_seed`, and spreads and `lead_interval` are over splits",
     "settings": "in a grid, each setting of a network that has several: mean validation accuracy "
     "and loss of the tested epochs, mean test accuracy, `metric` with its means on `validation` "
     "and `tested`, and `best` for that with the best validation value of its network. Objects with "
     "`backbone` have its `setting` here; other names of networks are `backbone, setting`",
+    "decisions": "with race or tune: what each period decided (`made`, as recorded: `stopped` has "
+    "the last epoch of each stopped trial, `look` the tests, `choices` the values tried), whether "
+    "stopped trials were carried on, image-epochs asked for and saved, and networks that were not "
+    "trained to the compared period, so that it does not rank them",
     "duels": "every two networks on the same test images after the answer's period: images that "
     "only one predicted correctly "
     "(first seed), McNemar's exact p (`method`: mcnemar; permutation where images are not right or "
-    "wrong), the same after Holm's correction, mean difference of the leading metric "
+    "wrong; corrected resampled t over splits, which `seeds` then counts), the same after "
+    "Holm's correction, mean difference of the leading metric "
     "with its 95% bootstrap interval, and whether the data tell them apart; "
     "`seed_interval`, `p_seeds` and its Holm correction count seeds and images (null for one "
     "seed)",
@@ -60,6 +70,10 @@ KEYS = {
     "ranks": "mean ranks over seeds, Friedman's statistic and p (`method`: exact, permutation or "
     "chi-squared), Nemenyi's critical difference, and groups within it; "
     "null with fewer than two seeds or three networks",
+    "foretold": "where the networks were ranked (`orch rank`) on the same images: Kendall's tau-b "
+    "between probe accuracy and the leading metric after `period`, with its 95% bootstrap interval "
+    "over the images of both; the ranking's run, images and seconds for these networks, and each "
+    "network's probe accuracy (share), value of the metric, and rank in both",
     "classes": "for each network and class: images (each counts once), precision, recall, F1, "
     "each with its 95% interval "
     "(shares; all seeds together; precision of a class never predicted is 0)",
@@ -96,6 +110,12 @@ KEYS = {
     "classes (`left_out`), tested images that are also training or validation images "
     "(`in_training`), and for each network: accuracy (share) with Wilson's 95% interval, accuracy "
     "on the own test images, drop, rank in both, and each trial's counts",
+    "leaks": "suspects among the test images: how many are `tested` and suspected (`images`), why "
+    "near duplicates were not looked for (`unseen`; empty where they were), `method` with its "
+    "thresholds, and `pairs` of a test `image` and its `twin` in another split with the kind; "
+    "`without` has standings (mean and interval of the leading metric), `margin` of the first and "
+    "`duels` on the test images without the suspects; null without suspects or results. null: "
+    "the data set is not prepared",
     "curves": "one entry per trial and epoch: losses in nats per image, accuracy as a share, "
     "times in seconds",
     "confusion": "one entry per network and shown period: counts[i][j] test images of class "

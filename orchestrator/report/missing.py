@@ -46,12 +46,18 @@ def _told(run_data: RunData, task_id: str) -> str:
     if task.kind == "prepare":
         other = "" if task.subject in run_data.run.data_sets else f" {task.subject}"
         return f"Preparing the data set{other}"
-    trial = run_data.trials[task.subject]
     what = WORK[task.kind]
     return (
-        f"{wording.title(run_data.label(task.subject))} (seed {trial.seed}): {what} epoch "
+        f"{wording.title(run_data.label(task.subject))} ({_which(run_data, task.subject)}): "
+        f"{what} epoch "
         f"{task.epoch}"
         f"{f' on corrupted images ({task.corruption})' if task.corruption else ''}"
         f"{f' on other data ({task.data})' if task.data else ''}"
         f"{f' by {task.way.runtime} on {task.way.host}' if task.way else ''}"
     )
+
+
+def _which(run_data: RunData, trial: str) -> str:
+    """The seed of a trial, and its split where the run has several."""
+    split = f"split {run_data.split_of[trial]}, " if run_data.splits else ""
+    return f"{split}seed {run_data.trials[trial].seed}"

@@ -11,6 +11,7 @@ from orchestrator.analysis.multi_run import ComparedRun, RunsAnalysis, analyse_r
 from orchestrator.analysis.ranks import Ranks
 from orchestrator.report import cautions, json_facts
 from orchestrator.report.headline import Headline
+from orchestrator.report.json_keys import SCHEMA
 from orchestrator.report.page import Page
 from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.elements import (
@@ -158,7 +159,7 @@ def _results(sides: Sequence[ComparedRun]) -> Section:
     return Section(
         "results",
         "Side by side",
-        f"After {epochs}. With several seeds: mean ± deviation over seeds.",
+        f"After {epochs}. With several seeds or splits: mean ± deviation over them.",
         tuple(built),
     )
 
@@ -243,6 +244,7 @@ def _facts(
     sentences: Mapping[str, str],
 ) -> dict[str, Any]:
     return {
+        "schema": SCHEMA,
         "runs": [
             {
                 "run": side.name,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from orchestrator.analysis import racing
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.cost import Cost
 from orchestrator.analysis.leader import Leader, LeaderVerdict
 from orchestrator.analysis.metrics import Metric
 from orchestrator.analysis.pairwise import PairwiseTest
+from orchestrator.analysis.resampled import RESAMPLED
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import Standing
 from orchestrator.report import cautions
@@ -45,8 +47,8 @@ def cost(run_data: RunData, analysis: Analysis) -> str:
     costs = {cost.backbone: cost for cost in analysis.costs}
     best = costs[lead.ranking[0].backbone]
     told = f"{wording.title(best.backbone)} took {_time(_seconds(best))} to train"
-    if run_data.run.spec.seeds > 1:
-        told += " a seed"
+    if run_data.repeated:
+        told += " each time" if run_data.splits else " a seed"
     if best.parameters and best.run_gmacs:
         told += (
             f" and has {wording.size(best.parameters)} parameters ({best.run_gmacs:.2f} billion "
@@ -115,6 +117,7 @@ def _best(run_data: RunData, analysis: Analysis, lead: Leader) -> str:
     if len(lead.ranking) == 1:
         left_out = len(lead.ranking) < len(_tested(run_data, lead))
         why = "no other network has learned anything" if left_out else ""
+        why = why or ("the others stopped before" if racing.unranked(run_data) else "")
         return f"{name} has {right}; {why or 'no other network has been tested'}"
     if verdict is None or verdict.paired_test is None:
         return _untested(lead, name, right)
@@ -149,8 +152,9 @@ def _too_close(run_data: RunData, analysis: Analysis, lead: Leader, verdict: Lea
     names = wording.listed([*named, f"{more} more"] if more else named)
     images = wording.count(run_data.test_images, "test image")
     seeds = lead.ranking[0].lead.n if lead.ranking[0].lead else 1
+    over = wording.repeats(lead.ranking[0])
     images += "" if run_data.metric.name == "accuracy" else f" by {wording.noun(run_data.metric)}"
-    spread = f" (mean ± deviation over {seeds} seeds)" if seeds > 1 else ""
+    spread = f" (mean ± deviation over {over})" if seeds > 1 else ""
     told = f"{names} are too close to call on {images}{spread}"
     faster = "" if len(cautions.devices(run_data)) > 1 else _faster(analysis, close)
     return f"{told}; {faster}" if faster else told
@@ -233,7 +237,7 @@ def _right(standing: Standing, images: int) -> str:
     assert standing.accuracy is not None
     return (
         f"{wording.points(standing.accuracy)} of {wording.count(images, 'test image')} correct "
-        f"(mean ± deviation over {standing.accuracy.n} seeds)"
+        f"(mean ± deviation over {wording.repeats(standing)})"
     )
 
 
@@ -241,7 +245,7 @@ def _measured(standing: Standing, images: int) -> str:
     """`a macro F1 of 97.2% on 360 test images`."""
     assert standing.lead is not None
     seeds = standing.lead.n
-    several = f" (mean ± deviation over {seeds} seeds)" if seeds > 1 else ""
+    several = f" (mean ± deviation over {wording.repeats(standing)})" if seeds > 1 else ""
     value = wording.metrics(standing.metric, standing.lead)
     return (
         f"a {wording.noun(standing.metric)} of {value} on {wording.count(images, 'test image')}"
@@ -254,9 +258,11 @@ def _share(standing: Standing) -> str:
 
 
 def _interval(test: PairwiseTest, metric: Metric) -> str:
-    """The interval that decides: over seeds and images, or over images with one seed."""
+    """The interval that decides: over splits, seeds and images, or images with one seed."""
     if test.seed_interval is None:
         return f"95% interval over images {wording.gaps(metric, test.interval)}"
+    if test.method == RESAMPLED:
+        return f"95% interval over splits {wording.gaps(metric, test.seed_interval)}"
     return f"95% interval over seeds and images {wording.gaps(metric, test.seed_interval)}"
 
 

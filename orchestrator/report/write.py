@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.report.rendering.elements import Table
 
 NEEDED = ("jinja2", "matplotlib", "numpy", "PIL", "scipy")
+NEEDED_TO_RANK = ("numpy", "scipy")
 FORMATS = ("html", "md", "json", "latex", "csv", "parquet")
 DEFAULT = FORMATS[:3]
 MARK = "report.files"
@@ -53,7 +54,7 @@ def write_report(
     """
     check(formats)
     run_data, analysis = analysed(store, run, periods, metric, margin, constraints)
-    return written(run_data, analysis, out, formats)
+    return written(store, run_data, analysis, out, formats)
 
 
 def analysed(
@@ -70,16 +71,26 @@ def analysed(
     from orchestrator.analysis.run_data import read_run_data
 
     run_data = read_run_data(store, run, periods, metric)
+    if constraints and run_data.splits:
+        raise RequestError(
+            f"the run {run.name} has several splits, over which limits are not judged. Leave out "
+            "--max-latency and --max-size."
+        )
     return run_data, analyse(run_data, _in_unit(margin, run_data), constraints or UNLIMITED)
 
 
-def written(run_data: RunData, analysis: Analysis, out: Path, formats: Sequence[str]) -> Path:
+def written(
+    store: Store, run_data: RunData, analysis: Analysis, out: Path, formats: Sequence[str]
+) -> Path:
     """Write the report of what was analysed; returns the path of its first format."""
+    from orchestrator.analysis.run_data import keep_leaks
     from orchestrator.report import page
 
     with _writing(out):
         made = page.assemble(run_data, analysis)
-        return put(out, made, _plain(run_data, analysis, formats), formats)
+        first = put(out, made, _plain(run_data, analysis, formats), formats)
+    keep_leaks(store, run_data)
+    return first
 
 
 def write_comparison(
@@ -96,7 +107,7 @@ def write_comparison(
     check(formats)
     from orchestrator.analysis.analysis import analyse
     from orchestrator.analysis.multi_run import ComparedRun
-    from orchestrator.analysis.run_data import read_run_data
+    from orchestrator.analysis.run_data import keep_leaks, read_run_data
     from orchestrator.report import multi_run, page
 
     leading = metric or _same_metric(runs)
@@ -109,13 +120,21 @@ def write_comparison(
             put(out / side.name, own, _plain(side.run_data, side.analysis, formats), formats)
             sentences[side.name] = own.headline.sentence
         both = multi_run.assemble(sides, sentences)
-        return put(out, both, multi_run.records(sides), formats)
+        first = put(out, both, multi_run.records(sides), formats)
+    for each in run_data:
+        keep_leaks(store, each)
+    return first
 
 
 def _in_unit(margin: float | None, run_data: RunData) -> float | None:
     """The margin in the unit of the leading metric; raises `RequestError`."""
     from orchestrator.analysis.noninferiority import margin_of
 
+    if margin is not None and run_data.splits:
+        raise RequestError(
+            f"--margin: the run {run_data.run.name} has several splits, over which that is not "
+            "tested. Leave it out."
+        )
     return None if margin is None else margin_of(margin, run_data.metric)
 
 

@@ -46,6 +46,32 @@ class OtherRequest:
     repeated: bool
 
 
+def submit(
+    settings: environment.Settings,
+    run: str,
+    data: str,
+    images: str | None,
+    name: str | None,
+    workers: int | None,
+    device: str | None,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Run, OtherRequest]:
+    """Check a request and this machine, then record it; the run with its new tasks.
+
+    Raises `RequestError` and `OrchError` before anything is written.
+    """
+    from orchestrator import preflight
+
+    store = Store(settings.store).open()
+    recorded = store.load_run(run)
+    preflight.require_writable(settings.store)
+    preflight.require_machine(settings, workers, device)
+    if settings.broker_url is not None:
+        preflight.require_broker(settings.broker_url)
+    asked = check(store, recorded, data, images, name, tell)
+    return record(store, recorded, asked), asked
+
+
 def check(
     store: Store,
     run: Run,
@@ -179,7 +205,9 @@ def _read(
     data_places.resolve(places, Path())
     preflight.require_apart(store.root, places["data"])
     fields = type(run.spec).model_fields
-    defaults = {key: fields[key].default for key in ("split", "split_seed", "value_range")}
+    defaults = {
+        key: fields[key].default for key in ("split", "split_seed", "splits", "value_range")
+    }
     asked = {"images": None, "group_by": None, "group_by_name": None, **defaults, **places}
     return sources.read(run.spec.model_copy(update=asked), tell, any_range=True)
 

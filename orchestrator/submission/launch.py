@@ -41,10 +41,10 @@ def options(command: F) -> F:
     wait = click.option(
         "--wait", is_flag=True, help="Wait and show progress; exit code 1 if the run fails."
     )
-    return local_options(wait(command))
+    return place_options(wait(command))
 
 
-def local_options(command: F) -> F:
+def place_options(command: F) -> F:
     """`--workers` and `--device`."""
     for option in (
         click.option(
@@ -114,7 +114,8 @@ def begin(
     ledger = store.ledger()
     states, ready = plan.task_states(store, run, ledger), plan.ready_tasks(store, run, ledger)
     sent = [task for task in ready if only is None or task.id in only]
-    if ready:
+    # What is still open while nothing is ready waits for a decision, which workers make.
+    if ready or (run.decision_epochs and "open" in states.values()):
         return _start_and_enqueue(settings, store, run, workers, device, sent), sent, states
     return stack.look(settings), sent, states
 
@@ -143,11 +144,9 @@ def launch(
     for line in fitting.warnings(store, run, here):
         click.echo(f"warning: {plain(line)}", err=True)
     if not as_json:
-        lines = [*said, *_of_stack(settings, here), _of_sent(sent, states)]
-        lines += _of_absence(settings, here, sent) + _of_failures(settings, states, run.name)
-        _tell(settings, run, lines, wait)
+        _tell(settings, run, [*said, *lines_of(settings, run, here, sent, states)], wait)
     followed = run if awaited is None else awaited.run
-    end = _follow(settings, store, followed, here, as_json) if wait else None
+    end = follow(settings, store, followed, here, as_json) if wait else None
     lines, more = awaited.results() if awaited is not None and wait else ([], {})
     if as_json:
         emit(_facts(settings, run, here, sent, end) | facts | more)
@@ -155,6 +154,14 @@ def launch(
         for line in lines:
             click.echo(plain(line))
     return end.exit_code if end else 0
+
+
+def lines_of(
+    settings: Settings, run: Run, here: Stack, sent: list[Task], states: dict[str, str]
+) -> list[str]:
+    """What `begin` has started and enqueued, and what is missing or failed, in words."""
+    lines = [*_of_stack(settings, here), _of_sent(sent, states)]
+    return lines + _of_absence(settings, here, sent) + _of_failures(settings, states, run.name)
 
 
 def _start_and_enqueue(
@@ -187,13 +194,14 @@ def _start_and_enqueue(
     return here
 
 
-def _follow(settings: Settings, store: Store, run: Run, here: Stack, as_json: bool) -> RunStatus:
-    from orchestrator.terminal import follow
+def follow(settings: Settings, store: Store, run: Run, here: Stack, as_json: bool) -> RunStatus:
+    """Show the run until it is over; returns its last status."""
+    from orchestrator.terminal import follow as display
 
     def warn(line: str) -> None:
         click.echo(f"warning: {line}", err=True)
 
-    return follow.follow(settings, store, run, as_json, look=watching(store, run, here, warn))
+    return display.follow(settings, store, run, as_json, look=watching(store, run, here, warn))
 
 
 def watching(
@@ -253,7 +261,7 @@ def _of_sent(sent: Sequence[Any], states: dict[str, str]) -> str:
         return f"{len(sent)} task(s) enqueued; workers enqueue the following ones"
     return (
         "all tasks are already done"
-        if set(states.values()) == {"done"}
+        if set(states.values()) <= {"done", "stopped"}
         else "no task is ready to be enqueued"
     )
 
@@ -290,7 +298,7 @@ def _tell(settings: Settings, run: Run, lines: Sequence[str], wait: bool) -> Non
         click.echo("next:")
         for words, meaning in (
             (("watch", run.name), "live progress"),
-            (("report", run.name), "the comparison"),
+            (("rank" if run.spec.rank else "report", run.name), "the comparison"),
             (("flower",), "the queue in a browser"),
         ):
             click.echo(f"  {call(settings, *words):<40} {meaning}")

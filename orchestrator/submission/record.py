@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -64,17 +65,19 @@ def check(
     Without `writes`, the store need not be writable.
     """
     from orchestrator import network_check, preflight
+    from orchestrator.submission import rank
 
     preflight.require_machine(settings, workers, device)
-    return preflight.check_request(
-        spec,
-        settings,
-        preflight.require_broker,
-        _require_weights,
-        tell,
-        check_networks or network_check.resolve,
-        writes,
-    )
+    with rank.no_random_weights() if spec.rank else contextlib.nullcontext():
+        return preflight.check_request(
+            spec,
+            settings,
+            preflight.require_broker,
+            _require_weights,
+            tell,
+            check_networks or network_check.resolve,
+            writes,
+        )
 
 
 def _require_weights(names: Any, weights_dir: Path | None) -> None:

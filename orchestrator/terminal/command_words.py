@@ -11,6 +11,7 @@ DESTRUCTIVE = frozenset({"down", "prune", "cancel", "rm", "drain"})
 
 OTHER_WORDS: dict[str, str] = {
     "submit": "train run fit start launch compare benchmark sweep create new finetune",
+    "rank": "screen shortlist probe knn logme select choose",
     "status": "ls list runs run-list ps jobs queue info show history experiments tasks",
     "watch": "follow monitor top progress dashboard attach",
     "logs": "log tail output stdout stderr journal",

@@ -20,7 +20,7 @@ NARROW = 110
 TIGHT = 76
 """Below this width (columns), periods, speed and loss are left out too."""
 
-ORDER = ("running", "failed", "waiting", "blocked", "cancelled", "done")
+ORDER = ("running", "failed", "waiting", "blocked", "stopped", "cancelled", "done")
 STYLES = {
     "running": "cyan",
     "failed": "red",
@@ -57,7 +57,7 @@ def draw_dashboard(
 
 def _overall(status: RunStatus, width: int) -> RenderableType:
     costs = {trial.backbone: status.costs.get(trial.backbone, 1.0) for trial in status.trials}
-    total = sum(costs[trial.backbone] * trial.epochs for trial in status.trials)
+    total = sum(costs[trial.backbone] * trial.epochs_asked for trial in status.trials)
     done = sum(costs[trial.backbone] * _epochs(trial) for trial in status.trials)
     left = seconds_left(status, costs)
     time_left = (
@@ -65,7 +65,8 @@ def _overall(status: RunStatus, width: int) -> RenderableType:
         if status.over
         else f"  {'about ' + duration(left) if left is not None else 'unknown time'} left"
     )
-    tasks = f"  {status.tasks.get('done', 0)}/{sum(status.tasks.values())} tasks"
+    asked = sum(status.tasks.values()) - status.tasks.get("stopped", 0)
+    tasks = f"  {status.tasks.get('done', 0)}/{asked} tasks"
     told = (
         f"{100 * done / total if total else 0:.0f}%{tasks}{time_left}  {len(status.workers)} "
         f"worker(s)"
@@ -85,7 +86,8 @@ def _epochs(trial: TrialStatus) -> float:
         for p in trial.progress
         if p.kind == "train" and p.phase == "train" and p.total
     ]
-    return min(trial.epochs, trial.epochs - trial.epochs_left + max(parts, default=0.0))
+    asked = trial.epochs_asked
+    return min(asked, asked - trial.epochs_left + max(parts, default=0.0))
 
 
 def _preparing(status: RunStatus, progress: TaskProgress) -> RenderableType:
@@ -127,7 +129,7 @@ def _trials(trials: list[TrialStatus], seeds: bool, width: int) -> RenderableTyp
     for title, right in (columns[number] for number in shown):
         table.add_column(title, justify="right" if right else "left", no_wrap=True)
     for trial in trials:
-        name = _name(trial, wide) + (f" s{trial.seed}" if seeds else "")
+        name = _name(trial, wide) + (f" s{trial.seed}" if seeds else "") + _split(trial)
         for number, progress in enumerate(trial.progress or (None,)):
             row = _row(trial, name if number == 0 else "", progress, number == 0, wide)
             table.add_row(*(row[place] for place in shown))
@@ -140,7 +142,14 @@ def _name(trial: TrialStatus, wide: bool) -> str:
     return trial.label if wide or not values else f"{trial.backbone} {values}"
 
 
+def _split(trial: TrialStatus) -> str:
+    """The split of a trial, where the run has several."""
+    return "" if trial.split is None else f" split {trial.split}"
+
+
 def _said(trial: TrialStatus) -> str:
+    if trial.probe_accuracy is not None:
+        return f"{trial.state}, probe {share(trial.probe_accuracy)}"
     return trial.state if trial.stopped_early is None else f"{trial.state}, stopped early"
 
 

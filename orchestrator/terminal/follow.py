@@ -158,6 +158,9 @@ class ChangeReporter:
                 f"{share(trial.accuracy)}"
             )
             lines += self._once(f"{trial.trial} {trial.accuracy_epoch}", f"{who}: {result}")
+        if trial.probe_accuracy is not None:
+            ranked = f"{who}: ranked, probe accuracy {share(trial.probe_accuracy)}"
+            lines += self._once(f"{trial.trial} ranked", ranked)
         for progress in trial.progress:
             place = f"period {trial.period}/{trial.periods} "
             lines += self._progress(who, progress, place if progress.kind == "train" else "")

@@ -41,8 +41,9 @@ def ending(settings: Settings, status: RunStatus, waited: bool) -> list[str]:
         f", {duration(time.time() - status.submitted_at)} after it was submitted" if waited else ""
     )
     if status.state == "done":
+        command = "rank" if status.ranks else "report"
         return [
-            f"run {status.run} is done{took}. Compare with: {call(settings, 'report', status.run)}"
+            f"run {status.run} is done{took}. Compare with: {call(settings, command, status.run)}"
         ]
     if status.state == "cancelled":
         return [

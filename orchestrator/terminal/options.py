@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from jobs.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+SCHEMA = 1
+"""The version of the keys of `--json` documents (docs/json.md).
+
+Keys are added under the same version. It grows when a key goes, or changes its meaning or type.
+"""
 
 
 def _choose_store(ctx: click.Context, option: click.Parameter, folder: str | None) -> None:
@@ -64,16 +70,26 @@ setting_option = click.option(
 )
 
 
+split_option = click.option(
+    "--split",
+    type=int,
+    metavar="N",
+    help="Of several splits (--splits), the networks of the one with this split_seed.  "
+    "[default: the first]",
+)
+
+
 def examples(*lines: str) -> str:
     """Epilog of a help text: example commands."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def emit(value: Any) -> None:
-    """Print one JSON document; dataclasses become objects."""
+def emit(document: Mapping[str, Any]) -> None:
+    """Print one JSON document with the version of its keys; dataclasses become objects."""
     import json
 
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=fields))
+    versioned = {"schema": SCHEMA, **document}
+    click.echo(json.dumps(versioned, indent=2, ensure_ascii=False, default=fields))
 
 
 def fields(value: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from chaos.scene import SMALL, Size
@@ -35,11 +36,14 @@ def main() -> int:
         action="store_true",
         help="small images, few epochs, torch loaded once for all workers: as the tests do it",
     )
+    asked.add_argument(
+        "--race", action="store_true", help="networks that are behind stop between periods"
+    )
     given = asked.parse_args()
     if given.faults < 1 or given.workers < 1 or given.pause <= 0:
         asked.error("give at least one fault, one worker, and a pause")
     places = Places(given.folder, given.twin, given.json)
-    size = SMALL if given.small else Size()
+    size = replace(SMALL if given.small else Size(), race=given.race)
     return 0 if study(given.faults, given.seed, given.workers, given.pause, places, size) else 1
 
 

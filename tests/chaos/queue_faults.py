@@ -30,7 +30,8 @@ def flush(scene: Scene, rng: random.Random, blow: Blow) -> bool:
 
 def doubled(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     """Every task of the run, done or not, three times, shuffled."""
-    tasks = [Task.parse(task_id) for task_id in scene.run.tasks] * 3
+    both = (*scene.rankings, scene.run)
+    tasks = [Task.parse(task_id) for run in both for task_id in run.tasks] * 3
     rng.shuffle(tasks)
     broker.enqueue(scene.broker.url, tasks[:60], store=scene.lab.store.id)
     return True

@@ -31,15 +31,43 @@ BACKBONES = ("scratch", "squeezenet", "squeezenet-finetuned")
 @dataclass(frozen=True)
 class Size:
     """How large a study is. Trainings that are struck wait `pause_s` before each epoch: they take
-    their time, and not the processor's.
+    their time, and not the processor's. In a `race` networks that are behind stop between periods.
     """
 
     image_size: int = 64
     epochs_a_period: int = 8
     pause_s: float = 0.0
+    race: bool = False
 
 
 SMALL = Size(56, 3, 1.2)
+
+
+RANKED = """
+import time
+
+from torch import nn
+
+
+class Network(nn.Module):
+    def __init__(self, width, classes):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, width, 5, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(2))
+        self.head = nn.Linear(4 * width, classes)
+
+    def forward(self, images):
+        time.sleep(0.3)
+        return self.head(self.body(images).flatten(1))
+
+
+def narrow(classes):
+    return Network(4, classes)
+
+
+def wide(classes):
+    return Network(16, classes)
+"""
+"""Networks to rank; each batch takes a moment, so that there is something to strike."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +89,7 @@ class Scene:
     images: Path
     size: Size = field(default_factory=Size)
     runs: list[Run] = field(default_factory=list)
+    rankings: list[Run] = field(default_factory=list)
     damaged: set[str] = field(default_factory=set)
     troubles: list[str] = field(default_factory=list)
     timers: list[threading.Timer] = field(default_factory=list)
@@ -72,7 +101,12 @@ class Scene:
         return self.runs[-1]
 
     def submit(self, periods: int) -> None:
-        """Submit the run with this many periods; more periods extend the same trials."""
+        """Submit the run with this many periods; more periods extend the same trials.
+
+        Networks are ranked on the same images the first time.
+        """
+        if not self.rankings:
+            self.rankings.append(patiently(lambda: rank(self.lab, self.images, self.size)))
         self.runs.append(patiently(lambda: submit(self.lab, self.images, periods, self.size)))
 
     def orch(self, *words: str) -> None:
@@ -82,8 +116,9 @@ class Scene:
         patiently(lambda: self.lab.orch(*words))
 
     def resume(self) -> None:
-        """Continue the run at work, without workers of its own."""
-        self.orch("resume", self.run.name, "--no-workers")
+        """Continue the run at work and the ranking, without workers of its own."""
+        for run in (self.run, *self.rankings):
+            self.orch("resume", run.name, "--no-workers")
 
     def done(self) -> frozenset[str]:
         """The tasks that are done."""
@@ -97,7 +132,8 @@ class Scene:
 
     def open_tasks(self) -> int:
         """How many tasks are not done yet."""
-        states = [plan.task_states(self.lab.store, run) for run in self.runs]
+        both = (*self.runs, *self.rankings)
+        states = [plan.task_states(self.lab.store, run) for run in both]
         tasks = {task for run in states for task, state in run.items() if state == "open"}
         return len(tasks | self.open_benchmarks())
 
@@ -187,4 +223,17 @@ def submit(lab: Lab, images: Path, periods: int, size: Size) -> Run:
         "--precision",
         "fp32",
         "--no-workers",
+        *(["--race"] if size.race else []),
     )
+
+
+def rank(lab: Lab, images: Path, size: Size) -> Run:
+    """Rank networks of our own: they need no pretrained weights, and take a moment."""
+    file = images.with_name("ranked.py")
+    file.write_text(RANKED)
+    words = [word for name in ("narrow", "wide") for word in ("--backbone", f"{file}:{name}")]
+    preparation = ("--resize", "squash", "--interpolation", "bilinear", "--crop", "1")
+    colours = ("--mean", "0.5,0.5,0.5", "--deviation", "0.25,0.25,0.25")
+    words += ["--data", str(images), "--image-size", str(size.image_size), *preparation, *colours]
+    told = lab.orch("rank", *words, "--no-wait", "--no-workers", "--json")
+    return lab.store.load_run(json.loads(told)["run"])

@@ -92,7 +92,7 @@ def repair(scene: Scene) -> list[str]:
     store = scene.lab.store
     findings = [
         finding
-        for run in scene.runs
+        for run in (*scene.runs, *scene.rankings)
         for finding in verify.verify_files(store, run)
         if finding.problem
     ]

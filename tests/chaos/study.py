@@ -111,7 +111,9 @@ def _calm(folder: Path, images: Path, workers: int, periods: int, size: Size) ->
     crew = Crew(lab, tuple(f"w{number}" for number in range(1, workers + 1)))
     try:
         crew.start()
+        ranking = scene.rank(lab, images, size)
         run = scene.submit(lab, images, periods, size)
+        lab.finished(ranking, timeout_s=600)
         lab.finished(run, timeout_s=1800)
     finally:
         crew.close()

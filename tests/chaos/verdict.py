@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,13 @@ from chaos.processes import runs
 from chaos.scene import Scene
 from jobs import plan
 from jobs.maintenance import prune, verify
+from jobs.store import decisions
 from jobs.store.runs import Run
 from jobs.task import Task
 
-TABLES = ("epochs", "evaluations", "predictions")
+TABLES = ("epochs", "evaluations", "predictions", "validation_predictions")
+RANKING_TABLES = ("rankings", "ranking_answers")
+TIMES = ("feature_seconds", "probe_seconds")
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,13 @@ class Check:
 def judge(scene: Scene, twin: Lab, calm: Run) -> list[Check]:
     """All promises, after the study has ended and its workers have stopped."""
     lab, run = scene.lab, scene.run
-    states = [state for each in scene.runs for state in plan.task_states(lab.store, each).values()]
-    struck, expected = digests(lab, run), digests(twin, calm)
+    every = (*scene.runs, *scene.rankings)
+    states = [state for each in every for state in plan.task_states(lab.store, each).values()]
+    stops = decisions.read(twin.store, calm).stopped
+    struck, expected = digests(lab, run, stops), digests(twin, calm, stops)
+    ends = {"done", "stopped"} if run.spec.race else {"done"}
     checks = [
-        Check("every task is done", set(states) == {"done"}, _counts(states)),
+        Check("every task is done", set(states) <= ends, _counts(states)),
         Check(
             "weights digests are the twin's",
             struck == expected,
@@ -43,9 +50,10 @@ def judge(scene: Scene, twin: Lab, calm: Run) -> list[Check]:
     ]
     for table in TABLES:
         # An undisturbed study from an earlier call may have more periods.
+        # Of a trial that stops, earlier runs with fewer periods may have trained more.
         found, wanted = (
-            rows(lab, run, table),
-            [r for r in rows(twin, calm, table) if r["epoch"] <= run.spec.epochs],
+            [r for r in rows(of, its, table) if r["epoch"] <= _last(run, stops, r["trial"])]
+            for of, its in ((lab, run), (twin, calm))
         )
         detail = f"{len(found)} rows, {len(wanted)} in the twin"
         checks.append(
@@ -62,6 +70,8 @@ def judge(scene: Scene, twin: Lab, calm: Run) -> list[Check]:
             not left,
             f"{len(done)} of {len(scene.benchmarks)}, {renamed} for a name that no host has now",
         ),
+        *_ranked(scene, twin),
+        *([_decided(scene, twin, calm)] if run.spec.race else []),
         _audited(scene),
         _orphans(scene),
         _drafts(scene),
@@ -73,15 +83,46 @@ def judge(scene: Scene, twin: Lab, calm: Run) -> list[Check]:
     ]
 
 
-def digests(lab: Lab, run: Run) -> dict[str, Any]:
+def _ranked(scene: Scene, twin: Lab) -> list[Check]:
+    """The tables of the ranking, but for the times in them."""
+    checks = []
+    for table in RANKING_TABLES:
+        for run in scene.rankings:
+            calm = twin.store.load_run(run.name)
+            found, wanted = (
+                rows(lab, each, table, TIMES) for lab, each in ((scene.lab, run), (twin, calm))
+            )
+            held = found == wanted and bool(wanted)
+            detail = f"{len(found)} rows, {len(wanted)} in the twin"
+            checks.append(Check(f"rows of {table} are the twin's", held, detail))
+    return checks
+
+
+def _last(run: Run, stops: Mapping[str, int], trial: str) -> int:
+    """The last epoch of a trial that the twin has, too."""
+    return min(stops.get(trial, run.spec.epochs), run.spec.epochs)
+
+
+def _decided(scene: Scene, twin: Lab, calm: Run) -> Check:
+    mine, theirs = (
+        decisions.read(lab.store, run).made for lab, run in ((scene.lab, scene.run), (twin, calm))
+    )
+    stopped = sum(len(made.stopped) for made in theirs)
+    detail = f"{len(mine)} decisions, {len(theirs)} in the twin, which stopped {stopped} trials"
+    return Check("decisions are the twin's", mine == theirs, detail)
+
+
+def digests(lab: Lab, run: Run, stops: Mapping[str, int]) -> dict[str, Any]:
     """The checksum of each trial's weights at each target epoch."""
     marks = [Task.parse(task_id) for task_id in run.tasks if task_id.startswith("train.")]
-    results = {task.id: lab.store.done(task) for task in marks}
+    kept = [task for task in marks if task.epoch <= _last(run, stops, task.subject)]
+    results = {task.id: lab.store.done(task) for task in kept}
     return {task: result and result.weights_digest for task, result in results.items()}
 
 
 def _audited(scene: Scene) -> Check:
-    found = [finding for run in scene.runs for finding in verify.verify_files(scene.lab.store, run)]
+    every = (*scene.runs, *scene.rankings)
+    found = [finding for run in every for finding in verify.verify_files(scene.lab.store, run)]
     broken = [f"{finding.path} {finding.problem}" for finding in found if finding.problem]
     return Check(
         "the audit finds nothing broken",

@@ -32,15 +32,19 @@ def test_the_lines_of_the_document_submit_wait_report_and_answer(
     for variable in ("ORCH_STORE", "ORCH_BROKER_URL"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
+    shutil.copytree(animal_folder, tmp_path / "next-year")
     shutil.copy(animal_folder / "bear" / "000.png", tmp_path / "cat.jpg")
     (lines,) = fenced(ROOT / "docs" / "api.md", "python")
     names: dict[str, Any] = {}
     try:
-        exec(lines.replace('store="my-store"', 'store="my-store", workers=1'), names)
+        lines = lines.replace('store="my-store"', 'store="my-store", workers=1')
+        exec(lines.replace('"next-year/"', '"next-year/", workers=1'), names)
     finally:
         cli.run(["--store", "my-store", "down"])
 
     assert names["epochs"].num_rows == 2
+    assert names["later"].results("other_evaluations").num_rows == 1
+    assert (tmp_path / "comparison" / "figures" / "other-data-1.svg").exists()
     assert names["page"] == tmp_path / "comparison" / "report.html"
     assert names["label"] in ("ape", "bear", "cat")
     assert names["scores"].shape == (1, 3)

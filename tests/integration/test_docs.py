@@ -19,6 +19,7 @@ from jobs.spec import document, model
 from jobs.spec.fields import KEYS
 from jobs.store import tables
 from jobs.store.store import Store
+from orchestrator.commands import document as of_commands
 
 SPEC_PAGE = ROOT / "docs" / "spec.md"
 
@@ -79,7 +80,8 @@ def test_a_command_line_that_orch_does_not_take_is_noticed() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=names_of(PAGES))
 def test_every_option_named_in_a_sentence_exists(page: Path) -> None:
     """An option in code marks, such as `--seeds 5`, belongs to some command."""
-    named = {code.split()[0].split("=")[0] for code in inline(page) if code.startswith("--")}
+    codes = [code for code in inline(page) if code.startswith("--")]
+    named = {re.split("[ =,]", code)[0] for code in codes}
 
     assert named - options() == set()
 
@@ -119,7 +121,7 @@ def test_the_table_of_keys_is_the_one_that_make_catalog_writes() -> None:
     """Texts of keys are edited in jobs/spec/fields.py only."""
     page = SPEC_PAGE.read_text()
 
-    assert document.with_table(page, document.table()) == page, "run 'make catalog'"
+    assert document.with_table(page, document.table()) == page, "run 'make reference'"
 
 
 def test_the_tables_of_metrics_and_sections_are_those_that_make_catalog_writes() -> None:
@@ -129,7 +131,12 @@ def test_the_tables_of_metrics_and_sections_are_those_that_make_catalog_writes()
 
     page = of_report.PAGE.read_text()
 
-    assert of_report.with_tables(page) == page, "run 'make catalog'"
+    assert of_report.with_tables(page) == page, "run 'make reference'"
+
+
+def test_the_page_of_commands_is_the_one_that_make_reference_writes() -> None:
+    """Help texts, options and examples are edited in orchestrator/commands only."""
+    assert of_commands.PAGE.read_text() == of_commands.page(), "run 'make reference'"
 
 
 def test_the_long_spec_holds_the_defaults() -> None:
@@ -191,14 +198,15 @@ def test_the_readme_names_every_weights_file_and_the_exit_codes() -> None:
     assert "Exit codes: 0 success, 1 failure, 2 invalid request" in text
 
 
-def test_the_readme_opens_with_what_it_is_a_picture_and_two_commands() -> None:
+def test_the_readme_opens_with_what_it_is_a_command_its_output_and_a_picture() -> None:
     """The order of the first lines is what a newcomer needs."""
     text = (ROOT / "README.md").read_text()
-    marks = ("Compare any networks", "docs/report.png", "make demo", "make test", "pip install")
+    shown = ("Compare any networks", "orch submit", "is done", "docs/report.png")
+    marks = (*shown, "make demo", "make test", "pip install")
     places = [text.index(mark) for mark in marks]
 
     assert places == sorted(places)
-    assert places[2] < 1200
+    assert places[3] < 1400
 
 
 OTHER_PAGES = [ROOT / name for name in ("CODE_OF_CONDUCT.md", "benchmarks/README.md")]
@@ -279,6 +287,7 @@ def test_git_ignores_what_installing_and_running_leave_behind() -> None:
         "demo-store/store.json",
         "demo-report/report.html",
         "orch-store/store.json",
+        "site/index.html",
         "deploy/compose/.env",
         "deploy/compose/secrets/worker.password",
         ".pytest_cache/x",

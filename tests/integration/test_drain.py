@@ -117,7 +117,7 @@ def test_orch_workers_tells_who_is_drained(worker: Worker, run: Run, terminal: T
     heartbeat.write(worker)
     _, text, _ = terminal.run("workers", *store)
     _, document, _ = terminal.run("workers", "--json", *store)
-    (found,) = json.loads(document)
+    (found,) = json.loads(document)["workers"]
 
     assert "w1  cpu  idle" in text
     assert "drained: host" in text

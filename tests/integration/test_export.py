@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import json_page
 from support.fakes import SUBMITTED_AT, fill_store
 
 from jobs.errors import OrchError
@@ -196,10 +197,10 @@ def test_mlflow_reads_what_was_written(
     ]
     mlflow.write(half, "study", tmp_path / "ml")
     before = mlflow_runs(tmp_path / "ml", "study")[1]
-    codes = [
-        cli.run(["--store", str(store.root), "export", "mlflow", "--out", str(tmp_path / "ml")])
-        for _ in range(2)
-    ]
+    words = ["--store", str(store.root), "export", "mlflow", "--out", str(tmp_path / "ml")]
+    codes = [cli.run([*words, "--json"])]
+    json_page.assert_documented("orch export mlflow", json.loads(capsys.readouterr().out))
+    codes.append(cli.run(words))
     said = capsys.readouterr()
     client, runs = mlflow_runs(tmp_path / "ml", "study")
 

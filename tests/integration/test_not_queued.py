@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import json_page
 from support.harness import redis_binary
 from support.quick_scene import Scene
 
@@ -63,6 +64,7 @@ def test_a_submission_that_cannot_be_queued_leaves_no_run_behind(
     sick, diagnosis = orch(capsys, "doctor", "--json")
     findings = {each["subject"]: each for each in json.loads(diagnosis)["findings"]}
 
+    json_page.assert_documented("orch doctor", json.loads(diagnosis))
     assert (code, sick) == (2, 1)
     assert words in said
     assert not (scene.store.root / "runs").exists()

@@ -21,7 +21,7 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
         {"periods": 10000, "epochs_per_period": 100000},
         "give fewer periods or fewer epochs per period",
     ),
-    ({"periods": 10000, "seeds": 10000}, "give fewer periods, seeds or backbones"),
+    ({"periods": 10000, "seeds": 10000}, "give fewer periods, seeds, splits or backbones"),
     ({"image_size": 7}, "image_size: a whole number from 8 to 2,048"),
     ({"image_size": 10**30}, "image_size: a whole number from 8 to 2,048"),
     ({"batch_size": -32}, "batch_size: a whole number from 1 to 65,536"),

@@ -16,7 +16,7 @@ from support.refusals import Terminal, refusal
 
 from jobs import atomic
 from jobs.errors import DamagedFile, NewerRecord
-from jobs.store import codec, drains, records
+from jobs.store import codec, drains, features, records
 from jobs.store.records import Record, RunRecord, ThreadsRecord
 from jobs.store.runs import Run
 from jobs.store.store import Store
@@ -182,7 +182,7 @@ def test_every_kind_of_record_is_tested_here() -> None:
     """A new class of records needs a row in `KINDS`."""
     kinds = {
         each
-        for module in (records, drains)
+        for module in (records, drains, features)
         for _, each in inspect.getmembers(module, inspect.isclass)
         if issubclass(each, Record) and each is not Record
     }

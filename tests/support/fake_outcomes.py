@@ -98,7 +98,8 @@ def evaluated(work: Path, run: Run, trial: Trial, epoch: int, manifest: Manifest
         "epoch": epoch,
     }
     hardness = _rng("hardness").random(len(test))
-    luck = _rng("answers", trial.backbone, trial.seed, epoch).normal(0, 0.12, len(test))
+    split = [trial.data] if run.spec.splits > 1 else []
+    luck = _rng("answers", trial.backbone, trial.seed, epoch, *split).normal(0, 0.12, len(test))
     wrong = hardness + luck > _share_right(trial, epoch)
     labels = sorted({row["label"] for row in manifest})
     predictions = _predictions(test, labels, wrong, 0.99 - 0.5 * np.abs(hardness - 0.2))

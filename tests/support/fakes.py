@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from jobs.catalog.reference import outside_catalog
 from jobs.data.data_source import DataSource, ImageFile
 from jobs.spec import model
 from jobs.spec.networks import STUDY
+from jobs.store import splits
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -60,7 +61,11 @@ def fill_store(
     )
     store, manifest = Store(root).open(create=True), fake_manifest(classes, images_a_class)
     run, unfolded = _record_run(store, spec, classes, manifest)
-    Publishing(store, run, unfolded, manifest, pixels, skipped).publish(finished, failed or {})
+    manifests = {
+        data: fake_manifest(classes, images_a_class, splits.split_of(store, data))
+        for data in run.data_sets
+    }
+    Publishing(store, run, unfolded, manifests, pixels, skipped).publish(finished, failed or {})
     return store, run
 
 
@@ -77,13 +82,13 @@ def _record_run(
     photos = str(store.root / "photos")
     entries = tuple(ImageFile(row["path"], row["label"], row["sha256"], 1000) for row in manifest)
     source = DataSource(photos, tuple(classes), entries)
-    data = source.data_id(spec.data_settings())
-    store.save_data(data, source, spec.data_settings())
-    unfolded = plan.unfold(spec, data)
+    for settings in dict.fromkeys(one.data_settings(name) for name, _, one in spec.trained()):
+        store.save_data(source.data_id(settings), source, settings)
+    unfolded = plan.unfold(spec, source.data_id)
     run = Run(
         unfolded.run,
         spec,
-        data,
+        unfolded.data,
         tuple(trial.name for trial in unfolded.trials),
         tuple(task.id for task in unfolded.tasks),
         SUBMITTED_AT,
@@ -102,7 +107,7 @@ class Publishing:
     store: Store
     run: Run
     unfolded: plan.Plan
-    manifest: Manifest
+    manifests: Mapping[str, Manifest]
     pixels: bool
     skipped: Sequence[str]
 
@@ -121,9 +126,10 @@ class Publishing:
     def _outcome(self, task: Task, folder: Path) -> dict[str, Any]:
         """The task's outcome; its files are written to the folder."""
         if task.kind == "prepare":
-            return prepared(folder, self.run, self.manifest, self.pixels, self.skipped)
+            run, manifest = replace(self.run, data=task.subject), self.manifests[task.subject]
+            return prepared(folder, run, manifest, self.pixels, self.skipped)
         trial = next(trial for trial in self.unfolded.trials if trial.name == task.subject)
         if task.kind == "train":
             return trained(folder, self.run, trial, task.epoch)
-        outcome = evaluated(folder, self.run, trial, task.epoch, self.manifest)
+        outcome = evaluated(folder, self.run, trial, task.epoch, self.manifests[trial.data])
         return corrupted(folder, task, outcome) if task.corruption else outcome

@@ -10,12 +10,12 @@ from typing import Any
 from jobs import atomic
 from jobs.store import codec
 from jobs.store.drains import DrainRecord
+from jobs.store.features import FeaturesRecord
 from jobs.store.records import (
     AttemptRecord,
     CancelledRecord,
     CheckpointRecord,
     DataSetRecord,
-    FeaturesRecord,
     HandoverRecord,
     HeartbeatRecord,
     LeaseRecord,

@@ -13,11 +13,11 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra 'work
 import numpy as np  # noqa: E402
 from support.learning import Laboratory, stop_after  # noqa: E402
 
-from jobs import plan  # noqa: E402
 from jobs.atomic import json_digest  # noqa: E402
 from jobs.errors import BadSpec, Stopped  # noqa: E402
 from jobs.spec import model  # noqa: E402
 from jobs.spec.model import Recipe, Spec  # noqa: E402
+from jobs.spec.run_name import run_name  # noqa: E402
 from jobs.store import tables  # noqa: E402
 from jobs.task import Trial  # noqa: E402
 from models.data.augment import Change, Draws  # noqa: E402
@@ -174,9 +174,7 @@ def test_a_run_is_another_one_only_where_something_was_asked_for() -> None:
     assert model.LATER & asked.keys() == set()
     assert model.named_by(flipped) == asked | {"augment": "flip"}
     assert (
-        plan.run_name(plain, "d")
-        == plan.run_name(Spec(**plain.model_dump()), "d")
-        != plan.run_name(flipped, "d")
+        run_name(plain, "d") == run_name(Spec(**plain.model_dump()), "d") != run_name(flipped, "d")
     )
 
 

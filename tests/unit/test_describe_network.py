@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from support import json_page
 
 pytest.importorskip("torchvision", reason="torchvision is not installed (extra 'worker')")
 
@@ -52,6 +53,7 @@ def test_a_network_of_an_entry_point_is_described_in_a_process_of_its_own(
     code = cli.run(words)
     found = json.loads(capsys.readouterr().out)
 
+    json_page.assert_documented("orch models NAME", found)
     assert code == 0
     assert (found["name"], found["parameters"], found["image_size"]) == ("entry:small", 269, 32)
     assert found["layers"] == LAYERS

@@ -38,7 +38,7 @@ def test_every_example_builds_and_the_commands_in_it_parse(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(EXAMPLES.iterdir()), ids=lambda path: path.name)
 def test_every_example_is_linked_from_the_readme(path: Path) -> None:
     """Nobody looks for what is not told; the code of a network stands beside its specification."""
-    if path.suffix == ".yaml":
+    if path.suffix in (".yaml", ".ipynb"):
         assert f"(examples/{path.name})" in PAGES[0].read_text()
     elif path.is_file():
         assert path.name in path.with_suffix(".yaml").read_text()

@@ -17,7 +17,8 @@ from jobs.spec import model  # noqa: E402
 from jobs.spec.model import DataSettings  # noqa: E402
 from models.data.prepare import prepare_folder  # noqa: E402
 from orchestrator import cli  # noqa: E402
-from orchestrator.datasets import at_submit, findings, near_duplicates, notes  # noqa: E402
+from orchestrator.analysis import near_duplicates  # noqa: E402
+from orchestrator.datasets import at_submit, findings, notes  # noqa: E402
 from orchestrator.datasets.look import look  # noqa: E402
 
 SHAPES = [(60, 80), (90, 70), (64, 64)]

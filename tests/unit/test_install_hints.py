@@ -14,6 +14,7 @@ from orchestrator import doctor
 DECLARED = tomllib.loads((Path(install_hints.HOME) / "pyproject.toml").read_text())["project"][
     "optional-dependencies"
 ]
+OF_DEVELOPERS = {"dev", "docs"}
 
 
 def test_the_command_holds_the_tested_versions_and_the_folder_that_orch_runs_from(
@@ -38,13 +39,13 @@ def test_an_installed_copy_names_the_folder_to_be_in(tmp_path: Path) -> None:
 def test_what_all_leaves_out_is_said() -> None:
     """In the command's message and in the README, which names each extra."""
     everything = re.findall(r"[a-z]+", DECLARED["all"][0].partition("[")[2])
-    left_out = DECLARED.keys() - set(everything) - {"all", "dev"}
+    left_out = DECLARED.keys() - set(everything) - {"all"} - OF_DEVELOPERS
     readme = (Path(install_hints.HOME) / "README.md").read_text()
 
     assert left_out == set(install_hints.NOT_IN_ALL)
     assert "(not included in the extra 'all')" in install_hints.install_command("mlflow")
     assert "not included" not in install_hints.install_command("worker")
-    assert all(f"`{name}`" in readme for name in DECLARED if name != "dev")
+    assert all(f"`{name}`" in readme for name in DECLARED.keys() - OF_DEVELOPERS)
 
 
 @pytest.mark.parametrize("extra", doctor.EXTRAS)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from orchestrator.analysis import pairwise, seed_intervals
+from jobs.statistics import seed_intervals
+from orchestrator.analysis import pairwise
 from orchestrator.analysis.leader import beats_all_rivals
 from orchestrator.analysis.seed_intervals import SeedDifference, all_moments, seed_moments
 

@@ -124,9 +124,20 @@ def rows_of(laboratory: Laboratory, trial: str) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key not in TIMES} for row in rows]
 
 
+def answers_of(laboratory: Laboratory, trial: str, epoch: int) -> list[dict[str, Any]]:
+    """The published answers to the validation images at a target epoch, without the period."""
+    place = tables.table_folder("validation_predictions", trial)
+    table = laboratory.store.root / place / f"e{epoch:04d}.parquet"
+    rows = tables.read_table(table, tables.SCHEMAS["validation_predictions"]).to_pylist()
+    return [{key: value for key, value in row.items() if key not in TIMES} for row in rows]
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_trial_is_one_line_however_it_is_divided(mode: str, make: Any) -> None:
-    """Three periods of two epochs, and six epochs stopped again and again, are six at once."""
+    """Three periods of two epochs, and six epochs stopped again and again, are six at once.
+
+    So are the answers to the validation images, which a checkpoint keeps.
+    """
     outcomes, stops = [], 0
     for name, marks in (("calm", [6]), ("periods", [2, 4, 6]), ("stopped", [6])):
         laboratory = make(name, "random-resized-crop" in MODES[mode].values())
@@ -141,7 +152,8 @@ def test_a_trial_is_one_line_however_it_is_divided(mode: str, make: Any) -> None
                 except Stopped:
                     stops += 1
         assert done is not None
-        outcomes.append((done["weights_digest"], rows_of(laboratory, trial)))
+        answers = answers_of(laboratory, trial, 6)
+        outcomes.append((done["weights_digest"], rows_of(laboratory, trial), answers))
 
     assert outcomes[0] == outcomes[1] == outcomes[2]
     assert stops >= 5
@@ -162,8 +174,12 @@ def test_the_network_tested_is_that_of_the_best_epoch(settings: Any, make: Any) 
         data = Data.load(laboratory.store, laboratory.data)
         kept = restore.learner(laboratory.store, Task("train", trial, epoch), 3, "cpu")
 
+        validation = validate(kept, data, epoch, lambda done: None)
+        right = [row["label"] == row["predicted"] for row in answers_of(laboratory, trial, epoch)]
+
         assert kept.average is None
-        assert validate(kept, data, epoch, lambda done: None).loss == pytest.approx(min(losses))
+        assert validation.loss == pytest.approx(min(losses))
+        assert sum(right) / len(right) == pytest.approx(validation.accuracy)
     assert losses[-1] > min(losses)
 
 

@@ -105,6 +105,9 @@ def result_sentence(task: Task, result: Mapping[str, Any], progress: Mapping[str
     if task.kind == "prepare":
         classes = result.get("classes") or {}
         return f"{result.get('images', 0)} images in {len(classes)} classes"
+    if task.kind == "rank":
+        parts = [_share("probe accuracy", result.get("accuracy"))]
+        return ", ".join(filter(None, (*parts, f"{result.get('total', 0)} images")))
     if task.kind == "evaluate":
         parts = [_share("accuracy", result.get("accuracy")), _loss(result.get("loss"))]
         return ", ".join(filter(None, (*parts, f"{result.get('total', 0)} test images")))

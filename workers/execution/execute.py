@@ -15,7 +15,7 @@ from jobs.task import Task, TaskRequest
 from jobs.versions import result_versions
 from workers import logs
 from workers.devices.admission import Requirement
-from workers.execution import announcing, attempts, settle
+from workers.execution import announcing, attempts, deciding, settle
 from workers.execution.attempts import Attempt, read_history
 from workers.execution.callbacks import LeaseRenewer, LogLimit, ProgressReporter, StopCondition
 from workers.execution.context import TaskContext, task_context
@@ -208,7 +208,8 @@ def _begin_attempt(context: TaskContext, lease: Lease, runs: Sequence[Run]) -> A
 def _notify(context: TaskContext, token: int, state: str) -> None:
     """Enqueue what follows a task that has ended: its successors, or itself to be tried again."""
     worker, task = context.worker, context.task
-    following = plan.next_tasks(context.store, task)
+    decided = deciding.after(context.store, task)
+    following = list(dict.fromkeys([*plan.next_tasks(context.store, task), *decided]))
     if not following and plan.is_ready(context.store, task) and not context.history.must_wait():
         following = [task]
     worker.drain.look(worker.admission.tasks)

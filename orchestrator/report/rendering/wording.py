@@ -11,6 +11,7 @@ from markupsafe import Markup
 from jobs.catalog import backbones
 from jobs.spec.setting import network_of, told_of
 from orchestrator.analysis.metrics import Metric
+from orchestrator.analysis.standings import Standing
 from orchestrator.analysis.statistics import Interval, Spread
 
 LONGEST_IN_FIGURE = 32
@@ -187,6 +188,17 @@ def energy(kwh: float | None, whole: bool = True) -> str:
 def count(number: int, one: str, many: str | None = None) -> str:
     """A number with its noun: `1 image`, `12,183 images`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def repeats(standing: Standing) -> str:
+    """What a mean is over: `3 seeds`, `5 splits`, `10 trainings on 5 splits`."""
+    trainings = len(standing.tests)
+    splits = {result.split for result in standing.results if result.tested} - {None}
+    if not splits:
+        return f"{trainings} seeds"
+    if trainings == len(splits):
+        return count(trainings, "split")
+    return f"{trainings} trainings on {count(len(splits), 'split')}"
 
 
 def listed(names: Sequence[str]) -> str:

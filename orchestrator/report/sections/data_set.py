@@ -7,7 +7,7 @@ from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.elements import Content, Samples, Text
 from orchestrator.report.rendering.gallery import MAX_CLASSES_SAMPLED
 from orchestrator.report.report_data import ReportData
-from orchestrator.report.sections import images, tables
+from orchestrator.report.sections import images, leaks, tables
 
 
 def section(report: ReportData) -> Content:
@@ -32,7 +32,11 @@ def section(report: ReportData) -> Content:
     return Content(
         _lead(run_data),
         (
-            *elements.fold("Source, split and duplicates", tables.data(run_data, duplicates)),
+            *elements.fold(
+                "Source, split and duplicates",
+                tables.data(run_data, duplicates),
+                *_method(run_data),
+            ),
             *elements.fold(
                 "Images in each class", *elements.figures([images.bars(run_data.images_by_class)])
             ),
@@ -47,4 +51,11 @@ def _lead(run_data: RunData) -> str:
     told = f"{len(run_data.classes)} classes: {split or 'the data set is not prepared'}."
     skipped = (run_data.prepared and run_data.prepared.skipped) or ()
     left_out = f" {wording.count(len(skipped), 'file')} left out." if skipped else ""
-    return told + left_out
+    none = leaks.none(run_data.leaks)
+    return f"{told}{left_out} {none}".rstrip()
+
+
+def _method(run_data: RunData) -> list[Text]:
+    """How suspects were looked for, where there are none; else their section tells."""
+    known = run_data.leaks
+    return [leaks.method(known)] if known is not None and not known.pairs else []

@@ -73,9 +73,12 @@ def bars(classes: Mapping[str, Mapping[str, int]]) -> Chart | None:
 
 
 def sheet(
-    gallery: Samples, about: str = "Training images as the networks see them"
+    gallery: Samples, name: str = "samples", alt: str = "", caption: str = ""
 ) -> Chart | None:
-    """Samples of each class as one figure; None without pixels."""
+    """Samples of each class as one figure; None without pixels.
+
+    Texts that are not given are those for training images.
+    """
     if not gallery.samples:
         return None
     across = 3
@@ -96,14 +99,18 @@ def sheet(
             for number, image in enumerate(chosen):
                 _put(axes, gallery.small(image), x + number, y + 0.5)
 
-    caption = f"{about}: the first {SAMPLES_A_CLASS} of each class by a hash of their names."
     return draw_chart(
-        "samples",
-        f"Sample images of {len(gallery.samples)} classes",
-        caption,
+        name,
+        alt or f"Sample images of {len(gallery.samples)} classes",
+        caption or sampled("Training images as the networks see them"),
         (9.5, 9.5 / 13.5 * down * 1.55),
         paint,
     )
+
+
+def sampled(about: str) -> str:
+    """The caption of a figure of samples."""
+    return f"{about}: the first {SAMPLES_A_CLASS} of each class by a hash of their names."
 
 
 def answer_sheet(gallery: Gallery, chosen: Sequence[examples.Example]) -> Chart | None:

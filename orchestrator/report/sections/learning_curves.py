@@ -95,9 +95,7 @@ def leading_figure(run_data: RunData) -> Chart | None:
     if not shown:
         return None
     shown = sorted({shown[0], shown[-1]})
-    points = "; points: seeds" if run_data.run.spec.seeds > 1 else ""
-    images = wording.count(run_data.test_images, "test image")
-    basis = f"{images} · {seeds_of(run_data)} · bars: 95% interval over images{points}"
+    basis = _leading_basis(run_data)
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -130,16 +128,22 @@ def leading_figure(run_data: RunData) -> Chart | None:
     )
 
 
+def _leading_basis(run_data: RunData) -> str:
+    """Images, seeds and intervals behind the figure of the leading metric."""
+    over, each = ("splits", "trainings") if run_data.splits else ("images", "seeds")
+    points = f"; points: {each}" if run_data.repeated else ""
+    images = wording.count(run_data.test_images, "test image")
+    return f"{images} · {seeds_of(run_data)} · bars: 95% interval over {over}{points}"
+
+
 def seeds_of(run_data: RunData, seeds: Sequence[int] | None = None) -> str:
     """Number of seeds behind a figure: `one seed`, `3 seeds`."""
     present = len(set(seeds)) if seeds else run_data.run.spec.seeds
-    return (
-        "one seed"
-        if present == 1
-        else f"{present} seeds (line: mean, band: lowest to highest)"
-        if seeds
-        else f"{present} seeds"
-    )
+    told = "one seed" if present == 1 else f"{present} seeds"
+    if run_data.splits:
+        told = f"{wording.count(len(run_data.splits), 'split')}, {told}"
+    several = present > 1 or run_data.splits
+    return f"{told} (line: mean, band: lowest to highest)" if seeds and several else told
 
 
 def _line(axes: Axes, backbone: str, rows: Sequence[EpochRow], measure: str) -> None:

@@ -67,6 +67,7 @@ def _recipe(run_data: RunData, spec: Spec) -> list[tuple[str, str]]:
         ),
         ("Requested precision", spec.precision + (", deterministic" if spec.deterministic else "")),
         ("Seeds", wording.count(spec.seeds, "seed")),
+        *([("Splits", wording.count(spec.splits, "split"))] if spec.splits > 1 else []),
     ]
 
 

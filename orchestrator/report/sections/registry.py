@@ -19,15 +19,19 @@ from orchestrator.report.sections import (
     data_set,
     decision,
     early_stopping,
+    foretold,
+    leaks,
     learning_curves,
     mistakes,
     other_data,
     provenance,
+    racing,
     recipe,
     results,
     robustness,
     settings,
     significance,
+    splits,
     timeline,
 )
 
@@ -36,13 +40,15 @@ from orchestrator.report.sections import (
 class SectionEntry:
     """One section: its anchor in the page, title, what it shows, and the function that renders it.
 
-    The function returns None where the run has nothing to show.
+    The function returns None where the run has nothing to show. `of_images`: it is of single images
+    or of one data set, so that of several splits it shows the first.
     """
 
     name: str
     title: str
     help: str
     render: Callable[[ReportData], Content | None]
+    of_images: bool = False
 
 
 SECTIONS: dict[str, SectionEntry] = {
@@ -68,10 +74,23 @@ SECTIONS: dict[str, SectionEntry] = {
             settings.section,
         ),
         SectionEntry(
+            "race",
+            "Race and tuning",
+            "which networks and values stopped between periods, why, and what that saved; with "
+            "`race` or `tune`",
+            racing.section,
+        ),
+        SectionEntry(
             "certainty",
             "How sure one can be",
             "pairwise tests, and ranks over seeds; with two networks or more",
             significance.section,
+        ),
+        SectionEntry(
+            "splits",
+            "Splits",
+            "the leading metric of each network on each split, and over all; with `splits`",
+            splits.section,
         ),
         SectionEntry(
             "curves",
@@ -84,36 +103,48 @@ SECTIONS: dict[str, SectionEntry] = {
             "Confusion matrices",
             "true classes against predictions; with published predictions",
             confusion.section,
+            of_images=True,
         ),
         SectionEntry(
             "classes",
             "Classes",
             "precision, recall and F1 of each class; with published predictions",
             mistakes.classes,
+            of_images=True,
         ),
         SectionEntry(
             "mistakes",
             "Mistakes",
             "frequent confusions, images that one network or none got right, and agreement",
             mistakes.together,
+            of_images=True,
         ),
         SectionEntry(
             "calibration",
             "Calibration",
             "whether confidence matches accuracy; with published predictions",
             calibration.section,
+            of_images=True,
         ),
         SectionEntry(
             "corruptions",
             "Corrupted images",
             "accuracy by corruption and severity; with `corruptions`",
             robustness.section,
+            of_images=True,
         ),
         SectionEntry(
             "other-data",
             "Other data",
             "accuracy on other labelled images, and the drop against the own; with `orch evaluate`",
             other_data.section,
+            of_images=True,
+        ),
+        SectionEntry(
+            "foretold",
+            "Foretold",
+            "how well a ranking by frozen features foretold the order; with `orch rank` before",
+            foretold.section,
         ),
         SectionEntry(
             "cost",
@@ -132,12 +163,21 @@ SECTIONS: dict[str, SectionEntry] = {
             "Early stopping",
             "the best epoch of each training, and what stopping there saves; from two epochs on",
             early_stopping.section,
+            of_images=True,
+        ),
+        SectionEntry(
+            "leaks",
+            "Leaks between splits",
+            "test images that are, or look like, training or validation images, and the result "
+            "without them; where there are any",
+            leaks.section,
         ),
         SectionEntry(
             "data",
             "Data",
             "source, split, duplicates and samples of the images",
             data_set.section,
+            of_images=True,
         ),
         SectionEntry(
             "recipe",
@@ -166,4 +206,5 @@ def sections(report: ReportData) -> Iterator[Section]:
     for entry in SECTIONS.values():
         if content := entry.render(report):
             title = content.title or entry.title
-            yield Section(entry.name, title, content.lead, content.parts)
+            first = splits.shown(report.run_data) if entry.of_images else ""
+            yield Section(entry.name, title, f"{first}{content.lead}", content.parts)

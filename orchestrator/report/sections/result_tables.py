@@ -18,7 +18,7 @@ INTERVAL = "95% interval"
 
 def study(run_data: RunData, period: int) -> Table:
     """The study's table of one period: the leading metric, test accuracy, test loss, time."""
-    standings, several = run_data.comparison.at(period), run_data.run.spec.seeds > 1
+    standings, several = run_data.comparison.at(period), run_data.repeated
     learned = run_data.learning.learned(run_data.comparison.backbones, period)
     fit = [s.lead.mean for s in standings if s.lead and s.backbone in learned]
     top = (max if run_data.metric.higher_is_better else min)(fit, default=None)
@@ -30,6 +30,7 @@ def study(run_data: RunData, period: int) -> Table:
     name, title = f"period-{period}", periods.title(run_data, period)
     rows = tuple((_several if several else _single)(run_data, s) for s in standings)
     head = _study_head(run_data.metric, several)
+    head = (*head[:-1], "Trainings") if run_data.splits else head
     return Table(head, rows, tuple(range(1, len(head))), best, name, title, "study")
 
 

@@ -14,13 +14,17 @@ def section(report: ReportData) -> Content:
     """The compared period's table, a figure of all accuracies, and the other shown periods."""
     run_data = report.run_data
     several = (
-        " Each figure is the mean over the seeds that were tested, ± is the sample deviation; "
+        " Each figure is the mean over the splits and seeds that were tested, ± is the sample "
+        "deviation; each training's counts are in report.json."
+        if run_data.splits
+        else " Each figure is the mean over the seeds that were tested, ± is the sample deviation; "
         "each seed's counts are in report.json."
         if run_data.run.spec.seeds > 1
         else ""
     )
+    leading = _over_splits(run_data.metric) if run_data.splits else _leading(run_data.metric)
     lead = (
-        f"{_leading(run_data.metric)} Test loss is the mean cross entropy in nats "
+        f"{leading} Test loss is the mean cross entropy in nats "
         f"an image, training time the wall time of the period’s epochs.{several}"
     )
     last, *earlier = sorted(run_data.periods, reverse=True)
@@ -45,6 +49,14 @@ def _leading(metric: Metric) -> str:
         f"Networks are ranked by {wording.noun(metric)} ({metric.help}; "
         f"{'higher' if metric.higher_is_better else 'lower'} is better); its 95% interval ({how}) "
         f"speaks of other images, not of other seeds. {accuracy}."
+    )
+
+
+def _over_splits(metric: Metric) -> str:
+    """The same over several splits."""
+    return (
+        f"{metric.title} is the {metric.help}; its 95% interval is over splits, corrected for the "
+        "images that they share (Nadeau and Bengio)."
     )
 
 

@@ -26,7 +26,7 @@ def folded(report: ReportData) -> list[Fold]:
     lead = (
         "A network that leaves its least confident answers to a person is right more often"
         f"{seeds}. {_told(run_data, analysis)}Thresholds are chosen on the test images themselves, "
-        "because answers to validation images are not kept, so they are optimistic. The last two "
+        "so they are optimistic. The last two "
         "columns choose on each half of the images and count on the other."
     )
     drawn = elements.figures([_curve(run_data, analysis)])

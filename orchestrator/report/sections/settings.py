@@ -56,7 +56,12 @@ def _table(run_data: RunData, results: Sequence[SettingResult]) -> Table:
             for one in shown
             for name in (f"Validation {wording.noun(one)}", f"Test {wording.noun(one)}")
         ),
-        *("Validation accuracy", "Validation loss", "Test accuracy", "Seeds"),
+        *(
+            "Validation accuracy",
+            "Validation loss",
+            "Test accuracy",
+            "Trainings" if run_data.splits else "Seeds",
+        ),
     )
     rows = tuple(
         (

@@ -11,6 +11,7 @@ from orchestrator.analysis.friedman import FEW_BLOCKS
 from orchestrator.analysis.metrics import METRICS, Metric
 from orchestrator.analysis.pairwise import PairwiseTest, find_pair
 from orchestrator.analysis.ranks import Ranks
+from orchestrator.analysis.resampled import RESAMPLED
 from orchestrator.analysis.seed_intervals import LEVEL
 from orchestrator.report.rendering import elements, heatmap, theme, wording
 from orchestrator.report.rendering.elements import Cell, Content, Figures, Fold, Part, Table, Text
@@ -35,7 +36,7 @@ def section(report: ReportData) -> Content | None:
     tests = [t for t in analysis.paired_tests if t.first in rivals and t.second in rivals]
     if not tests:
         return None
-    several, metric = run_data.run.spec.seeds > 1, run_data.metric
+    several, metric = run_data.repeated, run_data.metric
     shown = [name for name in foremost(run_data) if name in rivals]
     listed = tests
     if len(shown) < len(rivals) and run_data.leader:
@@ -92,8 +93,10 @@ def table(
     counts = ("only it correct", "only the other") if exact and not several else ()
     tested = ("Difference", "95% interval", "p", "p (Holm)", "Told apart")
     head = ("Network", "against", *counts, *tested)
+    resampled = any(test.method == RESAMPLED for test in paired_tests)
     title = (
-        "Every two networks over seeds and images, with Holm's correction"
+        f"Every two networks over {'splits' if resampled else 'seeds and images'}, with Holm's "
+        "correction"
         if several
         else f"Every two networks on these images: {TESTS[exact]}, Holm's correction"
     )
@@ -250,6 +253,13 @@ def _lead(
 ) -> str:
     images = wording.count(tests[0].images, "test image")
     holm = f"p-values of all {wording.count(corrected, 'pair')} are corrected together (Holm)"
+    if tests[0].method == RESAMPLED:
+        return (
+            f"After epoch {epoch}, over {tests[0].seeds} splits{_by(metric)}. The corrected "
+            "resampled t-test (Nadeau and Bengio) holds each mean difference against its scatter "
+            f"over the splits, times 1/k + n_test/n_train for the images that they share; {holm}. "
+            "The first sentence of this page uses the intervals without correction for pairs."
+        )
     if several:
         return (
             f"After epoch {epoch}, on the same {images}{_by(metric)}. Each difference of means is "

@@ -1,0 +1,1 @@
+"""Decisions between the periods of a run, from published validation answers alone."""

@@ -1,0 +1,130 @@
+"""The rule of a race: which networks stop, from which validation images they have right.
+
+A network stops where it is significantly behind the leader, the one with the most images right. The
+true best of m networks is wrongly stopped only if one of its m - 1 rivals is ahead of it by chance.
+So p-values are multiplied by the number of rivals (Hsu 1981, Annals of Statistics 9:1026-1034), and
+it does not matter that the leader is found on the same images.
+
+A race looks several times. Each of its looks gets an equal share of the error, as alpha spending
+does (Lan and DeMets 1983, Biometrika 70:659-663; Slud and Wei 1982, JASA 77:862-868). All looks use
+the same images, so their boundaries cannot be relaxed as for data that accumulate: the p-value is
+also multiplied by the number of looks, which holds under any dependence. A race then stops
+the best network of a look in at most `LEVEL` of races.
+
+Who is behind now may still overtake, and no test of one period knows that. So a network goes on
+while its own curve would take it past the leader by the last epoch (`forecast`). This makes stops
+rarer, so the promise above holds all the same; it is a guess about the future, not a test.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
+
+from jobs.statistics import paired
+from jobs.statistics.paired import Right
+from jobs.store.decisions import Contender, Look
+
+LEVEL = 0.05
+"""The error of a whole race: the share of races that may stop the best network."""
+DIGITS = 6
+"""Significant digits that are recorded and compared, so that machines agree."""
+
+
+def look(
+    right: Mapping[str, Right],
+    trials: Mapping[str, Sequence[str]],
+    number: int,
+    looks: int,
+    rivals: int,
+    errors: Mapping[str, Sequence[float]],
+    epochs: int,
+) -> Look:
+    """Compare networks by the images that each has `right`, as (seeds, images).
+
+    `trials` are those of each network; one without answers is absent. `rivals` are the networks of
+    the whole race, less one. `errors` are the validation errors after each epoch so far, of the
+    `epochs` of the whole race.
+    """
+    accuracy = {name: float(rows.mean(axis=1).mean()) for name, rows in right.items()}
+    leader = max(right, key=lambda name: accuracy[name], default="")
+    first = right[leader] if leader else None
+    images = 0 if first is None else first.shape[1]
+    ends = {name: forecast(errors[name], epochs, images) for name in right}
+    contenders = tuple(
+        _against(name, (right[name], right[leader]), (ends[name], ends[leader]), trials[name])
+        for name in right
+        if name != leader
+    )
+    contenders = tuple(_judged(each, rivals * looks) for each in contenders)
+    return Look(
+        number=number,
+        looks=looks,
+        level=LEVEL,
+        rivals=rivals,
+        images=images,
+        seeds=0 if first is None else len(first),
+        leader=leader,
+        leader_accuracy=rounded(accuracy.get(leader, 0.0)),
+        contenders=contenders,
+        absent=tuple(name for name in trials if name not in right),
+    )
+
+
+def _against(
+    name: str,
+    answers: tuple[Right, Right],
+    ends: tuple[float | None, float | None],
+    trials: Sequence[str],
+) -> Contender:
+    """A network against the leader, without corrections; its answers and forecast come first."""
+    accuracy, best = (float(rows.mean(axis=1).mean()) for rows in answers)
+    only_leader, only_own = paired.discordant(*answers)
+    own, leaders = (None if end is None else rounded(1 - end) for end in ends)
+    return Contender(
+        network=name,
+        trials=tuple(trials),
+        accuracy=rounded(accuracy),
+        behind=rounded(best - accuracy),
+        only_leader=only_leader,
+        only_own=only_own,
+        p=rounded(paired.behind(*answers)),
+        p_corrected=1.0,
+        forecast=own,
+        leader_forecast=leaders,
+        stops=False,
+    )
+
+
+def _judged(contender: Contender, comparisons: int) -> Contender:
+    """Whether a network stops: behind, and not on the way past the leader."""
+    corrected = rounded(min(1.0, contender.p * comparisons))
+    own, leaders = contender.forecast, contender.leader_forecast
+    stays_behind = own is not None and leaders is not None and own < leaders
+    stops = corrected < LEVEL and stays_behind
+    return replace(contender, p_corrected=corrected, stops=stops)
+
+
+def forecast(errors: Sequence[float], epochs: int, images: int) -> float | None:
+    """The error after so many epochs, on the power law through the errors so far, from the last.
+
+    Learning curves follow such laws for long stretches (Domhan, Springenberg and Hutter 2015, IJCAI
+    3460-3468, have them among their curves). Errors below half an image count as that, and a curve
+    that grows worse as flat. None with fewer than two epochs, which tell no pace.
+    """
+    if len(errors) < 2:
+        return None
+    logs = [math.log(max(error, 0.5 / max(images, 1))) for error in errors]
+    times = [math.log(epoch) for epoch in range(1, len(errors) + 1)]
+    middle, level = math.fsum(times) / len(times), math.fsum(logs) / len(logs)
+    pairs = zip(times, logs, strict=True)
+    slope = math.fsum((time - middle) * (log - level) for time, log in pairs)
+    slope /= math.fsum((time - middle) ** 2 for time in times)
+    return math.exp(logs[-1] + min(slope, 0.0) * (math.log(epochs) - times[-1]))
+
+
+def rounded(value: float) -> float:
+    """A value as it is recorded."""
+    return float(f"{value:.{DIGITS}g}")

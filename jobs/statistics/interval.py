@@ -1,0 +1,22 @@
+"""A range of values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A range of shares, or of differences between shares (-1..1)."""
+
+    low: float
+    high: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the whole range lies on one side of zero."""
+        return self.low > 0 or self.high < 0
+
+    def turned(self) -> Interval:
+        """The interval of the difference seen from the other side."""
+        return Interval(-self.high, -self.low)

@@ -1,0 +1,292 @@
+"""A ranking: what is asked for, when its tasks are ready, what it shows, and what it foretold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from support.fake_images import ANIMALS
+from support.fake_rankings import publish_ranking, record_ranking
+from support.fakes import fill_store
+
+from jobs import atomic, plan
+from jobs.errors import BadSpec, MissingWeights, OrchError, RequestError
+from jobs.maintenance import removal
+from jobs.spec import model
+from jobs.store import latest
+from jobs.store.runs import Run
+from jobs.store.store import Store
+from jobs.task import Task
+from jobs.task_title import task_title
+from orchestrator.analysis import foretold
+from orchestrator.analysis.analysis import analyse
+from orchestrator.analysis.ranking import read_ranking
+from orchestrator.analysis.run_data import read_run_data
+from orchestrator.api import RunHandle
+from orchestrator.monitoring.status import run_status
+from orchestrator.report.rendering.gallery import Gallery
+from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections.foretold import section
+from orchestrator.submission.rank import no_random_weights, rank_spec, training_words
+from orchestrator.terminal import ranking_table
+
+NAMES = ("vgg16", "resnet34", "alexnet")
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> tuple[Store, Run]:
+    """A finished run of three networks; ResNet34 is the best, AlexNet the last."""
+    return fill_store(
+        tmp_path / "store",
+        backbones=list(NAMES),
+        classes=ANIMALS[:5],
+        images_a_class=25,
+        periods=2,
+        pixels=False,
+        name="study",
+    )
+
+
+def test_a_ranking_takes_of_a_specification_what_concerns_images_and_networks() -> None:
+    """Its trials are those of the preset 'probe', whatever recipes the file asks for."""
+    values = {"data": "/photos", "backbones": ["vgg16", "alexnet"], "seeds": 3, "mixup": 0.2}
+    asked = rank_spec(values | {"learning_rate": [0.1, 0.01], "image_size": 96})
+    probe = model.build(
+        {"data": "/photos", "backbones": ["vgg16"], "image_size": 96, "preset": "probe"}
+    )
+
+    unfolded, of_probe = plan.unfold(asked, "photos-96px-1f3a9c2e"), plan.unfold(probe, "d")
+
+    assert [task.kind for task in unfolded.tasks] == ["prepare", "rank", "rank"]
+    assert unfolded.run.startswith("photos-rank-")
+    assert unfolded.trials[0].recipe == of_probe.trials[0].recipe
+    assert "rank" not in model.named_by(probe)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            {"backbones": ["vgg16", "scratch"], "data": "/photos"},
+            "scratch: there are no pretrained",
+        ),
+        ({"backbones": "all", "data": "/photos", "weights": "none"}, "weights none: the features"),
+        ({"backbones": ["vgg16"], "data": "digits"}, "Give --weights imagenet"),
+        ({"backbones": ["vgg17"], "data": "/photos"}, "Did you mean 'vgg16'"),
+        ({"data": "/photos"}, "no backbone was given"),
+    ],
+)
+def test_random_weights_and_unknown_networks_are_refused(
+    values: dict[str, object], said: str
+) -> None:
+    """With the reason in one line."""
+    with pytest.raises(BadSpec, match=said):
+        rank_spec(dict(values))
+
+
+def test_missing_weights_are_told_without_advice_that_a_ranking_refuses() -> None:
+    """Random weights help a training only."""
+    told = "Put vgg16.pth into a folder, or use random weights with --weights none."
+
+    with pytest.raises(MissingWeights) as caught, no_random_weights():
+        raise MissingWeights(told)
+
+    assert str(caught.value) == "Put vgg16.pth into a folder."
+
+
+def test_all_backbones_are_those_with_pretrained_weights() -> None:
+    """A network that never had any is left out, not refused."""
+    assert "scratch" not in rank_spec({"backbones": "all", "data": "/photos"}).backbones
+
+
+def test_the_command_that_trains_the_best_keeps_images_and_preparation() -> None:
+    """What options cannot say is left to the specification."""
+    asked = rank_spec(
+        {"data": "/photos", "backbones": ["vgg16"], "image_size": 96, "skip_broken": True}
+    )
+    split = rank_spec({"data": "/photos", "backbones": ["vgg16"], "split_seed": 3})
+
+    words = training_words(asked, ["vgg16"])
+
+    assert words is not None
+    assert words[:4] == ["submit", "--backbone", "vgg16", "--data"]
+    assert {"--image-size", "96", "--skip-broken", "--wait"} <= {*words}
+    assert training_words(split, ["vgg16"]) is None
+
+
+def test_rankings_are_ready_once_the_images_are_prepared(trained: tuple[Store, Run]) -> None:
+    """No training becomes ready for their sake, though the trials may be those of another run."""
+    store, study = trained
+    run = record_ranking(store, study, ["vgg16", "alexnet"])
+    tasks = [Task.parse(task) for task in run.tasks]
+
+    ready = plan.ready_tasks(store, run)
+
+    assert run.data == study.data
+    assert ready == tasks[1:]
+    assert all(plan.is_ready(store, task) for task in ready)
+    assert set(plan.next_tasks(store, tasks[0])) == {*ready}
+    assert store.wanted_by(Task("train", run.trials[0], 1)) == []
+    assert task_title(store, ready[0]) == "rank vgg16"
+    assert atomic.read_json(store.run_path(run.name))["format"] == 3
+    with pytest.raises(BadSpec):
+        Task.parse(f"{ready[0].id}.blur-3")
+
+
+def test_the_status_of_a_ranking_tells_its_probe_accuracy(trained: tuple[Store, Run]) -> None:
+    """Not as a test accuracy: nothing was tested."""
+    store, study = trained
+    run = record_ranking(store, study, ["vgg16", "alexnet"])
+    publish_ranking(store, run, {"vgg16": 0.9})
+
+    status = run_status(store, store.load_run(run.name))
+
+    assert status.ranks
+    assert [trial.state for trial in status.trials] == ["done", "waiting"]
+    assert [trial.probe_accuracy for trial in status.trials] == [0.9, None]
+    assert [trial.accuracy for trial in status.trials] == [None, None]
+    assert [trial.epochs_done for trial in status.trials] == [1, 0]
+
+
+def test_networks_are_listed_best_first_with_intervals(trained: tuple[Store, Run]) -> None:
+    """McNemar tells a clear difference apart, and not one of two images in 200."""
+    store, study = trained
+    run = record_ranking(store, study, NAMES)
+    publish_ranking(store, run, {"alexnet": 0.7, "vgg16": 0.9, "resnet34": 0.91})
+
+    ranking = RunHandle(store, run).ranking()
+    told = json.loads(json.dumps(ranking.as_dict()))
+    lines = list(ranking_table.lines(ranking))
+
+    assert [one.backbone for one in ranking.networks] == ["resnet34", "vgg16", "alexnet"]
+    assert ranking.best == ("resnet34", "vgg16")
+    assert ranking.networks[2].behind
+    assert ranking.networks[2].difference == pytest.approx(-0.21)
+    assert ranking.networks[2].difference_high < 0
+    for one in told["networks"]:
+        half = 1.96 * (one["probe_accuracy"] * (1 - one["probe_accuracy"]) / 200) ** 0.5
+        assert one["low"] == pytest.approx(one["probe_accuracy"] - half, abs=0.01)
+        assert one["high"] == pytest.approx(one["probe_accuracy"] + half, abs=0.01)
+    assert told["seconds"] == pytest.approx(12)
+    assert lines[1].startswith("resnet34   91.0%")
+    assert "not significantly behind it: vgg16; significantly behind: alexnet (by 21.0" in lines[-2]
+    assert any("test images were not used" in line for line in lines)
+
+
+def test_images_of_a_group_are_drawn_together(trained: tuple[Store, Run]) -> None:
+    """Ten groups of twenty tell less than 200 images."""
+    store, study = trained
+    free, grouped = (record_ranking(store, study, ["vgg16"], name=name) for name in ("a", "b"))
+    publish_ranking(store, free, {"vgg16": 0.8})
+    before = read_ranking(store, free).networks[0]
+    for table in ("rankings", "ranking_answers"):
+        for path in (store.root / "results" / table).glob("*/*.parquet"):
+            path.unlink()
+    store.done_path(Task("rank", grouped.trials[0])).unlink()
+    (store.attempts_folder(Task("rank", grouped.trials[0])) / "1").rename(store.root / "old")
+    groups = {f"{n:03d}.jpg": f"group {n // 20}" for n in range(200)}
+    publish_ranking(store, grouped, {"vgg16": 0.8}, groups)
+
+    ranking = read_ranking(store, grouped)
+
+    assert (ranking.groups, ranking.method) == (10, "bootstrap")
+    after = ranking.networks[0]
+    assert after.high - after.low > 3 * (before.high - before.low)
+
+
+def test_a_network_that_failed_is_named_with_its_reason(trained: tuple[Store, Run]) -> None:
+    """The others are ranked all the same; without any, that is an error."""
+    store, study = trained
+    run = record_ranking(store, study, ["vgg16", "alexnet"])
+    with pytest.raises(OrchError, match="has ranked no network yet"):
+        read_ranking(store, run)
+    with pytest.raises(RequestError, match="trains networks, and ranks none"):
+        read_ranking(store, study)
+    publish_ranking(store, run, {"vgg16": 0.9})
+    failed = Task("rank", next(name for name in run.trials if name.startswith("alexnet")))
+    atomic.write_json(store.failed_path(failed), {"failure": "bad-spec", "message": "no head."})
+
+    ranking = read_ranking(store, run)
+
+    assert [one.backbone for one in ranking.networks] == ["vgg16"]
+    assert ranking.missing == {"alexnet": "no head."}
+
+
+@pytest.mark.parametrize(
+    ("shares", "tau"),
+    [
+        ({"resnet34": 0.95, "vgg16": 0.8, "alexnet": 0.6}, 1.0),
+        ({"resnet34": 0.6, "vgg16": 0.8, "alexnet": 0.95}, -1.0),
+    ],
+)
+def test_a_report_says_how_well_the_ranking_foretold(
+    trained: tuple[Store, Run], shares: dict[str, float], tau: float
+) -> None:
+    """By the networks that both have; a report without a ranking has no word of it."""
+    store, study = trained
+    order = read_run_data(store, study).comparison.at(2)
+    values = {one.backbone: one.lead.mean for one in order if one.lead}
+    assert values["resnet34"] > values["vgg16"] > values["alexnet"]
+    before = analyse(read_run_data(store, study)).foretold
+    run = record_ranking(store, study, [*NAMES, "mobilenet-v3"])
+    publish_ranking(store, run, {**shares, "mobilenet-v3": 0.99})
+
+    run_data = read_run_data(store, study)
+    analysis = analyse(run_data)
+    told = analysis.foretold
+    page = section(ReportData(run_data, analysis, Gallery(run_data)))
+
+    assert before is None
+    assert told is not None
+    assert page is not None
+    assert (told.run, len(told.networks)) == (run.name, 3)
+    assert told.tau == pytest.approx(tau)
+    assert told.low <= told.tau <= told.high
+    assert told.seconds == pytest.approx(12)
+    assert f"tau {tau:.2f} (95% interval" in page.lead
+    assert next(row[0] for row in page.parts[0].rows) == ("ResNet34" if tau > 0 else "AlexNet")
+
+
+def test_a_ranking_of_other_images_foretells_nothing(
+    trained: tuple[Store, Run], tmp_path: Path
+) -> None:
+    """Nor is a run that ranks the latest comparison, or one that can be reported."""
+    store, study = trained
+    other = fill_store(
+        tmp_path / "store", backbones=["vgg16"], classes=("x", "y"), pixels=False, name="other"
+    )[1]
+    run = record_ranking(store, other, NAMES)
+    publish_ranking(store, run, dict.fromkeys(NAMES, 0.9))
+
+    assert analyse(read_run_data(store, study)).foretold is None
+    assert latest.latest_training(store).name in ("study", "other")
+    with pytest.raises(RequestError, match="ranks networks, and trains none"):
+        read_run_data(store, run)
+
+
+def test_kendalls_tau_is_scipys() -> None:
+    """For many rows at once, ties included."""
+    rng = np.random.default_rng(0)
+    first, second = (rng.integers(0, 5, (50, 6)).astype(float) for _ in range(2))
+
+    ours = foretold.kendall(first, second)
+
+    theirs = [stats.kendalltau(a, b).statistic for a, b in zip(first, second, strict=True)]
+    assert ours == pytest.approx(theirs)
+
+
+def test_features_go_with_the_images_that_they_are_of(trained: tuple[Store, Run]) -> None:
+    """Those of other images stay."""
+    store, study = trained
+    store.features_folder.mkdir()
+    for name, data in (("mine", study.data), ("other", "other-64px-00000000")):
+        facts = {"file": f"{name}-1.npy", "sha256": "0", "data": data, "backbone": "vgg16"}
+        atomic.write_json(store.features_folder / f"{name}.json", {**facts, "shape": [1, 2]})
+        (store.features_folder / f"{name}-1.npy").write_bytes(b"features")
+
+    removal.remove_run(store, study)
+
+    assert sorted(atomic.list_names(store.features_folder)) == ["other-1.npy", "other.json"]
