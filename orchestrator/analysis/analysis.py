@@ -15,7 +15,8 @@ from orchestrator.analysis.best_settings import SettingResult, compare_settings
 from orchestrator.analysis.calibration import Calibration
 from orchestrator.analysis.constraints import Constraints
 from orchestrator.analysis.cost import Cost, network_costs
-from orchestrator.analysis.decision import Decision, decide
+from orchestrator.analysis.decision import Decision
+from orchestrator.analysis.decision_of_run import of_run
 from orchestrator.analysis.duplicates import find_duplicates
 from orchestrator.analysis.examples import (
     Example,
@@ -27,7 +28,6 @@ from orchestrator.analysis.examples import (
 from orchestrator.analysis.foretold import Foretold, foretold
 from orchestrator.analysis.image_values import NetworkValues, values_of_networks
 from orchestrator.analysis.leader import LeaderVerdict, beats_all_rivals, judge_leader
-from orchestrator.analysis.licences import licence
 from orchestrator.analysis.metrics import METRICS
 from orchestrator.analysis.noninferiority import NonInferiority, noninferiority
 from orchestrator.analysis.overfitting import OverfittingAdvice, advise, still_falling
@@ -189,26 +189,8 @@ def _tested(
 
         if margin is not None:
             facts["noninferior"] = against(leader.ranking[0].backbone, list(rivals))
-        facts["decision"] = decide(
-            constraints,
-            margin,
-            leader.ranking,
-            costs,
-            run_data.benchmarks,
-            _licences(run_data),
-            tests,
-            against,
-        )
+        facts["decision"] = of_run(run_data, margin, constraints, costs, tests, against)
     return facts
-
-
-def _licences(run_data: RunData) -> dict[str, str]:
-    """The licence of each network's initial weights."""
-    stated = {one.backbone: one.weights_licence for one in run_data.benchmarks}
-    return {
-        run_data.label(name): licence(trial, stated.get(run_data.label(name)))
-        for name, trial in run_data.trials.items()
-    }
 
 
 def _selective(run_data: RunData, first: Mapping[str, TrialPredictions]) -> dict[str, RiskCoverage]:
