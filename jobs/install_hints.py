@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[1]
-NOT_IN_ALL = ("tensorboard", "mlflow", "onnx")
+NOT_IN_ALL = ("tensorboard", "mlflow", "onnx", "bench")
 """Extras that `all` leaves out: large packages that few users need."""
 
 

@@ -212,9 +212,9 @@ def is_ready(store: Store, task: Task) -> bool:
     if task.data and not store.is_done(Task("prepare", task.data)):
         return False
     wanted = store.evaluations_by_epoch(task.subject)
-    if task.epoch not in wanted or (task.kind == "evaluate" and task not in wanted[task.epoch]):
+    if task.epoch not in wanted or (task.needs_training and task not in wanted[task.epoch]):
         return False
-    needed = [epoch for epoch in wanted if epoch < task.epoch + (task.kind == "evaluate")]
+    needed = [epoch for epoch in wanted if epoch < task.epoch + task.needs_training]
     return all(store.is_done(Task("train", task.subject, epoch)) for epoch in needed)
 
 
@@ -225,7 +225,7 @@ def period_closed_by(store: Store, task: Task) -> int:
 
 def next_tasks(store: Store, task: Task) -> list[Task]:
     """The tasks that become ready when `task` is done; none if it is not done."""
-    if not store.is_done(task) or task.kind in ("evaluate", "rank"):
+    if not store.is_done(task) or task.kind in ("evaluate", "bench", "rank"):
         return []
     if task.kind == "prepare":
         ledger = store.ledger()
@@ -248,8 +248,8 @@ def next_tasks(store: Store, task: Task) -> list[Task]:
 def priority(task: Task, cost: float) -> int:
     """Queue priority from 0 (first) to 9: data sets, then networks by descending relative cost.
 
-    Seed and kind do not matter. Evaluations on corrupted images and on other data come last,
-    because no task depends on them.
+    Seed and kind do not matter. Evaluations on corrupted images and on other data come last, and
+    benchmarks too, because no task depends on them.
     """
     if task.kind == "prepare" or not (task.is_test or task.kind in ("train", "rank")):
         return 0 if task.kind == "prepare" else 9

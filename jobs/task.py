@@ -1,4 +1,4 @@
-"""Tasks: prepare a data set, train a trial up to an epoch, evaluate it there, rank its network."""
+"""Tasks: prepare data, train a trial up to an epoch, evaluate or benchmark it, rank its network."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from jobs import benchmark
 from jobs.atomic import json_digest
 from jobs.catalog import corruptions, reference
 from jobs.errors import BadSpec
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from jobs.spec.networks import Colour
     from jobs.spec.recipe import Recipe
 
-Kind = Literal["prepare", "train", "evaluate", "rank"]
+Kind = Literal["prepare", "train", "evaluate", "rank", "bench"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 ID = re.compile(rf"({'|'.join(KINDS)})\.({NAME.pattern})\.([0-9]{{4,7}})(?:\.(.*))?", re.DOTALL)
@@ -34,6 +35,7 @@ class Task:
     trial is ranked at epoch 0 too: with the weights that it would begin with.
     `corruption` is the corruption level of an evaluation, such as `blur-3`. It is empty for
     uncorrupted images. `data` is the data set of an evaluation on other data than the test images.
+    `way` says how a trial is benchmarked.
     """
 
     kind: Kind
@@ -41,12 +43,14 @@ class Task:
     epoch: int = 0
     corruption: str = ""
     data: str = ""
+    way: benchmark.Way | None = None
 
     @property
     def id(self) -> str:
         """The task id that a message carries, such as `train.resnet34-s0-1f3a9c2e.0010`."""
         suffix = f".{self.corruption}" if self.corruption else ""
         suffix = f".{ON}{self.data}" if self.data else suffix
+        suffix = suffix if self.way is None else f".{self.way.suffix}"
         return f"{self.kind}.{self.subject}.{self.epoch:04d}{suffix}"
 
     @property
@@ -56,8 +60,18 @@ class Task:
 
     @property
     def lease_key(self) -> str:
-        """Lease key, shared by all trainings of a trial: only one worker trains it at a time."""
+        """Lease key, shared by all trainings of a trial: only one worker trains it at a time.
+
+        Also shared by all benchmarks on a host, which would slow one another down.
+        """
+        if self.way is not None:
+            return f"alone-on.{self.way.host}"
         return f"train.{self.subject}" if self.kind == "train" else self.id
+
+    @property
+    def needs_training(self) -> bool:
+        """Whether it uses the network as trained up to its epoch."""
+        return self.kind in ("evaluate", "bench")
 
     @classmethod
     @functools.lru_cache(maxsize=1 << 17)  # a large plan parses the same ids repeatedly
@@ -69,16 +83,21 @@ class Task:
         match = ID.fullmatch(task_id)
         kind, subject, epoch, suffix = match.groups() if match else ("", "", "", None)
         data = suffix[len(ON) :] if suffix and suffix.startswith(ON) else ""
-        if match is None or (
-            suffix is not None
-            and not (kind == "evaluate" and (NAME.fullmatch(data) or _is_corruption_level(suffix)))
-        ):
+        way = benchmark.read_way(suffix or "") if kind == "bench" else None
+        if match is None or not _may_end(kind, suffix, data, way):
             raise BadSpec(
                 f"{task_id[:120]!r} is not a task id; one looks like "
                 "'train.resnet34-s0-1f3a9c2e.0010'."
             )
-        corruption = "" if data else suffix or ""
-        return cls(kind, subject, int(epoch), corruption, data)  # type: ignore[arg-type]
+        corruption = "" if data or way else suffix or ""
+        return cls(kind, subject, int(epoch), corruption, data, way)  # type: ignore[arg-type]
+
+
+def _may_end(kind: str, suffix: str | None, data: str, way: benchmark.Way | None) -> bool:
+    """Whether the id of a task of this kind may end so."""
+    if kind == "bench" or suffix is None:
+        return (way is not None) == (kind == "bench")
+    return kind == "evaluate" and bool(NAME.fullmatch(data) or _is_corruption_level(suffix))
 
 
 def _is_corruption_level(word: str) -> bool:

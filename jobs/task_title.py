@@ -57,4 +57,5 @@ def _setting(store: Store, run: Run, task: Task) -> str:
 
 def _joined(task: Task, *words: str) -> str:
     on = f"on {task.data}" if task.data else ""
-    return " ".join(filter(None, (task.kind, *words, task.corruption, on)))
+    way = "" if task.way is None else f"by {task.way.runtime}"
+    return " ".join(filter(None, (task.kind, *words, task.corruption, on, way)))

@@ -8,6 +8,7 @@ from typing import Any
 
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
+from models.bench.bench import bench
 from models.data.prepare import prepare_folder
 from models.evaluation.evaluate import evaluate
 from models.evaluation.rank import rank
@@ -25,7 +26,7 @@ def main(request: dict[str, Any], tell: Tell, should_stop: Callable[[], bool]) -
     Raises an `OrchError` for every explained failure, out of memory and device failures included.
     """
     given = TaskRequest(**request)
-    doors = {"prepare": prepare, "train": train, "evaluate": evaluate, "rank": rank}
+    doors = {"prepare": prepare, "train": train, "evaluate": evaluate, "rank": rank, "bench": bench}
     try:
         return doors[Task.parse(given.task).kind](given, tell, should_stop)
     except (MemoryError, RuntimeError, AssertionError) as error:

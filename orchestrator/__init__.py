@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from orchestrator.api import Exported, RunHandle, StoreHandle, open_store, rank, submit
+    from orchestrator.api import RunHandle, StoreHandle, open_store, rank, submit
+    from orchestrator.exported import Exported
 
 __all__ = ["Exported", "RunHandle", "StoreHandle", "open_store", "rank", "submit"]
 

@@ -17,6 +17,7 @@ from jobs import settings as environment
 from jobs.errors import OrchError
 from jobs.settings import Settings
 from jobs.store.store import Store
+from orchestrator.exported import Exported
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from jobs.spec.model import Spec
     from jobs.store.runs import Run
     from jobs.task import Task
-    from models.export.parity import Parity
     from models.export.trained_network import TrainedNetwork
     from orchestrator.analysis.ranking import Ranking
     from orchestrator.monitoring.status import RunStatus
@@ -202,21 +202,42 @@ class RunHandle:
         periods: Sequence[int] = (),
         metric: str | None = None,
         margin: float | None = None,
+        max_latency: str | None = None,
+        max_size: str | None = None,
     ) -> Path:
         """Write the report into a folder, by default in the store; returns its first page.
 
         `metric` leads, by default that of the specification. With a `margin`, networks are tested
-        to be at most that many points of it worse than the best.
+        to be at most that many points of it worse than the best. `max_latency` (such as `"20ms"`)
+        and `max_size` (`"10MB"`) limit what may be taken.
         """
-        from orchestrator.analysis import metrics
+        from orchestrator.analysis import constraints, metrics
         from orchestrator.report import write
 
+        limits = constraints.read(max_latency, max_size)
         wanted = list(write.DEFAULT if formats is None else formats)
         out = self.store.report_folder(self.name) if path is None else _folder(path)
         leading = None if metric is None else metrics.from_option(metric)
         return write.write_report(
-            self.store, self.record, out, tuple(periods), wanted, leading, margin
+            self.store, self.record, out, tuple(periods), wanted, leading, margin, limits
         )
+
+    def decide(
+        self,
+        *,
+        max_latency: str | None = None,
+        max_size: str | None = None,
+        margin: float | None = None,
+        metric: str | None = None,
+    ) -> dict[str, Any]:
+        """Which network to take, and how sure that is: `decision` of report.json."""
+        from orchestrator.analysis import constraints, metrics
+        from orchestrator.report import choice_facts, write
+
+        limits = constraints.read(max_latency, max_size)
+        leading = None if metric is None else metrics.from_option(metric)
+        run_data, analysis = write.analysed(self.store, self.record, (), leading, margin, limits)
+        return choice_facts.collect(run_data, analysis) or {}
 
     def ranking(self) -> Ranking:
         """The networks of a run of `rank`, best first; raises `OrchError` before any is ranked."""
@@ -288,6 +309,34 @@ class RunHandle:
         record = splits.chosen(self.store, self.record, split)
         return choose_model(self.store, record, backbone, seed, period, checked(setting))
 
+    def bench(
+        self,
+        *,
+        backbones: Sequence[str] = (),
+        runtimes: Sequence[str] = (),
+        threads: int = 1,
+        seed: int = 0,
+        host: str | None = None,
+        workers: int | None = None,
+        device: str | None = None,
+    ) -> RunHandle:
+        """Measure its trained networks, as `orch bench` does; returns the run with these tasks.
+
+        `wait` on that, then `results("benchmarks")` has the rows. Raises a `RequestError` for a bad
+        request, and then nothing is written.
+        """
+        from orchestrator.submission import bench, launch
+
+        chosen = _settings(self.store.root)
+        asked = bench.check(
+            chosen, self.store, self.record, backbones, runtimes, threads, host, seed
+        )
+        grown = bench.record(self.store, self.record, asked)
+        only = {task.id for task in asked.tasks}
+        here, _, _ = launch.begin(chosen, self.store, grown, workers, device, only)
+        handle = RunHandle(self.store, grown)
+        return replace(handle, look=launch.watching(self.store, grown, here))
+
     def cancel(self) -> None:
         """Stop its tasks after their step; results and checkpoints are kept."""
         self.store.cancel(self.name)
@@ -303,16 +352,6 @@ class RunHandle:
         idle.require_idle(self.store, self.record, waits=not dry_run)
         act = removal.plan_removal if dry_run else removal.remove_run
         return act(self.store, self.record)
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """An exported network: its folder, what it is, and how each format answers."""
-
-    folder: Path
-    trial: str
-    epoch: int
-    compared: dict[str, Parity]
 
 
 def _folder(path: Place) -> Path:

@@ -34,6 +34,10 @@ COMMANDS = {
         "evaluate:evaluate_command",
         "Evaluate a run's trained networks on other labelled images.",
     ),
+    "bench": (
+        "bench:bench_command",
+        "Measure the trained networks: latency, memory, size, int8.",
+    ),
     "predict": ("predict:predict_command", "Classify images with every backbone of a run."),
     "export": (
         "export:export_command",

@@ -274,7 +274,7 @@ class Reconciler:
 
     def _fits(self, task: Task) -> bool:
         try:
-            return not self.any_required or self.worker.fits(task)
+            return not (self.any_required or task.way) or self.worker.fits(task)
         except OutOfReach as error:
             self._say_denied(error)
             return False

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from jobs.benchmark import host_key
 from jobs.errors import class_of
 from jobs.plan import cost_of
 from jobs.store.requirements import gpu_memory_needed
@@ -148,7 +149,12 @@ class Worker:
     scheduler: Scheduler = field(init=False)
 
     def fits(self, task: Task) -> bool:
-        """Whether this worker's device has what the runs that want a task require."""
+        """Whether this worker's device has what the runs that want a task require.
+
+        A benchmark is for the workers of one host.
+        """
+        if task.way is not None and task.way.host != host_key(self.host):
+            return False
         return gpu_memory_needed(self.store, task) <= self.gpu_memory_bytes
 
     def __post_init__(self) -> None:

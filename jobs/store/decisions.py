@@ -144,7 +144,7 @@ class Decisions:
     def allows(self, task: Task) -> bool:
         """Whether a task of a trial is wanted now; evaluations on other data always are."""
         reach = self.reach(task.subject)
-        return reach is None or task.epoch <= reach or bool(task.data)
+        return reach is None or task.epoch <= reach or bool(task.data or task.way)
 
 
 NONE = Decisions()
@@ -175,7 +175,7 @@ def read(store: StorePaths, run: Run | RunOutline) -> Decisions:
 
 def wants(store: StorePaths, run: Run, task: Task) -> bool:
     """Whether a run wants a task of one of its trials now."""
-    later = task.corruption or task.data or task.kind == "rank"
+    later = task.corruption or task.data or task.kind in ("rank", "bench")
     trains = not run.spec.rank and task.epoch <= run.spec.epochs
     asked = task.id in run.tasks if later else trains
     return asked and (not run.decision_epochs or read(store, run).allows(task))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from jobs import atomic
-from jobs.store import codec
+from jobs.store import codec, marks
 from jobs.store.records import Record
 from jobs.task import Task
 
@@ -47,10 +45,7 @@ def record(store: Store, run: str, other: OtherDataRecord, tasks: Iterable[Task]
     path = store.others_folder(run) / f"{other.name}.json"
     codec.refuse_newer(OtherDataRecord, path)
     atomic.write_json(path, codec.encode(other))
-    for task in tasks:
-        mark = store.target_epochs_folder(task.subject) / task.id.split(".", 2)[2]
-        with atomic.storage_errors(mark), contextlib.suppress(FileExistsError):
-            os.close(os.open(mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    marks.mark(store, tasks)
 
 
 def preparations(run: Run | RunOutline, ledger: Ledger) -> list[Task]:

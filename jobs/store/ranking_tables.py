@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-_NAME = pa.dictionary(pa.int32(), pa.string())
-_WHO = [
-    ("backbone", pa.string()),
-    ("seed", pa.int64()),
-    ("period", pa.int64()),
-    ("epoch", pa.int64()),
-]
+from jobs.store.columns import NAME, WHO
 
 SCHEMAS: dict[str, pa.Schema] = {
     "rankings": pa.schema(
         [
-            *_WHO,
+            *WHO,
             ("images", pa.int64()),
             ("folds", pa.int64()),
             ("features", pa.int64()),
@@ -31,13 +25,13 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
     "ranking_answers": pa.schema(
         [
-            *_WHO,
+            *WHO,
             ("image", pa.string()),
-            ("label", _NAME),
+            ("label", NAME),
             ("fold", pa.int64()),
             ("group", pa.string()),
-            ("predicted", _NAME),
-            ("knn_predicted", _NAME),
+            ("predicted", NAME),
+            ("knn_predicted", NAME),
         ]
     ),
 }

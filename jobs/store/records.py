@@ -216,10 +216,7 @@ class HeartbeatRecord(Record, frozen=True, kw_only=True):
 
 
 class RunRecord(Record, frozen=True, kw_only=True):
-    """A run: its specification, trials and tasks. Formats: see `Run.format`.
-
-    Format 2 has evaluations on other data, format 3 ranks networks instead of training them.
-    """
+    """A run: its specification, trials and tasks; `Run.format` says what each format has."""
 
     FORMAT: ClassVar[int] = 3
     name: str

@@ -48,7 +48,7 @@ class Run:
     @property
     def format(self) -> int:
         """The format of its record: the oldest whose orch knows all that the run asks for."""
-        if self.spec.rank:
+        if self.spec.rank or any(task.startswith("bench.") for task in self.tasks):
             return 3
         return 1 if self.all_data_sets == self.data_sets else 2
 

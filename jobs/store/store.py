@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from jobs import atomic, permissions, settings
+from jobs import atomic, benchmark, permissions, settings
 from jobs.errors import BadSpec, DamagedFile, OutOfReach, StoreUnusable, UnknownRun, WorkError
 from jobs.store import codec, decisions, identity, stall_watch
 from jobs.store.ledger import LedgerStore
@@ -149,7 +149,7 @@ class Store(LedgerStore):
         return list(self.evaluations_by_epoch(trial))
 
     def evaluations(self, trial: str, epoch: int) -> list[Task]:
-        """Evaluations requested at a target epoch: uncorrupted images first, then corrupted."""
+        """Evaluations requested at a target epoch: uncorrupted images first; and benchmarks."""
         return self.evaluations_by_epoch(trial).get(epoch, [Task("evaluate", trial, epoch)])
 
     def evaluations_by_epoch(self, trial: str) -> dict[int, list[Task]]:
@@ -162,8 +162,9 @@ class Store(LedgerStore):
         for name in names:
             if not name.isdecimal():
                 with contextlib.suppress(BadSpec, KeyError):
-                    evaluation = Task.parse(f"evaluate.{trial}.{name}")
-                    by_epoch[evaluation.epoch].append(evaluation)
+                    is_bench = benchmark.read_way(name.partition(".")[2]) is not None
+                    test = Task.parse(f"{'bench' if is_bench else 'evaluate'}.{trial}.{name}")
+                    by_epoch[test.epoch].append(test)
         return by_epoch
 
     def save_run(self, run: Run) -> None:

@@ -21,15 +21,10 @@ from jobs import atomic, permissions
 from jobs.catalog.metrics import validated
 from jobs.errors import AccessDenied, DamagedFile
 from jobs.store import codec, ranking_tables
+from jobs.store.benchmark_tables import BENCHMARKS, NEVER_NULL_OF_BENCHMARKS
+from jobs.store.columns import NAME, WHO
 from jobs.versions import RESULT_PACKAGES
 
-_NAME = pa.dictionary(pa.int32(), pa.string())
-_WHO = [
-    ("backbone", pa.string()),
-    ("seed", pa.int64()),
-    ("period", pa.int64()),
-    ("epoch", pa.int64()),
-]
 _SUMS = [
     ("loss", pa.float64()),
     ("correct", pa.int64()),
@@ -40,12 +35,12 @@ _SUMS = [
 ]
 _PREDICTION = [
     ("image", pa.string()),
-    ("label", _NAME),
-    ("predicted", _NAME),
+    ("label", NAME),
+    ("predicted", NAME),
     ("confidence", pa.float32()),
     ("label_confidence", pa.float32()),
     ("label_rank", pa.int32()),
-    ("recipe", _NAME),
+    ("recipe", NAME),
 ]
 _WHEN = pa.timestamp("us", tz="UTC")
 
@@ -55,7 +50,7 @@ VALIDATED_LATER = [name for name in validated() if name not in ("val_loss", "val
 SCHEMAS: dict[str, pa.Schema] = {
     "epochs": pa.schema(
         [
-            *_WHO,
+            *WHO,
             ("train_loss", pa.float64()),
             ("val_loss", pa.float64()),
             ("val_accuracy", pa.float64()),
@@ -68,17 +63,18 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
     "evaluations": pa.schema(
         [
-            *_WHO,
+            *WHO,
             ("corruption", pa.string()),
             ("severity", pa.int64()),
             *_SUMS,
         ]
     ),
-    "predictions": pa.schema([*_WHO, *_PREDICTION]),
-    "validation_predictions": pa.schema([*_WHO, *_PREDICTION]),
-    "other_evaluations": pa.schema([*_WHO, ("data", pa.string()), *_SUMS]),
-    "other_predictions": pa.schema([*_WHO, ("data", _NAME), *_PREDICTION]),
+    "predictions": pa.schema([*WHO, *_PREDICTION]),
+    "validation_predictions": pa.schema([*WHO, *_PREDICTION]),
+    "other_evaluations": pa.schema([*WHO, ("data", pa.string()), *_SUMS]),
+    "other_predictions": pa.schema([*WHO, ("data", NAME), *_PREDICTION]),
     **ranking_tables.SCHEMAS,
+    **BENCHMARKS,
     "attempts": pa.schema(
         [
             ("task", pa.string()),
@@ -120,8 +116,8 @@ ADDED_LATER = {
 MANIFEST = pa.schema(
     [
         ("path", pa.string()),
-        ("label", _NAME),
-        ("split", _NAME),
+        ("label", NAME),
+        ("split", NAME),
         ("sha256", pa.string()),
         ("pixels", pa.string()),
     ]
@@ -164,6 +160,7 @@ NEVER_NULL = {
     "pixels",
     "bytes",
     "data",
+    *NEVER_NULL_OF_BENCHMARKS,
 }
 
 

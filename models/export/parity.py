@@ -76,6 +76,12 @@ def compare(data: Data, indices: Indices, reference: Sequence[Scores], exported:
             f"the exported network's scores differ from torch's by up to {largest:g}. Nothing was "
             "written. Try another --format."
         )
+    return differences(data, indices, wanted, exported)
+
+
+def differences(data: Data, indices: Indices, wanted: Scores, exported: Scores) -> Parity:
+    """The differences on these images, however large."""
+    largest = float(np.abs(exported - wanted).max())
     mine, theirs = wanted.argmax(1), exported.argmax(1)
     others = tuple(
         OtherAnswer(

@@ -39,7 +39,7 @@ def facts(
         return known | {"problem": str(error)}
     size = image_size or native.image_size
     known |= native.model_dump(mode="json") | {"counted_at": size}
-    known |= {"licence": _licence(label), "weights_here": _here(label, weights_dir)}
+    known |= {"licence": licence(label), "weights_here": _here(label, weights_dir)}
     try:
         network = libraries.skeleton(Wanted(label, size), classes)
         gmacs = costs.of_image(network, size).gmacs
@@ -50,7 +50,7 @@ def facts(
     return known
 
 
-def _licence(label: str) -> str | None:
+def licence(label: str) -> str | None:
     """The licence of the weights where the library states it; torchvision states none."""
     library, _, name = label.partition(":")
     stated = timm_networks.description(name).get("license") if library == "timm" else None

@@ -13,7 +13,10 @@ from orchestrator.analysis import splits
 from orchestrator.analysis.agreement import Agreement, agree
 from orchestrator.analysis.best_settings import SettingResult, compare_settings
 from orchestrator.analysis.calibration import Calibration
+from orchestrator.analysis.constraints import Constraints
 from orchestrator.analysis.cost import Cost, network_costs
+from orchestrator.analysis.decision import Decision
+from orchestrator.analysis.decision_of_run import of_run
 from orchestrator.analysis.duplicates import find_duplicates
 from orchestrator.analysis.examples import (
     Example,
@@ -44,6 +47,7 @@ from orchestrator.analysis.selective import RiskCoverage, halves, risk_coverage
 from orchestrator.analysis.timeline import AttemptCount, Timeline, build_timeline, count_attempts
 
 CONFUSED_PAIRS = 6
+UNLIMITED = Constraints()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +95,18 @@ class Analysis:
     selective: Mapping[str, RiskCoverage] = field(default_factory=dict)
     margin: float | None = None
     noninferior: tuple[NonInferiority, ...] = ()
+    decision: Decision | None = None
     foretold: Foretold | None = None
     without_suspects: Restated | None = None
 
 
-def analyse(run_data: RunData, margin: float | None = None) -> Analysis:
+def analyse(
+    run_data: RunData, margin: float | None = None, constraints: Constraints = UNLIMITED
+) -> Analysis:
     """Analyse run data that was read once from the store.
 
     With a `margin` in the unit of the leading metric, also whether networks are at most that much
-    worse than the leader.
+    worse than the leader. The decision keeps to the `constraints`.
     """
     period, answered = run_data.period, _answered(run_data)
     first = {name: run_data.learned_answers(name, period)[0] for name in answered}
@@ -112,7 +119,7 @@ def analyse(run_data: RunData, margin: float | None = None) -> Analysis:
         epoch=run_data.run.epoch_of(period),
         first=first,
         examples=examples,
-        **_tested(run_data, answered, margin),
+        **_tested(run_data, answered, margin, constraints),
         ranks=_ranks(run_data),
         matrices=matrices,
         by_class=_by_class(run_data, matrices, answered),
@@ -120,7 +127,6 @@ def analyse(run_data: RunData, margin: float | None = None) -> Analysis:
         calibration={name: one.calibration for name, one in pooled.items() if one.calibration},
         agreement=_agreement(run_data, first, examples),
         top={n: top for n, one in pooled.items() if (top := METRICS["top5"].of(one)) is not None},
-        costs=_costs(run_data),
         stopping=_stopping(run_data),
         timeline=_timeline(run_data),
         attempts=count_attempts(run_data.attempts),
@@ -151,9 +157,12 @@ def _answered(run_data: RunData) -> dict[str, list[TrialPredictions]]:
 
 
 def _tested(
-    run_data: RunData, answered: Mapping[str, list[TrialPredictions]], margin: float | None
+    run_data: RunData,
+    answered: Mapping[str, list[TrialPredictions]],
+    margin: float | None,
+    constraints: Constraints = UNLIMITED,
 ) -> dict[str, Any]:
-    """All tests between networks, by the values of images."""
+    """All tests between networks, by the values of images; their costs, and the decision."""
     metric, leader = run_data.metric, run_data.leader
     if run_data.splits:
         over_splits = splits.tests(run_data)
@@ -164,14 +173,23 @@ def _tested(
     learned = {name: one for name, one in moments.items() if name in run_data.learned}
     leads = beats_all_rivals(learned, metric.higher_is_better)
     facts: dict[str, Any] = {"paired_tests": tests, "verdict": None, "margin": margin}
+    facts["costs"] = costs = _costs(run_data)
     facts["foretold"] = foretold(run_data, values.networks)
     if leader:
         facts["verdict"] = judge_leader(leader, tests, leads)
         rivals = {name: rows for name, rows in values.networks.items() if name in run_data.rivals}
+
+        def against(reference: str, names: Sequence[str]) -> tuple[NonInferiority, ...]:
+            fit = {name: rows for name, rows in rivals.items() if name in names}
+            if margin is None:
+                return ()
+            return noninferiority(
+                NetworkValues(fit, values.swing), moments, reference, margin, metric.sign
+            )
+
         if margin is not None:
-            first = leader.ranking[0].backbone
-            fit = NetworkValues(rivals, values.swing)
-            facts["noninferior"] = noninferiority(fit, moments, first, margin, metric.sign)
+            facts["noninferior"] = against(leader.ranking[0].backbone, list(rivals))
+        facts["decision"] = of_run(run_data, margin, constraints, costs, tests, against)
     return facts
 
 

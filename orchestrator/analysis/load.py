@@ -65,6 +65,8 @@ class StoredResults:
     others: tuple[OtherDataRecord, ...]
     other_evaluations: pa.Table
     other_manifests: dict[str, pa.Table]
+    benchmarks: pa.Table
+    benchmark_differences: pa.Table
     rankings: tuple[StoredRanking, ...] = ()
     decisions: Decisions = NONE
 
@@ -95,6 +97,8 @@ def load_results(store: Store, run: Run) -> StoredResults:
         others=tuple(other_data.recorded(store, run.name)),
         other_evaluations=read_rows(store.root, "other_evaluations", run.trials),
         other_manifests=_other_manifests(store, run),
+        benchmarks=read_rows(store.root, "benchmarks", run.trials),
+        benchmark_differences=read_rows(store.root, "benchmark_differences", run.trials),
         rankings=load_rankings(store, run),
         decisions=decisions.read(store, run),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.catalog.metrics import Metric, short_of_classes
@@ -17,6 +18,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, Trial
 from orchestrator.analysis import other_data, standings
+from orchestrator.analysis.benchmarks import Benchmark, read_benchmarks
 from orchestrator.analysis.leader import Leader, among, find_leader, settled_period
 from orchestrator.analysis.leaks import METHOD, Leaks, as_record, find_leaks, from_record
 from orchestrator.analysis.load import (
@@ -73,6 +75,8 @@ class RunData:
     labels: dict[str, str] = field(default_factory=dict)
     learning: Learning = field(default_factory=Learning)
     other_data: tuple[OtherData, ...] = ()
+    benchmarks: tuple[Benchmark, ...] = ()
+    root: Path = Path()
     rankings: tuple[StoredRanking, ...] = ()
     leaks: Leaks | None = None
     without_suspects: RunData | None = None
@@ -204,7 +208,7 @@ def compare_networks(
     """The comparison of what was loaded; raises `OrchError` when nothing is done yet."""
     run, trials = stored.run, stored.trials
     whose = {name: (stored.labels[name], trial.seed) for name, trial in trials.items()}
-    recipes = {name: trial.recipe for name, trial in trials.items()}
+    recipes = {name: one.recipe for name, one in trials.items()}
     compared = standings.compare(run, whose, stored.epochs, stored.evaluations, metric, recipes)
     if not compared.epochs and not any(standing.tests for standing in compared.standings):
         raise OrchError(nothing_yet(stored))
@@ -234,10 +238,17 @@ def compare_networks(
         trainings=stored.trainings,
         other_data=_other_data(stored, whose),
         labels=stored.labels,
+        root=stored.root,
+        benchmarks=_benchmarks(stored),
         rankings=stored.rankings,
         decisions=stored.decisions,
     )
     return _with_learning(run_data, needed)
+
+
+def _benchmarks(stored: StoredResults) -> tuple[Benchmark, ...]:
+    rows, differences = stored.benchmarks, stored.benchmark_differences
+    return read_benchmarks(rows, differences, stored.labels, stored.run.spec.epochs)
 
 
 def _other_data(

@@ -17,7 +17,7 @@ from orchestrator.terminal.options import (
 )
 
 if TYPE_CHECKING:
-    from orchestrator.api import Exported
+    from orchestrator.exported import Exported
 
 FORMATS = ("torch", "safetensors", "onnx")
 

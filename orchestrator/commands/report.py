@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobs.catalog.metrics import options
 from jobs.errors import RequestError
 from jobs.settings import Settings, folder
+from orchestrator.formatting import plain
 from orchestrator.report.write import DEFAULT, FORMATS, check
 from orchestrator.terminal.options import emit, examples, json_option, store_option
+
+if TYPE_CHECKING:
+    from orchestrator.analysis.analysis import Analysis
+    from orchestrator.analysis.run_data import RunData
 
 
 @click.command(
@@ -21,6 +26,7 @@ from orchestrator.terminal.options import emit, examples, json_option, store_opt
         "orch report digits-3x10-1f3a9c --out comparison/",
         "orch report --period 2 --format html,csv,latex",
         "orch report --metric macro-f1 --margin 1",
+        "orch report --max-latency 20ms --max-size 10MB --margin 1",
         "orch report digits-3x10-1f3a9c animals-3x10-77ab01 --out both/",
     )
 )
@@ -54,6 +60,16 @@ from orchestrator.terminal.options import emit, examples, json_option, store_opt
     metavar="POINTS",
     help="Test which networks are at most so many points of the metric worse than the best.",
 )
+@click.option(
+    "--max-latency",
+    metavar="TIME",
+    help="Say which network answers one image within this time, such as 20ms (see 'orch bench').",
+)
+@click.option(
+    "--max-size",
+    metavar="SIZE",
+    help="Say which network is in a file of at most this size, such as 10MB.",
+)
 @click.option("--out", metavar="DIR", help="Output folder.  [default: reports/RUN in the store]")
 @json_option
 @store_option
@@ -65,6 +81,8 @@ def report_command(
     formats: str,
     metric: str | None,
     margin: float | None,
+    max_latency: str | None,
+    max_size: str | None,
     out: str | None,
     as_json: bool,
 ) -> None:
@@ -75,34 +93,45 @@ def report_command(
     """
     from jobs.store.latest import latest_training
     from jobs.store.store import Store
-    from orchestrator.api import RunHandle
     from orchestrator.report import write
     from orchestrator.terminal import progress_bar
 
     write.need(write.NEEDED)
-    from orchestrator.analysis import metrics
+    from orchestrator.analysis import constraints, metrics
 
-    wanted = _formats(formats)
-    leading = None if metric is None else metrics.from_option(metric)
+    limits = constraints.read(max_latency, max_size)
+    wanted, leading = _formats(formats), None if metric is None else metrics.from_option(metric)
     store = Store(settings.store).open()
     chosen = [store.load_run(name) for name in dict.fromkeys(runs)] or [latest_training(store)]
     name = "+".join(run.name for run in chosen)[:200]
     place = store.report_folder(name) if out is None else folder(out, "--out")
+    if limits and len(chosen) > 1:
+        raise RequestError("--max-latency and --max-size are about the networks of one run.")
+    decided = None
     with progress_bar.status_line(f"comparing {len(chosen)} run(s)", as_json):
         if len(chosen) == 1:
-            run = RunHandle(store, chosen[0])
-            page = run.report(place, formats=wanted, periods=periods, metric=metric, margin=margin)
+            decided = write.analysed(store, chosen[0], periods, leading, margin, limits)
+            page = write.written(store, *decided, place, wanted)
         else:
             page = write.write_comparison(store, chosen, place, periods, wanted, leading, margin)
-    _told(page, [run.name for run in chosen], as_json)
+    _told(page, [run.name for run in chosen], as_json, decided if limits else None)
 
 
-def _told(page: Path, runs: Sequence[str], as_json: bool) -> None:
-    """Say where the report is."""
+def _told(
+    page: Path, runs: Sequence[str], as_json: bool, decided: tuple[RunData, Analysis] | None
+) -> None:
+    """Say where the report is, and under limits which network to take."""
+    from orchestrator.report import choice_facts, decision_words
+
     if as_json:
         names: dict[str, Any] = {"run": runs[0]} if len(runs) == 1 else {"runs": list(runs)}
-        emit({**names, "report": str(page.absolute()), "folder": str(page.parent.absolute())})
+        facts = {"report": str(page.absolute()), "folder": str(page.parent.absolute())}
+        extra = {} if decided is None else {"decision": choice_facts.collect(*decided)}
+        emit({**names, **facts, **extra})
     else:
+        if decided is not None:
+            for line in (decision_words.answer(*decided), *decision_words.sureness(*decided)):
+                click.echo(plain(line))
         click.echo(f"report of {' and '.join(runs)}: {page}")
 
 

@@ -88,7 +88,7 @@ def ready_tasks(
     ready = set[str]()
     for name in open_tasks:
         task = Task.parse(name)
-        last = task.epoch + (task.kind == "evaluate")
+        last = task.epoch + task.needs_training
         needed = (Task("train", task.subject, each) for each in epochs[task.subject] if each < last)
         if task.kind == "prepare" or (
             task.subject not in unprepared and all(map(ledger.is_done, needed))

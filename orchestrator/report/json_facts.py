@@ -16,7 +16,7 @@ from orchestrator.analysis.robustness import Robustness
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import PeriodResult, Standing
 from orchestrator.analysis.statistics import Spread
-from orchestrator.report import json_leaks
+from orchestrator.report import choice_facts, json_leaks
 from orchestrator.report.decision_facts import decision_facts
 from orchestrator.report.headline import Headline
 from orchestrator.report.json_keys import KEYS, SCHEMA
@@ -43,6 +43,7 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
         "metrics": {name: _metric(metric) for name, metric in METRICS.items()},
         "standings": [_standing(standing) for standing in run_data.comparison.standings],
         "settings": [asdict(one) for one in analysis.settings],
+        **choice_facts.keys(run_data, analysis),
         "decisions": decision_facts(run_data),
         **_tested(analysis),
         **_on_others(run_data, analysis),

@@ -18,6 +18,21 @@ KEYS = {
     "and images; `learned_nothing` has trials left out of the ranking when they are all of a "
     "network's: the class they predict most, its share of the images, their accuracy; `baselines` "
     "what chance and the commonest class reach",
+    "decision": "the network to take (`choice`) under `constraints` (milliseconds and bytes; null: "
+    "none), in words, and how sure that is; `candidates` has each network, best first, with the "
+    "leading metric and its 95% interval over images, seconds and energy of training, latency of "
+    "one image (`latency_ms`: 95 of 100 runs; `p50_ms`), size and runtime of the file, licence of "
+    "the initial weights, the limits that it breaks (`fails`) or of which nothing was measured "
+    "(`unknown`); `best` is the best that fits, `test` compares it with `rival`, the next that "
+    "fits, `against_all` the best of all with it, `noninferior` others that fit with it; `closest` "
+    "comes nearest where none fits, and `int8` are networks that fit with 8-bit numbers. null: "
+    "nothing is tested",
+    "benchmarks": "an entry for each network, runtime, number of threads and host of `orch bench`: "
+    "latencies by batch size (milliseconds, peak memory of the process in bytes, processors that "
+    "others used), size of the file in bytes, accuracy of the runtime and of torch in float32 on "
+    "all test images, their difference with its 95% interval (Agresti and Min) and McNemar's exact "
+    "p, images that only one has right, and each image that is answered otherwise with torch's "
+    "margin",
     "missing": "what the run asked for and is not there, in words; empty when all is done",
     "tasks": "how many tasks are in each state",
     "metric": "the metric that leads, by its name in `metrics`: ranking, `duels`, `ranks`, "

@@ -12,6 +12,7 @@ UNFINISHED = {
     "open": "is still to come",
     "cancelled": "was cancelled with the run",
 }
+WORK = {"train": "training up to", "evaluate": "evaluation after", "bench": "benchmark after"}
 
 
 def missing(run_data: RunData) -> list[str]:
@@ -45,13 +46,14 @@ def _told(run_data: RunData, task_id: str) -> str:
     if task.kind == "prepare":
         other = "" if task.subject in run_data.run.data_sets else f" {task.subject}"
         return f"Preparing the data set{other}"
-    what = "training up to" if task.kind == "train" else "evaluation after"
+    what = WORK[task.kind]
     return (
         f"{wording.title(run_data.label(task.subject))} ({_which(run_data, task.subject)}): "
         f"{what} epoch "
         f"{task.epoch}"
         f"{f' on corrupted images ({task.corruption})' if task.corruption else ''}"
         f"{f' on other data ({task.data})' if task.data else ''}"
+        f"{f' by {task.way.runtime} on {task.way.host}' if task.way else ''}"
     )
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.examples import KINDS
 from orchestrator.analysis.run_data import RunData
-from orchestrator.report import json_facts
+from orchestrator.report import decision_screen, json_facts
+from orchestrator.report.decision_screen import Screen
 from orchestrator.report.headline import Headline, compose
 from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Section
@@ -21,6 +22,7 @@ from orchestrator.report.rendering.gallery import Gallery
 from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections import learning_curves, registry
 
+NO_SCREEN = Screen((), (), None)
 SCRIPT = (Path(__file__).parent / "templates" / "page.js").read_text(encoding="utf-8")
 
 
@@ -34,11 +36,13 @@ class Page:
     sections: tuple[Section, ...]
     facts: dict[str, Any]
     gallery: Gallery | None
+    screen: Screen = NO_SCREEN
 
     @cached_property
     def drawings(self) -> list[Chart]:
         """All figures, in order of the page."""
-        return list(elements.drawings(self.sections))
+        first = [self.screen.picture] if self.screen.picture else []
+        return [*first, *elements.drawings(self.sections)]
 
 
 def assemble(run_data: RunData, analysis: Analysis) -> Page:
@@ -57,6 +61,7 @@ def _assembled(run_data: RunData, analysis: Analysis) -> Page:
         tuple(registry.sections(ReportData(run_data, analysis, gallery))),
         json_facts.collect(run_data, analysis, headline),
         gallery,
+        decision_screen.first_screen(run_data, analysis),
     )
 
 

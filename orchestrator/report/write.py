@@ -18,6 +18,7 @@ from jobs.store.store import Store
 
 if TYPE_CHECKING:
     from orchestrator.analysis.analysis import Analysis
+    from orchestrator.analysis.constraints import Constraints
     from orchestrator.analysis.run_data import RunData
     from orchestrator.report.page import Page
     from orchestrator.report.rendering.elements import Table
@@ -38,25 +39,53 @@ def write_report(
     formats: Sequence[str] = DEFAULT,
     metric: Metric | None = None,
     margin: float | None = None,
+    constraints: Constraints | None = None,
 ) -> Path:
     """Write the report of a run into `out` and return the path of its first format.
 
     The report shows `periods` (none given: the first and the last) and compares the networks at
     the last one. `metric` leads, by default that of the run. It lists results that are missing.
     With a `margin`, in percentage points of a share or else in the metric's unit, networks are
-    tested to be at most that much worse than the best. Equal data gives byte-identical files.
+    tested to be at most that much worse than the best. Under `constraints` it says which network to
+    take. Equal data gives byte-identical files.
 
     Raises `MissingExtra` without the extra 'report', and `OrchError` without results. Raises
     `RequestError` if `out` is not writable, or if a period or format does not exist.
     """
-    need(NEEDED)
     check(formats)
-    from orchestrator.analysis.analysis import analyse
-    from orchestrator.analysis.run_data import keep_leaks, read_run_data
-    from orchestrator.report import page
+    run_data, analysis = analysed(store, run, periods, metric, margin, constraints)
+    return written(store, run_data, analysis, out, formats)
+
+
+def analysed(
+    store: Store,
+    run: Run,
+    periods: Sequence[int] = (),
+    metric: Metric | None = None,
+    margin: float | None = None,
+    constraints: Constraints | None = None,
+) -> tuple[RunData, Analysis]:
+    """The results of a run and their analysis, with the arguments of `write_report`."""
+    need(NEEDED)
+    from orchestrator.analysis.analysis import UNLIMITED, analyse
+    from orchestrator.analysis.run_data import read_run_data
 
     run_data = read_run_data(store, run, periods, metric)
-    analysis = analyse(run_data, _in_unit(margin, run_data))
+    if constraints and run_data.splits:
+        raise RequestError(
+            f"the run {run.name} has several splits, over which limits are not judged. Leave out "
+            "--max-latency and --max-size."
+        )
+    return run_data, analyse(run_data, _in_unit(margin, run_data), constraints or UNLIMITED)
+
+
+def written(
+    store: Store, run_data: RunData, analysis: Analysis, out: Path, formats: Sequence[str]
+) -> Path:
+    """Write the report of what was analysed; returns the path of its first format."""
+    from orchestrator.analysis.run_data import keep_leaks
+    from orchestrator.report import page
+
     with _writing(out):
         made = page.assemble(run_data, analysis)
         first = put(out, made, _plain(run_data, analysis, formats), formats)
@@ -145,7 +174,7 @@ def put(out: Path, told: Page, plain: Mapping[str, Any], formats: Sequence[str])
             )
         elif name == "latex":
             contents["report.tex"] = lambda: _bytes(
-                latex.document(told.title, (told.headline.sentence, told.headline.cost), shown)
+                latex.document(told.title, (told.headline.answer, told.headline.cost), shown)
             )
             contents |= {
                 f"tables/{table.name}.tex": partial(_latex_table, table) for table in shown

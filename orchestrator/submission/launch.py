@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from orchestrator.monitoring.status import RunStatus
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """What to wait for: a run with these tasks alone, and what to say and tell when it is over.
+
+    `results` gives the lines, and the same as JSON values.
+    """
+
+    run: Run
+    results: Callable[[], tuple[list[str], dict[str, Any]]]
 
 
 def options(command: F) -> F:
@@ -120,10 +131,12 @@ def launch(
     as_json: bool,
     facts: dict[str, Any],
     only: Collection[str] | None = None,
+    awaited: Awaited | None = None,
 ) -> int:
     """Start missing local processes, enqueue ready tasks, and report; returns the exit code.
 
-    `only` limits which task ids are enqueued. With `wait`, it returns when the run is over.
+    `only` limits which task ids are enqueued. With `wait`, it returns when the run is over, or the
+    part of it that is `awaited`.
     """
     from orchestrator.submission import fitting
 
@@ -132,9 +145,14 @@ def launch(
         click.echo(f"warning: {plain(line)}", err=True)
     if not as_json:
         _tell(settings, run, [*said, *lines_of(settings, run, here, sent, states)], wait)
-    end = follow(settings, store, run, here, as_json) if wait else None
+    followed = run if awaited is None else awaited.run
+    end = follow(settings, store, followed, here, as_json) if wait else None
+    lines, more = awaited.results() if awaited is not None and wait else ([], {})
     if as_json:
-        emit(_facts(settings, run, here, sent, end) | facts)
+        emit(_facts(settings, run, here, sent, end) | facts | more)
+    else:
+        for line in lines:
+            click.echo(plain(line))
     return end.exit_code if end else 0
 
 

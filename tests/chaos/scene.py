@@ -18,9 +18,11 @@ from chaos.broker import Broker
 from chaos.crew import Crew
 from chaos.processes import task_children
 from jobs import atomic, plan
+from jobs.benchmark import host_key
 from jobs.errors import OrchError
 from jobs.store.runs import Run
 from jobs.task import Task
+from orchestrator.monitoring import heartbeats
 
 T = TypeVar("T")
 BACKBONES = ("scratch", "squeezenet", "squeezenet-finetuned")
@@ -91,6 +93,7 @@ class Scene:
     damaged: set[str] = field(default_factory=set)
     troubles: list[str] = field(default_factory=list)
     timers: list[threading.Timer] = field(default_factory=list)
+    benchmarks: set[str] = field(default_factory=set)
 
     @property
     def run(self) -> Run:
@@ -131,7 +134,15 @@ class Scene:
         """How many tasks are not done yet."""
         both = (*self.runs, *self.rankings)
         states = [plan.task_states(self.lab.store, run) for run in both]
-        return len({task for run in states for task, state in run.items() if state == "open"})
+        tasks = {task for run in states for task, state in run.items() if state == "open"}
+        return len(tasks | self.open_benchmarks())
+
+    def open_benchmarks(self) -> set[str]:
+        """The benchmarks that are not done, but for those of a name that no host has any more."""
+        signs = heartbeats.read_heartbeats(self.lab.store.root)
+        hosts = {host_key(sign.host) for sign in signs if sign.fresh}
+        waiting = (Task.parse(name) for name in self.benchmarks - self.done())
+        return {task.id for task in waiting if task.way is not None and task.way.host in hosts}
 
     def later(self, after_s: float, act: Callable[[], None]) -> None:
         """Call a function later, in a thread."""

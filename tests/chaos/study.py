@@ -123,7 +123,7 @@ def _calm(folder: Path, images: Path, workers: int, periods: int, size: Size) ->
 
 def _lab(folder: Path, pause_s: float = 0.0) -> Lab:
     """A laboratory with the embedded Redis, whose files are on the store's disk."""
-    state = {"XDG_STATE_HOME": str(folder / "state")}
+    state = {"XDG_STATE_HOME": str(folder / "state"), "ORCH_QUICK_BENCH": "1"}
     return Lab(folder, "", extra=state, kind=Kind(pause_s=pause_s))
 
 

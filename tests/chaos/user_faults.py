@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import socket
 import time
 from pathlib import Path
@@ -12,9 +13,11 @@ from pathlib import Path
 from chaos.pulse import Blow
 from chaos.scene import Scene
 from chaos.surroundings import HOST_RENAMED
-from chaos.victims import Strike
+from chaos.victims import Strike, signal_if_alive
+from jobs.task import Task
 
 COLLEAGUE = 54321
+MEASURING_S = 20.0
 
 
 def cancel(scene: Scene, rng: random.Random, blow: Blow) -> bool:
@@ -64,6 +67,36 @@ def hide_run(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     return True
 
 
+def benchmark(scene: Scene, rng: random.Random, blow: Blow) -> bool:
+    """A network is benchmarked meanwhile, and the process that does it is killed once."""
+    store, run = scene.lab.store, scene.run
+    tested = {task.subject for task in map(Task.parse, scene.done()) if task.is_test}
+    known = sorted(tested & set(run.trials))
+    if not known:
+        return False
+    name = store.load_trial(rng.choice(known)).backbone
+    scene.broker.wait()
+    words = ("--backbone", name, "--runtime", "torch", "--no-wait", "--no-workers")
+    scene.orch("bench", run.name, *words)
+    scene.benchmarks |= {task for task in store.load_run(run.name).tasks if is_bench(task)}
+    began = time.monotonic()
+    while time.monotonic() - began < MEASURING_S:
+        for worker, busy in scene.at_work().items():
+            if busy.task.kind == "bench":
+                signal_if_alive(busy.child, signal.SIGKILL)
+                blow.task, blow.attempt = busy.task, busy.attempt
+                blow.detail = f"{worker}: {busy.task.id}"
+                return True
+        time.sleep(0.1)
+    blow.detail = f"{name}, not struck"
+    return True
+
+
+def is_bench(task: str) -> bool:
+    """Whether a task is a benchmark."""
+    return task.startswith("bench.")
+
+
 def _make_private(folder: Path) -> None:
     if os.geteuid() == 0:
         os.chown(folder, COLLEAGUE, COLLEAGUE)
@@ -78,4 +111,5 @@ USER_FAULTS: dict[str, Strike] = {
 PEOPLES_FAULTS: dict[str, Strike] = {
     HOST_RENAMED: rename_host,
     "a run that nobody else may read": hide_run,
+    "orch bench, then its process is killed": benchmark,
 }

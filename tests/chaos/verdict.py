@@ -61,8 +61,15 @@ def judge(scene: Scene, twin: Lab, calm: Run) -> list[Check]:
                 f"rows of {table} are the twin's, none missing, none twice", found == wanted, detail
             )
         )
+    left, done = scene.open_benchmarks(), scene.benchmarks & scene.done()
+    renamed = len(scene.benchmarks) - len(done) - len(left)
     return [
         *checks,
+        Check(
+            "benchmarks that were asked for are done",
+            not left,
+            f"{len(done)} of {len(scene.benchmarks)}, {renamed} for a name that no host has now",
+        ),
         *_ranked(scene, twin),
         *([_decided(scene, twin, calm)] if run.spec.race else []),
         _audited(scene),

@@ -1,4 +1,4 @@
-"""The page at a glance, in a real browser: eight screens, accuracy first, the rest folded."""
+"""The page at a glance, in a real browser: nine screens, accuracy first, the rest folded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.report import write
 from orchestrator.report.sections import mistakes
 
 pytestmark = pytest.mark.browser
-SCREENS, SCREEN_PX = 8, 720
+SCREENS, SCREEN_PX = 9, 720
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def opened(chromium: Any, place: Path, width: int) -> Any:
     return page
 
 
-def test_three_networks_take_at_most_eight_screens(chromium: Any, place: Path) -> None:
+def test_three_networks_take_at_most_nine_screens(chromium: Any, place: Path) -> None:
     """Before anything is unfolded."""
     page = opened(chromium, place, 1280)
 

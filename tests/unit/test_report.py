@@ -28,6 +28,7 @@ OTHERS = {
     "risk-coverage",
     "cost-seconds",
     "cost-gmacs",
+    "decision",
     "stopping",
     "timeline",
 }

@@ -111,6 +111,8 @@ def result_sentence(task: Task, result: Mapping[str, Any], progress: Mapping[str
     if task.kind == "evaluate":
         parts = [_share("accuracy", result.get("accuracy")), _loss(result.get("loss"))]
         return ", ".join(filter(None, (*parts, f"{result.get('total', 0)} test images")))
+    if task.way is not None:
+        return f"measured by {task.way.runtime} on {task.way.threads} thread(s)"
     early = " (stopped early)" if result.get("stopped_early") else ""
     parts = [
         _loss(progress.get("loss")),

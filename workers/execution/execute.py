@@ -113,8 +113,8 @@ def _admit(context: TaskContext) -> Requirement | None:
 
 
 def requirement(context: TaskContext) -> Requirement:
-    """The requirement of a task; not estimated with a single slot."""
-    if context.worker.admission.slots == 1:
+    """The requirement of a task; not estimated with a single slot. Benchmarks run alone."""
+    if context.worker.admission.slots == 1 or context.task.kind == "bench":
         return Requirement(alone=True)
     expected = context.worker.measured.expected(context.task)
     return Requirement(expected, context.history.must_run_exclusively())
@@ -236,7 +236,7 @@ def _pass_on(worker: Worker, tasks: list[Task], *free: str) -> None:
         if to is None:
             apart = [task for task in sent if not worker.scheduler.all_fit(task)]
             sent = [task for task in sent if task not in apart]
-            tests = [task for task in apart if task.kind == "evaluate" and worker.fits(task)]
+            tests = [task for task in apart if task.needs_training and worker.fits(task)]
             enqueue(worker, tests, worker.name)
         enqueue(worker, begin_here(worker, sent, to) if to in free else sent, to)
 
@@ -255,7 +255,7 @@ def ready_since(store: Store, task: Task, runs: Sequence[Run]) -> float | None:
         data = store.load_trial(task.subject).data
         before = [epoch for epoch in store.target_epochs(task.subject) if epoch < task.epoch]
         needed = Task(
-            "train", task.subject, task.epoch if task.kind == "evaluate" else max(before, default=0)
+            "train", task.subject, task.epoch if task.needs_training else max(before, default=0)
         )
         prepared = [Task("prepare", each) for each in filter(None, (data, task.data))]
         paths = [store.done_path(each) for each in (*prepared, needed)]

@@ -49,7 +49,7 @@ def settle_failure(context: TaskContext, attempt: Attempt, error: OrchError, lea
     if lease.holds():  # otherwise the file may belong to the new holder
         store.progress_path(task).unlink(missing_ok=True)
     log.warning("%s: attempt %d %s (%s): %s", task.id, attempt.number, state, error.failure, error)
-    mendable = isinstance(error, BadCheckpoint) and task.kind == "evaluate"
+    mendable = isinstance(error, BadCheckpoint) and task.needs_training
     if mendable and lease.holds():
         # The training is repeated from the checkpoint before, and ends the same.
         verify.redo_training(store, Task("train", task.subject, task.epoch))

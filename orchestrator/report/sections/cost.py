@@ -131,7 +131,8 @@ def price(cost: Cost, measure: str) -> float | None:
     return cost.run_gmacs or None
 
 
-def _logarithmic(axis: Axis) -> None:
+def log_scale(axis: Axis) -> None:
+    """Make a horizontal axis logarithmic, with plain numbers."""
     from matplotlib.ticker import LogLocator
 
     axis.axes.set_xscale("log")
@@ -140,12 +141,13 @@ def _logarithmic(axis: Axis) -> None:
     axis.set_minor_formatter(lambda value, _: "")
 
 
-def _point(axes: Axes, backbone: str, point: tuple[float, float], named: bool) -> None:
+def point(axes: Axes, backbone: str, place: tuple[float, float], named: bool) -> None:
+    """Draw a network; in grey and without a name where it is not `named`."""
     if not named:
-        axes.plot(*([value] for value in point), ".", color=theme.MUTED, markersize=5)
+        axes.plot(*([value] for value in place), ".", color=theme.MUTED, markersize=5)
         return
     axes.plot(
-        *([value] for value in point),
+        *([value] for value in place),
         marker=theme.marker(backbone),
         color=theme.colour(backbone),
         markersize=8.5,
@@ -175,11 +177,11 @@ def _plot(run_data: RunData, analysis: Analysis, measure: str) -> Chart | None:
         if line:
             x_line, y_line = zip(*(point for _, point in line), strict=True)
             axes.plot(x_line, y_line, color=theme.MUTED, linewidth=1.1, linestyle="--")
-        for backbone, point in priced:
-            _point(axes, backbone, point, backbone in shown)
+        for backbone, place in priced:
+            point(axes, backbone, place, backbone in shown)
         if metric.name == "accuracy":
             baseline.draw_baselines(axes, run_data.learning.baselines, "y")
-        _logarithmic(axes.xaxis)
+        log_scale(axes.xaxis)
         axes.margins(x=0.08, y=0.1)
         axes.set(xlabel=unit, ylabel=wording.axis(metric))
         basis = f"after epoch {analysis.epoch} · dashed: the Pareto line"

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from orchestrator.report.rendering.elements import Content, Section
 from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections import (
+    benchmarks,
     calibration,
     confusion,
     cost,
     data_set,
+    decision,
     early_stopping,
     foretold,
     leaks,
@@ -52,6 +54,12 @@ class SectionEntry:
 SECTIONS: dict[str, SectionEntry] = {
     entry.name: entry
     for entry in (
+        SectionEntry(
+            "decision",
+            "Networks and their price",
+            "each network with its interval, training time, energy, latency, size and licence",
+            decision.section,
+        ),
         SectionEntry(
             "results",
             "Results",
@@ -143,6 +151,12 @@ SECTIONS: dict[str, SectionEntry] = {
             "Cost",
             "training time, speed, size, multiply-adds, memory and energy",
             cost.section,
+        ),
+        SectionEntry(
+            "benchmarks",
+            "Benchmarks",
+            "latency, memory, size, and answers of ONNX Runtime and int8; with `orch bench`",
+            benchmarks.section,
         ),
         SectionEntry(
             "stopping",

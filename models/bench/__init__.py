@@ -1,0 +1,1 @@
+"""Benchmarks of trained networks: latency, memory, size, and whether the answers stay."""

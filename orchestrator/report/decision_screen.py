@@ -1,0 +1,160 @@
+"""The first screen of a report: the answer, three numbers, and one picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.analysis.analysis import Analysis
+from orchestrator.analysis.cost import pareto
+from orchestrator.analysis.decision import Candidate, Decision
+from orchestrator.analysis.run_data import RunData
+from orchestrator.report import decision_words
+from orchestrator.report.rendering import theme, wording
+from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
+from orchestrator.report.sections.cost import log_scale, point
+from orchestrator.report.sections.foremost import MAX_NETWORKS, foremost
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigure:
+    """A number with what it is, and where it comes from."""
+
+    value: str
+    name: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What is seen first: `sentences` follow the answer; empty parts are left out."""
+
+    sentences: tuple[str, ...]
+    figures: tuple[KeyFigure, ...]
+    picture: Chart | None
+
+
+def first_screen(run_data: RunData, analysis: Analysis) -> Screen:
+    """The first screen of a run's report."""
+    decision = analysis.decision
+    if decision is None:
+        return Screen((), (), None)
+    told = tuple(decision_words.sureness(run_data, analysis))
+    shown = decision.candidate(decision.choice or decision.closest)
+    if shown is None and decision.candidates:
+        shown = decision.candidates[0]
+    numbers = _figures(run_data, decision, shown) if shown else ()
+    return Screen(told, numbers, _picture(run_data, analysis, decision))
+
+
+def _figures(
+    run_data: RunData, decision: Decision, one: Candidate
+) -> tuple[KeyFigure, KeyFigure, KeyFigure]:
+    """Three numbers: how good, how fast, how large."""
+    metric, name = run_data.metric, wording.title(one.backbone)
+    images = wording.count(run_data.test_images, "test image")
+    reach = f", 95% interval {wording.range_of(metric, one.interval)}" if one.interval else ""
+    good = KeyFigure(
+        wording.metric(metric, one.value), f"{wording.noun(metric)} of {name}", f"{images}{reach}"
+    )
+    if one.latency_ms is None or decision.machine is None:
+        fast = KeyFigure(wording.duration(one.seconds), "of training", "latency: not benchmarked")
+    else:
+        by = decision_words.BY.get(one.runtime or "", one.runtime)
+        threads = wording.count(decision.machine.threads, "thread")
+        fast = KeyFigure(
+            decision_words.milliseconds(one.latency_ms),
+            "for one image, in 95 of 100 runs",
+            f"{by}, {threads}, {decision.machine.processor}; median "
+            f"{decision_words.milliseconds(one.p50_ms)}",
+        )
+    weights = "no pretrained weights" if one.licence == "none used" else one.licence
+    licence = f"licence of the weights: {weights}"
+    if one.size_bytes is None:
+        parameters = "–" if one.parameters is None else wording.size(one.parameters)
+        return good, fast, KeyFigure(parameters, "parameters", licence)
+    return good, fast, KeyFigure(decision_words.megabytes(one.size_bytes), "on disk", licence)
+
+
+def _picture(run_data: RunData, analysis: Analysis, decision: Decision) -> Chart | None:
+    """The metric against latency where networks were benchmarked, else against training time."""
+    measured = [each for each in decision.candidates if each.latency_ms is not None]
+    if len(measured) >= 2:
+        points = {each.backbone: (each.latency_ms or 0.0, each.value) for each in measured}
+        where = decision.machine
+        assert where is not None
+        basis = f"{wording.count(where.threads, 'thread')}, {where.processor}"
+        return _drawn(
+            run_data,
+            decision,
+            points,
+            "latency of one image in 95 of 100 runs (ms, log scale)",
+            basis,
+            "latency",
+        )
+    points = {
+        each.backbone: (each.seconds / 60, each.value)
+        for each in decision.candidates
+        if each.seconds
+    }
+    if len(points) < 2:
+        return None
+    basis = f"after epoch {analysis.epoch}; no latency is measured"
+    axis = "training time (minutes, log scale)"
+    return _drawn(run_data, decision, points, axis, basis, "training time")
+
+
+def _drawn(
+    run_data: RunData,
+    decision: Decision,
+    points: dict[str, tuple[float, float]],
+    axis: str,
+    basis: str,
+    price: str,
+) -> Chart:
+    metric = run_data.metric
+    scale = 100 if metric.form == "share" else 1
+    names = list(points)
+    front = [names[at] for at in pareto([(x, metric.sign * y) for x, y in points.values()])]
+    shown = list(dict.fromkeys([*front, *foremost(run_data)]))[:MAX_NETWORKS]
+    limit = decision.constraints.max_latency_ms if price == "latency" else None
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        line = [(points[name][0], scale * points[name][1]) for name in front]
+        axes.plot(*zip(*line, strict=True), color=theme.MUTED, linewidth=1.1, linestyle="--")
+        for name, (x, y) in points.items():
+            point(axes, name, (x, scale * y), name in shown)
+        _ring(axes, points.get(decision.choice or ""), scale)
+        if limit is not None:
+            axes.axvline(limit, color=theme.WRONG, linewidth=1.2)
+        log_scale(axes.xaxis)
+        axes.margins(x=0.1, y=0.14)
+        axes.set(xlabel=axis, ylabel=wording.axis(metric))
+        title(axes, f"{metric.title} against {price}", f"{basis} · dashed: none is better for less")
+        legend_below(figure, axes)
+
+    told = wording.listed([wording.title(name) for name in front])
+    line = f" The vertical line is the limit of {limit:g} ms." if limit is not None else ""
+    whose = "network to take" if decision.constraints else "network of these numbers"
+    ring = f" The ring is around the {whose}." if decision.choice in points else ""
+    alt = f"{metric.title} against {price}: none is better for less than {told}"
+    return draw_chart("decision", alt, f"{line}{ring}".strip(), (6.4, 3.5), paint)
+
+
+def _ring(axes: Axes, place: tuple[float, float] | None, scale: float) -> None:
+    """A ring around the choice."""
+    if place is not None:
+        axes.plot(
+            [place[0]],
+            [scale * place[1]],
+            "o",
+            markersize=17,
+            markerfacecolor="none",
+            markeredgecolor=theme.INK,
+            markeredgewidth=1.3,
+        )

@@ -1,0 +1,236 @@
+"""The decision in words: which network to take, how sure that is, and what is unknown."""
+
+from __future__ import annotations
+
+from jobs import settings
+from orchestrator.analysis.analysis import Analysis
+from orchestrator.analysis.benchmarks import DISTURBED
+from orchestrator.analysis.constraints import Constraints
+from orchestrator.analysis.decision import Candidate, Decision
+from orchestrator.analysis.metrics import Metric
+from orchestrator.analysis.pairwise import PairwiseTest
+from orchestrator.analysis.run_data import RunData
+from orchestrator.report.rendering import wording
+
+MAX_NAMED = 4
+BY = {"torch": "torch", "onnx": "ONNX Runtime"}
+
+
+def answer(run_data: RunData, analysis: Analysis) -> str:
+    """The answer under constraints; empty where there are none."""
+    decision, metric = analysis.decision, run_data.metric
+    if decision is None or not decision.constraints:
+        return ""
+    limits = told_limits(decision.constraints)
+    chosen = decision.candidate(decision.choice)
+    if chosen is not None:
+        price = f"{latency(chosen)}, {size(chosen)}"
+        return (
+            f"Within {limits}, take {wording.title(chosen.backbone)}: "
+            f"{_value(metric, chosen)}, {price}."
+        )
+    if decision.unknown:
+        names = _named(decision.unknown)
+        return f"No network is known to keep within {limits}: {names} {_is(decision.unknown)}."
+    closest = decision.candidate(decision.closest)
+    if closest is None:
+        return f"No network keeps within {limits}."
+    return (
+        f"No network keeps within {limits}; {wording.title(closest.backbone)} is closest with "
+        f"{latency(closest)} and {size(closest)}."
+    )
+
+
+def sureness(run_data: RunData, analysis: Analysis) -> list[str]:
+    """How sure the answer is, what it costs, what fails, and what is unknown; a sentence each."""
+    decision = analysis.decision
+    if decision is None or not decision.constraints:
+        return []
+    return [
+        *_among_fitting(run_data.metric, decision),
+        *_against_all(run_data.metric, decision),
+        *_int8(decision),
+        *_failing(decision),
+        *_disturbed(decision),
+        *_unknown(run_data, decision),
+    ]
+
+
+def told_limits(constraints: Constraints) -> str:
+    """`20 ms and 10 MB`."""
+    told = []
+    if constraints.max_latency_ms is not None:
+        told.append(milliseconds(constraints.max_latency_ms))
+    if constraints.max_size_bytes is not None:
+        told.append(megabytes(constraints.max_size_bytes))
+    return " and ".join(told)
+
+
+def milliseconds(value: float | None) -> str:
+    """`1.23 ms`, `124 ms`, `2,400 ms`; a dash for none."""
+    if value is None:
+        return "–"
+    return f"{value:.3g} ms" if value < 1000 else f"{value:,.0f} ms"
+
+
+def megabytes(size_bytes: int | None) -> str:
+    """Bytes in powers of ten: `4.9 MB`, `10 MB`; a dash for none."""
+    if size_bytes is None:
+        return "–"
+    digits = 2 if size_bytes < 10**6 else 1
+    return f"{size_bytes / 1e6:,.{digits}f}".removesuffix(".0") + " MB"
+
+
+def latency(one: Candidate) -> str:
+    """`12.3 ms by ONNX Runtime`."""
+    if one.latency_ms is None:
+        return "latency unknown"
+    return f"{milliseconds(one.latency_ms)} by {BY.get(one.runtime or '', one.runtime)}"
+
+
+def size(one: Candidate) -> str:
+    """`4.9 MB`."""
+    return "size unknown" if one.size_bytes is None else megabytes(one.size_bytes)
+
+
+def bench_command(run_data: RunData) -> str:
+    """The command that measures what is unknown."""
+    return settings.command_line(run_data.root, "bench", run_data.run.name)
+
+
+def _value(metric: Metric, one: Candidate) -> str:
+    reach = f" ({wording.range_of(metric, one.interval)})" if one.interval else ""
+    return f"{wording.metric(metric, one.value)} {wording.noun(metric)}{reach}"
+
+
+def _among_fitting(metric: Metric, decision: Decision) -> list[str]:
+    """How the choice stands among those that fit."""
+    if decision.choice is None:
+        return []
+    best, choice = wording.title(decision.best or ""), wording.title(decision.choice)
+    told = []
+    if decision.choice != decision.best:
+        told.append(_within_margin(metric, decision, choice, best))
+    elif decision.rival is None:
+        told.append("It is the only one that is known to fit.")
+    else:
+        told.append(_next(metric, decision.test, wording.title(decision.rival)))
+    if decision.margin is not None and decision.choice == decision.best and decision.rival:
+        shown = [wording.title(one.backbone) for one in decision.noninferior if one.shown]
+        margin = wording.margin(metric, decision.margin)
+        told.append(
+            f"{wording.listed(shown)} {'is' if len(shown) == 1 else 'are'} shown to be at most "
+            f"{margin} worse, and not faster."
+            if shown
+            else f"No other that fits is shown to be at most {margin} worse."
+        )
+    return told
+
+
+def _within_margin(metric: Metric, decision: Decision, choice: str, best: str) -> str:
+    test = next(one for one in decision.noninferior if one.backbone == decision.choice)
+    margin = wording.margin(metric, test.margin)
+    own, others = decision.candidate(decision.choice), decision.candidate(decision.best)
+    faster = ""
+    if own and others and own.latency_ms and others.latency_ms:
+        times = others.latency_ms / own.latency_ms
+        faster = f", and answers {times:.1f} times faster"
+    return (
+        f"{choice} is at most {margin} worse than {best}, the best that fits "
+        f"({wording.p_equals(test.p_holm)}){faster}."
+    )
+
+
+def _next(metric: Metric, test: PairwiseTest | None, rival: str) -> str:
+    if test is None:
+        return f"{rival}, the next that fits, was not compared: predictions are not published."
+    told = f"{wording.gap(metric, test.difference)} {wording.more(metric)} than {rival}, the next"
+    if test.first_wins:
+        return f"It has {told} that fits ({_interval(metric, test)})."
+    return f"It has {told} that fits, which is too close to call ({_interval(metric, test)})."
+
+
+def _against_all(metric: Metric, decision: Decision) -> list[str]:
+    """What the constraints cost against the best of all."""
+    test = decision.against_all
+    if test is None:
+        return []
+    first, best = wording.title(test.first), wording.title(test.second)
+    fails = decision.candidate(test.first)
+    why = "" if fails is None else f", which does not fit ({_why(fails, decision.constraints)})"
+    sure = "" if test.first_wins else ", too close to call"
+    return [
+        f"The best of all, {first}{why}, has {wording.gap(metric, test.difference)} "
+        f"{wording.more(metric)} than {best}{sure} ({_interval(metric, test)})."
+    ]
+
+
+def _interval(metric: Metric, test: PairwiseTest) -> str:
+    over = test.seed_interval or test.interval
+    where = "seeds and images" if test.seed_interval else "images"
+    return f"95% interval over {where} {wording.gaps(metric, over)}"
+
+
+def _why(one: Candidate, limits: Constraints) -> str:
+    """Which limits a network breaks, or what is unknown of it."""
+    told = []
+    if "latency" in one.fails:
+        told.append(milliseconds(one.latency_ms))
+    if "size" in one.fails:
+        told.append(megabytes(one.size_bytes))
+    return " and ".join(told) or "not measured"
+
+
+def _int8(decision: Decision) -> list[str]:
+    return [
+        f"With 8-bit numbers {wording.title(one.backbone)} fits: its accuracy is then "
+        f"{wording.percent(one.accuracy)} instead of {wording.percent(one.float32_accuracy)} "
+        f"({wording.p_equals(one.p)})."
+        for one in decision.int8[:MAX_NAMED]
+    ]
+
+
+def _failing(decision: Decision) -> list[str]:
+    failing = [each for each in decision.candidates if each.fails]
+    if not failing:
+        return []
+    told = [
+        f"{wording.title(each.backbone)} ({_why(each, decision.constraints)})"
+        for each in failing[:MAX_NAMED]
+    ]
+    more = len(failing) - len(told)
+    return [f"Too slow or too large: {wording.listed([*told, f'{more} more'] if more else told)}."]
+
+
+def _disturbed(decision: Decision) -> list[str]:
+    """Whether other processes made the measured latencies higher."""
+    where = decision.machine
+    if where is None or where.others_load < DISTURBED:
+        return []
+    return [
+        f"Other processes used up to {where.others_load:.1f} processors while networks were "
+        "measured, so latencies are too high: alone, more networks may fit."
+    ]
+
+
+def _unknown(run_data: RunData, decision: Decision) -> list[str]:
+    names = [each.backbone for each in decision.candidates if each.latency_ms is None]
+    if not names:
+        return []
+    who = "No network" if len(names) == len(decision.candidates) else _named(names)
+    has = "is" if who == "No network" or len(names) == 1 else "are"
+    without = "" if who == "No network" else " not"
+    return [
+        f"{who} {has}{without} benchmarked, so latency and size are unknown. Measure with: "
+        f"{bench_command(run_data)}"
+    ]
+
+
+def _is(names: tuple[str, ...]) -> str:
+    return "is not benchmarked" if len(names) == 1 else "are not benchmarked"
+
+
+def _named(names: tuple[str, ...] | list[str]) -> str:
+    shown = [wording.title(name) for name in names[:MAX_NAMED]]
+    more = len(names) - len(shown)
+    return wording.listed([*shown, f"{more} more"] if more else shown)
