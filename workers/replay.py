@@ -77,7 +77,9 @@ def replay_trial(
         copy, often = _copy(store, trial, folder, task.epoch), max(0.5, seconds / (kills + 1) / 4)
         request = _request(task, copy, folder / "work", device, weights_dir, often)
         killed, result = _train(request, fates, entry)
-        rows = tables.read_files([folder / "work" / name for name in result["files"]])
+        epochs = tables.table_folder("epochs", trial)
+        names = [name for name, place in result["files"].items() if place.startswith(epochs)]
+        rows = tables.read_files([folder / "work" / name for name in names])
         same_rows = _timeless(rows) == _timeless(_published_rows(store, task))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -37,13 +37,13 @@ def test_every_key_has_one_entry_and_one_owner() -> None:
     owners = (Recipe, SplitSettings, NetworkSettings, GridSettings, Spec)
     owned = [key for owner in owners for key in owner.__annotations__ if key in Spec.model_fields]
 
-    assert sorted(owned) == sorted([*KEYS, "networks", "grid"])
-    assert set(Spec.model_fields) == {*KEYS, "networks", "grid"}
+    assert sorted(owned) == sorted([*KEYS, "networks", "grid", "rank"])
+    assert set(Spec.model_fields) == {*KEYS, "networks", "grid", "rank"}
     assert set(Recipe.model_fields) == set(RECIPE_KEYS)
     unnamed = {name for name, key in KEYS.items() if not key.later}
     assert unnamed - FIRST_KEYS == {"classes_at_top", "images", "group_by", "group_by_name"}
     assert KEYS.keys() - unnamed == LATER - HIDDEN
-    assert set(DataSettings.model_fields) - set(KEYS) == HIDDEN - {"networks", "grid"}
+    assert set(DataSettings.model_fields) - set(KEYS) == HIDDEN - {"networks", "grid", "rank"}
 
 
 def test_a_specification_is_written_in_the_order_of_its_keys() -> None:
