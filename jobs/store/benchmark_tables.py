@@ -58,7 +58,6 @@ BENCHMARKS: dict[str, pa.Schema] = {
 NEVER_NULL_OF_BENCHMARKS = {
     "runtime",
     "threads",
-    "host",
     "batch",
     "p50_ms",
     "size_bytes",

@@ -141,9 +141,9 @@ def _drawn(
     told = wording.listed([wording.title(name) for name in front])
     line = f" The vertical line is the limit of {limit:g} ms." if limit is not None else ""
     whose = "network to take" if decision.constraints else "network of these numbers"
-    ring = f" The ring is around the {whose}." if decision.choice in points else ""
+    circled = f" The ring is around the {whose}." if decision.choice in points else ""
     alt = f"{metric.title} against {price}: none is better for less than {told}"
-    return draw_chart("decision", alt, f"{line}{ring}".strip(), (6.4, 3.5), paint)
+    return draw_chart("decision", alt, f"{line}{circled}".strip(), (6.4, 3.5), paint)
 
 
 def _ring(axes: Axes, place: tuple[float, float] | None, scale: float) -> None:

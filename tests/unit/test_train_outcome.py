@@ -82,7 +82,7 @@ def test_the_outcome_says_what_was_done_and_where_it_lies(
     outcome = laboratory.train(trial, 3, period=2)
     rows = tables.read_rows(laboratory.store.root, "epochs", [trial]).sort_by("epoch").to_pylist()
 
-    assert list(outcome["files"]) == ["epochs-0002-0003.parquet"]
+    assert list(outcome["files"]) == ["epochs-0002-0003.parquet", "validation_predictions.parquet"]
     assert (outcome["epoch"], outcome["precision"], outcome["threads"], outcome["device"]) == (
         3,
         "bf16",

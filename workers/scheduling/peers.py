@@ -90,7 +90,7 @@ class Peers:
     ) -> list[str]:
         """Those of some leases that this worker watches: all of few, else its share of them.
 
-        A lease is watched by the workers that follow it on a ring of hashes (consistent hashing):
+        A lease is watched by the workers that follow it on a circle of hashes (consistent hashing):
         a worker or lease that comes, goes or is missed by a listing moves hardly any other. In the
         next minute others watch it, for some may be dead. In a fleet of up to `UNHURRIED` workers
         each watches about `MAX_WATCHED` leases.
@@ -99,13 +99,13 @@ class Peers:
         if few or f"{own}.json" not in self._names:
             return list(keys)
         minute, number = int(now() // SHARE_S), len(self._names)
-        ring = sorted(_place(name, minute) for name in self._names)
-        ours = ring.index(_place(f"{own}.json", minute))
+        circle = sorted(_place(name, minute) for name in self._names)
+        ours = circle.index(_place(f"{own}.json", minute))
         many = MAX_WATCHED * number // len(keys) if number <= UNHURRIED else 0
         watchers = max(WATCHERS, many)
 
         def steps(key: str) -> int:
-            return (ours - bisect.bisect(ring, _place(key, minute))) % number
+            return (ours - bisect.bisect(circle, _place(key, minute))) % number
 
         return [key for key in sorted(keys) if steps(key) < watchers]
 
@@ -236,5 +236,5 @@ class Peers:
 
 @functools.lru_cache(maxsize=4096)
 def _place(name: str, minute: int) -> bytes:
-    """Where a worker or a lease is on the ring in this minute."""
+    """Where a worker or a lease is on the circle in this minute."""
     return hashlib.blake2b(f"{name} {minute}".encode(), digest_size=8).digest()
