@@ -79,12 +79,13 @@ def bench_command(
     test images are compared with torch's. Without RUN, the latest run is used. Done benchmarks are
     not repeated.
     """
+    from jobs.store.latest import latest_training
     from jobs.store.store import Store
     from orchestrator import preflight
     from orchestrator.submission import bench
 
     store = Store(settings.store).open()
-    recorded = store.latest_run() if run is None else store.load_run(run)
+    recorded = latest_training(store) if run is None else store.load_run(run)
     asked = bench.check(settings, store, recorded, **chosen)
     preflight.require_writable(settings.store)
     preflight.require_machine(settings, workers, device)

@@ -19,7 +19,7 @@ from orchestrator.cli import COMMANDS, cli
 from support.command_lines import PAGES, parse, shown
 
 NOT_RUN = {
-    r"(submit|verify|export \w+)( --[\w-]+)?$": "a name in a sentence, not a line",
+    r"(submit|verify|export \w+|resume)( --[\w-]+)?( \d+)?$": "a name in a sentence, not a line",
     r"worker\b": "runs until stopped; every test in tests/e2e starts some",
     r"flower\b": "serves until stopped; tests/e2e/test_flower_browser.py",
     r"up\b(?!.* --workers 0)": "starts workers that stay; tests/integration/test_local_workers.py",
@@ -29,6 +29,8 @@ NOT_RUN = {
     r".*--setting\b": "needs a grid; tests/unit/test_export_model.py, tests/unit/test_grid.py",
     r"doctor\b": "loads torch for seconds; tests/integration/test_not_queued.py",
     r"export mlflow\b": "takes seconds; tests/integration/test_export.py",
+    r"resume .*--all\b": "needs a race; tests/unit/test_race_told.py",
+    r"rank( RUN| [\w-]+-rank-\w+| \w+\.yaml.*)?$": "needs its own; tests/unit/test_ranking.py",
     r"(models|submit) .*timm:": "asks torch for seconds; tests/unit/test_describe_network.py",
 }
 """Patterns of lines, without the word `orch`, that are not run here: why, or where they are."""
@@ -114,6 +116,10 @@ def _real(words: list[str], names: Names) -> list[str]:
         given = [word for word in given if word not in ("--wait", "--dry-run")]
         given = _with_value(given, "--preset", "quick")  # 'probe' needs pretrained weights
         return [*given, "--dry-run", *([] if "--weights" in given else ["--weights", "none"])]
+    if words[0] == "rank":
+        return ["rank", *["--backbone", "squeezenet", "--data", "animals/", "--image-size", "64"]]
+    if words[0] == "bench":
+        return [*given[: 2 - (len(words) < 2)], *["--backbone", "scratch", "--runtime", "torch"]]
     for option, value in (("--backbone", "scratch"), ("--seed", "0")):
         given = _with_value(given, option, value)
     return given
