@@ -24,7 +24,7 @@ from typing import Any
 import common
 from timed_worker import gaps_of_celery, times_of_worker
 
-from jobs import plan
+from jobs import readiness
 from jobs.settings import Settings
 from jobs.spec import model
 from jobs.store.runs import Run
@@ -130,7 +130,7 @@ def study(root: Path, server: EmbeddedRedis, entry: str, periods: int) -> list[d
     )
     store = Store(root).open(create=True)
     run = submit.create_run(store, request.spec, request.source, {"orch": "benchmark"})
-    broker.enqueue(server.url, plan.ready_tasks(store, run), store=store.id)
+    broker.enqueue(server.url, readiness.ready_tasks(store, run), store=store.id)
     started: dict[str, dict[str, float]] = in_a_process(
         str(root), server.url, entry, len(run.tasks)
     )

@@ -24,7 +24,7 @@ from typing import Any
 import common
 from draining import drain, drain_celery
 
-from jobs import plan
+from jobs import readiness
 from jobs.settings import Settings
 from jobs.spec import model
 from jobs.store.runs import Run
@@ -148,7 +148,7 @@ def submitted_run(root: Path, broker_url: str, size: int) -> Run:
     )
     store = Store(root).open(create=True)
     run = submit.create_run(store, request.spec, request.source, {"orch": "benchmark"})
-    broker.enqueue(broker_url, plan.ready_tasks(store, run), store=store.id)
+    broker.enqueue(broker_url, readiness.ready_tasks(store, run), store=store.id)
     return run
 
 

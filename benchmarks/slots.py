@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import common
-from jobs import plan
+from jobs import readiness
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -156,7 +156,7 @@ def finished(store: Store, worker: subprocess.Popen[bytes]) -> Run:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and worker.poll() is None:
         run = store.load_run("slots")
-        if set(plan.task_states(store, run).values()) == {"done"}:
+        if set(readiness.task_states(store, run).values()) == {"done"}:
             return run
         time.sleep(0.2)
     raise SystemExit(f"the study was not done after {PATIENCE_S:.0f} s")

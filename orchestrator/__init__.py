@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from orchestrator.api import RunHandle, StoreHandle, open_store, rank, submit
+    from orchestrator.api import StoreHandle, open_store, rank, submit
     from orchestrator.exported import Exported
+    from orchestrator.run_handle import RunHandle
 
 __all__ = ["Exported", "RunHandle", "StoreHandle", "open_store", "rank", "submit"]
 
@@ -18,9 +19,10 @@ __all__ = ["Exported", "RunHandle", "StoreHandle", "open_store", "rank", "submit
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'orchestrator' has no attribute {name!r}")
-    from orchestrator import api
+    from orchestrator import api, exported, run_handle
 
-    return getattr(api, name)
+    modules = {"Exported": exported, "RunHandle": run_handle}
+    return getattr(modules.get(name, api), name)
 
 
 def __dir__() -> list[str]:

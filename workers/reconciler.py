@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from jobs import atomic, plan
+from jobs import atomic, plan, readiness
 from jobs.errors import BrokerUnreachable, OrchError, OutOfReach, class_of
 from jobs.store.ledger import Ledger
 from jobs.store.remembered import RememberedStore, Stamp, stamp
@@ -217,7 +217,7 @@ class Reconciler:
                 return []
             assert self.store is not None
             deciding.due(self.store, run, ledger)
-            return plan.ready_tasks(self.store, run, ledger, self._say_denied)
+            return readiness.ready_tasks(self.store, run, ledger, self._say_denied)
         except OutOfReach as error:
             self._say_denied(error)
             return []
@@ -258,7 +258,7 @@ class Reconciler:
     def _over(self, run: Run, ledger: Ledger) -> bool:
         """Whether the run has no open task; remembered until the run is submitted again."""
         assert self.store is not None
-        if "open" in plan.task_states(self.store, run, ledger).values():
+        if "open" in readiness.task_states(self.store, run, ledger).values():
             return False
         self.ended.add(self.stamps[run.name])
         return True

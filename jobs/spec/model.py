@@ -31,7 +31,7 @@ from jobs.spec import (
     duration,
     grid,
     networks,
-    synonyms,
+    spelling,
     value_errors,
     yaml_file,
 )
@@ -45,10 +45,7 @@ from jobs.spec.recipe import Recipe as Recipe
 from jobs.spec.setting import GRID, Setting, told
 from jobs.spec.tuning import with_own_ladders
 
-ALIASES = {"backbone": "backbones", "optimizer": "optimiser", "patience": "plateau_patience"}
-
 MAX_EPOCHS, MAX_TASKS = 9_999_999, 100_000
-SHOWN = 80
 NEVER = "never"
 NOT_ASKED = frozenset(name for name, key in KEYS.items() if not key.changes_run)
 """Keys that do not identify a run: submitting with other values continues the same run."""
@@ -243,7 +240,7 @@ class Spec(GridSettings):
 
 def build(values: dict[str, Any]) -> Spec:
     """Build a specification from plain values; raises `BadSpec` with a one-line message."""
-    tidy = _tidy(values)
+    tidy = spelling.normalised(values)
     preset = PRESETS.get(str(tidy.get("preset")))
     if preset is not None:
         # Here, not in `Spec`: a recorded specification holds what its preset once set.
@@ -265,38 +262,8 @@ def read_file(path: Path) -> dict[str, Any]:
 
     A relative data folder is resolved against the folder of the file. Raises `BadSpec`.
     """
-    tidy = _tidy(yaml_file.read(path))
+    tidy = spelling.normalised(yaml_file.read(path))
     data_places.resolve(tidy, path.absolute().parent)
     if "backbones" in tidy:
         tidy["backbones"] = placed(tidy["backbones"], path.absolute().parent)
-    return tidy
-
-
-def _tidy(values: dict[str, Any]) -> dict[str, Any]:
-    """Normalise keys; raises `BadSpec` for an unknown key.
-
-    `all_backbones: true` means all backbones.
-    """
-    tidy: dict[str, Any] = {}
-    spelt: dict[str, str] = {}
-    for given, value in values.items():
-        key = ALIASES.get(given.replace("-", "_"), given.replace("-", "_"))
-        if key == "all_backbones":
-            if not isinstance(value, bool):
-                raise BadSpec(f"all_backbones: true or false is needed, not {value!r}.")
-            if not value:
-                continue
-            key, value = "backbones", "all"
-        if key in spelt:
-            raise BadSpec(f"{given} and {spelt[key]} are the same key. Give only one of them.")
-        spelt[key] = given
-        if key not in KEYS:
-            meant = synonyms.key_meant(key)
-            hint = f" Did you mean '{meant}'?" if meant else ""
-            hint = f" {missing}" if (missing := synonyms.not_yet(key)) else hint
-            raise BadSpec(
-                f"unknown key '{given[:SHOWN]}' in the specification.{hint} Known keys: "
-                f"{', '.join(KEYS)}."
-            )
-        tidy[key] = value
     return tidy

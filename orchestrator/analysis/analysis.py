@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.analysis import splits
+from orchestrator.analysis import confusion_matrices, splits
 from orchestrator.analysis.agreement import Agreement, agree
 from orchestrator.analysis.best_settings import SettingResult, compare_settings
 from orchestrator.analysis.calibration import Calibration
@@ -32,13 +32,7 @@ from orchestrator.analysis.metrics import METRICS
 from orchestrator.analysis.noninferiority import NonInferiority, noninferiority
 from orchestrator.analysis.overfitting import OverfittingAdvice, advise, still_falling
 from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
-from orchestrator.analysis.per_class import (
-    ClassMetrics,
-    Confusion,
-    Counts,
-    class_metrics,
-    confusions,
-)
+from orchestrator.analysis.per_class import ClassMetrics, Confusion, confusions
 from orchestrator.analysis.predictions import TrialPredictions
 from orchestrator.analysis.ranks import Ranks, rank_networks
 from orchestrator.analysis.run_data import RunData
@@ -112,7 +106,7 @@ def analyse(
     first = {name: run_data.learned_answers(name, period)[0] for name in answered}
     examples = collect_examples(run_data.predictions, first, run_data.rivals)
     every = examples.all()
-    matrices, mistakes = _matrices(run_data)
+    matrices, mistakes = confusion_matrices.of_run(run_data)
     pooled = {name: run_data.predictions.together(seeds) for name, seeds in answered.items()}
     return Analysis(
         period=period,
@@ -122,7 +116,7 @@ def analyse(
         **_tested(run_data, answered, margin, constraints),
         ranks=_ranks(run_data),
         matrices=matrices,
-        by_class=_by_class(run_data, matrices, answered),
+        by_class=confusion_matrices.by_class(run_data, matrices, answered),
         confused=tuple(confusions(mistakes, run_data.predictions.classes, CONFUSED_PAIRS)),
         calibration={name: one.calibration for name, one in pooled.items() if one.calibration},
         agreement=_agreement(run_data, first, examples),
@@ -215,40 +209,6 @@ def _costs(run_data: RunData) -> tuple[Cost, ...]:
     return tuple(costs)
 
 
-def _matrices(run_data: RunData) -> tuple[dict[tuple[str, int], Counts], Counts]:
-    """Confusion matrices by backbone and period, over all seeds, and that of all mistakes.
-
-    The latter sums the trials that learned something after the compared period.
-    """
-    size = len(run_data.predictions.classes)
-    matrices: dict[tuple[str, int], Counts] = {}
-    mistakes: Counts = np.zeros((size, size), np.int64)
-    for name in run_data.comparison.backbones:
-        for period in sorted({*run_data.periods, run_data.period}):
-            learned = run_data.learned_answers(name, period)
-            counted = period == run_data.period and name in run_data.rivals
-            for one in run_data.answers(name, period):
-                counts = run_data.predictions.confusion(one)
-                before = matrices.get((name, period), 0)
-                matrices[name, period] = before + counts
-                if counted and any(one is each for each in learned):
-                    mistakes += counts
-    return matrices, mistakes
-
-
-def _by_class(
-    run_data: RunData,
-    matrices: Mapping[tuple[str, int], Counts],
-    answered: Mapping[str, list[TrialPredictions]],
-) -> dict[str, list[ClassMetrics]]:
-    """Metrics of each class after the compared period, over all seeds."""
-    classes = run_data.predictions.classes
-    return {
-        name: class_metrics(matrices[name, run_data.period], classes, _images(run_data, seeds))
-        for name, seeds in answered.items()
-    }
-
-
 def _agreement(
     run_data: RunData, first: Mapping[str, TrialPredictions], chosen: Examples
 ) -> tuple[Agreement, ...]:
@@ -280,14 +240,6 @@ def _falling(run_data: RunData) -> tuple[str, ...]:
         if still_falling([row for row in rows if row.trial == name])
     }
     return tuple(name for name in run_data.comparison.backbones if name in trials)
-
-
-def _images(run_data: RunData, seeds: Sequence[TrialPredictions]) -> Counts:
-    """Test images of each class that any seed answered; an image counts once."""
-    there = np.logical_or.reduce([one.predicted >= 0 for one in seeds])
-    return np.bincount(
-        run_data.predictions.labels[there], minlength=len(run_data.predictions.classes)
-    )
 
 
 def _ranks(run_data: RunData) -> Ranks | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs import plan, settings
+from jobs import plan, readiness, settings
 from jobs.data.data_source import DataSource
 from jobs.errors import DamagedFile, NewerRecord, OrchError, RequestError
 from jobs.store import codec, decisions, other_data
@@ -73,7 +73,7 @@ class StoredResults:
 
 def load_results(store: Store, run: Run) -> StoredResults:
     """Read each record and table of the run once; raises `DamagedFile` for one that is broken."""
-    states = plan.task_states(store, run)
+    states = readiness.task_states(store, run)
     trials = {name: store.load_trial(name) for name in run.trials}
     return StoredResults(
         root=store.root,

@@ -8,33 +8,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.catalog.metrics import Metric, short_of_classes
+from jobs.catalog.metrics import Metric
 from jobs.data.data_source import DataSource
-from jobs.errors import OrchError, RequestError
 from jobs.store import leaks as kept_leaks
 from jobs.store.decisions import NONE, Decisions
 from jobs.store.records import TaskFailure, TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
-from jobs.task import Task, Trial
-from orchestrator.analysis import other_data, standings
+from jobs.task import Trial
+from orchestrator.analysis import other_data, scoring, standings
 from orchestrator.analysis.benchmarks import Benchmark, read_benchmarks
-from orchestrator.analysis.leader import Leader, among, find_leader, settled_period
+from orchestrator.analysis.leader import Leader, among
 from orchestrator.analysis.leaks import METHOD, Leaks, as_record, find_leaks, from_record
 from orchestrator.analysis.load import (
     StoredResults,
     load_results,
-    nothing_yet,
     require_periods,
     require_training,
 )
 from orchestrator.analysis.load_rankings import StoredRanking
 from orchestrator.analysis.other_data import OtherData
-from orchestrator.analysis.predictions import (
-    Predictions,
-    TrialPredictions,
-    collect_predictions,
-)
+from orchestrator.analysis.predictions import Predictions, TrialPredictions
 from orchestrator.analysis.restated import without_images
 from orchestrator.analysis.robustness import Robustness, measure
 from orchestrator.analysis.unlearned import Learning, judge_learning
@@ -206,44 +200,32 @@ def compare_networks(
     stored: StoredResults, periods: Sequence[int] = (), metric: Metric | None = None
 ) -> RunData:
     """The comparison of what was loaded; raises `OrchError` when nothing is done yet."""
-    run, trials = stored.run, stored.trials
-    whose = {name: (stored.labels[name], trial.seed) for name, trial in trials.items()}
-    recipes = {name: one.recipe for name, one in trials.items()}
-    compared = standings.compare(run, whose, stored.epochs, stored.evaluations, metric, recipes)
-    if not compared.epochs and not any(standing.tests for standing in compared.standings):
-        raise OrchError(nothing_yet(stored))
-    shown = tuple(sorted(set(periods) or {1, run.spec.periods}))
-    period = shown[-1] if periods else settled_period(compared, awaited(run, stored.states))
-    needed = {*shown, period} if period else {*shown}
-    predictions = _predictions(stored, compared, needed)
-    if short := short_of_classes(compared.metric, predictions.classes):
-        raise RequestError(f"--metric: {short}.")
-    whole = standings.with_predictions(compared, predictions)
+    run, scored = stored.run, scoring.score(stored, periods, metric)
     run_data = RunData(
         run=run,
-        trials=trials,
+        trials=stored.trials,
         states=stored.states,
         failures=stored.failures,
-        comparison=whole,
-        leader=find_leader(whole, period=period) if period else None,
-        periods=shown,
-        predictions=predictions,
+        comparison=scored.comparison,
+        leader=scored.leader,
+        periods=scored.periods,
+        predictions=scored.predictions,
         attempts=stored.attempts,
         source=stored.source,
         prepared=stored.prepared,
         manifest=stored.manifest,
         pixels=stored.pixels,
         training=stored.training,
-        robustness=measure(run, compared, whose, stored.evaluations),
+        robustness=measure(run, scored.comparison, scored.whose, stored.evaluations),
         trainings=stored.trainings,
-        other_data=_other_data(stored, whose),
+        other_data=_other_data(stored, scored.whose),
         labels=stored.labels,
         root=stored.root,
         benchmarks=_benchmarks(stored),
         rankings=stored.rankings,
         decisions=stored.decisions,
     )
-    return _with_learning(run_data, needed)
+    return _with_learning(run_data, scored.predicted)
 
 
 def _benchmarks(stored: StoredResults) -> tuple[Benchmark, ...]:
@@ -258,18 +240,6 @@ def _other_data(
     rows, own = stored.other_evaluations, stored.evaluations
     manifests = stored.other_manifests
     return other_data.measure(stored.others, rows, own, whose, stored.manifest, manifests)
-
-
-def _predictions(
-    stored: StoredResults, compared: standings.Comparison, periods: Collection[int]
-) -> Predictions:
-    """Predictions after these periods of the run."""
-    run = stored.run
-    epochs = {
-        compared.tested_at(name, run.epoch_of(period)) for name in run.trials for period in periods
-    }
-    classes = stored.source.classes if stored.source else ()
-    return collect_predictions(stored.predictions, classes, epochs)
 
 
 def _with_learning(run_data: RunData, periods: Collection[int]) -> RunData:
@@ -301,12 +271,3 @@ def _answers(run_data: RunData, backbone: str, period: int) -> list[tuple[int, T
         for seed, name in trials
         if (given := run_data.predictions.of(name, run_data.comparison.tested_at(name, epoch)))
     ]
-
-
-def awaited(run: Run, states: dict[str, str]) -> set[tuple[str, int]]:
-    """Trials and periods whose test is still to come."""
-    return {
-        (task.subject, run.period_of(task.epoch))
-        for task in map(Task.parse, run.tasks)
-        if task.is_test and states[task.id] == "open"
-    }

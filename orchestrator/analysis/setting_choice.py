@@ -32,8 +32,8 @@ def parse(texts: Iterable[str]) -> dict[str, Any]:
 def checked(given: Wanted) -> dict[str, Any]:
     """The values as recipes hold them; raises `BadSpec` for an unknown key or a bad value."""
     from jobs.spec import synonyms
-    from jobs.spec.model import ALIASES
     from jobs.spec.recipe import Recipe
+    from jobs.spec.spelling import ALIASES
     from jobs.spec.value_lists import checked as checked_values
 
     wanted = {}

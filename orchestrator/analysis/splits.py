@@ -19,7 +19,8 @@ from orchestrator.analysis.leaks import Leaks
 from orchestrator.analysis.load import StoredResults, load_results, nothing_yet
 from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.resampled import Sizes, mean_over_splits, one_image, resampled_tests
-from orchestrator.analysis.run_data import RunData, awaited, compare_networks, with_leaks
+from orchestrator.analysis.run_data import RunData, compare_networks, with_leaks
+from orchestrator.analysis.scoring import awaited
 from orchestrator.analysis.standings import Comparison, Standing
 from orchestrator.analysis.statistics import Interval, spread
 from orchestrator.analysis.unlearned import Learning, Unlearned

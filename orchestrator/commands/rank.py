@@ -10,7 +10,7 @@ import click
 
 from jobs.settings import Settings
 from orchestrator.formatting import plain
-from orchestrator.submission import launch
+from orchestrator.submission import launch, launch_words
 from orchestrator.terminal.options import call, emit, examples, fields, json_option, store_option
 from orchestrator.terminal.spec_options import spec_option
 
@@ -95,7 +95,7 @@ def rank_command(
         return launch.launch(settings, store, run, said, workers, device, False, as_json, facts)
     here, sent, states = launch.begin(settings, store, run, workers, device)
     if not as_json:
-        for line in [*said, *launch.lines_of(settings, run, here, sent, states)]:
+        for line in [*said, *launch_words.lines_of(settings, run, here, sent, states)]:
             click.echo(line)
     end = None
     if set(states.values()) != {"done"}:

@@ -16,6 +16,8 @@ from orchestrator.report.write import DEFAULT, FORMATS, check
 from orchestrator.terminal.options import emit, examples, json_option, store_option
 
 if TYPE_CHECKING:
+    from jobs.store.runs import Run
+    from jobs.store.store import Store
     from orchestrator.analysis.analysis import Analysis
     from orchestrator.analysis.run_data import RunData
 
@@ -91,7 +93,6 @@ def report_command(
     Without RUN, the latest run is compared. Several runs are compared side by side, with the
     settings in which they differ.
     """
-    from jobs.store.latest import latest_training
     from jobs.store.store import Store
     from orchestrator.report import write
     from orchestrator.terminal import progress_bar
@@ -102,9 +103,8 @@ def report_command(
     limits = constraints.read(max_latency, max_size)
     wanted, leading = _formats(formats), None if metric is None else metrics.from_option(metric)
     store = Store(settings.store).open()
-    chosen = [store.load_run(name) for name in dict.fromkeys(runs)] or [latest_training(store)]
-    name = "+".join(run.name for run in chosen)[:200]
-    place = store.report_folder(name) if out is None else folder(out, "--out")
+    chosen = _chosen(store, runs)
+    place = _place(store, chosen, out)
     if limits and len(chosen) > 1:
         raise RequestError("--max-latency and --max-size are about the networks of one run.")
     decided = None
@@ -115,6 +115,19 @@ def report_command(
         else:
             page = write.write_comparison(store, chosen, place, periods, wanted, leading, margin)
     _told(page, [run.name for run in chosen], as_json, decided if limits else None)
+
+
+def _chosen(store: Store, names: Sequence[str]) -> list[Run]:
+    """The named runs, each once; by default the latest that trains."""
+    from jobs.store.latest import latest_training
+
+    return [store.load_run(name) for name in dict.fromkeys(names)] or [latest_training(store)]
+
+
+def _place(store: Store, chosen: Sequence[Run], out: str | None) -> Path:
+    """The folder of the report, by default in the store."""
+    name = "+".join(run.name for run in chosen)[:200]
+    return store.report_folder(name) if out is None else folder(out, "--out")
 
 
 def _told(

@@ -71,7 +71,7 @@ def _again(
     reset: bool,
     carry_on: bool = False,
 ) -> int:
-    from jobs import plan
+    from jobs import readiness
     from jobs.store.store import Store
     from orchestrator import preflight
     from orchestrator.submission import submit
@@ -87,7 +87,7 @@ def _again(
     if reset and not retried:
         return _nothing_failed(settings, name, as_json)
     store.reopen(run)
-    still_open = "open" in plan.task_states(store, run).values()
+    still_open = "open" in readiness.task_states(store, run).values()
     again = f"; {len(retried)} failed task(s) to be tried again" if reset else ""
     again += f"; {len(carried)} stopped trial(s) go on" if carry_on else ""
     said = [f"run {run.name} {'goes on' if still_open else 'has nothing left to do'}{again}"]

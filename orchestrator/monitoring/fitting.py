@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jobs import plan
+from jobs import readiness
 from jobs.errors import DamagedFile, OrchError, OutOfReach, UnknownRun
 from jobs.spec import recorded_requirements
 from jobs.store.ledger import Ledger
@@ -73,7 +73,7 @@ def unfit_of_store(store: Store, workers: Sequence[Heartbeat]) -> dict[str, tupl
     for run in _readable(store):
         if recorded_requirements.any_recorded(run.settings):
             ledger = ledger or store.ledger()
-            states = plan.task_states(store, run, ledger)
+            states = readiness.task_states(store, run, ledger)
             if told := unfit(store, run, states, workers):
                 told_of[run.name] = told
     return told_of
@@ -97,7 +97,7 @@ def unfit_tasks(
     limits = dict[str, int]()
     for run in runs:
         if recorded_requirements.any_recorded(run.settings) and not store.is_cancelled(run.name):
-            states = plan.task_states(store, run, ledger)
+            states = readiness.task_states(store, run, ledger)
             needs = _open_needs(store, run, run.settings, states)
             for trial in run.trials:
                 with contextlib.suppress(OrchError, OSError):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from jobs import plan
+from jobs import plan, readiness
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 from jobs.task import Task
@@ -92,7 +92,7 @@ class Overview:
 
 def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
     """Summary of the run, from listings alone."""
-    states = plan.task_states(store, run, scene.ledger)
+    states = readiness.task_states(store, run, scene.ledger)
     working = any(
         _under_way(scene, run, subject, states) for subject in (*run.all_data_sets, *run.trials)
     )
@@ -107,7 +107,7 @@ def run_status(
 ) -> RunStatus:
     """The run as the store shows it now, or in a given view."""
     scene = scene or progress.read_view(store, now)
-    states = plan.task_states(store, run, scene.ledger)
+    states = readiness.task_states(store, run, scene.ledger)
     under_way = (
         each for data in run.all_data_sets for each in _under_way(scene, run, data, states)
     )

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from jobs import plan
+from jobs import readiness
 from jobs.errors import OrchError
 from jobs.store import decisions
 from jobs.store.ledger import Ledger
@@ -52,7 +52,7 @@ def count_tasks(
     merged: dict[str, str] = {}
     of_runs = Counter[str]()
     for run in runs:
-        states = plan.task_states(store, run, ledger)
+        states = readiness.task_states(store, run, ledger)
         of_runs[_run_state(states, running)] += 1
         for task, state in states.items():
             before = merged.get(task)
@@ -82,7 +82,7 @@ def ready_tasks(
 ) -> frozenset[str]:
     """Those of the open tasks that could start now, from listings alone.
 
-    `jobs.plan.is_ready` asks the store of one task, which would be slow for thousands.
+    `jobs.readiness.is_ready` asks the store of one task, which would be slow for thousands.
     """
     epochs, unprepared = _target_epochs(runs), _unprepared_trials(store, runs, ledger)
     ready = set[str]()

@@ -10,13 +10,11 @@ from msgspec import to_builtins
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.metrics import METRICS, Metric
-from orchestrator.analysis.other_data import OtherData
 from orchestrator.analysis.pairwise import PairwiseTest
-from orchestrator.analysis.robustness import Robustness
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import PeriodResult, Standing
 from orchestrator.analysis.statistics import Spread
-from orchestrator.report import choice_facts, json_leaks
+from orchestrator.report import choice_facts, json_other_images
 from orchestrator.report.decision_facts import decision_facts
 from orchestrator.report.headline import Headline
 from orchestrator.report.json_keys import KEYS, SCHEMA
@@ -46,7 +44,7 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
         **choice_facts.keys(run_data, analysis),
         "decisions": decision_facts(run_data),
         **_tested(analysis),
-        **_on_others(run_data, analysis),
+        **json_other_images.facts(run_data, analysis),
         "curves": [row.columns() for row in run_data.comparison.epochs],
         "confusion": _confusion(run_data, analysis),
         "questions": _questions(analysis),
@@ -253,48 +251,6 @@ def _data(run_data: RunData, analysis: Analysis) -> dict[str, Any]:
         "duplicates": dict(analysis.duplicates) if analysis.duplicates is not None else None,
         "pixels_there": run_data.pixels is not None,
     }
-
-
-def _robustness(robustness: Robustness | None) -> dict[str, Any] | None:
-    """Robustness as JSON values; None without evaluations on corrupted images."""
-    return (
-        None
-        if robustness is None
-        else {
-            "reference": robustness.reference,
-            "images": robustness.images,
-            "networks": [
-                {
-                    "backbone": one.backbone,
-                    "seeds": one.seeds,
-                    "clean": one.clean,
-                    "mean_corruption_error": one.mean_error,
-                    "corruption_errors": dict(one.errors),
-                    "accuracies": [
-                        {"corruption": corruption, "severity": severity, "accuracy": value}
-                        for (corruption, severity), value in sorted(one.accuracies.items())
-                    ],
-                }
-                for one in robustness.networks
-            ],
-        }
-    )
-
-
-def _on_others(run_data: RunData, analysis: Analysis) -> dict[str, Any]:
-    """Results on other images than the test images as they are."""
-    return {
-        "corruptions": _robustness(run_data.robustness),
-        "other_data": [_other_data(other) for other in run_data.other_data],
-        "leaks": json_leaks.facts(run_data, analysis),
-    }
-
-
-def _other_data(other: OtherData) -> dict[str, Any]:
-    networks = [asdict(one) for one in other.networks]
-    record = to_builtins(other.record)
-    kept = {key: record[key] for key in ("name", "origin", "data_sets", "missing", "left_out")}
-    return {**kept, "images": other.tested, "in_training": other.in_training, "networks": networks}
 
 
 def _timeline(analysis: Analysis) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import click
 from jobs.errors import BrokerUnreachable, NotQueued
 from jobs.settings import Settings
 from orchestrator.formatting import plain
+from orchestrator.submission import launch_words
 from orchestrator.terminal.options import call, emit
 
 if TYPE_CHECKING:
@@ -108,11 +109,12 @@ def begin(
 
     Returns the local processes, the tasks enqueued, and all tasks' states before.
     """
-    from jobs import plan
+    from jobs import readiness
     from orchestrator.local import stack
 
     ledger = store.ledger()
-    states, ready = plan.task_states(store, run, ledger), plan.ready_tasks(store, run, ledger)
+    states = readiness.task_states(store, run, ledger)
+    ready = readiness.ready_tasks(store, run, ledger)
     sent = [task for task in ready if only is None or task.id in only]
     # What is still open while nothing is ready waits for a decision, which workers make.
     if ready or (run.decision_epochs and "open" in states.values()):
@@ -144,7 +146,8 @@ def launch(
     for line in fitting.warnings(store, run, here):
         click.echo(f"warning: {plain(line)}", err=True)
     if not as_json:
-        _tell(settings, run, [*said, *lines_of(settings, run, here, sent, states)], wait)
+        lines = launch_words.lines_of(settings, run, here, sent, states)
+        _tell(settings, run, [*said, *lines], wait)
     followed = run if awaited is None else awaited.run
     end = follow(settings, store, followed, here, as_json) if wait else None
     lines, more = awaited.results() if awaited is not None and wait else ([], {})
@@ -154,14 +157,6 @@ def launch(
         for line in lines:
             click.echo(plain(line))
     return end.exit_code if end else 0
-
-
-def lines_of(
-    settings: Settings, run: Run, here: Stack, sent: list[Task], states: dict[str, str]
-) -> list[str]:
-    """What `begin` has started and enqueued, and what is missing or failed, in words."""
-    lines = [*_of_stack(settings, here), _of_sent(sent, states)]
-    return lines + _of_absence(settings, here, sent) + _of_failures(settings, states, run.name)
 
 
 def _start_and_enqueue(
@@ -243,52 +238,6 @@ def _facts(
         return facts
     failures = [asdict(failure) for failure in end.failures]
     return facts | {"state": end.state, "failures": failures}
-
-
-def _of_stack(settings: Settings, here: Any) -> list[str]:
-    them = "it" if len(here.started) == 1 else "them"
-    lines = (
-        [f"started {', '.join(here.started)} ('{call(settings, 'down')}' stops {them})"]
-        if here.started
-        else []
-    )
-    running = len(here.workers) - sum(word.startswith("worker") for word in here.started)
-    return lines + ([f"{running} local worker(s) already running"] if running else [])
-
-
-def _of_sent(sent: Sequence[Any], states: dict[str, str]) -> str:
-    if sent:
-        return f"{len(sent)} task(s) enqueued; workers enqueue the following ones"
-    return (
-        "all tasks are already done"
-        if set(states.values()) <= {"done", "stopped"}
-        else "no task is ready to be enqueued"
-    )
-
-
-def _of_failures(settings: Settings, states: dict[str, str], run: str) -> list[str]:
-    failed = sum(state == "failed" for state in states.values())
-    return (
-        [f"{failed} task(s) failed before. Retry them with: {call(settings, 'retry', run)}"]
-        if failed
-        else []
-    )
-
-
-def _of_absence(settings: Settings, here: Any, sent: Sequence[Any]) -> list[str]:
-    """A warning if tasks were enqueued and no worker is alive."""
-    from orchestrator.monitoring import heartbeats
-
-    if (
-        not sent
-        or here.workers
-        or any(sign.fresh for sign in heartbeats.read_heartbeats(settings.store))
-    ):
-        return []
-    return [
-        f"no worker is alive. Start some here with: {call(settings, 'up')}; on a GPU machine "
-        f"with: {call(settings, 'worker')}"
-    ]
 
 
 def _tell(settings: Settings, run: Run, lines: Sequence[str], wait: bool) -> None:

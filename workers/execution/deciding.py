@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from jobs import plan
+from jobs import readiness
 from jobs.errors import OrchError
 from jobs.racing.decide import decide
 from jobs.store.ledger import Ledger
@@ -20,7 +20,7 @@ def after(store: Store, task: Task) -> list[Task]:
     if task.kind != "train":
         return []
     runs = [run for run in store.wanted_by(task) if run.decision_epochs]
-    return [ready for run in runs if due(store, run) for ready in plan.ready_tasks(store, run)]
+    return [ready for run in runs if due(store, run) for ready in readiness.ready_tasks(store, run)]
 
 
 def due(store: Store, run: Run, ledger: Ledger | None = None) -> bool:

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Sequence
 
-from jobs import plan
+from jobs import plan, readiness
 from jobs.errors import BadSpec, OrchError, OutOfReach
 from jobs.store.runs import Run
 from jobs.store.store import Store
@@ -97,7 +97,7 @@ def _may_begin(worker: Worker, task: Task) -> bool:
     return (
         not worker.stop.is_set()
         and not worker.drain.declines(task)
-        and plan.is_ready(worker.store, task)
+        and readiness.is_ready(worker.store, task)
         and worker.fits(task)
     )
 
@@ -209,10 +209,10 @@ def _begin_attempt(context: TaskContext, lease: Lease, runs: Sequence[Run]) -> A
 
 def _notify(context: TaskContext, token: int, state: str) -> None:
     """Enqueue what follows a task that has ended: its successors, or itself to be tried again."""
-    worker, task = context.worker, context.task
-    decided = deciding.after(context.store, task)
-    following = list(dict.fromkeys([*plan.next_tasks(context.store, task), *decided]))
-    if not following and plan.is_ready(context.store, task) and not context.history.must_wait():
+    worker, task, store = context.worker, context.task, context.store
+    decided = deciding.after(store, task)
+    following = list(dict.fromkeys([*readiness.next_tasks(store, task), *decided]))
+    if not following and readiness.is_ready(store, task) and not context.history.must_wait():
         following = [task]
     worker.drain.look(worker.admission.tasks)
     if mine := [task for task in following if worker.drain.finishes(task)]:
