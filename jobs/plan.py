@@ -15,10 +15,6 @@ from typing import TYPE_CHECKING
 
 from jobs.catalog import backbones
 from jobs.errors import OrchError
-from jobs.readiness import is_ready as is_ready
-from jobs.readiness import next_tasks as next_tasks
-from jobs.readiness import ready_tasks as ready_tasks
-from jobs.readiness import task_states as task_states
 from jobs.spec import setting
 from jobs.store.store import Store
 from jobs.task import Task, Trial, TrialNetwork

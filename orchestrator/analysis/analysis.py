@@ -160,7 +160,8 @@ def _tested(
     metric, leader = run_data.metric, run_data.leader
     if run_data.splits:
         over_splits = splits.tests(run_data)
-        return {"paired_tests": over_splits, "verdict": splits.verdict(run_data, over_splits)}
+        verdict = splits.verdict(run_data, over_splits)
+        return {"paired_tests": over_splits, "verdict": verdict, "costs": _costs(run_data)}
     values = values_of_networks(metric, run_data.predictions, answered)
     moments = all_moments(values.networks, values.swing)
     tests = pairwise_tests(values.networks, moments, metric.higher_is_better)

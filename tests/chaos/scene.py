@@ -17,7 +17,7 @@ from support.harness import Lab
 from chaos.broker import Broker
 from chaos.crew import Crew
 from chaos.processes import task_children
-from jobs import atomic, plan
+from jobs import atomic, readiness
 from jobs.benchmark import host_key
 from jobs.errors import OrchError
 from jobs.store.runs import Run
@@ -133,7 +133,7 @@ class Scene:
     def open_tasks(self) -> int:
         """How many tasks are not done yet."""
         both = (*self.runs, *self.rankings)
-        states = [plan.task_states(self.lab.store, run) for run in both]
+        states = [readiness.task_states(self.lab.store, run) for run in both]
         tasks = {task for run in states for task, state in run.items() if state == "open"}
         return len(tasks | self.open_benchmarks())
 

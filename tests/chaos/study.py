@@ -31,7 +31,7 @@ from chaos.scene import Scene, Size
 from chaos.store_faults import repair
 from chaos.surroundings import DISK_FULL, HOST_RENAMED, obey_modes, own_host_name, small_disk
 from chaos.verdict import Check
-from jobs import plan
+from jobs import readiness
 from jobs.store.runs import Run
 
 PERIOD_S = 13.0
@@ -203,7 +203,7 @@ def _finish(struck: Scene, began: float) -> None:
         time.sleep(0.2)
         if time.monotonic() - spoken > 10:
             spoken = time.monotonic()
-            states = list(plan.task_states(struck.lab.store, struck.run).values())
+            states = list(readiness.task_states(struck.lab.store, struck.run).values())
             told(began, f"{states.count('done')} of {len(states)} tasks are done")
         if time.monotonic() > deadline:
             struck.troubles.append(f"the study did not end within {END_S:.0f} s of its last fault")

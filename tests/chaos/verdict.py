@@ -12,7 +12,7 @@ from support.harness import Lab, rows
 
 from chaos.processes import runs
 from chaos.scene import Scene
-from jobs import plan
+from jobs import readiness
 from jobs.maintenance import prune, verify
 from jobs.store import decisions
 from jobs.store.runs import Run
@@ -36,7 +36,7 @@ def judge(scene: Scene, twin: Lab, calm: Run) -> list[Check]:
     """All promises, after the study has ended and its workers have stopped."""
     lab, run = scene.lab, scene.run
     every = (*scene.runs, *scene.rankings)
-    states = [state for each in every for state in plan.task_states(lab.store, each).values()]
+    states = [state for each in every for state in readiness.task_states(lab.store, each).values()]
     stops = decisions.read(twin.store, calm).stopped
     struck, expected = digests(lab, run, stops), digests(twin, calm, stops)
     ends = {"done", "stopped"} if run.spec.race else {"done"}

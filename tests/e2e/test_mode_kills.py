@@ -11,7 +11,7 @@ import pytest
 from chaos.processes import task_children
 from support.harness import Lab, digests, rows
 
-from jobs import plan
+from jobs import readiness
 from jobs.data import sources
 from jobs.spec import model
 from jobs.store.runs import Run
@@ -82,7 +82,7 @@ def began(lab: Lab, name: str, images: Path) -> Run:
     spec = model.build({**asked, **how, **settings})
     store = lab.store.open(create=True)
     run = create_run(store, spec, sources.read(spec))
-    broker.enqueue(lab.broker_url, plan.ready_tasks(store, run), store=store.ensure_id())
+    broker.enqueue(lab.broker_url, readiness.ready_tasks(store, run), store=store.ensure_id())
     return run
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.fake_worker import behave, fake_worker, saved_run
 
-from jobs import atomic, plan
+from jobs import atomic, readiness
 from jobs.errors import LeaseLost
 from jobs.store import tables
 from jobs.store.runs import Run
@@ -43,7 +43,7 @@ def test_a_run_is_done_task_by_task_as_each_becomes_ready(worker: Worker, run: R
     """
     trial = run.trials[0]
     order = []
-    while ready := plan.ready_tasks(worker.store, run):
+    while ready := readiness.ready_tasks(worker.store, run):
         order.append([task.id for task in ready])
         assert execute.execute(worker, ready[-1].id) == "done"
 
@@ -54,7 +54,7 @@ def test_a_run_is_done_task_by_task_as_each_becomes_ready(worker: Worker, run: R
         [f"evaluate.{trial}.0003", f"evaluate.{trial}.0006"],
         [f"evaluate.{trial}.0003"],
     ]
-    assert set(plan.task_states(worker.store, run).values()) == {"done"}
+    assert set(readiness.task_states(worker.store, run).values()) == {"done"}
     rows = tables.read_rows(worker.store.root, "attempts", [trial]).to_pylist()
     assert sorted((row["task"], row["attempt"], row["state"]) for row in rows) == sorted(
         (task, 1, "done") for task in run.tasks if not task.startswith("prepare")
@@ -125,7 +125,7 @@ def test_a_stopped_worker_hands_its_task_back_at_once(worker: Worker, run: Run) 
 
     assert state == "stopped"
     assert LeaseTracker(worker.store).free(Task.parse(run.tasks[0]).lease_key)
-    assert plan.ready_tasks(worker.store, run)
+    assert readiness.ready_tasks(worker.store, run)
 
 
 def test_who_lost_the_lease_leaves_what_the_next_one_says(worker: Worker, run: Run) -> None:
@@ -174,8 +174,11 @@ def test_a_cancelled_run_stops_its_child_and_can_be_taken_up_again(
     began = time.monotonic()
     state = execute.execute(worker, run.tasks[0])
     took_s = time.monotonic() - began
-    while_cancelled = (plan.ready_tasks(worker.store, run), execute.execute(worker, run.tasks[0]))
-    states = set(plan.task_states(worker.store, run).values())
+    while_cancelled = (
+        readiness.ready_tasks(worker.store, run),
+        execute.execute(worker, run.tasks[0]),
+    )
+    states = set(readiness.task_states(worker.store, run).values())
     worker.store.reopen(run)
 
     assert state == "stopped"

@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 from support.fake_worker import behave, fake_worker, saved_run
 
-from jobs import atomic, plan
+from jobs import atomic, readiness
 from jobs.store import codec
 from jobs.store.runs import Run
 from jobs.store.store import Store
@@ -57,14 +57,14 @@ def test_a_final_failure_stops_the_trial_and_nothing_else(worker: Worker, run: R
     assert failed is not None
     assert failed.failure == "loss-not-finite"
     assert "epoch 1, step 3" in failed.message
-    assert list(plan.task_states(worker.store, run).values()) == [
+    assert list(readiness.task_states(worker.store, run).values()) == [
         "done",
         "failed",
         "blocked",
         "blocked",
         "blocked",
     ]
-    assert plan.ready_tasks(worker.store, run) == []
+    assert readiness.ready_tasks(worker.store, run) == []
 
 
 def test_after_five_failures_a_task_is_given_up(
@@ -147,14 +147,14 @@ def test_an_evaluation_that_meets_a_bad_checkpoint_has_the_training_done_again(
     execute.execute(worker, run.tasks[1])
     behave(worker, "rotten")
     state = execute.execute(worker, run.tasks[2])
-    again = [task.id for task in plan.ready_tasks(worker.store, run)]
+    again = [task.id for task in readiness.ready_tasks(worker.store, run)]
     execute.execute(worker, run.tasks[1])
     time.sleep(2.1)
 
     assert state == "failed"
     assert again == [run.tasks[1]]
     assert execute.execute(worker, run.tasks[2]) == "done"
-    assert "failed" not in plan.task_states(worker.store, run).values()
+    assert "failed" not in readiness.task_states(worker.store, run).values()
 
 
 def test_lost_workers_are_no_blame_until_twenty_were_lost_without_progress(

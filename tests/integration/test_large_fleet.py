@@ -14,7 +14,7 @@ import pytest
 from support.fake_worker import fake_worker
 from support.large_fleet import TRIALS, sign, study
 
-from jobs import atomic, plan
+from jobs import atomic, readiness
 from jobs.errors import BrokerUnreachable
 from jobs.store import fleet
 from jobs.store.store import Store
@@ -220,4 +220,4 @@ def test_ready_tasks_are_found_without_a_lease_being_read(store: Store) -> None:
     assert counts["leases"] == 1
     assert counts["attempts"] == 0
     assert time.monotonic() - began < 10
-    assert plan.ready_tasks(store, store.latest_run()) == reconciler.unheld
+    assert readiness.ready_tasks(store, store.latest_run()) == reconciler.unheld

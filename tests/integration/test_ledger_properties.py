@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs import atomic, plan
+from jobs import atomic, readiness
 from jobs.data.data_source import built_in
 from jobs.errors import LeaseLost
 from jobs.spec import model
@@ -67,7 +67,7 @@ class World:
         if fate == "comes back" and self.silent:
             self._publish(*self.silent.pop(0))
             return
-        if not plan.is_ready(self.store, task):
+        if not readiness.is_ready(self.store, task):
             return
         lease = self.watches[machine].claim(task.lease_key, f"w{machine}")
         if lease is None:
@@ -107,7 +107,7 @@ class World:
     def finish(self) -> None:
         """Time passes and correct workers do the rest."""
         for _ in range(400):
-            ready = plan.ready_tasks(self.store, self.run)
+            ready = readiness.ready_tasks(self.store, self.run)
             if not ready:
                 return
             for task in ready:

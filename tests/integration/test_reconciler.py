@@ -12,7 +12,7 @@ from kombu.entity import Queue
 from support.fake_worker import behave, fake_worker, saved_run
 from support.peer_heartbeats import heartbeat_of
 
-from jobs import atomic, plan
+from jobs import atomic, readiness
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -77,7 +77,7 @@ def test_tending_leaves_held_tasks_and_ended_runs_alone(worker: Worker, run: Run
     held = reconciler.round()
     assert lease is not None
     lease.release()
-    while ready := plan.ready_tasks(worker.store, run):
+    while ready := readiness.ready_tasks(worker.store, run):
         execute.execute(worker, ready[0].id)
     drain(worker)
     ended = reconciler.round()

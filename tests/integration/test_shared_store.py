@@ -11,7 +11,7 @@ import pytest
 from support.fakes import fill_store
 from support.users import COLLEAGUE, as_user, open_folder
 
-from jobs import atomic, permissions, plan
+from jobs import atomic, permissions, readiness
 from jobs.errors import AccessDenied, StoreUnusable
 from jobs.settings import Settings
 from jobs.store import tables
@@ -90,7 +90,7 @@ def test_a_run_that_a_colleague_cannot_read_is_skipped_and_named(folder: Path) -
 def test_wrong_modes_of_one_task_put_off_that_task_alone(place: str, folder: Path) -> None:
     """The worker goes on with the others, and tries that one again later."""
     store = a_store(folder, "bb")
-    one, other = plan.ready_tasks(store, store.load_run("bb"))[:2]
+    one, other = readiness.ready_tasks(store, store.load_run("bb"))[:2]
     closed = {
         "leases": store.lease_folder(one.lease_key),
         "attempts": store.attempts_folder(one),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.quick_scene import small_run
 
-from jobs import plan
+from jobs import readiness
 from jobs.errors import RequestError
 from jobs.store.runs import Run
 from jobs.task import Task
@@ -225,4 +225,4 @@ def test_task_queues_have_no_bindings(worker: Worker, run: Run) -> None:
 
     assert left == []
     assert 0 < forgotten_s <= broker.FORGOTTEN_MS / 1000
-    assert plan.is_ready(worker.store, Task.parse(run.tasks[0]))
+    assert readiness.is_ready(worker.store, Task.parse(run.tasks[0]))

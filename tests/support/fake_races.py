@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from jobs import atomic, plan
+from jobs import atomic, readiness
 from jobs.store import decisions, tables
 from jobs.store.decisions import Decisions
 from jobs.store.runs import Run
@@ -141,7 +141,7 @@ def images_right(right: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
 
 def ready(race: Race) -> set[str]:
     """The trainings that are ready, as network and epoch."""
-    tasks = plan.ready_tasks(race.store, race.run)
+    tasks = readiness.ready_tasks(race.store, race.run)
     return {f"{task.subject.split('-')[0]} {task.epoch}" for task in tasks if task.kind == "train"}
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs import plan
+from jobs import readiness
 from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
@@ -119,7 +119,7 @@ class Lab:
         """Wait until no task of the run is open; returns the state of each task."""
 
         def ended() -> dict[str, str] | None:
-            state = plan.task_states(self.store, run)
+            state = readiness.task_states(self.store, run)
             return None if "open" in state.values() else state
 
         found = dict(self.until(ended, timeout_s, f"the end of {run.name}"))

@@ -11,7 +11,7 @@ from support.fake_worker import fake_worker
 from support.fakes import fill_store
 from support.refusals import clear_line, listing
 
-from jobs import plan
+from jobs import readiness
 from jobs.benchmark import Way, host_key
 from jobs.errors import BadSpec
 from jobs.maintenance import removal
@@ -84,15 +84,15 @@ def test_one_seed_of_each_network_is_benchmarked(done: tuple[Settings, Store, Ru
 
     asked = bench.check(settings, store, run, runtimes=["torch", "int8"], threads=1, seed=1)
     grown = bench.record(store, run, asked)
-    ready = plan.ready_tasks(store, store.load_run(run.name))
+    ready = readiness.ready_tasks(store, store.load_run(run.name))
 
     assert {store.load_trial(task.subject).seed for task in asked.tasks} == {1}
     assert {task.epoch for task in asked.tasks} == {2}
     assert len(asked.tasks) == 4
     assert {task.way for task in asked.tasks} == {Way("torch", 1, HERE), Way("int8", 1, HERE)}
     assert set(ready) == set(asked.tasks)
-    assert all(plan.is_ready(store, task) for task in ready)
-    assert plan.next_tasks(store, ready[0]) == []
+    assert all(readiness.is_ready(store, task) for task in ready)
+    assert readiness.next_tasks(store, ready[0]) == []
     assert json.loads(store.run_path(run.name).read_text())["format"] == 3
     assert grown.data_sets == run.data_sets
     assert {task.kind for task in map(Task.parse, grown.tasks)} - {"prepare"} == WORK.keys()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support import fakes
 
-from jobs import atomic, plan
+from jobs import atomic, readiness
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
@@ -37,17 +37,17 @@ def test_a_training_is_followed_by_its_own_tests_and_the_next_training(
     """
     store, run = trained
     trial = run.trials[0]
-    following = plan.next_tasks(store, Task("train", trial, 4))
+    following = readiness.next_tasks(store, Task("train", trial, 4))
 
     assert [task.id for task in following] == [f"evaluate.{trial}.0004", f"train.{trial}.0006"]
-    assert len(plan.ready_tasks(store, run)) == 3
+    assert len(readiness.ready_tasks(store, run)) == 3
 
 
 def test_nothing_follows_a_task_that_was_not_done(trained: tuple[Store, Run]) -> None:
     """The task itself is enqueued again, if it may be retried at once."""
     store, run = trained
 
-    assert plan.next_tasks(store, Task("train", run.trials[0], 6)) == []
+    assert readiness.next_tasks(store, Task("train", run.trials[0], 6)) == []
 
 
 def test_what_is_ready_one_by_one_is_what_is_ready_of_the_whole_plan(
@@ -55,10 +55,10 @@ def test_what_is_ready_one_by_one_is_what_is_ready_of_the_whole_plan(
 ) -> None:
     """A worker reads the heartbeats for one task; its reconciler reads them for all."""
     store, run = trained
-    one_by_one = [task for task in map(Task.parse, run.tasks) if plan.is_ready(store, task)]
+    one_by_one = [task for task in map(Task.parse, run.tasks) if readiness.is_ready(store, task)]
 
     assert sorted(task.id for task in one_by_one) == sorted(
-        task.id for task in plan.ready_tasks(store, run)
+        task.id for task in readiness.ready_tasks(store, run)
     )
 
 

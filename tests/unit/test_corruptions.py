@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.fakes import fill_store
 
-from jobs import plan
+from jobs import plan, readiness
 from jobs.catalog import corruptions
 from jobs.catalog.corruptions import CORRUPTIONS, SEVERITIES
 from jobs.errors import BadSpec
@@ -99,7 +99,7 @@ def test_harder_tests_are_ready_once_the_last_mark_is_trained(tmp_path: Path) ->
         name="harder",
         finished=lambda task: task.kind != "evaluate" and task.epoch < 2,
     )
-    trial, before = run.trials[0], plan.ready_tasks(store, run)
+    trial, before = run.trials[0], readiness.ready_tasks(store, run)
     _, same = fill_store(
         tmp_path,
         backbones=["scratch"],
@@ -109,23 +109,23 @@ def test_harder_tests_are_ready_once_the_last_mark_is_trained(tmp_path: Path) ->
         name="plain",
         finished=lambda task: task.kind == "train",
     )
-    ready = plan.ready_tasks(store, run)
+    ready = readiness.ready_tasks(store, run)
     test = Task("evaluate", trial, 2, "blur-1")
 
     assert same.trials == run.trials
-    assert not any(task.corruption for task in plan.ready_tasks(store, same))
+    assert not any(task.corruption for task in readiness.ready_tasks(store, same))
     assert before == [Task("evaluate", trial, 1), Task("train", trial, 2)]
     assert ready == [
         Task("evaluate", trial, 1),
         Task("evaluate", trial, 2),
         *(Task("evaluate", trial, 2, f"blur-{severity}") for severity in SEVERITIES),
     ]
-    assert plan.is_ready(store, test)
+    assert readiness.is_ready(store, test)
     assert plan.priority(test, 25.0) == 9
     assert [run.name for run in store.wanted_by(test)] == ["harder"]
     assert {run.name for run in store.wanted_by(Task("evaluate", trial, 2))} == {"harder", "plain"}
     store.cancel("harder")
-    assert not plan.is_ready(store, test)
+    assert not readiness.is_ready(store, test)
 
 
 def test_a_run_is_not_over_before_its_harder_tests(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.fake_races import Race, known, race_of, ready
 
-from jobs import atomic, plan
+from jobs import atomic, readiness
 from jobs.maintenance import prune, verify
 from jobs.racing import rule
 from jobs.racing.decide import decide
@@ -42,14 +42,14 @@ def test_no_network_goes_on_before_all_have_ended_the_period(race: Race) -> None
     assert not early
     assert waiting == {"squeezenet 2"}
     assert undecided == set()
-    assert not plan.is_ready(race.store, Task("train", race.trial("resnet34"), 4))
+    assert not readiness.is_ready(race.store, Task("train", race.trial("resnet34"), 4))
 
 
 def test_a_network_far_behind_stops_and_the_others_go_on(race: Race) -> None:
     """Its later tasks count as stopped; a near one stays in the race."""
     first_period(race)
     decided = decide(race.store, race.run)
-    states = plan.task_states(race.store, race.run)
+    states = readiness.task_states(race.store, race.run)
     loser = race.trial("scratch")
 
     assert decided
@@ -57,8 +57,8 @@ def test_a_network_far_behind_stops_and_the_others_go_on(race: Race) -> None:
     assert ready(race) == {"squeezenet 4", "resnet34 4"}
     assert states[f"train.{loser}.0004"] == states[f"evaluate.{loser}.0006"] == "stopped"
     assert states[f"evaluate.{loser}.0002"] == "open"
-    assert not plan.is_ready(race.store, Task("train", loser, 4))
-    assert plan.is_ready(race.store, Task("evaluate", loser, 2))
+    assert not readiness.is_ready(race.store, Task("train", loser, 4))
+    assert readiness.is_ready(race.store, Task("evaluate", loser, 2))
 
 
 def test_a_run_is_over_when_all_else_is_done(race: Race) -> None:
@@ -72,7 +72,7 @@ def test_a_run_is_over_when_all_else_is_done(race: Race) -> None:
             race.done(task, epoch=task.epoch, correct=1, total=2, accuracy=0.5, loss=1.0)
 
     assert known(race).pending is None
-    assert set(plan.task_states(race.store, race.run).values()) == {"done", "stopped"}
+    assert set(readiness.task_states(race.store, race.run).values()) == {"done", "stopped"}
 
 
 def test_who_decides_twice_writes_the_same_bytes(race: Race) -> None:
@@ -159,7 +159,7 @@ def test_resume_all_carries_stopped_networks_on(race: Race) -> None:
 
     assert ready(race) == {"scratch 4", "squeezenet 4", "resnet34 4"}
     assert known(race).pending is None
-    assert "stopped" not in plan.task_states(race.store, race.run).values()
+    assert "stopped" not in readiness.task_states(race.store, race.run).values()
     assert known(race).made[0].stopped == {race.trial("scratch"): 2}
 
 
@@ -175,9 +175,9 @@ def test_another_run_without_race_trains_a_stopped_trial_on(race: Race, tmp_path
     race.store.save_trial(race.store.load_trial(loser), [2, 4, 6], "plain")
     race.store.save_run(other)
 
-    assert plan.is_ready(race.store, Task("train", loser, 4))
-    assert Task("train", loser, 4) in plan.ready_tasks(race.store, other)
-    assert Task("train", loser, 4) not in plan.ready_tasks(race.store, race.run)
+    assert readiness.is_ready(race.store, Task("train", loser, 4))
+    assert Task("train", loser, 4) in readiness.ready_tasks(race.store, other)
+    assert Task("train", loser, 4) not in readiness.ready_tasks(race.store, race.run)
 
 
 def test_prune_takes_a_stopped_trial_as_finished(race: Race) -> None:

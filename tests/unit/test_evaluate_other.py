@@ -12,7 +12,7 @@ from PIL import Image
 from support.fakes import fill_store
 from support.refusals import listing, refusal
 
-from jobs import atomic, plan
+from jobs import atomic, readiness
 from jobs.errors import BadFolder, BadSpec, OrchError, RequestError
 from jobs.maintenance import removal
 from jobs.store import other_data, tables
@@ -101,14 +101,14 @@ def test_preparing_comes_first_and_the_evaluations_follow(
     asked = evaluate.check(store, run, str(folder(tmp_path / "o", ape=4, bear=3)), None, None)
 
     grown = evaluate.record(store, run, asked)
-    first = plan.ready_tasks(store, grown)
+    first = readiness.ready_tasks(store, grown)
     (data,) = asked.data_sets
     atomic.write_json(store.done_path(Task("prepare", data)), {"images": 7})
-    then = plan.ready_tasks(store, store.load_run(run.name))
+    then = readiness.ready_tasks(store, store.load_run(run.name))
 
     assert first == [Task("prepare", data)]
-    assert set(then) == set(asked.tasks) == set(plan.next_tasks(store, first[0]))
-    assert all(plan.is_ready(store, task) for task in then)
+    assert set(then) == set(asked.tasks) == set(readiness.next_tasks(store, first[0]))
+    assert all(readiness.is_ready(store, task) for task in then)
     assert grown.data_sets == run.data_sets
     assert atomic.read_json(store.run_path(run.name))["format"] == 2
     publish(store, then[0], 3, 7, run)
@@ -127,7 +127,7 @@ def test_a_failed_preparation_blocks_only_the_evaluations_on_it(
     (data,) = asked.data_sets
     atomic.write_json(store.failed_path(Task("prepare", data)), {"failure": "bad-images"})
 
-    states = plan.task_states(store, grown)
+    states = readiness.task_states(store, grown)
 
     assert {states[task.id] for task in asked.tasks} == {"blocked"}
     assert {states[task] for task in run.tasks} == {"done"}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support.half_done import NOW, half_done_run, say, training
 
-from jobs import atomic, plan
+from jobs import atomic, readiness
 from jobs.store.stall_watch import StoreStalled
 from jobs.store.store import Store
 from jobs.task import Task
@@ -45,12 +45,12 @@ def test_ready_tasks_are_those_of_the_plan(tmp_path: Path) -> None:
     other = training(run)
     store.done_path(Task("evaluate", other.subject, 2)).unlink()
     ledger = store.ledger()
-    states = plan.task_states(store, run, ledger)
+    states = readiness.task_states(store, run, ledger)
     still_open = [task for task, state in states.items() if state == "open"]
 
     quick = task_counts.ready_tasks(store, [store.outline(run.name)], ledger, still_open)
 
-    assert quick == {task.id for task in plan.ready_tasks(store, run, ledger)}
+    assert quick == {task.id for task in readiness.ready_tasks(store, run, ledger)}
     assert len(quick) == 3
 
 

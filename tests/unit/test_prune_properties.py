@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs import atomic, plan
+from jobs import atomic, readiness
 from jobs.data.data_source import built_in
 from jobs.maintenance import prune, verify
 from jobs.spec import model
@@ -156,7 +156,7 @@ def test_nothing_that_is_referenced_ever_goes(
         for number, trial in enumerate(world.trials):
             world.work(trial, done[2 * number], done[2 * number + 1], losses)
         runs = [world.runs[number] for number in sorted(chosen)]
-        ready = [plan.ready_tasks(world.store, run) for run in world.runs]
+        ready = [readiness.ready_tasks(world.store, run) for run in world.runs]
         stay = {
             trial: world.must_stay(trial, runs, frozenset(keep), losses) for trial in world.trials
         }
@@ -164,7 +164,7 @@ def test_nothing_that_is_referenced_ever_goes(
             prune.remove(item)
 
         assert {trial: world.there(trial) for trial in world.trials} == stay
-        assert [plan.ready_tasks(world.store, run) for run in world.runs] == ready
+        assert [readiness.ready_tasks(world.store, run) for run in world.runs] == ready
         assert [
             f for run in world.runs for f in verify.verify_files(world.store, run) if f.problem
         ] == []

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.fake_races import Race, known, race_of
 
-from jobs import plan
+from jobs import readiness
 from jobs.errors import BadSpec
 from jobs.racing.decide import decide
 from jobs.spec import model
@@ -53,7 +53,7 @@ def test_whoever_ends_the_last_training_enqueues_what_goes_on(tmp_path: Path) ->
 
     assert early == []
     assert following == {Task("train", race.trial(name), 4) for name in ("squeezenet", "resnet34")}
-    assert Task("train", race.trial("resnet34"), 4) in plan.next_tasks(race.store, last)
+    assert Task("train", race.trial("resnet34"), 4) in readiness.next_tasks(race.store, last)
 
 
 def test_damaged_answers_put_a_decision_off_and_stop_nothing_else(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from support.fake_images import ANIMALS
 from support.fake_rankings import publish_ranking, record_ranking
 from support.fakes import fill_store
 
-from jobs import atomic, plan
+from jobs import atomic, plan, readiness
 from jobs.errors import BadSpec, MissingWeights, OrchError, RequestError
 from jobs.maintenance import removal
 from jobs.spec import model
@@ -123,12 +123,12 @@ def test_rankings_are_ready_once_the_images_are_prepared(trained: tuple[Store, R
     run = record_ranking(store, study, ["vgg16", "alexnet"])
     tasks = [Task.parse(task) for task in run.tasks]
 
-    ready = plan.ready_tasks(store, run)
+    ready = readiness.ready_tasks(store, run)
 
     assert run.data == study.data
     assert ready == tasks[1:]
-    assert all(plan.is_ready(store, task) for task in ready)
-    assert set(plan.next_tasks(store, tasks[0])) == {*ready}
+    assert all(readiness.is_ready(store, task) for task in ready)
+    assert set(readiness.next_tasks(store, tasks[0])) == {*ready}
     assert store.wanted_by(Task("train", run.trials[0], 1)) == []
     assert task_title(store, ready[0]) == "rank vgg16"
     assert atomic.read_json(store.run_path(run.name))["format"] == 3

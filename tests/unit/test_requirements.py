@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobs import plan
+from jobs import plan, readiness
 from jobs.data.data_source import built_in
 from jobs.errors import BadSpec
 from jobs.spec import model, recorded_requirements
@@ -109,7 +109,7 @@ def test_what_waits_is_told_with_the_largest_worker(tmp_path: Path) -> None:
     store = Store(tmp_path).open(create=True)
     asked = spec(backbones=[entry("scratch", "20GB"), "squeezenet"])
     run = create_run(store, asked, built_in("digits"))
-    states = plan.task_states(store, run)
+    states = readiness.task_states(store, run)
     told = "scratch needs 20 GB of GPU memory; the largest live worker has 16 GB"
 
     for described in (run, store.outline(run.name)):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.fakes import fill_store
 
-from jobs import plan
+from jobs import readiness
 from jobs.errors import (
     BadFolder,
     BadSpec,
@@ -84,7 +84,7 @@ def do(tmp_path: Path, asked: model.Spec) -> tuple[Store, Run, list[Task]]:
     request = preflight.check_request(asked, settings(tmp_path), Wire().ping, Shelf().require)
     store = Store(tmp_path / "store").open(create=True)
     run = submit.create_run(store, request.spec, request.source, {"host": "alpha"})
-    return store, run, plan.ready_tasks(store, run)
+    return store, run, readiness.ready_tasks(store, run)
 
 
 def test_a_new_run_is_recorded_whole_with_its_first_task_ready(
@@ -251,9 +251,9 @@ def test_a_failure_is_forgiven_by_name(tmp_path: Path, photos: Path) -> None:
     store.failed_path(preparing).parent.mkdir(parents=True)
     store.failed_path(preparing).write_text('{"failure": "bad-image"}')
 
-    before = plan.ready_tasks(store, run)
+    before = readiness.ready_tasks(store, run)
     retried = submit.reset_failures(store, run)
-    after = plan.ready_tasks(store, run)
+    after = readiness.ready_tasks(store, run)
 
     assert before == []
     assert retried == after == [preparing]
@@ -288,9 +288,9 @@ def test_a_run_sends_only_what_brings_it_on(tmp_path: Path) -> None:
     )
 
     assert short.trials == long.trials == straight.trials
-    assert plan.ready_tasks(store, short) == []
+    assert readiness.ready_tasks(store, short) == []
     assert (
-        plan.ready_tasks(store, long)
-        == plan.ready_tasks(store, straight)
+        readiness.ready_tasks(store, long)
+        == readiness.ready_tasks(store, straight)
         == [Task("train", long.trials[0], 6)]
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support.fake_races import known, race_of, ready
 
-from jobs import plan
+from jobs import readiness
 from jobs.racing.decide import decide
 from jobs.task import Task
 
@@ -40,7 +40,7 @@ def test_a_rate_that_diverges_is_not_chosen_and_fails_no_run(tmp_path: Path) -> 
     race.failed(Task("train", worst, 2), "loss-not-finite")
     race.failed(Task("train", broken, 2), "bug")
     decide(race.store, race.run)
-    states = plan.task_states(race.store, race.run)
+    states = readiness.task_states(race.store, race.run)
 
     assert known(race).made[0].choices[0].chosen == 0.001
     assert states[f"train.{worst}.0002"] == "stopped"

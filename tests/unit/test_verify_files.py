@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.fakes import fill_store
 
-from jobs import atomic, plan
+from jobs import atomic, readiness
 from jobs.maintenance import verify
 from jobs.store.runs import Run
 from jobs.store.store import Store
@@ -111,7 +111,7 @@ def test_what_was_taken_out_is_ready_to_be_done_again_and_nothing_else(half: Hal
     rows = next((store.root / "results" / "epochs").rglob("0002.parquet"))
     rows.write_bytes(b"rotten")
     again = verify.remove_damaged(store, list(verify.verify_files(store, run)), run)
-    states = plan.task_states(store, run)
+    states = readiness.task_states(store, run)
 
     assert again == [f"train.{trial}.0002"]
     assert not rows.exists()
@@ -119,7 +119,7 @@ def test_what_was_taken_out_is_ready_to_be_done_again_and_nothing_else(half: Hal
         again[0],
         f"evaluate.{trial}.0004",
     ]
-    assert plan.ready_tasks(store, run) == [Task("train", trial, 2)]
+    assert readiness.ready_tasks(store, run) == [Task("train", trial, 2)]
     assert damaged(store, run) == []
 
 
@@ -189,7 +189,7 @@ def test_a_table_of_a_longer_run_is_found_by_every_run_whose_report_reads_it(
     refused = cli.run(report)
     named = capsys.readouterr().err
     code, told = orch(capsys, store, "verify", "short", "--repair")
-    states = plan.task_states(store, long)
+    states = readiness.task_states(store, long)
     mended = cli.run(report)
 
     assert (refused, code, mended) == (1, 1, 0)
