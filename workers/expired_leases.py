@@ -21,12 +21,12 @@ log = logging.getLogger("orch.reconciler")
 def watched(worker: Worker, claimed: Collection[str]) -> set[str]:
     """Of leases that were claimed at some time, this worker's share and those it doubts."""
     worker.leases.doubted &= set(claimed)
-    return {*worker.scheduler.share_of(sorted(claimed)), *worker.leases.doubted}
+    return {*worker.placement.share_of(sorted(claimed)), *worker.leases.doubted}
 
 
 def enqueue(worker: Worker, expired: Sequence[Task]) -> None:
     """Enqueue them for workers with a free slot, unless messages wait already."""
-    if not expired or not worker.scheduler.shares_leases or not worker.link.up:
+    if not expired or not worker.placement.shares_leases or not worker.link.up:
         return
     try:
         if broker.queue_length(worker.broker_url, store=worker.store_id) == 0:

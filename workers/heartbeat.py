@@ -41,13 +41,13 @@ def write(worker: Worker) -> None:
 
 def remove(worker: Worker) -> None:
     """Remove the heartbeat and withdraw any handover request."""
-    worker.scheduler.leave()
+    worker.placement.leave()
     worker.store.heartbeat_path(worker.name).unlink(missing_ok=True)
 
 
 def _record(worker: Worker) -> HeartbeatRecord:
     tasks = worker.admission.tasks
-    scheduler = worker.scheduler
+    placement = worker.placement
     trouble, trouble_class = _trouble(worker)
     return HeartbeatRecord(
         name=worker.name,
@@ -63,10 +63,10 @@ def _record(worker: Worker) -> HeartbeatRecord:
         loading=worker.loading,
         trouble=trouble or None,
         trouble_class=trouble_class,
-        rates=scheduler.rates,
+        rates=placement.rates,
         busy=worker.loading or bool(tasks),
-        settled=scheduler.settled,
-        training=scheduler.running_training(),
+        settled=placement.settled,
+        training=placement.running_training(),
         uuid=worker.uuid,
         gpu_memory_bytes=worker.gpu_memory_bytes,
         version=OWN_VERSION,

@@ -70,7 +70,7 @@ class Reconciler:
 
         Scans of a large plan use at most `MAX_SHARE` of the time. Each round writes the heartbeat.
         """
-        while not leave.wait(RECONCILE_S * self.worker.scheduler.slowdown):
+        while not leave.wait(RECONCILE_S * self.worker.placement.slowdown):
             try:
                 self.round()
                 self.worker.trouble = self.worker.trouble_class = ""
@@ -102,10 +102,10 @@ class Reconciler:
         full = len(admission.admitted_or_waiting) >= admission.slots
         if began < self.next_look and (full or (self.worker.link.up and not self.apart)):
             return []
-        self.unheld = self._look()
+        self.unheld = self._find_unheld_tasks()
         unheld = [task for task in self.unheld if self._fits(task)]
-        self.apart = [task for task in unheld if not self.worker.scheduler.all_fit(task)]
-        slowdown, took_s = self.worker.scheduler.slowdown, time.monotonic() - began
+        self.apart = [task for task in unheld if not self.worker.placement.all_fit(task)]
+        slowdown, took_s = self.worker.placement.slowdown, time.monotonic() - began
         pause_s = max(took_s / MAX_SHARE, RECONCILE_S * slowdown**2 if slowdown > 1 else 0.0)
         self.next_look = time.monotonic() + pause_s - RECONCILE_S * slowdown
         if full:
@@ -179,10 +179,10 @@ class Reconciler:
         """Begin a unheld task without the broker; idle workers begin with different ones."""
         store = self.worker.store
         by_cost = sorted(unheld, key=lambda task: plan.priority(task, plan.cost_of(store, task)))
-        chosen = by_cost[self.worker.scheduler.rank() % len(by_cost)]
+        chosen = by_cost[self.worker.placement.rank() % len(by_cost)]
         return [chosen] if self.worker.begin(chosen) else []
 
-    def _look(self) -> list[Task]:
+    def _find_unheld_tasks(self) -> list[Task]:
         """The tasks that are ready and held by no worker.
 
         Expired leases of other workers are detected here, even while this worker is busy.
@@ -233,11 +233,11 @@ class Reconciler:
         """Request the handover of a slower worker's training, if the study then ends sooner."""
         worker = self.worker
         trainings = sum(task.kind == "train" for task in self.unheld)
-        execute.enqueue(worker, worker.scheduler.look(trainings, self.any_required))
+        execute.enqueue(worker, worker.placement.look(trainings, self.any_required))
         if worker.admission.slots > 1 or worker.stop.is_set():
             return
         waiting = [task for task in self.unheld if task.kind == "train"]
-        worker.scheduler.request(waiting, busy=bool(worker.admission.tasks))
+        worker.placement.request(waiting, busy=bool(worker.admission.tasks))
 
     def _runs(self) -> list[Run]:
         """The runs that have not ended, in order of submission; read again where one changed."""
@@ -280,7 +280,7 @@ class Reconciler:
             return False
 
     def _waits_for_another(self, task: Task) -> bool:
-        return task.kind == "train" and self.worker.scheduler.requesting
+        return task.kind == "train" and self.worker.placement.requesting
 
     def _takes(self, task: Task) -> bool:
         """Whether this worker has not got the task, and has not put it off."""
@@ -291,7 +291,7 @@ class Reconciler:
         try:
             if not self._takes(task) or not self.worker.leases.free(task.lease_key):
                 return False
-            return not self.worker.scheduler.declines(task)
+            return not self.worker.placement.declines(task)
         except OutOfReach as error:
             self._say_denied(error)
             return False

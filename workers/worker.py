@@ -27,7 +27,7 @@ from workers.messaging.sender import Sender
 from workers.messaging.task_events import Announce
 from workers.process import child
 from workers.process.child_main import Message
-from workers.scheduling.scheduler import Scheduler
+from workers.scheduling.placement import Placement
 
 LONGEST_WAIT_S = 300.0
 
@@ -146,7 +146,7 @@ class Worker:
     store_id: str = field(init=False)
     sender: Sender = field(init=False)
     measured: MeasuredMemory = field(init=False)
-    scheduler: Scheduler = field(init=False)
+    placement: Placement = field(init=False)
 
     def fits(self, task: Task) -> bool:
         """Whether this worker's device has what the runs that want a task require.
@@ -173,5 +173,5 @@ class Worker:
         )
         threads = self.device.threads if self.device.kind == "cpu" else None
         device = self.device.name
-        self.scheduler = Scheduler.of(self.store, self.name, self.host, device, threads)
+        self.placement = Placement.of(self.store, self.name, self.host, device, threads)
         self.measured = MeasuredMemory(self.store, self.device.kind)

@@ -22,8 +22,8 @@ class Backbone(NamedTuple):
 
     `torchvision_name` is the network's name in torchvision. Otherwise `own` is our class, as
     `module:class`; it takes the number of classes and makes its own head. `head` is the kind of
-    head put on a network of torchvision (`models.networks.heads.HEADS`). `weights_url_file` is the
-    file of ImageNet weights that torchvision downloads.
+    head put on a network of torchvision (`models.networks.catalog_heads.HEADS`).
+    `weights_url_file` is the file of ImageNet weights that torchvision downloads.
 
     `min_image_size` is the smallest trainable image side in pixels. It is 8, the minimum of a data
     set, where any size works. `relative_cost` orders the queue: the time of one training step

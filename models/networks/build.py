@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from jobs.catalog.backbones import CATALOG, PUBLISHED_SIZE, Backbone, find_backbone
 from jobs.errors import NetworkDiffers
 from models.networks import libraries
-from models.networks.heads import replace_head
+from models.networks.catalog_heads import replace_head
 from models.networks.libraries import Wanted
 from models.networks.state import first_mismatch
 from models.networks.weights import (

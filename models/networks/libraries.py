@@ -14,7 +14,7 @@ from jobs.catalog.reference import Reference, parse
 from jobs.errors import BadWeights, OrchError
 from jobs.spec.networks import Preparation
 from models.networks import own_networks, timm_networks, torchvision_networks
-from models.networks.heads import small_values
+from models.networks.catalog_heads import small_values
 from models.networks.state import OPTIONAL, first_mismatch, read_state
 from models.runtime.rng import derive_seed
 

@@ -75,9 +75,9 @@ def test_peers_give_a_drained_worker_nothing(worker: Worker, run: Run) -> None:
         worker.drain.look(())
         heartbeat.write(worker)
         heartbeat.write(peer)
-        peer.scheduler.look()
+        peer.placement.look()
 
-    assert [each.name for each in peer.scheduler.peers.peers()] == ["w2"]
+    assert [each.name for each in peer.placement.peers.peers()] == ["w2"]
 
 
 def test_a_running_task_stops_after_its_step_or_ends_first(worker: Worker, run: Run) -> None:

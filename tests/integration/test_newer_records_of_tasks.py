@@ -78,12 +78,12 @@ def test_what_newer_workers_tell_each_other_is_passed_over(
     training = Task.parse(run.tasks[1])
     path = make_newer(kind, worker.store, run, training)
     before = path.read_bytes()
-    worker.scheduler.peers.peers()
+    worker.placement.peers.peers()
     ends = [execute.execute(worker, task) for task in run.tasks[:2]]
 
     assert ends == ["done", "done"]
     assert path.read_bytes() == before
-    assert worker.scheduler.peers.peers() == ()
+    assert worker.placement.peers.peers() == ()
 
 
 def test_a_newer_record_of_one_run_keeps_no_other_waiting(worker: Worker, run: Run) -> None:

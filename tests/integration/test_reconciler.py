@@ -93,13 +93,13 @@ def test_when_the_data_is_ready_the_training_begins_on_the_fastest_idle_worker(
     times as long.
     """
     drain(worker)
-    kind, store = worker.scheduler.handover.kind_of(Task("train", run.trials[0], 3)), worker.store
+    kind, store = worker.placement.handover.kind_of(Task("train", run.trials[0], 3)), worker.store
     fast = Handover(store, "fast", "host", "cuda:0", None)
-    worker.scheduler.handover.rates, fast.rates = {kind: 10.0}, {kind: 100.0}
+    worker.placement.handover.rates, fast.rates = {kind: 10.0}, {kind: 100.0}
     for at in (1.0, 2.0):
         atomic.write_json(store.root / "workers" / "fast.json", heartbeat_of(fast, at))
-        worker.scheduler.peers.peers()
-    worker.scheduler.peers._images[run.data] = 1000.0  # the fake work counts none
+        worker.placement.peers.peers()
+    worker.placement.peers._images[run.data] = 1000.0  # the fake work counts none
     done = execute.execute(worker, run.tasks[0])
 
     assert done == "done"

@@ -109,11 +109,11 @@ def test_idle_workers_begin_with_different_tasks(worker: Worker, run: Run) -> No
     """Each takes the one of its place among the idle."""
     names = [f"scratch-s{seed}-00000000" for seed in range(3)]
     unheld = [Task("train", name, 1) for name in names]
-    worker.scheduler.peers._last = tuple(
+    worker.placement.peers._last = tuple(
         Peer(name, {}, name == "busy", None, True, "") for name in ("a", "b", "busy", "c", "d")
     )
     taken = []
-    for worker.scheduler.handover.name in ("a", "b", "c", "d"):
+    for worker.placement.handover.name in ("a", "b", "c", "d"):
         taken += Reconciler(worker)._begin_one(unheld)
 
     assert taken == [*unheld, unheld[0]]

@@ -17,7 +17,7 @@ from workers.devices import memory
 from workers.execution.attempts import Attempt
 from workers.lease import RENEW_S, TTL_S, Lease
 from workers.process.child_main import Message
-from workers.scheduling.scheduler import LOOK_S
+from workers.scheduling.placement import LOOK_S
 from workers.worker import Worker
 
 log = logging.getLogger("orch.worker")
@@ -33,10 +33,10 @@ class ProgressReporter:
     """
 
     def __init__(self, worker: Worker, task: Task, attempt: Attempt) -> None:
-        self.path, self.admission, self.scheduler, self.task = (
+        self.path, self.admission, self.placement, self.task = (
             worker.store.progress_path(task),
             worker.admission,
-            worker.scheduler,
+            worker.placement,
             task,
         )
         self.on_gpu = worker.device.kind == "cuda"
@@ -56,8 +56,8 @@ class ProgressReporter:
             self.admission.on_memory(
                 self.task.id, memory.on_gpu(taken, taken) if self.on_gpu else taken
             )
-        self.scheduler.on_message(self.task, message)
-        if time.monotonic() - self.last >= TELL_S * self.scheduler.slowdown:
+        self.placement.on_message(self.task, message)
+        if time.monotonic() - self.last >= TELL_S * self.placement.slowdown:
             self.last = time.monotonic()
             try:
                 values = {**message, **self.who, "at": time.time()}
@@ -88,7 +88,7 @@ class StopCondition:
         if self.celery_id and self.celery_id in self.worker.terminated:
             self.by_person = True
             return "terminated by remote control; the task is tried again"
-        slowdown = self.worker.scheduler.slowdown
+        slowdown = self.worker.placement.slowdown
         if time.monotonic() - self.last < RENEW_S * slowdown:
             return ""
         self.last = time.monotonic()
@@ -106,10 +106,10 @@ class StopCondition:
 
     def _asked_for(self) -> str:
         """Whether a peer has asked for the training."""
-        if time.monotonic() - self.looked < LOOK_S * self.worker.scheduler.slowdown:
+        if time.monotonic() - self.looked < LOOK_S * self.worker.placement.slowdown:
             return ""
         self.looked = time.monotonic()
-        stops = self.worker.scheduler.stops(self.task, self.token)
+        stops = self.worker.placement.stops(self.task, self.token)
         return "handed over to another worker" if stops else ""
 
     def _of_worker(self) -> str:

@@ -69,7 +69,7 @@ def _handle(worker: Worker, task: Task, celery_id: str) -> str:
     context = task_context(worker, task, celery_id)
     if not _may_begin(worker, task) or context.history.must_wait():
         return "not ready"
-    if worker.scheduler.declines(task):
+    if worker.placement.declines(task):
         return "another's"
     admitted = _admit(context)
     if admitted is None:
@@ -88,7 +88,7 @@ def _handle(worker: Worker, task: Task, celery_id: str) -> str:
             lease.release()
     finally:
         worker.admission.leave(task.id)
-    _notify(context, lease.token, state)
+    _enqueue_following(context, lease.token, state)
     return state
 
 
@@ -132,7 +132,7 @@ def _claim(context: TaskContext) -> Lease | None:
 def _run(context: TaskContext, lease: Lease, alone: bool) -> str:
     """Run a claimed task in a child and settle how it ended; "not ready" if it is over already."""
     worker, task = context.worker, context.task
-    given_up, holder = worker.scheduler.claimed(task)
+    given_up, holder = worker.placement.on_claimed(task)
     _pass_on(worker, given_up, holder)
     if context.store.is_done(task) or context.store.has_failed(task):
         return "not ready"  # everything else was checked just before the claim
@@ -176,7 +176,7 @@ def _attempt(context: TaskContext, attempt: Attempt, lease: Lease, request: Task
         announcing.tell_failed(worker, task, attempt.record, stop.reason, stop.by_person)
         return state
     finally:
-        worker.scheduler.ended(task)
+        worker.placement.on_ended(task)
         shutil.rmtree(attempt.work_folder, ignore_errors=True)
     attempt.finish("done")
     log.info("%s: done", task.id)
@@ -207,7 +207,7 @@ def _begin_attempt(context: TaskContext, lease: Lease, runs: Sequence[Run]) -> A
     return attempt
 
 
-def _notify(context: TaskContext, token: int, state: str) -> None:
+def _enqueue_following(context: TaskContext, token: int, state: str) -> None:
     """Enqueue what follows a task that has ended: its successors, or itself to be tried again."""
     worker, task, store = context.worker, context.task, context.store
     decided = deciding.after(store, task)
@@ -219,7 +219,7 @@ def _notify(context: TaskContext, token: int, state: str) -> None:
         following = [task for task in following if task not in mine]
         enqueue(worker, begin_here(worker, mine, worker.name), worker.name)
     stays = state == "done" and not worker.stop.is_set() and worker.drain.name is None
-    for to, tasks in worker.scheduler.following(task, token, following, stays).items():
+    for to, tasks in worker.placement.following(task, token, following, stays).items():
         if to is None:
             _pass_on(worker, tasks, worker.name if stays else "")
         else:
@@ -232,9 +232,9 @@ def _pass_on(worker: Worker, tasks: list[Task], *free: str) -> None:
     What some living worker may not take is not sent to any, as that worker would drop it. Trainings
     are then found in the ledger by workers that fit; evaluations go to this worker if it fits.
     """
-    for to, sent in worker.scheduler.placed(tasks, *free).items():
+    for to, sent in worker.placement.placed(tasks, *free).items():
         if to is None:
-            apart = [task for task in sent if not worker.scheduler.all_fit(task)]
+            apart = [task for task in sent if not worker.placement.all_fit(task)]
             sent = [task for task in sent if task not in apart]
             tests = [task for task in apart if task.needs_training and worker.fits(task)]
             enqueue(worker, tests, worker.name)

@@ -21,15 +21,15 @@ LOOK_S = 1.0
 
 
 @dataclass(slots=True)
-class Scheduler:
+class Placement:
     """What one worker measures, tells its peers, requests from them and grants."""
 
     handover: Handover
     peers: Peers
 
     @classmethod
-    def of(cls, store: Store, name: str, host: str, device: str, threads: int | None) -> Scheduler:
-        """The scheduler of a worker; `threads` are those of its children on a CPU, else None."""
+    def of(cls, store: Store, name: str, host: str, device: str, threads: int | None) -> Placement:
+        """The placement of a worker; `threads` are those of its children on a CPU, else None."""
         return cls(Handover(store, name, host, device, threads), Peers(store))
 
     # A task on this worker, from the message to its end
@@ -38,7 +38,7 @@ class Scheduler:
         """Whether not to begin a training: a peer waits for it, or this worker for another."""
         return self.handover.declines(task)
 
-    def claimed(self, task: Task) -> tuple[list[Task], str]:
+    def on_claimed(self, task: Task) -> tuple[list[Task], str]:
         """A lease was claimed: the trainings given up for it, and the worker that gave it away.
 
         Both are empty unless this fulfils the worker's own request.
@@ -54,7 +54,7 @@ class Scheduler:
         """Whether the child should stop because of a handover."""
         return self.handover.stops(task, token)
 
-    def ended(self, task: Task) -> None:
+    def on_ended(self, task: Task) -> None:
         """The child has ended: save what was measured."""
         self.handover.ended(task)
 
