@@ -46,6 +46,13 @@ AUGMENTATIONS: dict[str, Augmentation] = {
             margin=True,
         ),
         Augmentation(
+            "random-resized-crop-35",
+            "the same with 35% to 100% of the area",
+            "random parts, resized and mirrored (35% to 100% of the area)",
+            "models.data.augment:random_resized_crop_35",
+            margin=True,
+        ),
+        Augmentation(
             "randaugment",
             "half are mirrored, then two random operations of RandAugment at strength 9 of 30",
             "mirrored, then two operations of RandAugment (strength 9 of 30)",

@@ -21,7 +21,7 @@ MODERN = {
     "weight_decay": 0.05,
     "schedule": "cosine",
     "warmup_epochs": 2,
-    "augment": "random-resized-crop",
+    "augment": "random-resized-crop-35",
     "label_smoothing": 0.1,
 }
 PRESETS: dict[str, Preset] = {

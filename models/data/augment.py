@@ -78,8 +78,12 @@ def crop_flip(draws: Draws) -> Change:
 
 def random_resized_crop(draws: Draws) -> Change:
     """torchvision's random resized crop with its default settings; half are mirrored."""
-    crop = v2.RandomResizedCrop(draws.side, antialias=True)
-    return each_image(v2.Compose([crop, v2.RandomHorizontalFlip()]), draws)
+    return _random_parts(draws, least=0.08)
+
+
+def random_resized_crop_35(draws: Draws) -> Change:
+    """The same with at least 35% of the area."""
+    return _random_parts(draws, least=0.35)
 
 
 def randaugment(draws: Draws) -> Change:
@@ -101,6 +105,11 @@ def each_image(transform: Callable[[Tensor], Tensor], draws: Draws) -> Change:
         return torch.stack([result.permute(1, 2, 0) for result in results]).contiguous()
 
     return changed
+
+
+def _random_parts(draws: Draws, least: float) -> Change:
+    crop = v2.RandomResizedCrop(draws.side, scale=(least, 1.0), antialias=True)
+    return each_image(v2.Compose([crop, v2.RandomHorizontalFlip()]), draws)
 
 
 def centred(images: Tensor, side: int) -> Tensor:

@@ -182,6 +182,6 @@ def test_an_unknown_augmentation_is_refused() -> None:
     """The message lists the accepted values."""
     with pytest.raises(
         BadSpec,
-        match="augment: one of none, flip, crop-flip, random-resized-crop, randaugment is needed",
+        match="augment: one of none, flip, crop-flip, random-resized-crop, random-resized-crop-35, ",
     ):
         model.build({"backbones": "all", "augment": "rotate"})

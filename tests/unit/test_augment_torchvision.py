@@ -32,14 +32,19 @@ def noise(side: int) -> Tensor:
     return torch.from_numpy(rng.integers(0, 255, (COUNT, side, side, 3), dtype=np.uint8))
 
 
-def test_a_random_crop_is_torchvisions_with_the_same_box() -> None:
+@pytest.mark.parametrize(
+    ("kind", "scale"), [("random-resized-crop", (0.08, 1)), ("random-resized-crop-35", (0.35, 1))]
+)
+def test_a_random_crop_is_torchvisions_with_the_same_box(
+    kind: str, scale: tuple[float, float]
+) -> None:
     """The box and the mirroring are drawn as torchvision draws them from the image's seed."""
     pictures = noise(STORED)
-    found = changes("random-resized-crop", DRAWS)(pictures, np.arange(COUNT))
+    found = changes(kind, DRAWS)(pictures, np.arange(COUNT))
     expected = []
     for place, image in enumerate(pictures.permute(0, 3, 1, 2)):
         torch.manual_seed(DRAWS.seed_of(place))
-        box = v2.RandomResizedCrop.make_params(v2.RandomResizedCrop(SIDE), [image])
+        box = v2.RandomResizedCrop.make_params(v2.RandomResizedCrop(SIDE, scale), [image])
         cut = functional.resized_crop(image, **box, size=[SIDE, SIDE], antialias=True)
         mirrored = torch.rand(1) < 0.5
         expected.append((functional.horizontal_flip(cut) if mirrored else cut).permute(1, 2, 0))
