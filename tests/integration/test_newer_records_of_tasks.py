@@ -62,7 +62,7 @@ def test_a_worker_does_not_begin_beside_a_newer_record(
 
     with caplog.at_level(logging.INFO):
         ended = [execute.execute(worker, training.id) for _ in range(2)]
-        Reconciler(worker)._look()
+        Reconciler(worker)._find_unheld_tasks()
 
     assert "done" not in ended
     assert f"{path} has format {KINDS[kind].record.FORMAT + 1}" in caplog.text
@@ -88,7 +88,7 @@ def test_what_newer_workers_tell_each_other_is_passed_over(
 
 def test_a_newer_record_of_one_run_keeps_no_other_waiting(worker: Worker, run: Run) -> None:
     """The worker goes on with what it can read."""
-    ready = Reconciler(worker)._look()
+    ready = Reconciler(worker)._find_unheld_tasks()
     make_newer("attempt", worker.store, run, Task.parse(run.tasks[0]))
 
     execute.execute(worker, run.tasks[0])

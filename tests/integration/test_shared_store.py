@@ -62,7 +62,7 @@ def test_a_run_that_a_colleague_cannot_read_is_skipped_and_named(folder: Path) -
     (store.root / "runs" / "bb").chmod(0o700)
 
     def look() -> dict[str, object]:
-        unheld = Reconciler(worker_of(store))._look()
+        unheld = Reconciler(worker_of(store))._find_unheld_tasks()
         found = doctor._runs(Settings(store.root, None, None))
         return {
             "names": store.run_names(),
@@ -104,7 +104,7 @@ def test_wrong_modes_of_one_task_put_off_that_task_alone(place: str, folder: Pat
     def look() -> dict[str, object]:
         worker = worker_of(store)
         ended = execute.execute(worker, one.id)
-        unheld = Reconciler(worker)._look()
+        unheld = Reconciler(worker)._find_unheld_tasks()
         return {
             "ended": ended,
             "paused": worker.pause.active,
