@@ -53,7 +53,7 @@ class Pulse:
 
     def start(self) -> None:
         """Start checking."""
-        self.thread = threading.Thread(target=self._find_unheld_tasks, daemon=True)
+        self.thread = threading.Thread(target=self._look, daemon=True)
         self.thread.start()
 
     def close(self) -> None:
