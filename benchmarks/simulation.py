@@ -15,10 +15,11 @@ from jobs import plan
 from jobs.catalog import backbones
 from jobs.plan import Plan
 from jobs.task import Task
-from workers.scheduling import rebalance
+from workers.scheduling import reassignment
 
 Policy = Callable[
-    [Sequence[rebalance.Peer], Sequence[rebalance.ActiveTraining]], list[rebalance.Reassignment]
+    [Sequence[reassignment.Peer], Sequence[reassignment.ActiveTraining]],
+    list[reassignment.Reassignment],
 ]
 """Which trainings move to which workers, given the workers and the trainings that nobody holds."""
 
@@ -176,7 +177,7 @@ class Simulation:
             for worker in self.workers
             if worker.heartbeat.name
         ]
-        assigned = rebalance.assign_trainings(
+        assigned = reassignment.assign_trainings(
             peers, [self.study.training(task) for task in tasks if task.kind == "train"]
         )
         by_name = {worker.name: worker for worker in self.workers}
@@ -226,7 +227,7 @@ class Simulation:
             and worker.stops_at is None
             and (self.now - worker.since > self.study.begin_s(worker) if task else not self.waiting)
         )
-        worker.heartbeat = rebalance.Peer(
+        worker.heartbeat = reassignment.Peer(
             worker.name,
             dict(worker.rates),
             task is not None,
@@ -242,7 +243,7 @@ class Simulation:
             if mine is not None:
                 self._request(worker, mine)
 
-    def _request(self, worker: SimulatedWorker, wanted: rebalance.Reassignment) -> None:
+    def _request(self, worker: SimulatedWorker, wanted: reassignment.Reassignment) -> None:
         """Ask the holder of a training to stop and hand it over."""
         subject = Task.parse(wanted.task).subject
         holder = next((other for other in self.workers if other.name == wanted.holder), worker)

@@ -17,7 +17,7 @@ from jobs.store.ledger import Ledger
 from jobs.store.remembered import RememberedStore, Stamp, stamp
 from jobs.store.runs import Run
 from jobs.task import Task
-from workers import expired_leases, heartbeat
+from workers import heartbeat, lease_shares
 from workers.execution import announcing, deciding, execute
 from workers.execution.attempts import read_history
 from workers.lease import TTL_S
@@ -97,7 +97,7 @@ class Reconciler:
         heartbeat.write_or_warn(self.worker)
         if self.worker.loading or drained:
             return []
-        self._relieve()
+        self._request_handover()
         admission, began = self.worker.admission, time.monotonic()
         full = len(admission.admitted_or_waiting) >= admission.slots
         if began < self.next_look and (full or (self.worker.link.up and not self.apart)):
@@ -109,7 +109,7 @@ class Reconciler:
         pause_s = max(took_s / MAX_SHARE, RECONCILE_S * slowdown**2 if slowdown > 1 else 0.0)
         self.next_look = time.monotonic() + pause_s - RECONCILE_S * slowdown
         if full:
-            expired_leases.enqueue(self.worker, self.expired)
+            lease_shares.enqueue(self.worker, self.expired)
         if not unheld or full or self.worker.stop.is_set():
             self.unheld_since.clear()
             self.patience_s = UNHEARD_S
@@ -194,7 +194,7 @@ class Reconciler:
         claimed = set(atomic.list_names(self.worker.store.leases_folder))
         ready = [task for run in runs for task in self._ready_tasks(run, ledger)]
         once_claimed = {task.lease_key for task in ready} & claimed
-        watched = expired_leases.watched(self.worker, once_claimed)
+        watched = lease_shares.watched(self.worker, once_claimed)
         unclaimed = [task for task in ready if task.lease_key not in claimed]
         others = [task for task in ready if task.lease_key in watched]
         ours = (each for each in unclaimed if self._takes(each))
@@ -229,7 +229,7 @@ class Reconciler:
         self.told.add(str(error))
         self.worker.denied.add(str(error))
 
-    def _relieve(self) -> None:
+    def _request_handover(self) -> None:
         """Request the handover of a slower worker's training, if the study then ends sooner."""
         worker = self.worker
         trainings = sum(task.kind == "train" for task in self.unheld)

@@ -133,7 +133,7 @@ def _run(context: TaskContext, lease: Lease, alone: bool) -> str:
     """Run a claimed task in a child and settle how it ended; "not ready" if it is over already."""
     worker, task = context.worker, context.task
     given_up, holder = worker.placement.on_claimed(task)
-    _pass_on(worker, given_up, holder)
+    _send_to_idle_workers(worker, given_up, holder)
     if context.store.is_done(task) or context.store.has_failed(task):
         return "not ready"  # everything else was checked just before the claim
     if context.history.lost_too_often():
@@ -221,12 +221,12 @@ def _enqueue_following(context: TaskContext, token: int, state: str) -> None:
     stays = state == "done" and not worker.stop.is_set() and worker.drain.name is None
     for to, tasks in worker.placement.following(task, token, following, stays).items():
         if to is None:
-            _pass_on(worker, tasks, worker.name if stays else "")
+            _send_to_idle_workers(worker, tasks, worker.name if stays else "")
         else:
             enqueue(worker, begin_here(worker, tasks, to), to)
 
 
-def _pass_on(worker: Worker, tasks: list[Task], *free: str) -> None:
+def _send_to_idle_workers(worker: Worker, tasks: list[Task], *free: str) -> None:
     """Enqueue each training to its best idle worker, the rest to any; `free` just became idle.
 
     What some living worker may not take is not sent to any, as that worker would drop it. Trainings
