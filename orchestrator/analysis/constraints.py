@@ -32,6 +32,8 @@ def read(max_latency: str | None, max_size: str | None) -> Constraints:
 
 
 def _parsed(option: str, text: str | None, parse: Callable[[str], T]) -> T | None:
+    if not isinstance(text, str | None):  # Python programs may give a number
+        raise BadSpec(f"{option}: {text!r} has no unit. Give a text such as '20ms' or '10MB'.")
     try:
         return None if text is None else parse(text)
     except ValueError as error:

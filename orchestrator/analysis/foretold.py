@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from orchestrator.analysis import bootstrap
+from orchestrator.analysis.best_settings import compare_settings
 from orchestrator.analysis.image_values import Values
 from orchestrator.analysis.load_rankings import StoredRanking, identity
 from orchestrator.analysis.ranking import draw, members_of, right_of
@@ -64,19 +65,15 @@ def foretold(run_data: RunData, values: Mapping[str, Values]) -> Foretold | None
 
 
 def _labels(run_data: RunData, values: Mapping[str, Values]) -> dict[str, str]:
-    """The label of each pretrained network by its identity; in a grid that of its best setting."""
-    standings = {one.backbone: one for one in run_data.comparison.at(run_data.period)}
-    best: dict[str, tuple[float, str]] = {}
-    for name, trial in run_data.trials.items():
-        label = run_data.label(name)
-        standing = standings.get(label)
-        if label not in values or standing is None or standing.lead is None:
-            continue
-        worth = run_data.metric.sign * standing.lead.mean
-        key = identity(trial)
-        if key not in best or worth > best[key][0]:
-            best[key] = (worth, label)
-    return {key: label for key, (_, label) in best.items()}
+    """The label of each pretrained network by its identity; in a grid the best by validation."""
+    tested = {one.backbone for one in run_data.comparison.at(run_data.period) if one.lead}
+    worse = {one.backbone for one in compare_settings(run_data) if not one.best}
+    labels = {
+        identity(trial): run_data.label(name)
+        for name, trial in run_data.trials.items()
+        if run_data.label(name) not in worse
+    }
+    return {key: label for key, label in labels.items() if label in tested and label in values}
 
 
 def _compared(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +75,8 @@ def load_results(store: Store, run: Run) -> StoredResults:
     """Read each record and table of the run once; raises `DamagedFile` for one that is broken."""
     states = readiness.task_states(store, run)
     trials = {name: store.load_trial(name) for name in run.trials}
+    decided = decisions.read(store, run)
+    stops = decided.stopped_now
     return StoredResults(
         root=store.root,
         run=run,
@@ -82,10 +84,11 @@ def load_results(store: Store, run: Run) -> StoredResults:
         labels={name: plan.label_of(run.spec, trial) for name, trial in trials.items()},
         states=states,
         failures=_failures(store, states),
-        epochs=read_rows(store.root, "epochs", run.trials),
-        evaluations=read_rows(store.root, "evaluations", run.trials),
+        epochs=_of_run(read_rows(store.root, "epochs", run.trials), stops),
+        evaluations=_of_run(read_rows(store.root, "evaluations", run.trials), stops),
         predictions=tuple(
-            read_rows(store.root, "predictions", [name], PREDICTION_COLUMNS) for name in run.trials
+            _of_run(read_rows(store.root, "predictions", [name], PREDICTION_COLUMNS), stops)
+            for name in run.trials
         ),
         attempts=_attempts(store, run),
         source=_source(store, run),
@@ -100,8 +103,19 @@ def load_results(store: Store, run: Run) -> StoredResults:
         benchmarks=read_rows(store.root, "benchmarks", run.trials),
         benchmark_differences=read_rows(store.root, "benchmark_differences", run.trials),
         rankings=load_rankings(store, run),
-        decisions=decisions.read(store, run),
+        decisions=decided,
     )
+
+
+def _of_run(rows: pa.Table, stops: Mapping[str, int]) -> pa.Table:
+    """The rows without those of other runs, which trained what this run's decisions stopped."""
+    if not stops:
+        return rows
+    import pyarrow as pa
+
+    pairs = zip(rows["trial"].to_pylist(), rows["epoch"].to_pylist(), strict=True)
+    kept = [epoch <= stops.get(trial, epoch) for trial, epoch in pairs]
+    return rows.filter(pa.array(kept, pa.bool_()))
 
 
 def _failures(store: Store, states: dict[str, str]) -> dict[str, TaskFailure]:

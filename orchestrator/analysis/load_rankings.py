@@ -40,14 +40,15 @@ def identity(trial: Trial) -> str:
 def load_rankings(store: Store, run: Run) -> tuple[StoredRanking, ...]:
     """The rankings of the images of a run that trains, the latest last; damaged ones are left out.
 
-    Images are the same if their files and classes are, however they are prepared and split.
+    Images are the same if their files and classes are, however they are prepared. The same images
+    are for testing, so that no ranking has seen the test images of the run.
     """
     if run.spec.rank:
         return ()
-    wanted, same = _images(store, run.data), list[StoredRanking]()
+    wanted, same = _described(store, run.data), list[StoredRanking]()
     for outline in _rankings(store):
         with contextlib.suppress(OrchError, OSError):
-            if _images(store, outline.data) == wanted:
+            if _described(store, outline.data) == wanted:
                 same.append(_load(store, outline))
     return tuple(same)
 
@@ -58,6 +59,16 @@ def _rankings(store: Store) -> Iterator[RunOutline]:
             outline = store.outline(name)
             if outline.settings.get("rank"):
                 yield outline
+
+
+def _described(store: Store, data: str) -> tuple[str, list[str]]:
+    """What identifies the images of a prepared data set, and those of them that are for testing."""
+    rows = tables.read_table(store.manifest_path(data), tables.MANIFEST)
+    columns = (rows[name].to_pylist() for name in ("path", "sha256", "split"))
+    tested = [
+        sha256 or path for path, sha256, split in zip(*columns, strict=True) if split == "test"
+    ]
+    return _images(store, data), sorted(tested)
 
 
 def _images(store: Store, data: str) -> str:

@@ -157,7 +157,7 @@ def _against_all(metric: Metric, decision: Decision) -> list[str]:
         return []
     first, best = wording.title(test.first), wording.title(test.second)
     fails = decision.candidate(test.first)
-    why = "" if fails is None else f", which does not fit ({_why(fails, decision.constraints)})"
+    why = "" if fails is None else f", which {_unfit(fails, decision.constraints)}"
     sure = "" if test.first_wins else ", too close to call"
     return [
         f"The best of all, {first}{why}, has {wording.gap(metric, test.difference)} "
@@ -169,6 +169,11 @@ def _interval(metric: Metric, test: PairwiseTest) -> str:
     over = test.seed_interval or test.interval
     where = "seeds and images" if test.seed_interval else "images"
     return f"95% interval over {where} {wording.gaps(metric, over)}"
+
+
+def _unfit(one: Candidate, limits: Constraints) -> str:
+    """What keeps a network from being taken."""
+    return f"does not fit ({_why(one, limits)})" if one.fails else "is not measured"
 
 
 def _why(one: Candidate, limits: Constraints) -> str:

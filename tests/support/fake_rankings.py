@@ -13,15 +13,19 @@ from jobs.task import Task
 from orchestrator.submission.rank import rank_spec
 
 
-def record_ranking(store: Store, trained: Run, backbones: Sequence[str], name: str = "rank") -> Run:
+def record_ranking(
+    store: Store, trained: Run, backbones: Sequence[str], name: str = "rank", split_seed: int = 0
+) -> Run:
     """A ranking on the images of a run, recorded as `orch rank` does; nothing of it is done."""
     source, settings = store.load_data(trained.data)
+    settings = settings.model_copy(update={"split_seed": split_seed})
     spec = rank_spec(
         {
             "data": trained.spec.data,
             "backbones": list(backbones),
             "image_size": settings.image_size,
             "name": name,
+            "split_seed": split_seed,
         }
     )
     unfolded = plan.unfold(spec, source.data_id)

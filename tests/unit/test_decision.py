@@ -234,6 +234,8 @@ def test_wrong_limits_write_nothing(
 
         assert code == 2, words
         clear_line(capsys.readouterr().err)
+    with pytest.raises(BadSpec, match="20 has no unit"):
+        api.open_store(store.root).run("study").decide(max_latency=20)  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
     assert listing(store.root) == before
 

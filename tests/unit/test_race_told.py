@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 from support.fake_races import Race, known, race_of
 
@@ -13,10 +14,12 @@ from jobs import readiness
 from jobs.errors import BadSpec
 from jobs.racing.decide import decide
 from jobs.spec import model
+from jobs.store.tables import read_rows
 from jobs.task import Task
 from orchestrator import cli
 from orchestrator.analysis import racing
 from orchestrator.analysis.analysis import analyse
+from orchestrator.analysis.load import load_results
 from orchestrator.analysis.run_data import read_run_data
 from orchestrator.commands.status import _trials
 from orchestrator.monitoring.status import run_status
@@ -109,6 +112,19 @@ def test_a_report_says_who_stopped_when_why_and_what_was_saved(decided: Race) ->
     assert told.share == pytest.approx(4 / 18)
     assert facts["decisions"]["image_epochs_saved"] == told.saved
     assert facts["tasks"]["stopped"] == 4
+
+
+def test_what_another_run_trained_of_a_stopped_network_counts_nowhere(decided: Race) -> None:
+    """Otherwise the answer would follow from what else the store holds."""
+    trial = decided.trained("scratch", 2, 199)
+    decided.trained("resnet34", 2, 155)
+    stored = read_rows(decided.store.root, "epochs", [trial])
+    loaded = load_results(decided.store, decided.run).epochs
+    kept = loaded.filter(pc.field("trial") == trial)
+
+    assert max(stored["epoch"].to_pylist()) == 4
+    assert max(kept["epoch"].to_pylist()) == 2
+    assert max(loaded["epoch"].to_pylist()) == 4
 
 
 def test_a_report_says_whether_the_lead_survives_tuning(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy import stats
 from support.fake_images import ANIMALS
@@ -16,7 +17,7 @@ from jobs import atomic, plan, readiness
 from jobs.errors import BadSpec, MissingWeights, OrchError, RequestError
 from jobs.maintenance import removal
 from jobs.spec import model
-from jobs.store import latest
+from jobs.store import latest, tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -265,6 +266,28 @@ def test_a_ranking_of_other_images_foretells_nothing(
     assert latest.latest_training(store).name in ("study", "other")
     with pytest.raises(RequestError, match="ranks networks, and trains none"):
         read_run_data(store, run)
+
+
+def test_a_ranking_that_saw_test_images_of_the_run_foretells_nothing(
+    trained: tuple[Store, Run],
+) -> None:
+    """It is of another split; with the same test images it counts."""
+    store, study = trained
+    run = record_ranking(store, study, NAMES, split_seed=1)
+    publish_ranking(store, run, {"resnet34": 0.9, "vgg16": 0.8, "alexnet": 0.7})
+    rows = tables.read_table(store.manifest_path(study.data), tables.MANIFEST)
+    split = rows["split"].to_pylist()
+    listed = zip(rows.to_pylist(), [*split[1:], split[0]], strict=True)
+    moved = pa.Table.from_pylist([{**row, "split": part} for row, part in listed], rows.schema)
+    store.manifest_path(run.data).parent.mkdir(parents=True, exist_ok=True)
+    tables.write_table(store.manifest_path(run.data), moved)
+    seen = analyse(read_run_data(store, study)).foretold
+    tables.write_table(store.manifest_path(run.data), rows)
+
+    assert run.data != study.data
+    assert moved["split"].to_pylist() != split
+    assert seen is None
+    assert analyse(read_run_data(store, study)).foretold is not None
 
 
 def test_kendalls_tau_is_scipys() -> None:

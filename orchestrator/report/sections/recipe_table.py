@@ -73,8 +73,13 @@ def _recipe(run_data: RunData, spec: Spec) -> list[tuple[str, str]]:
 
 def _image_size(run_data: RunData) -> str:
     """How images are prepared, where that is the same for all networks."""
-    told = {preparation.told(run_data.run.spec, name) for name in run_data.run.spec.backbones}
-    return told.pop() if len(told) == 1 else "as each network's weights ask for, see Networks"
+    spec = run_data.run.spec
+    told = {preparation.told(spec, name) for name in spec.backbones}
+    sizes = {spec.preparation_of(name).image_size for name in spec.backbones}
+    if len(told) == 1:
+        return told.pop()
+    same = f"{max(sizes)} x {max(sizes)} pixels, else " if len(sizes) == 1 else ""
+    return f"{same}as each network's weights ask for, see Networks"
 
 
 def _augmentation(spec: Spec) -> str:
