@@ -89,7 +89,7 @@ def _again(
     store.reopen(run)
     still_open = "open" in readiness.task_states(store, run).values()
     again = f"; {len(retried)} failed task(s) to be tried again" if reset else ""
-    again += f"; {len(carried)} stopped trial(s) go on" if carry_on else ""
+    again += f"; {len(carried)} stopped trial(s) go on, no more are stopped" if carry_on else ""
     said = [f"run {run.name} {'goes on' if still_open else 'has nothing left to do'}{again}"]
     facts: dict[str, Any] = {"goes_on": True, "retried": [task.id for task in retried]}
     facts |= {"carried_on": carried} if carry_on else {}
@@ -116,6 +116,12 @@ def _carried_on(store: Store, run: Run) -> list[str]:
             f"the run {run.name} was submitted without --race and --tune, so it stops no trial. "
             "Leave out --all."
         )
-    stopped = list(decisions.read(store, run).stopped_now)
+    decided = decisions.read(store, run)
+    stopped = list(decided.stopped_now)
+    if not stopped and not decided.carried_on:
+        raise BadSpec(
+            f"no trial of the run {run.name} was stopped so far, so --all would only end its race "
+            "or tuning. Leave out --all."
+        )
     decisions.carry_on(store, run.name, time.time())
     return stopped

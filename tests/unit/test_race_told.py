@@ -149,14 +149,19 @@ def test_a_report_says_whether_the_lead_survives_tuning(tmp_path: Path) -> None:
 def test_resume_all_is_for_runs_that_stop_trials(
     tmp_path: Path, decided: Race, capsys: pytest.CaptureFixture[str], monkeypatch: Any
 ) -> None:
-    """Another run is refused, and nothing is written."""
+    """Others, and those that have stopped none so far, are refused, and nothing is written."""
     plain = race_of(tmp_path / "other", THREE, race=False)
-    monkeypatch.setenv("ORCH_STORE", str(plain.store.root))
-    code = cli.run(["resume", plain.run.name, "--all", "--no-workers"])
+    early = race_of(tmp_path / "early", THREE)
+    for race, why in (
+        (plain, "was submitted without --race and --tune"),
+        (early, "was stopped so far, so --all would only end its race"),
+    ):
+        monkeypatch.setenv("ORCH_STORE", str(race.store.root))
+        code = cli.run(["resume", race.run.name, "--all", "--no-workers"])
 
-    assert code == 2
-    assert "was submitted without --race and --tune" in capsys.readouterr().err
-    assert not plain.store.carried_on_path(plain.run.name).exists()
+        assert code == 2
+        assert why in capsys.readouterr().err
+        assert not race.store.carried_on_path(race.run.name).exists()
 
 
 REFUSED = [
