@@ -126,8 +126,8 @@ def _forecast(
         emit(told.as_dict())
         return 0
     decided = _of_decisions(spec)
-    all_of_them = ["the figures above count all that could be trained, so they are upper limits"] if decided else []
-    for line in [*words.lines(told), *_of_grid(spec), *decided, *all_of_them, *_of_length(spec)]:
+    limits = ["the figures above count all that could be trained: upper limits"] if decided else []
+    for line in [*words.lines(told), *_of_grid(spec), *decided, *limits, *_of_length(spec)]:
         click.echo(plain(line))
     return 0
 
