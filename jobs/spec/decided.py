@@ -22,6 +22,11 @@ def contender(spec: Spec, backbone: str, setting: Setting) -> str:
 
 def require_decidable(spec: Spec) -> None:
     """Raise `ValueError` where a race or a tuned key could decide nothing."""
+    if spec.splits > 1 and (spec.race or spec.tune is not None):
+        raise ValueError(
+            "race and tune decide by the validation images of one split, which are among the test "
+            "images of others; give splits 1, or leave race and tune out"
+        )
     if spec.tune is not None:
         _require_tunable(spec, spec.tune)
     if not spec.race:

@@ -45,10 +45,10 @@ def load_rankings(store: Store, run: Run) -> tuple[StoredRanking, ...]:
     """
     if run.spec.rank:
         return ()
-    wanted, same = _described(store, run.data), list[StoredRanking]()
+    same = list[StoredRanking]()
     for outline in _rankings(store):
         with contextlib.suppress(OrchError, OSError):
-            if _described(store, outline.data) == wanted:
+            if _described(store, outline.data) == _described(store, run.data):
                 same.append(_load(store, outline))
     return tuple(same)
 

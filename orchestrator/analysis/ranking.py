@@ -22,6 +22,7 @@ from orchestrator.analysis import bootstrap, statistics
 from orchestrator.analysis.statistics import Interval
 
 LEVEL = 0.05
+FLIPS = 4000
 SIZE = " size"
 """Beside the names of networks: the images in each group."""
 
@@ -62,7 +63,7 @@ class Ranking:
     """The networks of a run, best first, judged on `images` training and validation images.
 
     `missing` are networks without a result, with the reason. `method` tests pairs: mcnemar, or
-    bootstrap where images belong together in `groups`.
+    permutation where images belong together in `groups`.
     """
 
     run: str
@@ -160,7 +161,7 @@ def _ranked(
         key=lambda one: (-one.probe_accuracy, -one.logme, one.backbone),
     )
     grouped = bool(groups)
-    networks = _compared(networks, right, drawn, grouped)
+    networks = _compared(networks, right, drawn, members if grouped else None)
     return Ranking(
         run=run.name,
         data=run.data,
@@ -169,7 +170,7 @@ def _ranked(
         folds=facts[0]["folds"],
         neighbours=facts[0]["neighbours"],
         groups=groups,
-        method="bootstrap" if grouped else "mcnemar",
+        method="permutation" if grouped else "mcnemar",
         networks=tuple(networks),
         missing=missing,
     )
@@ -210,16 +211,19 @@ def _network(row: Mapping[str, Any], drawn: Any) -> RankedNetwork:
 
 
 def _compared(
-    networks: list[RankedNetwork], right: Mapping[str, Right], drawn: Mapping[str, Any], whole: bool
+    networks: list[RankedNetwork],
+    right: Mapping[str, Right],
+    drawn: Mapping[str, Any],
+    members: Any,
 ) -> list[RankedNetwork]:
-    """Each network against the first, on the same images."""
+    """Each network against the first, on the same images; `members` are their groups, or None."""
     best, *rest = networks
     p_values = []
     for one in rest:
         ours, theirs = right[best.trial], right[one.trial]
         only = (int(((ours == 1) & (theirs == 0)).sum()), int(((ours == 0) & (theirs == 1)).sum()))
-        apart = drawn[best.trial] - drawn[one.trial]
-        p_values.append(_bootstrap_p(apart) if whole else statistics.mcnemar(*only))
+        plain = members is None
+        p_values.append(statistics.mcnemar(*only) if plain else _flipped_p(ours - theirs, members))
     compared = [best]
     for one, p in zip(rest, statistics.holm(p_values), strict=True):
         interval: Interval = bootstrap.difference(drawn[one.trial], drawn[best.trial])
@@ -236,7 +240,14 @@ def _compared(
     return compared
 
 
-def _bootstrap_p(apart: Any) -> float:
-    """Two-sided p-value of no difference, from draws (Efron and Tibshirani 1993, chapter 15)."""
-    beyond = min((apart <= 0).sum(), (apart >= 0).sum())
-    return min(1.0, 2.0 * float(beyond + 1) / (len(apart) + 1))
+def _flipped_p(apart: Right, members: Any) -> float:
+    """Two-sided p-value of no difference: the signs of whole groups are flipped at random.
+
+    A permutation test (Good 2005, Permutation, Parametric and Bootstrap Tests of Hypotheses): with
+    few groups it cannot be small, where a bootstrap of groups would be far too often.
+    """
+    sums = np.bincount(members, apart)
+    sums = sums[sums != 0].astype(np.float32)
+    signs = np.random.default_rng(0).integers(0, 2, (FLIPS, len(sums)), np.int8) * 2 - 1
+    beyond = np.abs(signs.astype(np.float32) @ sums) >= abs(sums.sum()) - 1e-6
+    return float(beyond.sum() + 1) / (FLIPS + 1)

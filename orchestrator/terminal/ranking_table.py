@@ -57,7 +57,7 @@ def _compared(ranking: Ranking) -> str:
     best, *rest = ranking.networks
     alike = [one.backbone for one in rest if not one.behind]
     behind = [one for one in rest if one.behind]
-    test = "bootstrap over groups" if ranking.groups else "McNemar's test"
+    test = "a permutation test over groups" if ranking.groups else "McNemar's test"
     told = f"first: {plain(best.backbone)}"
     if alike:
         told += f"; not significantly behind it: {_few(alike)}"

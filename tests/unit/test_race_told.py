@@ -171,6 +171,8 @@ REFUSED = [
     ({"race": True, "tune": "learning_rate", "periods": 2}, "it needs 3 periods or more, not 2"),
     ({"tune": "learning_rate", "periods": 1}, "after the first of several periods"),
     ({"tune": "learning_rat"}, "Did you mean 'learning_rate'?"),
+    ({"race": True, "splits": 3}, "validation images of one split"),
+    ({"tune": "learning_rate", "splits": 2}, "validation images of one split"),
     ({"tune": "data"}, "tune takes a key of the recipe"),
     ({"tune": "momentum"}, "tune momentum needs several values of momentum"),
     ({"tune": 3}, "a key of the recipe, such as learning_rate, is needed"),
