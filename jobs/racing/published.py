@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,8 +78,16 @@ def validation(
 
 def errors(store: Store, trials: Sequence[str], epoch: int) -> list[float]:
     """Validation errors after each epoch up to this one, as means over these trials."""
-    curves = [[1 - float(row["val_accuracy"]) for row in _rows(store, t, epoch)] for t in trials]
+    curves = [_errors(store, trial, epoch) for trial in trials]
     return [sum(each) / len(each) for each in zip(*curves, strict=False)]
+
+
+def _errors(store: Store, trial: str, epoch: int) -> list[float]:
+    """Those of one trial: with `keep: best` the least so far; flat where it stopped early."""
+    values = [1 - float(row["val_accuracy"]) for row in _rows(store, trial, epoch)]
+    if store.load_trial(trial).recipe.keep == "best":
+        values = list(itertools.accumulate(values, min))
+    return values if len(values) == epoch else values[-1:] * epoch
 
 
 def _rows(store: Store, trial: str, epoch: int) -> list[dict[str, Any]]:

@@ -59,7 +59,7 @@ def _evidence(spectrum: Values, projected: Values, total: float, images: int) ->
     for _ in range(ROUNDS):
         size, residual, used = _fit(spectrum, projected, total, weights, noise)
         before = weights / noise
-        weights = used / max(size, 1e-12)
+        weights = max(used, 1e-12) / max(size, 1e-12)
         noise = max(images - used, 1e-12) / max(residual, 1e-12)
         if abs(weights / noise - before) <= CLOSE * before:
             break

@@ -148,10 +148,22 @@ def _comparison(parts: Parts) -> Comparison:
     sizes = _sizes(parts)
     return replace(
         first,
-        standings=tuple(_standing(of_splits, sizes) for of_splits in together.values()),
+        standings=tuple(_standing(_common(together, *key), sizes) for key in together),
         epochs=tuple(row for side in sides.values() for row in side.epochs),
         stops={trial: stop for side in sides.values() for trial, stop in side.stops.items()},
     )
+
+
+def _common(
+    together: Mapping[tuple[int, str], Mapping[int, Standing]], period: int, backbone: str
+) -> Mapping[int, Standing]:
+    """A network's standings on the splits that all networks of the period have; else on its own.
+
+    Splits differ in difficulty, so a network is not compared by other splits than its rivals.
+    """
+    splits = [set(of_splits) for (at, _), of_splits in together.items() if at == period]
+    own, shared = together[period, backbone], set.intersection(*splits)
+    return {split: one for split, one in own.items() if split in shared} or own
 
 
 def _standing(of_splits: Mapping[int, Standing], sizes: Sizes) -> Standing:

@@ -81,11 +81,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     Holm 1979, Scand. J. Statist. 6:65-70.
 
     The smallest of m is multiplied by m, the next by m - 1, and so on. Results never decrease in
-    that order, and are at most 1.
+    that order, and are at most 1. A test without a p-value (NaN) keeps none and counts as none.
     """
-    corrected, largest = [0.0] * len(p_values), 0.0
-    for passed, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        largest = max(largest, min(1.0, (len(p_values) - passed) * p_values[place]))
+    corrected, largest = list(p_values), 0.0
+    known = [place for place, p in enumerate(p_values) if not math.isnan(p)]
+    for passed, place in enumerate(sorted(known, key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(known) - passed) * p_values[place]))
         corrected[place] = largest
     return corrected
 
