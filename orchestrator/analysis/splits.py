@@ -157,12 +157,17 @@ def _comparison(parts: Parts) -> Comparison:
 def _common(
     together: Mapping[tuple[int, str], Mapping[int, Standing]], period: int, backbone: str
 ) -> Mapping[int, Standing]:
-    """A network's standings on the splits that all networks of the period have; else on its own.
+    """A network's standings on the splits on which all were tested that were at all; or its own.
 
     Splits differ in difficulty, so a network is not compared by other splits than its rivals.
     """
-    splits = [set(of_splits) for (at, _), of_splits in together.items() if at == period]
-    own, shared = together[period, backbone], set.intersection(*splits)
+    tested = [
+        {split for split, one in of_splits.items() if one.lead}
+        for (at, _), of_splits in together.items()
+        if at == period
+    ]
+    own, known = together[period, backbone], [splits for splits in tested if splits]
+    shared = set.intersection(*known) if known else set()
     return {split: one for split, one in own.items() if split in shared} or own
 
 
