@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jobs.benchmark import RUNTIMES, Runtime
-from orchestrator.analysis.statistics import Z95, Interval, mcnemar
+from jobs.statistics.interval import Interval
+from orchestrator.analysis.statistics import Z95, mcnemar
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from jobs.statistics.interval import Interval
 from orchestrator.analysis.image_values import Values
-from orchestrator.analysis.statistics import Interval
 
 DRAWS, AT_ONCE = 4000, 200
 Drawn = np.ndarray[Any, np.dtype[np.float64]]

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from jobs.statistics.interval import Interval
 from orchestrator.analysis.benchmarks import ONE, Benchmark
 from orchestrator.analysis.constraints import Constraints
 from orchestrator.analysis.cost import Cost
 from orchestrator.analysis.noninferiority import NonInferiority
 from orchestrator.analysis.pairwise import PairwiseTest, find_pair
 from orchestrator.analysis.standings import Standing
-from orchestrator.analysis.statistics import Interval
 
 Limit = Literal["latency", "size"]
 Tests = Callable[[str, Sequence[str]], tuple[NonInferiority, ...]]

@@ -6,8 +6,8 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from jobs.statistics.seed_intervals import SeedMoments, seed_difference
 from orchestrator.analysis.pairwise import PairwiseTest, find_pair
-from orchestrator.analysis.seed_intervals import SeedMoments, seed_difference
 from orchestrator.analysis.standings import Comparison, Standing
 
 

@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from jobs.errors import RequestError
-from orchestrator.analysis.image_values import NetworkValues
-from orchestrator.analysis.metrics import Metric
-from orchestrator.analysis.seed_intervals import (
+from jobs.statistics.seed_intervals import (
     LEVEL,
     SeedDifference,
     SeedMoments,
     image_variance,
     seed_difference,
 )
+from orchestrator.analysis.image_values import NetworkValues
+from orchestrator.analysis.metrics import Metric
 from orchestrator.analysis.statistics import holm
 
 

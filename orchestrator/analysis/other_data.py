@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.analysis.statistics import Interval, wilson
+from jobs.statistics.interval import Interval
+from orchestrator.analysis.statistics import wilson
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,14 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from jobs.statistics.interval import Interval
+from jobs.statistics.seed_intervals import LEVEL, SeedMoments, seed_difference
 from orchestrator.analysis import bootstrap, sign_flips, statistics
 from orchestrator.analysis.image_values import Values
-from orchestrator.analysis.seed_intervals import (
-    LEVEL,
-    SeedMoments,
-    seed_difference,
-)
-from orchestrator.analysis.statistics import Interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.analysis.statistics import Interval, wilson
+from jobs.statistics.interval import Interval
+from orchestrator.analysis.statistics import wilson
 
 Counts = np.ndarray[Any, np.dtype[np.int64]]
 

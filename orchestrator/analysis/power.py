@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from orchestrator.analysis.seed_intervals import LEVEL, SeedDifference
+from jobs.statistics.seed_intervals import LEVEL, SeedDifference
 
 POWER = 0.8
 """The probability with which a difference is to be found."""

@@ -14,12 +14,12 @@ import pyarrow as pa
 
 from jobs.errors import OrchError, RequestError
 from jobs.settings import command_line
+from jobs.statistics.interval import Interval
 from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.analysis import bootstrap, statistics
-from orchestrator.analysis.statistics import Interval
 
 LEVEL = 0.05
 FLIPS = 4000

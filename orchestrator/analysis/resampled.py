@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from jobs.statistics.interval import Interval
 from orchestrator.analysis.pairwise import PairwiseTest, corrected
-from orchestrator.analysis.statistics import Interval, student
+from orchestrator.analysis.statistics import student
 
 RESAMPLED = "corrected resampled t"
 

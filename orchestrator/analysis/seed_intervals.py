@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jobs.statistics.seed_intervals import LEVEL as LEVEL
-from jobs.statistics.seed_intervals import SeedDifference as SeedDifference
-from jobs.statistics.seed_intervals import SeedMoments as SeedMoments
-from jobs.statistics.seed_intervals import image_variance as image_variance
-from jobs.statistics.seed_intervals import seed_difference as seed_difference
-from jobs.statistics.seed_intervals import seed_moments as seed_moments
+from jobs.statistics.seed_intervals import SeedMoments, seed_moments
 from orchestrator.analysis.image_values import Values
 
 

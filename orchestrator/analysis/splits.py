@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jobs.errors import OrchError
+from jobs.statistics.interval import Interval
 from jobs.store import splits
 from orchestrator.analysis import standings
 from orchestrator.analysis.leader import LeaderVerdict, among, find_leader, judge_leader
@@ -22,7 +23,7 @@ from orchestrator.analysis.resampled import Sizes, mean_over_splits, one_image, 
 from orchestrator.analysis.run_data import RunData, compare_networks, with_leaks
 from orchestrator.analysis.scoring import awaited
 from orchestrator.analysis.standings import Comparison, Standing
-from orchestrator.analysis.statistics import Interval, spread
+from orchestrator.analysis.statistics import spread
 from orchestrator.analysis.unlearned import Learning, Unlearned
 
 if TYPE_CHECKING:

@@ -13,13 +13,14 @@ from jobs.catalog.metrics import DEFAULT, METRICS, Metric, chosen, validated
 from jobs.early_stopping import stop_of
 from jobs.spec.recipe import Recipe
 from jobs.spec.setting import network_of
+from jobs.statistics.interval import Interval
 from jobs.store.runs import Run
 from orchestrator.analysis import metrics
 from orchestrator.analysis.epoch_row import MEASURES
 from orchestrator.analysis.epoch_row import EpochRow as EpochRow
 from orchestrator.analysis.image_values import interval_over_images
 from orchestrator.analysis.predictions import Predictions
-from orchestrator.analysis.statistics import Interval, Spread, spread, wilson
+from orchestrator.analysis.statistics import Spread, spread, wilson
 
 if TYPE_CHECKING:
     import pyarrow as pa

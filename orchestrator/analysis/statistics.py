@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from jobs.statistics.interval import Interval as Interval
+from jobs.statistics.interval import Interval
 
 Z95 = 1.959963984540054
 """Standard normal quantile of a two-sided 95% interval."""

@@ -15,10 +15,10 @@ from jobs.plan import Plan
 from jobs.settings import Settings
 from jobs.spec.model import DataSettings, Spec
 from jobs.spec.setting import Setting
+from jobs.statistics.seed_intervals import LEVEL
 from jobs.store.store import Store
 from jobs.task import Trial
 from orchestrator.analysis.power import POWER, Power
-from orchestrator.analysis.seed_intervals import LEVEL
 from orchestrator.planning import disagreement, estimate, images, nearest, tasks, workers
 from orchestrator.planning.disagreement import Disagreement
 from orchestrator.planning.estimate import Estimate, Measured

@@ -7,8 +7,8 @@ from itertools import product
 
 import pytest
 
+from jobs.statistics.seed_intervals import LEVEL, SeedDifference
 from orchestrator.analysis.power import NORMAL_POWER, POWER, Power, mcnemar_power
-from orchestrator.analysis.seed_intervals import LEVEL, SeedDifference
 from orchestrator.analysis.statistics import mcnemar
 
 

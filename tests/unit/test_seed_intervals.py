@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from jobs.statistics import seed_intervals
+from jobs.statistics.seed_intervals import SeedDifference, seed_moments
 from orchestrator.analysis import pairwise
 from orchestrator.analysis.leader import beats_all_rivals
-from orchestrator.analysis.seed_intervals import SeedDifference, all_moments, seed_moments
+from orchestrator.analysis.seed_intervals import all_moments
 
 
 def drawn(

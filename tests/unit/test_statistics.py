@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from jobs.statistics.interval import Interval
 from orchestrator.analysis import bootstrap, pairwise, statistics
 from orchestrator.analysis.seed_intervals import all_moments
-from orchestrator.analysis.statistics import Interval
 
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 

@@ -10,9 +10,10 @@ from markupsafe import Markup
 
 from jobs.catalog import backbones
 from jobs.spec.setting import network_of, told_of
+from jobs.statistics.interval import Interval
 from orchestrator.analysis.metrics import Metric
 from orchestrator.analysis.standings import Standing
-from orchestrator.analysis.statistics import Interval, Spread
+from orchestrator.analysis.statistics import Spread
 
 LONGEST_IN_FIGURE = 32
 MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")

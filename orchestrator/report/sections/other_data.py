@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
+from jobs.statistics.interval import Interval
 from orchestrator.analysis.other_data import OtherData, OtherNetwork
-from orchestrator.analysis.statistics import Interval
 from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Content, Figures, Heading, Table, Text
 from orchestrator.report.rendering.figure import Chart, draw_chart, title

@@ -7,12 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jobs.catalog.metrics import DEFAULT
+from jobs.statistics.seed_intervals import LEVEL
 from orchestrator.analysis.friedman import FEW_BLOCKS
 from orchestrator.analysis.metrics import METRICS, Metric
 from orchestrator.analysis.pairwise import PairwiseTest, find_pair
 from orchestrator.analysis.ranks import Ranks
 from orchestrator.analysis.resampled import RESAMPLED
-from orchestrator.analysis.seed_intervals import LEVEL
 from orchestrator.report.rendering import elements, heatmap, theme, wording
 from orchestrator.report.rendering.elements import Cell, Content, Figures, Fold, Part, Table, Text
 from orchestrator.report.rendering.figure import Chart, draw_chart, title
