@@ -43,13 +43,14 @@ def load_rankings(store: Store, run: Run) -> tuple[StoredRanking, ...]:
     Images are the same if their files and classes are, however they are prepared. The same images
     are for testing, so that no ranking has seen the test images of the run.
     """
-    if run.spec.rank:
-        return ()
+    rankings = [] if run.spec.rank else list(_rankings(store))
     same = list[StoredRanking]()
-    for outline in _rankings(store):
-        with contextlib.suppress(OrchError, OSError):
-            if _described(store, outline.data) == _described(store, run.data):
-                same.append(_load(store, outline))
+    with contextlib.suppress(OrchError, OSError):  # a run whose images are not there any more
+        wanted = _described(store, run.data) if rankings else None
+        for outline in rankings:
+            with contextlib.suppress(OrchError, OSError):
+                if _described(store, outline.data) == wanted:
+                    same.append(_load(store, outline))
     return tuple(same)
 
 
