@@ -37,7 +37,7 @@ from orchestrator.analysis.predictions import TrialPredictions
 from orchestrator.analysis.ranks import Ranks, rank_networks
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.seed_intervals import all_moments
-from orchestrator.analysis.selective import RiskCoverage, halves, risk_coverage
+from orchestrator.analysis.selective import RiskCoverage, answers, halves, risk_coverage
 from orchestrator.analysis.timeline import AttemptCount, Timeline, build_timeline, count_attempts
 
 CONFUSED_PAIRS = 6
@@ -190,10 +190,14 @@ def _tested(
 
 def _selective(run_data: RunData, first: Mapping[str, TrialPredictions]) -> dict[str, RiskCoverage]:
     """Risk and coverage of each network's first seed."""
-    predictions = run_data.predictions
-    half = halves(predictions.images)
-    curves = {name: risk_coverage(one, predictions.labels, half) for name, one in first.items()}
-    return {name: curve for name, curve in curves.items() if curve}
+    tested, validation = run_data.predictions, run_data.validation
+    half, curves = halves(tested.images), dict[str, RiskCoverage]()
+    for name, one in first.items():
+        of_validation = run_data.validation_of(one)
+        chosen_by = of_validation and answers(of_validation, validation.labels)
+        if curve := risk_coverage(answers(one, tested.labels, half), chosen_by):
+            curves[name] = curve
+    return curves
 
 
 def _timeline(run_data: RunData) -> Timeline:

@@ -42,8 +42,9 @@ class StoredResults:
     """What is published of a run; `manifest`, `pixels`, `prepared`, `source` are None if missing.
 
     `labels` tell trials apart that differ in more than the seed: network and setting.
-    `predictions` has one table per trial. `training` has the latest result of each trial in this
-    run, `trainings` all of them by target epoch, those of other runs included.
+    `predictions` and `validation_predictions` have one table per trial. `training` has the latest
+    result of each trial in this run, `trainings` all of them by target epoch, those of other runs
+    included.
     """
 
     root: Path
@@ -55,6 +56,7 @@ class StoredResults:
     epochs: pa.Table
     evaluations: pa.Table
     predictions: tuple[pa.Table, ...]
+    validation_predictions: tuple[pa.Table, ...]
     attempts: pa.Table
     source: DataSource | None
     prepared: TaskResult | None
@@ -86,10 +88,8 @@ def load_results(store: Store, run: Run) -> StoredResults:
         failures=_failures(store, states),
         epochs=_of_run(read_rows(store.root, "epochs", run.trials), stops),
         evaluations=_of_run(read_rows(store.root, "evaluations", run.trials), stops),
-        predictions=tuple(
-            _of_run(read_rows(store.root, "predictions", [name], PREDICTION_COLUMNS), stops)
-            for name in run.trials
-        ),
+        predictions=_predictions(store, run, "predictions", stops),
+        validation_predictions=_predictions(store, run, "validation_predictions", stops),
         attempts=_attempts(store, run),
         source=_source(store, run),
         prepared=store.done(Task("prepare", run.data)),
@@ -104,6 +104,15 @@ def load_results(store: Store, run: Run) -> StoredResults:
         benchmark_differences=read_rows(store.root, "benchmark_differences", run.trials),
         rankings=load_rankings(store, run),
         decisions=decided,
+    )
+
+
+def _predictions(
+    store: Store, run: Run, table: str, stops: Mapping[str, int]
+) -> tuple[pa.Table, ...]:
+    return tuple(
+        _of_run(read_rows(store.root, table, [name], PREDICTION_COLUMNS), stops)
+        for name in run.trials
     )
 
 

@@ -36,6 +36,7 @@ def without_images(
         stored,
         evaluations=pa.Table.from_pylist(rows),
         predictions=tuple(_without(table, left_out) for table in stored.predictions),
+        validation_predictions=(),
     )
 
 

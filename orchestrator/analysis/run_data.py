@@ -47,7 +47,8 @@ class RunData:
     own; `labels` gives that of each trial. `leaks` are None where the data set is not prepared.
     `without_suspects` is the comparison on the other test images, where there are suspects.
     With several splits, `splits` has the run data of each (`analysis.splits`) and `split_of` that
-    of each trial; what is of single images is that of the first.
+    of each trial; what is of single images is that of the first. `validation` has the answers to
+    the validation images after the compared period, of trials that published them.
     """
 
     run: Run
@@ -58,6 +59,7 @@ class RunData:
     leader: Leader | None
     periods: tuple[int, ...]
     predictions: Predictions
+    validation: Predictions
     attempts: pa.Table
     source: DataSource | None
     prepared: TaskResult | None
@@ -114,6 +116,11 @@ class RunData:
         return [given for seed, given in answers if seed not in unlearned] or self.answers(
             backbone, period
         )
+
+    def validation_of(self, given: TrialPredictions) -> TrialPredictions | None:
+        """The answers of the same trial and epoch to `validation`; None where not published."""
+        keys = (key for key, one in self.predictions.answers.items() if one is given)
+        return next((self.validation.of(*key) for key in keys), None)
 
     @cached_property
     def learned(self) -> list[str]:
@@ -210,6 +217,7 @@ def compare_networks(
         leader=scored.leader,
         periods=scored.periods,
         predictions=scored.predictions,
+        validation=scored.validation,
         attempts=stored.attempts,
         source=stored.source,
         prepared=stored.prepared,

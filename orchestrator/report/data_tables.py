@@ -43,7 +43,12 @@ def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
             for each in one.bins
         ],
         "selective": [
-            {"backbone": name, **asdict(threshold)}
+            {
+                "backbone": name,
+                "chosen_on": one.chosen_on,
+                "choosing": one.choosing,
+                **asdict(threshold),
+            }
             for name, one in analysis.selective.items()
             for threshold in one.thresholds
         ],

@@ -82,8 +82,10 @@ KEYS = {
     "accuracy, and the bins",
     "selective": "for each network (first seed): shares of wrong answers (`risk`) among the most "
     "confident ones by the share of images answered (`coverage`), the area under that, and for "
-    "each target the threshold of confidence, chosen on the test images, with what it answers; "
-    "`checked_`: chosen on each half, counted on the other",
+    "each target the threshold of confidence, with what it answers of the test images; it is "
+    "chosen on `choosing` images of the split `chosen_on`: validation, or test where answers to "
+    "validation images are not published; `checked_`: of images that did not choose (for test: "
+    "chosen on each half, counted on the other)",
     "agreement": "every two networks: share of equal predictions, Cohen's kappa, images on which "
     "both are wrong alike",
     "top5": "for each network the share of images whose true class was among its first five "

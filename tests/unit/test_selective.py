@@ -2,33 +2,54 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+pytest.importorskip("matplotlib", reason="the extra 'report' is not installed")
+
+from support.fakes import fill_store
+
+from jobs.store import tables
+from orchestrator.analysis.analysis import analyse
 from orchestrator.analysis.per_class import class_metrics
 from orchestrator.analysis.predictions import TrialPredictions
-from orchestrator.analysis.selective import halves, lowest_threshold, risk_coverage
+from orchestrator.analysis.run_data import read_run_data
+from orchestrator.analysis.selective import (
+    ConfidentAnswers,
+    answers,
+    halves,
+    lowest_threshold,
+    risk_coverage,
+)
 from orchestrator.analysis.statistics import wilson
+from orchestrator.report.rendering.gallery import Gallery
+from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections import selective
 
+SURE = [0.99, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]
+RIGHT = [True] * 5 + [False, True, False, True, False]
 ANSWERS = st.lists(st.tuples(st.sampled_from([0.1, 0.5, 0.7, 0.9]), st.booleans()), min_size=1)
 
 
-def trial(sure: list[float], right: list[bool]) -> TrialPredictions:
-    """Predictions of class 0, which is true where they are right."""
+def trial(sure: list[float], right: list[bool]) -> ConfidentAnswers:
+    """Answers of class 0, which is true where they are right; every second is in the first half."""
     said = np.where(right, 0, 1).astype(np.int32)
-    return TrialPredictions(said, np.array(sure, np.float32), said)
+    one = TrialPredictions(said, np.array(sure, np.float32), said)
+    made = answers(one, np.zeros(len(said), np.int32), np.arange(len(said)) % 2 == 0)
+    assert made is not None
+    return made
 
 
 def test_by_hand() -> None:
     """Ten answers: the five surest are right, then every second."""
-    sure = [0.99, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]
-    right = [True] * 5 + [False, True, False, True, False]
-    curve = risk_coverage(trial(sure, right), np.zeros(10, np.int32), np.arange(10) % 2 == 0)
+    curve = risk_coverage(trial(SURE, RIGHT))
 
     assert curve is not None
-    assert curve.images == 10
+    assert (curve.images, curve.chosen_on, curve.choosing) == (10, "test", 10)
     assert curve.coverage == pytest.approx([i / 10 for i in range(1, 11)])
     assert curve.risk[4:] == pytest.approx([0, 1 / 6, 1 / 7, 2 / 8, 2 / 9, 3 / 10])
     assert curve.area == pytest.approx(np.mean(curve.risk))
@@ -38,6 +59,33 @@ def test_by_hand() -> None:
         0.5,
         1.0,
     )
+
+
+def test_validation_images_choose_and_test_images_count() -> None:
+    """The curve is that of the test images; the threshold is that of the validation images.
+
+    Of these the three surest are right, so 0.65 is the threshold: six test images are as sure.
+    """
+    validation = trial([0.9, 0.7, 0.65, 0.6], [True, True, True, False])
+    curve, alone = risk_coverage(trial(SURE, RIGHT), validation), risk_coverage(trial(SURE, RIGHT))
+
+    assert curve is not None
+    assert alone is not None
+    assert (curve.coverage, curve.risk, curve.area) == (alone.coverage, alone.risk, alone.area)
+    assert (curve.chosen_on, curve.choosing) == ("validation", 4)
+    assert [one.threshold for one in curve.thresholds] == pytest.approx([0.65] * 3)
+    assert {(one.coverage, one.accuracy) for one in curve.thresholds} == {(0.6, 5 / 6)}
+    assert {(one.checked_coverage, one.checked_accuracy) for one in curve.thresholds} == {
+        (0.6, 5 / 6)
+    }
+
+
+def test_a_threshold_that_no_test_image_reaches_answers_nothing() -> None:
+    """And has no share that is right."""
+    curve = risk_coverage(trial([0.5, 0.4], [True, True]), trial([0.9, 0.6], [True, False]))
+
+    assert curve is not None
+    assert {(one.coverage, one.accuracy) for one in curve.thresholds} == {(0.0, None)}
 
 
 @settings(max_examples=60, deadline=None)
@@ -54,11 +102,8 @@ def test_a_check_uses_images_that_did_not_choose() -> None:
     """With confidences that tell nothing, what looks right on 99% is not."""
     rng = np.random.default_rng(0)
     sure, right = rng.random(400), rng.random(400) < 0.9
-    curve = risk_coverage(
-        trial(sure.tolist(), right.tolist()),
-        np.zeros(400, np.int32),
-        halves([f"{i}.png" for i in range(400)]),
-    )
+    names = [f"{i}.png" for i in range(400)]
+    curve = risk_coverage(ConfidentAnswers(sure, right, halves(names)))
 
     assert curve is not None
     last = curve.thresholds[-1]
@@ -70,9 +115,10 @@ def test_without_confidences_there_are_no_thresholds() -> None:
     """Nor where nothing is right."""
     none = np.full(3, np.nan, np.float32)
     said = np.zeros(3, np.int32)
-    never = risk_coverage(trial([0.9, 0.8], [False, False]), np.zeros(2, np.int32), said[:2] == 0)
+    never = risk_coverage(trial([0.9, 0.8], [False, False]))
 
-    assert risk_coverage(TrialPredictions(said, none, said), said, said == 0) is None
+    assert answers(TrialPredictions(said, none, said), said) is None
+    assert risk_coverage(None, trial([0.9], [True])) is None
     assert never is not None
     assert {(one.threshold, one.coverage, one.accuracy) for one in never.thresholds} == {
         (None, 0.0, None)
@@ -107,3 +153,31 @@ def test_the_interval_of_f1_covers_and_seeds_do_not_narrow_it() -> None:
 
     assert 0.93 <= covered / 400 <= 0.98
     assert [one.f1_interval for one in several] == [one.f1_interval for one in single]
+
+
+def test_the_report_says_which_images_chose(tmp_path: Path) -> None:
+    """A network that published its answers to validation images, and one of an earlier version."""
+    store, run = fill_store(
+        tmp_path, backbones=["scratch", "resnet34"], periods=1, seeds=1, pixels=False
+    )
+    new = next(name for name in run.trials if name.startswith("scratch"))
+    epoch, rows = run.spec.epochs, tables.read_rows(store.root, "predictions", [new]).to_pylist()
+    mine = [row for row in rows if row["epoch"] == epoch][:8]
+    kept = [
+        row | {"predicted": row["label"], "confidence": 0.5 + place / 100}
+        for place, row in enumerate(mine)
+    ]
+    path = store.root / tables.table_folder("validation_predictions", new) / "e0002.parquet"
+    path.parent.mkdir(parents=True)
+    tables.write_table(path, tables.build_table("validation_predictions", kept))
+
+    run_data = read_run_data(store, run)
+    analysis = analyse(run_data)
+    one, old = analysis.selective["scratch"], analysis.selective["resnet34"]
+    (fold,) = selective.folded(ReportData(run_data, analysis, Gallery(run_data)))
+    told, table = (each for each in fold.parts[:2])
+
+    assert (one.chosen_on, one.choosing, old.chosen_on) == ("validation", 8, "test")
+    assert {threshold.threshold for threshold in one.thresholds} == {0.5}
+    assert "Those of ResNet34 are chosen on the test images themselves" in told.text
+    assert {row[2] for row in table.rows} == {"8 validation images", f"{old.images} test images"}

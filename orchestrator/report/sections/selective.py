@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.run_data import RunData
-from orchestrator.analysis.selective import RejectThreshold
+from orchestrator.analysis.selective import RejectThreshold, RiskCoverage
 from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Fold, Table, Text
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
@@ -25,64 +25,82 @@ def folded(report: ReportData) -> list[Fold]:
     seeds = ", by each network's first seed" if run_data.run.spec.seeds > 1 else ""
     lead = (
         "A network that leaves its least confident answers to a person is right more often"
-        f"{seeds}. {_told(run_data, analysis)}Thresholds are chosen on the test images themselves, "
-        "so they are optimistic. The last two "
-        "columns choose on each half of the images and count on the other."
+        f"{seeds}. {_chosen(run_data, analysis)}{_told(run_data, analysis)}"
     )
     drawn = elements.figures([_curve(run_data, analysis)])
-    return elements.fold("Answering only when sure", Text(lead), _table(run_data, analysis), *drawn)
+    return elements.fold(
+        "Answering only when sure", Text(lead.rstrip()), _table(run_data, analysis), *drawn
+    )
+
+
+def _chosen(run_data: RunData, analysis: Analysis) -> str:
+    """On which images thresholds are chosen, and of which networks otherwise."""
+    shown = [name for name in foremost(run_data) if name in analysis.selective]
+    old = [name for name in shown if analysis.selective[name].chosen_on == "test"]
+    held = (
+        "Thresholds are chosen on the validation images; what they answer, and how much of it is "
+        "right, is counted on the test images. "
+    )
+    optimistic = (
+        "chosen on the test images themselves, because answers to validation images are not "
+        "published: they are optimistic. The last two columns choose on each half of the test "
+        "images and count on the other. "
+    )
+    if not old:
+        return held
+    if len(old) == len(shown):
+        return f"Thresholds are {optimistic}"
+    names = wording.listed([wording.title(name) for name in old])
+    return f"{held}Those of {names} are {optimistic}"
 
 
 def _told(run_data: RunData, analysis: Analysis) -> str:
-    """What the leader needs for the highest target; empty where it is out of reach."""
+    """What the leader's threshold for the highest target does; empty where it is out of reach."""
     first = run_data.leader.ranking[0].backbone if run_data.leader else ""
     if first not in analysis.selective:
         return ""
-    reached = [one for one in analysis.selective[first].thresholds if one.threshold is not None]
+    curve = analysis.selective[first]
+    reached = [one for one in curve.thresholds if one.threshold is not None]
     if not reached:
         return ""
     one = reached[-1]
-    return (
-        f"To be right on {wording.percent(one.target, 0)} of what it answers, "
-        f"{wording.title(first)} needs the threshold {one.threshold:.3f} and answers "
-        f"{wording.percent(one.coverage, 0)} of the test images. "
-    )
+    to_be = f"To be right on {wording.percent(one.target, 0)} of what it answers, "
+    answers = f"answers {wording.percent(one.coverage, 0)} of the test images"
+    name = wording.title(first)
+    if curve.chosen_on == "test":
+        return f"{to_be}{name} needs the threshold {one.threshold:.3f} and {answers}. "
+    right = f", and is right on {wording.percent(one.accuracy)} of these" if one.coverage else ""
+    images = wording.count(curve.choosing, "validation image")
+    return f"{to_be}{name} has the threshold {one.threshold:.3f} of {images}: it {answers}{right}. "
 
 
 def _table(run_data: RunData, analysis: Analysis) -> Table:
+    shown = {n: analysis.selective[n] for n in foremost(run_data) if n in analysis.selective}
+    check = any(curve.chosen_on == "test" for curve in shown.values())
     rows = tuple(
-        _row(name, one)
-        for name in foremost(run_data)
-        if name in analysis.selective
-        for one in analysis.selective[name].thresholds
+        _row(name, curve, one, check) for name, curve in shown.items() for one in curve.thresholds
     )
-    head = (
-        "Network",
-        "To be right on",
-        "Threshold",
-        "Answers",
-        "Right",
-        "Checked: answers",
-        "Checked: right",
-    )
+    checked = ("Checked: answers", "Checked: right") if check else ()
+    head = ("Network", "To be right on", "Chosen on", "Threshold", "Answers", "Right", *checked)
     caption = "Thresholds of confidence below which a network does not answer"
-    numeric = tuple(range(1, len(head)))
+    numeric = (1, *range(3, len(head)))
     return Table(head, rows, numeric, name="selective", title=caption, style="long")
 
 
-def _row(name: str, one: RejectThreshold) -> tuple[str, ...]:
+def _row(name: str, curve: RiskCoverage, one: RejectThreshold, check: bool) -> tuple[str, ...]:
     def share(value: float | None) -> Cell:
         return Cell(wording.percent(value), -1.0 if value is None else value)
 
-    shown = "none" if one.threshold is None else f"{one.threshold:.3f}"
+    threshold = "none" if one.threshold is None else f"{one.threshold:.3f}"
+    checked = (share(one.checked_coverage), share(one.checked_accuracy)) if check else ()
     return (
         wording.title(name),
         Cell(wording.percent(one.target, 0), one.target),
-        Cell(shown, 2.0 if one.threshold is None else one.threshold),
+        wording.count(curve.choosing, f"{curve.chosen_on} image"),
+        Cell(threshold, 2.0 if one.threshold is None else one.threshold),
         share(one.coverage),
         share(one.accuracy),
-        share(one.checked_coverage),
-        share(one.checked_accuracy),
+        *checked,
     )
 
 
