@@ -159,9 +159,7 @@ def _tested(
     """All tests between networks, by the values of images; their costs, and the decision."""
     metric, leader = run_data.metric, run_data.leader
     if run_data.splits:
-        over_splits = splits.tests(run_data)
-        verdict = splits.verdict(run_data, over_splits)
-        return {"paired_tests": over_splits, "verdict": verdict, "costs": _costs(run_data)}
+        return _tested_over_splits(run_data, margin, constraints)
     values = values_of_networks(metric, run_data.predictions, answered)
     moments = all_moments(values.networks, values.swing)
     tests = pairwise_tests(values.networks, moments, metric.higher_is_better)
@@ -184,6 +182,26 @@ def _tested(
 
         if margin is not None:
             facts["noninferior"] = against(leader.ranking[0].backbone, list(rivals))
+        facts["decision"] = of_run(run_data, margin, constraints, costs, tests, against)
+    return facts
+
+
+def _tested_over_splits(
+    run_data: RunData, margin: float | None, constraints: Constraints
+) -> dict[str, Any]:
+    """The same over several splits, by the corrected resampled t-test."""
+    tests, costs, leader = splits.tests(run_data), _costs(run_data), run_data.leader
+    facts: dict[str, Any] = {"paired_tests": tests, "costs": costs, "margin": margin}
+    facts["verdict"] = splits.verdict(run_data, tests)
+
+    def against(reference: str, names: Sequence[str]) -> tuple[NonInferiority, ...]:
+        if margin is None:
+            return ()
+        fit = [name for name in names if name in run_data.rivals]
+        return splits.noninferiority(run_data, reference, fit, margin)
+
+    if leader:
+        facts["noninferior"] = against(leader.ranking[0].backbone, run_data.rivals)
         facts["decision"] = of_run(run_data, margin, constraints, costs, tests, against)
     return facts
 

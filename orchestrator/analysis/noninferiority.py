@@ -2,13 +2,14 @@
 
 The null hypothesis is that it is worse by the margin or more; the test is one-sided (Wellek 2010,
 Testing Statistical Hypotheses of Equivalence and Noninferiority, chapter 2). The variances are
-those of the paired comparison (`seed_intervals`); with one seed, that of the images only.
+those of the paired comparison (`seed_intervals`); with one seed, that of the images only. Over
+several splits it is that of the corrected resampled t-test.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +24,7 @@ from jobs.statistics.seed_intervals import (
 )
 from orchestrator.analysis.image_values import NetworkValues
 from orchestrator.analysis.metrics import Metric
+from orchestrator.analysis.resampled import Mean
 from orchestrator.analysis.statistics import holm
 
 
@@ -77,6 +79,28 @@ def noninferiority(
             bound = gain.difference - gain.half_width(2 * LEVEL)
             p = _one_sided(replace(gain, difference=gain.difference + margin))
             tests.append(NonInferiority(name, reference, margin, gain.difference, bound, p, p))
+    return _corrected(tests)
+
+
+def noninferior_over_splits(
+    gains: Mapping[str, Mean], reference: str, margin: float
+) -> tuple[NonInferiority, ...]:
+    """Test every network by how much better than the reference it is, a mean over splits.
+
+    The test is Student's with the variance of the corrected resampled t-test (`resampled`).
+    """
+    from scipy import special
+
+    tests = []
+    for name, gain in gains.items():
+        bound = gain.value - float(special.stdtrit(gain.df, 1 - LEVEL)) * gain.error
+        p = float(special.stdtr(gain.df, -(gain.value + margin) / gain.error))
+        tests.append(NonInferiority(name, reference, margin, gain.value, bound, p, p))
+    return _corrected(tests)
+
+
+def _corrected(tests: Sequence[NonInferiority]) -> tuple[NonInferiority, ...]:
+    """The tests with p-values corrected for their number."""
     corrected = holm([test.p for test in tests])
     return tuple(replace(test, p_holm=p) for test, p in zip(tests, corrected, strict=True))
 

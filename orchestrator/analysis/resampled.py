@@ -21,28 +21,53 @@ RESAMPLED = "corrected resampled t"
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How many images the splits train and test on: the means over splits."""
+    """How many images the splits train and test on: the means over splits.
+
+    `swing` is the square of what one image can change in the metric, times the number of images
+    (`image_values.swing`): 1 where it is right or wrong.
+    """
 
     train: float
     test: float
+    swing: float = 1.0
 
     @property
     def ratio(self) -> float:
         """What the correction adds to 1/k."""
         return self.test / self.train
 
+    @property
+    def least_variance(self) -> float:
+        """The least variance of a metric over splits: that of two which differ by one image."""
+        return 0.5 * self.swing / self.test**2
+
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """A mean over splits with its 95% interval, and the p-value of its being zero."""
+    """A mean over splits, its standard error, and its degrees of freedom."""
 
     value: float
-    interval: Interval
-    p: float
+    error: float
+    df: int
+
+    @property
+    def interval(self) -> Interval:
+        """The 95% interval."""
+        half = student(self.df) * self.error
+        return Interval(self.value - half, self.value + half)
+
+    @property
+    def p(self) -> float:
+        """The two-sided p-value of its being zero."""
+        from scipy import stats
+
+        if self.error == 0:
+            return 1.0 if self.value == 0 else 0.0
+        return float(2 * stats.t.sf(abs(self.value) / self.error, self.df))
 
 
 def mean_over_splits(values: Sequence[float], ratio: float, least: float = 0.0) -> Mean | None:
-    """Mean, 95% interval and two-sided p of values, one a split; None with fewer than two.
+    """The mean of values, one a split; None with fewer than two.
 
     `ratio` is n_test/n_train. The variance over splits is at least `least`: values that agree by
     chance are no certainty.
@@ -50,41 +75,33 @@ def mean_over_splits(values: Sequence[float], ratio: float, least: float = 0.0) 
     splits = len(values)
     if splits < 2:
         return None
-    from scipy import stats
-
     mean = math.fsum(values) / splits
     variance = math.fsum((value - mean) ** 2 for value in values) / (splits - 1)
     error = math.sqrt(max(variance, least) * (1 / splits + ratio))
-    half = student(splits - 1) * error
-    if error == 0:
-        p = 1.0 if mean == 0 else 0.0
-    else:
-        p = float(2 * stats.t.sf(abs(mean) / error, splits - 1))
-    return Mean(mean, Interval(mean - half, mean + half), p)
+    return Mean(mean, error, splits - 1)
 
 
-def one_image(share: bool, sizes: Sizes) -> float:
-    """The least variance of a share over splits: that of two which differ by one test image."""
-    return 0.5 / sizes.test**2 if share else 0.0
+def difference_over_splits(
+    first: Mapping[int, float], second: Mapping[int, float], sizes: Sizes
+) -> Mean | None:
+    """The first values minus the second on the splits that both have; None with fewer than two."""
+    paired = [value - second[split] for split, value in first.items() if split in second]
+    return mean_over_splits(paired, sizes.ratio, sizes.least_variance)
 
 
 def resampled_tests(
     values: Mapping[str, Mapping[int, float]],
     sizes: Sizes,
     *,
-    share: bool = True,
     higher_is_better: bool = True,
 ) -> tuple[PairwiseTest, ...]:
     """Test each pair of networks by their values, which are by split; Holm's correction.
 
     Only splits count on which both were tested, and pairs with fewer than two are left out.
-    `share`: the values are shares of test images.
     """
     tests = []
     for first, second in combinations(values, 2):
-        common = [split for split in values[first] if split in values[second]]
-        paired = [values[first][split] - values[second][split] for split in common]
-        mean = mean_over_splits(paired, sizes.ratio, one_image(share, sizes))
+        mean = difference_over_splits(values[first], values[second], sizes)
         if mean is None:
             continue
         tests.append(
@@ -92,7 +109,7 @@ def resampled_tests(
                 first,
                 second,
                 images=round(sizes.test),
-                seeds=len(common),
+                seeds=mean.df + 1,
                 only_first=None,
                 only_second=None,
                 p=mean.p,

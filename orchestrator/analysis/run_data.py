@@ -18,6 +18,7 @@ from jobs.store.store import Store
 from jobs.task import Trial
 from orchestrator.analysis import other_data, scoring, standings
 from orchestrator.analysis.benchmarks import Benchmark, read_benchmarks
+from orchestrator.analysis.image_values import values_of_networks
 from orchestrator.analysis.leader import Leader, among
 from orchestrator.analysis.leaks import METHOD, Leaks, as_record, find_leaks, from_record
 from orchestrator.analysis.load import (
@@ -149,6 +150,13 @@ class RunData:
         """Number of test images; 0 before any test."""
         totals = [test.total for standing in self.comparison.standings for test in standing.tests]
         return max(totals, default=0)
+
+    @cached_property
+    def swing(self) -> float:
+        """How much one test image can change the leading metric (`image_values.swing`)."""
+        every = {name: self.answers(name, self.period) for name in self.comparison.backbones}
+        answered = {name: seeds for name, seeds in every.items() if seeds}
+        return values_of_networks(self.metric, self.predictions, answered).swing
 
     @cached_property
     def images_by_class(self) -> dict[str, dict[str, int]]:

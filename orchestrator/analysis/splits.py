@@ -18,12 +18,19 @@ from orchestrator.analysis import standings
 from orchestrator.analysis.leader import LeaderVerdict, among, find_leader, judge_leader
 from orchestrator.analysis.leaks import Leaks
 from orchestrator.analysis.load import StoredResults, load_results, nothing_yet
+from orchestrator.analysis.noninferiority import NonInferiority, noninferior_over_splits
 from orchestrator.analysis.pairwise import PairwiseTest
-from orchestrator.analysis.resampled import Sizes, mean_over_splits, one_image, resampled_tests
+from orchestrator.analysis.resampled import (
+    Mean,
+    Sizes,
+    difference_over_splits,
+    mean_over_splits,
+    resampled_tests,
+)
 from orchestrator.analysis.run_data import RunData, compare_networks, with_leaks
 from orchestrator.analysis.scoring import awaited
-from orchestrator.analysis.standings import Comparison, Standing
-from orchestrator.analysis.statistics import spread
+from orchestrator.analysis.standings import Comparison, PeriodResult, Standing
+from orchestrator.analysis.statistics import Spread, spread
 from orchestrator.analysis.unlearned import Learning, Unlearned
 
 if TYPE_CHECKING:
@@ -64,9 +71,23 @@ def tests(run_data: RunData) -> tuple[PairwiseTest, ...]:
     return resampled_tests(
         values,
         _sizes(run_data.splits),
-        share=metric.form == "share",
         higher_is_better=metric.higher_is_better,
     )
+
+
+def noninferiority(
+    run_data: RunData, reference: str, names: Sequence[str], margin: float
+) -> tuple[NonInferiority, ...]:
+    """Test whether these networks are at most the margin worse than the reference, over splits."""
+    metric, at = run_data.metric, run_data.comparison.at(run_data.period)
+    values = {one.backbone: by_split(one) for one in at if one.lead}
+    sizes, gains = _sizes(run_data.splits), dict[str, Mean]()
+    for name in names:
+        if name != reference and {name, reference} <= values.keys():
+            difference = difference_over_splits(values[name], values[reference], sizes)
+            if difference is not None:
+                gains[name] = replace(difference, value=metric.sign * difference.value)
+    return noninferior_over_splits(gains, reference, margin)
 
 
 def verdict(run_data: RunData, paired_tests: Sequence[PairwiseTest]) -> LeaderVerdict | None:
@@ -80,11 +101,17 @@ def verdict(run_data: RunData, paired_tests: Sequence[PairwiseTest]) -> LeaderVe
 
 def by_split(standing: Standing) -> dict[int, float]:
     """The leading metric on each split, the mean over its seeds."""
+    values = _values_by_split(standing.metric.name, standing.results)
+    return {split: fmean(of_split) for split, of_split in values.items()}
+
+
+def _values_by_split(metric: str, results: Iterable[PeriodResult]) -> dict[int, list[float]]:
+    """A metric of the trainings on each split, in order."""
     values: dict[int, list[float]] = {}
-    for result in standing.results:
-        if result.split is not None and standing.metric.name in result.metrics:
-            values.setdefault(result.split, []).append(result.metrics[standing.metric.name])
-    return {split: fmean(of_split) for split, of_split in sorted(values.items())}
+    for result in results:
+        if result.split is not None and metric in result.metrics:
+            values.setdefault(result.split, []).append(result.metrics[metric])
+    return dict(sorted(values.items()))
 
 
 def _compared(
@@ -179,22 +206,34 @@ def _standing(of_splits: Mapping[int, Standing], sizes: Sizes) -> Standing:
     )
     seconds = spread(result.seconds for result in results if result.seconds is not None)
     spreads = standings.spreads([result.metrics for result in results])
+    spreads = {name: _weighted(name, one, results) for name, one in spreads.items()}
     pooled = replace(first, results=results, seconds=seconds, metrics=spreads, interval=None)
-    share = first.metric.form == "share"
-    mean = mean_over_splits(list(by_split(pooled).values()), sizes.ratio, one_image(share, sizes))
+    mean = mean_over_splits(list(by_split(pooled).values()), sizes.ratio, sizes.least_variance)
     ends = mean.interval if mean else None
-    if ends and share:
+    if ends and first.metric.form == "share":
         ends = Interval(max(ends.low, 0.0), min(ends.high, 1.0))
     return replace(pooled, over_splits=ends)
 
 
+def _weighted(metric: str, of_trainings: Spread, results: Sequence[PeriodResult]) -> Spread:
+    """The spread of a metric over trainings, its mean weighted so that all splits count alike."""
+    values = _values_by_split(metric, results).values()
+    if len({len(of_split) for of_split in values}) < 2:
+        return of_trainings
+    mean, ends = fmean(fmean(of_split) for of_split in values), of_trainings.interval
+    moved = mean - of_trainings.mean
+    interval = Interval(ends.low + moved, ends.high + moved) if ends else None
+    return replace(of_trainings, mean=mean, interval=interval)
+
+
 def _sizes(parts: Parts) -> Sizes:
-    """The images that are trained and tested on, means over splits."""
+    """The images that are trained and tested on, and what one changes: means over splits."""
     train = [
         sum(counts["train"] for counts in part.images_by_class.values()) for part in parts.values()
     ]
     test = [part.test_images for part in parts.values()]
-    return Sizes(max(fmean(train), 1.0), max(fmean(test), 1.0))
+    swing = fmean(part.swing for part in parts.values())
+    return Sizes(max(fmean(train), 1.0), max(fmean(test), 1.0), swing)
 
 
 def _learning(parts: Parts) -> Learning:

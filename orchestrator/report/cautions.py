@@ -130,7 +130,8 @@ def _untested(run_data: RunData, analysis: Analysis) -> Iterator[str]:
     lead, verdict = run_data.leader, analysis.verdict
     if lead and verdict and verdict.untested and len(lead.ranking) > 1:
         names = wording.listed([wording.title(name) for name in verdict.untested])
-        yield f"The predictions needed to test {names} against the best network are not published."
+        needed = "Results on two splits" if run_data.splits else "The predictions needed"
+        yield f"{needed} to test {names} against the best network are not published."
 
 
 def _seeds(run_data: RunData, analysis: Analysis) -> Iterator[str]:

@@ -9,6 +9,7 @@ from orchestrator.analysis.constraints import Constraints
 from orchestrator.analysis.decision import Candidate, Decision
 from orchestrator.analysis.metrics import Metric
 from orchestrator.analysis.pairwise import PairwiseTest
+from orchestrator.analysis.resampled import RESAMPLED
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import wording
 
@@ -143,7 +144,7 @@ def _within_margin(metric: Metric, decision: Decision, choice: str, best: str) -
 
 def _next(metric: Metric, test: PairwiseTest | None, rival: str) -> str:
     if test is None:
-        return f"{rival}, the next that fits, was not compared: predictions are not published."
+        return f"{rival}, the next that fits, was not compared: too little is published."
     told = f"{wording.gap(metric, test.difference)} {wording.more(metric)} than {rival}, the next"
     if test.first_wins:
         return f"It has {told} that fits ({_interval(metric, test)})."
@@ -168,6 +169,8 @@ def _against_all(metric: Metric, decision: Decision) -> list[str]:
 def _interval(metric: Metric, test: PairwiseTest) -> str:
     over = test.seed_interval or test.interval
     where = "seeds and images" if test.seed_interval else "images"
+    if test.method == RESAMPLED:
+        where = "splits"
     return f"95% interval over {where} {wording.gaps(metric, over)}"
 
 

@@ -84,7 +84,8 @@ def noninferior(run_data: RunData, analysis: Analysis) -> str:
     margin = wording.margin(metric, analysis.margin)
     shown = [one for one in analysis.noninferior if one.shown]
     if not shown:
-        why = "" if analysis.noninferior else ": the predictions needed are not published"
+        needed = "results on two splits" if run_data.splits else "the predictions needed"
+        why = "" if analysis.noninferior else f": {needed} are not published"
         return f"No network is shown to be at most {margin} worse than {best}{why}."
     costs = {cost.backbone: _seconds(cost) for cost in analysis.costs}
     shown.sort(key=lambda one: costs.get(one.backbone) or math.inf)

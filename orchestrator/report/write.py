@@ -71,11 +71,6 @@ def analysed(
     from orchestrator.analysis.run_data import read_run_data
 
     run_data = read_run_data(store, run, periods, metric)
-    if constraints and run_data.splits:
-        raise RequestError(
-            f"the run {run.name} has several splits, over which limits are not judged. Leave out "
-            "--max-latency and --max-size."
-        )
     return run_data, analyse(run_data, _in_unit(margin, run_data), constraints or UNLIMITED)
 
 
@@ -130,11 +125,6 @@ def _in_unit(margin: float | None, run_data: RunData) -> float | None:
     """The margin in the unit of the leading metric; raises `RequestError`."""
     from orchestrator.analysis.noninferiority import margin_of
 
-    if margin is not None and run_data.splits:
-        raise RequestError(
-            f"--margin: the run {run_data.run.name} has several splits, over which that is not "
-            "tested. Leave it out."
-        )
     return None if margin is None else margin_of(margin, run_data.metric)
 
 

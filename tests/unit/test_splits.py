@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from scipy import stats
 from support.fakes import fill_store
 
 from jobs import plan
+from jobs.catalog.metrics import METRICS
 from jobs.errors import BadSpec, RequestError
 from jobs.spec import model
 from jobs.store import splits
@@ -25,6 +27,8 @@ from jobs.task import Task
 from jobs.task_title import task_title
 from orchestrator.analysis import resampled
 from orchestrator.analysis.analysis import Analysis, analyse
+from orchestrator.analysis.constraints import Constraints
+from orchestrator.analysis.noninferiority import noninferior_over_splits
 from orchestrator.analysis.run_data import RunData, read_run_data
 from orchestrator.analysis.trained_models import choose_model
 from orchestrator.monitoring.status import run_status
@@ -108,6 +112,74 @@ def test_splits_that_agree_by_chance_are_no_certainty() -> None:
 
     assert test.p == pytest.approx(2 * stats.t.sf(0.1 / least, 1))
     assert test.p > 0.05
+
+
+def test_no_metric_is_certain_because_splits_agree() -> None:
+    """What one image can change is the least scatter of any metric, as for several seeds."""
+    values = {"a": {0: 0.30, 1: 0.35, 2: 0.4}, "b": {0: 0.31, 1: 0.36, 2: 0.41}}
+    sizes = resampled.Sizes(80, 20, swing=0.36)
+    (test,) = resampled.resampled_tests(values, sizes, higher_is_better=False)
+    least = 0.6 / 20 * np.sqrt(0.5 * (1 / 3 + 1 / 4))
+
+    assert test.p == pytest.approx(2 * stats.t.sf(0.01 / least, 2))
+    assert test.p > 0.5
+
+
+def test_what_one_image_changes_is_that_of_the_metric(filled: tuple[Store, Run]) -> None:
+    """For the log loss the variance of the images' losses; 1 where an image is right or wrong."""
+    of_loss = read_run_data(*filled, metric=METRICS["loss"])
+    (test,) = analyse(of_loss).paired_tests
+    answers = of_loss.splits[1].predictions.answers.values()
+    losses = [-np.log(one.label_confidence) for one in answers if one.label_confidence is not None]
+
+    assert of_loss.splits[1].swing == pytest.approx(np.mean([each.var() for each in losses]))
+    assert read_run_data(*filled).splits[1].swing == 1.0
+    assert (0 < test.p < 1, test.higher_is_better) == (True, False)
+
+
+def test_splits_count_alike_however_many_seeds_each_has(tmp_path: Path) -> None:
+    """A split with one of two seeds weighs as much as the others."""
+    withheld: list[str] = []
+
+    def finished(task: Task) -> bool:
+        if task.kind == "evaluate" and task.subject.startswith("resnet34") and not withheld:
+            withheld.append(task.subject)
+        return task.kind != "evaluate" or task.subject not in withheld
+
+    store, run = fill_store(
+        tmp_path,
+        backbones=["scratch", "resnet34"],
+        classes=CLASSES,
+        periods=1,
+        seeds=2,
+        pixels=False,
+        finished=finished,
+        recipe={"splits": 3},
+    )
+    run_data, analysis = pooled((store, run))
+    (standing,) = (one for one in run_data.comparison.standings if one.backbone == "resnet34")
+    by_split: dict[int | None, list[float]] = {}
+    for each in standing.results:
+        if each.tested:
+            by_split.setdefault(each.split, []).append(each.tested.accuracy)
+    middle, ends = (
+        np.mean([np.mean(of_split) for of_split in by_split.values()]),
+        standing.over_splits,
+    )
+    (test,) = analysis.paired_tests
+    means = {one.backbone: one.accuracy for one in run_data.comparison.standings}
+    first, second = means[test.first], means[test.second]
+
+    assert standing.accuracy is not None
+    assert (standing.accuracy.n, standing.accuracy.mean) == (5, pytest.approx(middle))
+    assert middle != pytest.approx(
+        np.mean([each for of_split in by_split.values() for each in of_split])
+    )
+    assert ends is not None
+    assert (ends.low + ends.high) / 2 == pytest.approx(middle)
+    assert first is not None
+    assert second is not None
+    assert test.difference == pytest.approx(first.mean - second.mean)
 
 
 def test_pairs_are_corrected_and_compared_on_common_splits() -> None:
@@ -204,10 +276,44 @@ def test_what_is_of_single_images_is_of_the_first_split(
     assert counted == 2 * facts["standings"][0]["trials"][0]["test"]["total"]
 
 
-def test_a_margin_is_refused(filled: tuple[Store, Run], tmp_path: Path) -> None:
-    """Non-inferiority is not tested over splits."""
-    with pytest.raises(RequestError, match="several splits"):
-        write.write_report(*filled, tmp_path / "out", margin=1.0)
+@pytest.mark.parametrize("lower_is_better", [False, True])
+def test_at_most_a_margin_worse_is_scipys_one_sided_test(lower_is_better: bool) -> None:
+    """Its statistic rescaled from 1/k to 1/k + n_test/n_train; a loss the other way round."""
+    rng, sign = np.random.default_rng(5), -1 if lower_is_better else 1
+    best, ours = rng.normal(0.8, 0.02, 8), rng.normal(0.79, 0.02, 8)
+    reference = stats.ttest_rel(sign * ours + 0.05, sign * best, alternative="greater")
+    wider = np.sqrt((1 / 8 + 0.25) / (1 / 8))
+    mean = resampled.difference_over_splits(
+        dict(enumerate(ours)), dict(enumerate(best)), resampled.Sizes(400, 100)
+    )
+    assert mean is not None
+    gain = replace(mean, value=sign * mean.value)
+    one, other = noninferior_over_splits({"ours": gain, "again": gain}, "best", 0.05)
+    middle = (sign * (ours - best)).mean()
+    bound = reference.confidence_interval().low - 0.05
+
+    assert one.p == pytest.approx(stats.t.sf(reference.statistic / wider, 7))
+    assert one.p_holm == other.p_holm == pytest.approx(2 * one.p)
+    assert one.gain == pytest.approx(middle)
+    assert one.bound == pytest.approx(middle - wider * (middle - bound))
+
+
+@pytest.mark.parametrize(("points", "shown"), [(0.01, False), (90.0, True)])
+def test_a_margin_is_tested_over_splits(
+    filled: tuple[Store, Run], tmp_path: Path, points: float, shown: bool
+) -> None:
+    """In the first lines, report.json and the decision, which keeps to limits too."""
+    limits = Constraints(max_size_bytes=10**9)
+    run_data, analysis = write.analysed(*filled, margin=points, constraints=limits)
+    (one,) = analysis.noninferior
+    told = summary.noninferior(run_data, analysis)
+
+    assert run_data.leader is not None
+    assert one.reference == run_data.leader.ranking[0].backbone
+    assert one.shown == shown
+    assert ("is at most" in told) == shown
+    assert analysis.decision is not None
+    assert analysis.decision.unknown == tuple(each.backbone for each in run_data.leader.ranking)
 
 
 def test_a_run_that_is_not_over_compares_the_splits_it_has(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ def parts(run_data: RunData, analysis: Analysis) -> tuple[str, Text, Table]:
     """A title, what the test says, and a row for each network against the best."""
     metric, margin = run_data.metric, wording.margin(run_data.metric, analysis.margin or 0.0)
     over = "seeds and images" if run_data.run.spec.seeds > 1 else "images, with one seed each"
+    if run_data.splits:
+        over = "splits (corrected resampled t-test)"
     text = Text(
         f"Is a network at most {margin} of {wording.noun(metric)} worse than the best? A one-sided "
         f"test over {over}; p-values are corrected for all rows (Holm). Below zero a network is "
