@@ -1,8 +1,10 @@
 """Power of the report's pairwise tests: which differences of accuracy would stay invisible.
 
 With one seed the test is McNemar's, whose power is computed exactly (Duffy 1984, Biometrics
-40:1005-1015). With several seeds it is the interval of `seed_intervals` over seeds and images. Each
-pair is tested at `LEVEL` divided by the number of pairs, as Holm's first step does.
+40:1005-1015). With several seeds it is the interval of `seed_intervals` over seeds and images. Over
+several splits it is the corrected resampled t-test (`resampled`), under the correlation of splits
+that it was made for. Each pair is tested at `LEVEL` divided by the number of pairs, as Holm's first
+step does.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ NORMAL_POWER = 0.8416212335729143
 TARGETS = (0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 WELL_BELOW = 0.6
 MAX_SEEDS = 20
+MAX_SPLITS = 20
 MAX_IMAGES = 10_000_000
 ALMOST_ALL = 1 - 1e-9
 
@@ -30,7 +33,8 @@ class Power:
 
     `disagreement` is the share of images that only one of two networks predicts correctly. `noise`
     is the same of two seeds of one network. Where a difference exceeds the disagreement, the latter
-    is taken to be as large.
+    is taken to be as large. Of several `splits` each has so many images and seeds, and `ratio` test
+    images for each training image.
     """
 
     images: int
@@ -38,6 +42,8 @@ class Power:
     seeds: int
     disagreement: float
     noise: float
+    splits: int = 1
+    ratio: float = 0.0
 
     @cached_property
     def visible(self) -> float | None:
@@ -63,16 +69,34 @@ class Power:
 
     def power(self, images: int, seeds: int, difference: float) -> float:
         """The probability that a difference of accuracy becomes significant."""
-        level = LEVEL / max(self.pairs, 1)
-        disagreement = min(1.0, max(self.disagreement, difference, 0.5 / images))
+        if self.splits > 1:
+            return self.over_splits(images, seeds, self.splits, difference)
+        level, disagreement = self._level, self._at_least(images, difference)
         if seeds == 1:
             return mcnemar_power(images, disagreement, difference, level)
-        noise = min(self.noise, disagreement)
-        of_seeds, of_images = noise / images / seeds, (disagreement - noise) / images
+        of_seeds, of_images = self._variances(images, seeds, disagreement)
         spread = SeedDifference(0.0, of_seeds, 2.0 * (seeds - 1), of_images, max(images - 1.0, 1.0))
         error = math.sqrt(of_seeds + of_images)
         beyond = (difference - spread.half_width(level)) / error
         return 0.5 * math.erfc(-beyond / math.sqrt(2))
+
+    def over_splits(self, images: int, seeds: int, splits: int, difference: float) -> float:
+        """The same over so many splits, each with so many test images and seeds."""
+        variance = sum(self._variances(images, seeds, self._at_least(images, difference)))
+        return resampled_power(splits, self.ratio, variance, difference, self._level)
+
+    @property
+    def _level(self) -> float:
+        return LEVEL / max(self.pairs, 1)
+
+    def _at_least(self, images: int, difference: float) -> float:
+        """The disagreement with so large a difference on so many images."""
+        return min(1.0, max(self.disagreement, difference, 0.5 / images))
+
+    def _variances(self, images: int, seeds: int, disagreement: float) -> tuple[float, float]:
+        """The variance of a difference of means that is due to seeds, and that due to images."""
+        noise = min(self.noise, disagreement)
+        return noise / images / seeds, (disagreement - noise) / images
 
     @cached_property
     def images_for_target(self) -> int | None:
@@ -95,6 +119,32 @@ class Power:
         more = range(max(self.seeds + 1, 2), MAX_SEEDS + 1)
         enough = (n for n in more if self.power(self.images, n, self.target) >= POWER)
         return next(enough, None) if self.images else None
+
+    @cached_property
+    def splits_for_target(self) -> int | None:
+        """Splits of these images that would show the target; None where none help, or for one."""
+        more = range(self.splits + 1, MAX_SPLITS + 1)
+        if self.splits == 1 or not self.images:
+            return None
+        enough = (self.over_splits(self.images, self.seeds, n, self.target) >= POWER for n in more)
+        return next((n for n, shows in zip(more, enough, strict=True) if shows), None)
+
+
+def resampled_power(
+    splits: int, ratio: float, variance: float, difference: float, level: float
+) -> float:
+    """The power of the corrected resampled t-test, if one split's difference has this variance.
+
+    The differences of two splits are correlated by n_test / (n_test + n_train), as the test assumes
+    (Nadeau and Bengio 2003, section 3). Its statistic then has a noncentral t distribution, of which
+    only the side of the true difference counts.
+    """
+    from scipy import stats
+
+    own = variance / (1 + ratio)
+    beyond = difference / math.sqrt(own * (1 / splits + ratio))
+    critical = stats.t.isf(level / 2, splits - 1)
+    return float(stats.nct.sf(critical, splits - 1, beyond))
 
 
 def mcnemar_power(images: int, disagreement: float, difference: float, level: float) -> float:

@@ -36,7 +36,7 @@ class Forecast:
 
     `varied` has the setting of each trial in a grid, empty where nothing varies. `near` has the
     nearest recorded trial of those that are not recorded. `power` is None with one
-    candidate, with several splits, or where scipy is missing. `split_seeds` draw the data sets.
+    candidate or where scipy is missing. `split_seeds` draw the data sets.
     """
 
     run: str
@@ -99,6 +99,7 @@ class Forecast:
             "test_images": self.power.images,
             "pairs": self.power.pairs,
             "seeds": self.power.seeds,
+            "splits": self.power.splits,
             "level": LEVEL,
             "power": POWER,
             "disagreement": asked.rate,
@@ -109,6 +110,7 @@ class Forecast:
             "target": self.power.target,
             "images_for_target": self.power.images_for_target,
             "seeds_for_target": self.power.seeds_for_target,
+            "splits_for_target": self.power.splits_for_target,
         }
 
 
@@ -166,10 +168,11 @@ def _sides(how: dict[str, DataSettings]) -> dict[str, int]:
 def _power(
     unfolded: Plan, counted: Images, candidates: int, spec: Spec, asked: Disagreement
 ) -> Power | None:
-    """What the results could show; with several splits it depends on how these differ: None."""
+    """What the results could show; None with one candidate, or without scipy."""
     pairs = candidates * (candidates - 1) // 2
-    if not pairs or spec.splits > 1:
+    if not pairs:
         return None
     if not all(importlib.util.find_spec(name) for name in ("numpy", "scipy")):
         return None
-    return Power(counted.test, pairs, spec.seeds, asked.rate, asked.noise)
+    ratio = counted.test / max(counted.train, 1)
+    return Power(counted.test, pairs, spec.seeds, asked.rate, asked.noise, spec.splits, ratio)

@@ -65,11 +65,10 @@ def _of_estimate(estimate: Estimate) -> Iterator[str]:
 def _of_power(forecast: Forecast) -> Iterator[str]:
     power, about = forecast.power, "" if forecast.images.exact else "about "
     tested = f"{about}{forecast.images.test:,} test images"
+    if forecast.splits > 1:
+        tested += f" in each of {forecast.splits} splits"
     if forecast.candidates < 2:
         yield f"{tested}; with one network there is nothing to compare"
-        return
-    if forecast.splits > 1:
-        yield f"{tested} in each of {forecast.splits} splits; what they can show is not estimated"
         return
     if power is None:
         yield f"{tested}; what they can show {NEEDS_SCIPY}"
@@ -87,14 +86,24 @@ def _of_power(forecast: Forecast) -> Iterator[str]:
         f"{_points(asked.rate)}% of the images ({asked.rate_from}), two seeds of one about "
         f"{_points(asked.noise)}% ({asked.noise_from}); see docs/planning.md"
     )
+    if power.splits > 1:
+        yield (
+            "  by the corrected resampled t-test; how much training on other images scatters "
+            "beyond this cannot be told before training, so more may stay invisible"
+        )
 
 
 def _more(forecast: Forecast) -> str:
-    """How many images or seeds would show the next smaller difference."""
+    """How many images, splits or seeds would show the next smaller difference."""
     power = forecast.power
     assert power is not None
-    images, seeds = power.images_for_target, power.seeds_for_target
-    ways = [] if images is None else [f"{images:,} images"]
+    images, seeds, splits = (
+        power.images_for_target,
+        power.seeds_for_target,
+        power.splits_for_target,
+    )
+    ways = [] if images is None else [f"{images:,} images{' a split' if power.splits > 1 else ''}"]
+    ways += [] if splits is None else [f"{splits} splits"]
     ways += [] if seeds is None else [f"{seeds} seeds"]
     target = _points(power.target)
     return f"{' or '.join(ways)} would show {target}" if ways else f"nothing would show {target}"

@@ -162,6 +162,26 @@ def test_the_disagreement_is_measured_where_predictions_are_stored(tmp_path: Pat
     assert (assumed["disagreement"], assumed["disagreement_from"]) == (0.1, "assumed")
 
 
+def test_over_splits_it_says_what_stays_invisible_and_what_cannot_be_told(tmp_path: Path) -> None:
+    """By the corrected resampled t-test, with the images of one split."""
+    store, run = fill_store(
+        tmp_path,
+        backbones=["scratch", "vgg16"],
+        pixels=False,
+        finished=lambda task: False,
+        recipe={"splits": 3},
+    )
+    made = told(store, run.spec, run.data)
+    power, images = made.as_dict()["power"], made.images
+    (line,) = (each for each in words.lines(made) if "invisible;" in each)
+    (doubt,) = (each for each in words.lines(made) if "cannot be told" in each)
+
+    assert (power["splits"], power["test_images"]) == (3, images.test)
+    assert f"{images.test} test images in each of 3 splits, 1 pair(s), 1 seed: differences" in line
+    assert "images a split" in line
+    assert "before training" in doubt
+
+
 def photographs(where: Path) -> Path:
     """Two classes of ten images, and a table of their labels beside them."""
     rows = ["path,label"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from itertools import product
 
+import numpy as np
 import pytest
 
 from jobs.statistics.seed_intervals import LEVEL, SeedDifference
 from orchestrator.analysis.power import NORMAL_POWER, POWER, Power, mcnemar_power
+from orchestrator.analysis.resampled import mean_over_splits
 from orchestrator.analysis.statistics import mcnemar
 
 
@@ -87,3 +89,34 @@ def test_a_handful_of_images_shows_nothing() -> None:
 
     assert power.visible is None
     assert power.images_for_target is not None
+
+
+def test_over_splits_the_power_is_that_of_simulated_studies() -> None:
+    """2,000 studies of 5 splits whose differences correlate as Nadeau and Bengio assume."""
+    power = Power(images=72, pairs=3, seeds=1, disagreement=0.1, noise=0.04, splits=5, ratio=0.25)
+    rng, visible = np.random.default_rng(0), power.visible
+    assert visible is not None
+    shared, variance = 0.2, max(0.1, visible) / 72
+    common, own = rng.normal(size=(2000, 1)), rng.normal(size=(2000, 5))
+    drawn = visible + variance**0.5 * (shared**0.5 * common + (1 - shared) ** 0.5 * own)
+    tests = (mean_over_splits(row, 0.25) for row in drawn.tolist())
+    significant = sum(test is not None and test.p < LEVEL / 3 for test in tests)
+
+    assert significant / 2000 == pytest.approx(POWER, abs=0.03)
+
+
+def test_more_splits_seeds_and_images_show_more_and_one_split_has_no_others() -> None:
+    """What is named suffices, and one fewer does not."""
+    five = Power(400, 1, 1, 0.1, 0.05, splits=5, ratio=0.125)
+    ten = Power(400, 1, 1, 0.1, 0.05, splits=10, ratio=0.125)
+    splits, images = five.splits_for_target, five.images_for_target
+
+    assert five.visible is not None
+    assert ten.visible is not None
+    assert ten.visible < five.visible
+    assert five.target < five.visible
+    assert images is not None
+    assert five.power(images, 1, five.target) >= POWER
+    assert splits is None or five.over_splits(400, 1, splits, five.target) >= POWER
+    assert splits is None or five.over_splits(400, 1, splits - 1, five.target) < POWER
+    assert Power(400, 1, 1, 0.1, 0.05).splits_for_target is None
