@@ -211,8 +211,8 @@ def _selective(run_data: RunData, first: Mapping[str, TrialPredictions]) -> dict
     tested, validation = run_data.predictions, run_data.validation
     half, curves = halves(tested.images), dict[str, RiskCoverage]()
     for name, one in first.items():
-        of_validation = run_data.validation_of(one)
-        chosen_by = of_validation and answers(of_validation, validation.labels)
+        held = run_data.validation_of(one)
+        chosen_by = None if held is None else answers(held, validation.labels)
         if curve := risk_coverage(answers(one, tested.labels, half), chosen_by):
             curves[name] = curve
     return curves

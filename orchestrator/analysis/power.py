@@ -136,7 +136,7 @@ def resampled_power(
     """The power of the corrected resampled t-test, if one split's difference has this variance.
 
     The differences of two splits are correlated by n_test / (n_test + n_train), as the test assumes
-    (Nadeau and Bengio 2003, section 3). Its statistic then has a noncentral t distribution, of which
+    (Nadeau and Bengio 2003, section 3). Its statistic then has a noncentral t distribution, and
     only the side of the true difference counts.
     """
     from scipy import stats

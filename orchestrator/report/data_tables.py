@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -42,16 +42,7 @@ def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
             for name, one in analysis.calibration.items()
             for each in one.bins
         ],
-        "selective": [
-            {
-                "backbone": name,
-                "chosen_on": one.chosen_on,
-                "choosing": one.choosing,
-                **asdict(threshold),
-            }
-            for name, one in analysis.selective.items()
-            for threshold in one.thresholds
-        ],
+        "selective": list(_selective(analysis)),
         "agreement": [asdict(one) for one in analysis.agreement],
         "corruptions": _corruptions(run_data.robustness) if run_data.robustness else [],
         "cost": [_flat(asdict(one)) for one in analysis.costs],
@@ -72,6 +63,12 @@ def _epochs(rows: Sequence[EpochRow]) -> list[dict[str, Any]]:
     """All rows with the same columns, also where some trials recorded more."""
     columns = dict.fromkeys(name for row in rows for name in row.columns())
     return [{name: row.value(name) for name in columns} for row in rows]
+
+
+def _selective(analysis: Analysis) -> Iterator[dict[str, Any]]:
+    for name, one in analysis.selective.items():
+        chosen = {"backbone": name, "chosen_on": one.chosen_on, "choosing": one.choosing}
+        yield from (chosen | asdict(threshold) for threshold in one.thresholds)
 
 
 def _classes(analysis: Analysis) -> list[dict[str, Any]]:

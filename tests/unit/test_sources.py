@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from support.label_tables import files, listed, table, told
 
-from jobs.data import checksums, image_folder
+from jobs.data import checksums, image_folder, sources
+from jobs.errors import BadSpec
+from jobs.spec import model
 from jobs.spec.model import DataSettings
 
 SPLIT = [f"{split}/{c}/{n}.png" for split in ("train", "test") for c in ("a", "b") for n in "12"]
@@ -52,6 +54,15 @@ def test_without_validation_it_is_said_what_becomes_it(tmp_path: Path) -> None:
 
     assert not found.validation_given
     assert "a tenth of the training images" in found.remarks[0]
+
+
+def test_more_splits_of_data_that_bring_one_are_refused(tmp_path: Path) -> None:
+    """There is only one of it."""
+    data = str(files(tmp_path / "photos", *SPLIT))
+    wanted = {"data": data, "backbones": ["scratch"], "splits": 2, "image_size": 64}
+
+    with pytest.raises(BadSpec, match="splits has no effect"):
+        sources.read(model.build(wanted))
 
 
 def test_classes_at_top_makes_classes_of_split_folders(tmp_path: Path) -> None:
