@@ -61,10 +61,8 @@ def assemble(
             rows_of.setdefault(entry.path, row)
     classes = sorted({entry.label for entry in by_path.values()})
     if len(classes) < 2:
-        only = f" ('{classes[0]}')" if classes else ""
-        raise BadFolder(
-            f"{labels} names {len(classes)} class{only}. At least two classes are needed."
-        )
+        named = f"names 1 class ('{classes[0]}')" if classes else "names no image"
+        raise BadFolder(f"{labels} {named}. At least two classes are needed.")
     remarks = [f"{repeated:,} rows name an image again, with equal values"] if repeated else []
     folder, entries = _relative(base, list(by_path.values()))
     source = DataSource(

@@ -82,7 +82,9 @@ class Power:
 
     def over_splits(self, images: int, seeds: int, splits: int, difference: float) -> float:
         """The same over so many splits, each with so many test images and seeds."""
-        variance = sum(self._variances(images, seeds, self._at_least(images, difference)))
+        parts = self._variances(images, seeds, self._at_least(images, difference))
+        # Over splits the scatter around the difference counts, as it is measured and not pooled.
+        variance = max(sum(parts) - difference**2 / images, 0.5 / images**2)
         return resampled_power(splits, self.ratio, variance, difference, self._level)
 
     @property

@@ -6,6 +6,7 @@ matrices, is that of the first split.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
@@ -210,8 +211,9 @@ def _standing(of_splits: Mapping[int, Standing], sizes: Sizes) -> Standing:
     pooled = replace(first, results=results, seconds=seconds, metrics=spreads, interval=None)
     mean = mean_over_splits(list(by_split(pooled).values()), sizes.ratio, sizes.least_variance)
     ends = mean.interval if mean else None
-    if ends and first.metric.form == "share":
-        ends = Interval(max(ends.low, 0.0), min(ends.high, 1.0))
+    if ends:
+        highest = 1.0 if first.metric.form == "share" else math.inf
+        ends = Interval(max(ends.low, 0.0), min(ends.high, highest))
     return replace(pooled, over_splits=ends)
 
 

@@ -68,13 +68,16 @@ def _line(names: Iterable[str], one: str, many: str, what: str) -> str:
 
 
 def _near(findings: Findings) -> str:
-    images, across = sum(map(len, findings.near_duplicates)), len(findings.across_splits)
-    if not images:
+    groups, across = len(findings.near_duplicates), len(findings.across_splits)
+    if not groups:
         return ""
-    examples = findings.across_splits or findings.near_duplicates
+    images, examples = sum(map(len, findings.near_duplicates)), findings.across_splits
+    lie = f"{across:,} of the groups {'lies' if across == 1 else 'lie'} in several splits"
+    if groups == 1:
+        lie = "it lies in several splits" if across else "it lies in one split"
     return (
-        f"{images:,} images in {len(findings.near_duplicates):,} groups look nearly the same; "
-        f"{across:,} of the groups lie in several splits: {_equal(examples[0])}"
+        f"{images:,} images in {groups:,} group{'' if groups == 1 else 's'} look nearly the same; "
+        f"{lie}: {_equal((examples or findings.near_duplicates)[0])}"
     )
 
 

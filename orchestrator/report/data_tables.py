@@ -12,6 +12,7 @@ from msgspec import to_builtins
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.calibration import Calibration
 from orchestrator.analysis.metrics import METRICS
+from orchestrator.analysis.other_data import OtherData
 from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.per_class import ClassMetrics
 from orchestrator.analysis.ranks import Ranks
@@ -33,6 +34,7 @@ def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
         "settings": [asdict(one) for one in analysis.settings],
         "epochs": _epochs(run_data.comparison.epochs),
         "duels": [_paired_test(paired_test) for paired_test in analysis.paired_tests],
+        "noninferior": [asdict(one) | {"shown": one.shown} for one in analysis.noninferior],
         "ranks": _ranks(analysis.ranks) if analysis.ranks else [],
         "classes": _classes(analysis),
         "confusion": list(_confusion(run_data, analysis)),
@@ -48,6 +50,7 @@ def records(run_data: RunData, analysis: Analysis) -> dict[str, pa.Table]:
         "cost": [_flat(asdict(one)) for one in analysis.costs],
         "stopping": [asdict(one) for one in analysis.stopping],
         "timeline": [asdict(one) for one in analysis.timeline.spans],
+        "other_data": list(_other_data(run_data.other_data)),
         "suspects": to_builtins(run_data.leaks.pairs) if run_data.leaks else [],
     }
     settings = settings_of(run_data)
@@ -63,6 +66,27 @@ def _epochs(rows: Sequence[EpochRow]) -> list[dict[str, Any]]:
     """All rows with the same columns, also where some trials recorded more."""
     columns = dict.fromkeys(name for row in rows for name in row.columns())
     return [{name: row.value(name) for name in columns} for row in rows]
+
+
+def _other_data(others: Sequence[OtherData]) -> Iterator[dict[str, Any]]:
+    """A row for each network and other data, means over its seeds."""
+    for other in others:
+        for one in other.networks:
+            yield {
+                "data": other.record.name,
+                "origin": other.record.origin,
+                "images": other.tested,
+                "in_training": other.in_training,
+                "backbone": one.backbone,
+                "accuracy": one.accuracy,
+                "low": one.interval.low,
+                "high": one.interval.high,
+                "own_accuracy": one.own_accuracy,
+                "drop": one.drop,
+                "rank": one.rank,
+                "own_rank": one.own_rank,
+                "trials": len(one.trials),
+            }
 
 
 def _selective(analysis: Analysis) -> Iterator[dict[str, Any]]:

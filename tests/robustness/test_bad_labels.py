@@ -26,7 +26,7 @@ BAD: list[tuple[str, str, str]] = [
     ("two splits", f"{P},split\n1.png,a,train\n1.png,a,test\n", "has two splits"),
     ("two groups", f"{P},group\n1.png,a,g\n1.png,a,h\n2.png,b,h\n", "has two groups"),
     ("one class", f"{P}\n1.png,a\n2.png,a\n", "names 1 class ('a')"),
-    ("no rows", f"{P}\n", "names 0 class"),
+    ("no rows", f"{P}\n", "names no image"),
     ("an unknown split", f"{P},split\n1.png,a,train\n2.png,b,dev\n", "('dev') in line 3"),
     ("a split that is missing", f"{P},split\n1.png,a,train\n2.png,b,\n", "in line 3"),
     ("no label", f"{P}\n1.png,a\n2.png,\n3.png, \n", "no label in lines 3, 4"),

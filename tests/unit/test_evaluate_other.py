@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from support.fakes import fill_store
@@ -235,10 +236,15 @@ def test_the_report_has_a_section_and_keys_of_it(done: tuple[Store, Run], tmp_pa
     for task, correct in zip(asked.tasks, (6, 3), strict=True):
         publish(store, task, correct, 7, run)
 
-    write.write_report(store, grown, tmp_path / "out", formats=("md", "json"))
+    write.write_report(store, grown, tmp_path / "out", formats=("md", "json", "parquet"))
+    rows = pq.read_table(tmp_path / "out" / "tables" / "other_data.parquet").to_pylist()
     document = json.loads((tmp_path / "out" / "report.json").read_text())["other_data"]
 
     assert "### twins" in (tmp_path / "out" / "report.md").read_text()
     assert [one["accuracy"] for one in document[0]["networks"]] == [6 / 7, 3 / 7]
+    assert [(row["data"], row["images"], row["accuracy"], row["rank"]) for row in rows] == [
+        ("twins", 7, 6 / 7, 1),
+        ("twins", 7, 3 / 7, 2),
+    ]
     assert read_run_data(store, grown).other_data[0].tested == 7
     assert other_data.recorded(store, run.name)[0].name == "twins"

@@ -96,7 +96,7 @@ def test_over_splits_the_power_is_that_of_simulated_studies() -> None:
     power = Power(images=72, pairs=3, seeds=1, disagreement=0.1, noise=0.04, splits=5, ratio=0.25)
     rng, visible = np.random.default_rng(0), power.visible
     assert visible is not None
-    shared, variance = 0.2, max(0.1, visible) / 72
+    shared, variance = 0.2, (max(0.1, visible) - visible**2) / 72
     common, own = rng.normal(size=(2000, 1)), rng.normal(size=(2000, 5))
     drawn = visible + variance**0.5 * (shared**0.5 * common + (1 - shared) ** 0.5 * own)
     tests = (mean_over_splits(row, 0.25) for row in drawn.tolist())

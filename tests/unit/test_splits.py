@@ -29,7 +29,7 @@ from orchestrator.analysis.constraints import Constraints
 from orchestrator.analysis.run_data import RunData, read_run_data
 from orchestrator.analysis.trained_models import choose_model
 from orchestrator.monitoring.status import run_status
-from orchestrator.report import cautions, summary, write
+from orchestrator.report import cautions, data_tables, summary, write
 
 ASKED: dict[str, Any] = {"data": "digits", "backbones": ["scratch", "vgg16"], "periods": 1}
 CLASSES = ("ape", "bear", "cat")
@@ -206,7 +206,7 @@ def test_what_is_of_single_images_is_of_the_first_split(
 
 @pytest.mark.parametrize(("points", "shown"), [(0.01, False), (90.0, True)])
 def test_a_margin_is_tested_over_splits(
-    filled: tuple[Store, Run], tmp_path: Path, points: float, shown: bool
+    filled: tuple[Store, Run], points: float, shown: bool
 ) -> None:
     """In the first lines, report.json and the decision, which keeps to limits too."""
     limits = Constraints(max_size_bytes=10**9)
@@ -218,6 +218,8 @@ def test_a_margin_is_tested_over_splits(
     assert one.reference == run_data.leader.ranking[0].backbone
     assert one.shown == shown
     assert ("is at most" in told) == shown
+    (row,) = data_tables.records(run_data, analysis)["noninferior"].to_pylist()
+    assert (row["backbone"], row["shown"]) == (one.backbone, shown)
     assert analysis.decision is not None
     assert analysis.decision.unknown == tuple(each.backbone for each in run_data.leader.ranking)
 

@@ -34,8 +34,8 @@ def _lead(report: ReportData, decision: Decision) -> str:
     where = decision.machine
     if where is None:
         return (
-            "No network is benchmarked. Latency and size are measured with: "
-            f"{decision_words.bench_command(report.run_data)} {told[0]}"
+            f"{told[0]} No network is benchmarked. Latency and size are measured with: "
+            f"{decision_words.bench_command(report.run_data)}"
         )
     threads = wording.count(where.threads, "thread")
     return (

@@ -23,12 +23,12 @@ from orchestrator.report.sections import images
 from orchestrator.report.sections.foremost import foremost
 
 MAX_PICTURES, MAX_PAIRS = 12, 50
-PLURALS = {
-    "equal file": "equal files",
-    "equal pixels": "equal pixels",
-    "near duplicate": "near duplicates",
-    "near duplicate, mirrored": "near duplicates, mirrored",
-    "same group": "of a group that is cut",
+COUNTED = {
+    "equal file": ("equal file", "equal files"),
+    "equal pixels": ("with equal pixels", "with equal pixels"),
+    "near duplicate": ("near duplicate", "near duplicates"),
+    "near duplicate, mirrored": ("mirrored near duplicate", "mirrored near duplicates"),
+    "same group": ("of a group that is cut", "of a group that is cut"),
 }
 LOOKED_FOR = (
     "Looked for: equal files, equal prepared pixels, images of a group in several splits, and near "
@@ -130,10 +130,12 @@ def none(leaks: Leaks | None) -> str:
 
 def _counted(leaks: Leaks) -> str:
     kinds = Counter(_kind(leaks, image) for image in leaks.images)
-    counts = [f"{kinds[kind]:,} {PLURALS[kind]}" for kind in KINDS if kinds[kind]]
+    counts = [f"{kinds[k]:,} {COUNTED[k][kinds[k] != 1]}" for k in KINDS if kinds[k]]
     missed = f" Near duplicates were not looked for: {leaks.unseen}." if leaks.unseen else ""
+    several = f"{len(leaks.images):,} of {wording.count(leaks.tested, 'test image')}"
+    are = "is a suspect: it" if len(leaks.images) == 1 else "are suspects: each"
     return (
-        f"{len(leaks.images):,} of {wording.count(leaks.tested, 'test image')} are suspects: each "
+        f"{several} {are} "
         f"has a twin among the training or validation images ({', '.join(counts)}).{missed}"
     )
 
