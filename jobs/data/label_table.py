@@ -159,14 +159,17 @@ def _read_parquet(file: Path) -> LabelTable:
     try:
         with file.open("rb") as handle:
             parquet = pq.ParquetFile(handle)
-            plain = [
-                field.name for field in parquet.schema_arrow if not pa.types.is_nested(field.type)
-            ]
+            fields = {one.name: pa.types.is_nested(one.type) for one in parquet.schema_arrow}
+            plain = [name for name, nested in fields.items() if not nested]
             table = parquet.read(columns=plain)
     except (pa.ArrowException, ValueError) as error:
         why = " ".join(str(error).split())[:120].rstrip(".")
         raise BadFolder(f"{file} is not a table of Parquet: {why}.") from None
     rows = range(1, table.num_rows + 1)
+    whole = LabelTable(file, {name: [] for name in fields}, rows, "row")
+    for name in (whole.path_column, whole.label_column):
+        if name and fields[name]:
+            raise BadFolder(f"{file}: '{name}' holds lists or records. One value a row is needed.")
     shape = LabelTable(file, {name: [] for name in plain}, rows, "row")
     return _texts(shape, {name: table[name].to_pylist() for name in plain})
 

@@ -18,10 +18,14 @@ FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
 def recognised(request: DataRequest) -> bool:
-    """Whether a folder, or its folders of splits, holds metadata with file names and labels."""
+    """Whether a folder, or its folders of splits, holds metadata with file names and labels.
+
+    Or metadata beside which there are no folders, so that nothing else can tell the classes.
+    """
     if request.classes_at_top or not request.place.is_dir():
         return False
-    return any(map(_names_images, _metadata(request.place)))
+    files = _metadata(request.place)
+    return any(map(_names_images, files)) or any(map(_is_alone, files))
 
 
 def list_source(request: DataRequest) -> DataSource:
@@ -67,6 +71,10 @@ def _names_images(file: Path) -> bool:
     except BadFolder:
         return False
     return table.name_of("file_name") is not None and table.label_column is not None
+
+
+def _is_alone(file: Path) -> bool:
+    return not any(entry.is_dir() for entry in file.parent.iterdir())
 
 
 def _split_by_folder(part: Part) -> Part:

@@ -26,6 +26,7 @@ def lines(findings: Findings) -> list[str]:
             [label for label, counts in findings.by_split.items() if not counts["train"]],
             "class", "es", "without a training image",
         ),
+        _unsplit(findings),
         _line(findings.no_test_image, "class", "es", "without a test image"),
         _line(
             map(_equal, findings.contradictions),
@@ -65,6 +66,22 @@ def _line(names: Iterable[str], one: str, many: str, what: str) -> str:
     more = f" and {len(listed) - SHOWN:,} more" if len(listed) > SHOWN else ""
     noun = one if len(listed) == 1 else f"{one}{many}"
     return f"{len(listed):,} {noun} {what}: {', '.join(listed[:SHOWN])}{more}"
+
+
+def _unsplit(findings: Findings) -> str:
+    """The splits that have too few images of any class to train, validate and test."""
+    sums = {
+        split: sum(counts[split] for counts in findings.by_split.values())
+        for split in ("train", "validation", "test")
+    }
+    total = sum(sums.values())
+    if not total or (sums["train"] > 1 and sums["validation"] and sums["test"]):
+        return ""
+    return (
+        f"{total:,} images give {sums['train']} for training, {sums['validation']} for validation "
+        f"and {sums['test']} for test, on which preparing the data set will fail: three images a "
+        "class are enough, of three groups where there are any"
+    )
 
 
 def _near(findings: Findings) -> str:

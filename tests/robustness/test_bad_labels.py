@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from support.label_tables import files, listed, table
 
@@ -155,3 +157,33 @@ def test_built_in_data_have_no_tables(keys: dict[str, str]) -> None:
     """The keys of tables are refused."""
     with pytest.raises(BadSpec, match="no effect on the built-in digits"):
         sources.read(model.build({"backbones": "scratch", **keys}))
+
+
+@pytest.mark.parametrize("top", ["", "train/"])
+@pytest.mark.parametrize(
+    ("contents", "words"),
+    [
+        ('{"file_name": "1.png", "label": "a"}\n{oops\n', "line 2 is no JSON object"),
+        ('{"label": "a"}\n', "no header that names the columns path and label"),
+    ],
+)
+def test_metadata_that_cannot_be_read_are_named(
+    contents: str, words: str, top: str, tmp_path: Path
+) -> None:
+    """Not the class folders that are missing beside them."""
+    folder = files(tmp_path / "photos", f"{top}1.png", f"{top}2.png")
+    (folder / top / "metadata.jsonl").write_text(contents)
+
+    with pytest.raises(BadFolder, match=r"metadata\.jsonl") as refusal:
+        listed(folder)
+
+    assert words in str(refusal.value)
+
+
+def test_a_column_of_lists_is_named(tmp_path: Path) -> None:
+    """It is there, and no label."""
+    files(tmp_path, "1.png")
+    pq.write_table(pa.table({"path": ["1.png"], "label": [["a", "b"]]}), tmp_path / "l.parquet")
+
+    with pytest.raises(BadFolder, match="'label' holds lists or records"):
+        listed(tmp_path / "l.parquet")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ pytest.importorskip("PIL", reason="Pillow is not installed (extra 'worker')")
 from PIL import Image  # noqa: E402
 
 from jobs.data import image_folder  # noqa: E402
+from jobs.errors import BadImages  # noqa: E402
 from jobs.spec import model  # noqa: E402
 from jobs.spec.model import DataSettings  # noqa: E402
 from models.data.prepare import prepare_folder  # noqa: E402
@@ -218,3 +220,15 @@ def test_a_folder_without_a_common_range_is_not_sound(
 
     assert code == 1
     assert "no common range of values" in capsys.readouterr().out
+
+
+def test_groups_that_leave_a_split_empty_are_told_before_preparing_fails(folder: Path) -> None:
+    """Two groups a class cannot be three splits."""
+    entries = image_folder.read_folder(folder).entries
+    halves = [replace(one, group=f"{one.label}{place % 2}") for place, one in enumerate(entries)]
+    source = replace(image_folder.read_folder(folder), entries=tuple(halves))
+    told = notes.lines(findings.find(source, DataSettings(image_size=32)))
+
+    with pytest.raises(BadImages, match="0 for validation"):
+        prepare_folder(source, DataSettings(image_size=32), folder.parent / "p", processes=1)
+    assert any("0 for validation" in line and "will fail" in line for line in told)
