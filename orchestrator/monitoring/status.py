@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jobs import plan, readiness
+from jobs.store.records import TaskResult
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 from jobs.task import Task
@@ -103,9 +104,16 @@ def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
 
 
 def run_status(
-    store: Store, run: Run | RunOutline, now: float | None = None, scene: StoreView | None = None
+    store: Store,
+    run: Run | RunOutline,
+    now: float | None = None,
+    scene: StoreView | None = None,
+    result_of: Callable[[Task], TaskResult | None] | None = None,
 ) -> RunStatus:
-    """The run as the store shows it now, or in a given view."""
+    """The run as the store shows it now, or in a given view.
+
+    `result_of` reads the results of trainings and evaluations, by default from the store.
+    """
     scene = scene or progress.read_view(store, now)
     states = readiness.task_states(store, run, scene.ledger)
     under_way = (
@@ -113,7 +121,8 @@ def run_status(
     )
     preparing = next(under_way, None)
     shares, spec = shares_of_trials(states), run.recorded_spec
-    results = {name: results_of(store, name, shares[name]) for name in run.trials}
+    read = result_of or store.done
+    results = {name: results_of(read, name, shares[name]) for name in run.trials}
     now_at = {name: _under_way(scene, run, name, states) for name in run.trials}
     begun, why = scene.begun, stops.reasons(store, run)
     told = (
