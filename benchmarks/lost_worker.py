@@ -40,6 +40,7 @@ from workers import heartbeat
 from workers.devices.admission import Requirement
 from workers.devices.discovery import Device
 from workers.execution import execute
+from workers.execution.attempts import records
 from workers.lease import LeaseTracker
 from workers.messaging import broker
 from workers.process import child
@@ -128,13 +129,13 @@ def fleet(root: str, url: str, dead: list[Task], answer: Any) -> None:
             full.admission.enter(f"train.{name}-s0-00000000.0010", Requirement, lambda: True)
             _reconcile(full)
         _reconcile(idle)
-        threading.Thread(target=_receive, args=(idle,), daemon=True).start()
+        threading.Thread(target=_receive, args=(idle, task), daemon=True).start()
         for beats in range(int(SETTLE_S / store_operations.RENEW_S)):
             for later in dead[number:]:
                 _renew(store, later, DEAD, beats)
             time.sleep(store_operations.RENEW_S)
         began = time.monotonic()
-        while task.id not in idle.admission.tasks and time.monotonic() < began + PATIENCE_S:
+        while not _begun(idle, task) and time.monotonic() < began + PATIENCE_S:
             time.sleep(0.1)
         waits.append(time.monotonic() - began)
         common.say(f"begun after {waits[-1]:.0f} s; a look takes {_look_s(idle):.2f} s")
@@ -175,11 +176,16 @@ def _reconcile(worker: Worker) -> None:
     threading.Thread(target=loop, daemon=True).start()
 
 
-def _receive(worker: Worker) -> None:
+def _begun(worker: Worker, task: Task) -> bool:
+    """Whether an attempt of this worker is on record; a message alone may find the lease held."""
+    return any(record.worker == worker.name for record in records(worker.store, task))
+
+
+def _receive(worker: Worker, lost: Task) -> None:
     """Take messages of the common queue one by one, as Celery's worker does while it is idle."""
     with broker.connected(worker.broker_url, 10.0) as channel:
         queue = kombu.Queue(broker.common_queue(worker.store_id), no_declare=True)(channel)
-        while not worker.admission.tasks:
+        while not _begun(worker, lost):
             if (message := queue.get(no_ack=True)) is None:
                 time.sleep(0.2)
             elif (task := message.payload[0][0]).startswith("train."):
