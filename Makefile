@@ -31,6 +31,9 @@ SIZE_checkpoints := --seconds 2 --repeats 1
 SIZE_plan        := --repeats 2
 SIZE_slots       := --repeats 1
 
+# Each module is compiled once, not by every one of the hundreds of processes that the demo and the tests start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test coverage chaos bench catalog reference docs picture check lint types borders dist clean
 
 help:

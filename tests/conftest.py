@@ -8,6 +8,7 @@ import atexit
 import itertools
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -129,9 +130,21 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 10
-    while not (folder / "r.sock").exists() and time.monotonic() < deadline:
+    while not _accepts(folder / "r.sock") and time.monotonic() < deadline:
         time.sleep(0.02)
     yield f"redis+socket://{folder}/r.sock"
     server.terminate()
     server.wait(10)
     shutil.rmtree(folder)
+
+
+def _accepts(path: Path) -> bool:
+    """Whether a server listens there: the file is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
+def _accepts(path: Path) -> bool:
+    """Whether a server listens there: its file exists a moment before it does."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from jobs.catalog.augmentations import DEFAULT
 from jobs.catalog.optimisers import OPTIMISERS
-from jobs.catalog.reference import parse
+from jobs.catalog.presets import PRESETS
 from jobs.catalog.schedules import SCHEDULES
 from jobs.spec.fields import KEYS
 
 if TYPE_CHECKING:
-    from jobs.spec.fields import Weights
     from jobs.spec.model import Spec
 
 
-def require_possible(spec: Spec, weights_of: Callable[[str], Weights]) -> None:
-    """Raise `ValueError` for settings that exclude each other."""
+def require_possible(spec: Spec, is_random: Callable[[str], bool]) -> None:
+    """Raise `ValueError` for settings that exclude each other.
+
+    `is_random` tells of a backbone whether it begins with random weights.
+    """
     _require_used_settings(spec)
     if SCHEDULES[spec.schedule].fixed_length:
         _require_length(spec)
@@ -30,13 +32,16 @@ def require_possible(spec: Spec, weights_of: Callable[[str], Weights]) -> None:
             f"early_stop_metric {spec.early_stop_metric} has no effect without early_stop or keep "
             "best; give one of them, or leave it out"
         )
+    random = [name for name in spec.backbones if is_random(name)]
     if spec.finetune == "head":
         _require_plain_features(spec)
-        _require_trained(spec, weights_of, "finetune head trains only the last layer")
-    if spec.freeze_batch_norm:
-        _require_trained(
-            spec, weights_of, "freeze_batch_norm keeps batch norms as they are pretrained"
-        )
+        if random:
+            why = "finetune head trains only the last layer"
+            raise ValueError(_untrained(spec, random, why, "finetune full"))
+    by_preset = "freeze_batch_norm" in PRESETS[spec.preset].settings
+    if spec.freeze_batch_norm and not by_preset and len(random) == len(spec.backbones):
+        why = "freeze_batch_norm keeps batch norms as they are pretrained"
+        raise ValueError(_untrained(spec, random, why, "freeze_batch_norm false"))
 
 
 def _require_used_settings(spec: Spec) -> None:
@@ -88,25 +93,16 @@ def _require_plain_features(spec: Spec) -> None:
     if spec.freeze_batch_norm:
         raise ValueError(
             "freeze_batch_norm has no effect with finetune head, which changes only the last "
-            "layer; leave it out"
+            "layer; leave it out, or set it to false where a preset sets it"
         )
     if spec.head_learning_rate is not None:
         raise ValueError(
             "head_learning_rate has no effect with finetune head, which trains only the last "
-            "layer; give learning_rate"
+            "layer; give learning_rate, and head_learning_rate none where a preset sets it"
         )
 
 
-def _require_trained(spec: Spec, weights_of: Callable[[str], Weights], why: str) -> None:
-    """Refuse networks that begin with random values; what own networks begin with is not known."""
-    untrained = [
-        name
-        for name in spec.backbones
-        if weights_of(name) == "none" and parse(name).library not in ("file", "entry")
-    ]
-    if untrained:
-        remedy = "leave it out of backbones" if spec.weights != "none" else "give weights imagenet"
-        raise ValueError(
-            f"{why}, but {untrained[0]} begins with random weights; {remedy}, or leave that "
-            "setting out"
-        )
+def _untrained(spec: Spec, random: Sequence[str], why: str, otherwise: str) -> str:
+    """Why networks that begin with random values cannot be used, and what to change."""
+    remedy = "leave it out of backbones" if spec.weights != "none" else "give weights imagenet"
+    return f"{why}, but {random[0]} begins with random weights; {remedy}, or give {otherwise}"

@@ -135,7 +135,7 @@ def _finetuning(spec: Spec) -> list[tuple[str, str]]:
     if spec.finetune == "head":
         told.append("only the last layer, on features that are computed once")
     if spec.freeze_batch_norm:
-        told.append("batch norms stay as pretrained")
+        told.append("batch norms of pretrained networks stay as they are")
     if spec.head_learning_rate is not None:
         told.append(f"the last layer has learning rate {spec.head_learning_rate:g}")
     return [("Fine-tuning", "; ".join(told))] if told else []
