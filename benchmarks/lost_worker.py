@@ -1,11 +1,11 @@
 """How long the task of a dead worker waits in a large fleet: `python benchmarks/lost_worker.py`.
 
 Of 500 workers on 500 trials (10,000 tasks) one is dead, one is idle, and the rest train: the end of
-a study, when nothing else is ready. The heartbeats and
-leases of most are simulated, as in `store_operations.py`; those that watch the dead worker's lease
-within the next minutes (at most 12 of them) are real reconcilers without a free slot, and the idle
-one is real too: it gets the messages and reads the ledger. Measured from the last renewal of the lease until the idle
-worker begins the task. Goal: at most a minute.
+a study, when nothing else is ready. The heartbeats and leases of most are simulated, as in
+`store_operations.py`. Those that watch the dead worker's lease within the next minutes (at most 12
+of them) are real reconcilers without a free slot. The idle worker is real too: it gets the messages
+and reads the ledger. Measured from the last renewal of the lease until the idle worker has begun
+an attempt. Goal: at most a minute.
 """
 
 from __future__ import annotations

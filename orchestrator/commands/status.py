@@ -67,8 +67,7 @@ def _one(
         emit(fields(status) | more | ({"size": _size(store, name)} if sizes else {}))
         return
     lines = [*_described(settings, status, now), *_attempts(settings, tried, now)]
-    lines += [_size_told(_size(store, name))] if sizes else []
-    click.echo("\n".join(lines))
+    click.echo("\n".join(lines + ([_size_told(_size(store, name))] if sizes else [])))
 
 
 def _status(store: Any, run: Any, scene: Any = None) -> Any:
@@ -112,9 +111,7 @@ def _all(settings: Settings, store: Any, sizes: bool, as_json: bool) -> int:
         try:
             run = store.outline(name)
             given[name] = run.settings
-            statuses.append(
-                _status(store, run, scene) if as_json else overview(store, run, scene)
-            )
+            statuses.append(_status(store, run, scene) if as_json else overview(store, run, scene))
         except (DamagedFile, OutOfReach) as error:
             damaged[name] = str(error)
             states[name] = next(word for kind, word in words if isinstance(error, kind))

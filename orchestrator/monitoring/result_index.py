@@ -1,8 +1,8 @@
 """The published results that this user's earlier commands have read, so that each is opened once.
 
-A file of the user's state folder keeps them, not one of the store: who may only read a store has it
-too, and nobody else writes it. A result is used while its file has the inode, size and times that it
-was read with; one that was removed and made anew is read anew.
+A file of the user's state folder keeps them, not one of the store: who may only read a store has
+it too, and nobody else writes it. A result is used while its file has the inode, size and times
+that it was read with; one that was removed and made anew is read anew.
 """
 
 from __future__ import annotations
@@ -75,11 +75,8 @@ class ResultIndex:
 def _read(store: Store, run: str) -> dict[str, Entry]:
     """What the index of a run knows; an unusable one, or somebody else's, knows nothing."""
     path = state_folder.state_folder(store.root) / FILE.format(run=run)
-    with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError):
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_uid != os.getuid():
-                return {}
+    with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError), path.open("rb") as file:
+        if os.fstat(file.fileno()).st_uid == os.getuid():
             fields, known = msgspec.json.decode(file.read(), type=Index)
-            if fields == TaskResult.__struct_fields__:
-                return known
+            return known if fields == TaskResult.__struct_fields__ else {}
     return {}

@@ -18,6 +18,7 @@ from orchestrator.monitoring.heartbeats import Heartbeat
 from orchestrator.monitoring.progress import StoreView, TaskProgress
 from orchestrator.monitoring.trial_status import (
     Results,
+    TrialShare,
     TrialStatus,
     results_of,
     shares_of_trials,
@@ -119,17 +120,10 @@ def run_status(
     under_way = (
         each for data in run.all_data_sets for each in _under_way(scene, run, data, states)
     )
-    preparing = next(under_way, None)
-    shares, spec = shares_of_trials(states), run.recorded_spec
+    preparing, shares = next(under_way, None), shares_of_trials(states)
     read = result_of or store.done
     results = {name: results_of(read, name, shares[name]) for name in run.trials}
-    now_at = {name: _under_way(scene, run, name, states) for name in run.trials}
-    begun, why = scene.begun, stops.reasons(store, run)
-    told = (
-        trial_status(store, name, shares[name], now_at[name], name in begun, results[name], spec)
-        for name in run.trials
-    )
-    trials = tuple(replace(trial, stopped_because=why.get(trial.trial)) for trial in told)
+    trials = _trials(store, run, scene, states, shares, results)
     unfit = fitting.unfit(store, run, states, scene.workers)
     state = _state(states, preparing is not None or any(trial.progress for trial in trials))
     return RunStatus(
@@ -149,8 +143,27 @@ def run_status(
         scene.newer,
         _costs(store, run, trials),
         unfit,
-        bool(spec.get("rank")),
+        bool(run.recorded_spec.get("rank")),
     )
+
+
+def _trials(
+    store: Store,
+    run: Run | RunOutline,
+    scene: StoreView,
+    states: dict[str, str],
+    shares: dict[str, TrialShare],
+    results: dict[str, Results],
+) -> tuple[TrialStatus, ...]:
+    """The status of each trial of a run, and why a decision stopped it."""
+    spec = run.recorded_spec
+    now_at = {name: _under_way(scene, run, name, states) for name in run.trials}
+    begun, why = scene.begun, stops.reasons(store, run)
+    told = (
+        trial_status(store, name, shares[name], now_at[name], name in begun, results[name], spec)
+        for name in run.trials
+    )
+    return tuple(replace(trial, stopped_because=why.get(trial.trial)) for trial in told)
 
 
 def _unprepared(run: Run | RunOutline, task: str, state: str) -> bool:

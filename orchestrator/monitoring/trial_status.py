@@ -101,9 +101,7 @@ def shares_of_trials(states: dict[str, str]) -> dict[str, TrialShare]:
     return shares
 
 
-def results_of(
-    read: Callable[[Task], TaskResult | None], trial: str, share: TrialShare
-) -> Results:
+def results_of(read: Callable[[Task], TaskResult | None], trial: str, share: TrialShare) -> Results:
     """The published results of a trial's part of a run."""
     if share.ranks:
         ranked = read(Task("rank", trial))

@@ -1,7 +1,7 @@
 """A real worker, broker and store whose children only pretend: it is ready within a second.
 
-`python -m support.quick_worker STORE BROKER_URL NAME SECONDS [BYTES [SLOTS]]` is `orch worker` whose
-tasks take SECONDS each, as if its GPU had BYTES of memory.
+`python -m support.quick_worker STORE BROKER_URL NAME SECONDS [BYTES [SLOTS]]` is `orch worker`
+whose tasks take SECONDS each, as if its GPU had BYTES of memory.
 """
 
 from __future__ import annotations

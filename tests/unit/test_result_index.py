@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +37,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
-def store(tmp_path: Path, run: Run) -> Iterator[Store]:
+def store(tmp_path: Path, run: Run) -> Store:
     """Its store; opening a result of it counts in `OpenedStore.opened`."""
     OpenedStore.opened = 0
-    yield OpenedStore(tmp_path / "store")
+    return OpenedStore(tmp_path / "store")
 
 
 class OpenedStore(Store):
