@@ -115,13 +115,12 @@ def run_status(
 
     `result_of` reads the results of trainings and evaluations, by default from the store.
     """
-    scene = scene or progress.read_view(store, now)
+    scene, read = scene or progress.read_view(store, now), result_of or store.done
     states = readiness.task_states(store, run, scene.ledger)
     under_way = (
         each for data in run.all_data_sets for each in _under_way(scene, run, data, states)
     )
     preparing, shares = next(under_way, None), shares_of_trials(states)
-    read = result_of or store.done
     results = {name: results_of(read, name, shares[name]) for name in run.trials}
     trials = _trials(store, run, scene, states, shares, results)
     unfit = fitting.unfit(store, run, states, scene.workers)
