@@ -120,9 +120,7 @@ def fleet(root: str, url: str, dead: list[Task], answer: Any) -> None:
         common.say(f"dead worker {number + 1} of {len(dead)}")
         idle = _worker(store, url, f"idle-{number}")
         heartbeat.write(idle)
-        _renew(store, task, DEAD, 0)
-        for later in dead[number:]:
-            _renew(store, later, DEAD, number)
+        _renew_all(store, dead[number:], number)
         for name in sorted(watchers(store, task) - watching)[:MAX_REAL]:
             watching.add(name)
             full = _worker(store, url, name)
@@ -131,16 +129,24 @@ def fleet(root: str, url: str, dead: list[Task], answer: Any) -> None:
         _reconcile(idle)
         threading.Thread(target=_receive, args=(idle, task), daemon=True).start()
         for beats in range(int(SETTLE_S / store_operations.RENEW_S)):
-            for later in dead[number:]:
-                _renew(store, later, DEAD, beats)
+            _renew_all(store, dead[number:], beats)
             time.sleep(store_operations.RENEW_S)
-        began = time.monotonic()
+        began, beats = time.monotonic(), 0
         while not _begun(idle, task) and time.monotonic() < began + PATIENCE_S:
+            if time.monotonic() > began + beats * store_operations.RENEW_S:
+                beats += 1
+                _renew_all(store, dead[number + 1 :], beats)  # their turn comes later
             time.sleep(0.1)
         waits.append(time.monotonic() - began)
         common.say(f"begun after {waits[-1]:.0f} s; a look takes {_look_s(idle):.2f} s")
     answer.send(waits)
     os._exit(0)  # children go with their worker
+
+
+def _renew_all(store: Store, tasks: list[Task], beats: int) -> None:
+    """Renew the leases of the workers that are to die."""
+    for task in tasks:
+        _renew(store, task, DEAD, beats)
 
 
 def watchers(store: Store, task: Task) -> set[str]:
