@@ -124,12 +124,13 @@ class LogLimit:
     The beginning is kept, and what is written last.
     """
 
-    def __init__(self, log: Path, max_bytes: int = MAX_LOG_BYTES) -> None:
+    def __init__(self, log: Path, max_bytes: int = MAX_LOG_BYTES, every_s: float = RENEW_S) -> None:
         self.log, self.max_bytes, self.last = log, max_bytes, time.monotonic()
+        self.every_s = every_s
 
     def __call__(self) -> None:
-        """Cut the log if it is too long; looks every `RENEW_S` at most."""
-        if time.monotonic() - self.last < RENEW_S:
+        """Cut the log if it is too long; looks every `every_s` at most."""
+        if time.monotonic() - self.last < self.every_s:
             return
         self.last = time.monotonic()
         with contextlib.suppress(OSError):
