@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from jobs.catalog.augmentations import DEFAULT
@@ -13,6 +13,7 @@ from jobs.spec.fields import KEYS
 
 if TYPE_CHECKING:
     from jobs.spec.model import Spec
+    from jobs.spec.recipe import Recipe
 
 
 def require_possible(spec: Spec, is_random: Callable[[str], bool]) -> None:
@@ -44,7 +45,18 @@ def require_possible(spec: Spec, is_random: Callable[[str], bool]) -> None:
         raise ValueError(_untrained(spec, random, why, "freeze_batch_norm false"))
 
 
-def _require_used_settings(spec: Spec) -> None:
+def require_possible_for(backbone: str, recipes: Iterable[Recipe]) -> None:
+    """Raise `ValueError` where what a network has for itself excludes what is set for all."""
+    for recipe in recipes:
+        try:
+            _require_used_settings(recipe)
+            if recipe.finetune == "head":
+                _require_plain_features(recipe)
+        except ValueError as error:
+            raise ValueError(f"{backbone}: {error}, or give this network the default") from None
+
+
+def _require_used_settings(spec: Recipe) -> None:
     """Refuse a setting that the chosen optimiser and schedule do not use."""
     for kind, name, registry in (
         ("optimiser", spec.optimiser, OPTIMISERS),
@@ -74,7 +86,7 @@ def _require_length(spec: Spec) -> None:
         )
 
 
-def _require_plain_features(spec: Spec) -> None:
+def _require_plain_features(spec: Recipe) -> None:
     """Refuse what would change features that are computed once, or a body that stays as it is."""
     changed = [
         f"{key} {value}"

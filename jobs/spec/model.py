@@ -188,9 +188,11 @@ class Spec(GridSettings):
                 combinations.require_possible(self.fixed(None, setting), self.is_random)
             except ValueError as error:
                 raise ValueError(f"{told(setting)}: {error}" if setting else str(error)) from None
-        for name in self.backbones if self.varies else ():
-            settings = self.settings_of(name)
-            grid.require_distinct(name, [(each, self.recipe(name, each)) for each in settings])
+        for name in self.backbones if self.varies or self.networks else ():
+            recipes = [(each, self.recipe(name, each)) for each in self.settings_of(name)]
+            grid.require_distinct(name, recipes)
+            if self.networks.get(name, Network()).given:
+                combinations.require_possible_for(name, [recipe for _, recipe in recipes])
 
     @property
     def with_margin(self) -> bool:
