@@ -24,6 +24,7 @@ log = logging.getLogger("orch.worker")
 
 TELL_S = 1.0
 MAX_LOG_BYTES = 4_000_000
+LOG_S = 5.0
 
 
 class ProgressReporter:
@@ -106,7 +107,7 @@ class StopCondition:
 
     def _asked_for(self) -> str:
         """Whether a peer has asked for the training."""
-        if time.monotonic() - self.looked < LOOK_S * self.worker.placement.slowdown:
+        if time.monotonic() - self.looked < LOOK_S * self.worker.placement.slowdown**2:
             return ""
         self.looked = time.monotonic()
         stops = self.worker.placement.stops(self.task, self.token)
@@ -124,7 +125,7 @@ class LogLimit:
     The beginning is kept, and what is written last.
     """
 
-    def __init__(self, log: Path, max_bytes: int = MAX_LOG_BYTES, every_s: float = RENEW_S) -> None:
+    def __init__(self, log: Path, max_bytes: int = MAX_LOG_BYTES, every_s: float = LOG_S) -> None:
         self.log, self.max_bytes, self.last = log, max_bytes, time.monotonic()
         self.every_s = every_s
 

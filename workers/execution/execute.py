@@ -19,7 +19,7 @@ from workers.execution import announcing, attempts, deciding, settle
 from workers.execution.attempts import Attempt, read_history
 from workers.execution.callbacks import LeaseRenewer, LogLimit, ProgressReporter, StopCondition
 from workers.execution.context import TaskContext, task_context
-from workers.lease import RENEW_S, Lease, keep_renewed
+from workers.lease import Lease, keep_renewed
 from workers.messaging.task_events import Ending
 from workers.worker import Worker
 
@@ -153,8 +153,7 @@ def _attempt(context: TaskContext, attempt: Attempt, lease: Lease, request: Task
     worker, task = context.worker, context.task
     reporter = ProgressReporter(worker, task, attempt)
     stop = StopCondition(worker, task, lease.token, attempt.record.celery_id or "")
-    every_s = RENEW_S * worker.placement.slowdown
-    renew, limit_log = LeaseRenewer(lease), LogLimit(attempt.log, every_s=every_s)
+    renew, limit_log = LeaseRenewer(lease), LogLimit(attempt.log)
 
     def still_mine() -> bool:
         limit_log()
