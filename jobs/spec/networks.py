@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,9 +22,10 @@ from jobs.catalog.backbones import CATALOG
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.reference import parse
 from jobs.catalog.suggest import unknown
-from jobs.errors import BadSpec, UnknownBackbone
+from jobs.errors import BadSpec
 from jobs.spec import value_errors
 from jobs.spec.fields import KEYS, NATIVE
+from jobs.spec.own_files import with_source, with_weights
 from jobs.spec.requirements import Requires
 from jobs.spec.spelling import own_name
 from jobs.spec.value_lists import checked
@@ -34,8 +33,6 @@ from jobs.spec.value_lists import checked
 Resize = Literal["squash", "crop", "pad"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Colour = tuple[float, float, float]
-WEIGHTS_SUFFIXES = (".pth", ".pt", ".safetensors")
-MAX_SOURCE_BYTES = 1_000_000
 SHOWN = 80
 
 
@@ -219,7 +216,7 @@ def split_entries(entries: Any) -> tuple[tuple[str, ...], Networks]:
         reference = parse(given)
         network = _network(reference.label, settings)
         if reference.path is not None:
-            network = _with_source(network, given, Path(reference.path))
+            network = with_source(network, given, Path(reference.path))
         if networks.setdefault(reference.label, network) != network:
             other = origins[reference.label]
             raise BadSpec(
@@ -273,7 +270,7 @@ def _network(label: str, settings: dict[str, Any]) -> Network:
             f"backbones: {label}: {key}: {needed_of_one(key)} is needed "
             f"(given: {str(settings[key])[:SHOWN]!r})."
         ) from None
-    return network if weights is None else _with_weights(network, label, weights)
+    return network if weights is None else with_weights(network, label, weights)
 
 
 def _lists_apart(label: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -290,46 +287,3 @@ def _lists_apart(label: str, settings: dict[str, Any]) -> dict[str, Any]:
     grid = {key: values for key, values in several.items() if len(values) > 1}
     kept = {key: value for key, value in settings.items() if key not in grid}
     return kept | single | ({"grid": grid} if grid else {})
-
-
-def _with_source(network: Network, given: str, path: Path) -> Network:
-    """The same with the checksum of an own file; raises `UnknownBackbone` if it cannot be read."""
-    contents = source_of(path, given)
-    digest = hashlib.sha256(contents).hexdigest()
-    return network.model_copy(update={"source": digest, "file": path})
-
-
-def source_of(path: Path, given: str) -> bytes:
-    """The contents of an own file; raises `UnknownBackbone`."""
-    try:
-        if path.exists() and not path.is_file():  # a pipe would never be read to its end
-            raise OSError(errno.EINVAL, "not a file")
-        with path.open("rb") as handle:
-            contents = handle.read(MAX_SOURCE_BYTES + 1)
-    except OSError as error:
-        raise UnknownBackbone(
-            f"cannot read the file of the backbone '{given[:200]}': {error.strerror}: {path}."
-        ) from None
-    if len(contents) > MAX_SOURCE_BYTES:
-        raise UnknownBackbone(f"{path} is larger than {MAX_SOURCE_BYTES:,} bytes; is it a program?")
-    return contents
-
-
-def _with_weights(network: Network, label: str, weights: Any) -> Network:
-    """The same with an own weights file and its checksum; raises `BadSpec` if it is not there."""
-    path = Path(str(weights))
-    if not isinstance(weights, str) or path.suffix not in WEIGHTS_SUFFIXES:
-        raise BadSpec(
-            f"backbones: {label}: weights: {str(weights)[:SHOWN]!r} is not a weights file. Give a "
-            f"file that ends in {', '.join(WEIGHTS_SUFFIXES)}; 'weights: none' is for a whole run."
-        )
-    try:
-        if not path.is_file():
-            raise FileNotFoundError(2, "no such file")
-        with path.open("rb") as handle:
-            digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError as error:
-        raise BadSpec(
-            f"backbones: {label}: cannot read the weights file {path}: {error.strerror}."
-        ) from None
-    return network.model_copy(update={"weights": f"{digest}{path.suffix}", "weights_file": path})
