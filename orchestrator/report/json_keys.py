@@ -20,11 +20,11 @@ KEYS = {
     "what chance and the commonest class reach",
     "decision": "the network to take (`choice`) under `constraints` (milliseconds and bytes; null: "
     "none), in words, and how sure that is; `candidates` has each network, best first, with the "
-    "leading metric and its 95% interval over images, seconds and energy of training, latency of "
-    "one image (`latency_ms`: 95 of 100 runs; `p50_ms`), size and runtime of the file, licence of "
-    "the initial weights, the limits that it breaks (`fails`) or of which nothing was measured "
-    "(`unknown`); `best` is the best that fits, `test` compares it with `rival`, the next that "
-    "fits, `against_all` the best of all with it, `noninferior` others that fit with it; `closest` "
+    "leading metric and its 95% interval over images (or splits), seconds and energy of training, "
+    "latency of one image (`latency_ms`: 95 of 100 runs; `p50_ms`), size and runtime of the file, "
+    "licence of the initial weights, the limits that it breaks (`fails`) or of which nothing was "
+    "measured (`unknown`); `best` is the best that fits, `test` compares it with `rival`, the next "
+    "that fits, `against_all` the best of all with it, `noninferior` others that fit with it; `closest` "
     "comes nearest where none fits, and `int8` are networks that fit with 8-bit numbers. null: "
     "nothing is tested",
     "benchmarks": "an entry for each network, runtime, number of threads and host of `orch bench`: "
