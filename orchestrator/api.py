@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from jobs.store.store import Store
+from orchestrator.parameter_names import names_parameters
 from orchestrator.run_handle import Place, RunHandle, settings_for
 
 
+@names_parameters
 def submit(
     spec: Place | None = None,
     *,
@@ -35,6 +37,7 @@ def submit(
     return RunHandle(*begin.begin(asked, settings_for(store), workers, device))
 
 
+@names_parameters
 def rank(
     spec: Place | None = None,
     *,
@@ -56,6 +59,7 @@ def rank(
     return RunHandle(*begin.begin(asked, settings_for(store), workers, device))
 
 
+@names_parameters
 def open_store(path: Place | None = None) -> StoreHandle:
     """The store in a folder, by default that of `ORCH_STORE`; raises `StoreUnusable`."""
     return StoreHandle(Store(settings_for(path).store).open())

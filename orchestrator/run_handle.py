@@ -14,6 +14,7 @@ from jobs.errors import OrchError
 from jobs.settings import Settings
 from jobs.store.store import Store
 from orchestrator.exported import Exported
+from orchestrator.parameter_names import names_parameters
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from models.export.trained_network import TrainedNetwork
     from orchestrator.analysis.ranking import Ranking
     from orchestrator.monitoring.status import RunStatus
+    from orchestrator.submission.cancel import Cancelled
 
 Place = str | Path
 LOOK_S = 1.0
@@ -79,6 +81,7 @@ class RunHandle:
             raise OrchError(f"the run {self.name} is {status.state}. {why}".rstrip())
         return status
 
+    @names_parameters
     def results(self, table: str) -> pa.Table:
         """A table of docs/results.md, such as `epochs` or `evaluations`.
 
@@ -89,6 +92,7 @@ class RunHandle:
 
         return run_tables.read(self.store, self.record, table)
 
+    @names_parameters
     def evaluate(
         self,
         data: Place,
@@ -115,6 +119,7 @@ class RunHandle:
         handle = RunHandle(self.store, grown)
         return replace(handle, look=launch.watching(self.store, grown, here))
 
+    @names_parameters
     def report(
         self,
         path: Place | None = None,
@@ -143,6 +148,7 @@ class RunHandle:
             self.store, self.record, out, tuple(periods), wanted, leading, margin, limits
         )
 
+    @names_parameters
     def decide(
         self,
         *,
@@ -168,6 +174,7 @@ class RunHandle:
         write.need(write.NEEDED_TO_RANK)
         return read_ranking(self.store, self.record)
 
+    @names_parameters
     def model(
         self,
         backbone: str,
@@ -190,6 +197,7 @@ class RunHandle:
 
         return trained_network.load(self.store, training)
 
+    @names_parameters
     def export(
         self,
         backbone: str,
@@ -230,6 +238,7 @@ class RunHandle:
         record = splits.chosen(self.store, self.record, split)
         return choose_model(self.store, record, backbone, seed, period, checked(setting))
 
+    @names_parameters
     def bench(
         self,
         *,
@@ -249,8 +258,17 @@ class RunHandle:
         from orchestrator.submission import bench, launch
 
         chosen = settings_for(self.store.root)
-        asked = bench.check(
-            chosen, self.store, self.record, backbones, runtimes, threads, host, seed
+        asked = bench.checked(
+            chosen,
+            self.store,
+            self.record,
+            workers,
+            device,
+            backbones=backbones,
+            runtimes=runtimes,
+            threads=threads,
+            host=host,
+            seed=seed,
         )
         grown = bench.record(self.store, self.record, asked)
         only = {task.id for task in asked.tasks}
@@ -258,9 +276,14 @@ class RunHandle:
         handle = RunHandle(self.store, grown)
         return replace(handle, look=launch.watching(self.store, grown, here))
 
-    def cancel(self) -> None:
-        """Stop its tasks after their step; results and checkpoints are kept."""
-        self.store.cancel(self.name)
+    def cancel(self) -> Cancelled:
+        """Stop its open tasks after their step; results and checkpoints are kept.
+
+        Where only evaluations and benchmarks are open that were asked for later, it is these alone.
+        """
+        from orchestrator.submission import cancel
+
+        return cancel.cancel(self.store, self.store.load_run(self.name))
 
     def remove(self, *, dry_run: bool = False) -> Removal:
         """Remove it with what no other run shares; returns what was, or would be, removed.

@@ -77,9 +77,11 @@ def model_command(
     from jobs.store import splits
     from orchestrator import api
     from orchestrator.terminal import progress_bar
+    from orchestrator.terminal.latest import latest_with
 
     place = None if out is None else folder(out, "--out")
-    run = api.open_store(settings.store).run(name)
+    opened = api.open_store(settings.store)
+    run = opened.run(name or latest_with(opened.store, "evaluate").name)
     with (
         progress_bar.status_line("exporting the network", as_json) as say,
         progress_bar.progress_when_slow(
