@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from jobs.maintenance.removal import Removal
     from jobs.spec.model import Spec
     from jobs.store.runs import Run
-    from jobs.task import Task
     from models.export.trained_network import TrainedNetwork
     from orchestrator.analysis.ranking import Ranking
     from orchestrator.monitoring.status import RunStatus
@@ -190,8 +189,9 @@ class RunHandle:
         several; `period` is by default the newest evaluated one, `split` the first.
         """
         from orchestrator import optional_packages
+        from orchestrator.analysis.trained_models import choose_training
 
-        training = self._training(backbone, seed, period, split, setting)
+        training = choose_training(self.store, self.record, backbone, seed, period, split, setting)
         optional_packages.require(("torch",))
         from models.export import trained_network
 
@@ -212,31 +212,16 @@ class RunHandle:
     ) -> Exported:
         """Write a trained network as files that need no orch (docs/export.md)."""
         from orchestrator import optional_packages
+        from orchestrator.analysis.trained_models import choose_training
 
         optional_packages.require(("torch", *formats))
-        training = self._training(backbone, seed, period, split, setting)
+        training = choose_training(self.store, self.record, backbone, seed, period, split, setting)
         name = f"{training.subject}-e{training.epoch:04d}"
         out = self.store.export_folder(self.name) / name if path is None else _folder(path)
         from models.export import write
 
         compared = write.export(self.store, self.name, training, formats, out, tell)
         return Exported(out, training.subject, training.epoch, compared)
-
-    def _training(
-        self,
-        backbone: str,
-        seed: int | None,
-        period: int | None,
-        split: int | None,
-        setting: Mapping[str, Any],
-    ) -> Task:
-        """The finished training that is meant; raises `RequestError` where it is not clear."""
-        from jobs.store import splits
-        from orchestrator.analysis.setting_choice import checked
-        from orchestrator.analysis.trained_models import choose_model
-
-        record = splits.chosen(self.store, self.record, split)
-        return choose_model(self.store, record, backbone, seed, period, checked(setting))
 
     @names_parameters
     def bench(

@@ -28,22 +28,24 @@ def cancel(store: Store, run: Run) -> Cancelled:
     Workers stop dropped tasks after their step. What they were to do is no longer part of the run.
     """
     states = readiness.task_states(store, run)
-    open_tasks = {name for name, state in states.items() if state == "open"}
     later = {name for name in run.tasks if is_later(run, Task.parse(name))}
+    own = {state for name, state in states.items() if name not in later}
     if {*states.values()} <= {"done", "stopped"}:
         return Cancelled(whole=False)
-    if not open_tasks or open_tasks - later:
+    unfinished = {name for name in later if states[name] in ("open", "blocked", "failed")}
+    if "open" in own or not unfinished:
         store.cancel(run.name)
         return Cancelled(whole=True)
-    return Cancelled(whole=False, dropped=_drop(store, run, states, later))
+    return Cancelled(whole=False, dropped=_drop(store, run, unfinished))
 
 
-def _drop(store: Store, run: Run, states: dict[str, str], later: set[str]) -> tuple[str, ...]:
-    """Take the unfinished ones of the tasks `later` out of the run; returns them."""
-    unfinished = {name for name in later if states[name] in ("open", "blocked")}
+def _drop(store: Store, run: Run, unfinished: set[str]) -> tuple[str, ...]:
+    """Take tasks that were added later out of the run, and what only they use; returns them."""
     kept = [Task.parse(name) for name in run.tasks if name not in unfinished]
     used = {task.data for task in kept if task.data}
-    unused = {t.id for t in kept if t.kind == "prepare" and t.id in later and t.subject not in used}
+    unused = {t.id for t in kept if t.kind == "prepare" and is_later(run, t)} - {
+        Task("prepare", data).id for data in used
+    }
     dropped = [name for name in run.tasks if name in unfinished | unused]
     store.save_run(replace(run, tasks=tuple(t.id for t in kept if t.id not in unused)))
     marks.unmark(store, [Task.parse(name) for name in dropped if not name.startswith("prepare.")])

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.fake_benchmarks import publish
-from support.fakes import fill_store
+from support.priced import NETWORKS, filled, measure
 from support.refusals import clear_line, listing
 
-from jobs.benchmark import RUNTIMES, Runtime, Way
+from jobs.benchmark import RUNTIMES
 from jobs.errors import BadSpec
 from jobs.spec import quantity
-from jobs.store import marks
 from jobs.store.runs import Run
 from jobs.store.store import Store
-from jobs.task import Task
 from orchestrator import api, cli
 from orchestrator.analysis import constraints
 from orchestrator.analysis.analysis import analyse
 from orchestrator.analysis.noninferiority import NonInferiority, noninferiority
 from orchestrator.analysis.run_data import read_run_data
 from orchestrator.report import decision_words
-from orchestrator.report.rendering.elements import Heading
-from orchestrator.report.rendering.gallery import Gallery
-from orchestrator.report.report_data import ReportData
-from orchestrator.report.sections.benchmarks import section
-
-NETWORKS = ["resnet34", "vgg16", "mobilenet-v3", "scratch"]
-LATENCY_MS = {"resnet34": 30.0, "vgg16": 100.0, "mobilenet-v3": 6.0, "scratch": 2.0}
-SIZE_MB = {"resnet34": 85, "vgg16": 512, "mobilenet-v3": 17, "scratch": 28}
 
 
 @pytest.fixture(scope="module")
@@ -48,45 +36,6 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Run]:
     for trial in run.trials:
         measure(store, trial)
     return store, run
-
-
-def filled(folder: Path) -> tuple[Store, Run]:
-    return fill_store(
-        folder / "store",
-        backbones=NETWORKS,
-        classes=("ape", "bear", "cat"),
-        images_a_class=60,
-        periods=1,
-        pixels=False,
-        name="study",
-    )
-
-
-def measure(
-    store: Store,
-    trial: str,
-    host: str = "here",
-    gpu: str = "cpu",
-    runtimes: Sequence[Runtime] = RUNTIMES,
-) -> None:
-    """Publish benchmarks of a trial: 95 of 100 images within 1.2 times the median.
-
-    On a `gpu` torch is 20 times as fast; ONNX Runtime uses the processor.
-    """
-    name = store.load_trial(trial).backbone
-    for runtime in runtimes:
-        on_gpu = runtime == "torch" and gpu != "cpu"
-        task = Task("bench", trial, 2, way=Way(runtime, 1, host))
-        marks.mark(store, [task])
-        slower = 0.1 if on_gpu else {"torch": 2.0, "onnx": 1.0, "int8": 0.25}[runtime]
-        publish(
-            store,
-            task,
-            device=gpu if on_gpu else "cpu",
-            p50_ms=slower * LATENCY_MS[name] / 1.2,
-            p95_ms=slower * LATENCY_MS[name],
-            size_bytes=SIZE_MB[name] * 10**6 // (4 if runtime == "int8" else 1),
-        )
 
 
 def decided(
@@ -204,40 +153,6 @@ def test_latencies_of_two_hosts_are_not_mixed(tmp_path: Path) -> None:
 
     assert decision.machine.host == "here"
     assert decision.unknown == (missing,)
-
-
-def test_latencies_of_two_devices_are_not_ranked_against_each_other(tmp_path: Path) -> None:
-    """Torch on a GPU of all but one, ONNX Runtime on the processor of all: the processor's count.
-
-    The report has a table for each device.
-    """
-    store, run = filled(tmp_path)
-    slowest = next(t for t in run.trials if store.load_trial(t).backbone == "vgg16")
-    for trial in run.trials:
-        torch: list[Runtime] = [] if trial == slowest else ["torch"]
-        measure(store, trial, gpu="Some GPU", runtimes=[*torch, "onnx"])
-
-    decision, _, _ = decided((store, run), "1s", None)
-    run_data = read_run_data(store, run)
-    told = section(ReportData(run_data, analyse(run_data), Gallery(run_data)))
-    assert told is not None
-    heads = [part.text for part in told.parts if isinstance(part, Heading)]
-
-    assert decision.machine.device == "cpu"
-    assert {each.runtime for each in decision.candidates} == {"onnx"}
-    assert ["Some GPU" in head for head in heads] == [False, True]
-
-
-def test_where_a_gpu_measured_all_its_latencies_count(tmp_path: Path) -> None:
-    """It is faster, and the machine is named with its device."""
-    store, run = filled(tmp_path)
-    for trial in run.trials:
-        measure(store, trial, gpu="Some GPU")
-
-    decision, _, _ = decided((store, run), "1s", None)
-
-    assert decision.machine.device == "Some GPU"
-    assert {each.runtime for each in decision.candidates} == {"torch"}
 
 
 def test_the_command_and_the_report_and_python_say_the_same(
